@@ -1,0 +1,80 @@
+"""What all models of the file have in common: strict, frozen, numbers as people write them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+
+from router import numbers
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+
+
+class Sourced(Strict):
+    """Where a figure comes from stays beside it, in the file."""
+
+    source: str | None = Field(
+        default=None, description="Where the figures come from: a page, a quote, a measurement"
+    )
+    as_of: dt.date | None = Field(
+        default=None, description="Date on which the source was read, as YYYY-MM-DD"
+    )
+    note: str | None = Field(default=None, description="Remark for the reader; no effect on the plan")
+
+
+def _json(kind: str, **limits: float) -> WithJsonSchema:
+    """Editors must take 500M and 35e9 (text to YAML 1.1) where the schema wants a number."""
+    schema: JsonSchemaValue = {
+        "anyOf": [{"type": kind, **limits}, {"type": "string", "pattern": numbers.PATTERN}]
+    }
+    return WithJsonSchema(schema)
+
+
+def _name(text: str) -> str:
+    if not text or text != text.strip() or text == "*" or not text.isprintable():
+        raise ValueError('must be a name: not empty, not "*", one line, no space at either end')
+    return text
+
+
+def _moment(value: object) -> object:
+    """Dates are text in the file; `fromisoformat` takes 2026-12-01, 2026-12-01T06:00 and offsets."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return dt.datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
+
+
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d|24:00", text, re.ASCII):
+        raise ValueError('must be a time of day like "22:00"')
+    return text.zfill(5)
+
+
+_number = BeforeValidator(numbers.parse_number)
+_whole = BeforeValidator(numbers.parse_whole)
+
+Real = Annotated[float, _number, _json("number")]
+NonNegative = Annotated[float, _number, Ge(0), _json("number", minimum=0)]
+Positive = Annotated[float, _number, Gt(0), _json("number", exclusiveMinimum=0)]
+AtLeastOne = Annotated[float, _number, Ge(1), _json("number", minimum=1)]
+Share = Annotated[float, _number, Ge(0), Le(1), _json("number", minimum=0, maximum=1)]
+PositiveShare = Annotated[float, _number, Gt(0), Le(1), _json("number", exclusiveMinimum=0, maximum=1)]
+ShareBelowOne = Annotated[float, _number, Ge(0), Lt(1), _json("number", minimum=0, exclusiveMaximum=1)]
+Growth = Annotated[float, _number, Gt(-1), _json("number", exclusiveMinimum=-1)]
+Whole = Annotated[int, _whole, Ge(0), _json("integer", minimum=0)]
+Counting = Annotated[int, _whole, Ge(1), _json("integer", minimum=1)]
+Flag = Annotated[bool, BeforeValidator(numbers.parse_flag), WithJsonSchema({"type": "boolean"})]
+Name = Annotated[str, AfterValidator(_name)]
+Moment = Annotated[dt.datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
+Clock = Annotated[str, AfterValidator(_clock)]

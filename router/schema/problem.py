@@ -1,0 +1,210 @@
+"""The problem file as a whole: horizon, policy, futures, and what ties workloads to offers."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+)
+
+from router.errors import nearest
+from router.schema.base import (
+    AtLeastOne,
+    Counting,
+    Growth,
+    Moment,
+    Name,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    ShareBelowOne,
+    Sourced,
+    Strict,
+    Whole,
+)
+from router.schema.offers import Group, Model, Offer
+from router.schema.workloads import Trace, Workload
+from router.source import SourceMap
+
+SCHEMA = "router/1"
+
+
+def _timezone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        hint = nearest(name, zoneinfo.available_timezones(), listed=0) or ""
+        raise ValueError(f"is no known time zone; {hint}") from None
+    return name
+
+
+def _file(value: object) -> object:
+    """`history: usage.csv` is short for `{file: usage.csv}`."""
+    return {"file": value} if isinstance(value, str) else value
+
+
+class Horizon(Strict):
+    """The planned span, cut into periods of equal length."""
+
+    periods: Annotated[Counting, Field(le=1_000_000)] = Field(default=1, description="Number of periods")
+    period_h: Positive = Field(default=730.0, description="Length of a period")
+    start: Moment | None = Field(
+        default=None,
+        description="Start, local time of timezone unless it has an offset; absent: a day's 00:00",
+    )
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="UTC", description="IANA time zone of windows and local times"
+    )
+
+    @property
+    def hours(self) -> float:
+        """Length of the horizon, h."""
+        return self.periods * self.period_h
+
+
+class Policy(Strict):
+    """Limits and assumptions that hold for the plan as a whole."""
+
+    max_spend_usd: NonNegative | None = Field(
+        default=None, description="Most that the plan may cost over the horizon"
+    )
+    max_committed_usd: NonNegative | None = Field(
+        default=None,
+        description="Most first-stage money over the horizon: fees, minima, horizon and term purchases",
+    )
+    max_share_per_provider: PositiveShare = Field(
+        default=1.0, description="Most of all tokens that one provider carries in any period"
+    )
+    survive_loss_of: Literal["none", "provider", "offer"] = Field(
+        default="none", description="In every such loss the rest must still meet demand"
+    )
+    energy_usd_per_kwh: NonNegative = Field(default=0.0, description="Price of energy for power_kw")
+    max_power_kw: NonNegative | None = Field(default=None, description="Most power drawn in any period")
+    p99_over_mean: AtLeastOne | None = Field(
+        default=None, description="Factor assumed from mean to 99th percentile where none was measured"
+    )
+    discount_rate_per_year: NonNegative = Field(
+        default=0.0, description="A period's costs weigh (1 + r)^−(hours to its start / 8760)"
+    )
+    end_of_horizon: Literal["prorate", "charge_in_full"] = Field(
+        default="prorate", description="How terms that outlast the horizon are charged, upfront included"
+    )
+
+
+class Scenario(Strict):
+    """One possible future; a named multiplier replaces "*"."""
+
+    name: Name = Field(description="Unique name")
+    probability: Share = Field(description="Weight; all sum to 1 within 1e-6")
+    demand: Mapping[str, NonNegative] = Field(
+        default={}, description='Demand multipliers by workload, "*" for all'
+    )
+    prices: Mapping[str, NonNegative] = Field(
+        default={}, description='Price multipliers by offer, "*" for all'
+    )
+    availability: Mapping[str, NonNegative] = Field(
+        default={}, description='Availability multipliers by offer, "*" for all'
+    )
+
+
+class Generate(Strict):
+    """Futures drawn with a seed, from a history or from growth and spread."""
+
+    count: Counting = Field(description="Scenarios drawn")
+    seed: Whole = Field(default=0, description="Seed of the generator")
+    history: Annotated[Trace, BeforeValidator(_file)] | None = Field(
+        default=None, description="Recorded demand to draw from: a file, or its columns"
+    )
+    growth_per_month: Growth | None = Field(
+        default=None, description="Growth of demand per 730 h; 0.05 is 5 %"
+    )
+    spread: NonNegative | None = Field(
+        default=None, description="Standard deviation of the demand's logarithm"
+    )
+    reduce_to: Counting | None = Field(default=None, description="Scenarios kept for planning; absent: all")
+
+
+class Generated(Strict):
+    """`scenarios: {generate: {...}}`."""
+
+    generate: Generate = Field(description="How scenarios are drawn")
+
+
+class Risk(Strict):
+    """Objective: (1 − cvar_weight) · expected cost + cvar_weight · CVaR."""
+
+    cvar_level: ShareBelowOne = Field(default=0.95, description="α: CVaR is the mean of the worst 1 − α")
+    cvar_weight: Share = Field(default=0.0, description="Weight of CVaR in the objective")
+
+
+class Pin(Strict):
+    """What stays as it runs: a workload's routes, an offer's counts, or the routes between the two."""
+
+    workload: Name | None = Field(default=None, description="Workload whose routes stay; absent: any")
+    offer: Name | None = Field(default=None, description="Offer whose routes and counts stay; absent: any")
+
+
+class Reoptimise(Strict):
+    """What change costs, and how much of it is allowed."""
+
+    move_usd_per_m_tokens: NonNegative = Field(
+        default=0.0, description="Cost of work moved from where it runs"
+    )
+    resize_usd: NonNegative = Field(default=0.0, description="Cost of each instance more or less than runs")
+    max_moved_share: Share | None = Field(
+        default=None, description="Most of all tokens that may move; absent: any"
+    )
+    min_gain_usd: NonNegative = Field(
+        default=0.0, description="Gain over the horizon below which the old plan stays"
+    )
+    freeze_h: NonNegative = Field(default=0.0, description="Near future that stays as it runs")
+    pins: tuple[Pin, ...] = Field(default=(), description="What stays as it runs throughout")
+
+
+def _scenarios_kind(value: object) -> str:
+    return "generated" if isinstance(value, dict | Generated) else "listed"
+
+
+Scenarios = Annotated[
+    Annotated[tuple[Scenario, ...], Tag("listed")] | Annotated[Generated, Tag("generated")],
+    Discriminator(_scenarios_kind),
+]
+
+
+class Problem(Sourced):
+    """A problem file with its includes merged in."""
+
+    schema_: Literal["router/1"] = Field(alias="schema", description="Format of this file")
+    name: Name = Field(default="unnamed", description="Name of the problem, printed in the plan")
+    horizon: Horizon = Field(default=Horizon(), description="The planned span; absent: one period of 730 h")
+    include: tuple[str, ...] = Field(
+        default=(), description="Files whose models and offers are merged in, relative to this one"
+    )
+    use_offers: tuple[str, ...] | None = Field(
+        default=None,
+        description="Included offers to use, by name or pattern (* and ?); absent: all; own ones always are",
+    )
+    models: Mapping[str, Model] = Field(default={}, description="Models by name")
+    workloads: tuple[Workload, ...] = Field(min_length=1, description="What has to be served")
+    offers: tuple[Offer, ...] = Field(default=(), description="What can be bought")
+    groups: tuple[Group, ...] = Field(default=(), description="Limits on instances over several offers")
+    policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")
+    scenarios: Scenarios = Field(default=(), description="Futures, listed or generated; absent: one, certain")
+    risk: Risk = Field(default=Risk(), description="Weight of bad futures")
+    reoptimise: Reoptimise | None = Field(default=None, description="What change of a running plan costs")
+
+    _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
+
+    @property
+    def positions(self) -> SourceMap:
+        """Where each field stands in its file; see `router.catalogue.input_issue`."""
+        return self._positions

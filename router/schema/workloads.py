@@ -1,0 +1,225 @@
+"""What has to be served: workloads with their demand, promises and freedom of routing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from router.schema.base import (
+    Clock,
+    Counting,
+    Flag,
+    Name,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    Sourced,
+    Strict,
+)
+
+
+def _values(value: object) -> object:
+    """`filter: {tenant: acme}` is short for `{tenant: [acme]}`."""
+    if isinstance(value, dict):
+        return {key: [one] if isinstance(one, str) else one for key, one in value.items()}
+    return value
+
+
+class Trace(Strict):
+    """A recorded demand: one row a request, or one row a period with a count column."""
+
+    file: str = Field(min_length=1, description="CSV or CSV.gz, relative to the problem file")
+    timestamp_column: str | None = Field(
+        default=None, description="Column of the request's or period's start"
+    )
+    prompt_tokens_column: str | None = Field(
+        default=None, description="Column of prompt tokens, of a request or a period"
+    )
+    completion_tokens_column: str | None = Field(
+        default=None, description="Column of completion tokens, of a request or a period"
+    )
+    requests_column: str | None = Field(
+        default=None, description="Column of request counts: one row a period; absent: one row a request"
+    )
+    model_column: str | None = Field(
+        default=None, description="Column of the model's name, compared with `model`"
+    )
+    model: str | None = Field(default=None, description="Only rows whose model column has this value")
+    filter: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values)] | None = Field(
+        default=None,
+        description="Only rows whose columns have one of these values: {column: value or [values]}",
+    )
+    timezone: str | None = Field(
+        default=None, description="Time zone of timestamps without offset; absent: horizon.timezone"
+    )
+
+
+class Demand(Strict):
+    """How much work there is, stated in exactly one way. A day is 24 h, a month 730 h."""
+
+    requests_per_s: NonNegative | None = Field(default=None, description="Requests a second, all the time")
+    requests_per_hour: NonNegative | None = Field(default=None, description="Requests an hour, all the time")
+    requests_per_day: NonNegative | None = Field(default=None, description="Requests per 24 h")
+    requests_per_month: NonNegative | None = Field(default=None, description="Requests per 730 h")
+    tokens_per_s: NonNegative | None = Field(
+        default=None, description="Prompt and completion tokens a second"
+    )
+    tokens_per_hour: NonNegative | None = Field(
+        default=None, description="Prompt and completion tokens an hour"
+    )
+    tokens_per_day: NonNegative | None = Field(
+        default=None, description="Prompt and completion tokens per 24 h"
+    )
+    tokens_per_month: NonNegative | None = Field(
+        default=None, description="Prompt and completion tokens per 730 h"
+    )
+    requests_total: NonNegative | None = Field(
+        default=None, description="Requests over the whole horizon, arriving evenly"
+    )
+    tokens_total: NonNegative | None = Field(
+        default=None, description="Tokens over the whole horizon, arriving evenly"
+    )
+    requests_by_period: tuple[NonNegative, ...] | None = Field(
+        default=None, description="Requests in each period, one figure a period"
+    )
+    trace: Trace | None = Field(default=None, description="Recorded demand in a file")
+    completion_share: Share | None = Field(
+        default=None, description="Completion part of the tokens, with tokens_*, in place of a request size"
+    )
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Names of the fields that state a volume; a checked demand has exactly one."""
+        given = (name for name in type(self).model_fields if getattr(self, name) is not None)
+        return tuple(name for name in given if name != "completion_share")
+
+    @property
+    def way(self) -> str:
+        """The field that states the volume."""
+        return self.ways[0]
+
+
+class Slo(Strict):
+    """Latency limits, inclusive. request = ttft + max(completion_tokens − 1, 0) · tpot."""
+
+    ttft_mean_ms: Positive | None = Field(default=None, description="Mean time to first token")
+    ttft_p50_ms: Positive | None = Field(default=None, description="Median time to first token")
+    ttft_p90_ms: Positive | None = Field(
+        default=None, description="Time to first token that 90 % of requests keep"
+    )
+    ttft_p95_ms: Positive | None = Field(
+        default=None, description="Time to first token that 95 % of requests keep"
+    )
+    ttft_p99_ms: Positive | None = Field(
+        default=None, description="Time to first token that 99 % of requests keep"
+    )
+    tpot_mean_ms: Positive | None = Field(default=None, description="Mean time per token after the first")
+    tpot_p50_ms: Positive | None = Field(default=None, description="Median time per token after the first")
+    tpot_p90_ms: Positive | None = Field(
+        default=None, description="Time per further token that 90 % of requests keep"
+    )
+    tpot_p95_ms: Positive | None = Field(
+        default=None, description="Time per further token that 95 % of requests keep"
+    )
+    tpot_p99_ms: Positive | None = Field(
+        default=None, description="Time per further token that 99 % of requests keep"
+    )
+    request_mean_ms: Positive | None = Field(default=None, description="Mean time of a whole request")
+    request_p50_ms: Positive | None = Field(default=None, description="Median time of a whole request")
+    request_p90_ms: Positive | None = Field(
+        default=None, description="Time of a whole request that 90 % keep"
+    )
+    request_p95_ms: Positive | None = Field(
+        default=None, description="Time of a whole request that 95 % keep"
+    )
+    request_p99_ms: Positive | None = Field(
+        default=None, description="Time of a whole request that 99 % keep"
+    )
+
+
+class Window(Strict):
+    """Hours of the day in which the work may run; it belongs to the day it starts in."""
+
+    start: Clock = Field(description='First moment, local time of horizon.timezone, like "22:00"')
+    end: Clock = Field(description='End, exclusive, like "06:00"; not after start: on the next day')
+
+    @property
+    def start_hour(self) -> float:
+        """Hours after local midnight."""
+        return _hours(self.start)
+
+    @property
+    def length_h(self) -> float:
+        """Hours from start to end, in (0, 24]."""
+        return (_hours(self.end) - _hours(self.start)) % 24 or 24.0
+
+
+class Needs(Strict):
+    """What the work asks of model and offer."""
+
+    streaming: Flag = Field(default=False, description="Answers must be streamed")
+    custom_weights: Flag = Field(default=False, description="Own or fine-tuned weights must be accepted")
+    open_weights: Flag = Field(default=False, description="The model's weights must be open")
+    regions: tuple[Name, ...] = Field(default=(), description="Regions that will do; empty: any")
+    context_tokens: NonNegative | None = Field(
+        default=None,
+        description="Context that model and offer must hold, if more than prompt and completion together",
+    )
+    min_quality: NonNegative | None = Field(
+        default=None, description="Least quality of the model, in its own scale"
+    )
+
+
+class Routing(Strict):
+    """How the work may be spread."""
+
+    splittable: Flag = Field(default=True, description="false: in each period one route carries all of it")
+    min_providers: Counting = Field(
+        default=1, description="Providers that carry at least min_share_per_provider in every period"
+    )
+    min_share_per_provider: Share = Field(
+        default=0.05, description="Share from which a provider counts as carrying"
+    )
+    max_share_per_provider: PositiveShare = Field(
+        default=1.0, description="Most that one provider carries in any period"
+    )
+    allow_offers: tuple[Name, ...] = Field(default=(), description="Only these offers; empty: all")
+    deny_offers: tuple[Name, ...] = Field(default=(), description="Never these offers")
+
+
+class Workload(Sourced):
+    """Requests with one choice of models, one size and one set of promises."""
+
+    name: Name = Field(description="Unique name")
+    models: tuple[Name, ...] = Field(min_length=1, description="Models of which any will do")
+    demand: Demand = Field(description="How much, stated in exactly one way")
+    prompt_tokens: NonNegative | None = Field(
+        default=None, description="Prompt tokens of a request, cached ones included"
+    )
+    completion_tokens: NonNegative | None = Field(
+        default=None, description="Completion tokens of a request; 0 allowed"
+    )
+    cached_prompt_share: Share = Field(
+        default=0.0, description="Part of the prompt billed at the cached price"
+    )
+    slo: Slo = Field(default=Slo(), description="Latency limits; absent: none")
+    window: Window | None = Field(
+        default=None, description="May only run then; the day's volume is spread freely inside"
+    )
+    deferrable_h: NonNegative | None = Field(
+        default=None,
+        description="Work arriving in a period may run in periods that start less than so much later",
+    )
+    needs: Needs = Field(default=Needs(), description="What the work asks of model and offer")
+    routing: Routing = Field(default=Routing(), description="How the work may be spread")
+    unserved_usd_per_m_tokens: NonNegative | None = Field(
+        default=None, description="Cost of work left unserved; absent: every request must be served"
+    )
+
+
+def _hours(clock: str) -> float:
+    hours, minutes = clock.split(":")
+    return int(hours) + int(minutes) / 60
