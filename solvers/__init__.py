@@ -1,0 +1,65 @@
+"""Linear programs in, solutions out: one canonical form, several solvers, answers that can be checked.
+
+    solution = solve(program, "highs", SolveOptions(gap=1e-4, time_limit_s=10))
+
+`stop` says why the solver ended, `point` what it found, `bound` what is proven: three separate things.
+"""
+
+from numpy.typing import ArrayLike
+
+from solvers.core.backend import Backend, Feature
+from solvers.core.certify import Certificate, Check, certify, dual_bound
+from solvers.core.errors import (
+    HandOverRefused,
+    OptionRejected,
+    ProgramError,
+    SolversError,
+    SolverUnavailable,
+    UnknownSolver,
+)
+from solvers.core.export import to_lp, to_mps
+from solvers.core.options import SolveOptions
+from solvers.core.program import Blocks, LinearProgram
+from solvers.core.registry import Available, available, get
+from solvers.core.result import Duals, Solution, Stats, Stop
+
+__all__ = [
+    "Available",
+    "Backend",
+    "Blocks",
+    "Certificate",
+    "Check",
+    "Duals",
+    "Feature",
+    "HandOverRefused",
+    "LinearProgram",
+    "OptionRejected",
+    "ProgramError",
+    "Solution",
+    "SolveOptions",
+    "SolverUnavailable",
+    "SolversError",
+    "Stats",
+    "Stop",
+    "UnknownSolver",
+    "available",
+    "certify",
+    "dual_bound",
+    "get",
+    "solve",
+    "to_lp",
+    "to_mps",
+]
+
+
+def solve(
+    program: LinearProgram,
+    solver: str = "highs",
+    options: SolveOptions | None = None,
+    start: ArrayLike | None = None,
+) -> Solution:
+    """Solve with the named backend; infeasible or out of time is an answer, not an exception.
+
+    Raises `UnknownSolver`, `SolverUnavailable`, `OptionRejected`, `HandOverRefused`.
+    """
+    return get(solver).solve(program, options or SolveOptions(), start)

@@ -1,0 +1,49 @@
+"""What to ask of a solver, in words that mean the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
+
+from solvers.core.errors import OptionRejected
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """Validated when made: a value that makes no sense raises `OptionRejected` under the name "options".
+
+    gap                 relative MIP gap at which an answer counts as optimal, ≥ 0 (absolute gap: 0)
+    time_limit_s        s; None: no limit
+    threads             ≥ 1; one thread is what makes two runs equal
+    seed                the solver's own random seed, ≥ 0
+    relax               drop integrality
+    log                 the solver's log, on stderr
+    primal_tolerance    LPs only, None: the solver's own. MILPs keep the solver's tolerances: tightening HiGHS's
+    dual_tolerance      mip_feasibility_tolerance to 1e-9 has given wrong optima
+    native              options under the solver's own names; a misspelt or refused one raises
+    """
+
+    gap: float = 1e-6
+    time_limit_s: float | None = 60.0
+    threads: int = 1
+    seed: int = 0
+    relax: bool = False
+    log: bool = False
+    primal_tolerance: float | None = None
+    dual_tolerance: float | None = None
+    native: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        def need(ok: bool, option: str, rule: str) -> None:
+            if not ok:
+                raise OptionRejected("options", option, getattr(self, option), rule)
+
+        need(isfinite(self.gap) and self.gap >= 0, "gap", "must be a finite number ≥ 0")
+        need(self.time_limit_s is None or self.time_limit_s > 0, "time_limit_s", "must be above 0, or None")
+        need(self.threads >= 1, "threads", "must be at least 1")
+        need(self.seed >= 0, "seed", "must not be negative")
+        for name in ("primal_tolerance", "dual_tolerance"):
+            value = getattr(self, name)
+            need(value is None or (isfinite(value) and value > 0), name, "must be above 0, or None")

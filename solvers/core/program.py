@@ -1,0 +1,225 @@
+"""The canonical form every backend reads.
+
+    minimise    c·x + offset
+    subject to  row_lower ≤ A x ≤ row_upper
+                col_lower ≤  x  ≤ col_upper
+                x_j integer  where integer[j]
+
+An equality is a row with equal limits, a one-sided row has an infinite other side. Nothing here has a unit
+or a meaning; names are made on demand, since most solves never need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from solvers.core.errors import ProgramError
+
+type Floats = NDArray[np.float64]
+type Names = Callable[[], Sequence[str]]
+
+#: Magnitudes from here on mean "no limit": HiGHS's own convention, applied for all backends alike.
+INFINITE = 1e20
+
+
+class Blocks(NamedTuple):
+    """Block labels for decomposition: −1 is the linking part (first stage), k ≥ 0 is block k."""
+
+    columns: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProgram:
+    """A mixed-integer linear program as read-only arrays; raises `ProgramError` if they do not fit together.
+
+    cost                    (n,)   finite
+    matrix                  (m, n) sparse rows; duplicates are summed, explicit zeros dropped
+    row_lower, row_upper    (m,)   −inf / +inf where there is no limit
+    col_lower, col_upper    (n,)   −inf / +inf where there is no limit
+    integer                 (n,)   bool
+    """
+
+    cost: Floats
+    matrix: Any  # scipy.sparse.csr_array; scipy ships no types
+    row_lower: Floats
+    row_upper: Floats
+    col_lower: Floats
+    col_upper: Floats
+    integer: NDArray[np.bool_]
+    offset: float = 0.0
+    name: str = "program"
+    column_names: Names | None = None
+    row_names: Names | None = None
+    blocks: Blocks | None = None
+
+    def __post_init__(self) -> None:
+        put = self._put
+        put("cost", _vector("cost", self.cost))
+        put("matrix", _canonical(self.matrix, self.n_columns))
+        _finite("cost", self.cost)
+        for what, size in (("row", self.n_rows), ("col", self.n_columns)):
+            lower = _limit(f"{what}_lower", getattr(self, f"{what}_lower"), size)
+            upper = _limit(f"{what}_upper", getattr(self, f"{what}_upper"), size)
+            _in_order(what, lower, upper)
+            put(f"{what}_lower", lower)
+            put(f"{what}_upper", upper)
+        integer = np.array(self.integer)
+        if integer.shape != (self.n_columns,) or integer.dtype != np.bool_:
+            raise ProgramError(
+                f"integer: expected ({self.n_columns},) bool, got {integer.shape} {integer.dtype}"
+            )
+        put("integer", _frozen(integer))
+        if not np.isfinite(self.offset):
+            raise ProgramError(f"offset: {self.offset} is not a finite number")
+        put("offset", float(self.offset))
+        if self.blocks is not None:
+            put("blocks", self._labels(*self.blocks))
+
+    def _put(self, field: str, value: object) -> None:
+        object.__setattr__(self, field, value)
+
+    def _labels(self, columns: ArrayLike, rows: ArrayLike) -> Blocks:
+        made = Blocks(np.array(columns, dtype=np.int64), np.array(rows, dtype=np.int64))
+        if made.columns.shape != (self.n_columns,) or made.rows.shape != (self.n_rows,):
+            raise ProgramError(
+                f"blocks: expected labels of shapes ({self.n_columns},) and ({self.n_rows},), "
+                f"got {made.columns.shape} and {made.rows.shape}"
+            )
+        return Blocks(_frozen(made.columns), _frozen(made.rows))
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.cost.shape[0])
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_nonzeros(self) -> int:
+        return int(self.matrix.nnz)
+
+    @cached_property
+    def is_mip(self) -> bool:
+        return bool(self.integer.any())
+
+    def objective(self, point: Floats) -> float:
+        """c·x + offset, summed exactly (`math.fsum` order does not matter), so that all backends agree."""
+        from math import fsum
+
+        return fsum((self.cost * point).tolist()) + self.offset
+
+    def fix(self, columns: ArrayLike, values: ArrayLike) -> LinearProgram:
+        """The same program with these columns held at these values; they stop being integer columns.
+
+        `columns` is a mask (n,) or an array of indices. With all integer columns fixed this is the LP whose
+        duals price the integer answer.
+        """
+        lower, upper, integer = self.col_lower.copy(), self.col_upper.copy(), self.integer.copy()
+        at = np.asarray(columns)
+        if at.size == 0 and at.dtype != np.bool_:
+            at = at.astype(np.intp)
+        lower[at] = values
+        upper[at] = values
+        integer[at] = False
+        return replace(self, col_lower=lower, col_upper=upper, integer=integer)
+
+    def relax(self) -> LinearProgram:
+        """The same program without integrality; its optimum is a bound on this one's."""
+        return replace(self, integer=np.zeros(self.n_columns, dtype=bool)) if self.is_mip else self
+
+    def with_bounds(
+        self,
+        *,
+        col_lower: ArrayLike | None = None,
+        col_upper: ArrayLike | None = None,
+        row_lower: ArrayLike | None = None,
+        row_upper: ArrayLike | None = None,
+    ) -> LinearProgram:
+        """The same program with some of the limits replaced (whole arrays)."""
+        given = {
+            "col_lower": col_lower,
+            "col_upper": col_upper,
+            "row_lower": row_lower,
+            "row_upper": row_upper,
+        }
+        return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+    def with_cost(self, cost: ArrayLike, offset: float = 0.0) -> LinearProgram:
+        """The same rows and columns under another objective."""
+        return replace(self, cost=cost, offset=offset)  # type: ignore[arg-type]
+
+
+def _frozen[A: np.generic](array: NDArray[A]) -> NDArray[A]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _vector(name: str, value: ArrayLike) -> Floats:
+    """A read-only view; the caller's own array stays as writeable as it was."""
+    made = np.ascontiguousarray(value, dtype=np.float64)
+    if np.ndim(value) != 1:
+        raise ProgramError(f"{name}: expected one dimension, got shape {np.shape(value)}")
+    _no_nan(name, made)
+    return _frozen(made)
+
+
+def _limit(name: str, value: ArrayLike, size: int) -> Floats:
+    made = _vector(name, value)
+    if made.shape != (size,):
+        raise ProgramError(f"{name}: expected shape ({size},), got {made.shape}")
+    wrong = made >= INFINITE if name.endswith("lower") else made <= -INFINITE
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ProgramError(f"{name}[{at}] = {made[at]} leaves no value allowed")
+    far = (np.abs(made) >= INFINITE) & np.isfinite(made)
+    return _frozen(np.where(far, np.copysign(np.inf, made), made)) if far.any() else made
+
+
+def _in_order(what: str, lower: Floats, upper: Floats) -> None:
+    wrong = lower > upper
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ProgramError(f"{what}_lower[{at}] = {lower[at]} is above {what}_upper[{at}] = {upper[at]}")
+
+
+def _no_nan(name: str, value: Floats) -> None:
+    missing = np.isnan(value)
+    if missing.any():
+        raise ProgramError(f"{name}[{int(np.argmax(missing))}] is NaN")
+
+
+def _finite(name: str, value: Floats) -> None:
+    wrong = np.abs(value) >= INFINITE
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ProgramError(f"{name}[{at}] = {value[at]} is not a finite number")
+
+
+def _canonical(matrix: Any, n_columns: int) -> Any:
+    """CSR of float64 with sorted unique indices and no explicit zeros; the caller's matrix is not changed."""
+    if np.ndim(matrix) != 2:
+        raise ProgramError(f"matrix: expected two dimensions, got shape {np.shape(matrix)}")
+    made = sparse.csr_array(matrix)
+    if made.shape[1] != n_columns:
+        raise ProgramError(f"matrix: has {made.shape[1]} columns, cost has {n_columns}")
+    bad = ~np.isfinite(made.data)
+    if bad.any():
+        k = int(np.argmax(bad))
+        row = int(np.searchsorted(made.indptr, k, side="right")) - 1
+        shown = "NaN" if np.isnan(made.data[k]) else made.data[k]
+        raise ProgramError(f"matrix[{row}, {int(made.indices[k])}] is {shown}")
+    if made.dtype != np.float64 or not made.has_canonical_format or (made.data == 0.0).any():
+        made = made.astype(np.float64, copy=True)
+        made.sum_duplicates()
+        made.eliminate_zeros()
+    return made

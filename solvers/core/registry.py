@@ -1,0 +1,87 @@
+"""Which solvers there are. Lazy: asking for one never imports another.
+
+highs           HiGHS from arrays; the default
+scipy           the same solver by another door: checks our hand-over
+pulp:NAME       any solver PuLP knows under NAME, say pulp:COIN_CMD for CBC
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import cast
+
+from solvers.core.backend import Backend, Feature
+from solvers.core.errors import SolverUnavailable, UnknownSolver
+
+DEFAULT = "highs"
+PULP = "pulp:"
+
+#: name → (module of ours, distribution that must be installed); adding a backend: its file and its line here
+_MODULES = {"highs": ("solvers.highs", "highspy"), "scipy": ("solvers.scipy_milp", "scipy")}
+
+
+@dataclass(frozen=True)
+class Available:
+    """One line of the list of solvers."""
+
+    name: str
+    installed: bool
+    version: str | None = None
+    features: frozenset[Feature] = frozenset()
+    remedy: str = ""  # how to get it, when it is not installed
+
+
+def names() -> tuple[str, ...]:
+    """Every name `get` knows, installed or not."""
+    return (*_MODULES, *(PULP + name for name in _pulp_names()))
+
+
+def available() -> list[Available]:
+    """Every known solver, in a fixed order, with what it can do or how to install it.
+
+    This is the one call that has to look at all of them.
+    """
+    return [_describe(name) for name in names()]
+
+
+def get(name: str) -> Backend:
+    """The backend of that name; raises `UnknownSolver` or `SolverUnavailable`."""
+    if name in _MODULES:
+        module, distribution = _MODULES[name]
+        if find_spec(distribution) is None:
+            raise SolverUnavailable(name, f"pip install {distribution}")
+        return cast(Backend, import_module(module))
+    if name.startswith(PULP) and find_spec("pulp") is None:
+        raise SolverUnavailable(name, 'pip install "pulp[cbc]"')
+    if name not in names():
+        raise UnknownSolver(name, names())
+    from solvers.via_pulp import PulpBackend
+
+    backend = PulpBackend(name.removeprefix(PULP))
+    if not backend.installed():
+        raise SolverUnavailable(name, backend.remedy)
+    return backend
+
+
+def _pulp_names() -> tuple[str, ...]:
+    if find_spec("pulp") is None:
+        return ()
+    from solvers.via_pulp import solver_names
+
+    return solver_names()
+
+
+def _describe(name: str) -> Available:
+    try:
+        backend = get(name)
+    except SolverUnavailable as missing:
+        return Available(name, installed=False, remedy=missing.remedy)
+    distribution = _MODULES[name][1] if name in _MODULES else "pulp"
+    try:
+        found = version(distribution)
+    except PackageNotFoundError:
+        found = None
+    return Available(name, installed=True, version=found, features=backend.FEATURES)

@@ -1,0 +1,85 @@
+"""The answer: why the solver stopped, and apart from that, what it found.
+
+Signs of `Duals`: the row dual is the change of the (minimal) objective per unit by which the row's active limit
+is raised: ≥ 0 on an active lower limit, ≤ 0 on an active upper one, 0 when neither is active. The column
+dual (reduced cost) is the same for the column's active bound. So `cost = Aᵀ·row + column`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+from solvers.core.program import Floats
+
+
+class Stop(Enum):
+    """Why the solver ended; says nothing about having a point."""
+
+    OPTIMAL = "optimal"  # proven best, within the gap asked for
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    INFEASIBLE_OR_UNBOUNDED = "infeasible_or_unbounded"
+    TIME_LIMIT = "time_limit"
+    ITERATION_LIMIT = "iteration_limit"
+    NODE_LIMIT = "node_limit"
+    SOLUTION_LIMIT = "solution_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OBJECTIVE_LIMIT = "objective_limit"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class Duals:
+    """Prices of an LP's limits, in objective units per unit of the limit (signs: see the module)."""
+
+    row: Floats
+    column: Floats
+
+
+@dataclass(frozen=True)
+class Stats:
+    """How much work it was. `raw` is the solver's own word for its ending; None: the solver does not say."""
+
+    solver: str = ""
+    raw: str = ""
+    build_s: float = 0.0  # making the arrays; filled in by whoever made them
+    hand_over_s: float = 0.0  # arrays → solver
+    solve_s: float = 0.0
+    iterations: int | None = None
+    nodes: int | None = None
+    rows: int = 0
+    columns: int = 0
+    nonzeros: int = 0
+    warnings: tuple[str, ...] = ()  # what the solver did differently from what was asked
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What came back.
+
+    stop        why the solver ended
+    point       (n,) the best feasible point found, None if there is none, whatever the reason of the stop
+    objective   c·x + offset of that point, recomputed from it; None without a point
+    bound       no feasible point costs less; −inf when nothing is proven
+    duals       for LPs solved to optimality by a backend that has them, else None. A MILP has no duals:
+                fix its integer columns and solve again, and say that the prices are of that LP
+    """
+
+    stop: Stop
+    point: Floats | None = None
+    objective: float | None = None
+    bound: float = -inf
+    duals: Duals | None = None
+    stats: Stats = Stats()
+
+    @property
+    def gap(self) -> float:
+        """(objective − bound) / |objective|, never negative; inf when either is missing."""
+        if self.objective is None or self.bound == -inf:
+            return inf
+        distance = max(0.0, self.objective - self.bound)
+        return 0.0 if distance == 0.0 else distance / abs(self.objective) if self.objective else inf
