@@ -1,7 +1,7 @@
 """The published price analysis, recomputed by hand: what the shipped problem files must answer.
 
-M = 10^6, B = 10^9, T = 10^12 tokens; a month is 730 h, 30 days are 720 h. `offer` None stands for the plan itself,
-otherwise for that offer's row of the comparison. Money is in USD and must agree to the cent.
+M = 10^6, B = 10^9, T = 10^12 tokens; a month is 730 h, 30 days are 720 h. `offer` None stands for the plan
+itself, otherwise for that offer's row of the comparison. Money is in USD and must agree to the cent.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("3", "case-03-reserved-minimum.yaml", "cerebras-reserved-500m", "usd_per_m_tokens", 0.60),
     Answer("3", "case-03-reserved-minimum.yaml", ON_DEMAND, "cost_usd", 1_500.00),
     Answer("3", "case-03-reserved-minimum.yaml", PLAN, "cost_usd", 600.00),
-    # 4: 8 · 2.69 = 21.52 an hour; · 730 = 15,709.60. 3,400 · 86,400 = 293.76 M a day, · 730 / 24 = 8,935.2 M a month;
-    #    15,709.60 / 8,935.2 = 1.758170 per M. The load is exactly one server.
+    # 4: 8 · 2.69 = 21.52 an hour; · 730 = 15,709.60. 3,400 · 86,400 = 293.76 M a day, · 730 / 24 = 8,935.2 M
+    #    a month; 15,709.60 / 8,935.2 = 1.758170 per M. The load is exactly one server.
     Answer("4", "case-04-self-hosted.yaml", H100, "cost_usd", 15_709.60),
     Answer("4", "case-04-self-hosted.yaml", H100, "cost_usd_per_month", 15_709.60),
     Answer("4", "case-04-self-hosted.yaml", H100, "usd_per_m_tokens", 1.758170),
@@ -63,13 +63,15 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("6", "case-06-one-job.yaml", H100, "cost_usd", 1_764.64),
     Answer("6", "case-06-one-job.yaml", H100, "instances", 1),
     Answer("6", "case-06-one-job.yaml", PLAN, "cost_usd", 600.00),
-    # 7: 10 M · (200, 20) = 2,000 M and 200 M. GPT-4.1 4,000 + 1,600; Opus 10,000 + 5,000; 2,200 · 1.50; 2,200 · 0.60
+    # 7: 10 M · (200, 20) = 2,000 M and 200 M.
+    #    GPT-4.1 4,000 + 1,600; Opus 10,000 + 5,000; 2,200 · 1.50; 2,200 · 0.60
     Answer("7", "case-07-emails.yaml", GPT, "cost_usd", 5_600.00),
     Answer("7", "case-07-emails.yaml", OPUS, "cost_usd", 15_000.00),
     Answer("7", "case-07-emails.yaml", ON_DEMAND, "cost_usd", 3_300.00),
     Answer("7", "case-07-emails.yaml", RESERVED, "cost_usd", 1_320.00),
     Answer("7", "case-07-emails.yaml", PLAN, "cost_usd", 1_320.00),
-    # 7 with bodies: 7,000 M and 200 M. GPT-4.1 14,000 + 1,600; Opus 35,000 + 5,000; 7,200 · 1.50; 7,200 · 0.60
+    # 7 with bodies: 7,000 M and 200 M.
+    #    GPT-4.1 14,000 + 1,600; Opus 35,000 + 5,000; 7,200 · 1.50; 7,200 · 0.60
     Answer("7b", "case-07-emails-with-bodies.yaml", GPT, "cost_usd", 15_600.00),
     Answer("7b", "case-07-emails-with-bodies.yaml", OPUS, "cost_usd", 40_000.00),
     Answer("7b", "case-07-emails-with-bodies.yaml", ON_DEMAND, "cost_usd", 10_800.00),
@@ -102,11 +104,23 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("quickstart", "quickstart.yaml", PLAN, "cost_usd", 630_000.00),
     Answer("quickstart", "quickstart.yaml", "gpt-4.1", "cost_usd", 3_000_000.00),
     Answer("quickstart", "quickstart.yaml", H100, "cost_usd", 1_859_328.00),
-    # Mixed: everything but the chat goes to the reserved contract at 0.60:
-    #   moderation 1,050,000 M, classification 2,200 M, logs 3,750 M, documents 600 M: 1,056,550 · 0.60 = 633,930;
-    #   chat 2 M · 30 = 60 M requests · (600, 250) = 36,000 M and 15,000 M: Replicate 23,400 + 41,250 = 64,650
-    #   (Together 28,800 + 36,000 = 64,800; six H100 servers 92,966.40; GPT-4.1 72,000 + 120,000). In all 698,580.
+    # Mixed: everything but the chat goes to the reserved contract: moderation 1,050,000 M, classification
+    #   2,200 M, logs 3,750 M, documents 600 M: 1,056,550 · 0.60 = 633,930. The chat is 2 M · 30 = 60 M
+    #   · (600, 250) = 36,000 M and 15,000 M, cheapest on Replicate: 23,400 + 41,250 = 64,650. Sum 698,580.
     Answer("mixed", "mixed.yaml", PLAN, "cost_usd", 698_580.00),
+    #   GPT-4.1 3,000,000 + 5,600 + 21,000 + 1,800 + chat 72,000 + 120,000
+    Answer("mixed", "mixed.yaml", GPT, "cost_usd", 3_220_400.00),
+    #   Opus 8,250,000 + 15,000 + logs 7,500 + 56,250 + documents 2,500 + 2,500 + chat 180,000 + 375,000
+    Answer("mixed", "mixed.yaml", OPUS, "cost_usd", 8_888_750.00),
+    #   Together: moderation 720,000 + 360,000, classification 1,600 + 480, logs 1,200 + 5,400,
+    #   documents 400 + 240, chat 28,800 + 36,000
+    Answer("mixed", "mixed.yaml", TOGETHER, "cost_usd", 1_154_120.00),
+    #   Replicate: moderation 585,000 + 412,500, classification 1,300 + 550, logs 975 + 6,187.50,
+    #   documents 325 + 275, chat 64,650
+    Answer("mixed", "mixed.yaml", "replicate", "cost_usd", 1_071_762.50),
+    #   8x H100: 1,107,550 M / (3,400 · 3,600 · 720 = 8,812.8 M) = 125.7, so 126 · 21.52 · 720
+    Answer("mixed", "mixed.yaml", H100, "instances", 126),
+    Answer("mixed", "mixed.yaml", H100, "cost_usd", 1_952_294.40),
 )
 
 # What remains of the table is read off a plan: (file, what, expected).
