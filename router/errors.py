@@ -172,7 +172,7 @@ def nearest(name: str, known: Iterable[str], *, listed: int = 8) -> str | None:
     close = _closest(name, names)
     if close is not None:
         return f'did you mean "{close}"?'
-    if not names:
+    if not names or not listed:
         return None
     tail = ", …" if len(names) > listed else ""
     return f"known: {', '.join(names[:listed])}{tail}"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from router.errors import Issue, Path
 
+NOTHING: dict[str | int, Mark] = {}  # children of a scalar; shared, never written to
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mark:
@@ -17,7 +19,7 @@ class Mark:
 
     file: str | None = None
     line: int | None = None
-    children: Mapping[str | int, Mark] = dataclasses.field(default_factory=dict)
+    children: Mapping[str | int, Mark] = dataclasses.field(default_factory=lambda: NOTHING)
     origin: Path | None = None
 
 
@@ -40,15 +42,15 @@ class SourceMap:
 
     def locate(self, at: Path) -> tuple[str | None, int | None, Path]:
         """File, line, and path within that file, of the deepest known part of `at`."""
-        mark, shown = self.root, at
+        mark, shown, line = self.root, at, None
         for depth, part in enumerate(at):
             child = mark.children.get(part)
             if child is None:
                 break
-            mark = child
+            mark, line = child, child.line
             if mark.origin is not None:
                 shown = mark.origin + at[depth + 1 :]
-        return mark.file, mark.line if at else None, shown
+        return mark.file, line, shown
 
     def place(self, issue: Issue) -> Issue:
         """The issue with file and line filled in, and its path as in the file it comes from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zoneinfo
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -11,24 +12,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import JsonSchemaValue
 
 from router import numbers
+from router.errors import nearest
 
 
 class Strict(BaseModel):
     """Unknown fields are errors, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
-
-
-class Sourced(Strict):
-    """Where a figure comes from stays beside it, in the file."""
-
-    source: str | None = Field(
-        default=None, description="Where the figures come from: a page, a quote, a measurement"
-    )
-    as_of: dt.date | None = Field(
-        default=None, description="Date on which the source was read, as YYYY-MM-DD"
-    )
-    note: str | None = Field(default=None, description="Remark for the reader; no effect on the plan")
 
 
 def _json(kind: str, **limits: float) -> WithJsonSchema:
@@ -45,14 +35,32 @@ def _name(text: str) -> str:
     return text
 
 
-def _moment(value: object) -> object:
+def _moment(value: object) -> dt.datetime:
     """Dates are text in the file; `fromisoformat` takes 2026-12-01, 2026-12-01T06:00 and offsets."""
-    if not isinstance(value, str):
+    if isinstance(value, dt.datetime):
         return value
     try:
-        return dt.datetime.fromisoformat(value)
+        return dt.datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
+
+
+def _day(value: object) -> dt.date:
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    try:
+        return dt.date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError('must be a date like "2026-12-31"') from None
+
+
+def _timezone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        hint = nearest(name, zoneinfo.available_timezones(), listed=0) or 'write one like "Europe/Berlin"'
+        raise ValueError(f"is no known time zone; {hint}") from None
+    return name
 
 
 def _clock(text: str) -> str:
@@ -78,3 +86,15 @@ Flag = Annotated[bool, BeforeValidator(numbers.parse_flag), WithJsonSchema({"typ
 Name = Annotated[str, AfterValidator(_name)]
 Moment = Annotated[dt.datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
 Clock = Annotated[str, AfterValidator(_clock)]
+Day = Annotated[dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string"})]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+
+
+class Sourced(Strict):
+    """Where a figure comes from stays beside it, in the file."""
+
+    source: str | None = Field(
+        default=None, description="Where the figures come from: a page, a quote, a measurement"
+    )
+    as_of: Day | None = Field(default=None, description="Date on which the source was read, as YYYY-MM-DD")
+    note: str | None = Field(default=None, description="Remark for the reader; no effect on the plan")

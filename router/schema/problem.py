@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -15,7 +13,6 @@ from pydantic import (
     Tag,
 )
 
-from router.errors import nearest
 from router.schema.base import (
     AtLeastOne,
     Counting,
@@ -29,6 +26,7 @@ from router.schema.base import (
     ShareBelowOne,
     Sourced,
     Strict,
+    Timezone,
     Whole,
 )
 from router.schema.offers import Group, Model, Offer
@@ -36,15 +34,6 @@ from router.schema.workloads import Trace, Workload
 from router.source import SourceMap
 
 SCHEMA = "router/1"
-
-
-def _timezone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        hint = nearest(name, zoneinfo.available_timezones(), listed=0) or ""
-        raise ValueError(f"is no known time zone; {hint}") from None
-    return name
 
 
 def _file(value: object) -> object:
@@ -61,9 +50,7 @@ class Horizon(Strict):
         default=None,
         description="Start, local time of timezone unless it has an offset; absent: a day's 00:00",
     )
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        default="UTC", description="IANA time zone of windows and local times"
-    )
+    timezone: Timezone = Field(default="UTC", description="IANA time zone of windows and local times")
 
     @property
     def hours(self) -> float:
@@ -203,6 +190,12 @@ class Problem(Sourced):
     reoptimise: Reoptimise | None = Field(default=None, description="What change of a running plan costs")
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
+
+    def at_positions(self, positions: SourceMap) -> Self:
+        """The same problem, knowing where its fields stand."""
+        copy = self.model_copy()
+        copy._positions = positions
+        return copy
 
     @property
     def positions(self) -> SourceMap:

@@ -18,6 +18,7 @@ from router.schema.base import (
     Share,
     Sourced,
     Strict,
+    Timezone,
 )
 
 
@@ -52,7 +53,7 @@ class Trace(Strict):
         default=None,
         description="Only rows whose columns have one of these values: {column: value or [values]}",
     )
-    timezone: str | None = Field(
+    timezone: Timezone | None = Field(
         default=None, description="Time zone of timestamps without offset; absent: horizon.timezone"
     )
 

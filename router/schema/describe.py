@@ -1,0 +1,201 @@
+"""The schema as data: JSON Schema for editors, a table for the docs, known names for hints."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticUndefined
+
+from router.errors import Path
+from router.schema.base import Strict
+from router.schema.problem import SCHEMA, Problem
+
+_UNITS = {  # longest ending first where one ends in another
+    "_usd_per_m_tokens": "USD per M tokens",
+    "_usd_per_m": "USD per M tokens",
+    "usd_per_m": "USD per M tokens",
+    "_usd_per_h": "USD/h",
+    "usd_per_h": "USD/h",
+    "_usd_per_month": "USD/month",
+    "_usd_per_kwh": "USD/kWh",
+    "_usd": "USD",
+    "_tokens_per_month": "tokens/month",
+    "tokens_per_minute": "tokens/min",
+    "requests_per_minute": "requests/min",
+    "units_per_minute": "units/min",
+    "tokens_per_s": "tokens/s",
+    "tokens_per_hour": "tokens/h",
+    "tokens_per_day": "tokens/day",
+    "tokens_per_month": "tokens/month",
+    "requests_per_s": "requests/s",
+    "requests_per_hour": "requests/h",
+    "requests_per_day": "requests/day",
+    "requests_per_month": "requests/month",
+    "units_per_s": "units/s",
+    "tokens_total": "tokens",
+    "requests_total": "requests",
+    "requests_by_period": "requests per period",
+    "_burndown": "units/token",
+    "_ms": "ms",
+    "_gb": "GB",
+    "_kw": "kW",
+    "_h": "h",
+    "_months": "months",
+    "parameters_b": "10^9",
+    "_tokens": "tokens",
+    "concurrency": "requests",
+    "discount_rate_per_year": "1/year",
+    "growth_per_month": "1/month",
+}
+_INSTANCES = frozenset(("min", "max", "step", "reserved"))
+
+
+class FieldRow(NamedTuple):
+    """One line of the generated table of fields."""
+
+    path: str
+    type: str
+    unit: str
+    default: str
+    description: str
+
+
+def json_schema() -> JsonSchemaValue:
+    """JSON Schema (draft 2020-12) of the problem file, for editors."""
+    schema = Problem.model_json_schema(by_alias=True)
+    offer = schema["$defs"]["Offer"]
+    offer["required"] = [name for name in offer["required"] if name != "provider"]  # filled in from the name
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA}
+    return {**schema, **head}
+
+
+def field_table() -> list[FieldRow]:
+    """Every field of the file with type, unit, default and meaning, in the order of the file."""
+    return list(_rows(Problem, ""))
+
+
+def known_fields(at: Path) -> tuple[str, ...]:
+    """Names that may stand in the mapping at a path; empty where any name may."""
+    annotation: object = Problem
+    for part in at:
+        model = _model(annotation)
+        if isinstance(part, int) or model is None:
+            annotation = _item(annotation)
+            continue
+        field = next((f for name, f in model.model_fields.items() if (f.alias or name) == part), None)
+        if field is None:
+            return ()
+        annotation = field.annotation
+    options = [option for option in _options(annotation) if not _holds_items(option)]
+    model = _model(options[0]) if options else None
+    return tuple(f.alias or name for name, f in model.model_fields.items()) if model else ()
+
+
+def unit_of(name: str) -> str:
+    """The unit in a field's name: `ttft_p99_ms` is in ms."""
+    if name in _INSTANCES:
+        return "instances"
+    if name.endswith(("_units", "units")):
+        return "units"
+    return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
+
+
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[FieldRow]:
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        description = field.description or ""
+        yield FieldRow(
+            path, _kind(field.annotation, field), unit_of(name), _default(field, name), description
+        )
+        for option in _options(field.annotation):
+            nested = _model(_item(option) if _holds_items(option) else option)
+            if nested is not None:
+                container = _container(option)
+                ending = "[]." if container is tuple else ".<name>." if container is Mapping else "."
+                yield from _rows(nested, path + ending)
+
+
+def _default(field: FieldInfo, name: str) -> str:
+    if name == "provider":
+        return "the offer's name"
+    if field.is_required() or field.default is PydanticUndefined:
+        return "required"
+    value = field.default
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, BaseModel | dict):
+        return "{}"
+    return "[]" if value == () else str(value)
+
+
+def _kind(annotation: object, field: FieldInfo | None = None) -> str:
+    """In the reader's words: number, whole number, list of text, mapping of …"""
+    words = []
+    for option in _options(annotation):
+        container = _container(option)
+        if container is tuple:
+            words.append(f"list of {_kind(_item(option))}")
+        elif container is Mapping:
+            words.append(f"mapping of {_kind(_item(option))}")
+        elif container is Literal:
+            words.append(" | ".join(str(value) for value in typing.get_args(option)))
+        else:
+            words.append(_scalar(option))
+    return " or ".join(words)
+
+
+def _scalar(option: object) -> str:
+    if isinstance(option, type) and issubclass(option, Strict):
+        return option.__name__
+    plain = {float: "number", int: "whole number", bool: "true | false", str: "text"}
+    return plain.get(option, "date") if isinstance(option, type) else "text"
+
+
+def _options(annotation: object) -> list[object]:
+    """Parts of a union but None, without Annotated."""
+    annotation = _bare(annotation)
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        parts = [option for part in typing.get_args(annotation) for option in _options(part)]
+        return [part for part in parts if part is not type(None)]
+    return [annotation]
+
+
+def _bare(annotation: object) -> object:
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+def _container(option: object) -> object:
+    return typing.get_origin(_bare(option))
+
+
+def _holds_items(option: object) -> bool:
+    return _container(option) in (tuple, Mapping)
+
+
+def _item(annotation: object) -> object:
+    """What a list or mapping holds."""
+    for option in _options(annotation):
+        if _container(option) is tuple:
+            return _bare(typing.get_args(option)[0])
+        if _container(option) is Mapping:
+            return _bare(typing.get_args(option)[1])
+    return None
+
+
+def _model(annotation: object) -> type[Strict] | None:
+    for option in _options(annotation):
+        if isinstance(option, type) and issubclass(option, Strict):
+            return option
+    return None

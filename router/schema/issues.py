@@ -1,0 +1,60 @@
+"""pydantic's errors in our words: which field, which value, which rule, and the nearest known name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from router.errors import Issue, Path, nearest
+from router.schema.describe import known_fields
+
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "unknown field",
+    "greater_than_equal": "must be at least {ge:.15g}",
+    "greater_than": "must be greater than {gt:.15g}",
+    "less_than_equal": "must be at most {le:.15g}",
+    "less_than": "must be less than {lt:.15g}",
+    "literal_error": "must be {expected}",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "mapping_type": "must be a mapping of names",
+    "dict_type": "must be a mapping of names",
+    "model_type": "must be a mapping of fields",
+    "model_attributes_type": "must be a mapping of fields",
+}
+_TAGS = frozenset(("listed", "generated"))  # of the union in `scenarios`: no part of the file
+
+
+def issues_of(error: ValidationError) -> list[Issue]:
+    """One issue per error, without file and line."""
+    return [_issue(detail) for detail in error.errors(include_url=False)]
+
+
+def _issue(detail: ErrorDetails) -> Issue:
+    at = _path(detail["loc"])
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "value_error":
+        rule = str(context["error"])
+    else:
+        rule = _RULES[kind].format(**context) if kind in _RULES else detail["msg"]
+    hint = None
+    if kind == "extra_forbidden":
+        hint = nearest(str(at[-1]), known_fields(at[:-1]), listed=12)
+        value = None
+    elif kind == "missing":
+        value = None
+    elif value is None:
+        rule = f"has no value: it {rule}"
+    return Issue(at, rule, value, hint)
+
+
+def _path(loc: Iterable[str | int]) -> Path:
+    at = tuple(loc)
+    if len(at) > 1 and at[0] == "scenarios" and at[1] in _TAGS:
+        at = (at[0], *at[2:])
+    return at[:-1] if at and at[-1] == "[key]" else at
