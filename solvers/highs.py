@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solvers.core.backend import Feature, checked_start, settled, size, solve_trivial
+from solvers.core.backend import Feature, checked_start, in_thread, settled, size, solve_trivial
 from solvers.core.errors import HandOverRefused, OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
@@ -21,7 +21,7 @@ from solvers.core.result import Duals, Solution, Stats, Stop
 NAME = "highs"
 FEATURES = frozenset(Feature)
 
-_S = highspy.HighsModelStatus
+_S: Any = highspy.HighsModelStatus  # highspy's stubs lack a member
 STOP: dict[Any, Stop] = {  # every member; a test counts them
     _S.kNotset: Stop.UNKNOWN,
     _S.kLoadError: Stop.ERROR,
@@ -45,21 +45,22 @@ STOP: dict[Any, Stop] = {  # every member; a test counts them
     _S.kHighsInterrupt: Stop.INTERRUPTED,
 }
 
-#: HiGHS drops smaller coefficients; its default of 1e-9 is coarse for shares of large totals, this its minimum.
+#: HiGHS drops smaller coefficients: by default up to 1e-9, coarse for shares of large totals; at least these.
 SMALLEST_COEFFICIENT = 1e-12
 
 
 def solve(
-    program: LinearProgram, options: SolveOptions = SolveOptions(), start: ArrayLike | None = None
+    program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
 ) -> Solution:
     """Infeasible or out of time is an answer (`Solution.stop`), not an exception.
 
     Ctrl-C stops HiGHS at its next check and returns what it has, with `Stop.INTERRUPTED`; a second one
     raises. Raises `OptionRejected` and `HandOverRefused`.
     """
+    options = options or SolveOptions()
     program = program.relax() if options.relax else program
     point = checked_start(program, start)
-    h = highspy.Highs()
+    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     _set_options(h, program, options)
     trivial = solve_trivial(program, NAME)
     if trivial is not None:
@@ -155,27 +156,19 @@ def _run(h: Any) -> None:
         kind.kCallbackIpmInterrupt,
     ):
         h.startCallback(wanted)
-    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             h.run()
-        except BaseException as error:  # handed to the caller's thread below
-            failed.append(error)
         finally:
             highspy.Highs.resetGlobalScheduler(False)
 
-    worker = threading.Thread(target=work, name="highs", daemon=True)
-    worker.start()
-    while worker.is_alive():
-        try:
-            worker.join(0.2)  # a join without limit cannot be interrupted on Windows
-        except KeyboardInterrupt:
-            if asked.is_set():
-                raise
-            asked.set()
-    if failed:
-        raise failed[0]
+    def ask_to_stop() -> bool:
+        first = not asked.is_set()
+        asked.set()
+        return first
+
+    in_thread(work, on_interrupt=ask_to_stop)
 
 
 def _answer(h: Any, program: LinearProgram, stats: Stats) -> Solution:

@@ -6,9 +6,7 @@ It gives no duals, and of an LP that was stopped early not even the point.
 from __future__ import annotations
 
 import re
-import threading
 import warnings
-from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning, milp
 
-from solvers.core.backend import Feature, checked_start, settled, size, solve_trivial
+from solvers.core.backend import Feature, checked_start, in_thread, settled, size, solve_trivial
 from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import LinearProgram
@@ -52,9 +50,10 @@ _NUMBER = re.compile(r"HiGHS Status (\d+)")
 
 
 def solve(
-    program: LinearProgram, options: SolveOptions = SolveOptions(), start: ArrayLike | None = None
+    program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
 ) -> Solution:
     """Infeasible or out of time is an answer. A start is checked, and then not used: scipy takes none."""
+    options = options or SolveOptions()
     program = program.relax() if options.relax else program
     notes = ("starting point not used",) if checked_start(program, start) is not None else ()
     native = _native(program, options)
@@ -115,25 +114,6 @@ def _milp(native: dict[str, object], **arrays: Any) -> Any:
             text = str(error)
             option = next((key for key in native if repr(key) in text or key in text), "native")
             raise OptionRejected(NAME, option, native.get(option), text) from error
-
-
-def in_thread[T](work: Callable[[], T]) -> T:
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # handed to the caller's thread
-            failed.append(error)
-
-    worker = threading.Thread(target=run, name=NAME, daemon=True)
-    worker.start()
-    while worker.is_alive():
-        worker.join(0.2)
-    if failed:
-        raise failed[0]
-    return done[0]
 
 
 def _answer(program: LinearProgram, result: Any, stats: Stats) -> Solution:

@@ -116,9 +116,10 @@ class PulpBackend:
         return pulp.getSolver(self.solver, msg=False, **keywords)
 
     def solve(
-        self, program: LinearProgram, options: SolveOptions = SolveOptions(), start: ArrayLike | None = None
+        self, program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
     ) -> Solution:
         """Infeasible, out of time or a crash of the solver is an answer; raises `OptionRejected`."""
+        options = options or SolveOptions()
         program = program.relax() if options.relax else program
         point = checked_start(program, start)
         keywords, notes = self._keywords(options, program)
@@ -205,18 +206,19 @@ class PulpBackend:
             except KeyboardInterrupt:
                 return "interrupted", Stop.INTERRUPTED
             except pulp.PulpError as error:
+                self._refused_in(log, options)
                 return f"{type(error).__name__}: {error}", Stop.ERROR
             finally:
-                text = log.read_text(errors="replace") if log.exists() else ""
-                if options.log:
-                    sys.stderr.write(text)
-        self._refused_in(text, options)
+                if options.log and log.exists():
+                    sys.stderr.write(log.read_text(errors="replace"))
+            self._refused_in(log, options)
         return f"{outcome.status_str}, {'a' if outcome.has_solution else 'no'} solution", outcome
 
-    def _refused_in(self, log: str, options: SolveOptions) -> None:
-        """CBC goes on without an option that it does not know; its log tells."""
-        for line in log.splitlines():
-            if line.startswith(("No match for", "** Current model not valid")):
+    def _refused_in(self, log: Path, options: SolveOptions) -> None:
+        """Of an option that CBC does not know, only its log tells; older versions go on without it."""
+        text = log.read_text(errors="replace") if log.exists() else ""
+        for line in text.splitlines():
+            if line.startswith(("No match for", "Unrecognized parameter")):
                 raise OptionRejected(self.NAME, "options", options.native.get("options"), line.strip())
 
 
@@ -225,7 +227,7 @@ def _try_on_highs(keywords: dict[str, Any], solver: str) -> None:
     import highspy
 
     ours = {"gapRel": "mip_rel_gap", "gapAbs": "mip_abs_gap", "timeLimit": "time_limit"}
-    h = highspy.Highs()
+    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     h.setOptionValue("output_flag", False)
     for key, value in keywords.items():
         if value is None:
@@ -352,7 +354,7 @@ def _bound(
     if stop in (Stop.INFEASIBLE, Stop.UNBOUNDED):
         return -inf
     if told is not None and abs(told) < 1e40:  # CBC's 1e50 means none
-        return min(told + program.offset, inf if value is None else value)
+        return float(min(told + program.offset, inf if value is None else value))
     if stop is Stop.OPTIMAL and value is not None:
         return value - options.gap * abs(value)
     return -inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
@@ -37,7 +38,7 @@ class Backend(Protocol):
     def FEATURES(self) -> frozenset[Feature]: ...
 
     def solve(
-        self, program: LinearProgram, options: SolveOptions = ..., start: ArrayLike | None = None
+        self, program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
     ) -> Solution: ...
 
 
@@ -55,6 +56,37 @@ def checked_start(program: LinearProgram, start: ArrayLike | None) -> Floats | N
     return made
 
 
+def in_thread[T](work: Callable[[], T], on_interrupt: Callable[[], bool] = lambda: False) -> T:
+    """The result of `work`, done in a thread of its own, so that Ctrl-C reaches us while a solver runs.
+
+    HiGHS also keeps its task scheduler per thread, and refuses a run with another number of threads than the
+    first; a fresh thread never had one. `on_interrupt` says whether to go on waiting after a Ctrl-C. An
+    event, not `Thread.join`: an interrupted join marks a running thread as ended (CPython issue 90882).
+    """
+    done = threading.Event()
+    results: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # raised again below, in the caller's thread
+            failed.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="solver", daemon=True).start()
+    while not done.is_set():
+        try:
+            done.wait(0.2)  # without a limit, Windows would not let Ctrl-C through
+        except KeyboardInterrupt:
+            if not on_interrupt():
+                raise
+    if failed:
+        raise failed[0]
+    return results[0]
+
+
 def size(program: LinearProgram, stats: Stats) -> Stats:
     return replace(stats, rows=program.n_rows, columns=program.n_columns, nonzeros=program.n_nonzeros)
 
@@ -63,7 +95,8 @@ def resting(lower: Floats, upper: Floats, integer: np.ndarray) -> Floats:
     """The allowed value nearest to zero, for columns whose value is free to choose."""
     lower = np.where(integer, np.ceil(lower), lower)
     upper = np.where(integer, np.floor(upper), upper)
-    return np.clip(0.0, lower, upper) + 0.0  # + 0.0: never −0
+    nearest: Floats = np.clip(0.0, lower, upper) + 0.0  # + 0.0: never −0
+    return nearest
 
 
 def solve_trivial(program: LinearProgram, solver: str) -> Solution | None:
@@ -74,9 +107,8 @@ def solve_trivial(program: LinearProgram, solver: str) -> Solution | None:
     if program.n_columns and program.n_rows:
         return None
     stats = size(program, Stats(solver=solver, raw="decided without the solver"))
-    if not program.n_columns:
-        if (program.row_lower > 0).any() or (program.row_upper < 0).any():
-            return Solution(Stop.INFEASIBLE, stats=stats)
+    if not program.n_columns and ((program.row_lower > 0).any() or (program.row_upper < 0).any()):
+        return Solution(Stop.INFEASIBLE, stats=stats)
     lower = np.where(program.integer, np.ceil(program.col_lower), program.col_lower)
     upper = np.where(program.integer, np.floor(program.col_upper), program.col_upper)
     if (lower > upper).any():

@@ -41,7 +41,7 @@ class Certificate:
 def certify(
     program: LinearProgram, solution: Solution, *, tolerance: float = 1e-6, integrality: float = 1e-5
 ) -> Certificate:
-    """Check bounds, rows, integrality, objective, bound ≤ objective and, where there are duals, the dual bound.
+    """Check bounds, rows, integrality, objective, bound ≤ objective and, given duals, what they prove.
 
     tolerance     relative, of everything but integrality
     integrality   absolute distance from a whole number

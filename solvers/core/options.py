@@ -20,8 +20,8 @@ class SolveOptions:
     seed                the solver's own random seed, ≥ 0
     relax               drop integrality
     log                 the solver's log, on stderr
-    primal_tolerance    LPs only, None: the solver's own. MILPs keep the solver's tolerances: tightening HiGHS's
-    dual_tolerance      mip_feasibility_tolerance to 1e-9 has given wrong optima
+    primal_tolerance    LPs only; None: the solver's own. MILPs keep the solver's tolerances:
+    dual_tolerance      HiGHS's mip_feasibility_tolerance at 1e-9 has given wrong optima
     native              options under the solver's own names; a misspelt or refused one raises
     """
 

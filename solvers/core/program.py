@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import fsum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,9 +113,7 @@ class LinearProgram:
         return bool(self.integer.any())
 
     def objective(self, point: Floats) -> float:
-        """c·x + offset, summed exactly (`math.fsum` order does not matter), so that all backends agree."""
-        from math import fsum
-
+        """c·x + offset, summed without rounding in between, so that the order of columns does not matter."""
         return fsum((self.cost * point).tolist()) + self.offset
 
     def fix(self, columns: ArrayLike, values: ArrayLike) -> LinearProgram:

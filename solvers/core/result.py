@@ -1,8 +1,8 @@
 """The answer: why the solver stopped, and apart from that, what it found.
 
-Signs of `Duals`: the row dual is the change of the (minimal) objective per unit by which the row's active limit
-is raised: ≥ 0 on an active lower limit, ≤ 0 on an active upper one, 0 when neither is active. The column
-dual (reduced cost) is the same for the column's active bound. So `cost = Aᵀ·row + column`.
+Signs of `Duals`: the row dual is the change of the (minimal) objective per unit by which the row's active
+limit is raised: ≥ 0 on an active lower limit, ≤ 0 on an active upper one, 0 when neither is active. The
+column dual (reduced cost) is the same for the column's active bound. So `cost = Aᵀ·row + column`.
 """
 
 from __future__ import annotations
