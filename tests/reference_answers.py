@@ -121,6 +121,14 @@ ANSWERS: tuple[Answer, ...] = (
     #   8x H100: 1,107,550 M / (3,400 · 3,600 · 720 = 8,812.8 M) = 125.7, so 126 · 21.52 · 720
     Answer("mixed", "mixed.yaml", H100, "instances", 126),
     Answer("mixed", "mixed.yaml", H100, "cost_usd", 1_952_294.40),
+    # Fleet: a request is 600 tokens; an own server does 3,400 · 3,600 · 0.9 / 600 = 18,360 an hour, a spot
+    #   server 16,524, Together asks 0.00128 each. Of all (own, spot) with own + spot ≤ 4, the hour costs
+    #   29.60 + 21.52 · max(own − 2, 0) + 19.71 · spot + 0.00128 · the rest, and the least is
+    #   (2, 0) below 44 K and at 44 K 38.9184, at 52 K 49.1584 (twice); (3, 0) at 60 K 57.4176, 66 K 65.0976;
+    #   (2, 2) at 70 K 69.31696, where own servers alone would leave 72.6400 with four and 70.2176 with three;
+    #   (4, 0) at 75, 80, 82, 84, 88, 90, 92 K 74.6368, 81.0368, 83.5968, 86.1568, 91.2768, 93.8368, 96.3968.
+    #   With 11 hours at 29.60: 325.60 + 38.9184 + 98.3168 + 122.5152 + 69.31696 + 606.9376 = 1,261.60496.
+    Answer("fleet", "fleet.yaml", PLAN, "cost_usd", 1_261.60496),
 )
 
 # What remains of the table is read off a plan: (file, what, expected).
