@@ -11,8 +11,10 @@ from pydantic import (
     Field,
     PrivateAttr,
     Tag,
+    model_validator,
 )
 
+from router.errors import InputError
 from router.schema.base import (
     AtLeastOne,
     Counting,
@@ -190,6 +192,16 @@ class Problem(Sourced):
     reoptimise: Reoptimise | None = Field(default=None, description="What change of a running plan costs")
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        """Problems built in Python keep the same rules as files do."""
+        from router.schema.rules import broken_rules  # the rules are about this class
+
+        issues = broken_rules(self)
+        if issues:
+            raise InputError(issues)
+        return self
 
     def at_positions(self, positions: SourceMap) -> Self:
         """The same problem, knowing where its fields stand."""

@@ -1,0 +1,140 @@
+"""Rules that concern several fields: each is a function from a problem to the issues it finds.
+
+Adding one: the function in `rules_workloads`, `rules_offers` or here, its place in `RULES`, its test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from router.errors import Issue, Path, nearest
+from router.schema import rules_offers, rules_workloads
+from router.schema.problem import Generated, Problem, Scenario
+
+
+def unique_names(problem: Problem) -> Iterator[Issue]:
+    """Names of workloads, offers, groups and scenarios are unique."""
+    listed = () if isinstance(problem.scenarios, Generated) else problem.scenarios
+    for field, names in (
+        ("workloads", [workload.name for workload in problem.workloads]),
+        ("offers", [offer.name for offer in problem.offers]),
+        ("groups", [group.name for group in problem.groups]),
+        ("scenarios", [scenario.name for scenario in listed]),
+    ):
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            if name in first:
+                rule = f"names must be unique; {field}[{first[name]}] has this one too"
+                yield Issue((field, index, "name"), rule, name, "rename one")
+            first.setdefault(name, index)
+
+
+def groups_hold(problem: Problem) -> Iterator[Issue]:
+    """A group's offers are known, listed once and have instances; its minimum is within its maximum."""
+    offers = {offer.name: offer for offer in problem.offers}
+    for index, group in enumerate(problem.groups):
+        at: Path = ("groups", index)
+        yield from unknown((*at, "offers"), group.offers, offers, "offer")
+        for place, name in enumerate(group.offers):
+            if name in group.offers[:place]:
+                yield Issue((*at, "offers", place), "is listed twice", name, "keep one")
+            elif name in offers and offers[name].instances is None:
+                yield Issue((*at, "offers", place), "an offer in a group needs instances", name)
+        if group.max_units is not None and group.min_units > group.max_units:
+            rule = f"must not be more than max_units, {group.max_units:.15g}"
+            yield Issue((*at, "min_units"), rule, group.min_units)
+
+
+def probabilities_sum_to_one(problem: Problem) -> Iterator[Issue]:
+    """Probabilities of listed scenarios sum to 1 within 1e-6."""
+    if isinstance(problem.scenarios, Generated) or not problem.scenarios:
+        return
+    total = math.fsum(scenario.probability for scenario in problem.scenarios)
+    if abs(total - 1) > 1e-6:
+        yield Issue(("scenarios",), f"probabilities must sum to 1, not {total:.9g}")
+
+
+def multipliers_known(problem: Problem) -> Iterator[Issue]:
+    """A scenario's multipliers name workloads (demand) or offers (prices, availability), or "*"."""
+    if isinstance(problem.scenarios, Generated):
+        return
+    workloads = [workload.name for workload in problem.workloads]
+    offers = [offer.name for offer in problem.offers]
+    for index, scenario in enumerate(problem.scenarios):
+        for field, given, known, kind in (
+            ("demand", scenario.demand, workloads, "workload"),
+            ("prices", scenario.prices, offers, "offer"),
+            ("availability", scenario.availability, offers, "offer"),
+        ):
+            names = {*known, "*"}
+            for name in given:
+                if name not in names:
+                    at = ("scenarios", index, field, name)
+                    yield Issue(at, f"unknown {kind}", name, nearest(name, known))
+        yield from _availability(index, scenario, problem)
+
+
+def _availability(index: int, scenario: Scenario, problem: Problem) -> Iterator[Issue]:
+    """Availability times its multiplier is a share."""
+    for offer in problem.offers:
+        key = offer.name if offer.name in scenario.availability else "*"
+        factor = scenario.availability.get(key, 1.0)
+        base = 1.0 if offer.instances is None else offer.instances.availability
+        if factor * base > 1 + 1e-9:
+            rule = f"times the availability of {offer.name}, {base:.15g}, must be at most 1"
+            yield Issue(("scenarios", index, "availability", key), rule, factor)
+
+
+def generated_scenarios_hold(problem: Problem) -> Iterator[Issue]:
+    """Scenarios are generated from something, and reduced to no more than are drawn."""
+    if not isinstance(problem.scenarios, Generated):
+        return
+    generate = problem.scenarios.generate
+    at: Path = ("scenarios", "generate")
+    if generate.reduce_to is not None and generate.reduce_to > generate.count:
+        yield Issue((*at, "reduce_to"), f"must be at most count, {generate.count}", generate.reduce_to)
+    if generate.history is None and generate.growth_per_month is None and generate.spread is None:
+        yield Issue(at, "needs history, growth_per_month or spread to draw from")
+
+
+def pins_hold(problem: Problem) -> Iterator[Issue]:
+    """A pin names a known workload, a known offer, or both."""
+    pins = problem.reoptimise.pins if problem.reoptimise else ()
+    workloads = [workload.name for workload in problem.workloads]
+    offers = [offer.name for offer in problem.offers]
+    for index, pin in enumerate(pins):
+        at: Path = ("reoptimise", "pins", index)
+        if pin.workload is None and pin.offer is None:
+            yield Issue(at, "must name a workload, an offer, or both")
+        if pin.workload is not None and pin.workload not in workloads:
+            yield Issue((*at, "workload"), "unknown workload", pin.workload, nearest(pin.workload, workloads))
+        if pin.offer is not None and pin.offer not in offers:
+            yield Issue((*at, "offer"), "unknown offer", pin.offer, nearest(pin.offer, offers))
+
+
+def unknown(at: Path, names: Sequence[str], known: Iterable[str], kind: str) -> Iterator[Issue]:
+    """One issue per name that is not known."""
+    known = set(known)
+    for index, name in enumerate(names):
+        if name not in known:
+            yield Issue((*at, index), f"unknown {kind}", name, nearest(name, known))
+
+
+Rule = Callable[[Problem], Iterator[Issue]]
+
+RULES: tuple[Rule, ...] = (
+    unique_names,
+    *rules_workloads.RULES,
+    *rules_offers.RULES,
+    groups_hold,
+    probabilities_sum_to_one,
+    multipliers_known,
+    generated_scenarios_hold,
+    pins_hold,
+)
+
+
+def broken_rules(problem: Problem) -> list[Issue]:
+    """Everything that the rules find, without file and line."""
+    return [issue for rule in RULES for issue in rule(problem)]

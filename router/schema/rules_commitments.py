@@ -1,0 +1,152 @@
+"""Rules on commitments: one unit, a range that can be bought, and a bill that is defined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from router.errors import Issue, Path
+from router.schema.offers import Commitment, Offer
+
+if TYPE_CHECKING:  # Problem runs the rules itself
+    from router.schema.problem import Problem
+
+
+def commitment_in_one_unit(problem: Problem) -> Iterator[Issue]:
+    """A commitment is in tokens or in USD, says something, and its minimum is within its maximum."""
+    for at, _, commitment in _each(problem):
+        tokens = _given(commitment, "min_tokens_per_month", "max_tokens_per_month")
+        usd = _given(commitment, "min_usd_per_month", "max_usd_per_month", "step_usd_per_month")
+        if tokens and usd:
+            rule = f"must be in tokens or in USD, not both ({', '.join(tokens)}; {', '.join(usd)})"
+            yield Issue(at, rule, None, "keep one unit")
+            continue
+        if not tokens and not usd and not commitment.tiers:
+            yield Issue(
+                at, "must have a minimum, a maximum or tiers", None, "min_usd_per_month: 0 is allowed"
+            )
+        for unit in ("tokens", "usd"):
+            least = getattr(commitment, f"min_{unit}_per_month")
+            most = getattr(commitment, f"max_{unit}_per_month")
+            if least is not None and most is not None and least > most:
+                rule = f"must not be more than max_{unit}_per_month, {most:.15g}"
+                yield Issue((*at, f"min_{unit}_per_month"), rule, least)
+
+
+def step_can_be_bought(problem: Problem) -> Iterator[Issue]:
+    """A step goes with a decided spend, and a multiple of it lies between minimum and maximum."""
+    for at, _, commitment in _each(problem):
+        step, most = commitment.step_usd_per_month, commitment.max_usd_per_month
+        if step is None or _given(commitment, "min_tokens_per_month", "max_tokens_per_month"):
+            continue
+        least = commitment.min_usd_per_month or 0.0
+        if most is None:
+            rule = "needs max_usd_per_month: without it the commitment is the minimum"
+            yield Issue((*at, "step_usd_per_month"), rule, step)
+        elif least <= most and math.ceil(least / step - 1e-9) * step > most * (1 + 1e-9):
+            rule = f"has no multiple between {least:.15g} and {most:.15g}"
+            yield Issue((*at, "step_usd_per_month"), rule, step)
+
+
+def overage_defined(problem: Problem) -> Iterator[Issue]:
+    """`overage: none` needs a commitment; `overage_usd_per_m` goes neither with it nor with tiers."""
+    for at, _, commitment in _each(problem):
+        price = commitment.overage_usd_per_m
+        limits = ("min_tokens_per_month", "min_usd_per_month", "max_tokens_per_month", "max_usd_per_month")
+        if commitment.overage == "none" and not _given(commitment, *limits):
+            yield Issue((*at, "overage"), "needs a commitment that use stays within", "none")
+        if price is None:
+            continue
+        if commitment.overage == "none":
+            yield Issue((*at, "overage_usd_per_m"), "does not go with overage: none", price, "remove one")
+        if commitment.tiers:
+            rule = "does not go with tiers, which price all volumes"
+            yield Issue((*at, "overage_usd_per_m"), rule, price, "remove it, or make it the last tier")
+
+
+def shortfall_priced(problem: Problem) -> Iterator[Issue]:
+    """A commitment in tokens, or a price for overage, needs one price for all tokens, or tiers."""
+    for at, offer, commitment in _each(problem):
+        if commitment.tiers:
+            continue
+        field = _needs_one_price(commitment)
+        if field is None:
+            continue
+        prices = _token_prices(offer)
+        if len(prices) == 1:
+            if field == "overage_usd_per_m" and 0.0 in prices and _given(commitment, *_USD):
+                yield Issue((*at, field), "needs token prices above 0 to tell use above the commitment")
+            continue
+        said = " and ".join(f"{price:.15g}" for price in sorted(prices)[:3]) if prices else "none"
+        rule = f"needs one price for all models and kinds of tokens; the offer has {said} USD per M"
+        hint = (
+            "equal prices, tiers or min_usd_per_month" if field.endswith("month") else "equal prices or tiers"
+        )
+        yield Issue((*at, field), rule, getattr(commitment, field), hint)
+
+
+_USD = ("min_usd_per_month", "max_usd_per_month")
+
+
+def _needs_one_price(commitment: Commitment) -> str | None:
+    """The field whose meaning rests on a single contract rate."""
+    if commitment.max_tokens_per_month is not None:
+        return "max_tokens_per_month"
+    if commitment.min_tokens_per_month:  # a minimum of 0 is never short
+        return "min_tokens_per_month"
+    return "overage_usd_per_m" if commitment.overage_usd_per_m is not None else None
+
+
+def _token_prices(offer: Offer) -> set[float]:
+    """Distinct prices over models and kinds of tokens."""
+    kinds = ("prompt_usd_per_m", "completion_usd_per_m", "cached_prompt_usd_per_m")
+    prices = (getattr(model, kind) for model in offer.models.values() for kind in kinds)
+    return {price for price in prices if price is not None}
+
+
+def tiers_in_order(problem: Problem) -> Iterator[Issue]:
+    """Tiers begin at 0 and increase."""
+    for at, _, commitment in _each(problem):
+        before: float | None = None
+        for index, tier in enumerate(commitment.tiers):
+            start = tier.from_tokens_per_month
+            field = (*at, "tiers", index, "from_tokens_per_month")
+            if before is None and start != 0:
+                yield Issue(field, "the first tier must begin at 0", start)
+            elif before is not None and start <= before:
+                yield Issue(field, f"tiers must increase; the one before begins at {before:.15g}", start)
+            before = start
+
+
+def signed_end_placed(problem: Problem) -> Iterator[Issue]:
+    """`signed_until` goes with `signed: true` and a horizon whose start is known."""
+    for at, _, commitment in _each(problem):
+        until = commitment.signed_until
+        if until is None:
+            continue
+        field = (*at, "signed_until")
+        if not commitment.signed:
+            yield Issue(field, "needs signed: true", until)
+        elif problem.horizon.start is None:
+            yield Issue(field, "needs horizon.start, to know when that is", until)
+
+
+def _given(commitment: Commitment, *fields: str) -> list[str]:
+    return [name for name in fields if getattr(commitment, name) is not None]
+
+
+def _each(problem: Problem) -> Iterator[tuple[Path, Offer, Commitment]]:
+    for index, offer in enumerate(problem.offers):
+        if offer.commitment is not None:
+            yield ("offers", index, "commitment"), offer, offer.commitment
+
+
+RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
+    commitment_in_one_unit,
+    step_can_be_bought,
+    overage_defined,
+    shortfall_priced,
+    tiers_in_order,
+    signed_end_placed,
+)

@@ -1,0 +1,138 @@
+"""Rules on offers: throughput stated once, contracts whose bill is defined, instances that can be counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from router.errors import Issue, Path, nearest
+from router.schema import rules_commitments
+from router.schema.offers import Instances, Latency, Offer, OfferModel
+
+if TYPE_CHECKING:  # Problem runs the rules itself
+    from router.schema.problem import Problem
+
+MONTH_H = 730.0
+_PAIR = ("prompt_tokens_per_s", "completion_tokens_per_s")
+_PERCENTILES = ("p50", "p90", "p95", "p99")
+
+
+def models_known(problem: Problem) -> Iterator[Issue]:
+    """An offer's models are known."""
+    for at, offer in _each(problem):
+        for name in offer.models:
+            if name not in problem.models:
+                hint = nearest(name, problem.models) or "add it under models; {} will do"
+                yield Issue((*at, "models", name), "unknown model", name, hint)
+
+
+def throughput_stated_once(problem: Problem) -> Iterator[Issue]:
+    """One way of stating throughput; prompt and completion rates go together; `disaggregated` needs both."""
+    for at, model in _each_model(problem):
+        fields = model.rate_fields
+        pair = [name for name in _PAIR if name in fields]
+        ways = [name for name in fields if name not in _PAIR] + ([" with ".join(pair)] if pair else [])
+        if len(ways) > 1:
+            yield Issue(at, "throughput must be stated in one way", None, f"keep one of: {'; '.join(ways)}")
+        elif len(pair) == 1:
+            other = _PAIR[1 - _PAIR.index(pair[0])]
+            yield Issue((*at, pair[0]), f"needs {other} beside it", getattr(model, pair[0]))
+        elif model.disaggregated and len(pair) < 2:
+            rule = f"needs {_PAIR[0]} and {_PAIR[1]}, the two limits"
+            yield Issue((*at, "disaggregated"), rule, True)
+
+
+def points_unique(problem: Problem) -> Iterator[Issue]:
+    """No two measured points have the same size and rate."""
+    for at, model in _each_model(problem):
+        first: dict[tuple[float, ...], int] = {}
+        for index, point in enumerate(model.points):
+            key = (point.prompt_tokens, point.completion_tokens, point.requests_per_s)
+            if key in first:
+                rule = f"has the size and rate of points[{first[key]}]"
+                yield Issue((*at, "points", index), rule, None, "keep one")
+            first.setdefault(key, index)
+
+
+def percentiles_ordered(problem: Problem) -> Iterator[Issue]:
+    """A higher percentile of a latency is not below a lower one."""
+    for at, model in _each_model(problem):
+        yield from _ordered(at, model)
+        for index, point in enumerate(model.points):
+            yield from _ordered((*at, "points", index), point)
+
+
+def _ordered(at: Path, latency: Latency) -> Iterator[Issue]:
+    for part in ("ttft", "tpot"):
+        lower, highest = None, 0.0
+        for percentile in _PERCENTILES:
+            name = f"{part}_{percentile}_ms"
+            value = getattr(latency, name)
+            if value is not None and value < highest:
+                yield Issue((*at, name), f"must not be below {lower}, {highest:.15g}", value)
+            elif value is not None:
+                lower, highest = name, value
+
+
+def instances_hold(problem: Problem) -> Iterator[Issue]:
+    """Minimum and reserved within the maximum, whole numbers where integral, upfront money with a term."""
+    for at, offer in _each(problem):
+        if offer.instances is not None:
+            yield from _instances((*at, "instances"), offer.instances)
+
+
+def _instances(at: Path, instances: Instances) -> Iterator[Issue]:
+    if instances.max is not None:
+        for name in ("min", "reserved"):
+            value = getattr(instances, name)
+            if value > instances.max:
+                yield Issue((*at, name), f"must not be more than max, {instances.max:.15g}", value)
+    if instances.integral:
+        for name in ("min", "step", "reserved"):
+            value = getattr(instances, name)
+            if not math.isclose(value, round(value), rel_tol=1e-12):
+                yield Issue((*at, name), "must be whole, or integral: false", value)
+    if instances.upfront_usd > 0 and instances.resize == "period" and instances.term_months is None:
+        rule = "needs term_months or resize: horizon, else nothing says how often it is paid"
+        yield Issue((*at, "upfront_usd"), rule, instances.upfront_usd)
+
+
+def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
+    """With money or terms by the month, a period is at most 730 h."""
+    period_h = problem.horizon.period_h
+    if period_h <= MONTH_H * (1 + 1e-9):
+        return
+    hint = f"set horizon.period_h to at most {MONTH_H:.6g} and periods accordingly"
+    for at, offer in _each(problem):
+        fields = {
+            "fee_usd_per_month": offer.fee_usd_per_month > 0,
+            "commitment": offer.commitment is not None,
+            "instances": offer.instances is not None and offer.instances.term_months is not None,
+        }
+        for name, monthly in fields.items():
+            if monthly:
+                rule = f"is settled by the month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
+                yield Issue((*at, name), rule, None, hint)
+
+
+def _each(problem: Problem) -> Iterator[tuple[Path, Offer]]:
+    for index, offer in enumerate(problem.offers):
+        yield ("offers", index), offer
+
+
+def _each_model(problem: Problem) -> Iterator[tuple[Path, OfferModel]]:
+    for at, offer in _each(problem):
+        for name, model in offer.models.items():
+            yield (*at, "models", name), model
+
+
+RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
+    models_known,
+    throughput_stated_once,
+    points_unique,
+    percentiles_ordered,
+    *rules_commitments.RULES,
+    instances_hold,
+    periods_within_a_month,
+)

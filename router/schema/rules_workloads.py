@@ -1,0 +1,184 @@
+"""Rules on workloads: demand stated once, a size where one is needed, promises that can be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from router.errors import Issue, Path, nearest
+from router.schema.workloads import Workload
+
+if TYPE_CHECKING:  # Problem runs the rules itself
+    from router.schema.problem import Problem
+
+_SIZES = ("prompt_tokens", "completion_tokens")
+
+
+def demand_stated_once(problem: Problem) -> Iterator[Issue]:
+    """Exactly one way of stating demand."""
+    for at, workload in _each(problem):
+        ways = workload.demand.ways
+        if len(ways) == 1:
+            continue
+        hint = f"keep one of {', '.join(ways)}" if ways else "for example requests_per_day: 100e6"
+        yield Issue((*at, "demand"), "must be stated in exactly one way", None, hint)
+
+
+def size_stated_once(problem: Problem) -> Iterator[Issue]:
+    """Requests need a size; tokens need either a size or `completion_share`, not both."""
+    for at, workload in _each(problem):
+        if len(workload.demand.ways) != 1:
+            continue
+        if workload.demand.trace is not None:
+            yield from _traced_size(at, workload)
+            continue
+        given = [name for name in _SIZES if getattr(workload, name) is not None]
+        share, way = workload.demand.completion_share, workload.demand.way
+        if not way.startswith("tokens"):
+            if share is not None:
+                rule = f"goes with tokens_*, not with {way}"
+                yield Issue((*at, "demand", "completion_share"), rule, share, "remove it")
+        elif share is not None:
+            for name in given:
+                rule = "is the size of a request, which demand.completion_share says is not known"
+                yield Issue((*at, name), rule, getattr(workload, name), "keep one of the two")
+            continue
+        missing = [name for name in _SIZES if name not in given]
+        if missing:
+            instead = ", or demand.completion_share instead" if way.startswith("tokens") else ""
+            rule = f"demand.{way} needs {' and '.join(missing)} of a request{instead}"
+            yield Issue(at, rule, workload.name)
+        elif workload.prompt_tokens == 0 == workload.completion_tokens:
+            yield Issue((*at, "prompt_tokens"), "a request must have prompt or completion tokens", 0)
+
+
+def _traced_size(at: Path, workload: Workload) -> Iterator[Issue]:
+    """A traced workload has each size from the workload or from a column."""
+    trace = workload.demand.trace
+    for name in _SIZES:
+        fixed, column = getattr(workload, name), getattr(trace, f"{name}_column")
+        if fixed is None and column is None:
+            rule = f"the trace needs {name}_column, or the workload {name}"
+            yield Issue((*at, "demand", "trace"), rule)
+        elif fixed is not None and column is not None:
+            yield Issue(
+                (*at, name), f"is read from the trace's column {column} too", fixed, "keep one of the two"
+            )
+    if workload.demand.completion_share is not None:
+        share = workload.demand.completion_share
+        yield Issue(
+            (*at, "demand", "completion_share"), "goes with tokens_*, not with trace", share, "remove it"
+        )
+    if trace is not None and (trace.model is None) != (trace.model_column is None):
+        yield Issue((*at, "demand", "trace"), "model and model_column go together")
+
+
+def request_slo_needs_size(problem: Problem) -> Iterator[Issue]:
+    """`slo.request_*` needs a request size, which `completion_share` does not state."""
+    for at, workload in _each(problem):
+        if workload.demand.completion_share is None:
+            continue
+        for name in type(workload.slo).model_fields:
+            limit = getattr(workload.slo, name)
+            if name.startswith("request_") and limit is not None:
+                rule = "needs a request size, and demand.completion_share states none"
+                hint = "give prompt_tokens and completion_tokens instead of completion_share"
+                yield Issue((*at, "slo", name), rule, limit, hint)
+
+
+def demand_by_period_fits(problem: Problem) -> Iterator[Issue]:
+    """`requests_by_period` has one figure for each period."""
+    periods = problem.horizon.periods
+    for at, workload in _each(problem):
+        counts = workload.demand.requests_by_period
+        if counts is not None and len(counts) != periods:
+            rule = f"must have one figure for each of the {periods} periods, not {len(counts)}"
+            yield Issue((*at, "demand", "requests_by_period"), rule)
+
+
+def window_holds(problem: Problem) -> Iterator[Issue]:
+    """A window has a length, holds a whole period, and is not combined with `deferrable_h`."""
+    period_h = problem.horizon.period_h
+    for at, workload in _each(problem):
+        window = workload.window
+        if window is None:
+            continue
+        if window.start_hour % 24 == (window.start_hour + window.length_h) % 24:
+            yield Issue(
+                (*at, "window"), "start and end must differ", None, "leave the window out for all day"
+            )
+        elif period_h > window.length_h * (1 + 1e-9):
+            rule = f"is {window.length_h:.6g} h long, shorter than a period of {period_h:.6g} h"
+            yield Issue((*at, "window"), rule, None, f"set horizon.period_h to {window.length_h:.6g} or less")
+        if workload.deferrable_h is not None:
+            yield Issue(
+                (*at, "deferrable_h"), "does not go with a window", workload.deferrable_h, "choose one"
+            )
+
+
+def models_known(problem: Problem) -> Iterator[Issue]:
+    """A workload's models are known and listed once."""
+    for at, workload in _each(problem):
+        for index, name in enumerate(workload.models):
+            if name not in problem.models:
+                yield Issue((*at, "models", index), "unknown model", name, nearest(name, problem.models))
+            elif name in workload.models[:index]:
+                yield Issue((*at, "models", index), "is listed twice", name, "keep one")
+
+
+def routing_offers_known(problem: Problem) -> Iterator[Issue]:
+    """Offers allowed or denied are known, and none is both."""
+    known = {offer.name for offer in problem.offers}
+    for at, workload in _each(problem):
+        routing = workload.routing
+        for field, names in (("allow_offers", routing.allow_offers), ("deny_offers", routing.deny_offers)):
+            for index, name in enumerate(names):
+                if name not in known:
+                    yield Issue((*at, "routing", field, index), "unknown offer", name, nearest(name, known))
+        for index, name in enumerate(routing.deny_offers):
+            if name in routing.allow_offers:
+                yield Issue(
+                    (*at, "routing", "deny_offers", index), "is in allow_offers too", name, "keep one"
+                )
+
+
+def routing_shares_hold(problem: Problem) -> Iterator[Issue]:
+    """Shares and providers can be met together, and unsplittable work has no share limits."""
+    for at, workload in _each(problem):
+        routing = workload.routing
+        least, most, count = (
+            routing.min_share_per_provider,
+            routing.max_share_per_provider,
+            routing.min_providers,
+        )
+        field = (*at, "routing", "min_providers")
+        if not routing.splittable and count > 1:
+            yield Issue(field, "does not go with splittable: false, where one offer carries all", count)
+        elif not routing.splittable and most < 1:
+            rule = "does not go with splittable: false, where one offer carries all"
+            yield Issue((*at, "routing", "max_share_per_provider"), rule, most)
+        elif count > 1 and count * least > 1 + 1e-9:
+            rule = (
+                f"providers with at least {least:.6g} each (min_share_per_provider) are more than the whole"
+            )
+            yield Issue(field, rule, count)
+        elif count > 1 and least > most:
+            rule = f"must not be more than max_share_per_provider, {most:.6g}"
+            yield Issue((*at, "routing", "min_share_per_provider"), rule, least)
+
+
+def _each(problem: Problem) -> Iterator[tuple[Path, Workload]]:
+    for index, workload in enumerate(problem.workloads):
+        yield ("workloads", index), workload
+
+
+RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
+    demand_stated_once,
+    size_stated_once,
+    request_slo_needs_size,
+    demand_by_period_fits,
+    window_holds,
+    models_known,
+    routing_offers_known,
+    routing_shares_hold,
+)
