@@ -1,0 +1,102 @@
+"""An independent re-check of a plan: plain loops over the problem file and the plan, as if by another team.
+
+    rows         the plan as typed rows; malformed ones are faults, not tracebacks
+    case, work, cells, flows     what must be served, where it may run, and what each row moves
+    eligibility, latency, rates  which routes are admissible, and what an instance does in a second
+    demand, load, instances, limits, sharing, contracts, money, summary     the promises
+    unchecked    what is not judged yet: asking for it fails
+
+Imports neither `problems` nor `solvers`, and no numpy. `verify` is the whole interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.fingerprint import problem_sha256
+from router.schema import Problem
+from router.verify import (
+    contracts,
+    demand,
+    eligibility,
+    flows,
+    instances,
+    limits,
+    load,
+    money,
+    sharing,
+    summary,
+)
+from router.verify.case import Case, futures_of
+from router.verify.cells import cells_of
+from router.verify.checks import Check, Ledger, Verification
+from router.verify.rows import Names, read
+from router.verify.unchecked import check_unchecked
+
+__all__ = ["Check", "Verification", "verify"]
+
+
+def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
+    """Re-check every promise of a plan and recompute its cost. Never raises for what a plan contains.
+
+    A failed `fields` check means that rows were left out of the others.
+    """
+    checks: list[Ledger] = []
+
+    def ledger(name: str) -> Ledger:
+        checks.append(Ledger(name))
+        return checks[-1]
+
+    futures, fault = futures_of(problem, plan)
+    case = Case(problem, futures)
+    fields = ledger("fields")
+    names = Names(case.workloads, case.offers, problem.models, case.periods, case.months, case.row_scenarios)
+    rows = read(plan, names, fields)
+    summary.check_problem(case, rows, problem_sha256(problem), ledger("problem"))
+
+    cells = cells_of(case)
+    moved, left = flows.flows_of(case, cells, rows, fields)
+    flows.check_once(moved, left, fields)
+    pools = instances.pools_of(case, rows, fields)
+    demand.check_demand(cells, moved, left, ledger("demand"))
+    demand.check_windows(moved, left, ledger("windows"))
+    flows.check_quantities(moved, left, ledger("quantities"))
+
+    verdicts = eligibility.judge(case)
+    eligibility.check_routes(rows, verdicts, ledger("admissibility"))
+    eligibility.check_refused(rows, verdicts, ledger("refused"))
+
+    throughput = ledger("throughput")
+    loads = load.loads_of(case, moved, throughput)
+    load.check_throughput(case, pools, loads, throughput)
+    load.check_utilisation(pools, loads, ledger("utilisation"))
+
+    instances.check_counts(case, pools, ledger("counts"))
+    instances.check_reserved(case, pools, ledger("reserved"))
+    instances.check_horizon_counts(case, pools, ledger("horizon_counts"))
+    instances.check_purchases(case, rows, pools, ledger("purchases"))
+    instances.check_starts(case, pools, ledger("starts"))
+
+    limits.check_quotas(case, moved, ledger("quota"))
+    limits.check_groups(case, pools, ledger("groups"))
+    limits.check_power(case, pools, ledger("power"))
+
+    sharing.check_provider_shares(case, moved, ledger("provider_shares"))
+    sharing.check_min_providers(case, cells, moved, ledger("min_providers"))
+    sharing.check_unsplittable(moved, ledger("unsplittable"))
+
+    bills = contracts.bills_of(case, rows, moved)
+    contracts.check_contracts(case, rows, moved, ledger("contracts"))
+    contracts.check_overage(case, bills, ledger("overage"))
+    contracts.check_settlements(case, rows, bills, ledger("commitments"))
+
+    costs = money.costs_of(case, rows, moved, left, pools, bills)
+    money.check_budgets(case, costs, ledger("budgets"))
+    money.check_lines(case, rows, costs, ledger("cost_lines"))
+    summary.check_cost(case, rows, costs, ledger("cost"))
+    summary.check_bound(case, rows, costs, ledger("bound"))
+    summary.check_scenarios(case, rows, costs, fault, ledger("scenarios"))
+    check_unchecked(case, rows, moved, ledger("unchecked"))
+
+    verdict = tuple(one.check() for one in checks)
+    return Verification(all(check.ok for check in verdict), verdict, summary.expected(case, costs))

@@ -1,0 +1,167 @@
+"""The problem as the verifier sees it: dicts by name, billing months, the futures to check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from router.schema import Offer, Problem, Scenario, Workload
+
+MONTH_H = 730.0
+"""Hours of a billing month, and of anything stated per month."""
+
+YEAR_H = 8760.0
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """One scenario as it is checked. Its multipliers by name; "*" stands for all that are not named."""
+
+    name: str | None
+    probability: float
+    demand: Mapping[str, float]
+    prices: Mapping[str, float]
+    availability: Mapping[str, float]
+
+    def demand_of(self, workload: str) -> float:
+        return _multiplier(self.demand, workload)
+
+    def price_of(self, offer: str) -> float:
+        return _multiplier(self.prices, offer)
+
+    def availability_of(self, offer: str) -> float:
+        return _multiplier(self.availability, offer)
+
+
+def _multiplier(of: Mapping[str, float], name: str) -> float:
+    return of.get(name, of.get("*", 1.0))
+
+
+CERTAIN = Future(None, 1.0, {}, {}, {})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem and the futures for which a plan of it is checked.
+
+    Billing month of a period: floor(start / 730 h); a month's hours are the sum of its periods' hours.
+    """
+
+    problem: Problem
+    futures: tuple[Future, ...]
+
+    @cached_property
+    def workloads(self) -> dict[str, Workload]:
+        return {w.name: w for w in self.problem.workloads}
+
+    @cached_property
+    def offers(self) -> dict[str, Offer]:
+        return {o.name: o for o in self.problem.offers}
+
+    @cached_property
+    def periods(self) -> int:
+        return self.problem.horizon.periods
+
+    @cached_property
+    def period_h(self) -> float:
+        return float(self.problem.horizon.period_h)
+
+    @cached_property
+    def horizon_h(self) -> float:
+        return self.periods * self.period_h
+
+    @cached_property
+    def month_of(self) -> tuple[int, ...]:
+        """Billing month of each period; a start within 1e-9 of a border belongs to the later month."""
+        return tuple(math.floor(t * self.period_h / MONTH_H + 1e-9) for t in range(self.periods))
+
+    @cached_property
+    def months(self) -> int:
+        return self.month_of[-1] + 1
+
+    @cached_property
+    def month_h(self) -> tuple[float, ...]:
+        hours = [0.0] * self.months
+        counts = [0] * self.months
+        for month in self.month_of:
+            counts[month] += 1
+        for month, count in enumerate(counts):
+            hours[month] = count * self.period_h
+        return tuple(hours)
+
+    def discount(self, hours: float) -> float:
+        """(1 + r)^−(hours to the start / 8760)."""
+        rate = self.problem.policy.discount_rate_per_year
+        return 1.0 if rate == 0 else math.pow(1.0 + rate, -hours / YEAR_H)
+
+    @cached_property
+    def period_weight(self) -> tuple[float, ...]:
+        return tuple(self.discount(t * self.period_h) for t in range(self.periods))
+
+    @cached_property
+    def month_weight(self) -> tuple[float, ...]:
+        """A month's bill weighs by the start of the month's first period."""
+        first = [self.month_of.index(month) if month in self.month_of else 0 for month in range(self.months)]
+        return tuple(self.period_weight[t] for t in first)
+
+    @cached_property
+    def _by_row_name(self) -> dict[str | None, Future]:
+        if len(self.futures) == 1:
+            return {None: self.futures[0], self.futures[0].name: self.futures[0]}
+        return {future.name: future for future in self.futures}
+
+    @property
+    def row_scenarios(self) -> frozenset[str | None]:
+        """What a row's `scenario` may say; null means the only one."""
+        return frozenset(self._by_row_name)
+
+    def future(self, scenario: str | None) -> Future:
+        """The future that a row speaks of."""
+        return self._by_row_name[scenario]
+
+    def provider(self, offer: str) -> str:
+        return self.offers[offer].provider
+
+    def pool_model(self, offer: str, model: str) -> str | None:
+        """The pool that a model of an offer runs in: its own, or the one that all share."""
+        instances = self.offers[offer].instances
+        return None if instances is not None and instances.shared_by_models else model
+
+
+def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Future, ...], str | None]:
+    """The futures a plan speaks of, and what is wrong with its list of them.
+
+    A plan for a problem of several scenarios names either all of them (`size`) or one (`solve --scenario`).
+    """
+    known = {s.name: s for s in problem.scenarios} if isinstance(problem.scenarios, tuple) else {}
+    if not known:
+        return (CERTAIN,), None
+    listed = plan.get("scenarios") if isinstance(plan, Mapping) else None
+    names = (
+        [row.get("name") for row in listed if isinstance(row, Mapping)]
+        if isinstance(listed, list | tuple)
+        else []
+    )
+    if len(names) == 1 and isinstance(names[0], str) and names[0] in known:
+        return (_future(known[names[0]], 1.0),), None
+    every = tuple(_future(s, s.probability) for s in known.values())
+    if len(known) == 1:
+        return (_future(next(iter(known.values())), 1.0),), None
+    if sorted(map(str, names)) != sorted(known):
+        return (
+            every,
+            f"the plan lists {', '.join(map(str, names)) or 'none'} of the scenarios {', '.join(known)}",
+        )
+    return every, None
+
+
+def _future(scenario: Scenario, probability: float) -> Future:
+    return Future(
+        scenario.name,
+        float(probability),
+        scenario.demand,
+        scenario.prices,
+        scenario.availability,
+    )

@@ -1,0 +1,289 @@
+"""`router.verify` on a plan priced by hand, and on the same plan with each promise broken in turn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows
+
+from router.catalogue import load_text
+from router.verify import verify
+
+Plan = dict[str, Any]
+Edit = Callable[[Plan], None]
+
+
+def test_a_right_plan_passes_every_check():
+    """730 h. Chat: 73,000 requests of 1,000 + 500 tokens; batch: 36,500 of 1,000 + 0.
+
+    a    0.25 of chat: 18.25 M prompt · 2 + 9.125 M completion · 4             73.00   fee 73.00
+    b    0.75 of chat: 82.125 M tokens · 1, above its minimum of 60 M          82.125
+    box  0.8 of batch: 2 instances · 2.00 $/h · 730 h                       2,920.00
+         energy 0.10 · 1 kW · 2 · 730 h                                       146.00
+    left 0.2 of batch: 7.3 M tokens · 2                                        14.60
+    sum                                                                     3,308.725
+    """
+    problem = load_text(SHOP)
+    verdict = verify(problem, shop_plan(problem))
+    assert verdict.failed() == ()
+    assert verdict.ok
+    assert verdict.cost_usd == pytest.approx(3308.725, abs=1e-9)
+    assert all(0 <= check.worst < 1e-6 for check in verdict.checks)
+
+
+def less_batch(plan: Plan) -> None:
+    """0.7 of the batch runs and 0.2 is left: 0.1 of it is nowhere. Own instances: no cost changes."""
+    row = plan["routes"][2]
+    row.update(share=0.7, requests=25_550.0, prompt_tokens=25.55e6)
+    plan["instances"][0]["utilisation"] *= 7 / 8
+
+
+def moved_within_the_sum(plan: Plan) -> None:
+    plan["cost_lines"][0]["usd"] += 1.0
+    plan["cost_lines"][1]["usd"] -= 1.0
+
+
+def eleven_months(plan: Plan) -> None:
+    """A term of 12 that ends after 11, with what it would then owe beyond the horizon."""
+    plan["contracts"][0]["end_month"] = 11
+    plan["commitments"][0]["beyond_horizon_usd"] = 600.0
+
+
+def to(path: str, value: object) -> Edit:
+    """Sets `routes.0.share` and the like."""
+
+    def edit(plan: Plan) -> None:
+        *parents, last = path.split(".")
+        at: Any = plan
+        for key in parents:
+            at = at[int(key)] if key.isdigit() else at[key]
+        at[last] = value
+
+    return edit
+
+
+def drop(path: str) -> Edit:
+    def edit(plan: Plan) -> None:
+        key, index = path.split(".")
+        del plan[key][int(index)]
+
+    return edit
+
+
+PLAN_MUTATIONS: list[tuple[str, Edit]] = [
+    ("fields", to("colour", "blue")),
+    ("fields", lambda plan: plan["routes"][0].update(colour="blue")),
+    ("fields", to("schema", "router-plan/2")),
+    ("fields", to("prices", {"dual": float("nan")})),
+    ("fields", lambda plan: plan["cost_lines"].append({"offer": "nobody", "kind": "fee", "usd": 0.0})),
+    ("problem", to("problem_sha256", "0" * 64)),
+    ("problem", to("name", "another shop")),
+    ("problem", to("horizon_h", 731.0)),
+    ("demand", less_batch),
+    ("quantities", to("routes.0.requests", 18_251.0)),
+    ("quantities", to("routes.1.prompt_tokens", 1.0)),
+    ("quantities", to("unserved.0.usd", 14.0)),
+    ("refused", drop("refused.0")),
+    ("refused", to("refused.0.reasons", ["denied"])),
+    (
+        "refused",
+        lambda plan: plan["refused"].append(
+            {"workload": "chat", "offer": "a", "model": "big", "reasons": ["denied"]}
+        ),
+    ),
+    ("utilisation", to("instances.0.utilisation", 0.5)),
+    ("starts", lambda plan: plan["instances"][0].update(started=1.0)),
+    ("contracts", drop("contracts.0")),
+    ("contracts", eleven_months),
+    ("contracts", to("contracts.0.signed_by", "before")),
+    ("commitments", to("commitments.0.billed_usd", 80.0)),
+    ("commitments", to("commitments.0.used_tokens", 82e6)),
+    ("commitments", to("commitments.0.utilisation", 1.0)),
+    ("commitments", to("commitments.0.beyond_horizon_usd", 0.0)),
+    ("commitments", drop("commitments.0")),
+    ("cost_lines", moved_within_the_sum),
+    ("cost", to("cost_usd_per_month", 3308.0)),
+    ("bound", to("bound_usd", 3309.0)),
+    ("bound", to("gap", 0.5)),
+    ("bound", to("objective_usd", 3300.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "edit"), PLAN_MUTATIONS)
+def test_a_broken_promise_fails_its_own_check(name: str, edit: Edit):
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    edit(plan)
+    failed = verify(problem, plan).failed()
+    if name == "contracts" and not plan["contracts"]:
+        assert failed == ("contracts", "commitments")  # its month is billed without a contract
+    else:
+        assert failed == (name,)
+
+
+TIGHTENED: list[tuple[str, str, str]] = [
+    ("admissibility", "deny_offers: []", "deny_offers: [box]"),
+    ("throughput", "max_utilisation: 0.8", "max_utilisation: 0.55"),
+    ("counts", "min: 2, step: 2, max: 6", "min: 1, step: 2, max: 6"),
+    ("counts", "min: 2, step: 2, max: 6", "min: 3, step: 1, max: 6"),
+    ("counts", "min: 2, step: 2, max: 6", "min: 1, step: 1, max: 1"),
+    ("quota", "tokens_per_minute: 625", "tokens_per_minute: 624.9"),
+    ("quota", "tokens_per_minute: 625", "requests_per_minute: 0.41"),
+    ("quota", "tokens_per_minute: 625", "units_per_minute: 624"),
+    ("groups", "max_units: 16, min_units: 16", "max_units: 15"),
+    ("groups", "max_units: 16, min_units: 16", "min_units: 17"),
+    ("power", "max_power_kw: 2", "max_power_kw: 1.9"),
+    ("provider_shares", "max_share_per_provider: 0.75", "max_share_per_provider: 0.7"),
+    ("provider_shares", "max_share_per_provider: 0.9", "max_share_per_provider: 0.5"),
+    ("min_providers", "min_share_per_provider: 0.25", "min_share_per_provider: 0.26"),
+    ("min_providers", "min_providers: 2", "min_providers: 3"),
+    ("overage", "overage: contract", "overage: none"),
+    ("budgets", "max_spend_usd: 3308.725", "max_spend_usd: 3308.70"),
+    ("budgets", "max_committed_usd: 133", "max_committed_usd: 132.99"),
+    ("demand", "    unserved_usd_per_m_tokens: 2\n", ""),
+    ("unchecked", "energy_usd_per_kwh", "survive_loss_of: provider, energy_usd_per_kwh"),
+    ("unchecked", "reoptimise: null", "reoptimise: {resize_usd: 1}"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), TIGHTENED)
+def test_the_same_plan_breaks_a_tighter_problem(name: str, old: str, new: str):
+    """Where the promise is a limit, the limit is moved under the plan."""
+    assert old in SHOP
+    problem = load_text(SHOP.replace(old, new))
+    plan = shop_plan(problem)
+    allowed = {
+        "admissibility": ("admissibility", "refused"),
+        "demand": ("quantities", "demand", "budgets", "cost_lines", "cost", "bound"),
+    }.get(name, (name,))
+    if name == "admissibility":
+        plan = shop_plan(problem, refused=shop_plan(load_text(SHOP))["refused"])
+    failed = verify(problem, plan).failed()
+    assert name in failed
+    assert set(failed) <= set(allowed)
+
+
+def test_a_route_to_a_refused_offer_fails_though_the_refusal_is_listed():
+    problem = load_text(SHOP.replace("deny_offers: []", "deny_offers: [box]"))
+    assert verify(problem, shop_plan(problem)).failed() == ("admissibility",)
+
+
+def test_a_split_of_an_unsplittable_workload():
+    """Half of the 0.8 of batch runs on the twin of the box, which costs nothing and has room for it."""
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    half = plan["routes"][2]
+    half.update(share=0.4, requests=14_600.0, prompt_tokens=14.6e6)
+    plan["instances"][0]["utilisation"] /= 2
+    plan["routes"].append({**half, "offer": "twin"})
+    assert verify(problem, plan).failed() == ("unsplittable",)
+
+
+def test_a_share_below_zero_is_seen_even_if_the_sum_is_right():
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    row = plan["routes"][2]
+    plan["routes"].append(
+        {**row, "offer": "twin", "share": -0.1, "requests": -3650.0, "prompt_tokens": -3.65e6}
+    )
+    row.update(share=0.9, requests=32_850.0, prompt_tokens=32.85e6)
+    plan["instances"][0]["utilisation"] *= 9 / 8
+    assert "demand" in verify(problem, plan).failed()
+
+
+def test_reserved_instances_are_handed_out_once():
+    """Of the box 1 is held: 2 counted, 1 of them held, 1 paid at 2.00; the held one costs 0.50 an hour.
+
+    instances 730 · (2.00 · 1 + 0.50 · 1) = 1,825 instead of 2,920; energy as before, for both.
+    First-stage money grows by the held one's 365 USD.
+    """
+    text = SHOP.replace("power_kw: 1,", "power_kw: 1, reserved: 1, reserved_usd_per_h: 0.5,")
+    problem = load_text(text.replace("max_committed_usd: 133", "max_committed_usd: 498"))
+
+    def rows() -> Plan:
+        parts = copy.deepcopy(shop_rows())
+        parts["instances"][0].update(reserved_count=1.0, paid_count=1.0, started=1.0)
+        parts["cost_lines"][3]["usd"] = 1825.0
+        return parts
+
+    plan = plan_for(problem, **rows())
+    verdict = verify(problem, plan)
+    assert verdict.failed() == ()
+    assert verdict.cost_usd == pytest.approx(2213.725)
+    for field, value, name in (("reserved_count", 0.5, "reserved"), ("paid_count", 2.0, "reserved")):
+        parts = rows()
+        parts["instances"][0][field] = value
+        assert name in verify(problem, plan_for(problem, **parts)).failed()
+    parts = rows()
+    parts["instances"][0].update(reserved_count=2.0, paid_count=0.0)
+    assert "reserved" in verify(problem, plan_for(problem, **parts)).failed()
+
+
+MALFORMED: list[Edit] = [
+    to("routes", None),
+    to("routes", "none"),
+    to("routes", [None, 3, "x", []]),
+    to("routes.0.share", "0.25"),
+    to("routes.0.share", float("inf")),
+    to("routes.0.share", True),
+    to("routes.0.share", None),
+    to("routes.0.workload", ["chat"]),
+    to("routes.0.workload", "talk"),
+    to("routes.0.period", 1),
+    to("routes.0.period", 0.0),
+    to("routes.0.scenario", {"a": 1}),
+    to("routes.0.scenario", "surge"),
+    to("routes.0.occurrence", 4),
+    to("instances.0.model", None),
+    to("instances.0.offer", "a"),
+    to("cost_usd", "cheap"),
+    to("cost_lines", {}),
+    to("refused.0.reasons", "denied"),
+    to("refused.0.reasons", [1]),
+    to("scenarios", [{"name": ["x"]}]),
+    to("contracts.0.start_month", None),
+    to("contracts.0.offer", "a"),
+    to("commitments.0.month", 7),
+    to("purchases", [{"offer": "box", "model": "small", "month": 0, "count": 1.0}]),
+    lambda plan: plan.pop("routes"),
+    lambda plan: plan.clear(),
+    lambda plan: plan["routes"].append(copy.deepcopy(plan["routes"][0])),
+    lambda plan: plan["instances"].append(copy.deepcopy(plan["instances"][0])),
+]
+
+
+@pytest.mark.parametrize("edit", MALFORMED)
+def test_a_malformed_plan_fails_checks_and_raises_nothing(edit: Edit):
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    edit(plan)
+    verdict = verify(problem, plan)
+    assert not verdict.ok
+    assert verdict.failed()
+
+
+@pytest.mark.parametrize("plan", [None, [], 3, "plan", {}])
+def test_no_plan_at_all_fails(plan: Any):
+    verdict = verify(load_text(SHOP), plan)
+    assert "fields" in verdict.failed()
+
+
+def test_a_fault_names_its_path():
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    plan["routes"][1]["share"] = None
+    fields = verify(problem, plan).checks[0]
+    assert fields.name == "fields"
+    assert "routes[1].share" in fields.detail
+
+
+def test_every_check_has_a_mutation_that_trips_it():
+    """Those of the other test files are listed here by hand."""
+    elsewhere = {"windows", "horizon_counts", "purchases", "scenarios"}
+    tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
+    tripped |= {"unsplittable", "reserved"}
+    problem = load_text(SHOP)
+    assert {check.name for check in verify(problem, shop_plan(problem)).checks} == tripped
