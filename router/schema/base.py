@@ -69,6 +69,13 @@ def _clock(text: str) -> str:
     return text.zfill(5)
 
 
+def _some[T](items: tuple[T, ...]) -> tuple[T, ...]:
+    """In place of min_length, which counts items with errors of their own as missing."""
+    if not items:
+        raise ValueError("must not be empty")
+    return items
+
+
 _number = BeforeValidator(numbers.parse_number)
 _whole = BeforeValidator(numbers.parse_whole)
 
@@ -83,6 +90,7 @@ Growth = Annotated[float, _number, Gt(-1), _json("number", exclusiveMinimum=-1)]
 Whole = Annotated[int, _whole, Ge(0), _json("integer", minimum=0)]
 Counting = Annotated[int, _whole, Ge(1), _json("integer", minimum=1)]
 Flag = Annotated[bool, BeforeValidator(numbers.parse_flag), WithJsonSchema({"type": "boolean"})]
+NotEmpty = AfterValidator(_some)
 Name = Annotated[str, AfterValidator(_name)]
 Moment = Annotated[dt.datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
 Clock = Annotated[str, AfterValidator(_clock)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from router.schema.base import (
     Moment,
     Name,
     NonNegative,
+    NotEmpty,
     Positive,
     PositiveShare,
     Share,
@@ -263,6 +264,8 @@ class Group(Strict):
     """Limits on units · count, summed over offers, in every period."""
 
     name: Name = Field(description="Unique name")
-    offers: tuple[Name, ...] = Field(min_length=1, description="Offers with instances whose units are summed")
+    offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Offers with instances whose units are summed", json_schema_extra={"minItems": 1}
+    )
     max_units: NonNegative | None = Field(default=None, description="Most units; absent: no limit")
     min_units: NonNegative = Field(default=0.0, description="Least units")

@@ -22,6 +22,7 @@ from router.schema.base import (
     Moment,
     Name,
     NonNegative,
+    NotEmpty,
     Positive,
     PositiveShare,
     Share,
@@ -183,7 +184,9 @@ class Problem(Sourced):
         description="Included offers to use, by name or pattern (* and ?); absent: all; own ones always are",
     )
     models: Mapping[str, Model] = Field(default={}, description="Models by name")
-    workloads: tuple[Workload, ...] = Field(min_length=1, description="What has to be served")
+    workloads: Annotated[tuple[Workload, ...], NotEmpty] = Field(
+        description="What has to be served", json_schema_extra={"minItems": 1}
+    )
     offers: tuple[Offer, ...] = Field(default=(), description="What can be bought")
     groups: tuple[Group, ...] = Field(default=(), description="Limits on instances over several offers")
     policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")

@@ -13,6 +13,7 @@ from router.schema.base import (
     Flag,
     Name,
     NonNegative,
+    NotEmpty,
     Positive,
     PositiveShare,
     Share,
@@ -195,7 +196,9 @@ class Workload(Sourced):
     """Requests with one choice of models, one size and one set of promises."""
 
     name: Name = Field(description="Unique name")
-    models: tuple[Name, ...] = Field(min_length=1, description="Models of which any will do")
+    models: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Models of which any will do", json_schema_extra={"minItems": 1}
+    )
     demand: Demand = Field(description="How much, stated in exactly one way")
     prompt_tokens: NonNegative | None = Field(
         default=None, description="Prompt tokens of a request, cached ones included"
