@@ -1,10 +1,10 @@
 """An independent re-check of a plan: plain loops over the problem file and the plan, as if by another team.
 
-    rows         the plan as typed rows; malformed ones are faults, not tracebacks
+    rows, reading                the plan as typed rows; malformed ones are faults, not tracebacks
     case, work, cells, flows     what must be served, where it may run, and what each row moves
     eligibility, latency, rates  which routes are admissible, and what an instance does in a second
-    demand, load, instances, limits, sharing, contracts, money, summary     the promises
-    unchecked    what is not judged yet: asking for it fails
+    demand, load, instances, limits, sharing, bills, contracts, money, summary    the promises
+    unchecked                    what is not judged yet: asking for it fails
 
 Imports neither `problems` nor `solvers`, and no numpy. `verify` is the whole interface.
 """
@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from router.fingerprint import problem_sha256
 from router.schema import Problem
 from router.verify import (
+    bills,
     contracts,
     demand,
     eligibility,
@@ -30,7 +30,7 @@ from router.verify import (
 from router.verify.case import Case, futures_of
 from router.verify.cells import cells_of
 from router.verify.checks import Check, Ledger, Verification
-from router.verify.rows import Names, read
+from router.verify.reading import Names, read
 from router.verify.unchecked import check_unchecked
 
 __all__ = ["Check", "Verification", "verify"]
@@ -52,7 +52,7 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     fields = ledger("fields")
     names = Names(case.workloads, case.offers, problem.models, case.periods, case.months, case.row_scenarios)
     rows = read(plan, names, fields)
-    summary.check_problem(case, rows, problem_sha256(problem), ledger("problem"))
+    summary.check_problem(case, rows, ledger("problem"))
 
     cells = cells_of(case)
     moved, left = flows.flows_of(case, cells, rows, fields)
@@ -85,12 +85,12 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     sharing.check_min_providers(case, cells, moved, ledger("min_providers"))
     sharing.check_unsplittable(moved, ledger("unsplittable"))
 
-    bills = contracts.bills_of(case, rows, moved)
+    billed = bills.bills_of(case, rows, moved)
     contracts.check_contracts(case, rows, moved, ledger("contracts"))
-    contracts.check_overage(case, bills, ledger("overage"))
-    contracts.check_settlements(case, rows, bills, ledger("commitments"))
+    contracts.check_overage(case, billed, ledger("overage"))
+    contracts.check_settlements(case, rows, billed, ledger("commitments"))
 
-    costs = money.costs_of(case, rows, moved, left, pools, bills)
+    costs = money.costs_of(case, rows, moved, left, pools, billed)
     money.check_budgets(case, costs, ledger("budgets"))
     money.check_lines(case, rows, costs, ledger("cost_lines"))
     summary.check_cost(case, rows, costs, ledger("cost"))

@@ -21,9 +21,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.schema import Instances
+from router.verify.bills import Bill, BillKey, amount_owed, beyond_usd, in_force
 from router.verify.case import MONTH_H, Case, Future
 from router.verify.checks import Ledger
-from router.verify.contracts import Bill, BillKey, amount_owed, beyond_usd, in_force
 from router.verify.flows import Flow, Left
 from router.verify.instances import Pool, PoolKey
 from router.verify.prices import unit_usd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from router.fingerprint import problem_sha256
 from router.verify.case import MONTH_H, Case
 from router.verify.checks import Ledger
 from router.verify.money import Costs
@@ -38,8 +39,13 @@ def objective(case: Case, costs: Costs) -> float:
     return (1.0 - risk.cvar_weight) * mean + risk.cvar_weight * tail
 
 
-def check_problem(case: Case, plan: PlanRows, sha256: str, ledger: Ledger) -> None:
+def check_problem(case: Case, plan: PlanRows, ledger: Ledger) -> None:
     """The plan is one of this very problem."""
+    try:
+        sha256 = problem_sha256(case.problem)
+    except OSError as error:  # a trace counts by its content
+        ledger.fault(f"a file of the problem cannot be read: {error}")
+        return
     ledger.require(plan.name == case.problem.name, "name is", repr(plan.name))
     ledger.require(plan.problem_sha256 == sha256, "problem_sha256 is", plan.problem_sha256, "not", sha256)
     if plan.horizon_h is not None:

@@ -55,21 +55,12 @@ def traces(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
             yield f"demand.trace of {workload.name}"
 
 
-def tiers_with_an_overage_price(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
-    """Bands and a price above the commitment: which of the two prices use beyond is nowhere said."""
-    for offer in case.offers.values():
-        commitment = offer.commitment
-        if commitment is not None and commitment.tiers and commitment.overage_usd_per_m is not None:
-            yield f"tiers with overage_usd_per_m at {offer.name}"
-
-
 HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (
     loss_of_a_provider,
     waiting_time,
     churn,
     generated_scenarios,
     traces,
-    tiers_with_an_overage_price,
 )
 
 
