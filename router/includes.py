@@ -80,7 +80,11 @@ def _follow(
             merge.issues.append(dataclasses.replace(issue, rule="must be the name of a file"))
             continue
         target = path.parent / name
-        resolved = target.resolve()
+        try:
+            resolved = target.resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, links in a circle
+            merge.issues.append(dataclasses.replace(issue, rule=f"is no file name: {error}"))
+            continue
         if resolved in chain:
             loop = " → ".join(one.name for one in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
