@@ -121,6 +121,10 @@ ANSWERS: tuple[Answer, ...] = (
     #   8x H100: 1,107,550 M / (3,400 · 3,600 · 720 = 8,812.8 M) = 125.7, so 126 · 21.52 · 720
     Answer("mixed", "mixed.yaml", H100, "instances", 126),
     Answer("mixed", "mixed.yaml", H100, "cost_usd", 1_952_294.40),
+    # Eligibility, 100 M tokens each, half prompt: on Together 50 · 0.80 + 50 · 2.40 = 160 for each of three;
+    #   GPT-4.1 50 · 2 + 50 · 8 = 500; Opus 50 · 5 + 50 · 25 = 1,500. Within 100 ms: reserved 100 · 0.60.
+    Answer("eligibility", "eligibility.yaml", PLAN, "cost_usd", 2_480.00),
+    Answer("eligibility", "eligibility-latency.yaml", PLAN, "cost_usd", 60.00),
     # Fleet: a request is 600 tokens; an own server does 3,400 · 3,600 · 0.9 / 600 = 18,360 an hour, a spot
     #   server 16,524, Together asks 0.00128 each. Of all (own, spot) with own + spot ≤ 4, the hour costs
     #   29.60 + 21.52 · max(own − 2, 0) + 19.71 · spot + 0.00128 · the rest, and the least is

@@ -114,25 +114,26 @@ def test_case_11_the_contract_alone_cannot_carry_the_burst() -> None:
 # ---------------------------------------------------------------- who may serve what
 
 
-def refusals(workload: str) -> dict[str, list[str]]:
-    """Reasons by offer, of the offers that refuse the workload with every model it accepts."""
-    rows = [row for row in plan_dict("eligibility.yaml")["refused"] if row["workload"] == workload]
+def refused(workload: str, file: str) -> dict[tuple[str, str], list[str]]:
+    """Reasons by offer and model."""
+    rows = [row for row in plan_dict(file)["refused"] if row["workload"] == workload]
+    return {(row["offer"], row["model"]): row["reasons"] for row in rows}
+
+
+def refusals(workload: str, file: str = "eligibility.yaml") -> dict[str, list[str]]:
+    """Reasons by offer, over all models that the workload accepts."""
     reasons: dict[str, list[str]] = {}
-    for row in rows:
-        reasons.setdefault(row["offer"], []).extend(row["reasons"])
-    return {offer: codes for offer, codes in reasons.items() if offer not in eligible(workload)}
+    for (offer, _), codes in refused(workload, file).items():
+        reasons.setdefault(offer, []).extend(codes)
+    return reasons
 
 
-def eligible(workload: str) -> set[str]:
+def eligible(workload: str, file: str = "eligibility.yaml") -> set[str]:
     """Offers with a route for the workload that is not refused."""
-    problem = load_problem(EXAMPLES / "eligibility.yaml")
+    problem = load_problem(EXAMPLES / file)
     models = next(entry.models for entry in problem.workloads if entry.name == workload)
-    refused = {
-        (row["offer"], row["model"])
-        for row in plan_dict("eligibility.yaml")["refused"]
-        if row["workload"] == workload
-    }
-    return {offer.name for offer in problem.offers if any((offer.name, m) not in refused for m in models)}
+    no = refused(workload, file)
+    return {offer.name for offer in problem.offers if any((offer.name, m) not in no for m in models)}
 
 
 def test_the_eligibility_plan_is_verified() -> None:
@@ -162,10 +163,16 @@ def test_proprietary_models_run_at_their_own_vendor_only(workload: str, vendor: 
 
 
 def test_ttft_p99_of_100_ms_excludes_h100_and_openai() -> None:
-    assert eligible("quick") == {ON_DEMAND, RESERVED}
-    assert "latency" in refusals("quick")[H100]
-    assert "latency" in refusals("quick")[GPT]
-    assert refusals("quick")[DEDICATED].count("denied") == 2  # once for each model the workload accepts
+    file = "eligibility-latency.yaml"
+    assert plan_dict(file)["verified"]["ok"]
+    assert eligible("quick", file) == {ON_DEMAND, RESERVED, "cerebras-dedicated-at-90"}
+    assert refused("quick", file)[f"{H100}-at-90", "llama-2-70b"] == ["latency"]
+    assert refused("quick", file)[GPT, "gpt-4.1"] == ["latency"]
+
+
+def test_an_offer_that_states_no_latency_meets_no_limit() -> None:
+    for offer, model in ((TOGETHER, "llama-2-70b"), ("replicate", "llama-2-70b"), (OPUS, "claude-opus-4.6")):
+        assert refused("quick", "eligibility-latency.yaml")[offer, model] == ["latency"]
 
 
 @pytest.mark.parametrize("workload", ["moderation", "classification", "log-analysis", "documents"])
