@@ -13,8 +13,8 @@ from schema_texts import DROP, changed, problem
 
 from router import numbers
 from router.numbers import parse_flag, parse_number, parse_whole
-from router.schema import Problem
-from router.schema.describe import field_table, json_schema, known_fields
+from router.schema import Problem, field_table, json_schema
+from router.schema.describe import known_fields
 from router.schema.issues import issues_of
 
 O = "offers.0"

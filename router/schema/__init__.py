@@ -1,5 +1,6 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
+from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
     Commitment,
     Group,
@@ -31,6 +32,7 @@ __all__ = [
     "SCHEMA",
     "Commitment",
     "Demand",
+    "FieldRow",
     "Generate",
     "Generated",
     "Group",
@@ -56,4 +58,6 @@ __all__ = [
     "Trace",
     "Window",
     "Workload",
+    "field_table",
+    "json_schema",
 ]
