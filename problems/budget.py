@@ -1,0 +1,101 @@
+"""Budgets, and the price of risk.
+
+    Σ cost of the first stage + Σ cost of scenario s ≤ max_spend                       in every scenario
+    Σ money of the first stage ≤ max_committed
+    excess[s] ≥ cost[s] − threshold                                                    with cvar_weight > 0
+
+    objective = (1 − ω) · Σ_s p[s] · cost[s] + ω · (threshold + Σ_s p[s] · excess[s] / (1 − α))
+
+CVaR in the form of Rockafellar and Uryasev (2000): the mean cost of the worst 1 − α of the probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from problems.commitments import force_share
+from problems.core.blocks import ColumnSpace, Rows, Term, rows
+from problems.core.columns import FirstStage
+from problems.core.instance import Floats, Instance, Ints
+from problems.pricing import Cost
+
+NAME = "budget"
+RISK = "risk"
+
+
+def spending(inst: Instance, costs: Sequence[Cost], scenario: str) -> Rows:
+    """One row: the whole cost of a scenario within max_spend_usd."""
+    limit = inst.policy.max_spend_usd
+    if not np.isfinite(limit):
+        return rows(NAME, 0, (), str)
+    scale = _scale(limit)
+    terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs]
+    spent = sum(cost.constant for cost in costs)
+    return rows(NAME, 1, terms, lambda _: f"max_spend_usd,{scenario}", upper=(limit - spent) / scale)
+
+
+def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost]) -> Rows:
+    """One row: money decided before demand is known (fees, minima, horizon purchases, reserved) within its limit."""
+    limit = inst.policy.max_committed_usd
+    if not np.isfinite(limit):
+        return rows(NAME, 0, (), str)
+    contracts = inst.contracts
+    b = contracts.start_contract
+    scale = _scale(limit)
+    terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind != "energy"]
+    if len(b):
+        rate = contracts.unit_usd[b] * first.commit_scale[b] * (force_share(inst) @ inst.time.month_weight)
+        terms.append((0, first.committed, rate / scale))
+    spent = sum(cost.constant for cost in costs if cost.kind != "energy")
+    return rows(NAME, 1, terms, lambda _: "max_committed_usd", upper=(limit - spent) / scale)
+
+
+def _scale(limit: float) -> float:
+    return limit if limit > 0 else 1.0
+
+
+def risk(
+    inst: Instance, space: ColumnSpace, by_scenario: Sequence[Sequence[Cost]]
+) -> tuple[Rows, list[Cost]]:
+    """CVaR columns and rows; returns the rows and the risk part of the objective (at full weight)."""
+    policy, probability = inst.policy, inst.scenarios.probability
+    n = len(probability)
+    threshold = space.take("cvar_threshold", 1, str, lower=-np.inf)
+    excess = space.take("cvar_excess", n, lambda s: inst.scenarios.names[s], block=0)
+    # dollars, scaled by a typical coefficient so that the columns stay near those of the rest
+    scale = _typical([float(np.abs(cost.usd).max(initial=0.0)) for costs in by_scenario for cost in costs])
+    at = np.arange(n)
+    terms: list[Term] = [(at, excess, 1.0), (at, np.repeat(threshold, n), 1.0)]
+    lower = np.zeros(n)
+    for s, costs in enumerate(by_scenario):
+        terms += [(s, cost.at, -cost.usd / scale) for cost in costs]
+        lower[s] = sum(cost.constant for cost in costs) / scale
+    tail = scale / (1.0 - policy.cvar_level)
+    parts = [
+        Cost("risk", threshold, np.array([scale]), np.array([-1])),
+        Cost("risk", excess, probability * tail, np.full(n, -1)),
+    ]
+    return rows(RISK, n, terms, lambda s: inst.scenarios.names[s], lower=lower), parts
+
+
+def _typical(sizes: list[float]) -> float:
+    largest = max(sizes, default=1.0)
+    return 2.0 ** round(np.log2(largest)) if largest > 0 else 1.0
+
+
+def expected(costs: Sequence[Sequence[Cost]], probability: Floats, n: int) -> tuple[Floats, float]:
+    """Σ_s p[s] · cost[s] as a dense objective (n,) and its constant."""
+    objective = np.zeros(n)
+    constant = 0.0
+    for p, scenario in zip(probability, costs, strict=True):
+        for cost in scenario:
+            add_at(objective, cost.at, p * cost.usd)
+            constant += p * cost.constant
+    return objective, float(constant)
+
+
+def add_at(objective: Floats, at: Ints, usd: Floats) -> None:
+    """objective[at] += usd, with repeated columns summed."""
+    np.add.at(objective, at, usd)

@@ -1,0 +1,165 @@
+"""Reserved minimum: take-or-pay contracts, settled per billing month.
+
+    billed[b,k] ≥ Σ_f own[f] · flow[f]                             at least the use,
+    billed[b,k] ≥ committed in force in month k                    at least the commitment
+    over[b,k]   ≥ Σ_f own[f] · flow[f] − committed                 where use above it has a price of its own
+    Σ_f own[f] · flow[f] ≤ committed                               overage: none
+    minimum · signed ≤ committed ≤ maximum · signed                no maximum: committed = minimum · signed
+    committed = step · steps                                       sold in multiples
+    Σ_(a in force in k) signed[a] ≤ 1                              one term at a time
+
+    own[f]         tokens, or USD at contract rates, of the whole cell
+    signed[a]      contract b starts in month k (a = (b, k))       0/1; fixed to 1 where signed before
+    committed[a]   commitment of that start                        own units a month / commit_scale
+
+Money and volume per month are prorated by hours in force / 730. Columns are scaled by `commit_scale` so that they stay
+near 1. Which contract may carry what is the linking family's matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.blocks import Rows, Term, rows
+from problems.core.columns import Columns, FirstStage, in_force
+from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
+from problems.core.view import View
+
+NAME = "commitments"
+
+
+def month_share(inst: Instance) -> Floats:
+    """(K,) hours of each billing month / 730."""
+    return inst.time.month_hours / HOURS_PER_MONTH
+
+
+def force_share(inst: Instance) -> Floats:
+    """(A, K) hours that each start is in force in each billing month / 730."""
+    share = np.zeros((len(inst.contracts.start_contract), inst.time.months))
+    for a in range(len(share)):
+        np.add.at(share[a], inst.time.month[in_force(inst, a)], inst.time.period_h / HOURS_PER_MONTH)
+    return share
+
+
+def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
+    """What may be committed: rows per start, then one per contract and month with overlapping starts."""
+    contracts = inst.contracts
+    terms: list[Term] = []
+    lower: list[float] = []
+    upper: list[float] = []
+    names: list[str] = []
+
+    def add(name: str, parts: list[tuple[int, float]], low: float, high: float) -> None:
+        at = len(lower)
+        terms.extend((at, np.array([column]), value) for column, value in parts)
+        lower.append(low)
+        upper.append(high)
+        names.append(name)
+
+    for a, b in enumerate(contracts.start_contract):
+        scale, least, most = first.commit_scale[b], contracts.min_per_month[b], contracts.max_per_month[b]
+        name = f"{inst.offers.names[contracts.offer[b]]},month {contracts.start_month[a]}"
+        signed, committed = int(first.signed[a]), int(first.committed[a])
+        if contracts.start_signed[a] or not np.isfinite(most):
+            add(name, [(committed, 1.0), (signed, -least / scale)], 0.0, 0.0)
+            continue
+        add(name, [(committed, 1.0), (signed, -least / scale)], 0.0, np.inf)
+        add(name, [(committed, 1.0), (signed, -most / scale)], -np.inf, 0.0)
+        if first.commit_steps[a] != NONE:
+            step = contracts.step_per_month[b] / scale
+            add(name, [(committed, 1.0), (int(first.commit_steps[a]), -step)], 0.0, 0.0)
+    share = force_share(inst)
+    for b, o in enumerate(contracts.offer):
+        for k in range(inst.time.months):
+            starts = np.flatnonzero((contracts.start_contract == b) & (share[:, k] > 0))
+            if len(starts) > 1:
+                name = f"{inst.offers.names[o]},one term in month {k}"
+                add(name, [(int(first.signed[a]), 1.0) for a in starts], -np.inf, 1.0)
+    return rows(NAME, len(lower), terms, names.__getitem__, lower=np.array(lower), upper=np.array(upper))
+
+
+def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
+    """(month, column, own units per column unit) of what contract `b` carries."""
+    contracts = view.inst.contracts
+    tiers = contracts.tiers[b]
+    if tiers is not None and not contracts.in_tokens[b]:  # dollars of use are what the bands cost
+        month = np.repeat(np.arange(view.inst.time.months), len(tiers.usd))
+        tokens = band_scale(view, b)[month]
+        return (
+            month,
+            cols.band_volume[b].ravel(),
+            tokens * np.tile(tiers.usd * view.price[contracts.offer[b]], view.inst.time.months),
+        )
+    return flow_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
+
+
+def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
+    """(month, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`."""
+    flows, routes = view.flows, view.routes
+    at = np.flatnonzero(view.inst.offers.contract[routes.offer[flows.route]] == b)
+    usd = routes.usd[flows.route[at]] * flows.work[at] * view.price[view.inst.contracts.offer[b]]
+    own = view.flow_tokens[at] if tokens else usd
+    return view.inst.time.month[flows.period[at]], cols.flow[at], own
+
+
+def band_scale(view: View, b: int) -> Floats:
+    """(K,) tokens that a band column of 1 stands for: the most that the contract could carry in the month."""
+    flows = view.flows
+    at = np.flatnonzero(view.inst.offers.contract[view.routes.offer[flows.route]] == b)
+    total = np.zeros(view.inst.time.months)
+    most = np.zeros((len(view.cells), view.inst.time.months))
+    np.maximum.at(most, (flows.cell[at], view.inst.time.month[flows.period[at]]), view.flow_tokens[at])
+    total = most.sum(axis=0)
+    tiers = view.inst.contracts.tiers[b]
+    top = float(tiers.from_tokens[-1]) if tiers is not None else 0.0
+    floor = max(
+        top, float(view.inst.contracts.min_per_month[b]) if view.inst.contracts.in_tokens[b] else 0.0, 1.0
+    )
+    return np.asarray(2.0 ** np.round(np.log2(np.maximum(total, floor * month_share(view.inst)))))
+
+
+def build(view: View, cols: Columns) -> Rows:
+    """Per contract and month: use, commitment, and the limit where there is no overage."""
+    inst, contracts = view.inst, view.inst.contracts
+    months, share, force = inst.time.months, month_share(inst), force_share(inst)
+    terms: list[Term] = []
+    lower: list[Floats] = [np.empty(0)]
+    upper: list[Floats] = [np.empty(0)]
+    names: list[str] = []
+
+    def add(b: int, kind: str, parts: list[Term], low: float, high: float) -> None:
+        at = len(names)
+        terms.extend((np.asarray(r) + at, c, v) for r, c, v in parts)
+        lower.append(np.full(months, low))
+        upper.append(np.full(months, high))
+        names.extend(f"{inst.offers.names[contracts.offer[b]]},{kind},month {k}" for k in range(months))
+
+    for b in range(len(contracts.offer)):
+        month, column, own = use_terms(view, cols, b)
+        unit = first_unit = (
+            cols.first.commit_scale[b] * share
+        )  # (K,) own units that a billed column of 1 stands for
+        use: Term = (month, column, own / unit[month])
+        starts = np.flatnonzero(contracts.start_contract == b)
+        committed: list[tuple[Ints, Ints, Floats]] = [
+            (
+                np.arange(months),
+                np.full(months, cols.first.committed[a]),
+                force[a] * cols.first.commit_scale[b] / first_unit,
+            )
+            for a in starts
+        ]
+        minus_use: Term = (use[0], use[1], -np.asarray(use[2]))
+        minus_committed: list[Term] = [(r, c, -v) for r, c, v in committed]
+        every = np.arange(months)
+        if cols.billed[b, 0] >= 0:
+            add(b, "use", [(every, cols.billed[b], 1.0), minus_use], 0.0, np.inf)
+            if starts.size:
+                add(b, "minimum", [(every, cols.billed[b], 1.0), *minus_committed], 0.0, np.inf)
+        else:
+            add(b, "overage", [(every, cols.over[b], 1.0), minus_use, *committed], 0.0, np.inf)
+        if contracts.limited[b]:
+            add(b, "limit", [use, *minus_committed], -np.inf, 0.0)
+    return rows(
+        NAME, len(names), terms, names.__getitem__, lower=np.concatenate(lower), upper=np.concatenate(upper)
+    )

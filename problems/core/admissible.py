@@ -1,0 +1,208 @@
+"""Which (workload, offer, model) could serve at all, decided before solving; each refusal with all its reasons.
+
+A refused candidate never becomes a column: what is decided here costs the solver nothing, and the report can say why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.instance import NONE, Bools, Floats, Instance, Ints, Table
+from problems.core.operating_point import Service, services
+
+REASONS = (
+    "model_not_offered",
+    "model_too_large",
+    "memory",
+    "context",
+    "streaming",
+    "custom_weights",
+    "open_weights",
+    "region",
+    "quality",
+    "latency",
+    "unmeasured",
+    "no_price",
+    "denied",
+)
+
+
+@dataclass(frozen=True)
+class Routes(Table):
+    """Admissible candidates, sorted by workload. All "per unit" figures are per unit of work of the workload."""
+
+    workload: Ints  # (R,)
+    entry: Ints
+    offer: Ints
+    model: Ints
+    provider: Ints
+    pool: Ints  # (R,) -1: the offer has no instances
+    load_s: Floats  # (R, 2) instance-seconds per unit; the columns differ only where prompt and completion are apart
+    requests: Floats  # (R,) per unit: 1, or 0 where the workload states no size
+    tokens: Floats
+    units: Floats  # burndown units per unit
+    usd: Floats  # at token prices, per unit; 0 where tiers set the price
+    concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
+    ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
+    tpot_s: Floats  # (R, 5)
+
+    def __len__(self) -> int:
+        return len(self.workload)
+
+
+@dataclass(frozen=True)
+class Refusals(Table):
+    workload: Ints
+    offer: Ints
+    model: Ints
+    reasons: Bools  # (n, len(REASONS))
+
+    def __len__(self) -> int:
+        return len(self.workload)
+
+
+@dataclass(frozen=True)
+class Candidates(Table):
+    """Every workload with every offer and every model that will do."""
+
+    workload: Ints
+    offer: Ints
+    model: Ints
+    entry: Ints  # -1: the offer does not have the model
+
+
+def candidates(inst: Instance) -> Candidates:
+    """All W × O × accepted-model triples, sorted by workload, offer, model."""
+    n_models, n_offers = len(inst.models.names), len(inst.offers.names)
+    entry_at = np.full((n_offers, n_models), NONE, dtype=np.int64)
+    entry_at[inst.entries.offer, inst.entries.model] = np.arange(len(inst.entries.offer))
+    w, m = np.nonzero(inst.workloads.accepts)
+    workload = np.repeat(w, n_offers)
+    model = np.repeat(m, n_offers)
+    offer = np.tile(np.arange(n_offers), len(w))
+    order = np.lexsort((model, offer, workload))
+    workload, offer, model = workload[order], offer[order], model[order]
+    return Candidates(workload, offer, model, entry_at[offer, model])
+
+
+def admissible(inst: Instance) -> tuple[Routes, Refusals]:
+    """Split the candidates into routes and refusals."""
+    cand = candidates(inst)
+    service = services(inst, cand.workload, cand.entry)
+    usd, unpriced = _prices(inst, cand)
+    refused = np.zeros((len(cand.workload), len(REASONS)), dtype=bool)
+    for code, mask in (_offer_limits(inst, cand) | _performance(inst, cand, service)).items():
+        refused[:, REASONS.index(code)] = mask
+    refused[:, REASONS.index("no_price")] = unpriced
+    bad = refused.any(axis=1)
+    return _routes(inst, cand, service, usd, ~bad), Refusals(
+        cand.workload[bad], cand.offer[bad], cand.model[bad], refused[bad]
+    )
+
+
+def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
+    """What can be judged from the offer and the model alone, whether or not the offer has the model.
+
+    An unknown attribute or limit does not refuse; a need (region, quality, open weights) that nobody states does.
+    """
+    w, o, m = cand.workload, cand.offer, cand.model
+    loads, models, offers = inst.workloads, inst.models, inst.offers
+    fleet = offers.fleet[o]
+    memory_gb = (
+        np.where(fleet >= 0, inst.fleets.memory_gb[fleet], np.inf) if inst.fleets.offer.size else np.inf
+    )
+    in_region = np.array(
+        [[not need or bool(need & has) for has in offers.regions] for need in _distinct(loads.regions)],
+        dtype=bool,
+    )
+    need_row = np.array([_distinct(loads.regions).index(need) for need in loads.regions], dtype=np.int64)
+    return {
+        "model_not_offered": cand.entry < 0,
+        "model_too_large": models.parameters_b[m] > offers.max_parameters_b[o],
+        "memory": models.memory_gb[m] > memory_gb,
+        "context": loads.context_tokens[w] > np.minimum(models.context_tokens[m], offers.context_tokens[o]),
+        "streaming": loads.streaming[w] & offers.no_streaming[o],
+        "custom_weights": loads.custom_weights[w] & offers.no_custom_weights[o],
+        "open_weights": loads.open_weights[w] & ~models.open_weights[m],
+        "region": ~in_region[need_row[w], o],
+        "quality": loads.min_quality[w] > models.quality[m],
+        "denied": ~loads.permitted[w, o],
+    }
+
+
+def _distinct(needs: tuple[frozenset[str], ...]) -> list[frozenset[str]]:
+    return sorted(set(needs), key=sorted)
+
+
+def _performance(inst: Instance, cand: Candidates, service: Service) -> dict[str, Bools]:
+    """`latency`: an SLO is not met by the service itself; `unmeasured`: the rate or the size is not known."""
+    offered = cand.entry >= 0
+    fleet = inst.offers.fleet[cand.offer] >= 0
+    needs_size = np.isfinite(inst.offers.quota_requests[cand.offer])
+    unsized = ~inst.workloads.sized[cand.workload]
+    unknown_rate = fleet & ~np.isfinite(service.load_s).all(axis=1)
+    return {
+        "latency": offered & ~service.unmeasured & ~service.meets_slo,
+        "unmeasured": offered & (service.unmeasured | unknown_rate | (unsized & needs_size)),
+    }
+
+
+def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
+    """USD per unit of work at token prices, and where a price that is needed is not stated.
+
+    An offer with instances needs no token price, and with one it bills both.
+    """
+    loads, w = inst.workloads, cand.workload
+    offered = cand.entry >= 0
+    cached = loads.cached_tokens[w]
+    kinds = (
+        (loads.prompt_tokens[w] - cached, inst.entries.prompt_usd),
+        (cached, inst.entries.cached_usd),
+        (loads.completion_tokens[w], inst.entries.completion_usd),
+    )
+    prices = [np.where(offered, price[cand.entry], np.inf) for _, price in kinds]
+    stated = np.isfinite(prices).any(axis=0)
+    fleet = inst.offers.fleet[cand.offer] >= 0
+    contract = inst.offers.contract[cand.offer]
+    tiered = np.zeros(len(w), dtype=bool)
+    if inst.contracts.offer.size:
+        has_tiers = np.array([tiers is not None for tiers in inst.contracts.tiers], dtype=bool)
+        tiered = (contract >= 0) & has_tiers[contract]
+    free = tiered | (fleet & ~stated)
+    usd = np.zeros(len(w))
+    missing = np.zeros(len(w), dtype=bool)
+    for (tokens, _), price in zip(kinds, prices, strict=True):
+        usd += np.where(tokens > 0, tokens * np.where(np.isfinite(price), price, 0.0), 0.0)
+        missing |= (tokens > 0) & ~np.isfinite(price)
+    nothing = ~stated & ~fleet  # without a price at all it is refused even for work without tokens
+    return np.where(free, 0.0, usd), offered & ~free & (missing | nothing)
+
+
+def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, keep: Bools) -> Routes:
+    w, o, m, e = cand.workload[keep], cand.offer[keep], cand.model[keep], cand.entry[keep]
+    loads, entries = inst.workloads, inst.entries
+    cached = loads.cached_tokens[w]
+    pool_at = np.full((len(inst.offers.names), len(inst.models.names)), NONE, dtype=np.int64)
+    for q, (fleet, model) in enumerate(zip(inst.fleets.pool_fleet, inst.fleets.pool_model, strict=True)):
+        offer = inst.fleets.offer[fleet]
+        pool_at[offer, slice(None) if model == NONE else model] = q
+    return Routes(
+        workload=w,
+        entry=e,
+        offer=o,
+        model=m,
+        provider=inst.offers.provider[o],
+        pool=pool_at[o, m],
+        load_s=np.where(np.isfinite(service.load_s[keep]), service.load_s[keep], 0.0),
+        requests=np.where(loads.sized[w], 1.0, 0.0),
+        tokens=loads.tokens[w],
+        units=(loads.prompt_tokens[w] - cached) * entries.prompt_units[e]
+        + cached * entries.cached_units[e]
+        + loads.completion_tokens[w] * entries.completion_units[e],
+        usd=usd[keep],
+        concurrency=service.concurrency[keep],
+        ttft_s=service.ttft_s[keep],
+        tpot_s=service.tpot_s[keep],
+    )

@@ -1,0 +1,362 @@
+"""Who owns which column. Index arrays by family; −1 where a thing has no column of its own.
+
+First stage (bought before demand is known, shared by all scenarios): `signed`, `committed`, `active`, horizon-wide
+counts and purchases. Recourse (per scenario): flows, hourly counts, bills. Sizes as in `problems.core.instance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.blocks import ColumnSpace
+from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
+from problems.core.view import View
+
+FIRST_STAGE = 0
+
+
+@dataclass(frozen=True)
+class CountColumns:
+    """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps where those exist."""
+
+    count: Ints
+    paid: Ints  # above what is reserved; the same column as count where nothing is reserved
+    open: Ints  # 0/1, where a minimum makes it needed
+    steps: Ints
+    limit: Floats  # largest count that can be of use: every M comes from here
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    signed: Ints  # (A,) 0/1: a contract starts
+    committed: Ints  # (A,) commitment in force from that start, in `commit_scale` own units a month
+    commit_steps: Ints  # (A,) or -1
+    commit_scale: Floats  # (B,) own units per month that a committed or billed column of 1 stands for
+    active: Ints  # (O,) or -1: 0/1, a fee is due
+    held: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
+    bought: Ints  # (Q, K) or -1: purchases for a term
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns that a scenario's rows may touch."""
+
+    first: FirstStage
+    flow: Ints  # (N,) share of the cell's work, in the order of View.flows
+    unserved: Ints  # (C,) or -1
+    pick: Ints  # (N,) or -1: 0/1 per (cell, route) of an unsplittable workload, repeated over its slots
+    carries: Ints  # (W, P) or -1: 0/1, the provider carries its least share throughout
+    counts: CountColumns  # (Q, T); horizon-wide counts are repeated over the periods
+    started: Ints  # (Q, T) or -1
+    billed: Ints  # (B, K) own units billed, in commit_scale · month share; -1 where use is the bill
+    over: Ints  # (B, K) own units above the commitment, where they have a price of their own
+    band_volume: tuple[Ints, ...]  # (B,) of (K, bands): volume in each band of the tiers, scaled as billed
+    band_open: tuple[Ints, ...]  # (B,) of (K, bands): 0/1
+
+
+def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats]) -> FirstStage:
+    """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
+    contracts, offers = inst.contracts, inst.offers
+    view, limit = widest
+    scale = commitment_scale(inst, view)
+    of = contracts.start_contract
+
+    def start_label(i: int) -> str:
+        return f"{offers.names[contracts.offer[of[i]]]},month {contracts.start_month[i]}"
+
+    n = len(of)
+    signed = space.take(
+        "signed",
+        n,
+        start_label,
+        lower=contracts.start_signed.astype(float),
+        upper=1.0,
+        integer=(contracts.min_per_month > 0)[of] if n else False,
+    )
+    committed = space.take("committed", n, start_label)
+    stepped = (
+        np.flatnonzero((contracts.step_per_month[of] > 0) & np.isfinite(contracts.max_per_month[of]))
+        if n
+        else []
+    )
+    commit_steps = np.full(n, NONE, dtype=np.int64)
+    commit_steps[stepped] = space.take(
+        "commit_steps", len(stepped), lambda i: start_label(stepped[i]), integer=True
+    )
+    with_fee = np.flatnonzero(offers.fee_usd_per_month > 0)
+    active = np.full(len(offers.names), NONE, dtype=np.int64)
+    active[with_fee] = space.take(
+        "active", len(with_fee), lambda i: offers.names[with_fee[i]], upper=1.0, integer=True
+    )
+    fleets = inst.fleets
+    horizon = np.zeros(fleets.pools, dtype=bool)
+    if fleets.pools:
+        horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
+    peak = limit.max(axis=1, initial=0.0)[:, None]
+    held = _counts(inst, space, np.flatnonzero(horizon), peak, "held", FIRST_STAGE)
+    return FirstStage(signed, committed, commit_steps, scale, active, held, _purchases(inst, space, peak))
+
+
+def commitment_scale(inst: Instance, view: View) -> Floats:
+    """Own units a month near the largest that each contract could carry, so that its columns stay near 1; (B,)."""
+    contracts = inst.contracts
+    scale = np.ones(len(contracts.offer))
+    offer = view.routes.offer[view.flows.route]
+    for b, o in enumerate(contracts.offer):
+        at = np.flatnonzero(offer == o)
+        own = (
+            view.flow_tokens[at]
+            if contracts.in_tokens[b]
+            else (view.routes.usd[view.flows.route] * view.flows.work)[at]
+        )
+        most = np.zeros(len(view.cells))
+        np.maximum.at(most, view.flows.cell[at], own)
+        total = most.sum() * HOURS_PER_MONTH / inst.time.horizon_h
+        known = [v for v in (total, contracts.min_per_month[b]) if v > 0]
+        scale[b] = 2.0 ** np.round(np.log2(max(known))) if known else 1.0
+    return scale
+
+
+def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -> Columns:
+    """Reserve the columns of one scenario."""
+    inst, flows, block = view.inst, view.flows, view.scenario + 1
+    cells, workloads, offers = view.cells, inst.workloads, inst.offers
+
+    def flow_label(i: int) -> str:
+        r = flows.route[i]
+        offer, model = offers.names[view.routes.offer[r]], inst.models.names[view.routes.model[r]]
+        return f"{view.label_cell(flows.cell[i])},{offer},{model},{flows.period[i]}"
+
+    flow = space.take("flow", len(flows), flow_label, upper=_reachable(view), block=block)
+    spare = np.flatnonzero(np.isfinite(workloads.unserved_usd_per_token[cells.workload]))
+    unserved = np.full(len(cells), NONE, dtype=np.int64)
+    unserved[spare] = space.take(
+        "unserved", len(spare), lambda i: view.label_cell(spare[i]), upper=1.0, block=block
+    )
+    pick = _picks(view, space, flow_label)
+    carries = _carriers(view, space)
+    counts = _period_counts(view, space, first, limit)
+    started = _starts(view, space, counts)
+    billed, over, band_volume, band_open = _bills(view, space)
+    return Columns(
+        first, flow, unserved, pick, carries, counts, started, billed, over, band_volume, band_open
+    )
+
+
+def _reachable(view: View) -> Floats:
+    """1, or 0 where no contract could be in force in the period (it ended inside the month, say)."""
+    contracts, time = view.inst.contracts, view.inst.time
+    upper = np.ones(len(view.flows))
+    if not contracts.offer.size:
+        return upper
+    covered = np.zeros((len(contracts.offer) + 1, time.periods), dtype=bool)
+    covered[-1] = True  # offers without a contract
+    for a, b in enumerate(contracts.start_contract):
+        covered[b] |= in_force(view.inst, a)
+    contract = view.inst.offers.contract[view.routes.offer[view.flows.route]]
+    upper[~covered[contract, view.flows.period]] = 0.0
+    return upper
+
+
+def in_force(inst: Instance, start: int) -> np.ndarray:
+    """(T,) periods that a contract's start covers."""
+    contracts, time = inst.contracts, inst.time
+    begun = time.month >= contracts.start_month[start]
+    return np.asarray(begun & (time.start_h < contracts.end_h[start] - 1e-9), dtype=bool)
+
+
+def _picks(view: View, space: ColumnSpace, label) -> Ints:  # type: ignore[no-untyped-def]
+    flows = view.flows
+    pick = np.full(len(flows), NONE, dtype=np.int64)
+    whole = np.flatnonzero(~view.inst.workloads.splittable[view.cells.workload[flows.cell]])
+    if len(whole):
+        key = flows.cell[whole] * (len(view.routes) + 1) + flows.route[whole]
+        _, first, row = np.unique(key, return_index=True, return_inverse=True)
+        at = space.take(
+            "pick",
+            len(first),
+            lambda i: label(whole[first[i]]),
+            upper=1.0,
+            integer=True,
+            block=view.scenario + 1,
+        )
+        pick[whole] = at[row]
+    return pick
+
+
+def _carriers(view: View, space: ColumnSpace) -> Ints:
+    inst = view.inst
+    carries = np.full((len(inst.workloads.names), len(inst.offers.providers)), NONE, dtype=np.int64)
+    asks = inst.workloads.min_providers[view.routes.workload] > 1
+    pairs = np.unique(np.stack([view.routes.workload[asks], view.routes.provider[asks]], axis=1), axis=0)
+    carries[pairs[:, 0], pairs[:, 1]] = space.take(
+        "carries",
+        len(pairs),
+        lambda i: f"{inst.workloads.names[pairs[i, 0]]},{inst.offers.providers[pairs[i, 1]]}",
+        upper=1.0,
+        integer=True,
+        block=view.scenario + 1,
+    )
+    return carries
+
+
+def count_limit(view: View) -> Floats:
+    """(Q, T) largest count of each pool that can be of use: what all work that may come to it could keep busy.
+
+    Where counts are coupled over time the peak of the horizon stands in every period, and booting time is added.
+    """
+    inst, fleets = view.inst, view.inst.fleets
+    need = np.zeros((fleets.pools, inst.time.periods))
+    if not fleets.pools:
+        return need
+    pool = view.routes.pool[view.flows.route]
+    at = np.flatnonzero(pool >= 0)
+    # a cell loads a pool by at most its heaviest route there
+    key = (pool[at] * len(view.cells) + view.flows.cell[at]) * inst.time.periods + view.flows.period[at]
+    distinct, row = np.unique(key, return_inverse=True)
+    heaviest = np.zeros(len(distinct))
+    part = np.maximum(view.flows.end[at] - view.flows.start[at], 1e-12)
+    np.maximum.at(heaviest, row, view.flow_load[at].max(axis=1) / part)
+    period, q = distinct % inst.time.periods, distinct // inst.time.periods // len(view.cells)
+    np.add.at(need, (q, period), heaviest)
+    f = fleets.pool_fleet
+    usable = view.usable[f]
+    need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
+    boot = fleets.start_h[f] / inst.time.period_h
+    need /= np.where(boot < 1, 1.0 - np.minimum(boot, 1 - 1e-9), 1.0)[:, None]
+    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
+    need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
+    in_group = (
+        inst.groups.member[:, fleets.offer[f]]
+        if len(inst.groups.names)
+        else np.zeros((0, len(f)), dtype=bool)
+    )
+    for g in range(len(inst.groups.names)):
+        floor = np.where(in_group[g], inst.groups.min_units[g] / np.maximum(fleets.units[f], 1e-12), 0.0)
+        need = np.maximum(need, floor[:, None])
+    step = np.maximum(fleets.step[f], 1.0)[:, None]
+    least = fleets.min[f][:, None]
+    whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
+    whole = np.where(need > 0, np.maximum(whole, least), 0.0)
+    return np.minimum(
+        np.where(fleets.integral[f][:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)),
+        fleets.max[f][:, None],
+    )
+
+
+def _counts(
+    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, family: str, block: int
+) -> CountColumns:
+    """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others."""
+    fleets, n = inst.fleets, limit.shape[1]
+    f = fleets.pool_fleet[pools]
+
+    def take(name: str, which: Ints, upper: Floats | float, *, integer: np.ndarray | bool) -> Ints:
+        at = np.full(limit.shape, NONE, dtype=np.int64)
+        at[which] = space.take(
+            f"{family}_{name}" if name else family,
+            len(which) * n,
+            lambda i: f"{pool_label(inst, which[i // n])},{i % n}",
+            upper=np.ravel(upper),
+            integer=np.repeat(np.broadcast_to(integer, len(which)), n),
+            block=block,
+        ).reshape(len(which), n)
+        return at
+
+    integral, least, step = fleets.integral[f], fleets.min[f], fleets.step[f]
+    needs_open = np.where(integral, (least > 0) & (least != step), least > 0)
+    needs_steps = integral & (needs_open | (step != 1))
+    count = take("", pools, limit[pools], integer=integral & ~needs_steps)
+    opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
+    span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
+    steps = take("steps", pools[needs_steps], span, integer=True)
+    reserved = fleets.reserved[f] > 0
+    paid = (
+        np.where(fleets.reserved[fleets.pool_fleet][:, None] > 0, NONE, count)
+        if len(fleets.pool_fleet)
+        else count
+    )
+    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=False)
+    return CountColumns(count, np.where(paid == NONE, extra, paid), opened, steps, limit)
+
+
+def _period_counts(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -> CountColumns:
+    """Counts of the scenario's periods; horizon-wide ones are the first stage's columns, repeated."""
+    fleets = view.inst.fleets
+    held = first.held.count[:, 0] >= 0
+    own = _counts(view.inst, space, np.flatnonzero(~held), limit, "count", view.scenario + 1)
+
+    def join(mine: Ints, theirs: Ints) -> Ints:
+        return np.where(held[:, None], np.broadcast_to(theirs, (fleets.pools, limit.shape[1])), mine)
+
+    return CountColumns(
+        join(own.count, first.held.count), join(own.paid, first.held.paid), own.open, own.steps, limit
+    )
+
+
+def _purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
+    """Instances bought for a term, by pool and first billing month; (Q, K)."""
+    fleets, months = inst.fleets, inst.time.months
+    bought = np.full((fleets.pools, months), NONE, dtype=np.int64)
+    if fleets.pools:
+        pools = np.flatnonzero(fleets.term_months[fleets.pool_fleet] > 0)
+        bought[pools] = space.take(
+            "bought",
+            len(pools) * months,
+            lambda i: f"{pool_label(inst, pools[i // months])},month {i % months}",
+            upper=np.repeat(peak[pools, 0], months),
+            integer=np.repeat(fleets.integral[fleets.pool_fleet[pools]], months),
+        ).reshape(len(pools), months)
+    return bought
+
+
+def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
+    """Started instances, where a start costs money or time, or binds for a while."""
+    fleets, time = view.inst.fleets, view.inst.time
+    started = np.full(counts.count.shape, NONE, dtype=np.int64)
+    if not fleets.pools:
+        return started
+    f = fleets.pool_fleet
+    matters = (fleets.start_usd[f] > 0) | (fleets.start_h[f] > 0) | (fleets.min_up_h[f] > time.period_h)
+    once = fleets.horizon[f] & (fleets.term_months[f] == 0)
+    for q in np.flatnonzero(matters):
+        n = 1 if once[q] else time.periods
+        name = pool_label(view.inst, q)
+        started[q, :n] = space.take("started", n, lambda i, name=name: f"{name},{i}", block=view.scenario + 1)  # type: ignore[misc]
+    return started
+
+
+def _bills(view: View, space: ColumnSpace) -> tuple[Ints, Ints, tuple[Ints, ...], tuple[Ints, ...]]:
+    contracts, months = view.inst.contracts, view.inst.time.months
+    shape, block = (len(contracts.offer), months), view.scenario + 1
+    billed, over = np.full(shape, NONE, dtype=np.int64), np.full(shape, NONE, dtype=np.int64)
+    volumes, opens = [], []
+    for b, o in enumerate(contracts.offer):
+        name, tiers = view.inst.offers.names[o], contracts.tiers[b]
+
+        def label(i: int, name: str = name) -> str:
+            return f"{name},{i}"
+
+        if np.isfinite(contracts.overage_usd[b]):
+            over[b] = space.take("over", months, label, block=block)
+        else:
+            billed[b] = space.take("billed", months, label, block=block)
+        bands = len(tiers.from_tokens) if tiers is not None else 0
+        volumes.append(space.take("band_volume", months * bands, label, block=block).reshape(months, bands))
+        ordered = tiers is not None and (tiers.all_units or bool((np.diff(tiers.usd) < 0).any()))
+        n_open = months * bands if ordered else 0
+        opens.append(
+            space.take("band_open", n_open, label, upper=1.0, integer=True, block=block).reshape(months, -1)
+            if n_open
+            else np.empty((months, 0), dtype=np.int64)
+        )
+    return billed, over, tuple(volumes), tuple(opens)
+
+
+def pool_label(inst: Instance, q: int) -> str:
+    """`offer,model` of a pool, or the offer alone where its models share the count."""
+    offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
+    model = inst.fleets.pool_model[q]
+    return offer if model == NONE else f"{offer},{inst.models.names[model]}"

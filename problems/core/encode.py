@@ -1,0 +1,176 @@
+"""Instance → LinearProgram: the list of families, in the order in which their rows stand.
+
+    admissible → views by scenario → columns → rows by family → objective → one sparse program
+
+A new constraint family is a module with `build(view, cols) -> Rows` and its line in FAMILIES. A caller's own goes in by
+`encode(instance, extra=[mine])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from problems import (
+    budget,
+    commitments,
+    demand,
+    diversity,
+    groups,
+    instances,
+    linking,
+    pricing,
+    quota,
+    starts,
+    throughput,
+    tiers,
+    unsplittable,
+)
+from problems.core import columns
+from problems.core.admissible import Refusals, Routes, admissible
+from problems.core.blocks import ColumnSpace, Rows, RowSpace
+from problems.core.columns import Columns, FirstStage
+from problems.core.instance import Floats, Instance, Ints
+from problems.core.view import View, views
+from solvers import Blocks, LinearProgram
+
+Family = Callable[[View, Columns], Rows]
+FIRST_STAGE_FAMILIES: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
+    commitments.build_first_stage,
+    instances.build_first_stage,
+)
+FAMILIES: tuple[Family, ...] = (
+    demand.build,
+    unsplittable.build,
+    throughput.build,
+    quota.build,
+    instances.build,
+    starts.build,
+    groups.build,
+    groups.power,
+    commitments.build,
+    tiers.build,
+    linking.build,
+    diversity.build,
+)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The program and all that is needed to read its answer."""
+
+    instance: Instance
+    program: LinearProgram
+    views: tuple[View, ...]
+    columns: tuple[Columns, ...]
+    refusals: Refusals
+    row_families: tuple[tuple[str, int, int, int], ...]  # (family, first row, end, scenario or -1)
+    row_label: Callable[[int], str]
+
+    @property
+    def first(self) -> FirstStage:
+        return self.columns[0].first
+
+
+def encode(
+    inst: Instance,
+    *,
+    boundary: float = throughput.BOUNDARY,
+    routed: tuple[Routes, Refusals] | None = None,
+    extra: Sequence[Family] = (),
+    without: Sequence[Family] = (),
+) -> Encoded:
+    """Build the program. `boundary` is the relative tolerance of whole instances at a unit boundary (see throughput)."""
+    routes, refusals = routed or admissible(inst)
+    space, table = ColumnSpace(), RowSpace()
+    scenes = tuple(views(inst, routes))
+    limits = [columns.count_limit(view) for view in scenes]
+    widest = max(scenes, key=lambda view: float(view.cells.work.sum()))
+    first = columns.first_stage(inst, space, (widest, np.max(limits, axis=0)))
+    for stage_family in FIRST_STAGE_FAMILIES:
+        table.add(stage_family(inst, first))
+    cols: list[Columns] = []
+    costs: list[list[pricing.Cost]] = []
+    for view, limit in zip(scenes, limits, strict=True):
+        mine = columns.recourse(view, space, first, limit)
+        cols.append(mine)
+        for family in (*FAMILIES, *extra):
+            if family in without:
+                continue
+            built = family(view, mine, boundary) if family is throughput.build else family(view, mine)  # type: ignore[call-arg]
+            table.add(built, view.scenario + 1)
+        fixed = pricing.first_stage(inst, first, view.price)
+        costs.append(fixed + pricing.recourse(view, mine))
+        table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
+        if view.scenario == 0:
+            table.add(budget.committed(inst, first, fixed))
+    tail: list[pricing.Cost] = []
+    if inst.policy.cvar_weight > 0:
+        rows, tail = budget.risk(inst, space, costs)
+        table.add(rows)
+    objective, constant = budget.expected(costs, inst.scenarios.probability, space.size)
+    weight = inst.policy.cvar_weight
+    objective, constant = objective * (1 - weight), constant * (1 - weight)
+    for cost in tail:
+        budget.add_at(objective, cost.at, weight * cost.usd)
+    program = _assemble(inst.name, space, table, objective, constant)
+    return Encoded(inst, program, scenes, tuple(cols), refusals, _ranges(table), _labels(table))
+
+
+def _assemble(
+    name: str, space: ColumnSpace, table: RowSpace, objective: Floats, constant: float
+) -> LinearProgram:
+    row, col, value = table.triplets()
+    m = table.starts()[-1]
+    matrix = sparse.coo_array((value, (row, col)), shape=(m, space.size)).tocsr()
+    none = [np.empty(0)]
+    block_of_row = np.concatenate(
+        [np.empty(0, dtype=np.int64)]
+        + [
+            np.full(len(family), block, dtype=np.int64)
+            for family, block in zip(table.families, table.blocks, strict=True)
+        ]
+    )
+    return LinearProgram(
+        cost=objective,
+        matrix=matrix,
+        row_lower=np.concatenate(none + [family.lower for family in table.families]),
+        row_upper=np.concatenate(none + [family.upper for family in table.families]),
+        col_lower=space.lower(),
+        col_upper=space.upper(),
+        integer=space.integer(),
+        offset=constant,
+        name=name,
+        column_names=space.names,
+        row_names=table.names,
+        blocks=Blocks(space.block() - 1, block_of_row - 1),
+    )
+
+
+def _ranges(table: RowSpace) -> tuple[tuple[str, int, int, int], ...]:
+    starts = table.starts()
+    return tuple(
+        (family.family, start, start + len(family), block - 1)
+        for family, start, block in zip(table.families, starts, table.blocks, strict=False)
+    )
+
+
+def _labels(table: RowSpace) -> Callable[[int], str]:
+    starts = np.array(table.starts())
+
+    def label(i: int) -> str:
+        k = int(np.searchsorted(starts, i, side="right")) - 1
+        family = table.families[k]
+        return f"{family.family}({family.label(i - int(starts[k]))})"
+
+    return label
+
+
+def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:
+    """The program with every integer column fixed at its rounded value, and those columns."""
+    at = np.flatnonzero(program.integer)
+    values = np.clip(np.round(point[at]), program.col_lower[at], program.col_upper[at])
+    return program.fix(at, values), at

@@ -1,0 +1,308 @@
+"""The instance: a problem as arrays, in canonical units. The narrow waist between people's units and mathematics.
+
+Canonical units: hours, seconds, tokens, USD, instances. "Absent" is +inf for a limit or a price and -1 for an index;
+NaN is never legal and raises. Every array is read-only. Sizes are named by letters, here and in all of `problems`:
+
+    T periods   K billing months   M models   W workloads   C cells   L slots   O offers   E entries (offer, model)
+    Q pools     B contracts        A starts of contracts    G groups  P providers   S scenarios
+
+A **cell** is a piece of demand that must be served as one: a workload's work of one period, of one arrival period
+(`deferrable_h`) or of one occurrence of its window. A **slot** is a period, or the part of one, in which a cell may run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NONE = -1
+PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
+HOURS_PER_MONTH = 730.0
+
+
+class Table:
+    """Base of the frozen array tables: freezes arrays, rejects NaN and arrays of unequal length."""
+
+    def __post_init__(self) -> None:
+        length: tuple[str, int] | None = None
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if not isinstance(value, np.ndarray):
+                continue
+            if value.dtype.kind == "f" and np.isnan(value).any():
+                where = np.argwhere(np.isnan(value))[0].tolist()
+                raise ValueError(f"{type(self).__name__}.{item.name} has NaN at {where}")
+            if item.metadata.get("free", False):
+                continue
+            if length is None:
+                length = (item.name, len(value))
+            elif len(value) != length[1]:
+                raise ValueError(
+                    f"{type(self).__name__}.{item.name} has {len(value)} rows, {length[0]} has {length[1]}"
+                )
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Time(Table):
+    """Periods of equal length. Month k of a period is the billing month in which it starts."""
+
+    period_h: float
+    start_h: Floats  # (T,) h from the start of the horizon
+    month: Ints  # (T,)
+    weight: Floats  # (T,) present value of one dollar paid in the period
+    month_hours: Floats = field(metadata={"free": True})  # (K,) sum of the hours of its periods
+    month_weight: Floats = field(metadata={"free": True})  # (K,)
+
+    @property
+    def periods(self) -> int:
+        return len(self.start_h)
+
+    @property
+    def months(self) -> int:
+        return len(self.month_hours)
+
+    @property
+    def horizon_h(self) -> float:
+        return self.period_h * self.periods
+
+    @property
+    def seconds(self) -> float:
+        return self.period_h * 3600.0
+
+
+@dataclass(frozen=True)
+class Models(Table):
+    names: tuple[str, ...]
+    parameters_b: Floats  # (M,) 0: unknown
+    memory_gb: Floats  # (M,) 0: unknown
+    context_tokens: Floats  # (M,) inf: unknown
+    quality: Floats  # (M,) -inf: unknown
+    open_weights: Bools  # (M,) stated to be open
+
+
+@dataclass(frozen=True)
+class Workloads(Table):
+    """A unit of work is a request, or one token where the workload states no request size."""
+
+    names: tuple[str, ...]
+    sized: Bools  # (W,) a unit of work is a request of known size
+    moves: Bools  # (W,) its work may run in several periods (window, deferrable_h)
+    prompt_tokens: Floats  # (W,) per unit of work, cached ones included
+    cached_tokens: Floats  # (W,) per unit of work
+    completion_tokens: Floats  # (W,) per unit of work
+    context_tokens: Floats  # (W,) the larger of the need and prompt + completion
+    streaming: Bools
+    custom_weights: Bools
+    open_weights: Bools
+    min_quality: Floats  # (W,) -inf: none asked
+    regions: tuple[frozenset[str], ...]  # empty: none asked
+    accepts: Bools  # (W, M) the models that will do
+    permitted: Bools  # (W, O) by allow and deny lists
+    slo_ttft_s: Floats  # (W, 5) by percentile, inf: none
+    slo_tpot_s: Floats  # (W, 5)
+    slo_request_s: Floats  # (W, 5)
+    splittable: Bools
+    min_providers: Ints
+    min_share: Floats
+    max_share: Floats
+    unserved_usd_per_token: Floats  # (W,) inf: must be served
+
+    @property
+    def tokens(self) -> Floats:
+        """Prompt and completion tokens of a unit of work, (W,)."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Cells(Table):
+    """Pieces of demand, and the slots in which each may run (slot rows are grouped by cell, in order of time)."""
+
+    workload: Ints  # (C,)
+    occurrence: Ints  # (C,) the period, the arrival period, or the day of the window
+    work: Floats  # (C,) units of work
+    slot_cell: Ints = field(metadata={"free": True})  # (L,)
+    slot_period: Ints = field(metadata={"free": True})  # (L,)
+    slot_from: Floats = field(metadata={"free": True})  # (L,) part of the period, 0 ≤ from < to ≤ 1
+    slot_to: Floats = field(metadata={"free": True})  # (L,)
+
+    def __len__(self) -> int:
+        return len(self.work)
+
+
+@dataclass(frozen=True)
+class Offers(Table):
+    names: tuple[str, ...]
+    providers: tuple[str, ...]  # (P,) names
+    provider: Ints  # (O,) index into providers
+    max_parameters_b: Floats  # (O,) inf: no limit
+    context_tokens: Floats  # (O,)
+    no_streaming: Bools
+    no_custom_weights: Bools
+    regions: tuple[frozenset[str], ...]
+    quota_requests: Floats  # (O,) per second, inf: none
+    quota_tokens: Floats
+    quota_units: Floats
+    fee_usd_per_month: Floats
+    fleet: Ints  # (O,) row in Fleets, -1: no instances
+    contract: Ints  # (O,) row in Contracts, -1: none
+
+
+@dataclass(frozen=True)
+class Entries(Table):
+    """What an offer serves: one row per (offer, model). Throughput is per instance."""
+
+    offer: Ints
+    model: Ints
+    prompt_usd: Floats  # (E,) USD per token, inf: not stated
+    cached_usd: Floats
+    completion_usd: Floats
+    prompt_units: Floats  # burndown per token
+    cached_units: Floats
+    completion_units: Floats
+    tokens_per_s: Floats  # (E,) inf: not stated so; likewise below
+    prompt_tokens_per_s: Floats
+    completion_tokens_per_s: Floats
+    requests_per_s: Floats
+    units_per_s: Floats
+    disaggregated: Bools
+    ttft_s: Floats  # (E, 5) by percentile, inf: unknown
+    tpot_s: Floats  # (E, 5)
+    points: tuple[Points | None, ...]  # measured operating points, where given
+
+
+@dataclass(frozen=True)
+class Points(Table):
+    """Measured operating points of one instance serving one model."""
+
+    prompt_tokens: Floats
+    completion_tokens: Floats
+    requests_per_s: Floats
+    concurrency: Floats  # requests in flight, 1: not stated
+    ttft_s: Floats  # (n, 5)
+    tpot_s: Floats  # (n, 5)
+
+
+@dataclass(frozen=True)
+class Fleets(Table):
+    """Countable capacity of an offer (the YAML's `instances`), and its pools."""
+
+    offer: Ints  # (F,)
+    usd_per_h: Floats
+    min: Floats
+    step: Floats
+    max: Floats  # inf: none
+    integral: Bools
+    horizon: Bools  # (F,) one number for the whole horizon
+    reserved: Floats
+    reserved_usd_per_h: Floats
+    term_months: Ints  # 0: no term
+    upfront_usd: Floats
+    units: Floats
+    memory_gb: Floats  # inf: unknown
+    start_usd: Floats
+    start_h: Floats
+    min_up_h: Floats
+    availability: Floats
+    max_utilisation: Floats  # inf: not stated
+    power_kw: Floats
+    pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
+    pool_model: Ints = field(metadata={"free": True})  # (Q,) -1: shared by all models of the offer
+
+    @property
+    def pools(self) -> int:
+        return len(self.pool_fleet)
+
+
+@dataclass(frozen=True)
+class Contracts(Table):
+    """Take-or-pay commitments. `unit_usd` is the contract rate per own unit (a token, or 1 for a dollar)."""
+
+    offer: Ints  # (B,)
+    in_tokens: Bools  # own unit is the token; else the dollar at contract rates
+    min_per_month: Floats  # own units
+    max_per_month: Floats  # inf: not stated, the commitment is the minimum
+    step_per_month: Floats  # 0: any
+    unit_usd: Floats  # USD per own unit; 0 where tiers replace it
+    limited: Bools  # overage: none
+    overage_usd: Floats  # USD per own unit above the commitment; inf: at contract rates
+    term_months: Ints  # 0: as long as the horizon
+    tiers: tuple[Tiers | None, ...]
+    start_contract: Ints = field(metadata={"free": True})  # (A,)
+    start_month: Ints = field(metadata={"free": True})  # (A,) first billing month
+    start_h: Floats = field(metadata={"free": True})  # (A,) h, in force from
+    end_h: Floats = field(metadata={"free": True})  # (A,) h, in force until (may lie beyond the horizon)
+    start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
+
+
+@dataclass(frozen=True)
+class Tiers(Table):
+    """Price bands by monthly volume of all tokens."""
+
+    from_tokens: Floats  # (n,) per month, first is 0
+    usd: Floats  # (n,) USD per token
+    all_units: bool = False
+
+
+@dataclass(frozen=True)
+class Groups(Table):
+    names: tuple[str, ...]
+    member: Bools  # (G, O)
+    max_units: Floats
+    min_units: Floats
+
+
+@dataclass(frozen=True)
+class Policy:
+    max_spend_usd: float = np.inf
+    max_committed_usd: float = np.inf
+    max_share_per_provider: float = 1.0
+    energy_usd_per_kwh: float = 0.0
+    max_power_kw: float = np.inf
+    p99_over_mean: float = 0.0  # 0: no assumption
+    charge_in_full: bool = False
+    survive_loss_of: str = "none"
+    cvar_level: float = 0.95
+    cvar_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scenarios(Table):
+    """Multipliers by scenario. One scenario of ones is the certain future."""
+
+    names: tuple[str, ...]
+    probability: Floats  # (S,)
+    demand: Floats  # (S, W)
+    price: Floats  # (S, O)
+    availability: Floats  # (S, O)
+    listed: bool = False  # the problem names its futures
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Everything the mathematics knows of a problem."""
+
+    name: str
+    time: Time
+    models: Models
+    workloads: Workloads
+    cells: Cells
+    offers: Offers
+    entries: Entries
+    fleets: Fleets
+    contracts: Contracts
+    groups: Groups
+    policy: Policy
+    scenarios: Scenarios

@@ -1,0 +1,130 @@
+"""The operating point at which an offer's instance serves a workload: its rate, and whether its latency meets the SLO.
+
+    request time = ttft + max(completion tokens − 1, 0) · tpot          at each percentile; parts added by convention
+
+A percentile that is not given is met only by a known higher one that meets it; a mean stands in for no percentile,
+except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.instance import PERCENTILES, Bools, Floats, Instance, Ints, Points, Table
+
+INCLUSIVE = 1.0 + 1e-9  # a latency equal to its limit meets it, whatever the last bit says
+MEAN, P99 = PERCENTILES.index("mean"), PERCENTILES.index("p99")
+
+
+@dataclass(frozen=True)
+class Service(Table):
+    """One row per candidate (workload, entry)."""
+
+    load_s: Floats  # (n, 2) instance-seconds per unit of work, for prompts and for completions; inf: unknown
+    meets_slo: Bools
+    unmeasured: Bools  # no measurement of the workload's size, or it states none
+    concurrency: Floats
+    ttft_s: Floats  # (n, 5)
+    tpot_s: Floats  # (n, 5)
+
+
+def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
+    """Rates and latencies for every candidate; `entry` −1 gives a row without meaning."""
+    ttft, tpot = inst.entries.ttft_s[entry].copy(), inst.entries.tpot_s[entry].copy()
+    load = _stated_load(inst, workload, entry)
+    unmeasured = np.zeros(len(workload), dtype=bool)
+    concurrency = np.ones(len(workload))
+    measured = np.array([points is not None for points in inst.entries.points], dtype=bool)
+    for i in np.flatnonzero((entry >= 0) & measured[entry]) if measured.any() else ():
+        points = inst.entries.points[entry[i]]
+        if points is None:
+            continue
+        w = int(workload[i])
+        rows = _points_of_size(points, inst, w)
+        if len(rows) == 0:
+            unmeasured[i] = True
+            continue
+        point_ttft = np.where(np.isfinite(points.ttft_s[rows]), points.ttft_s[rows], ttft[i])
+        point_tpot = np.where(np.isfinite(points.tpot_s[rows]), points.tpot_s[rows], tpot[i])
+        meets = meets_slo(inst, np.full(len(rows), w), point_ttft, point_tpot)
+        best = max(range(len(rows)), key=lambda k: (meets[k], points.requests_per_s[rows[k]], -k))
+        load[i] = 1.0 / points.requests_per_s[rows[best]]
+        concurrency[i] = points.concurrency[rows[best]]
+        ttft[i], tpot[i] = point_ttft[best], point_tpot[best]
+    return Service(load, meets_slo(inst, workload, ttft, tpot), unmeasured, concurrency, ttft, tpot)
+
+
+def meets_slo(
+    inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats, wait_s: Floats | float = 0.0
+) -> Bools:
+    """Whether service latencies (n, 5), plus a wait before the first token, keep every SLO of the workloads (n,)."""
+    loads = inst.workloads
+    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean) + wait_s
+    tpot = at_percentile(tpot_s, inst.policy.p99_over_mean)
+    further = np.maximum(loads.completion_tokens[workload] - 1.0, 0.0)[:, None]
+    with np.errstate(invalid="ignore"):
+        decode = np.where(further > 0, further * tpot, 0.0)
+    tpot = np.where(further > 0, tpot, 0.0)
+    ok = (ttft <= loads.slo_ttft_s[workload] * INCLUSIVE) & (tpot <= loads.slo_tpot_s[workload] * INCLUSIVE)
+    ok &= ttft + decode <= loads.slo_request_s[workload] * INCLUSIVE
+    return np.asarray(ok.all(axis=1), dtype=bool)
+
+
+def at_percentile(known_s: Floats, p99_over_mean: float) -> Floats:
+    """Each percentile, or the lowest known higher one; (n, 5) → (n, 5), inf: unknown."""
+    value = known_s.copy()
+    if p99_over_mean > 0:
+        assumed = ~np.isfinite(value[:, P99])
+        value[assumed, P99] = value[assumed, MEAN] * p99_over_mean
+    for p in range(P99 - 1, MEAN, -1):
+        value[:, p] = np.where(np.isfinite(value[:, p]), value[:, p], value[:, p + 1])
+    return value
+
+
+def _stated_load(inst: Instance, workload: Ints, entry: Ints) -> Floats:
+    """Instance-seconds per unit of work from the stated rates, (n, 2); inf where no rate applies."""
+    loads, entries = inst.workloads, inst.entries
+    prompt, completion = loads.prompt_tokens[workload], loads.completion_tokens[workload]
+    cached = loads.cached_tokens[workload]
+    units = (
+        (prompt - cached) * entries.prompt_units[entry]
+        + cached * entries.cached_units[entry]
+        + completion * entries.completion_units[entry]
+    )
+    sized = np.where(loads.sized[workload], 1.0, np.inf)
+    whole = np.full(len(workload), np.inf)
+    for work, rate in (
+        (prompt + completion, entries.tokens_per_s),
+        (units, entries.units_per_s),
+        (sized, entries.requests_per_s),
+    ):
+        stated = np.isfinite(rate[entry])
+        whole = np.where(stated, work / np.where(stated, rate[entry], 1.0), whole)
+    stated = np.isfinite(entries.prompt_tokens_per_s[entry])
+    of_prompt = np.where(stated, prompt / np.where(stated, entries.prompt_tokens_per_s[entry], 1.0), whole)
+    of_completion = np.where(
+        stated, completion / np.where(stated, entries.completion_tokens_per_s[entry], 1.0), whole
+    )
+    shared = stated & ~entries.disaggregated[entry]  # one engine shares its time between the two
+    both = np.where(shared, of_prompt + of_completion, 0.0)
+    return np.stack([np.where(shared, both, of_prompt), np.where(shared, both, of_completion)], axis=1)
+
+
+def _points_of_size(points: Points, inst: Instance, w: int) -> Ints:
+    """Rows measured at the workload's size: exact, else the smallest size no smaller in either direction, else none."""
+    if not inst.workloads.sized[w]:
+        return np.empty(0, dtype=np.int64)
+    prompt, completion = inst.workloads.prompt_tokens[w], inst.workloads.completion_tokens[w]
+    fits = np.flatnonzero(
+        (points.prompt_tokens >= prompt * (1 - 1e-9)) & (points.completion_tokens >= completion * (1 - 1e-9))
+    )
+    if len(fits) == 0:
+        return fits
+    sizes = points.prompt_tokens[fits] + points.completion_tokens[fits]
+    first = fits[np.lexsort((points.prompt_tokens[fits], sizes))[0]]
+    same = (points.prompt_tokens[fits] == points.prompt_tokens[first]) & (
+        points.completion_tokens[fits] == points.completion_tokens[first]
+    )
+    return np.asarray(fits[same], dtype=np.int64)

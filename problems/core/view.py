@@ -1,0 +1,119 @@
+"""One scenario's view of the instance: what every row family reads, so that none of them knows of scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from problems.core.admissible import Routes
+from problems.core.instance import Bools, Cells, Floats, Instance, Ints, Table
+
+
+@dataclass(frozen=True)
+class Flows(Table):
+    """Where a cell may run: one row per (slot, admissible route). The order is that of the flow columns."""
+
+    cell: Ints
+    route: Ints
+    period: Ints
+    start: Floats  # part of the period that may be used, from
+    end: Floats  # and to
+    work: Floats  # units of work of the cell
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+
+@dataclass(frozen=True)
+class View:
+    """The instance under one scenario's demand, prices and availability."""
+
+    inst: Instance
+    routes: Routes
+    cells: Cells  # only those with work
+    flows: Flows
+    price: Floats  # (O,) multiplier of all prices of the offer
+    usable: Floats  # (F,) usable share of an instance: availability · max_utilisation
+    scenario: int
+
+    @cached_property
+    def flow_load(self) -> Floats:
+        """(N, 2) instances that a whole cell would keep busy on a route in one period."""
+        return self.routes.load_s[self.flows.route] * (self.flows.work / self.inst.time.seconds)[:, None]
+
+    @cached_property
+    def flow_tokens(self) -> Floats:
+        """(N,) tokens of a whole cell."""
+        return self.routes.tokens[self.flows.route] * self.flows.work
+
+    @cached_property
+    def partial(self) -> Bools:
+        """(N,) flows that may use only a part of their period."""
+        return (self.flows.start > 0) | (self.flows.end < 1)
+
+    def label_cell(self, cell: int) -> str:
+        workload = self.inst.workloads.names[self.cells.workload[cell]]
+        return f"{workload},{self.cells.occurrence[cell]}"
+
+
+def views(inst: Instance, routes: Routes) -> Iterator[View]:
+    """A view per scenario, in order."""
+    for s in range(len(inst.scenarios)):
+        yield view_of(inst, routes, s)
+
+
+def view_of(inst: Instance, routes: Routes, s: int) -> View:
+    """The view of scenario `s`."""
+    cells = _scaled(inst.cells, inst.scenarios.demand[s])
+    fleets = inst.fleets
+    usable = fleets.availability * inst.scenarios.availability[s][fleets.offer]
+    utilisation = np.where(np.isfinite(fleets.max_utilisation), fleets.max_utilisation, 1.0)
+    return View(
+        inst=inst,
+        routes=routes,
+        cells=cells,
+        flows=_flows(cells, routes, len(inst.workloads.names)),
+        price=inst.scenarios.price[s],
+        usable=np.minimum(usable, 1.0) * utilisation,
+        scenario=s,
+    )
+
+
+def _scaled(cells: Cells, multiplier: Floats) -> Cells:
+    """Cells under a demand multiplier (W,), without those that bring no work."""
+    work = cells.work * multiplier[cells.workload]
+    keep = work > 0
+    if keep.all():
+        return replace(cells, work=work)
+    number = np.cumsum(keep) - 1
+    slots = keep[cells.slot_cell]
+    return Cells(
+        workload=cells.workload[keep],
+        occurrence=cells.occurrence[keep],
+        work=work[keep],
+        slot_cell=number[cells.slot_cell[slots]],
+        slot_period=cells.slot_period[slots],
+        slot_from=cells.slot_from[slots],
+        slot_to=cells.slot_to[slots],
+    )
+
+
+def _flows(cells: Cells, routes: Routes, n_workloads: int) -> Flows:
+    """Every slot with every admissible route of its cell's workload."""
+    first = np.searchsorted(routes.workload, np.arange(n_workloads + 1))
+    w = cells.workload[cells.slot_cell]
+    many = first[w + 1] - first[w]
+    slot = np.repeat(np.arange(len(w)), many)
+    offset = np.arange(len(slot)) - np.repeat(np.cumsum(many) - many, many)
+    cell = cells.slot_cell[slot]
+    return Flows(
+        cell=cell,
+        route=first[w[slot]] + offset,
+        period=cells.slot_period[slot],
+        start=cells.slot_from[slot],
+        end=cells.slot_to[slot],
+        work=cells.work[cell],
+    )

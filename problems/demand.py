@@ -1,0 +1,27 @@
+"""Demand: every cell is served in full, or what is not served is paid for.
+
+    Σ_(r,t) flow[c,r,t] + unserved[c] = 1                          for every cell c with work
+
+    flow[c,r,t]   share of the cell's work on route r in period t     1, in [0, 1]
+    unserved[c]   share that is dropped, where that has a price       1, in [0, 1]
+
+A cell is a period's work, or an arrival period's or a window's, which may run in several periods. The dual is what one
+more cell-full of work would cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.blocks import Rows, rows
+from problems.core.columns import Columns
+from problems.core.view import View
+
+NAME = "demand"
+
+
+def build(view: View, cols: Columns) -> Rows:
+    """One row per cell. A cell that no route can serve leaves an empty row: infeasible, and named."""
+    dropped = np.flatnonzero(cols.unserved >= 0)
+    terms = [(view.flows.cell, cols.flow, 1.0), (dropped, cols.unserved[dropped], 1.0)]
+    return rows(NAME, len(view.cells), terms, view.label_cell, lower=1.0, upper=1.0)

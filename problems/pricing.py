@@ -1,0 +1,203 @@
+"""The objective: every dollar of a plan, by kind, as (columns, USD per column unit) terms.
+
+    tokens        usd[r] · work · price multiplier                          per flow, offers without a contract
+    commitment    rate · billed, or rate · committed + overage · over       per contract and month, or by band of tiers
+    fee           fee · months, if the offer is used at all                 per offer
+    instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront and terms on top
+    starts        start_usd · started
+    energy        usd_per_kwh · power_kw · h · (paid + reserved)
+    unserved      usd · tokens
+
+Each is weighed by `time.weight`, the present value of a dollar of its period, or of its month's first period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.commitments import band_scale, force_share, month_share
+from problems.core.columns import Columns, FirstStage
+from problems.core.instance import HOURS_PER_MONTH, Floats, Instance, Ints
+from problems.core.view import View
+
+
+@dataclass(frozen=True)
+class Cost:
+    """USD per unit of each column, and the offer (−1: none) that the money goes to; plus a constant per offer."""
+
+    kind: str
+    at: Ints  # (n,) columns
+    usd: Floats  # (n,)
+    offer: Ints  # (n,)
+    fixed: Floats | None = None  # (O,) USD whatever the plan does
+
+    @property
+    def constant(self) -> float:
+        return 0.0 if self.fixed is None else float(self.fixed.sum())
+
+
+def _cost(kind: str, at: Ints, usd: Floats, offer: Ints | int, fixed: Floats | None = None) -> Cost:
+    return Cost(
+        kind,
+        at.ravel(),
+        np.asarray(usd, dtype=float).ravel(),
+        np.broadcast_to(offer, at.shape).ravel(),
+        fixed,
+    )
+
+
+def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
+    """What is bought before demand is known, at a scenario's prices (O,): it is paid in every scenario."""
+    months = month_share(inst) @ inst.time.month_weight
+    fee = np.flatnonzero(first.active >= 0)
+    costs = [_cost("fee", first.active[fee], (inst.offers.fee_usd_per_month * price)[fee] * months, fee)]
+    costs += _held_counts(inst, first, price)
+    costs += _purchases(inst, first, price)
+    costs.append(_beyond(inst, first, price))
+    always = inst.time.period_h * inst.time.weight.sum()
+    fleets = inst.fleets
+    rent, power = np.zeros(len(price)), np.zeros(len(price))
+    rent[fleets.offer] = fleets.reserved * fleets.reserved_usd_per_h * price[fleets.offer] * always
+    power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
+    none = np.empty(0, dtype=np.int64)
+    costs += [_cost("instances", none, none, none, rent), _cost("energy", none, none, none, power)]
+    return costs
+
+
+def commitments(view: View, cols: Columns) -> list[Cost]:
+    """The bills of contracts with a rate, and with tiers."""
+    inst, contracts = view.inst, view.inst.contracts
+    share, force = month_share(inst), force_share(inst)
+    weight = inst.time.month_weight
+    costs = []
+    for b, o in enumerate(contracts.offer):
+        price, tiers = view.price[o], contracts.tiers[b]
+        unit = cols.first.commit_scale[b] * share * weight
+        if tiers is not None and contracts.in_tokens[b]:
+            usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
+            costs.append(_cost("commitment", cols.band_volume[b], usd, o))
+        elif cols.billed[b, 0] >= 0:
+            rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+            costs.append(_cost("commitment", cols.billed[b], rate * unit, o))
+        else:
+            overage = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+            costs.append(_cost("commitment", cols.over[b], overage * unit, o))
+            starts = np.flatnonzero(contracts.start_contract == b)
+            rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+            committed = rate * cols.first.commit_scale[b] * (force[starts] @ weight)
+            costs.append(_cost("commitment", cols.first.committed[starts], committed, o))
+    return costs
+
+
+def recourse(view: View, cols: Columns) -> list[Cost]:
+    """What a scenario costs beyond the first stage."""
+    inst, time, flows, routes = view.inst, view.inst.time, view.flows, view.routes
+    plain = np.flatnonzero(inst.offers.contract[routes.offer[flows.route]] < 0)
+    route = flows.route[plain]
+    usd = (
+        routes.usd[route]
+        * flows.work[plain]
+        * view.price[routes.offer[route]]
+        * time.weight[flows.period[plain]]
+    )
+    costs = [_cost("tokens", cols.flow[plain], usd, routes.offer[route])]
+    costs += commitments(view, cols)
+    costs += _hourly_counts(view, cols)
+    dropped = np.flatnonzero(cols.unserved >= 0)
+    w = view.cells.workload[dropped]
+    worth = inst.workloads.unserved_usd_per_token[w] * inst.workloads.tokens[w] * view.cells.work[dropped]
+    costs.append(
+        _cost("unserved", cols.unserved[dropped], worth * time.weight[first_period(view)[dropped]], -1)
+    )
+    return costs
+
+
+def first_period(view: View) -> Ints:
+    """(C,) the first period in which each cell may run; what is unserved is priced there."""
+    first = np.searchsorted(view.cells.slot_cell, np.arange(len(view.cells)))
+    return view.cells.slot_period[first] if len(view.cells) else first
+
+
+def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
+    """Rent and energy of counts decided per period, and starts."""
+    inst, time, fleets = view.inst, view.inst.time, view.inst.fleets
+    if not fleets.pools:
+        return []
+    f = fleets.pool_fleet
+    held = cols.first.held.count[:, 0] >= 0
+    hours = time.period_h * time.weight
+    rent = np.where(fleets.term_months[f] > 0, 0.0, fleets.usd_per_h[f] * view.price[fleets.offer[f]])
+    energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh
+    own, offer = np.flatnonzero(~held), fleets.offer[f]
+    paid = cols.counts.paid[own]
+    q, t = np.nonzero(cols.started >= 0)
+    start = (fleets.start_usd * view.price[fleets.offer])[f[q]]
+    return [
+        _cost("instances", paid, rent[own][:, None] * hours, offer[own][:, None]),
+        _cost("energy", paid, energy[own][:, None] * hours, offer[own][:, None]),
+        _cost("starts", cols.started[q, t], start * time.weight[t], offer[q]),
+    ]
+
+
+def _held_counts(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
+    """Rent, upfront and energy of horizon-wide counts."""
+    fleets = inst.fleets
+    if not fleets.pools:
+        return []
+    q = np.flatnonzero(first.held.count[:, 0] >= 0)
+    f = fleets.pool_fleet[q]
+    always = inst.time.period_h * inst.time.weight.sum()
+    money = (fleets.usd_per_h[f] * always + fleets.upfront_usd[f]) * price[fleets.offer[f]]
+    energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh * always
+    paid, offer = first.held.paid[q, 0], fleets.offer[f]
+    return [_cost("instances", paid, money, offer), _cost("energy", paid, energy, offer)]
+
+
+def purchase_usd(inst: Instance, fleet: int, month: int) -> float:
+    """Present value of one instance bought for its term from a billing month: rent in the horizon, and upfront.
+
+    A term that outlasts the horizon is prorated, upfront included, or charged in full (`end_of_horizon`).
+    """
+    fleets, time = inst.fleets, inst.time
+    term = int(fleets.term_months[fleet])
+    covered = (time.month >= month) & (time.month < month + term)
+    hours = time.period_h * covered.sum()
+    term_h = term * HOURS_PER_MONTH
+    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight[covered].sum())
+    upfront = float(fleets.upfront_usd[fleet] * time.month_weight[month])
+    beyond_h = max(term_h - hours, 0.0) if month + term > time.months else 0.0
+    if inst.policy.charge_in_full:
+        return rent + upfront + float(fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
+    return rent + upfront * (1.0 - beyond_h / term_h)
+
+
+def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
+    q, k = np.nonzero(first.bought >= 0)
+    fleet = inst.fleets.pool_fleet[q] if len(q) else q
+    each = [
+        purchase_usd(inst, int(f), int(m)) * price[inst.fleets.offer[f]]
+        for f, m in zip(fleet, k, strict=True)
+    ]
+    return [_cost("instances", first.bought[q, k], np.array(each), inst.fleets.offer[fleet])] if each else []
+
+
+def beyond_months(inst: Instance) -> Floats:
+    """(A,) months that each start's term owes after the horizon."""
+    ends = inst.contracts.end_h
+    beyond = np.where(np.isfinite(ends), np.maximum(ends - inst.time.horizon_h, 0.0), 0.0)
+    return np.asarray(beyond / HOURS_PER_MONTH)
+
+
+def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
+    """With `charge_in_full`, what terms owe beyond the horizon counts today."""
+    contracts = inst.contracts
+    b = contracts.start_contract
+    if not inst.policy.charge_in_full or not len(b):
+        none = np.empty(0, dtype=np.int64)
+        return _cost("commitment", none, none, none)
+    o = contracts.offer[b]
+    rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
+    owed = beyond_months(inst) * rate * first.commit_scale[b] * inst.time.weight[-1]
+    return _cost("commitment", first.committed, owed, o)

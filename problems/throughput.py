@@ -1,0 +1,119 @@
+"""Throughput: what is routed to a pool must fit in the instances that serve there.
+
+    Σ_f load[f] · flow[f] ≤ usable · (count[q,t] − Σ_u boot[u,t] · started[q,u])      for every pool q and period t
+    Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable · (…)                     where windows cover part of a period
+
+    load[f]      instances that the whole cell would keep busy           instances
+    count[q,t]   instances rented                                        instances, integer or real
+    usable       availability · highest planned utilisation              1, in (0, 1]
+    boot[u,t]    part of period t in which what started in u still boots 1, in [0, 1]
+
+In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where prompt
+and completion are served by different engines (disaggregated) there is a row for each. The second kind of row is Hall's
+condition for work that may use only a part [x, y] of its period; with the whole period it is the first kind.
+
+A load exactly on a unit boundary must not round up: for whole instances the capacity is read with a relative tolerance
+`boundary`; once the counts are fixed, the flows are solved again without it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.blocks import Rows, Term, enumerate_keys, rows
+from problems.core.columns import Columns, pool_label
+from problems.core.instance import Floats, Ints
+from problems.core.view import View
+
+NAME = "throughput"
+BOUNDARY = 1e-6
+
+
+def build(view: View, cols: Columns, boundary: float = BOUNDARY) -> Rows:
+    """A row per loaded pool and period; its dual is USD saved per extra instance of headroom."""
+    pool = view.routes.pool[view.flows.route]
+    flow = np.flatnonzero(pool >= 0)
+    period, q = view.flows.period[flow], pool[flow]
+    parts = [_limit(view, cols, flow, q, period, 0, boundary)]
+    disaggregated = _pools_with_two_engines(view)
+    apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
+    if apart.any():
+        parts.append(_limit(view, cols, flow[apart], q[apart], period[apart], 1, boundary))
+    for x, y in _intervals(view, flow):
+        inside = (
+            (view.flows.start[flow] >= x - 1e-12) & (view.flows.end[flow] <= y + 1e-12) & view.partial[flow]
+        )
+        for side in (0, 1):
+            some = inside if side == 0 else inside & apart
+            if some.any():
+                parts.append(_limit(view, cols, flow[some], q[some], period[some], side, boundary, y - x))
+    return _stack(parts)
+
+
+def _limit(
+    view: View,
+    cols: Columns,
+    flow: Ints,
+    q: Ints,
+    period: Ints,
+    side: int,
+    boundary: float,
+    part: float = 1.0,
+) -> Rows:
+    """Rows for one side of the engine (prompt 0, completion 1) and one part of the period."""
+    row, _, (pools, periods) = enumerate_keys(q, period)
+    fleet = view.inst.fleets.pool_fleet[pools]
+    usable = view.usable[fleet] * part * np.where(view.inst.fleets.integral[fleet], 1.0 + boundary, 1.0)
+    at = np.arange(len(pools))
+    terms: list[Term] = [
+        (row, cols.flow[flow], view.flow_load[flow, side]),
+        (at, cols.counts.count[pools, periods], -usable),
+    ]
+    terms += _booting(view, cols, pools, periods, usable)
+    return rows(
+        NAME, len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0
+    )
+
+
+def _booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
+    """What has started and does not serve yet: the part of each period before `start_h` after the start."""
+    if not len(pools):
+        return []
+    time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
+    terms: list[Term] = []
+    for back in range(int(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9))):
+        boot = np.clip((start_h - back * time.period_h) / time.period_h, 0.0, 1.0)
+        at = np.flatnonzero((boot > 0) & (periods >= back))
+        started = cols.started[pools[at], periods[at] - back]
+        known = started >= 0
+        terms.append((at[known], started[known], (usable * boot)[at[known]]))
+    return terms
+
+
+def _pools_with_two_engines(view: View) -> np.ndarray:
+    two = np.zeros(view.inst.fleets.pools, dtype=bool)
+    routes = view.routes
+    at = (routes.pool >= 0) & view.inst.entries.disaggregated[routes.entry]
+    two[routes.pool[at]] = True
+    return two
+
+
+def _intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
+    """Every [x, y] between ends of window pieces that cover part of a period."""
+    part = flow[view.partial[flow]]
+    starts, ends = np.unique(view.flows.start[part]), np.unique(view.flows.end[part])
+    return [(float(x), float(y)) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
+
+
+def _stack(parts: list[Rows]) -> Rows:
+    """Several row tables of this family as one."""
+    first = np.cumsum([0] + [len(part) for part in parts])
+    terms = [
+        (np.asarray(r) + at, c, v) for part, at in zip(parts, first, strict=False) for r, c, v in part.terms
+    ]
+
+    def label(i: int) -> str:
+        k = int(np.searchsorted(first, i, side="right")) - 1
+        return parts[k].label(i - int(first[k]))
+
+    return rows(NAME, int(first[-1]), terms, label, upper=0.0)

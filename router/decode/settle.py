@@ -1,0 +1,178 @@
+"""The only rounding in the program: a solver's point becomes a plan's quantities, exactly.
+
+Integers are rounded, shares are cleaned of the solver's tolerance so that they sum to 1, and every quantity that follows
+from others (what is paid, started, billed, each band's volume) is recomputed from them. How much was moved is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.commitments import band_scale, flow_terms, force_share, month_share
+from problems.core.columns import Columns
+from problems.core.encode import Encoded
+from problems.core.instance import Floats, Tiers
+from problems.core.view import View
+from problems.pricing import Cost
+
+DUST = 1e-9  # shares below this are the solver's tolerance, not routing
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A point that means what it says, and how far it is from the solver's."""
+
+    point: Floats
+    moved_share: float  # largest change of a share
+    moved_count: float  # largest change of an integer
+
+
+def settle(encoded: Encoded, raw: Floats) -> Settled:
+    """Clean the solver's point; repairs nothing beyond its tolerance (the check would find it)."""
+    program = encoded.program
+    point = np.clip(raw, program.col_lower, program.col_upper)
+    whole = program.integer
+    point[whole] = np.round(point[whole])
+    moved_count = float(np.abs(point[whole] - raw[whole]).max(initial=0.0))
+    moved_share = 0.0
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        moved_share = max(moved_share, _shares(view, cols, point))
+        _counts(view, cols, point)
+    _committed(encoded, point)
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        _bills(view, cols, point)
+    return Settled(point, moved_share, moved_count)
+
+
+def _shares(view: View, cols: Columns, point: Floats) -> float:
+    """Drop dust, then make every cell's shares sum to exactly 1."""
+    flow = point[cols.flow]
+    flow = np.where(flow < DUST, 0.0, flow)
+    dropped = np.flatnonzero(cols.unserved >= 0)
+    unserved = point[cols.unserved[dropped]]
+    unserved = np.where(unserved < DUST, 0.0, unserved)
+    total = np.bincount(view.flows.cell, weights=flow, minlength=len(view.cells)).astype(float)
+    total[dropped] += unserved
+    scale = np.where(total > 0.5, 1.0 / np.where(total > 0, total, 1.0), 1.0)
+    flow = flow * scale[view.flows.cell]
+    moved = float(np.abs(flow - point[cols.flow]).max(initial=0.0))
+    point[cols.flow] = flow
+    point[cols.unserved[dropped]] = unserved * scale[dropped]
+    return moved
+
+
+def _counts(view: View, cols: Columns, point: Floats) -> None:
+    """Counts from their parts, what is paid above the reserved, and what was started."""
+    counts, fleets = cols.counts, view.inst.fleets
+    for q in range(fleets.pools):
+        fleet = fleets.pool_fleet[q]
+        held = cols.first.held.count[q, 0] >= 0
+        opened = cols.first.held.open[q] if held else counts.open[q]
+        steps = cols.first.held.steps[q] if held else counts.steps[q]
+        count = counts.count[q]
+        if steps[0] >= 0:
+            least = fleets.min[fleet] * point[opened] if opened[0] >= 0 else 0.0
+            point[count] = least + fleets.step[fleet] * point[steps]
+        paid = counts.paid[q]
+        point[paid] = np.clip(point[paid], 0.0, point[count])
+        if fleets.integral[fleet] and float(fleets.reserved[fleet]).is_integer():
+            point[paid] = np.round(point[paid])
+        started = np.flatnonzero(cols.started[q] >= 0)
+        if started.size:
+            before = np.concatenate([[0.0], point[paid]])[started]
+            rise = np.maximum(point[paid][started] - before, 0.0)
+            point[cols.started[q, started]] = rise
+
+
+def _committed(encoded: Encoded, point: Floats) -> None:
+    """Commitments exactly at their minimum or at a whole number of steps."""
+    contracts, first = encoded.instance.contracts, encoded.first
+    for a, b in enumerate(contracts.start_contract):
+        scale = first.commit_scale[b]
+        signed, committed = first.signed[a], first.committed[a]
+        if contracts.start_signed[a] or not np.isfinite(contracts.max_per_month[b]):
+            if contracts.min_per_month[b] == 0:
+                point[signed] = float(contracts.start_signed[a])
+            point[committed] = contracts.min_per_month[b] * point[signed] / scale
+        elif first.commit_steps[a] >= 0:
+            point[committed] = contracts.step_per_month[b] * point[first.commit_steps[a]] / scale
+        elif point[committed] * scale < DUST * max(contracts.max_per_month[b], 1.0):
+            point[committed] = 0.0
+
+
+def _bills(view: View, cols: Columns, point: Floats) -> None:
+    """Each bill from use and commitment: at least both, and no more."""
+    contracts = view.inst.contracts
+    for b in range(len(contracts.offer)):
+        committed = committed_own(view, cols, b, point)
+        used = used_own(view, cols, b, point)
+        unit = cols.first.commit_scale[b] * month_share(view.inst)
+        tiers = contracts.tiers[b]
+        if tiers is not None:
+            tokens = used_tokens(view, cols, b, point)
+            volume = np.maximum(tokens, committed) if contracts.in_tokens[b] else tokens
+            bands = fill(tiers, volume, month_share(view.inst))
+            point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
+            if not contracts.in_tokens[b]:
+                used = (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
+        if cols.billed[b, 0] >= 0:
+            point[cols.billed[b]] = np.maximum(used, committed) / unit
+        else:
+            point[cols.over[b]] = np.maximum(used - committed, 0.0) / unit
+
+
+def committed_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
+    """(K,) own units committed for each month of the horizon, prorated by the hours in force."""
+    starts = np.flatnonzero(view.inst.contracts.start_contract == b)
+    volume = point[cols.first.committed[starts]] * cols.first.commit_scale[b]
+    return np.asarray(volume @ force_share(view.inst)[starts])
+
+
+def used_tokens(view: View, cols: Columns, b: int, point: Floats) -> Floats:
+    """(K,) tokens that the contract carries."""
+    month, column, tokens = flow_terms(view, cols, b, tokens=True)
+    return np.bincount(month, weights=tokens * point[column], minlength=view.inst.time.months).astype(float)
+
+
+def used_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
+    """(K,) own units that the contract carries: tokens, or dollars at contract rates (tiers apart)."""
+    month, column, own = flow_terms(view, cols, b, tokens=bool(view.inst.contracts.in_tokens[b]))
+    return np.bincount(month, weights=own * point[column], minlength=view.inst.time.months).astype(float)
+
+
+def fill(tiers: Tiers, volume: Floats, share: Floats) -> Floats:
+    """(K, bands) tokens billed in each band; all-units bands may be bought up to where that is cheaper."""
+    bands = np.zeros((len(volume), len(tiers.usd)))
+    for k, tokens in enumerate(volume):
+        edges = tiers.from_tokens * share[k]
+        if not tiers.all_units:
+            bands[k] = np.clip(tokens - edges, 0.0, np.diff(edges, append=np.inf))
+            continue
+        bought = np.maximum(tokens, edges)
+        reached = np.concatenate([tokens < edges[1:] * (1 + 1e-12), [True]])
+        cost = np.where(reached, tiers.usd * bought, np.inf)
+        best = int(np.argmin(cost))
+        bands[k, best] = bought[best]
+    return bands
+
+
+def cost_lines(
+    costs: Sequence[Sequence[Cost]], probability: Floats, point: Floats, n_offers: int
+) -> tuple[dict[tuple[int, str], float], Floats]:
+    """Expected USD by (offer, −1: none; kind), and the cost of each scenario (S,)."""
+    lines: dict[tuple[int, str], float] = {}
+    by_scenario = np.zeros(len(costs))
+    for s, scenario in enumerate(costs):
+        for cost in scenario:
+            usd = np.zeros(n_offers + 1)
+            np.add.at(usd, cost.offer + 1, cost.usd * point[cost.at])
+            if cost.fixed is not None:
+                usd[1:] += cost.fixed
+            by_scenario[s] += usd.sum()
+            for o in np.flatnonzero(usd):
+                key = (int(o) - 1, cost.kind)
+                lines[key] = lines.get(key, 0.0) + float(probability[s] * usd[o])
+    return lines, by_scenario

@@ -1,0 +1,123 @@
+"""Schema → Instance: the only unit conversion and indexing in the program.
+
+USD per million tokens become USD per token, milliseconds seconds, quotas per minute per second, percentiles and names
+indices. Absent limits become +inf. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.instance import Groups, Instance, Models, Policy, Scenarios
+from router.normalise.demand import cells, work_units, workloads
+from router.normalise.offers import contracts, entries, fleets, offers
+from router.normalise.pending import refuse_pending
+from router.normalise.time import time_of
+from router.schema import Problem, Scenario
+
+__all__ = ["normalise"]
+
+
+def normalise(problem: Problem, scenario: str | None = None) -> Instance:
+    """The instance of a problem; with `scenario`, that future alone, as if it were certain.
+
+    Raises `InputError` for what no plan is made for yet.
+    """
+    refuse_pending(problem)
+    time = time_of(problem)
+    futures = _futures(problem, scenario)
+    work = [work_units(workload, problem, time) for workload in problem.workloads]
+    return Instance(
+        name=problem.name,
+        time=time,
+        models=_models(problem),
+        workloads=workloads(problem, work),
+        cells=cells(problem, time, work),
+        offers=offers(problem),
+        entries=entries(problem),
+        fleets=fleets(problem),
+        contracts=contracts(problem, time),
+        groups=_groups(problem),
+        policy=_policy(problem),
+        scenarios=_scenarios(problem, futures),
+    )
+
+
+def _models(problem: Problem) -> Models:
+    models = problem.models.values()
+    return Models(
+        names=tuple(problem.models),
+        parameters_b=np.array([model.parameters_b or 0.0 for model in models]),
+        memory_gb=np.array([model.memory_gb or 0.0 for model in models]),
+        context_tokens=np.array([model.context_tokens or np.inf for model in models]),
+        quality=np.array([-np.inf if model.quality is None else model.quality for model in models]),
+        open_weights=np.array([model.open_weights is True for model in models], dtype=bool),
+    )
+
+
+def _groups(problem: Problem) -> Groups:
+    index = {offer.name: o for o, offer in enumerate(problem.offers)}
+    member = np.zeros((len(problem.groups), len(problem.offers)), dtype=bool)
+    for g, group in enumerate(problem.groups):
+        member[g, [index[name] for name in group.offers]] = True
+    return Groups(
+        names=tuple(group.name for group in problem.groups),
+        member=member,
+        max_units=np.array(
+            [np.inf if group.max_units is None else group.max_units for group in problem.groups]
+        ),
+        min_units=np.array([group.min_units for group in problem.groups], dtype=float),
+    )
+
+
+def _policy(problem: Problem) -> Policy:
+    policy = problem.policy
+
+    def limit(value: float | None) -> float:
+        return np.inf if value is None else value
+
+    return Policy(
+        max_spend_usd=limit(policy.max_spend_usd),
+        max_committed_usd=limit(policy.max_committed_usd),
+        max_share_per_provider=policy.max_share_per_provider,
+        energy_usd_per_kwh=policy.energy_usd_per_kwh,
+        max_power_kw=limit(policy.max_power_kw),
+        p99_over_mean=policy.p99_over_mean or 0.0,
+        charge_in_full=policy.end_of_horizon == "charge_in_full",
+        survive_loss_of=policy.survive_loss_of,
+        cvar_level=problem.risk.cvar_level,
+        cvar_weight=problem.risk.cvar_weight,
+    )
+
+
+def _futures(problem: Problem, scenario: str | None) -> tuple[Scenario, ...]:
+    """The futures planned for: one of them as if it were certain, or all as listed."""
+    listed = problem.scenarios if isinstance(problem.scenarios, tuple) else ()
+    if scenario is not None:
+        return tuple(
+            future.model_copy(update={"probability": 1.0}) for future in listed if future.name == scenario
+        )
+    return listed or (Scenario(name="certain", probability=1.0),)
+
+
+def _scenarios(problem: Problem, futures: tuple[Scenario, ...]) -> Scenarios:
+    """Multipliers by row; a named one replaces "*"."""
+    loads = [workload.name for workload in problem.workloads]
+    names = [offer.name for offer in problem.offers]
+
+    def table(kind: str, columns: list[str]) -> np.ndarray:
+        made = np.ones((len(futures), len(columns)))
+        for s, future in enumerate(futures):
+            given = getattr(future, kind)
+            made[s] = [given.get(name, given.get("*", 1.0)) for name in columns]
+        return made
+
+    probability = np.array([future.probability for future in futures])
+    return Scenarios(
+        names=tuple(future.name for future in futures),
+        probability=probability / probability.sum(),
+        demand=table("demand", loads),
+        price=table("prices", names),
+        availability=table("availability", names),
+        listed=bool(problem.scenarios),
+    )

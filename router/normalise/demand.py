@@ -1,0 +1,190 @@
+"""Workloads and their demand: rates, totals, windows and deferral become cells of work."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.instance import HOURS_PER_MONTH, PERCENTILES, Cells, Floats, Time, Workloads
+from router.normalise.time import clock_h, local_day
+from router.schema import Problem, Workload
+
+HOURS = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": HOURS_PER_MONTH}
+
+
+def is_sized(workload: Workload) -> bool:
+    """Whether a unit of work is a request of known size; else it is a token."""
+    return workload.demand.completion_share is None
+
+
+def work_units(workload: Workload, problem: Problem, time: Time) -> Floats:
+    """(T,) units of work that arrive in each period: requests, or tokens where no request size is stated."""
+    demand = workload.demand
+    amount: Floats
+    if demand.requests_by_period is not None:
+        return np.array(demand.requests_by_period, dtype=float)
+    volume = float(getattr(demand, demand.way))
+    if demand.way.endswith("_total"):
+        amount = np.full(time.periods, volume / time.periods)
+    else:
+        amount = np.full(time.periods, volume / HOURS[demand.way.rsplit("_", 1)[1]] * time.period_h)
+    if demand.way.startswith("tokens") and is_sized(workload):
+        amount = amount / ((workload.prompt_tokens or 0.0) + (workload.completion_tokens or 0.0))
+    return amount
+
+
+def workloads(problem: Problem, work: list[Floats]) -> Workloads:
+    """Needs and promises of each workload, per unit of work."""
+    loads = problem.workloads
+    sized = np.array([is_sized(load) for load in loads], dtype=bool)
+    share = np.array([load.demand.completion_share or 0.0 for load in loads])
+    prompt = np.where(sized, [load.prompt_tokens or 0.0 for load in loads], 1.0 - share)
+    completion = np.where(sized, [load.completion_tokens or 0.0 for load in loads], share)
+    model_index = {name: m for m, name in enumerate(problem.models)}
+    accepts = np.zeros((len(loads), len(problem.models)), dtype=bool)
+    for w, load in enumerate(loads):
+        accepts[w, [model_index[name] for name in load.models]] = True
+    need = np.array([load.needs.context_tokens or 0.0 for load in loads])
+    unserved = [load.unserved_usd_per_m_tokens for load in loads]
+    return Workloads(
+        names=tuple(load.name for load in loads),
+        sized=sized,
+        moves=np.array(
+            [load.window is not None or load.deferrable_h is not None for load in loads], dtype=bool
+        ),
+        prompt_tokens=prompt,
+        cached_tokens=prompt * np.array([load.cached_prompt_share for load in loads]),
+        completion_tokens=completion,
+        context_tokens=np.maximum(need, np.where(sized, prompt + completion, 0.0)),
+        streaming=np.array([load.needs.streaming for load in loads], dtype=bool),
+        custom_weights=np.array([load.needs.custom_weights for load in loads], dtype=bool),
+        open_weights=np.array([load.needs.open_weights for load in loads], dtype=bool),
+        min_quality=np.array(
+            [-np.inf if load.needs.min_quality is None else load.needs.min_quality for load in loads]
+        ),
+        regions=tuple(frozenset(load.needs.regions) for load in loads),
+        accepts=accepts,
+        permitted=_permitted(problem),
+        slo_ttft_s=_slo(problem, "ttft"),
+        slo_tpot_s=_slo(problem, "tpot"),
+        slo_request_s=_slo(problem, "request"),
+        splittable=np.array([load.routing.splittable for load in loads], dtype=bool),
+        min_providers=np.array([load.routing.min_providers for load in loads], dtype=np.int64),
+        min_share=np.array([load.routing.min_share_per_provider for load in loads], dtype=float),
+        max_share=np.array([load.routing.max_share_per_provider for load in loads], dtype=float),
+        unserved_usd_per_token=np.array([np.inf if usd is None else usd / 1e6 for usd in unserved]),
+    )
+
+
+def _permitted(problem: Problem) -> np.ndarray:
+    names = [offer.name for offer in problem.offers]
+    index = {name: o for o, name in enumerate(names)}
+    permitted = np.ones((len(problem.workloads), len(names)), dtype=bool)
+    for w, load in enumerate(problem.workloads):
+        if load.routing.allow_offers:
+            permitted[w] = False
+            permitted[w, [index[name] for name in load.routing.allow_offers]] = True
+        permitted[w, [index[name] for name in load.routing.deny_offers]] = False
+    return permitted
+
+
+def _slo(problem: Problem, kind: str) -> Floats:
+    """(W, 5) s, inf where nothing is promised."""
+    limits = [
+        [getattr(load.slo, f"{kind}_{percentile}_ms") for percentile in PERCENTILES]
+        for load in problem.workloads
+    ]
+    return np.array([[np.inf if ms is None else ms / 1e3 for ms in row] for row in limits]).reshape(
+        -1, len(PERCENTILES)
+    )
+
+
+def cells(problem: Problem, time: Time, work: list[Floats]) -> Cells:
+    """Demand as cells with the slots in which each may run; periods without demand have none."""
+    parts = [
+        _cells_of(load, problem, time, amount) for load, amount in zip(problem.workloads, work, strict=True)
+    ]
+    sizes = np.array([len(part.amount) for part in parts])
+    before = np.cumsum(sizes) - sizes
+    return Cells(
+        workload=np.repeat(np.arange(len(parts)), sizes),
+        occurrence=np.concatenate([part.occurrence for part in parts]),
+        work=np.concatenate([part.amount for part in parts]),
+        slot_cell=np.concatenate([part.cell + first for part, first in zip(parts, before, strict=True)]),
+        slot_period=np.concatenate([part.period for part in parts]),
+        slot_from=np.concatenate([part.start for part in parts]),
+        slot_to=np.concatenate([part.end for part in parts]),
+    )
+
+
+class _Part:
+    """Cells of one workload and their slots."""
+
+    def __init__(self, occurrence: np.ndarray, amount: Floats, cell: np.ndarray, period: np.ndarray) -> None:
+        self.occurrence, self.amount, self.cell, self.period = occurrence, amount, cell, period
+        self.start, self.end = np.zeros(len(cell)), np.ones(len(cell))
+
+
+def _cells_of(load: Workload, problem: Problem, time: Time, amount: Floats) -> _Part:
+    if load.window is not None:
+        return _windows(load, problem, time, amount)
+    arrivals = np.flatnonzero(amount > 0)
+    span = 1
+    if load.deferrable_h is not None:  # may run in periods that start less than so much later
+        span = max(1, int(np.ceil(load.deferrable_h / time.period_h - 1e-9)))
+    cell = np.repeat(np.arange(len(arrivals)), span)
+    period = arrivals[cell] + np.tile(np.arange(span), len(arrivals))
+    inside = period < time.periods  # nothing is put off past the horizon
+    return _Part(arrivals, amount[arrivals], cell[inside], period[inside])
+
+
+def _windows(load: Workload, problem: Problem, time: Time, amount: Floats) -> _Part:
+    """One cell per occurrence of the window; its part inside the horizon brings that part of the day's volume."""
+    occurrences = window_occurrences(load, problem, time.horizon_h)
+    by_period, total = load.demand.requests_by_period is not None, load.demand.way.endswith("_total")
+    inside_h = sum(min(end, time.horizon_h) - max(start, 0.0) for _, start, end in occurrences)
+    day_of = [local_day(problem, hour) for hour in time.start_h] if by_period else []
+    day, work, cell, period, begin, finish = [], [], [], [], [], []
+    for number, start, end in occurrences:
+        low, high = max(start, 0.0), min(end, time.horizon_h)
+        if total:
+            volume = float(amount.sum()) * (high - low) / inside_h
+        else:
+            if by_period:
+                date = local_day(problem, start)
+                daily = float(sum(a for a, d in zip(amount, day_of, strict=True) if d == date))
+            else:
+                daily = float(amount[0]) * 24.0 / time.period_h
+            volume = daily * (high - low) / (end - start)
+        if volume <= 0:
+            continue
+        first = int(np.floor(low / time.period_h + 1e-9))
+        last = int(np.ceil(high / time.period_h - 1e-9))
+        for t in range(first, last):
+            cell.append(len(work))
+            period.append(t)
+            begin.append(max(low / time.period_h - t, 0.0))
+            finish.append(min(high / time.period_h - t, 1.0))
+        day.append(number)
+        work.append(volume)
+    part = _Part(
+        np.array(day, dtype=np.int64),
+        np.array(work, dtype=float),
+        np.array(cell, dtype=np.int64),
+        np.array(period, dtype=np.int64),
+    )
+    part.start, part.end = np.array(begin, dtype=float), np.array(finish, dtype=float)
+    return part
+
+
+def window_occurrences(load: Workload, problem: Problem, horizon_h: float) -> list[tuple[int, float, float]]:
+    """(day, start, end) of each occurrence that overlaps the horizon; hours from its start, which may lie outside."""
+    window = load.window
+    if window is None:
+        return []
+    found = []
+    for day in range(-1, int(horizon_h // 24) + 3):
+        start = clock_h(problem, day, window.start_hour)
+        end = clock_h(problem, day, window.start_hour + window.length_h)
+        if start < horizon_h - 1e-9 and end > 1e-9:
+            found.append((day, start, end))
+    return found

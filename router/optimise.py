@@ -1,0 +1,147 @@
+"""Solving in two steps: the integers first, then the flows again with the integers fixed.
+
+A MILP is solved to within the solver's own tolerance (tightening that has given wrong optima), with whole instances
+read with a relative tolerance at unit boundaries. Then its integers are fixed and the flows are solved again as an LP at
+tight tolerance and without that allowance: its point is the plan, its duals are the prices.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.encode import Encoded, encode, fixed_integers
+from problems.core.instance import Floats
+from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
+from router.infeasible import why_infeasible
+from solvers import (
+    HandOverRefused,
+    OptionRejected,
+    Solution,
+    SolveOptions,
+    SolversError,
+    SolverUnavailable,
+    Stop,
+    UnknownSolver,
+)
+from solvers import solve as solve_program
+
+TIGHT = 1e-9
+LIMITS = {
+    Stop.TIME_LIMIT,
+    Stop.ITERATION_LIMIT,
+    Stop.NODE_LIMIT,
+    Stop.SOLUTION_LIMIT,
+    Stop.MEMORY_LIMIT,
+    Stop.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A point of the exact program, what is proven of it, and how it was found."""
+
+    encoded: Encoded  # the program the point belongs to
+    point: Floats
+    stop: Stop
+    bound: float  # no plan costs less
+    row_duals: Floats | None
+    prices_of: str  # what was fixed to get the duals
+    seconds: Mapping[str, float]
+    solver: str
+    options: SolveOptions
+
+
+def optimise(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None = None) -> Found:
+    """Solve, fix, solve again. Raises Infeasible, NoPlanInTime, SolverFailed, InputError for a bad solver or option."""
+    began = time.perf_counter()
+    program = encoded.program.relax() if options.relax else encoded.program
+    if not program.is_mip:
+        return _linear(encoded, solver, options, began)
+    first = run(program, solver, options, start)
+    point = _point_of(first, encoded, options)
+    solved = time.perf_counter()
+    exact = encode(encoded.instance, boundary=0.0)
+    second = None
+    for target in (exact, encoded):  # the allowance at a unit boundary is used only where it is needed
+        fixed, _ = fixed_integers(target.program, point)
+        second = run(fixed, solver, _tight(options))
+        if second.point is not None:
+            encoded = target
+            break
+    if second is None or second.point is None:
+        raise SolverFailed(
+            f"{solver}: with its integers rounded, the plan found keeps no longer all limits ({first.stats.raw}). "
+            "Another solver (--solver), or a problem scaled less widely, may do."
+        )
+    return Found(
+        encoded=encoded,
+        point=second.point,
+        stop=first.stop,
+        bound=first.bound,
+        row_duals=None if second.duals is None else second.duals.row,
+        prices_of="instance counts, contracts and other integers fixed as planned",
+        seconds={"integers": solved - began, "flows": time.perf_counter() - solved},
+        solver=solver,
+        options=options,
+    )
+
+
+def _linear(encoded: Encoded, solver: str, options: SolveOptions, began: float) -> Found:
+    """Without integers the first solve is the last, at tight tolerance."""
+    exact = encode(encoded.instance, boundary=0.0) if encoded.instance.fleets.pools else encoded
+    program = exact.program.relax() if options.relax else exact.program
+    solution = run(program, solver, _tight(options))
+    return Found(
+        encoded=replace(exact, program=program),
+        point=_point_of(solution, exact, options),
+        stop=solution.stop,
+        bound=solution.bound,
+        row_duals=None if solution.duals is None else solution.duals.row,
+        prices_of="integrality relaxed"
+        if options.relax and encoded.program.is_mip
+        else "nothing fixed: a linear program",
+        seconds={"flows": time.perf_counter() - began},
+        solver=solver,
+        options=options,
+    )
+
+
+def _tight(options: SolveOptions) -> SolveOptions:
+    """LP tolerances at 1e-9; a plan found is finished, whatever time is left."""
+    limit = options.time_limit_s
+    return replace(
+        options,
+        primal_tolerance=TIGHT,
+        dual_tolerance=TIGHT,
+        time_limit_s=None if limit is None else max(limit, 60.0),
+    )
+
+
+def run(program, solver: str, options: SolveOptions, start: Floats | None = None) -> Solution:  # type: ignore[no-untyped-def]
+    """Call a backend; its refusals become errors with an exit code."""
+    try:
+        return solve_program(program, solver, options, start)
+    except (UnknownSolver, SolverUnavailable, OptionRejected) as error:
+        raise InputError(Issue(("--solver",), str(error), value=solver)) from error
+    except HandOverRefused as error:
+        raise SolverFailed(str(error)) from error
+    except SolversError as error:
+        raise SolverFailed(str(error)) from error
+
+
+def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Floats:
+    if solution.point is not None and np.isfinite(solution.point).all():
+        return solution.point
+    if solution.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
+        raise Infeasible(why_infeasible(encoded))
+    if solution.stop in LIMITS:
+        limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
+        raise NoPlanInTime(
+            f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
+            "a longer --time-limit, or a wider --gap, may do."
+        )
+    raise SolverFailed(f"the solver ended with {solution.stop.value} ({solution.stats.raw}) and no plan.")
