@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows
 
+import router.verify
 from router.catalogue import load_text
 from router.verify import verify
+
+PROBLEM = load_text(SHOP)
 
 Plan = dict[str, Any]
 Edit = Callable[[Plan], None]
@@ -287,3 +295,52 @@ def test_every_check_has_a_mutation_that_trips_it():
     tripped |= {"unsplittable", "reserved"}
     problem = load_text(SHOP)
     assert {check.name for check in verify(problem, shop_plan(problem)).checks} == tripped
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([-3, 0, 1, 2, 7, 10**30, 10**400]),
+    st.floats(),
+    st.sampled_from([1e308, -1e308, 1e59]),
+    st.text(max_size=3),
+    st.sampled_from(["chat", "batch", "a", "b", "box", "twin", "big", "small", "plan", "before"]),
+    st.lists(st.integers(0, 2), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
+
+
+def places(value: object) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a plan."""
+    if isinstance(value, dict):
+        return [(value, key) for key in value] + [place for part in value.values() for place in places(part)]
+    if isinstance(value, list):
+        return [(value, i) for i in range(len(value))] + [place for part in value for place in places(part)]
+    return []
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_junk_anywhere_in_a_plan_raises(data: st.DataObject):
+    """One to three values replaced by anything: a verdict comes back, and a cost that is a number."""
+    plan = shop_plan(PROBLEM)
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(places(plan)))
+        container[key] = data.draw(JUNK)
+    verdict = verify(PROBLEM, plan)
+    assert math.isfinite(verdict.cost_usd)
+    assert all(math.isfinite(check.worst) for check in verdict.checks)
+
+
+def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
+    folder = Path(router.verify.__file__).parent
+    imported = set()
+    for file in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    assert not {name for name in imported if name.split(".")[0] in ("problems", "solvers", "numpy", "scipy")}
+    ours = {name for name in imported if name.startswith("router") and not name.startswith("router.verify")}
+    assert ours == {"router.schema", "router.fingerprint"}

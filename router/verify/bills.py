@@ -182,5 +182,6 @@ def beyond_usd(case: Case, offer: Offer, row: Contract, future: Future) -> list[
     last = case.months - 1
     rest = max(0.0, 1.0 - case.month_h[last] / MONTH_H)
     owed = [(case.horizon_h, monthly * rest)] if rest > 1e-12 else []
-    owed += [(month * MONTH_H, monthly) for month in range(case.months, row.end_month)]
+    end = min(row.end_month, case.months + commitment.term_months)
+    owed += [(month * MONTH_H, monthly) for month in range(case.months, end)]
     return owed

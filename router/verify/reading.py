@@ -31,6 +31,9 @@ REQUIRED = (
     "cost_usd_per_month", "cost_lines", "routes", "instances", "purchases", "contracts", "commitments",
     "unserved", "refused", "scenarios",
 )  # fmt: skip
+LARGEST = 1e60
+"""No quantity or amount is larger; sums of such numbers stay finite."""
+
 OPTIONAL = ("created", "versions", "solver", "stop", "prices", "verified", "notes", "sizing", "reoptimise")
 LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "commitments", "unserved", "refused")
 
@@ -170,7 +173,7 @@ def _reader(name: str, kind: str) -> Reader:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def _is_whole(value: object) -> bool:
