@@ -12,11 +12,12 @@ import highspy
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solvers.core.backend import Feature, checked_start, in_thread, settled, size, solve_trivial
+from solvers.core.backend import Feature, checked_start, in_thread, size, solve_trivial
 from solvers.core.errors import HandOverRefused, OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.settle import settled
 
 NAME = "highs"
 FEATURES = frozenset(Feature)
@@ -72,7 +73,10 @@ def solve(
     loaded = perf_counter()
     _run(h)
     stats = size(program, _stats(h, loaded - begin, perf_counter() - loaded, warnings))
-    return settled(program, options, _answer(h, program, stats), solve)
+    in_presolve = not stats.iterations and not stats.nodes
+    return settled(
+        program, options, _answer(h, program, stats), solve, {"presolve": "off"} if in_presolve else None
+    )
 
 
 def _set_options(h: Any, program: LinearProgram, options: SolveOptions) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning, milp
 
-from solvers.core.backend import Feature, checked_start, in_thread, settled, size, solve_trivial
+from solvers.core.backend import Feature, checked_start, in_thread, size, solve_trivial
 from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import LinearProgram
 from solvers.core.result import Solution, Stats, Stop
+from solvers.core.settle import settled
 
 NAME = "scipy"
 FEATURES = frozenset({Feature.INTEGER, Feature.BOUND, Feature.THREADS, Feature.SEED})
@@ -71,7 +72,7 @@ def solve(
         constraints=LinearConstraint(program.matrix, program.row_lower, program.row_upper),
     )
     stats = size(program, Stats(NAME, result.message, solve_s=perf_counter() - begin, warnings=notes))
-    return settled(program, options, _answer(program, result, stats), solve)
+    return settled(program, options, _answer(program, result, stats), solve, {"presolve": False})
 
 
 def _native(program: LinearProgram, options: SolveOptions) -> dict[str, object]:

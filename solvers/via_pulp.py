@@ -24,12 +24,13 @@ import numpy as np
 import pulp
 from numpy.typing import ArrayLike
 
-from solvers.core.backend import Feature, checked_start, resting, settled, size, solve_trivial
+from solvers.core.backend import Feature, checked_start, resting, size, solve_trivial
 from solvers.core.certify import dual_bound, is_feasible
 from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.settle import settled
 
 _P = pulp.LpSolveStatus
 STOP: dict[Any, Stop] = {  # every member; a test counts them
@@ -142,7 +143,8 @@ class PulpBackend:
         answer = _answer(
             program, model, outcome, options, size(program, replace(stats, warnings=tuple(notes)))
         )
-        return settled(program, options, answer, self.solve)
+        doubt = {"presolve": "off"} if self.solver == "HiGHS" else None
+        return settled(program, options, answer, self.solve, doubt)
 
     def _keywords(self, options: SolveOptions, program: LinearProgram) -> tuple[dict[str, Any], list[str]]:
         """The options under this solver's names. One it cannot take is refused unless it is the default."""
@@ -255,8 +257,8 @@ def _own_scheduler(solver: str) -> Iterator[None]:
 class _Model:
     """The program as PuLP objects. The offset stays here: solvers disagree on constants in files.
 
-    PuLP does not hand over a column that occurs nowhere, nor a row without coefficients: both are decided
-    here. A ranged row becomes two rows, its dual the sum of theirs.
+    PuLP does not hand over a column that occurs nowhere, nor a row without coefficients or limits: these are
+    decided here. A ranged row becomes two rows, its dual the sum of theirs.
     """
 
     def __init__(self, program: LinearProgram) -> None:
@@ -271,8 +273,9 @@ class _Model:
         self.problem.setObjective(
             pulp.lpSum_vars_coefs([(self.columns[j], float(cost[j])) for j in np.flatnonzero(cost)])
         )
+        limited = np.isfinite(program.row_lower) | np.isfinite(program.row_upper)
         self.used = cost != 0.0
-        self.used[program.matrix.indices] = True
+        self.used[program.matrix.indices[np.repeat(limited, np.diff(program.matrix.indptr))]] = True
         self.empty_rows_hold = True
         self.rows: list[tuple[int, Any]] = []
         self._add_rows()

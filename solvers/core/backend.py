@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -120,29 +119,3 @@ def solve_trivial(program: LinearProgram, solver: str) -> Solution | None:
     value = program.objective(point)
     duals = None if program.is_mip else Duals(row=np.zeros(program.n_rows), column=cost.copy())
     return Solution(Stop.OPTIMAL, point, value, value, duals, stats)
-
-
-def settled(
-    program: LinearProgram,
-    options: SolveOptions,
-    answer: Solution,
-    solve: Callable[[LinearProgram, SolveOptions], Solution],
-) -> Solution:
-    """Resolve "infeasible or unbounded" by solving for any feasible point, in the time that is left.
-
-    Presolve proves only that the dual has no solution. With a feasible point that means unbounded (also for
-    integers, data being rational: Meyer 1974), without one infeasible.
-    """
-    if answer.stop is not Stop.INFEASIBLE_OR_UNBOUNDED:
-        return answer
-    left = options.time_limit_s
-    if left is not None:
-        left = max(1e-3, left - answer.stats.solve_s)
-    begin = perf_counter()
-    second = solve(program.with_cost(np.zeros(program.n_columns)), replace(options, time_limit_s=left))
-    stats = replace(answer.stats, solve_s=answer.stats.solve_s + perf_counter() - begin)
-    if second.point is not None:
-        return replace(answer, stop=Stop.UNBOUNDED, stats=stats)
-    if second.stop is Stop.INFEASIBLE:
-        return replace(answer, stop=Stop.INFEASIBLE, stats=stats)
-    return replace(answer, stats=stats)

@@ -57,7 +57,7 @@ def certify(
         over = max(0.0, bound - value) if not isinf(bound) else (0.0 if bound < 0 else inf)
         checks.append(_compare("bound", over, size, tolerance))
         if solution.duals is not None:
-            proven = dual_bound(program, solution.duals.row)
+            proven = dual_bound(program, solution.duals.row, tolerance=tolerance)
             short = inf if isinf(proven) else abs(value - proven)
             checks.append(_compare("duals", short, size, tolerance))
     return Certificate(tuple(checks))

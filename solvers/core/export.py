@@ -23,11 +23,14 @@ _RESERVED = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 200  # CPLEX takes 255 characters
+_NOTHING = "nothing"  # a column at 0, for programs without columns, which readers take for empty
 
 
 def names(program: LinearProgram) -> tuple[list[str], list[str]]:
     """Safe and unique (column names, row names)."""
-    columns = _safe(program.column_names() if program.column_names else (), program.n_columns, "c", {"ONE"})
+    columns = _safe(
+        program.column_names() if program.column_names else (), program.n_columns, "c", {_NOTHING}
+    )
     rows = _safe(program.row_names() if program.row_names else (), program.n_rows, "r", {"obj"})
     return columns, rows
 
@@ -38,7 +41,10 @@ def to_lp(program: LinearProgram, target: str | Path | TextIO) -> None:
 
 
 def to_mps(program: LinearProgram, target: str | Path | TextIO) -> None:
-    """Write free-format MPS; the offset is the negated right-hand side of the objective row."""
+    """Write free-format MPS; the offset is the negated right-hand side of the objective row.
+
+    The upper limit of a ranged row is written as a distance, so it may read back one rounding away.
+    """
     _write(_mps(program), target)
 
 
@@ -57,33 +63,37 @@ def _safe(given: Sequence[str], count: int, letter: str, taken: set[str]) -> lis
         name = _UNSAFE.sub("_", given[at])[:_LONGEST] if at < len(given) else f"{letter}{at}"
         if not name[:1].isalpha() or _RESERVED.fullmatch(name) or re.match(r"[eE][\d.]", name):
             name = f"{letter}_{name}"
-        if name in taken:
-            name = next(n for k in range(2, len(taken) + 3) if (n := f"{name}_{k}") not in taken)
-        taken.add(name)
-        made.append(name)
+        made.append(_unique(name, taken))
     return made
 
 
+def _unique(name: str, taken: set[str]) -> str:
+    if name in taken:
+        name = next(n for k in range(2, len(taken) + 3) if (n := f"{name}_{k}") not in taken)
+    taken.add(name)
+    return name
+
+
 def _lp(program: LinearProgram) -> Iterator[str]:
+    """Every column is in the objective, so that readers keep their order; a ranged row becomes two rows,
+    because HiGHS 1.15 misreads and CBC refuses `1 <= x + y <= 2`; a row without limits is left out."""
     columns, rows = names(program)
+    taken = set(rows)
     yield f"\\ {_UNSAFE.sub('_', program.name)}"
     yield "Minimize"
-    cost = [(columns[j], float(program.cost[j])) for j in program.cost.nonzero()[0]]
-    yield from _sum(" obj:", cost, program.offset)
+    yield from _sum(" obj:", list(zip(columns, program.cost.tolist(), strict=True)), program.offset)
     yield "Subject To"
-    for i, (terms, low, high) in enumerate(_rows(program, columns)):
+    for name, (terms, low, high) in zip(rows, _rows(program, columns), strict=True):
         # A row without coefficients has no place in the format unless it names a column.
-        terms = terms or [(columns[0], 0.0)]
+        terms = terms or [(columns[0] if columns else _NOTHING, 0.0)]
         if low == high:
-            yield from _sum(f" {rows[i]}:", terms, end=f" = {low!r}")
-        elif not isinf(low) and not isinf(high):
-            yield from _sum(f" {rows[i]}: {low!r} <=", terms, end=f" <= {high!r}")
-        elif not isinf(low):
-            yield from _sum(f" {rows[i]}:", terms, end=f" >= {low!r}")
-        elif not isinf(high):
-            yield from _sum(f" {rows[i]}:", terms, end=f" <= {high!r}")
-        else:
-            yield from _sum(f" {rows[i]}:", terms, end=" >= -inf")
+            yield from _sum(f" {name}:", terms, end=f" = {low!r}")
+            continue
+        if low > -inf:
+            yield from _sum(f" {name}:", terms, end=f" >= {low!r}")
+        if high < inf:
+            name = _unique(f"{name}_upper", taken) if low > -inf else name
+            yield from _sum(f" {name}:", terms, end=f" <= {high!r}")
     yield "Bounds"
     for name, low, high in zip(columns, program.col_lower.tolist(), program.col_upper.tolist(), strict=True):
         if low == -inf and high == inf:
@@ -92,6 +102,8 @@ def _lp(program: LinearProgram) -> Iterator[str]:
             yield f" {name} = {low!r}"
         else:
             yield f" {low!r} <= {name} <= {_signed(high)}"
+    if not columns:
+        yield f" {_NOTHING} = 0"
     if program.is_mip:
         yield "General"
         yield from (f" {columns[j]}" for j in program.integer.nonzero()[0])
@@ -168,6 +180,8 @@ def _mps_columns(program: LinearProgram, columns: Sequence[str], rows: Sequence[
         yield from (f" {name} {rows[indices[k]]} {values[k]!r}" for k in range(starts[j], starts[j + 1]))
     if inside:
         yield " MARKEREND 'MARKER' 'INTEND'"
+    if not columns:
+        yield f" {_NOTHING} obj 0.0"
 
 
 def _mps_bounds(program: LinearProgram, columns: Sequence[str]) -> Iterator[str]:
@@ -180,3 +194,5 @@ def _mps_bounds(program: LinearProgram, columns: Sequence[str]) -> Iterator[str]
         else:
             yield f" MI BND {name}" if low == -inf else f" LO BND {name} {low!r}"
             yield f" PL BND {name}" if high == inf else f" UP BND {name} {high!r}"
+    if not columns:
+        yield f" FX BND {_NOTHING} 0.0"

@@ -1,0 +1,68 @@
+"""Second thoughts about "infeasible".
+
+A program is called "infeasible or unbounded" when presolve proved only that its dual has no solution. And
+HiGHS 1.15.1 calls an unbounded LP with duplicate rows infeasible:
+
+    min −y,   0 ≤ y − x − z,   y − x − z ≤ 1,   x, y ≥ 0,   0 ≤ z ≤ 1
+
+Both are settled by asking for any feasible point at all (cost 0), which takes presolve a moment. With a
+point, the first means unbounded (also for integers, data being rational: Meyer 1974), and the second was
+wrong: the program is then solved again without presolve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+
+from solvers.core.certify import is_feasible
+from solvers.core.options import SolveOptions
+from solvers.core.program import LinearProgram
+from solvers.core.result import Solution, Stop
+
+WRONG = "presolve wrongly called it infeasible; solved again without"
+
+
+def settled(
+    program: LinearProgram,
+    options: SolveOptions,
+    answer: Solution,
+    solve: Callable[[LinearProgram, SolveOptions], Solution],
+    without_presolve: Mapping[str, object] | None = None,
+) -> Solution:
+    """The answer, or a better one, in the time that is left.
+
+    `without_presolve` holds the native options that switch presolve off; None: "infeasible" is believed.
+    """
+    unclear = answer.stop is Stop.INFEASIBLE_OR_UNBOUNDED
+    doubted = answer.stop is Stop.INFEASIBLE and bool(set(without_presolve or ()) - set(options.native))
+    if not (unclear or doubted):
+        return answer
+    if not program.cost.any():  # nothing in which it could be unbounded
+        return replace(answer, stop=Stop.INFEASIBLE)
+    begin, spent = perf_counter(), answer.stats.solve_s
+
+    def again(case: LinearProgram, native: Mapping[str, object]) -> Solution:
+        left = options.time_limit_s
+        if left is not None:
+            left = max(1e-3, left - spent - (perf_counter() - begin))
+        return solve(case, replace(options, time_limit_s=left, native={**options.native, **native}))
+
+    def told(found: Solution, *warnings: str) -> Solution:
+        seconds = spent + perf_counter() - begin
+        noted = (*found.stats.warnings, *warnings)
+        return replace(found, stats=replace(found.stats, solve_s=seconds, warnings=noted))
+
+    second = again(program.with_cost(np.zeros(program.n_columns)), {})
+    point = second.point
+    if point is None or not is_feasible(program, point):
+        sure = doubted or second.stop is Stop.INFEASIBLE
+        return told(replace(answer, stop=Stop.INFEASIBLE if sure else answer.stop))
+    answer = replace(answer, point=point, objective=program.objective(point))
+    if unclear:
+        return told(replace(answer, stop=Stop.UNBOUNDED))
+    third = again(program, without_presolve or {})
+    return told(replace(answer, stop=Stop.UNKNOWN) if third.stop is Stop.INFEASIBLE else third, WRONG)

@@ -1,0 +1,198 @@
+"""What is particular to one backend: complete tables of endings, Ctrl-C, limits of the hand-over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import highspy
+import numpy as np
+import pulp
+import pytest
+from pytest import approx
+from solver_cases import INF, diet, hard_knapsack, instances, program
+
+from solvers import (
+    HandOverRefused,
+    LinearProgram,
+    OptionRejected,
+    Solution,
+    SolveOptions,
+    Stop,
+    certify,
+    highs,
+    scipy_milp,
+    solve,
+    via_pulp,
+)
+from solvers.core.settle import WRONG, settled
+from solvers.via_pulp import PulpBackend
+
+
+def test_every_ending_of_highs_is_mapped() -> None:
+    """Including kHighsInterrupt, which came in 1.15 and which others' tables lack."""
+    assert set(highs.STOP) == set(highspy.HighsModelStatus.__members__.values())
+    assert highs.STOP[highspy.HighsModelStatus.kHighsInterrupt] is Stop.INTERRUPTED
+
+
+def test_every_ending_of_scipys_highs_is_mapped_by_number() -> None:
+    by_number = {int(status): stop for status, stop in highs.STOP.items()}
+    assert {number: by_number[number] for number in scipy_milp.STOP} == scipy_milp.STOP
+    from scipy.optimize._highspy import _core
+
+    known = {int(status) for status in _core.HighsModelStatus.__members__.values()}
+    assert known - {int(_core.HighsModelStatus.kModelError)} <= set(scipy_milp.STOP) | {19}
+
+
+def test_every_ending_of_pulp_is_mapped() -> None:
+    assert set(via_pulp.STOP) == set(pulp.LpSolveStatus)
+
+
+def test_ctrl_c_returns_the_incumbent() -> None:
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    found = solve(hard_knapsack(), "highs", SolveOptions(time_limit_s=30, gap=0.0))
+    timer.join()
+    assert found.stop is Stop.INTERRUPTED
+    assert found.point is not None
+    assert certify(hard_knapsack(), found).ok
+
+
+def test_an_error_in_the_solvers_thread_reaches_the_caller() -> None:
+    from solvers.core.backend import in_thread
+
+    def fails() -> None:
+        raise ZeroDivisionError("in the thread")
+
+    with pytest.raises(ZeroDivisionError, match="in the thread"):
+        in_thread(fails)
+
+
+def test_highs_solves_in_other_threads_and_with_changing_thread_counts() -> None:
+    """HiGHS fixes the number of threads at its first run in a thread; each run has its own here."""
+    answers: list[float | None] = []
+
+    def work(threads: int) -> None:
+        answers.append(solve(instances(), "highs", SolveOptions(threads=threads)).objective)
+
+    for threads in (1, 2, 1):
+        work(threads)
+        runner = threading.Thread(target=work, args=(threads,))
+        runner.start()
+        runner.join()
+    assert answers == [approx(14.0)] * 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("mip_rel_gap", "small"), ("presolve", "perhaps"), ("threads", -5)]
+)
+def test_highs_refuses_values_too(key: str, value: object) -> None:
+    for name in ("highs", "pulp:HiGHS"):
+        with pytest.raises(OptionRejected, match=key):
+            solve(diet(), name, SolveOptions(native={key: value}))
+
+
+@pytest.mark.parametrize("name", ["highs", "scipy", "pulp:HiGHS"])
+def test_native_options_reach_highs(name: str) -> None:
+    """A node limit of zero stops before the search."""
+    found = solve(hard_knapsack(), name, SolveOptions(native={"mip_max_nodes": 0}, time_limit_s=20))
+    assert found.stop is Stop.SOLUTION_LIMIT
+
+
+def test_native_options_reach_cbc() -> None:
+    found = solve(hard_knapsack(), "pulp:COIN_CMD", SolveOptions(native={"maxNodes": 1}, time_limit_s=20))
+    assert found.stop in (Stop.NODE_LIMIT, Stop.UNKNOWN)
+
+
+def test_cbc_refuses_an_option_only_its_log_tells_of() -> None:
+    with pytest.raises(OptionRejected, match="frobnicate"):
+        solve(diet(), "pulp:COIN_CMD", SolveOptions(native={"options": ["frobnicate 3"]}))
+
+
+def test_scipy_refuses_to_log_on_stdout() -> None:
+    with pytest.raises(OptionRejected, match="stdout"):
+        solve(diet(), "scipy", SolveOptions(log=True))
+
+
+def test_coefficients_highs_cannot_take() -> None:
+    with pytest.raises(HandOverRefused, match=r"1e\+16"):
+        solve(program([1], [[1e16]], [1], [INF]), "highs")
+
+
+def test_coefficients_highs_drops_are_told() -> None:
+    found = solve(program([1, 1], [[1, 1e-13]], [1], [INF]), "highs")
+    assert found.stats.warnings == ("1 coefficients of at most 1e-12 dropped",)
+
+
+def test_small_coefficients_of_large_columns_count() -> None:
+    """1e-10 · 2e10 = 2; HiGHS's own default would drop the coefficient and call the row infeasible."""
+    case = program([1.0], [[1e-10]], [2], [INF], upper=[1e12])
+    for name in ("highs", "scipy"):
+        assert solve(case, name).objective == approx(2e10)
+
+
+@pytest.mark.parametrize("name", ["highs", "scipy", "pulp:HiGHS"])
+def test_presolve_that_calls_an_unbounded_program_infeasible(name: str) -> None:
+    """min −y, 0 ≤ y − x − z ≤ 1 as two rows: x and y grow together. HiGHS 1.15.1's presolve: infeasible.
+
+    The warning goes once HiGHS is mended; the answer must not.
+    """
+    case = program([0, -1, 0], [[-1, 1, -1], [-1, 1, -1]], [0, -INF], [INF, 1], upper=[INF, INF, 1])
+    found = solve(case, name)
+    assert found.stop is Stop.UNBOUNDED
+    assert found.stats.warnings in ((), (WRONG,))
+
+
+def test_a_wrong_infeasible_is_never_passed_on() -> None:
+    """A solver that keeps saying so, while it finds a point for another objective: unknown, with the point."""
+
+    def liar(case: LinearProgram, options: SolveOptions) -> Solution:
+        answer = solve(case, "highs") if not case.cost.any() else Solution(Stop.INFEASIBLE)
+        return settled(case, options, answer, liar, {"presolve": "off"})
+
+    found = liar(diet(), SolveOptions())
+    assert found.stop is Stop.UNKNOWN
+    assert found.point is not None
+    assert found.objective == diet().objective(found.point)
+    assert found.stats.warnings == (WRONG,)
+
+
+def test_out_of_time_while_settling_leaves_it_open() -> None:
+    def slow(case: LinearProgram, options: SolveOptions) -> Solution:
+        return Solution(Stop.TIME_LIMIT)
+
+    open_answer = Solution(Stop.INFEASIBLE_OR_UNBOUNDED)
+    assert settled(diet(), SolveOptions(), open_answer, slow).stop is Stop.INFEASIBLE_OR_UNBOUNDED
+    assert settled(diet(), SolveOptions(), Solution(Stop.INFEASIBLE), slow, {"p": 0}).stop is Stop.INFEASIBLE
+
+
+def test_a_crash_of_a_solver_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(self: object, lp: object, **_: object) -> None:
+        raise pulp.PulpSolverError("segmentation fault")
+
+    monkeypatch.setattr(pulp.COIN_CMD, "actualSolve", crash)
+    found = PulpBackend("COIN_CMD").solve(diet())
+    assert found.stop is Stop.ERROR
+    assert "segmentation fault" in found.stats.raw
+
+
+def test_duals_that_prove_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Solvers differ in the sign of a dual; a wrong price is worse than none."""
+    honest = via_pulp._Model.row_duals
+    monkeypatch.setattr(via_pulp._Model, "row_duals", lambda self: -np.asarray(honest(self)))
+    found = solve(diet(), "pulp:COIN_CMD")
+    assert found.stop is Stop.OPTIMAL
+    assert found.duals is None
+    assert "duals left out" in found.stats.warnings[0]
+
+
+def test_a_solver_that_cannot_take_a_setting_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GLPK_CMD has a time limit, but neither gap, threads nor seed."""
+    backend = PulpBackend("GLPK_CMD")
+    keywords, notes = backend._keywords(SolveOptions(), diet())
+    assert keywords == {"timeLimit": 60.0}
+    assert notes == ["gap left to the solver", "threads left to the solver"]
+    for options in (SolveOptions(threads=2), SolveOptions(seed=1), SolveOptions(gap=0.1)):
+        with pytest.raises(OptionRejected, match="no such setting"):
+            backend._keywords(options, diet())
