@@ -61,8 +61,8 @@ class _Builder:
         rows_of: dict[int, list[int]] = {}
         whole_of_part = np.zeros(len(s), dtype=np.int64)
         whole_of_part[part] = whole
-        for row, group in enumerate(whole_of_part):
-            rows_of.setdefault(int(group), []).append(first + row)
+        for row, its_whole in enumerate(whole_of_part.tolist()):
+            rows_of.setdefault(its_whole, []).append(first + row)
         order = np.argsort(whole, kind="stable")
         bounds = np.searchsorted(whole[order], np.arange(len(whole_t) + 1))
         for group, its_rows in rows_of.items():
@@ -84,7 +84,7 @@ class _Builder:
         workload = view.cells.workload[view.flows.cell]
         provider = view.routes.provider[view.flows.route]
         at = np.flatnonzero(cols.carries[workload, provider] >= 0)
-        row, first, (c, p) = enumerate_keys(view.flows.cell[at], provider[at])
+        row, _, (c, p) = enumerate_keys(view.flows.cell[at], provider[at])
         w = view.cells.workload[c] if len(c) else c
         base = len(self.lower)
         here = base + np.arange(len(c))

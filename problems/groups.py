@@ -23,10 +23,9 @@ def build(view: View, cols: Columns) -> Rows:
     offer = fleets.offer[fleets.pool_fleet] if fleets.pools else np.empty(0, dtype=np.int64)
     terms: list[Term] = []
     for g in range(len(groups.names)):
-        for q in np.flatnonzero(groups.member[g, offer]):
-            terms.append(
-                (g * periods + np.arange(periods), cols.counts.count[q], fleets.units[fleets.pool_fleet[q]])
-            )
+        at = g * periods + np.arange(periods)
+        members = np.flatnonzero(groups.member[g, offer])
+        terms += [(at, cols.counts.count[q], fleets.units[fleets.pool_fleet[q]]) for q in members]
     return rows(
         NAME,
         len(groups.names) * periods,

@@ -14,6 +14,8 @@ The same rows serve hourly counts (per scenario) and horizon-wide counts (first 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from problems.core.blocks import Rows, Term, rows
@@ -64,7 +66,7 @@ class _Parts:
     def add(
         self,
         who: Ints,
-        columns: list[tuple[Ints, Floats | float]],
+        columns: Sequence[tuple[Ints, Floats | float]],
         lower: Floats | float,
         upper: Floats | float,
     ) -> None:

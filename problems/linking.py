@@ -36,7 +36,7 @@ def build(view: View, cols: Columns) -> Rows:
         at = np.flatnonzero(linked)
         month = inst.time.month[flows.period[at]]
         row, _, (route, k) = enumerate_keys(flows.route[at], month)
-        pair, pair_first, _ = enumerate_keys(row, flows.cell[at])  # a cell with several slots counts once
+        _, pair_first, _ = enumerate_keys(row, flows.cell[at])  # a cell with several slots counts once
         total = np.zeros(len(route))
         np.add.at(total, row[pair_first], flows.work[at[pair_first]])
         terms.append((size + row, cols.flow[at], flows.work[at] / total[row] if len(at) else 0.0))

@@ -3,7 +3,7 @@
     tokens        usd[r] · work · price multiplier                          per flow, offers without a contract
     commitment    rate · billed, or rate · committed + overage · over       per contract and month, or by band of tiers
     fee           fee · months, if the offer is used at all                 per offer
-    instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront and terms on top
+    instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront, terms on top
     starts        start_usd · started
     energy        usd_per_kwh · power_kw · h · (paid + reserved)
     unserved      usd · tokens
@@ -38,11 +38,11 @@ class Cost:
         return 0.0 if self.fixed is None else float(self.fixed.sum())
 
 
-def _cost(kind: str, at: Ints, usd: Floats, offer: Ints | int, fixed: Floats | None = None) -> Cost:
+def _cost(kind: str, at: Ints, usd: Floats | float, offer: Ints | int, fixed: Floats | None = None) -> Cost:
     return Cost(
         kind,
         at.ravel(),
-        np.asarray(usd, dtype=float).ravel(),
+        np.broadcast_to(usd, at.shape).astype(float).ravel(),
         np.broadcast_to(offer, at.shape).ravel(),
         fixed,
     )
@@ -62,7 +62,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     rent[fleets.offer] = fleets.reserved * fleets.reserved_usd_per_h * price[fleets.offer] * always
     power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
     none = np.empty(0, dtype=np.int64)
-    costs += [_cost("instances", none, none, none, rent), _cost("energy", none, none, none, power)]
+    costs += [_cost("instances", none, 0.0, none, rent), _cost("energy", none, 0.0, none, power)]
     return costs
 
 
@@ -169,8 +169,8 @@ def purchase_usd(inst: Instance, fleet: int, month: int) -> float:
     upfront = float(fleets.upfront_usd[fleet] * time.month_weight[month])
     beyond_h = max(term_h - hours, 0.0) if month + term > time.months else 0.0
     if inst.policy.charge_in_full:
-        return rent + upfront + float(fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
-    return rent + upfront * (1.0 - beyond_h / term_h)
+        return float(rent + upfront + fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
+    return float(rent + upfront * (1.0 - beyond_h / term_h))
 
 
 def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
@@ -196,7 +196,7 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
     b = contracts.start_contract
     if not inst.policy.charge_in_full or not len(b):
         none = np.empty(0, dtype=np.int64)
-        return _cost("commitment", none, none, none)
+        return _cost("commitment", none, 0.0, none)
     o = contracts.offer[b]
     rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
     owed = beyond_months(inst) * rate * first.commit_scale[b] * inst.time.weight[-1]

@@ -1,6 +1,6 @@
 """Throughput: what is routed to a pool must fit in the instances that serve there.
 
-    Σ_f load[f] · flow[f] ≤ usable · (count[q,t] − Σ_u boot[u,t] · started[q,u])      for every pool q and period t
+    Σ_f load[f] · flow[f] ≤ usable · (count[q,t] − Σ_u boot[u,t] · started[q,u])      every pool q and period t
     Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable · (…)                     where windows cover part of a period
 
     load[f]      instances that the whole cell would keep busy           instances
@@ -8,8 +8,8 @@
     usable       availability · highest planned utilisation              1, in (0, 1]
     boot[u,t]    part of period t in which what started in u still boots 1, in [0, 1]
 
-In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where prompt
-and completion are served by different engines (disaggregated) there is a row for each. The second kind of row is Hall's
+In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where
+prompt and completion are served by different engines (disaggregated) there is a row for each. The second kind of row is Hall's
 condition for work that may use only a part [x, y] of its period; with the whole period it is the first kind.
 
 A load exactly on a unit boundary must not round up: for whole instances the capacity is read with a relative tolerance

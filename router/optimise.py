@@ -1,8 +1,8 @@
 """Solving in two steps: the integers first, then the flows again with the integers fixed.
 
 A MILP is solved to within the solver's own tolerance (tightening that has given wrong optima), with whole instances
-read with a relative tolerance at unit boundaries. Then its integers are fixed and the flows are solved again as an LP at
-tight tolerance and without that allowance: its point is the plan, its duals are the prices.
+read with a relative tolerance at unit boundaries. Then its integers are fixed and the flows are solved again as an LP
+at tight tolerance and without that allowance: its point is the plan, its duals are the prices.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
     notes = []
     if problem.policy.p99_over_mean is not None:
         notes.append(
-            f"assumed: where no percentile was measured, P99 = {problem.policy.p99_over_mean:g} × mean (policy.p99_over_mean)"
+            f"assumed: where no percentile was measured, "
+            f"P99 = {problem.policy.p99_over_mean:g} × mean (policy.p99_over_mean)"
         )
     if problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
@@ -135,6 +136,7 @@ def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
     settled = decoded.settled
     if max(settled.moved_share, settled.moved_count) > ROUNDING:
         notes.append(
-            f"rounding moved a share by up to {settled.moved_share:.1e} and an integer by up to {settled.moved_count:.1e}"
+            f"rounding moved a share by up to {settled.moved_share:.1e} "
+            f"and an integer by up to {settled.moved_count:.1e}"
         )
     return tuple(notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -110,9 +111,7 @@ class RowSpace:
 
     def starts(self) -> list[int]:
         """First row of each family, and the number of all rows."""
-        return np.concatenate(
-            [[0], np.cumsum([len(family) for family in self.families], dtype=np.int64)]
-        ).tolist()
+        return [0, *accumulate(len(family) for family in self.families)]
 
     def triplets(self) -> tuple[Ints, Ints, Floats]:
         """All coefficients as (row, column, value)."""

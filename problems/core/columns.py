@@ -6,6 +6,7 @@ counts and purchases. Recourse (per scenario): flows, hourly counts, bills. Size
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ FIRST_STAGE = 0
 
 @dataclass(frozen=True)
 class CountColumns:
-    """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps where those exist."""
+    """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
 
     count: Ints
     paid: Ints  # above what is reserved; the same column as count where nothing is reserved
@@ -76,11 +77,8 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats])
         integer=(contracts.min_per_month > 0)[of] if n else False,
     )
     committed = space.take("committed", n, start_label)
-    stepped = (
-        np.flatnonzero((contracts.step_per_month[of] > 0) & np.isfinite(contracts.max_per_month[of]))
-        if n
-        else []
-    )
+    sold_in_steps = (contracts.step_per_month > 0) & np.isfinite(contracts.max_per_month)
+    stepped = np.flatnonzero(sold_in_steps[of]) if n else np.empty(0, dtype=np.int64)
     commit_steps = np.full(n, NONE, dtype=np.int64)
     commit_steps[stepped] = space.take(
         "commit_steps", len(stepped), lambda i: start_label(stepped[i]), integer=True
@@ -167,7 +165,7 @@ def in_force(inst: Instance, start: int) -> np.ndarray:
     return np.asarray(begun & (time.start_h < contracts.end_h[start] - 1e-9), dtype=bool)
 
 
-def _picks(view: View, space: ColumnSpace, label) -> Ints:  # type: ignore[no-untyped-def]
+def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:
     flows = view.flows
     pick = np.full(len(flows), NONE, dtype=np.int64)
     whole = np.flatnonzero(~view.inst.workloads.splittable[view.cells.workload[flows.cell]])
@@ -323,9 +321,13 @@ def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
     once = fleets.horizon[f] & (fleets.term_months[f] == 0)
     for q in np.flatnonzero(matters):
         n = 1 if once[q] else time.periods
-        name = pool_label(view.inst, q)
-        started[q, :n] = space.take("started", n, lambda i, name=name: f"{name},{i}", block=view.scenario + 1)  # type: ignore[misc]
+        label = _numbered(pool_label(view.inst, int(q)))
+        started[q, :n] = space.take("started", n, label, block=view.scenario + 1)
     return started
+
+
+def _numbered(name: str) -> Callable[[int], str]:
+    return lambda i: f"{name},{i}"
 
 
 def _bills(view: View, space: ColumnSpace) -> tuple[Ints, Ints, tuple[Ints, ...], tuple[Ints, ...]]:
@@ -334,11 +336,7 @@ def _bills(view: View, space: ColumnSpace) -> tuple[Ints, Ints, tuple[Ints, ...]
     billed, over = np.full(shape, NONE, dtype=np.int64), np.full(shape, NONE, dtype=np.int64)
     volumes, opens = [], []
     for b, o in enumerate(contracts.offer):
-        name, tiers = view.inst.offers.names[o], contracts.tiers[b]
-
-        def label(i: int, name: str = name) -> str:
-            return f"{name},{i}"
-
+        label, tiers = _numbered(view.inst.offers.names[o]), contracts.tiers[b]
         if np.isfinite(contracts.overage_usd[b]):
             over[b] = space.take("over", months, label, block=block)
         else:

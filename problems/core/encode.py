@@ -83,7 +83,7 @@ def encode(
     extra: Sequence[Family] = (),
     without: Sequence[Family] = (),
 ) -> Encoded:
-    """Build the program. `boundary` is the relative tolerance of whole instances at a unit boundary (see throughput)."""
+    """Build the program. `boundary` is the relative tolerance at a unit boundary (see throughput)."""
     routes, refusals = routed or admissible(inst)
     space, table = ColumnSpace(), RowSpace()
     scenes = tuple(views(inst, routes))
@@ -100,7 +100,7 @@ def encode(
         for family in (*FAMILIES, *extra):
             if family in without:
                 continue
-            built = family(view, mine, boundary) if family is throughput.build else family(view, mine)  # type: ignore[call-arg]
+            built = family(view, mine, boundary) if family is throughput.build else family(view, mine)
             table.add(built, view.scenario + 1)
         fixed = pricing.first_stage(inst, first, view.price)
         costs.append(fixed + pricing.recourse(view, mine))

@@ -7,7 +7,7 @@ NaN is never legal and raises. Every array is read-only. Sizes are named by lett
     Q pools     B contracts        A starts of contracts    G groups  P providers   S scenarios
 
 A **cell** is a piece of demand that must be served as one: a workload's work of one period, of one arrival period
-(`deferrable_h`) or of one occurrence of its window. A **slot** is a period, or the part of one, in which a cell may run.
+(`deferrable_h`) or of one occurrence of its window. A **slot** is a period, or part of one, where a cell may run.
 """
 
 from __future__ import annotations

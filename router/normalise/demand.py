@@ -143,7 +143,12 @@ def _windows(load: Workload, problem: Problem, time: Time, amount: Floats) -> _P
     by_period, total = load.demand.requests_by_period is not None, load.demand.way.endswith("_total")
     inside_h = sum(min(end, time.horizon_h) - max(start, 0.0) for _, start, end in occurrences)
     day_of = [local_day(problem, hour) for hour in time.start_h] if by_period else []
-    day, work, cell, period, begin, finish = [], [], [], [], [], []
+    day: list[int] = []
+    work: list[float] = []
+    cell: list[int] = []
+    period: list[int] = []
+    begin: list[float] = []
+    finish: list[float] = []
     for number, start, end in occurrences:
         low, high = max(start, 0.0), min(end, time.horizon_h)
         if total:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, Time
+from problems.core.instance import HOURS_PER_MONTH, Floats, Time
 from router.schema import Problem
 
 HOURS_PER_YEAR = 8760.0
@@ -19,16 +19,16 @@ SOME_DAY = datetime(
 def time_of(problem: Problem) -> Time:
     """Periods and months. A period belongs to the month in which it starts."""
     horizon = problem.horizon
-    start_h = np.arange(horizon.periods) * horizon.period_h
+    start_h = np.arange(horizon.periods, dtype=np.float64) * horizon.period_h
     raw = np.floor(start_h / HOURS_PER_MONTH + 1e-9).astype(np.int64)
     _, first, month = np.unique(raw, return_index=True, return_inverse=True)
-    weight = (1.0 + problem.policy.discount_rate_per_year) ** (-start_h / HOURS_PER_YEAR)
+    weight: Floats = (1.0 + problem.policy.discount_rate_per_year) ** (-start_h / HOURS_PER_YEAR)
     return Time(
         period_h=horizon.period_h,
         start_h=start_h,
         month=month.astype(np.int64),
         weight=weight,
-        month_hours=np.bincount(month) * horizon.period_h,
+        month_hours=np.bincount(month).astype(np.float64) * horizon.period_h,
         month_weight=weight[first],
     )
 
