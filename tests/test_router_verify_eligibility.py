@@ -93,6 +93,14 @@ REFUSED = [
         {"workload": "slo: {request_p99_ms: 188}", "entry": PRICED + "ttft_p99_ms: 10, tpot_p99_ms: 20"},
     ),
     (("latency",), {"workload": "slo: {tpot_p50_ms: 5}"}),
+    (
+        ("latency",),
+        {
+            "workload": "slo: {tpot_p50_ms: 5}",
+            "demand": "tokens_total: 100, completion_share: 0.3",
+            "sized": False,
+        },
+    ),
     (("unmeasured",), {"offer": BOX, "entry": ""}),
     (
         ("unmeasured",),
@@ -145,6 +153,11 @@ def test_refused(codes: tuple[str, ...], parts: dict[str, str]):
 
 ADMITTED = [
     {},
+    {
+        "workload": "slo: {tpot_p50_ms: 5}",
+        "demand": "tokens_total: 100, completion_share: 0",
+        "sized": False,
+    },
     {"model": "parameters_b: 70", "offer": "limits: {max_parameters_b: 70}"},
     {"offer": "limits: {max_parameters_b: 7}"},
     {"model": "context_tokens: 110", "offer": "limits: {context_tokens: 110}"},

@@ -6,6 +6,7 @@ reasons that concern model and offer alone are still given. Unknown facts do not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -112,7 +113,8 @@ def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
         elif not rates.applicable_points(asked.workload, asked.unit, entry, asked.p99_over_mean):
             yield "latency"
         return
-    completion = asked.unit.completion if sized else float("inf")
+    # Of a request of unknown size only this is known: whether it has completion tokens at all.
+    completion = asked.unit.completion if sized or asked.unit.completion == 0 else math.inf
     if asked.limits and not latency.meets(
         asked.limits, latency.known(entry, None, asked.p99_over_mean), completion
     ):
