@@ -203,3 +203,14 @@ def test_the_fastest_point_of_the_size_that_meets_the_slo_counts(limit: int, rat
     assert seconds(workload, unit_of(workload), entry, None) == pytest.approx((1 / rate, 1 / rate))
     none = judge(Case(problem(workload="slo: {ttft_p90_ms: 49}", entry=POINTS, offer=BOX), (CERTAIN,)))
     assert none["w", "o", "m"] == ("latency",)
+
+
+def test_between_sizes_the_one_next_larger_size_counts():
+    """100 + 10 lies within 300 + 20 (320 tokens, 1/s) and 110 + 300 (410, 7/s): the first, though slower."""
+    points = """points: [
+      {prompt_tokens: 110, completion_tokens: 300, requests_per_s: 7},
+      {prompt_tokens: 300, completion_tokens: 20, requests_per_s: 1},
+      {prompt_tokens: 90, completion_tokens: 20, requests_per_s: 9}]"""
+    given = problem(entry=points, offer=BOX)
+    workload = given.workloads[0]
+    assert seconds(workload, unit_of(workload), given.offers[0].models["m"], None) == (1.0, 1.0)

@@ -25,17 +25,17 @@ def size_of(workload: Workload, unit: Unit) -> tuple[float, float] | None:
 
 
 def points_of_size(entry: OfferModel, size: tuple[float, float]) -> list[Point]:
-    """The points measured at a size; else those of the next larger sizes in both directions.
+    """The points measured at a size; else at the next larger one in both directions.
 
-    A size is next larger if it is at least as large both ways and no other such size lies within it.
+    That is one size: of those at least as large both ways the one of fewest tokens, then of the shorter prompt.
     """
-    prompt, completion = size
-    covering = [p for p in entry.points if p.prompt_tokens >= prompt and p.completion_tokens >= completion]
-    sizes = {(p.prompt_tokens, p.completion_tokens) for p in covering}
-    if (prompt, completion) in sizes:
-        return [p for p in covering if (p.prompt_tokens, p.completion_tokens) == (prompt, completion)]
-    nearest = {s for s in sizes if not any(r != s and r[0] <= s[0] and r[1] <= s[1] for r in sizes)}
-    return [p for p in covering if (p.prompt_tokens, p.completion_tokens) in nearest]
+    covering = [p for p in entry.points if p.prompt_tokens >= size[0] and p.completion_tokens >= size[1]]
+    if not covering:
+        return []
+    nearest = min(
+        (p.prompt_tokens + p.completion_tokens, p.prompt_tokens, p.completion_tokens) for p in covering
+    )
+    return [p for p in covering if (p.prompt_tokens, p.completion_tokens) == nearest[1:]]
 
 
 def applicable_points(
