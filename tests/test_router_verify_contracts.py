@@ -396,3 +396,22 @@ offers: [{name: o, models: {m: {prompt_usd_per_m: 2, cached_prompt_usd_per_m: 0.
         cost_lines=[line("o", "tokens", 1.65)],
     )
     assert verify(problem, plan).failed() == ()
+
+
+def test_a_contract_already_signed_commits_to_its_minimum_whatever_the_step():
+    """70 USD, signed, though new ones are sold in multiples of 60: 100 used, 100 billed. 120 was not bought."""
+    problem = problem_of(
+        "min_usd_per_month: 70, max_usd_per_month: 500, step_usd_per_month: 60, signed: true"
+    )
+
+    def plan(usd: float, bill: float) -> dict[str, Any]:
+        return plan_for(
+            problem,
+            routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
+            contracts=[contract(signed_by="before", committed_usd_per_month=usd)],
+            commitments=[month(50e6, 100.0, bill, 100 / usd, committed_usd_per_month=usd)],
+            cost_lines=[line("c", "commitment", bill)],
+        )
+
+    assert verify(problem, plan(70.0, 100.0)).failed() == ()
+    assert verify(problem, plan(120.0, 120.0)).failed() == ("contracts",)

@@ -85,6 +85,9 @@ def _check_committed(commitment: Commitment, row: Contract, at: tuple[object, ..
         ledger.fault(*at, "states no committed", "tokens" if tokens else "usd", "per month")
         return
     least = least_of(commitment)
+    if row.signed_by == "before":  # bought already: its minimum says how much
+        ledger.equal(stated, least, *at, "committed per month")
+        return
     most = commitment.max_tokens_per_month if tokens else commitment.max_usd_per_month
     ledger.at_least(stated, least, *at, "committed per month")
     ledger.at_most(stated, least if most is None else most, *at, "committed per month")
