@@ -108,11 +108,11 @@ def test_a_request_has_tokens():
 
 
 def test_traced_size_from_one_place():
-    """A traced workload has each size from the workload or from a column; model goes with model_column."""
+    """Not from the workload and from a named column; one not named is looked for in the file. model: with its column."""
     both = {f"{W}.demand": {"trace": {"file": "t.csv", "prompt_tokens_column": "p"}}}
     refused(both, "workloads[0].prompt_tokens", "column p")
-    neither = {f"{W}.demand": {"trace": {"file": "t.csv"}}, f"{W}.prompt_tokens": DROP}
-    refused(neither, "workloads[0].demand.trace", "prompt_tokens_column")
+    found_later = {f"{W}.demand": {"trace": {"file": "t.csv"}}, f"{W}.prompt_tokens": DROP}
+    assert problem(found_later).workloads[0].prompt_tokens is None
     model = {f"{W}.demand": {"trace": {"file": "t.csv", "model": "m"}}}
     refused(model, "workloads[0].demand.trace", "model_column")
 

@@ -53,14 +53,11 @@ def size_stated_once(problem: Problem) -> Iterator[Issue]:
 
 
 def _traced_size(at: Path, workload: Workload) -> Iterator[Issue]:
-    """A traced workload has each size from the workload or from a column."""
+    """A traced workload has each size from the workload or from a column; one not named is looked for in the file."""
     trace = workload.demand.trace
     for name in _SIZES:
         fixed, column = getattr(workload, name), getattr(trace, f"{name}_column")
-        if fixed is None and column is None:
-            rule = f"the trace needs {name}_column, or the workload {name}"
-            yield Issue((*at, "demand", "trace"), rule)
-        elif fixed is not None and column is not None:
+        if fixed is not None and column is not None:
             yield Issue(
                 (*at, name), f"is read from the trace's column {column} too", fixed, "keep one of the two"
             )

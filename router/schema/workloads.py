@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -26,16 +26,27 @@ from router.schema.base import (
 def _values(value: object) -> object:
     """`filter: {tenant: acme}` is short for `{tenant: [acme]}`."""
     if isinstance(value, dict):
-        return {key: [one] if isinstance(one, str) else one for key, one in value.items()}
+        return {key: _texts(one) for key, one in value.items()}
     return value
 
 
+def _texts(value: object) -> object:
+    """Client 3 is the text "3" in a CSV file."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in items]
+
+
 class Trace(Strict):
-    """A recorded demand: one row a request, or one row a period with a count column."""
+    """A recorded demand: one row a request, or one row a period with a count column.
+
+    Columns not named are found by their usual names (TIMESTAMP, start_s, ContextTokens, prompt_tokens, requests, …).
+    """
 
     file: str = Field(min_length=1, description="CSV or CSV.gz, relative to the problem file")
     timestamp_column: str | None = Field(
-        default=None, description="Column of the request's or period's start"
+        default=None,
+        description="Column of the request's or period's start: ISO 8601, epoch in s or ms, "
+        "or seconds from the start of the horizon",
     )
     prompt_tokens_column: str | None = Field(
         default=None, description="Column of prompt tokens, of a request or a period"
@@ -45,6 +56,15 @@ class Trace(Strict):
     )
     requests_column: str | None = Field(
         default=None, description="Column of request counts: one row a period; absent: one row a request"
+    )
+    requests_with_lengths_column: str | None = Field(
+        default=None,
+        description="Column of the requests that a period's tokens cover, where that is not all of them",
+    )
+    tokens_are: Literal["totals", "means"] | None = Field(
+        default=None,
+        description="Tokens of a period are totals or means per request; "
+        "absent: means where the column's name ends in mean",
     )
     model_column: str | None = Field(
         default=None, description="Column of the model's name, compared with `model`"
@@ -56,6 +76,11 @@ class Trace(Strict):
     )
     timezone: Timezone | None = Field(
         default=None, description="Time zone of timestamps without offset; absent: horizon.timezone"
+    )
+    gaps: Literal["error", "zero", "previous"] | None = Field(
+        default=None,
+        description="What periods without a record mean: an error; no demand, also before and after the record; "
+        "or as before. Absent: an error, but between the first and last of single requests silence is no demand",
     )
 
 
@@ -208,6 +233,14 @@ class Workload(Sourced):
     )
     cached_prompt_share: Share = Field(
         default=0.0, description="Part of the prompt billed at the cached price"
+    )
+    arrival_cv: NonNegative = Field(
+        default=1.0,
+        description="Coefficient of variation of the gaps between arrivals; 1: Poisson, more: bursty, 0: a clock's",
+    )
+    service_cv: NonNegative = Field(
+        default=0.0,
+        description="Coefficient of variation of the service time among the workload's own requests; 0: all alike",
     )
     slo: Slo = Field(default=Slo(), description="Latency limits; absent: none")
     window: Window | None = Field(
