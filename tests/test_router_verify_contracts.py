@@ -415,3 +415,20 @@ def test_a_contract_already_signed_commits_to_its_minimum_whatever_the_step():
 
     assert verify(problem, plan(70.0, 100.0)).failed() == ()
     assert verify(problem, plan(120.0, 120.0)).failed() == ("contracts",)
+
+
+def test_a_term_owes_from_the_end_of_the_horizon_to_its_own():
+    """2 periods of 500 h, both of month 0; 2 months to hour 1,460: inside 40 · 1,000 / 730, beyond 40 · 460 / 730."""
+    problem = problem_of(
+        "min_usd_per_month: 40, term_months: 2", demand="[1, 0]", horizon="{periods: 2, period_h: 500}"
+    )
+    inside = 40 * 1000 / 730
+    stated = {"committed_usd_per_month": 40.0, "beyond_horizon_usd": 40 * 460 / 730}
+    plan = plan_for(
+        problem,
+        routes=[route("w", "c", "m", 1.0, (1.0, 1e6, 0.0))],
+        contracts=[contract(end_month=2, committed_usd_per_month=40.0)],
+        commitments=[month(1e6, 2.0, inside, 2 / inside, **stated)],
+        cost_lines=[line("c", "commitment", inside)],
+    )
+    assert verify(problem, plan).failed() == ()

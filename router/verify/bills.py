@@ -167,21 +167,16 @@ def _all_units(tiers: Sequence[Tier], tokens: float, part: float) -> float:
     )
 
 
-def beyond_usd(case: Case, offer: Offer, row: Contract, future: Future) -> list[tuple[float, float]]:
-    """What a term owes after the horizon: (hours to the month's start, USD), the rest of a cut month first.
+def beyond_usd(case: Case, offer: Offer, row: Contract, future: Future) -> float:
+    """What a term owes after the horizon, undiscounted: its minimum for the hours from there to its end.
 
     A contract without a term ends with the horizon, and so does one signed before that states no later end.
     """
     commitment = offer.commitment
-    if commitment is None or commitment.term_months is None or row.end_month < case.months:
-        return []
-    if row.signed_by == "before" and row.end_month == case.months:
-        return []
-    committed, price = committed_of(row, commitment), future.price_of(offer.name)
-    monthly = amount_owed(offer, committed, 0.0, 0.0, 1.0, price)
-    last = case.months - 1
-    rest = max(0.0, 1.0 - case.month_h[last] / MONTH_H)
-    owed = [(case.horizon_h, monthly * rest)] if rest > 1e-12 else []
+    if commitment is None or commitment.term_months is None:
+        return 0.0
+    if row.signed_by == "before" and row.end_month <= case.months:
+        return 0.0
     end = min(row.end_month, case.months + commitment.term_months)
-    owed += [(month * MONTH_H, monthly) for month in range(case.months, end)]
-    return owed
+    monthly = amount_owed(offer, committed_of(row, commitment), 0.0, 0.0, 1.0, future.price_of(offer.name))
+    return monthly * case.beyond_h(end) / MONTH_H

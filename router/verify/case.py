@@ -121,6 +121,10 @@ class Case:
         """The future that a row speaks of."""
         return self._by_row_name[scenario]
 
+    def beyond_h(self, end_month: int) -> float:
+        """Hours from the end of the horizon to the start of a month."""
+        return max(0.0, end_month * MONTH_H - self.horizon_h)
+
     def provider(self, offer: str) -> str:
         return self.offers[offer].provider
 

@@ -8,7 +8,6 @@ none        `overage: none`: used ≤ committed · month's hours / 730
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -149,7 +148,7 @@ def _check_beyond(case: Case, plan: PlanRows, rows: dict[BillKey, Settlement], l
         owed: dict[str, float] = defaultdict(float)
         for contract in plan.contracts:
             offer = case.offers[contract.offer]
-            owed[contract.offer] += math.fsum(usd for _, usd in beyond_usd(case, offer, contract, future))
+            owed[contract.offer] += beyond_usd(case, offer, contract, future)
         for (name, month, scenario), row in rows.items():
             if scenario == future.name and (month == case.months - 1 or row.beyond_horizon_usd != 0):
                 ledger.money(

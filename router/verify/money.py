@@ -10,7 +10,8 @@
 
 A period's costs are discounted by its start, a month's by the start of its first period. A scenario's price
 multiplier scales an offer's prices, not a committed amount of USD and not energy. Terms that outlast the
-horizon are charged for their part inside it, or in full (`policy.end_of_horizon`), the rest at its own time.
+horizon are charged for their part inside it, or in full (`policy.end_of_horizon`), the rest with the last
+period.
 """
 
 from __future__ import annotations
@@ -113,9 +114,9 @@ def _minima(case: Case, future: Future, plan: PlanRows, parts: Parts, first: lis
         first.append(amount_owed(offer, committed * part, 0.0, 0.0, part, price) * case.month_weight[month])
     if case.problem.policy.end_of_horizon == "charge_in_full":
         for row in plan.contracts:
-            for start_h, usd in beyond_usd(case, case.offers[row.offer], row, future):
-                parts[row.offer, "commitment"].append(usd * case.discount(start_h))
-                first.append(usd * case.discount(start_h))
+            usd = beyond_usd(case, case.offers[row.offer], row, future) * case.period_weight[-1]
+            parts[row.offer, "commitment"].append(usd)
+            first.append(usd)
 
 
 def _instances(
@@ -190,26 +191,15 @@ def _terms(case: Case, future: Future, plan: PlanRows, parts: Parts, first: list
         if instances is None or instances.term_months is None:
             continue
         term_h = instances.term_months * MONTH_H
-        end = row.month + instances.term_months
-        inside_h = math.fsum(case.month_h[row.month : end])
-        outlasts = end >= case.months and inside_h < term_h
-        part = inside_h / term_h if outlasts and not in_full else 1.0
+        beyond_h = case.beyond_h(row.month + instances.term_months)
         price = future.price_of(row.offer) * row.count
-        amounts = [instances.upfront_usd * price * part * case.month_weight[row.month]]
-        if outlasts and in_full:
-            amounts += [
-                instances.usd_per_h * price * hours * case.discount(start_h)
-                for start_h, hours in _hours_beyond(case, end)
-            ]
+        upfront = instances.upfront_usd * price * case.month_weight[row.month]
+        if in_full:
+            amounts = [upfront, instances.usd_per_h * price * beyond_h * case.period_weight[-1]]
+        else:
+            amounts = [upfront * (1.0 - beyond_h / term_h)]
         parts[row.offer, "instances"] += amounts
         first += amounts
-
-
-def _hours_beyond(case: Case, end_month: int) -> list[tuple[float, float]]:
-    """(start, hours) of the rest of a cut last month and of every month after it until a term's end."""
-    rest = MONTH_H - case.month_h[-1]
-    found = [(case.horizon_h, rest)] if rest > 1e-9 else []
-    return found + [(month * MONTH_H, MONTH_H) for month in range(case.months, end_month)]
 
 
 def check_lines(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> None:
