@@ -1,6 +1,7 @@
 """scipy.optimize.milp: HiGHS by another door and in another version, so it checks our own hand-over.
 
-It gives no duals, and of an LP that was stopped early not even the point.
+It gives no duals, and of an LP that was stopped early not even the point. HiGHS 1.12 in scipy 1.18 ends a few
+small MILPs with "Solve error" and a line on the process's stdout: `Stop.ERROR`, and a reason not to use it daily.
 """
 
 from __future__ import annotations

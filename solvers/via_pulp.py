@@ -69,6 +69,16 @@ _REMEDIES = {
     "GUROBI_CMD": "put the program `gurobi_cl` on PATH",
 }
 
+_WITHOUT_PRESOLVE: dict[str, dict[str, object]] = {
+    "COIN_CMD": {"presolve": False},
+    "HiGHS": {"presolve": "off"},
+}
+
+#: CBC says so in its log, and then calls the changed point optimal all the same.
+_SPOILT = "Postprocessing changed objective"
+_NO_PREPROCESSING = "preprocess off"
+WITHOUT_POINT = "a point that is not feasible was left out"
+
 
 def solver_names() -> tuple[str, ...]:
     """PuLP's names, each once."""
@@ -138,13 +148,17 @@ class PulpBackend:
             keywords["warmStart"] = True
             model.suggest(point)
         built = perf_counter()
-        raw, outcome = self._run(model, keywords, options)
+        raw, outcome, log = self._run(model, keywords, options)
         stats = Stats(self.NAME, raw, hand_over_s=built - begin, solve_s=perf_counter() - built)
-        answer = _answer(
-            program, model, outcome, options, size(program, replace(stats, warnings=tuple(notes)))
-        )
-        doubt = {"presolve": "off"} if self.solver == "HiGHS" else None
-        return settled(program, options, answer, self.solve, doubt)
+        stats = size(program, replace(stats, warnings=tuple(notes)))
+        answer = _answer(program, model, outcome, options, stats)
+        if self.solver == "COIN_CMD" and (_SPOILT in log or WITHOUT_POINT in answer.stats.warnings):
+            again = _without_preprocessing(options, stats.solve_s)
+            if again is not None:
+                found = self.solve(program, again, start)
+                noted = (*found.stats.warnings, "solved again: preprocessing had spoilt the answer")
+                return replace(found, stats=replace(found.stats, warnings=noted))
+        return settled(program, options, answer, self.solve, _WITHOUT_PRESOLVE.get(self.solver))
 
     def _keywords(self, options: SolveOptions, program: LinearProgram) -> tuple[dict[str, Any], list[str]]:
         """The options under this solver's names. One it cannot take is refused unless it is the default."""
@@ -193,8 +207,8 @@ class PulpBackend:
             _try_on_highs(made, self.NAME)
         return made
 
-    def _run(self, model: _Model, keywords: dict[str, Any], options: SolveOptions) -> tuple[str, Any]:
-        """PuLP's own record of the run, None if the solver failed or was interrupted."""
+    def _run(self, model: _Model, keywords: dict[str, Any], options: SolveOptions) -> tuple[str, Any, str]:
+        """(what to call the ending, PuLP's own record of the run or our `Stop` without one, the log)."""
         with tempfile.TemporaryDirectory(prefix="solvers-") as folder:
             log = Path(folder) / "log"
             if "logPath" in self._accepts:
@@ -206,22 +220,38 @@ class PulpBackend:
                 with _own_scheduler(self.solver), contextlib.redirect_stdout(sys.stderr):
                     outcome = model.problem.solve(solver)
             except KeyboardInterrupt:
-                return "interrupted", Stop.INTERRUPTED
+                return "interrupted", Stop.INTERRUPTED, ""
             except pulp.PulpError as error:
-                self._refused_in(log, options)
-                return f"{type(error).__name__}: {error}", Stop.ERROR
+                self._refused_in(_text(log), options)
+                return f"{type(error).__name__}: {error}", Stop.ERROR, _text(log)
             finally:
-                if options.log and log.exists():
-                    sys.stderr.write(log.read_text(errors="replace"))
-            self._refused_in(log, options)
-        return f"{outcome.status_str}, {'a' if outcome.has_solution else 'no'} solution", outcome
+                if options.log:
+                    sys.stderr.write(_text(log))
+            text = _text(log)
+        self._refused_in(text, options)
+        return f"{outcome.status_str}, {'a' if outcome.has_solution else 'no'} solution", outcome, text
 
-    def _refused_in(self, log: Path, options: SolveOptions) -> None:
+    def _refused_in(self, log: str, options: SolveOptions) -> None:
         """Of an option that CBC does not know, only its log tells; older versions go on without it."""
-        text = log.read_text(errors="replace") if log.exists() else ""
-        for line in text.splitlines():
+        for line in log.splitlines():
             if line.startswith(("No match for", "Unrecognized parameter")):
                 raise OptionRejected(self.NAME, "options", options.native.get("options"), line.strip())
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
+def _without_preprocessing(options: SolveOptions, spent_s: float) -> SolveOptions | None:
+    """The options of a second run in the time that is left; None if this was it."""
+    given = options.native.get("options", [])
+    if not isinstance(given, list) or _NO_PREPROCESSING in given:
+        return None
+    left = options.time_limit_s
+    left = None if left is None else max(1e-3, left - spent_s)
+    return replace(
+        options, time_limit_s=left, native={**options.native, "options": [*given, _NO_PREPROCESSING]}
+    )
 
 
 def _try_on_highs(keywords: dict[str, Any], solver: str) -> None:
@@ -335,7 +365,7 @@ def _answer(
     point = model.point() if outcome.has_solution else None
     if point is not None and not is_feasible(program, point):
         point = None
-        stats = replace(stats, warnings=(*stats.warnings, "a point that is not feasible was left out"))
+        stats = replace(stats, warnings=(*stats.warnings, WITHOUT_POINT))
     if stop is Stop.OPTIMAL and point is None:
         stop = Stop.UNKNOWN
     value = None if point is None else program.objective(point)

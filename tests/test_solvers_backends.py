@@ -144,6 +144,16 @@ def test_presolve_that_calls_an_unbounded_program_infeasible(name: str) -> None:
     assert found.stats.warnings in ((), (WRONG,))
 
 
+def test_preprocessing_that_spoils_the_optimum() -> None:
+    """min x, x − 4y + z ≥ 0, z ≥ −1 whole: 0, by x = y = z = 0. CBC of 2026-03: x = 1, z = −1, "optimal"."""
+    case = program(
+        [1, 0, 0], [[1, -4, 1]], [0], [INF], lower=[0, 0, -1], upper=[INF, 1, INF], integer=[0, 0, 1]
+    )
+    found = solve(case, "pulp:COIN_CMD")
+    assert found.stop is Stop.OPTIMAL
+    assert found.objective == approx(0)
+
+
 def test_a_wrong_infeasible_is_never_passed_on() -> None:
     """A solver that keeps saying so, while it finds a point for another objective: unknown, with the point."""
 

@@ -1,13 +1,14 @@
 """Second thoughts about "infeasible".
 
 A program is called "infeasible or unbounded" when presolve proved only that its dual has no solution. And
-HiGHS 1.15.1 calls an unbounded LP with duplicate rows infeasible:
+some call an unbounded LP plainly infeasible: CBC (2026-03), and HiGHS 1.15.1 with duplicate rows,
 
     min −y,   0 ≤ y − x − z,   y − x − z ≤ 1,   x, y ≥ 0,   0 ≤ z ≤ 1
 
 Both are settled by asking for any feasible point at all (cost 0), which takes presolve a moment. With a
 point, the first means unbounded (also for integers, data being rational: Meyer 1974), and the second was
-wrong: the program is then solved again without presolve.
+wrong: then a direction in which the cost falls for ever means unbounded, and if there is none, the program
+is solved again without presolve.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import LinearProgram
 from solvers.core.result import Solution, Stop
 
-WRONG = "presolve wrongly called it infeasible; solved again without"
+WRONG = "the solver called it infeasible, wrongly"
 
 
 def settled(
@@ -64,5 +65,19 @@ def settled(
     answer = replace(answer, point=point, objective=program.objective(point))
     if unclear:
         return told(replace(answer, stop=Stop.UNBOUNDED))
+    steepest = again(_directions(program), without_presolve or {}).objective
+    if steepest is not None and steepest < -1e-6 * float(np.abs(program.cost).max()):
+        return told(replace(answer, stop=Stop.UNBOUNDED), WRONG)
     third = again(program, without_presolve or {})
     return told(replace(answer, stop=Stop.UNKNOWN) if third.stop is Stop.INFEASIBLE else third, WRONG)
+
+
+def _directions(program: LinearProgram) -> LinearProgram:
+    """The directions that stay feasible for ever, in a box of ±1: bounded, and 0 is one of them."""
+    box = program.with_bounds(
+        col_lower=np.where(np.isfinite(program.col_lower), 0.0, -1.0),
+        col_upper=np.where(np.isfinite(program.col_upper), 0.0, 1.0),
+        row_lower=np.where(np.isfinite(program.row_lower), 0.0, -np.inf),
+        row_upper=np.where(np.isfinite(program.row_upper), 0.0, np.inf),
+    )
+    return box.with_cost(program.cost).relax()
