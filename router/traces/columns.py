@@ -1,0 +1,152 @@
+"""Which column of a trace is which: named by the user, else found by the names that logs and datasets use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.errors import InputError, Issue, nearest
+
+USUAL: Mapping[str, tuple[str, ...]] = {
+    "timestamp": (
+        "timestamp",
+        "start_s",
+        "start_time",
+        "startTime",
+        "start",
+        "arrival_time",
+        "arrival_timestamp",
+        "arrived_at",
+        "request_time",
+        "created_at",
+        "created",
+        "datetime",
+        "time",
+        "date",
+    ),
+    "prompt_tokens": (
+        "prompt_tokens",
+        "ContextTokens",
+        "input_tokens",
+        "request_tokens",
+        "prompt_tokens_mean",
+        "input_tokens_mean",
+        "input_length",
+        "prompt_length",
+        "input_len",
+        "prompt_len",
+    ),
+    "completion_tokens": (
+        "completion_tokens",
+        "GeneratedTokens",
+        "output_tokens",
+        "response_tokens",
+        "completion_tokens_mean",
+        "output_tokens_mean",
+        "output_length",
+        "completion_length",
+        "output_len",
+        "completion_len",
+    ),
+    "requests": ("requests", "num_requests", "request_count", "api_requests", "num_model_requests"),
+    "requests_with_lengths": ("requests_with_lengths",),
+    "arrival_cv": ("arrival_cv",),
+}
+"""Names in order of preference. Case, spaces and underscores do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The columns a user names; None: find it."""
+
+    timestamp: str | None = None
+    prompt_tokens: str | None = None
+    completion_tokens: str | None = None
+    requests: str | None = None
+    requests_with_lengths: str | None = None
+    tokens_are: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Positions of the columns in a row; None where there is none.
+
+    requests None: one row a request. means: a period's tokens are means per request, not totals.
+    """
+
+    header: tuple[str, ...]
+    timestamp: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    requests: int | None
+    requests_with_lengths: int | None
+    arrival_cv: int | None
+    means: bool
+
+    def label(self, name: str, file: str) -> int:
+        """The column of a filter. Raises InputError."""
+        return _position(self.header, name, file)
+
+    def describe(self) -> str:
+        """For notes: `TIMESTAMP, ContextTokens, GeneratedTokens`."""
+        used = (
+            self.timestamp,
+            self.requests,
+            self.requests_with_lengths,
+            self.prompt_tokens,
+            self.completion_tokens,
+        )
+        return ", ".join(self.header[i] for i in used if i is not None)
+
+
+def columns_of(header: Sequence[str], named: Named, file: str) -> Columns:
+    """Positions of all columns. Raises InputError for one that is named and not there, or no time at all."""
+    header = tuple(name.strip() for name in header)
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    if repeated:
+        raise InputError(Issue((), f"column {repeated[0]} stands in the header twice", file=file, line=1))
+
+    def find(kind: str) -> int | None:
+        name = getattr(named, kind, None)
+        return _usual(header, kind) if name is None else _position(header, name, file)
+
+    timestamp = find("timestamp")
+    if timestamp is None:
+        hint = f"name it with timestamp_column; the file has {', '.join(header)}"
+        if len(header) == 1:
+            hint = "columns are separated by commas"
+        raise InputError(Issue((), "no column looks like a time", file=file, line=1, hint=hint))
+    prompt, completion = find("prompt_tokens"), find("completion_tokens")
+    requests = find("requests")
+    means = named.tokens_are == "means"
+    if named.tokens_are is None and requests is not None:
+        endings = [_plain(header[i]).endswith("mean") for i in (prompt, completion) if i is not None]
+        means = bool(endings) and all(endings)
+    return Columns(
+        header=header,
+        timestamp=timestamp,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        requests=requests,
+        requests_with_lengths=find("requests_with_lengths") if requests is not None and not means else None,
+        arrival_cv=find("arrival_cv") if requests is not None else None,
+        means=means,
+    )
+
+
+def _position(header: Sequence[str], name: str, file: str) -> int:
+    if name in header:
+        return list(header).index(name)
+    raise InputError(Issue((), "no such column", name, nearest(name, header), file=file, line=1))
+
+
+def _usual(header: Sequence[str], kind: str) -> int | None:
+    plain = [_plain(name) for name in header]
+    for name in USUAL[kind]:
+        if _plain(name) in plain:
+            return plain.index(_plain(name))
+    return None
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())

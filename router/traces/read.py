@@ -1,0 +1,333 @@
+"""A trace file as arrays: streamed in blocks, fast where all is well, and exact about the line where it is not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from itertools import islice
+from pathlib import Path as FilePath
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from router.errors import InputError, Issue
+from router.traces.columns import Columns, Named, columns_of
+
+Floats = npt.NDArray[np.float64]
+
+BLOCK = 20_000  # rows parsed at once
+SHOWN = 10  # wrong rows told of before reading stops
+HOUR_US = 3.6e9
+US = 1e6  # timestamps are whole microseconds in a double, exact until the year 2255
+EPOCH_S, EPOCH_MS, EPOCH_US = (
+    1e8,
+    1e11,
+    1e14,
+)  # a plain number from here on is an epoch, in s, ms, µs; below: seconds
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of text: the number of each row's value, and the values in order of appearance."""
+
+    codes: npt.NDArray[np.int32]
+    values: tuple[str, ...]
+
+    def among(self, wanted: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows that have one of these values."""
+        found = np.array([value in wanted for value in self.values], dtype=bool)
+        return found[self.codes]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a trace.
+
+    at_us               (N,) µs since 1970 in UTC, or since the start of the horizon where `relative`
+    requests            (N,) 1 in a record of single requests
+    prompt, completion  (N,) tokens of the row in total; NaN where not recorded
+    with_lengths        (N,) requests that the tokens cover; 0 where none are recorded
+    arrival_cv          (N,) NaN where not recorded
+    ambiguous           rows whose local time the clocks showed twice or not at all
+    """
+
+    file: str
+    columns: Columns
+    relative: bool
+    at_us: Floats
+    requests: Floats
+    prompt: Floats
+    completion: Floats
+    with_lengths: Floats
+    arrival_cv: Floats
+    labels: dict[str, Labels]
+    ambiguous: int
+
+    @property
+    def single(self) -> bool:
+        """One row a request."""
+        return self.columns.requests is None
+
+    @cached_property
+    def step_h(self) -> float | None:
+        """The median distance between timestamps; None for single requests or a single time."""
+        if self.single:
+            return None
+        stamps = np.unique(self.at_us)
+        return float(np.median(np.diff(stamps))) / HOUR_US if len(stamps) > 1 else None
+
+    def only(self, mine: npt.NDArray[np.bool_]) -> Table:
+        """Some of the rows."""
+        return replace(
+            self,
+            at_us=self.at_us[mine],
+            requests=self.requests[mine],
+            prompt=self.prompt[mine],
+            completion=self.completion[mine],
+            with_lengths=self.with_lengths[mine],
+            arrival_cv=self.arrival_cv[mine],
+            labels={name: Labels(one.codes[mine], one.values) for name, one in self.labels.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+def read_table(
+    path: FilePath, named: Named, zone: str, labels: Sequence[str] = (), shown: str | None = None
+) -> Table:
+    """The rows of a CSV or CSV.gz file; `zone` is that of timestamps without offset.
+
+    Raises InputError with file and line for everything that is not as it should be.
+    """
+    try:
+        state = path.stat()
+        return _read(path, state.st_mtime_ns, state.st_size, named, zone, tuple(labels), shown or str(path))
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise InputError(Issue((), f"cannot be read: {error}", file=shown or str(path))) from None
+    except UnicodeDecodeError:
+        raise InputError(Issue((), "is not UTF-8 text", file=shown or str(path))) from None
+
+
+@lru_cache(maxsize=4)  # a hundred workloads of one file read it once
+def _read(
+    path: FilePath, mtime_ns: int, size: int, named: Named, zone: str, labels: tuple[str, ...], file: str
+) -> Table:
+    with open_text(path) as text:
+        reader = csv.reader(text)
+        try:
+            header = next(reader, [])
+            if not any(header):
+                raise InputError(Issue((), "is empty", file=file))
+            columns = columns_of(header, named, file)
+            builder = _Builder(
+                file, columns, ZoneInfo(zone), {name: columns.label(name, file) for name in labels}
+            )
+            while True:
+                before = reader.line_num
+                rows = list(islice(reader, BLOCK))
+                if not rows:
+                    break
+                builder.add(rows, _lines(before, rows, reader.line_num))
+        except csv.Error as error:
+            raise InputError(Issue((), f"is not CSV: {error}", file=file, line=reader.line_num)) from None
+    return builder.table()
+
+
+def open_text(path: FilePath) -> TextIO:
+    """A plain or gzipped text, byte order mark and any line ends taken off; told by content, not by name."""
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    if zipped:
+        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _lines(before: int, rows: list[list[str]], last: int) -> list[int]:
+    """The line on which each row starts; fields with line ends in them are rare, and looked for only then."""
+    if last == before + len(rows):
+        return list(range(before + 1, last + 1))
+    lines, line = [], before + 1
+    for row in rows:
+        lines.append(line)
+        line += 1 + sum(text.count("\n") for text in row)
+    return lines
+
+
+@dataclass
+class _Builder:
+    file: str
+    columns: Columns
+    zone: ZoneInfo
+    labels: dict[str, int]
+    relative: bool | None = None
+    ambiguous: int = 0
+    parts: list[tuple[Floats, ...]] = field(default_factory=list)
+    codes: dict[str, list[npt.NDArray[np.int32]]] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+
+    def add(self, rows: list[list[str]], lines: list[int]) -> None:
+        """Parse a block; a row that is wrong ends the reading, with all wrong rows of its block."""
+        width = len(self.columns.header)
+        lines = [line for line, row in zip(lines, rows, strict=True) if row]  # empty lines are no rows
+        rows = [row for row in rows if row]
+        for line, row in zip(lines, rows, strict=True):
+            if len(row) != width:
+                rule = f"has {len(row)} fields where the header has {width}"
+                self.issues.append(Issue((), rule, file=self.file, line=line))
+        self._stop()
+        if not rows:
+            return
+        columns = list(zip(*rows, strict=True))
+        at = self._times(columns[self.columns.timestamp], lines)
+        requests = self._numbers(self.columns.requests, columns, lines, needed=True)
+        prompt = self._numbers(self.columns.prompt_tokens, columns, lines)
+        completion = self._numbers(self.columns.completion_tokens, columns, lines)
+        covered = self._numbers(self.columns.requests_with_lengths, columns, lines)
+        arrival_cv = self._numbers(self.columns.arrival_cv, columns, lines)
+        self._stop()
+        if self.columns.requests is None:
+            requests = np.ones(len(rows))
+        self.parts.append((at, requests, prompt, completion, covered, arrival_cv))
+        for name, position in self.labels.items():
+            known = self.values.setdefault(name, {})
+            codes = [known.setdefault(text.strip(), len(known)) for text in columns[position]]
+            self.codes.setdefault(name, []).append(np.array(codes, dtype=np.int32))
+
+    def table(self) -> Table:
+        if not self.parts:
+            raise InputError(Issue((), "has a header and no rows", file=self.file))
+        at, requests, prompt, completion, covered, arrival_cv = (
+            np.concatenate(column) for column in zip(*self.parts, strict=True)
+        )
+        recorded = ~(np.isnan(prompt) & np.isnan(completion))
+        with_lengths = np.where(
+            recorded, requests if self.columns.requests_with_lengths is None else covered, 0.0
+        )
+        if self.columns.means:
+            prompt, completion = prompt * requests, completion * requests
+        return Table(
+            file=self.file,
+            columns=self.columns,
+            relative=bool(self.relative),
+            at_us=at,
+            requests=requests,
+            prompt=prompt,
+            completion=completion,
+            with_lengths=np.nan_to_num(with_lengths),
+            arrival_cv=arrival_cv,
+            labels={
+                name: Labels(np.concatenate(self.codes[name]), tuple(self.values[name]))
+                for name in self.labels
+            },
+            ambiguous=self.ambiguous,
+        )
+
+    def _numbers(
+        self, position: int | None, columns: list[tuple[str, ...]], lines: list[int], *, needed: bool = False
+    ) -> Floats:
+        """A column of counts; empty cells are NaN unless needed."""
+        if position is None:
+            return np.full(len(lines), np.nan)
+        texts = columns[position]
+        try:
+            numbers = np.array(list(map(float, texts)), dtype=np.float64)
+            if np.isfinite(numbers).all() and (numbers >= 0).all():
+                return numbers
+        except ValueError:
+            pass
+        name = self.columns.header[position]
+        return np.array(
+            [self._number(text, name, line, needed) for text, line in zip(texts, lines, strict=True)]
+        )
+
+    def _number(self, text: str, name: str, line: int, needed: bool) -> float:
+        rule = "must be a number"
+        if not text.strip():
+            if not needed:
+                return math.nan
+            rule = "must not be empty; leave the row out, and say with gaps what that means"
+        else:
+            try:
+                number = float(text)
+                if math.isfinite(number) and number >= 0:
+                    return number
+                rule = "must be at least 0" if number < 0 else "must be a finite number"
+            except ValueError:
+                pass
+        self._wrong(name, text, line, rule)
+        return math.nan
+
+    def _times(self, texts: tuple[str, ...], lines: list[int]) -> Floats:
+        """µs of a block's timestamps."""
+        try:
+            return self._plain_numbers(np.array(list(map(float, texts)), dtype=np.float64), texts, lines)
+        except ValueError:
+            pass
+        made = np.array([self._time(text, line) for text, line in zip(texts, lines, strict=True)])
+        return np.rint(made * US)
+
+    def _plain_numbers(self, numbers: Floats, texts: tuple[str, ...], lines: list[int]) -> Floats:
+        size = np.abs(numbers)
+        relative = size < EPOCH_S
+        if self.relative is None:
+            self.relative = bool(relative[0])
+        for i in np.flatnonzero((relative != self.relative) | ~np.isfinite(numbers))[:SHOWN]:
+            self._wrong_time(texts[i], lines[i])
+        scale = np.select([size < EPOCH_MS, size < EPOCH_US], [US, 1e3], 1.0)
+        made: Floats = np.rint(numbers * scale)
+        return made
+
+    def _time(self, text: str, line: int) -> float:
+        """Seconds since 1970 of one ISO timestamp; a number among dates is wrong."""
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            self._wrong_time(text, line)
+            return math.nan
+        if self.relative is None:
+            self.relative = False
+        if self.relative:
+            self._wrong_time(text, line)
+            return math.nan
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.zone)
+            if (
+                moment.utcoffset() != moment.replace(fold=1).utcoffset()
+            ):  # shown twice, or skipped by the clocks
+                self.ambiguous += 1
+        try:
+            return moment.timestamp()
+        except (OverflowError, ValueError):
+            self._wrong_time(text, line)
+            return math.nan
+
+    def _wrong_time(self, text: str, line: int) -> None:
+        if self.relative is None:
+            rule = "must be a time like 2026-12-01T06:00:00, an epoch, or seconds from the start"
+        else:
+            kind = "seconds from the start" if self.relative else "a date and time"
+            rule = f"must be {kind}, as in the rows before"
+        self._wrong(self.columns.header[self.columns.timestamp], text, line, rule)
+
+    def _wrong(self, name: str, text: str, line: int, rule: str) -> None:
+        if len(self.issues) < SHOWN:
+            self.issues.append(Issue((name,), rule, text, file=self.file, line=line))
+
+    def _stop(self) -> None:
+        if self.issues:
+            raise InputError(sorted(self.issues[:SHOWN], key=lambda issue: issue.line or 0))
+
+
+def zone_text(moment_us: float, zone: str) -> str:
+    """A moment as people write it, in a zone."""
+    return datetime.fromtimestamp(moment_us / US, UTC).astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")
