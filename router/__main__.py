@@ -1,2 +1,8 @@
 """`python -m router` and the `router` script."""
-def main() -> None: ...
+
+from router.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

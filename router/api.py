@@ -7,6 +7,7 @@ table = compare("problem.yaml")         every offer alone, side by side
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from problems.core.encode import Encoded, encode
 from router.catalogue import load_problem
@@ -19,7 +20,10 @@ from router.schema import Generated, Problem
 from router.verify import Verification, verify
 from solvers import SolveOptions
 
-__all__ = ["encode_problem", "load", "scenario_of", "solve", "verify_plan"]
+if TYPE_CHECKING:
+    from router.comparison import Comparison
+
+__all__ = ["compare", "encode_problem", "load", "scenario_of", "solve", "verify_plan", "with_offers"]
 
 DEFAULT_SOLVER = "highs"
 
@@ -44,6 +48,19 @@ def solve(
     encoded = encode_problem(loaded, scenario)
     found = optimise(encoded, solver, options or SolveOptions())
     return publish(loaded, encoded, found)
+
+
+def compare(
+    problem: Problem | str | Path,
+    *,
+    solver: str = DEFAULT_SOLVER,
+    options: SolveOptions | None = None,
+    scenario: str | None = None,
+) -> Comparison:
+    """Every offer alone, side by side; see `router.comparison`."""
+    from router.comparison import compare as side_by_side  # built on this module
+
+    return side_by_side(problem, solver=solver, options=options, scenario=scenario)
 
 
 def encode_problem(

@@ -168,15 +168,13 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `extra` sections stand at the top level."""
-        made = _plain(self)
+        made = plain(self)
         extra = made.pop("extra")
         return {**made, **extra, "schema": SCHEMA, "cost_usd_per_month": self.cost_usd_per_month}
 
     def to_json(self) -> str:
         """Keys sorted, so that equal plans are equal to the byte."""
-        return (
-            json.dumps(self.to_dict(), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        )
+        return to_json(self.to_dict())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
@@ -225,13 +223,19 @@ def _row(kind: type, row: Mapping[str, Any], where: str) -> Any:
         raise ValueError(f"{where}: {error}") from error
 
 
-def _plain(value: Any) -> Any:
+def to_json(value: Any) -> str:
+    """Rows and mappings as JSON: keys sorted, no NaN."""
+    return json.dumps(plain(value), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Plain JSON values; what is not finite becomes null."""
     if dataclasses.is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

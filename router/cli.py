@@ -1,0 +1,123 @@
+"""The command line: which commands there are, and how every run ends. No arithmetic; nothing heavy is imported here.
+
+    0  done      2  input wrong      4  no plan within the limits   6  the plan failed its check
+    1  our bug   3  infeasible       5  solver failed               7  another run holds the lock
+    130  stopped by Ctrl-C           141  nobody reads the output any more
+
+stdout carries the answer, stderr the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from router.commands import contents, planning, plans, reference
+from router.errors import InputError, RouterError
+
+BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="llm-inference-planner", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Plan who serves which LLM workload, on what and under which contract, at least cost, with proof.
+
+    To begin: router examples copy quickstart && router solve quickstart.yaml
+    """
+
+
+for command in (
+    planning.solve,
+    planning.compare,
+    plans.verify,
+    plans.report,
+    plans.diff,
+    contents.export,
+    reference.schema,
+    reference.solvers,
+    reference.examples,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The `router` script."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One run with its exit code; whatever goes wrong is told in one piece, and as JSON too where that was asked."""
+    machine = "--json" in arguments
+    verbose = "-v" in arguments or "--verbose" in arguments
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+        return code
+    except RouterError as error:
+        issues = [issue.as_dict() for issue in error.issues] if isinstance(error, InputError) else []
+        return _failed(type(error).__name__, str(error), error.exit_code, machine, issues)
+    except click.ClickException as error:
+        hint = _usage_hint(error)
+        return _failed("UsageError", error.format_message() + hint, error.exit_code, machine)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("Interrupted", "stopped; nothing was written.", INTERRUPTED, machine)
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as error:  # click's own way of ending on a closed pipe
+        return _unread() if error.code == 1 else int(error.code or 0)
+    except MemoryError:
+        return _failed(
+            "OutOfMemory", "out of memory: the problem is too large for this machine.", BUG, machine
+        )
+    except Exception as error:
+        return _bug(error, machine, verbose)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    code = cli.main(args=list(arguments), prog_name="router", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    if isinstance(error, click.UsageError) and error.ctx is not None and error.ctx.command is not cli:
+        return f"\n  {error.ctx.get_usage()}\n  `{error.ctx.command_path} --help` lists the options."
+    return ""
+
+
+def _bug(error: Exception, machine: bool, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    told = f"unexpected {type(error).__name__}: {error}\n  This is a bug of the planner; please report it"
+    told += "." if verbose else ", with what the same command prints with -v."
+    return _failed(type(error).__name__, told, BUG, machine)
+
+
+def _failed(
+    kind: str, message: str, code: int, machine: bool, issues: Sequence[dict[str, str | int | None]] = ()
+) -> int:
+    click.echo(f"Error: {message}", err=True)
+    if machine:
+        told = {"kind": kind, "exit_code": code, "message": message, "issues": list(issues)}
+        try:
+            click.echo(json.dumps({"error": told}, ensure_ascii=False, indent=1))
+        except BrokenPipeError:
+            _unread()
+    return code
+
+
+def _unread() -> int:
+    """Whoever read our output has gone; what Python still wants to flush goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    return UNREAD

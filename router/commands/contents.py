@@ -1,0 +1,58 @@
+"""`router export`: a problem's linear program, for other solvers and for reading."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from router.commands.options import (
+    output_option,
+    problem_argument,
+    problem_file,
+    scenario_option,
+    verbose_option,
+)
+from router.commands.terminal import remark
+
+
+@click.group(short_help="The linear program as LP or MPS.")
+def export() -> None:
+    """Write the linear program of a problem for other tools."""
+
+
+@export.command()
+@problem_argument
+@output_option
+@scenario_option
+@verbose_option
+def lp(file: str | None, output: str | None, scenario: str | None, verbose: bool) -> None:
+    """CPLEX LP format: rows and columns by name, to be read by people too."""
+    _write("lp", problem_file(file), output, scenario)
+
+
+@export.command()
+@problem_argument
+@output_option
+@scenario_option
+@verbose_option
+def mps(file: str | None, output: str | None, scenario: str | None, verbose: bool) -> None:
+    """Free MPS format, which every solver reads."""
+    _write("mps", problem_file(file), output, scenario)
+
+
+def _write(form: str, file: str, output: str | None, scenario: str | None) -> None:
+    from router.api import encode_problem, load
+    from router.output import check_writable, written
+    from solvers import to_lp, to_mps
+
+    writer = {"lp": to_lp, "mps": to_mps}[form]
+    if output is not None:
+        check_writable(output)
+    program = encode_problem(load(file), scenario).program
+    if output is None:
+        writer(program, sys.stdout)
+        return
+    with written(output) as target:
+        writer(program, target)
+    remark(f"{program.n_columns:,} columns and {program.n_rows:,} rows written to {output}")

@@ -1,0 +1,15 @@
+"""`router import`: what users already have becomes part of a problem file."""
+
+from __future__ import annotations
+
+import click
+
+from router.commands.import_performance import import_performance
+
+
+@click.group("import")
+def imports() -> None:
+    """Turn benchmark results and other records into parts of a problem file."""
+
+
+imports.add_command(import_performance)

@@ -1,0 +1,113 @@
+"""`router solve` and `router compare`: the commands that plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.commands.options import (
+    json_option,
+    output_option,
+    problem_argument,
+    problem_file,
+    scenario_option,
+    search_from,
+    search_options,
+    verbose_option,
+)
+from router.commands.terminal import progress, remark, say, say_json, say_report
+
+if TYPE_CHECKING:
+    from problems.core.encode import Encoded
+
+
+@click.command(short_help="The plan of least cost, verified.")
+@problem_argument
+@output_option
+@search_options
+@scenario_option
+@json_option
+@verbose_option
+def solve(
+    file: str | None, output: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any
+) -> None:
+    """Find the plan of least cost that keeps every promise, and check it independently.
+
+    With -o the plan is written as JSON, for `router verify`, `report` and `diff`.
+    """
+    file, search = problem_file(file), search_from(**given)
+    from router import api
+    from router.optimise import optimise
+    from router.output import check_writable, write_text
+    from router.publish import publish
+    from router.report import plan_report
+
+    if output is not None:
+        check_writable(output)
+    options = search.options(log=verbose)
+    with progress("planning") as doing:
+        problem = api.load(file)
+        encoded = api.encode_problem(problem, scenario)
+        if verbose:
+            _sizes(encoded)
+        doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
+        found = optimise(encoded, search.solver, options)
+        doing("checking the plan")
+        plan = publish(problem, encoded, found)
+    if output is not None:
+        write_text(output, plan.to_json())
+        remark(f"plan written to {output}")
+    if verbose:
+        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in found.seconds.items()))
+    if machine:
+        say(plan.to_json())
+    else:
+        say_report(plan_report(plan))
+
+
+@click.command(short_help="Every offer alone, side by side.")
+@problem_argument
+@output_option
+@search_options
+@scenario_option
+@json_option
+@verbose_option
+def compare(
+    file: str | None, output: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any
+) -> None:
+    """Price every offer alone with all the work, side by side, or say why it cannot have it.
+
+    Limits such as --time-limit hold for each offer. With -o the table is written as JSON.
+    """
+    file, search = problem_file(file), search_from(**given)
+    from router.comparison import compare as side_by_side
+    from router.output import check_writable, write_text
+    from router.plan import to_json
+    from router.report import comparison_report
+
+    if output is not None:
+        check_writable(output)
+    options = search.options(log=verbose)
+    with progress("comparing") as doing:
+        table = side_by_side(file, solver=search.solver, options=options, scenario=scenario, progress=doing)
+    if output is not None:
+        write_text(output, to_json(table.to_dict()))
+        remark(f"comparison written to {output}")
+    if machine:
+        say_json(table.to_dict())
+    else:
+        say_report(comparison_report(table))
+
+
+def _sizes(encoded: Encoded) -> None:
+    """Rows by family, so that a constraint that vanished is seen."""
+    program = encoded.program
+    kinds = f"{int(program.integer.sum()):,} of them integer"
+    remark(
+        f"{program.n_columns:,} columns, {kinds}; {program.n_rows:,} rows, {program.n_nonzeros:,} non-zeros"
+    )
+    rows: dict[str, int] = {}
+    for family, first, end, _ in encoded.row_families:
+        rows[family] = rows.get(family, 0) + end - first
+    remark("rows by family: " + ", ".join(f"{family} {n:,}" for family, n in rows.items()))

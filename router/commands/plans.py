@@ -1,0 +1,108 @@
+"""`router verify`, `report` and `diff`: the commands that read plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.commands.options import json_option, output_option, verbose_option
+from router.commands.terminal import progress, remark, say, say_json, say_report
+
+if TYPE_CHECKING:
+    from router.plan import Plan
+
+FORMATS = ("table", "markdown", "csv", "json")
+PROMISES_BROKEN = 6
+
+
+@click.command(short_help="Check a plan against its problem.")
+@click.argument("file", metavar="FILE")
+@click.argument("plan", metavar="PLAN")
+@json_option
+@verbose_option
+def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
+    """Check a plan against its problem: every promise, and the cost to the cent.
+
+    Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
+    """
+    from router.api import load
+    from router.plan_file import read_json
+    from router.report import verification_report
+    from router.verify import verify as check
+
+    problem, document = load(file), read_json(plan)
+    with progress("checking"):
+        verdict = check(problem, document)
+    if machine:
+        say_json(verdict)
+    else:
+        say_report(verification_report(verdict, f"{plan} for {file}"))
+    if not verdict.ok:
+        remark(f"Error: {plan} does not keep what {file} asks: {', '.join(verdict.failed())}")
+    return 0 if verdict.ok else PROMISES_BROKEN
+
+
+@click.command(short_help="Show a plan again, in several forms.")
+@click.argument("plan", metavar="PLAN")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--table", metavar="NAME", help="Rows for --format csv: cost_lines (default), routes, instances, …"
+)
+@output_option
+@json_option
+@verbose_option
+def report(plan: str, form: str, table: str | None, output: str | None, machine: bool, verbose: bool) -> None:
+    """Show a plan that was written with `solve -o`: as tables, Markdown, CSV or JSON."""
+    from router.output import check_writable, write_text
+    from router.plan_file import read_plan
+
+    if table is not None and form != "csv":
+        raise click.UsageError("--table goes with --format csv")
+    if output is not None:
+        check_writable(output)
+    made = read_plan(plan)
+    if form == "table" and output is None and not machine:
+        from router.report import plan_report
+
+        say_report(plan_report(made))
+        return
+    text = _in_form(made, "json" if machine else form, table)
+    if output is None:
+        say(text)
+    else:
+        write_text(output, text)
+        remark(f"report written to {output}")
+
+
+@click.command(short_help="What changes between two plans.")
+@click.argument("old", metavar="PLAN")
+@click.argument("new", metavar="PLAN")
+@json_option
+@verbose_option
+def diff(old: str, new: str, machine: bool, verbose: bool) -> None:
+    """Show what changes from one plan to another: cost, shares, instances, contracts."""
+    from router.difference import difference
+    from router.plan_file import read_plan
+    from router.report import difference_report
+
+    change = difference(read_plan(old), read_plan(new))
+    if machine:
+        say_json(change)
+    else:
+        say_report(difference_report(change, f"{old} → {new}"))
+
+
+def _in_form(plan: Plan, form: str, table: str | None) -> str:
+    from router.report import TABLES, plan_report, to_csv, to_markdown, to_text
+
+    if form == "csv":
+        if table is not None and table not in TABLES:
+            raise click.UsageError(f"no table {table!r} in a plan; there are {', '.join(TABLES)}")
+        return to_csv(plan, table or TABLES[0])
+    writers: dict[str, Any] = {
+        "json": lambda: plan.to_json(),
+        "markdown": lambda: to_markdown(plan_report(plan)),
+        "table": lambda: to_text(plan_report(plan)),
+    }
+    return str(writers[form]())

@@ -1,0 +1,294 @@
+"""Every offer alone, side by side: what it would cost to give it all the work, or why it cannot have it.
+
+    table = compare("problem.yaml");   table.offers[0].offer, table.offers[0].cost_usd
+
+An offer's row is the cost of a verified plan over the problem restricted to that offer. Provider shares and
+`min_providers` are left out, because one offer never meets them; everything else holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+from problems.core.admissible import REASONS
+from problems.core.encode import Encoded
+from problems.core.instance import HOURS_PER_MONTH
+from router.api import DEFAULT_SOLVER, encode_problem, load, scenario_of, with_offers
+from router.decode import refused_rows
+from router.errors import Infeasible, NoPlanInTime
+from router.optimise import optimise
+from router.plan import Plan
+from router.publish import publish
+from router.schema import Policy, Problem, Routing, Workload
+from solvers import SolveOptions
+
+LIMITS = "limits"
+"""Admissible, but its quota, its instances, its contract or a budget cannot hold the work."""
+
+NO_PLAN_IN_TIME = "no_plan_in_time"
+"""Neither a plan nor a proof that there is none within the limits given."""
+
+ORDER = (*REASONS, LIMITS, NO_PLAN_IN_TIME)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """One offer with all the work. Money over the horizon, in USD; None: cannot serve, or does not apply.
+
+    instances               most at once, over all pools
+    hours_at_one_instance   that one instance would need for all the work; for offers that state a throughput
+    committed_*             of the contract, per month of 730 h
+    serves                  workloads that it can serve
+    reasons                 why it cannot serve the others: codes of all workloads, and by workload
+    partial_*               what it costs to give it only the workloads that it can serve
+    gap                     how far the cost may be above the best possible
+    """
+
+    offer: str
+    provider: str
+    cost_usd: float | None
+    cost_usd_per_month: float | None = None
+    usd_per_m_tokens: float | None = None
+    instances: float | None = None
+    hours_at_one_instance: float | None = None
+    billed_usd: float | None = None
+    committed_tokens_per_month: float | None = None
+    committed_usd_per_month: float | None = None
+    unserved_usd: float | None = None
+    gap: float | None = None
+    serves: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    reasons_by_workload: Mapping[str, tuple[str, ...]] | None = None
+    partial_cost_usd: float | None = None
+    partial_workloads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The buyer's table: offers that can serve everything first, by cost."""
+
+    name: str
+    horizon_h: float
+    offers: tuple[OfferRow, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "horizon_h": self.horizon_h,
+            "offers": [asdict(row) for row in self.offers],
+            "notes": list(self.notes),
+        }
+
+
+def compare(
+    problem: Problem | str | Path,
+    *,
+    solver: str = DEFAULT_SOLVER,
+    options: SolveOptions | None = None,
+    scenario: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Each offer alone; limits of `options` hold for each. Raises InputError, SolverFailed, CertificateFailed."""
+    loaded = load(problem)
+    whole = encode_problem(loaded, scenario)  # whatever is wrong with the file is said once, with its line
+    chosen = scenario_of(loaded, scenario)
+    refused = _refusals(whole)
+    rows = []
+    for offer in loaded.offers:
+        if progress is not None:
+            progress(offer.name)
+        alone = _Alone(loaded, offer.name, chosen, solver, options or SolveOptions())
+        rows.append(alone.row(offer.provider, refused.get(offer.name, {})))
+    rows.sort(key=_cheapest_first)
+    return Comparison(loaded.name, whole.instance.time.horizon_h, tuple(rows), _notes(loaded))
+
+
+def _cheapest_first(row: OfferRow) -> tuple[bool, float, int, str]:
+    """By cost; then those that cannot serve everything, the most capable first."""
+    return row.cost_usd is None, row.cost_usd or 0.0, -len(row.serves), row.offer
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """The problem with one offer only."""
+
+    problem: Problem
+    offer: str
+    scenario: str | None
+    solver: str
+    options: SolveOptions
+
+    def row(self, provider: str, refused: Mapping[str, tuple[str, ...]]) -> OfferRow:
+        """Its line of the table. `refused` holds the codes of each workload without any admissible route."""
+        needed = [load.name for load in self.problem.workloads if load.unserved_usd_per_m_tokens is None]
+        serves = tuple(load.name for load in self.problem.workloads if load.name not in refused)
+        reasons = {name: codes for name, codes in refused.items() if name in needed or not serves}
+        if not reasons:
+            found = self.plan(tuple(load.name for load in self.problem.workloads))
+            if not isinstance(found, str):
+                return self._priced(provider, serves, refused, *found)
+            return self._unable(provider, (), dict.fromkeys(needed, (found,)))
+        partial = self.plan(serves) if serves else ""
+        if isinstance(partial, str):
+            codes = dict.fromkeys(serves, (partial,)) if serves else {}
+            return self._unable(provider, (), reasons | codes)
+        return self._unable(provider, serves, reasons, partial[0].cost_usd)
+
+    def plan(self, workloads: tuple[str, ...]) -> tuple[Plan, Encoded] | str:
+        """The verified plan for some workloads, or the code of what prevents it."""
+        problem = _restricted(self.problem, self.offer, workloads)
+        encoded = encode_problem(problem, self.scenario)
+        try:
+            return publish(problem, encoded, optimise(encoded, self.solver, self.options)), encoded
+        except Infeasible:
+            return LIMITS
+        except NoPlanInTime:
+            return NO_PLAN_IN_TIME
+
+    def _priced(
+        self,
+        provider: str,
+        serves: tuple[str, ...],
+        refused: Mapping[str, tuple[str, ...]],
+        plan: Plan,
+        encoded: Encoded,
+    ) -> OfferRow:
+        tokens = fsum(row.prompt_tokens + row.completion_tokens for row in plan.routes)
+        contract = next(iter(plan.contracts), None)
+        unserved = fsum(line.usd for line in plan.cost_lines if line.kind == "unserved")
+        return OfferRow(
+            offer=self.offer,
+            provider=provider,
+            cost_usd=plan.cost_usd,
+            cost_usd_per_month=plan.cost_usd * HOURS_PER_MONTH / plan.horizon_h,
+            usd_per_m_tokens=(plan.cost_usd - unserved) / tokens * 1e6 if tokens > 0 else None,
+            instances=_most_instances(plan) if encoded.instance.fleets.offer.size else None,
+            hours_at_one_instance=_hours_at_one_instance(plan, encoded),
+            billed_usd=fsum(row.billed_usd for row in plan.commitments) if contract else None,
+            committed_tokens_per_month=contract.committed_tokens_per_month if contract else None,
+            committed_usd_per_month=contract.committed_usd_per_month if contract else None,
+            unserved_usd=unserved or None,
+            gap=plan.gap,
+            serves=serves,
+            reasons_by_workload=dict(refused),
+        )
+
+    def _unable(
+        self,
+        provider: str,
+        partial: tuple[str, ...],
+        reasons: Mapping[str, tuple[str, ...]],
+        partial_cost_usd: float | None = None,
+    ) -> OfferRow:
+        codes = {code for mine in reasons.values() for code in mine}
+        return OfferRow(
+            offer=self.offer,
+            provider=provider,
+            cost_usd=None,
+            serves=partial,
+            reasons=tuple(sorted(codes, key=ORDER.index)),
+            reasons_by_workload=dict(reasons),
+            partial_cost_usd=partial_cost_usd,
+            partial_workloads=partial,
+        )
+
+
+def _refusals(encoded: Encoded) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Offer → workload that it can serve with no model at all → codes, of the model that comes nearest."""
+    inst = encoded.instance
+    routes = encoded.views[0].routes
+    open_pairs = set(zip(routes.offer.tolist(), routes.workload.tolist(), strict=True))
+    can = {(inst.offers.names[o], inst.workloads.names[w]) for o, w in open_pairs}
+    worked = {inst.workloads.names[w] for view in encoded.views for w in view.cells.workload}
+    nearest: dict[tuple[str, str], tuple[str, ...]] = {}
+    for row in refused_rows(encoded):
+        key = row.offer, row.workload
+        if key in can or row.workload not in worked:
+            continue
+        best = nearest.get(key)
+        if best is None or _distance(row.reasons) < _distance(best):
+            nearest[key] = row.reasons
+    made: dict[str, dict[str, tuple[str, ...]]] = {}
+    for (offer, workload), codes in nearest.items():
+        made.setdefault(offer, {})[workload] = codes
+    return made
+
+
+def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
+    """A model that the offer has, but may not be used here, says more than one that it does not have."""
+    return "model_not_offered" in codes, len(codes)
+
+
+def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Problem:
+    """The problem with one offer and some workloads, without limits on how work is spread over providers."""
+    kept = set(workloads)
+    policy = Policy.model_validate(problem.policy.model_dump() | {"max_share_per_provider": 1.0})
+    return with_offers(problem, {offer}).model_copy(
+        update={
+            "workloads": tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept),
+            "policy": policy,
+        }
+    )
+
+
+def _alone_on(load: Workload, offer: str) -> Workload:
+    allow, deny = load.routing.allow_offers, load.routing.deny_offers
+    denied = offer in deny or (bool(allow) and offer not in allow)
+    routing = Routing(splittable=load.routing.splittable, deny_offers=(offer,) if denied else ())
+    return load.model_copy(update={"routing": routing})
+
+
+def _most_instances(plan: Plan) -> float:
+    by_period: dict[int, float] = {}
+    for row in plan.instances:
+        by_period[row.period] = by_period.get(row.period, 0.0) + row.count
+    return max(by_period.values(), default=0.0)
+
+
+def _hours_at_one_instance(plan: Plan, encoded: Encoded) -> float | None:
+    """Σ routes requests (or tokens) · instance-seconds each, in hours; None where no throughput is stated.
+
+    Where prompts and completions have separate limits, the slower of the two counts.
+    """
+    inst, routes = encoded.instance, encoded.views[0].routes
+    seconds = {
+        (inst.workloads.names[w], inst.models.names[m]): each
+        for w, m, each in zip(routes.workload, routes.model, routes.load_s, strict=True)
+    }
+    if not plan.routes or not all(seconds[row.workload, row.model].any() for row in plan.routes):
+        return None
+    sums = [0.0, 0.0]
+    for row in plan.routes:
+        work = row.prompt_tokens + row.completion_tokens if row.requests is None else row.requests
+        for k, each in enumerate(seconds[row.workload, row.model]):
+            sums[k] += work * float(each)
+    return max(sums) / 3600
+
+
+def _notes(problem: Problem) -> tuple[str, ...]:
+    notes = []
+    spread = any(
+        load.routing.min_providers > 1 or load.routing.max_share_per_provider < 1
+        for load in problem.workloads
+    )
+    if spread or problem.policy.max_share_per_provider < 1:
+        notes.append("limits on provider shares and min_providers are left out: one offer never meets them")
+    sunk = [
+        offer.name
+        for offer in problem.offers
+        if (offer.commitment is not None and offer.commitment.signed)
+        or (offer.instances is not None and offer.instances.reserved > 0)
+    ]
+    if sunk:
+        notes.append(
+            f"what is already bought is due whatever is chosen, and is counted in its own row only: {', '.join(sunk)}"
+        )
+    if problem.groups:
+        notes.append("each offer has the limits of its groups to itself")
+    return tuple(notes)

@@ -1,0 +1,100 @@
+"""Files that are either written whole or not at all, and checked before an hour is spent on what goes into them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from router.errors import InputError, Issue
+
+
+def check_writable(path: str | Path) -> None:
+    """Try out that a file can be put there, without touching what is there. Raises InputError."""
+    target = _target(path)
+    if not _is_plain(target):
+        return
+    try:
+        descriptor, trial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        os.close(descriptor)
+        os.unlink(trial)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[TextIO]:
+    """A text file that takes its place when the block ends well; a failure leaves what was there before.
+
+    Raises InputError where it cannot be written.
+    """
+    target = _target(path)
+    if not _is_plain(target):  # a pipe or /dev/null is written to, never replaced
+        with target.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    try:
+        descriptor, made = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(made, _mode(target))
+        os.replace(made, target)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(made)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """The whole text, or nothing. Raises InputError."""
+    with written(path) as file:
+        file.write(text)
+
+
+def _target(path: str | Path) -> Path:
+    """Where the file really goes: a link is followed, so that it stays one. Raises InputError."""
+    if str(path) == "-":
+        raise _unwritable(path, "names no file", "leave -o out for output on the terminal or into a pipe")
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise _unwritable(path, "is a directory", "name a file in it")
+        if not target.parent.is_dir():
+            missing = target.parent
+            rule = "is not a directory" if missing.exists() else "does not exist"
+            raise _unwritable(
+                path, f"{missing} {rule}", f"mkdir -p {missing}" if rule[-5:] == "exist" else None
+            )
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, str(error)) from error
+    return target
+
+
+def _is_plain(target: Path) -> bool:
+    try:
+        return stat.S_ISREG(target.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _mode(target: Path) -> int:
+    """Permissions of the file replaced, or those that a new file gets."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _unwritable(path: str | Path, why: str, hint: str | None = None) -> InputError:
+    return InputError(Issue(("--output",), f"cannot be written: {why}", value=str(path), hint=hint))

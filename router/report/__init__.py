@@ -1,0 +1,28 @@
+"""Plans, comparisons and verdicts in words and tables: pure text out.
+
+plan_report, comparison_report, verification_report, difference_report     what is said
+to_text, to_markdown, to_csv                                                in which form
+"""
+
+from router.report.comparison import comparison_report, verification_report
+from router.report.difference import difference_report
+from router.report.document import Column, Report, Table
+from router.report.markdown import to_markdown, to_markdown_table
+from router.report.plan import plan_report
+from router.report.table_csv import TABLES, to_csv
+from router.report.text import to_text
+
+__all__ = [
+    "TABLES",
+    "Column",
+    "Report",
+    "Table",
+    "comparison_report",
+    "difference_report",
+    "plan_report",
+    "to_csv",
+    "to_markdown",
+    "to_markdown_table",
+    "to_text",
+    "verification_report",
+]

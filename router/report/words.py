@@ -1,0 +1,125 @@
+"""Figures as people read them: thousands separated, cents where they matter, percentages that do not flatter."""
+
+from __future__ import annotations
+
+import math
+
+CENTS_BELOW_USD = 10_000.0
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+STOP = {
+    "optimal": "",
+    "time_limit": "stopped by the time limit",
+    "iteration_limit": "stopped by the limit on iterations",
+    "node_limit": "stopped by the limit on nodes",
+    "solution_limit": "stopped by the limit on solutions",
+    "memory_limit": "stopped by the limit on memory",
+    "objective_limit": "stopped by the limit on the objective",
+    "interrupted": "interrupted",
+}
+
+
+def usd(amount: float | None) -> str:
+    """`630,000`, `1,860.00`, `0.00128`; cents below 10,000, and what is smaller than a cent in full."""
+    if amount is None:
+        return "–"
+    if abs(amount) >= CENTS_BELOW_USD - 0.005:
+        return f"{amount:,.0f}"
+    if amount != 0 and abs(amount) < 0.01:
+        return "0.00" if abs(amount) < 1e-9 else f"{amount:.3g}"
+    return f"{amount:,.2f}"
+
+
+def rate(amount: float | None) -> str:
+    """A price per M tokens: as money, but with four digits at least."""
+    if amount is None:
+        return "–"
+    digits = 2 if amount == 0 or abs(amount) >= 100 else max(2, 3 - math.floor(math.log10(abs(amount))))
+    text = f"{amount:,.{digits}f}"
+    while text.endswith("0") and len(text.rsplit(".", 1)[1]) > 2:
+        text = text[:-1]
+    return text
+
+
+def count(amount: float | None) -> str:
+    """`1.05 T`, `10 M`, `350`: four significant digits."""
+    if amount is None:
+        return "–"
+    for size, suffix in _SUFFIXES:
+        if abs(amount) >= size * (1 - 5e-5):
+            return f"{_plain(amount / size)} {suffix}"
+    return _plain(amount)
+
+
+def instances(amount: float | None) -> str:
+    """Whole counts in full, fractions with two digits."""
+    if amount is None:
+        return "–"
+    return f"{amount:,.0f}" if abs(amount - round(amount)) < 1e-9 else f"{amount:,.2f}"
+
+
+def hours(amount: float | None) -> str:
+    """`8 h`, or `55.6 h (2.31 days)` from a day and a half on."""
+    if amount is None:
+        return "–"
+    text = f"{amount:,.0f} h" if amount >= 1000 or amount == round(amount) else f"{_significant(amount, 3)} h"
+    return text if amount < 36 else f"{text} ({_significant(amount / 24, 3)} days)"
+
+
+def duration(amount_h: float | None) -> str:
+    """`8 h`, and from a day and a half on `2.31 days`."""
+    if amount_h is None:
+        return "–"
+    return hours(amount_h) if amount_h < 36 else f"{_significant(amount_h / 24, 3)} days"
+
+
+def percent(share: float | None) -> str:
+    """`100 %`, `38.2 %`, `0.05 %`, `< 0.01 %`, `120 ×`; less than all is never shown as 100 %."""
+    if share is None:
+        return "–"
+    if share >= 20:
+        return f"{share:,.0f} ×"
+    if 0 < share < 1e-4:
+        return "< 0.01 %"
+    if 0.9995 <= share < 1 - 1e-9:
+        return "> 99.9 %"
+    text = f"{share * 100:.1f}" if abs(share) >= 0.01 else f"{share * 100:.2f}"
+    return text.removesuffix(".0").removesuffix(".00") + " %"
+
+
+def span(low: float, high: float) -> str:
+    """`40 %` where both ends read the same, `20–60 %` otherwise."""
+    first, last = percent(low), percent(high)
+    return first if first == last else f"{first.removesuffix(' %')}–{last}"
+
+
+def proof(gap: float | None, stop: str, time_limit_s: float | None = None) -> str:
+    """How good the plan is known to be, and what ended the search."""
+    if gap is None or not math.isfinite(gap):
+        known = "how much better a plan could be is not known"
+    elif gap <= 1e-9:
+        known = "proven optimal: no plan costs less"
+    else:
+        known = f"proven within {_rounded_up(gap * 100)} % of the best possible"
+    why = STOP.get(stop, stop.replace("_", " "))
+    if stop == "time_limit" and time_limit_s is not None:
+        why = f"stopped by the time limit of {time_limit_s:g} s"
+    return f"{known}; {why}" if why else known
+
+
+def _rounded_up(value: float) -> str:
+    """Two significant digits, never less than the value: `1.5`, `0.000082`."""
+    decimals = max(0, 1 - math.floor(math.log10(value)))
+    text = f"{math.ceil(value * 10**decimals - 1e-6) / 10**decimals:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _plain(value: float) -> str:
+    text = f"{value:,.2f}" if abs(value) < 100 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _significant(value: float, digits: int) -> str:
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

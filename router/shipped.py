@@ -1,0 +1,106 @@
+"""The problem files that are shipped: listed, and copied with what they include."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from router.errors import InputError, Issue
+from router.output import check_writable, write_text
+
+SUFFIX = ".yaml"
+FIRST = "quickstart"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A shipped file: its name without ending, what its first comment says, and the shipped files it includes."""
+
+    name: str
+    about: str
+    includes: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        return self.name + SUFFIX
+
+
+def listed() -> tuple[Example, ...]:
+    """All examples by name, the one to begin with first."""
+    found = [_read(entry) for entry in _folder().iterdir() if entry.name.endswith(SUFFIX)]
+    return tuple(sorted(found, key=lambda example: (example.name != FIRST, example.name)))
+
+
+def find(name: str) -> Example:
+    """The example of that name, with or without its ending. Raises InputError that names the nearest."""
+    wanted = Path(name).name.removesuffix(SUFFIX)
+    by_name = {example.name: example for example in listed()}
+    if wanted in by_name:
+        return by_name[wanted]
+    close = difflib.get_close_matches(wanted, by_name, n=1)
+    hint = f'did you mean "{close[0]}"?' if close else "`router examples` lists them"
+    raise InputError(Issue((), "no such example", value=name, hint=hint))
+
+
+def text_of(name: str) -> str:
+    """The text of a shipped file."""
+    return (_folder() / (find(name).name + SUFFIX)).read_text(encoding="utf-8")
+
+
+def copy(name: str, folder: str | Path, *, replace: bool = False) -> tuple[Path, ...]:
+    """Copy an example and what it includes; nothing is written if any file is there with other content.
+
+    Returns the paths, the example's first. Raises InputError.
+    """
+    example = find(name)
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise InputError(Issue((), "is not a directory", value=str(folder)))
+    copies = {target / file: text_of(file) for file in (example.file, *example.includes)}
+    there = [path for path, text in copies.items() if path.exists() and not replace and not _same(path, text)]
+    if there:
+        names = ", ".join(str(path) for path in there)
+        raise InputError(
+            Issue((), "is there already, with other content", value=names, hint="--force replaces it")
+        )
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(Issue((), f"cannot be made: {error.strerror}", value=str(folder))) from error
+    for path in copies:
+        check_writable(path)
+    for path, text in copies.items():
+        write_text(path, text)
+    return tuple(copies)
+
+
+def _folder() -> Traversable:
+    return files("router") / "examples"
+
+
+def _same(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _read(entry: Traversable) -> Example:
+    """The leading comment up to its first full stop; `include` is one line in shipped files."""
+    lines = entry.read_text(encoding="utf-8").splitlines()
+    comment = []
+    for line in lines:
+        if not line.startswith("#") or line.startswith("#   router"):
+            break
+        comment.append(line.lstrip("# ").strip())
+    about = " ".join(comment).split(". ")[0].rstrip(".")
+    include = next((line for line in lines if line.startswith("include:")), "")
+    names = include.removeprefix("include:").split("#")[0].strip(" []")
+    return Example(
+        entry.name.removesuffix(SUFFIX),
+        about,
+        tuple(name.strip() for name in names.split(",") if name.strip()),
+    )
