@@ -1,0 +1,1 @@
+"""Readers of what users already have: benchmark results, price lists, usage records."""

@@ -1,0 +1,54 @@
+"""Measured performance → an offer with operating points: vLLM, SGLang, GuideLLM, AIPerf, and a table of points.
+
+Files are read into `Run`s (one module per format), runs become the points of one offer (`offer.py`). Conventions:
+
+- Percentiles only where measured; means stay means.
+- Time per token is that after the first, whatever the format calls it.
+- A run with failed requests is left out, by name, unless `allow_failed` lets so large a share pass: what survives an
+  overloaded server is faster than what was asked of it.
+- Of runs that repeat one load at one size the slowest counts.
+- Sizes that differ by no more than 1 % (drawn prompts) are one size, the smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from types import ModuleType
+
+from router.errors import InputError, Issue
+from router.importers.performance import aiperf, guidellm, points_csv, sglang, vllm_bench
+from router.importers.performance.offer import Extract, Replica, extract, fragment
+from router.importers.performance.run import Run, json_records
+
+__all__ = ["FORMATS", "TITLES", "Extract", "Replica", "Run", "extract", "fragment", "read_runs"]
+
+JSON_FORMATS: tuple[ModuleType, ...] = (guidellm, aiperf, sglang, vllm_bench)  # the most telling marks first
+FORMATS = ("auto", *(module.NAME for module in (vllm_bench, sglang, guidellm, aiperf, points_csv)))
+TITLES = {module.NAME: module.TITLE for module in (*JSON_FORMATS, points_csv)}
+
+
+def read_runs(
+    path: FilePath, form: str = "auto", where: Sequence[tuple[str, str]] = ()
+) -> tuple[str, list[Run]]:
+    """The format of a file and its runs; `where` picks the replica of a table. Raises InputError."""
+    if form == points_csv.NAME or (form == "auto" and points_csv.recognises(path)):
+        return points_csv.NAME, points_csv.runs(path, where)
+    if where:
+        raise InputError(
+            Issue(("--where",), "is for tables of points", file=str(path), hint="--format points-csv")
+        )
+    found: list[Run] = []
+    names = []
+    for record in json_records(path):
+        module = next((one for one in JSON_FORMATS if form == one.NAME), None)
+        if module is None:
+            module = next((one for one in JSON_FORMATS if one.recognises(record)), None)
+        if module is None:
+            known = ", ".join(one.TITLE for one in JSON_FORMATS)
+            raise record.error((), "is no benchmark result that is known", hint=f"read are: {known}")
+        names.append(module.NAME)
+        found += module.runs(record)
+    if not found:
+        raise InputError(Issue((), "holds no run", file=str(path)))
+    return names[0], found

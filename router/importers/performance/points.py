@@ -1,0 +1,127 @@
+"""Runs → operating points: which runs count, which are of one size, which repeat each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+from router.importers.performance.run import PERCENTILES, Run
+
+SAME_SIZE = 0.01  # relative; drawn prompts of a nominal 1,024 tokens have means of 1,023 and 1,026
+DIGITS = 6  # significant, of rates and latencies
+LATENCIES = tuple(f"{kind}_{part}_ms" for kind in ("ttft", "tpot") for part in ("mean", *PERCENTILES))
+
+Point = dict[str, float]
+
+
+def usable(runs: Iterable[Run], allow_failed: float, warnings: list[str]) -> list[Run]:
+    """The runs that are operating points; a warning names each of the others, and why.
+
+    A run with failed requests is none unless their share is allowed: those that survive an overloaded server were
+    served at less than the load asked for.
+    """
+    kept = []
+    for run in runs:
+        why = run.unusable
+        if why is None and run.failed_share > allow_failed:
+            total = (run.failed or 0) + (run.completed or 0)
+            why = f"{run.failed:g} of {total:g} requests failed (--allow-failed SHARE keeps it)"
+        if why is None and run.prompt_tokens + run.completion_tokens <= 0:
+            why = "it states no tokens"
+        if why is None and not (run.requests_per_s > 0 and math.isfinite(run.requests_per_s)):
+            why = "it states no throughput"
+        if why is None:
+            kept.append(run)
+        else:
+            warnings.append(f"{run.where}: left out: {why}")
+    return kept
+
+
+def points_of(runs: Iterable[Run], warnings: list[str]) -> list[Point]:
+    """The points, sorted by size and rate."""
+    points = [_point(run) for run in _slowest(_sized(runs), warnings)]
+    order = ("prompt_tokens", "completion_tokens", "requests_per_s")
+    points.sort(key=lambda point: [point[name] for name in order])
+    return _distinct(points, warnings)
+
+
+def _sized(runs: Iterable[Run]) -> list[Run]:
+    """Sizes within 1 % of each other become one, the smallest: whoever serves more tokens a request can serve fewer.
+
+    Else each run of drawn prompts would be a size of its own, and a workload would see one point of a whole sweep.
+    """
+    groups: list[list[Run]] = []
+    for run in sorted(runs, key=lambda one: (one.prompt_tokens, one.completion_tokens)):
+        for group in groups:
+            if _near(run.prompt_tokens, group[0].prompt_tokens) and _near(
+                run.completion_tokens, group[0].completion_tokens
+            ):
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    found = []
+    for group in groups:
+        prompt = _floor(min(run.prompt_tokens for run in group))
+        completion = _floor(min(run.completion_tokens for run in group))
+        found += [
+            dataclasses.replace(run, prompt_tokens=prompt, completion_tokens=completion) for run in group
+        ]
+    return found
+
+
+def _slowest(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
+    """One run per size and load: where several were made, the one with the least throughput."""
+    by_load: dict[tuple[object, ...], list[Run]] = {}
+    for index, run in enumerate(runs):
+        stated = any(part is not None for part in run.setting)
+        load = run.setting if stated else (index,)
+        by_load.setdefault((run.prompt_tokens, run.completion_tokens, *load), []).append(run)
+    found = []
+    for repeats in by_load.values():
+        slowest = min(repeats, key=lambda run: run.requests_per_s)
+        found.append(slowest)
+        if len(repeats) > 1:
+            rates = ", ".join(f"{run.requests_per_s:.4g}" for run in repeats)
+            warnings.append(f"{slowest.where}: repeats a load ({rates} requests/s); the slowest counts")
+    return found
+
+
+def _point(run: Run) -> Point:
+    point = {
+        "prompt_tokens": run.prompt_tokens,
+        "completion_tokens": run.completion_tokens,
+        "requests_per_s": rounded(run.requests_per_s),
+    }
+    if run.concurrency is not None and run.concurrency > 0:
+        point["concurrency"] = rounded(run.concurrency)
+    return point | {name: rounded(run.latency[name]) for name in LATENCIES if name in run.latency}
+
+
+def _distinct(points: Sequence[Point], warnings: list[str]) -> list[Point]:
+    """Equal size and rate says the same twice: the one with the longer latencies counts."""
+    found: dict[tuple[float, ...], Point] = {}
+    for point in points:
+        key = (point["prompt_tokens"], point["completion_tokens"], point["requests_per_s"])
+        other = found.get(key)
+        if other is not None:
+            size = f"{key[0]:g} + {key[1]:g} tokens"
+            warnings.append(f"two points of {size} have {key[2]:g} requests/s; the slower counts")
+        if other is None or point.get("ttft_mean_ms", 0.0) > other.get("ttft_mean_ms", 0.0):
+            found[key] = point
+    return list(found.values())
+
+
+def _near(a: float, b: float) -> bool:
+    return abs(a - b) <= SAME_SIZE * max(b, 1.0)
+
+
+def _floor(tokens: float) -> float:
+    """Down to a tenth of a token; up would promise more than was measured."""
+    return math.floor(tokens * 10 + 1e-6) / 10
+
+
+def rounded(value: float) -> float:
+    """To six significant digits."""
+    return float(f"{value:.{DIGITS}g}")
