@@ -19,7 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from problems.core.blocks import Rows, Term, rows
-from problems.core.columns import Columns, CountColumns, FirstStage, pool_label
+from problems.core.columns import Columns, FirstStage
+from problems.core.counts import CountColumns, pool_label
 from problems.core.instance import Floats, Instance, Ints
 from problems.core.view import View
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from problems.commitments import band_scale, force_share, month_share
 from problems.core.columns import Columns, FirstStage
-from problems.core.instance import HOURS_PER_MONTH, Floats, Instance, Ints
+from problems.core.instance import HOURS_PER_MONTH, Contracts, Floats, Instance, Ints
 from problems.core.view import View
 
 
@@ -163,11 +163,10 @@ def purchase_usd(inst: Instance, fleet: int, month: int) -> float:
     fleets, time = inst.fleets, inst.time
     term = int(fleets.term_months[fleet])
     covered = (time.month >= month) & (time.month < month + term)
-    hours = time.period_h * covered.sum()
     term_h = term * HOURS_PER_MONTH
     rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight[covered].sum())
     upfront = float(fleets.upfront_usd[fleet] * time.month_weight[month])
-    beyond_h = max(term_h - hours, 0.0) if month + term > time.months else 0.0
+    beyond_h = max((month + term) * HOURS_PER_MONTH - time.horizon_h, 0.0)
     if inst.policy.charge_in_full:
         return float(rent + upfront + fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
     return float(rent + upfront * (1.0 - beyond_h / term_h))
@@ -199,5 +198,25 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
         return _cost("commitment", none, 0.0, none)
     o = contracts.offer[b]
     rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
-    owed = beyond_months(inst) * rate * first.commit_scale[b] * inst.time.weight[-1]
-    return _cost("commitment", first.committed, owed, o)
+    months = beyond_months(inst) * inst.time.weight[-1]
+    # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
+    tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o]
+    return _cost(
+        "commitment",
+        np.concatenate([first.committed, first.signed]),
+        np.concatenate([months * rate * first.commit_scale[b], months * tiered]),
+        np.concatenate([o, o]),
+    )
+
+
+def _least_by_tiers(contracts: Contracts, b: int) -> float:
+    """USD a month of the least commitment, where tiers set the price; else 0."""
+    tiers, least = contracts.tiers[b], float(contracts.min_per_month[b])
+    if tiers is None or not contracts.in_tokens[b] or least <= 0:
+        return 0.0
+    if not tiers.all_units:
+        return float(
+            tiers.usd @ np.clip(least - tiers.from_tokens, 0.0, np.diff(tiers.from_tokens, append=np.inf))
+        )
+    open_to = np.append(tiers.from_tokens[1:], np.inf) > least
+    return float((tiers.usd * np.maximum(least, tiers.from_tokens))[open_to].min())

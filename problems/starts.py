@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.blocks import Rows, Term, rows
-from problems.core.columns import Columns, pool_label
+from problems.core.columns import Columns
+from problems.core.counts import pool_label
 from problems.core.view import View
 
 NAME = "starts"

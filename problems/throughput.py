@@ -1,7 +1,7 @@
 """Throughput: what is routed to a pool must fit in the instances that serve there.
 
     Σ_f load[f] · flow[f] ≤ usable · (count[q,t] − Σ_u boot[u,t] · started[q,u])      every pool q and period t
-    Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable · (…)                     where windows cover part of a period
+    Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable · (…)                     windows over part of a period
 
     load[f]      instances that the whole cell would keep busy           instances
     count[q,t]   instances rented                                        instances, integer or real
@@ -9,8 +9,9 @@
     boot[u,t]    part of period t in which what started in u still boots 1, in [0, 1]
 
 In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where
-prompt and completion are served by different engines (disaggregated) there is a row for each. The second kind of row is Hall's
-condition for work that may use only a part [x, y] of its period; with the whole period it is the first kind.
+prompt and completion are served by different engines (disaggregated) there is a row for each. The second kind of row
+is Hall's condition for work that may use only a part [x, y] of its period; with the whole period it is the first kind.
+Where waiting is modelled, what an instance carries is the latency family's.
 
 A load exactly on a unit boundary must not round up: for whole instances the capacity is read with a relative tolerance
 `boundary`; once the counts are fixed, the flows are solved again without it.
@@ -20,8 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems import latency
 from problems.core.blocks import Rows, Term, enumerate_keys, rows
-from problems.core.columns import Columns, pool_label
+from problems.core.columns import Columns
+from problems.core.counts import pool_label
 from problems.core.instance import Floats, Ints
 from problems.core.view import View
 
@@ -62,13 +65,17 @@ def _limit(
 ) -> Rows:
     """Rows for one side of the engine (prompt 0, completion 1) and one part of the period."""
     row, _, (pools, periods) = enumerate_keys(q, period)
+    waits = cols.capacity.waits[pools] if len(pools) else np.zeros(0, dtype=bool)
     fleet = view.inst.fleets.pool_fleet[pools]
-    usable = view.usable[fleet] * part * np.where(view.inst.fleets.integral[fleet], 1.0 + boundary, 1.0)
+    whole = view.inst.fleets.integral[fleet] & ~waits
+    usable = view.usable[fleet] * part * np.where(whole, 1.0 + boundary, 1.0)
     at = np.arange(len(pools))
-    terms: list[Term] = [
-        (row, cols.flow[flow], view.flow_load[flow, side]),
-        (at, cols.counts.count[pools, periods], -usable),
-    ]
+    terms: list[Term] = [(row, cols.flow[flow], view.flow_load[flow, side])]
+    counted = ~cols.capacity.exact[pools] if len(pools) else waits
+    if waits.any():
+        usable, more = latency.terms(view, cols, pools, periods, usable, side)
+        terms += more
+    terms.append((at[counted], cols.counts.count[pools, periods][counted], -usable[counted]))
     terms += _booting(view, cols, pools, periods, usable)
     return rows(
         NAME, len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0

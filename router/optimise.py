@@ -15,8 +15,10 @@ import numpy as np
 
 from problems.core.encode import Encoded, encode, fixed_integers
 from problems.core.instance import Floats
+from problems.throughput import BOUNDARY
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.infeasible import why_infeasible
+from router.tighten import short_of_capacity, tightened_by
 from solvers import (
     HandOverRefused,
     OptionRejected,
@@ -30,6 +32,7 @@ from solvers import (
 from solvers import solve as solve_program
 
 TIGHT = 1e-9
+MOST_ROUNDS = 20
 LIMITS = {
     Stop.TIME_LIMIT,
     Stop.ITERATION_LIMIT,
@@ -53,20 +56,41 @@ class Found:
     seconds: Mapping[str, float]
     solver: str
     options: SolveOptions
+    rounds: int = 0  # of tightening, until waiting kept within every SLO
 
 
 def optimise(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None = None) -> Found:
-    """Solve, fix, solve again. Raises Infeasible, NoPlanInTime, SolverFailed, InputError for a bad solver or option."""
+    """Solve, fix, solve again; where waiting is modelled, tighten and repeat until the formula holds.
+
+    Raises Infeasible, NoPlanInTime, SolverFailed, InputError for a bad solver or option.
+    """
     began = time.perf_counter()
+    found = _once(encoded, solver, options, start, began)
+    bound, rounds = found.bound, 0
+    while broken := short_of_capacity(found.encoded, found.point):
+        rounds += 1
+        left = None if options.time_limit_s is None else options.time_limit_s - (time.perf_counter() - began)
+        if rounds > MOST_ROUNDS or (left is not None and left <= 0):
+            raise NoPlanInTime(
+                f"waiting in {len(broken)} pools and periods was still above its SLO after {rounds - 1} rounds of "
+                "tightening. A longer --time-limit, or max_utilisation on these offers, may do."
+            )
+        encoded = encode(encoded.instance, tightened=tightened_by(found.encoded, broken))
+        mine = options if left is None else replace(options, time_limit_s=max(left, 1.0))
+        found = _once(encoded, solver, mine, None, began)
+    return replace(found, bound=min(bound, found.bound) if rounds else found.bound, rounds=rounds)
+
+
+def _once(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None, began: float) -> Found:
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
         return _linear(encoded, solver, options, began)
     first = run(program, solver, options, start)
     point = _point_of(first, encoded, options)
     solved = time.perf_counter()
-    exact = encode(encoded.instance, boundary=0.0)
     second = None
-    for target in (exact, encoded):  # the allowance at a unit boundary is used only where it is needed
+    for boundary in (0.0, BOUNDARY):  # the allowance at a unit boundary is used only where it is needed
+        target = encoded if boundary else encode(encoded.instance, boundary=0.0, tightened=encoded.tightened)
         fixed, _ = fixed_integers(target.program, point)
         second = run(fixed, solver, _tight(options))
         if second.point is not None:
@@ -92,7 +116,8 @@ def optimise(encoded: Encoded, solver: str, options: SolveOptions, start: Floats
 
 def _linear(encoded: Encoded, solver: str, options: SolveOptions, began: float) -> Found:
     """Without integers the first solve is the last, at tight tolerance."""
-    exact = encode(encoded.instance, boundary=0.0) if encoded.instance.fleets.pools else encoded
+    pools = encoded.instance.fleets.pools
+    exact = encode(encoded.instance, boundary=0.0, tightened=encoded.tightened) if pools else encoded
     program = exact.program.relax() if options.relax else exact.program
     solution = run(program, solver, _tight(options))
     return Found(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.instance import NONE, Bools, Floats, Instance, Ints, Table
-from problems.core.operating_point import Service, services
+from problems.core.operating_point import Service, services, wait_budget
 
 REASONS = (
     "model_not_offered",
@@ -47,6 +47,7 @@ class Routes(Table):
     concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
     ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
     tpot_s: Floats  # (R, 5)
+    wait_budget_s: Floats  # (R, 5) what the SLO leaves for waiting at each percentile, inf: nothing promised
 
     def __len__(self) -> int:
         return len(self.workload)
@@ -205,4 +206,5 @@ def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, kee
         concurrency=service.concurrency[keep],
         ttft_s=service.ttft_s[keep],
         tpot_s=service.tpot_s[keep],
+        wait_budget_s=wait_budget(inst, w, service.ttft_s[keep], service.tpot_s[keep]),
     )

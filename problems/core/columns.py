@@ -12,21 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.blocks import ColumnSpace
+from problems.core.counts import CountColumns, Waits, count_columns, pool_label, purchases
 from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
 from problems.core.view import View
+from problems.core.waiting import Capacity
 
 FIRST_STAGE = 0
-
-
-@dataclass(frozen=True)
-class CountColumns:
-    """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
-
-    count: Ints
-    paid: Ints  # above what is reserved; the same column as count where nothing is reserved
-    open: Ints  # 0/1, where a minimum makes it needed
-    steps: Ints
-    limit: Floats  # largest count that can be of use: every M comes from here
 
 
 @dataclass(frozen=True)
@@ -55,9 +46,10 @@ class Columns:
     over: Ints  # (B, K) own units above the commitment, where they have a price of their own
     band_volume: tuple[Ints, ...]  # (B,) of (K, bands): volume in each band of the tiers, scaled as billed
     band_open: tuple[Ints, ...]  # (B,) of (K, bands): 0/1
+    capacity: Capacity  # of pools whose waiting is modelled
 
 
-def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats]) -> FirstStage:
+def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
     """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
     contracts, offers = inst.contracts, inst.offers
     view, limit = widest
@@ -93,8 +85,8 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats])
     if fleets.pools:
         horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
     peak = limit.max(axis=1, initial=0.0)[:, None]
-    held = _counts(inst, space, np.flatnonzero(horizon), peak, "held", FIRST_STAGE)
-    return FirstStage(signed, committed, commit_steps, scale, active, held, _purchases(inst, space, peak))
+    held = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "held", FIRST_STAGE)
+    return FirstStage(signed, committed, commit_steps, scale, active, held, purchases(inst, space, peak))
 
 
 def commitment_scale(inst: Instance, view: View) -> Floats:
@@ -117,7 +109,7 @@ def commitment_scale(inst: Instance, view: View) -> Floats:
     return scale
 
 
-def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -> Columns:
+def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, capacity: Capacity) -> Columns:
     """Reserve the columns of one scenario."""
     inst, flows, block = view.inst, view.flows, view.scenario + 1
     cells, workloads, offers = view.cells, inst.workloads, inst.offers
@@ -135,11 +127,11 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -
     )
     pick = _picks(view, space, flow_label)
     carries = _carriers(view, space)
-    counts = _period_counts(view, space, first, limit)
+    counts = _period_counts(view, space, first, limit, waits_of(capacity))
     started = _starts(view, space, counts)
     billed, over, band_volume, band_open = _bills(view, space)
     return Columns(
-        first, flow, unserved, pick, carries, counts, started, billed, over, band_volume, band_open
+        first, flow, unserved, pick, carries, counts, started, billed, over, band_volume, band_open, capacity
     )
 
 
@@ -200,114 +192,30 @@ def _carriers(view: View, space: ColumnSpace) -> Ints:
     return carries
 
 
-def count_limit(view: View) -> Floats:
-    """(Q, T) largest count of each pool that can be of use: what all work that may come to it could keep busy.
-
-    Where counts are coupled over time the peak of the horizon stands in every period, and booting time is added.
-    """
-    inst, fleets = view.inst, view.inst.fleets
-    need = np.zeros((fleets.pools, inst.time.periods))
-    if not fleets.pools:
-        return need
-    pool = view.routes.pool[view.flows.route]
-    at = np.flatnonzero(pool >= 0)
-    # a cell loads a pool by at most its heaviest route there
-    key = (pool[at] * len(view.cells) + view.flows.cell[at]) * inst.time.periods + view.flows.period[at]
-    distinct, row = np.unique(key, return_inverse=True)
-    heaviest = np.zeros(len(distinct))
-    part = np.maximum(view.flows.end[at] - view.flows.start[at], 1e-12)
-    np.maximum.at(heaviest, row, view.flow_load[at].max(axis=1) / part)
-    period, q = distinct % inst.time.periods, distinct // inst.time.periods // len(view.cells)
-    np.add.at(need, (q, period), heaviest)
-    f = fleets.pool_fleet
-    usable = view.usable[f]
-    need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
-    boot = fleets.start_h[f] / inst.time.period_h
-    need /= np.where(boot < 1, 1.0 - np.minimum(boot, 1 - 1e-9), 1.0)[:, None]
-    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
-    need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
-    in_group = (
-        inst.groups.member[:, fleets.offer[f]]
-        if len(inst.groups.names)
-        else np.zeros((0, len(f)), dtype=bool)
-    )
-    for g in range(len(inst.groups.names)):
-        floor = np.where(in_group[g], inst.groups.min_units[g] / np.maximum(fleets.units[f], 1e-12), 0.0)
-        need = np.maximum(need, floor[:, None])
-    step = np.maximum(fleets.step[f], 1.0)[:, None]
-    least = fleets.min[f][:, None]
-    whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
-    whole = np.where(need > 0, np.maximum(whole, least), 0.0)
-    return np.minimum(
-        np.where(fleets.integral[f][:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)),
-        fleets.max[f][:, None],
-    )
+def waits_of(capacity: Capacity) -> Waits:
+    """How the waiting of each pool is written."""
+    return Waits(capacity.exact, capacity.waits & ~capacity.exact, capacity.lenient)
 
 
-def _counts(
-    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, family: str, block: int
+def _period_counts(
+    view: View, space: ColumnSpace, first: FirstStage, limit: Floats, waits: Waits
 ) -> CountColumns:
-    """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others."""
-    fleets, n = inst.fleets, limit.shape[1]
-    f = fleets.pool_fleet[pools]
-
-    def take(name: str, which: Ints, upper: Floats | float, *, integer: np.ndarray | bool) -> Ints:
-        at = np.full(limit.shape, NONE, dtype=np.int64)
-        at[which] = space.take(
-            f"{family}_{name}" if name else family,
-            len(which) * n,
-            lambda i: f"{pool_label(inst, which[i // n])},{i % n}",
-            upper=np.ravel(upper),
-            integer=np.repeat(np.broadcast_to(integer, len(which)), n),
-            block=block,
-        ).reshape(len(which), n)
-        return at
-
-    integral, least, step = fleets.integral[f], fleets.min[f], fleets.step[f]
-    needs_open = np.where(integral, (least > 0) & (least != step), least > 0)
-    needs_steps = integral & (needs_open | (step != 1))
-    count = take("", pools, limit[pools], integer=integral & ~needs_steps)
-    opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
-    span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
-    steps = take("steps", pools[needs_steps], span, integer=True)
-    reserved = fleets.reserved[f] > 0
-    paid = (
-        np.where(fleets.reserved[fleets.pool_fleet][:, None] > 0, NONE, count)
-        if len(fleets.pool_fleet)
-        else count
-    )
-    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=False)
-    return CountColumns(count, np.where(paid == NONE, extra, paid), opened, steps, limit)
-
-
-def _period_counts(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -> CountColumns:
     """Counts of the scenario's periods; horizon-wide ones are the first stage's columns, repeated."""
     fleets = view.inst.fleets
     held = first.held.count[:, 0] >= 0
-    own = _counts(view.inst, space, np.flatnonzero(~held), limit, "count", view.scenario + 1)
+    own = count_columns(view.inst, space, np.flatnonzero(~held), limit, waits, "count", view.scenario + 1)
 
     def join(mine: Ints, theirs: Ints) -> Ints:
         return np.where(held[:, None], np.broadcast_to(theirs, (fleets.pools, limit.shape[1])), mine)
 
     return CountColumns(
-        join(own.count, first.held.count), join(own.paid, first.held.paid), own.open, own.steps, limit
+        join(own.count, first.held.count),
+        join(own.paid, first.held.paid),
+        own.open,
+        own.steps,
+        own.levels,
+        limit,
     )
-
-
-def _purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
-    """Instances bought for a term, by pool and first billing month; (Q, K)."""
-    fleets, months = inst.fleets, inst.time.months
-    bought = np.full((fleets.pools, months), NONE, dtype=np.int64)
-    if fleets.pools:
-        pools = np.flatnonzero(fleets.term_months[fleets.pool_fleet] > 0)
-        bought[pools] = space.take(
-            "bought",
-            len(pools) * months,
-            lambda i: f"{pool_label(inst, pools[i // months])},month {i % months}",
-            upper=np.repeat(peak[pools, 0], months),
-            integer=np.repeat(fleets.integral[fleets.pool_fleet[pools]], months),
-        ).reshape(len(pools), months)
-    return bought
 
 
 def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
@@ -351,10 +259,3 @@ def _bills(view: View, space: ColumnSpace) -> tuple[Ints, Ints, tuple[Ints, ...]
             else np.empty((months, 0), dtype=np.int64)
         )
     return billed, over, tuple(volumes), tuple(opens)
-
-
-def pool_label(inst: Instance, q: int) -> str:
-    """`offer,model` of a pool, or the offer alone where its models share the count."""
-    offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
-    model = inst.fleets.pool_model[q]
-    return offer if model == NONE else f"{offer},{inst.models.names[model]}"

@@ -8,7 +8,7 @@ A new constraint family is a module with `build(view, cols) -> Rows` and its lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from problems import (
     diversity,
     groups,
     instances,
+    latency,
     linking,
     pricing,
     quota,
@@ -29,15 +30,17 @@ from problems import (
     tiers,
     unsplittable,
 )
-from problems.core import columns
+from problems.core import columns, counts
 from problems.core.admissible import Refusals, Routes, admissible
 from problems.core.blocks import ColumnSpace, Rows, RowSpace
 from problems.core.columns import Columns, FirstStage
 from problems.core.instance import Floats, Instance, Ints
 from problems.core.view import View, views
+from problems.core.waiting import Tightening, capacity_of
 from solvers import Blocks, LinearProgram
 
 Family = Callable[[View, Columns], Rows]
+Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, then by pool and period
 FIRST_STAGE_FAMILIES: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
     commitments.build_first_stage,
     instances.build_first_stage,
@@ -46,6 +49,7 @@ FAMILIES: tuple[Family, ...] = (
     demand.build,
     unsplittable.build,
     throughput.build,
+    latency.build,
     quota.build,
     instances.build,
     starts.build,
@@ -69,6 +73,7 @@ class Encoded:
     refusals: Refusals
     row_families: tuple[tuple[str, int, int, int], ...]  # (family, first row, end, scenario or -1)
     row_label: Callable[[int], str]
+    tightened: Tightened
 
     @property
     def first(self) -> FirstStage:
@@ -80,6 +85,7 @@ def encode(
     *,
     boundary: float = throughput.BOUNDARY,
     routed: tuple[Routes, Refusals] | None = None,
+    tightened: Tightened | None = None,
     extra: Sequence[Family] = (),
     without: Sequence[Family] = (),
 ) -> Encoded:
@@ -87,15 +93,21 @@ def encode(
     routes, refusals = routed or admissible(inst)
     space, table = ColumnSpace(), RowSpace()
     scenes = tuple(views(inst, routes))
-    limits = [columns.count_limit(view) for view in scenes]
+    limits = [counts.count_limit(view) for view in scenes]
+    capacities = [
+        capacity_of(view, limit, (tightened or {}).get(view.scenario))
+        for view, limit in zip(scenes, limits, strict=True)
+    ]
     widest = max(scenes, key=lambda view: float(view.cells.work.sum()))
-    first = columns.first_stage(inst, space, (widest, np.max(limits, axis=0)))
+    first = columns.first_stage(
+        inst, space, (widest, np.max(limits, axis=0)), columns.waits_of(capacities[0])
+    )
     for stage_family in FIRST_STAGE_FAMILIES:
         table.add(stage_family(inst, first))
     cols: list[Columns] = []
     costs: list[list[pricing.Cost]] = []
-    for view, limit in zip(scenes, limits, strict=True):
-        mine = columns.recourse(view, space, first, limit)
+    for view, limit, capacity in zip(scenes, limits, capacities, strict=True):
+        mine = columns.recourse(view, space, first, limit, capacity)
         cols.append(mine)
         for family in (*FAMILIES, *extra):
             if family in without:
@@ -117,7 +129,9 @@ def encode(
     for cost in tail:
         budget.add_at(objective, cost.at, weight * cost.usd)
     program = _assemble(inst.name, space, table, objective, constant)
-    return Encoded(inst, program, scenes, tuple(cols), refusals, _ranges(table), _labels(table))
+    return Encoded(
+        inst, program, scenes, tuple(cols), refusals, _ranges(table), _labels(table), tightened or {}
+    )
 
 
 def _assemble(

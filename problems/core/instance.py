@@ -116,6 +116,8 @@ class Workloads(Table):
     min_share: Floats
     max_share: Floats
     unserved_usd_per_token: Floats  # (W,) inf: must be served
+    arrival_cv: Floats  # (W,) coefficient of variation of the gaps between arrivals, 1: Poisson
+    service_cv: Floats  # (W,) of a request's service time within the workload, 0: all alike
 
     @property
     def tokens(self) -> Floats:
@@ -229,6 +231,9 @@ class Contracts(Table):
 
     offer: Ints  # (B,)
     in_tokens: Bools  # own unit is the token; else the dollar at contract rates
+    stated_in_tokens: (
+        Bools  # how the problem states it; a minimum of no tokens is billed in dollars all the same
+    )
     min_per_month: Floats  # own units
     max_per_month: Floats  # inf: not stated, the commitment is the minimum
     step_per_month: Floats  # 0: any
@@ -269,6 +274,7 @@ class Policy:
     energy_usd_per_kwh: float = 0.0
     max_power_kw: float = np.inf
     p99_over_mean: float = 0.0  # 0: no assumption
+    wait_margin: float = 0.0  # waits are planned longer by this share
     charge_in_full: bool = False
     survive_loss_of: str = "none"
     cvar_level: float = 0.95

@@ -56,17 +56,32 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
     return Service(load, meets_slo(inst, workload, ttft, tpot), unmeasured, concurrency, ttft, tpot)
 
 
-def meets_slo(
-    inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats, wait_s: Floats | float = 0.0
-) -> Bools:
-    """Whether service latencies (n, 5), plus a wait before the first token, keep every SLO of the workloads (n,)."""
+def wait_budget(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Floats:
+    """What the SLO on the first token and on the whole request leaves for waiting, (n, 5) s; inf: no promise."""
     loads = inst.workloads
-    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean) + wait_s
+    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean)
+    tpot = at_percentile(tpot_s, inst.policy.p99_over_mean)
+    further = np.maximum(loads.completion_tokens[workload] - 1.0, 0.0)[:, None]
+    with np.errstate(invalid="ignore"):
+        whole = ttft + np.where(further > 0, further * tpot, 0.0)
+        first, request = loads.slo_ttft_s[workload], loads.slo_request_s[workload]
+        left = np.minimum(
+            np.where(np.isfinite(first), first - ttft, np.inf),
+            np.where(np.isfinite(request), request - whole, np.inf),
+        )
+    return np.asarray(np.maximum(left, 0.0))
+
+
+def meets_slo(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Bools:
+    """Whether service latencies (n, 5), without waiting, keep every SLO of the workloads (n,)."""
+    loads = inst.workloads
+    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean)
     tpot = at_percentile(tpot_s, inst.policy.p99_over_mean)
     further = np.maximum(loads.completion_tokens[workload] - 1.0, 0.0)[:, None]
     with np.errstate(invalid="ignore"):
         decode = np.where(further > 0, further * tpot, 0.0)
-    tpot = np.where(further > 0, tpot, 0.0)
+    streams = (further > 0) | (~loads.sized & (loads.completion_tokens > 0))[workload][:, None]
+    tpot = np.where(streams, tpot, 0.0)  # a request of one token needs none
     ok = (ttft <= loads.slo_ttft_s[workload] * INCLUSIVE) & (tpot <= loads.slo_tpot_s[workload] * INCLUSIVE)
     ok &= ttft + decode <= loads.slo_request_s[workload] * INCLUSIVE
     return np.asarray(ok.all(axis=1), dtype=bool)

@@ -12,7 +12,7 @@ from problems.commitments import force_share, month_share
 from problems.core.admissible import REASONS
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Policy
+from problems.core.instance import HOURS_PER_MONTH, NONE, Contracts, Floats, Policy
 from problems.core.view import View
 from problems.pricing import beyond_months, first_period, first_stage, recourse
 from router.decode.settle import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
@@ -197,7 +197,7 @@ def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
         before = bool(contracts.start_signed[a])
         if not before and volume == 0 and not (point[first.signed[a]] > 0.5 or b in used):
             continue
-        tokens = bool(contracts.in_tokens[b])
+        tokens = bool(contracts.stated_in_tokens[b])
         end = float(contracts.end_h[a]) / HOURS_PER_MONTH
         found.append(
             ContractRow(
@@ -248,7 +248,10 @@ def _commitments(view: View, cols: Columns, point: Floats) -> Iterator[Commitmen
             (point[first.signed[starts]] > 0.5)[:, None] & (force_share(inst)[starts] > 0), axis=0
         )
         signed |= (used > 0) | (committed > 0)
-        owed = float((beyond[starts] * point[first.committed[starts]] * first.commit_scale[b] * rate).sum())
+        owed = float(
+            beyond[starts]
+            @ _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
+        )
         for k in np.flatnonzero(signed):
             rate_of_month = float(committed[k] / share[k])
             yield CommitmentRow(
@@ -256,8 +259,8 @@ def _commitments(view: View, cols: Columns, point: Floats) -> Iterator[Commitmen
                 month=int(k),
                 scenario=scenario,
                 signed=True,
-                committed_tokens_per_month=rate_of_month if tokens else None,
-                committed_usd_per_month=None if tokens else rate_of_month,
+                committed_tokens_per_month=rate_of_month if contracts.stated_in_tokens[b] else None,
+                committed_usd_per_month=None if contracts.stated_in_tokens[b] else rate_of_month,
                 used_tokens=float(used[k]),
                 used_usd=float(used_usd[k]),
                 billed_usd=float(billed[k]),
@@ -266,8 +269,16 @@ def _commitments(view: View, cols: Columns, point: Floats) -> Iterator[Commitmen
             )
 
 
+def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:
+    """USD a month that commitments (n,), in own units, cost by themselves."""
+    tiers = contracts.tiers[b]
+    if tiers is not None and contracts.in_tokens[b]:
+        return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
+    return committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+
+
 def _unserved(view: View, cols: Columns, point: Floats) -> Iterator[UnservedRow]:
-    inst, loads, cells = view.inst, view.inst.workloads, view.cells
+    loads, cells = view.inst.workloads, view.cells
     scenario, period = _scenario(view), first_period(view)
     for cell in np.flatnonzero(cols.unserved >= 0):
         share = float(point[cols.unserved[cell]])
@@ -284,9 +295,7 @@ def _unserved(view: View, cols: Columns, point: Floats) -> Iterator[UnservedRow]
             requests=work if loads.sized[w] else None,
             prompt_tokens=float(work * loads.prompt_tokens[w]),
             completion_tokens=float(work * loads.completion_tokens[w]),
-            usd=float(
-                work * loads.tokens[w] * loads.unserved_usd_per_token[w] * inst.time.weight[period[cell]]
-            ),
+            usd=float(work * loads.tokens[w] * loads.unserved_usd_per_token[w]),
         )
 
 

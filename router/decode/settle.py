@@ -1,7 +1,8 @@
 """The only rounding in the program: a solver's point becomes a plan's quantities, exactly.
 
 Integers are rounded, shares are cleaned of the solver's tolerance so that they sum to 1, and every quantity that
-follows from others (what is paid, started, billed, each band's volume) is recomputed from them. How much was moved is reported.
+follows from others (what is paid, started, billed, each band's volume) is recomputed from them. How much was moved is
+reported.
 """
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ def workloads(problem: Problem, work: list[Floats]) -> Workloads:
         min_providers=np.array([load.routing.min_providers for load in loads], dtype=np.int64),
         min_share=np.array([load.routing.min_share_per_provider for load in loads], dtype=float),
         max_share=np.array([load.routing.max_share_per_provider for load in loads], dtype=float),
+        arrival_cv=np.array([load.arrival_cv for load in loads], dtype=float),
+        service_cv=np.array([load.service_cv for load in loads], dtype=float),
         unserved_usd_per_token=np.array([np.inf if usd is None else usd / 1e6 for usd in unserved]),
     )
 

@@ -193,6 +193,13 @@ def contracts(problem: Problem, time: Time) -> Contracts:
     return Contracts(
         offer=np.array([o for o, _, _ in given], dtype=np.int64),
         in_tokens=in_tokens,
+        stated_in_tokens=np.array(
+            [
+                t.min_tokens_per_month is not None or bool(tokens)
+                for (_, _, t), tokens in zip(given, in_tokens, strict=True)
+            ],
+            dtype=bool,
+        ),
         min_per_month=own("min", 0.0),
         max_per_month=own("max", np.inf),
         step_per_month=np.array([terms.step_usd_per_month or 0.0 for _, _, terms in given], dtype=float),
@@ -210,12 +217,10 @@ def contracts(problem: Problem, time: Time) -> Contracts:
 
 
 def _in_tokens(terms: Commitment) -> bool:
-    """Whether the contract's own unit is the token; without a stated minimum or maximum, only tiers count tokens."""
+    """Whether the contract's own unit is the token; a minimum of nothing leaves use at its own prices."""
     if terms.min_usd_per_month is not None or terms.max_usd_per_month is not None:
         return False
-    return (
-        bool(terms.tiers) or terms.min_tokens_per_month is not None or terms.max_tokens_per_month is not None
-    )
+    return bool(terms.tiers) or bool(terms.min_tokens_per_month) or terms.max_tokens_per_month is not None
 
 
 def _token_usd(offer: Offer) -> float:

@@ -23,22 +23,17 @@ def refuse_pending(problem: Problem) -> None:
     for w, workload in enumerate(problem.workloads):
         if workload.demand.trace is not None:
             refuse("workloads", w, "demand", "trace", hint="state requests_by_period instead")
-    found += _waiting(problem)
+    for o, offer in enumerate(problem.offers):
+        terms = offer.commitment
+        if terms is None or not terms.tiers:
+            continue
+        decided = terms.max_tokens_per_month is not None or terms.max_usd_per_month is not None
+        if decided and problem.policy.end_of_horizon == "charge_in_full":
+            refuse(
+                "offers",
+                o,
+                "commitment",
+                hint="a volume to decide, with tiers and end_of_horizon: charge_in_full",
+            )
     if found:
         raise InputError(found)
-
-
-def _waiting(problem: Problem) -> list[Issue]:
-    """An SLO on an offer with instances needs a planned utilisation, until waiting is modelled."""
-    found = []
-    for o, offer in enumerate(problem.offers):
-        if offer.instances is None or offer.instances.max_utilisation is not None:
-            continue
-        for workload in problem.workloads:
-            promises = workload.slo.model_dump(exclude_none=True)
-            if promises and any(model in offer.models for model in workload.models):
-                rule = f'waiting at instances under the SLO of workload "{workload.name}" {RULE}'
-                hint = "state max_utilisation, the share of capacity up to which its latencies hold"
-                found.append(input_issue(problem, ("offers", o, "instances"), None, rule, hint))
-                break
-    return found

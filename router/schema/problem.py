@@ -82,6 +82,9 @@ class Policy(Strict):
     p99_over_mean: AtLeastOne | None = Field(
         default=None, description="Factor assumed from mean to 99th percentile where none was measured"
     )
+    wait_margin: NonNegative = Field(
+        default=0.0, description="Waits are planned longer than the formula says by this share, for bursts"
+    )
     discount_rate_per_year: NonNegative = Field(
         default=0.0, description="A period's costs weigh (1 + r)^−(hours to its start / 8760)"
     )

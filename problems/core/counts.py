@@ -1,0 +1,178 @@
+"""Columns of instance counts, and how large a count can be of use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.blocks import ColumnSpace
+from problems.core.instance import NONE, Bools, Floats, Instance, Ints
+from problems.core.view import View
+from problems.core.waiting import serving_need, waiting_pools
+
+
+@dataclass(frozen=True)
+class Waits:
+    """(Q,) each: pools whose waiting is modelled, exactly by a column per count, or by a line that is tightened."""
+
+    by_level: Bools
+    by_line: Bools
+    lenient: Bools  # some of its users mind no waiting
+
+    @property
+    def any(self) -> Bools:
+        return self.by_level | self.by_line
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One 0/1 column per pool, period and count from 1 up, for pools whose capacity is written exactly; (n,) each.
+
+    Pools with users who mind no waiting have a second set of columns: nobody who minds is there.
+    """
+
+    pool: Ints
+    period: Ints
+    count: Ints
+    free: Bools  # nobody who minds waiting is there
+    at: Ints
+
+
+@dataclass(frozen=True)
+class CountColumns:
+    """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
+
+    count: Ints
+    paid: Ints  # above what is reserved; the same column as count where nothing is reserved
+    open: Ints  # 0/1, where a minimum makes it needed
+    steps: Ints
+    levels: Levels
+    limit: Floats  # largest count that can be of use: every M comes from here
+
+
+def count_limit(view: View) -> Floats:
+    """(Q, T) largest count of each pool that can be of use: what all work that may come to it could keep busy.
+
+    Where counts are coupled over time the peak of the horizon stands in every period, and booting time is added.
+    """
+    inst, fleets = view.inst, view.inst.fleets
+    need = np.zeros((fleets.pools, inst.time.periods))
+    if not fleets.pools:
+        return need
+    pool = view.routes.pool[view.flows.route]
+    at = np.flatnonzero(pool >= 0)
+    # a cell loads a pool by at most its heaviest route there
+    key = (pool[at] * len(view.cells) + view.flows.cell[at]) * inst.time.periods + view.flows.period[at]
+    distinct, row = np.unique(key, return_inverse=True)
+    heaviest = np.zeros(len(distinct))
+    part = np.maximum(view.flows.end[at] - view.flows.start[at], 1e-12)
+    np.maximum.at(heaviest, row, view.flow_load[at].max(axis=1) / part)
+    period, q = distinct % inst.time.periods, distinct // inst.time.periods // len(view.cells)
+    np.add.at(need, (q, period), heaviest)
+    f = fleets.pool_fleet
+    usable = view.usable[f]
+    need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
+    boot = fleets.start_h[f] / inst.time.period_h
+    need /= np.where(boot < 1, 1.0 - np.minimum(boot, 1 - 1e-9), 1.0)[:, None]
+    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
+    need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
+    in_group = (
+        inst.groups.member[:, fleets.offer[f]]
+        if len(inst.groups.names)
+        else np.zeros((0, len(f)), dtype=bool)
+    )
+    for g in range(len(inst.groups.names)):
+        floor = np.where(in_group[g], inst.groups.min_units[g] / np.maximum(fleets.units[f], 1e-12), 0.0)
+        need = np.maximum(need, floor[:, None])
+    need = serving_need(view, need)
+    integral = fleets.integral[f] | waiting_pools(view)
+    step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
+    least = fleets.min[f][:, None]
+    whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
+    whole = np.where(need > 0, np.maximum(whole, least), 0.0)
+    return np.minimum(
+        np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)),
+        fleets.max[f][:, None],
+    )
+
+
+def count_columns(
+    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, waits: Waits, family: str, block: int
+) -> CountColumns:
+    """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others."""
+    fleets, n = inst.fleets, limit.shape[1]
+    f = fleets.pool_fleet[pools]
+
+    def take(name: str, which: Ints, upper: Floats | float, *, integer: np.ndarray | bool) -> Ints:
+        at = np.full(limit.shape, NONE, dtype=np.int64)
+        at[which] = space.take(
+            f"{family}_{name}" if name else family,
+            len(which) * n,
+            lambda i: f"{pool_label(inst, which[i // n])},{i % n}",
+            upper=np.ravel(upper),
+            integer=np.repeat(np.broadcast_to(integer, len(which)), n),
+            block=block,
+        ).reshape(len(which), n)
+        return at
+
+    integral, least = fleets.integral[f] | waits.any[pools], fleets.min[f]
+    step = np.where(fleets.integral[f], fleets.step[f], 1.0)
+    needs_open = np.where(integral, (least > 0) & (least != step), least > 0) | waits.by_line[pools]
+    needs_steps = integral & (needs_open | (step != 1))
+    count = take("", pools, limit[pools], integer=integral & ~needs_steps)
+    opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
+    span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
+    steps = take("steps", pools[needs_steps], span, integer=True)
+    reserved = fleets.reserved[f] > 0
+    paid = (
+        np.where(fleets.reserved[fleets.pool_fleet][:, None] > 0, NONE, count)
+        if len(fleets.pool_fleet)
+        else count
+    )
+    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=False)
+    written = np.flatnonzero(waits.by_level & np.isin(np.arange(len(limit)), pools))
+    levels = _levels(inst, space, written, waits.lenient, limit, block)
+    return CountColumns(count, np.where(paid == NONE, extra, paid), opened, steps, levels, limit)
+
+
+def _levels(
+    inst: Instance, space: ColumnSpace, pools: Ints, lenient: Bools, limit: Floats, block: int
+) -> Levels:
+    """A column per count 1 … limit of each pool and period, twice where some users mind no waiting."""
+    sets = np.concatenate([pools, pools[lenient[pools]]])
+    is_free = np.arange(len(sets)) >= len(pools)
+    top = np.floor(limit[sets] + 1e-9).astype(np.int64)
+    i, t = np.nonzero(top > 0)
+    many = top[i, t]
+    pool, period, free = np.repeat(sets[i], many), np.repeat(t, many), np.repeat(is_free[i], many)
+    count = np.arange(len(pool)) - np.repeat(np.cumsum(many) - many, many) + 1
+
+    def label(k: int) -> str:
+        return f"{pool_label(inst, pool[k])},{period[k]},{count[k]}{',nobody waits' if free[k] else ''}"
+
+    at = space.take("level", len(pool), label, upper=1.0, integer=True, block=block)
+    return Levels(pool, period, count, free, at)
+
+
+def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
+    """Instances bought for a term, by pool and first billing month; (Q, K)."""
+    fleets, months = inst.fleets, inst.time.months
+    bought = np.full((fleets.pools, months), NONE, dtype=np.int64)
+    if fleets.pools:
+        pools = np.flatnonzero(fleets.term_months[fleets.pool_fleet] > 0)
+        bought[pools] = space.take(
+            "bought",
+            len(pools) * months,
+            lambda i: f"{pool_label(inst, pools[i // months])},month {i % months}",
+            upper=np.repeat(peak[pools, 0], months),
+            integer=np.repeat(fleets.integral[fleets.pool_fleet[pools]], months),
+        ).reshape(len(pools), months)
+    return bought
+
+
+def pool_label(inst: Instance, q: int) -> str:
+    """`offer,model` of a pool, or the offer alone where its models share the count."""
+    offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
+    model = inst.fleets.pool_model[q]
+    return offer if model == NONE else f"{offer},{inst.models.names[model]}"
