@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import click
 
-from router.commands import contents, planning, plans, reference
+from router.commands import contents, imports, planning, plans, reference
 from router.errors import InputError, RouterError
 
 BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -40,6 +40,7 @@ for command in (
     plans.report,
     plans.diff,
     contents.export,
+    imports.imports,
     reference.schema,
     reference.solvers,
     reference.examples,
