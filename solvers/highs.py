@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from math import inf
+from dataclasses import replace
+from math import inf, isfinite
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Feature, checked_start, in_thread, size, solve_trivial
+from solvers.core.certify import TOLERANCE, is_feasible
 from solvers.core.errors import HandOverRefused, OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
@@ -48,6 +50,7 @@ STOP: dict[Any, Stop] = {  # every member; a test counts them
 
 #: HiGHS drops smaller coefficients: by default up to 1e-9, coarse for shares of large totals; at least these.
 SMALLEST_COEFFICIENT = 1e-12
+_RETRY_SEED, _RETRIES = 1_000_001, 3  # the seeds tried after an error
 
 
 def solve(
@@ -71,12 +74,13 @@ def solve(
     if point is not None:
         h.setSolution(program.n_columns, np.arange(program.n_columns, dtype=np.int32), point)
     loaded = perf_counter()
-    _run(h)
+    bound = _run(h)
     stats = size(program, _stats(h, loaded - begin, perf_counter() - loaded, warnings))
+    answer = _answer(h, program, stats)
+    if answer.stop is Stop.ERROR and program.is_mip:
+        return _rescued(program, options, replace(answer, bound=bound), h.getSolution().col_value, start)
     in_presolve = not stats.iterations and not stats.nodes
-    return settled(
-        program, options, _answer(h, program, stats), solve, {"presolve": "off"} if in_presolve else None
-    )
+    return settled(program, options, answer, solve, {"presolve": "off"} if in_presolve else None)
 
 
 def _set_options(h: Any, program: LinearProgram, options: SolveOptions) -> None:
@@ -136,8 +140,36 @@ def _load(h: Any, program: LinearProgram) -> tuple[str, ...]:
     return (f"{dropped} coefficients of at most {SMALLEST_COEFFICIENT:g} dropped",) if dropped else ()
 
 
-def _run(h: Any) -> None:
-    """Run in a thread of its own, so that Ctrl-C reaches us and the solver is asked to stop, not killed.
+def _rescued(
+    program: LinearProgram, options: SolveOptions, answer: Solution, left: Any, start: ArrayLike | None
+) -> Solution:
+    """HiGHS 1.15.1 throws a MILP's answer away when a row is out by a rounding more than its 1e-6 (issue 2782).
+
+    What is `left` is taken if it is a feasible point and within the gap of the last `answer.bound` the solver told;
+    otherwise other seeds are tried in the time that remains.
+    """
+    point = np.array(left, dtype=np.float64)
+    if point.shape == (program.n_columns,) and is_feasible(program, point, tolerance=TOLERANCE):
+        value = program.objective(point)
+        answer = replace(answer, point=point, objective=value, bound=min(answer.bound, value))
+        if answer.gap <= max(options.gap, TOLERANCE):
+            note = "HiGHS's answer taken in spite of its error: a row is out by a rounding more than 1e-6"
+            stats = replace(answer.stats, warnings=(*answer.stats.warnings, note))
+            return replace(answer, stop=Stop.OPTIMAL, stats=stats)
+    tried, spent = options.seed, answer.stats.solve_s
+    time_left = None if options.time_limit_s is None else options.time_limit_s - spent
+    if tried >= _RETRY_SEED + _RETRIES or "random_seed" in options.native or (time_left or 1.0) <= 0:
+        return answer
+    seed = tried + 1 if tried >= _RETRY_SEED else _RETRY_SEED
+    found = solve(program, replace(options, seed=seed, time_limit_s=time_left), start)
+    noted = (*found.stats.warnings, f"HiGHS failed with seed {tried}")
+    return replace(found, stats=replace(found.stats, solve_s=spent + found.stats.solve_s, warnings=noted))
+
+
+def _run(h: Any) -> float:
+    """Run, and return the last bound told during a MILP, which an error takes away.
+
+    In a thread of its own, so that Ctrl-C reaches us and the solver is asked to stop, not killed.
 
     HiGHS keeps its task scheduler per thread and refuses a run with another number of threads; a fresh
     thread, whose scheduler is dropped at the end, has neither problem. highspy's own `startSolve` shares
@@ -145,12 +177,16 @@ def _run(h: Any) -> None:
     """
     kind = highspy.cb.HighsCallbackType
     asked = threading.Event()
+    bounds = [-inf]
 
-    def callback(kind_now: Any, message: str, _out: Any, data_in: Any, _user: Any) -> None:
+    def callback(kind_now: Any, message: str, told: Any, answer: Any, _user: Any) -> None:
         if kind_now == kind.kCallbackLogging:
             sys.stderr.write(message)
-        elif asked.is_set():
-            data_in.user_interrupt = True
+            return
+        if kind_now == kind.kCallbackMipInterrupt and isfinite(told.mip_dual_bound):
+            bounds[0] = float(told.mip_dual_bound)
+        if asked.is_set():
+            answer.user_interrupt = True
 
     h.setCallback(callback, None)
     for wanted in (
@@ -173,6 +209,7 @@ def _run(h: Any) -> None:
         return first
 
     in_thread(work, on_interrupt=ask_to_stop)
+    return bounds[0]
 
 
 def _answer(h: Any, program: LinearProgram, stats: Stats) -> Solution:

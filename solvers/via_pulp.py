@@ -77,6 +77,7 @@ _WITHOUT_PRESOLVE: dict[str, dict[str, object]] = {
 #: CBC says so in its log, and then calls the changed point optimal all the same.
 _SPOILT = "Postprocessing changed objective"
 _NO_PREPROCESSING = "preprocess off"
+_FAR = 1.2e10
 WITHOUT_POINT = "a point that is not feasible was left out"
 
 
@@ -368,6 +369,9 @@ def _answer(
         stats = replace(stats, warnings=(*stats.warnings, WITHOUT_POINT))
     if stop is Stop.OPTIMAL and point is None:
         stop = Stop.UNKNOWN
+    if point is not None and (np.abs(point[np.isinf(program.col_upper - program.col_lower)]) >= _FAR).any():
+        # CBC boxes the columns of an unbounded MILP at 1.23456789e10 and calls that corner optimal
+        return Solution(Stop.INFEASIBLE_OR_UNBOUNDED, stats=stats)
     value = None if point is None else program.objective(point)
     if program.is_mip:
         return Solution(stop, point, value, _bound(program, outcome, stop, value, options), None, stats)

@@ -144,6 +144,32 @@ def test_presolve_that_calls_an_unbounded_program_infeasible(name: str) -> None:
     assert found.stats.warnings in ((), (WRONG,))
 
 
+def test_highs_answer_that_is_out_by_a_rounding() -> None:
+    """min x + 3z, 1 ≤ 3x + 3z ≤ 3, 0 ≤ x ≤ 2 whole, z ≥ −1: z = 1/3 − x, cost 1 − 2x = −1 at x = 1.
+
+    At x = 2 z would be −5/3; with z = −1 it costs −1 as well. HiGHS 1.15.1: "Solve error".
+    """
+    case = program([1, 0, 3], [[3, -4, 3]], [1], [3], lower=[0, 0, -1], upper=[2, 0, INF], integer=[1, 0, 0])
+    found = solve(case, "highs")
+    assert found.stop is Stop.OPTIMAL
+    assert found.objective == approx(-1, abs=1e-5)
+    assert certify(case, found).ok
+
+
+def test_cbcs_box_around_an_unbounded_program() -> None:
+    """max z, z ≤ x, y ≤ 0, z = x + y: z grows with x at y = 0. CBC: "optimal" at 1.23456789e10."""
+    case = program(
+        [0, 0, -1],
+        [[0, 1, 0], [-1, -1, 1], [-1, 0, -1]],
+        [-INF, 0, -INF],
+        [0, 0, 0],
+        lower=[0, -2, -1],
+        integer=[0, 0, 1],
+    )
+    for name in ("highs", "pulp:COIN_CMD"):
+        assert solve(case, name).stop is Stop.UNBOUNDED
+
+
 def test_preprocessing_that_spoils_the_optimum() -> None:
     """min x, x − 4y + z ≥ 0, z ≥ −1 whole: 0, by x = y = z = 0. CBC of 2026-03: x = 1, z = −1, "optimal"."""
     case = program(

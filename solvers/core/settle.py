@@ -1,14 +1,14 @@
 """Second thoughts about "infeasible".
 
-A program is called "infeasible or unbounded" when presolve proved only that its dual has no solution. And
-some call an unbounded LP plainly infeasible: CBC (2026-03), and HiGHS 1.15.1 with duplicate rows,
+A program is called "infeasible or unbounded" when presolve proved only that its dual has no solution (and by
+PuLP also when the solver failed). And some call an unbounded LP plainly infeasible: CBC (2026-03), and
+HiGHS 1.15.1 with duplicate rows,
 
     min −y,   0 ≤ y − x − z,   y − x − z ≤ 1,   x, y ≥ 0,   0 ≤ z ≤ 1
 
-Both are settled by asking for any feasible point at all (cost 0), which takes presolve a moment. With a
-point, the first means unbounded (also for integers, data being rational: Meyer 1974), and the second was
-wrong: then a direction in which the cost falls for ever means unbounded, and if there is none, the program
-is solved again without presolve.
+Both are settled by asking for any feasible point at all (cost 0), which takes presolve a moment. Without one
+it is infeasible. With one, it is unbounded if there is a direction that stays feasible for ever while the
+cost falls (also for integers, data being rational: Meyer 1974); else it is solved again without presolve.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def settled(
     `without_presolve` holds the native options that switch presolve off; None: "infeasible" is believed.
     """
     unclear = answer.stop is Stop.INFEASIBLE_OR_UNBOUNDED
-    doubted = answer.stop is Stop.INFEASIBLE and bool(set(without_presolve or ()) - set(options.native))
-    if not (unclear or doubted):
+    untried = bool(set(without_presolve or ()) - set(options.native))
+    if not unclear and not (answer.stop is Stop.INFEASIBLE and untried):
         return answer
     if not program.cost.any():  # nothing in which it could be unbounded
-        return replace(answer, stop=Stop.INFEASIBLE)
+        return answer if unclear else replace(answer, stop=Stop.INFEASIBLE)
     begin, spent = perf_counter(), answer.stats.solve_s
 
     def again(case: LinearProgram, native: Mapping[str, object]) -> Solution:
@@ -60,16 +60,16 @@ def settled(
     second = again(program.with_cost(np.zeros(program.n_columns)), {})
     point = second.point
     if point is None or not is_feasible(program, point):
-        sure = doubted or second.stop is Stop.INFEASIBLE
+        sure = not unclear or second.stop is Stop.INFEASIBLE
         return told(replace(answer, stop=Stop.INFEASIBLE if sure else answer.stop))
     answer = replace(answer, point=point, objective=program.objective(point))
-    if unclear:
-        return told(replace(answer, stop=Stop.UNBOUNDED))
+    notes = () if unclear else (WRONG,)
     steepest = again(_directions(program), without_presolve or {}).objective
     if steepest is not None and steepest < -1e-6 * float(np.abs(program.cost).max()):
-        return told(replace(answer, stop=Stop.UNBOUNDED), WRONG)
-    third = again(program, without_presolve or {})
-    return told(replace(answer, stop=Stop.UNKNOWN) if third.stop is Stop.INFEASIBLE else third, WRONG)
+        return told(replace(answer, stop=Stop.UNBOUNDED), *notes)
+    third = again(program, without_presolve or {}) if untried else answer
+    wrong_again = third.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
+    return told(replace(answer, stop=Stop.UNKNOWN) if wrong_again else third, *notes)
 
 
 def _directions(program: LinearProgram) -> LinearProgram:
