@@ -119,47 +119,72 @@ def band_scale(view: View, b: int) -> Floats:
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """Per contract and month: use, commitment, and the limit where there is no overage."""
-    inst, contracts = view.inst, view.inst.contracts
-    months, share, force = inst.time.months, month_share(inst), force_share(inst)
-    terms: list[Term] = []
-    lower: list[Floats] = [np.empty(0)]
-    upper: list[Floats] = [np.empty(0)]
-    names: list[str] = []
-
-    def add(b: int, kind: str, parts: list[Term], low: float, high: float) -> None:
-        at = len(names)
-        terms.extend((np.asarray(r) + at, c, v) for r, c, v in parts)
-        lower.append(np.full(months, low))
-        upper.append(np.full(months, high))
-        names.extend(f"{inst.offers.names[contracts.offer[b]]},{kind},month {k}" for k in range(months))
-
-    for b in range(len(contracts.offer)):
-        month, column, own = use_terms(view, cols, b)
-        unit = first_unit = (
-            cols.first.commit_scale[b] * share
-        )  # (K,) own units that a billed column of 1 stands for
-        use: Term = (month, column, own / unit[month])
-        starts = np.flatnonzero(contracts.start_contract == b)
-        committed: list[tuple[Ints, Ints, Floats]] = [
-            (
-                np.arange(months),
-                np.full(months, cols.first.committed[a]),
-                force[a] * cols.first.commit_scale[b] / first_unit,
-            )
-            for a in starts
-        ]
-        minus_use: Term = (use[0], use[1], -np.asarray(use[2]))
-        minus_committed: list[Term] = [(r, c, -v) for r, c, v in committed]
-        every = np.arange(months)
+    """Per contract and month: at least the use, at least the commitment, and no more where there is no overage."""
+    table = _Months(view)
+    for b in range(len(view.inst.contracts.offer)):
+        use, committed = _terms(view, cols, b)
         if cols.billed[b, 0] >= 0:
-            add(b, "use", [(every, cols.billed[b], 1.0), minus_use], 0.0, np.inf)
-            if starts.size:
-                add(b, "minimum", [(every, cols.billed[b], 1.0), *minus_committed], 0.0, np.inf)
+            billed: Term = (table.every, cols.billed[b], 1.0)
+            table.add(b, "use", [billed, _minus(use)], lower=0.0)
+            table.add(b, "minimum", [billed, *map(_minus, committed)], lower=0.0)
         else:
-            add(b, "overage", [(every, cols.over[b], 1.0), minus_use, *committed], 0.0, np.inf)
-        if contracts.limited[b]:
-            add(b, "limit", [use, *minus_committed], -np.inf, 0.0)
-    return rows(
-        NAME, len(names), terms, names.__getitem__, lower=np.concatenate(lower), upper=np.concatenate(upper)
-    )
+            table.add(b, "overage", [(table.every, cols.over[b], 1.0), _minus(use), *committed], lower=0.0)
+    _limits(table, view, cols)
+    return table.rows()
+
+
+def limits(view: View, cols: Columns) -> Rows:
+    """`overage: none` alone: what a loss of a provider may not stretch."""
+    table = _Months(view)
+    _limits(table, view, cols)
+    return table.rows()
+
+
+def _limits(table: _Months, view: View, cols: Columns) -> None:
+    for b in np.flatnonzero(view.inst.contracts.limited).tolist():
+        use, committed = _terms(view, cols, b)
+        table.add(b, "limit", [use, *map(_minus, committed)], upper=0.0)
+
+
+def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
+    """What a contract carries and what is committed, by month, in units of a billed column of 1."""
+    months = view.inst.time.months
+    month, column, own = use_terms(view, cols, b)
+    unit = cols.first.commit_scale[b] * month_share(view.inst)
+    force = force_share(view.inst) * cols.first.commit_scale[b]
+    committed: list[Term] = [
+        (np.arange(months), np.full(months, cols.first.committed[a]), force[a] / unit)
+        for a in np.flatnonzero(view.inst.contracts.start_contract == b)
+    ]
+    return (month, column, own / unit[month]), committed
+
+
+def _minus(term: Term) -> Term:
+    row, column, value = term
+    return row, column, -np.asarray(value, dtype=float)
+
+
+class _Months:
+    """Rows of contracts, one a month each."""
+
+    def __init__(self, view: View) -> None:
+        self.inst = view.inst
+        self.every = np.arange(view.inst.time.months)
+        self.terms: list[Term] = []
+        self.lower: list[Floats] = [np.empty(0)]
+        self.upper: list[Floats] = [np.empty(0)]
+        self.names: list[str] = []
+
+    def add(
+        self, b: int, kind: str, parts: list[Term], *, lower: float = -np.inf, upper: float = np.inf
+    ) -> None:
+        at, n = len(self.names), len(self.every)
+        self.terms += [(np.asarray(r) + at, c, v) for r, c, v in parts]
+        self.lower.append(np.full(n, lower))
+        self.upper.append(np.full(n, upper))
+        name = self.inst.offers.names[self.inst.contracts.offer[b]]
+        self.names += [f"{name},{kind},month {k}" for k in range(n)]
+
+    def rows(self) -> Rows:
+        lower, upper = np.concatenate(self.lower), np.concatenate(self.upper)
+        return rows(NAME, len(self.names), self.terms, self.names.__getitem__, lower=lower, upper=upper)

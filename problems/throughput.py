@@ -32,16 +32,16 @@ NAME = "throughput"
 BOUNDARY = 1e-6
 
 
-def build(view: View, cols: Columns, boundary: float = BOUNDARY) -> Rows:
+def build(view: View, cols: Columns) -> Rows:
     """A row per loaded pool and period; its dual is USD saved per extra instance of headroom."""
     pool = view.routes.pool[view.flows.route]
     flow = np.flatnonzero(pool >= 0)
     period, q = view.flows.period[flow], pool[flow]
-    parts = [_limit(view, cols, flow, q, period, 0, boundary)]
+    parts = [_limit(view, cols, flow, q, period, 0)]
     disaggregated = _pools_with_two_engines(view)
     apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
     if apart.any():
-        parts.append(_limit(view, cols, flow[apart], q[apart], period[apart], 1, boundary))
+        parts.append(_limit(view, cols, flow[apart], q[apart], period[apart], 1))
     for x, y in _intervals(view, flow):
         inside = (
             (view.flows.start[flow] >= x - 1e-12) & (view.flows.end[flow] <= y + 1e-12) & view.partial[flow]
@@ -49,7 +49,7 @@ def build(view: View, cols: Columns, boundary: float = BOUNDARY) -> Rows:
         for side in (0, 1):
             some = inside if side == 0 else inside & apart
             if some.any():
-                parts.append(_limit(view, cols, flow[some], q[some], period[some], side, boundary, y - x))
+                parts.append(_limit(view, cols, flow[some], q[some], period[some], side, y - x))
     return _stack(parts)
 
 
@@ -60,7 +60,6 @@ def _limit(
     q: Ints,
     period: Ints,
     side: int,
-    boundary: float,
     part: float = 1.0,
 ) -> Rows:
     """Rows for one side of the engine (prompt 0, completion 1) and one part of the period."""
@@ -68,7 +67,7 @@ def _limit(
     waits = cols.capacity.waits[pools] if len(pools) else np.zeros(0, dtype=bool)
     fleet = view.inst.fleets.pool_fleet[pools]
     whole = view.inst.fleets.integral[fleet] & ~waits
-    usable = view.usable[fleet] * part * np.where(whole, 1.0 + boundary, 1.0)
+    usable = view.usable[fleet] * part * np.where(whole, 1.0 + view.boundary, 1.0)
     at = np.arange(len(pools))
     terms: list[Term] = [(row, cols.flow[flow], view.flow_load[flow, side])]
     counted = ~cols.capacity.exact[pools] if len(pools) else waits

@@ -119,7 +119,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         offer, model = offers.names[view.routes.offer[r]], inst.models.names[view.routes.model[r]]
         return f"{view.label_cell(flows.cell[i])},{offer},{model},{flows.period[i]}"
 
-    flow = space.take("flow", len(flows), flow_label, upper=_reachable(view), block=block)
+    flow = space.take("flow", len(flows), flow_label, upper=reachable(view), block=block)
     spare = np.flatnonzero(np.isfinite(workloads.unserved_usd_per_token[cells.workload]))
     unserved = np.full(len(cells), NONE, dtype=np.int64)
     unserved[spare] = space.take(
@@ -135,7 +135,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     )
 
 
-def _reachable(view: View) -> Floats:
+def reachable(view: View) -> Floats:
     """1, or 0 where no contract could be in force in the period (it ended inside the month, say)."""
     contracts, time = view.inst.contracts, view.inst.time
     upper = np.ones(len(view.flows))

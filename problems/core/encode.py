@@ -26,6 +26,7 @@ from problems import (
     pricing,
     quota,
     starts,
+    survival,
     throughput,
     tiers,
     unsplittable,
@@ -92,7 +93,7 @@ def encode(
     """Build the program. `boundary` is the relative tolerance at a unit boundary (see throughput)."""
     routes, refusals = routed or admissible(inst)
     space, table = ColumnSpace(), RowSpace()
-    scenes = tuple(views(inst, routes))
+    scenes = tuple(views(inst, routes, boundary))
     limits = [counts.count_limit(view) for view in scenes]
     capacities = [
         capacity_of(view, limit, (tightened or {}).get(view.scenario))
@@ -112,8 +113,11 @@ def encode(
         for family in (*FAMILIES, *extra):
             if family in without:
                 continue
-            built = family(view, mine, boundary) if family is throughput.build else family(view, mine)
-            table.add(built, view.scenario + 1)
+            table.add(family(view, mine), view.scenario + 1)
+        for lost in survival.losses(view):
+            without_it, replaced = survival.after(view, mine, lost, space)
+            for family in survival.FAMILIES:
+                table.add(survival.named(family(without_it, replaced), lost), view.scenario + 1)
         fixed = pricing.first_stage(inst, first, view.price)
         costs.append(fixed + pricing.recourse(view, mine))
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)

@@ -38,6 +38,9 @@ class View:
     price: Floats  # (O,) multiplier of all prices of the offer
     usable: Floats  # (F,) usable share of an instance: availability · max_utilisation
     scenario: int
+    boundary: float = (
+        0.0  # relative tolerance of whole instances at a unit boundary (see problems.throughput)
+    )
 
     @cached_property
     def flow_load(self) -> Floats:
@@ -59,13 +62,13 @@ class View:
         return f"{workload},{self.cells.occurrence[cell]}"
 
 
-def views(inst: Instance, routes: Routes) -> Iterator[View]:
+def views(inst: Instance, routes: Routes, boundary: float) -> Iterator[View]:
     """A view per scenario, in order."""
     for s in range(len(inst.scenarios)):
-        yield view_of(inst, routes, s)
+        yield view_of(inst, routes, s, boundary)
 
 
-def view_of(inst: Instance, routes: Routes, s: int) -> View:
+def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> View:
     """The view of scenario `s`."""
     cells = _scaled(inst.cells, inst.scenarios.demand[s])
     fleets = inst.fleets
@@ -79,6 +82,7 @@ def view_of(inst: Instance, routes: Routes, s: int) -> View:
         price=inst.scenarios.price[s],
         usable=np.minimum(usable, 1.0) * utilisation,
         scenario=s,
+        boundary=boundary,
     )
 
 

@@ -14,6 +14,7 @@ from router.normalise.offers import contracts, entries, fleets, offers
 from router.normalise.pending import refuse_pending
 from router.normalise.time import time_of
 from router.schema import Problem, Scenario
+from router.traces import recorded
 
 __all__ = ["normalise"]
 
@@ -21,9 +22,10 @@ __all__ = ["normalise"]
 def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     """The instance of a problem; with `scenario`, that future alone, as if it were certain.
 
-    Raises `InputError` for what no plan is made for yet.
+    Raises `InputError` for what no plan is made for yet, and for what is wrong in a record of demand.
     """
     refuse_pending(problem)
+    problem = recorded(problem).problem
     time = time_of(problem)
     futures = _futures(problem, scenario)
     work = [work_units(workload, problem, time) for workload in problem.workloads]

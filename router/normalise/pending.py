@@ -18,11 +18,6 @@ def refuse_pending(problem: Problem) -> None:
 
     if isinstance(problem.scenarios, Generated):
         refuse("scenarios", "generate", hint="list the scenarios, or plan without them")
-    if problem.policy.survive_loss_of != "none":
-        refuse("policy", "survive_loss_of", value=problem.policy.survive_loss_of)
-    for w, workload in enumerate(problem.workloads):
-        if workload.demand.trace is not None:
-            refuse("workloads", w, "demand", "trace", hint="state requests_by_period instead")
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
         if terms is None or not terms.tiers:

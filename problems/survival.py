@@ -1,0 +1,96 @@
+"""Survival: when any one provider (or offer) is lost, the rest still meets demand.
+
+    for every loss l: Σ_(r not in l) flow[l,c,r,t] + unserved[l,c] = 1, and the rows of throughput, quota, linking and
+    `overage: none`, with the same counts, contracts and purchases as planned
+
+    flow[l,c,r,t]   share of the cell's work on route r after the loss                            1, in [0, 1]
+
+Only flows move: these columns cost nothing (the plan's cost is that without loss), so the counts and contracts pay for
+the insurance. Provider shares do not bind in a loss, nor do waiting times: plain capacity does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems import commitments, demand, linking, quota, throughput
+from problems.core.blocks import ColumnSpace, Rows
+from problems.core.columns import Columns, reachable
+from problems.core.instance import NONE, Ints
+from problems.core.view import Flows, View
+
+NAME = "survival"
+FAMILIES: tuple[Callable[[View, Columns], Rows], ...] = (
+    demand.build,
+    throughput.build,
+    quota.build,
+    linking.build,
+    commitments.limits,
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is gone: the name, and the offers with it."""
+
+    name: str
+    offers: Ints
+
+
+def losses(view: View) -> list[Loss]:
+    """Every provider, or every offer, that could carry something."""
+    inst = view.inst
+    if inst.policy.survive_loss_of == "none":
+        return []
+    used = np.unique(view.routes.offer)
+    if inst.policy.survive_loss_of == "offer":
+        return [Loss(inst.offers.names[o], np.array([o])) for o in used]
+    provider = inst.offers.provider
+    return [Loss(inst.offers.providers[p], np.flatnonzero(provider == p)) for p in np.unique(provider[used])]
+
+
+def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[View, Columns]:
+    """The view without what is lost, and columns in which only the flows are new."""
+    stays = np.flatnonzero(~np.isin(view.routes.offer[view.flows.route], lost.offers))
+    flows = view.flows
+    left = replace(
+        view,
+        flows=Flows(
+            cell=flows.cell[stays],
+            route=flows.route[stays],
+            period=flows.period[stays],
+            start=flows.start[stays],
+            end=flows.end[stays],
+            work=flows.work[stays],
+        ),
+    )
+    block = view.scenario + 1
+
+    def label(i: int) -> str:
+        offer = view.inst.offers.names[view.routes.offer[left.flows.route[i]]]
+        return f"{lost.name} lost,{view.label_cell(int(left.flows.cell[i]))},{offer},{left.flows.period[i]}"
+
+    spare = np.flatnonzero(cols.unserved >= 0)
+    unserved = np.full(len(cols.unserved), NONE, dtype=np.int64)
+    flow = space.take(NAME, len(stays), label, upper=reachable(left), block=block)
+    unserved[spare] = space.take(
+        f"{NAME}_unserved",
+        len(spare),
+        lambda i: f"{lost.name} lost,{view.label_cell(int(spare[i]))}",
+        upper=1.0,
+        block=block,
+    )
+    no_waiting = replace(
+        cols.capacity,
+        waits=np.zeros_like(cols.capacity.waits),
+        exact=np.zeros_like(cols.capacity.exact),
+    )
+    return left, replace(cols, flow=flow, unserved=unserved, capacity=no_waiting)
+
+
+def named(rows: Rows, lost: Loss) -> Rows:
+    """The rows of a family under the name of the loss."""
+    return replace(rows, family=NAME, label=lambda i: f"{lost.name} lost,{rows.family},{rows.label(i)}")
