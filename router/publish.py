@@ -18,6 +18,7 @@ from router.errors import CertificateFailed
 from router.optimise import Found
 from router.plan import Plan
 from router.schema import Problem
+from router.traces import recorded
 from router.verify import verify
 from solvers import available
 
@@ -60,13 +61,16 @@ def publish(problem: Problem, encoded: Encoded, found: Found) -> Plan:
         scenarios=decoded.scenarios,
         notes=_notes(problem, found, decoded),
     )
-    return checked(problem, plan)
+    return checked(problem, plan, relaxed=found.options.relax)
 
 
-def checked(problem: Problem, plan: Plan) -> Plan:
-    """The plan with the verdict of the independent check. Raises CertificateFailed."""
+def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
+    """The plan with the verdict of the independent check. Raises CertificateFailed.
+
+    A relaxed plan is a bound with fractions in it: that it cannot be bought as it stands is said, and no fault of ours.
+    """
     verdict = verify(problem, plan.to_dict())
-    if not verdict.ok:
+    if not verdict.ok and not relaxed:
         failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
         raise CertificateFailed(
             f'the plan found for "{problem.name}" failed its own check. This is a bug of the planner; please report '
@@ -129,8 +133,10 @@ def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
             f"assumed: where no percentile was measured, "
             f"P99 = {problem.policy.p99_over_mean:g} × mean (policy.p99_over_mean)"
         )
-    if problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
+    read = recorded(problem)
+    if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
+    notes += read.notes
     if found.options.relax:
         notes.append("integrality relaxed: instance counts and contracts may be fractions; no plan to sign")
     settled = decoded.settled

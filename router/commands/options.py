@@ -44,9 +44,9 @@ class Search:
                 native=dict(_native(text) for text in self.native),
             )
         except OptionRejected as error:
-            raise InputError(
-                Issue(("--" + error.option.replace("_s", "").replace("_", "-"),), str(error))
-            ) from error
+            flag = "--" + error.option.removesuffix("_s").replace("_", "-")
+            rule = str(error).rpartition(": ")[2]
+            raise InputError(Issue((flag,), rule, value=error.value)) from error
 
 
 def search_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:

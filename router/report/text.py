@@ -40,9 +40,7 @@ def _headline(report: Report, width: int, colour: bool) -> str:
     return _printed(lines, width, colour)
 
 
-def _printed(
-    parts: list[Text] | list[Text | RichTable] | list[Text | Padding], width: int, colour: bool
-) -> str:
+def _printed(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
     page = StringIO()
     console = Console(file=page, width=width, force_terminal=colour, no_color=not colour, highlight=False)
     for part in parts:
