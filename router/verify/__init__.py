@@ -1,6 +1,7 @@
 """An independent re-check of a plan: plain loops over the problem file and the plan, as if by another team.
 
     rows, reading                the plan as typed rows; malformed ones are faults, not tracebacks
+    records, traces              recorded demand, read again
     case, work, cells, flows     what must be served, where it may run, and what each row moves
     eligibility, latency, rates  which routes are admissible, and what an instance does in a second
     demand, load, instances, limits, sharing, bills, contracts, money, summary    the promises
@@ -26,6 +27,7 @@ from router.verify import (
     money,
     sharing,
     summary,
+    traces,
 )
 from router.verify.case import Case, futures_of
 from router.verify.cells import cells_of
@@ -53,6 +55,7 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     names = Names(case.workloads, case.offers, problem.models, case.periods, case.months, case.row_scenarios)
     rows = read(plan, names, fields)
     summary.check_problem(case, rows, ledger("problem"))
+    case = Case(traces.with_records(problem, ledger("traces")), futures)
 
     cells = cells_of(case)
     moved, left = flows.flows_of(case, cells, rows, fields)

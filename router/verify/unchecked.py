@@ -48,19 +48,11 @@ def generated_scenarios(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> It
         yield "scenarios.generate"
 
 
-def traces(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
-    """Demand in a file beside the problem."""
-    for workload in case.workloads.values():
-        if workload.demand.trace is not None:
-            yield f"demand.trace of {workload.name}"
-
-
 HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (
     loss_of_a_provider,
     waiting_time,
     churn,
     generated_scenarios,
-    traces,
 )
 
 
