@@ -4,7 +4,7 @@
     records, traces              recorded demand, read again
     case, work, cells, flows     what must be served, where it may run, and what each row moves
     eligibility, latency, rates  which routes are admissible, and what an instance does in a second
-    demand, load, instances, limits, sharing, bills, contracts, money, summary    the promises
+    demand, load, waiting, instances, limits, sharing, bills, contracts, money, summary    the promises
     unchecked                    what is not judged yet: asking for it fails
 
 Imports neither `problems` nor `solvers`, and no numpy. `verify` is the whole interface.
@@ -73,6 +73,7 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     loads = load.loads_of(case, moved, throughput)
     load.check_throughput(case, pools, loads, throughput)
     load.check_utilisation(pools, loads, ledger("utilisation"))
+    waiting.check_waiting(case, pools, moved, ledger("waiting"))
 
     instances.check_counts(case, pools, ledger("counts"))
     instances.check_reserved(case, pools, ledger("reserved"))

@@ -62,15 +62,19 @@ def at(part: str, statistic: str, values: Known) -> float | None:
 def meets(asked: Limits, values: Known, completion_tokens: float) -> bool:
     """Whether all limits hold; inclusive, with 1e-9 of the limit for the arithmetic."""
     for part, statistic, limit in asked:
-        if part == "request":
-            value = _request(statistic, values, completion_tokens)
-        elif part == "tpot" and completion_tokens <= 1:
+        if part == "tpot" and completion_tokens <= 1:
             continue
-        else:
-            value = at(part, statistic, values)
+        value = service_ms(part, statistic, values, completion_tokens)
         if value is None or value > limit * (1 + 1e-9):
             return False
     return True
+
+
+def service_ms(part: str, statistic: str, values: Known, completion_tokens: float) -> float | None:
+    """Service latency at a statistic, without waiting; None if nothing known may stand for it."""
+    return (
+        _request(statistic, values, completion_tokens) if part == "request" else at(part, statistic, values)
+    )
 
 
 def _request(statistic: str, values: Known, completion_tokens: float) -> float | None:

@@ -11,7 +11,6 @@ from router.schema import Generated
 from router.verify.case import Case
 from router.verify.checks import Ledger
 from router.verify.flows import Flow
-from router.verify.latency import limits
 from router.verify.rows import PlanRows
 
 
@@ -19,19 +18,6 @@ def loss_of_a_provider(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Ite
     """`survive_loss_of`: whether the rest still meets demand is a flow problem of its own per loss."""
     if case.problem.policy.survive_loss_of != "none":
         yield f"policy.survive_loss_of: {case.problem.policy.survive_loss_of}"
-
-
-def waiting_time(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
-    """Waiting under load, where no `max_utilisation` stands in for it."""
-    seen = set()
-    for flow in flows:
-        instances = flow.offer.instances
-        if instances is None or instances.max_utilisation is not None or flow.units == 0:
-            continue
-        key = (flow.workload.name, flow.offer.name)
-        if key not in seen and any(part != "tpot" for part, _, _ in limits(flow.workload.slo)):
-            seen.add(key)
-            yield f"waiting time of {key[0]} at {key[1]}, which states no max_utilisation"
 
 
 def churn(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
@@ -50,7 +36,6 @@ def generated_scenarios(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> It
 
 HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (
     loss_of_a_provider,
-    waiting_time,
     churn,
     generated_scenarios,
 )
