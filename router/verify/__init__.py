@@ -28,6 +28,7 @@ from router.verify import (
     sharing,
     summary,
     traces,
+    waiting,
 )
 from router.verify.case import Case, futures_of
 from router.verify.cells import cells_of
