@@ -1,0 +1,567 @@
+"""The command line from end to end: right answers, right exit codes, and nothing written when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import router
+from router import cli
+from router.report.words import STOP
+
+EXAMPLES = Path(router.__file__).parent / "examples"
+QUICKSTART = str(EXAMPLES / "quickstart.yaml")
+
+TWO_OFFERS = """
+schema: router/1
+name: two offers
+horizon: {periods: 1, period_h: 730}
+models: {m: {parameters_b: 70}}
+workloads:
+  - {name: chat, models: [m], demand: {requests_per_month: 1M}, prompt_tokens: 800, completion_tokens: 200}
+offers:
+  - {name: api, models: {m: {prompt_usd_per_m: 1.0, completion_usd_per_m: 1.0}}}
+  - {name: dear, models: {m: {prompt_usd_per_m: 2.0, completion_usd_per_m: 2.0}}}
+"""
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Path:
+    return put(tmp_path, TWO_OFFERS)
+
+
+def put(folder: Path, text: str, name: str = "problem.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+class Run:
+    """Exit code and output of one command."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: object) -> None:
+        capsys.readouterr()
+        self.code = cli.run([str(argument) for argument in arguments])
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def json(self) -> dict[str, object]:
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+def fresh(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "router", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+
+
+# ---------------------------------------------------------------- the way through
+
+
+def test_solve_compare_verify_report_and_diff_on_one_problem(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 M requests of 1,000 tokens at 1 USD per M tokens are 1,000 USD."""
+    plan = tmp_path / "plan.json"
+    solved = Run(capsys, "solve", problem, "-o", plan)
+    assert solved.code == 0
+    assert "1,000.00 USD over 730 h" in solved.out
+    assert "Proven optimal" in solved.out
+    assert "Verified:" in solved.out
+    assert str(plan) in solved.err
+    assert json.loads(plan.read_text())["cost_usd"] == pytest.approx(1_000.0)
+
+    assert Run(capsys, "verify", problem, plan).code == 0
+    assert Run(capsys, "report", plan).out.splitlines()[0] == solved.out.splitlines()[0]
+    assert "nothing else changes" in Run(capsys, "diff", plan, plan).out
+    table = Run(capsys, "compare", problem, "--json").json
+    assert [row["offer"] for row in table["offers"]] == ["api", "dear"]  # type: ignore[attr-defined]
+
+
+def test_json_goes_to_stdout_alone_and_is_the_plan(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solved = Run(capsys, "solve", problem, "--json")
+    assert solved.json["schema"] == "router-plan/1"
+    assert solved.err == ""
+
+
+def test_two_runs_differ_in_time_stamps_only(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (Run(capsys, "solve", problem, "--json").json for _ in range(2))
+    assert {**first, "created": ""} == {**second, "created": ""}
+
+
+def test_a_plan_that_breaks_a_promise_ends_with_6(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.json"
+    Run(capsys, "solve", problem, "-o", plan)
+    document = json.loads(plan.read_text())
+    document["routes"][0]["share"] = 0.5
+    plan.write_text(json.dumps(document))
+    verdict = Run(capsys, "verify", problem, plan)
+    assert verdict.code == 6
+    assert "demand" in verdict.err
+    assert Run(capsys, "verify", problem, plan, "--json").json["ok"] is False
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+def test_a_plan_is_reported_in_every_form(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    plan, out = tmp_path / "plan.json", tmp_path / "report"
+    Run(capsys, "solve", problem, "-o", plan)
+    shown = Run(capsys, "report", plan, "--format", form)
+    assert shown.code == 0
+    assert "api" in shown.out
+    assert Run(capsys, "report", plan, "--format", form, "-o", out).out == ""
+    assert "api" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", ["lp", "mps"])
+def test_the_program_is_exported(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    out = tmp_path / f"problem.{form}"
+    assert Run(capsys, "export", form, problem, "-o", out).code == 0
+    assert out.read_text() == Run(capsys, "export", form, problem).out
+
+
+def test_schema_and_solvers_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "workloads" in Run(capsys, "schema").json["properties"]  # type: ignore[operator]
+    assert Run(capsys, "schema", "-o", tmp_path / "s.json").code == 0
+    assert "highs" in Run(capsys, "solvers").out
+    found = json.loads(Run(capsys, "solvers", "--json").out)
+    assert {"name": "highs", "installed": True}.items() <= found[0].items()
+
+
+def test_examples_are_listed_and_copied_with_what_they_include(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "quickstart" in Run(capsys, "examples").out
+    listed = json.loads(Run(capsys, "examples", "list", "--json").out)
+    assert {one["name"] for one in listed} == {path.stem for path in EXAMPLES.glob("*.yaml")}
+    assert all(one["about"] for one in listed)
+    assert Run(capsys, "examples", "copy", "mixed", tmp_path / "here").code == 0
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"mixed.yaml", "catalogue.yaml"}
+
+
+def test_a_copied_example_never_overwrites_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = put(tmp_path, "mine", "quickstart.yaml")
+    assert Run(capsys, "examples", "copy", "quickstart", tmp_path).code == 2
+    assert mine.read_text() == "mine"
+    assert Run(capsys, "examples", "copy", "quickstart", tmp_path, "--force").code == 0
+    assert Run(capsys, "examples", "copy", "quickstart", tmp_path).code == 0  # the same file is no conflict
+
+
+def test_options_reach_the_solver(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [
+        "--solver",
+        "pulp:COIN_CMD",
+        "--gap",
+        "0.01",
+        "--time-limit",
+        "9",
+        "--seed",
+        "7",
+        "--threads",
+        "2",
+    ]
+    solver = Run(capsys, "solve", problem, "--json", *asked).json["solver"]
+    assert isinstance(solver, dict)
+    assert solver["name"] == "pulp:COIN_CMD"
+    wanted = {"gap": 0.01, "time_limit_s": 9.0, "seed": 7, "threads": 2, "relax": False}
+    assert wanted.items() <= solver["options"].items()
+
+
+def test_a_native_option_reaches_the_solver(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solved = Run(capsys, "solve", problem, "--json", "--solver-option", "presolve=off")
+    assert solved.json["solver"]["options"]["native"] == {"presolve": "off"}  # type: ignore[index]
+
+
+def test_verbose_names_rows_by_family_on_stderr(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solved = Run(capsys, "solve", problem, "-v")
+    assert "rows by family: demand 1" in solved.err
+    assert "rows by family" not in solved.out
+
+
+def test_one_of_several_futures_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    futures = (
+        "scenarios: [{name: base, probability: 0.5}, {name: surge, probability: 0.5, demand: {chat: 2}}]"
+    )
+    problem = put(tmp_path, TWO_OFFERS + futures)
+    undecided = Run(capsys, "solve", problem)
+    assert undecided.code == 2
+    assert "base, surge" in undecided.err
+    assert Run(capsys, "solve", problem, "--scenario", "surge", "--json").json["cost_usd"] == pytest.approx(
+        2_000
+    )
+    assert Run(capsys, "compare", problem, "--scenario", "base").code == 0
+
+
+# ---------------------------------------------------------------- what is wrong is said, with its exit code
+
+WRONG = {
+    "a typo in a field name": (TWO_OFFERS.replace("workloads:", "worklods:"), 'did you mean "workloads"'),
+    "a negative price": (TWO_OFFERS.replace("prompt_usd_per_m: 1.0", "prompt_usd_per_m: -1"), "-1"),
+    "NaN": (TWO_OFFERS.replace("prompt_usd_per_m: 1.0", "prompt_usd_per_m: .nan"), "nan"),
+    "infinity": (TWO_OFFERS.replace("parameters_b: 70", "parameters_b: .inf"), "inf"),
+    "no YAML": ("a: [", "line"),
+    "nothing": ("", "is empty"),
+    "a YAML bomb": (
+        "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(
+            f"{chr(b)}: &{chr(b)} [{', '.join(['*' + chr(b - 1)] * 9)}]\n" for b in range(ord("b"), ord("k"))
+        ),
+        "values",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["solve", "compare"])
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_told_with_file_and_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, command: str
+) -> None:
+    text, said = WRONG[case]
+    out = tmp_path / "out.json"
+    path = put(tmp_path, text)
+    run = Run(capsys, command, path, "-o", out)
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err.startswith("Error: ")
+    assert path.name in run.err
+    assert said.lower() in run.err.lower()
+    assert "Traceback" not in run.err
+    assert not out.exists()
+
+
+def test_an_include_loop_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path, "include: [problem.yaml]\nmodels: {}\n", "catalogue.yaml")
+    run = Run(capsys, "solve", put(tmp_path, TWO_OFFERS + "include: [catalogue.yaml]"))
+    assert run.code == 2
+    assert "catalogue.yaml" in run.err
+    assert "loop" in run.err or "circle" in run.err or "includes itself" in run.err
+
+
+def test_a_file_of_100_mb_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)  # sparse: no room is taken
+    began = time.monotonic()
+    run = Run(capsys, "solve", path)
+    assert run.code == 2
+    assert "bytes" in run.err or "MB" in run.err
+    assert time.monotonic() - began < 5
+
+
+def test_a_model_that_fits_nowhere_ends_with_3_and_the_reasons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = TWO_OFFERS.replace("name: api,", "name: api, limits: {max_parameters_b: 8},").replace(
+        "name: dear,", "name: dear, limits: {max_parameters_b: 13},"
+    )
+    out = tmp_path / "plan.json"
+    run = Run(capsys, "solve", put(tmp_path, limited), "-o", out)
+    assert run.code == 3
+    assert '"chat"' in run.err
+    assert "2 take no model so large" in run.err
+    assert not out.exists()
+    table = Run(capsys, "compare", tmp_path / "problem.yaml", "--json")
+    assert table.code == 0  # that nobody can is the answer of a comparison
+    assert [row["reasons"] for row in table.json["offers"]] == [["model_too_large"]] * 2  # type: ignore[attr-defined]
+
+
+def test_an_unknown_solver_names_the_nearest(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "solve", problem, "--solver", "hihgs")
+    assert run.code == 2
+    assert "highs" in run.err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--solver-option", "no_such_option=1"],
+        ["--solver-option", "nonsense"],
+        ["--gap", "-1"],
+        ["--gap", "nan"],
+        ["--time-limit", "0"],
+        ["--threads", "0"],
+        ["--seed", "-1"],
+        ["--scenario", "nobody"],
+        ["--no-such-option"],
+        ["--gap", "much"],
+    ],
+    ids=" ".join,
+)
+def test_a_refused_option_ends_with_2_and_writes_nothing(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    out = tmp_path / "plan.json"
+    run = Run(capsys, "solve", problem, "-o", out, *option)
+    assert run.code == 2
+    assert run.err.startswith("Error: ")
+    assert not out.exists()
+
+
+def unwritable(folder: Path) -> dict[str, Path]:
+    """Tests may run as root, whom permissions do not stop."""
+    put(folder, "", "file")
+    return {
+        "a directory": folder,
+        "below a file": folder / "file" / "plan.json",
+        "no such directory": folder / "none" / "plan.json",
+        "a dash": Path("-"),
+    }
+
+
+@pytest.mark.parametrize("case", ["a directory", "below a file", "no such directory", "a dash"])
+def test_an_unwritable_output_is_told_before_any_work(
+    problem: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    case: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = unwritable(tmp_path)[case]
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(
+        "router.optimise.optimise", lambda *_: pytest.fail("solved before the output was checked")
+    )
+    for command in (["solve", problem], ["export", "lp", problem]):
+        run = Run(capsys, *command, "-o", target)
+        assert run.code == 2
+        assert "--output" in run.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failure_leaves_the_last_plan_as_it_was(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tmp_path / "plan.json"
+    Run(capsys, "solve", problem, "-o", plan)
+    good, names = plan.read_text(), sorted(path.name for path in tmp_path.iterdir())
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    run = Run(capsys, "solve", problem, "-o", plan)
+    assert run.code == 2
+    assert "No space left" in run.err
+    assert plan.read_text() == good
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_a_plan_keeps_its_permissions_and_a_link_stays_one(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, link = put(tmp_path, "old", "plan.json"), tmp_path / "latest.json"
+    plan.chmod(0o640)
+    link.symlink_to(plan)
+    assert Run(capsys, "solve", problem, "-o", link).code == 0
+    assert link.is_symlink()
+    assert plan.stat().st_mode & 0o777 == 0o640
+    assert json.loads(plan.read_text())["schema"] == "router-plan/1"
+    assert Run(capsys, "solve", problem, "-o", os.devnull).code == 0
+    assert not Path(os.devnull).is_file()  # written to, not replaced
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "no json", '{"schema": "router-plan/1"}'])
+def test_what_is_no_plan_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    path = put(tmp_path, text, "plan.json")
+    for command in (["report", path], ["diff", path, path]):
+        run = Run(capsys, *command)
+        assert run.code == 2
+        assert "plan.json" in run.err
+        assert "Traceback" not in run.err
+
+
+def test_errors_are_json_too_where_that_was_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "solve", put(tmp_path, WRONG["a negative price"][0]), "--json")
+    error = run.json["error"]
+    assert isinstance(error, dict)
+    assert error["kind"] == "InputError"
+    assert error["exit_code"] == run.code == 2
+    (issue,) = error["issues"]
+    assert issue["path"] == "offers[0].models.m.prompt_usd_per_m"
+    assert issue["line"] == 9
+    assert Run(capsys, "solve", "--json").json["error"]["exit_code"] == 2  # type: ignore[index]
+
+
+@pytest.mark.parametrize("command", ["solve", "compare"])
+def test_without_a_file_an_example_is_suggested(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    run = Run(capsys, command)
+    assert run.code == 2
+    assert "router examples copy quickstart" in run.err
+
+
+def test_a_shipped_name_is_recognised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run(capsys, "solve", "fleet")
+    assert run.code == 2
+    assert "router examples copy fleet" in run.err
+
+
+def test_a_limit_that_leaves_no_plan_ends_with_4(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from solvers import Solution, Stop
+
+    monkeypatch.setattr("router.optimise.solve_program", lambda *_: Solution(Stop.TIME_LIMIT))
+    run = Run(capsys, "solve", QUICKSTART)
+    assert run.code == 4
+    assert "--time-limit" in run.err
+
+
+def test_a_solver_that_breaks_off_ends_with_5(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from solvers import Solution, Stop
+
+    monkeypatch.setattr("router.optimise.solve_program", lambda *_: Solution(Stop.ERROR))
+    assert Run(capsys, "solve", QUICKSTART).code == 5
+
+
+def test_a_plan_that_fails_its_own_check_ends_with_6_and_is_not_written(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from router.verify import Check, Verification
+
+    broken = Verification(False, (Check("demand", False, "chat is not served", 1.0),), 0.0)
+    monkeypatch.setattr("router.publish.verify", lambda *_: broken)
+    out = tmp_path / "plan.json"
+    run = Run(capsys, "solve", problem, "-o", out)
+    assert run.code == 6
+    assert "chat is not served" in run.err
+    assert not out.exists()
+
+
+def test_our_own_bug_ends_with_1_and_a_traceback_only_if_asked(
+    problem: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("router.publish.decode", broken)
+    quiet, loud = Run(capsys, "solve", problem), Run(capsys, "solve", problem, "-v")
+    assert quiet.code == loud.code == 1
+    assert "surprise" in quiet.err
+    assert "Traceback" not in quiet.err
+    assert "Traceback" in loud.err
+
+
+def test_ctrl_c_ends_cleanly(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("router.publish.decode", stopped)
+    out = tmp_path / "plan.json"
+    run = Run(capsys, "solve", problem, "-o", out)
+    assert run.code == 130
+    assert "Traceback" not in run.err
+    assert not out.exists()
+
+
+def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The solver hands over its incumbent when it is interrupted: a plan like any other, with what is proven of it."""
+    from dataclasses import replace
+
+    from router import optimise
+    from solvers import Stop
+
+    solve = optimise.solve_program
+
+    def interrupted(program, *rest):  # type: ignore[no-untyped-def]
+        solution = solve(program, *rest)
+        return replace(solution, stop=Stop.INTERRUPTED, bound=600_000.0) if program.is_mip else solution
+
+    monkeypatch.setattr(optimise, "solve_program", interrupted)
+    run = Run(capsys, "solve", QUICKSTART)
+    assert run.code == 0
+    assert "Proven within 4.8 % of the best possible; interrupted" in run.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_real_ctrl_c_leaves_no_traceback() -> None:
+    slow = "import sys, time, router.api; router.api.load = lambda *_: time.sleep(60)\n"
+    slow += "from router import cli; sys.exit(cli.run(['solve', sys.argv[1]]))"
+    command = [sys.executable, "-c", slow, QUICKSTART]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    command = f"{sys.executable} -m router schema | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+
+
+# ---------------------------------------------------------------- help, and what it costs
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in cli.cli.commands:
+        run = Run(capsys, name, "--help")
+        assert run.code == 0
+        assert run.out.startswith("Usage: router")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ["numpy", "scipy", "pydantic", "yaml", "rich", "highspy", "pulp"]
+    code = (
+        "import sys; from router import cli; cli.run(['--help']); import router\n"
+        f"sys.exit(str([name for name in {heavy} if name in sys.modules] or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == ""
+
+
+def test_the_module_is_the_command() -> None:
+    assert fresh("--version").stdout.startswith("router 0")
+
+
+def test_colour_is_for_terminals_and_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from router.commands import terminal
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal.coloured()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not terminal.coloured()
+
+
+def test_every_way_to_stop_has_words() -> None:
+    from solvers import Stop
+
+    without_plan = {"infeasible", "unbounded", "infeasible_or_unbounded", "error", "unknown"}
+    assert {stop.value for stop in Stop} == set(STOP) | without_plan
+
+
+def test_public_names_are_there() -> None:
+    for name in router.__all__:
+        assert getattr(router, name) is not None
+    router.compare(QUICKSTART)
+    assert callable(router.compare)  # not shadowed by a module of the same name
+    assert len(router.__all__) <= 12
+    with pytest.raises(AttributeError):
+        router.nothing  # noqa: B018
