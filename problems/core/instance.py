@@ -12,7 +12,7 @@ A **cell** is a piece of demand that must be served as one: a workload's work of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -290,10 +290,45 @@ class Scenarios(Table):
     demand: Floats  # (S, W)
     price: Floats  # (S, O)
     availability: Floats  # (S, O)
+    path: Floats | None = None  # (S, W, T) multipliers of demand by period, on top of `demand`
     listed: bool = False  # the problem names its futures
 
     def __len__(self) -> int:
         return len(self.probability)
+
+    def only(self, s: int) -> Scenarios:
+        """Scenario `s`, as if it were certain."""
+        return self.some(np.array([s]), np.ones(1))
+
+    def some(self, which: Ints, probability: Floats) -> Scenarios:
+        """Some scenarios under new probabilities."""
+        return replace(
+            self,
+            names=tuple(self.names[s] for s in which),
+            probability=probability,
+            demand=self.demand[which],
+            price=self.price[which],
+            availability=self.availability[which],
+            path=None if self.path is None else self.path[which],
+        )
+
+    def mean(self) -> Scenarios:
+        """The one scenario of mean demand, prices and availability."""
+        p = self.probability / self.probability.sum()
+        path = None
+        if self.path is not None:  # the mean of the product, not the product of means
+            product = np.einsum("s,sw,swt->wt", p, self.demand, self.path)
+            mean = p @ self.demand
+            path = (product / np.where(mean > 0, mean, 1.0)[:, None])[None]
+        return replace(
+            self,
+            names=("mean",),
+            probability=np.ones(1),
+            demand=(p @ self.demand)[None],
+            price=(p @ self.price)[None],
+            availability=(p @ self.availability)[None],
+            path=path,
+        )
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def views(inst: Instance, routes: Routes, boundary: float) -> Iterator[View]:
 
 def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> View:
     """The view of scenario `s`."""
-    cells = _scaled(inst.cells, inst.scenarios.demand[s])
+    cells = _scaled(inst.cells, _multiplier(inst, s))
     fleets = inst.fleets
     usable = fleets.availability * inst.scenarios.availability[s][fleets.offer]
     utilisation = np.where(np.isfinite(fleets.max_utilisation), fleets.max_utilisation, 1.0)
@@ -86,9 +86,19 @@ def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> Vi
     )
 
 
+def _multiplier(inst: Instance, s: int) -> Floats:
+    """(C,) how much of each cell's stated work the scenario brings; a path is read where the cell may first run."""
+    cells, scenarios = inst.cells, inst.scenarios
+    multiplier = scenarios.demand[s][cells.workload]
+    if scenarios.path is None or not len(cells):
+        return multiplier
+    first = cells.slot_period[np.searchsorted(cells.slot_cell, np.arange(len(cells)))]
+    return np.asarray(multiplier * scenarios.path[s, cells.workload, first])
+
+
 def _scaled(cells: Cells, multiplier: Floats) -> Cells:
-    """Cells under a demand multiplier (W,), without those that bring no work."""
-    work = cells.work * multiplier[cells.workload]
+    """Cells under a demand multiplier (C,), without those that bring no work."""
+    work = cells.work * multiplier
     keep = work > 0
     if keep.all():
         return replace(cells, work=work)

@@ -1,0 +1,83 @@
+"""The first stage as a decision in its own units, so that it can be read from one program and fixed in another.
+
+Programs of the same problem over other scenarios have the same first-stage things under other scales.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.columns import FirstStage
+from problems.core.encode import Encoded
+from problems.core.instance import Floats, Ints
+from solvers import LinearProgram
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is bought before demand is known."""
+
+    signed: Floats  # (A,) 0/1
+    committed: Floats  # (A,) own units a month
+    active: Floats  # (O,) 0/1, a fee is paid
+    held: Floats  # (Q,) instances for the whole horizon
+    paid: Floats  # (Q,) of them above what is reserved
+    bought: Floats  # (Q, K) instances bought for a term
+
+    def same_contracts(self, other: Decision) -> bool:
+        """Whether the same contracts are signed, and the same things bought, whatever the volume."""
+        pairs = (
+            (self.signed, other.signed),
+            (self.active, other.active),
+            (self.held, other.held),
+            (self.bought, other.bought),
+        )
+        return all(((mine > 0.5) == (theirs > 0.5)).all() for mine, theirs in pairs)
+
+
+def _read(at: Ints, point: Floats) -> Floats:
+    return np.where(at >= 0, point[at], 0.0) if at.size else np.zeros(at.shape)
+
+
+def decision_of(encoded: Encoded, point: Floats) -> Decision:
+    """The first stage of a point."""
+    first = encoded.first
+    contract = encoded.instance.contracts.start_contract
+    return Decision(
+        signed=_read(first.signed, point),
+        committed=_read(first.committed, point) * first.commit_scale[contract],
+        active=_read(first.active, point),
+        held=_read(first.held.count[:, 0], point),
+        paid=_read(first.held.paid[:, 0], point),
+        bought=_read(first.bought, point),
+    )
+
+
+def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
+    """The program with its first stage held at a decision.
+
+    Integers of the first stage stay integer columns with equal bounds, so that a decision that breaks a minimum or a
+    step is infeasible rather than believed.
+    """
+    first, program = encoded.first, encoded.program
+    contract = encoded.instance.contracts.start_contract
+    lower, upper = program.col_lower.copy(), program.col_upper.copy()
+    for at, value in (
+        (first.signed, decision.signed),
+        (first.committed, decision.committed / first.commit_scale[contract]),
+        (first.active, decision.active),
+        (first.held.count[:, 0], decision.held),
+        (first.held.paid[:, 0], decision.paid),
+        (first.bought, decision.bought),
+    ):
+        known = at >= 0
+        lower[at[known]] = upper[at[known]] = value[known]
+    return program.with_bounds(col_lower=lower, col_upper=upper)
+
+
+def first_stage_columns(first: FirstStage) -> Ints:
+    """All columns that scenarios share and a decision holds."""
+    parts = (first.signed, first.committed, first.active, first.held.count, first.held.paid, first.bought)
+    return np.unique(np.concatenate([part[part >= 0].ravel() for part in parts]))
