@@ -17,11 +17,15 @@ FIRST = "quickstart"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A shipped file: its name without ending, what its first comment says, and the shipped files it includes."""
+    """A shipped file: its name without ending, what its first comment says, and the shipped files it includes.
+
+    One that is no `problem` holds models and offers for others to include.
+    """
 
     name: str
     about: str
     includes: tuple[str, ...]
+    problem: bool
 
     @property
     def file(self) -> str:
@@ -31,7 +35,7 @@ class Example:
 def listed() -> tuple[Example, ...]:
     """All examples by name, the one to begin with first."""
     found = [_read(entry) for entry in _folder().iterdir() if entry.name.endswith(SUFFIX)]
-    return tuple(sorted(found, key=lambda example: (example.name != FIRST, example.name)))
+    return tuple(sorted(found, key=lambda one: (not one.problem, one.name != FIRST, one.name)))
 
 
 def find(name: str) -> Example:
@@ -103,4 +107,5 @@ def _read(entry: Traversable) -> Example:
         entry.name.removesuffix(SUFFIX),
         about,
         tuple(name.strip() for name in names.split(",") if name.strip()),
+        any(line.startswith("workloads:") for line in lines),
     )

@@ -81,11 +81,16 @@ def list_(machine: bool = False) -> None:
 
     found = listed()
     if machine:
-        say_json([{"name": one.name, "about": one.about, "includes": list(one.includes)} for one in found])
+        say_json(found)
         return
-    rows = tuple((one.name, one.about) for one in found)
+    problems = tuple((one.name, one.about) for one in found if one.problem)
+    parts = tuple((one.name, one.about) for one in found if not one.problem)
+    tables = (
+        Table("Problems", columns("name", "what it shows"), problems),
+        Table("To include", columns("name", "what it holds"), parts),
+    )
     way = "copy one with what it includes: router examples copy NAME [DIR]"
-    say_report(Report("examples", (way,), (Table("Shipped", columns("name", "what it shows"), rows),)))
+    say_report(Report("examples", (way,), tables))
 
 
 @examples.command("copy")

@@ -1,0 +1,232 @@
+"""Reports: figures as people read them, tables that fit the page, forms that keep every character."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+import router
+from router import api, report
+from router.catalogue import load_text
+from router.plan import Plan
+from router.report import words
+from router.report.document import Report, Table, columns
+
+EXAMPLES = Path(router.__file__).parent / "examples"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (630_000, "630,000"),
+        (1_860, "1,860.00"),
+        (9_999.994, "9,999.99"),
+        (9_999.996, "10,000"),
+        (0.5, "0.50"),
+        (0, "0.00"),
+        (0.00128, "0.00128"),
+        (-12.3, "-12.30"),
+        (1e-15, "0.00"),
+        (None, "–"),
+    ],
+)
+def test_money_has_separators_and_cents_where_they_matter(amount: float | None, text: str) -> None:
+    assert words.usd(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0.6, "0.60"),
+        (1.75817, "1.758"),
+        (0.00128, "0.00128"),
+        (15.5, "15.50"),
+        (0, "0.00"),
+        (1234.5, "1,234.50"),
+    ],
+)
+def test_a_rate_has_four_digits_at_least(amount: float, text: str) -> None:
+    assert words.rate(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (1.05e12, "1.05 T"),
+        (10e6, "10 M"),
+        (10e6 + 1e-9, "10 M"),
+        (350, "350"),
+        (999_999.9, "1 M"),
+        (1500, "1.5 K"),
+    ],
+)
+def test_counts_have_a_suffix(amount: float, text: str) -> None:
+    assert words.count(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1, "100 %"),
+        (0.99999, "> 99.9 %"),
+        (0.382, "38.2 %"),
+        (0.0005, "0.05 %"),
+        (0.00001, "< 0.01 %"),
+        (0, "0 %"),
+        (10.64, "1064 %"),
+        (120.0, "120 ×"),
+    ],
+)
+def test_percentages_do_not_flatter(share: float, text: str) -> None:
+    assert words.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("gap", "stop", "text"),
+    [
+        (0.0, "optimal", "proven optimal: no plan costs less"),
+        (0.0151, "time_limit", "proven within 1.6 % of the best possible; stopped by the time limit of 60 s"),
+        (8.2e-7, "optimal", "proven within 0.000082 % of the best possible"),
+        (None, "interrupted", "how much better a plan could be is not known; interrupted"),
+        (
+            float("inf"),
+            "node_limit",
+            "how much better a plan could be is not known; stopped by the limit on nodes",
+        ),
+    ],
+)
+def test_the_proof_is_rounded_up_and_says_what_ended_it(gap: float | None, stop: str, text: str) -> None:
+    assert words.proof(gap, stop, 60.0) == text
+
+
+def test_hours_become_days() -> None:
+    assert words.hours(720) == "720 h (30 days)"
+    assert words.hours(8) == "8 h"
+    assert words.duration(1e9 / 5_000 / 3_600) == "2.31 days"
+
+
+# ---------------------------------------------------------------- a plan
+
+TEXT = """
+schema: router/1
+name: two periods
+horizon: {periods: 2, period_h: 365}
+models: {m: {}}
+workloads:
+  - {name: chat, models: [m], demand: {requests_by_period: [1M, 3M]}, prompt_tokens: 900, completion_tokens: 100,
+     unserved_usd_per_m_tokens: 50}
+offers:
+  - {name: small, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}, quota: {tokens_per_minute: 45662.1005}}
+  - {name: dear, models: {m: {prompt_usd_per_m: 5, completion_usd_per_m: 5}}, quota: {tokens_per_minute: 68493.1507}}
+  - {name: own, models: {m: {tokens_per_s: 1000}}, instances: {usd_per_h: 5, max: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """365 h are 21,900 minutes: small takes 1,000 M a period, dear 1,500 M; of 3,000 M in the second 500 M stay."""
+    return api.solve(load_text(TEXT))
+
+
+def table(made: Report, title: str) -> Table:
+    return next(table for table in made.tables if table.title == title)
+
+
+def test_shares_are_of_the_tokens_and_ranges_over_the_periods(plan: Plan) -> None:
+    """4,000 M in all: small 2,000 M (all of the first, a third of the second), dear 1,500 M, 500 M unserved."""
+    rows = {row[1]: row for row in table(report.plan_report(plan), "Who serves what").rows}
+    assert rows["small"][3:] == ("50 %", "33.3–100 %", "2 B")
+    assert rows["dear"][3:] == ("37.5 %", "0–50 %", "1.5 B")
+    assert rows["left unserved"][3:] == ("12.5 %", "0–16.7 %", "500 M")
+
+
+def test_costs_stand_with_their_share_and_sum_to_the_total(plan: Plan) -> None:
+    """2,000 + 7,500 + 25,000 = 34,500 USD."""
+    costs = table(report.plan_report(plan), "Cost")
+    assert costs.rows[0] == ("–", "work left unserved", "25,000", "72.5 %")
+    assert costs.total == ("total", "", "34,500", "100 %")
+
+
+def test_instances_are_counted_over_all_periods() -> None:
+    """One server for 1 M requests of 1,000 tokens at 1,000 tok/s needs 277.8 h of 365; three need 833.3 of 1,095."""
+    own = (
+        TEXT.replace("max: 0", "max: 9")
+        .replace("usd_per_h: 5", "usd_per_h: 0.01")
+        .replace("small,", "little,")
+    )
+    rows = table(report.plan_report(api.solve(load_text(own))), "Instances").rows
+    assert rows == (("own", "m", "1", "2", "3", "76.1 %", "76.1 %"),)
+
+
+def test_a_plan_that_was_not_verified_says_so_first(plan: Plan) -> None:
+    from dataclasses import replace
+
+    broken = replace(plan, verified={"ok": False, "checks": [{"name": "demand", "ok": False}]})
+    assert report.plan_report(broken).headline[-1] == "NOT VERIFIED: demand"
+
+
+@pytest.mark.parametrize("name", ["quickstart", "fleet", "mixed", "case-11-hybrid", "eligibility"])
+def test_every_example_reports_in_every_form(name: str) -> None:
+    made = api.solve(EXAMPLES / f"{name}.yaml")
+    for width in (60, 100, 200):
+        text = report.to_text(report.plan_report(made), width=width)
+        assert "\x1b" not in text
+        assert not any(line.endswith(" ") for line in text.splitlines())
+    assert "## Cost" in report.to_markdown(report.plan_report(made))
+    for rows in report.TABLES:
+        read = list(csv.reader(StringIO(report.to_csv(made, rows))))
+        assert len(read) == 1 + len(getattr(made, rows))
+        assert len({len(row) for row in read}) == 1
+
+
+def test_csv_keeps_full_precision(plan: Plan) -> None:
+    (first, *_) = csv.DictReader(StringIO(report.to_csv(plan, "routes")))
+    assert float(first["share"]) == plan.routes[0].share
+    assert first["scenario"] == ""
+
+
+# ---------------------------------------------------------------- forms
+
+WIDE = Report(
+    "wide",
+    ("one line",),
+    (
+        Table(
+            "T",
+            columns("name", "what it is about", ">figure"),
+            (("a-name-of-some-length", "prose " * 30, "1,234,567,890.00"), ("b", "[bold]no markup[/]", "1")),
+        ),
+    ),
+    ("a note",),
+)
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 300])
+def test_figures_are_never_cut_and_prose_wraps(width: int) -> None:
+    text = report.to_text(WIDE, width=width)
+    assert "1,234,567,890.00" in text
+    assert "[bold]no markup[/]" in " ".join(text.split()) or width < 80
+    if width >= 60:
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_page_too_narrow_makes_the_table_wider_rather_than_cut() -> None:
+    rows = (("a" * 12, "1,234,567,890.00", "1,234,567,890.00"),)
+    made = Report("r", ("",), (Table("T", columns("n", ">x", ">y"), rows),))
+    assert report.to_text(made, width=30).count("1,234,567,890.00") == 2
+
+
+def test_colour_only_where_asked() -> None:
+    assert "\x1b" in report.to_text(WIDE, colour=True)
+    assert "\x1b" not in report.to_text(WIDE)
+
+
+def test_markdown_keeps_what_has_a_meaning_there() -> None:
+    odd = Report("a|b", ("x",), (Table("T", columns("n", ">v"), (("p|q_r*", "1"),), ("sum", "1")),))
+    text = report.to_markdown(odd)
+    assert "| p\\|q\\_r\\* | 1 |" in text
+    assert "|---|---:|" in text
+    assert "| **sum** | **1** |" in text
