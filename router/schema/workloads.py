@@ -79,8 +79,9 @@ class Trace(Strict):
     )
     gaps: Literal["error", "zero", "previous"] | None = Field(
         default=None,
-        description="What periods without a record mean: an error; no demand, also before and after the record; "
-        "or as before. Absent: an error, but between the first and last of single requests silence is no demand",
+        description="What periods without a row of the workload mean: an error; no demand, also before and after the "
+        "record; or as before. Absent: an error where the whole file has no row; no demand where it has others, "
+        "and between the first and last of single requests",
     )
 
 

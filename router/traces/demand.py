@@ -175,7 +175,7 @@ def _step_issue(reading: Reading, period_h: float) -> Issue | None:
 
 def _counts(reading: Reading, found: Record, grid: Grid, horizon: Horizon) -> tuple[np.ndarray, Issue | None]:
     """(T,) requests in each period with gaps as the trace says, or what is wrong."""
-    counts, missing = found.by_slot.copy(), ~found.recorded
+    counts, missing, gap = found.by_slot.copy(), ~found.recorded, ~found.covered
     slot = np.arange(len(counts))
     beyond = (slot < found.first) | (slot > found.last)
     said: Issue | None = None
@@ -192,8 +192,9 @@ def _counts(reading: Reading, found: Record, grid: Grid, horizon: Horizon) -> tu
         hint = "shorten the horizon, forecast with router import trace --forecast, or say gaps: zero"
         said = _issue(reading, rule, hint=hint)
     elif gaps == "error" or (gaps is None and not reading.table.single):
-        if missing.any():
-            rule = f"the record has no row for {_named(missing, found, horizon)}"
+        lacking = missing if gaps == "error" else gap
+        if lacking.any():
+            rule = f"the record has no row for {_named(lacking, found, horizon)}"
             said = _issue(reading, rule, hint="say what that means with gaps: zero, or gaps: previous")
     elif gaps == "previous" and missing.any():
         known = np.maximum.accumulate(np.where(found.recorded, slot, -1))

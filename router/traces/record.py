@@ -45,6 +45,7 @@ class Record:
 
     by_slot       requests in each slot, `per_period` slots a period; 0 where nothing is recorded
     recorded      slots with at least one row of the workload
+    covered       slots with at least one row of the file: there the recorder ran, and the workload was silent
     first, last   slots of the file's first and last row; may lie outside the horizon
     before, after requests outside the horizon
     rows, inside  rows of the workload, and those in the horizon
@@ -54,6 +55,7 @@ class Record:
 
     by_slot: Floats
     recorded: Mask
+    covered: Mask
     per_period: int
     first: int
     last: int
@@ -87,14 +89,15 @@ def record(table: Table, mine: Mask, grid: Grid) -> Record:
     slot = slots(rows.at_us, grid, slot_h, single=table.single)
     early, inside = slot < 0, (slot >= 0) & (slot < count)
     at, there = slot[inside].astype(np.int64), rows.only(inside)
-    ends = slots(np.array([table.at_us.min(), table.at_us.max()]), grid, slot_h, single=table.single)
+    whole = slot if rows is table else slots(table.at_us, grid, slot_h, single=table.single)
     requests, covered = float(there.requests.sum()), float(there.with_lengths.sum())
     return Record(
         by_slot=np.bincount(at, weights=there.requests, minlength=count),
         recorded=np.bincount(at, minlength=count) > 0,
+        covered=np.bincount(whole[(whole >= 0) & (whole < count)].astype(np.int64), minlength=count) > 0,
         per_period=per_period,
-        first=int(ends[0]),
-        last=int(ends[1]),
+        first=int(whole.min()),
+        last=int(whole.max()),
         before=float(rows.requests[early].sum()),
         after=float(rows.requests[slot >= count].sum()),
         previous=float(rows.requests[slot == slot[early].max()].sum()) if early.any() else None,

@@ -44,6 +44,7 @@ class File:
     rows: list[Row] = field(default_factory=list)
     single: bool = True
     step_h: float | None = None
+    slots: set[int] = field(default_factory=set)
 
 
 def read_file(path: Path, trace: Trace, zone: ZoneInfo) -> File:

@@ -3,7 +3,8 @@
     period     floor((timestamp − start) / period_h); without a start, the horizon starts with the last whole period
                since local midnight that begins not after the first record
     size       Σ tokens / Σ requests that the tokens cover, inside the horizon
-    gaps       a slot without a row is an error, no demand, or what the slot before has, as the trace says
+    gaps       a slot without a row is an error, no demand, or what the slot before has, as the trace says; where it
+               says nothing, a slot without any row in the file is an error in a record of periods
 
 Everything that a plan is judged against is stated in the problem that `with_records` returns.
 """
@@ -81,10 +82,6 @@ def _started(problem: Problem, rows: list[Row]) -> Problem:
     )
 
 
-def _at(row: Row) -> int:
-    return row.at
-
-
 def _stated(problem: Problem, workload: Workload, file: File, rows: list[Row]) -> Workload:
     """The workload as its record states it."""
     trace = workload.demand.trace
@@ -98,14 +95,14 @@ def _stated(problem: Problem, workload: Workload, file: File, rows: list[Row]) -
     counts: dict[int, float] = defaultdict(float)
     for row, slot in placed:
         counts[slot] += row.requests
-    ends = (min(file.rows, key=_at), max(file.rows, key=_at))
-    first, last = (slot for _, slot in _placed(problem, file, ends, horizon.period_h / per_period))
-    gaps = trace.gaps or ("silence" if file.single else "error")
+    every = _every(problem, file, horizon.period_h / per_period)
+    first, last = min(every), max(every)
+    gaps = trace.gaps or ("silence" if file.single else "file")
     if last < 0 or first >= slots or (not inside and gaps != "zero"):
         raise Unreadable("all rows lie outside the horizon")
     periods = [0.0] * horizon.periods
     for slot in range(slots):
-        periods[slot // per_period] += _slot(slot, counts, gaps, first, last)
+        periods[slot // per_period] += _slot(slot, counts, gaps, every, (first, last))
     update: dict[str, object] = {"demand": Demand(requests_by_period=tuple(periods))}
     for name in ("prompt", "completion"):
         if getattr(workload, f"{name}_tokens") is None:
@@ -142,15 +139,22 @@ def _placed(problem: Problem, file: File, rows: Iterable[Row], slot_h: float) ->
         yield row, math.floor((after + early_h * HOUR_US) / (slot_h * HOUR_US))
 
 
-def _slot(slot: int, counts: dict[int, float], gaps: str, first: int, last: int) -> float:
+def _every(problem: Problem, file: File, slot_h: float) -> set[int]:
+    """Slots in which the file has any row."""
+    if not file.slots:
+        file.slots = {slot for _, slot in _placed(problem, file, file.rows, slot_h)}
+    return file.slots
+
+
+def _slot(slot: int, counts: dict[int, float], gaps: str, every: set[int], ends: tuple[int, int]) -> float:
     """Requests in a slot, with what a missing record means."""
     if slot in counts or gaps == "zero":
         return counts.get(slot, 0.0)
-    if not first <= slot <= last:
+    if not ends[0] <= slot <= ends[1]:
         raise Unreadable(f"the record does not reach slot {slot}")
-    if gaps == "error":
+    if gaps == "error" or (gaps == "file" and slot not in every):
         raise Unreadable(f"nothing is recorded for slot {slot}")
-    if gaps == "silence":
+    if gaps in ("silence", "file"):
         return 0.0
     earlier = [known for known in counts if known < slot]
     if not earlier:
