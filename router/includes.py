@@ -1,7 +1,8 @@
 """`include`: merges the models and offers of other files into a problem, each keeping its position.
 
 Own entries come first, then those of the included files, depth first. A name that two files define is
-an error that names both places, unless both say the same. `use_offers` picks among included offers.
+an error that names both places, unless both say the same, or one of two entries of a model is `{}` and says nothing.
+`use_offers` picks among included offers.
 """
 
 from __future__ import annotations
@@ -123,9 +124,9 @@ def _take(value: dict[str, Value], mark: Mark, merge: _Merge) -> None:
     if isinstance(models, dict):
         for name, model in models.items():
             entry = (model, mark.children["models"].children[name])
-            if name not in merge.models:
+            if name not in merge.models or not merge.models[name][0]:
                 merge.models[name] = entry
-            else:
+            elif model:
                 _compare(("models", name), entry, merge.models[name], merge)
     if isinstance(offers, list):
         before = {_name(offer): (offer, place) for offer, place in merge.offers}
