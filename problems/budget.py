@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.commitments import force_share
+from problems.commitments import force_share, owed_usd
 from problems.core.blocks import ColumnSpace, Rows, Term, rows
 from problems.core.columns import FirstStage
 from problems.core.instance import Floats, Instance, Ints
@@ -36,8 +36,11 @@ def spending(inst: Instance, costs: Sequence[Cost], scenario: str) -> Rows:
     return rows(NAME, 1, terms, lambda _: f"max_spend_usd,{scenario}", upper=(limit - spent) / scale)
 
 
-def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost]) -> Rows:
-    """One row: money decided before demand is known (fees, minima, horizon purchases, reserved) within its limit."""
+def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost], price: Floats) -> Rows:
+    """One row: money decided before demand is known (fees, minima, horizon purchases, reserved) within its limit.
+
+    `costs` and `price` (O,) are those expected over the scenarios.
+    """
     limit = inst.policy.max_committed_usd
     if not np.isfinite(limit):
         return rows(NAME, 0, (), str)
@@ -46,8 +49,9 @@ def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost]) -> Rows:
     scale = _scale(limit)
     terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind != "energy"]
     if len(b):
-        rate = contracts.unit_usd[b] * first.commit_scale[b] * (force_share(inst) @ inst.time.month_weight)
-        terms.append((0, first.committed, rate / scale))
+        rate = owed_usd(inst)[b] * np.where(contracts.in_tokens[b], price[contracts.offer[b]], 1.0)
+        months = force_share(inst) @ inst.time.month_weight
+        terms.append((0, first.committed, rate * first.commit_scale[b] * months / scale))
     spent = sum(cost.constant for cost in costs if cost.kind != "energy")
     return rows(NAME, 1, terms, lambda _: "max_committed_usd", upper=(limit - spent) / scale)
 

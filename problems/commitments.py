@@ -41,6 +41,17 @@ def force_share(inst: Instance) -> Floats:
     return share
 
 
+def owed_usd(inst: Instance) -> Floats:
+    """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole."""
+    contracts = inst.contracts
+    owed = contracts.unit_usd.copy()
+    for b, tiers in enumerate(contracts.tiers):
+        least = float(contracts.min_per_month[b])
+        if tiers is not None and contracts.in_tokens[b] and least > 0:
+            owed[b] = tiers.bill(least) / least
+    return owed
+
+
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
     """What may be committed: rows per start, then one per contract and month with overlapping starts."""
     contracts = inst.contracts

@@ -1,6 +1,6 @@
 """Linking: nothing runs on what is not bought.
 
-    Σ_f work · flow[f] / W[r,k] ≤ Σ_(a in force in k) signed[a]      per route and month, contracts with a minimum
+    Σ_f work · flow[f] / W[r,k] ≤ Σ_(a in force in k) signed[a]      per route and month, contracts to sign
     Σ_f work · flow[f] / W[r,k] ≤ active[o]                          per route and month, offers with a fee
     flow[f] ≤ open[q,t]                                              per flow, pools with a minimum count
 
@@ -47,7 +47,7 @@ def build(view: View, cols: Columns) -> Rows:
 
     contract = inst.offers.contract[routes.offer[flows.route]]
     if inst.contracts.offer.size:
-        binding = np.concatenate([inst.contracts.min_per_month > 0, [False]])  # -1: no contract
+        binding = np.concatenate([inst.contracts.decided, [False]])  # -1: no contract
         here, route, k = monthly(binding[contract])
         force = force_share(inst)
         for a, b in enumerate(inst.contracts.start_contract):

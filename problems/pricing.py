@@ -212,11 +212,4 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
 def _least_by_tiers(contracts: Contracts, b: int) -> float:
     """USD a month of the least commitment, where tiers set the price; else 0."""
     tiers, least = contracts.tiers[b], float(contracts.min_per_month[b])
-    if tiers is None or not contracts.in_tokens[b] or least <= 0:
-        return 0.0
-    if not tiers.all_units:
-        return float(
-            tiers.usd @ np.clip(least - tiers.from_tokens, 0.0, np.diff(tiers.from_tokens, append=np.inf))
-        )
-    open_to = np.append(tiers.from_tokens[1:], np.inf) > least
-    return float((tiers.usd * np.maximum(least, tiers.from_tokens))[open_to].min())
+    return 0.0 if tiers is None or not contracts.in_tokens[b] else tiers.bill(least)

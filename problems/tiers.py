@@ -23,6 +23,7 @@ from problems.core.instance import Floats, Tiers
 from problems.core.view import View
 
 NAME = "tiers"
+MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume keeps below a dearer band
 
 
 def build(view: View, cols: Columns) -> Rows:
@@ -81,9 +82,11 @@ def _bands(
     """Which volumes the bands may hold; `edges` has one more than there are bands."""
     n = len(volume)
     if tiers.all_units and opens is not None:
+        dearer = np.append(np.diff(tiers.usd) > 0, False)  # at its edge the dearer band has begun
+        last = np.where(dearer, edges[1:] - MARGIN, edges[1:])
         for i in range(n):
             builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -edges[i])], 0.0, np.inf)
-            builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -edges[i + 1])], -np.inf, 0.0)
+            builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -last[i])], -np.inf, 0.0)
         builder.add(name, [(opens, 1.0)], 1.0, 1.0)
         return
     width = np.diff(edges)

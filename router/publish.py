@@ -36,7 +36,7 @@ UNITS = {
 def publish(problem: Problem, encoded: Encoded, found: Found) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
     decoded = decode(found.encoded, found.point)
-    bound = min(found.bound, decoded.objective_usd)
+    bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = Plan(
         name=problem.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

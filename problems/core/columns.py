@@ -66,7 +66,7 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
         start_label,
         lower=contracts.start_signed.astype(float),
         upper=1.0,
-        integer=(contracts.min_per_month > 0)[of] if n else False,
+        integer=contracts.decided[of] if n else False,
     )
     committed = space.take("committed", n, start_label)
     sold_in_steps = (contracts.step_per_month > 0) & np.isfinite(contracts.max_per_month)

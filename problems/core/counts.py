@@ -74,8 +74,8 @@ def count_limit(view: View) -> Floats:
     usable = view.usable[f]
     need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
     boot = fleets.start_h[f] / inst.time.period_h
-    need /= np.where(boot < 1, 1.0 - np.minimum(boot, 1 - 1e-9), 1.0)[:, None]
-    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
+    need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
+    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_months)[f] > 0
     need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
     in_group = (
         inst.groups.member[:, fleets.offer[f]]

@@ -95,6 +95,9 @@ def encode(
     space, table = ColumnSpace(), RowSpace()
     scenes = tuple(views(inst, routes, boundary))
     limits = [counts.count_limit(view) for view in scenes]
+    if inst.fleets.pools:  # what is bought for a term is one number in all futures
+        bought = inst.fleets.term_months[inst.fleets.pool_fleet] > 0
+        limits = [np.where(bought[:, None], np.max(limits, axis=0), limit) for limit in limits]
     capacities = [
         capacity_of(view, limit, (tightened or {}).get(view.scenario))
         for view, limit in zip(scenes, limits, strict=True)
@@ -118,11 +121,10 @@ def encode(
             without_it, replaced = survival.after(view, mine, lost, space)
             for family in survival.FAMILIES:
                 table.add(survival.named(family(without_it, replaced), lost), view.scenario + 1)
-        fixed = pricing.first_stage(inst, first, view.price)
-        costs.append(fixed + pricing.recourse(view, mine))
+        costs.append(pricing.first_stage(inst, first, view.price) + pricing.recourse(view, mine))
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
-        if view.scenario == 0:
-            table.add(budget.committed(inst, first, fixed))
+    price = inst.scenarios.probability @ inst.scenarios.price
+    table.add(budget.committed(inst, first, pricing.first_stage(inst, first, price), price))
     tail: list[pricing.Cost] = []
     if inst.policy.cvar_weight > 0:
         rows, tail = budget.risk(inst, space, costs)

@@ -248,6 +248,12 @@ class Contracts(Table):
     end_h: Floats = field(metadata={"free": True})  # (A,) h, in force until (may lie beyond the horizon)
     start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
 
+    @property
+    def decided(self) -> Bools:
+        """(B,) whether to sign is a decision: there is a minimum to pay, or one term of several to choose."""
+        starts = np.bincount(self.start_contract, minlength=len(self.offer))
+        return np.asarray((self.min_per_month > 0) | (starts > 1), dtype=bool)
+
 
 @dataclass(frozen=True)
 class Tiers(Table):
@@ -256,6 +262,16 @@ class Tiers(Table):
     from_tokens: Floats  # (n,) per month, first is 0
     usd: Floats  # (n,) USD per token
     all_units: bool = False
+
+    def bill(self, tokens: float) -> float:
+        """USD for a whole month's tokens, bought up to a later band where that is cheaper."""
+        if tokens <= 0:
+            return 0.0
+        if self.all_units:
+            begun = np.append(tokens < self.from_tokens[1:] * (1 - 1e-9), True)  # a band begins at its edge
+            return float(np.where(begun, self.usd * np.maximum(tokens, self.from_tokens), np.inf).min())
+        width = np.clip(tokens - self.from_tokens, 0.0, np.diff(self.from_tokens, append=np.inf))
+        return float(width @ self.usd)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from problems.commitments import force_share, month_share
 from problems.core.admissible import REASONS
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, NONE, Contracts, Floats, Policy
+from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
 from problems.core.view import View
 from problems.pricing import beyond_months, first_period, first_stage, recourse
 from router.decode.settle import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
@@ -70,7 +70,11 @@ def decode(encoded: Encoded, raw: Floats) -> Decoded:
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point)),
         purchases=_purchases(encoded, point),
         contracts=_contracts(encoded, point),
-        commitments=tuple(row for view, cols in pairs for row in _commitments(view, cols, point)),
+        commitments=tuple(
+            row
+            for view, cols in pairs
+            for row in _commitments(view, cols, point, signed_starts(encoded, point))
+        ),
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point)),
         scenarios=tuple(
             ScenarioCost(name, float(p), float(usd))
@@ -190,12 +194,12 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
 def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     inst, first = encoded.instance, encoded.first
     contracts = inst.contracts
-    used = _used_contracts(encoded, point)
+    listed = signed_starts(encoded, point)
     found = []
     for a, b in enumerate(contracts.start_contract):
         volume = float(point[first.committed[a]] * first.commit_scale[b])
         before = bool(contracts.start_signed[a])
-        if not before and volume == 0 and not (point[first.signed[a]] > 0.5 or b in used):
+        if not listed[a]:
             continue
         tokens = bool(contracts.stated_in_tokens[b])
         end = float(contracts.end_h[a]) / HOURS_PER_MONTH
@@ -212,16 +216,20 @@ def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     return tuple(found)
 
 
-def _used_contracts(encoded: Encoded, point: Floats) -> set[int]:
-    return {
-        b
-        for view, cols in zip(encoded.views, encoded.columns, strict=True)
-        for b in range(len(encoded.instance.contracts.offer))
-        if used_tokens(view, cols, b, point).any()
-    }
+def signed_starts(encoded: Encoded, point: Floats) -> Bools:
+    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed."""
+    contracts, first = encoded.instance.contracts, encoded.first
+    used = np.zeros(len(contracts.offer), dtype=np.bool_)
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
+        used |= np.array(carried, dtype=bool)
+    of = contracts.start_contract
+    free = used[of] | (point[first.committed] > 0)
+    signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)
+    return np.asarray(contracts.start_signed | signed, dtype=bool)
 
 
-def _commitments(view: View, cols: Columns, point: Floats) -> Iterator[CommitmentRow]:
+def _commitments(view: View, cols: Columns, point: Floats, listed: Bools) -> Iterator[CommitmentRow]:
     inst, contracts, first = view.inst, view.inst.contracts, cols.first
     share, scenario, beyond = month_share(inst), _scenario(view), beyond_months(inst)
     for b, o in enumerate(contracts.offer):
@@ -244,10 +252,7 @@ def _commitments(view: View, cols: Columns, point: Floats) -> Iterator[Commitmen
             overage = contracts.overage_usd[b] * (price if tokens else 1.0)
             billed = committed * rate + np.maximum(own - committed, 0.0) * overage
         starts = np.flatnonzero(contracts.start_contract == b)
-        signed = np.any(
-            (point[first.signed[starts]] > 0.5)[:, None] & (force_share(inst)[starts] > 0), axis=0
-        )
-        signed |= (used > 0) | (committed > 0)
+        signed = np.any(listed[starts][:, None] & (force_share(inst)[starts] > 0), axis=0)
         owed = float(
             beyond[starts]
             @ _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
@@ -274,7 +279,7 @@ def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> F
     tiers = contracts.tiers[b]
     if tiers is not None and contracts.in_tokens[b]:
         return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
-    return committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+    return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))
 
 
 def _unserved(view: View, cols: Columns, point: Floats) -> Iterator[UnservedRow]:

@@ -95,7 +95,7 @@ def _committed(encoded: Encoded, point: Floats) -> None:
         scale = first.commit_scale[b]
         signed, committed = first.signed[a], first.committed[a]
         if contracts.start_signed[a] or not np.isfinite(contracts.max_per_month[b]):
-            if contracts.min_per_month[b] == 0:
+            if not contracts.decided[b]:
                 point[signed] = float(contracts.start_signed[a])
             point[committed] = contracts.min_per_month[b] * point[signed] / scale
         elif first.commit_steps[a] >= 0:
@@ -153,7 +153,7 @@ def fill(tiers: Tiers, volume: Floats, share: Floats) -> Floats:
             bands[k] = np.clip(tokens - edges, 0.0, np.diff(edges, append=np.inf))
             continue
         bought = np.maximum(tokens, edges)
-        reached = np.concatenate([tokens < edges[1:] * (1 + 1e-12), [True]])
+        reached = np.concatenate([tokens < edges[1:] * (1 - 1e-9), [True]])  # a band begins at its edge
         cost = np.where(reached, tiers.usd * bought, np.inf)
         best = int(np.argmin(cost))
         bands[k, best] = bought[best]

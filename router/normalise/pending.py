@@ -23,12 +23,11 @@ def refuse_pending(problem: Problem) -> None:
         if terms is None or not terms.tiers:
             continue
         decided = terms.max_tokens_per_month is not None or terms.max_usd_per_month is not None
-        if decided and problem.policy.end_of_horizon == "charge_in_full":
-            refuse(
-                "offers",
-                o,
-                "commitment",
-                hint="a volume to decide, with tiers and end_of_horizon: charge_in_full",
-            )
+        for limit, used in (
+            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
+            ("max_committed_usd", problem.policy.max_committed_usd is not None),
+        ):
+            if decided and used:
+                refuse("offers", o, "commitment", hint=f"a volume to decide, with tiers and {limit}")
     if found:
         raise InputError(found)

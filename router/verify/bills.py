@@ -163,7 +163,7 @@ def _all_units(tiers: Sequence[Tier], tokens: float, part: float) -> float:
     return min(
         max(tokens, tier.from_tokens_per_month * part) * tier.usd_per_m / 1e6
         for tier, following in zip(tiers, [*tiers[1:], None], strict=True)
-        if following is None or tokens < following.from_tokens_per_month * part
+        if following is None or tokens < following.from_tokens_per_month * part * (1 - 1e-9)
     )
 
 
