@@ -290,14 +290,16 @@ def test_an_impossible_file_name_is_refused(tmp_path: Path):
 
 
 def test_a_name_defined_twice_names_both_places(tmp_path: Path):
-    """Contradictions are errors; saying the same, in other digits even, is not."""
+    """Contradictions are errors; saying the same, in other digits even, is not, nor is `{}`, which says nothing."""
     same = OFFERS.replace("0.60", "0.6")
     write(tmp_path, same=same, other=OFFERS.replace("0.60", "0.70"), model="models:\n  m: {quality: 1}\n")
     assert len(load_problem(write(tmp_path, p=PROBLEM + "include: [same.yaml]\n")).offers) == 1
     with pytest.raises(InputError, match=r"other\.yaml, line 2.*otherwise in .*p\.yaml, line 10"):
         load_problem(write(tmp_path, p=PROBLEM + "include: [other.yaml]\n"))
+    assert load_problem(write(tmp_path, p=PROBLEM + "include: [model.yaml]\n")).models["m"].quality == 1
+    stated = PROBLEM.replace(MODELS, "models:\n  m: {quality: 2}\n")
     with pytest.raises(InputError, match=r"model\.yaml, line 2: models\.m.*otherwise in .*p\.yaml, line 2"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [model.yaml]\n"))
+        load_problem(write(tmp_path, p=stated + "include: [model.yaml]\n"))
 
 
 def test_included_files_hold_models_and_offers_only(tmp_path: Path):
