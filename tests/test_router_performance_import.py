@@ -389,3 +389,10 @@ def test_an_empty_model_entry_says_nothing_against_a_later_one(tmp_path: Path) -
         problem = load_problem(tmp_path / "problem.yaml")
         assert problem.models["m"].parameters_b == 70
         assert {offer.name for offer in problem.offers} == {"a", "b"}
+
+
+def test_the_command_offers_every_format_there_is() -> None:
+    from router.commands import import_performance
+    from router.importers import performance
+
+    assert import_performance.FORMATS == performance.FORMATS
