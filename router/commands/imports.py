@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from router.commands.import_performance import import_performance
+from router.commands.import_trace import import_trace
 
 
 @click.group("import")
@@ -13,3 +14,4 @@ def imports() -> None:
 
 
 imports.add_command(import_performance)
+imports.add_command(import_trace)

@@ -20,8 +20,9 @@ from router.schema import Demand, Horizon, Problem, Trace, Workload
 from router.source import SourceMap
 from router.traces.columns import Named
 from router.traces.notes import Reading, notes_of
-from router.traces.read import US, Table, read_table, zone_text
-from router.traces.record import Grid, Mask, Record, record, slots_per_period
+from router.traces.read import read_table
+from router.traces.record import Grid, Record, record, slots_per_period
+from router.traces.table import US, Mask, Table, zone_text
 
 LISTED = 5  # periods named in a message; the rest are counted
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from router.schema import Horizon, Trace, Workload
-from router.traces.read import US, Table, zone_text
-from router.traces.record import Mask, Record
+from router.traces.record import Record
+from router.traces.table import US, Mask, Table, zone_text
 
 LISTED = 3
 

@@ -7,9 +7,9 @@ import gzip
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import TextIO
@@ -20,85 +20,15 @@ import numpy.typing as npt
 
 from router.errors import InputError, Issue
 from router.traces.columns import Columns, Named, columns_of
-
-Floats = npt.NDArray[np.float64]
+from router.traces.table import US, Floats, Labels, Table
 
 BLOCK = 20_000  # rows parsed at once
 SHOWN = 10  # wrong rows told of before reading stops
-HOUR_US = 3.6e9
-US = 1e6  # timestamps are whole microseconds in a double, exact until the year 2255
 EPOCH_S, EPOCH_MS, EPOCH_US = (
     1e8,
     1e11,
     1e14,
 )  # a plain number from here on is an epoch, in s, ms, µs; below: seconds
-
-
-@dataclass(frozen=True)
-class Labels:
-    """A column of text: the number of each row's value, and the values in order of appearance."""
-
-    codes: npt.NDArray[np.int32]
-    values: tuple[str, ...]
-
-    def among(self, wanted: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Rows that have one of these values."""
-        found = np.array([value in wanted for value in self.values], dtype=bool)
-        return found[self.codes]
-
-
-@dataclass(frozen=True)
-class Table:
-    """All rows of a trace.
-
-    at_us               (N,) µs since 1970 in UTC, or since the start of the horizon where `relative`
-    requests            (N,) 1 in a record of single requests
-    prompt, completion  (N,) tokens of the row in total; NaN where not recorded
-    with_lengths        (N,) requests that the tokens cover; 0 where none are recorded
-    arrival_cv          (N,) NaN where not recorded
-    ambiguous           rows whose local time the clocks showed twice or not at all
-    """
-
-    file: str
-    columns: Columns
-    relative: bool
-    at_us: Floats
-    requests: Floats
-    prompt: Floats
-    completion: Floats
-    with_lengths: Floats
-    arrival_cv: Floats
-    labels: dict[str, Labels]
-    ambiguous: int
-
-    @property
-    def single(self) -> bool:
-        """One row a request."""
-        return self.columns.requests is None
-
-    @cached_property
-    def step_h(self) -> float | None:
-        """The median distance between timestamps; None for single requests or a single time."""
-        if self.single:
-            return None
-        stamps = np.unique(self.at_us)
-        return float(np.median(np.diff(stamps))) / HOUR_US if len(stamps) > 1 else None
-
-    def only(self, mine: npt.NDArray[np.bool_]) -> Table:
-        """Some of the rows."""
-        return replace(
-            self,
-            at_us=self.at_us[mine],
-            requests=self.requests[mine],
-            prompt=self.prompt[mine],
-            completion=self.completion[mine],
-            with_lengths=self.with_lengths[mine],
-            arrival_cv=self.arrival_cv[mine],
-            labels={name: Labels(one.codes[mine], one.values) for name, one in self.labels.items()},
-        )
-
-    def __len__(self) -> int:
-        return len(self.at_us)
 
 
 def read_table(
@@ -326,8 +256,3 @@ class _Builder:
     def _stop(self) -> None:
         if self.issues:
             raise InputError(sorted(self.issues[:SHOWN], key=lambda issue: issue.line or 0))
-
-
-def zone_text(moment_us: float, zone: str) -> str:
-    """A moment as people write it, in a zone."""
-    return datetime.fromtimestamp(moment_us / US, UTC).astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")

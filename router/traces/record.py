@@ -16,11 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from router.traces.read import HOUR_US, Floats, Table
-
-Mask = npt.NDArray[np.bool_]
+from router.traces.table import HOUR_US, Floats, Mask, Table
 
 DAY_H = 24.0
 EARLY = 0.01  # part of a step by which a row may start before its slot
@@ -48,6 +45,7 @@ class Record:
     covered       slots with at least one row of the file: there the recorder ran, and the workload was silent
     first, last   slots of the file's first and last row; may lie outside the horizon
     before, after requests outside the horizon
+    single        one row a request
     rows, inside  rows of the workload, and those in the horizon
     size          mean prompt and completion tokens; None: none recorded
     lengthless    part of the requests inside whose lengths are not recorded
@@ -62,6 +60,7 @@ class Record:
     before: float
     after: float
     previous: float | None
+    single: bool
     rows: int
     inside: int
     size: tuple[float | None, float | None]
@@ -80,16 +79,18 @@ def slots_per_period(step: float | None, period_h: float) -> int | None:
     return 0 if step > period_h else None
 
 
-def record(table: Table, mine: Mask, grid: Grid) -> Record:
-    """The rows of a workload (`mine`) on the grid; the record's step must not be longer than a period."""
+def record(table: Table, mine: Mask, grid: Grid, whole: Floats | None = None) -> Record:
+    """The rows of a workload (`mine`) on the grid; the record's step must not be longer than a period.
+
+    `whole` are the slots of all rows, from `slots_of`, where many workloads share them.
+    """
     per_period = slots_per_period(table.step_h, grid.period_h) or 1
-    slot_h = grid.period_h / per_period
     count = grid.periods * per_period
     rows = table if mine.all() else table.only(mine)
-    slot = slots(rows.at_us, grid, slot_h, single=table.single)
+    whole = slots_of(table, grid) if whole is None else whole
+    slot = whole[mine]
     early, inside = slot < 0, (slot >= 0) & (slot < count)
     at, there = slot[inside].astype(np.int64), rows.only(inside)
-    whole = slot if rows is table else slots(table.at_us, grid, slot_h, single=table.single)
     requests, covered = float(there.requests.sum()), float(there.with_lengths.sum())
     return Record(
         by_slot=np.bincount(at, weights=there.requests, minlength=count),
@@ -101,6 +102,7 @@ def record(table: Table, mine: Mask, grid: Grid) -> Record:
         before=float(rows.requests[early].sum()),
         after=float(rows.requests[slot >= count].sum()),
         previous=float(rows.requests[slot == slot[early].max()].sum()) if early.any() else None,
+        single=table.single,
         rows=len(rows),
         inside=len(there),
         size=(_mean("prompt", there, rows), _mean("completion", there, rows)),
@@ -108,6 +110,12 @@ def record(table: Table, mine: Mask, grid: Grid) -> Record:
         arrival_cv=gap_cv(there.at_us, slot[inside]) if table.single else _recorded_cv(there),
         service_cv=cv(there.prompt + there.completion) if table.single else None,
     )
+
+
+def slots_of(table: Table, grid: Grid) -> Floats:
+    """(N,) the slot of each row."""
+    slot_h = grid.period_h / (slots_per_period(table.step_h, grid.period_h) or 1)
+    return slots(table.at_us, grid, slot_h, single=table.single)
 
 
 def slots(at_us: Floats, grid: Grid, slot_h: float, *, single: bool) -> Floats:

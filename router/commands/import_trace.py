@@ -1,0 +1,162 @@
+"""`router import trace`: a log of requests becomes workloads, hour by hour."""
+
+from __future__ import annotations
+
+import zoneinfo
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from router.commands.options import output_option, verbose_option
+from router.commands.terminal import remark, say
+from router.errors import InputError, Issue, nearest
+
+FORECASTS = ("none", "same-hour-last-week", "trend")
+MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
+
+
+@click.command("trace")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--period",
+    "period_h",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="HOURS",
+    help="Length of a period.",
+)
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="Zone of the horizon, and of times without offset.",
+)
+@click.option(
+    "--by", multiple=True, metavar="COLUMN", help="A workload for each value, such as a tenant or a model."
+)
+@click.option(
+    "--classes", type=click.IntRange(min=1), metavar="N", help="Most classes of size; absent: as many as pay."
+)
+@click.option(
+    "--prompt-edges", metavar="N,N", help="Edges between classes of prompt tokens, in place of found ones."
+)
+@click.option("--completion-edges", metavar="N,N", help="Likewise for completion tokens.")
+@click.option("--forecast", type=click.Choice(FORECASTS), default="none", show_default=True)
+@click.option(
+    "--horizon",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Periods to state; absent: all, or a week of forecast.",
+)
+@click.option(
+    "--gaps",
+    type=click.Choice(("error", "zero", "previous")),
+    default="error",
+    show_default=True,
+    help="What periods missing from a record of periods mean.",
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Model that will do; may be given again."
+)
+@click.option(
+    "--include", multiple=True, metavar="FILE", help="Catalogue to include, as written into the problem."
+)
+@click.option("--timestamp-column", metavar="NAME", help="Absent, like the others: found by its usual names.")
+@click.option("--prompt-column", metavar="NAME")
+@click.option("--completion-column", metavar="NAME")
+@click.option("--requests-column", metavar="NAME", help="Makes the file one row a period.")
+@click.option("--tokens-are", type=click.Choice(("totals", "means")), help="Tokens of a period.")
+@output_option
+@verbose_option
+def import_trace(
+    file: Path,
+    period_h: float,
+    timezone: str,
+    by: tuple[str, ...],
+    classes: int | None,
+    prompt_edges: str | None,
+    completion_edges: str | None,
+    forecast: Literal["none", "same-hour-last-week", "trend"],
+    horizon: int | None,
+    gaps: str,
+    models: tuple[str, ...],
+    include: tuple[str, ...],
+    timestamp_column: str | None,
+    prompt_column: str | None,
+    completion_column: str | None,
+    requests_column: str | None,
+    tokens_are: str | None,
+    output: str | None,
+    verbose: bool,
+) -> None:
+    """Turn a log of requests into workloads: by tenant or model, by class of size, hour by hour.
+
+    Reads CSV and CSV.gz with one row a request, or one row a period with a count. Writes a problem file that lacks
+    only offers: include a catalogue. What it assumes stands in comments at its top.
+    """
+    from router.output import check_writable, write_text
+    from router.traces.columns import Named
+    from router.traces.extract import Choices, extract
+    from router.traces.write import check, problem_text
+
+    if output is not None:
+        check_writable(output)
+    if not 0 < period_h < float("inf"):
+        raise InputError(Issue(("--period",), "must be more than 0", period_h))
+    edges = None
+    if prompt_edges is not None or completion_edges is not None:
+        if classes is not None:
+            raise InputError(Issue(("--classes",), "does not go with stated edges", classes, "choose one"))
+        edges = (_edges("--prompt-edges", prompt_edges), _edges("--completion-edges", completion_edges))
+    named = Named(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
+    choices = Choices(
+        period_h=period_h,
+        timezone=_zone(timezone),
+        named=named,
+        by=by,
+        classes=classes,
+        edges=edges,
+        forecast=forecast,
+        horizon=horizon,
+        gaps=gaps,
+    )
+    found = extract(file, choices)
+    model_of = next((i for i, name in enumerate(by) if name.lower() in MODEL_COLUMNS), None)
+    text = problem_text(found, file.name, models or ("model",), include, None if models else model_of)
+    check(text, output or file.name)
+    for note in found.notes:
+        remark(note)
+    if output is None:
+        say(text)
+        return
+    write_text(output, text)
+    total = sum(float(one.counts.sum()) for one in found.workloads)
+    remark(
+        f"{len(found.workloads)} workloads, {found.periods} periods of {found.period_h:g} h, "
+        f"{total:,.0f} requests written to {output}"
+    )
+
+
+def _edges(option: str, text: str | None) -> tuple[float, ...]:
+    """`512,2048`: rising whole or decimal numbers."""
+    if text is None:
+        return ()
+    try:
+        edges = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        edges = ()
+    if not edges or sorted(set(edges)) != list(edges) or edges[0] <= 0 or edges[-1] == float("inf"):
+        raise InputError(Issue((option,), "must be rising numbers of tokens, like 512,2048", text))
+    return edges
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        hint = nearest(name, zoneinfo.available_timezones(), listed=0)
+        raise InputError(Issue(("--timezone",), "is no known time zone", name, hint)) from None
+    return name

@@ -1,0 +1,92 @@
+"""The rows of a trace as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from router.traces.columns import Columns
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+HOUR_US = 3.6e9
+US = 1e6  # timestamps are whole microseconds in a double, exact until the year 2255
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of text: the number of each row's value, and the values in order of appearance."""
+
+    codes: npt.NDArray[np.int32]
+    values: tuple[str, ...]
+
+    def among(self, wanted: Sequence[str]) -> Mask:
+        """Rows that have one of these values."""
+        found = np.array([value in wanted for value in self.values], dtype=bool)
+        return found[self.codes]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a trace.
+
+    at_us               (N,) µs since 1970 in UTC, or since the start of the horizon where `relative`
+    requests            (N,) 1 in a record of single requests
+    prompt, completion  (N,) tokens of the row in total; NaN where not recorded
+    with_lengths        (N,) requests that the tokens cover; 0 where none are recorded
+    arrival_cv          (N,) NaN where not recorded
+    ambiguous           rows whose local time the clocks showed twice or not at all
+    """
+
+    file: str
+    columns: Columns
+    relative: bool
+    at_us: Floats
+    requests: Floats
+    prompt: Floats
+    completion: Floats
+    with_lengths: Floats
+    arrival_cv: Floats
+    labels: dict[str, Labels]
+    ambiguous: int
+
+    @property
+    def single(self) -> bool:
+        """One row a request."""
+        return self.columns.requests is None
+
+    @cached_property
+    def step_h(self) -> float | None:
+        """The median distance between timestamps; None for single requests or a single time."""
+        if self.single:
+            return None
+        stamps = np.unique(self.at_us)
+        return float(np.median(np.diff(stamps))) / HOUR_US if len(stamps) > 1 else None
+
+    def only(self, mine: Mask) -> Table:
+        """Some of the rows."""
+        return replace(
+            self,
+            at_us=self.at_us[mine],
+            requests=self.requests[mine],
+            prompt=self.prompt[mine],
+            completion=self.completion[mine],
+            with_lengths=self.with_lengths[mine],
+            arrival_cv=self.arrival_cv[mine],
+            labels={name: Labels(one.codes[mine], one.values) for name, one in self.labels.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+def zone_text(moment_us: float, zone: str) -> str:
+    """A moment as people write it, in a zone."""
+    return datetime.fromtimestamp(moment_us / US, UTC).astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")
