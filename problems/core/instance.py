@@ -177,6 +177,7 @@ class Entries(Table):
     requests_per_s: Floats
     units_per_s: Floats
     disaggregated: Bools
+    concurrency: Floats  # (E,) requests in flight per instance, 1: not stated
     ttft_s: Floats  # (E, 5) by percentile, inf: unknown
     tpot_s: Floats  # (E, 5)
     points: tuple[Points | None, ...]  # measured operating points, where given

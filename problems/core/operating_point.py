@@ -35,7 +35,7 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
     ttft, tpot = inst.entries.ttft_s[entry].copy(), inst.entries.tpot_s[entry].copy()
     load = _stated_load(inst, workload, entry)
     unmeasured = np.zeros(len(workload), dtype=bool)
-    concurrency = np.ones(len(workload))
+    concurrency = inst.entries.concurrency[entry].copy()
     measured = np.array([points is not None for points in inst.entries.points], dtype=bool)
     for i in np.flatnonzero((entry >= 0) & measured[entry]) if measured.any() else ():
         points = inst.entries.points[entry[i]]

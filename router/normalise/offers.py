@@ -92,6 +92,7 @@ def entries(problem: Problem) -> Entries:
         requests_per_s=rate("requests_per_s"),
         units_per_s=rate("units_per_s"),
         disaggregated=np.array([entry.disaggregated for entry in given], dtype=bool),
+        concurrency=np.array([entry.concurrency or 1.0 for entry in given], dtype=float),
         ttft_s=_latency(given, "ttft"),
         tpot_s=_latency(given, "tpot"),
         points=tuple(_points(entry) if entry.points else None for entry in given),
@@ -112,7 +113,9 @@ def _points(entry: OfferModel) -> Points:
         prompt_tokens=np.array([point.prompt_tokens for point in points], dtype=float),
         completion_tokens=np.array([point.completion_tokens for point in points], dtype=float),
         requests_per_s=np.array([point.requests_per_s for point in points], dtype=float),
-        concurrency=np.array([point.concurrency or 1.0 for point in points], dtype=float),
+        concurrency=np.array(
+            [point.concurrency or entry.concurrency or 1.0 for point in points], dtype=float
+        ),
         ttft_s=_latency(points, "ttft"),
         tpot_s=_latency(points, "tpot"),
     )

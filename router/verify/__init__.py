@@ -5,9 +5,10 @@
     case, work, cells, flows     what must be served, where it may run, and what each row moves
     eligibility, latency, rates  which routes are admissible, and what an instance does in a second
     demand, load, waiting, instances, limits, sharing, bills, contracts, money, summary    the promises
+    survival                     the same, when a provider is lost
     unchecked                    what is not judged yet: asking for it fails
 
-Imports neither `problems` nor `solvers`, and no numpy. `verify` is the whole interface.
+Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone. `verify` is the whole interface.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from router.verify import (
     money,
     sharing,
     summary,
+    survival,
     traces,
     waiting,
 )
@@ -89,6 +91,9 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     sharing.check_provider_shares(case, moved, ledger("provider_shares"))
     sharing.check_min_providers(case, cells, moved, ledger("min_providers"))
     sharing.check_unsplittable(moved, ledger("unsplittable"))
+
+    losses = ledger("survival")
+    survival.check_survival(case, rows, cells, moved, pools, verdicts, losses)
 
     billed = bills.bills_of(case, rows, moved)
     contracts.check_contracts(case, rows, moved, ledger("contracts"))

@@ -14,12 +14,6 @@ from router.verify.flows import Flow
 from router.verify.rows import PlanRows
 
 
-def loss_of_a_provider(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
-    """`survive_loss_of`: whether the rest still meets demand is a flow problem of its own per loss."""
-    if case.problem.policy.survive_loss_of != "none":
-        yield f"policy.survive_loss_of: {case.problem.policy.survive_loss_of}"
-
-
 def churn(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
     """Moves and count changes against a running plan."""
     if case.problem.reoptimise is not None:
@@ -35,7 +29,6 @@ def generated_scenarios(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> It
 
 
 HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (
-    loss_of_a_provider,
     churn,
     generated_scenarios,
 )
