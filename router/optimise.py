@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.decision import Decision, fixed_to
 from problems.core.encode import Encoded, encode, fixed_integers
 from problems.core.instance import Floats
 from problems.throughput import BOUNDARY
@@ -59,13 +60,20 @@ class Found:
     rounds: int = 0  # of tightening, until waiting kept within every SLO
 
 
-def optimise(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None = None) -> Found:
+def optimise(
+    encoded: Encoded,
+    solver: str,
+    options: SolveOptions,
+    start: Floats | None = None,
+    hold: Decision | None = None,
+) -> Found:
     """Solve, fix, solve again; where waiting is modelled, tighten and repeat until the formula holds.
 
-    Raises Infeasible, NoPlanInTime, SolverFailed, InputError for a bad solver or option.
+    With `hold` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad
+    solver or option.
     """
     began = time.perf_counter()
-    found = _once(encoded, solver, options, start, began)
+    found = _once(_holding(encoded, hold), solver, options, start, began, hold)
     bound, rounds = found.bound, 0
     while broken := short_of_capacity(found.encoded, found.point):
         rounds += 1
@@ -77,20 +85,31 @@ def optimise(encoded: Encoded, solver: str, options: SolveOptions, start: Floats
             )
         encoded = encode(encoded.instance, tightened=tightened_by(found.encoded, broken))
         mine = options if left is None else replace(options, time_limit_s=max(left, 1.0))
-        found = _once(encoded, solver, mine, None, began)
-    return replace(found, bound=min(bound, found.bound) if rounds else found.bound, rounds=rounds)
+        found = _once(_holding(encoded, hold), solver, mine, None, began, hold)
+    return replace(found, bound=bound, rounds=rounds)  # the first program bounds all the tighter ones
 
 
-def _once(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None, began: float) -> Found:
+def _holding(encoded: Encoded, hold: Decision | None) -> Encoded:
+    return encoded if hold is None else replace(encoded, program=fixed_to(encoded, hold))
+
+
+def _once(
+    encoded: Encoded,
+    solver: str,
+    options: SolveOptions,
+    start: Floats | None,
+    began: float,
+    hold: Decision | None,
+) -> Found:
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
-        return _linear(encoded, solver, options, began)
+        return _linear(encoded, solver, options, began, hold)
     first = run(program, solver, options, start)
     point = _point_of(first, encoded, options)
     solved = time.perf_counter()
     second = None
     for boundary in (0.0, BOUNDARY):  # the allowance at a unit boundary is used only where it is needed
-        target = encoded if boundary else encode(encoded.instance, boundary=0.0, tightened=encoded.tightened)
+        target = encoded if boundary else _exact(encoded, hold)
         fixed, _ = fixed_integers(target.program, point)
         second = run(fixed, solver, _tight(options))
         if second.point is not None:
@@ -114,10 +133,16 @@ def _once(encoded: Encoded, solver: str, options: SolveOptions, start: Floats | 
     )
 
 
-def _linear(encoded: Encoded, solver: str, options: SolveOptions, began: float) -> Found:
+def _exact(encoded: Encoded, hold: Decision | None) -> Encoded:
+    """The same program without the allowance at unit boundaries."""
+    return _holding(encode(encoded.instance, boundary=0.0, tightened=encoded.tightened), hold)
+
+
+def _linear(
+    encoded: Encoded, solver: str, options: SolveOptions, began: float, hold: Decision | None
+) -> Found:
     """Without integers the first solve is the last, at tight tolerance."""
-    pools = encoded.instance.fleets.pools
-    exact = encode(encoded.instance, boundary=0.0, tightened=encoded.tightened) if pools else encoded
+    exact = _exact(encoded, hold) if encoded.instance.fleets.pools else encoded
     program = exact.program.relax() if options.relax else exact.program
     solution = run(program, solver, _tight(options))
     return Found(

@@ -20,7 +20,7 @@ from router.plan import Plan
 from router.schema import Problem
 from router.traces import recorded
 from router.verify import verify
-from solvers import available
+from solvers import SolveOptions, available
 
 ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
 UNITS = {
@@ -42,7 +42,7 @@ def publish(problem: Problem, encoded: Encoded, found: Found) -> Plan:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         problem_sha256=problem_sha256(problem),
         versions=versions(found.solver),
-        solver=_solver(found),
+        solver={"name": found.solver, "options": options_of(found.options)},
         stop=found.stop.value,
         cost_usd=decoded.cost_usd,
         objective_usd=decoded.objective_usd,
@@ -98,15 +98,14 @@ def versions(solver: str) -> Mapping[str, str]:
     }
 
 
-def _solver(found: Found) -> dict[str, Any]:
-    options = {
-        key: value for key, value in asdict(replace(found.options, native={})).items() if value is not None
-    }
-    options.pop("native")
-    options.pop("log")
-    if found.options.native:
-        options["native"] = dict(found.options.native)
-    return {"name": found.solver, "options": options}
+def options_of(options: SolveOptions) -> dict[str, Any]:
+    """What the solver was asked, as the plan states it."""
+    stated = {key: value for key, value in asdict(replace(options, native={})).items() if value is not None}
+    stated.pop("native")
+    stated.pop("log")
+    if options.native:
+        stated["native"] = dict(options.native)
+    return stated
 
 
 def _prices(found: Found) -> dict[str, Any]:
@@ -126,7 +125,23 @@ def _prices(found: Found) -> dict[str, Any]:
 
 
 def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
-    """Assumptions and anything a reader must know before trusting a figure."""
+    """The problem's notes, and what solving added to them."""
+    notes = []
+    if found.options.relax:
+        notes.append("integrality relaxed: instance counts and contracts may be fractions; no plan to sign")
+    settled = decoded.settled
+    if max(settled.moved_share, settled.moved_count) > ROUNDING:
+        notes.append(
+            f"rounding moved a share by up to {settled.moved_share:.1e} "
+            f"and an integer by up to {settled.moved_count:.1e}"
+        )
+    if found.rounds:
+        notes.append(f"capacity was tightened in {found.rounds} rounds until waiting kept within every SLO")
+    return (*notes_of(problem), *notes)
+
+
+def notes_of(problem: Problem) -> tuple[str, ...]:
+    """Assumptions that a reader must know before trusting a figure."""
     notes = []
     if problem.policy.p99_over_mean is not None:
         notes.append(
@@ -136,13 +151,4 @@ def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
     read = recorded(problem)
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
-    notes += read.notes
-    if found.options.relax:
-        notes.append("integrality relaxed: instance counts and contracts may be fractions; no plan to sign")
-    settled = decoded.settled
-    if max(settled.moved_share, settled.moved_count) > ROUNDING:
-        notes.append(
-            f"rounding moved a share by up to {settled.moved_share:.1e} "
-            f"and an integer by up to {settled.moved_count:.1e}"
-        )
-    return tuple(notes)
+    return (*notes, *read.notes)

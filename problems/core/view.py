@@ -91,7 +91,7 @@ def _multiplier(inst: Instance, s: int) -> Floats:
     cells, scenarios = inst.cells, inst.scenarios
     multiplier = scenarios.demand[s][cells.workload]
     if scenarios.path is None or not len(cells):
-        return multiplier
+        return np.asarray(multiplier)
     first = cells.slot_period[np.searchsorted(cells.slot_cell, np.arange(len(cells)))]
     return np.asarray(multiplier * scenarios.path[s, cells.workload, first])
 

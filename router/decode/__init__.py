@@ -48,11 +48,12 @@ class Decoded:
     scenarios: tuple[ScenarioCost, ...]
 
 
-def decode(encoded: Encoded, raw: Floats) -> Decoded:
-    """Read a point of the program as a plan."""
+def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
+    """Read a point of the program as a plan; `named`: rows say their scenario (default: where there are several)."""
     inst = encoded.instance
     settled = settle(encoded, raw)
     point = settled.point
+    named = len(inst.scenarios) > 1 if named is None else named
     pairs = list(zip(encoded.views, encoded.columns, strict=True))
     costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
     lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
@@ -66,16 +67,16 @@ def decode(encoded: Encoded, raw: Floats) -> Decoded:
         cost_usd=cost,
         objective_usd=objective(by_scenario, inst.scenarios.probability, cost, inst.policy),
         cost_lines=rows,
-        routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point)),
-        instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point)),
+        routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named)),
+        instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
         purchases=_purchases(encoded, point),
         contracts=_contracts(encoded, point),
         commitments=tuple(
             row
             for view, cols in pairs
-            for row in _commitments(view, cols, point, signed_starts(encoded, point))
+            for row in _commitments(view, cols, point, signed_starts(encoded, point), named)
         ),
-        unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point)),
+        unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
         scenarios=tuple(
             ScenarioCost(name, float(p), float(usd))
             for name, p, usd in zip(
@@ -104,8 +105,8 @@ def cvar(cost: Floats, probability: Floats, level: float) -> float:
     return float(weight @ cost[order] / (1.0 - level))
 
 
-def _scenario(view: View) -> str | None:
-    return view.inst.scenarios.names[view.scenario] if len(view.inst.scenarios) > 1 else None
+def _scenario(view: View, named: bool) -> str | None:
+    return view.inst.scenarios.names[view.scenario] if named else None
 
 
 def _occurrence(view: View, cell: int) -> int | None:
@@ -113,9 +114,9 @@ def _occurrence(view: View, cell: int) -> int | None:
     return int(view.cells.occurrence[cell]) if view.inst.workloads.moves[view.cells.workload[cell]] else None
 
 
-def _routes(view: View, cols: Columns, point: Floats) -> Iterator[RouteRow]:
+def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[RouteRow]:
     inst, flows, loads = view.inst, view.flows, view.inst.workloads
-    scenario = _scenario(view)
+    scenario = _scenario(view, named)
     share = point[cols.flow]
     for i in np.flatnonzero(share > 0):
         cell, r = flows.cell[i], flows.route[i]
@@ -135,9 +136,9 @@ def _routes(view: View, cols: Columns, point: Floats) -> Iterator[RouteRow]:
         )
 
 
-def _instances(view: View, cols: Columns, point: Floats) -> Iterator[InstanceRow]:
+def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[InstanceRow]:
     inst, fleets, time = view.inst, view.inst.fleets, view.inst.time
-    scenario = _scenario(view)
+    scenario = _scenario(view, named)
     pool = view.routes.pool[view.flows.route]
     load = np.zeros((2, fleets.pools, time.periods))
     on = pool >= 0
@@ -229,9 +230,11 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
     return np.asarray(contracts.start_signed | signed, dtype=bool)
 
 
-def _commitments(view: View, cols: Columns, point: Floats, listed: Bools) -> Iterator[CommitmentRow]:
+def _commitments(
+    view: View, cols: Columns, point: Floats, listed: Bools, named: bool
+) -> Iterator[CommitmentRow]:
     inst, contracts, first = view.inst, view.inst.contracts, cols.first
-    share, scenario, beyond = month_share(inst), _scenario(view), beyond_months(inst)
+    share, scenario, beyond = month_share(inst), _scenario(view, named), beyond_months(inst)
     for b, o in enumerate(contracts.offer):
         tokens = bool(contracts.in_tokens[b])
         price = view.price[o]
@@ -282,9 +285,9 @@ def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> F
     return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))
 
 
-def _unserved(view: View, cols: Columns, point: Floats) -> Iterator[UnservedRow]:
+def _unserved(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[UnservedRow]:
     loads, cells = view.inst.workloads, view.cells
-    scenario, period = _scenario(view), first_period(view)
+    scenario, period = _scenario(view, named), first_period(view)
     for cell in np.flatnonzero(cols.unserved >= 0):
         share = float(point[cols.unserved[cell]])
         if share <= 0:

@@ -1,0 +1,10 @@
+"""Contract sizing: what to buy before demand is known, and what it is worth.
+
+    scenarios → first stage (one program, or cuts) → every scenario under that decision → plan with its measures
+
+The same families as for one certain future, with a scenario axis; nothing here is a second model.
+"""
+
+from router.size.run import SizeOptions, size
+
+__all__ = ["SizeOptions", "size"]

@@ -1,0 +1,185 @@
+"""The first stage of a sized plan: one big program, or cuts where that is too big.
+
+Cuts relax the integers of the second stage: their optimum is a bound all the same, and the decision is then priced with
+integers, scenario by scenario, so that the gap stated is the true one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.admissible import admissible
+from problems.core.decision import Decision, decision_of
+from problems.core.encode import Encoded, encode
+from problems.core.instance import Floats, Instance, Scenarios
+from router.errors import Infeasible, NoPlanInTime
+from router.optimise import optimise
+from router.size.outcomes import chunks, spread
+from solvers import LinearProgram, SolveOptions, Stop
+from solvers.benders import Risk, l_shaped
+from solvers.recourse import Recourse
+
+LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/benchmarks measures both)
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """The decision, a bound on the objective of any, and how it was found."""
+
+    decision: Decision
+    bound_usd: float
+    stop: Stop
+    method: str  # "one program" | "cuts"
+    rounds: int
+
+
+def decide(
+    inst: Instance, solver: str, options: SolveOptions, *, method: str = "auto", workers: int = 1
+) -> FirstStage:
+    """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime."""
+    if method == "auto":
+        method = "cuts" if _flows(inst) > LARGEST_MONOLITH else "one program"
+    if method == "one program":
+        found = optimise(encode(inst), solver, options)
+        decision = decision_of(found.encoded, found.point)
+        return FirstStage(decision, found.bound, found.stop, method, found.rounds)
+    return _by_cuts(inst, solver, options, workers)
+
+
+def _flows(inst: Instance) -> int:
+    routes, _ = admissible(inst)
+    many = np.bincount(routes.workload, minlength=len(inst.workloads.names))
+    return int(many[inst.cells.workload[inst.cells.slot_cell]].sum()) * len(inst.scenarios)
+
+
+def envelope(scenarios: Scenarios) -> Scenarios:
+    """One scenario no smaller than any: its program's first stage has room for every decision worth taking."""
+    path = scenarios.path
+    demand = scenarios.demand
+    if path is not None:
+        most = (demand[:, :, None] * path).max(axis=0)
+        path, demand = most[None], np.ones((1, demand.shape[1]))
+    return replace(
+        scenarios,
+        names=("envelope",),
+        probability=np.ones(1),
+        demand=demand.max(axis=0)[None],
+        price=scenarios.price.max(axis=0)[None],
+        availability=np.where(scenarios.availability > 0, scenarios.availability, np.inf)
+        .min(axis=0)[None]
+        .clip(max=1.0),
+        path=path,
+    )
+
+
+def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -> FirstStage:
+    policy = replace(inst.policy, cvar_weight=0.0)
+    plain = replace(inst, policy=policy)
+    widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
+    master, scale = _master(widest)
+    mean = optimise(
+        encode(replace(plain, scenarios=inst.scenarios.mean())), solver, replace(options, gap=0.01)
+    )
+    start = _start(mean.encoded, mean.point, widest, scale)
+    parts = [replace(plain, scenarios=part) for part in chunks(plain, workers)]
+    stamp = next(_STAMP)
+
+    def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
+        tasks = [_Values(part, x * scale, (stamp, i)) for i, part in enumerate(parts)]
+        found = spread(_Values.run, tasks, workers)
+        cost, gradient, least = (np.concatenate([part[i] for part in found]) for i in range(3))
+        return cost, gradient * scale, least
+
+    result = l_shaped(
+        master,
+        inst.scenarios.probability,
+        oracle,
+        start=start,
+        options=options,
+        risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
+    )
+    if result.infeasible:
+        names = ", ".join(inst.scenarios.names[s] for s in result.infeasible[:3])
+        raise Infeasible(
+            f"no plan serves scenario {names} after a first stage that the others allow; cuts cannot go on from there. "
+            "--method program solves all scenarios at once and says which promise is in the way."
+        )
+    if result.x is None:
+        raise NoPlanInTime(
+            f"no first stage was found within the limits ({result.stop.value}); try a longer --time-limit"
+        )
+    point = np.zeros(widest.program.n_columns)
+    point[: len(scale)] = result.x
+    return FirstStage(decision_of(widest, point), result.bound, result.stop, "cuts", result.rounds)
+
+
+_STAMP = itertools.count()
+_KEPT: dict[
+    tuple[int, int], list[tuple[Recourse, Floats]]
+] = {}  # per process: scenario programs in the solver
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Costs and subgradients of some scenarios at a first stage in own units."""
+
+    instance: Instance
+    own: Floats
+    key: tuple[int, int]
+
+    def run(self) -> tuple[Floats, Floats, Floats]:
+        kept = _KEPT.get(self.key)
+        if kept is None:
+            kept = _KEPT[self.key] = [self._build(s) for s in range(len(self.instance.scenarios))]
+        cost, least = np.zeros(len(kept)), np.full(len(kept), -np.inf)
+        gradient = np.zeros((len(kept), len(self.own)))
+        for s, (recourse, scale) in enumerate(kept):
+            value = recourse.at(self.own / scale)
+            cost[s] = np.inf if value.cost is None else value.cost
+            gradient[s] = value.gradient / scale
+            least[s] = value.least
+        return cost, gradient, least
+
+    def _build(self, s: int) -> tuple[Recourse, Floats]:
+        encoded = encode(replace(self.instance, scenarios=self.instance.scenarios.only(s)), boundary=0.0)
+        return Recourse(encoded.program), own_scale(encoded)
+
+
+def own_scale(encoded: Encoded) -> Floats:
+    """(n,) own units that each first-stage column of 1 stands for."""
+    blocks = encoded.program.blocks
+    if blocks is None:
+        raise ValueError("the program has no block labels")
+    scale = np.ones(int((blocks.columns < 0).sum()))
+    first = encoded.first
+    scale[first.committed] = first.commit_scale[encoded.instance.contracts.start_contract]
+    return scale
+
+
+def _master(widest: Encoded) -> tuple[LinearProgram, Floats]:
+    """Columns and rows of the first stage alone."""
+    program, blocks = widest.program, widest.program.blocks
+    if blocks is None:
+        raise ValueError("the program has no block labels")
+    columns, rows = np.flatnonzero(blocks.columns < 0), np.flatnonzero(blocks.rows < 0)
+    return LinearProgram(
+        cost=np.zeros(len(columns)),
+        matrix=program.matrix[rows][:, columns],
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+        col_lower=program.col_lower[columns],
+        col_upper=program.col_upper[columns],
+        integer=program.integer[columns],
+        name=f"{program.name}, first stage",
+    ), own_scale(widest)
+
+
+def _start(encoded: Encoded, point: Floats, widest: Encoded, scale: Floats) -> Floats:
+    """The first stage of the mean scenario's plan, in the master's units."""
+    n = len(scale)
+    return np.clip(
+        point[:n] * own_scale(encoded) / scale, widest.program.col_lower[:n], widest.program.col_upper[:n]
+    )

@@ -1,0 +1,125 @@
+"""What a decision costs in each scenario, scenario by scenario, spread over processes by joblib.
+
+Given the first stage, scenarios are independent. Each is encoded and solved alone, with its integers, at the solver's
+full accuracy, in chunks; the same call runs on joblib's own processes or on a Dask or Ray cluster, whichever backend
+`joblib.parallel_config` has set. A worker that dies takes its chunk's work with it: the chunk is run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.admissible import Refusals, Routes, admissible
+from problems.core.decision import Decision, decision_of
+from problems.core.encode import encode
+from problems.core.instance import Floats, Instance
+from router.decode import Decoded, decode
+from router.errors import Infeasible, NoPlanInTime, RouterError
+from router.optimise import optimise
+from solvers import SolveOptions
+
+CHUNKS_PER_WORKER = 4
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One scenario under a decision, or under its own best one. cost None: no plan keeps every promise."""
+
+    name: str
+    cost_usd: float | None
+    bound_usd: float
+    decision: Decision | None
+    decoded: Decoded | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some scenarios of an instance, to be solved in one process."""
+
+    instance: Instance
+    routed: tuple[Routes, Refusals]
+    decision: Decision | None  # None: each scenario's own best
+    decodes: bool
+    solver: str
+    options: SolveOptions
+
+    def run(self) -> list[Outcome]:
+        return [self._one(s) for s in range(len(self.instance.scenarios))]
+
+    def _one(self, s: int) -> Outcome:
+        name = self.instance.scenarios.names[s]
+        policy = replace(self.instance.policy, cvar_weight=0.0)  # one scenario has no tail
+        alone = replace(self.instance, scenarios=self.instance.scenarios.only(s), policy=policy)
+        try:
+            found = optimise(encode(alone, routed=self.routed), self.solver, self.options, hold=self.decision)
+        except (Infeasible, NoPlanInTime) as error:
+            return Outcome(name, None, np.inf, None, fault=str(error))
+        decoded = decode(found.encoded, found.point, named=True)
+        return Outcome(
+            name=name,
+            cost_usd=decoded.cost_usd,
+            bound_usd=min(found.bound, decoded.cost_usd),
+            decision=decision_of(found.encoded, decoded.settled.point),
+            decoded=decoded if self.decodes else None,
+        )
+
+
+def outcomes(
+    inst: Instance,
+    decision: Decision | None,
+    solver: str,
+    options: SolveOptions,
+    *,
+    workers: int = 1,
+    decodes: bool = False,
+) -> list[Outcome]:
+    """Every scenario of the instance, in order, under a decision; without one each under its own best."""
+    routed = admissible(inst)
+    tasks = [
+        Task(replace(inst, scenarios=part), routed, decision, decodes, solver, options)
+        for part in chunks(inst, workers)
+    ]
+    return [outcome for chunk in spread(Task.run, tasks, workers) for outcome in chunk]
+
+
+def chunks(inst: Instance, workers: int) -> list:  # type: ignore[type-arg]
+    """The scenario axis in pieces, a few per worker."""
+    n = len(inst.scenarios)
+    many = 1 if workers <= 1 else min(n, workers * CHUNKS_PER_WORKER)
+    return [
+        inst.scenarios.some(which, inst.scenarios.probability[which])
+        for which in np.array_split(np.arange(n), many)
+        if len(which)
+    ]
+
+
+def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: int) -> list[R]:
+    """Run tasks on `workers` processes, in order; those lost with a dying worker are run again.
+
+    Results depend on the tasks alone, never on who ran them.
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        return [work(task) for task in tasks]
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    for attempt in range(ATTEMPTS):
+        try:
+            return list(joblib.Parallel(n_jobs=workers)(joblib.delayed(work)(task) for task in tasks))
+        except TerminatedWorkerError as error:
+            if attempt + 1 == ATTEMPTS:
+                raise RouterError(
+                    f"worker processes died {ATTEMPTS} times over the same scenarios; too little memory? "
+                    "Fewer --workers, or reduce_to, may do."
+                ) from error
+    raise AssertionError  # the loop returns or raises
+
+
+def costs_of(found: Sequence[Outcome]) -> Floats:
+    """(S,) USD, inf where a scenario cannot be served."""
+    return np.array([np.inf if one.cost_usd is None else one.cost_usd for one in found])

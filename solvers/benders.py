@@ -1,0 +1,221 @@
+"""The L-shaped method: a two-stage program by cuts, when the one big program is too big.
+
+    minimise    (1 − ω) · Σ_s p[s] · θ[s] + ω · (t + Σ_s p[s] · e[s] / (1 − α)),   e[s] ≥ θ[s] − t
+    subject to  rows of the first stage on x,   θ[s] ≥ Q_s(x̂) + g_s·(x − x̂) for every x̂ tried,
+                h·x ≥ least                     where x̂ had no second stage (a ray of its dual proves it)
+
+Each round solves the master for x, then every scenario's second stage at x for its cost and a subgradient (Van Slyke
+and Wets 1969; one θ per scenario, or per group of scenarios where risk does not ask for each: Birge and Louveaux 1988).
+The master's optimum is a bound, the best x tried an answer. The first rounds leave integrality out: cuts are as good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.result import Stop
+from solvers.highs import solve as solve_master
+
+Oracle = Callable[[Floats], tuple[Floats, Floats, Floats]]
+"""x (n,) → costs (S,), inf where no second stage follows; subgradients (S, n); and least (S,), where cost is inf:
+what gradient · x must come to before there is one (−inf: not known)."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Weight ω and level α of CVaR in the objective."""
+
+    level: float = 0.95
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class TwoStage:
+    """What the method found. `x` is None where no x tried has a second stage in every scenario."""
+
+    stop: Stop
+    x: Floats | None
+    objective: float
+    bound: float
+    rounds: int
+    infeasible: tuple[int, ...] = ()  # scenarios that could not follow the last x
+
+    @property
+    def gap(self) -> float:
+        return max(self.objective - self.bound, 0.0) / max(abs(self.objective), 1e-12)
+
+
+def l_shaped(
+    master: LinearProgram,
+    probability: Floats,
+    oracle: Oracle,
+    *,
+    start: Floats,
+    options: SolveOptions,
+    risk: Risk | None = None,
+    groups: int = 20,
+) -> TwoStage:
+    """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used."""
+    risk = risk or Risk()
+    cuts = _Cuts(master, probability, risk, groups)
+    began = time.perf_counter()
+    best_x, best, bound = None, np.inf, -np.inf
+    x, relaxed, rounds = start, True, 0
+    while True:
+        rounds += 1
+        cost, gradient, least = oracle(x)
+        served = np.isfinite(cost)
+        failing = tuple(np.flatnonzero(~served).tolist())
+        if failing and not np.isfinite(least[~served]).any():
+            return TwoStage(Stop.INFEASIBLE, best_x, best, bound, rounds, failing)
+        for s in failing:
+            cuts.need(gradient[s], float(least[s]))
+        value = objective_of(cost, probability, risk) if not failing else np.inf
+        if (not relaxed or not master.is_mip or _whole(master, x)) and value < best:
+            best_x, best = x, value
+        if not failing:
+            cuts.add(x, cost, gradient)
+        program = cuts.program()
+        answer = solve_master(program.relax() if relaxed else program, replace(options, gap=options.gap / 4))
+        if answer.point is None:
+            return TwoStage(answer.stop, best_x, best, bound, rounds, failing)
+        bound = max(bound, answer.bound)
+        x = answer.point[: master.n_columns]
+        close = value - cuts.value_at(x) <= options.gap * max(abs(value), 1e-12) if not failing else False
+        if relaxed and master.is_mip and (close or rounds >= RELAXED_ROUNDS):
+            relaxed = False
+            answer = solve_master(program, replace(options, gap=options.gap / 4))
+            if answer.point is None:
+                return TwoStage(answer.stop, best_x, best, bound, rounds)
+            bound, x = max(bound, answer.bound), answer.point[: master.n_columns]
+        if best - bound <= options.gap * max(abs(best), 1e-12):
+            return TwoStage(Stop.OPTIMAL, best_x, best, bound, rounds)
+        if options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s:
+            return TwoStage(Stop.TIME_LIMIT, best_x, best, bound, rounds)
+
+
+RELAXED_ROUNDS = 30
+
+
+def objective_of(cost: Floats, probability: Floats, risk: Risk) -> float:
+    """(1 − ω) · expected cost + ω · CVaR of the worst 1 − α of the probability."""
+    expected = float(probability @ cost)
+    if risk.weight == 0:
+        return expected
+    order = np.argsort(-cost, kind="stable")
+    share = np.diff(np.minimum(np.cumsum(probability[order]), 1.0 - risk.level), prepend=0.0)
+    return (1 - risk.weight) * expected + risk.weight * float(share @ cost[order]) / (1.0 - risk.level)
+
+
+def _whole(master: LinearProgram, x: Floats) -> bool:
+    whole = x[master.integer]
+    return bool(np.abs(whole - np.round(whole)).max(initial=0.0) <= 1e-6)
+
+
+class _Cuts:
+    """The master program as it grows."""
+
+    def __init__(self, master: LinearProgram, probability: Floats, risk: Risk, groups: int) -> None:
+        self.master, self.probability, self.risk = master, probability, risk
+        n = len(probability)
+        # risk needs every scenario's cost; else neighbours share a θ
+        many = n if risk.weight > 0 else min(groups, n)
+        self.member = np.arange(n) * many // n
+        self.weight = np.bincount(self.member, weights=probability, minlength=many).astype(float)
+        self.scale = 1.0
+        self.rows: list[Floats] = []
+        self.lower: list[float] = []
+        self.theta: list[int] = []
+        self.needs: list[Floats] = []
+        self.least: list[float] = []
+
+    def add(self, x: Floats, cost: Floats, gradient: Floats) -> None:
+        """θ[g] ≥ Σ_s p[s]/p[g] · (cost + gradient · (x' − x)), in units of `scale` dollars."""
+        if not self.rows:
+            typical = float(np.abs(cost).mean())
+            self.scale = 2.0 ** round(np.log2(typical)) if typical > 0 else 1.0
+        share = self.probability / np.where(self.weight > 0, self.weight, 1.0)[self.member]
+        for g in range(len(self.weight)):
+            mine = self.member == g
+            slope = share[mine] @ gradient[mine] / self.scale
+            level = float(share[mine] @ cost[mine]) / self.scale
+            self.rows.append(slope)
+            self.lower.append(level - float(slope @ x))
+            self.theta.append(g)
+
+    def need(self, gradient: Floats, least: float) -> None:
+        """gradient · x ≥ least, scaled to coefficients near 1."""
+        if np.isfinite(least):
+            size = float(np.abs(gradient).max(initial=0.0)) or 1.0
+            self.needs.append(gradient / size)
+            self.least.append(least / size)
+
+    def value_at(self, x: Floats) -> float:
+        """The master's view of the objective at x."""
+        if not self.rows:
+            return -np.inf
+        theta = np.full(len(self.weight), -np.inf)
+        np.maximum.at(theta, self.theta, np.array(self.rows) @ x + np.array(self.lower))
+        theta *= self.scale
+        if self.risk.weight == 0:
+            return float(self.weight @ theta)
+        return objective_of(theta, self.probability, self.risk)
+
+    def program(self) -> LinearProgram:
+        """Columns x, θ, and for risk t and e."""
+        m, many, weight = self.master, len(self.weight), self.risk.weight
+        tail = many + 1 if weight > 0 else 0
+        n = m.n_columns + many + tail
+        cost = np.zeros(n)
+        cost[m.n_columns : m.n_columns + many] = (1 - weight) * self.weight
+        theta = m.n_columns + np.arange(many)
+        slopes = np.array([*(-row for row in self.rows), *self.needs]).reshape(-1, m.n_columns)
+        blocks = [
+            sparse.hstack([m.matrix, sparse.csr_array((m.n_rows, many + tail))]),
+            sparse.hstack(
+                [
+                    sparse.csr_array(slopes),
+                    _unit(np.array(self.theta, dtype=np.int64), len(slopes), many),
+                    sparse.csr_array((len(slopes), tail)),
+                ]
+            ),
+        ]
+        lower = [m.row_lower, np.array(self.lower + self.least)]
+        upper = [m.row_upper, np.full(len(slopes), np.inf)]
+        if weight > 0:
+            t, e = n - tail, n - many + np.arange(many)
+            cost[t], cost[e] = weight, weight * self.probability / (1.0 - self.risk.level)
+            row = np.arange(many)
+            ones = np.ones(many)
+            entries = (
+                np.concatenate([ones, ones, -ones]),
+                (np.tile(row, 3), np.concatenate([e, np.full(many, t), theta])),
+            )
+            blocks.append(sparse.csr_array(entries, shape=(many, n)))
+            lower.append(np.zeros(many))
+            upper.append(np.full(many, np.inf))
+        free = np.full(many, -np.inf if self.rows else 0.0)
+        low_tail = np.concatenate([[-np.inf], np.zeros(many)]) if tail else np.empty(0)
+        return LinearProgram(
+            cost=cost * self.scale,
+            matrix=sparse.vstack(blocks).tocsr(),
+            row_lower=np.concatenate(lower),
+            row_upper=np.concatenate(upper),
+            col_lower=np.concatenate([m.col_lower, free, low_tail]),
+            col_upper=np.concatenate([m.col_upper, np.full(many + tail, np.inf)]),
+            integer=np.concatenate([m.integer, np.zeros(many + tail, dtype=bool)]),
+            name=f"{m.name}, master",
+        )
+
+
+def _unit(column: np.ndarray, height: int, width: int) -> sparse.csr_array:
+    """A 1 in each of the first rows, at its column; the rows after them are empty."""
+    entries = (np.ones(len(column)), (np.arange(len(column)), column))
+    return sparse.csr_array(entries, shape=(height, width))
