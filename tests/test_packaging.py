@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """Built from the sources alone, as uv does it; without the network that means with hatchling here."""
     out = tmp_path_factory.mktemp("wheel")
     builders = []
-    if shutil.which("uv"):
-        builders.append(["uv", "build", "--wheel", "--out-dir", str(out), str(ROOT)])
+    uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` says where it is
+    if uv:
+        builders.append([uv, "build", "--wheel", "--out-dir", str(out), str(ROOT)])
     builders.append([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)])
     said = ""
     for command in builders:
@@ -30,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
             (made,) = out.glob("*.whl")
             return zipfile.ZipFile(made)
         said += done.stderr
-    pytest.fail(f"no wheel could be built:\n{said}")
+    pytest.fail(f"no wheel could be built, with uv or hatchling:\n{said}")
 
 
 def test_the_wheel_holds_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:

@@ -550,6 +550,25 @@ def test_colour_is_for_terminals_and_no_color_is_kept(monkeypatch: pytest.Monkey
     assert not terminal.coloured()
 
 
+def test_progress_is_shown_on_a_terminal_and_only_after_a_while(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from router.commands import terminal
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.progress("planning") as doing:
+        doing("nothing yet")
+    assert "planning" not in capsys.readouterr().err
+    monkeypatch.setattr(terminal, "PATIENCE_S", 0.0)
+    with terminal.progress("planning") as doing:
+        doing("150 columns")
+        time.sleep(0.3)
+    out, err = capsys.readouterr()
+    assert "150 columns" in err
+    assert out == ""
+
+
 def test_every_way_to_stop_has_words() -> None:
     from solvers import Stop
 
