@@ -1,8 +1,9 @@
-"""The problem files that are shipped: listed, and copied with what they include."""
+"""The problem files that are shipped: listed, and copied with what they include and the traces they read."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,11 +14,12 @@ from router.output import check_writable, write_text
 
 SUFFIX = ".yaml"
 FIRST = "quickstart"
+TRACE = re.compile(r"\bfile: ([\w.-]+\.csv)\b")  # as written in shipped files
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A shipped file: its name without ending, what its first comment says, and the shipped files it includes.
+    """A shipped file: its name without ending, what its first comment says, and the shipped files it includes or reads.
 
     One that is no `problem` holds models and offers for others to include.
     """
@@ -63,7 +65,9 @@ def copy(name: str, folder: str | Path, *, replace: bool = False) -> tuple[Path,
     target = Path(folder)
     if target.exists() and not target.is_dir():
         raise InputError(Issue((), "is not a directory", value=str(folder)))
-    copies = {target / file: text_of(file) for file in (example.file, *example.includes)}
+    copies = {
+        target / file: (_folder() / file).read_text("utf-8") for file in (example.file, *example.includes)
+    }
     there = [path for path, text in copies.items() if path.exists() and not replace and not _same(path, text)]
     if there:
         names = ", ".join(str(path) for path in there)
@@ -102,10 +106,11 @@ def _read(entry: Traversable) -> Example:
         comment.append(line.lstrip("# ").strip())
     about = " ".join(comment).split(". ")[0].rstrip(".")
     include = next((line for line in lines if line.startswith("include:")), "")
-    names = include.removeprefix("include:").split("#")[0].strip(" []")
+    names = include.removeprefix("include:").split("#")[0].strip(" []").split(",")
+    names += dict.fromkeys(name for line in lines for name in TRACE.findall(line))
     return Example(
         entry.name.removesuffix(SUFFIX),
         about,
-        tuple(name.strip() for name in names.split(",") if name.strip()),
+        tuple(name.strip() for name in names if name.strip()),
         any(line.startswith("workloads:") for line in lines),
     )
