@@ -1,4 +1,4 @@
-"""`router export`: a problem's linear program, for other solvers and for reading."""
+"""`router export`: a plan for other tools; a problem's linear program, for other solvers and for reading."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from router.commands import export_plans
 from router.commands.options import (
     output_option,
     problem_argument,
@@ -16,9 +17,13 @@ from router.commands.options import (
 from router.commands.terminal import remark
 
 
-@click.group(short_help="The linear program as LP or MPS.")
+@click.group(short_help="A plan for other tools, or a problem's linear program.")
 def export() -> None:
-    """Write the linear program of a problem for other tools."""
+    """Write a plan for what steers traffic and counts replicas, or the linear program of a problem."""
+
+
+for command in export_plans.COMMANDS:
+    export.add_command(command)
 
 
 @export.command()

@@ -1,0 +1,28 @@
+"""A plan → what steers traffic and counts replicas: LiteLLM, Gateway API and Envoy AI Gateway, KEDA, Terraform, CSV.
+
+Every exporter is a function from a plan (and the problem it was made from) to an `Exported`: the text of one file, or
+of several, and what the reader must know. None of them reads or writes a file; equal plans give equal text.
+"""
+
+from router.exporters.exported import Exported
+from router.exporters.gateway import gateway
+from router.exporters.keda import keda
+from router.exporters.litellm import litellm
+from router.exporters.shares import largest_remainder, period_at, splits
+from router.exporters.tables import tables
+from router.exporters.targets import Targets, read_targets
+from router.exporters.tfvars import tfvars
+
+__all__ = [
+    "Exported",
+    "Targets",
+    "gateway",
+    "keda",
+    "largest_remainder",
+    "litellm",
+    "period_at",
+    "read_targets",
+    "splits",
+    "tables",
+    "tfvars",
+]

@@ -1,0 +1,38 @@
+"""Instance counts by pool and period, as whole numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from router.exporters.exported import of_scenario, periods_of
+from router.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Instances of an offer, for one model or (None) for all; `counts[t]` of them run in period t, booting ones too."""
+
+    offer: str
+    model: str | None
+    counts: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        return self.offer if self.model is None else f"{self.offer}/{self.model}"
+
+
+def pools(plan: Plan, scenario: str | None = None) -> tuple[Pool, ...]:
+    """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
+    rows = of_scenario(plan, plan.instances, scenario)
+    periods = periods_of(plan)
+    found: dict[tuple[str, str | None], list[int]] = {}
+    for row in rows:
+        found.setdefault((row.offer, row.model), [0] * periods)[row.period] = whole(row.count)
+    ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+    return tuple(Pool(offer, model, tuple(counts)) for (offer, model), counts in ordered)
+
+
+def whole(count: float) -> int:
+    """Rounded up, but 4.0000000001 is 4."""
+    return math.ceil(count * (1 - 1e-9))

@@ -1,0 +1,45 @@
+"""Terraform: `*.tfvars.json` with the plan's counts, for `terraform apply -var-file=…`.
+
+    router_instances = map(object({offer, model, max, by_period}))    instances of each pool, whole, by period
+    router_purchases = list(object({offer, model, month, count}))     bought for a term
+    router_contracts = list(object({offer, start_month, end_month, tokens_per_month, usd_per_month}))
+
+Declare the variables you use; the JSON holds all three. Counts are rounded up: a plan with `integral: false` may hold
+fractions, and a fraction of a machine is a machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from router.exporters.counts import Pool, pools, whole
+from router.exporters.exported import Exported
+from router.plan import Plan, to_json
+
+
+def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
+    """The variables as JSON. Raises InputError."""
+    found = pools(plan, scenario)
+    variables: dict[str, Any] = {
+        "router_instances": {pool.key: _instances(pool) for pool in found},
+        "router_purchases": [
+            {"offer": row.offer, "model": row.model, "month": row.month, "count": whole(row.count)}
+            for row in plan.purchases
+        ],
+        "router_contracts": [
+            {
+                "offer": row.offer,
+                "start_month": row.start_month,
+                "end_month": row.end_month,
+                "tokens_per_month": row.committed_tokens_per_month,
+                "usd_per_month": row.committed_usd_per_month,
+            }
+            for row in plan.contracts
+        ],
+    }
+    empty = () if found else ("the plan rents no instances",)
+    return Exported(to_json(variables), empty)
+
+
+def _instances(pool: Pool) -> dict[str, Any]:
+    return {"offer": pool.offer, "model": pool.model, "max": max(pool.counts), "by_period": list(pool.counts)}
