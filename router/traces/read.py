@@ -218,12 +218,16 @@ class _Builder:
         return made
 
     def _time(self, text: str, line: int) -> float:
-        """Seconds since 1970 of one ISO timestamp; a number among dates is wrong."""
+        """Seconds of one timestamp in a block that has dates, or something else, in it."""
         try:
             moment = datetime.fromisoformat(text.strip())
         except ValueError:
-            self._wrong_time(text, line)
-            return math.nan
+            try:
+                number = float(text)
+            except ValueError:
+                self._wrong_time(text, line)
+                return math.nan
+            return float(self._plain_numbers(np.array([number]), (text,), [line])[0]) / US
         if self.relative is None:
             self.relative = False
         if self.relative:
