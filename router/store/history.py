@@ -1,0 +1,210 @@
+"""The store: publish, read back, list.
+
+running(name)    the newest plan that reads back whole, with its number and the problem it is for
+publish(...)     one transaction: the lease is still ours, then the row; or nothing
+history(...)     the small columns only, so that ten thousand plans list at once
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import Engine, Row, func, insert, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from router.errors import InputError, Issue, RouterError
+from router.plan import Plan
+from router.store.database import engine_of, failed, shown, transaction
+from router.store.lease import Lease
+from router.store.tables import VERSION, layout, metadata, plans
+
+LISTED = ("id", "name", "run_key", "created", "reason", "status", "cost_usd", "gap", "running_usd",
+          "unconstrained_usd", "moved_share")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is stored beside a plan. `running_usd` is null for a first plan and where the plan replaced was broken."""
+
+    run_key: str
+    reason: str
+    running_usd: float | None
+    unconstrained_usd: float | None
+    moved_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A plan without its rows."""
+
+    id: int
+    name: str
+    run_key: str
+    created: str
+    reason: str
+    status: str
+    cost_usd: float
+    gap: float | None
+    running_usd: float | None
+    unconstrained_usd: float | None
+    moved_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A published plan and the problem it is for, demand and all (`router/1` as JSON)."""
+
+    id: int
+    run_key: str
+    plan: Plan
+    problem: Mapping[str, Any]
+
+
+class Store:
+    """Plans of one or several problems behind a URL. A context manager: connections end with it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.skipped: tuple[int, ...] = ()  # newer rows that did not read back whole
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Raises StoreFailed where the database is away, is of a newer version, or is not there and not to be made."""
+        store = cls(engine_of(url, must_exist=not create))
+        try:
+            store._check_layout(create=create)
+        except RouterError:
+            store.__exit__()
+            raise
+        return store
+
+    def _check_layout(self, *, create: bool) -> None:
+        where = shown(self.engine.url)
+        with transaction(self.engine, writes=False) as connection:
+            known = inspect(connection).has_table(layout.name)
+        if not known:
+            if not create:
+                raise failed(where, "holds no plans", "router reoptimise FILE --store URL makes it")
+            _make(self.engine)
+        with transaction(self.engine, writes=False) as connection:
+            version = connection.execute(select(func.max(layout.c.version))).scalar_one_or_none()
+        if version is None or version > VERSION:
+            rule = f"has layout {version}; this version of the planner reads up to {VERSION}"
+            raise failed(where, rule, "upgrade the planner")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(SQLAlchemyError):
+            self.engine.dispose()
+
+    def lease(self, name: str, seconds: float) -> Lease:
+        """The right to publish plans of this name; use it as a context manager."""
+        return Lease(self.engine, name, seconds)
+
+    def running(self, name: str) -> Entry | None:
+        """The plan in force: the newest that reads back whole; None where there is none yet."""
+        skipped: list[int] = []
+        with transaction(self.engine, writes=False) as connection:
+            newest = connection.execute(
+                select(plans.c.id).where(plans.c.name == name).order_by(plans.c.id.desc())
+            ).scalars()
+            for number in newest:
+                row = connection.execute(select(plans).where(plans.c.id == number)).one()
+                try:
+                    entry = _entry(row)
+                except (ValueError, zlib.error):
+                    skipped.append(int(number))
+                    continue
+                self.skipped = tuple(skipped)
+                return entry
+        self.skipped = tuple(skipped)
+        return None
+
+    def publish(self, lease: Lease, plan: Plan, problem: Mapping[str, Any], outcome: Outcome) -> int:
+        """Put a plan in force; its number.
+
+        Raises LockHeld where the lease was lost, and StoreFailed; nothing of the plan is in the store then.
+        """
+        text = plan.to_json().encode()
+        row = {
+            "name": lease.name,
+            "run_key": outcome.run_key,
+            "created": plan.created,
+            "reason": outcome.reason,
+            "status": plan.stop,
+            "cost_usd": plan.cost_usd,
+            "gap": plan.gap,
+            "running_usd": outcome.running_usd,
+            "unconstrained_usd": outcome.unconstrained_usd,
+            "moved_share": outcome.moved_share,
+            "fence": lease.fence,
+            "plan_sha256": hashlib.sha256(text).hexdigest(),
+            "plan": zlib.compress(text, 6),
+            "problem": zlib.compress(json.dumps(problem, sort_keys=True).encode(), 6),
+        }
+        with transaction(self.engine, writes=True) as connection:
+            lease.check(connection)
+            return int(connection.execute(insert(plans).values(row).returning(plans.c.id)).scalar_one())
+
+    def get(self, number: int) -> Entry:
+        """A plan by its number. Raises InputError where there is none, or it does not read back whole."""
+        with transaction(self.engine, writes=False) as connection:
+            row = connection.execute(select(plans).where(plans.c.id == number)).one_or_none()
+        if row is None:
+            hint = f"router history --store {shown(self.engine.url)} lists them"
+            raise InputError(Issue((), "the store has no such plan", value=number, hint=hint))
+        try:
+            return _entry(row)
+        except (ValueError, zlib.error) as error:
+            raise InputError(Issue((), f"is damaged in the store: {error}", value=number)) from error
+
+    def history(self, name: str | None = None, limit: int | None = None) -> list[Listed]:
+        """Newest first."""
+        columns = [plans.c[column] for column in LISTED]
+        query = select(*columns).order_by(plans.c.id.desc()).limit(limit)
+        if name is not None:
+            query = query.where(plans.c.name == name)
+        with transaction(self.engine, writes=False) as connection:
+            return [Listed(**row._mapping) for row in connection.execute(query)]
+
+    def count(self) -> int:
+        """Plans in the store."""
+        with transaction(self.engine, writes=False) as connection:
+            return int(connection.execute(select(func.count()).select_from(plans)).scalar_one())
+
+    def names(self) -> list[str]:
+        """Of the problems that it has plans for."""
+        with transaction(self.engine, writes=False) as connection:
+            found = connection.execute(select(plans.c.name).distinct().order_by(plans.c.name)).scalars()
+            return [str(name) for name in found]
+
+
+def _make(engine: Engine) -> None:
+    """The tables, in one transaction; two runs that make them at once do no harm."""
+    with transaction(engine, writes=True) as connection:
+        if connection.dialect.name == "postgresql":  # looking first would not keep two of them apart
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(72060014)")
+        metadata.create_all(connection)
+        if connection.execute(select(func.count()).select_from(layout)).scalar_one() == 0:
+            connection.execute(insert(layout).values(version=VERSION))
+
+
+def _entry(row: Row[Any]) -> Entry:
+    """Raises ValueError or zlib.error where the row is not what was written."""
+    text = zlib.decompress(row.plan)
+    if hashlib.sha256(text).hexdigest() != row.plan_sha256:
+        raise ValueError("its content does not have the hash it was stored with")
+    return Entry(
+        int(row.id),
+        str(row.run_key),
+        Plan.from_dict(json.loads(text)),
+        json.loads(zlib.decompress(row.problem)),
+    )
