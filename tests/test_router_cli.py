@@ -497,11 +497,13 @@ def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_real_ctrl_c_leaves_no_traceback() -> None:
-    slow = "import sys, time, router.api; router.api.load = lambda *_: time.sleep(60)\n"
+    slow = "import sys, time, router.api\n"
+    slow += "router.api.load = lambda *_: (print('loading', file=sys.stderr, flush=True), time.sleep(60))\n"
     slow += "from router import cli; sys.exit(cli.run(['solve', sys.argv[1]]))"
     command = [sys.executable, "-c", slow, QUICKSTART]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    if process.stderr is None or process.stderr.readline() != "loading\n":
+        pytest.fail("did not start")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
