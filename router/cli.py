@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import click
 
-from router.commands import contents, imports, planning, plans, reference
+from router.commands import contents, imports, planning, plans, reference, simulate
 from router.errors import InputError, RouterError
 
 BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -37,6 +37,7 @@ for command in (
     planning.solve,
     planning.compare,
     plans.verify,
+    simulate.simulate,
     plans.report,
     plans.diff,
     contents.export,

@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from router.schema import OfferModel
+from router.schema import OfferModel, Point
 from router.verify import latency, rates
 from router.verify.case import Case
 from router.verify.checks import RELATIVE, Ledger
@@ -165,7 +165,7 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
             continue
         candidate = (row.workload, row.offer, row.model)
         if candidate not in known:
-            known[candidate] = _use(case, flow, entry)
+            known[candidate] = use_of(case, flow, entry)
         one = known[candidate]
         hours = flow.cell.runs.get(row.period)
         if one is None or hours is None:
@@ -186,17 +186,26 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
     return uses
 
 
-def _use(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
+def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
     """A route's part at a rate of 0; None where its throughput is unknown."""
     factor, load = case.problem.policy.p99_over_mean, flow.workload
     each = rates.seconds(load, flow.unit, entry, factor)
     if each is None:
         return None
-    points = rates.applicable_points(load, flow.unit, entry, factor) if entry.points else []
-    point = max(points, key=lambda one: one.requests_per_s, default=None)
+    point = operating_point(case, flow, entry)
     concurrency = (point.concurrency if point is not None else None) or entry.concurrency or 1.0
     budget = _budget(latency.limits(load.slo), latency.known(entry, point, factor), flow.unit.completion)
     return Use(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
+
+
+def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
+    """The fastest measured point of the workload's size that keeps its promise; None where the entry states a rate."""
+    points = (
+        rates.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)
+        if entry.points
+        else []
+    )
+    return max(points, key=lambda one: one.requests_per_s, default=None)
 
 
 def _budget(asked: latency.Limits, values: latency.Known, completion_tokens: float) -> Budget:
