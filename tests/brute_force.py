@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, combinations, product
+from itertools import chain, combinations, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class Linear:
             return dense, limits
 
         if not at:
-            feasible = all(0 <= limit + 1e-9 for _, limit in self.rows)
+            feasible = all(limit + 1e-9 >= 0 for _, limit in self.rows)
             return 0.0 if feasible and all(abs(limit) < 1e-9 for _, limit in self.equal) else None
         usd = np.array(list(self.cost.values()))
         scale = float(np.abs(usd).max()) or 1.0
@@ -291,11 +291,7 @@ class Case:
         elif whole:
             terms = [(), (0,)]
         else:
-            apart = [
-                ks
-                for ks in powerset(self.months)
-                if all(b - a >= term for a, b in zip(ks, ks[1:], strict=False))
-            ]
+            apart = [ks for ks in powerset(self.months) if all(b - a >= term for a, b in pairwise(ks))]
             terms = apart
         self.decisions.append((("terms", o), terms))
         step, least, most = (contract.get(f"{part}_usd_per_month") for part in ("step", "min", "max"))
@@ -723,7 +719,7 @@ class Case:
                 sum((edges[i + 1] - edges[i]) * tiers[i]["usd_per_m"] for i in range(band))
                 - edges[band] * price
             )
-        elif any(a["usd_per_m"] < b["usd_per_m"] for a, b in zip(tiers, tiers[1:], strict=False)):
+        elif any(a["usd_per_m"] < b["usd_per_m"] for a, b in pairwise(tiers)):
             raise TooLarge("all-units bands that become dearer have no least cost at their edges")
         elif band == 0 and not tokens:
             lp.upper[volume] = edges[1]

@@ -1,4 +1,4 @@
-"""The planner against brute force: every integer plan of a tiny problem tried, the rest solved by scipy (brute_force.py).
+"""The planner against brute force: every integer plan of a tiny problem is tried, the rest solved by scipy.
 
 Two families of seeded random problems: contracts, fees, tiers, instances, shares over one to three periods; and those
 where time couples the periods: starts, boots, minimum up times, terms, windows, deferral.
@@ -72,7 +72,7 @@ def test_no_integer_plan_is_cheaper(family: type, seeds: range, enough: int) -> 
 
 
 def test_brute_force_knows_the_example_of_the_style_guide() -> None:
-    """10,000 tok/s; acme 2,500 tok/s at 3.50 $/h, zeta 900 tok/s at 1.20 $/h: 4 acme, 14.00 $/h (see test_hand_proved)."""
+    """10,000 tok/s; acme 2,500 tok/s at 3.50 $/h, zeta 900 tok/s at 1.20 $/h: 4 acme, 14.00 $/h."""
     offers = [
         {"name": name, "models": {"m": {"tokens_per_s": rate}}, "instances": {"usd_per_h": usd, "max": most}}
         for name, rate, usd, most in (("acme", 2500, 3.5, 4), ("zeta", 900, 1.2, 12))

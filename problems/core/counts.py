@@ -77,23 +77,21 @@ def count_limit(view: View) -> Floats:
     need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
     coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_months)[f] > 0
     need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
-    in_group = (
-        inst.groups.member[:, fleets.offer[f]]
-        if len(inst.groups.names)
-        else np.zeros((0, len(f)), dtype=bool)
-    )
+    most = fleets.max[f]
     for g in range(len(inst.groups.names)):
-        floor = np.where(in_group[g], inst.groups.min_units[g] / np.maximum(fleets.units[f], 1e-12), 0.0)
-        need = np.maximum(need, floor[:, None])
+        units = np.maximum(fleets.units[f], 1e-12)
+        member = inst.groups.member[g, fleets.offer[f]]
+        need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
+        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units * (1 + 1e-9), np.inf))
     need = serving_need(view, need)
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
     least = fleets.min[f][:, None]
     whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
     whole = np.where(need > 0, np.maximum(whole, least), 0.0)
+    most = np.where(integral & np.isfinite(most), np.floor(most + 1e-9), most)
     return np.minimum(
-        np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)),
-        fleets.max[f][:, None],
+        np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)), most[:, None]
     )
 
 
@@ -120,7 +118,8 @@ def count_columns(
     step = np.where(fleets.integral[f], fleets.step[f], 1.0)
     needs_open = np.where(integral, (least > 0) & (least != step), least > 0) | waits.by_line[pools]
     needs_steps = integral & (needs_open | (step != 1))
-    count = take("", pools, limit[pools], integer=integral & ~needs_steps)
+    # whole where its parts are: said again, HiGHS 1.15.1's presolve else finds infeasible what is not (bug-012)
+    count = take("", pools, limit[pools], integer=integral & (fleets.integral[f] | ~needs_steps))
     opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)
