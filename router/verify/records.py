@@ -6,10 +6,12 @@ import csv
 import gzip
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from router.schema import Trace
@@ -23,18 +25,16 @@ class Unreadable(Exception):
     """A record that says nothing definite; the text is what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A request, or a period of them. at: µs since 1970, or since the start of the horizon."""
 
     at: int
-    relative: bool
     requests: float
     prompt: float | None
     completion: float | None
     covered: float
     arrival_cv: float | None
-    fields: dict[str, str]
+    fields: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -43,12 +43,13 @@ class File:
 
     rows: list[Row] = field(default_factory=list)
     single: bool = True
+    relative: bool = False
     step_h: float | None = None
     slots: set[int] = field(default_factory=set)
 
 
-def read_file(path: Path, trace: Trace, zone: ZoneInfo) -> File:
-    file = File()
+def read_file(path: Path, trace: Trace, zone: ZoneInfo, wanted: Sequence[str]) -> File:
+    """All rows, with the texts of the wanted columns."""
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
     with (
@@ -58,21 +59,59 @@ def read_file(path: Path, trace: Trace, zone: ZoneInfo) -> File:
     ) as text:
         reader = csv.reader(text)
         header = [name.strip() for name in next(reader)]
-        at = {kind: _column(header, kind, getattr(trace, f"{kind}_column", None)) for kind in USUAL}
-        if at["timestamp"] is None:
-            raise Unreadable("no column of times")
-        file.single = at["requests"] is None
+        layout = _layout(header, trace, wanted)
+        file = File(single=layout.requests is None)
+        kinds = set()
         for fields in reader:
-            if fields:
-                file.rows.append(_row(header, fields, at, trace, zone))
-    if len({row.relative for row in file.rows}) > 1:
-        raise Unreadable("dates and seconds from the start are mixed")
-    if not file.rows:
-        raise Unreadable("no rows")
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                raise Unreadable(f"{len(fields)} fields under {len(header)} names")
+            at, relative = _moment(fields[layout.timestamp], zone)
+            kinds.add(relative)
+            file.rows.append(_row(fields, at, layout))
+    if len(kinds) != 1:
+        raise Unreadable("no rows" if not kinds else "dates and seconds from the start are mixed")
+    file.relative = kinds.pop()
     stamps = sorted({row.at for row in file.rows})
     if not file.single and len(stamps) > 1:
         file.step_h = statistics.median(b - a for a, b in pairwise(stamps)) / HOUR_US
     return file
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Positions of columns; None where there is none."""
+
+    timestamp: int
+    requests: int | None
+    prompt: int | None
+    completion: int | None
+    covered: int | None
+    arrival_cv: int | None
+    means: bool
+    wanted: tuple[int, ...]
+
+
+def _layout(header: list[str], trace: Trace, wanted: Sequence[str]) -> Layout:
+    at = {kind: _column(header, kind, getattr(trace, f"{kind}_column", None)) for kind in USUAL}
+    if at["timestamp"] is None:
+        raise Unreadable("no column of times")
+    counted = at["requests"] is not None
+    names = [header[p].lower() for p in (at["prompt_tokens"], at["completion_tokens"]) if p is not None]
+    means = bool(names) and all("".join(filter(str.isalnum, name)).endswith("mean") for name in names)
+    if trace.tokens_are is not None:
+        means = trace.tokens_are == "means"
+    return Layout(
+        at["timestamp"],
+        at["requests"],
+        at["prompt_tokens"],
+        at["completion_tokens"],
+        at["requests_with_lengths"] if counted and not means else None,
+        at["arrival_cv"] if counted else None,
+        counted and means,
+        tuple(_column(header, "", name) or 0 for name in wanted),
+    )
 
 
 def _column(header: list[str], kind: str, name: str | None) -> int | None:
@@ -88,56 +127,53 @@ def _column(header: list[str], kind: str, name: str | None) -> int | None:
     return None
 
 
-def _row(
-    header: list[str], fields: list[str], at: dict[str, int | None], trace: Trace, zone: ZoneInfo
-) -> Row:
-    if len(fields) != len(header):
-        raise Unreadable(f"{len(fields)} fields under {len(header)} names")
-
-    def number(kind: str) -> float | None:
-        position = at[kind]
-        if position is None or not fields[position].strip():
-            return None
-        value = float(fields[position])
-        if not (math.isfinite(value) and value >= 0):
-            raise Unreadable(f"{kind} is {fields[position]}")
-        return value
-
-    requests, prompt, completion = 1.0, number("prompt_tokens"), number("completion_tokens")
-    covered, arrival_cv = 0.0 if prompt is None and completion is None else 1.0, None
-    if at["requests"] is not None:
-        counted = number("requests")
-        if counted is None:
-            raise Unreadable("a count of requests is empty")
-        requests, covered, arrival_cv = counted, covered * counted, number("arrival_cv")
-        if _means(header, at, trace):
-            prompt = None if prompt is None else prompt * requests
-            completion = None if completion is None else completion * requests
-        elif at["requests_with_lengths"] is not None and covered > 0:
-            covered = number("requests_with_lengths") or 0.0
-    moment, relative = _moment(fields[at["timestamp"] or 0].strip(), zone)
-    named = {name: text.strip() for name, text in zip(header, fields, strict=True)}
-    return Row(moment, relative, requests, prompt, completion, covered, arrival_cv, named)
+def _row(fields: list[str], at: int, layout: Layout) -> Row:
+    prompt, completion = _number(fields, layout.prompt), _number(fields, layout.completion)
+    covered = 0.0 if prompt is None and completion is None else 1.0
+    texts = tuple(fields[p].strip() for p in layout.wanted)
+    if layout.requests is None:
+        return Row(at, 1.0, prompt, completion, covered, None, texts)
+    requests = _number(fields, layout.requests)
+    if requests is None:
+        raise Unreadable("a count of requests is empty")
+    covered *= requests
+    if layout.covered is not None and covered > 0:
+        covered = _number(fields, layout.covered) or 0.0
+    if layout.means:
+        prompt = None if prompt is None else prompt * requests
+        completion = None if completion is None else completion * requests
+    return Row(at, requests, prompt, completion, covered, _number(fields, layout.arrival_cv), texts)
 
 
-def _means(header: list[str], at: dict[str, int | None], trace: Trace) -> bool:
-    if trace.tokens_are is not None:
-        return trace.tokens_are == "means"
-    names = [header[p].lower() for p in (at["prompt_tokens"], at["completion_tokens"]) if p is not None]
-    return bool(names) and all("".join(filter(str.isalnum, name)).endswith("mean") for name in names)
+def _number(fields: list[str], position: int | None) -> float | None:
+    if position is None:
+        return None
+    text = fields[position]
+    if not text or text.isspace():
+        return None
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise Unreadable(f"{text} is no count")
+    return value
 
 
 def _moment(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """µs, and whether they count from the start of the horizon."""
+    if "-" in text[1:] and ":" in text:  # a date and time, the usual case
+        return _since_1970(text, zone), False
     try:
         value = float(text)
     except ValueError:
-        moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-        return (aware - EPOCH) // timedelta(microseconds=1), False
+        return _since_1970(text, zone), False
     size = abs(value)
     if not math.isfinite(value):
         raise Unreadable(f"{text} is no time")
     if size < 1e8:
         return round(value * 1e6), True
     return round(value * (1e6 if size < 1e11 else 1e3 if size < 1e14 else 1.0)), False
+
+
+def _since_1970(text: str, zone: ZoneInfo) -> int:
+    moment = datetime.fromisoformat(text.strip())
+    since = (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)) - EPOCH
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds

@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from router.errors import InputError
@@ -31,6 +32,7 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
     """The problem with counts in place of traces. A record that cannot be used is a fault, and counts as no demand."""
     files: dict[tuple[object, ...], File] = {}
     mine: dict[int, tuple[File, list[Row]]] = {}
+    wanted = _wanted(problem)
     for w, workload in enumerate(problem.workloads):
         trace = workload.demand.trace
         if trace is None:
@@ -39,13 +41,13 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
         key = (trace_path(problem, trace), trace.model_copy(update=_NOT_COLUMNS).model_dump_json(), zone)
         try:
             if key not in files:
-                files[key] = read_file(trace_path(problem, trace), trace, ZoneInfo(zone))
-            mine[w] = (files[key], [row for row in files[key].rows if _chosen(row, trace)])
+                files[key] = read_file(trace_path(problem, trace), trace, ZoneInfo(zone), wanted[key[0]])
+            mine[w] = (files[key], _chosen(files[key].rows, trace, wanted[key[0]]))
         except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError) as error:
             ledger.fault(f"demand.trace of {workload.name}: {error}")
     if not mine:
         return problem
-    problem = _started(problem, [row for _, rows in mine.values() for row in rows if not row.relative])
+    problem = _started(problem, [row for file, rows in mine.values() if not file.relative for row in rows])
     loads = list(problem.workloads)
     for w, (file, rows) in mine.items():
         try:
@@ -59,10 +61,25 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
 _NOT_COLUMNS = {"filter": None, "model": None, "model_column": None, "gaps": None, "file": "-"}
 
 
-def _chosen(row: Row, trace: Trace) -> bool:
-    if trace.model_column is not None and row.fields.get(trace.model_column) != trace.model:
-        return False
-    return all(row.fields.get(name) in values for name, values in (trace.filter or {}).items())
+def _wanted(problem: Problem) -> dict[Path, list[str]]:
+    """Columns of each file by which rows are chosen."""
+    names: dict[Path, set[str]] = defaultdict(set)
+    for workload in problem.workloads:
+        trace = workload.demand.trace
+        if trace is not None:
+            names[trace_path(problem, trace)] |= {*(trace.filter or {}), trace.model_column or ""} - {""}
+    return {path: sorted(columns) for path, columns in names.items()}
+
+
+def _chosen(rows: list[Row], trace: Trace, wanted: list[str]) -> list[Row]:
+    """Those that the filter and the model let through."""
+    for name, values in (trace.filter or {}).items():
+        at = wanted.index(name)
+        rows = [row for row in rows if row.fields[at] in values]
+    if trace.model_column is not None:
+        at = wanted.index(trace.model_column)
+        rows = [row for row in rows if row.fields[at] == trace.model]
+    return rows
 
 
 def _started(problem: Problem, rows: list[Row]) -> Problem:
@@ -129,13 +146,13 @@ def _placed(problem: Problem, file: File, rows: Iterable[Row], slot_h: float) ->
     """Rows with their slots, counted from the start of the horizon."""
     start, zone = problem.horizon.start, ZoneInfo(problem.horizon.timezone)
     begin = 0
-    if start is not None:
+    if start is not None and not file.relative:
         begin = ((start if start.tzinfo else start.replace(tzinfo=zone)) - EPOCH) // timedelta(microseconds=1)
     early_h = 1e-9 * slot_h
     if not file.single:
         early_h = 1.5 if slot_h >= 0.9 * 24.0 else 0.01 * slot_h
     for row in rows:
-        after = row.at - (0 if row.relative else begin)
+        after = row.at - begin
         yield row, math.floor((after + early_h * HOUR_US) / (slot_h * HOUR_US))
 
 
