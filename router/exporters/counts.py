@@ -22,10 +22,10 @@ class Pool:
         return self.offer if self.model is None else f"{self.offer}/{self.model}"
 
 
-def pools(plan: Plan, scenario: str | None = None) -> tuple[Pool, ...]:
-    """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
+def pools(plan: Plan, scenario: str | None = None, periods: int = 0) -> tuple[Pool, ...]:
+    """Every pool of the plan, 0 where it does not run, over at least so many periods; sorted. Raises InputError."""
     rows = of_scenario(plan, plan.instances, scenario)
-    periods = periods_of(plan)
+    periods = max(periods, periods_of(plan))
     found: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
         found.setdefault((row.offer, row.model), [0] * periods)[row.period] = whole(row.count)

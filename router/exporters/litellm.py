@@ -101,10 +101,13 @@ def _prices(offer: Offer | None, model: str) -> dict[str, float]:
     if offer is None or (offer.commitment is not None and offer.commitment.tiers):
         return {}
     sold = offer.models[model]
+    cached = (
+        sold.cached_prompt_usd_per_m if sold.cached_prompt_usd_per_m is not None else sold.prompt_usd_per_m
+    )
     prices = {
         "input_cost_per_token": sold.prompt_usd_per_m,
         "output_cost_per_token": sold.completion_usd_per_m,
-        "cache_read_input_token_cost": sold.cached_prompt_usd_per_m,
+        "cache_read_input_token_cost": cached,  # LiteLLM takes an absent one for 0
     }
     return {key: float(Decimal(repr(price)).scaleb(-6)) for key, price in prices.items() if price is not None}
 
