@@ -4,10 +4,11 @@
     min · open[q,t] ≤ count[q,t] ≤ M · open[q,t]                             the same for real counts
     count[q,t] − paid[q,t] ≥ 0,  Σ_q (count − paid) ≤ reserved               what is held already is paid for apart
     Σ_q count[q,t] ≤ max                                                     over all pools of the offer
-    paid[q,t] = Σ_(k: in term at t) bought[q,k]                              where instances are bought for a term
+    paid[q,t] = held_over[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term
 
     open     any are rented in the pool    0/1          steps   multiples above the minimum    integer
     M        largest count that can be of use, from the data
+    held_over   bought before the horizon for a term that still covers t     instances
 
 The same rows serve hourly counts (per scenario) and horizon-wide counts (first stage, one column).
 """
@@ -139,7 +140,8 @@ class _Parts:
             for k in range(time.months):
                 covers = (time.month >= k) & (time.month < k + term)
                 columns.append((np.full((1, time.periods), bought[q, k]), -covers.astype(float)[None, :]))
-            self.add(np.array([q]), columns, 0.0, 0.0)
+            before = self.inst.held_over[[q]]
+            self.add(np.array([q]), columns, before, before)
 
     def rows(self) -> Rows:
         """The collected family."""

@@ -7,6 +7,7 @@
     starts        start_usd · started
     energy        usd_per_kwh · power_kw · h · (paid + reserved)
     unserved      usd · tokens
+    churn         move_usd · tokens · moved + resize_usd · resized          against a running plan
 
 Each is weighed by `time.weight`, the present value of a dollar of its period, or of its month's first period.
 """
@@ -17,10 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems import churn
 from problems.commitments import band_scale, force_share, month_share
 from problems.core.columns import Columns, FirstStage
 from problems.core.instance import HOURS_PER_MONTH, Contracts, Floats, Instance, Ints
-from problems.core.view import View
+from problems.core.view import View, first_period
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     fleets = inst.fleets
     rent, power = np.zeros(len(price)), np.zeros(len(price))
     rent[fleets.offer] = fleets.reserved * fleets.reserved_usd_per_h * price[fleets.offer] * always
+    if inst.running is not None and fleets.pools:  # earlier terms are paid to their end
+        f = fleets.pool_fleet
+        hours = inst.held_over @ inst.time.weight * inst.time.period_h
+        np.add.at(rent, fleets.offer[f], hours * fleets.usd_per_h[f] * price[fleets.offer[f]])
     power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
     none = np.empty(0, dtype=np.int64)
     costs += [_cost("instances", none, 0.0, none, rent), _cost("energy", none, 0.0, none, power)]
@@ -105,6 +111,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     costs = [_cost("tokens", cols.flow[plain], usd, routes.offer[route])]
     costs += commitments(view, cols)
     costs += _hourly_counts(view, cols)
+    costs += _changes(view, cols)
     dropped = np.flatnonzero(cols.unserved >= 0)
     w = view.cells.workload[dropped]
     worth = inst.workloads.unserved_usd_per_token[w] * inst.workloads.tokens[w] * view.cells.work[dropped]
@@ -114,10 +121,18 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     return costs
 
 
-def first_period(view: View) -> Ints:
-    """(C,) the first period in which each cell may run; what is unserved is priced there."""
-    first = np.searchsorted(view.cells.slot_cell, np.arange(len(view.cells)))
-    return view.cells.slot_period[first] if len(view.cells) else first
+def _changes(view: View, cols: Columns) -> list[Cost]:
+    """What leaving the running plan costs: moved = flow − kept, of the cells that it knows."""
+    running, changed = view.inst.running, cols.changes
+    if running is None or changed is None:
+        return []
+    usd = np.where(changed.known, churn.move_usd(view, running), 0.0)
+    q, t = np.nonzero(changed.resized >= 0)
+    return [
+        _cost("churn", cols.flow, usd[view.flows.cell], -1),
+        _cost("churn", changed.kept, -usd[changed.cell], -1),
+        _cost("churn", changed.resized[q, t], running.resize_usd * view.inst.time.weight[t], -1),
+    ]
 
 
 def _hourly_counts(view: View, cols: Columns) -> list[Cost]:

@@ -1,6 +1,6 @@
 """Starts: what is started costs money, takes time and binds for a while.
 
-started[q,t] ≥ paid[q,t] − paid[q,t−1]                        paid before the horizon: 0
+started[q,t] ≥ paid[q,t] − paid[q,t−1]                        paid before the horizon: what runs, or 0
 paid[q,t] ≥ Σ_(u: t − min_up < u ≤ t) started[q,u]            minimum up time
 
 started[q,t]   instances started in period t                   instances
@@ -45,4 +45,6 @@ def build(view: View, cols: Columns) -> Rows:
     def label(i: int) -> str:
         return f"{pool_label(view.inst, q[where[i]])},{t[where[i]]}"
 
-    return rows(NAME, len(where), terms, label, lower=0.0)
+    lower = np.zeros(len(where))
+    lower[at[~later]] = -view.inst.paid_before[q[~later]]
+    return rows(NAME, len(where), terms, label, lower=lower)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.blocks import ColumnSpace
+from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, Waits, count_columns, pool_label, purchases
 from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
 from problems.core.view import View
@@ -47,6 +48,7 @@ class Columns:
     band_volume: tuple[Ints, ...]  # (B,) of (K, bands): volume in each band of the tiers, scaled as billed
     band_open: tuple[Ints, ...]  # (B,) of (K, bands): 0/1
     capacity: Capacity  # of pools whose waiting is modelled
+    changes: Changes | None = None  # against what runs already
 
 
 def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
@@ -130,8 +132,24 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     counts = _period_counts(view, space, first, limit, waits_of(capacity))
     started = _starts(view, space, counts)
     billed, over, band_volume, band_open = _bills(view, space)
+    running, changed = inst.running, None
+    if running is not None and running.tracked:
+        held = first.held.count[:, 0] >= 0 if inst.fleets.pools else np.zeros(0, dtype=bool)
+        changed = changes(view, space, counts, held, running)
     return Columns(
-        first, flow, unserved, pick, carries, counts, started, billed, over, band_volume, band_open, capacity
+        first,
+        flow,
+        unserved,
+        pick,
+        carries,
+        counts,
+        started,
+        billed,
+        over,
+        band_volume,
+        band_open,
+        capacity,
+        changed,
     )
 
 

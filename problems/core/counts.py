@@ -89,10 +89,11 @@ def count_limit(view: View) -> Floats:
     least = fleets.min[f][:, None]
     whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
     whole = np.where(need > 0, np.maximum(whole, least), 0.0)
+    useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
+    if inst.running is not None:  # what runs may stay, of use or not
+        useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.held_over))
     most = np.where(integral & np.isfinite(most), np.floor(most + 1e-9), most)
-    return np.minimum(
-        np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0)), most[:, None]
-    )
+    return np.minimum(useful, most[:, None])
 
 
 def count_columns(

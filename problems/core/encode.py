@@ -16,6 +16,7 @@ from scipy import sparse
 
 from problems import (
     budget,
+    churn,
     commitments,
     demand,
     diversity,
@@ -60,6 +61,7 @@ FAMILIES: tuple[Family, ...] = (
     tiers.build,
     linking.build,
     diversity.build,
+    churn.build,
 )
 
 

@@ -349,6 +349,32 @@ class Scenarios(Table):
 
 
 @dataclass(frozen=True)
+class Running(Table):
+    """What runs already, in this instance's own terms: what change is measured against.
+
+    Shares are of cells: (R,) rows by workload and occurrence. `count` and `held_over` are facts or wishes by pool and
+    period; `paid_before` and `held_over` bind every plan, the rest only one that is `tracked`.
+    """
+
+    workload: Ints  # (R,)
+    occurrence: Ints  # (R,) of the cell
+    offer: Ints  # (R,) -1: no longer offered
+    model: Ints  # (R,) -1: no longer there
+    share: Floats  # (R,)
+    count: Floats = field(metadata={"free": True})  # (Q, T) instances
+    paid_before: Floats = field(metadata={"free": True})  # (Q,) run at hour 0 and need no start
+    held_over: Floats = field(metadata={"free": True})  # (Q, T) bought earlier for a term that still covers t
+    stays: Bools = field(metadata={"free": True})  # (W, O) pinned: the share of the workload on the offer
+    counts_stay: Bools = field(metadata={"free": True})  # (O,) pinned: the offer's counts
+    freeze_h: float = 0.0
+    move_usd_per_token: float = 0.0
+    resize_usd: float = 0.0
+    max_moved_share: float = np.inf
+    tracked: bool = True  # change has a price and limits
+    goes_on: bool = False  # nothing may change at all: prices what runs
+
+
+@dataclass(frozen=True)
 class Instance:
     """Everything the mathematics knows of a problem."""
 
@@ -364,3 +390,15 @@ class Instance:
     groups: Groups
     policy: Policy
     scenarios: Scenarios
+    running: Running | None = None
+
+    @property
+    def paid_before(self) -> Floats:
+        """(Q,) instances paid for and running when the horizon begins."""
+        return np.zeros(self.fleets.pools) if self.running is None else self.running.paid_before
+
+    @property
+    def held_over(self) -> Floats:
+        """(Q, T) instances under a term that was bought before the horizon."""
+        none = np.zeros((self.fleets.pools, self.time.periods))
+        return none if self.running is None else self.running.held_over

@@ -131,3 +131,9 @@ def _flows(cells: Cells, routes: Routes, n_workloads: int) -> Flows:
         end=cells.slot_to[slot],
         work=cells.work[cell],
     )
+
+
+def first_period(view: View) -> Ints:
+    """(C,) the first period in which each cell may run."""
+    first = np.searchsorted(view.cells.slot_cell, np.arange(len(view.cells)))
+    return view.cells.slot_period[first] if len(view.cells) else first

@@ -13,8 +13,8 @@ from problems.core.admissible import REASONS
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
-from problems.core.view import View
-from problems.pricing import beyond_months, first_period, first_stage, recourse
+from problems.core.view import View, first_period
+from problems.pricing import beyond_months, first_stage, recourse
 from router.decode.settle import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
 from router.plan import (
     CommitmentRow,
@@ -29,6 +29,7 @@ from router.plan import (
 )
 
 __all__ = ["Decoded", "decode", "refused_rows"]
+DUST_USD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
     rows = tuple(
         CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
+        if kind != "churn" or abs(usd) > DUST_USD  # a difference of two sums
     )
     cost = fsum(line.usd for line in rows)
     return Decoded(
@@ -149,9 +151,8 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         fleet = fleets.pool_fleet[q]
         model = fleets.pool_model[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
-        started = np.where(
-            cols.started[q] >= 0, point[cols.started[q]], np.maximum(np.diff(paid, prepend=0.0), 0.0)
-        )
+        rise = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
+        started = np.where(cols.started[q] >= 0, point[cols.started[q]], rise)
         usable = fleets.availability[fleet] * inst.scenarios.availability[view.scenario][fleets.offer[fleet]]
         capacity = min(usable, 1.0) * (count - _booting(started, float(fleets.start_h[fleet]), time.period_h))
         for t in np.flatnonzero(count > 0):

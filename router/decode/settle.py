@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems import churn
 from problems.commitments import band_scale, flow_terms, force_share, month_share
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
@@ -42,6 +43,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         moved_share = max(moved_share, _shares(view, cols, point))
         _counts(view, cols, point)
+        churn.recompute(view, cols, point)
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         _bills(view, cols, point)
@@ -83,7 +85,7 @@ def _counts(view: View, cols: Columns, point: Floats) -> None:
             point[paid] = np.round(point[paid])
         started = np.flatnonzero(cols.started[q] >= 0)
         if started.size:
-            before = np.concatenate([[0.0], point[paid]])[started]
+            before = np.concatenate([view.inst.paid_before[[q]], point[paid]])[started]
             rise = np.maximum(point[paid][started] - before, 0.0)
             point[cols.started[q, started]] = rise
 

@@ -1,0 +1,188 @@
+"""Churn: what change of a running plan costs, and how much of it is allowed.
+
+    kept[c,r] ≤ old[c,r],  kept[c,r] ≤ Σ_t flow[c,r,t]              per cell and route that carries something already
+    moved[c] = Σ_(r,t) flow[c,r,t] − Σ_r kept[c,r]                  share of the cell that runs where it did not run
+    resized[q,t] ≥ ± (count[q,t] − old[q,t])
+    Σ_c tokens · moved[c] ≤ max_moved_share · Σ_c tokens
+    moved[c] = 0, resized[q,t] = 0                                  before freeze_h, and where pinned
+    Σ_t flow[c,r,t] = old[c,r]                                      for the routes of a pinned offer
+
+    cost: move_usd · Σ_c tokens · moved[c] + resize_usd · Σ_(q,t) resized[q,t]
+
+    old[c,r]      share of the cell's work that runs there already      1, in [0, 1]
+    kept[c,r]     how much of it stays                                  1, in [0, old]
+    resized[q,t]  instances more or less than run already               instances
+
+Where both serve everything, moved = ½ Σ_r |Σ_t flow − old|. Only offer and model count: when a deferred job runs is no
+move. A cell that the running plan does not know moves nothing. A horizon-wide count is resized once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from problems.core.blocks import Rows, Term, enumerate_keys, rows
+from problems.core.changes import Changes
+from problems.core.columns import Columns
+from problems.core.counts import pool_label
+from problems.core.instance import Bools, Floats, Ints, Running
+from problems.core.view import View, first_period
+
+NAME = "churn"
+
+
+def build(view: View, cols: Columns) -> Rows:
+    """What is kept, what is resized, what stays, and the cap on what moves."""
+    running, changes = view.inst.running, cols.changes
+    if running is None or changes is None:
+        return rows(NAME, 0, (), str)
+    table = _Table()
+    _kept(view, cols, changes, table)
+    _stays(view, cols, changes, running, table)
+    _pinned(view, cols, changes, running, table)
+    _cap(view, cols, changes, running, table)
+    _resized(view, cols, changes, running, table)
+    return table.rows()
+
+
+def move_usd(view: View, running: Running) -> Floats:
+    """(C,) USD for moving the whole of each cell, weighed by the first period in which it may run."""
+    worth = running.move_usd_per_token * tokens(view)
+    return np.asarray(worth * view.inst.time.weight[first_period(view)])
+
+
+def tokens(view: View) -> Floats:
+    """(C,) of each cell."""
+    return np.asarray(view.inst.workloads.tokens[view.cells.workload] * view.cells.work)
+
+
+def recompute(view: View, cols: Columns, point: Floats) -> None:
+    """Set what is kept and resized to what follows from the shares and counts of a point."""
+    running, changes = view.inst.running, cols.changes
+    if running is None or changes is None:
+        return
+    at, k = _flows_kept(view, changes)
+    there = np.bincount(k, weights=point[cols.flow[at]], minlength=len(changes.kept))
+    point[changes.kept] = np.minimum(there, changes.share)
+    q, t = np.nonzero(changes.resized >= 0)
+    point[changes.resized[q, t]] = np.abs(point[cols.counts.count[q, t]] - running.count[q, t])
+
+
+def _flows_kept(view: View, changes: Changes) -> tuple[Ints, Ints]:
+    """(flow, kept) pairs of the same cell and route."""
+    n = len(view.routes) + 1
+    key = changes.cell * n + changes.route
+    order = np.argsort(key, kind="stable")
+    mine = view.flows.cell * n + view.flows.route
+    place = np.searchsorted(key[order], mine)
+    found = place < len(key)
+    found[found] = key[order][place[found]] == mine[found]
+    return np.flatnonzero(found), order[place[found]]
+
+
+def frozen(view: View, running: Running) -> Bools:
+    """(C,) cells that may first run before freeze_h."""
+    return np.asarray(view.inst.time.start_h[first_period(view)] < running.freeze_h - 1e-9, dtype=bool)
+
+
+def _kept(view: View, cols: Columns, changes: Changes, table: _Table) -> None:
+    at, k = _flows_kept(view, changes)
+    terms: list[Term] = [(k, cols.flow[at], 1.0), (np.arange(len(changes.kept)), changes.kept, -1.0)]
+    table.add(len(changes.kept), terms, lambda i: f"kept,{view.label_cell(changes.cell[i])}", 0.0, np.inf)
+
+
+def _stays(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+    """Cells of which nothing may move; what goes on as it is leaves what it does not know unserved."""
+    still = frozen(view, running) | running.stays.all(axis=1)[view.cells.workload] | running.goes_on
+    which = np.flatnonzero(still & (changes.known | running.goes_on))
+    row = np.full(len(view.cells), -1, dtype=np.int64)
+    row[which] = np.arange(len(which))
+    flow, kept = row[view.flows.cell], row[changes.cell]
+    terms: list[Term] = [
+        (flow[flow >= 0], cols.flow[flow >= 0], 1.0),
+        (kept[kept >= 0], changes.kept[kept >= 0], -1.0),
+    ]
+    table.add(len(which), terms, lambda i: f"stays,{view.label_cell(which[i])}", -np.inf, 0.0)
+
+
+def _pinned(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+    """Routes of pinned offers carry what they carry."""
+    whole = running.stays.all(axis=1)
+    pinned = running.stays & ~whole[:, None]
+    w, o = view.cells.workload[view.flows.cell], view.routes.offer[view.flows.route]
+    at = np.flatnonzero(pinned[w, o] & changes.known[view.flows.cell])
+    row, first, (cell, route) = enumerate_keys(view.flows.cell[at], view.flows.route[at])
+    old = dict(
+        zip(
+            zip(changes.cell.tolist(), changes.route.tolist(), strict=True),
+            changes.share.tolist(),
+            strict=True,
+        )
+    )
+    share = np.array([old.get((c, r), 0.0) for c, r in zip(cell.tolist(), route.tolist(), strict=True)])
+    table.add(
+        len(first), [(row, cols.flow[at], 1.0)], lambda i: f"pinned,{view.label_cell(cell[i])}", share, share
+    )
+
+
+def _cap(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+    """One row: the share of all tokens that moves."""
+    if not np.isfinite(running.max_moved_share):
+        return
+    amount = tokens(view)
+    part = np.where(changes.known, amount / max(float(amount.sum()), 1e-300), 0.0)
+    terms: list[Term] = [
+        (0, cols.flow, part[view.flows.cell]),
+        (0, changes.kept, -part[changes.cell]),
+    ]
+    table.add(1, terms, lambda _: "max_moved_share", -np.inf, running.max_moved_share)
+
+
+def _resized(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+    q, t = np.nonzero(changes.resized >= 0)
+    n = np.arange(len(q))
+    for sign in (1.0, -1.0):
+        terms: list[Term] = [(n, changes.resized[q, t], 1.0), (n, cols.counts.count[q, t], -sign)]
+        table.add(
+            len(q),
+            terms,
+            lambda i: f"resized,{pool_label(view.inst, q[i])},{t[i]}",
+            -sign * running.count[q, t],
+            np.inf,
+        )
+
+
+class _Table:
+    """Collects rows of several kinds into one family."""
+
+    def __init__(self) -> None:
+        self.terms: list[Term] = []
+        self.lower: list[Floats] = [np.empty(0)]
+        self.upper: list[Floats] = [np.empty(0)]
+        self.labels: list[tuple[int, Callable[[int], str]]] = []
+        self.size = 0
+
+    def add(
+        self,
+        n: int,
+        terms: list[Term],
+        label: Callable[[int], str],
+        lower: Floats | float,
+        upper: Floats | float,
+    ) -> None:
+        self.terms += [(np.asarray(row) + self.size, column, value) for row, column, value in terms]
+        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), n))
+        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), n))
+        self.labels.append((self.size, label))
+        self.size += n
+
+    def rows(self) -> Rows:
+        lower, upper = np.concatenate(self.lower), np.concatenate(self.upper)
+
+        def label(i: int) -> str:
+            first, name = next(part for part in reversed(self.labels) if part[0] <= i)
+            return name(i - first)
+
+        return rows(NAME, self.size, self.terms, label, lower=lower, upper=upper)

@@ -1,0 +1,75 @@
+"""Columns that measure change against what runs already: what is kept of each share, and how far counts move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.blocks import ColumnSpace
+from problems.core.counts import CountColumns, pool_label
+from problems.core.instance import NONE, Bools, Floats, Ints, Running
+from problems.core.view import View
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`kept` has a column for each (cell, route) that carries something already, H of them."""
+
+    cell: Ints  # (H,)
+    route: Ints  # (H,)
+    share: Floats  # (H,) what runs there
+    kept: Ints  # (H,) columns: how much of it stays there
+    known: Bools  # (C,) what runs says where the cell's work goes
+    resized: Ints  # (Q, T) or -1: columns, instances more or less than run; a horizon-wide count has one
+
+
+def changes(view: View, space: ColumnSpace, counts: CountColumns, held: Bools, running: Running) -> Changes:
+    """Reserve the columns. `held` (Q,): one count for the whole horizon."""
+    cells, routes = view.cells, view.routes
+    cell_of = {
+        (int(w), int(n)): c for c, (w, n) in enumerate(zip(cells.workload, cells.occurrence, strict=True))
+    }
+    route_of = {
+        (int(w), int(o), int(m)): r
+        for r, (w, o, m) in enumerate(zip(routes.workload, routes.offer, routes.model, strict=True))
+    }
+    cell = np.array(
+        [
+            cell_of.get((int(w), int(n)), NONE)
+            for w, n in zip(running.workload, running.occurrence, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    route = np.array(
+        [
+            route_of.get((int(w), int(o), int(m)), NONE)
+            for w, o, m in zip(running.workload, running.offer, running.model, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    known = np.zeros(len(cells), dtype=np.bool_)
+    known[cell[cell >= 0]] = True
+    goes = np.flatnonzero((cell >= 0) & (route >= 0))
+    cell, route, share = cell[goes], route[goes], running.share[goes]
+    block = view.scenario + 1
+
+    def kept_label(i: int) -> str:
+        offer, model = routes.offer[route[i]], routes.model[route[i]]
+        return f"{view.label_cell(cell[i])},{view.inst.offers.names[offer]},{view.inst.models.names[model]}"
+
+    kept = space.take("kept", len(goes), kept_label, upper=share, block=block)
+    resized = np.full(counts.count.shape, NONE, dtype=np.int64)
+    counted = np.ones(resized.shape, dtype=np.bool_)
+    counted[held, 1:] = False
+    q, t = np.nonzero(counted)
+    fixed = running.counts_stay[view.inst.fleets.offer[view.inst.fleets.pool_fleet[q]]] if len(q) else q > 0
+    fixed = fixed | (view.inst.time.start_h[t] < running.freeze_h - 1e-9) | running.goes_on
+    resized[q, t] = space.take(
+        "resized",
+        len(q),
+        lambda i: f"{pool_label(view.inst, q[i])},{t[i]}",
+        upper=np.where(fixed, 0.0, np.inf),
+        block=block,
+    )
+    return Changes(cell, route, share, kept, known, resized)
