@@ -121,7 +121,12 @@ class Generate(Strict):
         default=None, description="Growth of demand per 730 h; 0.05 is 5 %"
     )
     spread: NonNegative | None = Field(
-        default=None, description="Standard deviation of the demand's logarithm"
+        default=None,
+        description="Standard deviation of the logarithm of demand's level, one for the whole horizon",
+    )
+    spread_per_month: NonNegative | None = Field(
+        default=None,
+        description="The same of its change from month to month, which adds up: after n months √n times as much",
     )
     reduce_to: Counting | None = Field(default=None, description="Scenarios kept for planning; absent: all")
 

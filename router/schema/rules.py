@@ -94,8 +94,9 @@ def generated_scenarios_hold(problem: Problem) -> Iterator[Issue]:
     at: Path = ("scenarios", "generate")
     if generate.reduce_to is not None and generate.reduce_to > generate.count:
         yield Issue((*at, "reduce_to"), f"must be at most count, {generate.count}", generate.reduce_to)
-    if generate.history is None and generate.growth_per_month is None and generate.spread is None:
-        yield Issue(at, "needs history, growth_per_month or spread to draw from")
+    sources = (generate.history, generate.growth_per_month, generate.spread, generate.spread_per_month)
+    if all(source is None for source in sources):
+        yield Issue(at, "needs history, growth_per_month, spread or spread_per_month to draw from")
 
 
 def pins_hold(problem: Problem) -> Iterator[Issue]:

@@ -1,0 +1,189 @@
+"""Demand paths: a history's blocks × growth × level, for each scenario and period.
+
+    multiplier[s, t] = shape[s, t] · (1 + growth_per_month)^(h_t / 730) · level[s] · walk[s, month of t]
+
+    shape   blocks of the history over its mean (see `bootstrap`); 1 without one
+    h_t     start of the period, h from the start of the horizon: growth compounds from there
+    level   exp(spread · z − spread² / 2), one draw for the whole horizon
+    walk    the product over months past of exp(v · z_k − v² / 2), v = spread_per_month: after n months √n times v
+
+Level and walk have mean 1, so the mean over scenarios is the mean cycle × growth.
+
+The multipliers are common to all workloads: what moves one moves all. A demand stated as a rate or total is multiplied
+as it stands. One that states its own course (`requests_by_period`, `trace`) keeps it: there the shape is divided by
+the history's mean cycle, or day and week would count twice. Work with a window takes the mean over its day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from router.errors import InputError, Issue
+from router.scenarios.bootstrap import Bootstrap, bootstrap_over, clock_h
+from router.scenarios.history import History, read_history
+from router.scenarios.reduce import reduce_to
+from router.scenarios.stream import Floats, Ints, Stream
+from router.schema import Generate, Generated, Horizon, Problem, Workload
+from router.traces import recorded
+
+MONTH_H = 730.0
+DIGITS = 12  # significant, of a multiplier: what a plan states is what it was made with
+PLANNED, AFRESH = 0, 1  # streams of one seed
+BLOCKS, LEVEL, WALK = 0, 1, 2
+
+type Kind = tuple[bool, bool]
+"""Whether a workload's demand states its own course, and whether it runs in a daily window."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Scenarios as drawn and reduced."""
+
+    names: tuple[str, ...]
+    probability: Floats  # (S,)
+    multiplier: Floats  # (S, T) of demand stated as a rate or total
+    others: Mapping[Kind, Floats]  # (S, T) where a workload takes another
+    count: int
+    seed: int
+    distance: float  # Kantorovich's, lost by the reduction: mean absolute change of the multiplier
+    notes: tuple[str, ...]
+
+    def of(self, workload: Workload) -> Floats:
+        """(S, T) the multipliers of a workload."""
+        return self.others.get(kind_of(workload), self.multiplier)
+
+
+def drawn(problem: Problem) -> Drawn:
+    """The scenarios that a problem asks to generate, reduced as it says. Raises InputError."""
+    generate = _generate(problem)
+    return _drawn(problem, generate, generate.count, generate.reduce_to, (generate.seed, PLANNED), "s")
+
+
+def fresh(problem: Problem, count: int, seed: int) -> Drawn:
+    """Scenarios of the same generator that no plan has seen, all equally probable. Raises InputError."""
+    generate = _generate(problem)
+    return _drawn(problem, generate, count, None, (generate.seed, AFRESH, seed), "f")
+
+
+def kind_of(workload: Workload) -> Kind:
+    demand = workload.demand
+    return (
+        demand.trace is not None or demand.requests_by_period is not None,
+        workload.window is not None,
+    )
+
+
+def _generate(problem: Problem) -> Generate:
+    if not isinstance(problem.scenarios, Generated):
+        rule = "are listed: there is no generator to draw from"
+        raise InputError(problem.positions.place(Issue(("scenarios",), rule)))
+    return problem.scenarios.generate
+
+
+def _drawn(
+    problem: Problem, generate: Generate, count: int, keep: int | None, key: tuple[int, ...], letter: str
+) -> Drawn:
+    horizon = recorded(problem).problem.horizon  # a trace may say when it starts
+    history = None if generate.history is None else read_history(problem, generate.history)
+    blocks = None if history is None else bootstrap_over(horizon, history)
+    shape = np.ones((count, horizon.periods))
+    if blocks is not None:
+        shape = blocks.draw(Stream(*key, BLOCKS), count)
+    level = _level(horizon, generate, count, key)
+    multiplier = rounded(shape * level)
+    if not np.isfinite(multiplier).all():
+        rule = "grows beyond all numbers within the horizon"
+        raise InputError(problem.positions.place(Issue(("scenarios", "generate", "growth_per_month"), rule)))
+    kept = reduce_to(multiplier, np.full(count, 1.0 / count), keep or count)
+    kinds = {kind_of(workload) for workload in problem.workloads} - {(False, False)}
+    width = max(4, len(str(count)))
+    return Drawn(
+        names=tuple(f"{letter}{s + 1:0{width}d}" for s in kept.kept),
+        probability=kept.probability,
+        multiplier=multiplier[kept.kept],
+        others={kind: of_kind(kind, shape[kept.kept], level[kept.kept], blocks, horizon) for kind in kinds},
+        count=count,
+        seed=key[-1] if letter == "f" else generate.seed,
+        distance=kept.distance,
+        notes=_notes(horizon, generate, history, len(kept.kept), count, kept.distance),
+    )
+
+
+def of_kind(kind: Kind, shape: Floats, level: Floats, blocks: Bootstrap | None, horizon: Horizon) -> Floats:
+    """(S, T) multipliers of demand with a course of its own, or with a daily window."""
+    own_course, daily = kind
+    mean = np.ones(shape.shape[1]) if blocks is None else blocks.mean_cycle()
+    if daily:
+        day = _day(horizon)
+        shape, mean, level = (_by_day(values, day) for values in (shape, mean, level))
+    if own_course:
+        shape = np.divide(shape, mean, out=np.ones_like(shape), where=np.broadcast_to(mean > 0, shape.shape))
+    return rounded(shape * level)
+
+
+def _day(horizon: Horizon) -> Ints:
+    """(T,) local day of each period's start, counted from the first."""
+    wall = clock_h(horizon, np.arange(horizon.periods, dtype=np.float64) * horizon.period_h)
+    return np.unique(np.floor(wall / 24.0 + 1e-9), return_inverse=True)[1].astype(np.int64)
+
+
+def _by_day(values: Floats, day: Ints) -> Floats:
+    """Means over the periods of each day, in each of its periods; periods are the last axis."""
+    starts = np.flatnonzero(np.diff(day, prepend=-1))
+    sums = np.add.reduceat(values, starts, axis=-1)
+    return np.asarray((sums / np.diff(starts, append=len(day)))[..., day])
+
+
+def _level(horizon: Horizon, generate: Generate, count: int, key: tuple[int, ...]) -> Floats:
+    """(S, T) growth × level × walk."""
+    months = np.arange(horizon.periods) * horizon.period_h / MONTH_H
+    with np.errstate(over="ignore"):
+        growth = (1.0 + (generate.growth_per_month or 0.0)) ** months
+    level = np.broadcast_to(growth, (count, horizon.periods))
+    if generate.spread:
+        level = level * _mean_one(generate.spread, Stream(*key, LEVEL).normal(count, 1))
+    if generate.spread_per_month:
+        month = np.floor(months + 1e-9).astype(np.int64)
+        steps = _mean_one(generate.spread_per_month, Stream(*key, WALK).normal(count, int(month[-1])))
+        walk = np.cumprod(np.concatenate([np.ones((count, 1)), steps], axis=1), axis=1)
+        level = level * walk[:, month]
+    return level
+
+
+def _mean_one(spread: float, z: Floats) -> Floats:
+    return np.asarray(np.exp(spread * z - spread * spread / 2.0))
+
+
+def rounded(values: Floats) -> Floats:
+    """To `DIGITS` significant digits."""
+    with np.errstate(divide="ignore"):
+        power = np.where(values > 0, np.floor(np.log10(values)), 0.0)
+    scale = 10.0 ** (DIGITS - 1 - power)
+    return np.asarray(np.where(np.isfinite(values), np.round(values * scale) / scale, values))
+
+
+def _notes(
+    horizon: Horizon, generate: Generate, history: History | None, kept: int, count: int, distance: float
+) -> tuple[str, ...]:
+    """What a reader must know of the futures before trusting a figure."""
+    notes = [f"scenarios: {count} drawn with seed {generate.seed}"]
+    if kept < count:
+        notes = [f"{notes[0]}, {kept} kept; a demand multiplier moved by {distance:.2g} on average"]
+    if history is not None and generate.history is not None:
+        cycle = "weeks" if history.weekly else "days"
+        left = f", the oldest {history.left_out_h:g} h left out" if history.left_out_h else ""
+        notes.append(f"scenarios: blocks of {history.cycles} {cycle} of {generate.history.file}{left}")
+        if not history.weekly:
+            notes.append("assumed: all weekdays are alike (the history is shorter than two weeks)")
+        if history.cycles == 1:
+            notes.append("the history has one day only: its blocks are all the same")
+        if history.relative:
+            notes.append(
+                "assumed: the history starts at the same hour of the week as the horizon (it has no dates)"
+            )
+        elif horizon.start is None:
+            notes.append("assumed: the horizon starts on a Monday at 00:00 (horizon.start is not given)")
+    return tuple(notes)
