@@ -19,6 +19,7 @@ from problems.core.instance import Floats
 from problems.throughput import BOUNDARY
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.infeasible import why_infeasible
+from router.structure import Before, solve_structured
 from router.tighten import short_of_capacity, tightened_by
 from solvers import (
     HandOverRefused,
@@ -50,6 +51,7 @@ class Found:
 
     encoded: Encoded  # the program the point belongs to
     point: Floats
+    integers: Floats  # the point before its flows were solved again
     stop: Stop
     bound: float  # no plan costs less
     row_duals: Floats | None
@@ -69,23 +71,23 @@ def optimise(
 ) -> Found:
     """Solve, fix, solve again; where waiting is modelled, tighten and repeat until the formula holds.
 
-    With `hold` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad
-    solver or option.
+    With `hold` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a
+    bad solver or option.
     """
     began = time.perf_counter()
     found = _once(_holding(encoded, hold), solver, options, start, began, hold)
     bound, rounds = found.bound, 0
     while broken := short_of_capacity(found.encoded, found.point):
         rounds += 1
-        left = None if options.time_limit_s is None else options.time_limit_s - (time.perf_counter() - began)
-        if rounds > MOST_ROUNDS or (left is not None and left <= 0):
+        if rounds > MOST_ROUNDS:
             raise NoPlanInTime(
                 f"waiting in {len(broken)} pools and periods was still above its SLO after {rounds - 1} rounds of "
-                "tightening. A longer --time-limit, or max_utilisation on these offers, may do."
+                "tightening. max_utilisation on these offers may do."
             )
         encoded = encode(encoded.instance, tightened=tightened_by(found.encoded, broken))
-        mine = options if left is None else replace(options, time_limit_s=max(left, 1.0))
-        found = _once(_holding(encoded, hold), solver, mine, None, began, hold)
+        before = Before(found.integers, frozenset(one.period for _, one in broken))
+        mine = _in_time_left(options, began)
+        found = _once(_holding(encoded, hold), solver, mine, None, began, hold, before)
     return replace(found, bound=bound, rounds=rounds)  # the first program bounds all the tighter ones
 
 
@@ -100,11 +102,16 @@ def _once(
     start: Floats | None,
     began: float,
     hold: Decision | None,
+    before: Before | None = None,
 ) -> Found:
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
         return _linear(encoded, solver, options, began, hold)
-    first = run(program, solver, options, start)
+    first = (
+        solve_structured(encoded, lambda part, mine: run(part, solver, mine), options, before)
+        if start is None
+        else run(program, solver, options, start)
+    )
     point = _point_of(first, encoded, options)
     solved = time.perf_counter()
     second = None
@@ -123,6 +130,7 @@ def _once(
     return Found(
         encoded=encoded,
         point=second.point,
+        integers=point,
         stop=first.stop,
         bound=first.bound,
         row_duals=None if second.duals is None else second.duals.row,
@@ -147,7 +155,8 @@ def _linear(
     solution = run(program, solver, _tight(options))
     return Found(
         encoded=replace(exact, program=program),
-        point=_point_of(solution, exact, options),
+        point=(point := _point_of(solution, exact, options)),
+        integers=point,
         stop=solution.stop,
         bound=solution.bound,
         row_duals=None if solution.duals is None else solution.duals.row,
@@ -158,6 +167,14 @@ def _linear(
         solver=solver,
         options=options,
     )
+
+
+def _in_time_left(options: SolveOptions, began: float) -> SolveOptions:
+    """What is left of the time, or a tenth of it: a plan that breaks a promise is no plan, so mending it goes on."""
+    if options.time_limit_s is None:
+        return options
+    left = options.time_limit_s - (time.perf_counter() - began)
+    return replace(options, time_limit_s=max(left, 0.1 * options.time_limit_s, 1.0))
 
 
 def _tight(options: SolveOptions) -> SolveOptions:

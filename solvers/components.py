@@ -1,0 +1,109 @@
+"""A program that falls apart is solved in its parts.
+
+Two columns belong together when a row holds both. Without anything that spans periods, for example, every period is a
+part of its own: many small integer programs in place of one large one, and the same optimum.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.result import Solution, Stats, Stop
+
+Solve = Callable[[LinearProgram, SolveOptions], Solution]
+SolvePart = Callable[[LinearProgram, np.ndarray, SolveOptions], Solution]
+"""A part, the columns it has in the whole, options."""
+
+SMALLEST = 200  # columns of a bundle: parts smaller than this are solved together
+SEVERITY = (Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.INFEASIBLE_OR_UNBOUNDED, Stop.ERROR, Stop.INTERRUPTED)
+
+
+def parts(program: LinearProgram) -> list[np.ndarray]:
+    """Columns of each independent part that has a row, in order; small ones bundled."""
+    n = program.n_columns
+    incidence = sparse.coo_array(program.matrix)
+    graph = sparse.coo_array(
+        (np.ones(incidence.nnz, dtype=np.int8), (incidence.row + n, incidence.col)),
+        shape=(n + program.n_rows,) * 2,
+    )
+    many, label = sparse.csgraph.connected_components(graph, directed=False)
+    column = label[:n]
+    size = np.bincount(column, minlength=many)
+    order = np.argsort(column, kind="stable")
+    groups = np.split(order, np.cumsum(size)[:-1])
+    # bundles keep the order of their first columns, so that the answer does not depend on labels
+    groups = sorted((group for group in groups if len(group)), key=lambda group: int(group[0]))
+    bundled: list[np.ndarray] = []
+    for group in groups:
+        if bundled and len(bundled[-1]) < SMALLEST:
+            bundled[-1] = np.concatenate([bundled[-1], group])
+        else:
+            bundled.append(group)
+    return [np.sort(group) for group in bundled]
+
+
+def restrict(program: LinearProgram, columns: np.ndarray, point: Floats | None = None) -> LinearProgram:
+    """The program over some columns, with the others held at `point` (absent: they share no row with these)."""
+    matrix = program.matrix.tocsc()[:, columns].tocsr()
+    rows = np.flatnonzero(np.diff(matrix.indptr))
+    matrix = matrix[rows]
+    fixed = np.zeros(len(rows))
+    if point is not None:
+        held = point.copy()
+        held[columns] = 0.0
+        fixed = program.matrix[rows] @ held
+    return LinearProgram(
+        cost=program.cost[columns],
+        matrix=matrix,
+        row_lower=program.row_lower[rows] - fixed,
+        row_upper=program.row_upper[rows] - fixed,
+        col_lower=program.col_lower[columns],
+        col_upper=program.col_upper[columns],
+        integer=program.integer[columns],
+        name=program.name,
+    )
+
+
+def solve_parts(
+    program: LinearProgram, groups: list[np.ndarray], solve: SolvePart, options: SolveOptions
+) -> Solution:
+    """Solve each part; the whole is optimal where every part is, infeasible where one is."""
+    began = time.perf_counter()
+    point = np.zeros(program.n_columns)
+    objective, bound = program.offset, program.offset
+    stop, found = Stop.OPTIMAL, True
+    for i, columns in enumerate(groups):
+        mine = options
+        if options.time_limit_s is not None:
+            left = options.time_limit_s - (time.perf_counter() - began)
+            mine = replace(options, time_limit_s=max(left / (len(groups) - i), 0.1 * left, 0.05))
+        part = solve(restrict(program, columns), columns, mine)
+        if part.stop in SEVERITY and part.point is None:
+            return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
+        stop = part.stop if stop is Stop.OPTIMAL else stop
+        bound += part.bound
+        if part.point is None or part.objective is None:
+            found = False
+            continue
+        point[columns] = part.point
+        objective += part.objective
+    return Solution(
+        stop=stop,
+        point=point if found else None,
+        objective=objective if found else None,
+        bound=bound,
+        stats=Stats(
+            raw=f"{len(groups)} independent parts, {stop.value}",
+            solve_s=time.perf_counter() - began,
+            rows=program.n_rows,
+            columns=program.n_columns,
+            nonzeros=program.n_nonzeros,
+        ),
+    )
