@@ -79,8 +79,7 @@ def solve(
     answer = _answer(h, program, stats)
     if answer.stop is Stop.ERROR and program.is_mip:
         return _rescued(program, options, replace(answer, bound=bound), h.getSolution().col_value, start)
-    in_presolve = not stats.iterations and not stats.nodes
-    return settled(program, options, answer, solve, {"presolve": "off"} if in_presolve else None)
+    return settled(program, options, answer, solve, {"presolve": "off"})
 
 
 def _set_options(h: Any, program: LinearProgram, options: SolveOptions) -> None:

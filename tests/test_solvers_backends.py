@@ -180,6 +180,20 @@ def test_preprocessing_that_spoils_the_optimum() -> None:
     assert found.objective == approx(0)
 
 
+def test_an_unbounded_program_that_simplex_calls_infeasible() -> None:
+    """All zero is feasible, and columns 1 and 2 can grow together: (0, 1, 1, 0) keeps both rows."""
+    case = program(
+        [0, -1, 0, -1],
+        [[0, 1, -1, -1], [0, -2, 1, 2]],
+        [-INF, -INF],
+        [0, 1],
+        lower=[0, 0, 0, -1],
+        upper=[0, INF, INF, INF],
+    )
+    for name in ("highs", "scipy", "pulp:HiGHS", "pulp:COIN_CMD"):
+        assert solve(case, name).stop is Stop.UNBOUNDED
+
+
 def test_a_wrong_infeasible_is_never_passed_on() -> None:
     """A solver that keeps saying so, while it finds a point for another objective: unknown, with the point."""
 
@@ -187,10 +201,11 @@ def test_a_wrong_infeasible_is_never_passed_on() -> None:
         answer = solve(case, "highs") if not case.cost.any() else Solution(Stop.INFEASIBLE)
         return settled(case, options, answer, liar, {"presolve": "off"})
 
-    found = liar(diet(), SolveOptions())
+    case = diet().with_bounds(col_lower=[-INF, -INF])
+    found = liar(case, SolveOptions())
     assert found.stop is Stop.UNKNOWN
     assert found.point is not None
-    assert found.objective == diet().objective(found.point)
+    assert found.objective == case.objective(found.point)
     assert found.stats.warnings == (WRONG,)
 
 

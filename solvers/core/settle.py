@@ -6,6 +6,9 @@ HiGHS 1.15.1 with duplicate rows,
 
     min −y,   0 ≤ y − x − z,   y − x − z ≤ 1,   x, y ≥ 0,   0 ≤ z ≤ 1
 
+A plain "infeasible" is doubted only if the columns' own bounds leave the cost without a limit; so a program
+whose costs and lower bounds are not negative, as a plan's, is never solved twice.
+
 Both are settled by asking for any feasible point at all (cost 0), which takes presolve a moment. Without one
 it is infeasible. With one, it is unbounded if there is a direction that stays feasible for ever while the
 cost falls (also for integers, data being rational: Meyer 1974); else it is solved again without presolve.
@@ -40,7 +43,7 @@ def settled(
     """
     unclear = answer.stop is Stop.INFEASIBLE_OR_UNBOUNDED
     untried = bool(set(without_presolve or ()) - set(options.native))
-    if not unclear and not (answer.stop is Stop.INFEASIBLE and untried):
+    if not unclear and not (answer.stop is Stop.INFEASIBLE and untried and _can_fall_for_ever(program)):
         return answer
     if not program.cost.any():  # nothing in which it could be unbounded
         return answer if unclear else replace(answer, stop=Stop.INFEASIBLE)
@@ -70,6 +73,12 @@ def settled(
     third = again(program, without_presolve or {}) if untried else answer
     wrong_again = third.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
     return told(replace(answer, stop=Stop.UNKNOWN) if wrong_again else third, *notes)
+
+
+def _can_fall_for_ever(program: LinearProgram) -> bool:
+    """Whether the bounds of the columns alone leave the cost without a limit; only such are mistaken."""
+    cheap_end = np.where(program.cost > 0, program.col_lower, program.col_upper)
+    return bool(np.isinf(cheap_end[program.cost != 0]).any())
 
 
 def _directions(program: LinearProgram) -> LinearProgram:
