@@ -5,7 +5,7 @@ Programs of the same problem over other scenarios have the same first-stage thin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,12 +58,12 @@ def decision_of(encoded: Encoded, point: Floats) -> Decision:
 def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
     """The program with its first stage held at a decision.
 
-    Integers of the first stage stay integer columns with equal bounds, so that a decision that breaks a minimum or a
-    step is infeasible rather than believed.
+    A column held at a whole number need not be an integer column any more; one held at a fraction stays one, and makes
+    the program infeasible, as a decision that breaks a minimum or a step does through its rows.
     """
     first, program = encoded.first, encoded.program
     contract = encoded.instance.contracts.start_contract
-    lower, upper = program.col_lower.copy(), program.col_upper.copy()
+    lower, upper, integer = program.col_lower.copy(), program.col_upper.copy(), program.integer.copy()
     for at, value in (
         (first.signed, decision.signed),
         (first.committed, decision.committed / first.commit_scale[contract]),
@@ -73,8 +73,12 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         (first.bought, decision.bought),
     ):
         known = at >= 0
-        lower[at[known]] = upper[at[known]] = value[known]
-    return program.with_bounds(col_lower=lower, col_upper=upper)
+        near = np.round(value[known])
+        whole = np.abs(value[known] - near) <= 1e-6
+        held = np.where(whole & integer[at[known]], near, value[known])
+        lower[at[known]] = upper[at[known]] = held
+        integer[at[known]] &= ~whole
+    return replace(program, col_lower=lower, col_upper=upper, integer=integer)
 
 
 def first_stage_columns(first: FirstStage) -> Ints:
