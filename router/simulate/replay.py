@@ -166,10 +166,11 @@ def replay(period: Period, how: How) -> Replayed:
             if route.pool == name
         ]
         pools.append(_through(name, station, parts, period, streams, waited, end_s))
-    results, gaps = [], dict[str, float]()
+    results: list[Waited] = []
+    gaps: dict[str, float] = {}
     for stream, one, wait in zip(period.streams, streams, waited, strict=True):
-        kept, name = one.at_s >= 0, stream.workload.name
-        gaps[name] = max(gaps.get(name, 0.0), gap_cv(one.at_s[kept]))
+        kept, load = one.at_s >= 0, stream.workload.name
+        gaps[load] = max(gaps.get(load, 0.0), gap_cv(one.at_s[kept]))
         if stream.promises and kept.any():
             results.append(Waited(stream, wait[kept], one.route[kept], one.at_s[kept]))
     return Replayed(period, _merged(results), gaps, pools, sum(len(one.at_s) for one in streams))

@@ -130,8 +130,10 @@ def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, 
     if formula > 0 and math.isfinite(wait.value) and wait.value > formula * (1 + margin):
         top = wait.high if math.isfinite(wait.high) else wait.value
         said.append(f"set policy.wait_margin: {_up(top / formula - 1):g}")
-    elif not said and formula <= 0:
-        said.append("the formula sees no wait here: plan by instances.max_utilisation, or a stricter limit")
+    elif formula <= 0:
+        said.append(
+            "set instances.max_utilisation (the formula sees no wait here, and no margin lengthens none)"
+        )
     return "; or ".join(said) or "more instances, or a looser limit"
 
 
