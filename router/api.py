@@ -16,6 +16,7 @@ from router.normalise import normalise
 from router.optimise import optimise
 from router.plan import Plan
 from router.publish import publish
+from router.scenarios import drawn
 from router.schema import Generated, Problem
 from router.verify import Verification, verify
 from solvers import SolveOptions
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "encode_problem", "load", "scenario_of", "solve", "verify_plan", "with_offers"]
 
 DEFAULT_SOLVER = "highs"
+LISTED = 12  # scenarios named in a message
 
 
 def load(problem: Problem | str | Path) -> Problem:
@@ -74,17 +76,25 @@ def encode_problem(
 def scenario_of(problem: Problem, scenario: str | None) -> str | None:
     """The one scenario to plan for; several need a choice (`router size` plans for all at once)."""
     if isinstance(problem.scenarios, Generated):
-        return scenario
-    names = [future.name for future in problem.scenarios]
+        names = list(drawn(problem).names)
+    else:
+        names = [future.name for future in problem.scenarios]
     if scenario is None and len(names) > 1:
-        rule = f"one of several scenarios must be chosen: {', '.join(names)}"
+        rule = f"one of several scenarios must be chosen: {_listed(names)}"
         raise InputError(
             Issue(("scenarios",), rule, hint="--scenario NAME; router size plans for all of them at once")
         )
     if scenario is not None and scenario not in names:
-        rule = f"unknown scenario; the file has {', '.join(names) or 'none'}"
+        rule = f"unknown scenario; the file has {_listed(names) or 'none'}"
         raise InputError(Issue(("scenarios",), rule, value=scenario))
     return scenario if scenario is not None else (names[0] if names else None)
+
+
+def _listed(names: list[str]) -> str:
+    """All of them, or the first of very many."""
+    if len(names) <= LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
 
 
 def verify_plan(problem: Problem | str | Path, plan: Plan) -> Verification:

@@ -123,9 +123,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioCost:
+    """A future and its cost; `demand_path` are a generated one's multipliers of demand stated as a rate, by period."""
+
     name: str
     probability: float
     cost_usd: float
+    demand_path: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

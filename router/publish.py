@@ -17,7 +17,8 @@ from router.decode import Decoded, decode, refused_rows
 from router.errors import CertificateFailed
 from router.optimise import Found
 from router.plan import Plan
-from router.schema import Problem
+from router.scenarios import drawn
+from router.schema import Generated, Problem
 from router.traces import recorded
 from router.verify import verify
 from solvers import SolveOptions, available
@@ -69,6 +70,7 @@ def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
 
     A relaxed plan is a bound with fractions in it: that it cannot be bought as it stands is said, and no fault of ours.
     """
+    plan = with_draw(problem, plan)
     verdict = verify(problem, plan.to_dict())
     if not verdict.ok and not relaxed:
         failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
@@ -78,6 +80,22 @@ def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
         )
     checks = [{"name": check.name, "ok": check.ok} for check in verdict.checks]
     return replace(plan, verified={"ok": verdict.ok, "checks": checks})
+
+
+def with_draw(problem: Problem, plan: Plan) -> Plan:
+    """The plan with the demand that generated scenarios drew, so that it says what it was made for."""
+    if not isinstance(problem.scenarios, Generated):
+        return plan
+    draw = drawn(problem)
+    paths = dict(zip(draw.names, draw.multiplier.tolist(), strict=True))
+    rows = tuple(replace(row, demand_path=tuple(paths[row.name])) for row in plan.scenarios)
+    made = {
+        "count": draw.count,
+        "seed": draw.seed,
+        "kept": len(draw.names),
+        "distance": draw.distance,
+    }
+    return replace(plan, scenarios=rows, extra={**plan.extra, "drawn": made})
 
 
 def gap_of(cost: float, bound: float) -> float:
@@ -151,4 +169,5 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     read = recorded(problem)
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
-    return (*notes, *read.notes)
+    made = drawn(problem).notes if isinstance(problem.scenarios, Generated) else ()
+    return (*notes, *read.notes, *made)

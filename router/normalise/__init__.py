@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import Groups, Instance, Models, Policy, Scenarios
+from problems.core.instance import Groups, Instance, Models, Policy
 from router.normalise.demand import cells, work_units, workloads
 from router.normalise.offers import contracts, entries, fleets, offers
 from router.normalise.pending import refuse_pending
+from router.normalise.scenarios import scenarios
 from router.normalise.time import time_of
-from router.schema import Problem, Scenario
+from router.schema import Problem
 from router.traces import recorded
 
 __all__ = ["normalise"]
@@ -27,7 +28,6 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     refuse_pending(problem)
     problem = recorded(problem).problem
     time = time_of(problem)
-    futures = _futures(problem, scenario)
     work = [work_units(workload, problem, time) for workload in problem.workloads]
     return Instance(
         name=problem.name,
@@ -41,7 +41,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         contracts=contracts(problem, time),
         groups=_groups(problem),
         policy=_policy(problem),
-        scenarios=_scenarios(problem, futures),
+        scenarios=scenarios(problem, scenario),
     )
 
 
@@ -90,37 +90,4 @@ def _policy(problem: Problem) -> Policy:
         survive_loss_of=policy.survive_loss_of,
         cvar_level=problem.risk.cvar_level,
         cvar_weight=problem.risk.cvar_weight,
-    )
-
-
-def _futures(problem: Problem, scenario: str | None) -> tuple[Scenario, ...]:
-    """The futures planned for: one of them as if it were certain, or all as listed."""
-    listed = problem.scenarios if isinstance(problem.scenarios, tuple) else ()
-    if scenario is not None:
-        return tuple(
-            future.model_copy(update={"probability": 1.0}) for future in listed if future.name == scenario
-        )
-    return listed or (Scenario(name="certain", probability=1.0),)
-
-
-def _scenarios(problem: Problem, futures: tuple[Scenario, ...]) -> Scenarios:
-    """Multipliers by row; a named one replaces "*"."""
-    loads = [workload.name for workload in problem.workloads]
-    names = [offer.name for offer in problem.offers]
-
-    def table(kind: str, columns: list[str]) -> np.ndarray:
-        made = np.ones((len(futures), len(columns)))
-        for s, future in enumerate(futures):
-            given = getattr(future, kind)
-            made[s] = [given.get(name, given.get("*", 1.0)) for name in columns]
-        return made
-
-    probability = np.array([future.probability for future in futures])
-    return Scenarios(
-        names=tuple(future.name for future in futures),
-        probability=probability / probability.sum(),
-        demand=table("demand", loads),
-        price=table("prices", names),
-        availability=table("availability", names),
-        listed=bool(problem.scenarios),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.catalogue import input_issue
 from router.errors import InputError, Issue
-from router.schema import Generated, Problem
+from router.schema import Problem
 
 RULE = "is not yet planned for"
 
@@ -16,8 +16,6 @@ def refuse_pending(problem: Problem) -> None:
     def refuse(*path: str | int, value: object = None, hint: str | None = None) -> None:
         found.append(input_issue(problem, path, value, RULE, hint))
 
-    if isinstance(problem.scenarios, Generated):
-        refuse("scenarios", "generate", hint="list the scenarios, or plan without them")
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
         if terms is None or not terms.tiers:

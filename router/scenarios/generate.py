@@ -102,7 +102,7 @@ def _drawn(
     width = max(4, len(str(count)))
     return Drawn(
         names=tuple(f"{letter}{s + 1:0{width}d}" for s in kept.kept),
-        probability=kept.probability,
+        probability=np.round(kept.probability * count) / count,  # whole numbers of those drawn
         multiplier=multiplier[kept.kept],
         others={kind: of_kind(kind, shape[kept.kept], level[kept.kept], blocks, horizon) for kind in kinds},
         count=count,

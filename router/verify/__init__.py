@@ -6,9 +6,11 @@
     eligibility, latency, rates  which routes are admissible, and what an instance does in a second
     demand, load, waiting, instances, limits, sharing, bills, contracts, money, summary    the promises
     survival                     the same, when a provider is lost
+    drawn                        generated futures: `router.scenarios` draws them again from the file's seed
     unchecked                    what is not judged yet: asking for it fails
 
-Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone. `verify` is the whole interface.
+Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, and in `drawn`
+the generator of futures, which is part of what a problem file means. `verify` is the whole interface.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from router.verify import (
     bills,
     contracts,
     demand,
+    drawn,
     eligibility,
     flows,
     instances,
@@ -105,7 +108,9 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     money.check_lines(case, rows, costs, ledger("cost_lines"))
     summary.check_cost(case, rows, costs, ledger("cost"))
     summary.check_bound(case, rows, costs, ledger("bound"))
-    summary.check_scenarios(case, rows, costs, fault, ledger("scenarios"))
+    scenarios = ledger("scenarios")
+    summary.check_scenarios(case, rows, costs, fault, scenarios)
+    drawn.check_drawn(case, plan, rows, scenarios)
     check_unchecked(case, rows, moved, ledger("unchecked"))
 
     verdict = tuple(one.check() for one in checks)

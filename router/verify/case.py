@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from router.schema import Offer, Problem, Scenario, Workload
+from router.errors import InputError
+from router.scenarios import drawn
+from router.schema import Generated, Offer, Problem, Scenario, Workload
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -17,16 +19,22 @@ YEAR_H = 8760.0
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """One scenario as it is checked. Its multipliers by name; "*" stands for all that are not named."""
+    """One scenario as it is checked. Its multipliers by name; "*" stands for all that are not named.
+
+    A generated one has a multiplier of demand for each period besides, in `path` by workload.
+    """
 
     name: str | None
     probability: float
     demand: Mapping[str, float]
     prices: Mapping[str, float]
     availability: Mapping[str, float]
+    path: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def demand_of(self, workload: str) -> float:
-        return _multiplier(self.demand, workload)
+    def demand_of(self, workload: str, period: int) -> float:
+        """Of work that arrives in a period, or may run from it on."""
+        path = self.path.get(workload)
+        return _multiplier(self.demand, workload) * (1.0 if path is None else path[period])
 
     def price_of(self, offer: str) -> float:
         return _multiplier(self.prices, offer)
@@ -139,7 +147,10 @@ def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Futu
 
     A plan for a problem of several scenarios names either all of them (`size`) or one (`solve --scenario`).
     """
-    known = {s.name: s for s in problem.scenarios} if isinstance(problem.scenarios, tuple) else {}
+    try:
+        known = {str(future.name): future for future in _known(problem)}
+    except (InputError, OSError) as error:
+        return (CERTAIN,), f"the scenarios cannot be drawn: {error}"
     if not known:
         return (CERTAIN,), None
     listed = plan.get("scenarios") if isinstance(plan, Mapping) else None
@@ -149,10 +160,10 @@ def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Futu
         else []
     )
     if len(names) == 1 and isinstance(names[0], str) and names[0] in known:
-        return (_future(known[names[0]], 1.0),), None
-    every = tuple(_future(s, s.probability) for s in known.values())
+        return (replace(known[names[0]], probability=1.0),), None
+    every = tuple(known.values())
     if len(known) == 1:
-        return (_future(next(iter(known.values())), 1.0),), None
+        return (replace(every[0], probability=1.0),), None
     if sorted(map(str, names)) != sorted(known):
         return (
             every,
@@ -161,10 +172,22 @@ def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Futu
     return every, None
 
 
-def _future(scenario: Scenario, probability: float) -> Future:
+def _known(problem: Problem) -> tuple[Future, ...]:
+    """The futures of the problem file, generated ones drawn again from its seed."""
+    if isinstance(problem.scenarios, Generated):
+        draw = drawn(problem)
+        paths = {load.name: draw.of(load).tolist() for load in problem.workloads}
+        return tuple(
+            Future(name, p, {}, {}, {}, {load: tuple(path[s]) for load, path in paths.items()})
+            for s, (name, p) in enumerate(zip(draw.names, draw.probability.tolist(), strict=True))
+        )
+    return tuple(_listed(scenario) for scenario in problem.scenarios)
+
+
+def _listed(scenario: Scenario) -> Future:
     return Future(
         scenario.name,
-        float(probability),
+        float(scenario.probability),
         scenario.demand,
         scenario.prices,
         scenario.availability,

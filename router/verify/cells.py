@@ -57,8 +57,8 @@ def cells_of(case: Case) -> dict[CellKey, Cell]:
     for workload in case.workloads.values():
         pattern = list(_pattern(case, workload))
         for future in case.futures:
-            by = future.demand_of(workload.name)
             for period, occurrence, units, runs in pattern:
+                by = future.demand_of(workload.name, min(runs))
                 cell = Cell(workload.name, period, occurrence, future, units * by, runs)
                 cells[cell.key] = cell
     return cells

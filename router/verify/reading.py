@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from router.verify.checks import Ledger
@@ -34,7 +34,18 @@ REQUIRED = (
 LARGEST = 1e60
 """No quantity or amount is larger; sums of such numbers stay finite."""
 
-OPTIONAL = ("created", "versions", "solver", "stop", "prices", "verified", "notes", "sizing", "reoptimise")
+OPTIONAL = (
+    "created",
+    "versions",
+    "solver",
+    "stop",
+    "prices",
+    "verified",
+    "notes",
+    "sizing",
+    "reoptimise",
+    "drawn",
+)
 LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "commitments", "unserved", "refused")
 
 
@@ -125,19 +136,20 @@ def _rows[Row](value: object, key: str, cls: type[Row], names: Names, ledger: Le
             ledger.fault(f"{key}: not a list")
         return ()
     readers = _readers(cls)
+    optional = {f.name for f in fields(cls) if f.default is not MISSING}  # type: ignore[arg-type]
     out = []
     for i, row in enumerate(value):
         if not isinstance(row, Mapping):
             ledger.fault(f"{key}[{i}]: not a row of fields")
             continue
-        fault = _row_fault(row, readers, names)
+        fault = _row_fault(row, readers, optional, names)
         if fault:
             ledger.fault(f"{key}[{i}].{fault}")
             continue
-        if len(row) != len(readers):
-            extra = ", ".join(str(name) for name in row if name not in readers)
+        extra = ", ".join(str(name) for name in row if name not in readers)
+        if extra:
             ledger.fault(f"{key}[{i}]: no such field: {extra}")
-        out.append(cls(**{name: _plain(row[name]) for name in readers}))
+        out.append(cls(**{name: _plain(row[name]) for name in readers if name in row}))
     ledger.looked_at += len(out)
     return tuple(out)
 
@@ -146,9 +158,13 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _row_fault(row: Mapping[str, object], readers: Mapping[str, Reader], names: Names) -> str | None:
+def _row_fault(
+    row: Mapping[str, object], readers: Mapping[str, Reader], optional: Collection[str], names: Names
+) -> str | None:
     for name, reader in readers.items():
         if name not in row:
+            if name in optional:
+                continue
             return f"{name}: missing"
         rule = reader(row[name], names)
         if rule:
@@ -216,6 +232,11 @@ def _texts(value: object, _: Names) -> str | None:
     return None if good else "is not a list of texts"
 
 
+def _numbers(value: object, _: Names) -> str | None:
+    good = isinstance(value, list | tuple) and all(_is_number(part) for part in value)
+    return None if good else "is not a list of finite numbers"
+
+
 def _scenario(value: object, names: Names) -> str | None:
     known = (value is None or isinstance(value, str)) and value in names.scenarios
     return None if known else "is no scenario of this plan"
@@ -228,6 +249,7 @@ _BY_NAME: Mapping[str, Reader] = {
     "period": _within(lambda names: names.periods, "period"),
     "month": _within(lambda names: names.months, "billing month"),
     "scenario": _scenario,
+    "demand_path": _numbers,
 }
 _BY_TYPE: Mapping[str, Reader] = {
     "tuple": _texts,

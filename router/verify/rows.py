@@ -98,6 +98,7 @@ class ScenarioCost:
     name: str
     probability: float
     cost_usd: float
+    demand_path: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from router.schema import Generated
 from router.verify.case import Case
 from router.verify.checks import Ledger
 from router.verify.flows import Flow
@@ -22,16 +21,7 @@ def churn(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
         yield "cost of churn"
 
 
-def generated_scenarios(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> Iterator[str]:
-    """Futures drawn by a generator: their multipliers are not in the problem file."""
-    if isinstance(case.problem.scenarios, Generated):
-        yield "scenarios.generate"
-
-
-HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (
-    churn,
-    generated_scenarios,
-)
+HOOKS: tuple[Callable[[Case, PlanRows, Iterable[Flow]], Iterator[str]], ...] = (churn,)
 
 
 def check_unchecked(case: Case, plan: PlanRows, flows: Iterable[Flow], ledger: Ledger) -> None:

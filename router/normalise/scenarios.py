@@ -1,0 +1,67 @@
+"""Futures, listed or generated, become multipliers by row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.instance import Scenarios
+from router.scenarios import Drawn, drawn
+from router.schema import Generated, Problem, Scenario
+
+
+def scenarios(problem: Problem, scenario: str | None) -> Scenarios:
+    """The futures planned for: one of them as if it were certain, or all. Raises InputError for a wrong history."""
+    if isinstance(problem.scenarios, Generated):
+        made = from_draw(problem, drawn(problem))
+        return made if scenario is None else made.only(made.names.index(scenario))
+    return _listed(problem, _futures(problem.scenarios, scenario))
+
+
+def from_draw(problem: Problem, draw: Drawn) -> Scenarios:
+    """Demand paths by workload; prices and availability stay as stated."""
+    count, offers = len(draw.names), len(problem.offers)
+    paths = [draw.of(workload) for workload in problem.workloads]
+    if draw.others:
+        path = np.stack(paths, axis=1)
+    else:  # all alike: one table, seen by each
+        path = np.broadcast_to(paths[0][:, None, :], (count, len(paths), paths[0].shape[1]))
+    return Scenarios(
+        names=draw.names,
+        probability=draw.probability,
+        demand=np.ones((count, len(paths))),
+        price=np.ones((count, offers)),
+        availability=np.ones((count, offers)),
+        path=path,
+        listed=True,
+    )
+
+
+def _futures(listed: tuple[Scenario, ...], scenario: str | None) -> tuple[Scenario, ...]:
+    if scenario is not None:
+        return tuple(
+            future.model_copy(update={"probability": 1.0}) for future in listed if future.name == scenario
+        )
+    return listed or (Scenario(name="certain", probability=1.0),)
+
+
+def _listed(problem: Problem, futures: tuple[Scenario, ...]) -> Scenarios:
+    """A named multiplier replaces "*"."""
+    loads = [workload.name for workload in problem.workloads]
+    names = [offer.name for offer in problem.offers]
+
+    def table(kind: str, columns: list[str]) -> np.ndarray:
+        made = np.ones((len(futures), len(columns)))
+        for s, future in enumerate(futures):
+            given = getattr(future, kind)
+            made[s] = [given.get(name, given.get("*", 1.0)) for name in columns]
+        return made
+
+    probability = np.array([future.probability for future in futures])
+    return Scenarios(
+        names=tuple(future.name for future in futures),
+        probability=probability / probability.sum(),
+        demand=table("demand", loads),
+        price=table("prices", names),
+        availability=table("availability", names),
+        listed=bool(problem.scenarios),
+    )
