@@ -52,6 +52,7 @@ _UNITS = {  # longest ending first where one ends in another
     "concurrency": "requests",
     "discount_rate_per_year": "1/year",
     "growth_per_month": "1/month",
+    "spread_per_month": "1/√month",
 }
 _INSTANCES = frozenset(("min", "max", "step", "reserved"))
 
