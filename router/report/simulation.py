@@ -24,7 +24,7 @@ def simulation_report(found: SimulationReport) -> Report:
     )
     asked = len(found.promises)
     headline = [
-        f"{told} of {asked} promise{'' if asked == 1 else 's'} in {len(found.periods)} periods",
+        f"{told} of {_many(asked, 'promise')} in {_many(len(found.periods), 'period')}",
         f"{count(found.requests)} requests, arrivals {found.arrivals}, seed {found.seed}",
     ]
     if not found.ok:
@@ -118,6 +118,10 @@ def _optimism(found: SimulationReport) -> list[str]:
         f"the formula's wait is below the simulated one at {len(low)} of {len(found.promises)} promises; "
         "policy.wait_margin plans waits longer by a share"
     ]
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _ms(value: float) -> str:
