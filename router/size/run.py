@@ -22,6 +22,7 @@ from router.schema import Problem
 from router.size.first_stage import FirstStage, decide
 from router.size.measures import Measures, measure, objective
 from router.size.outcomes import Outcome, costs_of, outcomes
+from router.size.sample import out_of_sample
 from solvers import SolveOptions
 
 
@@ -32,6 +33,8 @@ class SizeOptions:
     method: str = "auto"  # "one program" | "cuts"
     workers: int = 1
     measures: bool = True  # WS, EV and EEV cost a solve per scenario each
+    fresh: int = 0  # scenarios drawn afresh, in which the plan is priced again; of generated ones only
+    fresh_seed: int = 1
 
 
 def size(
@@ -55,7 +58,21 @@ def size(
             f'scenario "{failing[0].name}" cannot be served under the first stage found: {failing[0].fault}'
         )
     measures = measure(inst, planned, solver, asked, how.workers) if how.measures else None
-    return checked(loaded, _plan(loaded, inst, first, planned, measures, solver, asked))
+    plan = _plan(loaded, inst, first, planned, measures, solver, asked)
+    if how.fresh:
+        again = out_of_sample(
+            loaded,
+            inst,
+            first.decision,
+            plan.cost_usd,
+            solver,
+            asked,
+            count=how.fresh,
+            seed=how.fresh_seed,
+            workers=how.workers,
+        )
+        plan = replace(plan, extra={"sizing": {**plan.extra.get("sizing", {}), "out_of_sample": again}})
+    return checked(loaded, plan)
 
 
 def _plan(
