@@ -70,6 +70,23 @@ def recompute(view: View, cols: Columns, point: Floats) -> None:
     point[changes.resized[q, t]] = np.abs(point[cols.counts.count[q, t]] - running.count[q, t])
 
 
+def moved_share(view: View, cols: Columns, point: Floats) -> float:
+    """Share of all tokens that runs where it did not run."""
+    changes, amount = cols.changes, tokens(view)
+    if changes is None or amount.sum() <= 0:
+        return 0.0
+    there = np.bincount(view.flows.cell, weights=point[cols.flow], minlength=len(amount))
+    kept = np.bincount(changes.cell, weights=point[changes.kept], minlength=len(amount))
+    moved = np.where(changes.known, np.maximum(there - kept, 0.0), 0.0)
+    return float(moved @ amount / amount.sum())
+
+
+def resized_count(cols: Columns, point: Floats) -> float:
+    """Instances more or less than run, summed over pools and periods."""
+    changes = cols.changes
+    return 0.0 if changes is None else float(point[changes.resized[changes.resized >= 0]].sum())
+
+
 def _flows_kept(view: View, changes: Changes) -> tuple[Ints, Ints]:
     """(flow, kept) pairs of the same cell and route."""
     n = len(view.routes) + 1

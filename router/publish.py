@@ -34,8 +34,11 @@ UNITS = {
 }
 
 
-def publish(problem: Problem, encoded: Encoded, found: Found) -> Plan:
-    """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
+def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str, Any] | None = None) -> Plan:
+    """The verified plan, with sections of its own in `extra`.
+
+    Raises CertificateFailed where the independent check finds it wrong.
+    """
     decoded = decode(found.encoded, found.point)
     bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = Plan(
@@ -61,6 +64,7 @@ def publish(problem: Problem, encoded: Encoded, found: Found) -> Plan:
         prices=_prices(found),
         scenarios=decoded.scenarios,
         notes=_notes(problem, found, decoded),
+        extra=extra or {},
     )
     return checked(problem, plan, relaxed=found.options.relax)
 

@@ -154,7 +154,6 @@ TIGHTENED: list[tuple[str, str, str]] = [
     ("demand", "    unserved_usd_per_m_tokens: 2\n", ""),
     ("survival", "energy_usd_per_kwh", "survive_loss_of: provider, energy_usd_per_kwh"),
     ("survival", "energy_usd_per_kwh", "survive_loss_of: offer, energy_usd_per_kwh"),
-    ("unchecked", "reoptimise: null", "reoptimise: {resize_usd: 1}"),
 ]
 
 

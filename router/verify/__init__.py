@@ -7,7 +7,7 @@
     demand, load, waiting, instances, limits, sharing, bills, contracts, money, summary    the promises
     survival                     the same, when a provider is lost
     drawn                        generated futures: `router.scenarios` draws them again from the file's seed
-    unchecked                    what is not judged yet: asking for it fails
+    churn                        what changes against a running plan
 
 Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, and in `drawn`
 the generator of futures, which is part of what a problem file means. `verify` is the whole interface.
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from router.schema import Problem
 from router.verify import (
     bills,
+    churn,
     contracts,
     demand,
     drawn,
@@ -39,7 +40,6 @@ from router.verify.case import Case, futures_of
 from router.verify.cells import cells_of
 from router.verify.checks import Check, Ledger, Verification
 from router.verify.reading import Names, read
-from router.verify.unchecked import check_unchecked
 
 __all__ = ["Check", "Verification", "verify"]
 
@@ -61,7 +61,10 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     names = Names(case.workloads, case.offers, problem.models, case.periods, case.months, case.row_scenarios)
     rows = read(plan, names, fields)
     summary.check_problem(case, rows, ledger("problem"))
-    case = Case(traces.with_records(problem, ledger("traces")), futures)
+    changes = ledger("churn")
+    running = churn.read(plan, changes)
+    ran = running or churn.NOTHING
+    case = Case(churn.as_signed(traces.with_records(problem, ledger("traces")), running, changes), futures)
 
     cells = cells_of(case)
     moved, left = flows.flows_of(case, cells, rows, fields)
@@ -84,8 +87,9 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     instances.check_counts(case, pools, ledger("counts"))
     instances.check_reserved(case, pools, ledger("reserved"))
     instances.check_horizon_counts(case, pools, ledger("horizon_counts"))
-    instances.check_purchases(case, rows, pools, ledger("purchases"))
-    instances.check_starts(case, pools, ledger("starts"))
+    instances.check_purchases(case, rows, pools, ran.held_over, ledger("purchases"))
+    instances.check_starts(case, pools, ran.before, ledger("starts"))
+    churn.check_churn(case, cells, moved, pools, running, plan, changes)
 
     limits.check_quotas(case, moved, ledger("quota"))
     limits.check_groups(case, pools, ledger("groups"))
@@ -103,7 +107,8 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     contracts.check_overage(case, billed, ledger("overage"))
     contracts.check_settlements(case, rows, billed, ledger("commitments"))
 
-    costs = money.costs_of(case, rows, moved, left, pools, billed)
+    change_usd = churn.churn_usd(case, cells, moved, pools, running)
+    costs = money.costs_of(case, rows, moved, left, pools, billed, change_usd)
     money.check_budgets(case, costs, ledger("budgets"))
     money.check_lines(case, rows, costs, ledger("cost_lines"))
     summary.check_cost(case, rows, costs, ledger("cost"))
@@ -111,7 +116,6 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     scenarios = ledger("scenarios")
     summary.check_scenarios(case, rows, costs, fault, scenarios)
     drawn.check_drawn(case, plan, rows, scenarios)
-    check_unchecked(case, rows, moved, ledger("unchecked"))
 
     verdict = tuple(one.check() for one in checks)
     return Verification(all(check.ok for check in verdict), verdict, summary.expected(case, costs))

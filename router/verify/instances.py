@@ -2,7 +2,7 @@
 
 count    ∈ {0} ∪ {min, min + step, …} per pool (real and ≥ min if not integral); Σ over pools ≤ max
 paid     = count − reserved_count;  Σ reserved_count ≤ reserved
-started  ≥ paid[t] − paid[t−1], paid[−1] = 0
+started  ≥ paid[t] − paid[t−1], paid[−1] = what ran, or 0
 paid[t]  ≥ Σ started within the last min_up_h
 serving  = count − what still boots (its first start_h hours, pro rata)
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from router.schema import Instances
@@ -168,8 +169,14 @@ def check_horizon_counts(case: Case, pools: dict[PoolKey, Pool], ledger: Ledger)
             ledger.require(count == whole, *pool_name, f"bought ahead, has {count} of {whole} rows")
 
 
-def check_purchases(case: Case, plan: PlanRows, pools: dict[PoolKey, Pool], ledger: Ledger) -> None:
-    """Instances with a term: what runs in a month is what was bought and has not lapsed."""
+def check_purchases(
+    case: Case,
+    plan: PlanRows,
+    pools: dict[PoolKey, Pool],
+    held_over: Callable[[tuple[str, str | None], float], float],
+    ledger: Ledger,
+) -> None:
+    """Instances with a term: what runs in a month is what was bought, by this plan or before it, and has not lapsed."""
     bought = active_purchases(case, plan, ledger)
     kept = {
         (offer, model) for offer, model, _, _ in pools if _instances(case, offer).term_months is not None
@@ -180,6 +187,7 @@ def check_purchases(case: Case, plan: PlanRows, pools: dict[PoolKey, Pool], ledg
                 pool = pools.get((offer, model, period, future.name))
                 paid = pool.row.paid_count if pool is not None else 0.0
                 due = bought.get((offer, model, case.month_of[period]), 0.0)
+                due += held_over((offer, model), period * case.period_h)
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
 
 
@@ -202,13 +210,20 @@ def active_purchases(
     return active
 
 
-def check_starts(case: Case, pools: dict[PoolKey, Pool], ledger: Ledger) -> None:
+def check_starts(
+    case: Case,
+    pools: dict[PoolKey, Pool],
+    running: Mapping[tuple[str, str | None], float],
+    ledger: Ledger,
+) -> None:
     """Every instance above those that ran before is started; a start stays up for min_up_h."""
     for (offer, model, scenario), rows in lines(pools).items():
         instances = _instances(case, offer)
         at = (offer, model, scenario)
         for period, row in rows.items():
             before = rows[period - 1].paid_count if period - 1 in rows else 0.0
+            if period == 0:
+                before = running.get((offer, model), 0.0)
             ledger.at_least(row.started, max(0.0, row.paid_count - before), *at, "period", period, "started")
         if instances.min_up_h > 0:
             _check_min_up(case, rows, instances.min_up_h, at, ledger)

@@ -7,6 +7,7 @@
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
     unserved     tokens · unserved_usd_per_m_tokens
+    churn        see `churn`
 
 A period's costs are discounted by its start, a month's by the start of its first period. A scenario's price
 multiplier scales an offer's prices, not a committed amount of USD and not energy. Terms that outlast the
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.schema import Instances
@@ -62,6 +63,7 @@ def costs_of(
     left: list[Left],
     pools: dict[PoolKey, Pool],
     bills: dict[BillKey, Bill],
+    churn: Mapping[str | None, float],
 ) -> Costs:
     """Price everything. First-stage money: fees, committed minima, horizon and term purchases, reserved."""
     by_future: dict[str | None, dict[LineKey, float]] = {}
@@ -79,6 +81,8 @@ def costs_of(
             if gap.cell.future is future:
                 period = gap.row.period if gap.row.period is not None else min(gap.cell.runs)
                 parts[None, "unserved"].append(gap.usd * case.period_weight[period])
+        if churn.get(future.name):
+            parts[None, "churn"].append(churn[future.name])
         by_future[future.name] = {key: math.fsum(values) for key, values in parts.items()}
         committed[future.name] = math.fsum(first)
     return Costs(by_future, committed)

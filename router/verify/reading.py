@@ -43,7 +43,7 @@ OPTIONAL = (
     "verified",
     "notes",
     "sizing",
-    "reoptimise",
+    "reoptimise", "running",
     "drawn",
 )
 LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "commitments", "unserved", "refused")

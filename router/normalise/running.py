@@ -1,0 +1,75 @@
+"""The section `running` as arrays of an instance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from problems.core.instance import NONE, Instance
+from problems.core.instance import Running as Arrays
+from router.schema import Problem
+
+if TYPE_CHECKING:
+    from router.running import Running
+
+M = 1e6
+
+
+def running_arrays(problem: Problem, inst: Instance, running: Running) -> Arrays:
+    """What runs, with the prices and limits of change that the problem states. Names that are gone become −1."""
+    w_of = {name: w for w, name in enumerate(inst.workloads.names)}
+    o_of = {name: o for o, name in enumerate(inst.offers.names)}
+    m_of = {name: m for m, name in enumerate(inst.models.names)}
+    fleets, time = inst.fleets, inst.time
+    pool_of = {
+        (
+            inst.offers.names[fleets.offer[fleets.pool_fleet[q]]],
+            None if fleets.pool_model[q] == NONE else inst.models.names[fleets.pool_model[q]],
+        ): q
+        for q in range(fleets.pools)
+    }
+    rows = [row for row in running.shares if row.workload in w_of]
+    count = np.zeros((fleets.pools, time.periods))
+    for now in running.counts:
+        count[pool_of[now.offer, now.model], now.period] = now.count
+    before = np.zeros(fleets.pools)
+    for held in running.before:
+        before[pool_of[held.offer, held.model]] = held.paid_count
+    over = np.zeros((fleets.pools, time.periods))
+    for bought in running.purchases:
+        over[pool_of[bought.offer, bought.model], time.start_h < bought.end_h - 1e-9] += bought.count
+    stays, counts_stay = _pins(problem, w_of, o_of)
+    change = problem.reoptimise
+    cap = None if change is None else change.max_moved_share
+    return Arrays(
+        workload=np.array([w_of[row.workload] for row in rows], dtype=np.int64),
+        occurrence=np.array(
+            [row.period if row.occurrence is None else row.occurrence for row in rows], dtype=np.int64
+        ),
+        offer=np.array([o_of.get(row.offer, NONE) for row in rows], dtype=np.int64),
+        model=np.array([m_of.get(row.model, NONE) for row in rows], dtype=np.int64),
+        share=np.array([row.share for row in rows], dtype=float),
+        count=count,
+        paid_before=before,
+        held_over=over,
+        stays=stays,
+        counts_stay=counts_stay,
+        freeze_h=running.freeze_h,
+        move_usd_per_token=change.move_usd_per_m_tokens / M if change else 0.0,
+        resize_usd=change.resize_usd if change else 0.0,
+        max_moved_share=np.inf if cap is None else cap,
+    )
+
+
+def _pins(problem: Problem, w_of: dict[str, int], o_of: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(W, O) shares that stay, (O,) counts that stay."""
+    stays = np.zeros((len(w_of), len(o_of)), dtype=np.bool_)
+    counts = np.zeros(len(o_of), dtype=np.bool_)
+    for pin in problem.reoptimise.pins if problem.reoptimise else ():
+        w = slice(None) if pin.workload is None else w_of[pin.workload]
+        o = slice(None) if pin.offer is None else o_of[pin.offer]
+        stays[w, o] = True
+        if pin.workload is None and pin.offer is not None:
+            counts[o_of[pin.offer]] = True
+    return stays, counts
