@@ -6,6 +6,7 @@ import click
 
 from router.commands.import_performance import import_performance
 from router.commands.import_trace import import_trace
+from router.commands.import_usage import import_usage
 
 
 @click.group("import")
@@ -15,3 +16,4 @@ def imports() -> None:
 
 imports.add_command(import_performance)
 imports.add_command(import_trace)
+imports.add_command(import_usage)

@@ -1,0 +1,139 @@
+"""`router import usage`: recorded usage becomes workloads by period."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from router.commands.options import output_option, verbose_option
+from router.commands.terminal import remark, say
+from router.errors import InputError, Issue
+
+FORMATS = ("auto", "litellm-spend", "litellm-daily", "openai", "focus", "prometheus")
+UNITS_H = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+@click.command("usage", short_help="Recorded usage as workloads.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option("--period", default="1h", show_default=True, metavar="LENGTH", help="15m, 1h, 24h, 7d.")
+@click.option(
+    "--by", multiple=True, metavar="LABEL", help="Workloads per label beside the model: team, tag, …"
+)
+@click.option("--where", multiple=True, metavar="LABEL=VALUE", help="Only records with that label.")
+@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Your name for a model of the record.")
+@click.option("--start", metavar="TIME", help="Start of the record, where it does not say.")
+@click.option("--end", metavar="TIME", help="End of it, exclusive.")
+@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Zone of the horizon.")
+@click.option("--gaps", type=click.Choice(("error", "zero", "previous")), default="error", show_default=True)
+@click.option("--spread", is_flag=True, help="Spread records longer than a period evenly.")
+@click.option("--max-age", metavar="LENGTH", help="Fail if the newest record is older, like 2h.")
+@click.option(
+    "--request-tokens",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Tokens of a request, where requests are not counted.",
+)
+@click.option(
+    "--meter", multiple=True, metavar="KIND=REGEX", help="FOCUS: meters of prompt, completion, cached."
+)
+@click.option("--model-column", multiple=True, metavar="COLUMN", help="FOCUS: where the model's name stands.")
+@click.option("--include", multiple=True, metavar="FILE", help="Catalogues that the draft shall include.")
+@click.option("--name", default="recorded usage", show_default=True, help="Name of the problem.")
+@output_option
+@verbose_option
+def import_usage(
+    files: tuple[str, ...],
+    form: str,
+    period: str,
+    by: tuple[str, ...],
+    where: tuple[str, ...],
+    rename: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    timezone: str,
+    gaps: str,
+    spread: bool,
+    max_age: str | None,
+    request_tokens: float | None,
+    meter: tuple[str, ...],
+    model_column: tuple[str, ...],
+    include: tuple[str, ...],
+    name: str,
+    output: str | None,
+    verbose: bool,
+) -> None:
+    """Turn recorded usage into workloads: requests by period, mean sizes, cached share, observed first-token times.
+
+    Reads LiteLLM spend logs and daily spend, pages of the OpenAI usage API, FOCUS 1.2 CSV, and Prometheus range
+    results. Writes a problem file without offers. Time that no record covers is an error until --gaps says what it
+    means.
+    """
+    from router.importers.usage import Cut, cut, draft, read_usage
+    from router.output import check_writable, write_text
+
+    if output is not None:
+        check_writable(output)
+    how = Cut(
+        period_h=_hours("--period", period),
+        timezone=_zone(timezone),
+        by=by,
+        where=tuple(_pair("--where", text) for text in where),
+        start=_moment("--start", start, timezone),
+        end=_moment("--end", end, timezone),
+        gaps=gaps,
+        spread=spread,
+        max_age_h=None if max_age is None else _hours("--max-age", max_age),
+    )
+    reading = read_usage([Path(file) for file in files], form, {"meter": meter, "model_column": model_column})
+    usage = cut(reading, how)
+    names = dict(_pair("--rename", text) for text in rename)
+    made = draft(usage, name=name, rename=names, request_tokens=request_tokens, include=include)
+    for line in made.remarks:
+        remark(line)
+    if output is None:
+        say(made.text)
+        return
+    write_text(output, made.text)
+    remark(
+        f"{made.workloads} workloads over {usage.periods} periods of {how.period_h:g} h written to {output}"
+    )
+
+
+def _hours(option: str, text: str) -> float:
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) ?(m|min|h|d)", text.strip())
+    hours = float(match[1]) * UNITS_H[match[2]] if match else 0.0
+    if hours <= 0:
+        raise InputError(Issue((option,), "must be a length like 15m, 1h or 7d", value=text))
+    return hours
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise InputError(
+            Issue(("--timezone",), 'is no known time zone; write one like "Europe/Berlin"', name)
+        ) from None
+    return name
+
+
+def _moment(option: str, text: str | None, timezone: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        parsed = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(Issue((option,), 'must be a time like "2026-12-01T06:00"', value=text)) from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))).timestamp()
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not equals or not left or not right:
+        raise InputError(Issue((option,), "must be NAME=VALUE", value=text))
+    return left, right

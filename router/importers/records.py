@@ -1,0 +1,62 @@
+"""Rows of CSV files as records that know their line, and times as people's systems write them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import math
+from pathlib import Path as FilePath
+
+from router.errors import InputError, Issue
+from router.importers.performance.run import Record, json_records, read_text
+
+__all__ = ["Record", "csv_records", "json_records", "moment", "read_text", "records"]
+
+MILLISECONDS_FROM = 1e11  # an epoch above this (year 5138 in seconds) is in milliseconds
+
+
+def records(path: FilePath) -> list[Record]:
+    """The rows of a file: CSV by its name, else JSON or JSON lines. Raises InputError."""
+    return csv_records(path) if path.suffix.lower() in (".csv", ".tsv") else json_records(path)
+
+
+def csv_records(path: FilePath) -> list[Record]:
+    """The rows of a CSV file with a heading. Raises InputError."""
+    text = read_text(path)
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    found = []
+    try:
+        if not reader.fieldnames:
+            raise InputError(Issue((), "is empty", file=str(path)))
+        for row in reader:
+            if None in row or None in row.values():
+                rule = f"has not the {len(reader.fieldnames)} columns of the heading"
+                raise InputError(Issue((), rule, file=str(path), line=reader.line_num))
+            found.append(Record(row, str(path), reader.line_num))
+    except csv.Error as error:
+        raise InputError(Issue((), f"is no CSV: {error}", file=str(path), line=reader.line_num)) from None
+    return found
+
+
+def moment(record: Record, *path: str) -> float:
+    """A time as seconds since 1970: ISO 8601 (UTC without an offset), a date, or an epoch in s or ms."""
+    value = record.get(*path)
+    if value is None or value == "" or isinstance(value, bool):
+        raise record.error(path, "is missing", value)
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except ValueError:
+        return _from_text(record, path, str(value))
+    if not math.isfinite(number):
+        raise record.error(path, "must be a time", value)
+    return number / 1000 if abs(number) > MILLISECONDS_FROM else number
+
+
+def _from_text(record: Record, path: tuple[str, ...], text: str) -> float:
+    try:
+        parsed = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise record.error(path, "must be a time like 2026-12-01T06:00:00Z", text) from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).timestamp()
