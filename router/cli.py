@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import click
 
-from router.commands import contents, imports, planning, plans, reference, simulate
+from router.commands import contents, explain, imports, planning, plans, reference, simulate
 from router.errors import InputError, RouterError
 
 BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -36,6 +36,7 @@ def cli() -> None:
 for command in (
     planning.solve,
     planning.compare,
+    explain.explain,
     plans.verify,
     simulate.simulate,
     plans.report,

@@ -1,0 +1,43 @@
+"""`router explain`: why there is no plan, or what decides the one there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from router.commands.options import (
+    json_option,
+    problem_argument,
+    problem_file,
+    scenario_option,
+    search_from,
+    search_options,
+    verbose_option,
+)
+from router.commands.terminal import progress, say_json, say_report
+
+
+@click.command(short_help="Why there is no plan; or what decides it.")
+@problem_argument
+@search_options
+@scenario_option
+@json_option
+@verbose_option
+def explain(file: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any) -> int:
+    """Say why no plan keeps every promise and the least change that makes one; or what binds, and what it is worth.
+
+    Exit code 3 where there is no plan, as with `router solve`; the explanation is on stdout all the same.
+    """
+    file, search = problem_file(file), search_from(**given)
+    from router.errors import Infeasible
+    from router.explain import explain as run
+    from router.report.explanation import explanation_report
+
+    with progress("explaining"):
+        found = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)
+    if machine:
+        say_json(found.as_dict())
+    else:
+        say_report(explanation_report(found))
+    return 0 if found.plan is not None else Infeasible.exit_code

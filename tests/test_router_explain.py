@@ -1,0 +1,161 @@
+"""`router explain`: repairs and conflicts by hand, prices of unused offers by hand, changes for refused routes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from router.catalogue import load_text
+from router.cli import cli
+from router.explain import explain
+
+PEAK = """
+schema: router/1
+name: peak
+models: {m: {parameters_b: 70}}
+groups: [{name: rack, offers: [own], max_units: 16}]
+policy: {max_spend_usd: 5000}
+workloads:
+  - {name: chat, models: [m], demand: {tokens_per_month: 20e9}, prompt_tokens: 500, completion_tokens: 100}
+offers:
+  - name: own
+    models: {m: {tokens_per_s: 1000}}
+    instances: {usd_per_h: 1, units: 8, max_utilisation: 0.8, max: 5}
+  - name: api
+    models: {m: {prompt_usd_per_m: 0.2, completion_usd_per_m: 0.2}}
+    quota: {tokens_per_minute: 300000}
+"""
+
+
+def test_the_least_repairs_of_a_quota_and_of_the_demand():
+    """Two servers (16 units of 8) at 80 % of 1,000 tokens/s carry 2 · 800 · 2,628,000 s = 4.2048 B tokens a month, the
+    quota 300,000 · 43,800 = 13.14 B: 17.3448 B of 20 B, 86.724 %. The quota would have to carry the other 15.7952 B:
+    360,621 tokens a minute. Its cost, 1,460 + 0.2 · 15,795.2 = 4,619 USD, is within the budget. More servers (730 USD
+    for 2.1 B tokens) are not: two more make 5,548 USD.
+    """
+    found = explain(load_text(PEAK))
+    assert found.plan is None
+    needed = {one.promise.field: one.needed for one in found.repairs}
+    assert needed == {
+        "workloads.chat.demand": pytest.approx(0.86724, rel=1e-6),
+        "offers.api.quota.tokens_per_minute": pytest.approx(15_795_200_000 / 43_800, rel=1e-6),
+    }
+    assert found.conflict is not None and found.conflict.proven_minimal
+    fields = {one.field for one in found.conflict.promises}
+    assert {"workloads.chat.demand", "offers.api.quota.tokens_per_minute"} <= fields
+
+
+def test_every_part_of_a_minimal_conflict_can_be_served_without_the_rest():
+    """Leaving out any one promise of the conflict, and all outside it, must leave a feasible problem."""
+    from router.explain.conflict import Search, without_all
+    from router.explain.promises import promises
+    from router.normalise import normalise
+    from solvers import SolveOptions
+
+    problem = load_text(PEAK)
+    inst = normalise(problem)
+    found = explain(problem).conflict
+    assert found is not None
+    every = promises(inst)
+    search = Search(inst, "highs", SolveOptions())
+    inside = [one for one in every if one.field in {p.field for p in found.promises}]
+    assert search.feasible(without_all(inst, every, inside)) is False
+    for one in inside:
+        assert search.feasible(without_all(inst, every, [p for p in inside if p is not one])) is True
+
+
+def test_the_budget_is_repaired_by_the_least_cost():
+    """Without servers: 1 B tokens at 0.20 USD per M cost 200 USD; a budget of 150 needs to be 200."""
+    text = PEAK.replace("20e9", "1e9").replace("max_spend_usd: 5000", "max_spend_usd: 150")
+    found = explain(load_text(text))
+    repair = next(one for one in found.repairs if one.promise.field == "policy.max_spend_usd")
+    assert repair.needed == pytest.approx(200.0)
+
+
+def test_an_unused_offer_is_used_below_the_price_of_what_is():
+    """Cheap at 0.60 per M, dear at 1.50: dear is used at 0.4 of its price or less."""
+    found = explain(
+        load_text(
+            """
+schema: router/1
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {tokens_per_month: 1e9, completion_share: 0.5}}]
+offers:
+  - {name: cheap, models: {m: {prompt_usd_per_m: 0.6, completion_usd_per_m: 0.6}}}
+  - {name: dear, models: {m: {prompt_usd_per_m: 1.5, completion_usd_per_m: 1.5}}}
+"""
+        )
+    )
+    assert found.plan is not None and found.plan.ok
+    (dear,) = found.offers
+    assert (dear.offer, dear.decided) == ("dear", True)
+    assert dear.price_multiple == pytest.approx(0.4, rel=1e-6)
+
+
+def test_what_an_instance_more_saves():
+    """One server (max 1) of 1,000 tokens/s carries 2.628 B of 4 B tokens; a second would save 1 USD per M tokens on
+    the other 1.372 B, priced per instance of headroom: 2,628 USD.
+    """
+    found = explain(
+        load_text(
+            """
+schema: router/1
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {tokens_per_month: 4e9, completion_share: 0.5}}]
+offers:
+  - {name: own, models: {m: {tokens_per_s: 1000}}, instances: {usd_per_h: 1, max: 1}}
+  - {name: api, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
+"""
+        )
+    )
+    (binding,) = [one for one in found.bindings if one.family == "throughput"]
+    assert (binding.name, binding.periods) == ("own,m", 1)
+    assert binding.usd_per_unit == pytest.approx(2628.0)
+
+
+REFUSED = """
+schema: router/1
+models: {m: {parameters_b: 172, quality: 0.5}, n: {}}
+workloads:
+  - name: w
+    models: [m]
+    demand: {requests_per_day: 1000}
+    prompt_tokens: 3000
+    completion_tokens: 101
+    slo: {ttft_p95_ms: 100, request_p50_ms: 900}
+    needs: {streaming: true, regions: [eu], min_quality: 0.7, context_tokens: 8000}
+    unserved_usd_per_m_tokens: 1
+offers:
+  - name: slow
+    models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1, ttft_p99_ms: 250, tpot_p50_ms: 10}}
+    limits: {max_parameters_b: 100, streaming: false, regions: [us], context_tokens: 4096}
+"""
+
+
+def test_what_would_admit_a_refused_route():
+    """At P95 the P99 of 250 ms stands in; a request at P50 takes 250 + 100 · 10 = 1,250 ms."""
+    (one,) = explain(load_text(REFUSED)).refused
+    text = "; ".join(one.changes)
+    for part in (
+        "limits.max_parameters_b: 172 (is 100)",
+        "a context of 8,000 tokens",
+        "limits.streaming: true",
+        "one of eu in limits.regions (has us)",
+        "needs.min_quality: 0.5 (is 0.7)",
+        "slo.ttft_p95_ms: 250 (is 100)",
+        "slo.request_p50_ms: 1,250 (is 900)",
+    ):
+        assert part in text
+
+
+def test_the_command_ends_with_3_where_there_is_no_plan(tmp_path):
+    file = tmp_path / "peak.yaml"
+    file.write_text(PEAK)
+    result = CliRunner().invoke(cli, ["explain", str(file), "--json"], standalone_mode=False)
+    assert result.return_value == 3
+    told = json.loads(result.stdout)
+    assert told["feasible"] is False and told["repairs"] and told["conflict"]["proven_minimal"] is True
+    result = CliRunner().invoke(cli, ["explain", str(file)], standalone_mode=False)
+    assert "Any one of these changes makes a plan possible" in result.stdout
