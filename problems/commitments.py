@@ -35,10 +35,8 @@ def month_share(inst: Instance) -> Floats:
 
 def force_share(inst: Instance) -> Floats:
     """(A, K) hours that each start is in force in each billing month / 730."""
-    share = np.zeros((len(inst.contracts.start_contract), inst.time.months))
-    for a in range(len(share)):
-        np.add.at(share[a], inst.time.month[in_force(inst, a)], inst.time.period_h / HOURS_PER_MONTH)
-    return share
+    month = inst.time.month[:, None] == np.arange(inst.time.months)  # (T, K)
+    return np.asarray(in_force(inst).astype(float) @ month * (inst.time.period_h / HOURS_PER_MONTH))
 
 
 def owed_usd(inst: Instance) -> Floats:
@@ -107,7 +105,7 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
     """(month, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`."""
     flows, routes = view.flows, view.routes
-    at = np.flatnonzero(view.inst.offers.contract[routes.offer[flows.route]] == b)
+    at = view.flows_of_contract[b]
     usd = routes.usd[flows.route[at]] * flows.work[at] * view.price[view.inst.contracts.offer[b]]
     own = view.flow_tokens[at] if tokens else usd
     return view.inst.time.month[flows.period[at]], cols.flow[at], own
@@ -116,7 +114,7 @@ def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints
 def band_scale(view: View, b: int) -> Floats:
     """(K,) tokens that a band column of 1 stands for: the most that the contract could carry in the month."""
     flows = view.flows
-    at = np.flatnonzero(view.inst.offers.contract[view.routes.offer[flows.route]] == b)
+    at = view.flows_of_contract[b]
     total = np.zeros(view.inst.time.months)
     most = np.zeros((len(view.cells), view.inst.time.months))
     np.maximum.at(most, (flows.cell[at], view.inst.time.month[flows.period[at]]), view.flow_tokens[at])

@@ -58,22 +58,20 @@ class _Builder:
         first = len(self.lower)
         self.terms.append((first + part, self.cols.flow[at], -amount))
         # every provider's row has all flows of its scope and period
-        rows_of: dict[int, list[int]] = {}
         whole_of_part = np.zeros(len(s), dtype=np.int64)
         whole_of_part[part] = whole
-        for row, its_whole in enumerate(whole_of_part.tolist()):
-            rows_of.setdefault(its_whole, []).append(first + row)
         order = np.argsort(whole, kind="stable")
-        bounds = np.searchsorted(whole[order], np.arange(len(whole_t) + 1))
-        for group, its_rows in rows_of.items():
-            members = order[bounds[group] : bounds[group + 1]]
-            self.terms.append(
-                (
-                    np.array(its_rows)[:, None],
-                    self.cols.flow[at[members]][None, :],
-                    (cap[scope[members]] * amount[members])[None, :],
-                )
+        begin = np.searchsorted(whole[order], np.arange(len(whole_t) + 1))
+        many = np.diff(begin)[whole_of_part]
+        nth = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        members = order[np.repeat(begin[whole_of_part], many) + nth]
+        self.terms.append(
+            (
+                first + np.repeat(np.arange(len(s)), many),
+                self.cols.flow[at[members]],
+                cap[scope[members]] * amount[members],
             )
+        )
         names = view.inst.offers.providers
         self.labels += [f"{names[i]},{period_}" for i, period_ in zip(p, t, strict=True)]
         self.lower += [0.0] * len(s)

@@ -45,7 +45,7 @@ def build(view: View, cols: Columns) -> Rows:
         size += len(route)
         return here, route, k
 
-    contract = inst.offers.contract[routes.offer[flows.route]]
+    contract = view.flow_contract
     if inst.contracts.offer.size:
         binding = np.concatenate([inst.contracts.decided, [False]])  # -1: no contract
         here, route, k = monthly(binding[contract])

@@ -100,7 +100,7 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
 def recourse(view: View, cols: Columns) -> list[Cost]:
     """What a scenario costs beyond the first stage."""
     inst, time, flows, routes = view.inst, view.inst.time, view.flows, view.routes
-    plain = np.flatnonzero(inst.offers.contract[routes.offer[flows.route]] < 0)
+    plain = np.flatnonzero(view.flow_contract < 0)
     route = flows.route[plain]
     usd = (
         routes.usd[route]

@@ -63,10 +63,8 @@ def _top(view: View, b: int, k: int) -> float:
     """The largest volume of the month: all that could be routed there, or the largest commitment."""
     contracts, share = view.inst.contracts, month_share(view.inst)[k]
     flows = view.flows
-    at = np.flatnonzero(
-        (view.inst.offers.contract[view.routes.offer[flows.route]] == b)
-        & (view.inst.time.month[flows.period] == k)
-    )
+    at = view.flows_of_contract[b]
+    at = at[view.inst.time.month[flows.period[at]] == k]
     most = np.zeros(len(view.cells))
     np.maximum.at(most, flows.cell[at], view.flow_tokens[at])
     committed = 0.0

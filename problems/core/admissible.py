@@ -91,14 +91,17 @@ def candidates(inst: Instance) -> Candidates:
 def admissible(inst: Instance) -> tuple[Routes, Refusals]:
     """Split the candidates into routes and refusals."""
     cand = candidates(inst)
-    service = services(inst, cand.workload, cand.entry)
+    offered = cand.entry >= 0
+    service = services(inst, cand.workload[offered], cand.entry[offered])
     usd, unpriced = _prices(inst, cand)
     refused = np.zeros((len(cand.workload), len(REASONS)), dtype=bool)
-    for code, mask in (_offer_limits(inst, cand) | _performance(inst, cand, service)).items():
+    for code, mask in _offer_limits(inst, cand).items():
         refused[:, REASONS.index(code)] = mask
+    for code, mask in _performance(inst, cand.workload[offered], cand.offer[offered], service).items():
+        refused[offered, REASONS.index(code)] = mask
     refused[:, REASONS.index("no_price")] = unpriced
     bad = refused.any(axis=1)
-    return _routes(inst, cand, service, usd, ~bad), Refusals(
+    return _routes(inst, cand, service.of(~bad[offered]), usd, ~bad), Refusals(
         cand.workload[bad], cand.offer[bad], cand.model[bad], refused[bad]
     )
 
@@ -114,11 +117,11 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
     memory_gb = (
         np.where(fleet >= 0, inst.fleets.memory_gb[fleet], np.inf) if inst.fleets.offer.size else np.inf
     )
+    needs = _distinct(loads.regions)
     in_region = np.array(
-        [[not need or bool(need & has) for has in offers.regions] for need in _distinct(loads.regions)],
-        dtype=bool,
+        [[not need or bool(need & has) for has in offers.regions] for need in needs], dtype=bool
     )
-    need_row = np.array([_distinct(loads.regions).index(need) for need in loads.regions], dtype=np.int64)
+    need_row = np.array([needs[need] for need in loads.regions], dtype=np.int64)
     return {
         "model_not_offered": cand.entry < 0,
         "model_too_large": models.parameters_b[m] > offers.max_parameters_b[o],
@@ -133,20 +136,19 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
     }
 
 
-def _distinct(needs: tuple[frozenset[str], ...]) -> list[frozenset[str]]:
-    return sorted(set(needs), key=sorted)
+def _distinct(needs: tuple[frozenset[str], ...]) -> dict[frozenset[str], int]:
+    return {need: row for row, need in enumerate(sorted(set(needs), key=sorted))}
 
 
-def _performance(inst: Instance, cand: Candidates, service: Service) -> dict[str, Bools]:
+def _performance(inst: Instance, workload: Ints, offer: Ints, service: Service) -> dict[str, Bools]:
     """`latency`: an SLO is not met by the service itself; `unmeasured`: the rate or the size is not known."""
-    offered = cand.entry >= 0
-    fleet = inst.offers.fleet[cand.offer] >= 0
-    needs_size = np.isfinite(inst.offers.quota_requests[cand.offer])
-    unsized = ~inst.workloads.sized[cand.workload]
+    fleet = inst.offers.fleet[offer] >= 0
+    needs_size = np.isfinite(inst.offers.quota_requests[offer])
+    unsized = ~inst.workloads.sized[workload]
     unknown_rate = fleet & ~np.isfinite(service.load_s).all(axis=1)
     return {
-        "latency": offered & ~service.unmeasured & ~service.meets_slo,
-        "unmeasured": offered & (service.unmeasured | unknown_rate | (unsized & needs_size)),
+        "latency": ~service.unmeasured & ~service.meets_slo,
+        "unmeasured": service.unmeasured | unknown_rate | (unsized & needs_size),
     }
 
 
@@ -182,6 +184,7 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
 
 
 def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, keep: Bools) -> Routes:
+    """The candidates kept; `service` has a row for each of them."""
     w, o, m, e = cand.workload[keep], cand.offer[keep], cand.model[keep], cand.entry[keep]
     loads, entries = inst.workloads, inst.entries
     cached = loads.cached_tokens[w]
@@ -196,15 +199,15 @@ def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, kee
         model=m,
         provider=inst.offers.provider[o],
         pool=pool_at[o, m],
-        load_s=np.where(np.isfinite(service.load_s[keep]), service.load_s[keep], 0.0),
+        load_s=np.where(np.isfinite(service.load_s), service.load_s, 0.0),
         requests=np.where(loads.sized[w], 1.0, 0.0),
         tokens=loads.tokens[w],
         units=(loads.prompt_tokens[w] - cached) * entries.prompt_units[e]
         + cached * entries.cached_units[e]
         + loads.completion_tokens[w] * entries.completion_units[e],
         usd=usd[keep],
-        concurrency=service.concurrency[keep],
-        ttft_s=service.ttft_s[keep],
-        tpot_s=service.tpot_s[keep],
-        wait_budget_s=wait_budget(inst, w, service.ttft_s[keep], service.tpot_s[keep]),
+        concurrency=service.concurrency,
+        ttft_s=service.ttft_s,
+        tpot_s=service.tpot_s,
+        wait_budget_s=wait_budget(inst, w, service.ttft_s, service.tpot_s),
     )

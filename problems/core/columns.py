@@ -14,7 +14,7 @@ import numpy as np
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, Waits, count_columns, pool_label, purchases
-from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
+from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Floats, Instance, Ints
 from problems.core.view import View
 from problems.core.waiting import Capacity
 
@@ -95,14 +95,9 @@ def commitment_scale(inst: Instance, view: View) -> Floats:
     """Own units a month near the largest that each contract could carry, so that its columns stay near 1; (B,)."""
     contracts = inst.contracts
     scale = np.ones(len(contracts.offer))
-    offer = view.routes.offer[view.flows.route]
-    for b, o in enumerate(contracts.offer):
-        at = np.flatnonzero(offer == o)
-        own = (
-            view.flow_tokens[at]
-            if contracts.in_tokens[b]
-            else (view.routes.usd[view.flows.route] * view.flows.work)[at]
-        )
+    for b, at in enumerate(view.flows_of_contract):
+        flows, per_unit = view.flows, view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
+        own = per_unit[flows.route[at]] * flows.work[at]
         most = np.zeros(len(view.cells))
         np.maximum.at(most, view.flows.cell[at], own)
         total = most.sum() * HOURS_PER_MONTH / inst.time.horizon_h
@@ -161,18 +156,17 @@ def reachable(view: View) -> Floats:
         return upper
     covered = np.zeros((len(contracts.offer) + 1, time.periods), dtype=bool)
     covered[-1] = True  # offers without a contract
-    for a, b in enumerate(contracts.start_contract):
-        covered[b] |= in_force(view.inst, a)
-    contract = view.inst.offers.contract[view.routes.offer[view.flows.route]]
+    np.logical_or.at(covered, contracts.start_contract, in_force(view.inst))
+    contract = view.flow_contract
     upper[~covered[contract, view.flows.period]] = 0.0
     return upper
 
 
-def in_force(inst: Instance, start: int) -> np.ndarray:
-    """(T,) periods that a contract's start covers."""
+def in_force(inst: Instance) -> Bools:
+    """(A, T) periods that each contract's start covers."""
     contracts, time = inst.contracts, inst.time
-    begun = time.month >= contracts.start_month[start]
-    return np.asarray(begun & (time.start_h < contracts.end_h[start] - 1e-9), dtype=bool)
+    begun = time.month >= contracts.start_month[:, None]
+    return np.asarray(begun & (time.start_h < contracts.end_h[:, None] - 1e-9), dtype=bool)
 
 
 def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:

@@ -8,7 +8,7 @@ except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -29,15 +29,19 @@ class Service(Table):
     ttft_s: Floats  # (n, 5)
     tpot_s: Floats  # (n, 5)
 
+    def of(self, some: Bools) -> Service:
+        """Only some of the rows."""
+        return Service(*(getattr(self, item.name)[some] for item in fields(self)))
+
 
 def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
-    """Rates and latencies for every candidate; `entry` −1 gives a row without meaning."""
+    """Rates and latencies for every candidate whose offer has the model."""
     ttft, tpot = inst.entries.ttft_s[entry].copy(), inst.entries.tpot_s[entry].copy()
     load = _stated_load(inst, workload, entry)
     unmeasured = np.zeros(len(workload), dtype=bool)
     concurrency = inst.entries.concurrency[entry].copy()
     measured = np.array([points is not None for points in inst.entries.points], dtype=bool)
-    for i in np.flatnonzero((entry >= 0) & measured[entry]) if measured.any() else ():
+    for i in np.flatnonzero(measured[entry]) if measured.any() else ():
         points = inst.entries.points[entry[i]]
         if points is None:
             continue

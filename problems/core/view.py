@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,6 +57,19 @@ class View:
     def partial(self) -> Bools:
         """(N,) flows that may use only a part of their period."""
         return (self.flows.start > 0) | (self.flows.end < 1)
+
+    @cached_property
+    def flow_contract(self) -> Ints:
+        """(N,) the contract of each flow's offer, −1: none."""
+        return self.inst.offers.contract[self.routes.offer][self.flows.route]
+
+    @cached_property
+    def flows_of_contract(self) -> tuple[Ints, ...]:
+        """(B,) the flows that each contract may carry."""
+        at = np.flatnonzero(self.flow_contract >= 0)
+        order = at[np.argsort(self.flow_contract[at], kind="stable")]
+        edges = np.searchsorted(self.flow_contract[order], np.arange(len(self.inst.contracts.offer) + 1))
+        return tuple(order[a:b] for a, b in pairwise(edges))
 
     def label_cell(self, cell: int) -> str:
         workload = self.inst.workloads.names[self.cells.workload[cell]]
