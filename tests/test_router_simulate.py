@@ -229,6 +229,20 @@ def test_offers_without_instances_have_the_latency_they_state():
     assert all(row.wait_ms == row.formula_wait_ms == 0 for row in found.promises)
 
 
+def test_pools_without_promises_are_shown_too_and_idle_periods_are_empty():
+    text = CHAT.replace("slo: {ttft_p99_ms: 400, ttft_mean_ms: 120, request_p95_ms: 2500}, ", "")
+    text = text.replace("[3600, 18000]", "[0, 18000]").replace(
+        "requests_per_s: 1", "requests_by_period: [0, 3600]"
+    )
+    problem = load_text(text)
+    plan = api.solve(problem)
+    found = simulate(problem, plan, hours="0-1")
+    assert found.promises == ()
+    (pool,) = found.pools
+    assert (pool.period, pool.requests) == (1, pytest.approx(20_000, rel=0.1))
+    assert pool.utilisation == pytest.approx(pool.planned_utilisation, rel=0.05)
+
+
 def test_two_engines_in_a_row_and_availability():
     """Prompts 500 at 6,000 a second, completions 100 at 1,000: two queues; a fifth of the time is lost to repairs."""
     text = CHAT.replace(

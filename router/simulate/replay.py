@@ -1,9 +1,9 @@
 """One period after the other: requests drawn or taken from a record, queued, and their waits judged.
 
 Every period is simulated on its own, as a stretch of its own demand and counts: long enough for the rarest workload
-with a promise to bring the number of requests asked for, so often the same hour over and over, but with no more than
-`most` requests in all. What comes before is a warm-up that is thrown away: a stretch at the same demand, or
-with a trace the requests recorded before the period. A trace is replayed once, as it was.
+with a promise to bring the requests asked for (for all together, where nothing is promised), so often the same hour
+over and over, but with no more than `most` requests in all. What comes before is a warm-up that is thrown away: a
+stretch at the same demand, or with a trace the requests recorded before the period. A trace is replayed once.
 """
 
 from __future__ import annotations
@@ -224,12 +224,14 @@ def _hold_s(stream: Stream, route: int, side: int, station: Station) -> float:
 def _stretch(period: Period, how: How) -> tuple[float, float]:
     """Start of the warm-up (≤ 0) and end of what is kept, in s."""
     rates = [stream.rate for stream in period.streams]
+    if not rates:
+        return 0.0, 0.0
     warm = max((_warm_s(station) for station in period.stations.values()), default=0.0)
     if any(how.replays(stream) for stream in period.streams):
         return -min(warm, how.period_s), how.period_s
     promised = [stream.rate for stream in period.streams if stream.promises]
-    wanted = how.requests / min(promised, default=math.inf)
-    length = min(max(wanted, 0.0), how.most / max(math.fsum(rates), 1e-300))
+    wanted = how.requests / min(promised, default=math.fsum(rates))
+    length = min(wanted, how.most / math.fsum(rates))
     return -min(warm, WARM_MOST * length), length
 
 
