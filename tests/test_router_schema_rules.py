@@ -108,7 +108,7 @@ def test_a_request_has_tokens():
 
 
 def test_traced_size_from_one_place():
-    """Not from the workload and from a named column; one not named is looked for in the file. model: with its column."""
+    """Not from the workload and a named column; one not named is looked for in the file. model: with its column."""
     both = {f"{W}.demand": {"trace": {"file": "t.csv", "prompt_tokens_column": "p"}}}
     refused(both, "workloads[0].prompt_tokens", "column p")
     found_later = {f"{W}.demand": {"trace": {"file": "t.csv"}}, f"{W}.prompt_tokens": DROP}
