@@ -18,7 +18,17 @@ from contextlib import suppress
 
 import click
 
-from router.commands import contents, explain, imports, planning, plans, reference, simulate
+from router.commands import (
+    contents,
+    explain,
+    history,
+    imports,
+    planning,
+    plans,
+    reference,
+    reoptimise,
+    simulate,
+)
 from router.errors import InputError, RouterError
 
 BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -39,6 +49,8 @@ for command in (
     explain.explain,
     plans.verify,
     simulate.simulate,
+    reoptimise.reoptimise,
+    history.history,
     plans.report,
     plans.diff,
     contents.export,

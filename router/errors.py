@@ -8,6 +8,7 @@
     ├── CertificateFailed   6         the plan failed its own check: a bug of ours
     └── LockHeld            7         another run holds the lock
 
+InputError has two that scheduled jobs tell apart: StaleDemand, and StoreFailed (`router.store`).
 A message says what, where, why, and the way out.
 """
 
@@ -102,6 +103,10 @@ class InputError(RouterError):
         if len(shown) < len(self.issues):
             lines.append(f"  … and {len(self.issues) - len(shown)} more")
         return "\n".join(lines)
+
+
+class StaleDemand(InputError):
+    """Demand that is missing or too old to plan by: nothing is scaled down for it."""
 
 
 class Infeasible(RouterError):

@@ -78,19 +78,32 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
 @click.command(short_help="What changes between two plans.")
 @click.argument("old", metavar="PLAN")
 @click.argument("new", metavar="PLAN")
+@click.option("--store", metavar="URL", help="Numbers are plans of this store; see router history.")
 @json_option
 @verbose_option
-def diff(old: str, new: str, machine: bool, verbose: bool) -> None:
+def diff(old: str, new: str, store: str | None, machine: bool, verbose: bool) -> None:
     """Show what changes from one plan to another: cost, shares, instances, contracts."""
     from router.difference import difference
-    from router.plan_file import read_plan
     from router.report import difference_report
 
-    change = difference(read_plan(old), read_plan(new))
+    before, after = _plans((old, new), store)
+    change = difference(before, after)
     if machine:
         say_json(change)
     else:
         say_report(difference_report(change, f"{old} → {new}"))
+
+
+def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
+    """Plans by file, or by number where a store is named."""
+    from router.plan_file import read_plan
+
+    if store is None:
+        return [read_plan(name) for name in names]
+    from router.store import Store
+
+    with Store.open(store, create=False) as opened:
+        return [opened.get(int(name)).plan if name.isdecimal() else read_plan(name) for name in names]
 
 
 def _in_form(plan: Plan, form: str, table: str | None) -> str:

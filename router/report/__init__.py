@@ -9,6 +9,7 @@ from router.report.difference import difference_report
 from router.report.document import Column, Report, Table
 from router.report.markdown import to_markdown, to_markdown_table
 from router.report.plan import plan_report
+from router.report.reoptimise import history_report, result_report
 from router.report.table_csv import TABLES, to_csv
 from router.report.text import to_text
 
@@ -19,7 +20,9 @@ __all__ = [
     "Table",
     "comparison_report",
     "difference_report",
+    "history_report",
     "plan_report",
+    "result_report",
     "to_csv",
     "to_markdown",
     "to_markdown_table",

@@ -175,10 +175,13 @@ class Store:
         with transaction(self.engine, writes=False) as connection:
             return [Listed(**row._mapping) for row in connection.execute(query)]
 
-    def count(self) -> int:
-        """Plans in the store."""
+    def count(self, name: str | None = None) -> int:
+        """Plans in the store, of one problem or of all."""
+        query = select(func.count()).select_from(plans)
+        if name is not None:
+            query = query.where(plans.c.name == name)
         with transaction(self.engine, writes=False) as connection:
-            return int(connection.execute(select(func.count()).select_from(plans)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def names(self) -> list[str]:
         """Of the problems that it has plans for."""

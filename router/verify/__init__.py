@@ -87,7 +87,7 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     instances.check_counts(case, pools, ledger("counts"))
     instances.check_reserved(case, pools, ledger("reserved"))
     instances.check_horizon_counts(case, pools, ledger("horizon_counts"))
-    instances.check_purchases(case, rows, pools, ran.held_over, ledger("purchases"))
+    instances.check_purchases(case, rows, pools, ran.purchases, ledger("purchases"))
     instances.check_starts(case, pools, ran.before, ledger("starts"))
     churn.check_churn(case, cells, moved, pools, running, plan, changes)
 

@@ -21,7 +21,7 @@ from router.verify.case import MONTH_H, Case, Future
 from router.verify.cells import Cell, CellKey, Clock
 from router.verify.checks import RELATIVE, Ledger
 from router.verify.flows import Flow
-from router.verify.instances import Pool, PoolKey
+from router.verify.instances import Earlier, Pool, PoolKey
 from router.verify.work import unit_of
 
 type Place = tuple[str, str | None]
@@ -29,6 +29,8 @@ type Place = tuple[str, str | None]
 
 type Where = tuple[str, int | None, int | None]
 """Workload, period of ordinary work, occurrence of any other."""
+
+LONGEST_H = 1e7
 
 SLACK = 1e-6
 """Of a share; the shares of a cell sum to 1 within as much."""
@@ -43,11 +45,7 @@ class Running:
     counts: Mapping[tuple[str, str | None, int], float]
     before: Mapping[Place, float]
     contracts: Mapping[str, tuple[float, float | None, float | None]]
-    purchases: tuple[tuple[Place, float, float], ...]
-
-    def held_over(self, place: Place, hour: float) -> float:
-        """Instances bought for a term before the horizon that still covers an hour."""
-        return math.fsum(n for at, end, n in self.purchases if at == place and hour < end - 1e-9)
+    purchases: tuple[Earlier, ...]
 
 
 NOTHING = Running(0.0, {}, {}, {}, {}, ())
@@ -60,7 +58,7 @@ def read(plan: Mapping[str, object], ledger: Ledger) -> Running | None:
         return None
     try:
         return _parsed(section)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         ledger.fault("running: is not what a section should be:", repr(error))
         return NOTHING
 
@@ -85,7 +83,7 @@ def _parsed(section: object) -> Running:
         before={(row["offer"], row["model"]): _number(row["paid_count"]) for row in section["before"]},
         contracts={
             row["offer"]: (
-                _number(row["end_h"]),
+                _hours(row["end_h"]),
                 None
                 if row["committed_tokens_per_month"] is None
                 else _number(row["committed_tokens_per_month"]),
@@ -94,7 +92,7 @@ def _parsed(section: object) -> Running:
             for row in section["contracts"]
         },
         purchases=tuple(
-            ((row["offer"], row["model"]), _number(row["end_h"]), _number(row["count"]))
+            ((row["offer"], row["model"]), _hours(row["end_h"]), _number(row["count"]))
             for row in section["purchases"]
         ),
     )
@@ -104,6 +102,12 @@ def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e60:
         raise ValueError(f"{value!r} is no quantity")
     return float(value)
+
+
+def _hours(value: object) -> float:
+    if _number(value) > LONGEST_H:
+        raise ValueError(f"{value!r} h is no term")
+    return _number(value)
 
 
 def as_signed(problem: Problem, running: Running | None, ledger: Ledger) -> Problem:

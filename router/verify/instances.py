@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.schema import Instances
@@ -21,6 +21,9 @@ from router.verify.rows import InstanceCount, PlanRows
 
 type PoolKey = tuple[str, str | None, int, str | None]
 """Offer, model (None where one count serves all), period, scenario."""
+
+type Earlier = tuple[tuple[str, str | None], float, float]
+"""Bought before the horizon: the pool, the hour at which the term ends, instances."""
 
 type Line = tuple[str, str | None, str | None]
 """A pool over time: offer, model, scenario."""
@@ -173,7 +176,7 @@ def check_purchases(
     case: Case,
     plan: PlanRows,
     pools: dict[PoolKey, Pool],
-    held_over: Callable[[tuple[str, str | None], float], float],
+    earlier: Sequence[Earlier],
     ledger: Ledger,
 ) -> None:
     """Instances with a term: what runs in a month is what was bought, by this plan or before it, and has not lapsed."""
@@ -181,14 +184,20 @@ def check_purchases(
     kept = {
         (offer, model) for offer, model, _, _ in pools if _instances(case, offer).term_months is not None
     } | {(offer, model) for offer, model, _ in bought}
+    kept |= {place for place, _, _ in earlier}
     for offer, model in sorted(kept, key=str):
         for future in case.futures:
             for period in range(case.periods):
                 pool = pools.get((offer, model, period, future.name))
                 paid = pool.row.paid_count if pool is not None else 0.0
                 due = bought.get((offer, model, case.month_of[period]), 0.0)
-                due += held_over((offer, model), period * case.period_h)
+                due += held_over(earlier, (offer, model), period * case.period_h)
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
+
+
+def held_over(earlier: Sequence[Earlier], place: tuple[str, str | None], hour: float) -> float:
+    """Instances bought for a term before the horizon that still covers an hour of it."""
+    return math.fsum(count for at, end, count in earlier if at == place and hour < end - 1e-9)
 
 
 def active_purchases(

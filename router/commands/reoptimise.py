@@ -1,0 +1,183 @@
+"""`router reoptimise`: the scheduled run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.commands.options import (
+    json_option,
+    output_option,
+    problem_argument,
+    problem_file,
+    scenario_option,
+    search_from,
+    search_options,
+    verbose_option,
+)
+from router.commands.terminal import progress, remark, say_json, say_report
+from router.errors import InputError, RouterError
+
+if TYPE_CHECKING:
+    from router.journal import Journal
+    from router.reoptimise import Result
+    from router.scheduled import Job
+
+CHANGED = 10
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def span(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Seconds of `90s`, `15m`, `2h`, `1d`; a plain number is seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())
+    if match is None or float(match[1]) <= 0:
+        raise click.BadParameter(f"{value!r} is no time span; write 90s, 15m, 2h or 1d", context, option)
+    return float(match[1]) * UNITS[match[2] or "s"]
+
+
+store_option = click.option(
+    "--store",
+    metavar="URL",
+    envvar="ROUTER_STORE",
+    default="sqlite:///router.db",
+    show_default=True,
+    help="SQLAlchemy URL of the plan store; also ROUTER_STORE.",
+)
+
+
+@click.command(short_help="The scheduled run: a new plan only where it pays.")
+@problem_argument
+@store_option
+@output_option
+@click.option("--start", metavar="WHEN", help="Another start of the horizon: a local time, or now.")
+@click.option("--max-age", callback=span, metavar="SPAN", help="Refuse recorded demand older than this.")
+@click.option(
+    "--lease",
+    callback=span,
+    default="10m",
+    show_default=True,
+    metavar="SPAN",
+    help="A dead run's lock ends so.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="10 where a new plan is in force, 0 where the old one is."
+)
+@click.option("--every", callback=span, metavar="SPAN", help="Run again and again, until stopped.")
+@click.option("--log-json", is_flag=True, help="Say what happens as JSON lines on stderr.")
+@click.option("--metrics", metavar="FILE", help="Write figures there in the Prometheus text format.")
+@search_options
+@scenario_option
+@json_option
+@verbose_option
+def reoptimise(
+    file: str | None,
+    store: str,
+    output: str | None,
+    start: str | None,
+    max_age: float | None,
+    lease: float,
+    detailed_exitcode: bool,
+    every: float | None,
+    log_json: bool,
+    metrics: str | None,
+    scenario: str | None,
+    machine: bool,
+    verbose: bool,
+    **given: Any,
+) -> int:
+    """Plan again as demand and prices move, from the running plan, and change only what pays for itself.
+
+    One bounded run: it takes the store's lock (another one at work: exit 7), prices the running plan under the new
+    data, and puts a better one in force if that gains more than it disrupts. Equal inputs change nothing. With -o the
+    plan in force is written, for `router export`.
+    """
+    file, chosen = problem_file(file), search_from(**given)
+    if chosen.relax:
+        raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
+    from router.journal import Journal
+    from router.output import check_writable
+    from router.reoptimise import Search
+    from router.scheduled import Job, forever, once
+
+    for path in (output, metrics):
+        if path is not None:
+            check_writable(path)
+    journal = Journal(as_json=log_json, verbose=verbose)
+    job = Job(
+        file=file,
+        store=store,
+        search=Search(chosen.solver, chosen.options(), scenario),
+        start=start,
+        max_age_s=max_age,
+        lease_s=lease,
+        output=output,
+        metrics=metrics,
+    )
+    if every is not None:
+        forever(job, journal, every, lambda told: _tell(told, journal, machine))
+        return 0
+    return _single(job, journal, machine, detailed_exitcode, once)
+
+
+def _single(job: Job, journal: Journal, machine: bool, detailed: bool, once: Any) -> int:
+    try:
+        with progress("re-optimising"):
+            result: Result = once(job, journal)
+    except RouterError as error:
+        if journal.as_json and not machine:  # then every line of stderr is JSON
+            _tell(error, journal, machine)
+            return error.exit_code
+        raise
+    _tell(result, journal, machine)
+    return CHANGED if detailed and result.changed else 0
+
+
+def _tell(told: Result | RouterError, journal: Journal, machine: bool) -> None:
+    """A result on stdout, an error on stderr."""
+    if isinstance(told, RouterError):
+        if journal.as_json:
+            issues = [issue.as_dict() for issue in told.issues] if isinstance(told, InputError) else []
+            kind = type(told).__name__
+            journal(
+                "run failed",
+                level="error",
+                kind=kind,
+                exit_code=told.exit_code,
+                message=str(told),
+                issues=issues,
+            )
+        else:
+            remark(f"Error: {told}")
+        return
+    if machine:
+        say_json(_document(told))
+    else:
+        from router.report import result_report
+
+        say_report(result_report(told))
+
+
+def _document(result: Result) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "changed": result.changed,
+        "id": result.id,
+        "run_key": result.run_key,
+        "running_id": result.running_id,
+        "running_usd": result.running_usd,
+        "best_usd": result.best_usd,
+        "unconstrained_usd": result.unconstrained_usd,
+        "gain_usd": result.gain_usd,
+        "churn_usd": result.churn_usd,
+        "moved_share": result.moved_share,
+        "resized": result.resized,
+        "gap": result.plan.gap,
+        "stop": result.plan.stop,
+        "broken": [one.to_dict() for one in result.broken],
+        "notes": list(result.notes),
+        "seconds": dict(result.seconds),
+    }
