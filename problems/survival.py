@@ -6,7 +6,8 @@
     flow[l,c,r,t]   share of the cell's work on route r after the loss                            1, in [0, 1]
 
 Only flows move: these columns cost nothing (the plan's cost is that without loss), so the counts and contracts pay for
-the insurance. Provider shares do not bind in a loss, nor do waiting times: plain capacity does.
+the insurance. A fee is due for what carries work without a loss: an offer kept for a loss alone asks for none.
+Provider shares do not bind in a loss, nor do waiting times: plain capacity does.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
         waits=np.zeros_like(cols.capacity.waits),
         exact=np.zeros_like(cols.capacity.exact),
     )
-    return left, replace(cols, flow=flow, unserved=unserved, capacity=no_waiting)
+    no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
+    return left, replace(cols, first=no_fees, flow=flow, unserved=unserved, capacity=no_waiting)
 
 
 def named(rows: Rows, lost: Loss) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -254,6 +255,14 @@ def test_less_to_fall_back_on_breaks_the_loss(old: str, new: str):
     text = TWO_MAKERS.replace("survive_loss_of: offer", "survive_loss_of: provider")
     plan, problem = solved(text), load_text(text.replace(old, new))
     assert "survival" in verify(problem, plan).failed()
+
+
+def test_a_fee_is_not_due_for_an_offer_kept_for_a_loss_alone():
+    """600 of 5,000 tokens a second on one instance: 2.00 USD. The API would step in, and bills nothing before."""
+    plan = api.solve(Path(__file__).parent / "instances" / "bug-013-fee-for-a-loss-alone.yaml")
+    assert plan.ok
+    assert plan.cost_usd == pytest.approx(2.0)
+    assert plan.gap == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_contract_helps_in_a_loss_only_where_it_is_signed():
