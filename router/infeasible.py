@@ -43,9 +43,9 @@ def why_infeasible(encoded: Encoded) -> str:
         for row in encoded.refusals.reasons[mine]:
             counts.update(np.array(REASONS)[row].tolist())
         parts = [f"{n} {WORDS[code]}" for code, n in counts.most_common()]
-        lines.append(
-            f'  workload "{inst.workloads.names[w]}": of {offers} offers with its models, {", ".join(parts)}.'
-        )
+        name = inst.workloads.names[w]
+        told = f"of {offers} offers, {', '.join(parts)}" if offers else "there are no offers"
+        lines.append(f'  workload "{name}": {told}.')
     if len(lines) == 1:
         lines.append(
             "  Every workload has offers that could serve it, but limits (capacity, quota, budget, shares) contradict."
