@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from router.commands.import_performance import import_performance
+from router.commands.import_prices import import_prices
 from router.commands.import_trace import import_trace
 from router.commands.import_usage import import_usage
 
@@ -17,3 +18,4 @@ def imports() -> None:
 imports.add_command(import_performance)
 imports.add_command(import_trace)
 imports.add_command(import_usage)
+imports.add_command(import_prices)

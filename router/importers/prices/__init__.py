@@ -1,0 +1,12 @@
+"""Price lists → catalogue files with offers, for `include`: genai-prices, LiteLLM's price file, GPU price tables.
+
+Every reader makes a `Listing`: what is sold, and by name what has no price and was left out. A price that is not there
+is never 0. Each offer names its source, and `as_of` is the day that was asked for.
+"""
+
+from router.importers.prices.genai import genai
+from router.importers.prices.gpu_csv import gpu_csv
+from router.importers.prices.listing import Entry, LeftOut, Listing, catalogue
+from router.importers.prices.litellm import litellm
+
+__all__ = ["Entry", "LeftOut", "Listing", "catalogue", "genai", "gpu_csv", "litellm"]

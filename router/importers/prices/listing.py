@@ -1,0 +1,161 @@
+"""What a price list holds, and its catalogue file: one offer per entry, everything left out named in a comment."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+import yaml
+
+from router.catalogue import load_text
+from router.errors import InputError, Issue, nearest
+
+COMMENTED = 2000  # names of a comment; a list of everything that exists needs no end
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One offer: a provider's model at token prices, or instances. Prices in USD per million tokens, None: not sold so.
+
+    context_tokens    what the offer takes at these prices
+    instances         fields of `instances`, for what is rented
+    note              what a reader must know about the price
+    """
+
+    offer: str
+    provider: str
+    models: tuple[str, ...]
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    cached: Decimal | None = None
+    context_tokens: int | None = None
+    regions: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_s: float | None = None
+    instances: Mapping[str, float] | None = None
+    source: str = ""
+    note: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """Something that is in the list and not in the catalogue, and why, as a word or two."""
+
+    name: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Entries in the order of the list. source: package and version, or file."""
+
+    entries: Sequence[Entry]
+    left_out: Sequence[LeftOut]
+    source: str
+    as_of: dt.date
+    remarks: Sequence[str] = ()
+
+
+def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = None) -> str:
+    """The file's text; `rename` gives the list's models your names. Raises InputError: no price, two of a name."""
+    if not listing.entries:
+        shown = ", ".join(f"{one.name} ({one.why})" for one in listing.left_out[:5])
+        raise InputError(Issue((), "nothing that was asked for has a price", detail=shown or None))
+    rename = _checked(rename or {}, {model for entry in listing.entries for model in entry.models})
+    seen: set[str] = set()
+    for entry in listing.entries:
+        if entry.offer in seen:
+            raise InputError(
+                Issue((), "is in the list twice", entry.offer, "pick one with --model or --provider")
+            )
+        seen.add(entry.offer)
+    models = sorted({rename.get(model, model) for entry in listing.entries for model in entry.models})
+    content = {
+        "schema": "router/1",
+        "name": name,
+        "source": listing.source,
+        "as_of": listing.as_of.isoformat(),
+        "models": {model: {} for model in models},
+        "offers": [_offer(entry, listing, rename) for entry in listing.entries],
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
+    size = "prompt_tokens: 1, completion_tokens: 1"
+    load = f"{{name: w, models: [{_scalar(models[0])}], demand: {{requests_per_s: 1}}, {size}}}"
+    load_text(f"{text}workloads: [{load}]\n", "the catalogue")
+    return text + _comment(listing.left_out)
+
+
+def picked(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name matches one of the patterns, upper or lower case; all do where there is none."""
+    return not patterns or any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+def per_million(value: object) -> Decimal | None:
+    """USD per token → per million, exactly as written (2e-06 is 2)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    return Decimal(str(value)) * 1_000_000
+
+
+def _offer(entry: Entry, listing: Listing, rename: Mapping[str, str]) -> dict[str, Any]:
+    sold: dict[str, Any] = {}
+    prices = {
+        "prompt_usd_per_m": entry.prompt,
+        "completion_usd_per_m": entry.completion,
+        "cached_prompt_usd_per_m": entry.cached,
+        "tokens_per_s": entry.tokens_per_s,
+    }
+    sold = {key: _number(value) for key, value in prices.items() if value is not None}
+    made: dict[str, Any] = {
+        "name": entry.offer,
+        "provider": entry.provider,
+        "source": entry.source or listing.source,
+        "as_of": listing.as_of.isoformat(),
+    }
+    if entry.note:
+        made["note"] = entry.note
+    made["models"] = {rename.get(model, model): dict(sold) for model in entry.models}
+    limits: dict[str, Any] = {"regions": list(entry.regions)} if entry.regions else {}
+    if entry.context_tokens:
+        limits["context_tokens"] = entry.context_tokens
+    quota = {"requests_per_minute": entry.requests_per_minute, "tokens_per_minute": entry.tokens_per_minute}
+    if limits:
+        made["limits"] = limits
+    if any(quota.values()):
+        made["quota"] = {key: value for key, value in quota.items() if value}
+    if entry.instances is not None:
+        made["instances"] = {key: _number(value) for key, value in entry.instances.items()}
+    return made
+
+
+def _number(value: Decimal | float) -> float | int:
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _scalar(text: str) -> str:
+    return yaml.safe_dump(text, width=10_000, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
+
+
+def _comment(left_out: Sequence[LeftOut]) -> str:
+    """By reason, one name a line: a reader who misses a model finds it here."""
+    reasons: dict[str, list[str]] = {}
+    for one in left_out:
+        reasons.setdefault(one.why, []).append(one.name)
+    lines = []
+    for why, names in sorted(reasons.items()):
+        lines.append(f"# left out, {why}: {len(names):,}")
+        lines += [f"#   {name}" for name in sorted(names)[:COMMENTED]]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _checked(rename: Mapping[str, str], known: set[str]) -> Mapping[str, str]:
+    for old in rename:
+        if old not in known:
+            raise InputError(Issue(("--rename",), "is no model of the list", old, nearest(old, known)))
+    return rename
