@@ -49,9 +49,18 @@ def parts(program: LinearProgram) -> list[np.ndarray]:
     return [np.sort(group) for group in bundled]
 
 
-def restrict(program: LinearProgram, columns: np.ndarray, point: Floats | None = None) -> LinearProgram:
-    """The program over some columns, with the others held at `point` (absent: they share no row with these)."""
-    matrix = program.matrix.tocsc()[:, columns].tocsr()
+def restrict(
+    program: LinearProgram,
+    columns: np.ndarray,
+    point: Floats | None = None,
+    by_column: sparse.csc_array | None = None,
+) -> LinearProgram:
+    """The program over some columns, with the others held at `point` (absent: they share no row with these).
+
+    `by_column` is the matrix once more, for who asks often.
+    """
+    whole = program.matrix.tocsc() if by_column is None else by_column
+    matrix = whole[:, columns].tocsr()
     rows = np.flatnonzero(np.diff(matrix.indptr))
     matrix = matrix[rows]
     fixed = np.zeros(len(rows))
@@ -79,12 +88,13 @@ def solve_parts(
     point = np.zeros(program.n_columns)
     objective, bound = program.offset, program.offset
     stop, found = Stop.OPTIMAL, True
+    by_column = program.matrix.tocsc()
     for i, columns in enumerate(groups):
         mine = options
         if options.time_limit_s is not None:
             left = options.time_limit_s - (time.perf_counter() - began)
             mine = replace(options, time_limit_s=max(left / (len(groups) - i), 0.1 * left, 0.05))
-        part = solve(restrict(program, columns), columns, mine)
+        part = solve(restrict(program, columns, by_column=by_column), columns, mine)
         if part.stop in SEVERITY and part.point is None:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         stop = part.stop if stop is Stop.OPTIMAL else stop

@@ -92,6 +92,7 @@ def _pass(  # type: ignore[no-untyped-def]
     steps = int(step.max(initial=0)) + 1
     starts = list(range(-shift, steps, width))
     free_always = (step < 0) & ~program.integer
+    by_column = program.matrix.tocsc()
     for i, begin in enumerate(starts):
         inside = (step >= begin) & (step < begin + width)
         if not (program.integer & inside).any():
@@ -99,7 +100,7 @@ def _pass(  # type: ignore[no-untyped-def]
         if only is not None and not any(begin <= t < begin + width for t in only):
             continue
         columns = np.flatnonzero(inside | free_always)
-        answer = solve(restrict(program, columns, x), left(2.0 / (len(starts) - i + 1)))
+        answer = solve(restrict(program, columns, x, by_column), left(2.0 / (len(starts) - i + 1)))
         if answer.point is None:
             if first:
                 return x, answer

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,21 +40,36 @@ class Mix:
 
     def caps(self, counts: Floats, margin: float) -> Floats:
         """The largest load, in instances, of each count."""
-        servers = np.floor(np.asarray(counts, dtype=float) * self.concurrency + 1e-9)
-        load = largest_load(
-            servers,
-            np.full(servers.shape, self.service_s),
-            np.full(servers.shape, self.variability),
-            np.broadcast_to(self.budget_s, (*servers.shape, 5)),
-            margin,
-        )
-        return np.asarray(np.minimum(load / self.concurrency, counts))
+        budget = tuple(float(s) for s in self.budget_s)
+        at = np.asarray(counts, dtype=float)
+        return _caps(self.service_s, self.variability, self.concurrency, budget, at.tobytes(), margin).copy()
 
     def waits(self, count: float, load: float) -> Floats:
         """Wait at each percentile, (5,) s, for a count and a load in instances."""
         servers = np.floor(count * self.concurrency + 1e-9)
         load_s = np.asarray(load * self.concurrency)
         return waits_s(np.asarray(servers), load_s, np.asarray(self.service_s), np.asarray(self.variability))
+
+
+@lru_cache(maxsize=4096)  # the same program is built several times over
+def _caps(
+    service_s: float,
+    variability: float,
+    concurrency: float,
+    budget_s: tuple[float, ...],
+    counts: bytes,
+    margin: float,
+) -> Floats:
+    at = np.frombuffer(counts)
+    servers = np.floor(at * concurrency + 1e-9)
+    load = largest_load(
+        servers,
+        np.full(servers.shape, service_s),
+        np.full(servers.shape, variability),
+        np.broadcast_to(np.array(budget_s), (*servers.shape, 5)),
+        margin,
+    )
+    return np.asarray(np.minimum(load / concurrency, at))
 
 
 @dataclass(frozen=True)
@@ -211,12 +227,13 @@ class Held:
     serving: float
 
     def holds(self, margin: float) -> bool:
-        """Whether the load is within what the serving count allows."""
-        counts = np.array([self.serving])
-        return all(
-            load <= float(mix.caps(counts, margin)[0]) * (1 + TOLERANCE) + 1e-12
-            for mix, load in zip(self.mixes, self.load, strict=True)
-        )
+        """Whether the load is within what the serving count allows: waiting grows with load, so it is asked there."""
+        for mix, load in zip(self.mixes, self.load, strict=True):
+            less = (load - 1e-12) / (1 + TOLERANCE)
+            waits = mix.waits(self.serving, max(less, 0.0)) * (1.0 + margin)
+            if less > self.serving or (np.isfinite(mix.budget_s).any() and (waits > mix.budget_s).any()):
+                return False
+        return True
 
     def tightening(self, margin: float, before: Floats) -> Tightening:
         """Capacity under this mix, no more than was thought before, and the least count that would do."""
