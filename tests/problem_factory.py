@@ -21,6 +21,8 @@ type Data = dict[str, Any]
 #: HiGHS, and CBC as an independent second opinion.
 SOLVERS = ("highs", "pulp:COIN_CMD")
 
+MONTH = 730.0
+
 
 def problem(
     workloads: list[Data] | Data,
@@ -51,6 +53,11 @@ def problem(
 def hourly(tokens: float, name: str = "chat", **rest: Any) -> Data:
     """A workload of prompt tokens only, the same in every hour, in requests of 1,000 tokens."""
     return sized(name, {"tokens_per_hour": tokens}, **rest)
+
+
+def monthly(tokens: float, name: str = "chat", **rest: Any) -> Data:
+    """A workload of prompt tokens with so many in each month of 730 h; for problems with `period_h=MONTH`."""
+    return sized(name, {"tokens_per_month": tokens}, **rest)
 
 
 def by_period(tokens: list[float], name: str = "chat", **rest: Any) -> Data:

@@ -42,7 +42,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
     moved_share = 0.0
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         moved_share = max(moved_share, _shares(view, cols, point))
-        _counts(view, cols, point)
+        _counts(view, cols, point, whole=program.is_mip)
         churn.recompute(view, cols, point)
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
@@ -67,8 +67,8 @@ def _shares(view: View, cols: Columns, point: Floats) -> float:
     return moved
 
 
-def _counts(view: View, cols: Columns, point: Floats) -> None:
-    """Counts from their parts, what is paid above the reserved, and what was started."""
+def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
+    """Counts from their parts, what is paid above the reserved, and what was started; not `whole`: relaxed."""
     counts, fleets = cols.counts, view.inst.fleets
     for q in range(fleets.pools):
         fleet = fleets.pool_fleet[q]
@@ -81,7 +81,7 @@ def _counts(view: View, cols: Columns, point: Floats) -> None:
             point[count] = least + fleets.step[fleet] * point[steps]
         paid = counts.paid[q]
         point[paid] = np.clip(point[paid], 0.0, point[count])
-        if fleets.integral[fleet] and float(fleets.reserved[fleet]).is_integer():
+        if whole and fleets.integral[fleet] and float(fleets.reserved[fleet]).is_integer():
             point[paid] = np.round(point[paid])
         started = np.flatnonzero(cols.started[q] >= 0)
         if started.size:
