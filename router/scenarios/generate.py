@@ -92,11 +92,12 @@ def _drawn(
     shape = np.ones((count, horizon.periods))
     if blocks is not None:
         shape = blocks.draw(Stream(*key, BLOCKS), count)
-    level = _level(horizon, generate, count, key)
+    with np.errstate(over="ignore", invalid="ignore"):
+        level = _level(horizon, generate, count, key)
+    if not np.isfinite(level).all():
+        rule = "lets demand grow beyond all numbers within the horizon"
+        raise InputError(problem.positions.place(Issue(("scenarios", "generate"), rule)))
     multiplier = rounded(shape * level)
-    if not np.isfinite(multiplier).all():
-        rule = "grows beyond all numbers within the horizon"
-        raise InputError(problem.positions.place(Issue(("scenarios", "generate", "growth_per_month"), rule)))
     kept = reduce_to(multiplier, np.full(count, 1.0 / count), keep or count)
     kinds = {kind_of(workload) for workload in problem.workloads} - {(False, False)}
     width = max(4, len(str(count)))
@@ -140,8 +141,7 @@ def _by_day(values: Floats, day: Ints) -> Floats:
 def _level(horizon: Horizon, generate: Generate, count: int, key: tuple[int, ...]) -> Floats:
     """(S, T) growth × level × walk."""
     months = np.arange(horizon.periods) * horizon.period_h / MONTH_H
-    with np.errstate(over="ignore"):
-        growth = (1.0 + (generate.growth_per_month or 0.0)) ** months
+    growth = (1.0 + (generate.growth_per_month or 0.0)) ** months
     level = np.broadcast_to(growth, (count, horizon.periods))
     if generate.spread:
         level = level * _mean_one(generate.spread, Stream(*key, LEVEL).normal(count, 1))
@@ -160,9 +160,9 @@ def _mean_one(spread: float, z: Floats) -> Floats:
 def rounded(values: Floats) -> Floats:
     """To `DIGITS` significant digits."""
     with np.errstate(divide="ignore"):
-        power = np.where(values > 0, np.floor(np.log10(values)), 0.0)
+        power = np.where(values > 1e-290, np.floor(np.log10(values)), 0.0)  # none is smaller, but 0
     scale = 10.0 ** (DIGITS - 1 - power)
-    return np.asarray(np.where(np.isfinite(values), np.round(values * scale) / scale, values))
+    return np.asarray(np.round(values * scale) / scale)
 
 
 def _notes(
