@@ -250,6 +250,29 @@ def test_a_stated_end_that_the_record_does_not_reach_is_a_gap() -> None:
         cut(reading, Cut(start=MIDNIGHT, end=MIDNIGHT + 4 * HOUR))
 
 
+def test_as_before_needs_a_before() -> None:
+    reading = Reading([at(2.5), at(3.5)], None)
+    stated = Cut(start=MIDNIGHT, end=MIDNIGHT + 4 * HOUR, gaps="previous")
+    with pytest.raises(MissingUsage):
+        cut(reading, stated)
+    (one,) = cut(reading, dataclasses.replace(stated, gaps="zero")).work
+    assert one.requests == (0, 0, 1, 1)
+
+
+def test_a_column_that_is_missing_is_not_one_of_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "logs.csv"
+    path.write_text("request_id,startTime,model,completion_tokens\n1,2026-11-20 00:00:00,m,5\n")
+    with pytest.raises(InputError, match=r"logs.csv, line 2: prompt_tokens: is missing"):
+        read_usage([path])
+
+
+def test_an_hour_that_comes_twice_keeps_its_offset() -> None:
+    """01:30 UTC on 25 October 2026 is the second 02:30 of that day in Berlin."""
+    second = Row(1792891800.0, 1792891800.0, 1.0, 10.0, 0.0, 1.0, {"model": "m"})
+    usage = cut(Reading([second], None), Cut(timezone="Europe/Berlin", period_h=0.5))
+    assert "2026-10-25T02:30:00+01:00" in draft(usage).text
+
+
 def test_stale_records_are_an_error_by_name() -> None:
     reading = Reading([at(0, length_h=1), at(1, length_h=1)], [(MIDNIGHT, MIDNIGHT + 2 * HOUR)])
     fresh = Cut(max_age_h=2.0, now=MIDNIGHT + 3.9 * HOUR)

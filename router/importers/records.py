@@ -11,14 +11,17 @@ from pathlib import Path as FilePath
 from router.errors import InputError, Issue
 from router.importers.performance.run import Record, json_records, read_text
 
-__all__ = ["Record", "csv_records", "json_records", "moment", "read_text", "records"]
+__all__ = ["Record", "csv_records", "json_records", "moment", "needed", "read_text"]
 
 MILLISECONDS_FROM = 1e11  # an epoch above this (year 5138 in seconds) is in milliseconds
 
 
-def records(path: FilePath) -> list[Record]:
-    """The rows of a file: CSV by its name, else JSON or JSON lines. Raises InputError."""
-    return csv_records(path) if path.suffix.lower() in (".csv", ".tsv") else json_records(path)
+def needed(record: Record, name: str) -> float:
+    """A number that must be there, 0 allowed: a column that is missing is not one of zeros."""
+    number = record.number(name)
+    if number is None:
+        raise record.error((name,), "is missing", record.get(name))
+    return number
 
 
 def csv_records(path: FilePath) -> list[Record]:

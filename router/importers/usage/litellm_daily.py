@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.importers.records import Record, moment
+from router.importers.records import Record, moment, needed
 from router.importers.usage.reading import Reading, Row, plural
 
 NAME = "litellm-daily"
@@ -57,9 +57,9 @@ def _row(record: Record) -> Row:
     return Row(
         start=start,
         end=start + DAY_S,
-        requests=done if done is not None else (record.number("api_requests") or 0.0),
-        prompt_tokens=record.number("prompt_tokens") or 0.0,
+        requests=done if done is not None else needed(record, "api_requests"),
+        prompt_tokens=needed(record, "prompt_tokens"),
         cached_tokens=record.number("cache_read_input_tokens") or 0.0,
-        completion_tokens=record.number("completion_tokens") or 0.0,
+        completion_tokens=needed(record, "completion_tokens"),
         labels=labels,
     )

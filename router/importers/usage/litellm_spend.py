@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from router.importers.records import Record, moment
+from router.importers.records import Record, moment, needed
 from router.importers.usage.reading import Reading, Row, plural
 
 NAME = "litellm-spend"
@@ -65,9 +65,9 @@ def _row(record: Record) -> Row:
         start=start,
         end=start,
         requests=1.0,
-        prompt_tokens=record.number("prompt_tokens") or 0.0,
+        prompt_tokens=needed(record, "prompt_tokens"),
         cached_tokens=_cached(record),
-        completion_tokens=record.number("completion_tokens") or 0.0,
+        completion_tokens=needed(record, "completion_tokens"),
         labels=labels,
         ttft_ms=_ttft_ms(record, start),
     )

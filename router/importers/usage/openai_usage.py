@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.errors import Issue
-from router.importers.records import Record, moment
+from router.importers.records import Record, moment, needed
 from router.importers.usage.reading import MissingUsage, Reading, Row
 
 NAME = "openai"
@@ -73,9 +73,9 @@ def _row(result: Record, start: float, end: float) -> Row:
     return Row(
         start=start,
         end=end,
-        requests=result.number("num_model_requests") or 0.0,
-        prompt_tokens=result.number("input_tokens") or 0.0,
+        requests=needed(result, "num_model_requests"),
+        prompt_tokens=needed(result, "input_tokens"),
         cached_tokens=result.number("input_cached_tokens") or 0.0,
-        completion_tokens=result.number("output_tokens") or 0.0,
+        completion_tokens=needed(result, "output_tokens"),
         labels=labels,
     )

@@ -86,7 +86,7 @@ def cut(reading: Reading, how: Cut) -> Usage:
     covered = _covered(reading, first, periods, length)
     low, high = _trimmed(reading, covered, how, remarks, first, length)
     gaps = [p for p in range(low, high) if covered[p] < WHOLE]
-    if gaps and how.gaps == "error":
+    if gaps and (how.gaps == "error" or (how.gaps == "previous" and gaps[0] == low)):
         raise _missing(gaps, first, length, how)
     if gaps:
         meaning = "no use" if how.gaps == "zero" else "as in the period before"

@@ -132,7 +132,10 @@ def _ttft(work: Work, usage: Usage) -> str | None:
 
 
 def _head(usage: Usage, name: str, include: Sequence[str]) -> str:
-    start = dt.datetime.fromtimestamp(usage.start, ZoneInfo(usage.timezone)).replace(tzinfo=None).isoformat()
+    local = dt.datetime.fromtimestamp(usage.start, ZoneInfo(usage.timezone))
+    start = (
+        local if local.fold else local.replace(tzinfo=None)
+    ).isoformat()  # an hour that comes twice needs its offset
     horizon = {
         "periods": usage.periods,
         "period_h": _number(usage.period_h),
