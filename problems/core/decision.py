@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.columns import FirstStage
 from problems.core.encode import Encoded
 from problems.core.instance import Floats, Ints
 from solvers import LinearProgram
@@ -17,7 +16,7 @@ from solvers import LinearProgram
 
 @dataclass(frozen=True)
 class Decision:
-    """What is bought before demand is known."""
+    """What is bought before demand is known. NaN: left open."""
 
     signed: Floats  # (A,) 0/1
     committed: Floats  # (A,) own units a month
@@ -25,16 +24,6 @@ class Decision:
     held: Floats  # (Q,) instances for the whole horizon
     paid: Floats  # (Q,) of them above what is reserved
     bought: Floats  # (Q, K) instances bought for a term
-
-    def same_contracts(self, other: Decision) -> bool:
-        """Whether the same contracts are signed, and the same things bought, whatever the volume."""
-        pairs = (
-            (self.signed, other.signed),
-            (self.active, other.active),
-            (self.held, other.held),
-            (self.bought, other.bought),
-        )
-        return all(((mine > 0.5) == (theirs > 0.5)).all() for mine, theirs in pairs)
 
 
 def _read(at: Ints, point: Floats) -> Floats:
@@ -72,16 +61,10 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         (first.held.paid[:, 0], decision.paid),
         (first.bought, decision.bought),
     ):
-        known = at >= 0
+        known = (at >= 0) & ~np.isnan(value)
         near = np.round(value[known])
         whole = np.abs(value[known] - near) <= 1e-6
         held = np.where(whole & integer[at[known]], near, value[known])
         lower[at[known]] = upper[at[known]] = held
         integer[at[known]] &= ~whole
     return replace(program, col_lower=lower, col_upper=upper, integer=integer)
-
-
-def first_stage_columns(first: FirstStage) -> Ints:
-    """All columns that scenarios share and a decision holds."""
-    parts = (first.signed, first.committed, first.active, first.held.count, first.held.paid, first.bought)
-    return np.unique(np.concatenate([part[part >= 0].ravel() for part in parts]))

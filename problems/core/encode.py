@@ -26,6 +26,7 @@ from problems import (
     linking,
     pricing,
     quota,
+    signing,
     starts,
     survival,
     throughput,
@@ -46,6 +47,7 @@ Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, t
 FIRST_STAGE_FAMILIES: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
     commitments.build_first_stage,
     instances.build_first_stage,
+    signing.build_first_stage,
 )
 FAMILIES: tuple[Family, ...] = (
     demand.build,

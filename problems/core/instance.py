@@ -292,6 +292,7 @@ class Policy:
     max_power_kw: float = np.inf
     p99_over_mean: float = 0.0  # 0: no assumption
     wait_margin: float = 0.0  # waits are planned longer by this share
+    load_margin: float = 0.0  # and at a load higher by this share
     charge_in_full: bool = False
     survive_loss_of: str = "none"
     cvar_level: float = 0.95
@@ -391,6 +392,7 @@ class Instance:
     policy: Policy
     scenarios: Scenarios
     running: Running | None = None
+    must_sign: Bools | None = None  # (O,) a question: offers bought ahead whatever the best plan would do
 
     @property
     def paid_before(self) -> Floats:

@@ -84,7 +84,7 @@ def views(inst: Instance, routes: Routes, boundary: float) -> Iterator[View]:
 
 def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> View:
     """The view of scenario `s`."""
-    cells = _scaled(inst.cells, _multiplier(inst, s))
+    cells = _scaled(inst.cells, multiplier_of(inst, s))
     fleets = inst.fleets
     usable = fleets.availability * inst.scenarios.availability[s][fleets.offer]
     utilisation = np.where(np.isfinite(fleets.max_utilisation), fleets.max_utilisation, 1.0)
@@ -100,7 +100,7 @@ def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> Vi
     )
 
 
-def _multiplier(inst: Instance, s: int) -> Floats:
+def multiplier_of(inst: Instance, s: int) -> Floats:
     """(C,) how much of each cell's stated work the scenario brings; a path is read where the cell may first run."""
     cells, scenarios = inst.cells, inst.scenarios
     multiplier = scenarios.demand[s][cells.workload]

@@ -47,6 +47,7 @@ class Decoded:
     commitments: tuple[CommitmentRow, ...]
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
+    by_scenario: Floats  # (S,) USD
 
 
 def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
@@ -87,6 +88,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         )
         if inst.scenarios.listed
         else (),
+        by_scenario=by_scenario,
     )
 
 

@@ -6,7 +6,7 @@ integers, scenario by scenario, so that the gap stated is the true one.
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +15,9 @@ from problems.core.admissible import admissible
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
+from router.decode.settle import settle
 from router.errors import Infeasible, NoPlanInTime
-from router.optimise import optimise
+from router.optimise import Found, optimise
 from router.size.outcomes import chunks, spread
 from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
@@ -34,6 +35,7 @@ class FirstStage:
     stop: Stop
     method: str  # "one program" | "cuts"
     rounds: int
+    found: Found | None = None  # all scenarios' plan, where one program found it
 
 
 def decide(
@@ -41,15 +43,23 @@ def decide(
 ) -> FirstStage:
     """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime."""
     if method == "auto":
-        method = "cuts" if _flows(inst) > LARGEST_MONOLITH else "one program"
-    if method == "one program":
+        method = "cuts" if flows_of(inst) > LARGEST_MONOLITH else "one program"
+    if method in ("one program", "program"):
+        method = "one program"
         found = optimise(encode(inst), solver, options)
-        decision = decision_of(found.encoded, found.point)
-        return FirstStage(decision, found.bound, found.stop, method, found.rounds)
+        return FirstStage(
+            settled_decision(found.encoded, found.point), found.bound, found.stop, method, found.rounds, found
+        )
     return _by_cuts(inst, solver, options, workers)
 
 
-def _flows(inst: Instance) -> int:
+def settled_decision(encoded: Encoded, point: Floats) -> Decision:
+    """The first stage of a solver's point, cleaned of its tolerance."""
+    return decision_of(encoded, settle(encoded, point).point)
+
+
+def flows_of(inst: Instance) -> int:
+    """Flow columns of the one program."""
     routes, _ = admissible(inst)
     many = np.bincount(routes.workload, minlength=len(inst.workloads.names))
     return int(many[inst.cells.workload[inst.cells.slot_cell]].sum()) * len(inst.scenarios)
@@ -85,7 +95,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
     )
     start = _start(mean.encoded, mean.point, widest, scale)
     parts = [replace(plain, scenarios=part) for part in chunks(plain, workers)]
-    stamp = next(_STAMP)
+    stamp = uuid.uuid4().hex  # never that of another run on the same cluster
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
         tasks = [_Values(part, x * scale, (stamp, i)) for i, part in enumerate(parts)]
@@ -113,13 +123,10 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         )
     point = np.zeros(widest.program.n_columns)
     point[: len(scale)] = result.x
-    return FirstStage(decision_of(widest, point), result.bound, result.stop, "cuts", result.rounds)
+    return FirstStage(settled_decision(widest, point), result.bound, result.stop, "cuts", result.rounds)
 
 
-_STAMP = itertools.count()
-_KEPT: dict[
-    tuple[int, int], list[tuple[Recourse, Floats]]
-] = {}  # per process: scenario programs in the solver
+_KEPT: dict[tuple[str, int], list[tuple[Recourse, Floats]]] = {}  # per process: programs in the solver
 
 
 @dataclass(frozen=True)
@@ -128,11 +135,13 @@ class _Values:
 
     instance: Instance
     own: Floats
-    key: tuple[int, int]
+    key: tuple[str, int]
 
     def run(self) -> tuple[Floats, Floats, Floats]:
         kept = _KEPT.get(self.key)
         if kept is None:
+            for old in [key for key in _KEPT if key[0] != self.key[0]]:
+                del _KEPT[old]  # of an earlier search
             kept = _KEPT[self.key] = [self._build(s) for s in range(len(self.instance.scenarios))]
         cost, least = np.zeros(len(kept)), np.full(len(kept), -np.inf)
         gradient = np.zeros((len(kept), len(self.own)))

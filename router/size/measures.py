@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.decision import decision_of
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import cvar
 from router.optimise import optimise
+from router.size.first_stage import settled_decision
 from router.size.outcomes import Outcome, costs_of, outcomes
 from solvers import SolveOptions
 
@@ -71,7 +71,8 @@ def measure(
     best = costs_of(outcomes(inst, None, solver, options, workers=workers))
     mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
     found = optimise(encode(mean), solver, options)
-    of_mean = outcomes(inst, decision_of(found.encoded, found.point), solver, options, workers=workers)
+    decision = settled_decision(found.encoded, found.point)
+    of_mean = outcomes(inst, decision, solver, options, workers=workers)
     fails = tuple(one.name for one in of_mean if one.cost_usd is None)
     ev = float(found.encoded.program.objective(found.point))
     return Measures(

@@ -17,7 +17,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
-from router.errors import Infeasible, NoPlanInTime, RouterError
+from router.errors import Infeasible, NoPlanInTime
 from router.optimise import optimise
 from solvers import SolveOptions
 
@@ -47,6 +47,7 @@ class Task:
     decodes: bool
     solver: str
     options: SolveOptions
+    named: bool  # rows say their scenario
 
     def run(self) -> list[Outcome]:
         return [self._one(s) for s in range(len(self.instance.scenarios))]
@@ -59,7 +60,7 @@ class Task:
             found = optimise(encode(alone, routed=self.routed), self.solver, self.options, hold=self.decision)
         except (Infeasible, NoPlanInTime) as error:
             return Outcome(name, None, np.inf, None, fault=str(error))
-        decoded = decode(found.encoded, found.point, named=True)
+        decoded = decode(found.encoded, found.point, named=self.named)
         return Outcome(
             name=name,
             cost_usd=decoded.cost_usd,
@@ -81,7 +82,9 @@ def outcomes(
     """Every scenario of the instance, in order, under a decision; without one each under its own best."""
     routed = admissible(inst)
     tasks = [
-        Task(replace(inst, scenarios=part), routed, decision, decodes, solver, options)
+        Task(
+            replace(inst, scenarios=part), routed, decision, decodes, solver, options, len(inst.scenarios) > 1
+        )
         for part in chunks(inst, workers)
     ]
     return [outcome for chunk in spread(Task.run, tasks, workers) for outcome in chunk]
@@ -108,16 +111,22 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: int) -> li
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    for attempt in range(ATTEMPTS):
+    backend, _ = joblib.parallel.get_active_backend()
+    kind = "generator" if backend.supports_return_generator else "list"
+    done: list[R] = []
+    for attempt in range(1, ATTEMPTS + 1):
+        left = (joblib.delayed(work)(task) for task in tasks[len(done) :])
         try:
-            return list(joblib.Parallel(n_jobs=workers)(joblib.delayed(work)(task) for task in tasks))
+            for result in joblib.Parallel(n_jobs=workers, return_as=kind)(left):
+                done.append(result)  # noqa: PERF402 - kept as they come, should a later one be lost
+            return done
         except TerminatedWorkerError as error:
-            if attempt + 1 == ATTEMPTS:
-                raise RouterError(
+            if attempt == ATTEMPTS:
+                raise NoPlanInTime(
                     f"worker processes died {ATTEMPTS} times over the same scenarios; too little memory? "
                     "Fewer --workers, or reduce_to, may do."
                 ) from error
-    raise AssertionError  # the loop returns or raises
+    return done
 
 
 def costs_of(found: Sequence[Outcome]) -> Floats:

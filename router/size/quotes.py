@@ -1,0 +1,279 @@
+"""What each quote is worth: the price at which it stops entering the best plan, and the use at which it breaks even.
+
+    V(λ)   objective of the best plan with the offer's prices × λ            V₀   without the offer
+    λ*     walk-away multiple: the highest λ with V(λ) < V₀
+
+Where a plan's cost is linear in the offer's prices, V is a minimum of lines: concave, rising, and V₀ from λ* on.
+Newton's steps from the left, λ' = λ + (V₀ − V(λ)) / g with g the offer's expected bill at unit multiple, never pass λ*
+and reach it in finitely many. With CVaR in the objective, or where a commitment is in dollars (which is no price: a
+higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is bracketed and halved.
+
+    break-even use = what is owed unused / (avoided cost of a unit used · committed)
+    avoided cost   = (V₀ − (V − bill)) / used, all expected values
+
+Below that use of what is committed, paying as you go is the cheaper way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from math import fsum
+
+import numpy as np
+
+from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
+from router.plan import CommitmentRow
+from router.size.alternatives import Weighed
+from router.size.outcomes import spread
+from router.size.signed import quoted
+from router.size.study import Best, Study, only, priced, without
+
+LEAST, MOST = 1e-3, 1e4  # multiples tried
+CLOSE = 1e-6  # relative, of a walk-away multiple
+BRACKET = 1e-3  # the same where it is halved
+STEPS = 40
+SCALED = (
+    "tokens",
+    "fee",
+    "commitment",
+    "instances",
+    "starts",
+)  # kinds of cost that are at the offer's prices
+
+
+@dataclass(frozen=True)
+class Price:
+    """One of an offer's prices: now, and the highest at which it is worth signing (null: any, or none)."""
+
+    what: str  # a price field of the problem file
+    model: str | None
+    now_usd: float
+    walk_away_usd: float | None
+
+
+@dataclass(frozen=True)
+class Quote:
+    """An offer that asks for a signature, weighed. Money is expected USD over the horizon.
+
+    verdict  sign | walk away | needed (no plan without it) | never (not even for nothing, nearly)
+             | impossible (no plan with it) | free (at any price: what it is used for costs nothing)
+    """
+
+    offer: str
+    verdict: str
+    worth_usd: float | None  # V₀ − V with it signed: what signing saves, below 0 what it would cost
+    walk_away_multiple: float | None
+    prices: tuple[Price, ...]
+    bill_usd: float | None  # with it signed
+    expected_use: float | None  # of what is committed
+    break_even_use: float | None
+
+
+def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[Quote, ...]:
+    """Every quote of the problem, in its order."""
+    tasks = [_Task(study.alone(), best, weighed, int(o)) for o in np.flatnonzero(quoted(best.inst))]
+    return tuple(spread(_Task.run, tasks, study.workers))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One quote."""
+
+    study: Study
+    best: Best
+    weighed: Weighed
+    offer: int
+
+    @property
+    def inst(self) -> Instance:
+        return self.best.inst
+
+    def run(self) -> Quote:
+        name = self.inst.offers.names[self.offer]
+        taken = self.offer in self.weighed.losing
+        has = self.best if taken else self.weighed.gaining[self.offer]
+        losing = self.weighed.losing[self.offer] if taken else self._losing()
+        if has is None:
+            prices = _prices(self.inst, self.offer, None)
+            return Quote(name, "impossible", None, None, prices, None, None, None)
+        use, break_even = _use(self.inst, has, losing, self.offer)
+        multiple = None if losing is None else self._walk_away(losing)
+        verdict = "sign" if taken else "walk away"
+        if losing is None:
+            verdict = "needed"
+        elif multiple is None:
+            verdict = "never"
+        elif math.isinf(multiple):
+            verdict, multiple = "free", None
+        return Quote(
+            offer=name,
+            verdict=verdict,
+            worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
+            walk_away_multiple=multiple,
+            prices=_prices(self.inst, self.offer, multiple),
+            bill_usd=_bill(has, name),
+            expected_use=use,
+            break_even_use=break_even,
+        )
+
+    def _losing(self) -> Best | None:
+        """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""
+        name = self.inst.offers.names[self.offer]
+        if not any(line.offer == name for line in self.best.lines()):
+            return self.best
+        return self.study.try_best(without(self.inst, only(self.inst, self.offer)))
+
+    def _walk_away(self, losing: Best) -> float | None:
+        """λ*; None where not even the least multiple enters, inf where any does."""
+        low, point = 1.0, self.best
+        if not self._enters(point, losing):
+            low, point = LEAST, self._at(LEAST)
+            if not self._enters(point, losing):
+                return None
+        return self._newton(low, point, losing) if self._linear() else self._halved(low, losing)
+
+    def _newton(self, low: float, point: Best, losing: Best) -> float:
+        for _ in range(STEPS):
+            slope = _bill(point, self.inst.offers.names[self.offer]) / low
+            if slope <= 0:
+                return math.inf
+            step = (losing.objective_usd - point.objective_usd) / slope
+            low, before = low + step, low
+            if step <= CLOSE * low:
+                break
+            point = self._at(low)
+            if not self._enters(point, losing):
+                break
+            if low > MOST and before > MOST:
+                return math.inf
+        return low
+
+    def _halved(self, low: float, losing: Best) -> float:
+        high = low
+        while True:
+            high *= 2.0
+            if high > MOST:
+                return math.inf
+            if not self._enters(self._at(high), losing):
+                break
+            low = high
+        while high - low > BRACKET * low:
+            middle = math.sqrt(low * high)
+            if self._enters(self._at(middle), losing):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _at(self, multiple: float) -> Best:
+        return self.study.best(priced(self.inst, self.offer, multiple))
+
+    def _enters(self, point: Best, losing: Best) -> bool:
+        """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""
+        return losing.objective_usd - point.objective_usd > point.doubt_usd + losing.doubt_usd
+
+    def _linear(self) -> bool:
+        """Whether a plan's objective is linear in the offer's prices."""
+        policy, contracts = self.inst.policy, self.inst.contracts
+        b = int(self.inst.offers.contract[self.offer])
+        dollars = b != NONE and not contracts.in_tokens[b]
+        capped = math.isfinite(policy.max_spend_usd) or math.isfinite(policy.max_committed_usd)
+        return not dollars and not capped and policy.cvar_weight == 0
+
+
+def _bill(point: Best, offer: str) -> float:
+    """Expected USD that go to the offer at its prices."""
+    return fsum(line.usd for line in point.lines() if line.offer == offer and line.kind in SCALED)
+
+
+def _use(inst: Instance, has: Best, losing: Best | None, offer: int) -> tuple[float | None, float | None]:
+    """Expected use of what is committed, and the use at which it breaks even; None where nothing is committed."""
+    used, committed, owed = _committed(inst, has, offer)
+    if committed <= 0:
+        return None, None
+    if losing is None or used <= 0:
+        return used / committed, None
+    bill = _bill(has, inst.offers.names[offer])
+    avoided = (losing.objective_usd - (has.objective_usd - bill)) / used
+    return used / committed, owed / (avoided * committed) if avoided > 0 else None
+
+
+def _committed(inst: Instance, has: Best, offer: int) -> tuple[float, float, float]:
+    """Expected use, what is committed (tokens, dollars, or instance hours), and USD owed if nothing were used."""
+    name = inst.offers.names[offer]
+    rows = has.commitments(name)
+    if rows:
+        used = fsum(has.weight(row.scenario) * _own(row) for row in rows)
+        volume: dict[int, float] = {row.month: _volume(row) for row in rows}  # the same in every scenario
+        share = inst.time.month_hours / HOURS_PER_MONTH
+        committed = fsum(float(share[k]) * each for k, each in volume.items())
+        weight = inst.time.month_weight * share
+        owed = fsum(float(weight[k]) * _unused_usd(inst, offer, each) for k, each in volume.items())
+        fee = fsum(line.usd for line in has.lines() if line.offer == name and line.kind == "fee")
+        return used, committed, owed + fee
+    used = committed = 0.0
+    for one in has.instances(name):
+        hours_of = has.weight(one.scenario) * inst.time.period_h
+        used += hours_of * one.utilisation * one.count
+        committed += hours_of * one.count
+    bill = fsum(line.usd for line in has.lines() if line.offer == name and line.kind in ("instances", "fee"))
+    return used, committed, bill
+
+
+def _own(row: CommitmentRow) -> float:
+    return row.used_usd if row.committed_tokens_per_month is None else row.used_tokens
+
+
+def _volume(row: CommitmentRow) -> float:
+    stated = row.committed_tokens_per_month
+    return (row.committed_usd_per_month or 0.0) if stated is None else stated
+
+
+def _unused_usd(inst: Instance, offer: int, volume: float) -> float:
+    """USD a month that a commitment costs without any use."""
+    contracts, b = inst.contracts, int(inst.offers.contract[offer])
+    if not contracts.in_tokens[b]:
+        return volume
+    price = float(inst.scenarios.probability @ inst.scenarios.price[:, offer])
+    tiers = contracts.tiers[b]
+    return price * (volume * float(contracts.unit_usd[b]) if tiers is None else tiers.bill(volume))
+
+
+def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, ...]:
+    """The offer's prices, in the units of the problem file; those of its models once where they are alike."""
+    fleet, b = int(inst.offers.fleet[offer]), int(inst.offers.contract[offer])
+    tiers = None if b == NONE else inst.contracts.tiers[b]
+    found = _per_token(inst, offer)
+    if tiers is not None:
+        found = [
+            (f"usd_per_m from {start:g} tokens a month", None, float(usd) * 1e6)
+            for start, usd in zip(tiers.from_tokens, tiers.usd, strict=True)
+        ]
+    found.append(("fee_usd_per_month", None, float(inst.offers.fee_usd_per_month[offer])))
+    if fleet != NONE:
+        found.append(("usd_per_h", None, float(inst.fleets.usd_per_h[fleet])))
+        found.append(("upfront_usd", None, float(inst.fleets.upfront_usd[fleet])))
+    return tuple(
+        Price(what, model, usd, None if multiple is None else usd * multiple)
+        for what, model, usd in found
+        if usd > 0
+    )
+
+
+def _per_token(inst: Instance, offer: int) -> list[tuple[str, str | None, float]]:
+    """Prices per M tokens: one where all are alike, else by model and kind."""
+    entries = inst.entries
+    found: list[tuple[str, str | None, float]] = []
+    for at in np.flatnonzero(entries.offer == offer):
+        model = inst.models.names[entries.model[at]]
+        for what, usd in (
+            ("prompt_usd_per_m", float(entries.prompt_usd[at]) * 1e6),
+            ("completion_usd_per_m", float(entries.completion_usd[at]) * 1e6),
+        ):
+            if math.isfinite(usd):
+                found.append((what, model, usd))
+    prices = [usd for _, _, usd in found]
+    if prices and max(prices) - min(prices) <= 1e-12 * max(prices):
+        return [("usd_per_m", None, prices[0])]
+    return found

@@ -1,0 +1,105 @@
+"""The plan's `sizing` section: what to sign and what is known about it, as plain rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import fsum
+
+import numpy as np
+
+from problems.commitments import month_share
+from problems.core.decision import Decision
+from problems.core.instance import Instance
+from problems.core.view import multiplier_of
+from router.plan import plain
+from router.size.alternatives import Alternative, Flip
+from router.size.frontier import FrontierPoint
+from router.size.quotes import Quote
+from router.size.signed import Signed, signed_by
+from router.size.study import Best
+
+WORST = 5  # scenarios shown
+
+
+def sign_rows(best: Best) -> list[dict[str, object]]:
+    """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
+    return [_signed_row(best, one) for one in signed_by(best.inst, best.decision)]
+
+
+def signed_rows(inst: Instance, decision: Decision) -> list[object]:
+    """What a decision signs, without its money."""
+    return [plain(one) for one in signed_by(inst, decision)]
+
+
+def _signed_row(best: Best, one: Signed) -> dict[str, object]:
+    kinds = {"contract": "commitment", "instances": "instances", "fee": "fee"}
+    lines = [line.usd for line in best.lines() if line.offer == one.offer and line.kind == kinds[one.kind]]
+    same = [
+        other
+        for other in signed_by(best.inst, best.decision)
+        if (other.offer, other.kind) == (one.offer, one.kind)
+    ]
+    use, beyond = None, 0.0
+    if one.kind == "contract":
+        use, beyond = _contract_use(best, one)
+    elif one.kind == "instances":
+        rows = [row for row in best.instances(one.offer) if row.model == one.model]
+        hours = fsum(best.weight(row.scenario) * row.count for row in rows)
+        busy = fsum(best.weight(row.scenario) * row.count * row.utilisation for row in rows)
+        use = busy / hours if hours > 0 else None
+    return {
+        **asdict(one),
+        "expected_usd": fsum(lines) if len(same) == 1 else None,  # one bill for several terms is not split
+        "offer_usd": fsum(lines),
+        "expected_use": use,
+        "beyond_horizon_usd": beyond,
+    }
+
+
+def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
+    start, end = one.start_month or 0, one.end_month or best.inst.time.months
+    rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
+    share = month_share(best.inst)
+    used = committed = 0.0
+    for row in rows:
+        p = best.weight(row.scenario)
+        tokens = row.committed_tokens_per_month is not None
+        volume = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
+        used += p * (row.used_tokens if tokens else row.used_usd)
+        committed += p * (volume or 0.0) * float(share[row.month])
+    beyond = max((row.beyond_horizon_usd for row in rows), default=0.0)
+    return (used / committed if committed > 0 else None), beyond
+
+
+def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str, object]]:
+    """The dearest scenarios, the worst first."""
+    inst, cost = best.inst, best.cost
+    if len(cost) < 2:
+        return []
+    tokens = np.array([_tokens(inst, s) for s in range(len(cost))])
+    mean = float(inst.scenarios.probability @ tokens)
+    order = np.argsort(-cost, kind="stable")[:WORST]
+    return [
+        {
+            "scenario": inst.scenarios.names[s],
+            "probability": float(inst.scenarios.probability[s]),
+            "cost_usd": float(cost[s]),
+            "over_expected_usd": float(cost[s] - best.expected_usd),
+            "demand_over_mean": float(tokens[s] / mean) if mean > 0 else None,
+            "regret_usd": None if regret is None else regret[inst.scenarios.names[s]],
+        }
+        for s in order
+    ]
+
+
+def _tokens(inst: Instance, s: int) -> float:
+    """All work of a scenario, in tokens; in requests where these have none."""
+    each = inst.workloads.tokens[inst.cells.workload]
+    work = inst.cells.work * multiplier_of(inst, s)
+    return float((work * (each if each.any() else 1.0)).sum())
+
+
+def rows(found: Sequence[Alternative | Flip | Quote | FrontierPoint]) -> list[object]:
+    """As plain JSON values."""
+    return [plain(one) for one in found]

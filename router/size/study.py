@@ -1,0 +1,152 @@
+"""The same question asked of variants of one problem: without an offer, with one signed, at other prices or demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import fsum
+
+import numpy as np
+
+from problems.core.decision import Decision
+from problems.core.instance import Bools, Floats, Instance
+from router.decode import Decoded, cvar, decode
+from router.errors import Infeasible
+from router.plan import CommitmentRow, CostLine, InstanceRow
+from router.size.first_stage import FirstStage, decide
+from router.size.measures import objective
+from router.size.outcomes import costs_of, outcomes
+from solvers import SolveOptions
+
+ROUNDING = 1e-8  # relative: what two solves of one program may differ by
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best plan of a variant: its decision, its cost in each scenario, and its rows."""
+
+    inst: Instance
+    first: FirstStage
+    cost: Floats  # (S,)
+    parts: tuple[Decoded, ...]  # one of all scenarios, or one of each
+    objective_usd: float
+
+    @property
+    def decision(self) -> Decision:
+        return self.first.decision
+
+    @property
+    def expected_usd(self) -> float:
+        return float(self.inst.scenarios.probability @ self.cost)
+
+    @property
+    def cvar_usd(self) -> float:
+        return cvar(self.cost, self.inst.scenarios.probability, self.inst.policy.cvar_level)
+
+    @property
+    def doubt_usd(self) -> float:
+        """By how much the objective may lie above that of the best plan."""
+        gap = max(self.objective_usd - self.first.bound_usd, 0.0)
+        return gap + ROUNDING * abs(self.objective_usd)
+
+    def lines(self) -> tuple[CostLine, ...]:
+        """Expected USD by offer and kind."""
+        if len(self.parts) == len(self.cost) > 1:
+            return expected_lines(self.parts, self.inst.scenarios.probability.tolist())
+        return self.parts[0].cost_lines
+
+    @cached_property
+    def _probability(self) -> dict[str | None, float]:
+        scenarios = self.inst.scenarios
+        found: dict[str | None, float] = {None: 1.0}
+        found.update(zip(scenarios.names, scenarios.probability.tolist(), strict=True))
+        return found
+
+    def weight(self, scenario: str | None) -> float:
+        """Probability of a row's scenario."""
+        return self._probability[scenario]
+
+    def commitments(self, offer: str) -> list[CommitmentRow]:
+        return [row for part in self.parts for row in part.commitments if row.offer == offer]
+
+    def instances(self, offer: str) -> list[InstanceRow]:
+        return [row for part in self.parts for row in part.instances if row.offer == offer]
+
+
+@dataclass(frozen=True)
+class Study:
+    """How each variant is solved."""
+
+    solver: str
+    options: SolveOptions
+    method: str = "auto"
+    workers: int = 1
+
+    def best(self, inst: Instance) -> Best:
+        """Raises Infeasible, NoPlanInTime."""
+        first = decide(inst, self.solver, self.options, method=self.method, workers=self.workers)
+        found = first.found
+        # with all weight on the tail the other scenarios' plans are not the best that the decision allows
+        if found is not None and inst.policy.cvar_weight < 1:
+            decoded = decode(found.encoded, found.point, named=True)
+            cost = decoded.by_scenario
+            parts: tuple[Decoded, ...] = (decoded,)
+        else:
+            planned = outcomes(
+                inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True
+            )
+            parts = tuple(one.decoded for one in planned if one.decoded is not None)
+            cost = costs_of(planned)
+            if not np.isfinite(cost).all():
+                raise Infeasible(next(one.fault for one in planned if one.fault) or "no plan")
+        return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
+
+    def try_best(self, inst: Instance) -> Best | None:
+        """None where no plan keeps every promise."""
+        try:
+            return self.best(inst)
+        except Infeasible:
+            return None
+
+    def alone(self) -> Study:
+        """The same in one process, for what is spread over processes itself."""
+        return replace(self, workers=1)
+
+
+def only(inst: Instance, offer: int) -> Bools:
+    """(O,) one offer marked."""
+    return np.asarray(np.arange(len(inst.offers.names)) == offer)
+
+
+def without(inst: Instance, which: Bools) -> Instance:
+    """The problem with some offers (O,) not on the table."""
+    permitted = inst.workloads.permitted & ~which[None, :]
+    return replace(inst, workloads=replace(inst.workloads, permitted=permitted))
+
+
+def signing(inst: Instance, offer: int) -> Instance:
+    """The problem with an offer signed whatever it is worth."""
+    return replace(inst, must_sign=only(inst, offer))
+
+
+def priced(inst: Instance, offer: int, multiple: float) -> Instance:
+    """The problem with an offer's prices multiplied."""
+    price = inst.scenarios.price.copy()
+    price[:, offer] *= multiple
+    return replace(inst, scenarios=replace(inst.scenarios, price=price))
+
+
+def grown(inst: Instance, factor: float) -> Instance:
+    """The problem with all demand multiplied."""
+    return replace(inst, scenarios=replace(inst.scenarios, demand=inst.scenarios.demand * factor))
+
+
+def expected_lines(parts: Sequence[Decoded], probability: Sequence[float]) -> tuple[CostLine, ...]:
+    """Expected USD by offer and kind, of one plan per scenario."""
+    money: dict[tuple[str | None, str], list[float]] = {}
+    for part, p in zip(parts, probability, strict=True):
+        for line in part.cost_lines:
+            money.setdefault((line.offer, line.kind), []).append(p * line.usd)
+    keys = sorted(money, key=lambda key: (key[0] is None, key[0] or "", key[1]))
+    return tuple(CostLine(offer, kind, fsum(money[offer, kind])) for offer, kind in keys)
