@@ -252,7 +252,7 @@ def test_the_interval_is_students() -> None:
 def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     """Cost of each: 0.6 · v + 1.5 · max(demand − v, 0), v as committed; mean, interval and tail follow."""
     made = load(newsvendor(count=200, reduce_to=15))
-    plan = size(made, how=SizeOptions(fresh=100, fresh_seed=3))
+    plan = size(made, how=SizeOptions(out_of_sample=100, seed=3))
     told = plan.extra["sizing"]["out_of_sample"]
     (contract,) = plan.contracts
     committed = contract.committed_tokens_per_month
@@ -282,7 +282,7 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
             seed=7,
         )
     )
-    plan = size(made, how=SizeOptions(measures=False, fresh=40))
+    plan = size(made, how=SizeOptions(measures=False, out_of_sample=40, seed=1))
     told = plan.extra["sizing"]["out_of_sample"]
     most = drawn(made).multiplier.max()
     beyond = fresh(made, 40, 1).multiplier[:, 0] > most
@@ -296,7 +296,7 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
 def test_listed_scenarios_cannot_be_drawn_afresh() -> None:
     made = problem(hourly(1e6), api("a", 1), scenarios=[{"name": "s", "probability": 1}])
     with pytest.raises(InputError, match="no generator"):
-        size(load(made), how=SizeOptions(fresh=10))
+        size(load(made), how=SizeOptions(out_of_sample=10))
 
 
 # ---------------------------------------------------------------- the shipped year
@@ -308,7 +308,7 @@ def test_the_shipped_year_in_small() -> None:
     assert made.scenarios.generate.count == 1000  # type: ignore[union-attr]
     few = made.scenarios.generate.model_copy(update={"count": 100, "reduce_to": 8})  # type: ignore[union-attr]
     small = made.model_copy(update={"scenarios": made.scenarios.model_copy(update={"generate": few})})  # type: ignore[union-attr]
-    plan = size(small, how=SizeOptions(fresh=60))
+    plan = size(small, how=SizeOptions(out_of_sample=60))
     assert plan.ok
     assert plan.gap <= 1e-6
     sizing = plan.extra["sizing"]

@@ -17,11 +17,13 @@ the history's mean cycle, or day and week would count twice. Work with a window 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from router.errors import InputError, Issue
+from router.fingerprint import trace_path
 from router.scenarios.bootstrap import Bootstrap, bootstrap_over, clock_h
 from router.scenarios.history import History, read_history
 from router.scenarios.reduce import reduce_to
@@ -59,13 +61,13 @@ class Drawn:
 def drawn(problem: Problem) -> Drawn:
     """The scenarios that a problem asks to generate, reduced as it says. Raises InputError."""
     generate = _generate(problem)
-    return _drawn(problem, generate, generate.count, generate.reduce_to, (generate.seed, PLANNED), "s")
+    return _drawn(_asked(problem), generate.count, generate.reduce_to, (generate.seed, PLANNED), "s")
 
 
 def fresh(problem: Problem, count: int, seed: int) -> Drawn:
     """Scenarios of the same generator that no plan has seen, all equally probable. Raises InputError."""
     generate = _generate(problem)
-    return _drawn(problem, generate, count, None, (generate.seed, AFRESH, seed), "f")
+    return _drawn(_asked(problem), count, None, (generate.seed, AFRESH, seed), "f")
 
 
 def kind_of(workload: Workload) -> Kind:
@@ -83,10 +85,32 @@ def _generate(problem: Problem) -> Generate:
     return problem.scenarios.generate
 
 
-def _drawn(
-    problem: Problem, generate: Generate, count: int, keep: int | None, key: tuple[int, ...], letter: str
-) -> Drawn:
+@dataclass(frozen=True)
+class _Asked:
+    """A problem, equal to any that would draw the same."""
+
+    problem: Problem = field(compare=False)
+    horizon: Horizon = field(compare=False)
+    content: tuple[object, ...]
+
+
+def _asked(problem: Problem) -> _Asked:
+    generate = _generate(problem)
     horizon = recorded(problem).problem.horizon  # a trace may say when it starts
+    path = None if generate.history is None else trace_path(problem, generate.history)
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path is not None and path.is_file() else None
+    kinds = frozenset(kind_of(workload) for workload in problem.workloads)
+    return _Asked(
+        problem, horizon, (generate.model_dump_json(), horizon.model_dump_json(), kinds, path, stamp)
+    )
+
+
+@lru_cache(
+    maxsize=2
+)  # planning, stating and checking ask for the same draw, of a year of hours a matter of seconds
+def _drawn(asked: _Asked, count: int, keep: int | None, key: tuple[int, ...], letter: str) -> Drawn:
+    problem, horizon = asked.problem, asked.horizon
+    generate = _generate(problem)
     history = None if generate.history is None else read_history(problem, generate.history)
     blocks = None if history is None else bootstrap_over(horizon, history)
     shape = np.ones((count, horizon.periods))
@@ -162,7 +186,9 @@ def rounded(values: Floats) -> Floats:
     with np.errstate(divide="ignore"):
         power = np.where(values > 1e-290, np.floor(np.log10(values)), 0.0)  # none is smaller, but 0
     scale = 10.0 ** (DIGITS - 1 - power)
-    return np.asarray(np.round(values * scale) / scale)
+    made = np.asarray(np.round(values * scale) / scale)
+    made.setflags(write=False)  # kept, and shared
+    return made
 
 
 def _notes(
