@@ -28,6 +28,7 @@ from router.commands import (
     reference,
     reoptimise,
     simulate,
+    size,
 )
 from router.errors import InputError, RouterError
 
@@ -46,6 +47,7 @@ def cli() -> None:
 for command in (
     planning.solve,
     planning.compare,
+    size.size,
     explain.explain,
     plans.verify,
     simulate.simulate,

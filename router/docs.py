@@ -39,6 +39,7 @@ ORDER = (
     "diversity",
     "survival",
     "budget",
+    "signing",
     "pricing",
 )
 

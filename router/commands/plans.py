@@ -63,9 +63,9 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
         check_writable(output)
     made = read_plan(plan)
     if form == "table" and output is None and not machine:
-        from router.report import plan_report
+        from router.report import report_of
 
-        say_report(plan_report(made))
+        say_report(report_of(made))
         return
     text = _in_form(made, "json" if machine else form, table)
     if output is None:
@@ -107,7 +107,7 @@ def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
 
 
 def _in_form(plan: Plan, form: str, table: str | None) -> str:
-    from router.report import TABLES, plan_report, to_csv, to_markdown, to_text
+    from router.report import TABLES, report_of, to_csv, to_markdown, to_text
 
     if form == "csv":
         if table is not None and table not in TABLES:
@@ -115,7 +115,7 @@ def _in_form(plan: Plan, form: str, table: str | None) -> str:
         return to_csv(plan, table or TABLES[0])
     writers: dict[str, Any] = {
         "json": lambda: plan.to_json(),
-        "markdown": lambda: to_markdown(plan_report(plan)),
-        "table": lambda: to_text(plan_report(plan)),
+        "markdown": lambda: to_markdown(report_of(plan)),
+        "table": lambda: to_text(report_of(plan)),
     }
     return str(writers[form]())

@@ -1,6 +1,6 @@
 """Plans, comparisons and verdicts in words and tables: pure text out.
 
-plan_report, comparison_report, verification_report, difference_report     what is said
+plan_report, sizing_report, comparison_report, verification_report, …    what is said
 to_text, to_markdown, to_csv                                                in which form
 """
 
@@ -10,6 +10,7 @@ from router.report.document import Column, Report, Table
 from router.report.markdown import to_markdown, to_markdown_table
 from router.report.plan import plan_report
 from router.report.reoptimise import history_report, result_report
+from router.report.sizing import report_of, sizing_report
 from router.report.table_csv import TABLES, to_csv
 from router.report.text import to_text
 
@@ -22,7 +23,9 @@ __all__ = [
     "difference_report",
     "history_report",
     "plan_report",
+    "report_of",
     "result_report",
+    "sizing_report",
     "to_csv",
     "to_markdown",
     "to_markdown_table",

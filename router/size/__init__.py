@@ -5,6 +5,7 @@
 The same families as for one certain future, with a scenario axis; nothing here is a second model.
 """
 
+from router.size.given import Order, orders_of
 from router.size.run import SizeOptions, size
 
-__all__ = ["SizeOptions", "size"]
+__all__ = ["Order", "SizeOptions", "orders_of", "size"]

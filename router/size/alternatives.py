@@ -64,19 +64,19 @@ def weigh(study: Study, best: Best) -> Weighed:
     left = [int(o) for o in quotes if inst.offers.names[o] not in names]
     tasks = [_Variant(study.alone(), without(inst, only(inst, o))) for o in taken]
     tasks += [_Variant(study.alone(), signing(inst, o)) for o in left]
-    if len(taken) > 1:
+    if many := bool(taken) and len(quotes) > 1:
         tasks.append(_Variant(study.alone(), without(inst, quoted(inst))))
     found = spread(_Variant.run, tasks, study.workers)
     losing = dict(zip(taken, found, strict=False))
     gaining = dict(zip(left, found[len(taken) :], strict=False))
-    nothing = found[-1] if len(taken) > 1 else next(iter(losing.values()), None)
+    nothing = found[-1] if many else next(iter(losing.values()), None)
     return Weighed(losing, gaining, nothing)
 
 
 def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, ...]:
     """The nearest in cost, at most so many, each advice once."""
     inst = best.inst
-    named = [("nothing signed", weighed.nothing)]
+    named: list[tuple[str, Best | None]] = [("nothing signed", weighed.nothing)]
     named += [(f"without {inst.offers.names[o]}", one) for o, one in weighed.losing.items()]
     named += [(f"with {inst.offers.names[o]}", one) for o, one in weighed.gaining.items()]
     seen: set[Advice] = {advice(inst, best.decision)}

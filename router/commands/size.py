@@ -1,0 +1,132 @@
+"""`router size`: what to commit, to whom, for how long, before demand is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from router.commands.options import (
+    json_option,
+    output_option,
+    problem_argument,
+    problem_file,
+    search_from,
+    search_options,
+    verbose_option,
+)
+from router.commands.terminal import progress, remark, say, say_report
+
+
+@click.command(short_help="What to sign before demand is known, and what each quote is worth.")
+@problem_argument
+@output_option
+@search_options
+@click.option(
+    "--method",
+    type=click.Choice(("auto", "program", "cuts")),
+    default="auto",
+    show_default=True,
+    help="All scenarios as one program, or one by one with cuts; auto: by size.",
+)
+@click.option(
+    "--evaluate",
+    multiple=True,
+    metavar="OFFER=AMOUNT|FILE",
+    help="Price this commitment beside the best one: 500M a month, 4 instances, yes; or a plan. May be repeated.",
+)
+@click.option(
+    "--frontier",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="N",
+    help="Expected cost against CVaR, at N weights from 0 to 1.",
+)
+@click.option(
+    "--alternatives",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="How many to show; default 3, none where the problem is large.",
+)
+@click.option(
+    "--quotes/--no-quotes",
+    "questions",
+    default=None,
+    help="Walk-away prices, and when the advice flips; default: unless the problem is large.",
+)
+@click.option(
+    "--out-of-sample",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    metavar="N",
+    help="Price what is signed again in N generated scenarios drawn afresh.",
+)
+@click.option(
+    "--measures/--no-measures", default=True, show_default=True, help="WS, EV, EEV, EVPI, VSS and regret."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    default=1,
+    show_default=True,
+    help="Processes that share the scenarios.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(("loky", "dask", "ray")),
+    default="loky",
+    show_default=True,
+    help="Where they run: this machine, or a Dask or Ray cluster.",
+)
+@json_option
+@verbose_option
+def size(
+    file: str | None,
+    output: str | None,
+    method: str,
+    evaluate: tuple[str, ...],
+    frontier: int,
+    alternatives: int | None,
+    questions: bool | None,
+    out_of_sample: int,
+    measures: bool,
+    workers: int,
+    backend: str,
+    machine: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Decide what to sign before demand is known: contracts and their volumes, instances bought ahead, fees.
+
+    The plan is the best over all scenarios of the file, and says what each quote is worth, what the nearest
+    alternatives cost, and at which demand the advice changes. Limits such as --time-limit hold for each search.
+    """
+    file, search = problem_file(file), search_from(**given)
+    from router.output import check_writable, write_text
+    from router.report import sizing_report
+    from router.size import SizeOptions, orders_of
+    from router.size import size as sized
+
+    if output is not None:
+        check_writable(output)
+    how = SizeOptions(
+        method=method,
+        workers=workers,
+        backend=backend,
+        measures=measures,
+        alternatives=alternatives,
+        questions=questions,
+        frontier=frontier,
+        evaluate=orders_of(evaluate),
+        out_of_sample=out_of_sample,
+        seed=search.seed,
+    )
+    with progress("sizing") as doing:
+        plan = sized(file, solver=search.solver, options=search.options(log=verbose), how=how, progress=doing)
+    if output is not None:
+        write_text(output, plan.to_json())
+        remark(f"plan written to {output}")
+    if machine:
+        say(plan.to_json())
+    else:
+        say_report(sizing_report(plan))
