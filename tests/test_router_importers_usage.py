@@ -352,3 +352,14 @@ def test_errors_have_names_for_machines(tmp_path: Path, capsys: pytest.CaptureFi
         read_usage([DATA.parent / "performance" / "vllm.json"])
     with pytest.raises(InputError, match="what came before"):
         read_usage([DATA / "spend_logs.csv", DATA / "focus.csv"])
+
+
+def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "logs.csv"
+    for text in ("0", "1e15", "soon", "nan"):
+        path.write_text(f"request_id,startTime,model,prompt_tokens,completion_tokens\n1,{text},m,5,5\n")
+        with pytest.raises(InputError, match=r"startTime: .*must be a time"):
+            read_usage([path])
+    far = [at(0), dataclasses.replace(at(0), start=7e9, end=7e9)]
+    with pytest.raises(InputError, match="1,000,000 are most"):
+        cut(Reading(far, None), Cut())

@@ -13,6 +13,7 @@ from router.importers.performance.run import Record, json_records, read_text
 
 __all__ = ["Record", "csv_records", "json_records", "moment", "needed", "read_text"]
 
+EARLIEST, LATEST = 3.15e8, 7.258e9  # a time out of these is some other number
 MILLISECONDS_FROM = 1e11  # an epoch above this (year 5138 in seconds) is in milliseconds
 
 
@@ -50,11 +51,12 @@ def moment(record: Record, *path: str) -> float:
         raise record.error(path, "is missing", value)
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
-        return _from_text(record, path, str(value))
-    if not math.isfinite(number):
-        raise record.error(path, "must be a time", value)
-    return number / 1000 if abs(number) > MILLISECONDS_FROM else number
+    except (ValueError, OverflowError):
+        number = _from_text(record, path, str(value))
+    seconds = number / 1000 if abs(number) > MILLISECONDS_FROM else number
+    if not EARLIEST <= seconds <= LATEST:
+        raise record.error(path, "must be a time between 1980 and 2200", value)
+    return seconds
 
 
 def _from_text(record: Record, path: tuple[str, ...], text: str) -> float:

@@ -96,10 +96,14 @@ def picked(name: str, patterns: Sequence[str]) -> bool:
 
 
 def per_million(value: object) -> Decimal | None:
-    """USD per token → per million, exactly as written (2e-06 is 2)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    """USD per token → per million, exactly as written (2e-06 is 2); what is no amount, or below 0, is no price."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return Decimal(str(value)) * 1_000_000
+    try:
+        amount = Decimal(str(value)) * 1_000_000
+    except ArithmeticError:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
 
 
 def _offer(entry: Entry, listing: Listing, rename: Mapping[str, str]) -> dict[str, Any]:

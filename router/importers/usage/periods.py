@@ -20,6 +20,7 @@ from router.importers.usage.reading import MissingUsage, Reading, Row, StaleUsag
 
 WHOLE = 0.95
 LISTED = 6
+MOST = 1_000_000  # periods of a horizon
 
 Kind = tuple[str, ...]
 
@@ -170,6 +171,11 @@ def _grid(reading: Reading, how: Cut, length: float) -> tuple[float, int]:
     periods = math.ceil((end - first) / length - 1e-9)
     if reading.covered is None:  # a request on the stroke of a period belongs to it
         periods = math.floor((end - first) / length + 1e-9) + 1
+    if periods > MOST:
+        rule = f"makes {periods:,} periods of the time from {_time(start, how.timezone)} on, and {MOST:,} are most"
+        raise InputError(
+            Issue(("--period",), rule, hint="look for a time that is wrong, or state --start and --end")
+        )
     if periods <= 0:
         raise MissingUsage(Issue(("--start",), "is after the last record", _time(first, how.timezone)))
     return first, periods

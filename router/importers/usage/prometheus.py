@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
-from router.importers.records import Record
+from router.importers.records import Record, moment
 from router.importers.usage.reading import Reading, Row
 
 NAME = "prometheus"
@@ -162,9 +162,9 @@ def _samples(series: Record) -> Samples:
     for pair in values:
         fields = dict(zip(("time", "value"), pair, strict=False)) if isinstance(pair, list) else {}
         record = Record(fields, series.file, series.line)
-        time, value = record.number("time"), record.number("value")
-        if time is None or (value is None and "value" not in record.values):
+        if len(record.values) != 2:
             raise series.error(("values",), "must be a list of [time, value]", pair)
+        time, value = moment(record, "time"), record.number("value")
         if value is not None:
             found.append((time, value))
     return sorted(found)
