@@ -3,6 +3,7 @@
     1  relax everything but the integers that span the whole span: a bound, and those decisions
     2  window by window: its columns (and continuous spanning ones) free, the past as found, the future as relaxed
     3  the same again over windows shifted by half, keeping only what improves
+    4  the bound lifted by the integers inside each window (solvers.lagrangian)
 
 Every window is a small integer program, exact in itself; what the future holds is in the rows that reach across. Known
 in lot sizing as relax-and-fix, then fix-and-optimise (Pochet and Wolsey 2006, ch. 3.6).
@@ -19,6 +20,7 @@ from solvers.components import Solve, restrict
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
+from solvers.lagrangian import lagrangian_bound, parts_of_steps
 
 COLUMNS = 2_000  # of a window, about
 
@@ -56,15 +58,18 @@ def solve_windows(
         held = spanning.integer
         x[held] = np.round(x[held])
     width = _width(program, step)
+    for_plans = _Share(options, began, FOR_PLANS)
     for shift in (0, width // 2) if only is None and width > 1 else (0,):
         x, failed = _pass(
-            program, step, solve, left, x, width, shift, only, first=shift == 0 and start is None
+            program, step, solve, for_plans, x, width, shift, only, first=shift == 0 and start is None
         )
         if failed is not None:
             return replace(failed, bound=bound, point=None, objective=None)
-        if options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s:
+        if not for_plans.remains():
             break
     objective = program.objective(x)
+    if start is None and objective - bound > options.gap * max(abs(objective), 1e-12):
+        bound = max(bound, _lifted(program, step, solve, left(), width))
     reached = objective - bound <= options.gap * max(abs(objective), 1e-12)
     late = options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if late else Stop.SOLUTION_LIMIT
@@ -76,6 +81,38 @@ def solve_windows(
         nonzeros=program.n_nonzeros,
     )
     return Solution(stop=stop, point=x, objective=objective, bound=bound, stats=stats)
+
+
+FOR_PLANS = 0.6  # of the time left after the relaxation; the rest is for the bound
+
+
+class _Share:
+    """A part of the time that is left, handed out in portions."""
+
+    def __init__(self, options: SolveOptions, began: float, part: float) -> None:
+        self.options = options
+        self.until = None
+        if options.time_limit_s is not None:
+            now = time.perf_counter()
+            self.until = now + max(options.time_limit_s - (now - began), 1.0) * part
+
+    def remains(self) -> bool:
+        return self.until is None or time.perf_counter() < self.until
+
+    def __call__(self, portion: float) -> SolveOptions:
+        if self.until is None:
+            return self.options
+        return replace(self.options, time_limit_s=max((self.until - time.perf_counter()) * portion, 0.3))
+
+
+def _lifted(
+    program: LinearProgram, step: np.ndarray, solve: Solve, options: SolveOptions, width: int
+) -> float:
+    """The bound with every window's integers in it."""
+    relaxed = solve(program.relax(), options)
+    if relaxed.duals is None:
+        return -np.inf
+    return lagrangian_bound(program, parts_of_steps(step, width), relaxed.duals.row, solve, options)
 
 
 def _width(program: LinearProgram, step: np.ndarray) -> int:
@@ -100,7 +137,7 @@ def _pass(  # type: ignore[no-untyped-def]
         if only is not None and not any(begin <= t < begin + width for t in only):
             continue
         columns = np.flatnonzero(inside | free_always)
-        answer = solve(restrict(program, columns, x, by_column), left(2.0 / (len(starts) - i + 1)))
+        answer = solve(restrict(program, columns, x, by_column), left(1.0 / (len(starts) - i)))
         if answer.point is None:
             if first:
                 return x, answer

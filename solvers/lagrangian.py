@@ -1,0 +1,84 @@
+"""A bound from the parts of a long program: rows that reach across time are priced, not kept.
+
+    L(y) = Σ_i (limit of row i on the side of y_i) · y_i + Σ_parts min { (c − Aᵀy) · x : the part's own rows, integers }
+
+For any prices y on the reaching rows, L(y) is no more than the optimum; with y from the relaxation it is no less than
+the relaxation's, and the integers inside each part lift it further (Geoffrion 1974). Parts are solved one by one, and a
+part cut short by time still gives its own bound.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from solvers.components import Solve, restrict
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+
+SPANNING = -1
+
+
+def parts_of_steps(step: np.ndarray, width: int) -> np.ndarray:
+    """(n,) the window of each column; −1 for those that span."""
+    return np.where(step >= 0, step // width, SPANNING)
+
+
+def reaching_rows(program: LinearProgram, part: np.ndarray) -> np.ndarray:
+    """(m,) rows with columns of more than one part."""
+    matrix = program.matrix
+    of_entry = part[matrix.indices]
+    row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
+    low, high = (
+        np.full(program.n_rows, np.iinfo(np.int64).max),
+        np.full(program.n_rows, np.iinfo(np.int64).min),
+    )
+    np.minimum.at(low, row, of_entry)
+    np.maximum.at(high, row, of_entry)
+    return np.asarray(low < high)
+
+
+def lagrangian_bound(
+    program: LinearProgram, part: np.ndarray, row_duals: Floats, solve: Solve, options: SolveOptions
+) -> float:
+    """L(y) with y the duals of the reaching rows; the time of `options` is shared out over the parts.
+
+    A dual whose limit is infinite is taken as 0. A part without a bound of its own contributes that of its relaxation.
+    """
+    reaches = reaching_rows(program, part)
+    y = np.where(reaches, row_duals, 0.0)
+    y = np.where((y > 0) & np.isinf(program.row_lower), 0.0, y)
+    y = np.where((y < 0) & np.isinf(program.row_upper), 0.0, y)
+    side = np.where(y > 0, program.row_lower, program.row_upper)
+    total = program.offset + float((y[y != 0] * side[y != 0]).sum())
+    priced = program.with_cost(program.cost - program.matrix.T @ y)
+    kept = _only_rows(priced, ~reaches)
+    by_column = kept.matrix.tocsc()
+    labels, began = np.unique(part), time.perf_counter()
+    for number, label in enumerate(labels):
+        piece = restrict(kept, np.flatnonzero(part == label), None, by_column)
+        mine = options
+        if options.time_limit_s is not None:
+            left = options.time_limit_s - (time.perf_counter() - began)
+            mine = replace(options, time_limit_s=max(left / (len(labels) - number), 0.05))
+        bound = solve(piece, mine).bound
+        if not np.isfinite(bound) and piece.is_mip:
+            bound = solve(piece.relax(), replace(options, time_limit_s=None)).bound
+        total += bound
+    return total
+
+
+def _only_rows(program: LinearProgram, keep: np.ndarray) -> LinearProgram:
+    rows = np.flatnonzero(keep)
+    return LinearProgram(
+        cost=program.cost,
+        matrix=program.matrix[rows],
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+        col_lower=program.col_lower,
+        col_upper=program.col_upper,
+        integer=program.integer,
+        name=program.name,
+    )
