@@ -1,0 +1,109 @@
+"""What is bought ahead, by name: read from one step's plan, held in the next step's program.
+
+Fees, contracts without a term and counts for the whole horizon are decided at the first step. A term that starts with a
+billing month is decided by the plan in force when the month begins. What is decided is held to the end of its term.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.decision import Decision, decision_of
+from problems.core.encode import Encoded
+from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance
+
+Pool = tuple[str, str | None]  # offer and model
+
+
+@dataclass(frozen=True)
+class Bought:
+    """First-stage decisions by what they are about. Volumes in the contract's own unit a month."""
+
+    signed: dict[tuple[str, int], tuple[float, float]]  # offer and billing month → signed, committed
+    active: dict[str, float]  # offer → its fee is paid
+    held: dict[Pool, tuple[float, float]]  # pool → count for the whole horizon, and of it paid
+    terms: dict[tuple[Pool, int], float]  # pool and billing month → instances bought
+
+
+def bought(encoded: Encoded, point: Floats) -> Bought:
+    """Read from a settled point."""
+    inst, found = encoded.instance, decision_of(encoded, point)
+    names, pools = inst.offers.names, pools_of(inst)
+    starts = _starts(inst)
+    return Bought(
+        signed={
+            key: (float(s), float(c)) for key, s, c in zip(starts, found.signed, found.committed, strict=True)
+        },
+        active={name: float(a) for name, a in zip(names, found.active, strict=True)},
+        held={
+            pool: (float(n), float(paid)) for pool, n, paid in zip(pools, found.held, found.paid, strict=True)
+        },
+        terms={
+            (pool, k): float(count)
+            for pool, row in zip(pools, found.bought, strict=True)
+            for k, count in enumerate(row)
+        },
+    )
+
+
+def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decision:
+    """The same decisions for a program; terms that start at `open_from_h` or later are left open, new ones unsigned."""
+    starts, pools = _starts(inst), pools_of(inst)
+    signed, committed = np.zeros(len(starts)), np.zeros(len(starts))
+    for a, key in enumerate(starts):
+        signed[a], committed[a] = decided.signed.get(key, (0.0, 0.0))
+    count = np.array([decided.terms.get((pool, k), 0.0) for pool in pools for k in range(inst.time.months)])
+    terms = count.reshape(len(pools), inst.time.months)
+    later = np.arange(inst.time.months) * HOURS_PER_MONTH >= open_from_h - 1e-9
+    if len(starts):
+        ahead = later[inst.contracts.start_month] & (inst.contracts.start_month > 0)
+        signed[ahead] = committed[ahead] = np.nan
+    terms[:, later & (np.arange(inst.time.months) > 0)] = np.nan
+    return Decision(
+        signed=signed,
+        committed=committed,
+        active=np.array([decided.active.get(name, 0.0) for name in inst.offers.names]),
+        held=np.array([decided.held.get(pool, (0.0, 0.0))[0] for pool in pools]),
+        paid=np.array([decided.held.get(pool, (0.0, 0.0))[1] for pool in pools]),
+        bought=terms,
+    )
+
+
+def pools_of(inst: Instance) -> list[Pool]:
+    """(offer, model) of each pool; no model where all of the offer's share it."""
+    fleets = inst.fleets
+    offers = fleets.offer[fleets.pool_fleet] if fleets.pools else []
+    return [
+        (inst.offers.names[o], None if m == NONE else inst.models.names[m])
+        for o, m in zip(offers, fleets.pool_model, strict=True)
+    ]
+
+
+def spans_periods(inst: Instance) -> bool:
+    """Whether anything is bought, billed or limited over more than a period, apart from starts."""
+    fleets, policy = inst.fleets, inst.policy
+    return bool(
+        len(inst.contracts.offer)
+        or (inst.offers.fee_usd_per_month > 0).any()
+        or fleets.horizon.any()
+        or (fleets.term_months > 0).any()
+        or (fleets.upfront_usd > 0).any()
+        or np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any()
+        or (inst.time.weight < 1).any()
+    )
+
+
+def memory_h(inst: Instance) -> float:
+    """Hours after which a start no longer matters: it has booted, and may stop."""
+    fleets = inst.fleets
+    return float(np.maximum(fleets.start_h, fleets.min_up_h).max(initial=0.0))
+
+
+def _starts(inst: Instance) -> list[tuple[str, int]]:
+    contracts = inst.contracts
+    return [
+        (inst.offers.names[contracts.offer[b]], int(k))
+        for b, k in zip(contracts.start_contract, contracts.start_month, strict=True)
+    ]
