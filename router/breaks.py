@@ -108,6 +108,7 @@ def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break
         bound_usd=0.0,
         gap=1.0,
         horizon_h=encoded.instance.time.horizon_h,
+        periods=encoded.instance.time.periods,
         cost_lines=decoded.cost_lines,
         routes=decoded.routes,
         instances=decoded.instances,

@@ -146,6 +146,7 @@ class Plan:
     bound_usd: float
     gap: float
     horizon_h: float
+    periods: int
     cost_lines: tuple[CostLine, ...]
     routes: tuple[RouteRow, ...]
     instances: tuple[InstanceRow, ...]

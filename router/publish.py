@@ -53,6 +53,7 @@ def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str
         bound_usd=bound,
         gap=gap_of(decoded.objective_usd, bound),
         horizon_h=encoded.instance.time.horizon_h,
+        periods=encoded.instance.time.periods,
         cost_lines=decoded.cost_lines,
         routes=decoded.routes,
         instances=decoded.instances,

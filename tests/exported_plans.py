@@ -86,6 +86,7 @@ def plan(
         bound_usd=1.0,
         gap=0.0,
         horizon_h=24.0,
+        periods=24,
         cost_lines=(CostLine("acme", "tokens", 1.0),),
         routes=routes,
         instances=instances,

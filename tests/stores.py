@@ -55,6 +55,7 @@ def small_plan(cost: float = 7.0, created: str = "2026-12-01T00:00:00+00:00") ->
         bound_usd=cost,
         gap=0.0,
         horizon_h=1.0,
+        periods=1,
         cost_lines=(CostLine("api", "tokens", cost),),
         routes=(RouteRow("w", "api", "m", 0, None, None, 1.0, 10.0, 100.0, 10.0),),
         instances=(),

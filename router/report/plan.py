@@ -111,8 +111,7 @@ def _cell(row: RouteRow | UnservedRow) -> tuple[int | None, str | None]:
 
 def _instances(plan: Plan) -> Table:
     """Counts by pool over the periods of the plan; the load is averaged by instances."""
-    seen = [row.period for row in plan.routes] + [row.period for row in plan.instances]
-    periods = 1 + max(seen, default=0)
+    periods = plan.periods
     futures = {row.scenario for row in plan.instances} | {row.scenario for row in plan.routes}
     cells = periods * max(len(futures), 1)
     pools: dict[tuple[str, str], list[InstanceRow]] = {}

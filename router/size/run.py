@@ -222,6 +222,7 @@ def _plan(
         bound_usd=bound,
         gap=gap_of(best.objective_usd, bound),
         horizon_h=inst.time.horizon_h,
+        periods=inst.time.periods,
         cost_lines=lines,
         routes=tuple(row for part in parts for row in part.routes),
         instances=tuple(row for part in parts for row in part.instances),

@@ -36,6 +36,7 @@ LARGEST = 1e60
 
 OPTIONAL = (
     "created",
+    "periods",
     "versions",
     "solver",
     "stop",
@@ -43,7 +44,8 @@ OPTIONAL = (
     "verified",
     "notes",
     "sizing",
-    "reoptimise", "running",
+    "reoptimise",
+    "running",
     "drawn",
 )
 LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "commitments", "unserved", "refused")
@@ -66,7 +68,7 @@ def read(plan: object, names: Names, ledger: Ledger) -> PlanRows:
     if not isinstance(plan, Mapping):
         ledger.fault("the plan is not a mapping")
         plan = {}
-    _top(plan, ledger)
+    _top(plan, names, ledger)
     _finite(plan, "", ledger)
 
     def rows[Row](key: str, cls: type[Row]) -> tuple[Row, ...]:
@@ -107,11 +109,13 @@ def read(plan: object, names: Names, ledger: Ledger) -> PlanRows:
     )
 
 
-def _top(plan: Mapping[str, object], ledger: Ledger) -> None:
+def _top(plan: Mapping[str, object], names: Names, ledger: Ledger) -> None:
     for key in plan:
         ledger.require(key in REQUIRED or key in OPTIONAL, f"{key}: no such field of a plan")
     for key in REQUIRED:
         ledger.require(key in plan, f"{key}: missing")
+    if "periods" in plan:
+        ledger.require(plan["periods"] == names.periods, f"periods: {plan['periods']!r} is not {names.periods}")
     if "schema" in plan:
         ledger.require(plan["schema"] == SCHEMA, f"schema: {plan['schema']!r} is not {SCHEMA}")
 
