@@ -67,7 +67,7 @@ def l_shaped(
     cuts = _Cuts(master, probability, risk, groups)
     began = time.perf_counter()
     best_x, best, bound = None, np.inf, -np.inf
-    x, relaxed, rounds = start, True, 0
+    x, tried, relaxed, rounds = start, None, True, 0
     while True:
         rounds += 1
         cost, gradient, least = oracle(x)
@@ -97,8 +97,19 @@ def l_shaped(
             bound, x = max(bound, answer.bound), answer.point[: master.n_columns]
         if best - bound <= options.gap * max(abs(best), 1e-12):
             return TwoStage(Stop.OPTIMAL, best_x, best, bound, rounds)
+        if best_x is not None and not relaxed and np.array_equal(x, tried):
+            return TwoStage(
+                Stop.ITERATION_LIMIT, best_x, best, bound, rounds
+            )  # no cut tells more at this accuracy
+        tried = x
         if options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s:
-            return TwoStage(Stop.TIME_LIMIT, best_x, best, bound, rounds)
+            if best_x is not None or not relaxed:
+                return TwoStage(Stop.TIME_LIMIT, best_x, best, bound, rounds)
+            relaxed = False  # whatever the time: one first stage that can be signed
+            answer = solve_master(program, replace(options, gap=max(options.gap, 0.01)))
+            if answer.point is None:
+                return TwoStage(Stop.TIME_LIMIT, None, np.inf, bound, rounds)
+            x = answer.point[: master.n_columns]
 
 
 RELAXED_ROUNDS = 30
