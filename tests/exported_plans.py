@@ -47,6 +47,7 @@ def plan(
     unserved: Sequence[UnservedRow] = (),
 ) -> Plan:
     """Requests (300 + 100 tokens each) and instance counts by period; everything else is of no matter."""
+    periods = max(len(its) for its in [*requests.values(), *(counts or {}).values()])
     whole = [
         {w: sum(its[t] for (v, _, _), its in requests.items() if v == w) for w, _, _ in requests}
         for t in range(len(next(iter(requests.values()))))
@@ -85,8 +86,8 @@ def plan(
         objective_usd=1.0,
         bound_usd=1.0,
         gap=0.0,
-        horizon_h=24.0,
-        periods=24,
+        horizon_h=float(periods),
+        periods=periods,
         cost_lines=(CostLine("acme", "tokens", 1.0),),
         routes=routes,
         instances=instances,

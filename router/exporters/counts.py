@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from router.exporters.exported import of_scenario, periods_of
+from router.exporters.exported import of_scenario
 from router.plan import Plan
 
 
@@ -22,13 +22,12 @@ class Pool:
         return self.offer if self.model is None else f"{self.offer}/{self.model}"
 
 
-def pools(plan: Plan, scenario: str | None = None, periods: int = 0) -> tuple[Pool, ...]:
-    """Every pool of the plan, 0 where it does not run, over at least so many periods; sorted. Raises InputError."""
+def pools(plan: Plan, scenario: str | None = None) -> tuple[Pool, ...]:
+    """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
     rows = of_scenario(plan, plan.instances, scenario)
-    periods = max(periods, periods_of(plan))
     found: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
-        found.setdefault((row.offer, row.model), [0] * periods)[row.period] = whole(row.count)
+        found.setdefault((row.offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
     ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))
     return tuple(Pool(offer, model, tuple(counts)) for (offer, model), counts in ordered)
 

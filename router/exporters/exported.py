@@ -47,12 +47,6 @@ def belongs(plan: Plan, problem: Problem) -> None:
         raise InputError(Issue(("--problem",), rule, problem.name, "plan again, or name the file as it was"))
 
 
-def periods_of(plan: Plan) -> int:
-    """Periods of the horizon, as far as anything happens in them."""
-    named = [row.period for row in plan.routes] + [row.period for row in plan.instances]
-    return 1 + max(named + [row.period for row in plan.unserved], default=0)
-
-
 def of_scenario[Row](plan: Plan, rows: Sequence[Row], scenario: str | None) -> list[Row]:
     """The rows of one future; a plan for several needs a choice. Raises InputError."""
     named = [cost.name for cost in plan.scenarios]

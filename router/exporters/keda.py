@@ -46,7 +46,7 @@ def keda(
     belongs(plan, problem)
     _check(problem, repeat)
     zone, said = _zone(problem, repeat)
-    found = pools(plan, scenario, problem.horizon.periods)
+    found = pools(plan, scenario)
     names: dict[tuple[str, ...], str] = {
         (pool.offer, pool.model or ""): _deployment(pool, targets) for pool in found
     }

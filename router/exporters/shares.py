@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import fsum
 
 from router.errors import InputError, Issue
-from router.exporters.exported import of_scenario, periods_of
+from router.exporters.exported import of_scenario
 from router.plan import Plan, RouteRow
 from router.schema import Problem
 
@@ -175,6 +175,6 @@ def _dropped(plan: Plan, period: int | None, scenario: str | None) -> list[str]:
 def _check_period(plan: Plan, period: int | None) -> None:
     if period is None:
         return
-    last = periods_of(plan) - 1
+    last = plan.periods - 1
     if not 0 <= period <= last:
         raise InputError(Issue(("--period",), f"must be in 0 … {last}", period))
