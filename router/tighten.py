@@ -6,12 +6,12 @@ import numpy as np
 
 from problems.core.encode import Encoded, Tightened
 from problems.core.instance import Floats
-from problems.core.waiting import Held, Tightening, held
+from problems.core.waiting import Held, Tightening, held, margin_of
 
 
 def short_of_capacity(encoded: Encoded, point: Floats) -> list[tuple[int, Held]]:
     """(scenario, pool in a period) where the load is more than waiting allows under the mix planned."""
-    margin = encoded.instance.policy.wait_margin
+    margin = margin_of(encoded.instance.policy)
     return [
         (view.scenario, one)
         for view, cols in zip(encoded.views, encoded.columns, strict=True)
@@ -40,7 +40,7 @@ def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
 
 def tightened_by(encoded: Encoded, broken: list[tuple[int, Held]]) -> Tightened:
     """What was tightened before, and the broken ones under the mix found."""
-    margin = encoded.instance.policy.wait_margin
+    margin = margin_of(encoded.instance.policy)
     made: dict[int, dict[tuple[int, int], Tightening]] = {
         s: dict(known) for s, known in encoded.tightened.items()
     }

@@ -17,16 +17,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from problems.core.instance import Bools, Floats, Ints
+from problems.core.instance import Bools, Floats, Ints, Policy
 from problems.core.queueing import largest_load, waits_s
 from problems.core.view import View
 
 LARGEST_EXACT = 40  # counts up to here get a 0/1 column each
 MOST_LEVELS = 20_000  # of those columns in all; beyond, tightening takes over
 TOLERANCE = 1e-6
+
+
+class Margin(NamedTuple):
+    """What is planned for beyond the formula, as shares: longer waits, a higher load."""
+
+    wait: float = 0.0
+    load: float = 0.0
+
+
+def margin_of(policy: Policy) -> Margin:
+    """The margins that a policy asks for."""
+    return Margin(policy.wait_margin, policy.load_margin)
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class Mix:
     concurrency: float  # servers per instance
     budget_s: Floats  # (5,) the strictest
 
-    def caps(self, counts: Floats, margin: float) -> Floats:
+    def caps(self, counts: Floats, margin: Margin) -> Floats:
         """The largest load, in instances, of each count."""
         budget = tuple(float(s) for s in self.budget_s)
         at = np.asarray(counts, dtype=float)
@@ -58,7 +71,7 @@ def _caps(
     concurrency: float,
     budget_s: tuple[float, ...],
     counts: bytes,
-    margin: float,
+    margin: Margin,
 ) -> Floats:
     at = np.frombuffer(counts)
     servers = np.floor(at * concurrency + 1e-9)
@@ -67,9 +80,10 @@ def _caps(
         np.full(servers.shape, service_s),
         np.full(servers.shape, variability),
         np.broadcast_to(np.array(budget_s), (*servers.shape, 5)),
-        margin,
+        margin.wait,
     )
-    return np.asarray(np.minimum(load / concurrency, at))
+    promised = np.isfinite(budget_s).any()
+    return np.asarray(np.minimum(load / concurrency, at) / (1.0 + margin.load * promised))
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ def capacity_of(
     waits = waiting_pools(view)
     caps: dict[int, Floats] = {}
     exact, lenient = np.zeros(len(limit), dtype=bool), np.zeros(len(limit), dtype=bool)
-    margin = view.inst.policy.wait_margin
+    margin = margin_of(view.inst.policy)
     for q in np.flatnonzero(waits).tolist():
         counts = np.arange(int(np.ceil(limit[q].max(initial=0.0))) + 2, dtype=float)
         best, lenient[q] = _best_mixes(view, q)
@@ -168,7 +182,7 @@ def serving_need(view: View, load: Floats) -> Floats:
         worst = _worst_mix(view, int(q))
         top = float(load[q].max(initial=0.0))
         counts = np.arange(int(2 * top) + 50, dtype=float)
-        caps = worst.caps(counts, view.inst.policy.wait_margin)
+        caps = worst.caps(counts, margin_of(view.inst.policy))
         at = np.minimum(np.searchsorted(caps, load[q] * (1 - TOLERANCE)), len(counts) - 1)
         need[q] = np.where(load[q] > 0, np.maximum(counts[at], load[q]), 0.0)
     return need
@@ -226,16 +240,17 @@ class Held:
     load: tuple[float, float]  # instances at full availability
     serving: float
 
-    def holds(self, margin: float) -> bool:
+    def holds(self, margin: Margin) -> bool:
         """Whether the load is within what the serving count allows: waiting grows with load, so it is asked there."""
         for mix, load in zip(self.mixes, self.load, strict=True):
-            less = (load - 1e-12) / (1 + TOLERANCE)
-            waits = mix.waits(self.serving, max(less, 0.0)) * (1.0 + margin)
-            if less > self.serving or (np.isfinite(mix.budget_s).any() and (waits > mix.budget_s).any()):
+            promised = np.isfinite(mix.budget_s).any()
+            less = (load - 1e-12) / (1 + TOLERANCE) * (1.0 + margin.load * promised)
+            waits = mix.waits(self.serving, max(less, 0.0)) * (1.0 + margin.wait)
+            if less > self.serving or (promised and (waits > mix.budget_s).any()):
                 return False
         return True
 
-    def tightening(self, margin: float, before: Floats) -> Tightening:
+    def tightening(self, margin: Margin, before: Floats) -> Tightening:
         """Capacity under this mix, no more than was thought before, and the least count that would do."""
         counts = np.arange(before.shape[1], dtype=float)
         caps = np.array([mix.caps(counts, margin) for mix in self.mixes])

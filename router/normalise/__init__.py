@@ -86,6 +86,7 @@ def _policy(problem: Problem) -> Policy:
         max_power_kw=limit(policy.max_power_kw),
         p99_over_mean=policy.p99_over_mean or 0.0,
         wait_margin=policy.wait_margin,
+        load_margin=policy.load_margin,
         charge_in_full=policy.end_of_horizon == "charge_in_full",
         survive_loss_of=policy.survive_loss_of,
         cvar_level=problem.risk.cvar_level,

@@ -85,6 +85,10 @@ class Policy(Strict):
     wait_margin: NonNegative = Field(
         default=0.0, description="Waits are planned longer than the formula says by this share, for bursts"
     )
+    load_margin: NonNegative = Field(
+        default=0.0,
+        description="Waits are planned at a load higher by this share: mends bursts where the formula sees no wait",
+    )
     discount_rate_per_year: NonNegative = Field(
         default=0.0, description="A period's costs weigh (1 + r)^−(hours to its start / 8760)"
     )

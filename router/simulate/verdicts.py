@@ -132,7 +132,8 @@ def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, 
         said.append(f"set policy.wait_margin: {_up(top / formula - 1):g}")
     elif formula <= 0:
         said.append(
-            "set instances.max_utilisation (the formula sees no wait here, and no margin lengthens none)"
+            "set policy.load_margin, or instances.max_utilisation "
+            "(the formula sees no wait here, and no wait_margin lengthens none)"
         )
     return "; or ".join(said) or "more instances, or a looser limit"
 

@@ -12,9 +12,10 @@ or the whole request. What one pool serves in a period is one queue, first come,
 
     mean wait  C · v · S / (c − a)          wait at percentile p  v · S / (c − a) · ln(C / (1 − p)), at least 0
 
-A wait, times 1 + `policy.wait_margin`, may take what the limit leaves above the service latency. Prompt and completion
-engines of a disaggregated entry are two queues in a row, and each may take half of it. M/G/c by Allen and Cunneen
-(Allen, Probability, Statistics and Queueing Theory, 2nd ed. 1990, section 5.3); exact for M/M/c.
+The wait at 1 + `policy.load_margin` times the load, times 1 + `policy.wait_margin`, may take what the limit leaves above
+the service latency. Prompt and completion engines of a disaggregated entry are two queues in a row, and each may take
+half of it. M/G/c by Allen and Cunneen (Allen, Probability, Statistics and Queueing Theory, 2nd ed. 1990, section 5.3);
+exact for M/M/c.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def strictest(budgets: Iterable[Budget], part: float) -> Budget:
 
 def check_waiting(case: Case, pools: Mapping[PoolKey, Pool], flows: Iterable[Flow], ledger: Ledger) -> None:
     """Every promise on the first token and on the whole request holds with its wait."""
-    margin = 1.0 + case.problem.policy.wait_margin
+    policy = case.problem.policy
+    margin, fuller = 1.0 + policy.wait_margin, 1.0 + policy.load_margin
     for key, uses in uses_of(case, flows).items():
         if not any(use.budget for use in uses):
             continue
@@ -142,7 +144,7 @@ def check_waiting(case: Case, pools: Mapping[PoolKey, Pool], flows: Iterable[Flo
         available = 0.0 if instances is None else instances.availability * future.availability_of(key[0])
         serving = pool.usable / available if pool is not None and available > 0 else 0.0
         for queue in queues(uses, serving, available):
-            waits = queue.waits_s(queue.budget, part=1.0 - RELATIVE)
+            waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
             for statistic, budget in queue.budget.items():
                 at = (
                     key[0],
