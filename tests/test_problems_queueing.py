@@ -147,13 +147,13 @@ def test_large_pools_are_used_better():
     """cap(n)/n grows with n, up to 1: what the planner's tightening rests on."""
     mix = Mix(2.0, 0.5, 4.0, np.array([np.inf, np.inf, np.inf, np.inf, 1.0]))
     counts = np.arange(1.0, 200.0)
-    use = mix.caps(counts, 0.0) / counts
+    use = mix.caps(counts) / counts
     assert (np.diff(use) > 0).all()
     assert use[-1] < 1
-    assert (np.diff(mix.caps(counts, 0.0), 2) > -1e-9).all()  # convex in the count
+    assert (np.diff(mix.caps(counts), 2) > -1e-9).all()  # convex in the count
 
 
 def test_a_strict_mean_leaves_nothing():
     mix = Mix(1.0, 1.0, 1.0, np.array([0.0, np.inf, np.inf, np.inf, np.inf]))
-    assert mix.caps(np.array([10.0]), 0.0)[0] == pytest.approx(0.0, abs=1.0)
-    assert mix.waits(10.0, float(mix.caps(np.array([10.0]), 0.0)[0]))[MEAN] == pytest.approx(0.0, abs=1e-300)
+    assert mix.caps(np.array([10.0]))[0] == pytest.approx(0.0, abs=1.0)
+    assert mix.waits(10.0, float(mix.caps(np.array([10.0]))[0]))[MEAN] == pytest.approx(0.0, abs=1e-300)

@@ -37,6 +37,9 @@ class Margin(NamedTuple):
     load: float = 0.0
 
 
+NONE_BEYOND = Margin()
+
+
 def margin_of(policy: Policy) -> Margin:
     """The margins that a policy asks for."""
     return Margin(policy.wait_margin, policy.load_margin)
@@ -51,7 +54,7 @@ class Mix:
     concurrency: float  # servers per instance
     budget_s: Floats  # (5,) the strictest
 
-    def caps(self, counts: Floats, margin: Margin) -> Floats:
+    def caps(self, counts: Floats, margin: Margin = NONE_BEYOND) -> Floats:
         """The largest load, in instances, of each count."""
         budget = tuple(float(s) for s in self.budget_s)
         at = np.asarray(counts, dtype=float)

@@ -12,7 +12,7 @@ or the whole request. What one pool serves in a period is one queue, first come,
 
     mean wait  C · v · S / (c − a)          wait at percentile p  v · S / (c − a) · ln(C / (1 − p)), at least 0
 
-The wait at 1 + `policy.load_margin` times the load, times 1 + `policy.wait_margin`, may take what the limit leaves above
+The wait at 1 + `policy.load_margin` times the load, times 1 + `policy.wait_margin`, may take what limits leave above
 the service latency. Prompt and completion engines of a disaggregated entry are two queues in a row, and each may take
 half of it. M/G/c by Allen and Cunneen (Allen, Probability, Statistics and Queueing Theory, 2nd ed. 1990, section 5.3);
 exact for M/M/c.
