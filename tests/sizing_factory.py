@@ -86,7 +86,8 @@ def _random_offer(rng: Random, name: str, months: int) -> Data:
         overage = rng.choice(("none", "contract"))
         return contract(name, usd, rng.choice((0, 1)), max_tokens_per_month=8 * M, overage=overage)
     if kind == "steps":
-        return contract(name, usd, 2, max_tokens_per_month=8 * M, step_tokens_per_month=2 * M)
+        steps = {"min_usd_per_month": 1, "max_usd_per_month": 6, "step_usd_per_month": 1}
+        return api(name, usd, commitment=steps)
     if kind == "tiers":
         bands = [
             {"from_tokens_per_month": 0, "usd_per_m": 1.2},

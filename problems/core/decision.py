@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.encode import Encoded
-from problems.core.instance import Floats, Ints
+from problems.core.instance import Floats, Instance, Ints
 from solvers import LinearProgram
 
 
@@ -42,6 +42,19 @@ def decision_of(encoded: Encoded, point: Floats) -> Decision:
         paid=_read(first.held.paid[:, 0], point),
         bought=_read(first.bought, point),
     )
+
+
+def with_room(inst: Instance, decision: Decision) -> Instance:
+    """The instance whose programs have room for all that a decision buys, of use there or not."""
+    fleets, months = inst.fleets, inst.time.months
+    if not fleets.pools:
+        return inst
+    room = np.maximum(np.nan_to_num(decision.held), np.nan_to_num(decision.paid))
+    term = fleets.term_months[fleets.pool_fleet]
+    for k in range(months):
+        begun = (np.arange(months) <= k)[None, :] & (np.arange(months)[None, :] > k - term[:, None])
+        room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
+    return replace(inst, room=room if inst.room is None else np.maximum(room, inst.room))
 
 
 def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:

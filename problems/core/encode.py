@@ -101,7 +101,11 @@ def encode(
     limits = [counts.count_limit(view) for view in scenes]
     if inst.fleets.pools:  # what is bought for a term is one number in all futures
         bought = inst.fleets.term_months[inst.fleets.pool_fleet] > 0
-        limits = [np.where(bought[:, None], np.max(limits, axis=0), limit) for limit in limits]
+        ahead = bought | inst.fleets.horizon[inst.fleets.pool_fleet]
+        room = np.where(ahead, 0.0 if inst.room is None else inst.room, 0.0)[:, None]
+        limits = [
+            np.maximum(np.where(bought[:, None], np.max(limits, axis=0), limit), room) for limit in limits
+        ]
     capacities = [
         capacity_of(view, limit, (tightened or {}).get(view.scenario))
         for view, limit in zip(scenes, limits, strict=True)

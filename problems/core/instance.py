@@ -393,6 +393,7 @@ class Instance:
     scenarios: Scenarios
     running: Running | None = None
     must_sign: Bools | None = None  # (O,) a question: offers bought ahead whatever the best plan would do
+    room: Floats | None = None  # (Q,) counts bought ahead that must fit, of use in this future or not
 
     @property
     def paid_before(self) -> Floats:

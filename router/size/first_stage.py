@@ -16,7 +16,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router.decode.settle import settle
-from router.errors import Infeasible, NoPlanInTime
+from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.optimise import Found, optimise
 from router.size.outcomes import chunks, spread
 from solvers import LinearProgram, SolveOptions, Stop
@@ -94,7 +94,8 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         encode(replace(plain, scenarios=inst.scenarios.mean())), solver, replace(options, gap=0.01)
     )
     start = _start(mean.encoded, mean.point, widest, scale)
-    parts = [replace(plain, scenarios=part) for part in chunks(plain, workers)]
+    roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
+    parts = [replace(roomy, scenarios=part) for part in chunks(plain, workers)]
     stamp = uuid.uuid4().hex  # never that of another run on the same cluster
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
@@ -154,7 +155,12 @@ class _Values:
 
     def _build(self, s: int) -> tuple[Recourse, Floats]:
         encoded = encode(replace(self.instance, scenarios=self.instance.scenarios.only(s)), boundary=0.0)
-        return Recourse(encoded.program), own_scale(encoded)
+        scale = own_scale(encoded)
+        if len(scale) != len(self.own):
+            raise SolverFailed(
+                "waiting is written differently in different scenarios, and cuts cannot join them; --method program can"
+            )
+        return Recourse(encoded.program), scale
 
 
 def own_scale(encoded: Encoded) -> Floats:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
-from problems.core.decision import Decision, decision_of
+from problems.core.decision import Decision, decision_of, with_room
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
@@ -81,6 +81,8 @@ def outcomes(
 ) -> list[Outcome]:
     """Every scenario of the instance, in order, under a decision; without one each under its own best."""
     routed = admissible(inst)
+    if decision is not None:
+        inst = with_room(inst, decision)
     tasks = [
         Task(
             replace(inst, scenarios=part), routed, decision, decodes, solver, options, len(inst.scenarios) > 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from problems.core.admissible import admissible
+from problems.core.decision import with_room
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.api import DEFAULT_SOLVER, load
@@ -18,7 +19,7 @@ from router.decode import cvar, refused_rows
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.optimise import optimise
-from router.plan import Plan, ScenarioCost, plain
+from router.plan import CommitmentRow, Plan, ScenarioCost, plain
 from router.publish import checked, gap_of, notes_of, options_of, versions
 from router.schema import Problem
 from router.size.alternatives import Weighed, alternatives, flips, weigh
@@ -156,7 +157,8 @@ class _Sections:
         inst, study = self.best.inst, self.study
         decision = decision_given(inst, self.how.evaluate)
         if not complete(decision):
-            found = optimise(encode(inst), study.solver, study.options, hold=decision)
+            roomy = encode(with_room(inst, decision))
+            found = optimise(roomy, study.solver, study.options, hold=decision)
             decision = settled_decision(found.encoded, found.point)
         tried = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
         cost = costs_of(tried)
@@ -228,7 +230,7 @@ def _plan(
         instances=tuple(row for part in parts for row in part.instances),
         purchases=parts[0].purchases,
         contracts=tuple({row: None for part in parts for row in part.contracts}),
-        commitments=tuple(row for part in parts for row in part.commitments),
+        commitments=_settlements(best),
         unserved=tuple(row for part in parts for row in part.unserved),
         refused=refused_rows(one),
         prices={
@@ -239,3 +241,18 @@ def _plan(
         notes=notes_of(problem),
         extra={"sizing": plain(sizing)},
     )
+
+
+def _settlements(best: Best) -> tuple[CommitmentRow, ...]:
+    """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
+    found = [row for part in best.parts for row in part.commitments]
+    known = {(row.offer, row.month): row for row in found}
+    idle: list[CommitmentRow] = []
+    for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
+        mine = {(row.offer, row.month) for row in part.commitments}
+        idle += [
+            replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
+            for key, row in known.items()
+            if key not in mine
+        ]
+    return (*found, *idle)

@@ -1,0 +1,439 @@
+"""What `router size` advises, with the arithmetic of every figure in view."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from problem_factory import Data, api, by_period, gpu, hourly, load, monthly, problem
+from sizing_factory import MONTH, M, contract, futures, near, section, signed, sized
+
+from router.errors import Infeasible, InputError
+from router.size import SizeOptions, orders_of, size
+from router.verify import verify
+
+METHODS = pytest.mark.parametrize("method", ["program", "cuts"])
+
+
+def article(tokens_m: float, scenarios: list[Data] | None = None, **rest: Any) -> Data:
+    """The article's quote: 0.60 against 1.50 USD per M, at least 10 M tokens a month for 12 months."""
+    offers = [api("on-demand", 1.5), contract("reserved", 0.6, 10, term_months=12)]
+    future = {"scenarios": scenarios} if scenarios else {}
+    return problem(monthly(tokens_m * M), offers, periods=12, period_h=MONTH, **future, **rest)
+
+
+def quote_of(plan: Any, offer: str) -> dict[str, Any]:
+    return dict(next(row for row in section(plan)["quotes"] if row["offer"] == offer))
+
+
+def test_the_articles_quote_breaks_even_at_forty_percent_use() -> None:
+    """5 M a month: reserved 12 · 6 = 72, on demand 12 · 7.5 = 90. 0.60 / 1.50 = 40 %; 5 M · 1.5 / 10 M = 0.75 USD."""
+    plan = sized(article(5), questions=True, alternatives=3, measures=True)
+    assert signed(plan) == {"reserved": 10.0}
+    quote = quote_of(plan, "reserved")
+    assert quote["verdict"] == "sign"
+    assert quote["break_even_use"] == near(0.40)
+    assert quote["expected_use"] == near(0.50)
+    assert quote["worth_usd"] == near(18.0)
+    assert quote["walk_away_multiple"] == near(1.25)
+    assert quote["prices"] == [
+        {"what": "usd_per_m", "model": None, "now_usd": near(0.6), "walk_away_usd": near(0.75)}
+    ]
+    told = section(plan)
+    assert told["alternatives"][0]["what"] == "nothing signed"
+    assert told["alternatives"][0]["more_usd"] == near(18.0)
+    down, up = told["flips"]
+    assert down["at"] == pytest.approx(0.8, rel=0.011)  # 4 M a month: 40 % of the minimum
+    assert down["signs"] == []
+    assert up["at"] is None
+    assert told["vss_usd"] == near(0.0)
+
+
+def test_a_quote_not_worth_its_price() -> None:
+    """3 M a month: 72 against 54; worth it from 54 / 120 M = 0.45 USD per M down, and from 4 M a month up."""
+    plan = sized(article(3), questions=True, alternatives=3)
+    assert signed(plan) == {}
+    quote = quote_of(plan, "reserved")
+    assert quote["verdict"] == "walk away"
+    assert quote["walk_away_multiple"] == near(0.75)
+    assert quote["prices"][0]["walk_away_usd"] == near(0.45)
+    assert quote["break_even_use"] == near(0.40)
+    assert quote["worth_usd"] == near(-18.0)
+    told = section(plan)
+    assert [row["what"] for row in told["alternatives"]] == ["with reserved"]
+    assert told["flips"][1]["at"] == pytest.approx(4 / 3, rel=0.011)
+    assert told["flips"][1]["signs"][0]["offer"] == "reserved"
+
+
+def test_use_above_the_minimum_does_not_move_the_break_even() -> None:
+    """20 M a month: worth signing up to the on-demand price itself, and still from 40 % use of the minimum on."""
+    quote = quote_of(sized(article(20), questions=True), "reserved")
+    assert quote["prices"][0]["walk_away_usd"] == near(1.5)
+    assert quote["break_even_use"] == near(0.40)
+    assert quote["expected_use"] == near(2.0)
+
+
+@METHODS
+def test_two_futures(method: str) -> None:
+    """10 M a month, times 0.2 or 1.2: signed 12 · (6 + 7.2) / 2 = 79.2; on demand 12 · (3 + 18) / 2 = 126.
+
+    Knowing: 12 · (3 + 7.2) / 2 = 61.2. The mean, 7 M: signed, 72; in both futures that is the plan itself. Price at
+    which signing ends: 10.5 = λ · 0.6 · (10 + 12) / 2, so λ = 1.5909.
+    """
+    plan = sized(
+        article(10, futures((0.5, 0.2), (0.5, 1.2))),
+        method=method,
+        measures=True,
+        questions=True,
+        alternatives=1,
+    )
+    told = section(plan)
+    assert plan.cost_usd == near(79.2)
+    assert (told["ws_usd"], told["ev_usd"], told["eev_usd"]) == (near(61.2), near(72.0), near(79.2))
+    assert told["evpi_usd"] == near(18.0)
+    assert told["regret_usd"] == {"s0": near(36.0), "s1": near(0.0)}
+    assert quote_of(plan, "reserved")["walk_away_multiple"] == near(10.5 / 6.6)
+    assert [row["scenario"] for row in told["worst"]] == ["s1", "s0"]
+    assert told["worst"][0]["demand_over_mean"] == near(1.2 / 0.7)
+
+
+def test_dollars_are_halved_towards_the_walk_away_rate() -> None:
+    """At least 6 USD a month at 0.60 buys 10 M; 5 M a month at 1.50 cost 7.5. At a dearer rate 6 USD buy less:
+    5 M at λ · 0.6 cost max(6, 3 λ), which reaches 7.5 at λ = 2.5, the on-demand price itself.
+    """
+    offers = [api("on-demand", 1.5), api("reserved", 0.6, commitment={"min_usd_per_month": 6})]
+    data = problem(monthly(5 * M), offers, period_h=MONTH)
+    quote = quote_of(sized(data, questions=True), "reserved")
+    assert quote["walk_away_multiple"] == pytest.approx(2.5, rel=2e-3)
+    assert quote["worth_usd"] == near(1.5)
+    assert quote["break_even_use"] == near(0.40)  # 10 M bought, 4 M at 1.50 are 6 USD
+
+
+def test_quotes_of_fees_and_of_instances_bought_ahead() -> None:
+    """A fee of 3 a month makes 0.5 of 1.5 USD per M: on 5 M a saving of 5, so worth 2; λ (3 + 2.5) = 7.5.
+
+    An instance serves 1 M an hour at 1 USD; the API asks 2. With 0.75 M an hour it saves 0.5 an hour: break-even use
+    1 / 2, walk away at 1.5 USD an hour.
+    """
+    fee = api("club", 0.5, fee_usd_per_month=3)
+    plan = sized(problem(monthly(5 * M), [api("rest", 1.5), fee], period_h=MONTH), questions=True)
+    quote = quote_of(plan, "club")
+    assert (quote["verdict"], quote["worth_usd"]) == ("sign", near(2.0))
+    assert quote["walk_away_multiple"] == near(7.5 / 5.5)
+    ahead = gpu("own", 1.0, 1.0, resize="horizon")
+    plan = sized(problem(hourly(0.75 * M), [api("rest", 2.0), ahead], periods=4), questions=True)
+    quote = quote_of(plan, "own")
+    assert signed(plan) == {"own": 1.0}
+    assert quote["break_even_use"] == near(0.5)
+    assert quote["expected_use"] == near(0.75)
+    assert quote["prices"] == [
+        {"what": "usd_per_h", "model": None, "now_usd": 1.0, "walk_away_usd": near(1.5)}
+    ]
+
+
+def test_a_quote_that_nothing_can_replace_is_needed() -> None:
+    plan = sized(problem(monthly(5 * M), [contract("only", 0.6, 10)], period_h=MONTH), questions=True)
+    quote = quote_of(plan, "only")
+    assert (quote["verdict"], quote["walk_away_multiple"], quote["worth_usd"]) == ("needed", None, None)
+
+
+def test_a_quote_that_serves_nothing_is_never_taken() -> None:
+    other = {
+        **contract("other", 0.6, 10),
+        "models": {"n": {"prompt_usd_per_m": 0.6, "completion_usd_per_m": 0.6}},
+    }
+    plan = sized(problem(monthly(5 * M), [api("rest", 1.5), other], period_h=MONTH), questions=True)
+    assert quote_of(plan, "other")["verdict"] == "never"
+
+
+# tiers and units
+
+
+@METHODS
+def test_incremental_bands_where_the_plain_program_is_too_cheap(method: str) -> None:
+    """1.00 up to 10 M, then 0.40; elsewhere 0.80. Of 20 M: 10 + 4 = 14 against 16. Of 5 M: 5 against 4.
+
+    Without the order of bands all of it would cost 0.40: 8 and 2.
+    """
+    bands = [
+        {"from_tokens_per_month": 0, "usd_per_m": 1.0},
+        {"from_tokens_per_month": 10e6, "usd_per_m": 0.4},
+    ]
+    tiered = {"name": "tiered", "models": {"m": {}}, "commitment": {"tiers": bands}}
+    data = problem(
+        monthly(10 * M),
+        [tiered, api("rest", 0.8)],
+        period_h=MONTH,
+        scenarios=futures((0.5, 2.0), (0.5, 0.5)),
+    )
+    plan = sized(data, method=method)
+    assert [row.cost_usd for row in plan.scenarios] == [near(14.0), near(4.0)]
+
+
+@METHODS
+def test_buying_up_into_a_band(method: str) -> None:
+    """1.00 per M below 10 M, 0.50 on all from 10 M on; elsewhere 2.00. 6 M: 10 M bought for 5.00 beats 6.00.
+    4 M: 4.00. The plain program says 3.00 and 2.00.
+    """
+    bands = [
+        {"from_tokens_per_month": 0, "usd_per_m": 1.0},
+        {"from_tokens_per_month": 10e6, "usd_per_m": 0.5},
+    ]
+    tiered = {
+        "name": "tiered",
+        "models": {"m": {}},
+        "commitment": {"tiers": bands, "tier_kind": "all_units"},
+    }
+    data = problem(
+        monthly(2 * M),
+        [tiered, api("rest", 2.0)],
+        period_h=MONTH,
+        scenarios=futures((0.5, 3.0), (0.5, 2.0)),
+    )
+    plan = sized(data, method=method)
+    assert [row.cost_usd for row in plan.scenarios] == [near(5.0), near(4.0)]
+
+
+@METHODS
+def test_provisioned_units_whose_minimum_is_no_multiple_of_the_step(method: str) -> None:
+    """0, 5, 7, 9 … units of 1 M tokens an hour at 1 USD, the API at 3; 3 M or 6.5 M an hour.
+
+    0: 3 · (3 + 6.5) / 2 = 14.25;  5: 5 + 3 · 1.5 / 2 = 7.25;  7: 7.00.  Six, which is not sold, would cost 6.75.
+    """
+    units = gpu("units", 1.0, 1.0, resize="horizon", min=5, step=2)
+    data = problem(hourly(M), [units, api("rest", 3.0)], scenarios=futures((0.5, 3.0), (0.5, 6.5)))
+    plan = sized(data, method=method)
+    assert signed(plan) == {"units": 7.0}
+    assert plan.cost_usd == near(7.0)
+
+
+def test_a_spend_sold_in_steps() -> None:
+    """Steps of 3 USD a month at 0.50 per M: 0, 6 or 12 M and no more; 1.50 on demand, demand 1 … 10 M alike.
+
+    6 M: 3 + 1.5 · 1.0 = 4.50;  12 M: 6.00;  none: 1.5 · 5.5 = 8.25. The best of any size is 7 M (P(D > 7) < 1/3): 4.40.
+    """
+    spend = {"min_usd_per_month": 0, "max_usd_per_month": 9, "step_usd_per_month": 3, "overage": "none"}
+    stated = [(0.1, float(d)) for d in range(1, 11)]
+    offers = [api("spend", 0.5, commitment=spend), api("rest", 1.5)]
+    plan = sized(problem(monthly(M), offers, period_h=MONTH, scenarios=futures(*stated)))
+    assert signed(plan) == {"spend": near(3.0)}
+    assert plan.cost_usd == near(4.5)
+
+
+# terms, end dates, discounting
+
+
+@METHODS
+def test_overlapping_terms_of_12_and_36_months(method: str) -> None:
+    """1 M an hour for 36 months, 2 M in the second year. An instance for a year at 1.00 USD an hour, for three at 0.70.
+
+    One for three years and one for the second year: 730 · (36 · 0.7 + 12) = 27,156. Two for three years: 36,792;
+    years alone, 4: 35,040.
+    """
+    demand = [MONTH * M * (2 if 12 <= k < 24 else 1) for k in range(36)]
+    offers = [
+        gpu("year", 1.0, 1.0, term_months=12),
+        gpu("three-years", 0.7, 1.0, term_months=36),
+        api("rest", 50.0),
+    ]
+    data = problem(
+        by_period(demand),
+        offers,
+        periods=36,
+        period_h=MONTH,
+        scenarios=futures((0.5, 1.0), (0.5, 0.4)),
+    )
+    plan = sized(data, method=method)
+    assert plan.cost_usd == near(27_156)
+    bought = {(row.offer, row.month): row.count for row in plan.purchases}
+    assert bought == {("three-years", 0): 1.0, ("year", 12): 1.0}
+
+
+def test_terms_of_one_offer_overlap() -> None:
+    """12 months bought in month 0 and in month 6: two in months 6 to 11, one before and after."""
+    demand = [MONTH * M * (2 if 6 <= k < 12 else 1) for k in range(18)]
+    data = problem(
+        by_period(demand),
+        [gpu("year", 1.0, 1.0, term_months=12), api("rest", 50.0)],
+        periods=18,
+        period_h=MONTH,
+    )
+    plan = sized(data)
+    assert {(row.month, row.count) for row in plan.purchases} == {(0, 1.0), (6, 1.0)}
+    assert plan.cost_usd == near(24 * MONTH)
+    assert [(row["start_month"], row["end_month"]) for row in section(plan)["sign"]] == [(0, 12), (6, 18)]
+
+
+def test_contracts_of_shorter_terms_start_when_they_pay() -> None:
+    """Nothing in months 0 and 1, then 8 M: 6 USD for 10 M against 12. A term of 2 months from month 2 on."""
+    short = contract("short", 0.6, 10, term_months=2)
+    data = problem(by_period([0.0, 0.0, 8 * M, 8 * M]), [short, api("rest", 1.5)], periods=4, period_h=MONTH)
+    plan = sized(data)
+    assert [(row["start_month"], row["end_month"]) for row in section(plan)["sign"]] == [(2, 4)]
+    assert plan.cost_usd == near(12.0)
+
+
+def test_a_signed_contract_is_sunk_and_ends() -> None:
+    """10 M a month at 0.60 signed until the end of month 2 of 4; 2 M a month cost 3 on demand: 6 + 6, then 3 + 3."""
+    old = contract("old", 0.6, 10, signed=True, signed_until="2027-03-02T20:00:00", term_months=12)
+    data = problem(
+        monthly(2 * M),
+        [old, api("rest", 1.5)],
+        periods=4,
+        period_h=MONTH,
+        horizon={"start": "2027-01-01T00:00:00"},
+    )
+    plan = sized(data, questions=True, alternatives=3)
+    assert plan.cost_usd == near(18.0)
+    assert section(plan)["sign"] == []
+    assert section(plan)["quotes"] == []  # what is signed is no quote
+    assert [(row.signed_by, row.end_month) for row in plan.contracts] == [("before", 2)]
+
+
+def test_what_is_owed_past_the_horizon_is_said() -> None:
+    """12 months signed in a horizon of 2: 10 months of 6 USD are still to come."""
+    data = problem(monthly(8 * M), article(8)["offers"], periods=2, period_h=MONTH)
+    row = section(sized(data))["sign"][0]
+    assert (row["start_month"], row["end_month"]) == (0, 12)
+    assert row["beyond_horizon_usd"] == near(60.0)
+
+
+def test_discounting() -> None:
+    """6 USD a month for a year at 10 %: each month's bill weighs 1.1^(−730 k / 8760)."""
+    plan = sized(article(8, policy={"discount_rate_per_year": 0.10}), questions=True)
+    weight = sum(1.1 ** (-730 * k / 8760) for k in range(12))
+    assert plan.cost_usd == near(6 * weight)
+    quote = quote_of(plan, "reserved")
+    assert quote["walk_away_multiple"] == near(2.0)  # both sides are discounted alike
+    assert quote["break_even_use"] == near(0.40)
+
+
+# where the plan for the mean fails, and other people's commitments
+
+
+def test_the_plan_for_the_mean_fails_in_a_named_future() -> None:
+    """Own instances alone: two for the mean, three for the peak."""
+    data = problem(
+        hourly(M), [gpu("own", 1.0, 1.0, resize="horizon")], scenarios=futures((0.5, 1.0), (0.5, 3.0))
+    )
+    plan = sized(data, measures=True)
+    told = section(plan)
+    assert signed(plan) == {"own": 3.0}
+    assert told["ev_usd"] == near(2.0)
+    assert (told["eev_usd"], told["vss_usd"], told["eev_fails_in"]) == (None, None, ["s1"])
+
+
+def test_no_plan_for_a_future_is_infeasible() -> None:
+    data = problem(
+        hourly(M),
+        [gpu("own", 1.0, 1.0, resize="horizon", max=2)],
+        scenarios=futures((0.5, 1.0), (0.5, 3.0)),
+    )
+    for method in ("program", "cuts"):
+        with pytest.raises(Infeasible):
+            sized(data, method=method)
+
+
+@pytest.mark.parametrize(
+    ("given", "usd"),
+    [
+        ("volume=6M", 5.70),
+        ("volume=4M", 0.7 * 4 + 1.5 * 2.1),
+        ("volume=10M", 7.0),
+    ],
+)
+def test_the_buyers_own_commitment(given: str, usd: float) -> None:
+    """Demand 1 … 10 M alike, 0.70 against 1.50: 0.7 · v + 1.5 · E[(D − v)⁺]; E = 2.1 at 4, 1 at 6, 0 at 10."""
+    volume = contract("volume", 0.7, 0, max_tokens_per_month=12 * M, overage="none")
+    stated = [(0.1, float(d)) for d in range(1, 11)]
+    data = problem(monthly(M), [volume, api("rest", 1.5)], period_h=MONTH, scenarios=futures(*stated))
+    told = section(sized(data, evaluate=orders_of([given])))["evaluated"]
+    assert told["expected_usd"] == near(usd)
+    assert told["more_usd"] == pytest.approx(usd - 5.70, abs=1e-6)
+    assert told["signs"][0]["offer"] == "volume"
+
+
+def test_a_plan_is_a_commitment_to_evaluate(tmp_path: Path) -> None:
+    """The plan of one future, priced in two: instances, a contract and a fee are read from it."""
+    offers = [
+        gpu("own", 1.0 / MONTH, 1.0 / MONTH, resize="horizon"),
+        contract("reserved", 0.6, 2),
+        api("club", 0.5, fee_usd_per_month=0.1),
+    ]
+    plain = problem(monthly(4 * M), offers, period_h=MONTH)
+    first = sized(plain)
+    path = tmp_path / "plan.json"
+    path.write_text(first.to_json(), encoding="utf-8")
+    two = {**plain, "scenarios": futures((0.5, 1.0), (0.5, 1.0))}
+    told = section(sized(two, evaluate=orders_of([str(path)])))["evaluated"]
+    assert told["expected_usd"] == near(first.cost_usd)
+    assert told["more_usd"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_commitment_that_fails_says_where() -> None:
+    data = problem(
+        hourly(M), [gpu("own", 1.0, 1.0, resize="horizon")], scenarios=futures((0.5, 1.0), (0.5, 3.0))
+    )
+    told = section(sized(data, evaluate=orders_of(["own=1"])))["evaluated"]
+    assert (told["expected_usd"], told["fails_in"]) == (None, ["s1"])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("nobody=1", "no such offer"),
+        ("reserved=5M", "no more and no less"),
+        ("reserved@2=yes", "cannot be signed from month 2"),
+        ("reserved@0=yes", "months count from 1"),
+        ("volume=9M", "between"),
+        ("spend=3", "multiples of"),
+        ("own=3", "in steps of 2"),
+        ("own:other=5", "runs no other"),
+        ("rest=1M", "sells nothing of the kind ahead"),
+        ("reserved=some", "OFFER=AMOUNT"),
+        ("no-such-file.json", "cannot be read"),
+    ],
+)
+def test_commitments_that_are_not_sold(text: str, rule: str) -> None:
+    offers = [
+        contract("reserved", 0.6, 10),
+        contract("volume", 0.7, 2, max_tokens_per_month=8 * M),
+        api(
+            "spend", 0.7, commitment={"min_usd_per_month": 2, "max_usd_per_month": 8, "step_usd_per_month": 2}
+        ),
+        gpu("own", 1.0, 1.0, resize="horizon", min=2, step=2),
+        api("rest", 1.5),
+    ]
+    with pytest.raises(InputError, match=rule):
+        sized(problem(monthly(M), offers, periods=2, period_h=MONTH), evaluate=orders_of([text]))
+
+
+def test_one_certain_future_is_sized_too() -> None:
+    """No scenarios in the file: the same plan as `solve`, with the same rows."""
+    plan = sized(article(5), measures=True)
+    assert plan.scenarios == ()
+    assert {row.scenario for row in plan.routes} == {None}
+    assert section(plan)["worst"] == []
+
+
+def test_verify_checks_a_sized_plan_scenario_by_scenario() -> None:
+    """A plan whose second future is short-changed fails, in whichever row the fault is."""
+    data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
+    plan = sized(data).to_dict()
+    assert verify(load(data), plan).ok
+    for table, field in (("routes", "share"), ("commitments", "billed_usd"), ("scenarios", "cost_usd")):
+        broken = json.loads(json.dumps(plan))
+        at = next(i for i, row in enumerate(broken[table]) if row.get("scenario", row.get("name")) == "s1")
+        broken[table][at][field] *= 0.9
+        assert not verify(load(data), broken).ok, table
+
+
+def test_large_problems_are_asked_less_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.size.run.QUICK", 1)
+    plain = size(load(article(5)), how=SizeOptions(measures=False))
+    assert "quotes" not in section(plain)
+    asked = size(load(article(5)), how=SizeOptions(measures=False, questions=True, alternatives=2))
+    assert section(asked)["quotes"]
+    assert section(asked)["alternatives"]
