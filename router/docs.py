@@ -37,6 +37,7 @@ ORDER = (
     "tiers",
     "linking",
     "diversity",
+    "churn",
     "survival",
     "budget",
     "signing",
