@@ -67,7 +67,7 @@ def _work(job: Job, journal: Journal) -> Result:
     return result
 
 
-def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result | RouterError], None]) -> None:
+def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result | Exception], None]) -> None:
     """Run now and every `every_s` seconds, on the beat, until SIGTERM or SIGINT; a run that fails ends only itself."""
     stop = threading.Event()
 
@@ -80,7 +80,7 @@ def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result |
         while not stop.is_set():
             try:
                 tell(once(job, journal))
-            except RouterError as error:
+            except Exception as error:  # a bug of ours is told, and the next run may do
                 tell(error)
             missed = int((time.monotonic() - beat) // every_s)
             beat += (missed + 1) * every_s

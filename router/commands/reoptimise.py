@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -136,22 +137,10 @@ def _single(job: Job, journal: Journal, machine: bool, detailed: bool, once: Any
     return CHANGED if detailed and result.changed else 0
 
 
-def _tell(told: Result | RouterError, journal: Journal, machine: bool) -> None:
+def _tell(told: Result | Exception, journal: Journal, machine: bool) -> None:
     """A result on stdout, an error on stderr."""
-    if isinstance(told, RouterError):
-        if journal.as_json:
-            issues = [issue.as_dict() for issue in told.issues] if isinstance(told, InputError) else []
-            kind = type(told).__name__
-            journal(
-                "run failed",
-                level="error",
-                kind=kind,
-                exit_code=told.exit_code,
-                message=str(told),
-                issues=issues,
-            )
-        else:
-            remark(f"Error: {told}")
+    if isinstance(told, Exception):
+        _tell_error(told, journal)
         return
     if machine:
         say_json(_document(told))
@@ -159,6 +148,22 @@ def _tell(told: Result | RouterError, journal: Journal, machine: bool) -> None:
         from router.report import result_report
 
         say_report(result_report(told))
+
+
+def _tell_error(error: Exception, journal: Journal) -> None:
+    """In the loop a bug is told with its traceback, for the next run may do."""
+    message, code = str(error), error.exit_code if isinstance(error, RouterError) else 1
+    if not isinstance(error, RouterError):
+        at = "".join(traceback.format_exception(error))
+        message = (
+            f"unexpected {type(error).__name__}: a bug of the planner; please report it with this:\n{at}"
+        )
+    if not journal.as_json:
+        remark(f"Error: {message}")
+        return
+    issues = [issue.as_dict() for issue in error.issues] if isinstance(error, InputError) else []
+    kind = type(error).__name__
+    journal("run failed", level="error", kind=kind, exit_code=code, message=message, issues=issues)
 
 
 def _document(result: Result) -> dict[str, Any]:
