@@ -19,6 +19,7 @@ from contextlib import suppress
 import click
 
 from router.commands import (
+    backtest,
     contents,
     explain,
     history,
@@ -52,6 +53,7 @@ for command in (
     plans.verify,
     simulate.simulate,
     reoptimise.reoptimise,
+    backtest.backtest,
     history.history,
     plans.report,
     plans.diff,

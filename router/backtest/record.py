@@ -6,6 +6,7 @@ sizes are those of the whole record, in planning and in what happens alike: the 
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,15 @@ import numpy as np
 from problems.core.instance import Floats
 from router.catalogue import input_issue
 from router.errors import InputError, Issue
+from router.fingerprint import trace_path
 from router.normalise.demand import is_sized, work_units
 from router.normalise.time import start_of, time_of
-from router.schema import Demand, Generated, Problem, Reoptimise, Trace
+from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Trace
 from router.traces import recorded
+from router.traces.demand import chosen, floored, named_of
+from router.traces.read import read_table
+from router.traces.record import EARLY
+from router.traces.table import HOUR_US, US
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,10 @@ def record_of(problem: Problem, warm_up: int) -> Record:
 
 
 def with_trace(problem: Problem, path: str) -> Problem:
-    """The problem with another record in place of its own. Raises InputError where it is not clear whose it is."""
+    """The problem with another record in place of its own, over the whole periods that the record covers.
+
+    Raises InputError where it is not clear whose demand it holds.
+    """
     traced = [load.demand.trace is not None for load in problem.workloads]
     if not any(traced) and len(traced) > 1:
         rule = "no workload has a trace, so it is not clear whose demand the file holds"
@@ -93,7 +102,34 @@ def with_trace(problem: Problem, path: str) -> Problem:
             named = trace.model_copy(update={"file": os.path.abspath(path)})
             load = load.model_copy(update={"demand": Demand(trace=named)})
         loads.append(load)
-    return problem.model_copy(update={"workloads": tuple(loads)}).at_positions(problem.positions)
+    made = problem.model_copy(update={"workloads": tuple(loads)}).at_positions(problem.positions)
+    return made.model_copy(update={"horizon": _covered(made)}).at_positions(problem.positions)
+
+
+def _covered(problem: Problem) -> Horizon:
+    """The horizon from the first to the last whole period that all traces cover."""
+    horizon = problem.horizon
+    first, last, relative = -math.inf, math.inf, True
+    for load in problem.workloads:
+        trace = load.demand.trace
+        if trace is not None:
+            zone = trace.timezone or horizon.timezone
+            path = trace_path(problem, trace)
+            table = read_table(path, named_of(trace), zone, sorted(chosen(trace)), trace.file)
+            first = max(first, float(table.at_us.min()))
+            last = min(last, float(table.at_us.max()) + (0.0 if table.single else (table.step_h or 0.0) * HOUR_US))
+            relative = relative and table.relative
+    period_us = horizon.period_h * HOUR_US
+    start = None
+    if not relative:
+        start = floored(first, horizon.period_h, horizon.timezone)
+        if first - start.timestamp() * US > EARLY * period_us:  # the period of the first record is not whole
+            start = (start.astimezone(UTC) + timedelta(hours=horizon.period_h)).astimezone(start.tzinfo)
+        first = start.timestamp() * US
+    periods = math.floor((last - first) / period_us + EARLY)
+    if periods < 1:
+        raise InputError(Issue(("--trace",), f"covers no whole period of {horizon.period_h:.6g} h"))
+    return horizon.model_copy(update={"periods": periods, "start": start})
 
 
 def _refuse(problem: Problem) -> None:

@@ -34,7 +34,7 @@ from router.running import Running
 from router.schema import Problem
 
 DAY_H = 24.0
-STEP_S = 10.0  # most time for one search of a step; the whole replay has the time asked for
+STEP_S, STEP_GAP = 5.0, 1e-3  # most time and least gap of one of a step's searches; hindsight has what was asked for
 
 Say = Callable[[str], None]
 
@@ -108,7 +108,11 @@ def backtest(
 
 def _of_a_step(search: Search) -> Search:
     limit = search.options.time_limit_s
-    options = replace(search.options, time_limit_s=STEP_S if limit is None else min(limit, STEP_S))
+    options = replace(
+        search.options,
+        time_limit_s=STEP_S if limit is None else min(limit, STEP_S),
+        gap=max(search.options.gap, STEP_GAP),
+    )
     return Search(search.solver, options)
 
 
