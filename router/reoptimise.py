@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from router.api import scenario_of, solve
@@ -36,6 +38,12 @@ from router.store import Entry, Outcome, Store
 from router.traces import recorded
 from solvers import SolveOptions
 
+FREE: Mapping[str, Any] = {
+    "move_usd_per_token": 0.0,
+    "resize_usd": 0.0,
+    "max_moved_share": float("inf"),
+    "freeze_h": 0.0,
+}
 SAME_USD, SAME = 1e-6, 1e-9  # gains below this are arithmetic
 LEASE_S = 600.0
 
@@ -150,7 +158,7 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
     least_gain = problem.reoptimise.min_gain_usd if problem.reoptimise else 0.0
     if going.cost_usd is not None and free is not None and not _pays(going.cost_usd, free.bound, least_gain):
         return replace(known, seconds=run.seconds, notes=tuple(run.notes))
-    found, running = run.change(going)
+    found, running = run.change(going, free)
     decoded = decode(found.encoded, found.point)
     gain = None if going.cost_usd is None else going.cost_usd - decoded.cost_usd
     moved, resized = changed_by(found, running)
@@ -248,8 +256,11 @@ class _Run:
         return GoingOn(cost, (), found)
 
     def free(self) -> Found | None:
-        """The best plan if change were free; None where none was found in time."""
-        encoded = encode(self.instance(self.running, tracked=False))
+        """The best plan if change were free; None where none was found in time.
+
+        Change is measured all the same, so that the plan can be a start for the search that prices it.
+        """
+        encoded = encode(self.instance(self.running, **FREE, **self._no_pins()))
         with self.timed("free"):
             try:
                 found = optimise(encoded, self.search.solver, self.search.options)
@@ -259,9 +270,23 @@ class _Run:
         self.say("best plan if change were free", bound_usd=found.bound)
         return found
 
-    def change(self, going: GoingOn) -> tuple[Found, Running]:
-        """The best plan with churn. A frozen time in which the running plan is broken thaws; caps and pins do not."""
-        start = None if going.found is None else going.found.point
+    def _no_pins(self) -> dict[str, Any]:
+        inst = self.inst
+        return {
+            "stays": np.zeros((len(inst.workloads.names), len(inst.offers.names)), dtype=np.bool_),
+            "counts_stay": np.zeros(len(inst.offers.names), dtype=np.bool_),
+        }
+
+    def change(self, going: GoingOn, free: Found | None = None) -> tuple[Found, Running]:
+        """The best plan with churn, started from going on, or where that is broken from the best if change were free.
+
+        A frozen time in which the running plan is broken thaws; caps and pins do not.
+        """
+        start = None
+        if going.found is not None:
+            start = going.found.point
+        elif free is not None:
+            start = decode(free.encoded, free.point).settled.point
         with self.timed("change"):
             try:
                 return self._change(self.running, start), self.running
@@ -270,7 +295,7 @@ class _Run:
                     raise self._told(error, going) from error
             thawed = replace(self.running, freeze_h=0.0)
             try:
-                found = self._change(thawed, None)
+                found = self._change(thawed, start)
             except Infeasible as error:
                 raise self._told(error, going) from error
         self.notes.append(
