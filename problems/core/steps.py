@@ -6,7 +6,7 @@ import numpy as np
 
 from problems.core.encode import Encoded
 from problems.core.instance import NONE, Ints
-from problems.pricing import first_period
+from problems.core.view import first_period
 
 
 def steps_of(encoded: Encoded) -> Ints:
