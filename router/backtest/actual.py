@@ -36,7 +36,8 @@ class Actual:
 
     @classmethod
     def empty(cls, workloads: tuple[str, ...], periods: int) -> Actual:
-        return cls(workloads, *(np.zeros((len(workloads), periods)) for _ in range(4)))
+        served, dropped, lost, displaced = (np.zeros((len(workloads), periods)) for _ in range(4))
+        return cls(workloads, served, dropped, lost, displaced)
 
     def add(
         self, decoded: Decoded, first: int, span: range, priced: tuple[bool, ...], planned: list[RunningShare]
@@ -61,9 +62,7 @@ class Actual:
                 self.paid[(inst.offer, inst.model), t] = inst.paid_count
         self._displaced(w_of, first, span, planned)
 
-    def _displaced(
-        self, w_of: dict[str, int], first: int, span: range, planned: list[RunningShare]
-    ) -> None:
+    def _displaced(self, w_of: dict[str, int], first: int, span: range, planned: list[RunningShare]) -> None:
         share: dict[tuple[str, int], dict[Route, float]] = {}
         for row in planned:
             if row.period is not None and first + row.period in span:

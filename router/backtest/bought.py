@@ -74,10 +74,9 @@ def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decisi
 def pools_of(inst: Instance) -> list[Pool]:
     """(offer, model) of each pool; no model where all of the offer's share it."""
     fleets = inst.fleets
-    offers = fleets.offer[fleets.pool_fleet] if fleets.pools else []
     return [
-        (inst.offers.names[o], None if m == NONE else inst.models.names[m])
-        for o, m in zip(offers, fleets.pool_model, strict=True)
+        (inst.offers.names[fleets.offer[f]], None if m == NONE else inst.models.names[m])
+        for f, m in zip(fleets.pool_fleet, fleets.pool_model, strict=True)
     ]
 
 

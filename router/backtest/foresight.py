@@ -1,10 +1,10 @@
 """What a step expects: a forecast of each workload from what it has seen, never from what is still to come.
 
-    last                  every period as the latest one
-    same-hour-yesterday   each period as the one 24 h before
-    same-hour-last-week   each period as the one 168 h before, by the local clock (see `router.traces.forecast`)
-    trend                 Holt–Winters with a damped trend and a season
-    perfect               what really came: not a forecast, but the measure of one
+last                  every period as the latest one
+same-hour-yesterday   each period as the one 24 h before
+same-hour-last-week   each period as the one 168 h before, by the local clock (see `router.traces.forecast`)
+trend                 Holt–Winters with a damped trend and a season
+perfect               what really came: not a forecast, but the measure of one
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def expected(record: Record, method: Method, now: int, end: int) -> Floats:
     except InputError as error:
         hint = "a longer --warm-up, or another --forecast"
         raise InputError(Issue(("--forecast",), error.issues[0].rule, method, hint)) from error
+    except ValueError as error:  # statsmodels asks for a little more than two cycles
+        raise _short(method, "more than two days, or two weeks,") from error
 
 
 def _yesterday(seen: Floats, ahead: int, period_h: float) -> Floats:

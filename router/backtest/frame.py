@@ -83,7 +83,9 @@ class Rules:
         )
         made = self.record.part(frame.first, requests, change)
         loads = tuple(
-            load.model_copy(update={"unserved_usd_per_m_tokens": self._losing(load.unserved_usd_per_m_tokens)})
+            load.model_copy(
+                update={"unserved_usd_per_m_tokens": self._losing(load.unserved_usd_per_m_tokens)}
+            )
             for load in made.workloads
         )
         policy = made.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
@@ -130,4 +132,6 @@ def rules_of(record: Record, inst: Instance) -> Rules:
 
 def tokens_of(problem: Problem) -> Floats:
     """(W,) tokens of a request."""
-    return np.array([(load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0) for load in problem.workloads])
+    return np.array(
+        [(load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0) for load in problem.workloads]
+    )

@@ -40,7 +40,7 @@ class Record:
     @property
     def periods(self) -> int:
         """Periods replayed."""
-        return self.requests.shape[1] - self.warm_up
+        return int(self.requests.shape[1]) - self.warm_up
 
     @property
     def period_h(self) -> float:
@@ -117,7 +117,9 @@ def _covered(problem: Problem) -> Horizon:
             path = trace_path(problem, trace)
             table = read_table(path, named_of(trace), zone, sorted(chosen(trace)), trace.file)
             first = max(first, float(table.at_us.min()))
-            last = min(last, float(table.at_us.max()) + (0.0 if table.single else (table.step_h or 0.0) * HOUR_US))
+            last = min(
+                last, float(table.at_us.max()) + (0.0 if table.single else (table.step_h or 0.0) * HOUR_US)
+            )
             relative = relative and table.relative
     period_us = horizon.period_h * HOUR_US
     start = None

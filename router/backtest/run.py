@@ -1,10 +1,10 @@
 """The replay from its first period to its last, and what it is measured against.
 
-    backtest(problem, Settings(forecast="same-hour-yesterday"), search)
+backtest(problem, Settings(forecast="same-hour-yesterday"), search)
 
-    regret         cost of the replay − cost of the hindsight plan, both for the work that was served
-    staying put    the first plan kept throughout, beyond its end as the same clock time of its last day
-    single offer   the cheapest one that could have served everything alone
+regret         cost of the replay − cost of the hindsight plan, both for the work that was served
+staying put    the first plan kept throughout, beyond its end as the same clock time of its last day
+single offer   the cheapest one that could have served everything alone
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ from router.running import Running
 from router.schema import Problem
 
 DAY_H = 24.0
-STEP_S, STEP_GAP = 5.0, 1e-3  # most time and least gap of one of a step's searches; hindsight has what was asked for
+STEP_S, STEP_GAP = (
+    5.0,
+    1e-3,
+)  # most time and least gap of one of a step's searches; hindsight has what was asked for
 
 Say = Callable[[str], None]
 
@@ -50,9 +53,7 @@ class Settings:
     offers_alone: bool = True
 
 
-def backtest(
-    problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None
-) -> Backtest:
+def backtest(problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None) -> Backtest:
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
@@ -190,8 +191,10 @@ class _Course:
             return self._hindsight(self.record.part(0, self.record.actual)), None
         served = np.zeros_like(self.record.actual)
         w_of = {load.name: w for w, load in enumerate(self.record.problem.workloads)}
-        for row in (*replay.plan.routes, *replay.plan.unserved):
+        for row in replay.plan.routes:
             served[w_of[row.workload], row.period] += row.requests or 0.0
+        for left in replay.plan.unserved:
+            served[w_of[left.workload], left.period] += left.requests or 0.0
         mine = self._hindsight(self.settled_problem(served))
         try:
             return mine, self._hindsight(self.record.part(0, self.record.actual))

@@ -1,10 +1,10 @@
 """One step of the replay: plan again or go on, then meet the demand that really came.
 
-    going on   the plan in force under the new forecast: its cost, or none where it breaks a promise
-    change     the best plan with change priced and limited, as `router.reoptimise` looks for it
-    taken      if going on breaks a promise, or the gain is above min_gain_usd
-    then       counts stay as planned; each route carries its share of what came, as far as capacity reaches; the rest
-               goes where room is left or to whoever sells by the token, at its price; what nobody can take is lost
+going on   the plan in force under the new forecast: its cost, or none where it breaks a promise
+change     the best plan with change priced and limited, as `router.reoptimise` looks for it
+taken      if going on breaks a promise, or the gain is above min_gain_usd
+then       counts stay as planned; each route carries its share of what came, as far as capacity reaches; the rest
+           goes where room is left or to whoever sells by the token, at its price; what nobody can take is lost
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ class Replay:
             self.decided = (
                 new
                 if old is None
-                else Bought(
-                    {**old.signed, **new.signed}, new.active, new.held, {**old.terms, **new.terms}
-                )
+                else Bought({**old.signed, **new.signed}, new.active, new.held, {**old.terms, **new.terms})
             )
 
     def _again(self, force: InForce, frame: Frame, ahead: Floats) -> Step:

@@ -26,8 +26,8 @@ def backtest_report(found: Backtest) -> Report:
     head = [_regret(found), _how(found)]
     if replay.lost_requests > 0:
         head.append(
-            f"{percent(replay.lost_share)} of the tokens were lost: {replay.lost_requests:,.0f} requests that nobody had "
-            "room for; hindsight serves as few"
+            f"{percent(replay.lost_share)} of the tokens were lost: {replay.lost_requests:,.0f} requests that nobody "
+            "had room for; hindsight serves as few"
         )
     if replay.count("no plan"):
         head.append(f"{replay.count('no plan')} steps found no plan and went on as it ran")
@@ -54,7 +54,11 @@ def _span(amount_h: float) -> str:
 
 def _ways(found: Backtest) -> Table:
     def row(name: str, cost: float | None, way: Execution | None) -> tuple[str, ...]:
-        left = ("–", "–") if way is None else (percent(way.overflow_share), percent(way.lost_share + way.dropped_share))
+        left = (
+            ("–", "–")
+            if way is None
+            else (percent(way.overflow_share), percent(way.lost_share + way.dropped_share))
+        )
         best = found.hindsight.cost_usd
         more = "–" if cost is None or not best or cost <= best else percent(cost / best - 1)
         return (name, usd(cost), more, *left)

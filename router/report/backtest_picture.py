@@ -1,4 +1,4 @@
-"""A backtest as a picture: demand and capacity, instances, and running cost, one above the other. Plain SVG, no library."""
+"""A backtest as a picture: demand and capacity, instances, running cost, one above the other. Plain SVG, no library."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
+    """Lines over the same axis; `whole`: of things that come in whole numbers."""
+
     title: str
     lines: tuple[Line, ...]
+    whole: bool = False
 
 
 def to_svg(found: Backtest) -> str:
@@ -42,7 +45,7 @@ def to_svg(found: Backtest) -> str:
     height = TOP + len(panels) * (PANEL + GAP) - GAP + BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="Helvetica, Arial, sans-serif" font-size="12" role="img">',
+        'font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" role="img">',
         f"<title>{escape(found.name)}: demand, capacity and cost of a backtest</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
@@ -63,8 +66,8 @@ def _panels(found: Backtest) -> Iterator[Panel]:
         "Tokens a second",
         (
             Line("demand", per_s("demand_tokens"), BLUE, fill=True),
-            Line("expected", per_s("expected_tokens"), GREY, dash="4 3"),
             Line("capacity of instances", per_s("capacity_tokens"), ORANGE),
+            Line("expected", per_s("expected_tokens"), GREY, dash="4 3"),
         ),
     )
     if any(get["instances"]) or any(get["hindsight_instances"]):
@@ -74,6 +77,7 @@ def _panels(found: Backtest) -> Iterator[Panel]:
                 Line("in hindsight", get["hindsight_instances"], GREEN),
                 Line("re-optimised", get["instances"], ORANGE),
             ),
+            whole=True,
         )
     lines = [Line("in hindsight", get["hindsight_usd"], GREEN, step=False)]
     if "staying_usd" in get:
@@ -83,7 +87,7 @@ def _panels(found: Backtest) -> Iterator[Panel]:
 
 def _panel(panel: Panel, top: float, found: Backtest) -> Iterator[str]:
     highest = max((max(line.values, default=0.0) for line in panel.lines), default=0.0)
-    ticks = _ticks(highest)
+    ticks = _ticks(highest, least=1.0 if panel.whole else 0.0)
     full = ticks[-1] or 1.0
 
     def y(value: float) -> float:
@@ -135,14 +139,15 @@ def _time_axis(found: Backtest, height: float) -> Iterator[str]:
         if x <= WIDTH - RIGHT + 1:
             yield f'<text x="{x:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle" fill="#555">{tick:g}</text>'
     middle = (LEFT + WIDTH - RIGHT) / 2
-    yield f'<text x="{middle}" y="{height - 6}" text-anchor="middle" fill="#555">{unit} from the start of the replay</text>'
+    label = f"{unit} from the start of the replay"
+    yield f'<text x="{middle}" y="{height - 6}" text-anchor="middle" fill="#555">{label}</text>'
 
 
-def _ticks(highest: float, most: int = 5) -> list[float]:
-    """0 and round steps, the last at least the highest value."""
+def _ticks(highest: float, most: int = 5, least: float = 0.0) -> list[float]:
+    """0 and round steps of at least `least`, the last at least the highest value."""
     if highest <= 0 or not math.isfinite(highest):
         return [0.0, 1.0]
     raw = highest / most
     size = 10.0 ** math.floor(math.log10(raw))
-    step = next(size * k for k in (1, 2, 5, 10) if size * k >= raw * (1 - 1e-9))
+    step = max(next(size * k for k in (1, 2, 5, 10) if size * k >= raw * (1 - 1e-9)), least)
     return [k * step for k in range(math.ceil(highest / step - 1e-9) + 1)]
