@@ -69,7 +69,9 @@ def _limit(
     whole = view.inst.fleets.integral[fleet] & ~waits
     usable = view.usable[fleet] * part * np.where(whole, 1.0 + view.boundary, 1.0)
     at = np.arange(len(pools))
-    terms: list[Term] = [(row, cols.flow[flow], view.flow_load[flow, side])]
+    terms: list[Term] = [
+        (row, cols.flow[flow], view.flow_load[flow, side] * latency.weight(view, cols)[flow])
+    ]
     counted = ~cols.capacity.exact[pools] if len(pools) else waits
     if waits.any():
         usable, more = latency.terms(view, cols, pools, periods, usable, side)

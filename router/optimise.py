@@ -15,12 +15,19 @@ import numpy as np
 
 from problems.core.decision import Decision, fixed_to
 from problems.core.encode import Encoded, encode, fixed_integers
-from problems.core.instance import Floats
+from problems.core.instance import Floats, Ints
 from problems.throughput import BOUNDARY
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.infeasible import why_infeasible
 from router.structure import Before, solve_structured
-from router.tighten import short_of_capacity, tightened_by
+from router.tighten import (
+    Broken,
+    settled_by,
+    short_of_capacity,
+    tightened_by,
+    waiting_flows,
+    without_weights,
+)
 from solvers import (
     HandOverRefused,
     OptionRejected,
@@ -34,7 +41,7 @@ from solvers import (
 from solvers import solve as solve_program
 
 TIGHT = 1e-9
-MOST_ROUNDS = 20
+MOST_ROUNDS = 8  # of tightening, before counts are raised for flows as they are
 LIMITS = {
     Stop.TIME_LIMIT,
     Stop.ITERATION_LIMIT,
@@ -76,23 +83,66 @@ def optimise(
     """
     began = time.perf_counter()
     found = _once(_holding(encoded, hold), solver, options, start, began, hold)
-    bound, rounds = found.bound, 0
+    bound, rounds, safe = found.bound, 0, None
     while broken := short_of_capacity(found.encoded, found.point):
         rounds += 1
-        if rounds > MOST_ROUNDS:
+        mine = _in_time_left(options, began)
+        if safe is None or _usd(found) < _usd(safe):
+            settled = _settled(found, broken, solver, mine, hold)
+            safe = settled if settled is not None and (safe is None or _usd(settled) < _usd(safe)) else safe
+        if safe is not None and (rounds > MOST_ROUNDS or _late(options, began) or _usd(safe) <= _usd(found)):
+            found = safe
+            break
+        if rounds > 2 * MOST_ROUNDS:
             raise NoPlanInTime(
                 f"waiting in {len(broken)} pools and periods was still above its SLO after {rounds - 1} rounds of "
                 "tightening. max_utilisation on these offers may do."
             )
-        encoded = encode(encoded.instance, tightened=tightened_by(found.encoded, broken))
-        before = Before(found.integers, frozenset(one.period for _, one in broken))
-        mine = _in_time_left(options, began)
-        found = _once(_holding(encoded, hold), solver, mine, None, began, hold, before)
-    return replace(found, bound=bound, rounds=rounds)  # the first program bounds all the tighter ones
+        found = _tightened(found, broken, solver, mine, hold)
+    if safe is not None and _usd(safe) < _usd(found):
+        found = safe
+    # the first program bounds all the tighter ones
+    return replace(found, bound=bound, rounds=rounds, options=options)
 
 
-def _holding(encoded: Encoded, hold: Decision | None) -> Encoded:
-    return encoded if hold is None else replace(encoded, program=fixed_to(encoded, hold))
+def _usd(found: Found) -> float:
+    return found.encoded.program.objective(found.point)
+
+
+def _tightened(
+    found: Found, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
+) -> Found:
+    """The next round: the periods in which a pool was short are solved again."""
+    tightened = tightened_by(found.encoded, broken)
+    instance, began = found.encoded.instance, time.perf_counter()
+    before = Before(found.integers, frozenset(one.period for _, one in broken))
+    try:
+        encoded = _holding(encode(instance, tightened=tightened), hold)
+        return _once(encoded, solver, options, None, began, hold, before)
+    except Infeasible:  # loads that count for more than they are may have left no room
+        encoded = _holding(encode(instance, tightened=without_weights(tightened)), hold)
+        return _once(encoded, solver, options, None, began, hold)
+
+
+def _settled(
+    found: Found, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
+) -> Found | None:
+    """A plan that holds: what waits stays where it is, and pools that are short get more instances, if they can."""
+    encoded = encode(found.encoded.instance, tightened=settled_by(found.encoded, broken))
+    pins = waiting_flows(encoded, found.point)
+    before = Before(found.integers, frozenset(one.period for _, one in broken))
+    held = _holding(encoded, hold, pins)
+    try:
+        made = _once(held, solver, options, None, time.perf_counter(), hold, before, pins)
+    except (Infeasible, NoPlanInTime, SolverFailed):
+        return None
+    return None if short_of_capacity(made.encoded, made.point) else made
+
+
+def _holding(encoded: Encoded, hold: Decision | None, pins: tuple[Ints, Floats] | None = None) -> Encoded:
+    """The first stage held at a decision, and some columns at their values."""
+    held = encoded if hold is None else replace(encoded, program=fixed_to(encoded, hold))
+    return held if pins is None else replace(held, program=held.program.fix(*pins))
 
 
 def _once(
@@ -103,6 +153,7 @@ def _once(
     began: float,
     hold: Decision | None,
     before: Before | None = None,
+    pins: tuple[Ints, Floats] | None = None,
 ) -> Found:
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
@@ -116,7 +167,7 @@ def _once(
     solved = time.perf_counter()
     second = None
     for boundary in (0.0, BOUNDARY):  # the allowance at a unit boundary is used only where it is needed
-        target = encoded if boundary else _exact(encoded, hold)
+        target = encoded if boundary else _exact(encoded, hold, pins)
         fixed, _ = fixed_integers(target.program, point)
         second = run(fixed, solver, _tight(options))
         if second.point is not None:
@@ -133,7 +184,7 @@ def _once(
         integers=point,
         stop=first.stop,
         bound=first.bound,
-        row_duals=None if second.duals is None else second.duals.row,
+        row_duals=None if second.duals is None or pins is not None else second.duals.row,
         prices_of="instance counts, contracts and other integers fixed as planned",
         seconds={"integers": solved - began, "flows": time.perf_counter() - solved},
         solver=solver,
@@ -141,9 +192,9 @@ def _once(
     )
 
 
-def _exact(encoded: Encoded, hold: Decision | None) -> Encoded:
+def _exact(encoded: Encoded, hold: Decision | None, pins: tuple[Ints, Floats] | None = None) -> Encoded:
     """The same program without the allowance at unit boundaries."""
-    return _holding(encode(encoded.instance, boundary=0.0, tightened=encoded.tightened), hold)
+    return _holding(encode(encoded.instance, boundary=0.0, tightened=encoded.tightened), hold, pins)
 
 
 def _linear(
@@ -167,6 +218,10 @@ def _linear(
         solver=solver,
         options=options,
     )
+
+
+def _late(options: SolveOptions, began: float) -> bool:
+    return options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s
 
 
 def _in_time_left(options: SolveOptions, began: float) -> SolveOptions:

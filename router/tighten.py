@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from problems.core.encode import Encoded, Tightened
-from problems.core.instance import Floats
+from problems.core.frontier import weights
+from problems.core.instance import Floats, Ints
 from problems.core.waiting import Held, Tightening, held, margin_of
 
+WEIGHED = 3  # rounds in which loads are weighed by what they take of the capacity
 
-def short_of_capacity(encoded: Encoded, point: Floats) -> list[tuple[int, Held]]:
-    """(scenario, pool in a period) where the load is more than waiting allows under the mix planned."""
+Broken = list[tuple[int, Held]]
+"""By scenario, a pool in a period."""
+
+
+def short_of_capacity(encoded: Encoded, point: Floats) -> Broken:
+    """Where the load is more than waiting allows under the mix planned."""
     margin = margin_of(encoded.instance.policy)
     return [
         (view.scenario, one)
@@ -38,13 +46,53 @@ def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
     return serves
 
 
-def tightened_by(encoded: Encoded, broken: list[tuple[int, Held]]) -> Tightened:
-    """What was tightened before, and the broken ones under the mix found."""
+def tightened_by(encoded: Encoded, broken: Broken) -> Tightened:
+    """What was tightened before, and the broken ones under the mix found.
+
+    At first each route is charged what its bursts take of the capacity; where that does not settle, the mixes found
+    so far bound the capacity.
+    """
     margin = margin_of(encoded.instance.policy)
-    made: dict[int, dict[tuple[int, int], Tightening]] = {
-        s: dict(known) for s, known in encoded.tightened.items()
-    }
+    made = _known(encoded)
     for s, one in broken:
-        before = encoded.columns[s].capacity.caps_at(one.pool, one.period)
-        made.setdefault(s, {})[one.pool, one.period] = one.tightening(margin, before)
+        capacity, view = encoded.columns[s].capacity, encoded.views[s]
+        known = encoded.tightened.get(s, {}).get((one.pool, one.period))
+        times = 1 if known is None else known.times + 1
+        weighed = times <= WEIGHED
+        thought = capacity.caps[one.pool] if weighed or known is None else known.caps
+        found = one.tightening(margin, thought)
+        weight = weights(view, one, found.count, margin) if weighed else {}
+        made.setdefault(s, {})[one.pool, one.period] = replace(found, weight=weight, times=times)
     return made
+
+
+def without_weights(tightened: Tightened) -> Tightened:
+    """The same with every load counted as it is."""
+    return {
+        s: {key: replace(one, weight={}, times=max(one.times, WEIGHED)) for key, one in known.items()}
+        for s, known in tightened.items()
+    }
+
+
+def settled_by(encoded: Encoded, broken: Broken) -> Tightened:
+    """What was tightened before, and the broken ones under the mix found: it is to stay."""
+    margin = margin_of(encoded.instance.policy)
+    made = _known(encoded)
+    for s, one in broken:
+        widest = encoded.columns[s].capacity.caps[one.pool]
+        made.setdefault(s, {})[one.pool, one.period] = one.tightening(margin, widest)
+    return made
+
+
+def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:
+    """Columns of flows to pools whose waiting is modelled, and their values."""
+    columns = [np.empty(0, dtype=np.int64)]
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        pool = view.routes.pool[view.flows.route]
+        columns.append(cols.flow[(pool >= 0) & np.append(cols.capacity.waits, False)[pool]])
+    at = np.concatenate(columns)
+    return at, np.clip(point[at], 0.0, encoded.program.col_upper[at])
+
+
+def _known(encoded: Encoded) -> dict[int, dict[tuple[int, int], Tightening]]:
+    return {s: dict(known) for s, known in encoded.tightened.items()}

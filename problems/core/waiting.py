@@ -95,6 +95,8 @@ class Tightening:
 
     count: int  # the count at which the line touches
     caps: Floats  # (2, N + 1) by side (prompt, completion) and count
+    weight: Mapping[int, float] = field(default_factory=dict)  # of a route's load, where it is not 1
+    times: int = 1  # that the pool was found short in the period
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,8 @@ class Held:
     mixes: tuple[Mix, Mix]
     load: tuple[float, float]  # instances at full availability
     serving: float
+    routes: Ints
+    rates: Floats  # of requests (or tokens), per second or any common unit
 
     def holds(self, margin: Margin) -> bool:
         """Whether the load is within what the serving count allows: waiting grows with load, so it is asked there."""
@@ -262,6 +266,12 @@ class Held:
         return Tightening(count, np.minimum(caps, before))
 
 
+def _by_route(routes: Ints, rate: Floats) -> tuple[Ints, Floats]:
+    """Rates of distinct routes."""
+    distinct, at = np.unique(routes, return_inverse=True)
+    return distinct, np.bincount(at, weights=rate)
+
+
 def held(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[Held]:
     """Every waiting pool and period that carries something; `flow` (N,) shares, `serving` (Q, T) counts."""
     found = []
@@ -274,10 +284,17 @@ def held(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[Held]:
         q, t = int(pool[part[0]]), int(view.flows.period[part[0]])
         routes = view.flows.route[part]
         part_of_period = np.maximum(view.flows.end[part] - view.flows.start[part], 1e-12)
-        rate = flow[part] * view.flows.work[part] / part_of_period
+        rate = flow[part] * view.flows.work[part] / part_of_period / view.inst.time.seconds
         available = view.usable[view.inst.fleets.pool_fleet[q]]
         load = (view.flow_load[part] * flow[part][:, None] / part_of_period[:, None]).sum(axis=0) / available
         found.append(
-            Held(q, t, _mix(view, routes, rate), (float(load[0]), float(load[1])), float(serving[q, t]))
+            Held(
+                q,
+                t,
+                _mix(view, routes, rate),
+                (float(load[0]), float(load[1])),
+                float(serving[q, t]),
+                *_by_route(routes, rate),
+            )
         )
     return found
