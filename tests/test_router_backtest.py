@@ -235,7 +235,7 @@ def test_knowing_everything_is_hindsight(requests: list[int], every: int) -> Non
 
 @pytest.mark.parametrize("forecast", ["last", "same-hour-yesterday", "same-hour-last-week", "trend"])
 def test_a_step_sees_the_past_alone(forecast: str) -> None:
-    """Another future from period 5 of the replay on: everything decided up to then is the same to the last digit of the plans."""
+    """Another future from period 5 of the replay on: what is decided up to then is the same."""
     rng = np.random.default_rng(7)
     day = 4  # periods of 6 h
     past = rng.integers(100, 1500, 4 * day + 5).astype(float).tolist()

@@ -134,7 +134,10 @@ class _Course:
         for now in range(0, record.periods, self.settings.every):
             commit = min(now + self.settings.every, record.periods)
             frame = self.rules.frame(now, commit, min(now + self.lookahead, record.periods))
-            ahead = expected(record, self.settings.forecast, now, frame.end)
+            if replan or now == 0 or self.rules.spanning:
+                ahead = expected(record, self.settings.forecast, now, frame.end)
+            else:  # nobody looks ahead
+                ahead = record.actual[:, now : frame.commit]
             if replan or now == 0:
                 self.say(f"period {now + 1} of {record.periods}")
                 replay.plan(frame, ahead)
