@@ -67,20 +67,18 @@ def test_servegen_hourly_the_forecast_costs_and_knowing_would_not(
 def test_another_record_is_replayed_over_the_periods_it_covers(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Six hours of rows, told by --trace, of a file whose own horizon is a day; and requests with a date each."""
+    """Seven hours of rows, told by --trace, of a file whose own horizon is a day; and requests with a date each."""
     (tmp_path / "p.yaml").write_text(
         "schema: router/1\nhorizon: {periods: 24, period_h: 1}\nmodels: {m: {}}\n"
-        "workloads: [{name: w, models: [m], prompt_tokens: 900, completion_tokens: 100, demand: {requests_per_hour: 5}}]\n"
+        "workloads: [{name: w, models: [m], prompt_tokens: 900, completion_tokens: 100, "
+        "demand: {requests_per_hour: 5}}]\n"
         "offers: [{name: a, models: {m: {prompt_usd_per_m: 5, completion_usd_per_m: 5}}}]\n",
         encoding="utf-8",
     )
     rows = tmp_path / "hours.csv"
-    rows.write_text(
-        "start_s,requests\n" + "".join(f"{3600 * h},{100 * h}\n" for h in range(1, 7)), encoding="utf-8"
-    )
-    rows.write_text(
-        rows.read_text(encoding="utf-8").replace("start_s,requests\n", "start_s,requests\n0,50\n")
-    )
+    counts = [50, 100, 200, 300, 400, 500, 600]
+    lines = [f"{3600 * hour},{count}" for hour, count in enumerate(counts)]
+    rows.write_text("\n".join(["start_s,requests", *lines]) + "\n", encoding="utf-8")
     found = json.loads(ran(capsys, tmp_path / "p.yaml", "--trace", rows, "--forecast", "last", "--json"))
     assert found["periods"] == 6  # seven hours are recorded, one is history
     assert found["cost_usd"] == pytest.approx(0.005 * sum(range(100, 700, 100)))
