@@ -28,6 +28,14 @@ from router.verify import verify
 
 NAME = "kill campaign"
 GOING = ("a", "b")
+PRELOAD = [
+    "highspy",
+    "psycopg",
+    "router.reoptimise",
+    "router.store",
+    "solvers.highs",
+    "sqlalchemy.dialects.sqlite",
+]
 WHOLE = 3  # runs at the start that are left alone
 
 
@@ -77,7 +85,7 @@ def campaign(url: str, runs: int, seed: int = 0) -> Figures:
     """Kill `runs` runs."""
     draw = random.Random(seed)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kill_campaign"])
+    context.set_forkserver_preload(PRELOAD)  # so that kills fall into the work, not into imports
     figures = Figures(store=url.split("://")[0])
     last = run_once(url, 0, "b")
     began = time.monotonic()
