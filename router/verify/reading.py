@@ -115,7 +115,9 @@ def _top(plan: Mapping[str, object], names: Names, ledger: Ledger) -> None:
     for key in REQUIRED:
         ledger.require(key in plan, f"{key}: missing")
     if "periods" in plan:
-        ledger.require(plan["periods"] == names.periods, f"periods: {plan['periods']!r} is not {names.periods}")
+        ledger.require(
+            plan["periods"] == names.periods, f"periods: {plan['periods']!r} is not {names.periods}"
+        )
     if "schema" in plan:
         ledger.require(plan["schema"] == SCHEMA, f"schema: {plan['schema']!r} is not {SCHEMA}")
 
