@@ -166,10 +166,12 @@ def _once(
     point = _point_of(first, encoded, options)
     solved = time.perf_counter()
     second = None
-    for boundary in (0.0, BOUNDARY):  # the allowance at a unit boundary is used only where it is needed
+    tight = _tight(options)
+    # allowances, at a unit boundary and the solver's own, are used only where they are needed
+    for boundary, mine in ((0.0, tight), (BOUNDARY, tight), (BOUNDARY, options)):
         target = encoded if boundary else _exact(encoded, hold, pins)
         fixed, _ = fixed_integers(target.program, point)
-        second = run(fixed, solver, _tight(options))
+        second = run(fixed, solver, mine)
         if second.point is not None:
             encoded = target
             break

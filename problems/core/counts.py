@@ -82,7 +82,7 @@ def count_limit(view: View) -> Floats:
         units = np.maximum(fleets.units[f], 1e-12)
         member = inst.groups.member[g, fleets.offer[f]]
         need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
-        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units * (1 + 1e-9), np.inf))
+        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf))
     need = serving_need(view, need)
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
