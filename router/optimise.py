@@ -102,7 +102,10 @@ def optimise(
     if safe is not None and _usd(safe) < _usd(found):
         found = safe
     # the first program bounds all the tighter ones
-    return replace(found, bound=bound, rounds=rounds, options=options)
+    stop = found.stop
+    if rounds and stop is Stop.OPTIMAL and _usd(found) - bound > options.gap * max(abs(_usd(found)), 1e-12):
+        stop = Stop.SOLUTION_LIMIT
+    return replace(found, stop=stop, bound=bound, rounds=rounds, options=options)
 
 
 def _usd(found: Found) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from problems.core.encode import Encoded
 from problems.core.instance import Floats
 from problems.core.steps import steps_of
-from solvers import LinearProgram, Solution, SolveOptions
+from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.windows import solve_windows
 
@@ -40,18 +40,27 @@ def solve_structured(
     if program.n_columns <= SMALL:
         return run(program, options)
     step = steps_of(encoded)
-    if before is not None:
-        return solve_windows(program, step, run, options, start=before.point, only=before.changed)
     groups = parts(program)
     if len(groups) == 1:
-        return _one(program, step, run, options)
-    return solve_parts(
-        program, groups, lambda part, columns, mine: _one(part, step[columns], run, mine), options
-    )
+        return _one(program, step, run, options, before)
+
+    def solve_part(part: LinearProgram, columns: np.ndarray, mine: SolveOptions) -> Solution:
+        if before is None:
+            return _one(part, step[columns], run, mine, None)
+        point, changed = before.point[columns], before.changed & set(step[columns].tolist())
+        if not changed:
+            return Solution(Stop.OPTIMAL, point=point, objective=part.objective(point), bound=-np.inf)
+        return _one(part, step[columns], run, mine, Before(point, changed))
+
+    return solve_parts(program, groups, solve_part, options)
 
 
-def _one(program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions) -> Solution:
+def _one(
+    program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, before: Before | None
+) -> Solution:
     """A program in one piece: whole, or by windows where it has many integers and many periods."""
     if int(program.integer.sum()) <= MANY_INTEGERS or step.max(initial=0) < 1:
         return run(program, options)
-    return solve_windows(program, step, run, options)
+    if before is None:
+        return solve_windows(program, step, run, options)
+    return solve_windows(program, step, run, options, start=before.point, only=before.changed)
