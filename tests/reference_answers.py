@@ -96,6 +96,14 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("9", "case-09-content-moderation.yaml", PLAN, "cost_usd", 630_000.00),
     Answer("9", "case-09-wafers.yaml", DEDICATED, "instances", 82),
     Answer("9", "case-09-wafers.yaml", PLAN, "cost_usd", 59_040.00),
+    # 10: 100 M · 220 = 22,000 M a night: GPT-4.1 20,000 · 2 + 2,000 · 8; on demand 22,000 · 1.50; reserved · 0.60;
+    #     5,000 · 28,800 s = 144 M a night and wafer, 22,000 / 144 = 152.8, so 153 · 1 USD · 8 h = 1,224
+    Answer("10", "case-10-overnight-batch.yaml", GPT, "cost_usd", 56_000.00),
+    Answer("10", "case-10-overnight-batch.yaml", ON_DEMAND, "cost_usd", 33_000.00),
+    Answer("10", "case-10-overnight-batch.yaml", RESERVED, "cost_usd", 13_200.00),
+    Answer("10", "case-10-overnight-batch.yaml", PLAN, "cost_usd", 13_200.00),
+    Answer("10", "case-10-wafers.yaml", "cerebras-dedicated-by-the-night", "instances", 153),
+    Answer("10", "case-10-wafers.yaml", PLAN, "cost_usd", 1_224.00),
     # 11: 50 M · 0.60 = 30 a day and 20 M · (0.80 + 2.40) / 2 = 32 a day, 62 · 30 = 1,860;
     #     all on Together 70 M · 1.60 · 30 = 3,360
     Answer("11", "case-11-hybrid.yaml", TOGETHER, "cost_usd", 3_360.00),
