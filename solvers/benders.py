@@ -63,56 +63,119 @@ def l_shaped(
     groups: int = 20,
 ) -> TwoStage:
     """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used."""
-    risk = risk or Risk()
-    cuts = _Cuts(master, probability, risk, groups)
-    began = time.perf_counter()
-    best_x, best, bound = None, np.inf, -np.inf
-    x, tried, relaxed, rounds = start, None, True, 0
-    while True:
-        rounds += 1
-        cost, gradient, least = oracle(x)
+    search = _Search(master, probability, oracle, options, risk or Risk(), groups)
+    stop = search.relaxed(start)
+    if stop is None:
+        stop = search.whole()
+    failing = search.failing if stop is Stop.INFEASIBLE else ()
+    return TwoStage(stop, search.best_x, search.best, search.bound, search.rounds, failing)
+
+
+class _Search:
+    """The rounds: first without integrality, then with it, on the same cuts."""
+
+    def __init__(
+        self,
+        master: LinearProgram,
+        probability: Floats,
+        oracle: Oracle,
+        options: SolveOptions,
+        risk: Risk,
+        groups: int,
+    ) -> None:
+        self.master, self.probability, self.oracle = master, probability, oracle
+        self.options, self.risk = options, risk
+        self.cuts = _Cuts(master, probability, risk, groups)
+        self.began, self.rounds = time.perf_counter(), 0
+        self.best_x: Floats | None = None
+        self.best, self.bound = np.inf, -np.inf
+        self.failing: tuple[int, ...] = ()
+
+    def relaxed(self, start: Floats) -> Stop | None:
+        """Cuts without integrality, half way between the best x and the master's; None where integrality is left to do.
+
+        Half way, because the master's own x jumps from corner to corner, where a second stage has many subgradients and
+        gives a poor one (in-out separation: Ben-Ameur and Neto 2007). If that moved nothing, the master's x is tried.
+        """
+        inner, value, x = None, np.inf, start
+        while self.rounds < RELAXED_ROUNDS or not self.master.is_mip:
+            found = self._evaluate(x)
+            if found is None:
+                return Stop.INFEASIBLE
+            if found < value:
+                inner, value = x, found
+            before = self.bound
+            outer, stop = self._master(relaxed=True)
+            if outer is None:
+                return stop
+            if value - self.bound <= self.options.gap * max(abs(value), 1e-12):
+                break
+            moved = self.bound - before > 1e-9 * max(abs(self.bound), 1e-12)
+            if not moved and np.array_equal(outer, x):
+                break  # no cut tells more at this accuracy
+            x = outer if inner is None or not moved else inner + 0.5 * (outer - inner)
+            if self._late():
+                break
+        if not self.master.is_mip:
+            self.best_x, self.best = inner, value
+            return self._ended()
+        return None
+
+    def whole(self) -> Stop:
+        """Whole first stages, each tried and cut, until none can be better; one of them whatever the time."""
+        tried: list[Floats] = []
+        while True:
+            x, stop = self._master(relaxed=False)
+            if x is None:
+                return stop
+            if self._closed() or any(np.array_equal(x, other) for other in tried):
+                return self._ended()
+            tried.append(x)
+            value = self._evaluate(x)
+            if value is None:
+                return Stop.INFEASIBLE
+            if value < self.best:
+                self.best_x, self.best = x, value
+            if self._closed() or self._late():
+                return self._ended()
+
+    def _evaluate(self, x: Floats) -> float | None:
+        """The objective at x (inf where a scenario cannot follow), with its cuts; None where no cut can help that."""
+        self.rounds += 1
+        cost, gradient, least = self.oracle(x)
         served = np.isfinite(cost)
-        failing = tuple(np.flatnonzero(~served).tolist())
-        if failing and not np.isfinite(least[~served]).any():
-            return TwoStage(Stop.INFEASIBLE, best_x, best, bound, rounds, failing)
-        for s in failing:
-            cuts.need(gradient[s], float(least[s]))
-        value = objective_of(cost, probability, risk) if not failing else np.inf
-        if (not relaxed or not master.is_mip or _whole(master, x)) and value < best:
-            best_x, best = x, value
-        if not failing:
-            cuts.add(x, cost, gradient)
-        program = cuts.program()
-        answer = solve_master(program.relax() if relaxed else program, replace(options, gap=options.gap / 4))
+        self.failing = tuple(np.flatnonzero(~served).tolist())
+        for s in self.failing:
+            self.cuts.need(gradient[s], float(least[s]))
+        if self.failing:
+            return np.inf if np.isfinite(least[~served]).any() else None
+        self.cuts.add(x, cost, gradient)
+        return objective_of(cost, self.probability, self.risk)
+
+    def _master(self, *, relaxed: bool) -> tuple[Floats | None, Stop]:
+        program = self.cuts.program()
+        gap = self.options.gap / 4
+        answer = solve_master(program.relax() if relaxed else program, replace(self.options, gap=gap))
         if answer.point is None:
-            return TwoStage(answer.stop, best_x, best, bound, rounds, failing)
-        bound = max(bound, answer.bound)
-        x = answer.point[: master.n_columns]
-        close = value - cuts.value_at(x) <= options.gap * max(abs(value), 1e-12) if not failing else False
-        if relaxed and master.is_mip and (close or rounds >= RELAXED_ROUNDS):
-            relaxed = False
-            answer = solve_master(program, replace(options, gap=options.gap / 4))
-            if answer.point is None:
-                return TwoStage(answer.stop, best_x, best, bound, rounds)
-            bound, x = max(bound, answer.bound), answer.point[: master.n_columns]
-        if best - bound <= options.gap * max(abs(best), 1e-12):
-            return TwoStage(Stop.OPTIMAL, best_x, best, bound, rounds)
-        if best_x is not None and not relaxed and np.array_equal(x, tried):
-            return TwoStage(
-                Stop.ITERATION_LIMIT, best_x, best, bound, rounds
-            )  # no cut tells more at this accuracy
-        tried = x
-        if options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s:
-            if best_x is not None or not relaxed:
-                return TwoStage(Stop.TIME_LIMIT, best_x, best, bound, rounds)
-            relaxed = False  # whatever the time: one first stage that can be signed
-            answer = solve_master(program, replace(options, gap=max(options.gap, 0.01)))
-            if answer.point is None:
-                return TwoStage(Stop.TIME_LIMIT, None, np.inf, bound, rounds)
-            x = answer.point[: master.n_columns]
+            return None, answer.stop
+        self.bound = max(self.bound, answer.bound)
+        return answer.point[: self.master.n_columns], answer.stop
+
+    def _closed(self) -> bool:
+        close = self.options.gap * max(abs(self.best), 1e-12)
+        return self.best_x is not None and self.best - self.bound <= close
+
+    def _late(self) -> bool:
+        limit = self.options.time_limit_s
+        return limit is not None and time.perf_counter() - self.began > limit
+
+    def _ended(self) -> Stop:
+        if self._closed():
+            return Stop.OPTIMAL
+        return Stop.TIME_LIMIT if self._late() else Stop.ITERATION_LIMIT
 
 
-RELAXED_ROUNDS = 30
+RELAXED_ROUNDS = 60
 
 
 def objective_of(cost: Floats, probability: Floats, risk: Risk) -> float:
@@ -123,11 +186,6 @@ def objective_of(cost: Floats, probability: Floats, risk: Risk) -> float:
     order = np.argsort(-cost, kind="stable")
     share = np.diff(np.minimum(np.cumsum(probability[order]), 1.0 - risk.level), prepend=0.0)
     return (1 - risk.weight) * expected + risk.weight * float(share @ cost[order]) / (1.0 - risk.level)
-
-
-def _whole(master: LinearProgram, x: Floats) -> bool:
-    whole = x[master.integer]
-    return bool(np.abs(whole - np.round(whole)).max(initial=0.0) <= 1e-6)
 
 
 class _Cuts:

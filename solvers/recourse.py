@@ -6,21 +6,43 @@ Convex and piecewise linear in x. The reduced costs of the held columns are a su
 Where no y follows x, a dual ray v proves it, and says what every x with a second stage must satisfy: with h = Aᵀv,
 
     h·x ≥ Σ_i v_i · (row limit on the side of v_i) − Σ_j max over the bounds of y_j of h_j · y_j
-The solver keeps its basis, so that a new x costs a few dual simplex steps.
+
+A new x costs a few dual simplex steps from the basis of the x before, and its subgradient is the better for it. The
+basis goes out with the answer and comes in with the next question: what a degenerate program answers then depends on
+what it is told alone, and not on which process was asked what before.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import highspy
 import numpy as np
 
-from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
-from solvers.highs import STOP, _load, _set_options
+from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, _load, set_option
+
+
+class Basis:
+    """A basis of HiGHS that can be sent to another process."""
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def __getstate__(self) -> tuple[bytes, bytes]:
+        return bytes(map(int, self.found.col_status)), bytes(map(int, self.found.row_status))
+
+    def __setstate__(self, state: tuple[bytes, bytes]) -> None:
+        self.found = highspy.HighsBasis()
+        self.found.col_status = [STATUS[code] for code in state[0]]
+        self.found.row_status = [STATUS[code] for code in state[1]]
+        self.found.valid = True
+
+
+STATUS = tuple(highspy.HighsBasisStatus(code) for code in range(5))
 
 
 @dataclass(frozen=True)
@@ -31,16 +53,17 @@ class Value:
     gradient: Floats  # (n,) by linking column
     stop: Stop
     least: float = -np.inf
+    basis: Basis | None = None
 
 
 class Recourse:
-    """One scenario's second stage, relaxed to an LP, kept in HiGHS between calls.
+    """One scenario's second stage, relaxed to an LP. A process has one HiGHS for all of them: a thousand would not fit.
 
     `program` is the whole program of the scenario; columns and rows of block −1 are the first stage: its rows are
     left out (the master holds them), its columns are held at what is asked.
     """
 
-    def __init__(self, program: LinearProgram, options: SolveOptions | None = None) -> None:
+    def __init__(self, program: LinearProgram) -> None:
         if program.blocks is None:
             raise ValueError("the program has no block labels")
         relaxed = program.relax()
@@ -58,14 +81,14 @@ class Recourse:
             name=relaxed.name,
         )
         self._second = second
-        self._h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        _set_options(self._h, second, options or SolveOptions(time_limit_s=None))
-        _load(self._h, second)
 
-    def at(self, x: Floats) -> Value:
-        """Q(x) and a subgradient; x in the units of the linking columns."""
-        h = self._h
+    def at(self, x: Floats, basis: Basis | None = None) -> Value:
+        """Q(x) and a subgradient; x in the units of the linking columns. `basis`: of an earlier x."""
+        h = _engine()
+        _load(h, self._second)
         h.changeColsBounds(len(self.linking), self.linking, x, x)
+        if basis is not None:
+            h.setBasis(basis.found)
         h.run()
         stop = STOP[h.getModelStatus()]
         if stop is Stop.INFEASIBLE_OR_UNBOUNDED or stop is Stop.UNKNOWN:
@@ -77,11 +100,12 @@ class Recourse:
         if stop is not Stop.OPTIMAL:
             return Value(None, np.zeros(len(self.linking)), stop)
         dual = np.asarray(h.getSolution().col_dual)[self.linking]
-        return Value(float(h.getInfo().objective_function_value), dual, stop)
+        cost = float(h.getInfo().objective_function_value)
+        return Value(cost, dual, stop, basis=Basis(h.getBasis()))
 
     def _refusal(self, x: Floats) -> Value:
         """The cut from a dual ray; without one, least stays −inf and says nothing."""
-        h, second = self._h, self._second
+        h, second = _engine(), self._second
         h.setOptionValue("presolve", "off")
         h.run()
         found = h.getDualRay()
@@ -101,3 +125,21 @@ class Recourse:
             if np.isfinite(least) and np.isfinite(most) and pull[self.linking] @ x < least - most - 1e-12:
                 return Value(None, pull[self.linking], Stop.INFEASIBLE, least - most)
         return Value(None, np.zeros(len(self.linking)), Stop.INFEASIBLE)
+
+
+_LOCAL = threading.local()
+OPTIONS = {
+    "log_to_console": False,
+    "output_flag": False,
+    "threads": 1,
+    "small_matrix_value": SMALLEST_COEFFICIENT,
+}
+
+
+def _engine() -> Any:
+    """This thread's HiGHS."""
+    if not hasattr(_LOCAL, "highs"):
+        _LOCAL.highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for key, value in OPTIONS.items():
+            set_option(_LOCAL.highs, key, value, NAME)
+    return _LOCAL.highs

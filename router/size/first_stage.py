@@ -21,7 +21,7 @@ from router.optimise import Found, optimise
 from router.size.outcomes import chunks, spread
 from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
-from solvers.recourse import Recourse
+from solvers.recourse import Basis, Recourse
 
 LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/benchmarks measures both)
 
@@ -96,11 +96,16 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
     start = _start(mean.encoded, mean.point, widest, scale)
     roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
     parts = [replace(roomy, scenarios=part) for part in chunks(plain, workers)]
+    bases: list[Bases] = [(None,) * len(part.scenarios) for part in parts]
     stamp = uuid.uuid4().hex  # never that of another run on the same cluster
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
-        tasks = [_Values(part, x * scale, (stamp, i)) for i, part in enumerate(parts)]
+        tasks = [
+            _Values(part, x * scale, known, (stamp, i))
+            for i, (part, known) in enumerate(zip(parts, bases, strict=True))
+        ]
         found = spread(_Values.run, tasks, workers)
+        bases[:] = [part[3] for part in found]
         cost, gradient, least = (np.concatenate([part[i] for part in found]) for i in range(3))
         return cost, gradient * scale, least
 
@@ -112,8 +117,8 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         options=options,
         risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
     )
-    if result.infeasible:
-        names = ", ".join(inst.scenarios.names[s] for s in result.infeasible[:3])
+    if result.stop is Stop.INFEASIBLE:
+        names = ", ".join(inst.scenarios.names[s] for s in result.infeasible[:3]) or "by scenario"
         raise Infeasible(
             f"no plan serves scenario {names} after a first stage that the others allow; cuts cannot go on from there. "
             "--method program solves all scenarios at once and says which promise is in the way."
@@ -127,6 +132,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
     return FirstStage(settled_decision(widest, point), result.bound, result.stop, "cuts", result.rounds)
 
 
+Bases = tuple[Basis | None, ...]
 _KEPT: dict[tuple[str, int], list[tuple[Recourse, Floats]]] = {}  # per process: programs in the solver
 
 
@@ -136,9 +142,10 @@ class _Values:
 
     instance: Instance
     own: Floats
+    bases: Bases
     key: tuple[str, int]
 
-    def run(self) -> tuple[Floats, Floats, Floats]:
+    def run(self) -> tuple[Floats, Floats, Floats, Bases]:
         kept = _KEPT.get(self.key)
         if kept is None:
             for old in [key for key in _KEPT if key[0] != self.key[0]]:
@@ -146,12 +153,14 @@ class _Values:
             kept = _KEPT[self.key] = [self._build(s) for s in range(len(self.instance.scenarios))]
         cost, least = np.zeros(len(kept)), np.full(len(kept), -np.inf)
         gradient = np.zeros((len(kept), len(self.own)))
+        bases: list[Basis | None] = []
         for s, (recourse, scale) in enumerate(kept):
-            value = recourse.at(self.own / scale)
+            value = recourse.at(self.own / scale, self.bases[s])
+            bases.append(value.basis)
             cost[s] = np.inf if value.cost is None else value.cost
             gradient[s] = value.gradient / scale
             least[s] = value.least
-        return cost, gradient, least
+        return cost, gradient, least, tuple(bases)
 
     def _build(self, s: int) -> tuple[Recourse, Floats]:
         encoded = encode(replace(self.instance, scenarios=self.instance.scenarios.only(s)), boundary=0.0)
