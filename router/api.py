@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from problems.core.encode import Encoded, encode
 from router.catalogue import load_problem
 from router.errors import InputError, Issue
+from router.insurance import with_insurance
 from router.normalise import normalise
 from router.optimise import optimise
 from router.plan import Plan
@@ -46,10 +47,13 @@ def solve(
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    loaded = load(problem)
-    encoded = encode_problem(loaded, scenario)
-    found = optimise(encoded, solver, options or SolveOptions())
-    return publish(loaded, encoded, found)
+    loaded, chosen = load(problem), options or SolveOptions()
+
+    def planned(one: Problem) -> Plan:
+        encoded = encode_problem(one, scenario)
+        return publish(one, encoded, optimise(encoded, solver, chosen))
+
+    return with_insurance(planned(loaded), loaded, planned)
 
 
 def compare(
