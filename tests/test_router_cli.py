@@ -497,7 +497,8 @@ def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_real_ctrl_c_leaves_no_traceback() -> None:
-    slow = "import sys, time, router.api\n"
+    slow = "import signal, sys, time, router.api\n"
+    slow += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # jobs in the background ignore it
     slow += "router.api.load = lambda *_: (print('loading', file=sys.stderr, flush=True), time.sleep(60))\n"
     slow += "from router import cli; sys.exit(cli.run(['solve', sys.argv[1]]))"
     command = [sys.executable, "-c", slow, QUICKSTART]

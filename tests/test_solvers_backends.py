@@ -50,10 +50,14 @@ def test_every_ending_of_pulp_is_mapped() -> None:
 
 
 def test_ctrl_c_returns_the_incumbent() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    found = solve(hard_knapsack(), "highs", SolveOptions(time_limit_s=30, gap=0.0))
-    timer.join()
+    try:
+        found = solve(hard_knapsack(), "highs", SolveOptions(time_limit_s=30, gap=0.0))
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
     assert found.stop is Stop.INTERRUPTED
     assert found.point is not None
     assert certify(hard_knapsack(), found).ok
