@@ -48,12 +48,14 @@ def solve(
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
     loaded, chosen = load(problem), options or SolveOptions()
+    plan = planned(loaded, solver, chosen, scenario)
+    return with_insurance(plan, loaded, lambda one: planned(one, solver, chosen, scenario))
 
-    def planned(one: Problem) -> Plan:
-        encoded = encode_problem(one, scenario)
-        return publish(one, encoded, optimise(encoded, solver, chosen))
 
-    return with_insurance(planned(loaded), loaded, planned)
+def planned(problem: Problem, solver: str, options: SolveOptions, scenario: str | None = None) -> Plan:
+    """The plan alone; raises as `solve` does."""
+    encoded = encode_problem(problem, scenario)
+    return publish(problem, encoded, optimise(encoded, solver, options))
 
 
 def compare(

@@ -7,6 +7,7 @@ A gpu serves whole millions of tokens (M) an hour, at 1.00 unless a test says so
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.planning_page import cost_table, count_table, run_lines, simulat
 from problem_factory import MONTH, SOLVERS, api, by_period, counts, gpu, hourly, plan_of, problem, usd
 from pytest import approx
 
+from router import cli
 from router.api import verify_plan
 from router.report.plan import plan_report
 from router.verify.waiting import wait_s
@@ -211,3 +213,13 @@ def test_a_power_limit_that_the_peak_meets_and_energy_that_moves_work(solver: st
         plan = plan_of(problem(load, offers, periods=2, policy=policy), solver)
         assert plan.cost_usd == approx(cost), waits
         assert counts(plan)["g"] == ([2.0, 2.0] if waits else [2.0, 1.0])
+
+
+def test_a_plan_that_says_what_insurance_costs_is_read_again(tmp_path: Path) -> None:
+    """Through the command: written with its section, and verified."""
+    offers = [gpu(name, 1, 1, offer={"provider": name}) for name in ("a", "b")]
+    file, plan = tmp_path / "p.json", tmp_path / "plan.json"
+    file.write_text(json.dumps(problem(hourly(M), offers, policy={"survive_loss_of": "provider"})))
+    assert cli.run(["solve", str(file), "-o", str(plan)]) == 0
+    assert json.loads(plan.read_text())["insurance"]["usd"] == approx(1.0)
+    assert cli.run(["verify", str(file), str(plan)]) == 0

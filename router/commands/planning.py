@@ -37,7 +37,10 @@ def solve(
     With -o the plan is written as JSON, for `router verify`, `report` and `diff`.
     """
     file, search = problem_file(file), search_from(**given)
+    from dataclasses import replace
+
     from router import api
+    from router.insurance import with_insurance
     from router.optimise import optimise
     from router.output import check_writable, write_text
     from router.publish import publish
@@ -55,6 +58,11 @@ def solve(
         found = optimise(encoded, search.solver, options)
         doing("checking the plan")
         plan = publish(problem, encoded, found)
+        plan = with_insurance(
+            plan,
+            problem,
+            lambda one: api.planned(one, search.solver, replace(options, log=False), scenario),
+        )
     if output is not None:
         write_text(output, plan.to_json())
         remark(f"plan written to {output}")

@@ -44,6 +44,7 @@ OPTIONAL = (
     "verified",
     "notes",
     "sizing",
+    "insurance",
     "reoptimise",
     "running",
     "drawn",
