@@ -191,6 +191,33 @@ def test_an_instance_booked_late_boots_first() -> None:
     assert found.replay.cost_usd == pytest.approx(1.80 + 2.80 + 3 * 1.00)
 
 
+def test_a_fee_taken_up_at_the_first_step_is_paid_for_the_whole_replay() -> None:
+    """A fee of 100 a month, three hours of it: 0.41. Then 1,180 requests at 0.001 instead of 0.005."""
+    made = hourly([100, 360, 720, 100], api("f", 1.0, ", fee_usd_per_month: 100") + api("a", 5.0))
+    found = replayed(made, forecast="last")
+    assert found.replay.cost_usd == pytest.approx(300 / 730 + 1.18)
+
+
+def test_spread_binds_plans_and_gives_way_to_serving() -> None:
+    """Two providers for the work; 90 requests an hour fit each quota. Expected 100, came 150: 90 and 60; 200: 20 lost.
+
+    The dear one costs twice as much and carries what the cheap quota leaves: 90 · 0.001 + 60 · 0.002, then 90 · 0.003.
+    """
+    quota = ", quota: {tokens_per_minute: 1500}"
+    offers = api("cheap", 1.0, quota) + api("dear", 2.0, quota)
+    load = ", routing: {min_providers: 2, max_share_per_provider: 0.95}"
+    found = replayed(hourly([100, 150, 200], offers, load=load), forecast="last")
+    assert found.replay.cost_usd == pytest.approx(0.21 + 0.27)
+    assert found.replay.lost_requests == pytest.approx(20)
+    assert found.replay.spread_kept
+    alone = ", routing: {min_providers: 2, min_share_per_provider: 0.5}"
+    found = replayed(hourly([100, 150], offers, load=alone), forecast="last")  # half and half, then 75 and 75
+    assert found.replay.cost_usd == pytest.approx(0.225)
+    smaller = api("cheap", 1.0, quota) + api("dear", 2.0, ", quota: {tokens_per_minute: 1400}")
+    found = replayed(hourly([160, 174], smaller, load=alone), forecast="last")  # 90 and 84
+    assert not found.replay.spread_kept and found.notes
+
+
 # ---------------------------------------------------------------- laws
 
 OFFERS = (

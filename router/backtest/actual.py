@@ -12,7 +12,7 @@ from router.decode import Decoded
 from router.running import RunningBefore, RunningCount, RunningShare
 
 Route = tuple[str, str]  # offer and model
-LEEWAY = 1e-8  # of a share: what happened fits its own program in spite of rounding
+LEEWAY = 5e-7  # of a share: what happened fits its own program in spite of rounding
 
 
 @dataclass
@@ -88,11 +88,11 @@ class Actual:
                 ]
         return rows
 
-    def shares_of_arrivals(self, arrived: Floats) -> list[RunningShare]:
+    def shares_of_arrivals(self, arrived: Floats, leeway: float = LEEWAY) -> list[RunningShare]:
         """Shares of (W, N) requests, over the whole replay."""
         w_of = {name: w for w, name in enumerate(self.workloads)}
         return [
-            RunningShare(name, offer, model, t, None, requests / arrived[w_of[name], t] * (1 + LEEWAY))
+            RunningShare(name, offer, model, t, None, requests / arrived[w_of[name], t] * (1 + leeway))
             for (name, t), routes in self.carried.items()
             for (offer, model), requests in routes.items()
         ]

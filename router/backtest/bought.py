@@ -29,7 +29,10 @@ class Bought:
 
 def bought(encoded: Encoded, point: Floats) -> Bought:
     """Read from a settled point."""
-    inst, found = encoded.instance, decision_of(encoded, point)
+    inst = encoded.instance
+    if not (inst.fleets.pools or len(inst.contracts.offer) or (encoded.first.active >= 0).any()):
+        return Bought({}, {}, {}, {})
+    found = decision_of(encoded, point)
     names, pools = inst.offers.names, pools_of(inst)
     starts = _starts(inst)
     return Bought(
@@ -61,14 +64,28 @@ def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decisi
         ahead = later[inst.contracts.start_month] & (inst.contracts.start_month > 0)
         signed[ahead] = committed[ahead] = np.nan
     terms[:, later & (np.arange(inst.time.months) > 0)] = np.nan
+    fees = np.array([decided.active.get(name, 0.0) for name in inst.offers.names])
     return Decision(
         signed=signed,
         committed=committed,
-        active=np.array([decided.active.get(name, 0.0) for name in inst.offers.names]),
+        active=np.where(fees > 0.5, np.nan, 0.0),  # taken up, it is due once the offer is used
         held=np.array([decided.held.get(pool, (0.0, 0.0))[0] for pool in pools]),
         paid=np.array([decided.held.get(pool, (0.0, 0.0))[1] for pool in pools]),
         bought=terms,
     )
+
+
+def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]:
+    """Instances that terms hold, by pool and period, of the pools that are bought for a term."""
+    fleets, held_now = inst.fleets, {}
+    for q, pool in enumerate(pools_of(inst)):
+        term = int(fleets.term_months[fleets.pool_fleet[q]])
+        for t, month in enumerate(inst.time.month.tolist() if term else ()):
+            bought_then = (
+                decided.terms.get((pool, k), 0.0) for k in range(max(0, month - term + 1), month + 1)
+            )
+            held_now[pool, t] = sum(bought_then)
+    return held_now
 
 
 def pools_of(inst: Instance) -> list[Pool]:

@@ -19,6 +19,7 @@ class Execution:
     overflow_share  part of the tokens that ran where the plan in force had not put them
     lost_share      part that nobody had room for, and that has no price: not in the cost
     dropped_usd     work left unserved at its stated price; in the cost
+    spread_kept     limits on provider shares and min_providers hold in `plan`
     """
 
     cost_usd: float
@@ -30,6 +31,7 @@ class Execution:
     dropped_usd: float
     plan: Plan
     steps: tuple[Step, ...]
+    spread_kept: bool = True
     notes: tuple[str, ...] = ()
 
     def count(self, *taken: str) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 
 from problems.core.encode import encode
 from problems.core.instance import Floats
+from router.backtest.actual import LEEWAY
 from router.backtest.bought import held
 from router.backtest.foresight import Method, expected, least_history
 from router.backtest.frame import Rules, rules_of, tokens_of
@@ -29,6 +30,7 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.optimise import optimise
+from router.plan import Plan
 from router.publish import publish
 from router.running import Running
 from router.schema import Problem
@@ -38,6 +40,8 @@ STEP_S, STEP_GAP = (
     5.0,
     1e-3,
 )  # most time and least gap of one of a step's searches; hindsight has what was asked for
+
+WIDE = 1e-5  # where a solver finds no room within LEEWAY
 
 Say = Callable[[str], None]
 
@@ -82,7 +86,8 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     replay, made = timed("replay", lambda: course.run(replan=True))
     staying, _ = timed("staying put", lambda: course.run(replan=False))
     say("hindsight")
-    hindsight, of_all = timed("hindsight", lambda: course.hindsights(replay))
+    freed = not (replay.spread_kept and staying.spread_kept)
+    hindsight, of_all = timed("hindsight", lambda: course.hindsights(replay, freed))
     alone = None
     if settings.offers_alone:
         alone = timed("offers alone", lambda: _cheapest(whole, search, say))
@@ -151,21 +156,20 @@ class _Course:
         arrived = actual.served + actual.dropped
         problem = self.settled_problem(arrived)
         notes = []
-        if replay.spread_gave_way:
-            problem = without_spread(problem)
+        for last, (rules, leeway) in enumerate(
+            (made, share) for made in (problem, without_spread(problem)) for share in (LEEWAY, WIDE)
+        ):
+            try:
+                plan = self._happened(rules, arrived, replay, leeway)
+                break
+            except Infeasible:
+                if last == 3:
+                    raise
+        if last > 1:
             notes.append(
-                f"limits on provider shares and min_providers gave way in {replay.spread_gave_way} steps: "
-                "what was left of capacity could not keep them"
+                "limits on provider shares and min_providers did not hold throughout: overflow went elsewhere, or "
+                "later plans chose other providers; hindsight is freed of them too"
             )
-        inst = normalise(problem)
-        shares = tuple(actual.shares_of_arrivals(arrived))
-        counts = tuple(actual.counts(0, self.record.periods))
-        happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
-        arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
-        hold = None if replay.decided is None else held(inst, replay.decided)
-        encoded = encode(replace(inst, running=arrays))
-        found = optimise(encoded, self.search.solver, self.search.options, hold=hold)
-        plan = publish(problem, found.encoded, found)
         tokens = tokens_of(problem)
         whole = max(float((tokens @ self.record.actual).sum()), 1e-300)
         churn = sum(step.churn_usd for step in replay.steps)
@@ -179,8 +183,21 @@ class _Course:
             dropped_usd=sum(line.usd for line in plan.cost_lines if line.kind == "unserved"),
             plan=plan,
             steps=tuple(replay.steps),
+            spread_kept=not notes,
             notes=tuple(notes),
         )
+
+    def _happened(self, problem: Problem, arrived: Floats, replay: Replay, leeway: float) -> Plan:
+        """The plan in which shares, counts and purchases are those that happened; shares may differ by `leeway`."""
+        inst = normalise(problem)
+        shares = tuple(replay.actual.shares_of_arrivals(arrived, leeway))
+        counts = tuple(replay.actual.counts(0, self.record.periods))
+        happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
+        arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
+        hold = None if replay.decided is None else held(inst, replay.decided)
+        encoded = encode(replace(inst, running=arrays))
+        found = optimise(encoded, self.search.solver, self.search.options, hold=hold)
+        return publish(problem, found.encoded, found)
 
     def settled_problem(self, arrived: Floats) -> Problem:
         """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
@@ -188,17 +205,19 @@ class _Course:
         policy = problem.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
         return problem.model_copy(update={"policy": policy})
 
-    def hindsights(self, replay: Execution) -> tuple[Hindsight, Hindsight | None]:
-        """For the work that was served, and for all of it where some was lost."""
+    def hindsights(self, replay: Execution, freed: bool) -> tuple[Hindsight, Hindsight | None]:
+        """For the work that was served, and for all of it where some was lost; `freed` of limits on provider shares."""
         if replay.lost_requests <= 0:
-            return self._hindsight(self.record.part(0, self.record.actual)), None
+            whole = self.record.part(0, self.record.actual)
+            return self._hindsight(without_spread(whole) if freed else whole), None
         served = np.zeros_like(self.record.actual)
         w_of = {load.name: w for w, load in enumerate(self.record.problem.workloads)}
         for row in replay.plan.routes:
             served[w_of[row.workload], row.period] += row.requests or 0.0
         for left in replay.plan.unserved:
             served[w_of[left.workload], left.period] += left.requests or 0.0
-        mine = self._hindsight(self.settled_problem(served))
+        problem = self.settled_problem(served)
+        mine = self._hindsight(without_spread(problem) if freed else problem)
         try:
             return mine, self._hindsight(self.record.part(0, self.record.actual))
         except (Infeasible, NoPlanInTime):

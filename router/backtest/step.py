@@ -4,7 +4,8 @@ going on   the plan in force under the new forecast: its cost, or none where it 
 change     the best plan with change priced and limited, as `router.reoptimise` looks for it
 taken      if going on breaks a promise, or the gain is above min_gain_usd
 then       counts stay as planned; each route carries its share of what came, as far as capacity reaches; the rest
-           goes where room is left or to whoever sells by the token, at its price; what nobody can take is lost
+           goes where room is left or to whoever sells by the token, at its price; what nobody can take is lost;
+               limits on provider shares and min_providers bind plans, not overflow: serving comes first
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.backtest.actual import Actual
-from router.backtest.bought import Bought, bought, held
-from router.backtest.frame import Frame, InForce, Rules
+from router.backtest.bought import Bought, bought, held, under_term
+from router.backtest.frame import LARGE, Frame, InForce, Rules
 from router.decode import Decoded, decode
 from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
@@ -26,7 +27,7 @@ from router.optimise import Found, optimise
 from router.plan import Plan
 from router.publish import publish
 from router.reoptimise import SAME, SAME_USD, changed_by
-from router.running import Running
+from router.running import Running, RunningCount
 from router.schema import Problem
 from solvers import SolveOptions
 
@@ -63,7 +64,6 @@ class Replay:
         self.force: InForce | None = None
         self.decided: Bought | None = None
         self.steps: list[Step] = []
-        self.spread_gave_way = 0
 
     def plan(self, frame: Frame, ahead: Floats) -> None:
         """Decide, from (W, end − now) requests expected."""
@@ -120,7 +120,13 @@ class Replay:
 
     def _running(self, frame: Frame, inst: Instance, problem: Problem, force: InForce) -> Running:
         freeze = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
-        return self.rules.running(frame, inst, problem, force, self.actual, freeze)
+        running = self.rules.running(frame, inst, problem, force, self.actual, freeze)
+        if self.decided is None:
+            return running
+        termed = under_term(inst, self.decided)  # a term that ends takes its instances with it
+        counts = [row for row in running.counts if ((row.offer, row.model), row.period) not in termed]
+        counts += [RunningCount(*pool, t, count) for (pool, t), count in termed.items() if count > 0]
+        return replace(running, counts=tuple(counts))
 
     def _going(self, problem: Problem, inst: Instance, running: Running) -> float | None:
         arrays = replace(running_arrays(problem, inst, running), goes_on=True)
@@ -164,16 +170,15 @@ class Replay:
             frame, ahead = replace(frame, end=frame.commit), ahead[:, :0]
         coming = np.concatenate([arrived, ahead], axis=1)
         problem = self.rules.running_down(frame, self.rules.requests(frame, self.actual, coming))
-        try:
-            decoded, running = self._settled(frame, problem, self.force)
-        except Infeasible:
-            self.spread_gave_way += 1
-            decoded, running = self._settled(frame, without_spread(problem), self.force)
+        decoded, running = self._settled(frame, without_spread(problem), self.force)
         span = range(frame.now, frame.commit)
         self.actual.add(decoded, frame.first, span, self.priced, list(running.shares))
 
     def _settled(self, frame: Frame, problem: Problem, force: InForce) -> tuple[Decoded, Running]:
         inst = normalise(problem)
+        weight = inst.time.weight.copy()
+        weight[: frame.past] *= LARGE  # what is over is not lost afterwards to make room
+        inst = replace(inst, time=replace(inst.time, weight=weight))
         running = self._running(frame, inst, problem, force)
         arrays = running_arrays(problem, inst, running)
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
