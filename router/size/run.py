@@ -32,6 +32,7 @@ from router.size.outcomes import Outcome, costs_of, outcomes
 from router.size.quotes import quotes
 from router.size.sample import out_of_sample
 from router.size.sections import rows, sign_rows, signed_rows, worst_rows
+from router.size.signed import quoted
 from router.size.study import Best, Study
 from solvers import SolveOptions
 
@@ -133,7 +134,7 @@ class _Sections:
             self.progress("quotes")
             found["quotes"] = rows(quotes(self.study, best, weighed))
             self.progress("when the advice flips")
-            found["flips"] = rows(flips(self.study, best))
+            found["flips"] = rows(flips(self.study, best)) if quoted(best.inst).any() else []
         if how.evaluate:
             self.progress("the commitment given")
             found["evaluated"] = self._evaluated()
