@@ -67,16 +67,31 @@ def build(view: View, cols: Columns) -> Rows:
     return rows(NAME, size, terms, label, upper=0.0)
 
 
+def _least_matters(view: View, cols: Columns) -> Bools:
+    """(Q, T) pools that are open for a reason of their own: a minimum count."""
+    fleets = view.inst.fleets
+    least, step = fleets.min[fleets.pool_fleet], fleets.step[fleets.pool_fleet]
+    minimum = (least > 0) & ((least != step) | ~fleets.integral[fleets.pool_fleet])
+    by_line = cols.capacity.waits & ~cols.capacity.exact
+    return np.repeat((minimum | ~by_line)[:, None], view.inst.time.periods, axis=1)
+
+
 def _opening(
     view: View, cols: Columns, first: int, terms: list[Term], labels: list[tuple[int, Ints, Ints]]
 ) -> int:
-    """flow ≤ open, for pools that are either closed or hold their minimum."""
+    """flow ≤ open, for pools that are either closed or hold their minimum.
+
+    A pool whose `open` serves a tightened line of waiting alone has such rows only where it is tightened.
+    """
     pool = view.routes.pool[view.flows.route]
     if not view.inst.fleets.pools:
         return 0
     held = cols.first.held.open
     opened = np.where(cols.counts.open >= 0, cols.counts.open, held)
-    column = np.where(pool >= 0, opened[pool, view.flows.period], -1)
+    matters = _least_matters(view, cols)
+    for q, t in cols.capacity.tightened:
+        matters[q, t] = True
+    column = np.where((pool >= 0) & matters[pool, view.flows.period], opened[pool, view.flows.period], -1)
     at = np.flatnonzero(column >= 0)
     here = first + np.arange(len(at))
     terms += [(here, cols.flow[at], 1.0), (here, column[at], -1.0)]
