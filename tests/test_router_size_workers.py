@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from problem_factory import Data, load
@@ -74,6 +76,23 @@ def test_a_worker_killed_in_mid_run(method: str, tmp_path: Path, monkeypatch: py
 def test_workers_that_always_die_are_told() -> None:
     with pytest.raises(NoPlanInTime, match="died 3 times"):
         spread(AlwaysDies(os.getpid()), list(range(4)), 2)
+
+
+@dataclass(frozen=True)
+class Grows:
+    """Keeps 50 MB more with every task, as programs of scenarios do."""
+
+    kept: ClassVar[list[bytes]] = []
+
+    def __call__(self, task: int) -> int:
+        self.kept.append(b"x" * 50_000_000)
+        time.sleep(0.2)
+        return os.getpid()
+
+
+def test_workers_may_keep_what_they_have_made() -> None:
+    """loky ends a process that has grown by 300 MB, looking once a second: 2 × 500 MB, and the same two processes."""
+    assert len(set(spread(Grows(), list(range(20)), 2))) == 2
 
 
 def test_a_backend_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch) -> None:

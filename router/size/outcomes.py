@@ -7,6 +7,7 @@ full accuracy, in chunks; the same call runs on joblib's own processes or on a D
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -117,7 +118,7 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: int) -> li
     kind = "generator" if backend.supports_return_generator else "list"
     done: list[R] = []
     for attempt in range(1, ATTEMPTS + 1):
-        left = (joblib.delayed(work)(task) for task in tasks[len(done) :])
+        left = (joblib.delayed(_there)(work, task) for task in tasks[len(done) :])
         try:
             for result in joblib.Parallel(n_jobs=workers, return_as=kind)(left):
                 done.append(result)  # noqa: PERF402 - kept as they come, should a later one be lost
@@ -129,6 +130,15 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: int) -> li
                     "Fewer --workers, or reduce_to, may do."
                 ) from error
     return done
+
+
+def _there[T, R](work: Callable[[T], R], task: T) -> R:
+    """A task in its process. What is kept there between rounds (programs of scenarios) is no leak: loky would end a
+    process that has grown by 300 MB, and what it kept would be made anew in every round."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
+    return work(task)
 
 
 def costs_of(found: Sequence[Outcome]) -> Floats:
