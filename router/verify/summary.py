@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from router.fingerprint import problem_sha256
 from router.verify.case import MONTH_H, Case
@@ -29,14 +30,14 @@ def cvar(weighted: list[tuple[float, float]], level: float) -> float:
     return math.fsum(parts) / (1.0 - level - max(left, 0.0))
 
 
-def objective(case: Case, costs: Costs) -> float:
-    """(1 − weight) · expected cost + weight · CVaR."""
+def mixed(case: Case, usd: Sequence[float]) -> float:
+    """(1 − weight) · mean + weight · CVaR of one amount per future."""
     risk = case.problem.risk
-    mean = expected(case, costs)
-    if risk.cvar_weight == 0 or len(case.futures) == 1:
+    weighted = [(future.probability, each) for future, each in zip(case.futures, usd, strict=True)]
+    mean = math.fsum(probability * each for probability, each in weighted)
+    if risk.cvar_weight == 0 or len(weighted) == 1:
         return mean
-    tail = cvar([(future.probability, costs.of(future)) for future in case.futures], risk.cvar_level)
-    return (1.0 - risk.cvar_weight) * mean + risk.cvar_weight * tail
+    return (1.0 - risk.cvar_weight) * mean + risk.cvar_weight * cvar(weighted, risk.cvar_level)
 
 
 def check_problem(case: Case, plan: PlanRows, ledger: Ledger) -> None:
@@ -69,7 +70,7 @@ def check_bound(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> Non
 
     Without risk the objective is the cost. A plan that knows no bound states neither bound nor gap.
     """
-    value = objective(case, costs)
+    value = mixed(case, [costs.of(future) for future in case.futures])
     if plan.objective_usd is None:
         ledger.fault("objective_usd is not stated")
     else:
