@@ -19,8 +19,7 @@ from worker_accidents import AlwaysDies, DiesOnce
 from router.errors import InputError, NoPlanInTime
 from router.plan import Plan
 from router.size import SizeOptions, size
-from router.size.cluster import cluster
-from router.size.outcomes import spread
+from router.size.cluster import cluster, spread
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -74,7 +73,7 @@ def test_a_worker_killed_in_mid_run(method: str, tmp_path: Path, monkeypatch: py
 
 @linux
 def test_workers_that_always_die_are_told() -> None:
-    with pytest.raises(NoPlanInTime, match="died 3 times"):
+    with pytest.raises(NoPlanInTime, match="again and again"):
         spread(AlwaysDies(os.getpid()), list(range(4)), 2)
 
 
@@ -128,6 +127,11 @@ class TestDask:
         assert marker.exists()
         assert as_text(calm) == as_text(shaken)
 
+    @linux
+    def test_workers_that_always_die_are_told(self) -> None:
+        with cluster("dask", 2), pytest.raises(NoPlanInTime, match="again and again"):
+            spread(AlwaysDies(os.getpid()), list(range(4)), 2)
+
 
 @pytest.mark.filterwarnings("default")
 class TestRay:
@@ -142,3 +146,13 @@ class TestRay:
         there = size(load(many_futures()), how=SizeOptions(questions=False, workers=2, backend="ray"))
         assert as_text(one) == as_text(there)
         assert section(there)["sign"] == section(one)["sign"]
+
+    @linux
+    def test_a_worker_killed_in_mid_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        calm = sized(many_futures(), method="program")
+        marker = tmp_path / "killed"
+        accidents(monkeypatch, marker)
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where its workers find what kills them
+        shaken = sized(many_futures(), method="program", workers=2, backend="ray")
+        assert marker.exists()
+        assert as_text(calm) == as_text(shaken)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.instance import Instance
-from router.size.outcomes import spread
+from router.size.cluster import spread
 from router.size.signed import Advice, Signed, advice, quoted, signed_by
 from router.size.study import Best, Study, grown, only, signing, without
 

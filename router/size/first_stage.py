@@ -18,7 +18,8 @@ from problems.core.instance import Floats, Instance, Scenarios
 from router.decode.settle import settle
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.optimise import Found, optimise
-from router.size.outcomes import chunks, spread
+from router.size.cluster import spread
+from router.size.outcomes import chunks
 from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
 from solvers.recourse import Basis, Recourse

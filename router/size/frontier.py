@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.instance import Instance
-from router.size.outcomes import spread
+from router.size.cluster import spread
 from router.size.signed import Signed, signed_by
 from router.size.study import Study
 

@@ -1,14 +1,12 @@
-"""What a decision costs in each scenario, scenario by scenario, spread over processes by joblib.
+"""What a decision costs in each scenario, scenario by scenario.
 
 Given the first stage, scenarios are independent. Each is encoded and solved alone, with its integers, at the solver's
-full accuracy, in chunks; the same call runs on joblib's own processes or on a Dask or Ray cluster, whichever backend
-`joblib.parallel_config` has set. A worker that dies takes its chunk's work with it: the chunk is run again.
+full accuracy; chunks of them are shared out among processes (see `cluster`).
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +18,10 @@ from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
 from router.errors import Infeasible, NoPlanInTime
 from router.optimise import optimise
+from router.size.cluster import spread
 from solvers import SolveOptions
 
 CHUNKS_PER_WORKER = 4
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -102,43 +100,6 @@ def chunks(inst: Instance, workers: int) -> list:  # type: ignore[type-arg]
         for which in np.array_split(np.arange(n), many)
         if len(which)
     ]
-
-
-def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: int) -> list[R]:
-    """Run tasks on `workers` processes, in order; those lost with a dying worker are run again.
-
-    Results depend on the tasks alone, never on who ran them.
-    """
-    if workers <= 1 or len(tasks) <= 1:
-        return [work(task) for task in tasks]
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    backend, _ = joblib.parallel.get_active_backend()
-    kind = "generator" if backend.supports_return_generator else "list"
-    done: list[R] = []
-    for attempt in range(1, ATTEMPTS + 1):
-        left = (joblib.delayed(_there)(work, task) for task in tasks[len(done) :])
-        try:
-            for result in joblib.Parallel(n_jobs=workers, return_as=kind)(left):
-                done.append(result)  # noqa: PERF402 - kept as they come, should a later one be lost
-            return done
-        except TerminatedWorkerError as error:
-            if attempt == ATTEMPTS:
-                raise NoPlanInTime(
-                    f"worker processes died {ATTEMPTS} times over the same scenarios; too little memory? "
-                    "Fewer --workers, or reduce_to, may do."
-                ) from error
-    return done
-
-
-def _there[T, R](work: Callable[[T], R], task: T) -> R:
-    """A task in its process. What is kept there between rounds (programs of scenarios) is no leak: loky would end a
-    process that has grown by 300 MB, and what it kept would be made anew in every round."""
-    from joblib.externals.loky import process_executor
-
-    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
-    return work(task)
 
 
 def costs_of(found: Sequence[Outcome]) -> Floats:

@@ -25,7 +25,7 @@ import numpy as np
 from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
 from router.plan import CommitmentRow
 from router.size.alternatives import Weighed
-from router.size.outcomes import spread
+from router.size.cluster import spread
 from router.size.signed import quoted
 from router.size.study import Best, Study, only, priced, without
 
