@@ -15,11 +15,11 @@ from problems.core.encode import Encoded
 from router.catalogue import problem_sha256
 from router.decode import Decoded, decode, refused_rows
 from router.errors import CertificateFailed
+from router.notes import notes_of
 from router.optimise import Found
 from router.plan import Plan
 from router.scenarios import drawn
 from router.schema import Generated, Problem
-from router.traces import recorded
 from router.verify import verify
 from solvers import SolveOptions, available
 
@@ -161,18 +161,3 @@ def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
     if found.rounds:
         notes.append(f"capacity was tightened in {found.rounds} rounds until waiting kept within every SLO")
     return (*notes_of(problem), *notes)
-
-
-def notes_of(problem: Problem) -> tuple[str, ...]:
-    """Assumptions that a reader must know before trusting a figure."""
-    notes = []
-    if problem.policy.p99_over_mean is not None:
-        notes.append(
-            f"assumed: where no percentile was measured, "
-            f"P99 = {problem.policy.p99_over_mean:g} × mean (policy.p99_over_mean)"
-        )
-    read = recorded(problem)
-    if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
-        notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
-    made = drawn(problem).notes if isinstance(problem.scenarios, Generated) else ()
-    return (*notes, *read.notes, *made)

@@ -275,6 +275,30 @@ def test_contracts_of_shorter_terms_start_when_they_pay() -> None:
     assert plan.cost_usd == near(12.0)
 
 
+def test_a_term_as_long_as_the_horizon_starts_with_it_unless_told_otherwise() -> None:
+    """Nothing in months 0 to 3, then 10 M a month, times 0.7 or 1.3; 1.50 for at least 8 M against 2.00.
+
+    From month 4 on: 8 · 1.5 · (8 + 13) / 2 = 126 USD; on demand 8 · 2 · 10 = 160. From month 0 on 4 · 12 more: 174.
+    """
+    demand = [0.0] * 4 + [10 * M] * 8
+    for start, usd in (("any", 126.0), (None, 160.0), ("first", 160.0)):
+        terms = {} if start is None else {"start": start}
+        offers = [api("list", 2.0), contract("year", 1.5, 8, term_months=12, **terms)]
+        data = problem(
+            by_period(demand),
+            offers,
+            periods=12,
+            period_h=MONTH,
+            scenarios=futures((0.5, 0.7), (0.5, 1.3)),
+        )
+        plan = sized(data, questions=True)
+        assert plan.cost_usd == near(usd)
+        assert any("starts with the horizon" in note for note in plan.notes) == (start is None)
+        if start == "any":
+            assert (plan.contracts[0].start_month, plan.contracts[0].end_month) == (4, 16)
+            assert quote_of(plan, "year")["walk_away_multiple"] == near(160 / 126)
+
+
 def test_a_signed_contract_is_sunk_and_ends() -> None:
     """10 M a month at 0.60 signed until the end of month 2 of 4; 2 M a month cost 3 on demand: 6 + 6, then 3 + 3."""
     old = contract("old", 0.6, 10, signed=True, signed_until="2027-03-02T20:00:00", term_months=12)

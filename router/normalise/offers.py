@@ -261,11 +261,9 @@ def _starts(problem: Problem, terms: Commitment, time: Time) -> list[tuple[int, 
         if free_from > 0:
             found.append((0, 0.0, free_from, True))
     term_h = (terms.term_months or 0) * HOURS_PER_MONTH
-    if not terms.signed and (not term_h or term_h >= time.horizon_h - 1e-9):
-        return [(0, 0.0, term_h or time.horizon_h, False)]
-    if term_h:  # a signed contract may be signed anew when it has ended
-        for k in range(time.months):
-            begin = k * HOURS_PER_MONTH
-            if begin >= free_from - 1e-9:
-                found.append((k, begin, begin + term_h, False))
+    months = range(time.months if terms.starts_in_any_month(time.horizon_h) else 1)
+    for k in months:  # a signed contract may be signed anew when it has ended
+        begin = k * HOURS_PER_MONTH
+        if begin >= free_from - 1e-9 and (term_h or not terms.signed):
+            found.append((k, begin, begin + (term_h or time.horizon_h), False))
     return found

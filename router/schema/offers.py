@@ -183,6 +183,11 @@ class Commitment(Strict):
     term_months: Counting | None = Field(
         default=None, description="Term in billing months of 730 h; absent: the whole horizon"
     )
+    start: Literal["any", "first"] | None = Field(
+        default=None,
+        description="When its term may begin: any billing month, or the first; absent: any if the term is shorter "
+        "than the horizon",
+    )
     signed: Flag = Field(default=False, description="true: already bought; due whatever the plan does")
     signed_until: Moment | None = Field(
         default=None, description="End of a signed contract, exclusive, local time of horizon.timezone"
@@ -191,6 +196,12 @@ class Commitment(Strict):
     tier_kind: Literal["incremental", "all_units"] = Field(
         default="incremental", description="Each band has its price, or the band reached prices all tokens"
     )
+
+    def starts_in_any_month(self, horizon_h: float) -> bool:
+        """Whether its term may begin later than the horizon does."""
+        if self.start is not None or self.term_months is None:
+            return self.start == "any"
+        return self.term_months * 730.0 < horizon_h - 1e-9
 
 
 class Instances(Strict):

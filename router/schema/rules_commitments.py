@@ -132,6 +132,14 @@ def signed_end_placed(problem: Problem) -> Iterator[Issue]:
             yield Issue(field, "needs horizon.start, to know when that is", until)
 
 
+def start_has_a_term(problem: Problem) -> Iterator[Issue]:
+    """What may begin in any month ends by itself."""
+    for at, _, commitment in _each(problem):
+        if commitment.start == "any" and commitment.term_months is None:
+            rule = "needs term_months: without it the contract covers the whole horizon"
+            yield Issue((*at, "start"), rule, commitment.start)
+
+
 def _given(commitment: Commitment, *fields: str) -> list[str]:
     return [name for name in fields if getattr(commitment, name) is not None]
 
@@ -149,4 +157,5 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     shortfall_priced,
     tiers_in_order,
     signed_end_placed,
+    start_has_a_term,
 )

@@ -18,9 +18,10 @@ from router.catalogue import problem_sha256
 from router.decode import cvar, refused_rows
 from router.errors import Infeasible
 from router.normalise import normalise
+from router.notes import notes_of
 from router.optimise import optimise
 from router.plan import CommitmentRow, Plan, ScenarioCost, plain
-from router.publish import checked, gap_of, notes_of, options_of, versions
+from router.publish import checked, gap_of, options_of, versions
 from router.schema import Problem
 from router.size.alternatives import Weighed, alternatives, flips, weigh
 from router.size.cluster import cluster

@@ -72,8 +72,11 @@ def _term_fault(case: Case, commitment: Commitment, row: Contract) -> str | None
         return None if whole else "has no term, so it covers the whole horizon"
     if row.end_month != row.start_month + term:
         return f"runs from month {row.start_month} to {row.end_month}, its term is {term}"
-    if term >= case.months and row.start_month != 0:
-        return "covers the whole horizon, so it starts with it"
+    first_only = commitment.start == "first" or (
+        commitment.start is None and term * MONTH_H >= case.horizon_h
+    )
+    if first_only and row.start_month != 0:
+        return "may only start with the horizon"
     return None
 
 
