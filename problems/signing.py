@@ -1,11 +1,12 @@
-"""Signing asked for: an offer that must be bought before demand is known, whatever the best plan would do.
+"""Signing asked for: an offer that must be bought now, whatever the best plan would do.
 
-    Σ_a signed[a] ≥ 1                                   offers with a contract to sign, in any of its months
-    Σ_q paid[q] + Σ_(q,k) bought[q,k] ≥ least           else offers with instances bought ahead; least = 1, or what the
-                                                        problem allows where fractions are sold
-    active[o] ≥ 1                                       else offers with a fee
+    signed[a] ≥ 1                               offers with a contract to sign, from its first month on
+    Σ_q paid[q] + Σ_q bought[q,first] ≥ least   else offers with instances bought ahead; least = 1, or what the problem
+                                                allows where fractions are sold
+    active[o] ≥ 1                               else offers with a fee
 
-A question, not a promise of the problem: what would the plan cost with this quote signed? (`router size` asks it.)
+A question, not a promise of the problem: what would the plan cost with this quote signed? (`router size` asks it.) Now,
+because that is what a quote asks: the cheapest way of signing it late is a term of which the horizon sees one month.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
     contracts, fleets = inst.contracts, inst.fleets
     b = int(inst.offers.contract[offer])
     if b >= 0 and contracts.decided[b]:
-        return first.signed[(contracts.start_contract == b) & ~contracts.start_signed], 1.0
+        mine = (contracts.start_contract == b) & ~contracts.start_signed
+        if mine.any():
+            return first.signed[mine & (contracts.start_month == contracts.start_month[mine].min())], 1.0
     if fleets.pools:
         mine = fleets.offer[fleets.pool_fleet] == offer
-        paid, bought = first.held.paid[mine, 0], first.bought[mine].ravel()
-        columns = np.concatenate([paid[paid >= 0], bought[bought >= 0]])
+        paid, bought = first.held.paid[mine, 0], first.bought[mine]
+        sold = np.flatnonzero((bought >= 0).any(axis=0))
+        begins = bought[:, sold[0]] if len(sold) else np.empty(0, dtype=np.int64)
+        columns = np.concatenate([paid[paid >= 0], begins[begins >= 0]])
         if len(columns):
             fleet = int(inst.offers.fleet[offer])
             fraction = max(float(fleets.min[fleet] - fleets.reserved[fleet]), 0.0)

@@ -259,10 +259,8 @@ def _commitments(
             billed = committed * rate + np.maximum(own - committed, 0.0) * overage
         starts = np.flatnonzero(contracts.start_contract == b)
         signed = np.any(listed[starts][:, None] & (force_share(inst)[starts] > 0), axis=0)
-        owed = float(
-            beyond[starts]
-            @ _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
-        )
+        monthly = _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
+        owed = (beyond[starts] * monthly) @ (force_share(inst)[starts] > 0)  # by the term in force
         for k in np.flatnonzero(signed):
             rate_of_month = float(committed[k] / share[k])
             yield CommitmentRow(
@@ -275,7 +273,7 @@ def _commitments(
                 used_tokens=float(used[k]),
                 used_usd=float(used_usd[k]),
                 billed_usd=float(billed[k]),
-                beyond_horizon_usd=owed,
+                beyond_horizon_usd=float(owed[k]),
                 utilisation=float(own[k] / committed[k]) if committed[k] > 0 else None,
             )
 

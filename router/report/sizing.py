@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import fsum
 from typing import Any
 
 from router.plan import Plan
@@ -69,16 +70,30 @@ def _sign(sizing: Row) -> Table:
             str(row["offer"]) + (f", {row['model']}" if row["model"] else ""),
             amount(row),
             _months(row),
-            usd(row["offer_usd"]),
+            usd(row["expected_usd"]),
+            usd(row["least_usd"]),
             percent(row["expected_use"]),
             usd(row["beyond_horizon_usd"]),
         )
         for row in sizing["sign"]
     )
     heads = columns(
-        "offer", ">how much", "months", ">USD expected, whole offer", ">used of it", ">owed later USD"
+        "offer", ">how much", "months", ">USD expected", ">owed at least", ">used of it", ">owed later"
     )
-    return Table("What to sign", heads, rows)
+    total = (
+        "total",
+        "",
+        "",
+        _sum(sizing, "expected_usd"),
+        _sum(sizing, "least_usd"),
+        "",
+        _sum(sizing, "beyond_horizon_usd"),
+    )
+    return Table("What to sign", heads, rows, total if len(rows) > 1 else None)
+
+
+def _sum(sizing: Row, name: str) -> str:
+    return usd(fsum(row[name] for row in sizing["sign"]))
 
 
 def amount(row: Row) -> str:
@@ -138,12 +153,14 @@ def _alternatives(sizing: Row) -> Table:
             str(row["what"]),
             usd(row["expected_usd"]),
             usd(row["cvar_usd"]),
-            f"+{usd(max(row['more_usd'], 0.0))}",
+            f"{row['more_usd']:+,.2f}",
+            usd(fsum(one["least_usd"] for one in row["signs"])),
+            usd(fsum(one["beyond_horizon_usd"] for one in row["signs"])),
             signs(row["signs"]),
         )
         for row in sizing.get("alternatives", ())
     )
-    heads = columns("instead", ">USD expected", ">CVaR", ">more", "signing")
+    heads = columns("instead", ">USD expected", ">CVaR", ">more", ">owed at least", ">owed later", "signing")
     return Table("The nearest alternatives", heads, rows)
 
 

@@ -26,6 +26,7 @@ from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
 from router.plan import CommitmentRow
 from router.size.alternatives import Weighed
 from router.size.cluster import spread
+from router.size.liability import unused_usd
 from router.size.signed import quoted
 from router.size.study import Best, Study, only, priced, without
 
@@ -209,7 +210,7 @@ def _committed(inst: Instance, has: Best, offer: int) -> tuple[float, float, flo
         share = inst.time.month_hours / HOURS_PER_MONTH
         committed = fsum(float(share[k]) * each for k, each in volume.items())
         weight = inst.time.month_weight * share
-        owed = fsum(float(weight[k]) * _unused_usd(inst, offer, each) for k, each in volume.items())
+        owed = fsum(float(weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
         fee = fsum(line.usd for line in has.lines() if line.offer == name and line.kind == "fee")
         return used, committed, owed + fee
     used = committed = 0.0
@@ -228,16 +229,6 @@ def _own(row: CommitmentRow) -> float:
 def _volume(row: CommitmentRow) -> float:
     stated = row.committed_tokens_per_month
     return (row.committed_usd_per_month or 0.0) if stated is None else stated
-
-
-def _unused_usd(inst: Instance, offer: int, volume: float) -> float:
-    """USD a month that a commitment costs without any use."""
-    contracts, b = inst.contracts, int(inst.offers.contract[offer])
-    if not contracts.in_tokens[b]:
-        return volume
-    price = float(inst.scenarios.probability @ inst.scenarios.price[:, offer])
-    tiers = contracts.tiers[b]
-    return price * (volume * float(contracts.unit_usd[b]) if tiers is None else tiers.bill(volume))
 
 
 def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, ...]:

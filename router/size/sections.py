@@ -33,16 +33,9 @@ def signed_rows(inst: Instance, decision: Decision) -> list[object]:
 
 
 def _signed_row(best: Best, one: Signed) -> dict[str, object]:
-    kinds = {"contract": "commitment", "instances": "instances", "fee": "fee"}
-    lines = [line.usd for line in best.lines() if line.offer == one.offer and line.kind == kinds[one.kind]]
-    same = [
-        other
-        for other in signed_by(best.inst, best.decision)
-        if (other.offer, other.kind) == (one.offer, one.kind)
-    ]
-    use, beyond = None, 0.0
+    use, billed = None, one.least_usd
     if one.kind == "contract":
-        use, beyond = _contract_use(best, one)
+        use, billed = _contract_use(best, one)
     elif one.kind == "instances":
         rows = [row for row in best.instances(one.offer) if row.model == one.model]
         hours = fsum(best.weight(row.scenario) * row.count for row in rows)
@@ -50,15 +43,16 @@ def _signed_row(best: Best, one: Signed) -> dict[str, object]:
         use = busy / hours if hours > 0 else None
     return {
         **asdict(one),
-        "expected_usd": fsum(lines) if len(same) == 1 else None,  # one bill for several terms is not split
-        "offer_usd": fsum(lines),
+        "expected_usd": billed,
+        "offer_usd": fsum(line.usd for line in best.lines() if line.offer == one.offer),
         "expected_use": use,
-        "beyond_horizon_usd": beyond,
     }
 
 
 def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
-    start, end = one.start_month or 0, one.end_month or best.inst.time.months
+    """Expected use of what is committed, and the bills of its months, present value."""
+    time, policy = best.inst.time, best.inst.policy
+    start, end = one.start_month or 0, one.end_month or time.months
     rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
     share = month_share(best.inst)
     used = committed = 0.0
@@ -68,8 +62,12 @@ def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
         volume = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
         used += p * (row.used_tokens if tokens else row.used_usd)
         committed += p * (volume or 0.0) * float(share[row.month])
-    beyond = max((row.beyond_horizon_usd for row in rows), default=0.0)
-    return (used / committed if committed > 0 else None), beyond
+    billed = fsum(
+        best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
+    )
+    if policy.charge_in_full:
+        billed += one.beyond_horizon_usd * float(time.weight[-1])
+    return (used / committed if committed > 0 else None), billed
 
 
 def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from problems.core.decision import Decision
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Instance
+from router.size import liability
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
 
@@ -24,6 +25,8 @@ class Signed:
     committed_tokens_per_month: float | None = None
     committed_usd_per_month: float | None = None
     count: float | None = None
+    least_usd: float = 0.0  # owed inside the horizon without any use, present value
+    beyond_horizon_usd: float = 0.0  # owed after it
 
 
 Advice = frozenset[tuple[str, str, str | None, int | None]]
@@ -62,6 +65,7 @@ def _contracts(inst: Instance, decision: Decision) -> list[Signed]:
             continue
         tokens = bool(contracts.stated_in_tokens[b])
         end = float(contracts.end_h[a])
+        least_usd, beyond_usd = liability.of_contract(inst, a, volume)
         found.append(
             Signed(
                 offer=inst.offers.names[contracts.offer[b]],
@@ -72,6 +76,8 @@ def _contracts(inst: Instance, decision: Decision) -> list[Signed]:
                 else inst.time.months,
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
+                least_usd=least_usd,
+                beyond_horizon_usd=beyond_usd,
             )
         )
     return found
@@ -80,20 +86,38 @@ def _contracts(inst: Instance, decision: Decision) -> list[Signed]:
 def _instances(inst: Instance, decision: Decision) -> list[Signed]:
     fleets, found = inst.fleets, []
     for q in range(fleets.pools):
-        fleet, model = fleets.pool_fleet[q], fleets.pool_model[q]
+        fleet, model = int(fleets.pool_fleet[q]), fleets.pool_model[q]
         offer = inst.offers.names[fleets.offer[fleet]]
         name = None if model == NONE else inst.models.names[model]
-        if decision.paid[q] > DUST:
-            found.append(Signed(offer, "instances", name, 0, inst.time.months, count=float(decision.paid[q])))
         term = int(fleets.term_months[fleet])
-        for k in np.flatnonzero(decision.bought[q] > DUST) if decision.bought.size else ():
-            count = float(decision.bought[q, k])
-            found.append(Signed(offer, "instances", name, int(k), int(k) + term, count=count))
+        bought = [(0, inst.time.months, float(decision.paid[q]))]
+        if decision.bought.size:
+            bought += [(k, k + term, float(count)) for k, count in enumerate(decision.bought[q])]
+        for start, end, count in bought:
+            if count > DUST:
+                owed = (
+                    liability.of_purchase(inst, fleet, start, count)
+                    if term
+                    else liability.of_held(inst, fleet, count)
+                )
+                found.append(
+                    Signed(
+                        offer,
+                        "instances",
+                        name,
+                        start,
+                        end,
+                        count=count,
+                        least_usd=owed[0],
+                        beyond_horizon_usd=owed[1],
+                    )
+                )
     return found
 
 
 def _fees(inst: Instance, decision: Decision) -> list[Signed]:
+    months = inst.time.months
     return [
-        Signed(inst.offers.names[o], "fee", None, 0, inst.time.months)
+        Signed(inst.offers.names[o], "fee", None, 0, months, least_usd=liability.of_fee(inst, int(o))[0])
         for o in np.flatnonzero(decision.active > 0.5)
     ]
