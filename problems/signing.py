@@ -1,12 +1,15 @@
-"""Signing asked for: an offer that must be bought now, whatever the best plan would do.
+"""Signing asked for, or ruled out: what is bought ahead whatever the best plan would do.
 
-    signed[a] ≥ 1                               offers with a contract to sign, from its first month on
+    signed[a] ≥ 1                               asked for: offers with a contract to sign, from its first month on
     Σ_q paid[q] + Σ_q bought[q,first] ≥ least   else offers with instances bought ahead; least = 1, or what the problem
                                                 allows where fractions are sold
     active[o] ≥ 1                               else offers with a fee
 
-A question, not a promise of the problem: what would the plan cost with this quote signed? (`router size` asks it.) Now,
-because that is what a quote asks: the cheapest way of signing it late is a term of which the horizon sees one month.
+    Σ_a signed[a] + Σ_q paid[q] + Σ_(q,k) bought[q,k] ≤ 0       ruled out: nothing beyond what is held or signed already
+
+Questions, not promises of the problem: what would the plan cost with this quote signed, or without? (`router size` asks
+them.) Signed now, because that is what a quote asks: the cheapest way of signing it late is a term of which the horizon
+sees one month.
 """
 
 from __future__ import annotations
@@ -15,23 +18,41 @@ import numpy as np
 
 from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import FirstStage
-from problems.core.instance import Floats, Instance, Ints
+from problems.core.instance import Instance, Ints
 
 NAME = "signing"
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
-    """One row per offer asked for; none where nothing is asked."""
+    """One row per offer asked for or ruled out; none where there is no such question."""
     terms: list[Term] = []
-    least: list[float] = []
+    lower: list[float] = []
+    upper: list[float] = []
     names: list[str] = []
+
+    def add(offer: int, columns: Ints, least: float, most: float) -> None:
+        terms.append((len(lower), columns, np.ones(len(columns))))
+        lower.append(least)
+        upper.append(most)
+        names.append(inst.offers.names[offer])
+
     for o in np.flatnonzero(inst.must_sign) if inst.must_sign is not None else ():
-        columns, amount = _ways(inst, first, int(o))
-        terms.append((len(least), columns, np.ones(len(columns))))
-        least.append(amount)
-        names.append(inst.offers.names[o])
-    lower: Floats = np.array(least)
-    return rows(NAME, len(least), terms, names.__getitem__, lower=lower)
+        add(int(o), *_ways(inst, first, int(o)), np.inf)
+    for o in np.flatnonzero(inst.must_not_sign) if inst.must_not_sign is not None else ():
+        add(int(o), _new(inst, first, int(o)), -np.inf, 0.0)
+    return rows(NAME, len(lower), terms, names.__getitem__, lower=np.array(lower), upper=np.array(upper))
+
+
+def _new(inst: Instance, first: FirstStage, offer: int) -> Ints:
+    """Columns of all that could be bought ahead of an offer."""
+    contracts, fleets = inst.contracts, inst.fleets
+    mine = contracts.offer[contracts.start_contract] == offer
+    found = [first.signed[mine & ~contracts.start_signed]]
+    if fleets.pools:
+        pools = fleets.offer[fleets.pool_fleet] == offer
+        found += [first.held.paid[pools].ravel(), first.bought[pools].ravel()]
+    columns = np.concatenate(found)
+    return columns[columns >= 0]
 
 
 def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:

@@ -393,6 +393,7 @@ class Instance:
     scenarios: Scenarios
     running: Running | None = None
     must_sign: Bools | None = None  # (O,) a question: offers bought ahead whatever the best plan would do
+    must_not_sign: Bools | None = None  # (O,) another: offers of which nothing more is bought ahead
     room: Floats | None = None  # (Q,) counts bought ahead that must fit, of use in this future or not
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from problems.core.instance import Instance
 from router.size.cluster import spread
-from router.size.signed import Advice, Signed, advice, quoted, signed_by
+from router.size.signed import Advice, Signed, advice, can_be_asked, quoted
 from router.size.study import Best, Study, grown, only, signing, without
 
 LOWEST, HIGHEST = 0.1, 10.0  # of all demand
@@ -30,6 +30,7 @@ class Alternative:
     objective_usd: float
     more_usd: float
     signs: tuple[Signed, ...]
+    gap: float  # how much less the best plan under the condition could cost, of its objective
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,18 @@ def weigh(study: Study, best: Best) -> Weighed:
     """Solve all variants."""
     inst = best.inst
     quotes = np.flatnonzero(quoted(inst))
-    names = {one.offer for one in signed_by(inst, best.decision)}
+    names = {one.offer for one in best.signs}
     taken = [int(o) for o in quotes if inst.offers.names[o] in names]
-    left = [int(o) for o in quotes if inst.offers.names[o] not in names]
+    others = [int(o) for o in quotes if inst.offers.names[o] not in names]
+    asked = can_be_asked(inst)
+    left = [o for o in others if asked[o]]
     tasks = [_Variant(study.alone(), without(inst, only(inst, o))) for o in taken]
     tasks += [_Variant(study.alone(), signing(inst, o)) for o in left]
     if many := bool(taken) and len(quotes) > 1:
         tasks.append(_Variant(study.alone(), without(inst, quoted(inst))))
     found = spread(_Variant.run, tasks, study.workers)
     losing = dict(zip(taken, found, strict=False))
-    gaining = dict(zip(left, found[len(taken) :], strict=False))
+    gaining = dict.fromkeys(others, best) | dict(zip(left, found[len(taken) :], strict=False))
     nothing = found[-1] if many else next(iter(losing.values()), None)
     return Weighed(losing, gaining, nothing)
 
@@ -79,10 +82,10 @@ def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, 
     named: list[tuple[str, Best | None]] = [("nothing signed", weighed.nothing)]
     named += [(f"without {inst.offers.names[o]}", one) for o, one in weighed.losing.items()]
     named += [(f"with {inst.offers.names[o]}", one) for o, one in weighed.gaining.items()]
-    seen: set[Advice] = {advice(inst, best.decision)}
+    seen: set[Advice] = {advice(best.signs)}
     found: list[Alternative] = []
     for what, one in named:
-        if one is None or (signs := advice(inst, one.decision)) in seen:
+        if one is None or (signs := advice(one.signs)) in seen:
             continue
         seen.add(signs)
         found.append(
@@ -92,7 +95,8 @@ def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, 
                 cvar_usd=one.cvar_usd,
                 objective_usd=one.objective_usd,
                 more_usd=one.objective_usd - best.objective_usd,
-                signs=signed_by(inst, one.decision),
+                signs=one.signs,
+                gap=one.gap,
             )
         )
     return tuple(sorted(found, key=lambda one: one.objective_usd)[:most])
@@ -100,7 +104,7 @@ def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, 
 
 def flips(study: Study, best: Best) -> tuple[Flip, ...]:
     """Where the advice changes as all demand shrinks, and as it grows."""
-    tasks = [_Flip(study.alone(), best.inst, advice(best.inst, best.decision), up) for up in (False, True)]
+    tasks = [_Flip(study.alone(), best.inst, advice(best.signs), up) for up in (False, True)]
     return tuple(spread(_Flip.run, tasks, study.workers))
 
 
@@ -143,11 +147,11 @@ class _Flip:
             direction,
             other,
             found is not None,
-            () if found is None else signed_by(found.inst, found.decision),
+            () if found is None else found.signs,
         )
 
     def _at(self, factor: float) -> Best | None:
         return self.study.try_best(grown(self.inst, factor))
 
     def _changed(self, found: Best | None) -> bool:
-        return found is None or advice(found.inst, found.decision) != self.advised
+        return found is None or advice(found.signs) != self.advised

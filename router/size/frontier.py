@@ -8,7 +8,7 @@ import numpy as np
 
 from problems.core.instance import Instance
 from router.size.cluster import spread
-from router.size.signed import Signed, signed_by
+from router.size.signed import Signed
 from router.size.study import Study
 
 ALL_BUT = (
@@ -24,6 +24,7 @@ class FrontierPoint:
     expected_usd: float
     cvar_usd: float
     signs: tuple[Signed, ...]
+    gap: float  # of the mixture of both at this weight
 
 
 def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:
@@ -42,6 +43,4 @@ class _Point:
     def run(self) -> FrontierPoint:
         policy = replace(self.inst.policy, cvar_weight=min(self.weight, ALL_BUT))
         best = self.study.best(replace(self.inst, policy=policy))
-        return FrontierPoint(
-            self.weight, best.expected_usd, best.cvar_usd, signed_by(self.inst, best.decision)
-        )
+        return FrontierPoint(self.weight, best.expected_usd, best.cvar_usd, best.signs, best.gap)

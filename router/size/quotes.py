@@ -27,7 +27,7 @@ from router.plan import CommitmentRow
 from router.size.alternatives import Weighed
 from router.size.cluster import spread
 from router.size.liability import unused_usd
-from router.size.signed import quoted
+from router.size.signed import in_hand, quoted
 from router.size.study import Best, Study, only, priced, without
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
@@ -98,11 +98,14 @@ class _Task:
         if has is None:
             prices = _prices(self.inst, self.offer, None)
             return Quote(name, "impossible", None, None, prices, None, None, None)
-        use, break_even = _use(self.inst, has, losing, self.offer)
-        multiple = None if losing is None else self._walk_away(losing)
+        held = bool(in_hand(self.inst)[self.offer])
+        use, break_even = (None, None) if held else _use(self.inst, has, losing, self.offer)
+        multiple = None if losing is None or held else self._walk_away(losing)
         verdict = "sign" if taken else "walk away"
         if losing is None:
             verdict = "needed"
+        elif held:
+            pass  # its price is also that of what is held already, which no price can undo
         elif multiple is None:
             verdict = "never"
         elif math.isinf(multiple):
@@ -113,7 +116,7 @@ class _Task:
             worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
             walk_away_multiple=multiple,
             prices=_prices(self.inst, self.offer, multiple),
-            bill_usd=_bill(has, name),
+            bill_usd=None if held else _bill(has, name),
             expected_use=use,
             break_even_use=break_even,
         )

@@ -24,7 +24,7 @@ WORST = 5  # scenarios shown
 
 def sign_rows(best: Best) -> list[dict[str, object]]:
     """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
-    return [_signed_row(best, one) for one in signed_by(best.inst, best.decision)]
+    return [_signed_row(best, one) for one in best.signs]
 
 
 def signed_rows(inst: Instance, decision: Decision) -> list[object]:

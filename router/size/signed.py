@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,48 +30,72 @@ class Signed:
     beyond_horizon_usd: float = 0.0  # owed after it
 
 
-Advice = frozenset[tuple[str, str, str | None, int | None]]
+Advice = frozenset[tuple[str, str, str | None, bool]]
+Used = Set[tuple[str, int]]
+"""Contracts that carry something, by offer and first month."""
 
 
-def signed_by(inst: Instance, decision: Decision) -> tuple[Signed, ...]:
-    """All that a decision signs; what was signed before the plan is none of its doing."""
-    return (*_contracts(inst, decision), *_instances(inst, decision), *_fees(inst, decision))
+def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> tuple[Signed, ...]:
+    """All that a decision signs; what was signed before the plan is none of its doing.
+
+    A contract that commits to nothing counts where it is used.
+    """
+    return (*_contracts(inst, decision, used), *_instances(inst, decision), *_fees(inst, decision))
 
 
-def advice(inst: Instance, decision: Decision) -> Advice:
-    """What is signed, whatever the volume: two plans of equal advice differ in amounts only."""
-    return frozenset((one.offer, one.kind, one.model, one.start_month) for one in signed_by(inst, decision))
+def advice(signs: Iterable[Signed]) -> Advice:
+    """What is signed now and what later, whatever the volume and month: equal advice differs in amounts only."""
+    return frozenset((one.offer, one.kind, one.model, bool(one.start_month)) for one in signs)
 
 
 def quoted(inst: Instance) -> Bools:
-    """(O,) offers that ask for a signature: something is bought ahead, and nothing is held or signed already."""
+    """(O,) offers that ask for a signature: something may be bought ahead."""
     contracts, fleets = inst.contracts, inst.fleets
     quotes = inst.offers.fee_usd_per_month > 0
     asks = contracts.decided | (np.isfinite(contracts.max_per_month) & (contracts.max_per_month > 0))
-    quotes[contracts.offer[asks]] = True
-    ahead = fleets.horizon | (fleets.term_months > 0)
+    open_ = contracts.start_contract[~contracts.start_signed]
+    quotes[contracts.offer[open_[asks[open_]]]] = True
+    ahead = (fleets.horizon | (fleets.term_months > 0)) & (fleets.max > fleets.reserved)
     quotes[fleets.offer[ahead]] = True
-    quotes[fleets.offer[fleets.reserved > 0]] = False
-    quotes[contracts.offer[contracts.start_contract[contracts.start_signed]]] = False
     return np.asarray(quotes, dtype=bool)
 
 
-def _contracts(inst: Instance, decision: Decision) -> list[Signed]:
+def in_hand(inst: Instance) -> Bools:
+    """(O,) offers of which something is held or signed before the plan."""
+    contracts, fleets = inst.contracts, inst.fleets
+    held = np.zeros(len(inst.offers.names), dtype=bool)
+    held[fleets.offer[fleets.reserved > 0]] = True
+    held[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
+    return held
+
+
+def can_be_asked(inst: Instance) -> Bools:
+    """(O,) offers that can be signed whatever they are worth; a contract of no minimum is only used or not."""
+    contracts, fleets = inst.contracts, inst.fleets
+    asked = inst.offers.fee_usd_per_month > 0
+    asked[contracts.offer[contracts.decided]] = True
+    asked[fleets.offer[fleets.horizon | (fleets.term_months > 0)]] = True
+    return np.asarray(asked, dtype=bool)
+
+
+def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signed]:
     contracts, found = inst.contracts, []
     for a, b in enumerate(contracts.start_contract):
         most, least = float(contracts.max_per_month[b]), float(contracts.min_per_month[b])
         volume = float(decision.committed[a])
         size = least or (most if np.isfinite(most) else 1.0)
-        if contracts.start_signed[a] or volume <= DUST * size:
+        offer, month = inst.offers.names[contracts.offer[b]], int(contracts.start_month[a])
+        volume = volume if volume > DUST * size else 0.0
+        if contracts.start_signed[a] or (volume == 0 and (offer, month) not in used):
             continue
         tokens = bool(contracts.stated_in_tokens[b])
         end = float(contracts.end_h[a])
         least_usd, beyond_usd = liability.of_contract(inst, a, volume)
         found.append(
             Signed(
-                offer=inst.offers.names[contracts.offer[b]],
+                offer=offer,
                 kind="contract",
-                start_month=int(contracts.start_month[a]),
+                start_month=month,
                 end_month=int(np.ceil(end / HOURS_PER_MONTH - 1e-9))
                 if np.isfinite(end)
                 else inst.time.months,

@@ -17,6 +17,7 @@ from router.plan import CommitmentRow, CostLine, InstanceRow
 from router.size.first_stage import FirstStage, decide
 from router.size.measures import objective
 from router.size.outcomes import costs_of, outcomes
+from router.size.signed import Signed, in_hand, signed_by
 from solvers import SolveOptions
 
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by
@@ -49,6 +50,18 @@ class Best:
         """By how much the objective may lie above that of the best plan."""
         gap = max(self.objective_usd - self.first.bound_usd, 0.0)
         return gap + ROUNDING * abs(self.objective_usd)
+
+    @cached_property
+    def signs(self) -> tuple[Signed, ...]:
+        """What is signed."""
+        rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
+        return signed_by(self.inst, self.decision, {(row.offer, row.start_month) for row in rows})
+
+    @property
+    def gap(self) -> float:
+        """Of the objective, how much a better plan could save."""
+        missing = self.objective_usd - self.first.bound_usd
+        return max(missing, 0.0) / max(abs(self.objective_usd), 1e-12)
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
@@ -120,9 +133,11 @@ def only(inst: Instance, offer: int) -> Bools:
 
 
 def without(inst: Instance, which: Bools) -> Instance:
-    """The problem with some offers (O,) not on the table."""
-    permitted = inst.workloads.permitted & ~which[None, :]
-    return replace(inst, workloads=replace(inst.workloads, permitted=permitted))
+    """The problem with some offers (O,) not on the table; what is held or signed of them already stays."""
+    held = in_hand(inst)
+    permitted = inst.workloads.permitted & ~(which & ~held)[None, :]
+    workloads = replace(inst.workloads, permitted=permitted)
+    return replace(inst, workloads=workloads, must_not_sign=which & held)
 
 
 def signing(inst: Instance, offer: int) -> Instance:

@@ -140,8 +140,8 @@ class _Sizing:
         for row in self.rows.contracts:
             amount = row.committed_tokens_per_month
             amount = row.committed_usd_per_month if amount is None else amount
-            if row.signed_by == "plan" and amount:
-                found[row.offer, "contract", None, row.start_month] = amount
+            if row.signed_by == "plan":
+                found[row.offer, "contract", None, row.start_month] = amount or 0.0
         for one in self.rows.purchases:
             found[one.offer, "instances", one.model, one.month] = one.count
         for (offer, model, _, _), pool in self.pools.items():
