@@ -415,6 +415,14 @@ def test_a_commitment_that_fails_says_where() -> None:
         ("spend=3", "multiples of"),
         ("own=3", "in steps of 2"),
         ("own:other=5", "runs no other"),
+        ("own=-2", "in steps of 2"),
+        ("own=12", "at most 10"),
+        ("reserved@3=yes", "the horizon has 2"),
+        ("year@2=2.5", "in steps of 1"),
+        ("year@5=1", "the horizon has 2"),
+        ("year=7", "at most 6"),
+        ("held=3", "at most 2 beside the 4 held"),
+        ("club=3", "club=yes"),
         ("rest=1M", "sells nothing of the kind ahead"),
         ("reserved=some", "OFFER=AMOUNT"),
         ("no-such-file.json", "cannot be read"),
@@ -427,11 +435,24 @@ def test_commitments_that_are_not_sold(text: str, rule: str) -> None:
         api(
             "spend", 0.7, commitment={"min_usd_per_month": 2, "max_usd_per_month": 8, "step_usd_per_month": 2}
         ),
-        gpu("own", 1.0, 1.0, resize="horizon", min=2, step=2),
+        gpu("own", 1.0, 1.0, resize="horizon", min=2, step=2, max=10),
+        gpu("year", 1.0, 1.0, term_months=1, max=6),
+        gpu("held", 1.0, 1.0, resize="horizon", reserved=4, max=6),
+        api("club", 0.5, fee_usd_per_month=3),
         api("rest", 1.5),
     ]
     with pytest.raises(InputError, match=rule):
         sized(problem(monthly(M), offers, periods=2, period_h=MONTH), evaluate=orders_of([text]))
+
+
+def test_commitments_that_are_not_said_clearly(tmp_path: Path) -> None:
+    data = problem(monthly(M), [contract("volume", 0.7, 2, max_tokens_per_month=8 * M), api("rest", 1.5)])
+    with pytest.raises(InputError, match="given twice"):
+        sized(data, evaluate=orders_of(["volume=3M", "volume=4M"]))
+    path = tmp_path / "not-a-plan.yaml"
+    path.write_text("offers: []", encoding="utf-8")
+    with pytest.raises(InputError, match="none of contracts, purchases and instances"):
+        orders_of([str(path)])
 
 
 def test_one_certain_future_is_sized_too() -> None:
@@ -455,7 +476,7 @@ def test_verify_checks_a_sized_plan_scenario_by_scenario() -> None:
 
 
 def test_large_problems_are_asked_less_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.size.run.QUICK", 1)
+    monkeypatch.setattr("router.size.options.QUICK", 1)
     plain = size(load(article(5)), how=SizeOptions(measures=False))
     assert "quotes" not in section(plain)
     asked = size(load(article(5)), how=SizeOptions(measures=False, questions=True, alternatives=2))

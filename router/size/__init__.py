@@ -6,6 +6,7 @@ The same families as for one certain future, with a scenario axis; nothing here 
 """
 
 from router.size.given import Order, orders_of
-from router.size.run import SizeOptions, size
+from router.size.options import SizeOptions
+from router.size.run import size
 
 __all__ = ["Order", "SizeOptions", "orders_of", "size"]

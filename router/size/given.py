@@ -73,6 +73,8 @@ def _from_file(path: str) -> list[Order]:
         raise _wrong(path, "is neither YAML nor JSON") from error
     if not isinstance(data, Mapping):
         raise _wrong(path, "must hold contracts, purchases or instances, as a plan does")
+    if not any(name in data for name in ("contracts", "purchases", "instances")):
+        raise _wrong(path, "has none of contracts, purchases and instances", "a plan has them, empty or not")
     try:
         return [*_contracts(data), *_purchases(data), *_instances(data), *_fees(data)]
     except (KeyError, TypeError, ValueError) as error:
@@ -112,10 +114,17 @@ def _fees(data: Mapping[str, Any]) -> list[Order]:
 
 def decision_given(inst: Instance, orders: Sequence[Order]) -> Decision:
     """The first stage that signs just that. Raises InputError where an offer does not sell it so."""
-    made = _Made(inst)
+    made, known = _Made(inst), set()
     for order in orders:
         if order.offer not in inst.offers.names:
             raise _wrong(order.offer, "no such offer", f"there are {', '.join(inst.offers.names)}")
+        if order.month >= inst.time.months:
+            rule = f"cannot be signed from month {order.month + 1} on: the horizon has {inst.time.months}"
+            raise _wrong(order.offer, rule)
+        what = (order.offer, order.month, order.model)
+        if order.month >= 0 and what in known:
+            raise _wrong(order.offer, "is given twice", "one amount for each offer, month and model")
+        known.add(what)
         made.add(order)
     return made.decision
 
@@ -149,6 +158,8 @@ class _Made:
         if not sold and order.amount is not None:
             sold = self._instances(order, int(self.inst.offers.fleet[o]))
         if self.inst.offers.fee_usd_per_month[o] > 0:
+            if not sold and order.amount is not None:
+                raise _wrong(order.offer, "asks for a fee alone, which has no amount", f"{order.offer}=yes")
             self.decision.active[o] = 1.0
             sold = True
         if not sold and order.month >= 0:
@@ -191,22 +202,25 @@ class _Made:
         q, count = pools[0], float(order.amount or 0.0)
         if fleets.term_months[fleet] > 0:
             if order.month >= 0:  # a count that a term leads to is no order of its own
+                self._check_count(order.offer, fleet, count, term=True)
                 self.decision.bought[q, order.month] = count
         else:
-            self._check_count(order.offer, fleet, count)
+            self._check_count(order.offer, fleet, count, term=False)
             self.decision.paid[q] = count
             self.decision.held[q] = np.nan if fleets.reserved[fleet] > 0 else count
         return True
 
-    def _check_count(self, offer: str, fleet: int, count: float) -> None:
+    def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
+        """Whether so many can be had at all, with those held already. What is bought for terms adds up: any number."""
         fleets = self.inst.fleets
-        if count == 0 or fleets.reserved[fleet] > 0:
-            return
-        steps = (count - fleets.min[fleet]) / fleets.step[fleet]
+        held, most = float(fleets.reserved[fleet]), float(fleets.max[fleet])
+        least, step = (0.0, 1.0) if term else (float(fleets.min[fleet]), float(fleets.step[fleet]))
+        steps = (held + count - least) / step
         whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
-        if not fleets.min[fleet] <= count <= fleets.max[fleet] or not whole:
-            rule = f"is sold from {fleets.min[fleet]:g} in steps of {fleets.step[fleet]:g}"
-            raise _wrong(offer, f"{rule}, at most {fleets.max[fleet]:g}")
+        if count != 0 and not (count > 0 and least <= held + count <= most and whole):
+            beside = f" beside the {held:g} held" if held else ""
+            rule = f"is sold from {max(least - held, 0.0):g} in steps of {step:g}, at most {most - held:g}{beside}"
+            raise _wrong(offer, rule)
 
 
 def complete(decision: Decision) -> bool:

@@ -10,18 +10,46 @@ Source: Birge and Louveaux, Introduction to Stochastic Programming, ch. 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
-from router.decode import cvar
 from router.optimise import optimise
 from router.size.first_stage import settled_decision
-from router.size.outcomes import Outcome, costs_of, outcomes
-from solvers import SolveOptions
+from router.size.outcomes import costs_of, outcomes, unhurried
+from router.size.signed import Signed, signed_by
+from router.size.study import Best, Study, objective
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What the sized plan is held against: each scenario's own best, and the plan for the mean future."""
+
+    own_usd: Floats  # (S,)
+    ev_usd: float
+    mean_plan: Decision
+    of_mean_usd: Floats  # (S,) under the plan for the mean; inf where it fails
+    fails_in: tuple[str, ...]
+
+
+def baselines(study: Study, inst: Instance) -> Baselines:
+    """Two solves per scenario, and one of the mean."""
+    own = costs_of(outcomes(inst, None, study.solver, study.options, workers=study.workers))
+    mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
+    found = optimise(encode(mean), study.solver, unhurried(study.options))
+    decision = settled_decision(found.encoded, found.point)
+    of_mean = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
+    return Baselines(
+        own_usd=own,
+        ev_usd=float(found.encoded.program.objective(found.point)),
+        mean_plan=decision,
+        of_mean_usd=costs_of(of_mean),
+        fails_in=tuple(one.name for one in of_mean if one.cost_usd is None),
+    )
 
 
 @dataclass(frozen=True)
@@ -33,57 +61,28 @@ class Measures:
     ev_usd: float
     eev_usd: float | None
     eev_fails_in: tuple[str, ...]
-    cvar_usd: float
-    cvar_level: float
+    eev_signs: tuple[Signed, ...]  # what the plan for the mean signs
     regret_usd: Mapping[str, float]  # by scenario: cost under the plan less that scenario's own best
 
-    def as_dict(self) -> dict[str, object]:
-        """The plan's `sizing` section."""
-        return {
-            "rp_usd": self.rp_usd,
-            "ws_usd": self.ws_usd,
-            "ev_usd": self.ev_usd,
-            "eev_usd": self.eev_usd,
-            "eev_fails_in": list(self.eev_fails_in),
-            "evpi_usd": self.rp_usd - self.ws_usd,
-            "vss_usd": None if self.eev_usd is None else self.eev_usd - self.rp_usd,
-            "cvar_usd": self.cvar_usd,
-            "cvar_level": self.cvar_level,
-            "objective_usd": self.rp_usd,
-            "regret_usd": dict(self.regret_usd),
-        }
+    @property
+    def evpi_usd(self) -> float:
+        return self.rp_usd - self.ws_usd
+
+    @property
+    def vss_usd(self) -> float | None:
+        return None if self.eev_usd is None else self.eev_usd - self.rp_usd
 
 
-def objective(cost: Floats, inst: Instance) -> float:
-    """(1 − ω) · mean + ω · CVaR of scenario costs (S,)."""
-    weight = inst.policy.cvar_weight
-    mean = float(inst.scenarios.probability @ cost)
-    if weight == 0:
-        return mean
-    return (1 - weight) * mean + weight * cvar(cost, inst.scenarios.probability, inst.policy.cvar_level)
-
-
-def measure(
-    inst: Instance, planned: Sequence[Outcome], solver: str, options: SolveOptions, workers: int
-) -> Measures:
-    """All measures of a sized plan, given what it costs in each scenario."""
-    cost = costs_of(planned)
-    best = costs_of(outcomes(inst, None, solver, options, workers=workers))
-    mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
-    found = optimise(encode(mean), solver, options)
-    decision = settled_decision(found.encoded, found.point)
-    of_mean = outcomes(inst, decision, solver, options, workers=workers)
-    fails = tuple(one.name for one in of_mean if one.cost_usd is None)
-    ev = float(found.encoded.program.objective(found.point))
+def measures(best: Best, base: Baselines) -> Measures:
+    """All measures of a sized plan."""
+    inst, cost = best.inst, best.cost
+    own = np.minimum(base.own_usd, cost)
     return Measures(
-        rp_usd=objective(cost, inst),
-        ws_usd=objective(np.minimum(best, cost), inst),
-        ev_usd=ev,
-        eev_usd=None if fails else objective(costs_of(of_mean), inst),
-        eev_fails_in=fails,
-        cvar_usd=cvar(cost, inst.scenarios.probability, inst.policy.cvar_level),
-        cvar_level=inst.policy.cvar_level,
-        regret_usd={
-            one.name: max(float(mine - own), 0.0) for one, mine, own in zip(planned, cost, best, strict=True)
-        },
+        rp_usd=best.objective_usd,
+        ws_usd=objective(own, inst),
+        ev_usd=base.ev_usd,
+        eev_usd=None if base.fails_in else objective(base.of_mean_usd, inst),
+        eev_fails_in=base.fails_in,
+        eev_signs=signed_by(inst, base.mean_plan),
+        regret_usd=dict(zip(inst.scenarios.names, (cost - own).tolist(), strict=True)),
     )

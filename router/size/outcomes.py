@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 
 import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
-from problems.core.decision import Decision, decision_of, with_room
+from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
-from router.errors import Infeasible, NoPlanInTime
+from router.errors import Infeasible
 from router.optimise import optimise
 from router.size.cluster import spread
 from solvers import SolveOptions
 
 CHUNKS_PER_WORKER = 4
+FINISHING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Outcome:
     name: str
     cost_usd: float | None
     bound_usd: float
-    decision: Decision | None
+    unserved_usd: float = 0.0
     decoded: Decoded | None = None
     fault: str | None = None
 
@@ -56,17 +58,24 @@ class Task:
         policy = replace(self.instance.policy, cvar_weight=0.0)  # one scenario has no tail
         alone = replace(self.instance, scenarios=self.instance.scenarios.only(s), policy=policy)
         try:
-            found = optimise(encode(alone, routed=self.routed), self.solver, self.options, hold=self.decision)
-        except (Infeasible, NoPlanInTime) as error:
-            return Outcome(name, None, np.inf, None, fault=str(error))
+            encoded = encode(alone, routed=self.routed)
+            found = optimise(encoded, self.solver, unhurried(self.options), hold=self.decision)
+        except Infeasible as error:
+            return Outcome(name, None, np.inf, fault=str(error))
         decoded = decode(found.encoded, found.point, named=self.named)
         return Outcome(
             name=name,
             cost_usd=decoded.cost_usd,
             bound_usd=min(found.bound, decoded.cost_usd),
-            decision=decision_of(found.encoded, decoded.settled.point),
+            unserved_usd=fsum(line.usd for line in decoded.cost_lines if line.kind == "unserved"),
             decoded=decoded if self.decodes else None,
         )
+
+
+def unhurried(options: SolveOptions) -> SolveOptions:
+    """What follows a decision is small: it is finished, whatever the time limit of a search for one."""
+    limit = options.time_limit_s
+    return replace(options, time_limit_s=None if limit is None else max(limit, FINISHING_S))
 
 
 def outcomes(
@@ -78,7 +87,10 @@ def outcomes(
     workers: int = 1,
     decodes: bool = False,
 ) -> list[Outcome]:
-    """Every scenario of the instance, in order, under a decision; without one each under its own best."""
+    """Every scenario of the instance, in order, under a decision; without one each under its own best.
+
+    Raises NoPlanInTime where a scenario is too hard: whether it can be served is not known then.
+    """
     routed = admissible(inst)
     if decision is not None:
         inst = with_room(inst, decision)

@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import fsum
 from pathlib import Path
 from typing import Any
 
 from problems.core.admissible import admissible
-from problems.core.decision import with_room
+from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.api import DEFAULT_SOLVER, load
 from router.catalogue import problem_sha256
-from router.decode import cvar, refused_rows
+from router.decode import refused_rows
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.notes import notes_of
-from router.optimise import optimise
 from router.plan import CommitmentRow, Plan, ScenarioCost, plain
 from router.publish import checked, gap_of, options_of, versions
 from router.schema import Problem
-from router.size.alternatives import Weighed, alternatives, flips, weigh
+from router.size.alternatives import Weighed, weigh
 from router.size.cluster import cluster
-from router.size.first_stage import decide, flows_of, settled_decision
-from router.size.frontier import frontier
-from router.size.given import Order, complete, decision_given
-from router.size.measures import Measures, measure, objective
-from router.size.outcomes import Outcome, costs_of, outcomes
-from router.size.quotes import quotes
-from router.size.sample import out_of_sample
-from router.size.sections import rows, sign_rows, signed_rows, worst_rows
-from router.size.signed import quoted
-from router.size.study import Best, Study
+from router.size.first_stage import decide
+from router.size.measures import Baselines, baselines
+from router.size.options import SizeOptions
+from router.size.outcomes import outcomes
+from router.size.sections import Sections
+from router.size.study import ROUNDING, Best, Study, objective
 from solvers import SolveOptions
 
-QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty solves, are looked into unasked
-SHOWN = 3  # alternatives
-
-
-@dataclass(frozen=True)
-class SizeOptions:
-    """How a sized plan is found and how much is reported.
-
-    `alternatives` and `questions` (quotes and flips) are None where the size of the problem decides.
-    """
-
-    method: str = "auto"  # "program" | "cuts"
-    workers: int = 1
-    backend: str = "loky"  # "dask" | "ray"
-    measures: bool = True  # WS, EV and EEV cost a solve per scenario each
-    alternatives: int | None = None
-    questions: bool | None = None
-    frontier: int = 0
-    evaluate: tuple[Order, ...] = ()
-    out_of_sample: int = 0
-    seed: int = 0  # of the scenarios drawn afresh
+TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 
 
 def size(
@@ -75,132 +50,77 @@ def size(
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
     study = Study(solver, options or SolveOptions(), how.method, how.workers)
+    how = how.suited(loaded, inst)
     with cluster(how.backend, how.workers):
-        best, planned = _best(study, inst, progress)
-        sections = _Sections(loaded, study, how, best, planned, progress).all()
+        best = _best(study, inst, progress)
+        base = None
+        if how.measures:
+            progress("what planning with scenarios is worth")
+            base = baselines(study, inst)
+            best = _improved(study, best, _of_mean(inst, base))
+        best, weighed = _weighed(study, best, progress) if how.weighs else (best, Weighed({}, {}, None))
+        found = Sections(loaded, study, how, best, base, weighed, progress).all()
     progress("checking the plan")
-    return checked(loaded, _plan(loaded, best, planned, sections, study))
+    return checked(loaded, _plan(loaded, best, found, study))
 
 
-def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> tuple[Best, Sequence[Outcome]]:
+def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best:
     """The first stage, and its plan in every scenario."""
     progress("what to sign")
-    first = decide(inst, study.solver, study.options, method=study.method, workers=study.workers)
+    try:
+        first = decide(inst, study.solver, study.options, method=study.method, workers=study.workers)
+    except Infeasible as error:
+        raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
-    planned = outcomes(inst, first.decision, study.solver, study.options, workers=study.workers, decodes=True)
-    failing = [one for one in planned if one.decoded is None]
-    if failing:
-        raise Infeasible(
-            f'scenario "{failing[0].name}" cannot be served under the first stage found: {failing[0].fault}'
+    return study.under(inst, first)
+
+
+def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
+    """Which scenarios have no plan of their own; if all have, what is bought ahead cannot suit them all."""
+    names = inst.scenarios.names
+    if len(names) == 1:
+        return str(error)
+    alone = outcomes(inst, None, study.solver, study.options, workers=study.workers)
+    failing = [one for one in alone if one.cost_usd is None]
+    if not failing:
+        return (
+            f"no plan serves all {len(names)} scenarios, though each has one of its own: limits on what is bought "
+            "ahead (policy.max_committed_usd, policy.max_spend_usd, groups, instances.max) leave none for all.\n"
+            f"  `router size` without them, or `router explain FILE --scenario {names[0]}` and the like, says how far."
         )
-    cost = costs_of(planned)
-    parts = tuple(one.decoded for one in planned if one.decoded is not None)
-    return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst)), planned
+    more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+    told = f"{failing[0].fault}".replace("explain FILE", f"explain FILE --scenario {failing[0].name}")
+    return f'scenario "{failing[0].name}"{more} cannot be served: {told}'
 
 
-@dataclass(frozen=True)
-class _Sections:
-    """What `sizing` holds, part by part."""
-
-    problem: Problem
-    study: Study
-    how: SizeOptions
-    best: Best
-    planned: Sequence[Outcome]
-    progress: Callable[[str], None]
-
-    def all(self) -> dict[str, Any]:
-        how, best, policy = self.how, self.best, self.best.inst.policy
-        measures = self._measures()
-        found: dict[str, Any] = {
-            "rp_usd": best.objective_usd,
-            "objective_usd": best.objective_usd,
-            "expected_usd": best.expected_usd,
-            "cvar_usd": best.cvar_usd,
-            "cvar_level": policy.cvar_level,
-            "cvar_weight": policy.cvar_weight,
-            **({} if measures is None else measures.as_dict()),
-            "sign": sign_rows(best),
-            "worst": worst_rows(best, None if measures is None else measures.regret_usd),
-        }
-        small = flows_of(best.inst) <= QUICK
-        asked = small if how.questions is None else how.questions
-        many = (SHOWN if small else 0) if how.alternatives is None else how.alternatives
-        weighed = Weighed({}, {}, None)
-        if many or asked:
-            self.progress("alternatives")
-            weighed = weigh(self.study, best)
-            found["alternatives"] = rows(alternatives(best, weighed, many))
-        if asked:
-            self.progress("quotes")
-            found["quotes"] = rows(quotes(self.study, best, weighed))
-            self.progress("when the advice flips")
-            found["flips"] = rows(flips(self.study, best)) if quoted(best.inst).any() else []
-        if how.evaluate:
-            self.progress("the commitment given")
-            found["evaluated"] = self._evaluated()
-        if how.frontier:
-            self.progress("the frontier of cost and risk")
-            found["frontier"] = rows(frontier(self.study, best.inst, how.frontier))
-        if how.out_of_sample:
-            self.progress("fresh scenarios")
-            found["out_of_sample"] = self._fresh()
-        return found
-
-    def _measures(self) -> Measures | None:
-        if not self.how.measures:
-            return None
-        self.progress("what planning with scenarios is worth")
-        study = self.study
-        return measure(self.best.inst, self.planned, study.solver, study.options, study.workers)
-
-    def _evaluated(self) -> dict[str, Any]:
-        """The buyer's own commitment in every scenario."""
-        inst, study = self.best.inst, self.study
-        decision = decision_given(inst, self.how.evaluate)
-        if not complete(decision):
-            roomy = encode(with_room(inst, decision))
-            found = optimise(roomy, study.solver, study.options, hold=decision)
-            decision = settled_decision(found.encoded, found.point)
-        tried = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
-        cost = costs_of(tried)
-        fails = [one for one in tried if one.cost_usd is None]
-        signs = signed_rows(inst, decision)
-        if fails:
-            why = {"fails_in": [one.name for one in fails], "why": fails[0].fault}
-            return {"expected_usd": None, "cvar_usd": None, "more_usd": None, "signs": signs, **why}
-        probability = inst.scenarios.probability
-        return {
-            "expected_usd": float(probability @ cost),
-            "cvar_usd": cvar(cost, probability, inst.policy.cvar_level),
-            "objective_usd": objective(cost, inst),
-            "more_usd": objective(cost, inst) - self.best.objective_usd,
-            "signs": signs,
-            "fails_in": [],
-            "by_scenario_usd": dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
-        }
-
-    def _fresh(self) -> dict[str, Any]:
-        study, best = self.study, self.best
-        found: dict[str, Any] = plain(
-            out_of_sample(
-                self.problem,
-                best.inst,
-                best.decision,
-                best.expected_usd,
-                study.solver,
-                study.options,
-                count=self.how.out_of_sample,
-                seed=self.how.seed,
-                workers=study.workers,
-            )
-        )
-        return found
+def _of_mean(inst: Instance, base: Baselines) -> Iterable[tuple[float, Decision]]:
+    """The plan for the mean, where it serves all futures."""
+    if not base.fails_in:
+        yield objective(base.of_mean_usd, inst), base.mean_plan
 
 
-def _plan(
-    problem: Problem, best: Best, planned: Sequence[Outcome], sizing: dict[str, Any], study: Study
-) -> Plan:
+def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]) -> Best:
+    """The cheapest of others, by objective, in place of a plan that was not proven best."""
+    usd, decision = min(others, key=lambda other: other[0], default=(best.objective_usd, best.decision))
+    if usd >= best.objective_usd - ROUNDING * abs(best.objective_usd):
+        return best
+    return study.under(best.inst, replace(best.first, decision=decision))
+
+
+def _weighed(study: Study, best: Best, progress: Callable[[str], None]) -> tuple[Best, Weighed]:
+    """Alternatives to the plan; if one is cheaper, it is the plan, and they are looked for anew."""
+    for _ in range(TURNS):
+        progress("alternatives")
+        weighed = weigh(study, best)
+        before = best
+        tried = (one for one in weighed.all() if one is not None)
+        best = _improved(study, best, ((one.objective_usd, one.decision) for one in tried))
+        if best is before:
+            break
+    return best, weighed
+
+
+def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) -> Plan:
     """All scenarios' rows under one decision, as one plan."""
     inst, parts, lines = best.inst, best.parts, best.lines()
     bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)

@@ -1,14 +1,15 @@
 """Out of sample: what a decision costs in futures that it was not made from.
 
 Scenarios are drawn afresh by the same generator from another stream of its seed, all equally probable and none left
-out. The first stage stays as planned; the second is solved in each. Listed scenarios are all there is: no generator,
-nothing to draw.
+out. The first stage stays as planned; the second is solved in each. Other decisions are priced in the same futures: the
+differences, future by future, say more than two means. Listed scenarios are all there is: nothing can be drawn.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import nan, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 from scipy.stats import t as student
@@ -20,7 +21,7 @@ from router.decode import cvar
 from router.normalise.scenarios import from_draw
 from router.schema import Generated, Problem
 from router.size.outcomes import costs_of, outcomes
-from solvers import SolveOptions
+from router.size.study import Best, Study
 
 CONFIDENCE = 0.95
 WORST = 5  # scenarios named
@@ -36,28 +37,36 @@ def fresh(problem: Problem, count: int, seed: int) -> Scenarios:
     return from_draw(problem, scenarios.fresh(problem, count, seed))
 
 
-def out_of_sample(
-    problem: Problem,
-    inst: Instance,
-    decision: Decision,
-    expected_usd: float,
-    solver: str,
-    options: SolveOptions,
-    *,
-    count: int,
-    seed: int,
-    workers: int = 1,
-) -> dict[str, object]:
-    """The plan's `sizing.out_of_sample`: cost of a decision in `count` fresh futures, against what the plan expects.
+@dataclass(frozen=True)
+class Against:
+    """Another decision in the same futures; differences are over those that both can serve.
 
-    Mean, its interval and CVaR are over the futures that can be served; `failed` counts the others, which have no cost.
+    more_usd   its mean cost above that of the plan, with its interval; below 0 it was the cheaper
+    dearer_in  part of these futures in which it was the dearer
+    failed     futures that it cannot serve
+    """
+
+    what: str
+    more_usd: float | None
+    ci95_usd: tuple[float | None, float | None]
+    dearer_in: float | None
+    failed: int
+
+
+def out_of_sample(
+    problem: Problem, study: Study, best: Best, others: Mapping[str, Decision], *, count: int, seed: int
+) -> dict[str, object]:
+    """The plan's `sizing.out_of_sample`: cost of its decision in `count` fresh futures, against what it expects.
+
+    Mean and interval are over the futures that can be served; `failed` counts the others, which have no cost. One such
+    future is in the tail, whatever the level: then CVaR is null.
     """
     drawn = fresh(problem, count, seed)
-    found = outcomes(replace(inst, scenarios=drawn), decision, solver, options, workers=workers)
+    inst = replace(best.inst, scenarios=drawn)
+    found = outcomes(inst, best.decision, study.solver, study.options, workers=study.workers)
     cost = costs_of(found)
     served = np.isfinite(cost)
-    known = cost[served]
-    level = inst.policy.cvar_level
+    known, level = cost[served], inst.policy.cvar_level
     low, high = interval(known)
     worst = np.argsort(-np.where(served, cost, np.inf), kind="stable")[:WORST]
     return {
@@ -67,9 +76,10 @@ def out_of_sample(
         "fails_in": [one.name for one in found if one.cost_usd is None][:WORST],
         "mean_usd": float(known.mean()) if len(known) else None,
         "ci95_usd": [low, high],
-        "cvar_usd": cvar(known, np.full(len(known), 1.0 / len(known)), level) if len(known) else None,
+        "unserved_usd": float(np.mean([one.unserved_usd for one in found])),
+        "cvar_usd": cvar(cost, drawn.probability, level) if served.all() else None,
         "cvar_level": level,
-        "rp_inside_ci": bool(low <= expected_usd <= high),
+        "rp_inside_ci": low is not None and high is not None and low <= best.expected_usd <= high,
         "worst": [
             {
                 "name": found[s].name,
@@ -78,13 +88,27 @@ def out_of_sample(
             }
             for s in worst
         ],
+        "against": [_against(study, inst, what, decision, cost) for what, decision in others.items()],
     }
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """The 95 % confidence interval of the mean (Student's t); NaN for fewer than two values."""
+def _against(study: Study, inst: Instance, what: str, decision: Decision, cost: Floats) -> Against:
+    other = costs_of(outcomes(inst, decision, study.solver, study.options, workers=study.workers))
+    both = np.isfinite(cost) & np.isfinite(other)
+    more = other[both] - cost[both]
+    return Against(
+        what=what,
+        more_usd=float(more.mean()) if len(more) else None,
+        ci95_usd=interval(more),
+        dearer_in=float((more > 0).mean()) if len(more) else None,
+        failed=int((~np.isfinite(other)).sum()),
+    )
+
+
+def interval(values: Floats) -> tuple[float | None, float | None]:
+    """The 95 % confidence interval of the mean (Student's t); None for fewer than two values."""
     if len(values) < 2:
-        return nan, nan
+        return None, None
     half = float(student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values)))
     mean = float(values.mean())
     return mean - half, mean + half

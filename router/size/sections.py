@@ -1,103 +1,136 @@
-"""The plan's `sizing` section: what to sign and what is known about it, as plain rows."""
+"""What the plan's `sizing` section holds, part by part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from math import fsum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from problems.commitments import month_share
-from problems.core.decision import Decision
-from problems.core.instance import Instance
-from problems.core.view import multiplier_of
+from problems.core.decision import Decision, with_room
+from problems.core.encode import encode
+from router.decode import cvar
+from router.optimise import optimise
 from router.plan import plain
-from router.size.alternatives import Alternative, Flip
-from router.size.frontier import FrontierPoint
-from router.size.quotes import Quote
-from router.size.signed import Signed, signed_by
-from router.size.study import Best
+from router.schema import Problem
+from router.size.alternatives import NOTHING, Weighed, alternatives
+from router.size.amounts import amounts
+from router.size.first_stage import settled_decision
+from router.size.flips import flips
+from router.size.frontier import frontier
+from router.size.given import complete, decision_given
+from router.size.measures import Baselines, measures
+from router.size.options import SizeOptions
+from router.size.outcomes import costs_of, outcomes
+from router.size.quotes import quotes
+from router.size.rows import sign_rows, worst_rows
+from router.size.sample import out_of_sample
+from router.size.signed import quoted, signed_by
+from router.size.study import Best, Study, objective
 
-WORST = 5  # scenarios shown
-
-
-def sign_rows(best: Best) -> list[dict[str, object]]:
-    """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
-    return [_signed_row(best, one) for one in best.signs]
-
-
-def signed_rows(inst: Instance, decision: Decision) -> list[object]:
-    """What a decision signs, without its money."""
-    return [plain(one) for one in signed_by(inst, decision)]
-
-
-def _signed_row(best: Best, one: Signed) -> dict[str, object]:
-    use, billed = None, one.least_usd
-    if one.kind == "contract":
-        use, billed = _contract_use(best, one)
-    elif one.kind == "instances":
-        rows = [row for row in best.instances(one.offer) if row.model == one.model]
-        hours = fsum(best.weight(row.scenario) * row.count for row in rows)
-        busy = fsum(best.weight(row.scenario) * row.count * row.utilisation for row in rows)
-        use = busy / hours if hours > 0 else None
-    return {
-        **asdict(one),
-        "expected_usd": billed,
-        "offer_usd": fsum(line.usd for line in best.lines() if line.offer == one.offer),
-        "expected_use": use,
-    }
+GIVEN = "the commitment given"
 
 
-def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
-    """Expected use of what is committed, and the bills of its months, present value."""
-    time, policy = best.inst.time, best.inst.policy
-    start, end = one.start_month or 0, one.end_month or time.months
-    rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
-    share = month_share(best.inst)
-    used = committed = 0.0
-    for row in rows:
-        p = best.weight(row.scenario)
-        tokens = row.committed_tokens_per_month is not None
-        volume = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
-        used += p * (row.used_tokens if tokens else row.used_usd)
-        committed += p * (volume or 0.0) * float(share[row.month])
-    billed = fsum(
-        best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
-    )
-    if policy.charge_in_full:
-        billed += one.beyond_horizon_usd * float(time.weight[-1])
-    return (used / committed if committed > 0 else None), billed
+@dataclass(frozen=True)
+class Sections:
+    """The questions asked of a plan, and their answers as plain JSON values."""
 
+    problem: Problem
+    study: Study
+    how: SizeOptions
+    best: Best
+    base: Baselines | None
+    weighed: Weighed
+    progress: Callable[[str], None]
 
-def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str, object]]:
-    """The dearest scenarios, the worst first."""
-    inst, cost = best.inst, best.cost
-    if len(cost) < 2:
-        return []
-    tokens = np.array([_tokens(inst, s) for s in range(len(cost))])
-    mean = float(inst.scenarios.probability @ tokens)
-    order = np.argsort(-cost, kind="stable")[:WORST]
-    return [
-        {
-            "scenario": inst.scenarios.names[s],
-            "probability": float(inst.scenarios.probability[s]),
-            "cost_usd": float(cost[s]),
-            "over_expected_usd": float(cost[s] - best.expected_usd),
-            "demand_over_mean": float(tokens[s] / mean) if mean > 0 else None,
-            "regret_usd": None if regret is None else regret[inst.scenarios.names[s]],
+    def all(self) -> dict[str, Any]:
+        how, best, policy = self.how, self.best, self.best.inst.policy
+        found: dict[str, Any] = {
+            "rp_usd": best.objective_usd,
+            "objective_usd": best.objective_usd,
+            "expected_usd": best.expected_usd,
+            "cvar_usd": best.cvar_usd,
+            "cvar_level": policy.cvar_level,
+            "cvar_weight": policy.cvar_weight,
+            "sign": sign_rows(best),
         }
-        for s in order
-    ]
+        regret = None
+        if self.base is not None:
+            told = measures(best, self.base)
+            found |= plain(told) | {"evpi_usd": told.evpi_usd, "vss_usd": told.vss_usd}
+            regret = told.regret_usd
+        found["worst"] = worst_rows(best, regret)
+        compared: dict[str, Decision] = {}
+        if how.alternatives:
+            self.progress("signing more or less")
+            found["amounts"] = plain(amounts(self.study, best))
+            nearest = alternatives(best, self.weighed, how.alternatives)
+            found["alternatives"] = plain(nearest)
+            compared = self._compared([one.what for one in nearest[:1]])
+        if how.questions:
+            self.progress("quotes")
+            found["quotes"] = plain(quotes(self.study, best, self.weighed))
+            self.progress("when the advice flips")
+            found["flips"] = plain(flips(self.study, best)) if quoted(best.inst).any() else []
+            found |= self._budgets()
+        if how.evaluate:
+            self.progress(GIVEN)
+            decision = self._given()
+            found["evaluated"] = self._evaluated(decision)
+            compared[GIVEN] = decision
+        if how.frontier:
+            self.progress("the frontier of cost and risk")
+            found["frontier"] = plain(frontier(self.study, best.inst, how.frontier))
+        if how.out_of_sample:
+            self.progress("fresh scenarios")
+            fresh = out_of_sample(
+                self.problem, self.study, best, compared, count=how.out_of_sample, seed=how.seed
+            )
+            found["out_of_sample"] = plain(fresh)
+        return found
 
+    def _compared(self, nearest: list[str]) -> dict[str, Decision]:
+        """Decisions to hold against the plan's in fresh futures: the nearest alternative, and to sign nothing."""
+        known = self.weighed.named(self.best.inst)
+        return {what: known[what].decision for what in (*nearest, NOTHING) if what in known}
 
-def _tokens(inst: Instance, s: int) -> float:
-    """All work of a scenario, in tokens; in requests where these have none."""
-    each = inst.workloads.tokens[inst.cells.workload]
-    work = inst.cells.work * multiplier_of(inst, s)
-    return float((work * (each if each.any() else 1.0)).sum())
+    def _budgets(self) -> dict[str, float]:
+        """What limits on spending cost: the plan's objective less that of the best one without them."""
+        inst, policy = self.best.inst, self.best.inst.policy
+        if not np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any():
+            return {}
+        free = replace(policy, max_spend_usd=np.inf, max_committed_usd=np.inf)
+        found = self.study.best(replace(inst, policy=free))
+        return {"budgets_cost_usd": self.best.objective_usd - found.objective_usd}
 
+    def _given(self) -> Decision:
+        """The buyer's own commitment; what it leaves open is chosen as well as can be."""
+        inst, study = self.best.inst, self.study
+        decision = decision_given(inst, self.how.evaluate)
+        if complete(decision):
+            return decision
+        found = optimise(encode(with_room(inst, decision)), study.solver, study.options, hold=decision)
+        return settled_decision(found.encoded, found.point)
 
-def rows(found: Sequence[Alternative | Flip | Quote | FrontierPoint]) -> list[object]:
-    """As plain JSON values."""
-    return [plain(one) for one in found]
+    def _evaluated(self, decision: Decision) -> dict[str, Any]:
+        """The buyer's own commitment in every scenario."""
+        inst, study = self.best.inst, self.study
+        tried = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
+        cost = costs_of(tried)
+        signs = plain(signed_by(inst, decision))
+        fails = [one for one in tried if one.cost_usd is None]
+        if fails:
+            why = {"fails_in": [one.name for one in fails], "why": fails[0].fault}
+            return {"expected_usd": None, "cvar_usd": None, "more_usd": None, "signs": signs, **why}
+        probability = inst.scenarios.probability
+        value = objective(cost, inst)
+        return {
+            "expected_usd": float(probability @ cost),
+            "cvar_usd": cvar(cost, probability, inst.policy.cvar_level),
+            "objective_usd": value,
+            "more_usd": value - self.best.objective_usd,
+            "signs": signs,
+            "fails_in": [],
+            "by_scenario_usd": dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
+        }

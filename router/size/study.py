@@ -15,12 +15,20 @@ from router.decode import Decoded, cvar, decode
 from router.errors import Infeasible
 from router.plan import CommitmentRow, CostLine, InstanceRow
 from router.size.first_stage import FirstStage, decide
-from router.size.measures import objective
 from router.size.outcomes import costs_of, outcomes
 from router.size.signed import Signed, in_hand, signed_by
 from solvers import SolveOptions
 
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by
+
+
+def objective(cost: Floats, inst: Instance) -> float:
+    """(1 − ω) · mean + ω · CVaR of scenario costs (S,)."""
+    weight = inst.policy.cvar_weight
+    mean = float(inst.scenarios.probability @ cost)
+    if weight == 0:
+        return mean
+    return (1 - weight) * mean + weight * cvar(cost, inst.scenarios.probability, inst.policy.cvar_level)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class Best:
     @property
     def gap(self) -> float:
         """Of the objective, how much a better plan could save."""
-        missing = self.objective_usd - self.first.bound_usd
-        return max(missing, 0.0) / max(abs(self.objective_usd), 1e-12)
+        missing = max(self.objective_usd - self.first.bound_usd, 0.0)
+        return missing / self.objective_usd if self.objective_usd > 0 else 0.0
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
@@ -101,18 +109,24 @@ class Study:
         first = decide(inst, self.solver, self.options, method=self.method, workers=self.workers)
         found = first.found
         # with all weight on the tail the other scenarios' plans are not the best that the decision allows
-        if found is not None and inst.policy.cvar_weight < 1:
-            decoded = decode(found.encoded, found.point, named=True)
-            cost = decoded.by_scenario
-            parts: tuple[Decoded, ...] = (decoded,)
-        else:
-            planned = outcomes(
-                inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True
-            )
-            parts = tuple(one.decoded for one in planned if one.decoded is not None)
-            cost = costs_of(planned)
-            if not np.isfinite(cost).all():
-                raise Infeasible(next(one.fault for one in planned if one.fault) or "no plan")
+        if found is None or inst.policy.cvar_weight == 1:
+            return self.under(inst, first)
+        decoded = decode(found.encoded, found.point, named=True)
+        cost = decoded.by_scenario
+        return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
+
+    def under(self, inst: Instance, first: FirstStage) -> Best:
+        """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
+        planned = outcomes(
+            inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True
+        )
+        for one in planned:
+            if one.decoded is None:
+                raise Infeasible(
+                    f'scenario "{one.name}" has no plan under the first stage found: {one.fault}'
+                )
+        cost = costs_of(planned)
+        parts = tuple(one.decoded for one in planned if one.decoded is not None)
         return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
 
     def try_best(self, inst: Instance) -> Best | None:
