@@ -39,7 +39,13 @@ def test_the_articles_quote_breaks_even_at_forty_percent_use() -> None:
     assert quote["worth_usd"] == near(18.0)
     assert quote["walk_away_multiple"] == near(1.25)
     assert quote["prices"] == [
-        {"what": "usd_per_m", "model": None, "now_usd": near(0.6), "walk_away_usd": near(0.75)}
+        {
+            "what": "usd_per_m",
+            "model": None,
+            "from_tokens_per_month": None,
+            "now_usd": near(0.6),
+            "walk_away_usd": near(0.75),
+        }
     ]
     told = section(plan)
     assert told["alternatives"][0]["what"] == "nothing signed"
@@ -122,6 +128,7 @@ def test_quotes_of_fees_and_of_instances_bought_ahead() -> None:
     quote = quote_of(plan, "club")
     assert (quote["verdict"], quote["worth_usd"]) == ("sign", near(2.0))
     assert quote["walk_away_multiple"] == near(7.5 / 5.5)
+    assert quote["break_even_tokens_per_month"] == near(3 * M)  # 3 USD / (1.50 − 0.50)
     ahead = gpu("own", 1.0, 1.0, resize="horizon")
     plan = sized(problem(hourly(0.75 * M), [api("rest", 2.0), ahead], periods=4), questions=True)
     quote = quote_of(plan, "own")
@@ -129,8 +136,32 @@ def test_quotes_of_fees_and_of_instances_bought_ahead() -> None:
     assert quote["break_even_use"] == near(0.5)
     assert quote["expected_use"] == near(0.75)
     assert quote["prices"] == [
-        {"what": "usd_per_h", "model": None, "now_usd": 1.0, "walk_away_usd": near(1.5)}
+        {
+            "what": "usd_per_h",
+            "model": None,
+            "from_tokens_per_month": None,
+            "now_usd": 1.0,
+            "walk_away_usd": near(1.5),
+        }
     ]
+
+
+def test_a_commitment_in_dollars_breaks_even_at_what_it_buys() -> None:
+    """At least 1,000 USD a month, 1.60 per M for the first 1,000 M and 1.30 above; list price 2.00.
+
+    1,000 USD buy 625 M; 500 M cost as much at list: 80 %, whatever is used above. 2,000 M: 1,600 + 1,300 = 2,900.
+    """
+    bands = [
+        {"from_tokens_per_month": 0, "usd_per_m": 1.6},
+        {"from_tokens_per_month": 1e9, "usd_per_m": 1.3},
+    ]
+    deal = {"name": "deal", "models": {"m": {}}, "commitment": {"min_usd_per_month": 1000, "tiers": bands}}
+    plan = sized(problem(monthly(2000 * M), [deal, api("list", 2.0)], period_h=MONTH), questions=True)
+    quote = quote_of(plan, "deal")
+    assert plan.cost_usd == near(2900)
+    assert quote["break_even_use"] == near(0.8)
+    assert quote["break_even_tokens_per_month"] == near(500 * M)
+    assert [row["from_tokens_per_month"] for row in quote["prices"]] == [0.0, 1e9]
 
 
 def test_a_quote_that_nothing_can_replace_is_needed() -> None:

@@ -8,39 +8,31 @@ Newton's steps from the left, λ' = λ + (V₀ − V(λ)) / g with g the offer's
 and reach it in finitely many. With CVaR in the objective, or where a commitment is in dollars (which is no price: a
 higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is bracketed and halved.
 
-    break-even use = what is owed unused / (avoided cost of a unit used · committed)
-    avoided cost   = (V₀ − (V − bill)) / used, all expected values
+    break-even use = owed unused / (avoided cost · committed)          fees: owed / (avoided cost − price) tokens
+    avoided cost   = (E₀ − (E − bill)) / used, E: expected costs; per token, or per busy hour of instances
+    committed      in tokens: what a commitment in dollars buys, by its tiers or at the mean rate of its use
 
-Below that use of what is committed, paying as you go is the cheaper way.
+Below that use paying as you go is the cheaper way; above 100 % there is no such use.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from math import fsum
 
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
-from router.plan import CommitmentRow
+from problems.core.instance import NONE, Instance
 from router.size.alternatives import Weighed
 from router.size.cluster import spread
-from router.size.liability import unused_usd
 from router.size.signed import in_hand, quoted
 from router.size.study import Best, Study, only, priced, without
+from router.size.use import Use, bill_of, use_of
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
 BRACKET = 1e-3  # the same where it is halved
 STEPS = 40
-SCALED = (
-    "tokens",
-    "fee",
-    "commitment",
-    "instances",
-    "starts",
-)  # kinds of cost that are at the offer's prices
 
 
 @dataclass(frozen=True)
@@ -49,6 +41,7 @@ class Price:
 
     what: str  # a price field of the problem file
     model: str | None
+    from_tokens_per_month: float | None  # of a tier
     now_usd: float
     walk_away_usd: float | None
 
@@ -69,6 +62,8 @@ class Quote:
     bill_usd: float | None  # with it signed
     expected_use: float | None  # of what is committed
     break_even_use: float | None
+    break_even_tokens_per_month: float | None
+    gap: float  # the larger of the two searches that `worth_usd` is the difference of
 
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[Quote, ...]:
@@ -97,9 +92,9 @@ class _Task:
         losing = self.weighed.losing[self.offer] if taken else self._losing()
         if has is None:
             prices = _prices(self.inst, self.offer, None)
-            return Quote(name, "impossible", None, None, prices, None, None, None)
+            return Quote(name, "impossible", None, None, prices, None, None, None, None, 0.0)
         held = bool(in_hand(self.inst)[self.offer])
-        use, break_even = (None, None) if held else _use(self.inst, has, losing, self.offer)
+        use = Use() if held else use_of(has, losing, self.offer)
         multiple = None if losing is None or held else self._walk_away(losing)
         verdict = "sign" if taken else "walk away"
         if losing is None:
@@ -116,9 +111,11 @@ class _Task:
             worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
             walk_away_multiple=multiple,
             prices=_prices(self.inst, self.offer, multiple),
-            bill_usd=None if held else _bill(has, name),
-            expected_use=use,
-            break_even_use=break_even,
+            bill_usd=None if held else bill_of(has, name),
+            expected_use=use.expected,
+            break_even_use=use.break_even,
+            break_even_tokens_per_month=use.break_even_tokens_per_month,
+            gap=max(has.gap, 0.0 if losing is None else losing.gap),
         )
 
     def _losing(self) -> Best | None:
@@ -139,7 +136,7 @@ class _Task:
 
     def _newton(self, low: float, point: Best, losing: Best) -> float:
         for _ in range(STEPS):
-            slope = _bill(point, self.inst.offers.names[self.offer]) / low
+            slope = bill_of(point, self.inst.offers.names[self.offer]) / low
             if slope <= 0:
                 return math.inf
             step = (losing.objective_usd - point.objective_usd) / slope
@@ -186,54 +183,6 @@ class _Task:
         return not dollars and not capped and policy.cvar_weight == 0
 
 
-def _bill(point: Best, offer: str) -> float:
-    """Expected USD that go to the offer at its prices."""
-    return fsum(line.usd for line in point.lines() if line.offer == offer and line.kind in SCALED)
-
-
-def _use(inst: Instance, has: Best, losing: Best | None, offer: int) -> tuple[float | None, float | None]:
-    """Expected use of what is committed, and the use at which it breaks even; None where nothing is committed."""
-    used, committed, owed = _committed(inst, has, offer)
-    if committed <= 0:
-        return None, None
-    if losing is None or used <= 0:
-        return used / committed, None
-    bill = _bill(has, inst.offers.names[offer])
-    avoided = (losing.objective_usd - (has.objective_usd - bill)) / used
-    return used / committed, owed / (avoided * committed) if avoided > 0 else None
-
-
-def _committed(inst: Instance, has: Best, offer: int) -> tuple[float, float, float]:
-    """Expected use, what is committed (tokens, dollars, or instance hours), and USD owed if nothing were used."""
-    name = inst.offers.names[offer]
-    rows = has.commitments(name)
-    if rows:
-        used = fsum(has.weight(row.scenario) * _own(row) for row in rows)
-        volume: dict[int, float] = {row.month: _volume(row) for row in rows}  # the same in every scenario
-        share = inst.time.month_hours / HOURS_PER_MONTH
-        committed = fsum(float(share[k]) * each for k, each in volume.items())
-        weight = inst.time.month_weight * share
-        owed = fsum(float(weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
-        fee = fsum(line.usd for line in has.lines() if line.offer == name and line.kind == "fee")
-        return used, committed, owed + fee
-    used = committed = 0.0
-    for one in has.instances(name):
-        hours_of = has.weight(one.scenario) * inst.time.period_h
-        used += hours_of * one.utilisation * one.count
-        committed += hours_of * one.count
-    bill = fsum(line.usd for line in has.lines() if line.offer == name and line.kind in ("instances", "fee"))
-    return used, committed, bill
-
-
-def _own(row: CommitmentRow) -> float:
-    return row.used_usd if row.committed_tokens_per_month is None else row.used_tokens
-
-
-def _volume(row: CommitmentRow) -> float:
-    stated = row.committed_tokens_per_month
-    return (row.committed_usd_per_month or 0.0) if stated is None else stated
-
-
 def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, ...]:
     """The offer's prices, in the units of the problem file; those of its models once where they are alike."""
     fleet, b = int(inst.offers.fleet[offer]), int(inst.offers.contract[offer])
@@ -241,33 +190,36 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
     found = _per_token(inst, offer)
     if tiers is not None:
         found = [
-            (f"usd_per_m from {start:g} tokens a month", None, float(usd) * 1e6)
+            ("usd_per_m", None, float(start), float(usd) * 1e6)
             for start, usd in zip(tiers.from_tokens, tiers.usd, strict=True)
         ]
-    found.append(("fee_usd_per_month", None, float(inst.offers.fee_usd_per_month[offer])))
+    if b != NONE and math.isfinite(inst.contracts.overage_usd[b]):
+        unit = 1.0 if inst.contracts.in_tokens[b] else found[0][3] / 1e6  # a dollar's worth of tokens
+        found.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * 1e6))
+    found.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if fleet != NONE:
-        found.append(("usd_per_h", None, float(inst.fleets.usd_per_h[fleet])))
-        found.append(("upfront_usd", None, float(inst.fleets.upfront_usd[fleet])))
+        found.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
+        found.append(("upfront_usd", None, None, float(inst.fleets.upfront_usd[fleet])))
     return tuple(
-        Price(what, model, usd, None if multiple is None else usd * multiple)
-        for what, model, usd in found
+        Price(what, model, start, usd, None if multiple is None else usd * multiple)
+        for what, model, start, usd in found
         if usd > 0
     )
 
 
-def _per_token(inst: Instance, offer: int) -> list[tuple[str, str | None, float]]:
+def _per_token(inst: Instance, offer: int) -> list[tuple[str, str | None, float | None, float]]:
     """Prices per M tokens: one where all are alike, else by model and kind."""
     entries = inst.entries
-    found: list[tuple[str, str | None, float]] = []
+    found: list[tuple[str, str | None, float | None, float]] = []
     for at in np.flatnonzero(entries.offer == offer):
         model = inst.models.names[entries.model[at]]
-        for what, usd in (
-            ("prompt_usd_per_m", float(entries.prompt_usd[at]) * 1e6),
-            ("completion_usd_per_m", float(entries.completion_usd[at]) * 1e6),
-        ):
-            if math.isfinite(usd):
-                found.append((what, model, usd))
-    prices = [usd for _, _, usd in found]
+        kinds = [("prompt", entries.prompt_usd[at]), ("completion", entries.completion_usd[at])]
+        if entries.cached_usd[at] != entries.prompt_usd[at]:
+            kinds.append(("cached_prompt", entries.cached_usd[at]))
+        found += [
+            (f"{kind}_usd_per_m", model, None, float(usd) * 1e6) for kind, usd in kinds if np.isfinite(usd)
+        ]
+    prices = [usd for *_, usd in found]
     if prices and max(prices) - min(prices) <= 1e-12 * max(prices):
-        return [("usd_per_m", None, prices[0])]
+        return [("usd_per_m", None, None, prices[0])]
     return found
