@@ -66,10 +66,12 @@ def _costs(plan: Plan) -> Figures:
 
 
 def _tokens(plan: Plan) -> Figures:
+    """Expected tokens by workload, offer and model."""
+    p = plan.probabilities()
     made: dict[tuple[str, ...], list[float]] = {}
     for row in plan.routes:
         made.setdefault((row.workload, row.offer, row.model), []).append(
-            row.prompt_tokens + row.completion_tokens
+            p[row.scenario] * (row.prompt_tokens + row.completion_tokens)
         )
     return {key: fsum(parts) for key, parts in made.items()}
 

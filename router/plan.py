@@ -166,6 +166,10 @@ class Plan:
         """cost_usd · 730 / horizon_h."""
         return self.cost_usd * HOURS_PER_MONTH / self.horizon_h
 
+    def probabilities(self) -> dict[str | None, float]:
+        """By what rows call their scenario; rows of a plan for one future name none."""
+        return {None: 1.0} | {row.name: row.probability for row in self.scenarios}
+
     @property
     def ok(self) -> bool:
         return bool(self.verified["ok"])

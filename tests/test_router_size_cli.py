@@ -58,7 +58,9 @@ def test_the_report_is_a_recommendation(plan_file: Path) -> None:
     """Every part of it stands in the text, the advice first, in pages of any width."""
     plan = Plan.from_dict(json.loads(plan_file.read_text(encoding="utf-8")))
     text = to_text(sizing_report(plan), width=110)
-    assert text.startswith("sizing a quote: sign cerebras-reserved\n80.64 USD expected over 8,760 h")
+    assert text.startswith(
+        "sizing a quote: sign cerebras-reserved 10 M tokens a month\n80.64 USD expected over 8,760 h"
+    )
     for title in (
         "What to sign",
         "What planning with scenarios is worth",
@@ -66,6 +68,7 @@ def test_the_report_is_a_recommendation(plan_file: Path) -> None:
         "What each quote is worth",
         "When the advice flips",
         "The commitment given, beside the best",
+        "Future by future",
         "Expected cost against risk",
         "The worst futures",
         "Contracts",
@@ -73,7 +76,7 @@ def test_the_report_is_a_recommendation(plan_file: Path) -> None:
         assert f"\n{title}\n" in text
     assert "cerebras-reserved 10 M tokens a month" in text
     assert "115.20 USD in the worst 20 % of 3 futures" in text
-    assert "falls to 74" in text
+    assert "74.1 %   volume-contract 5.92 M tokens a month      the advice holds down to here" in text
     assert "## What to sign" in to_markdown(sizing_report(plan))
     assert all(line == line.rstrip() for line in to_text(sizing_report(plan), width=60).splitlines())
 
@@ -86,6 +89,11 @@ def test_other_commands_read_the_plan(plan_file: Path, capsys: pytest.CaptureFix
     assert cli.run(["report", str(plan_file), "--format", "csv", "--table", "contracts"]) == 0
     rows = list(csv.DictReader(StringIO(capsys.readouterr().out)))
     assert [row["offer"] for row in rows] == ["cerebras-reserved"]
+    assert cli.run(["report", str(plan_file), "--format", "csv", "--table", "alternatives"]) == 0
+    rows = list(csv.DictReader(StringIO(capsys.readouterr().out)))
+    assert rows[0]["what"] == "with volume-contract"
+    assert float(rows[0]["more_usd"]) == pytest.approx(88.20 - 80.64)
+    assert json.loads(rows[0]["signs"])[0]["offer"] == "cerebras-reserved"
     assert cli.run(["diff", str(plan_file), str(plan_file)]) == 0
 
 

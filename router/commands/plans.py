@@ -107,12 +107,13 @@ def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
 
 
 def _in_form(plan: Plan, form: str, table: str | None) -> str:
-    from router.report import TABLES, report_of, to_csv, to_markdown, to_text
+    from router.report import report_of, tables_of, to_csv, to_markdown, to_text
 
     if form == "csv":
-        if table is not None and table not in TABLES:
-            raise click.UsageError(f"no table {table!r} in a plan; there are {', '.join(TABLES)}")
-        return to_csv(plan, table or TABLES[0])
+        known = tables_of(plan)
+        if table is not None and table not in known:
+            raise click.UsageError(f"no table {table!r} in this plan; there are {', '.join(known)}")
+        return to_csv(plan, table or known[0])
     writers: dict[str, Any] = {
         "json": lambda: plan.to_json(),
         "markdown": lambda: to_markdown(report_of(plan)),

@@ -57,9 +57,9 @@ from router.commands.terminal import progress, remark, say, say_report
 @click.option(
     "--out-of-sample",
     type=click.IntRange(0, 1_000_000),
-    default=0,
     metavar="N",
-    help="Price what is signed again in N generated scenarios drawn afresh.",
+    help="Price what is signed again in N scenarios drawn afresh; default 200 where they are generated, none where "
+    "the problem is large.",
 )
 @click.option(
     "--measures/--no-measures", default=True, show_default=True, help="WS, EV, EEV, EVPI, VSS and regret."
@@ -88,7 +88,7 @@ def size(
     frontier: int,
     alternatives: int | None,
     questions: bool | None,
-    out_of_sample: int,
+    out_of_sample: int | None,
     measures: bool,
     workers: int,
     backend: str,

@@ -11,7 +11,7 @@ from router.report.markdown import to_markdown, to_markdown_table
 from router.report.plan import plan_report
 from router.report.reoptimise import history_report, result_report
 from router.report.sizing import report_of, sizing_report
-from router.report.table_csv import TABLES, to_csv
+from router.report.table_csv import TABLES, tables_of, to_csv
 from router.report.text import to_text
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "report_of",
     "result_report",
     "sizing_report",
+    "tables_of",
     "to_csv",
     "to_markdown",
     "to_markdown_table",

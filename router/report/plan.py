@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import fsum
 
 from router.plan import CommitmentRow, InstanceRow, Plan, RouteRow, UnservedRow
@@ -36,8 +35,9 @@ def plan_report(plan: Plan) -> Report:
 
 
 def _headline(plan: Plan) -> tuple[str, ...]:
+    p = plan.probabilities()
     cost = f"{usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}"
-    tokens = fsum(_weight(plan, row.scenario) * _tokens(row) for row in plan.routes)
+    tokens = fsum(p[row.scenario] * _tokens(row) for row in plan.routes)
     rates = [f"{usd(plan.cost_usd_per_month)} USD a month of 730 h"]
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
@@ -64,7 +64,7 @@ def _costs(plan: Plan) -> Table:
 
 def _routing(plan: Plan) -> Table:
     """Shares of a workload's tokens over the horizon; the range over its periods where it varies."""
-    rows = []
+    rows, p = [], plan.probabilities()
     by_workload: dict[str, dict[tuple[str, str], list[RouteRow | UnservedRow]]] = {}
     both: tuple[RouteRow | UnservedRow, ...] = (*plan.routes, *plan.unserved)
     for row in both:
@@ -73,11 +73,14 @@ def _routing(plan: Plan) -> Table:
     for name, parts in by_workload.items():
         mine = [row for group in parts.values() for row in group]
         cells = {_cell(row) for row in mine}
-        whole = fsum(_weight(plan, row.scenario) * _volume(row) for row in mine)
-        ordered = sorted(parts.items(), key=lambda part: -fsum(_volume(row) for row in part[1]))
+        whole = fsum(p[row.scenario] * _volume(row) for row in mine)
+        ordered = sorted(
+            parts.items(),
+            key=lambda part: -fsum(p[row.scenario] * _volume(row) for row in part[1]),
+        )
         for k, ((offer, model), group) in enumerate(ordered):
-            volume = fsum(_weight(plan, row.scenario) * _volume(row) for row in group)
-            tokens = fsum(_weight(plan, row.scenario) * _tokens(row) for row in group)
+            volume = fsum(p[row.scenario] * _volume(row) for row in group)
+            tokens = fsum(p[row.scenario] * _tokens(row) for row in group)
             shares = _cell_shares(group, cells)
             low, high = min(shares), max(shares)
             varies = "" if percent(low) == percent(high) else span(low, high)
@@ -110,25 +113,26 @@ def _cell(row: RouteRow | UnservedRow) -> tuple[int | None, str | None]:
 
 
 def _instances(plan: Plan) -> Table:
-    """Counts by pool over the periods of the plan; the load is averaged by instances."""
-    periods = plan.periods
+    """Counts by pool over the periods of the plan; mean and load are expected values, the load by instances."""
+    p = plan.probabilities()
     futures = {row.scenario for row in plan.instances} | {row.scenario for row in plan.routes}
-    cells = periods * max(len(futures), 1)
+    cells = plan.periods * max(len(futures), 1)
     pools: dict[tuple[str, str], list[InstanceRow]] = {}
     for row in plan.instances:
         pools.setdefault((row.offer, row.model or "all its models"), []).append(row)
     rows = []
     for (offer, model), group in sorted(pools.items()):
         counts = [row.count for row in group]
-        running = fsum(counts)
+        running = fsum(p[row.scenario] * row.count for row in group)
+        busy = fsum(p[row.scenario] * row.count * row.utilisation for row in group)
         low = min(counts) if len(group) == cells else 0.0
-        load = fsum(row.count * row.utilisation for row in group) / running if running > 0 else None
+        load = busy / running if running > 0 else None
         rows.append(
             (
                 offer,
                 model,
                 instances(low),
-                instances(running / cells),
+                instances(running / plan.periods),
                 instances(max(counts)),
                 percent(load),
                 percent(max(row.utilisation for row in group)),
@@ -144,7 +148,7 @@ def _contracts(plan: Plan) -> Table:
     for row in plan.commitments:
         if row.signed:
             settled.setdefault(row.offer, []).append(row)
-    rows = []
+    rows, p = [], plan.probabilities()
     for contract in plan.contracts:
         months = settled.get(contract.offer, [])
         if contract.committed_tokens_per_month is not None:
@@ -159,9 +163,9 @@ def _contracts(plan: Plan) -> Table:
                 "already" if contract.signed_by == "before" else "now",
                 f"{contract.start_month + 1}–{contract.end_month}",
                 committed,
-                count(fsum(_weight(plan, row.scenario) * row.used_tokens for row in mine)),
+                count(fsum(p[row.scenario] * row.used_tokens for row in mine)),
                 span(min(used), max(used)) if used else "–",
-                usd(fsum(_weight(plan, row.scenario) * row.billed_usd for row in mine)),
+                usd(fsum(p[row.scenario] * row.billed_usd for row in mine)),
                 usd(max((row.beyond_horizon_usd for row in mine), default=0.0)),
             )
         )
@@ -212,14 +216,6 @@ def _without_empty(table: Table, title: str) -> Table:
         table.columns[:at] + table.columns[at + 1 :],
         tuple(row[:at] + row[at + 1 :] for row in table.rows),
     )
-
-
-def _weight(plan: Plan, scenario: str | None) -> float:
-    """Probability of a row's scenario; 1 where the plan is for one future."""
-    if scenario is None:
-        return 1.0
-    weights: Mapping[str, float] = {row.name: row.probability for row in plan.scenarios}
-    return weights.get(scenario, 1.0)
 
 
 def _tokens(row: RouteRow | UnservedRow) -> float:

@@ -1,4 +1,7 @@
-"""A sized plan as a buyer reads it: what to sign, what it is expected to cost, and what else was on the table."""
+"""A sized plan as a buyer reads it: what to sign, what it is expected to cost, and how much that can be relied on.
+
+What else was on the table stands in `sizing_choices`.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,22 @@ from typing import Any
 from router.plan import Plan
 from router.report.document import Report, Table, columns
 from router.report.plan import plan_report
-from router.report.words import count, hours, instances, percent, proof, rate, usd
+from router.report.sizing_choices import (
+    alternatives,
+    amount,
+    amounts,
+    evaluated,
+    failing,
+    flips,
+    frontier,
+    quotes,
+    signs,
+)
+from router.report.words import count, hours, percent, proof, usd
 
 Row = Mapping[str, Any]
-VERDICTS = {
-    "sign": "sign",
-    "walk away": "do not sign",
-    "needed": "sign: no plan without it",
-    "never": "do not sign, even for nothing",
-    "impossible": "cannot be signed",
-    "free": "sign at any price",
-}
+UNPROVEN = 1e-3  # gap from which on an advice is only the best that was found
+CLOSE = 1e-5  # gap up to which searches behind alternatives and quotes need no word
 
 
 def report_of(plan: Plan) -> Report:
@@ -30,26 +38,31 @@ def report_of(plan: Plan) -> Report:
 def sizing_report(plan: Plan) -> Report:
     """The recommendation first, then what it rests on, then the plan's own tables."""
     sizing: Row = plan.extra["sizing"]
-    whole = plan_report(plan)
     tables = (
         _sign(sizing),
         _measures(sizing),
-        _alternatives(sizing),
-        _quotes(sizing),
-        _flips(sizing),
-        _evaluated(plan, sizing),
-        _frontier(sizing),
+        alternatives(sizing),
+        amounts(sizing),
+        quotes(sizing),
+        flips(sizing),
+        *evaluated(plan, sizing),
+        frontier(sizing),
         _worst(sizing),
         _fresh(sizing),
-        *(table for table in whole.tables if table.title != "Futures" or len(plan.scenarios) <= 12),
+        *(
+            table
+            for table in plan_report(plan).tables
+            if table.title != "Futures" or len(plan.scenarios) <= 12
+        ),
     )
-    notes = (*_left_out(sizing), *plan.notes)
+    notes = (*_notes(sizing), *plan.notes)
     return Report(plan.name, _headline(plan, sizing), tuple(table for table in tables if table.rows), notes)
 
 
 def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
-    signed = list(dict.fromkeys(str(row["offer"]) for row in sizing["sign"]))
-    first = f"sign {', '.join(signed)}" if signed else "sign nothing"
+    first = f"sign {signs(sizing['sign'])}"
+    if plan.gap is None or plan.gap > UNPROVEN:
+        first = f"best found so far: {first}"
     money = f"{usd(plan.cost_usd)} USD expected over {hours(plan.horizon_h)}"
     if len(plan.scenarios) > 1:
         tail = percent(1.0 - sizing["cvar_level"])
@@ -61,7 +74,26 @@ def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
     verdict = f"Verified: {len(checks)} independent checks passed"
     if not plan.ok:
         verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
-    return first, money, good[:1].upper() + good[1:], verdict
+    return first, money, *_reservations(sizing), good[:1].upper() + good[1:], verdict
+
+
+def _reservations(sizing: Row) -> tuple[str, ...]:
+    """What fresh futures say against the figures above."""
+    fresh = sizing.get("out_of_sample")
+    if fresh is None:
+        return ()
+    if fresh["failed"]:
+        share = percent(fresh["failed"] / fresh["count"])
+        return (
+            f"NOT SERVED: {fresh['failed']} of {fresh['count']} fresh futures ({share}) under what is signed",
+        )
+    low, high = fresh["ci95_usd"]
+    if fresh["rp_inside_ci"] or low is None:
+        return ()
+    side = "more" if low > sizing["expected_usd"] else "less"
+    return (
+        f"Fresh futures cost {side}: {usd(fresh['mean_usd'])} USD, 95 % confidence {usd(low)} to {usd(high)}",
+    )
 
 
 def _sign(sizing: Row) -> Table:
@@ -80,31 +112,12 @@ def _sign(sizing: Row) -> Table:
     heads = columns(
         "offer", ">how much", "months", ">USD expected", ">owed at least", ">used of it", ">owed later"
     )
-    total = (
-        "total",
-        "",
-        "",
-        _sum(sizing, "expected_usd"),
-        _sum(sizing, "least_usd"),
-        "",
-        _sum(sizing, "beyond_horizon_usd"),
-    )
+    sums = {
+        name: usd(fsum(row[name] for row in sizing["sign"]))
+        for name in ("expected_usd", "least_usd", "beyond_horizon_usd")
+    }
+    total = ("total", "", "", sums["expected_usd"], sums["least_usd"], "", sums["beyond_horizon_usd"])
     return Table("What to sign", heads, rows, total if len(rows) > 1 else None)
-
-
-def _sum(sizing: Row, name: str) -> str:
-    return usd(fsum(row[name] for row in sizing["sign"]))
-
-
-def amount(row: Row) -> str:
-    """`500 M tokens a month`, `2,000.00 USD a month`, `4 instances`, `fee`."""
-    if row["committed_tokens_per_month"] is not None:
-        return f"{count(row['committed_tokens_per_month'])} tokens a month"
-    if row["committed_usd_per_month"] is not None:
-        return f"{usd(row['committed_usd_per_month'])} USD a month"
-    if row["count"] is not None:
-        return f"{instances(row['count'])} instance{'' if row['count'] == 1 else 's'}"
-    return "fee"
 
 
 def _months(row: Row) -> str:
@@ -112,168 +125,121 @@ def _months(row: Row) -> str:
     return "–" if start is None else f"{start + 1}–{end}"
 
 
-def signs(rows: Sequence[Row]) -> str:
-    """What a variant signs, on one line."""
-    if not rows:
-        return "nothing"
-    parts = []
-    for row in rows:
-        late = f" from month {row['start_month'] + 1}" if row["start_month"] else ""
-        what = "" if amount(row) == "fee" else f" {amount(row)}"
-        parts.append(f"{row['offer']}{what}{late}")
-    return ", ".join(parts)
-
-
 def _measures(sizing: Row) -> Table:
-    if "ws_usd" not in sizing:
-        return Table("What the figures rest on", columns("", ">USD", ""), ())
+    heads = columns("", ">USD", "which is")
+    title = "What planning with scenarios is worth"
+    if "ws_usd" not in sizing or len(sizing.get("regret_usd", {})) < 2:
+        return Table(title, heads, ())
     fails = sizing["eev_fails_in"]
-    why = "EEV − RP: signing for the mean future instead" if not fails else _fails(fails)
-    rows = (
+    mean = f"EEV: signing {signs(sizing['eev_signs'])}, then meeting all futures"
+    rows = [
         ("this plan", usd(sizing["rp_usd"]), "RP: the best that can be signed now"),
         ("knowing the future", usd(sizing["ws_usd"]), "WS: each future at its own best"),
         ("worth of knowing it", usd(sizing["evpi_usd"]), "EVPI = RP − WS"),
         ("the mean future", usd(sizing["ev_usd"]), "EV: if nothing were uncertain"),
-        ("signing for that", usd(sizing["eev_usd"]), "EEV: and meeting all futures with it"),
-        ("worth of scenarios", usd(sizing["vss_usd"]), f"VSS = {why}" if not fails else why),
+        ("signing for that", usd(sizing["eev_usd"]), mean),
+        (
+            "worth of scenarios",
+            usd(sizing["vss_usd"]),
+            f"none: that fails in {failing(fails)}" if fails else "VSS = EEV − RP",
+        ),
         ("dearest futures", usd(sizing["cvar_usd"]), f"CVaR at {percent(sizing['cvar_level'])}"),
-    )
-    shown = rows if len(sizing.get("regret_usd", {})) > 1 else ()
-    return Table("What planning with scenarios is worth", columns("", ">USD", "which is"), shown)
-
-
-def _fails(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"none: the plan for the mean fails in {names[0]}{more}"
-
-
-def _alternatives(sizing: Row) -> Table:
-    rows = tuple(
-        (
-            str(row["what"]),
-            usd(row["expected_usd"]),
-            usd(row["cvar_usd"]),
-            f"{row['more_usd']:+,.2f}",
-            usd(fsum(one["least_usd"] for one in row["signs"])),
-            usd(fsum(one["beyond_horizon_usd"] for one in row["signs"])),
-            signs(row["signs"]),
+    ]
+    if "budgets_cost_usd" in sizing:
+        rows.append(
+            ("the budgets", usd(sizing["budgets_cost_usd"]), "what the plan would cost less without them")
         )
-        for row in sizing.get("alternatives", ())
-    )
-    heads = columns("instead", ">USD expected", ">CVaR", ">more", ">owed at least", ">owed later", "signing")
-    return Table("The nearest alternatives", heads, rows)
-
-
-def _quotes(sizing: Row) -> Table:
-    rows = []
-    for row in sizing.get("quotes", ()):
-        prices = row["prices"] or ({"what": "–", "model": None, "now_usd": None, "walk_away_usd": None},)
-        for k, price in enumerate(prices):
-            rows.append(
-                (
-                    "" if k else str(row["offer"]),
-                    "" if k else VERDICTS.get(row["verdict"], row["verdict"]),
-                    "" if k else usd(row["worth_usd"]),
-                    str(price["what"]) + (f", {price['model']}" if price["model"] else ""),
-                    rate(price["now_usd"]),
-                    rate(price["walk_away_usd"]),
-                    "" if k else percent(row["expected_use"]),
-                    "" if k else percent(row["break_even_use"]),
-                )
-            )
-    heads = columns(
-        "quote",
-        "advice",
-        ">worth USD",
-        "price",
-        ">now",
-        ">walk away above",
-        ">use expected",
-        ">break-even use",
-    )
-    return Table("What each quote is worth", heads, tuple(rows))
-
-
-def _flips(sizing: Row) -> Table:
-    rows = []
-    for row in sizing.get("flips", ()):
-        way = "falls" if row["direction"] == "down" else "grows"
-        if row["at"] is None:
-            limit = "a tenth" if row["direction"] == "down" else "tenfold"
-            rows.append((f"{way} to {limit}", "the advice stands"))
-        elif not row["feasible"]:
-            rows.append((f"{way} to {percent(row['at'])}", "no plan keeps every promise"))
-        else:
-            rows.append((f"{way} to {percent(row['at'])}", f"sign {signs(row['signs'])}"))
-    return Table("When the advice flips", columns("if all demand", "then"), tuple(rows))
-
-
-def _evaluated(plan: Plan, sizing: Row) -> Table:
-    given = sizing.get("evaluated")
-    if given is None:
-        return Table("", (), ())
-    best = ("advised", usd(plan.cost_usd), usd(sizing["cvar_usd"]), "", signs(sizing["sign"]))
-    more = given["more_usd"]
-    told = _fails(given["fails_in"]) if given["fails_in"] else signs(given["signs"])
-    mine = (
-        "as given",
-        usd(given["expected_usd"]),
-        usd(given["cvar_usd"]),
-        "–" if more is None else f"{more:+,.2f}",
-        told,
-    )
-    heads = columns("commitment", ">USD expected", ">CVaR", ">more", "signing")
-    return Table("The commitment given, beside the best", heads, (best, mine))
-
-
-def _frontier(sizing: Row) -> Table:
-    rows = tuple(
-        (
-            f"{row['cvar_weight']:.2f}",
-            usd(row["expected_usd"]),
-            usd(row["cvar_usd"]),
-            signs(row["signs"]),
-        )
-        for row in sizing.get("frontier", ())
-    )
-    heads = columns(">weight of risk", ">USD expected", ">CVaR", "signing")
-    return Table("Expected cost against risk", heads, rows)
+    return Table(title, heads, tuple(rows))
 
 
 def _worst(sizing: Row) -> Table:
-    rows = tuple(
+    rows: list[tuple[str, ...]] = [
         (
             str(row["scenario"]),
             percent(row["probability"]),
             percent(row["demand_over_mean"]),
+            _moved(row),
             usd(row["cost_usd"]),
             usd(row["over_expected_usd"]),
             usd(row["regret_usd"]),
         )
         for row in sizing.get("worst", ())
-    )
+    ]
     heads = columns(
-        "future", ">probability", ">demand of the mean", ">USD", ">above expected", ">regret of the signing"
+        "future",
+        ">probability",
+        ">demand of the mean",
+        "and",
+        ">USD",
+        ">above expected",
+        ">regret of the signing",
     )
-    return Table("The worst futures", heads, rows)
+    if not any(row[3] for row in rows):
+        rows, heads = [row[:3] + row[4:] for row in rows], heads[:3] + heads[4:]
+    return Table("The worst futures", heads, tuple(rows))
+
+
+def _moved(row: Row) -> str:
+    """Prices and availability that are not as stated."""
+    parts = [f"{offer} at {percent(at)} of its price" for offer, at in row.get("prices", {}).items()]
+    parts += [f"{offer} {percent(at)} available" for offer, at in row.get("availability", {}).items()]
+    return ", ".join(parts)
 
 
 def _fresh(sizing: Row) -> Table:
     found = sizing.get("out_of_sample")
+    heads = columns("", ">USD", "")
     if found is None:
-        return Table("", (), ())
+        return Table("", heads, ())
     low, high = found["ci95_usd"]
+    served = found["count"] - found["failed"]
+    of = "" if served == found["count"] else f" of the {served} that are served"
     inside = "inside" if found["rp_inside_ci"] else "outside"
-    rows = (
-        ("mean", usd(found["mean_usd"]), f"95 % confidence: {usd(low)} to {usd(high)}"),
-        ("CVaR", usd(found["cvar_usd"]), f"at {percent(found['cvar_level'])}"),
-        ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),
-        ("not served", str(found["failed"]), f"of {found['count']} futures"),
+    tail = (
+        f"at {percent(found['cvar_level'])}"
+        if not found["failed"]
+        else "not known: some futures have no plan"
     )
-    return Table(f"In {found['count']} futures drawn afresh", columns("", ">USD", ""), rows)
+    rows = [
+        (f"mean{of}", usd(found["mean_usd"]), f"95 % confidence: {usd(low)} to {usd(high)}"),
+        ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),
+        ("CVaR", usd(found["cvar_usd"]), tail),
+    ]
+    if found["unserved_usd"] > 0:
+        rows.append(("of it for work left unserved", usd(found["unserved_usd"]), "on average"))
+    rows.append(("not served", str(found["failed"]), f"of {found['count']} futures"))
+    for row in found["against"]:
+        low, high = row["ci95_usd"]
+        fails = f"; fails in {row['failed']}" if row["failed"] else ""
+        told = f"{_plus(low)} to {_plus(high)}; dearer in {percent(row['dearer_in'])} of futures{fails}"
+        rows.append((f"{row['what']} instead", _plus(row["more_usd"]), told))
+    return Table(f"In {found['count']} futures drawn afresh", heads, tuple(rows))
 
 
-def _left_out(sizing: Row) -> tuple[str, ...]:
-    if "quotes" in sizing:
-        return ()
-    return ("large problem: --quotes and --alternatives N look into these, with some forty more searches",)
+def _plus(amount_usd: float | None) -> str:
+    return "–" if amount_usd is None else f"{'+' if amount_usd >= 0 else '−'}{usd(abs(amount_usd))}"
+
+
+def _notes(sizing: Row) -> tuple[str, ...]:
+    notes = []
+    weight = sizing["cvar_weight"]
+    if weight:
+        notes.append(
+            f"RP, WS, EEV and every “more” are {1 - weight:g} × expected cost + {weight:g} × CVaR (risk.cvar_weight)"
+        )
+    if sizing.get("quotes"):
+        notes.append("walk away above: all prices of a quote multiplied alike, not each by itself")
+    if left := sizing.get("left_out"):
+        notes.append(f"large problem: {' and '.join(left)} look into more, with some forty further searches")
+    gap = max(_gaps(sizing), default=0.0)
+    if gap > CLOSE:
+        notes.append(
+            f"searches behind alternatives, quotes and flips ended up to {percent(gap)} short of proof: differences "
+            f"below {count(gap * sizing['rp_usd'])} USD are not certain; a longer --time-limit or a smaller --gap helps"
+        )
+    return tuple(notes)
+
+
+def _gaps(sizing: Row) -> Sequence[float]:
+    names = ("alternatives", "quotes", "flips", "frontier")
+    return [float(row.get("gap") or 0.0) for name in names for row in sizing.get(name, ())]

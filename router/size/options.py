@@ -29,16 +29,21 @@ class SizeOptions:
     evaluate: tuple[Order, ...] = ()
     out_of_sample: int | None = None
     seed: int = 0  # of the scenarios drawn afresh
+    left_out: tuple[str, ...] = ()  # options that were not taken because the problem is large
 
     def suited(self, problem: Problem, inst: Instance) -> SizeOptions:
         """With nothing left open."""
         quick = flows_of(inst) <= QUICK
         drawn = DRAWN if quick and can_draw(problem) else 0
+        open_ = {"--alternatives N": self.alternatives, "--quotes": self.questions}
+        if can_draw(problem):
+            open_["--out-of-sample N"] = self.out_of_sample
         return replace(
             self,
             alternatives=(SHOWN if quick else 0) if self.alternatives is None else self.alternatives,
             questions=quick if self.questions is None else self.questions,
             out_of_sample=drawn if self.out_of_sample is None else self.out_of_sample,
+            left_out=() if quick else tuple(name for name, asked in open_.items() if asked is None),
         )
 
     @property

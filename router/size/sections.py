@@ -54,6 +54,7 @@ class Sections:
             "cvar_level": policy.cvar_level,
             "cvar_weight": policy.cvar_weight,
             "sign": sign_rows(best),
+            "left_out": list(how.left_out),
         }
         regret = None
         if self.base is not None:
