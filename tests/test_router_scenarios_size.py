@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import router
 from router.catalogue import load_problem
 from router.errors import InputError
 from router.plan import Plan
+from router.report import sizing_report, to_text
 from router.scenarios import drawn, fresh
 from router.schema import Problem
-from router.size import SizeOptions, size
+from router.size import SizeOptions, orders_of, size
 from router.size.sample import interval
 from router.verify import verify
 
@@ -268,6 +270,42 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     assert told["worst"][0]["mean_demand"] == approx(demand.max(), rel=1e-9)
     assert told["worst"][0]["name"] == f"f{int(demand.argmax()) + 1:04d}"
     assert plan.extra["sizing"]["rp_usd"] == approx(plan.cost_usd)  # the other measures stay
+    (nothing,) = told["against"]
+    more = 1500 * demand - cost
+    assert (nothing["what"], nothing["failed"]) == ("nothing signed", 0)
+    assert nothing["more_usd"] == approx(more.mean(), rel=1e-6)
+    assert nothing["ci95_usd"] == approx(interval(more), rel=1e-6)
+    assert nothing["dearer_in"] == approx((more > 0).mean())
+
+
+def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_meets_them_too() -> None:
+    made = load(newsvendor(count=200, reduce_to=15))
+    how = SizeOptions(measures=False, questions=False, alternatives=0, evaluate=orders_of(["quote=1.2B"]))
+    told = size(made, how=how).extra["sizing"]["out_of_sample"]
+    assert told["count"] == 200
+    (given,) = told["against"]
+    demand = fresh(made, 200, 0).multiplier[:, 0]
+    theirs = 600 * 1.2 + 1500 * np.maximum(demand - 1.2, 0)
+    assert given["what"] == "the commitment given"
+    assert given["more_usd"] == approx(theirs.mean() - told["mean_usd"], rel=1e-5)
+    none = size(made, how=replace(how, out_of_sample=0)).extra["sizing"]
+    assert "out_of_sample" not in none
+
+
+def test_work_left_unserved_in_fresh_futures_is_told() -> None:
+    """Two futures fit in what is bought for them; larger ones drop work at 50 USD per M."""
+    loads = hourly(10e6, unserved_usd_per_m_tokens=50)
+    own = gpu("g", 1.0, 1.0, integral=False, resize="horizon")
+    made = load(generated(loads, own, spread=0.4, count=2, seed=1))
+    plan = size(made, how=SizeOptions(measures=False, questions=False, alternatives=0, out_of_sample=60))
+    told = plan.extra["sizing"]["out_of_sample"]
+    room = plan.instances[0].count
+    dropped = np.maximum(10 * fresh(made, 60, 0).multiplier[:, 0] - room, 0)
+    assert told["failed"] == 0
+    assert told["unserved_usd"] == approx(50 * dropped.mean(), rel=1e-6)
+    text = to_text(sizing_report(plan))
+    assert "Fresh futures cost more" in text
+    assert "of it for work left unserved" in text
 
 
 def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
@@ -286,6 +324,9 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
     most = drawn(made).multiplier.max()
     beyond = fresh(made, 40, 1).multiplier[:, 0] > most
     assert told["failed"] == beyond.sum() > 0
+    assert told["cvar_usd"] is None  # what fails is in the tail
+    share = f"{100 * beyond.mean():g} %"
+    assert f"NOT SERVED: {beyond.sum()} of 40 fresh futures ({share})" in to_text(sizing_report(plan))
     assert told["mean_usd"] == approx(10 * most, rel=1e-6)
     assert told["worst"][0]["cost_usd"] is None
     assert told["worst"][0]["name"] in told["fails_in"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ from problem_factory import Data, api, by_period, gpu, hourly, load, monthly, pr
 from sizing_factory import MONTH, M, contract, futures, near, section, signed, sized
 
 from router.errors import Infeasible, InputError
+from router.normalise import normalise
 from router.size import SizeOptions, orders_of, size
+from router.size.first_stage import decide
+from router.size.signed import quoted
+from router.size.study import without
 from router.verify import verify
+from solvers import SolveOptions, Stop
 
 METHODS = pytest.mark.parametrize("method", ["program", "cuts"])
 
@@ -177,6 +183,105 @@ def test_a_quote_that_serves_nothing_is_never_taken() -> None:
     }
     plan = sized(problem(monthly(5 * M), [api("rest", 1.5), other], period_h=MONTH), questions=True)
     assert quote_of(plan, "other")["verdict"] == "never"
+
+
+def test_a_quote_not_taken_is_weighed_signed_now() -> None:
+    """7 M a month for 24 months, 0.60 for at least 12 M over 12 months, or 1.00: 7.2 against 7.0 a month.
+
+    Signed now: 12 · 0.2 = 2.4 USD more, and nothing owed later. In the last month it would be 0.2, and 79.2 owed later.
+    """
+    offers = [api("list", 1.0), contract("year", 0.6, 12, term_months=12)]
+    plan = sized(problem(monthly(7 * M), offers, periods=24, period_h=MONTH), questions=True, alternatives=3)
+    (row,) = section(plan)["alternatives"]
+    assert row["what"] == "with year"
+    assert row["more_usd"] == near(2.4)
+    assert [(one["start_month"], one["beyond_horizon_usd"]) for one in row["signs"]] == [(0, 0.0)]
+    assert quote_of(plan, "year")["worth_usd"] == near(-2.4)
+
+
+def test_what_is_held_already_is_weighed_for_more() -> None:
+    """Two instances held at 1 USD an hour, 5 M an hour to serve at 1 M each, the API at 3: three more, worth 3 · 2."""
+    own = gpu("own", 1.0, 1.0, resize="horizon", reserved=2)
+    plan = sized(problem(hourly(5 * M), [own, api("rest", 3.0)]), questions=True, alternatives=3)
+    assert signed(plan) == {"own": 3.0}
+    quote = quote_of(plan, "own")
+    assert (quote["verdict"], quote["worth_usd"]) == ("sign", near(6.0))
+    assert quote["walk_away_multiple"] is None  # its price is also that of the two held
+    (row,) = section(plan)["alternatives"]
+    assert (row["what"], row["more_usd"], row["signs"]) == ("nothing signed", near(6.0), [])
+
+
+def test_an_offer_signed_before_can_be_signed_again() -> None:
+    """Ten months of 4 M a month at 0.60, the first half under the old contract of 3 M; 1.00 elsewhere."""
+    old = contract("old", 0.6, 3, signed=True, signed_until="2027-05-31T02:00:00", term_months=5)
+    data = problem(
+        monthly(4 * M),
+        [old, api("rest", 1.0)],
+        periods=10,
+        period_h=MONTH,
+        horizon={"start": "2027-01-01T00:00:00"},
+    )
+    plan = sized(data, questions=True, alternatives=3)
+    assert [(row["start_month"], row["end_month"]) for row in section(plan)["sign"]] == [(5, 10)]
+    assert quote_of(plan, "old")["worth_usd"] == near(5 * 4 * 0.4)
+    assert [row["what"] for row in section(plan)["alternatives"]] == ["nothing signed"]
+    assert any("may be signed again" in note for note in plan.notes)
+
+
+def test_a_contract_of_no_minimum_is_signed_where_it_is_used() -> None:
+    """1.00 per M below 10 M, 0.50 from there on, no minimum; 1.50 elsewhere: 6 M cost 5.00 instead of 9.00."""
+    bands = [
+        {"from_tokens_per_month": 0, "usd_per_m": 1.0},
+        {"from_tokens_per_month": 10e6, "usd_per_m": 0.5},
+    ]
+    terms = {"min_tokens_per_month": 0, "max_tokens_per_month": 1e9, "tiers": bands, "tier_kind": "all_units"}
+    tiered = {"name": "tiered", "models": {"m": {}}, "commitment": terms}
+    data = problem(monthly(6 * M), [tiered, api("rest", 1.5)], period_h=MONTH)
+    plan = sized(data, questions=True, alternatives=3)
+    quote = quote_of(plan, "tiered")
+    assert [row["offer"] for row in section(plan)["sign"]] == ["tiered"]
+    assert (quote["verdict"], quote["worth_usd"]) == ("sign", near(4.0))
+    assert quote["walk_away_multiple"] == near(9 / 5)
+
+
+def test_signing_more_or_less_of_it() -> None:
+    """Demand 1 … 10 M alike; v M at 0.70, 1.50 above: 0.7 v + 0.15 · Σ (d − v)⁺, least at v = 6.
+
+    v      3      4.5    5.4    6.6    7.5     9
+    Σ      28     18     13     7.6    4.5     1
+    """
+    volume = contract("volume", 0.7, 0, max_tokens_per_month=12 * M, overage="none")
+    stated = [(0.1, float(d)) for d in range(1, 11)]
+    plan = sized(
+        problem(monthly(M), [volume, api("rest", 1.5)], period_h=MONTH, scenarios=futures(*stated)),
+        alternatives=3,
+    )
+    rows = section(plan)["amounts"]
+    assert [row["amount"] / M for row in rows] == [near(v) for v in (3, 4.5, 5.4, 6.6, 7.5, 9)]
+    tail = (28, 18, 13, 7.6, 4.5, 1)
+    for row, above in zip(rows, tail, strict=True):
+        assert row["expected_usd"] == near(0.7 * row["amount"] / M + 0.15 * above)
+        assert row["more_usd"] == pytest.approx(row["expected_usd"] - 5.70, abs=1e-9)
+
+
+def test_amounts_as_they_are_sold() -> None:
+    """1 M or 3 M an hour; an instance at 1 USD serves 1 M, the API asks 1.50 per M. One: 1 + 1.5 · 2 / 2 = 2.50; two:
+    2 + 1.5 / 2 = 2.75; one and a half is not sold, nor half. Without the API three are needed, and fewer fail.
+    """
+    units = gpu("units", 1.0, 1.0, resize="horizon", max=3)
+    data = problem(hourly(M), [units, api("rest", 1.5)], scenarios=futures((0.5, 1.0), (0.5, 3.0)))
+    plan = sized(data, alternatives=3)
+    now = signed(plan)["units"]
+    assert now == 1.0
+    rows = section(plan)["amounts"]
+    assert [(row["amount"], row["expected_usd"]) for row in rows] == [(2.0, near(2.75))]
+    alone = sized({**data, "offers": data["offers"][:1]}, alternatives=3)
+    rows = section(alone)["amounts"]
+    assert signed(alone) == {"units": 3.0}
+    assert [(row["amount"], row["expected_usd"], row["fails_in"]) for row in rows] == [
+        (1.0, None, ["s1"]),
+        (2.0, None, ["s1"]),
+    ]
 
 
 # tiers and units
@@ -352,7 +457,37 @@ def test_what_is_owed_past_the_horizon_is_said() -> None:
     data = problem(monthly(8 * M), article(8)["offers"], periods=2, period_h=MONTH)
     row = section(sized(data))["sign"][0]
     assert (row["start_month"], row["end_month"]) == (0, 12)
+    assert (row["expected_usd"], row["least_usd"]) == (near(12.0), near(12.0))
     assert row["beyond_horizon_usd"] == near(60.0)
+
+
+@pytest.mark.parametrize("end", ["prorate", "charge_in_full"])
+def test_what_instances_owe_past_the_horizon_is_said(end: str) -> None:
+    """One for 12 months at 2 USD an hour and 120 upfront, in a horizon of 3: 9 months of rent are to come, and where
+    terms are prorated 90 of what was paid upfront. Owed inside is what the plan counts of it.
+    """
+    year = gpu("year", 2.0, 1.0, term_months=12, upfront_usd=120)
+    data = problem(
+        hourly(M), [year, api("rest", 50.0)], periods=3, period_h=MONTH, policy={"end_of_horizon": end}
+    )
+    plan = sized(data)
+    (row,) = section(plan)["sign"]
+    rent = 9 * MONTH * 2
+    assert row["beyond_horizon_usd"] == near(rent + (90 if end == "prorate" else 0))
+    assert row["least_usd"] == near(plan.cost_usd - (0 if end == "prorate" else rent))
+
+
+def test_each_term_has_its_own_bill_and_debt() -> None:
+    """8 M a month for 6 months, terms of 4 months at 6 USD a month: the second ends two months after the horizon."""
+    short = contract("short", 0.6, 10, term_months=4)
+    plan = sized(problem(monthly(8 * M), [short, api("rest", 1.5)], periods=6, period_h=MONTH))
+    rows = section(plan)["sign"]
+    assert [(row["start_month"], row["end_month"]) for row in rows] == [(0, 4), (4, 8)]
+    assert [row["expected_usd"] for row in rows] == [near(24.0), near(12.0)]
+    assert [row["beyond_horizon_usd"] for row in rows] == [0.0, near(12.0)]
+    assert {row.month: row.beyond_horizon_usd for row in plan.commitments} == {
+        month: near(12.0) if month >= 4 else 0.0 for month in range(6)
+    }
 
 
 def test_discounting() -> None:
@@ -378,6 +513,35 @@ def test_the_plan_for_the_mean_fails_in_a_named_future() -> None:
     assert signed(plan) == {"own": 3.0}
     assert told["ev_usd"] == near(2.0)
     assert (told["eev_usd"], told["vss_usd"], told["eev_fails_in"]) == (None, None, ["s1"])
+
+
+def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that stops with nothing signed: the plan for the mean is better, and so is an alternative."""
+    data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
+    inst = normalise(load(data))
+    right = decide(inst, "highs", SolveOptions())
+    nothing = decide(without(inst, quoted(inst)), "highs", SolveOptions())
+    poor = replace(nothing, bound_usd=right.bound_usd, stop=Stop.TIME_LIMIT)
+    monkeypatch.setattr("router.size.run.decide", lambda *_, **__: poor)
+    for how in ({"measures": True}, {"alternatives": 3}):
+        plan = sized(data, **how)
+        assert signed(plan) == {"reserved": 10.0}
+        assert plan.cost_usd == near(79.2)
+    assert sized(data).cost_usd == near(126.0)
+
+
+def test_what_budgets_cost_is_said() -> None:
+    """At most 36 USD committed over 12 months buy no contract of 72 USD: on demand, 90, instead of 72."""
+    plan = sized(article(5, policy={"max_committed_usd": 36}), questions=True)
+    assert signed(plan) == {}
+    assert section(plan)["budgets_cost_usd"] == near(18.0)
+
+
+def test_an_infeasible_problem_names_its_future() -> None:
+    own = gpu("own", 1.0, 1.0, resize="horizon", max=2)
+    data = problem(hourly(M), own, scenarios=futures((0.5, 1.0), (0.5, 3.0)))
+    with pytest.raises(Infeasible, match=r'(?s)scenario "s1" cannot be served.*explain FILE --scenario s1'):
+        sized(data)
 
 
 def test_no_plan_for_a_future_is_infeasible() -> None:
