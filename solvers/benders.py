@@ -245,7 +245,10 @@ class _Cuts:
         cost = np.zeros(n)
         cost[m.n_columns : m.n_columns + many] = (1 - weight) * self.weight
         theta = m.n_columns + np.arange(many)
-        slopes = np.array([*(-row for row in self.rows), *self.needs]).reshape(-1, m.n_columns)
+        slopes = np.array([*(-row for row in self.rows), *self.needs])
+        slopes = slopes.reshape(
+            len(self.rows) + len(self.needs), m.n_columns
+        )  # also where there are none of either
         blocks = [
             sparse.hstack([m.matrix, sparse.csr_array((m.n_rows, many + tail))]),
             sparse.hstack(

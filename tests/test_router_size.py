@@ -530,6 +530,75 @@ def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
     assert sized(data).cost_usd == near(126.0)
 
 
+@METHODS
+def test_nothing_to_sign_at_all(method: str) -> None:
+    data = problem(monthly(M), api("rest", 1.5), period_h=MONTH, scenarios=futures((0.5, 1.0), (0.5, 3.0)))
+    plan = sized(data, method=method, measures=True)
+    assert plan.cost_usd == near(3.0)
+    assert section(plan)["sign"] == []
+
+
+@METHODS
+def test_what_is_bought_runs_beside_what_is_held_where_nothing_is_asked(method: str) -> None:
+    """A pool runs two or more; one is held, one is bought for the busy future, and in the idle one they run too."""
+    own = gpu("own", 1.0, 1.0, term_months=1, min=2, reserved=1, max=3)
+    data = problem(
+        hourly(2 * M), [own, api("rest", 9.0)], period_h=MONTH, scenarios=futures((0.5, 0.0), (0.5, 1.0))
+    )
+    plan = sized(data, method=method)
+    assert signed(plan) == {"own": 1.0}
+    assert plan.cost_usd == near(2 * MONTH)
+
+
+def test_steps_that_cuts_do_not_see_are_left_to_one_program() -> None:
+    """Bought for a term one by one, but run in twos: cuts would buy one."""
+    own = gpu("own", 1.0, 1.0, term_months=1, step=2)
+    data = problem(
+        hourly(M), [own, api("rest", 9.0)], period_h=MONTH, scenarios=futures((0.5, 0.5), (0.5, 1.0))
+    )
+    cuts, whole = sized(data, method="cuts"), sized(data, method="program")
+    assert cuts.cost_usd == near(whole.cost_usd)
+    assert cuts.solver["method"] == "one program"
+    assert cuts.gap <= 1e-6
+
+
+@METHODS
+def test_a_fee_that_no_future_uses_is_not_due(method: str) -> None:
+    """1 USD a month saves 0.5 USD per M on 1 or 1.5 M a month: never worth it, though in part of the months nearly."""
+    data = problem(
+        monthly(M),
+        [api("club", 1.0, fee_usd_per_month=1), api("rest", 1.5)],
+        period_h=MONTH,
+        scenarios=futures((0.5, 1.0), (0.5, 1.5)),
+    )
+    plan = sized(data, method=method)
+    assert signed(plan) == {}
+    assert plan.cost_usd == near(1.875)
+
+
+@METHODS
+def test_a_budget_is_of_expected_money(method: str) -> None:
+    """10 M at 0.60 a month cost 6 in one future and 12 where the seller doubles its price: 9 on average."""
+    scenarios = [
+        {"name": "same", "probability": 0.5},
+        {"name": "dear", "probability": 0.5, "prices": {"*": 2.0}},
+    ]
+    for budget, usd in ((9.01, 9.0), (8.99, 0.5 * 12 + 0.5 * 24)):
+        data = problem(
+            monthly(8 * M),
+            [api("rest", 1.5), contract("reserved", 0.6, 10)],
+            period_h=MONTH,
+            scenarios=scenarios,
+            policy={"max_committed_usd": budget},
+        )
+        plan = sized(data, method=method, evaluate=orders_of(["reserved=yes"]))
+        assert plan.cost_usd == near(usd)
+        told = section(plan)["evaluated"]
+        assert told["expected_usd"] == (near(9.0) if budget > 9 else None)
+        if budget < 9:
+            assert told["why"] == "it commits 9.00 USD, more than policy.max_committed_usd, 8.99"
+
+
 def test_what_budgets_cost_is_said() -> None:
     """At most 36 USD committed over 12 months buy no contract of 72 USD: on demand, 90, instead of 72."""
     plan = sized(article(5, policy={"max_committed_usd": 36}), questions=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.encode import Encoded
+from problems import budget
+from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Ints
 from solvers import LinearProgram
 
@@ -27,7 +28,9 @@ class Decision:
 
 
 def _read(at: Ints, point: Floats) -> Floats:
-    return np.where(at >= 0, point[at], 0.0) if at.size else np.zeros(at.shape)
+    found = np.zeros(at.shape)
+    found[at >= 0] = point[at[at >= 0]]
+    return found
 
 
 def decision_of(encoded: Encoded, point: Floats) -> Decision:
@@ -54,6 +57,8 @@ def with_room(inst: Instance, decision: Decision) -> Instance:
     for k in range(months):
         begun = (np.arange(months) <= k)[None, :] & (np.arange(months)[None, :] > k - term[:, None])
         room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
+    # what is bought may run beside what is held already, up to a minimum that it does not reach alone
+    room = np.where(room > 0, room + fleets.reserved[fleets.pool_fleet], 0.0)
     return replace(inst, room=room if inst.room is None else np.maximum(room, inst.room))
 
 
@@ -81,3 +86,18 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         lower[at[known]] = upper[at[known]] = held
         integer[at[known]] &= ~whole
     return replace(program, col_lower=lower, col_upper=upper, integer=integer)
+
+
+def committed_usd(inst: Instance, decision: Decision) -> float:
+    """First-stage money over the horizon, expected over the scenarios: what `max_committed_usd` limits."""
+    unlimited = replace(
+        inst, policy=replace(inst.policy, max_committed_usd=1.0)
+    )  # any limit: its row is read
+    encoded = encode(replace(unlimited, scenarios=inst.scenarios.mean()))
+    held = fixed_to(encoded, decision)
+    ((_, at, _, _),) = (
+        one for one in encoded.row_families if one[0] == budget.NAME and one[3] < 0 and one[1] < one[2]
+    )
+    row = encoded.program.matrix[[at]]
+    known = np.where(np.isfinite(held.col_lower), held.col_lower, 0.0)
+    return float((row @ known)[0] + 1.0 - encoded.program.row_upper[at])

@@ -16,7 +16,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router.decode.settle import settle
-from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.errors import NoPlanInTime
 from router.optimise import Found, optimise
 from router.size.cluster import spread
 from router.size.outcomes import chunks
@@ -24,6 +24,7 @@ from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
 from solvers.recourse import Basis, Recourse
 
+PROGRAM, CUTS = "one program", "cuts"
 LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/benchmarks measures both)
 
 
@@ -42,16 +43,22 @@ class FirstStage:
 def decide(
     inst: Instance, solver: str, options: SolveOptions, *, method: str = "auto", workers: int = 1
 ) -> FirstStage:
-    """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime."""
-    if method == "auto":
-        method = "cuts" if flows_of(inst) > LARGEST_MONOLITH else "one program"
-    if method in ("one program", "program"):
-        method = "one program"
-        found = optimise(encode(inst), solver, options)
-        return FirstStage(
-            settled_decision(found.encoded, found.point), found.bound, found.stop, method, found.rounds, found
-        )
-    return _by_cuts(inst, solver, options, workers)
+    """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime.
+
+    Cuts may end where no plan follows the first stage that they see; then one program decides.
+    """
+    if method == "cuts" or (method == "auto" and flows_of(inst) > LARGEST_MONOLITH):
+        try:
+            return _by_cuts(inst, solver, options, workers)
+        except CutsEnd:
+            pass
+    found = optimise(encode(inst), solver, options)
+    decision = settled_decision(found.encoded, found.point)
+    return FirstStage(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
+
+
+class CutsEnd(Exception):
+    """Scenarios that cuts cannot join, or a first stage of which no cut tells what some scenario lacks in it."""
 
 
 def settled_decision(encoded: Encoded, point: Floats) -> Decision:
@@ -78,7 +85,7 @@ def envelope(scenarios: Scenarios) -> Scenarios:
         names=("envelope",),
         probability=np.ones(1),
         demand=demand.max(axis=0)[None],
-        price=scenarios.price.max(axis=0)[None],
+        price=(scenarios.probability @ scenarios.price)[None],  # budgets are of expected money
         availability=np.where(scenarios.availability > 0, scenarios.availability, np.inf)
         .min(axis=0)[None]
         .clip(max=1.0),
@@ -119,18 +126,14 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
     )
     if result.stop is Stop.INFEASIBLE:
-        names = ", ".join(inst.scenarios.names[s] for s in result.infeasible[:3]) or "by scenario"
-        raise Infeasible(
-            f"no plan serves scenario {names} after a first stage that the others allow; cuts cannot go on from there. "
-            "--method program solves all scenarios at once and says which promise is in the way."
-        )
+        raise CutsEnd
     if result.x is None:
         raise NoPlanInTime(
             f"no first stage was found within the limits ({result.stop.value}); try a longer --time-limit"
         )
     point = np.zeros(widest.program.n_columns)
     point[: len(scale)] = result.x
-    return FirstStage(settled_decision(widest, point), result.bound, result.stop, "cuts", result.rounds)
+    return FirstStage(settled_decision(widest, point), result.bound, result.stop, CUTS, result.rounds)
 
 
 Bases = tuple[Basis | None, ...]
@@ -167,9 +170,7 @@ class _Values:
         encoded = encode(replace(self.instance, scenarios=self.instance.scenarios.only(s)), boundary=0.0)
         scale = own_scale(encoded)
         if len(scale) != len(self.own):
-            raise SolverFailed(
-                "waiting is written differently in different scenarios, and cuts cannot join them; --method program can"
-            )
+            raise CutsEnd  # waiting is written differently in different scenarios
         return Recourse(encoded.program), scale
 
 

@@ -13,7 +13,7 @@ from math import fsum
 import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
-from problems.core.decision import Decision, with_room
+from problems.core.decision import Decision, committed_usd, with_room
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
@@ -93,7 +93,10 @@ def outcomes(
     """
     routed = admissible(inst)
     if decision is not None:
-        inst = with_room(inst, decision)
+        if over := _over_budget(inst, decision):
+            return [Outcome(name, None, np.inf, fault=over) for name in inst.scenarios.names]
+        policy = replace(inst.policy, max_committed_usd=np.inf)  # judged by its mean over the scenarios
+        inst = with_room(replace(inst, policy=policy), decision)
     tasks = [
         Task(
             replace(inst, scenarios=part), routed, decision, decodes, solver, options, len(inst.scenarios) > 1
@@ -101,6 +104,14 @@ def outcomes(
         for part in chunks(inst, workers)
     ]
     return [outcome for chunk in spread(Task.run, tasks, workers) for outcome in chunk]
+
+
+def _over_budget(inst: Instance, decision: Decision) -> str | None:
+    """Why the money that a decision commits is too much; None where it is not."""
+    limit = inst.policy.max_committed_usd
+    if not np.isfinite(limit) or (usd := committed_usd(inst, decision)) <= limit * (1 + 1e-6) + 1e-6:
+        return None
+    return f"it commits {usd:,.2f} USD, more than policy.max_committed_usd, {limit:,.2f}"
 
 
 def chunks(inst: Instance, workers: int) -> list:  # type: ignore[type-arg]

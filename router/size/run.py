@@ -72,7 +72,7 @@ def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
-    return study.under(inst, first)
+    return study.priced(inst, first)
 
 
 def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:

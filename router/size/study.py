@@ -14,7 +14,7 @@ from problems.core.instance import Bools, Floats, Instance
 from router.decode import Decoded, cvar, decode
 from router.errors import Infeasible
 from router.plan import CommitmentRow, CostLine, InstanceRow
-from router.size.first_stage import FirstStage, decide
+from router.size.first_stage import CUTS, FirstStage, decide
 from router.size.outcomes import costs_of, outcomes
 from router.size.signed import Signed, in_hand, signed_by
 from solvers import SolveOptions
@@ -111,14 +111,30 @@ class Study:
 
     def best(self, inst: Instance) -> Best:
         """Raises Infeasible, NoPlanInTime."""
-        first = decide(inst, self.solver, self.options, method=self.method, workers=self.workers)
+        first = self._decided(inst, self.method)
         found = first.found
         # with all weight on the tail the other scenarios' plans are not the best that the decision allows
         if found is None or inst.policy.cvar_weight == 1:
-            return self.under(inst, first)
+            return self.priced(inst, first)
         decoded = decode(found.encoded, found.point, named=True)
         cost = decoded.by_scenario
         return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
+
+    def priced(self, inst: Instance, first: FirstStage) -> Best:
+        """Every scenario at its best under a first stage. Raises Infeasible.
+
+        Cuts see no whole numbers of the second stage: where these cannot follow, one program decides anew.
+        """
+        try:
+            return self.under(inst, first)
+        except Infeasible:
+            if first.method != CUTS:
+                raise
+        whole = self._decided(inst, "program")
+        return self.under(inst, replace(whole, bound_usd=max(whole.bound_usd, first.bound_usd)))
+
+    def _decided(self, inst: Instance, method: str) -> FirstStage:
+        return decide(inst, self.solver, self.options, method=method, workers=self.workers)
 
     def under(self, inst: Instance, first: FirstStage) -> Best:
         """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
@@ -132,6 +148,11 @@ class Study:
                 )
         cost = costs_of(planned)
         parts = tuple(one.decoded for one in planned if one.decoded is not None)
+        used = {row.offer for part in parts for row in part.routes}
+        idle = first.decision.active * [name not in used for name in inst.offers.names] > 0.5
+        if idle.any():  # no fee is due for what no future uses
+            active = np.where(idle, 0.0, first.decision.active)
+            return self.under(inst, replace(first, decision=replace(first.decision, active=active)))
         return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
 
     def try_best(self, inst: Instance) -> Best | None:
