@@ -21,9 +21,42 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     read = recorded(problem)
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
-    notes += [*_of_terms(problem)]
+    notes += [*_of_terms(problem), *_of_scenarios(problem)]
     made = drawn(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *made)
+
+
+def sizing_notes(problem: Problem, *, owes_later: bool) -> tuple[str, ...]:
+    """What the money of a sized plan means, where that is not plain; `owes_later`: some term outlasts the horizon."""
+    policy, notes = problem.policy, []
+    if policy.discount_rate_per_year:
+        rate = f"{100 * policy.discount_rate_per_year:g} %"
+        notes.append(f"costs are present values at {rate} a year (policy.discount_rate_per_year)")
+    if owes_later:
+        counted = {
+            "prorate": "counts by its part inside; the rest is owed later",
+            "charge_in_full": "is charged in full; what is owed later is part of the cost",
+        }
+        notes.append(
+            f"a term that outlasts the horizon {counted[policy.end_of_horizon]} (policy.end_of_horizon)"
+        )
+    if policy.max_spend_usd is not None:
+        notes.append("policy.max_spend_usd holds in every future")
+    if policy.max_committed_usd is not None:
+        notes.append("policy.max_committed_usd is of what is committed at mean prices")
+    return tuple(notes)
+
+
+def _of_scenarios(problem: Problem) -> Iterator[str]:
+    """Multipliers that change nothing."""
+    owned = {offer.name for offer in problem.offers if offer.instances is not None}
+    for scenario in () if isinstance(problem.scenarios, Generated) else problem.scenarios:
+        for name in scenario.availability:
+            if name != "*" and name not in owned:
+                yield (
+                    f'scenario "{scenario.name}": availability of {name} changes nothing, for it has no instances; '
+                    "an outage is a prohibitive price in that scenario"
+                )
 
 
 def _of_terms(problem: Problem) -> Iterator[str]:

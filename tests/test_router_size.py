@@ -599,6 +599,23 @@ def test_a_budget_is_of_expected_money(method: str) -> None:
             assert told["why"] == "it commits 9.00 USD, more than policy.max_committed_usd, 8.99"
 
 
+def test_what_the_money_means_stands_in_the_notes() -> None:
+    """Present values, terms past the horizon, budgets, and multipliers that change nothing."""
+    scenarios = [{"name": "outage", "probability": 1.0, "availability": {"on-demand": 0.0}}]
+    policy = {"discount_rate_per_year": 0.1, "max_spend_usd": 1e9, "max_committed_usd": 1e9}
+    data = {**article(8, scenarios, policy=policy), "horizon": {"periods": 2, "period_h": MONTH}}
+    notes = "\n".join(sized(data).notes)
+    for told in (
+        "present values at 10 % a year",
+        "counts by its part inside",
+        "max_spend_usd holds in every future",
+        "max_committed_usd is of what is committed",
+        "availability of on-demand changes nothing",
+    ):
+        assert told in notes
+    assert not any("present" in note or "counts by" in note for note in sized(article(8)).notes)
+
+
 def test_what_budgets_cost_is_said() -> None:
     """At most 36 USD committed over 12 months buy no contract of 72 USD: on demand, 90, instead of 72."""
     plan = sized(article(5, policy={"max_committed_usd": 36}), questions=True)

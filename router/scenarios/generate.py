@@ -32,6 +32,7 @@ from router.schema import Generate, Generated, Horizon, Problem, Workload
 from router.traces import recorded
 
 MONTH_H = 730.0
+FEW_CYCLES = 8  # weeks or days of record below which the futures that they show are few
 DIGITS = 12  # significant, of a multiplier: what a plan states is what it was made with
 PLANNED, AFRESH = 0, 1  # streams of one seed
 BLOCKS, LEVEL, WALK = 0, 1, 2
@@ -202,7 +203,12 @@ def _notes(
     if history is not None and generate.history is not None:
         cycle = "weeks" if history.weekly else "days"
         left = f", the oldest {history.left_out_h:g} h left out" if history.left_out_h else ""
-        notes.append(f"scenarios: blocks of {history.cycles} {cycle} of {generate.history.file}{left}")
+        cycle = cycle if history.cycles > 1 else cycle.removesuffix("s")
+        notes.append(f"scenarios: drawn from {history.cycles} {cycle} of {generate.history.file}{left}")
+        if history.cycles < FEW_CYCLES and not (generate.spread or generate.spread_per_month):
+            notes.append(
+                f"{history.cycles} {cycle} say little about months to come: without spread, futures differ as these did"
+            )
         if not history.weekly:
             notes.append("assumed: all weekdays are alike (the history is shorter than two weeks)")
         if history.cycles == 1:

@@ -18,7 +18,7 @@ from router.catalogue import problem_sha256
 from router.decode import refused_rows
 from router.errors import Infeasible
 from router.normalise import normalise
-from router.notes import notes_of
+from router.notes import notes_of, sizing_notes
 from router.plan import CommitmentRow, Plan, ScenarioCost, plain
 from router.publish import checked, gap_of, options_of, versions
 from router.schema import Problem
@@ -123,6 +123,8 @@ def _weighed(study: Study, best: Best, progress: Callable[[str], None]) -> tuple
 def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) -> Plan:
     """All scenarios' rows under one decision, as one plan."""
     inst, parts, lines = best.inst, best.parts, best.lines()
+    told = [sizing["sign"], *(row["signs"] for row in sizing.get("alternatives", ()))]
+    owes_later = any(one["beyond_horizon_usd"] > 0 for signs in told for one in signs)
     bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)
     one = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
     costs = (
@@ -160,7 +162,7 @@ def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) ->
             "rows": [],
         },
         scenarios=tuple(costs) if inst.scenarios.listed else (),
-        notes=notes_of(problem),
+        notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
         extra={"sizing": plain(sizing)},
     )
 
