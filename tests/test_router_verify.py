@@ -290,7 +290,16 @@ def test_a_fault_names_its_path():
 
 def test_every_check_has_a_mutation_that_trips_it():
     """Those of the other test files are listed here by hand."""
-    elsewhere = {"windows", "horizon_counts", "purchases", "scenarios", "traces", "waiting", "churn"}
+    elsewhere = {
+        "windows",
+        "horizon_counts",
+        "purchases",
+        "scenarios",
+        "traces",
+        "waiting",
+        "churn",
+        "sizing",
+    }
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
     tripped |= {"unsplittable", "reserved"}
     problem = load_text(SHOP)

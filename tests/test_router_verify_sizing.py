@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_router_verify import JUNK, places
 
 import router
 from router.catalogue import load_problem
@@ -80,6 +84,17 @@ def test_a_figure_that_does_not_follow_is_caught(
     copy = json.loads(json.dumps(plan))
     change(copy["sizing"])
     assert verify(problem, copy).failed() == ("sizing",)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_junk_in_the_section_raises(sized: tuple[Problem, dict[str, Any]], data: st.DataObject) -> None:
+    problem, plan = sized
+    copy = json.loads(json.dumps(plan))
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(places(copy["sizing"])))
+        container[key] = data.draw(JUNK)
+    assert math.isfinite(verify(problem, copy).cost_usd)
 
 
 def test_a_plan_without_the_section_makes_no_such_promise(sized: tuple[Problem, dict[str, Any]]) -> None:

@@ -77,7 +77,7 @@ def read(plan: object, names: Names, ledger: Ledger) -> PlanRows:
 
     def number(key: str, null: bool = False) -> float | None:
         value = plan.get(key)
-        if _is_number(value):
+        if is_number(value):
             return float(value)  # type: ignore[arg-type]
         if key in plan and not (null and value is None):
             ledger.fault(f"{key}: not a number:", repr(value))
@@ -195,7 +195,7 @@ def _reader(name: str, kind: str) -> Reader:
     return lambda value, names: None if value is None else plain(value, names)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
@@ -219,7 +219,7 @@ def _within(limit: Callable[[Names], int], what: str) -> Reader:
 
 
 def _number(value: object, _: Names) -> str | None:
-    return None if _is_number(value) else "is not a finite number"
+    return None if is_number(value) else "is not a finite number"
 
 
 def _whole(value: object, _: Names) -> str | None:
@@ -240,7 +240,7 @@ def _texts(value: object, _: Names) -> str | None:
 
 
 def _numbers(value: object, _: Names) -> str | None:
-    good = isinstance(value, list | tuple) and all(_is_number(part) for part in value)
+    good = isinstance(value, list | tuple) and all(is_number(part) for part in value)
     return None if good else "is not a list of finite numbers"
 
 

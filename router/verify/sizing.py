@@ -19,6 +19,7 @@ from router.verify.case import Case
 from router.verify.checks import Ledger
 from router.verify.instances import Pool, PoolKey
 from router.verify.money import Costs
+from router.verify.reading import is_number
 from router.verify.rows import PlanRows
 from router.verify.summary import cvar, expected, mixed
 
@@ -224,5 +225,4 @@ class _Sizing:
 
 
 def _number(value: object) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None  # type: ignore[arg-type]
+    return float(value) if is_number(value) else None  # type: ignore[arg-type]
