@@ -1,10 +1,11 @@
 """How long it takes to decide what to sign over very many scenarios: one big program against cuts, in one run.
 
-    pytest tests/benchmarks/test_bench_sizing.py -s                    1,000 scenarios × 50 workloads × 12 × 20 offers
-    SCENARIOS=100 pytest tests/benchmarks/test_bench_sizing.py -s      fewer
+    pytest tests/benchmarks/test_bench_sizing.py -s          50, 200 and 1,000 scenarios × 50 workloads × 12 × 20 offers
+    SCENARIOS=20,100 pytest tests/benchmarks/test_bench_sizing.py -s                                              others
 
-Each way is given the same instance and must end with the same optimum. The whole plan follows, as `router size` makes
-it: every scenario priced under what is signed, and verified.
+Each way is given the same instance. Where the one program is proven within its limit, both must end with the same
+optimum; where it is not, its plan and bound must hold those of the cuts between them. The whole plan of the largest
+follows, as `router size` makes it: every scenario priced under what is signed, and verified.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from router.size.first_stage import decide, flows_of
 from router.size.outcomes import costs_of, outcomes
 from solvers import SolveOptions, Stop
 
-SCENARIOS = int(os.environ.get("SCENARIOS", "1000"))
+SCENARIOS = [int(count) for count in os.environ.get("SCENARIOS", "50,200,1000").split(",")]
+LIMIT_S = float(os.environ.get("LIMIT_S", "1800"))  # of the one program
 GAP = 1e-4
 WORKERS = 2
 MINUTES_S = 600.0
@@ -34,33 +36,40 @@ def tell(text: str) -> None:
     sys.stdout.flush()
 
 
-def test_cuts_and_one_program_find_the_same_optimum() -> None:
-    inst = normalise(year(SCENARIOS))
-    tell(f"{SCENARIOS} scenarios, {flows_of(inst):,} flow columns")
-    options = SolveOptions(gap=GAP, time_limit_s=3600.0)
-    bounds, costs = {}, {}
+@pytest.mark.parametrize("scenarios", SCENARIOS)
+def test_cuts_and_one_program_find_the_same_optimum(scenarios: int) -> None:
+    inst = normalise(year(scenarios))
+    tell(f"{scenarios} scenarios, {flows_of(inst):,} flow columns")
+    options = SolveOptions(gap=GAP, time_limit_s=LIMIT_S)
+    bounds, costs, stops = {}, {}, {}
     for method in ("cuts", "program"):
         began = perf_counter()
         first = decide(inst, "highs", options, method=method, workers=WORKERS)
         decided = perf_counter() - began
         found = outcomes(inst, first.decision, "highs", SolveOptions(), workers=WORKERS)
         costs[method] = float(inst.scenarios.probability @ costs_of(found))
-        bounds[method] = first.bound_usd
+        bounds[method], stops[method] = first.bound_usd, first.stop
         tell(
-            f"{method}: {decided:.1f} s, {first.rounds} rounds, {costs[method]:,.0f} USD, bound {bounds[method]:,.0f}; "
-            f"every scenario under it {perf_counter() - began - decided:.1f} s"
+            f"{method}: {decided:.1f} s, {first.stop.value}, {first.rounds} rounds, {costs[method]:,.0f} USD, "
+            f"bound {bounds[method]:,.0f}; every scenario under it {perf_counter() - began - decided:.1f} s"
         )
-        assert first.stop is Stop.OPTIMAL
-    assert costs["cuts"] == pytest.approx(costs["program"], rel=2 * GAP)
+    assert stops["cuts"] is Stop.OPTIMAL
     assert max(bounds.values()) <= min(costs.values()) * (1 + 1e-9)
+    if stops["program"] is Stop.OPTIMAL:
+        assert costs["cuts"] == pytest.approx(costs["program"], rel=2 * GAP)
+    else:
+        assert costs["cuts"] <= costs["program"] * (1 + GAP)
 
 
 def test_the_whole_plan_takes_minutes() -> None:
+    most = max(SCENARIOS)
     began = perf_counter()
     how = SizeOptions(workers=WORKERS)
-    plan = size(year(SCENARIOS), options=SolveOptions(gap=GAP, time_limit_s=600.0), how=how)
+    plan = size(year(most), options=SolveOptions(gap=GAP, time_limit_s=600.0), how=how)
     seconds = perf_counter() - began
-    tell(f"router size by {plan.solver['method']}: {seconds:.0f} s, gap {plan.gap:.1e}, verified {plan.ok}")
+    tell(
+        f"router size of {most} by {plan.solver['method']}: {seconds:.0f} s, gap {plan.gap:.1e}, verified {plan.ok}"
+    )
     assert plan.ok
     assert plan.gap <= 2 * GAP
-    assert seconds <= MINUTES_S * max(SCENARIOS / 1000, 0.1)
+    assert seconds <= MINUTES_S * max(most / 1000, 0.1)
