@@ -108,7 +108,7 @@ class _Search:
             outer, stop = self._master(relaxed=True)
             if outer is None:
                 return stop
-            if value - self.bound <= self.options.gap * max(abs(value), 1e-12):
+            if np.isfinite(value) and value - self.bound <= self.options.gap * max(abs(value), 1e-12):
                 break
             moved = self.bound - before > 1e-9 * max(abs(self.bound), 1e-12)
             if not moved and np.array_equal(outer, x):
