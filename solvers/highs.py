@@ -53,6 +53,17 @@ SMALLEST_COEFFICIENT = 1e-12
 _RETRY_SEED, _RETRIES = 1_000_001, 3  # the seeds tried after an error
 
 
+class Quiet(highspy.Highs):
+    """HiGHS that does not greet on stdout, as 1.16 does when its callbacks are set."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def enableCallbacks(self) -> None:
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
 def solve(
     program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
 ) -> Solution:
@@ -64,7 +75,7 @@ def solve(
     options = options or SolveOptions()
     program = program.relax() if options.relax else program
     point = checked_start(program, start)
-    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    h: Any = Quiet()
     _set_options(h, program, options)
     trivial = solve_trivial(program, NAME)
     if trivial is not None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
-from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, _load, set_option
+from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, _load, set_option
 
 
 class Basis:
@@ -139,7 +139,7 @@ OPTIONS = {
 def _engine() -> Any:
     """This thread's HiGHS."""
     if not hasattr(_LOCAL, "highs"):
-        _LOCAL.highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        _LOCAL.highs = Quiet()
         for key, value in OPTIONS.items():
             set_option(_LOCAL.highs, key, value, NAME)
     return _LOCAL.highs

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf, isfinite
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +32,7 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
 from solvers.core.settle import settled
+from solvers.highs import Quiet
 
 _P = pulp.LpSolveStatus
 STOP: dict[Any, Stop] = {  # every member; a test counts them
@@ -260,8 +262,7 @@ def _try_on_highs(keywords: dict[str, Any], solver: str) -> None:
     import highspy
 
     ours = {"gapRel": "mip_rel_gap", "gapAbs": "mip_abs_gap", "timeLimit": "time_limit"}
-    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    h.setOptionValue("output_flag", False)
+    h: Any = Quiet()
     for key, value in keywords.items():
         if value is None:
             continue
@@ -278,11 +279,27 @@ def _own_scheduler(solver: str) -> Iterator[None]:
         return
     import highspy
 
+    _greeted()
     highspy.Highs.resetGlobalScheduler(True)
     try:
         yield
     finally:
         highspy.Highs.resetGlobalScheduler(True)
+
+
+@cache
+def _greeted() -> None:
+    """HiGHS 1.16 greets once a process, on stdout past Python's: before PuLP makes one, where nobody reads it."""
+    import highspy
+
+    stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        highspy.Highs()  # type: ignore[no-untyped-call]
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        os.close(nowhere)
 
 
 class _Model:

@@ -87,3 +87,40 @@ def large_lp(seed: int = 3, rows: int = 1500, columns: int = 1500) -> LinearProg
     rng = np.random.default_rng(seed)
     matrix = np.where(rng.random((rows, columns)) < 0.2, rng.random((rows, columns)), 0.0)
     return program(1.0 + rng.random(columns), matrix, 1.0 + rng.random(rows), np.full(rows, INF))
+
+
+def lost_by_presolve() -> LinearProgram:
+    """min x0 of whole x0, x6, x13, x14, made small from a sizing problem: all zero but x11 = x12 = 1 costs nothing.
+
+    HiGHS 1.15.1's presolve left nothing of it and said 1 (issue 3274). Every row is needed for that.
+    """
+    rows: list[tuple[dict[int, float], float, float]] = [
+        ({6: 1, 8: -1}, 0, INF),
+        ({6: 1, 8: -1}, -INF, 1),
+        ({0: -1, 7: 1}, 0, 0),
+        ({0: -1, 8: 1}, 0, 0),
+        ({1: -0.4}, 0, INF),
+        ({2: -0.4}, 0, INF),
+        ({9: 1, 11: 1}, 1, 1),
+        ({10: 1, 12: 1}, 1, 1),
+        ({10: 8.3, 14: -1}, -INF, 0),
+        ({13: 1, 15: -1}, 0, INF),
+        ({14: 1, 16: -1}, 0, INF),
+        ({13: 1, 15: -1}, -INF, 1),
+        ({14: 1, 16: -1}, -INF, 1),
+        ({0: -1, 15: 1}, 0, 0),
+        ({0: -1, 16: 1}, 0, 0),
+    ]
+    dense = np.zeros((len(rows), 17))
+    for i, (row, _, _) in enumerate(rows):
+        dense[i, list(row)] = list(row.values())
+    upper = np.full(17, INF)
+    upper[16] = 9
+    return program(
+        np.eye(17)[0],
+        dense,
+        [low for _, low, _ in rows],
+        [high for _, _, high in rows],
+        upper=upper,
+        integer=np.isin(np.arange(17), [0, 6, 13, 14]),
+    )

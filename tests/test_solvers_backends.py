@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import highspy
 import numpy as np
 import pulp
 import pytest
 from pytest import approx
-from solver_cases import INF, diet, hard_knapsack, instances, program
+from solver_cases import INF, diet, hard_knapsack, instances, lost_by_presolve, program
 
 from solvers import (
     HandOverRefused,
@@ -158,6 +161,27 @@ def test_highs_answer_that_is_out_by_a_rounding() -> None:
     assert found.stop is Stop.OPTIMAL
     assert found.objective == approx(-1, abs=1e-5)
     assert certify(case, found).ok
+
+
+def test_an_optimum_that_presolve_lost() -> None:
+    """HiGHS 1.15.1 said 1, and called it optimal."""
+    case = lost_by_presolve()
+    found = solve(case, "highs")
+    assert found.stop is Stop.OPTIMAL
+    assert (found.objective, found.bound) == (approx(0), approx(0))
+    assert certify(case, found).ok
+
+
+@pytest.mark.parametrize("name", ["highs", "pulp:HiGHS"])
+def test_stdout_is_left_alone(name: str) -> None:
+    """HiGHS 1.16 greets there, past Python's own stdout, the first time in a process."""
+    code = (
+        f"from solver_cases import diet; from solvers import solve; print(solve(diet(), {name!r}).objective)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["8.0"]
 
 
 def test_cbcs_box_around_an_unbounded_program() -> None:
