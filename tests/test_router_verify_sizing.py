@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sizing_factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from problem_factory import api, load, monthly, problem
+from sizing_factory import M, futures
 from test_router_verify import JUNK, places
 
 import router
@@ -101,3 +104,12 @@ def test_a_plan_without_the_section_makes_no_such_promise(sized: tuple[Problem, 
     problem, plan = sized
     assert verify(problem, {key: value for key, value in plan.items() if key != "sizing"}).ok
     assert verify(problem, {**plan, "sizing": [1]}).failed() == ("sizing",)
+
+
+@pytest.mark.parametrize(("limit", "within"), [(2.99, False), (3.0, True)])
+def test_what_may_be_spent_holds_in_every_future(limit: float, within: bool) -> None:
+    """1 and 3 USD at one API: 2 expected, and 3 in the dearer future."""
+    data = problem(monthly(M), api("rest", 1.0), period_h=730.0, scenarios=futures((0.5, 1.0), (0.5, 3.0)))
+    plan = json.loads(sizing_factory.sized(data).to_json())
+    told = verify(load({**data, "policy": {"max_spend_usd": limit}}), plan)
+    assert {check.name: check.ok for check in told.checks}["budgets"] is within

@@ -65,7 +65,7 @@ class Policy(Strict):
     """Limits and assumptions that hold for the plan as a whole."""
 
     max_spend_usd: NonNegative | None = Field(
-        default=None, description="Most that the plan may cost over the horizon"
+        default=None, description="Most that the plan may cost over the horizon, in every scenario"
     )
     max_committed_usd: NonNegative | None = Field(
         default=None,
