@@ -530,6 +530,17 @@ def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
     assert sized(data).cost_usd == near(126.0)
 
 
+def test_a_bound_that_a_better_plan_refutes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver that calls 126.0 the optimum, wrongly: the plan for the mean costs 79.2, and nothing is proven."""
+    data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
+    inst = normalise(load(data))
+    wrong = decide(without(inst, quoted(inst)), "highs", SolveOptions())
+    monkeypatch.setattr("router.size.run.decide", lambda *_, **__: wrong)
+    plan = sized(data, measures=True)
+    assert plan.cost_usd == near(79.2)
+    assert (plan.bound_usd, plan.gap, plan.stop) == (0.0, 1.0, "unknown")
+
+
 @METHODS
 def test_nothing_to_sign_at_all(method: str) -> None:
     data = problem(monthly(M), api("rest", 1.5), period_h=MONTH, scenarios=futures((0.5, 1.0), (0.5, 3.0)))

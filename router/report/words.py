@@ -12,10 +12,11 @@ STOP = {
     "time_limit": "stopped by the time limit",
     "iteration_limit": "stopped by the limit on iterations",
     "node_limit": "stopped by the limit on nodes",
-    "solution_limit": "stopped by the limit on solutions",
+    "solution_limit": "stopped by a limit on nodes or solutions",
     "memory_limit": "stopped by the limit on memory",
     "objective_limit": "stopped by the limit on the objective",
     "interrupted": "interrupted",
+    "unknown": "the solver cannot tell",
 }
 
 
@@ -95,7 +96,7 @@ def span(low: float, high: float) -> str:
 
 def proof(gap: float | None, stop: str, time_limit_s: float | None = None) -> str:
     """How good the plan is known to be, and what ended the search."""
-    if gap is None or not math.isfinite(gap):
+    if gap is None or not gap < 1:
         known = "how much better a plan could be is not known"
     elif gap <= 1e-9:
         known = "proven optimal: no plan costs less"

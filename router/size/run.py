@@ -30,9 +30,10 @@ from router.size.options import SizeOptions
 from router.size.outcomes import outcomes
 from router.size.sections import Sections
 from router.size.study import ROUNDING, Best, Study, objective
-from solvers import SolveOptions
+from solvers import SolveOptions, Stop
 
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
+REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
 
 
 def size(
@@ -104,7 +105,10 @@ def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]
     usd, decision = min(others, key=lambda other: other[0], default=(best.objective_usd, best.decision))
     if usd >= best.objective_usd - ROUNDING * abs(best.objective_usd):
         return best
-    return study.under(best.inst, replace(best.first, decision=decision))
+    first = replace(best.first, decision=decision)
+    if usd < first.bound_usd - REFUTES * abs(first.bound_usd):  # nothing is proven any more
+        first = replace(first, bound_usd=0.0, stop=Stop.UNKNOWN)
+    return study.under(best.inst, first)
 
 
 def _weighed(study: Study, best: Best, progress: Callable[[str], None]) -> tuple[Best, Weighed]:
