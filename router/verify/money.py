@@ -222,9 +222,10 @@ def check_lines(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> Non
 def check_budgets(case: Case, costs: Costs, ledger: Ledger) -> None:
     """Limits on the cost in every future, and on what is committed, as expected over them."""
     policy = case.problem.policy
-    for future in case.futures if policy.max_spend_usd is not None else ():
-        where = () if future.name is None else (future.name,)
-        ledger.at_most(costs.of(future), policy.max_spend_usd, *where, "cost_usd", slack=1e-6)
+    if policy.max_spend_usd is not None:
+        for future in case.futures:
+            where = () if future.name is None else (future.name,)
+            ledger.at_most(costs.of(future), policy.max_spend_usd, *where, "cost_usd", slack=1e-6)
     if policy.max_committed_usd is not None:
         first = math.fsum(future.probability * costs.committed[future.name] for future in case.futures)
         ledger.at_most(first, policy.max_committed_usd, "first-stage usd", slack=1e-6)
