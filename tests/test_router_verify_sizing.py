@@ -65,6 +65,7 @@ def times(*path: str | int) -> Callable[[Section], None]:
         changed("sign", "everything"),
         changed("worst", [{"scenario": "nowhere", "cost_usd": 1.0}]),
         changed("out_of_sample", {"mean_usd": 5.0, "ci95_usd": [1.0, 2.0]}),
+        changed("out_of_sample", {"cvar_usd": 5.0, "cvar_ci95_usd": [1.0, 2.0]}),
         times("regret_usd", "flop"),
         times("sign", 0, "committed_tokens_per_month"),
         times("worst", 0, "cost_usd"),

@@ -195,11 +195,11 @@ def _fresh(sizing: Row) -> Table:
     served = found["count"] - found["failed"]
     of = "" if served == found["count"] else f" of the {served} that are served"
     inside = "inside" if found["rp_inside_ci"] else "outside"
-    tail = (
-        f"at {percent(found['cvar_level'])}"
-        if not found["failed"]
-        else "not known: some futures have no plan"
-    )
+    tail = f"at {percent(found['cvar_level'])}"
+    if found["failed"]:
+        tail = "not known: some futures have no plan"
+    elif found["cvar_ci95_usd"][0] is not None:
+        tail += f"; 95 % confidence: {usd(found['cvar_ci95_usd'][0])} to {usd(found['cvar_ci95_usd'][1])}"
     rows = [
         (f"mean{of}", usd(found["mean_usd"]), f"95 % confidence: {usd(low)} to {usd(high)}"),
         ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),

@@ -185,16 +185,19 @@ class _Sizing:
                 self.ledger.money(usd, mixed(self.case, known), name, "objective_usd of by_scenario_usd")
 
     def _fresh(self) -> None:
-        """A mean lies within its own interval, and as many futures fail as are said to at least."""
+        """Mean and CVaR lie within their own intervals."""
         fresh = self.stated.get("out_of_sample")
         if not isinstance(fresh, Mapping):
             self.ledger.require(fresh is None, "out_of_sample is no mapping")
             return
-        mean, interval = _number(fresh.get("mean_usd")), fresh.get("ci95_usd")
-        if mean is not None and isinstance(interval, Sequence) and len(interval) == 2:
-            low, high = (_number(end) for end in interval)
-            if low is not None and high is not None:
-                self.ledger.require(low <= mean <= high, "out_of_sample: mean_usd is outside ci95_usd")
+        for name, of in (("mean_usd", "ci95_usd"), ("cvar_usd", "cvar_ci95_usd")):
+            value, interval = _number(fresh.get(name)), fresh.get(of)
+            if value is not None and isinstance(interval, Sequence) and len(interval) == 2:
+                low, high = (_number(end) for end in interval)
+                if low is not None and high is not None:
+                    room = 1e-9 * abs(value)
+                    inside = low - room <= value <= high + room
+                    self.ledger.require(inside, f"out_of_sample: {name} is outside {of}")
 
     def _above_bound(self, usd: float, name: str) -> None:
         room = NEAR * abs(self.rp) + 1e-6
