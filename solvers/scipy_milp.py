@@ -22,6 +22,7 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 from solvers.core.settle import settled
+from solvers.core.stdout import stdout_to_stderr
 
 NAME = "scipy"
 FEATURES = frozenset({Feature.INTEGER, Feature.BOUND, Feature.THREADS, Feature.SEED})
@@ -105,8 +106,11 @@ def _try_options(native: dict[str, object]) -> None:
 
 
 def _milp(native: dict[str, object], **arrays: Any) -> Any:
-    """In a thread of its own, because HiGHS keeps the number of threads of a thread's first run."""
-    with warnings.catch_warnings():
+    """In a thread of its own, because HiGHS keeps the number of threads of a thread's first run.
+
+    SciPy 1.18's HiGHS tells of a feasible point found on stdout, whatever `disp` says.
+    """
+    with warnings.catch_warnings(), stdout_to_stderr():
         # scipy warns of every HiGHS option it does not list itself, and drops those that are wrong
         warnings.filterwarnings("ignore", "Unrecognized options detected.*verbatim", RuntimeWarning)
         warnings.simplefilter("error", OptimizeWarning)

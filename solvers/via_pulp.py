@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from math import inf, isfinite
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +31,7 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
 from solvers.core.settle import settled
+from solvers.core.stdout import stdout_to_stderr
 from solvers.highs import Quiet
 
 _P = pulp.LpSolveStatus
@@ -273,33 +273,18 @@ def _try_on_highs(keywords: dict[str, Any], solver: str) -> None:
 
 @contextlib.contextmanager
 def _own_scheduler(solver: str) -> Iterator[None]:
-    """HiGHS refuses a run with another number of threads than the last one in the same thread."""
+    """HiGHS refuses a run with another number of threads than the last one in the same thread, and 1.16 greets."""
     if solver != "HiGHS":
         yield
         return
     import highspy
 
-    _greeted()
     highspy.Highs.resetGlobalScheduler(True)
     try:
-        yield
+        with stdout_to_stderr():
+            yield
     finally:
         highspy.Highs.resetGlobalScheduler(True)
-
-
-@cache
-def _greeted() -> None:
-    """HiGHS 1.16 greets once a process, on stdout past Python's: before PuLP makes one, where nobody reads it."""
-    import highspy
-
-    stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        highspy.Highs()  # type: ignore[no-untyped-call]
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
-        os.close(nowhere)
 
 
 class _Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from solvers import (
     via_pulp,
 )
 from solvers.core.settle import WRONG, settled
+from solvers.core.stdout import stdout_to_stderr
 from solvers.via_pulp import PulpBackend
 
 
@@ -172,7 +174,7 @@ def test_an_optimum_that_presolve_lost() -> None:
     assert certify(case, found).ok
 
 
-@pytest.mark.parametrize("name", ["highs", "pulp:HiGHS"])
+@pytest.mark.parametrize("name", ["highs", "scipy", "pulp:HiGHS"])
 def test_stdout_is_left_alone(name: str) -> None:
     """HiGHS 1.16 greets there, past Python's own stdout, the first time in a process."""
     code = (
@@ -182,6 +184,15 @@ def test_stdout_is_left_alone(name: str) -> None:
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["8.0"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="C's library has another name")
+def test_what_native_code_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """Also what C keeps in its buffer until later."""
+    with stdout_to_stderr():
+        ctypes.CDLL(None).printf(b"a solver at work\n")
+    ctypes.CDLL(None).fflush(None)
+    assert capfd.readouterr() == ("", "a solver at work\n")
 
 
 def test_cbcs_box_around_an_unbounded_program() -> None:
