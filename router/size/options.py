@@ -10,7 +10,7 @@ from router.size.first_stage import flows_of
 from router.size.given import Order
 from router.size.sample import can_draw
 
-QUICK = 5_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
+QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
 
