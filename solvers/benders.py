@@ -159,7 +159,10 @@ class _Search:
         if answer.point is None:
             return None, answer.stop
         self.bound = max(self.bound, answer.bound)
-        return answer.point[: self.master.n_columns], answer.stop
+        x = np.clip(answer.point[: self.master.n_columns], self.master.col_lower, self.master.col_upper)
+        if not relaxed:  # the solver's tolerance is no decision: no scenario need follow −1e-7 instances
+            x = np.where(self.master.integer, np.round(x), x)
+        return x, answer.stop
 
     def _closed(self) -> bool:
         close = self.options.gap * max(abs(self.best), 1e-12)

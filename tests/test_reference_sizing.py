@@ -68,7 +68,7 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
     return None
 
 
-SEEDS = 50
+SEEDS = (*range(50), 2843)  # the last: cuts took a solver's −3e-7 instances at their word
 
 
 @cache
@@ -77,7 +77,7 @@ def _told(seed: int) -> dict[str, float | None]:
 
 
 @pytest.mark.parametrize("method", ["program", "cuts"])
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_program_agrees_with_the_reference(seed: int, method: str) -> None:
     """Objective, WS and EV to 1e-6, infeasible alike; cuts: bound ≤ optimum ≤ objective."""
     assert compare(random_problem(Random(seed)), method, _told(seed)) is None

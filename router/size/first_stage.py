@@ -125,7 +125,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         options=options,
         risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
     )
-    if result.stop is Stop.INFEASIBLE:
+    if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):
         raise CutsEnd
     if result.x is None:
         raise NoPlanInTime(
