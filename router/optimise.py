@@ -265,6 +265,8 @@ def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Fl
         return solution.point
     if solution.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
         raise Infeasible(why_infeasible(encoded))
+    if solution.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
     if solution.stop in LIMITS:
         limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
         raise NoPlanInTime(

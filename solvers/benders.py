@@ -156,6 +156,8 @@ class _Search:
         program = self.cuts.program()
         gap = self.options.gap / 4
         answer = solve_master(program.relax() if relaxed else program, replace(self.options, gap=gap))
+        if answer.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt
         if answer.point is None:
             return None, answer.stop
         self.bound = max(self.bound, answer.bound)

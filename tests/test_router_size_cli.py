@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import router
 from router import cli
+from router.optimise import Found, optimise
 from router.plan import Plan
 from router.report import sizing_report, to_markdown, to_text
+from solvers import Stop
 
 QUOTE = str(Path(router.__file__).parent / "examples" / "sizing-quote.yaml")
 
@@ -164,3 +168,24 @@ def test_nothing_is_written_where_a_future_cannot_be_served(
     assert out == ""
     assert "no plan" in err
     assert not plan.exists()
+
+
+@pytest.mark.parametrize("method", ["program", "cuts"])
+def test_ctrl_c_in_one_search_ends_the_study(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The solver returns what it has, as it does at Ctrl-C: an answer to `solve`, none to the questions of `size`."""
+    calls = 0
+
+    def interrupted(*args: Any, **rest: Any) -> Found:
+        nonlocal calls
+        calls += 1
+        found = optimise(*args, **rest)
+        return replace(found, stop=Stop.INTERRUPTED) if calls == 9 else found
+
+    monkeypatch.setattr("router.size.search.optimise", interrupted)
+    plan = tmp_path / "plan.json"
+    assert cli.run(["size", QUOTE, "--method", method, "-o", str(plan)]) == 130
+    out, err = capsys.readouterr()
+    assert (calls, out, plan.exists()) == (9, "", False)
+    assert "nothing was written" in err

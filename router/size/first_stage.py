@@ -17,9 +17,10 @@ from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router.decode.settle import settle
 from router.errors import NoPlanInTime
-from router.optimise import Found, optimise
+from router.optimise import Found
 from router.size.cluster import spread
 from router.size.outcomes import chunks
+from router.size.search import search
 from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
 from solvers.recourse import Basis, Recourse
@@ -52,7 +53,7 @@ def decide(
             return _by_cuts(inst, solver, options, workers)
         except CutsEnd:
             pass
-    found = optimise(encode(inst), solver, options)
+    found = search(encode(inst), solver, options)
     decision = settled_decision(found.encoded, found.point)
     return FirstStage(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
 
@@ -98,9 +99,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
     plain = replace(inst, policy=policy)
     widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
     master, scale = _master(widest)
-    mean = optimise(
-        encode(replace(plain, scenarios=inst.scenarios.mean())), solver, replace(options, gap=0.01)
-    )
+    mean = search(encode(replace(plain, scenarios=inst.scenarios.mean())), solver, replace(options, gap=0.01))
     start = _start(mean.encoded, mean.point, widest, scale)
     roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
     parts = [replace(roomy, scenarios=part) for part in chunks(plain, workers)]

@@ -18,9 +18,9 @@ import numpy as np
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
-from router.optimise import optimise
 from router.size.first_stage import settled_decision
 from router.size.outcomes import costs_of, outcomes, unhurried
+from router.size.search import search
 from router.size.signed import Signed, signed_by
 from router.size.study import Best, Study, objective
 
@@ -40,7 +40,7 @@ def baselines(study: Study, inst: Instance) -> Baselines:
     """Two solves per scenario, and one of the mean."""
     own = costs_of(outcomes(inst, None, study.solver, study.options, workers=study.workers))
     mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
-    found = optimise(encode(mean), study.solver, unhurried(study.options))
+    found = search(encode(mean), study.solver, unhurried(study.options))
     decision = settled_decision(found.encoded, found.point)
     of_mean = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
     return Baselines(

@@ -18,8 +18,8 @@ from problems.core.encode import encode
 from problems.core.instance import Floats, Instance
 from router.decode import Decoded, decode
 from router.errors import Infeasible
-from router.optimise import optimise
 from router.size.cluster import spread
+from router.size.search import search
 from solvers import SolveOptions
 
 CHUNKS_PER_WORKER = 4
@@ -59,7 +59,7 @@ class Task:
         alone = replace(self.instance, scenarios=self.instance.scenarios.only(s), policy=policy)
         try:
             encoded = encode(alone, routed=self.routed)
-            found = optimise(encoded, self.solver, unhurried(self.options), hold=self.decision)
+            found = search(encoded, self.solver, unhurried(self.options), hold=self.decision)
         except Infeasible as error:
             return Outcome(name, None, np.inf, fault=str(error))
         decoded = decode(found.encoded, found.point, named=self.named)

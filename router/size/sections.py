@@ -11,7 +11,6 @@ import numpy as np
 from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from router.decode import cvar
-from router.optimise import optimise
 from router.plan import plain
 from router.schema import Problem
 from router.size.alternatives import NOTHING, Weighed, alternatives
@@ -26,6 +25,7 @@ from router.size.outcomes import costs_of, outcomes
 from router.size.quotes import quotes
 from router.size.rows import sign_rows, worst_rows
 from router.size.sample import out_of_sample
+from router.size.search import search
 from router.size.signed import quoted, signed_by
 from router.size.study import Best, Study, objective
 
@@ -111,7 +111,7 @@ class Sections:
         decision = decision_given(inst, self.how.evaluate)
         if complete(decision):
             return decision
-        found = optimise(encode(with_room(inst, decision)), study.solver, study.options, hold=decision)
+        found = search(encode(with_room(inst, decision)), study.solver, study.options, hold=decision)
         return settled_decision(found.encoded, found.point)
 
     def _evaluated(self, decision: Decision) -> dict[str, Any]:
