@@ -9,10 +9,13 @@ and reach it in finitely many. With CVaR in the objective, or where a commitment
 higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is bracketed and halved.
 
     break-even use = owed unused / (avoided cost · committed)          fees: owed / (avoided cost − price) tokens
-    avoided cost   = (E₀ − (E − bill)) / used, E: expected costs; per token, or per busy hour of instances
+    avoided cost   = (E₁ − (E − bill)) / used, E: expected costs; per token, or per busy hour of instances
+    E₁             without the offer, all else signed as it is: its work goes where nothing is signed for it;
+                   where that cannot serve, of the best plan without the offer
     committed      in tokens: what a commitment in dollars buys, by its tiers or at the mean rate of its use
 
-Below that use paying as you go is the cheaper way; above 100 % there is no such use.
+Below that use paying as you go is the cheaper way; above 100 % there is no such use. Above it the offer may still lose
+to another quote.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from router.size.alternatives import Weighed
 from router.size.cluster import spread
 from router.size.signed import in_hand, quoted
 from router.size.study import Best, Study, only, priced, without
-from router.size.use import Use, bill_of, use_of
+from router.size.use import Use, bill_of, elsewhere_usd, use_of
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
@@ -94,7 +97,7 @@ class _Task:
             prices = _prices(self.inst, self.offer, None)
             return Quote(name, "impossible", None, None, prices, None, None, None, None, 0.0)
         held = bool(in_hand(self.inst)[self.offer])
-        use = Use() if held else use_of(has, losing, self.offer)
+        use = Use() if held else use_of(has, self._elsewhere_usd(has, losing), self.offer)
         multiple = None if losing is None or held else self._walk_away(losing)
         verdict = "sign" if taken else "walk away"
         if losing is None:
@@ -117,6 +120,10 @@ class _Task:
             break_even_tokens_per_month=use.break_even_tokens_per_month,
             gap=max(has.gap, 0.0 if losing is None else losing.gap),
         )
+
+    def _elsewhere_usd(self, has: Best, losing: Best | None) -> float | None:
+        found = elsewhere_usd(self.study, self.inst, has, self.offer)
+        return losing.expected_usd if found is None and losing is not None else found
 
     def _losing(self) -> Best | None:
         """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""

@@ -31,6 +31,8 @@ def _signed_row(best: Best, one: Signed) -> dict[str, object]:
         hours = fsum(best.weight(row.scenario) * row.count for row in rows)
         busy = fsum(best.weight(row.scenario) * row.count * row.utilisation for row in rows)
         use = busy / hours if hours > 0 else None
+    if best.inst.policy.charge_in_full:
+        billed += one.beyond_horizon_usd * float(best.inst.time.weight[-1])
     return {
         **asdict(one),
         "expected_usd": billed,
@@ -40,8 +42,8 @@ def _signed_row(best: Best, one: Signed) -> dict[str, object]:
 
 
 def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
-    """Expected use of what is committed, and the bills of its months, present value."""
-    time, policy = best.inst.time, best.inst.policy
+    """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
+    time = best.inst.time
     start, end = one.start_month or 0, one.end_month or time.months
     rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
     share = month_share(best.inst)
@@ -55,8 +57,6 @@ def _contract_use(best: Best, one: Signed) -> tuple[float | None, float]:
     billed = fsum(
         best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
     )
-    if policy.charge_in_full:
-        billed += one.beyond_horizon_usd * float(time.weight[-1])
     return (used / committed if committed > 0 else None), billed
 
 

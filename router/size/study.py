@@ -19,6 +19,7 @@ from router.size.outcomes import costs_of, outcomes
 from router.size.signed import Signed, in_hand, signed_by
 from solvers import SolveOptions
 
+NEARLY_ALL = 0.99  # of the weight, on risk
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by
 
 
@@ -113,8 +114,9 @@ class Study:
         """Raises Infeasible, NoPlanInTime."""
         first = self._decided(inst, self.method)
         found = first.found
-        # with all weight on the tail the other scenarios' plans are not the best that the decision allows
-        if found is None or inst.policy.cvar_weight == 1:
+        # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
+        # nearly all of it they may be dearer by many times the gap
+        if found is None or inst.policy.cvar_weight > NEARLY_ALL:
             return self.priced(inst, first)
         decoded = decode(found.encoded, found.point, named=True)
         cost = decoded.by_scenario
