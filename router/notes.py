@@ -48,9 +48,17 @@ def sizing_notes(problem: Problem, *, owes_later: bool) -> tuple[str, ...]:
 
 
 def _of_scenarios(problem: Problem) -> Iterator[str]:
-    """Multipliers that change nothing."""
+    """Multipliers that change nothing, and those that change more than was thought of."""
     owned = {offer.name for offer in problem.offers if offer.instances is not None}
-    for scenario in () if isinstance(problem.scenarios, Generated) else problem.scenarios:
+    bought = [offer.name for offer in problem.offers if offer.name not in owned]
+    fixed = [offer.name for offer in problem.offers if offer.commitment is not None]
+    stated = () if isinstance(problem.scenarios, Generated) else problem.scenarios
+    if bought and any("*" in scenario.availability for scenario in stated):
+        yield f'availability of "*" is that of instances; without any, as before: {", ".join(bought)}'
+    if fixed and any("*" in scenario.prices for scenario in stated):
+        names = ", ".join(fixed)
+        yield f'prices of "*" are those of contracts too, also once signed ({names}); naming offers spares them'
+    for scenario in stated:
         for name in scenario.availability:
             if name != "*" and name not in owned:
                 yield (

@@ -63,6 +63,17 @@ def test_the_articles_quote_breaks_even_at_forty_percent_use() -> None:
     assert told["vss_usd"] == near(0.0)
 
 
+def test_the_advice_may_change_again() -> None:
+    """2 M or at least 10 M at 0.60, else 1.50. At 5 M 1.2 + 3 · 1.5 = 5.7 against 6: the small; at 10 M the large."""
+    offers = [api("on-demand", 1.5), contract("small", 0.6, 2, overage="none"), contract("large", 0.6, 10)]
+    told = section(sized(problem(monthly(2 * M), offers, period_h=MONTH), questions=True))
+    _, up = told["flips"]
+    assert [step["at"] for step in up["steps"]] == [1.25, 1.6, 2.5, 5.0, 10.0]
+    assert [[one["offer"] for one in step["signs"]] for step in up["steps"]] == [["small"]] * 3 + [
+        ["large"]
+    ] * 2
+
+
 def test_a_quote_not_worth_its_price() -> None:
     """3 M a month: 72 against 54; worth it from 54 / 120 M = 0.45 USD per M down, and from 4 M a month up."""
     plan = sized(article(3), questions=True, alternatives=3)
@@ -624,6 +635,10 @@ def test_what_the_money_means_stands_in_the_notes() -> None:
         "availability of on-demand changes nothing",
     ):
         assert told in notes
+    scenarios = [{"name": "war", "probability": 1.0, "availability": {"*": 0.5}, "prices": {"*": 1.5}}]
+    plan = sized(article(8, scenarios))
+    assert any("without any, as before: on-demand, reserved" in note for note in plan.notes)
+    assert any("also once signed (reserved)" in note for note in plan.notes)
     assert not any("present" in note or "counts by" in note for note in sized(article(8)).notes)
 
 
@@ -694,6 +709,7 @@ def test_a_commitment_that_fails_says_where() -> None:
     )
     told = section(sized(data, evaluate=orders_of(["own=1"])))["evaluated"]
     assert (told["expected_usd"], told["fails_in"]) == (None, ["s1"])
+    assert "leaves too little to serve demand" in told["why"]
 
 
 @pytest.mark.parametrize(
@@ -710,7 +726,10 @@ def test_a_commitment_that_fails_says_where() -> None:
         ("own=-2", "in steps of 2"),
         ("own=12", "at most 10"),
         ("reserved@3=yes", "the horizon has 2"),
-        ("year@2=2.5", "in steps of 1"),
+        ("year@2=2.5", "whole instances"),
+        ("units=12", "is sold from 15 in steps of 5; 12 would run in month 1"),
+        ("units@2=17", "17 would run in month 2"),
+        ("quarter@1=yes quarter@2=yes", "runs twice from month 2 on"),
         ("year@5=1", "the horizon has 2"),
         ("year=7", "at most 6"),
         ("held=3", "at most 2 beside the 4 held"),
@@ -730,11 +749,23 @@ def test_commitments_that_are_not_sold(text: str, rule: str) -> None:
         gpu("own", 1.0, 1.0, resize="horizon", min=2, step=2, max=10),
         gpu("year", 1.0, 1.0, term_months=1, max=6),
         gpu("held", 1.0, 1.0, resize="horizon", reserved=4, max=6),
+        gpu("units", 1.0, 1.0, term_months=1, min=15, step=5),
+        contract("quarter", 0.6, 10, term_months=3, start="any"),
         api("club", 0.5, fee_usd_per_month=3),
         api("rest", 1.5),
     ]
     with pytest.raises(InputError, match=rule):
-        sized(problem(monthly(M), offers, periods=2, period_h=MONTH), evaluate=orders_of([text]))
+        sized(problem(monthly(M), offers, periods=2, period_h=MONTH), evaluate=orders_of(text.split()))
+
+
+def test_terms_add_up_to_what_is_sold() -> None:
+    """15 at least, in steps of 5: 12 for both months and 8 more for the second are 12, not sold, and 20."""
+    offers = [gpu("units", 1.0, 1.0, term_months=2, min=15, step=5), api("rest", 1.5)]
+    data = problem(monthly(M), offers, periods=2, period_h=MONTH)
+    with pytest.raises(InputError, match="12 would run in month 1"):
+        sized(data, evaluate=orders_of(["units=12", "units@2=8"]))
+    told = section(sized(data, evaluate=orders_of(["units=15", "units@2=5"])))["evaluated"]
+    assert [row["count"] for row in told["signs"]] == [15, 5]
 
 
 def test_commitments_that_are_not_said_clearly(tmp_path: Path) -> None:

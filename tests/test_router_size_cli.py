@@ -136,7 +136,7 @@ def test_cuts_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "code", "told"),
     [
         (("--evaluate", "nobody=5M"), 2, "no such offer"),
-        (("--evaluate", "volume-contract=50M"), 2, "commits between 1e+06 and 2e+07 tokens a month"),
+        (("--evaluate", "volume-contract=50M"), 2, "commits between 1,000,000 and 20,000,000 tokens a month"),
         (("--evaluate", "missing.json"), 2, "cannot be read"),
         (("--out-of-sample", "10"), 2, "are listed"),
         (("--frontier", "-1"), 2, "--frontier"),

@@ -195,23 +195,28 @@ def _fresh(sizing: Row) -> Table:
     served = found["count"] - found["failed"]
     of = "" if served == found["count"] else f" of the {served} that are served"
     inside = "inside" if found["rp_inside_ci"] else "outside"
-    tail = f"at {percent(found['cvar_level'])}"
-    if found["failed"]:
-        tail = "not known: some futures have no plan"
-    elif found["cvar_ci95_usd"][0] is not None:
-        tail += f"; 95 % confidence: {usd(found['cvar_ci95_usd'][0])} to {usd(found['cvar_ci95_usd'][1])}"
     rows = [
         (f"mean{of}", usd(found["mean_usd"]), f"95 % confidence: {usd(low)} to {usd(high)}"),
         ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),
-        ("CVaR", usd(found["cvar_usd"]), tail),
     ]
+    level = percent(found["cvar_level"])
+    low, high = found["cvar_ci95_usd"]
+    if found["failed"]:
+        rows.append((f"CVaR at {level}", "–", "not known: some futures have no plan"))
+    else:
+        sure = "" if low is None else f"95 % confidence, about: {usd(low)} to {usd(high)}"
+        rows.append((f"CVaR at {level}", usd(found["cvar_usd"]), sure))
+        if low is not None:
+            inside = "inside" if low <= sizing["cvar_usd"] <= high else "outside"
+            rows.append(("CVaR by the plan", usd(sizing["cvar_usd"]), f"{inside} that interval"))
     if found["unserved_usd"] > 0:
         rows.append(("of it for work left unserved", usd(found["unserved_usd"]), "on average"))
     rows.append(("not served", str(found["failed"]), f"of {found['count']} futures"))
     for row in found["against"]:
         low, high = row["ci95_usd"]
-        fails = f"; fails in {row['failed']}" if row["failed"] else ""
-        told = f"{_plus(low)} to {_plus(high)}; dearer in {percent(row['dearer_in'])} of futures{fails}"
+        told = f"{_plus(low)} to {_plus(high)}; dearer in {percent(row['dearer_in'])} of futures"
+        if row["failed"]:
+            told = f"NOT SERVED in {row['failed']} of {found['count']}; in the others {told}"
         rows.append((f"{row['what']} instead", _plus(row["more_usd"]), told))
     return Table(f"In {found['count']} futures drawn afresh", heads, tuple(rows))
 

@@ -48,10 +48,15 @@ def signs(rows: Sequence[Row]) -> str:
     if not rows:
         return "nothing"
     parts = []
+    amounts_of = {row["offer"] for row in rows if row["kind"] != "fee"}
+    paid = {row["offer"] for row in rows if row["kind"] == "fee"}
     for row in rows:
         late = f" from month {row['start_month'] + 1}" if row["start_month"] else ""
-        what = "" if amount(row) == "fee" else f" {amount(row)}"
-        parts.append(f"{row['offer']}{what}{late}")
+        if row["kind"] != "fee":
+            fee = " and its fee" if row["offer"] in paid else ""
+            parts.append(f"{row['offer']} {amount(row)}{late}{fee}")
+        elif row["offer"] not in amounts_of:
+            parts.append(f"{row['offer']}")
     return ", ".join(parts)
 
 
@@ -158,20 +163,24 @@ def _break_even(row: Row) -> str:
 def flips(sizing: Row) -> Table:
     """What is signed at other demands, from the least to the most; where the advice changes is said."""
     rows: list[tuple[float, tuple[str, str, str]]] = []
-    for row in sizing.get("flips", ()):
-        down = row["direction"] == "down"
-        rows += [
-            (step["at"], (percent(step["at"]), signs(step["signs"]), "")) for step in row.get("steps", ())
-        ]
+    found = sizing.get("flips", ())
+    for row in found:
+        steps = [step for step in row.get("steps", ()) if step["at"] != row["at"]]
+        rows += [(step["at"], (percent(step["at"]), _then(step), "")) for step in steps]
         if row["at"] is not None:
-            told = signs(row["signs"]) if row["feasible"] else "no plan keeps every promise"
-            holds = f"the advice holds {'down' if down else 'up'} to here"
-            rows.append((row["at"], (percent(row["at"]), told, holds)))
+            holds = f"the advice holds {'down' if row['direction'] == 'down' else 'up'} to here"
+            rows.append((row["at"], (percent(row["at"]), _then(row), holds)))
     if rows:
-        rows.append((1.0, ("100 %", signs(sizing["sign"]), "as advised")))
+        ever = all(row["at"] is None for row in found)
+        holds = ", and at every demand shown" if ever and len(found) > 1 else ""
+        rows.append((1.0, ("100 %", signs(sizing["sign"]), f"as advised{holds}")))
     rows.sort(key=lambda row: row[0])
     heads = columns(">of all demand", "what to sign", "")
     return Table("When the advice flips", heads, tuple(row for _, row in rows))
+
+
+def _then(row: Row) -> str:
+    return signs(row["signs"]) if row["feasible"] else "no plan keeps every promise"
 
 
 def evaluated(plan: Plan, sizing: Row) -> tuple[Table, ...]:

@@ -1,7 +1,7 @@
 """How far demand may move before the advice does, and how much is signed on the way.
 
-All demand is multiplied, down to a tenth and up to tenfold. Strides are tried first, then the interval in which the
-advice changed is halved.
+All demand is multiplied, down to a tenth and up to tenfold. All strides are tried, for the advice may change again;
+then the interval of the first change is halved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from router.size.cluster import spread
 from router.size.signed import Advice, Signed, advice
 from router.size.study import Best, Study, grown
 
-STRIDES = (1.25, 1.6, 2.5, 5.0, 10.0)  # first look for a change at these, then halve
+STRIDES = (1.25, 1.6, 2.5, 5.0, 10.0)
 CLOSE = 0.01
 
 
@@ -36,7 +36,7 @@ class Flip:
     at        multiple of all demand at which the advice has changed (within 1 %); None: not between 0.1 and 10
     feasible  whether there is a plan at all at that multiple; if not, `signs` is empty
     gap       the largest that a search for it ended with: within it, the advice may be another
-    steps     what is signed at the multiples tried before
+    steps     what is signed at the strides, those beyond the change too
     """
 
     direction: str  # "down" | "up"
@@ -62,16 +62,16 @@ class _Flip:
 
     def run(self) -> Flip:
         steps: list[Step] = []
-        same, other, gap = 1.0, None, 0.0
+        same, other, found, gap = 1.0, None, None, 0.0
         for stride in STRIDES:
             at = stride if self.up else 1.0 / stride
-            found = self._at(at)
-            gap = max(gap, 0.0 if found is None else found.gap)
-            if self._changed(found):
-                other = at
-                break
-            steps.append(_step(at, found))
-            same = at
+            tried = self._at(at)
+            gap = max(gap, 0.0 if tried is None else tried.gap)
+            steps.append(_step(at, tried))
+            if other is None and self._changed(tried):
+                other, found = at, tried
+            if other is None:
+                same = at
         if other is None:
             return Flip(self._direction, None, True, (), gap, tuple(steps))
         while max(same, other) / min(same, other) > 1.0 + CLOSE:

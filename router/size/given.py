@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ def decision_given(inst: Instance, orders: Sequence[Order]) -> Decision:
             raise _wrong(order.offer, "is given twice", "one amount for each offer, month and model")
         known.add(what)
         made.add(order)
+    made.check_terms()
     return made.decision
 
 
@@ -178,11 +180,13 @@ class _Made:
             raise _wrong(order.offer, rule)
         amount = least if order.amount is None else order.amount
         if not np.isfinite(most) and abs(amount - least) > NEAR * max(least, 1.0):
-            raise _wrong(order.offer, f"commits {least:g} {unit} a month, no more and no less", "OFFER=yes")
+            raise _wrong(
+                order.offer, f"commits {least:,.10g} {unit} a month, no more and no less", "OFFER=yes"
+            )
         if np.isfinite(most) and not least * (1 - NEAR) <= amount <= most * (1 + NEAR):
-            raise _wrong(order.offer, f"commits between {least:g} and {most:g} {unit} a month")
+            raise _wrong(order.offer, f"commits between {least:,.10g} and {most:,.10g} {unit} a month")
         if step > 0 and np.isfinite(most) and abs(amount / step - round(amount / step)) > 1e-6:
-            raise _wrong(order.offer, f"is sold in multiples of {step:g} {unit} a month")
+            raise _wrong(order.offer, f"is sold in multiples of {step:,.10g} {unit} a month")
         self.decision.signed[at[0]] = 1.0
         self.decision.committed[at[0]] = amount
         return True
@@ -213,14 +217,48 @@ class _Made:
     def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
         """Whether so many can be had at all, with those held already. What is bought for terms adds up: any number."""
         fleets = self.inst.fleets
-        held, most = float(fleets.reserved[fleet]), float(fleets.max[fleet])
-        least, step = (0.0, 1.0) if term else (float(fleets.min[fleet]), float(fleets.step[fleet]))
-        steps = (held + count - least) / step
+        if term and fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
+            raise _wrong(offer, f"is bought in whole instances, not {count:g}")
+        if not term and count != 0 and not (count > 0 and self._runs(fleet, count)):
+            raise _wrong(offer, self._sold(fleet))
+
+    def _runs(self, fleet: int, count: float) -> bool:
+        """Whether so many may run, with those held already."""
+        fleets = self.inst.fleets
+        least, step, most = (float(of[fleet]) for of in (fleets.min, fleets.step, fleets.max))
+        running = float(fleets.reserved[fleet]) + count
+        steps = (running - least) / step
         whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
-        if count != 0 and not (count > 0 and least <= held + count <= most and whole):
-            beside = f" beside the {held:g} held" if held else ""
-            rule = f"is sold from {max(least - held, 0.0):g} in steps of {step:g}, at most {most - held:g}{beside}"
-            raise _wrong(offer, rule)
+        return running == 0 or (least <= running <= most and whole)
+
+    def _sold(self, fleet: int) -> str:
+        fleets = self.inst.fleets
+        held, least = float(fleets.reserved[fleet]), float(fleets.min[fleet])
+        beside = f" beside the {held:g} held" if held else ""
+        most = float(fleets.max[fleet])
+        upper = f", at most {most - held:g}" if np.isfinite(most) else ""
+        return f"is sold from {max(least - held, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"
+
+    def check_terms(self) -> None:
+        """No contract runs twice at once, and what terms add up to in each month is a number that is sold."""
+        contracts, fleets, names = self.inst.contracts, self.inst.fleets, self.inst.offers.names
+        signed = np.flatnonzero((self.decision.signed > 0.5) & contracts.decided[contracts.start_contract])
+        for b in np.unique(contracts.start_contract[signed]):
+            mine = signed[contracts.start_contract[signed] == b]
+            mine = mine[np.argsort(contracts.start_h[mine])]
+            for first, then in pairwise(mine):
+                if contracts.start_h[then] < contracts.end_h[first] - 1e-9:
+                    month = contracts.start_month[then] + 1
+                    rule = f"runs twice from month {month} on: the term signed before has not ended by then"
+                    raise _wrong(names[contracts.offer[b]], rule)
+        for fleet in np.flatnonzero(fleets.term_months > 0).tolist():
+            pools = fleets.pool_fleet == fleet
+            for k in range(self.inst.time.months):
+                begun = max(k + 1 - int(fleets.term_months[fleet]), 0)
+                count = float(self.decision.bought[pools, begun : k + 1].sum())
+                if count and not self._runs(fleet, count):
+                    rule = f"{self._sold(fleet)}; {count:g} would run in month {k + 1}"
+                    raise _wrong(names[fleets.offer[fleet]], rule)
 
 
 def complete(decision: Decision) -> bool:

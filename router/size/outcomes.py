@@ -24,6 +24,7 @@ from solvers import SolveOptions
 
 CHUNKS_PER_WORKER = 4
 FINISHING_S = 60.0
+UNDER = "What is signed breaks a limit itself (groups, power, budgets, shares), or leaves too little to serve demand."
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Task:
             encoded = encode(alone, routed=self.routed)
             found = search(encoded, self.solver, unhurried(self.options), hold=self.decision)
         except Infeasible as error:
-            return Outcome(name, None, np.inf, fault=str(error))
+            return Outcome(name, None, np.inf, fault=str(error) if self.decision is None else UNDER)
         decoded = decode(found.encoded, found.point, named=self.named)
         return Outcome(
             name=name,

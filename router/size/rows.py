@@ -9,7 +9,7 @@ from math import fsum
 import numpy as np
 
 from problems.commitments import month_share
-from problems.core.instance import Floats, Instance
+from problems.core.instance import NONE, Floats, Instance
 from problems.core.view import multiplier_of
 from router.size.signed import Signed
 from router.size.study import Best
@@ -67,6 +67,7 @@ def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str,
         return []
     tokens = np.array([_tokens(inst, s) for s in range(len(cost))])
     mean = float(inst.scenarios.probability @ tokens)
+    own = inst.offers.fleet != NONE  # availability is of instances
     order = np.argsort(-cost, kind="stable")[:WORST]
     return [
         {
@@ -76,7 +77,7 @@ def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str,
             "over_expected_usd": float(cost[s] - best.expected_usd),
             "demand_over_mean": float(tokens[s] / mean) if mean > 0 else None,
             "prices": _moved(inst, inst.scenarios.price[s]),
-            "availability": _moved(inst, inst.scenarios.availability[s]),
+            "availability": _moved(inst, np.where(own, inst.scenarios.availability[s], 1.0)),
             "regret_usd": None if regret is None else regret[inst.scenarios.names[s]],
         }
         for s in order
