@@ -240,7 +240,8 @@ def _notes(sizing: Row) -> tuple[str, ...]:
     if gap > CLOSE:
         notes.append(
             f"searches behind alternatives, quotes and flips ended up to {percent(gap)} short of proof: differences "
-            f"below {count(gap * sizing['rp_usd'])} USD are not certain; a longer --time-limit or a smaller --gap helps"
+            f"below {count(gap * sizing['rp_usd'])} USD are not certain, nor are flips that rest on them, and "
+            "walk-away prices may be higher; a longer --time-limit or a smaller --gap helps"
         )
     return tuple(notes)
 

@@ -41,8 +41,8 @@ class Amount:
     fails_in: tuple[str, ...]
 
 
-def amounts(study: Study, best: Best) -> tuple[Amount, ...]:
-    """Each amount signed at `FACTORS` of itself, as far as it is sold so."""
+def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
+    """Each amount signed at `FACTORS` of itself, as far as it is sold so, and the decision that it makes."""
     largest = sorted(best.signs, key=lambda one: -one.least_usd)[:MOST]
     tasks = [
         _Task(study.alone(), best, one, *other)
@@ -50,7 +50,8 @@ def amounts(study: Study, best: Best) -> tuple[Amount, ...]:
         if one in largest
         for other in _others(best, one)
     ]
-    return tuple(spread(_Task.run, tasks, study.workers))
+    found = spread(_Task.run, tasks, study.workers)
+    return tuple((one, task.decision) for one, task in zip(found, tasks, strict=True))
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ class _Task:
             verdict = "needed"
         elif held:
             pass  # its price is also that of what is held already, which no price can undo
+        elif multiple is None and taken:
+            pass  # the searches cannot tell whether it enters at all
         elif multiple is None:
             verdict = "never"
         elif math.isinf(multiple):
@@ -133,9 +135,11 @@ class _Task:
         return self.study.try_best(without(self.inst, only(self.inst, self.offer)))
 
     def _walk_away(self, losing: Best) -> float | None:
-        """λ*; None where not even the least multiple enters, inf where any does."""
+        """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does."""
         low, point = 1.0, self.best
         if not self._enters(point, losing):
+            if self.offer in self.weighed.losing:
+                return None
             low, point = LEAST, self._at(LEAST)
             if not self._enters(point, losing):
                 return None

@@ -23,6 +23,7 @@ from router.plan import CommitmentRow, Plan, ScenarioCost, plain
 from router.publish import checked, gap_of, options_of, versions
 from router.schema import Problem
 from router.size.alternatives import Weighed, weigh
+from router.size.amounts import Amount, amounts
 from router.size.cluster import cluster
 from router.size.first_stage import decide
 from router.size.measures import Baselines, baselines
@@ -59,8 +60,8 @@ def size(
             progress("what planning with scenarios is worth")
             base = baselines(study, inst)
             best = _improved(study, best, _of_mean(inst, base))
-        best, weighed = _weighed(study, best, progress) if how.weighs else (best, Weighed({}, {}, None))
-        found = Sections(loaded, study, how, best, base, weighed, progress).all()
+        best, weighed, near = _weighed(study, best, how, progress)
+        found = Sections(loaded, study, how, best, base, weighed, near, progress).all()
     progress("checking the plan")
     return checked(loaded, _plan(loaded, best, found, study))
 
@@ -111,17 +112,24 @@ def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]
     return study.under(best.inst, first)
 
 
-def _weighed(study: Study, best: Best, progress: Callable[[str], None]) -> tuple[Best, Weighed]:
-    """Alternatives to the plan; if one is cheaper, it is the plan, and they are looked for anew."""
-    for _ in range(TURNS):
+def _weighed(
+    study: Study, best: Best, how: SizeOptions, progress: Callable[[str], None]
+) -> tuple[Best, Weighed, tuple[Amount, ...]]:
+    """Alternatives to the plan, and its amounts changed; one that is cheaper becomes the plan, and all begins anew."""
+    weighed = Weighed({}, {}, None)
+    near: tuple[tuple[Amount, Decision], ...] = ()
+    for _ in range(TURNS if how.weighs else 0):
         progress("alternatives")
         weighed = weigh(study, best)
+        progress("signing more or less")
+        near = amounts(study, best) if how.alternatives else ()
         before = best
-        tried = (one for one in weighed.all() if one is not None)
-        best = _improved(study, best, ((one.objective_usd, one.decision) for one in tried))
+        tried = [(one.objective_usd, one.decision) for one in weighed.all() if one is not None]
+        tried += [(one.objective_usd, decision) for one, decision in near if one.objective_usd is not None]
+        best = _improved(study, best, tried)
         if best is before:
             break
-    return best, weighed
+    return best, weighed, tuple(one for one, _ in near)
 
 
 def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) -> Plan:

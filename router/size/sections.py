@@ -14,7 +14,7 @@ from router.decode import cvar
 from router.plan import plain
 from router.schema import Problem
 from router.size.alternatives import NOTHING, Weighed, alternatives
-from router.size.amounts import amounts
+from router.size.amounts import Amount
 from router.size.first_stage import settled_decision
 from router.size.flips import flips
 from router.size.frontier import frontier
@@ -42,6 +42,7 @@ class Sections:
     best: Best
     base: Baselines | None
     weighed: Weighed
+    near: tuple[Amount, ...]
     progress: Callable[[str], None]
 
     def all(self) -> dict[str, Any]:
@@ -64,8 +65,7 @@ class Sections:
         found["worst"] = worst_rows(best, regret)
         compared: dict[str, Decision] = {}
         if how.alternatives:
-            self.progress("signing more or less")
-            found["amounts"] = plain(amounts(self.study, best))
+            found["amounts"] = plain(self.near)
             nearest = alternatives(best, self.weighed, how.alternatives)
             found["alternatives"] = plain(nearest)
             compared = self._compared([one.what for one in nearest[:1]])
