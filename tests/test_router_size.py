@@ -14,6 +14,7 @@ from sizing_factory import MONTH, M, contract, futures, near, section, signed, s
 
 from router.errors import Infeasible, InputError
 from router.normalise import normalise
+from router.report import sizing_report
 from router.size import SizeOptions, orders_of, size
 from router.size.first_stage import decide
 from router.size.signed import quoted
@@ -820,3 +821,19 @@ def test_a_better_amount_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch
     assert signed(plan) == {"volume": 6.0}
     assert (plan.cost_usd, plan.gap) == (near(5.7), near(0.0))
     assert not any((row["more_usd"] or 0.0) < -1e-9 for row in section(plan)["amounts"])
+
+
+def test_the_headline_tells_what_is_signed_now_from_what_is_planned_for_later() -> None:
+    """A fee of 2 in all three months, and 10 M · 0.60 in the third; a term of two months has one more."""
+    deal = contract("deal", 0.6, 10, term_months=2)
+    club = api("club", 0.5, ("n",), fee_usd_per_month=2)
+    loads = [by_period([0, 0, 10 * M]), {**by_period([4 * M] * 3, name="other"), "models": ["n"]}]
+    data = problem(loads, [api("on-demand", 1.5), deal, club], periods=3, period_h=MONTH)
+    first, planned, cost, owed, *_ = sizing_report(sized(data)).headline
+    assert first == "sign club now"
+    assert planned == "Planned for later: deal 10 M tokens a month from month 3"
+    assert cost.startswith("18.00 USD expected")
+    assert owed == (
+        "Owed whatever comes: 6.00 USD within the horizon by what is signed now; "
+        "6.00 USD within the horizon and 6.00 after it by what is planned for later"
+    )

@@ -60,7 +60,9 @@ def sizing_report(plan: Plan) -> Report:
 
 
 def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
-    first = f"sign {signs(sizing['sign'])}"
+    now = [row for row in sizing["sign"] if not row["start_month"]]
+    later = [row for row in sizing["sign"] if row["start_month"]]
+    first = f"sign {signs(now)}{' now' if later else ''}"
     if plan.gap is None or plan.gap > UNPROVEN:
         first = f"best found so far: {first}"
     money = f"{usd(plan.cost_usd)} USD expected over {hours(plan.horizon_h)}"
@@ -74,7 +76,34 @@ def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
     verdict = f"Verified: {len(checks)} independent checks passed"
     if not plan.ok:
         verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
-    return first, money, *_reservations(sizing), good[:1].upper() + good[1:], verdict
+    planned = (f"Planned for later: {signs(later)}",) if later else ()
+    return (
+        first,
+        *planned,
+        money,
+        *_liability(now, later),
+        *_reservations(sizing),
+        good[:1].upper() + good[1:],
+        verdict,
+    )
+
+
+def _liability(now: Sequence[Row], later: Sequence[Row]) -> tuple[str, ...]:
+    """What signing binds to."""
+    if not later:
+        return (f"Owed whatever comes: {_owed(now)}",) if now else ()
+    parts = [
+        f"{_owed(rows)} by {what}"
+        for rows, what in ((now, "what is signed now"), (later, "what is planned for later"))
+        if rows
+    ]
+    return (f"Owed whatever comes: {'; '.join(parts)}",)
+
+
+def _owed(rows: Sequence[Row]) -> str:
+    after = fsum(row["beyond_horizon_usd"] for row in rows)
+    inside = f"{usd(fsum(row['least_usd'] for row in rows))} USD within the horizon"
+    return f"{inside} and {usd(after)} after it" if after > 0 else inside
 
 
 def _reservations(sizing: Row) -> tuple[str, ...]:
