@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from router.catalogue import load_problem
 from router.decode import cvar
 from router.errors import InputError
 from router.plan import Plan
-from router.report import sizing_report, to_text
+from router.report import sizing_report, to_csv, to_text
 from router.scenarios import drawn, fresh
 from router.schema import Problem
 from router.size import SizeOptions, orders_of, size
@@ -292,6 +294,10 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     assert nothing["more_usd"] == approx(more.mean(), rel=1e-6)
     assert nothing["ci95_usd"] == approx(interval(more), rel=1e-6)
     assert nothing["dearer_in"] == approx((more > 0).mean())
+    (row,) = csv.DictReader(StringIO(to_csv(plan, "fresh_against")))
+    assert float(row["ci95_usd_low"]) == nothing["ci95_usd"][0]
+    (row,) = csv.DictReader(StringIO(to_csv(plan, "fresh")))
+    assert (row["count"], float(row["cvar_ci95_usd_high"])) == ("100", told["cvar_ci95_usd"][1])
 
 
 def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_meets_them_too() -> None:

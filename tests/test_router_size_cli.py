@@ -100,6 +100,9 @@ def test_other_commands_read_the_plan(plan_file: Path, capsys: pytest.CaptureFix
     assert rows[0]["what"] == "with volume-contract"
     assert float(rows[0]["more_usd"]) == pytest.approx(88.20 - 80.64)
     assert json.loads(rows[0]["signs"])[0]["offer"] == "cerebras-reserved"
+    assert cli.run(["report", str(plan_file), "--format", "csv", "--table", "measures"]) == 0
+    (row,) = csv.DictReader(StringIO(capsys.readouterr().out))
+    assert float(row["rp_usd"]) - float(row["ws_usd"]) == pytest.approx(float(row["evpi_usd"]))
     assert cli.run(["diff", str(plan_file), str(plan_file)]) == 0
 
 

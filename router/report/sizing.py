@@ -116,13 +116,15 @@ def _reservations(sizing: Row) -> tuple[str, ...]:
         return (
             f"NOT SERVED: {fresh['failed']} of {fresh['count']} fresh futures ({share}) under what is signed",
         )
-    low, high = fresh["ci95_usd"]
-    if fresh["rp_inside_ci"] or low is None:
-        return ()
-    side = "more" if low > sizing["expected_usd"] else "less"
-    return (
-        f"Fresh futures cost {side}: {usd(fresh['mean_usd'])} USD, 95 % confidence {usd(low)} to {usd(high)}",
-    )
+    told = []
+    tail = f"the worst {percent(1.0 - fresh['cvar_level'])} of fresh futures"
+    for what, mine, name in (("fresh futures", "expected_usd", "mean_usd"), (tail, "cvar_usd", "cvar_usd")):
+        low, high = fresh["ci95_usd" if name == "mean_usd" else "cvar_ci95_usd"]
+        if low is not None and not low <= sizing[mine] <= high:
+            side = "more" if low > sizing[mine] else "less"
+            text = f"{what} cost {side}: {usd(fresh[name])} USD, 95 % confidence {usd(low)} to {usd(high)}"
+            told.append(text[0].upper() + text[1:])
+    return tuple(told)
 
 
 def _sign(sizing: Row) -> Table:
@@ -192,7 +194,8 @@ def _worst(sizing: Row) -> Table:
             usd(row["over_expected_usd"]),
             usd(row["regret_usd"]),
         )
-        for row in sizing.get("worst", ())
+        for k, row in enumerate(sizing.get("worst", ()))
+        if k == 0 or row["over_expected_usd"] > 1e-9 * row["cost_usd"]  # the others are not bad
     ]
     heads = columns(
         "future",

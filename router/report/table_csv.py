@@ -13,16 +13,17 @@ from router.plan import ROWS, Plan
 TABLES = tuple(ROWS)
 SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
 
+type Row = Mapping[str, object]
+
 
 def tables_of(plan: Plan) -> tuple[str, ...]:
     """Names of all tables that the plan has; those of its section `sizing` besides."""
-    sizing = plan.extra.get("sizing", {})
-    return (*TABLES, *(name for name in SIZING if name in sizing))
+    return (*TABLES, *_of_sizing(plan))
 
 
 def rows_of(plan: Plan, table: str) -> Sequence[object]:
     """The rows of one table. Raises KeyError."""
-    found: Sequence[object] = getattr(plan, table) if table in ROWS else plan.extra["sizing"][table]
+    found: Sequence[object] = getattr(plan, table) if table in ROWS else _of_sizing(plan)[table]
     return found
 
 
@@ -31,9 +32,34 @@ def to_csv(plan: Plan, table: str = "cost_lines") -> str:
     if table in ROWS:
         heads = [item.name for item in dataclasses.fields(ROWS[table])]
         return _page(heads, ([getattr(row, head) for head in heads] for row in rows_of(plan, table)))
-    rows: Sequence[Mapping[str, object]] = plan.extra["sizing"][table]
+    rows = _of_sizing(plan)[table]
     heads = list(dict.fromkeys(name for row in rows for name in row))
     return _page(heads, ([row.get(head) for head in heads] for row in rows))
+
+
+def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:
+    """Lists as they are; single figures as tables of one row."""
+    sizing = plan.extra.get("sizing", {})
+    found: dict[str, Sequence[Row]] = {name: sizing[name] for name in SIZING if name in sizing}
+    if sizing:
+        found["measures"] = [_figures(sizing)]
+    if "evaluated" in sizing:
+        found["evaluated"] = [_figures(sizing["evaluated"])]
+    if fresh := sizing.get("out_of_sample"):
+        against = [_figures(row) for row in fresh["against"]]
+        found |= {"fresh": [_figures(fresh)], "fresh_worst": fresh["worst"], "fresh_against": against}
+    return found
+
+
+def _figures(section: Row) -> Row:
+    return {
+        name: value for name, value in section.items() if not isinstance(value, list | tuple | Mapping)
+    } | {
+        f"{name}_{side}": end
+        for name, value in section.items()
+        if "ci95" in name and isinstance(value, list | tuple)
+        for side, end in zip(("low", "high"), value, strict=True)
+    }
 
 
 def _page(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

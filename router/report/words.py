@@ -16,7 +16,7 @@ STOP = {
     "memory_limit": "stopped by the limit on memory",
     "objective_limit": "stopped by the limit on the objective",
     "interrupted": "interrupted",
-    "unknown": "the solver cannot tell",
+    "unknown": "the search could not tell more",
 }
 
 

@@ -154,7 +154,7 @@ def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) ->
             "method": best.first.method,
             "rounds": best.first.rounds,
         },
-        stop=best.first.stop.value,
+        stop=_stop(best, study).value,
         cost_usd=fsum(line.usd for line in lines),
         objective_usd=best.objective_usd,
         bound_usd=bound,
@@ -177,6 +177,12 @@ def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) ->
         notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
         extra={"sizing": plain(sizing)},
     )
+
+
+def _stop(best: Best, study: Study) -> Stop:
+    """Cuts that end well may still leave a gap: they see no whole numbers of the second stage."""
+    unclosed = best.first.stop is Stop.OPTIMAL and best.gap > max(10 * study.options.gap, ROUNDING)
+    return Stop.UNKNOWN if unclosed else best.first.stop
 
 
 def _settlements(best: Best) -> tuple[CommitmentRow, ...]:
