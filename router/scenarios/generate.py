@@ -32,6 +32,8 @@ from router.schema import Generate, Generated, Horizon, Problem, Workload
 from router.traces import recorded
 
 MONTH_H = 730.0
+FEW_TREND = 4  # cycles that a trend is read from
+MUCH = 0.25  # of the logarithm, over the whole history
 FEW_CYCLES = 8  # weeks or days of record below which the futures that they show are few
 DIGITS = 12  # significant, of a multiplier: what a plan states is what it was made with
 PLANNED, AFRESH = 0, 1  # streams of one seed
@@ -209,6 +211,11 @@ def _notes(
             notes.append(
                 f"{history.cycles} {cycle} say little about months to come: without spread, futures differ as these did"
             )
+        if trend := _trend(history):
+            notes.append(
+                f"the history moves by {100 * trend:+.2g} % a {cycle.removesuffix('s')}: that counts as chance here, "
+                "around its mean; growth_per_month is what goes on"
+            )
         if not history.weekly:
             notes.append("assumed: all weekdays are alike (the history is shorter than two weeks)")
         if history.cycles == 1:
@@ -220,3 +227,12 @@ def _notes(
         elif horizon.start is None:
             notes.append("assumed: the horizon starts on a Monday at 00:00 (horizon.start is not given)")
     return tuple(notes)
+
+
+def _trend(history: History) -> float:
+    """Growth of a cycle's requests per cycle, by a line through their logarithms; 0 where it is not much in all."""
+    totals = history.requests.reshape(history.cycles, -1).sum(axis=1)
+    if history.cycles < FEW_TREND or (totals <= 0).any():
+        return 0.0
+    slope = float(np.polyfit(np.arange(history.cycles), np.log(totals), 1)[0])
+    return float(np.expm1(slope)) if abs(slope) * (history.cycles - 1) > MUCH else 0.0
