@@ -11,6 +11,7 @@ from router.report.document import Table, columns
 from router.report.words import count, instances, percent, rate, usd
 
 Row = Mapping[str, Any]
+SAME = 1e-8  # relative
 MANY = 12  # futures that are shown one by one
 VERDICTS = {
     "sign": "sign",
@@ -97,6 +98,8 @@ def amounts(sizing: Row) -> Table:
         name = str(row["offer"]) + (f", {row['model']}" if row["model"] else "") + late
         own = instances(row["amount"]) if row["kind"] == "instances" else count(row["amount"])
         told = f"fails in {failing(row['fails_in'])}" if row["fails_in"] else ""
+        if row["more_usd"] is not None and abs(row["more_usd"]) <= SAME * abs(sizing["rp_usd"]):
+            told = "costs the same"
         rows.append(
             (
                 "" if what == before else name,
