@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 import sizing_factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from problem_factory import api, load, monthly, problem
-from sizing_factory import M, futures
+from problem_factory import MONTH, api, gpu, load, monthly, problem
+from sizing_factory import M, contract, futures
 from test_router_verify import JUNK, places
 
 import router
@@ -90,15 +91,173 @@ def test_a_figure_that_does_not_follow_is_caught(
     assert verify(problem, copy).failed() == ("sizing",)
 
 
+DEARER = futures((0.3, 0.5), (0.5, 1.0), (0.2, 3.0))
+DEARER[0]["availability"] = {"own": 0.9, "rest": 0.9}
+DEARER[2]["prices"] = {"rest": 1.25, "own": 1.1}
+TIERS = [{"from_tokens_per_month": 0, "usd_per_m": 1.2}, {"from_tokens_per_month": 4 * M, "usd_per_m": 0.5}]
+IN_FULL = {"end_of_horizon": "charge_in_full", "discount_rate_per_year": 0.08}
+LEASED = gpu("leased", 1.0 / MONTH, 2.0 / MONTH, term_months=4, upfront_usd=0.2)
+CASES: dict[str, dict[str, Any]] = {
+    "bought ahead, fees, risk": problem(
+        [monthly(8 * M, "chat"), monthly(2 * M, "batch")],
+        [
+            gpu("own", 1.0 / MONTH, 2.0 / MONTH, resize="horizon", upfront_usd=0.5, power_kw=0.001),
+            gpu("leased", 1.2 / MONTH, 2.0 / MONTH, term_months=2, upfront_usd=0.3),
+            api("club", 0.7, fee_usd_per_month=0.4),
+            api("rest", 1.6),
+        ],
+        periods=3,
+        period_h=MONTH,
+        scenarios=DEARER,
+        policy={"discount_rate_per_year": 0.1, "energy_usd_per_kwh": 0.1},
+        risk={"cvar_level": 0.7, "cvar_weight": 0.3},
+    ),
+    "leased": problem(
+        monthly(8 * M),
+        [LEASED, api("rest", 1.5)],
+        periods=3,
+        period_h=MONTH,
+        scenarios=futures((0.5, 0.5), (0.5, 1.5)),
+        policy={"discount_rate_per_year": 0.08},
+    ),
+    "leased, in full": problem(
+        monthly(8 * M),
+        [LEASED, api("rest", 1.5)],
+        periods=3,
+        period_h=MONTH,
+        scenarios=futures((0.5, 0.5), (0.5, 1.5)),
+        policy=IN_FULL,
+    ),
+    "contracts, in full": problem(
+        monthly(8 * M),
+        [
+            contract("short", 0.8, 2, term_months=2),
+            contract("volume", 0.6, 1, term_months=5, max_tokens_per_month=6 * M, overage_usd_per_m=1.1),
+            api("dollars", 0.7, commitment={"min_usd_per_month": 1, "max_usd_per_month": 6}),
+            {**contract("bands", 0.0, 1, tiers=TIERS), "models": {"m": {}}},
+            api("rest", 1.5),
+        ],
+        periods=3,
+        period_h=MONTH,
+        scenarios=futures((0.5, 0.5), (0.5, 1.5)),
+        policy=IN_FULL,
+    ),
+    "drawn": problem(
+        monthly(8 * M),
+        [contract("volume", 0.7, 1, max_tokens_per_month=20 * M), api("rest", 1.5)],
+        periods=2,
+        period_h=MONTH,
+        scenarios={"generate": {"count": 20, "seed": 3, "spread": 0.5, "reduce_to": 5}},
+    ),
+}
+IN_PART = {  # by part and field: what would take solving anew, at least of some rows
+    *(("alternatives", name) for name in ("cvar_usd", "gap")),
+    ("amounts", "cvar_usd"),
+    ("ev_usd", "ev_usd"),
+    *(("flips", name) for name in ("at", "feasible", "gap", "expected_usd")),
+    *(("frontier", name) for name in ("expected_usd", "cvar_usd", "gap")),
+    *(("out_of_sample", name) for name in ("count", "failed", "seed", "unserved_usd")),
+    *(("out_of_sample", name) for name in ("cost_usd", "mean_demand")),
+    *(("quotes", name) for name in ("break_even_tokens_per_month", "break_even_use", "gap")),
+    *(("quotes", name) for name in ("bill_usd", "expected_use", "worth_usd")),
+}
+EVERY = ("sizing-quote", *CASES)
+
+
+@cache
+def text_of(case: str) -> tuple[Problem, str]:
+    data = load_problem(QUOTE) if case == "sizing-quote" else load(CASES[case])
+    fresh = 40 if case == "drawn" else None
+    how = SizeOptions(alternatives=3, questions=True, frontier=3, out_of_sample=fresh)
+    return data, size(data, how=how).to_json()
+
+
+def figures(part: Any, *path: str | int) -> Iterator[tuple[Any, str | int, tuple[str | int, ...]]]:
+    """Every number and flag: what holds it, under which key, and the way there."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(value, dict | list):
+            yield from figures(value, *path, key)
+        elif isinstance(value, int | float):
+            yield part, key, (*path, key)
+
+
+@pytest.mark.parametrize("case", EVERY)
+def test_each_figure_changed_alone_is_caught(case: str) -> None:
+    """By 1 %, a zero to one, a flag to its opposite; but for those that would take solving anew."""
+    data, text = text_of(case)
+    plan = json.loads(text)
+    assert verify(data, plan).ok
+    missed = set()
+    for holder, key, path in figures(plan["sizing"]):
+        value = holder[key]
+        holder[key] = not value if isinstance(value, bool) else value * 1.01 if value else 1.0
+        if verify(data, plan).ok:
+            missed.add((path[0], path[-1]))
+        holder[key] = value
+    assert missed <= IN_PART
+
+
+@pytest.mark.parametrize("case", EVERY)
+def test_another_verdict_is_caught(case: str) -> None:
+    data, text = text_of(case)
+    plan = json.loads(text)
+    for quote in plan["sizing"]["quotes"]:
+        verdict = quote["verdict"]
+        for other in {"sign", "walk away", "needed", "never", "impossible", "free", "buy", None} - {verdict}:
+            quote["verdict"] = other
+            assert verify(data, plan).failed() == ("sizing",), (quote["offer"], verdict, other)
+        quote["verdict"] = verdict
+
+
+@pytest.mark.parametrize(
+    ("case", "change"),
+    [
+        ("drawn", lambda section: section["out_of_sample"].update(failed=1)),
+        ("drawn", lambda section: section["out_of_sample"].update(failed=41)),
+        ("drawn", lambda section: section["out_of_sample"].update(ci95_usd=[None, None])),
+        ("drawn", lambda section: section["out_of_sample"]["worst"].reverse()),
+        ("drawn", lambda section: section["out_of_sample"]["worst"].pop()),
+        ("drawn", lambda section: section["out_of_sample"]["worst"][0].update(cost_usd=None)),
+        ("drawn", lambda section: section["out_of_sample"]["worst"][0].update(cost_usd=1e9)),
+        ("drawn", lambda section: section["out_of_sample"]["against"][0].update(dearer_in=0.51)),
+        ("drawn", lambda section: section["out_of_sample"]["against"][0].update(failed=50)),
+        ("drawn", lambda section: section["quotes"].clear()),
+        ("drawn", lambda section: section["quotes"].append(section["quotes"][0])),
+        ("drawn", lambda section: section["quotes"][0]["prices"].clear()),
+        ("drawn", lambda section: section["quotes"][0].update(walk_away_multiple=None, prices=[])),
+        ("drawn", lambda section: section["quotes"][0].update(walk_away_multiple=0.9, prices=[])),
+        ("drawn", lambda section: section["quotes"][0]["prices"][0].update(what="fee_usd_per_month")),
+        ("drawn", lambda section: section["worst"].pop()),
+        ("drawn", lambda section: section["amounts"][0].update(fails_in=["drawn 1"])),
+        ("drawn", lambda section: section["amounts"][0].update(offer="rest")),
+        ("bought ahead, fees, risk", lambda section: section["worst"][0].update(prices={})),
+        ("bought ahead, fees, risk", lambda section: section["alternatives"].reverse()),
+        ("bought ahead, fees, risk", lambda section: section["frontier"].reverse()),
+        ("bought ahead, fees, risk", lambda section: section["frontier"][0].update(cvar_usd=1.0)),
+        ("bought ahead, fees, risk", lambda section: section["frontier"][2].update(expected_usd=80.0)),
+        ("bought ahead, fees, risk", lambda section: section["eev_signs"][0].update(offer="rest")),
+        ("sizing-quote", changed("budgets_cost_usd", "little")),
+    ],
+)
+def test_a_part_that_disagrees_is_caught(case: str, change: Callable[[Section], object]) -> None:
+    data, text = text_of(case)
+    plan = json.loads(text)
+    change(plan["sizing"])
+    assert verify(data, plan).failed() == ("sizing",)
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_no_junk_in_the_section_raises(sized: tuple[Problem, dict[str, Any]], data: st.DataObject) -> None:
-    problem, plan = sized
-    copy = json.loads(json.dumps(plan))
+@pytest.mark.parametrize("case", ["sizing-quote", "bought ahead, fees, risk", "drawn"])
+def test_no_junk_in_the_section_raises(case: str, data: st.DataObject) -> None:
+    problem, text = text_of(case)
+    copy = json.loads(text)
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(copy["sizing"])))
         container[key] = data.draw(JUNK)
-    assert math.isfinite(verify(problem, copy).cost_usd)
+    told = verify(problem, copy)
+    assert math.isfinite(told.cost_usd)
+    assert all(math.isfinite(check.worst) for check in told.checks)
 
 
 def test_a_plan_without_the_section_makes_no_such_promise(sized: tuple[Problem, dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@
     survival                     the same, when a provider is lost
     drawn                        generated futures: `router.scenarios` draws them again from the file's seed
     churn                        what changes against a running plan
-    sizing                       the figures of a sized plan
+    sizing, section, signs, others, quotes, fresh    the figures of a sized plan
 
 Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, and in `drawn`
 the generator of futures, which is part of what a problem file means. `verify` is the whole interface.
@@ -118,7 +118,7 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
     scenarios = ledger("scenarios")
     summary.check_scenarios(case, rows, costs, fault, scenarios)
     drawn.check_drawn(case, plan, rows, scenarios)
-    sizing.check_sizing(case, plan, rows, costs, pools, ledger("sizing"))
+    sizing.check_sizing(case, plan, rows, costs, cells, billed, pools, ledger("sizing"))
 
     verdict = tuple(one.check() for one in checks)
     return Verification(all(check.ok for check in verdict), verdict, summary.expected(case, costs))
