@@ -118,11 +118,13 @@ def _weighed(
     """Alternatives to the plan, and its amounts changed; one that is cheaper becomes the plan, and all begins anew."""
     weighed = Weighed({}, {}, None)
     near: tuple[tuple[Amount, Decision], ...] = ()
-    for _ in range(TURNS if how.weighs else 0):
+    for turn in range(TURNS + 1 if how.weighs else 0):
         progress("alternatives")
         weighed = weigh(study, best)
         progress("signing more or less")
         near = amounts(study, best) if how.alternatives else ()
+        if turn == TURNS:
+            break
         before = best
         tried = [(one.objective_usd, one.decision) for one in weighed.all() if one is not None]
         tried += [(one.objective_usd, decision) for one, decision in near if one.objective_usd is not None]
