@@ -20,7 +20,7 @@ from problems.core.instance import Floats, Tiers
 from problems.core.view import View
 from problems.pricing import Cost
 
-DUST = 1e-9  # shares below this are the solver's tolerance, not routing
+DUST = 1e-9  # shares and instances below this are the solver's tolerance
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
         moved_share = max(moved_share, _shares(view, cols, point))
         _counts(view, cols, point, whole=program.is_mip)
         churn.recompute(view, cols, point)
+    bought = encoded.first.bought[encoded.first.bought >= 0]
+    point[bought] = np.where(point[bought] < DUST, 0.0, point[bought])
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         _bills(view, cols, point)
@@ -75,11 +77,12 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
         held = cols.first.held.count[q, 0] >= 0
         opened = cols.first.held.open[q] if held else counts.open[q]
         steps = cols.first.held.steps[q] if held else counts.steps[q]
-        count = counts.count[q]
+        count, paid = counts.count[q], counts.paid[q]
+        for at in (count, paid):
+            point[at] = np.where(point[at] < DUST, 0.0, point[at])
         if steps[0] >= 0:
             least = fleets.min[fleet] * point[opened] if opened[0] >= 0 else 0.0
             point[count] = least + fleets.step[fleet] * point[steps]
-        paid = counts.paid[q]
         point[paid] = np.clip(point[paid], 0.0, point[count])
         if whole and fleets.integral[fleet] and float(fleets.reserved[fleet]).is_integer():
             point[paid] = np.round(point[paid])

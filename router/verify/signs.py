@@ -24,6 +24,7 @@ from router.verify.section import Row, Section, number
 type Key = tuple[object, ...]
 """Offer, kind, model, first month."""
 
+DUST = 1e-9  # of an instance
 AMOUNTS = ("committed_tokens_per_month", "committed_usd_per_month", "count")
 KEY = ("offer", "kind", "model", "start_month")
 
@@ -72,7 +73,7 @@ def signed(told: Section) -> dict[Key, float]:
     for (offer, model, _, _), pool in told.pools.items():
         instances = told.case.offers[offer].instances
         ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
-        if ahead and pool.row.paid_count > 0:
+        if ahead and pool.row.paid_count > DUST:
             found[offer, "instances", model, 0] = pool.row.paid_count
     for route in told.rows.routes:
         if route.share > 0 and told.case.offers[route.offer].fee_usd_per_month > 0:
