@@ -206,3 +206,12 @@ def test_optima_missed_once(data: Data, usd: float, method: str) -> None:
     plan = size(load(data), how=options)
     assert plan.ok
     assert plan.objective_usd == pytest.approx(usd, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("seed", [350])
+def test_every_question_is_answered_of_cuts_too(seed: int) -> None:
+    """A variant of 350 signed 4e6 − 3 tokens a month, which is not sold: the solver's tolerance of the minimum."""
+    how = SizeOptions(method="cuts", questions=True, alternatives=3, frontier=3)
+    plan = size(load(random_problem(Random(seed))), how=how)
+    assert plan.ok
+    assert plan.extra["sizing"]["quotes"]

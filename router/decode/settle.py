@@ -20,6 +20,7 @@ from problems.core.instance import Floats, Tiers
 from problems.core.view import View
 from problems.pricing import Cost
 
+NEAR = 2e-6  # relative: a solver's tolerance of a commitment's limits
 DUST = 1e-9  # shares and instances below this are the solver's tolerance
 
 
@@ -107,6 +108,11 @@ def _committed(encoded: Encoded, point: Floats) -> None:
             point[committed] = contracts.step_per_month[b] * point[first.commit_steps[a]] / scale
         elif point[committed] * scale < DUST * max(contracts.max_per_month[b], 1.0):
             point[committed] = 0.0
+        else:
+            sold = np.array([contracts.min_per_month[b], contracts.max_per_month[b]]) * point[signed] / scale
+            nearest = np.clip(point[committed], *sold)
+            if abs(nearest - point[committed]) <= NEAR * abs(nearest):
+                point[committed] = nearest
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:
