@@ -14,6 +14,7 @@ from sizing_factory import contract
 
 from router.errors import Infeasible
 from router.size import SizeOptions, size
+from solvers import SolveOptions
 
 TOLERANCE = 1e-6
 MONTH = 730.0
@@ -208,10 +209,18 @@ def test_optima_missed_once(data: Data, usd: float, method: str) -> None:
     assert plan.objective_usd == pytest.approx(usd, rel=TOLERANCE)
 
 
-@pytest.mark.parametrize("seed", [350])
-def test_every_question_is_answered_of_cuts_too(seed: int) -> None:
-    """A variant of 350 signed 4e6 − 3 tokens a month, which is not sold: the solver's tolerance of the minimum."""
-    how = SizeOptions(method="cuts", questions=True, alternatives=3, frontier=3)
-    plan = size(load(random_problem(Random(seed))), how=how)
+@pytest.mark.parametrize(
+    ("seed", "method", "gap"),
+    [
+        pytest.param(350, "cuts", 1e-6, id="3 tokens below the minimum: a solver's tolerance"),
+        pytest.param(3182, "cuts", 1e-6, id="1.5 tokens of what is not signed"),
+        pytest.param(3210, "cuts", 0.1, id="0.4 tokens of what is not signed"),
+        pytest.param(3075, "auto", 0.1, id="one more beside a term that has not ended: 4 of at most 3"),
+    ],
+)
+def test_every_question_is_answered(seed: int, method: str, gap: float) -> None:
+    """Where variants of the plan stumbled once."""
+    how = SizeOptions(method=method, questions=True, alternatives=3, frontier=3)
+    plan = size(load(random_problem(Random(seed))), how=how, options=SolveOptions(gap=gap))
     assert plan.ok
     assert plan.extra["sizing"]["quotes"]

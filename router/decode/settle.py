@@ -20,7 +20,7 @@ from problems.core.instance import Floats, Tiers
 from problems.core.view import View
 from problems.pricing import Cost
 
-NEAR = 2e-6  # relative: a solver's tolerance of a commitment's limits
+NEAR = 2e-6  # of the largest commitment: a solver's tolerance of its limits
 DUST = 1e-9  # shares and instances below this are the solver's tolerance
 
 
@@ -111,7 +111,7 @@ def _committed(encoded: Encoded, point: Floats) -> None:
         else:
             sold = np.array([contracts.min_per_month[b], contracts.max_per_month[b]]) * point[signed] / scale
             nearest = np.clip(point[committed], *sold)
-            if abs(nearest - point[committed]) <= NEAR * abs(nearest):
+            if abs(nearest - point[committed]) <= NEAR * contracts.max_per_month[b] / scale:
                 point[committed] = nearest
 
 

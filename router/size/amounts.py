@@ -17,6 +17,7 @@ from router.decode import cvar
 from router.size.cluster import spread
 from router.size.outcomes import costs_of, outcomes
 from router.size.signed import Signed
+from router.size.sold import unsold_month
 from router.size.study import Best, Study, objective
 
 FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
@@ -118,7 +119,9 @@ def _counts(
         if term:
             bought = decision.bought.copy()
             bought[q, month] = amount
-            yield now, amount, replace(decision, bought=bought)
+            other = replace(decision, bought=bought)
+            if unsold_month(inst, other, fleet) is None:
+                yield now, amount, other
         else:
             paid, held = decision.paid.copy(), decision.held.copy()
             paid[q], held[q] = amount, held[q] + amount - now

@@ -24,6 +24,7 @@ from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
 from router.errors import InputError, Issue
 from router.numbers import parse_number
+from router.size.sold import is_sold, unsold_month
 
 OPTION = "--evaluate"
 TEXT = re.compile(r"(?P<offer>.+?)(@(?P<month>\d+))?(:(?P<model>[^=]+))?=(?P<amount>.+)")
@@ -219,17 +220,8 @@ class _Made:
         fleets = self.inst.fleets
         if term and fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
             raise _wrong(offer, f"is bought in whole instances, not {count:g}")
-        if not term and count != 0 and not (count > 0 and self._runs(fleet, count)):
+        if not term and count != 0 and not (count > 0 and is_sold(self.inst, fleet, count)):
             raise _wrong(offer, self._sold(fleet))
-
-    def _runs(self, fleet: int, count: float) -> bool:
-        """Whether so many may run, with those held already."""
-        fleets = self.inst.fleets
-        least, step, most = (float(of[fleet]) for of in (fleets.min, fleets.step, fleets.max))
-        running = float(fleets.reserved[fleet]) + count
-        steps = (running - least) / step
-        whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
-        return running == 0 or (least <= running <= most and whole)
 
     def _sold(self, fleet: int) -> str:
         fleets = self.inst.fleets
@@ -252,13 +244,9 @@ class _Made:
                     rule = f"runs twice from month {month} on: the term signed before has not ended by then"
                     raise _wrong(names[contracts.offer[b]], rule)
         for fleet in np.flatnonzero(fleets.term_months > 0).tolist():
-            pools = fleets.pool_fleet == fleet
-            for k in range(self.inst.time.months):
-                begun = max(k + 1 - int(fleets.term_months[fleet]), 0)
-                count = float(self.decision.bought[pools, begun : k + 1].sum())
-                if count and not self._runs(fleet, count):
-                    rule = f"{self._sold(fleet)}; {count:g} would run in month {k + 1}"
-                    raise _wrong(names[fleets.offer[fleet]], rule)
+            if unsold := unsold_month(self.inst, self.decision, fleet):
+                rule = f"{self._sold(fleet)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
+                raise _wrong(names[fleets.offer[fleet]], rule)
 
 
 def complete(decision: Decision) -> bool:
