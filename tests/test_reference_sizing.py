@@ -54,7 +54,11 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
     if plan.objective_usd > best + slack:
         return f"objective {plan.objective_usd!r}, optimum {best!r}"
     section = plan.extra["sizing"]
-    for name in ("ws", "ev"):
+    # what a future may commit is of mean prices, that its own best is never dearer than its part of the plan
+    of_mean = "max_committed_usd" in data.get("policy", {}) and any(
+        one.get("prices") for one in data.get("scenarios", ())
+    )
+    for name in ("ev",) if of_mean else ("ws", "ev"):
         mine, other = told[name], section[f"{name}_usd"]
         if (mine is None) != (other is None) or (
             mine is not None and other is not None and abs(mine - other) > slack
