@@ -54,7 +54,7 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
     if plan.objective_usd > best + slack:
         return f"objective {plan.objective_usd!r}, optimum {best!r}"
     section = plan.extra["sizing"]
-    # what a future may commit is of mean prices, that its own best is never dearer than its part of the plan
+    # what a future may commit is of mean prices, so that its own best is never dearer than its part of the plan
     of_mean = "max_committed_usd" in data.get("policy", {}) and any(
         one.get("prices") for one in data.get("scenarios", ())
     )
