@@ -361,9 +361,9 @@ def test_listed_scenarios_have_no_generator(tmp_path: Path) -> None:
         fresh(load(made), 10, 1)
 
 
-def test_a_trend_in_the_history_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("growth", "told"), [(1.1, ["the history moves by +10 % a week"]), (1.0, [])])
+def test_a_trend_in_the_history_is_told(growth: float, told: list[str], tmp_path: Path) -> None:
     """A tenth more every week, five weeks long, and five alike: what grew is chance to the futures."""
-    for growth, told in ((1.1, ["the history moves by +10 % a week"]), (1.0, [])):
-        record(tmp_path, lambda i, growth=growth: 1000 * growth ** (i // 168), 5 * 168)  # type: ignore[misc]
-        notes = drawn(asked(tmp_path)).notes
-        assert [note.split(":")[0] for note in notes if "moves by" in note] == told
+    record(tmp_path, lambda i: 1000 * growth ** (i // 168), 5 * 168)
+    notes = drawn(asked(tmp_path)).notes
+    assert [note.split(":")[0] for note in notes if "moves by" in note] == told
