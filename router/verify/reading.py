@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, TypeGuard, get_type_hints
 
 from router.verify.checks import Ledger
 from router.verify.rows import (
@@ -78,7 +78,7 @@ def read(plan: object, names: Names, ledger: Ledger) -> PlanRows:
     def number(key: str, null: bool = False) -> float | None:
         value = plan.get(key)
         if is_number(value):
-            return float(value)  # type: ignore[arg-type]
+            return float(value)
         if key in plan and not (null and value is None):
             ledger.fault(f"{key}: not a number:", repr(value))
         return None
@@ -195,7 +195,7 @@ def _reader(name: str, kind: str) -> Reader:
     return lambda value, names: None if value is None else plain(value, names)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 

@@ -27,7 +27,7 @@ ROUNDING_USD = 1e-6
 
 
 def number(value: object) -> float | None:
-    return float(value) if is_number(value) else None  # type: ignore[arg-type]
+    return float(value) if is_number(value) else None
 
 
 def listed(value: object) -> list[object]:
