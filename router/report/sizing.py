@@ -27,6 +27,8 @@ from router.report.words import count, hours, percent, proof, usd
 
 Row = Mapping[str, Any]
 UNPROVEN = 1e-3  # gap from which on an advice is only the best that was found
+ROUGH = "95 % confidence, about"  # of a tail of few futures
+UNTOLD = (None, None)
 CLOSE = 1e-5  # gap up to which searches behind alternatives and quotes need no word
 
 
@@ -118,11 +120,14 @@ def _reservations(sizing: Row) -> tuple[str, ...]:
         )
     told = []
     tail = f"the worst {percent(1.0 - fresh['cvar_level'])} of fresh futures"
-    for what, mine, name in (("fresh futures", "expected_usd", "mean_usd"), (tail, "cvar_usd", "cvar_usd")):
-        low, high = fresh["ci95_usd" if name == "mean_usd" else "cvar_ci95_usd"]
+    for what, mine, name, interval, sure in (
+        ("fresh futures", "expected_usd", "mean_usd", "ci95_usd", "95 % confidence"),
+        (tail, "cvar_usd", "cvar_usd", "cvar_ci95_usd", ROUGH),
+    ):
+        low, high = fresh.get(interval, UNTOLD)
         if low is not None and not low <= sizing[mine] <= high:
             side = "more" if low > sizing[mine] else "less"
-            text = f"{what} cost {side}: {usd(fresh[name])} USD, 95 % confidence {usd(low)} to {usd(high)}"
+            text = f"{what} cost {side}: {usd(fresh[name])} USD, {sure} {usd(low)} to {usd(high)}"
             told.append(text[0].upper() + text[1:])
     return tuple(told)
 
@@ -232,11 +237,11 @@ def _fresh(sizing: Row) -> Table:
         ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),
     ]
     level = percent(found["cvar_level"])
-    low, high = found["cvar_ci95_usd"]
+    low, high = found.get("cvar_ci95_usd", UNTOLD)
     if found["failed"]:
         rows.append((f"CVaR at {level}", "–", "not known: some futures have no plan"))
     else:
-        sure = "" if low is None else f"95 % confidence, about: {usd(low)} to {usd(high)}"
+        sure = "" if low is None else f"{ROUGH}: {usd(low)} to {usd(high)}"
         rows.append((f"CVaR at {level}", usd(found["cvar_usd"]), sure))
         if low is not None:
             inside = "inside" if low <= sizing["cvar_usd"] <= high else "outside"
