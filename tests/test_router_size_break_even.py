@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from problem_factory import api, gpu, hourly, monthly, problem
 from sizing_factory import MONTH, M, contract, near, section, sized
 
@@ -32,6 +33,21 @@ def test_energy_is_owed_by_what_is_held_used_or_not() -> None:
         data = problem(hourly(tokens_m * M), offers, periods=4, policy={"energy_usd_per_kwh": 0.1})
         quote = quote_of(data, "own")
         assert (quote["break_even_use"], quote["verdict"]) == (near(0.75), verdict)
+
+
+@pytest.mark.parametrize(("resize", "part"), [("period", 6 / 13), ("horizon", 7 / 15)])
+def test_a_commitment_served_by_instances(resize: str, part: float) -> None:
+    """6 owed for 10 M, against 1.50 per M less 0.20 by the hour: 6 / 1.3 M. With 1 for the 5 M ahead: 7 / 1.5 M."""
+    rules = {"usd_per_h": 0.2 / MONTH, "integral": False, "resize": resize}
+    served = {"tokens_per_s": M / MONTH / 3600, "prompt_usd_per_m": 0.6, "completion_usd_per_m": 0.6}
+    deal = {
+        "name": "deal",
+        "models": {"m": served},
+        "instances": rules,
+        "commitment": {"min_tokens_per_month": 10 * M},
+    }
+    data = problem(monthly(5 * M), [api("on-demand", 1.5), deal], period_h=MONTH)
+    assert quote_of(data, "deal")["break_even_use"] == near(part)
 
 
 def test_a_rival_to_be_signed_is_no_place_to_go_as_you_use() -> None:

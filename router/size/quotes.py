@@ -30,7 +30,7 @@ from router.size.alternatives import Weighed
 from router.size.cluster import spread
 from router.size.signed import in_hand, quoted
 from router.size.study import Best, Study, only, priced, without
-from router.size.use import Use, bill_of, elsewhere_usd, use_of
+from router.size.use import Use, bill_of, priced_elsewhere, use_of
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
@@ -124,7 +124,7 @@ class _Task:
         )
 
     def _elsewhere_usd(self, has: Best, losing: Best | None) -> float | None:
-        found = elsewhere_usd(self.study, self.inst, has, self.offer)
+        found = priced_elsewhere(self.study, self.inst, has, self.offer)
         return losing.expected_usd if found is None and losing is not None else found
 
     def _losing(self) -> Best | None:

@@ -42,7 +42,7 @@ def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
     return _of_fee(has, elsewhere_usd, offer)
 
 
-def elsewhere_usd(study: Study, inst: Instance, has: Best, offer: int) -> float | None:
+def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> float | None:
     """Expected cost of a plan without one of its offers, all else signed as it is; None where that cannot serve."""
     decision, fleets = has.decision, inst.fleets
     ours = inst.contracts.offer[inst.contracts.start_contract] == offer
@@ -82,14 +82,19 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     rate = fsum(has.weight(row.scenario) * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
     volume = {row.month: _own(row)[1] for row in rows}  # the same in every scenario
     committed = fsum(float(share[k]) * each for k, each in volume.items())
-    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name))
+    # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
+    running, energy = _lines_usd(has, name, "instances", "starts"), _lines_usd(has, name, "energy")
+    ahead = any((one.offer, one.kind) == (name, "instances") for one in has.signs)
+    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
     if avoided is None or avoided <= 0 or tokens <= 0:
         return Use(used / committed)
     bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
     owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
-    owed += _lines_usd(has, name, "fee")
+    owed += _lines_usd(has, name, "fee") + (running + energy if ahead else 0.0)
     if inst.policy.charge_in_full:
-        later = fsum(one.beyond_horizon_usd for one in has.signs if one.offer == name)
+        later = fsum(
+            one.beyond_horizon_usd for one in has.signs if (one.offer, one.kind) == (name, "contract")
+        )
         owed += later * float(inst.time.weight[-1])
     break_even = owed / (avoided / tokens * bought) if bought > 0 else None
     months = fsum(float(share[k]) for k in volume)
