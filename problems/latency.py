@@ -12,8 +12,8 @@
 
 cap is convex in n: large pools are used better. With slope = cap[n+1] − cap[n] and intercept = cap[n] − slope · n ≤ 0
 the line touches it at n and n + 1 and lies below it everywhere else, so what it allows keeps the promise; before n is
-known, the steepest ray from the origin lies above it, so that its optimum is a bound. See `problems.core.waiting`; for
-m and h, and for loads weighed by what their bursts take of the capacity, `problems.core.frontier`.
+known, the steepest ray from the origin lies above it, so that its optimum is a bound. See `problems.physics.waiting`;
+for m and h, and for loads weighed by what their bursts take of the capacity, `problems.physics.frontier`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import numpy as np
 from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
-from problems.core.frontier import all_cuts
 from problems.core.instance import Floats, Ints
 from problems.core.view import View
-from problems.core.waiting import minds
+from problems.physics.frontier import all_cuts
+from problems.physics.waiting import minds
 
 NAME = "latency"
 

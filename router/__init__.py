@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from router.api import compare, solve, verify_plan
-    from router.catalogue import load_problem
     from router.comparison import Comparison
     from router.errors import InputError, RouterError
-    from router.plan import Plan
+    from router.loading.catalogue import load_problem
+    from router.plan.document import Plan
     from router.schema import Problem
-    from router.verify import Verification
+    from router.verification import Verification
     from solvers import SolveOptions
 
 __all__ = [
@@ -38,13 +38,13 @@ __all__ = [
 _HOME = {
     "Comparison": "router.comparison",
     "InputError": "router.errors",
-    "Plan": "router.plan",
+    "Plan": "router.plan.document",
     "Problem": "router.schema",
     "RouterError": "router.errors",
     "SolveOptions": "solvers",
-    "Verification": "router.verify",
+    "Verification": "router.verification",
     "compare": "router.api",
-    "load_problem": "router.catalogue",
+    "load_problem": "router.loading.catalogue",
     "solve": "router.api",
     "verify_plan": "router.api",
 }

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from problems.core.encode import Encoded, encode
-from router.catalogue import load_problem
 from router.errors import InputError, Issue
-from router.insurance import with_insurance
+from router.loading.catalogue import load_problem
 from router.normalise import normalise
-from router.optimise import optimise
-from router.plan import Plan
-from router.publish import publish
+from router.plan.document import Plan
+from router.planning.insurance import with_insurance
+from router.planning.optimise import optimise
+from router.planning.publish import publish
 from router.scenarios import drawn
 from router.schema import Generated, Problem
-from router.verify import Verification, verify
+from router.verification import Verification, verify
 from solvers import SolveOptions
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from problems.core.admissible import REASONS
 from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH
 from router.api import DEFAULT_SOLVER, encode_problem, load, scenario_of, with_offers
-from router.decode import refused_rows
 from router.errors import Infeasible, NoPlanInTime
-from router.optimise import optimise
-from router.plan import Plan
-from router.publish import publish
+from router.plan.document import Plan
+from router.planning.decode import refused_rows
+from router.planning.optimise import optimise
+from router.planning.publish import publish
 from router.schema import Policy, Problem, Routing, Workload
 from solvers import SolveOptions
 

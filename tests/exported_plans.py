@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.catalogue import load_text, problem_sha256
-from router.plan import CostLine, InstanceRow, Plan, RouteRow, UnservedRow
+from router.loading.catalogue import load_text, problem_sha256
+from router.plan.document import CostLine, InstanceRow, Plan, RouteRow, UnservedRow
 from router.schema import Problem
 
 Key = tuple[str, str, str]  # workload, offer, model

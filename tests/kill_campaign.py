@@ -20,18 +20,18 @@ from multiprocessing.connection import Connection
 from reoptimise_cases import SEARCH, api, problem
 from sqlalchemy import select
 
-from router.reoptimise import Result, reoptimise
+from router.reoptimisation.run import Result, reoptimise
 from router.store import Store
 from router.store.database import transaction
 from router.store.tables import leases
-from router.verify import verify
+from router.verification import verify
 
 NAME = "kill campaign"
 GOING = ("a", "b")
 PRELOAD = [
     "highspy",
     "psycopg",
-    "router.reoptimise",
+    "router.reoptimisation.run",
     "router.store",
     "solvers.highs",
     "sqlalchemy.dialects.sqlite",

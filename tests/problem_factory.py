@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from router.api import solve
-from router.catalogue import load_text
-from router.plan import Plan
+from router.loading.catalogue import load_text
+from router.plan.document import Plan
 from router.schema import Problem
 from solvers import SolveOptions
 

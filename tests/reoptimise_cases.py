@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
-from router.catalogue import load_text
-from router.reoptimise import Result, Search, reoptimise
+from router.loading.catalogue import load_text
+from router.reoptimisation.run import Result, Search, reoptimise
 from router.schema import Problem
 from router.store import Store
 from solvers import SolveOptions

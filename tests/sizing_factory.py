@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from problem_factory import Data, api, gpu, load, monthly, problem
 
-from router.plan import Plan
-from router.size import SizeOptions, size
+from router.plan.document import Plan
+from router.sizing import SizeOptions, size
 
 MONTH = 730.0
 M = 1e6

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.plan import CostLine, Plan, RouteRow
+from router.plan.document import CostLine, Plan, RouteRow
 
 POSTGRES = os.environ.get("ROUTER_TEST_POSTGRES_URL")
 """postgresql://user@host/database of a server that the tests may write to."""

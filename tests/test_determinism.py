@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router import api
-from router.catalogue import load_text
+from router.loading.catalogue import load_text
 
 EXAMPLES = Path(api.__file__).parent / "examples"
 

@@ -9,7 +9,7 @@ from pytest import approx
 from reoptimise_cases import api, gpu, lines, problem, run, shares
 
 from router.errors import Infeasible
-from router.verify import verify
+from router.verification import verify
 
 
 def test_a_saving_below_the_cost_of_moving_is_left_alone(tmp_path):

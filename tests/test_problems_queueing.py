@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from problems.core.instance import PERCENTILES
-from problems.core.queueing import erlang_c, largest_load, waits_s
-from problems.core.waiting import Mix
+from problems.physics.queueing import erlang_c, largest_load, waits_s
+from problems.physics.waiting import Mix
 
 MEAN, P50, P90, P95, P99 = range(5)
 

@@ -12,7 +12,7 @@ from reference_answers import ANSWERS, CASE_FILES, DEDICATED, GPT, H100, ON_DEMA
 
 import router
 from router import api
-from router.catalogue import load_problem
+from router.loading.catalogue import load_problem
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 SOLVERS = ("highs", "pulp:COIN_CMD")

@@ -13,7 +13,7 @@ from reference_sizing import futures_of, measures, risk_of
 from sizing_factory import contract
 
 from router.errors import Infeasible
-from router.size import SizeOptions, size
+from router.sizing import SizeOptions, size
 from solvers import SolveOptions
 
 TOLERANCE = 1e-6

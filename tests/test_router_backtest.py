@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reoptimise_cases import api, gpu, problem
 
-from router.backtest import Backtest, Settings, backtest
-from router.backtest.step import Search
+from router.backtesting import Backtest, Settings, backtest
+from router.backtesting.step import Search
 from router.errors import InputError
 from router.schema import Problem
-from router.verify import verify
+from router.verification import verify
 from solvers import SolveOptions
 
 SEARCH = Search("highs", SolveOptions(time_limit_s=60.0, threads=1, seed=0))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from router import yaml_source
-from router.catalogue import input_issue, load_problem, load_text
 from router.errors import InputError, Issue
+from router.loading import yaml_source
+from router.loading.catalogue import input_issue, load_problem, load_text
 
 MODELS = "schema: router/1\nmodels: {m: {}}\n"
 WORKLOADS = """workloads:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from schema_texts import changed
 
-from router.catalogue import load_problem, load_text, problem_sha256
+from router.loading.catalogue import load_problem, load_text, problem_sha256
 from router.schema import Problem
 
 TEXT = """schema: router/1

@@ -14,7 +14,7 @@ import pytest
 
 import router
 from router import cli
-from router.report.words import STOP
+from router.reports.words import STOP
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 QUICKSTART = str(EXAMPLES / "quickstart.yaml")
@@ -333,7 +333,7 @@ def test_an_unwritable_output_is_told_before_any_work(
     target = unwritable(tmp_path)[case]
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setattr(
-        "router.optimise.optimise", lambda *_: pytest.fail("solved before the output was checked")
+        "router.planning.optimise.optimise", lambda *_: pytest.fail("solved before the output was checked")
     )
     for command in (["solve", problem], ["export", "lp", problem]):
         run = Run(capsys, *command, "-o", target)
@@ -417,7 +417,7 @@ def test_a_limit_that_leaves_no_plan_ends_with_4(
 ) -> None:
     from solvers import Solution, Stop
 
-    monkeypatch.setattr("router.optimise.solve_program", lambda *_: Solution(Stop.TIME_LIMIT))
+    monkeypatch.setattr("router.planning.optimise.solve_program", lambda *_: Solution(Stop.TIME_LIMIT))
     run = Run(capsys, "solve", QUICKSTART)
     assert run.code == 4
     assert "--time-limit" in run.err
@@ -428,17 +428,17 @@ def test_a_solver_that_breaks_off_ends_with_5(
 ) -> None:
     from solvers import Solution, Stop
 
-    monkeypatch.setattr("router.optimise.solve_program", lambda *_: Solution(Stop.ERROR))
+    monkeypatch.setattr("router.planning.optimise.solve_program", lambda *_: Solution(Stop.ERROR))
     assert Run(capsys, "solve", QUICKSTART).code == 5
 
 
 def test_a_plan_that_fails_its_own_check_ends_with_6_and_is_not_written(
     problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from router.verify import Check, Verification
+    from router.verification import Check, Verification
 
     broken = Verification(False, (Check("demand", False, "chat is not served", 1.0),), 0.0)
-    monkeypatch.setattr("router.publish.verify", lambda *_: broken)
+    monkeypatch.setattr("router.planning.publish.verify", lambda *_: broken)
     out = tmp_path / "plan.json"
     run = Run(capsys, "solve", problem, "-o", out)
     assert run.code == 6
@@ -452,7 +452,7 @@ def test_our_own_bug_ends_with_1_and_a_traceback_only_if_asked(
     def broken(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("router.publish.decode", broken)
+    monkeypatch.setattr("router.planning.publish.decode", broken)
     quiet, loud = Run(capsys, "solve", problem), Run(capsys, "solve", problem, "-v")
     assert quiet.code == loud.code == 1
     assert "surprise" in quiet.err
@@ -466,7 +466,7 @@ def test_ctrl_c_ends_cleanly(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("router.publish.decode", stopped)
+    monkeypatch.setattr("router.planning.publish.decode", stopped)
     out = tmp_path / "plan.json"
     run = Run(capsys, "solve", problem, "-o", out)
     assert run.code == 130
@@ -480,7 +480,7 @@ def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
     """The solver hands over its incumbent when it is interrupted: a plan like any other, with what is proven of it."""
     from dataclasses import replace
 
-    from router import optimise
+    from router.planning import optimise
     from solvers import Stop
 
     solve = optimise.solve_program

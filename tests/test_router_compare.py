@@ -8,9 +8,9 @@ import pytest
 
 import router
 from router import api
-from router.catalogue import load_text
 from router.comparison import Comparison, OfferRow
 from router.errors import InputError
+from router.loading.catalogue import load_text
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 

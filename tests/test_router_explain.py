@@ -7,9 +7,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from router.catalogue import load_text
 from router.cli import cli
-from router.explain import explain
+from router.explaining import explain
+from router.loading.catalogue import load_text
 
 PEAK = """
 schema: router/1
@@ -49,8 +49,8 @@ def test_the_least_repairs_of_a_quota_and_of_the_demand():
 
 def test_every_part_of_a_minimal_conflict_can_be_served_without_the_rest():
     """Leaving out any one promise of the conflict, and all outside it, must leave a feasible problem."""
-    from router.explain.conflict import Search, without_all
-    from router.explain.promises import promises
+    from router.explaining.conflict import Search, without_all
+    from router.explaining.promises import promises
     from router.normalise import normalise
     from solvers import SolveOptions
 

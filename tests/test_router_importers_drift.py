@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pytest import approx
 
-from router.catalogue import load_text
 from router.importers import Drift, drift
+from router.loading.catalogue import load_text
 from router.schema import Problem
 
 OLD = """

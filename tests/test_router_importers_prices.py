@@ -13,9 +13,9 @@ import pytest
 from pytest import approx
 
 from router import cli
-from router.catalogue import load_problem
 from router.errors import InputError
 from router.importers.prices import Listing, catalogue, genai, gpu_csv, litellm
+from router.loading.catalogue import load_problem
 from router.schema import Offer
 
 DATA = Path(__file__).parent / "data" / "prices"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from router import cli
-from router.catalogue import load_text
 from router.errors import InputError
 from router.importers.usage import Cut, Draft, MissingUsage, StaleUsage, cut, draft, read_usage
 from router.importers.usage.focus import multiplier
 from router.importers.usage.reading import Reading, Row
+from router.loading.catalogue import load_text
 from router.schema import Problem, Workload
 
 DATA = Path(__file__).parent / "data" / "usage"

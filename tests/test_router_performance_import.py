@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from router.catalogue import load_problem
 from router.cli import run
 from router.errors import InputError
 from router.importers.performance import Extract, Replica, extract, fragment, read_runs
+from router.loading.catalogue import load_problem
 from router.schema import Problem
 
 DATA = Path(__file__).parent / "data" / "performance"
@@ -392,7 +392,7 @@ def test_an_empty_model_entry_says_nothing_against_a_later_one(tmp_path: Path) -
 
 
 def test_the_command_offers_every_format_there_is() -> None:
-    from router.commands import import_performance
+    from router.commands.imports import performance as import_performance
     from router.importers import performance
 
     assert import_performance.FORMATS == performance.FORMATS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from router.api import solve
-from router.catalogue import load_text
-from router.plan import Plan
+from router.loading.catalogue import load_text
+from router.plan.document import Plan
 
 SOLVERS = ("highs", "pulp:COIN_CMD")
 

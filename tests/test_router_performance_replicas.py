@@ -9,7 +9,7 @@ import pytest
 
 import router
 from router.api import solve
-from router.catalogue import load_problem, load_text
+from router.loading.catalogue import load_problem, load_text
 from router.schema import Problem
 
 FILE = Path(router.__file__).parent / "examples" / "measured-replicas.yaml"

@@ -19,8 +19,8 @@ from pytest import approx
 
 from router import cli
 from router.api import verify_plan
-from router.report.plan import plan_report
-from router.verify.waiting import wait_s
+from router.reports.plan import plan_report
+from router.verification.waiting import wait_s
 
 M = 1e6
 CODE, CHAT = EXAMPLES / "azure-2023-code.csv", EXAMPLES / "azure-2023-conv.csv"

@@ -21,11 +21,11 @@ from stores import BACKENDS, store_url
 
 from router.cli import run as cli
 from router.errors import StaleDemand
-from router.freshness import check_fresh, starting
-from router.reoptimise import run_key
-from router.running import Alignment
+from router.reoptimisation.freshness import check_fresh, starting
+from router.reoptimisation.run import run_key
+from router.reoptimisation.running import Alignment
 from router.store import Store
-from router.verify import verify
+from router.verification import verify
 
 PROBLEM = """
 schema: router/1
@@ -124,7 +124,7 @@ def test_the_run_key_is_about_content():
 SLOW = """
 import sys, time
 from pathlib import Path
-import router.reoptimise as work
+import router.reoptimisation.run as work
 from router.cli import run
 plan_first = work._first
 def slowly(*given):
@@ -167,7 +167,7 @@ def test_runs_killed_at_random_moments(url):
 FULL = """
 import resource, signal, sys
 from router.cli import run
-import router.reoptimise, router.store
+import router.reoptimisation.run, router.store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is then an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 sys.exit(run(["reoptimise", "p.yaml", "--store", "sqlite:///plans.db"]))
@@ -229,7 +229,7 @@ def test_demand_that_is_missing_never_scales_down(folder, capsys):
 
 
 def test_demand_that_is_too_old_is_refused(folder):
-    from router.catalogue import load_problem
+    from router.loading.catalogue import load_problem
 
     made = load_problem(recorded_hours(folder, 4))
     check_fresh(made, max_age_s=3600)
@@ -343,7 +343,7 @@ def test_a_changed_plan_is_checked_alone(tmp_path):
 
 def test_figures_for_prometheus(folder):
     """Counters go on, and a run that fails leaves the plan's figures where they are."""
-    from router.metrics import read
+    from router.reoptimisation.metrics import read
 
     given = ["--store", "sqlite:///plans.db", "--metrics", "router.prom"]
     cli(["reoptimise", written(folder, 1.0, 2.0), *given])
@@ -420,7 +420,7 @@ def test_what_makes_no_sense_is_refused(folder):
 
 def test_the_best_found_in_time_is_put_in_force_with_its_gap(tmp_path, monkeypatch):
     """What stopped the search stands in the store."""
-    import router.optimise as module
+    import router.planning.optimise as module
     from solvers import Stop
 
     whole = module._once

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 import router
-from router import api, report
-from router.catalogue import load_text
-from router.plan import Plan
-from router.report import words
-from router.report.document import Report, Table, columns
+from router import api
+from router import reports as report
+from router.loading.catalogue import load_text
+from router.plan.document import Plan
+from router.reports import words
+from router.reports.document import Report, Table, columns
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 

@@ -14,8 +14,8 @@ import pytest
 from problem_factory import Data, api, by_period, hourly, load, problem
 from pytest import approx
 
-from router.catalogue import load_problem
 from router.errors import InputError
+from router.loading.catalogue import load_problem
 from router.normalise import normalise
 from router.scenarios import Drawn, drawn, fresh
 from router.scenarios.history import read_history

@@ -15,16 +15,16 @@ from problem_factory import Data, api, by_period, gpu, hourly, load, plan_of, pr
 from pytest import approx
 
 import router
-from router.catalogue import load_problem
-from router.decode import cvar
 from router.errors import InputError
-from router.plan import Plan
-from router.report import sizing_report, to_csv, to_text
+from router.loading.catalogue import load_problem
+from router.plan.document import Plan
+from router.planning.decode import cvar
+from router.reports import sizing_report, to_csv, to_text
 from router.scenarios import drawn, fresh
 from router.schema import Problem
-from router.size import SizeOptions, orders_of, size
-from router.size.sample import interval, tail_interval
-from router.verify import verify
+from router.sizing import SizeOptions, orders_of, size
+from router.sizing.sample import interval, tail_interval
+from router.verification import verify
 
 EXAMPLE = Path(router.__file__).parent / "examples" / "sizing-year.yaml"
 

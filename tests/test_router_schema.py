@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from schema_texts import DROP, changed, problem
 
-from router import numbers
-from router.numbers import parse_flag, parse_number, parse_whole
-from router.schema import Problem, field_table, json_schema
+from router.schema import Problem, field_table, json_schema, numbers
 from router.schema.describe import known_fields
 from router.schema.issues import issues_of
+from router.schema.numbers import parse_flag, parse_number, parse_whole
 
 O = "offers.0"
 

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import api
-from router.catalogue import load_text
 from router.cli import cli
 from router.errors import InputError
-from router.plan import Plan
-from router.simulate import simulate
-from router.simulate.arrivals import holding, renewal
-from router.simulate.confidence import Z, design_effect, mean, percentile, share
-from router.simulate.queue import waits
-from router.verify.waiting import erlang_c
+from router.loading.catalogue import load_text
+from router.plan.document import Plan
+from router.simulation import simulate
+from router.simulation.arrivals import holding, renewal
+from router.simulation.confidence import Z, design_effect, mean, percentile, share
+from router.simulation.queue import waits
+from router.verification.waiting import erlang_c
 
 # ---------------------------------------------------------------- the queue
 

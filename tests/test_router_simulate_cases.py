@@ -9,9 +9,9 @@ import pytest
 
 import router
 from router import api
-from router.catalogue import load_problem, load_text
-from router.plan import Plan
-from router.simulate import SimulationReport, simulate
+from router.loading.catalogue import load_problem, load_text
+from router.plan.document import Plan
+from router.simulation import SimulationReport, simulate
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 LIVE, JOB = "case-12-real-time.yaml", "case-13-batch-job.yaml"

@@ -13,12 +13,12 @@ from sizing_factory import MONTH, M, contract, futures, near, section, signed, s
 
 from router.errors import Infeasible
 from router.normalise import normalise
-from router.report import sizing_report
-from router.size import SizeOptions, orders_of, size
-from router.size.first_stage import decide
-from router.size.signed import quoted
-from router.size.study import without
-from router.verify import verify
+from router.reports import sizing_report
+from router.sizing import SizeOptions, orders_of, size
+from router.sizing.first_stage import decide
+from router.sizing.signed import quoted
+from router.sizing.study import without
+from router.verification import verify
 from solvers import SolveOptions, Stop
 
 METHODS = pytest.mark.parametrize("method", ["program", "cuts"])
@@ -534,7 +534,7 @@ def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
     right = decide(inst, "highs", SolveOptions())
     nothing = decide(without(inst, quoted(inst)), "highs", SolveOptions())
     poor = replace(nothing, bound_usd=right.bound_usd, stop=Stop.TIME_LIMIT)
-    monkeypatch.setattr("router.size.run.decide", lambda *_, **__: poor)
+    monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: poor)
     for how in ({"measures": True}, {"alternatives": 3}):
         plan = sized(data, **how)
         assert signed(plan) == {"reserved": 10.0}
@@ -547,7 +547,7 @@ def test_a_bound_that_a_better_plan_refutes_is_given_up(monkeypatch: pytest.Monk
     data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
     inst = normalise(load(data))
     wrong = decide(without(inst, quoted(inst)), "highs", SolveOptions())
-    monkeypatch.setattr("router.size.run.decide", lambda *_, **__: wrong)
+    monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: wrong)
     plan = sized(data, measures=True)
     assert plan.cost_usd == near(79.2)
     assert (plan.bound_usd, plan.gap, plan.stop) == (0.0, 1.0, "unknown")
@@ -689,7 +689,7 @@ def test_verify_checks_a_sized_plan_scenario_by_scenario() -> None:
 
 
 def test_large_problems_are_asked_less_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.size.options.QUICK", 1)
+    monkeypatch.setattr("router.sizing.options.QUICK", 1)
     plain = size(load(article(5)), how=SizeOptions(measures=False))
     assert "quotes" not in section(plain)
     asked = size(load(article(5)), how=SizeOptions(measures=False, questions=True, alternatives=2))
@@ -704,7 +704,7 @@ def test_a_better_amount_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch
     data = problem(monthly(M), [volume, api("rest", 1.5)], period_h=MONTH, scenarios=futures(*stated))
     right = decide(normalise(load(data)), "highs", SolveOptions())
     poor = replace(right, decision=replace(right.decision, committed=np.array([4 * M])), stop=Stop.TIME_LIMIT)
-    monkeypatch.setattr("router.size.run.decide", lambda *_, **__: poor)
+    monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: poor)
     plan = sized(data, alternatives=3)
     assert signed(plan) == {"volume": 6.0}
     assert (plan.cost_usd, plan.gap) == (near(5.7), near(0.0))

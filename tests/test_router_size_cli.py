@@ -13,9 +13,9 @@ import pytest
 
 import router
 from router import cli
-from router.optimise import Found, optimise
-from router.plan import Plan
-from router.report import sizing_report, to_markdown, to_text
+from router.plan.document import Plan
+from router.planning.optimise import Found, optimise
+from router.reports import sizing_report, to_markdown, to_text
 from solvers import Stop
 
 QUOTE = str(Path(router.__file__).parent / "examples" / "sizing-quote.yaml")
@@ -186,7 +186,7 @@ def test_ctrl_c_in_one_search_ends_the_study(
         found = optimise(*args, **rest)
         return replace(found, stop=Stop.INTERRUPTED) if calls == 9 else found
 
-    monkeypatch.setattr("router.size.search.optimise", interrupted)
+    monkeypatch.setattr("router.sizing.search.optimise", interrupted)
     plan = tmp_path / "plan.json"
     assert cli.run(["size", QUOTE, "--method", method, "-o", str(plan)]) == 130
     out, err = capsys.readouterr()

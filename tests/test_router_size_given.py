@@ -9,7 +9,7 @@ from problem_factory import api, gpu, hourly, monthly, problem
 from sizing_factory import MONTH, M, contract, futures, near, section, sized
 
 from router.errors import InputError
-from router.size import orders_of
+from router.sizing import orders_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from problem_factory import Data, load, plan_of
 from sizing_factory import near, random_sizing, section, sized
 
-from router.size import SizeOptions, size
+from router.sizing import SizeOptions, size
 from solvers import SolveOptions
 
 problems = st.randoms(use_true_random=False).map(random_sizing)
@@ -126,7 +126,7 @@ def times(data: Data, offer: str, factor: float) -> Data:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_evaluating_the_plan_itself_costs_what_it_costs(seed: int, tmp_path: Any) -> None:
-    from router.size import orders_of
+    from router.sizing import orders_of
 
     data = random_sizing(Random(seed))
     plan = sized(data)

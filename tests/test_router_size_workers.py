@@ -17,9 +17,9 @@ from sizing_factory import random_sizing, section, sized
 from worker_accidents import AlwaysDies, DiesOnce
 
 from router.errors import InputError, NoPlanInTime
-from router.plan import Plan
-from router.size import SizeOptions, size
-from router.size.cluster import cluster, spread
+from router.plan.document import Plan
+from router.sizing import SizeOptions, size
+from router.sizing.cluster import cluster, spread
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -48,7 +48,7 @@ def accidents(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
         return spread(DiesOnce(work, str(marker), os.getpid()), tasks, workers)
 
     for module in ("outcomes", "first_stage"):
-        monkeypatch.setattr(f"router.size.{module}.spread", risky)
+        monkeypatch.setattr(f"router.sizing.{module}.spread", risky)
 
 
 @pytest.mark.parametrize("method", ["program", "cuts"])
@@ -98,7 +98,7 @@ def test_a_backend_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatc
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("router.size.cluster.import_module", missing)
+    monkeypatch.setattr("router.sizing.cluster.import_module", missing)
     with pytest.raises(InputError, match=r"llm-inference-planner\[ray\]"), cluster("ray", 2):
         pass
     with pytest.raises(InputError, match="must be one of"), cluster("spark", 2):

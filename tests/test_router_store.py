@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from stores import BACKENDS, small_plan, store_url
 
 from router.errors import InputError, LockHeld
-from router.plan import Plan
+from router.plan.document import Plan
 from router.store import Lease, Outcome, Store
 from router.store.database import StoreFailed, engine_of, transaction
 from router.store.lease import is_gone, own_token

@@ -387,7 +387,7 @@ def test_a_plan_of_another_trace_is_not_verified(tmp_path: Path):
 @pytest.mark.parametrize("name", ["servegen-day", "azure-2023"])
 def test_the_shipped_traces_load(name: str):
     """Every workload of the examples has recorded demand."""
-    from router.catalogue import load_problem
+    from router.loading.catalogue import load_problem
 
     found = recorded(load_problem(EXAMPLES / f"{name}.yaml")).problem
     assert all(sum(load.demand.requests_by_period or ()) > 0 for load in found.workloads)

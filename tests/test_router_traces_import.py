@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from trace_cases import DATA, EXAMPLES, SHARED
 
-from router.catalogue import load_problem
-from router.commands.import_trace import import_trace
+from router.commands.imports.trace import import_trace
 from router.errors import InputError
+from router.loading.catalogue import load_problem
 from router.schema import Problem
 from router.traces.classes import Size, explained, found_classes, grid_classes
 from router.traces.forecast import forecast, last_day_error, season

@@ -1,4 +1,4 @@
-"""`router.verify` on a plan priced by hand, and on the same plan with each promise broken in turn."""
+"""`router.verification` on a plan priced by hand, and on the same plan with each promise broken in turn."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows
 
-import router.verify
-from router.catalogue import load_text
-from router.verify import verify
+import router.verification
+from router.loading.catalogue import load_text
+from router.verification import verify
 
 PROBLEM = load_text(SHOP)
 
@@ -346,7 +346,7 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
 
     Generated futures are what the generator draws, so it is called again: part of what a problem file means.
     """
-    folder = Path(router.verify.__file__).parent
+    folder = Path(router.verification.__file__).parent
     imported = set()
     for file in folder.glob("*.py"):
         names = set()
@@ -357,11 +357,13 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
                 names.add(node.module or "")
         imported |= names - ({"scipy.optimize", "scipy.sparse"} if file.name == "survival.py" else set())
     assert not {name for name in imported if name.split(".")[0] in ("problems", "solvers", "numpy", "scipy")}
-    ours = {name for name in imported if name.startswith("router") and not name.startswith("router.verify")}
+    ours = {
+        name for name in imported if name.startswith("router") and not name.startswith("router.verification")
+    }
     assert ours == {
         "router.schema",
         "router.schema.trace_columns",
-        "router.fingerprint",
+        "router.loading.fingerprint",
         "router.errors",
         "router.scenarios",
     }

@@ -1,4 +1,4 @@
-"""`router.verify` on contracts, tiers, terms, scenarios and risk: every bill worked out by hand."""
+"""`router.verification` on contracts, tiers, terms, scenarios and risk: every bill worked out by hand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from test_router_verify_plans import line, plan_for, route
 
-from router.catalogue import load_text
-from router.verify import verify
-from router.verify.summary import cvar
+from router.loading.catalogue import load_text
+from router.verification import verify
+from router.verification.summary import cvar
 
 ONE = """
 schema: router/1

@@ -1,14 +1,14 @@
-"""Admissibility as `router.verify` judges it: each code by hand, and what is unknown."""
+"""Admissibility as `router.verification` judges it: each code by hand, and what is unknown."""
 
 from __future__ import annotations
 
 import pytest
 
-from router.catalogue import load_text
-from router.verify.case import CERTAIN, Case
-from router.verify.eligibility import CODES, judge
-from router.verify.rates import seconds
-from router.verify.work import unit_of
+from router.loading.catalogue import load_text
+from router.verification.case import CERTAIN, Case
+from router.verification.eligibility import CODES, judge
+from router.verification.rates import seconds
+from router.verification.work import unit_of
 
 TEXT = """
 schema: router/1

@@ -1,4 +1,4 @@
-"""Plans written by hand, and what the tests of `router.verify` share to write them."""
+"""Plans written by hand, and what the tests of `router.verification` share to write them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import copy
 import math
 from typing import Any
 
-from router.fingerprint import problem_sha256
+from router.loading.fingerprint import problem_sha256
 from router.schema import Problem
-from router.verify.case import Case, futures_of
-from router.verify.eligibility import judge
+from router.verification.case import Case, futures_of
+from router.verification.eligibility import judge
 
 SHOP = """
 schema: router/1

@@ -18,10 +18,10 @@ from sizing_factory import M, contract, futures
 from test_router_verify import JUNK, places
 
 import router
-from router.catalogue import load_problem
+from router.loading.catalogue import load_problem
 from router.schema import Problem
-from router.size import SizeOptions, orders_of, size
-from router.verify import verify
+from router.sizing import SizeOptions, orders_of, size
+from router.verification import verify
 
 QUOTE = Path(router.__file__).parent / "examples" / "sizing-quote.yaml"
 Section = dict[str, Any]

@@ -1,4 +1,4 @@
-"""`router.verify` over several periods: windows, deferral, starts, boots, purchases."""
+"""`router.verification` over several periods: windows, deferral, starts, boots, purchases."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from test_router_verify_plans import instances, line, plan_for, route
 
-from router.catalogue import load_text
-from router.verify import verify
-from router.verify.case import CERTAIN, Case
-from router.verify.cells import cells_of
+from router.loading.catalogue import load_text
+from router.verification import verify
+from router.verification.case import CERTAIN, Case
+from router.verification.cells import cells_of
 
 HEAD = "schema: router/1\nmodels: {m: {}}\n"
 

@@ -1,4 +1,4 @@
-"""Waiting and loss of a provider, as `router.verify` judges them: by hand, against the planner, and on broken plans."""
+"""Waiting and loss of a provider, as `verify` judges them: by hand, against the planner, and on broken plans."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from problems.core import queueing
 from problems.core.instance import PERCENTILES
+from problems.physics import queueing
 from router import api
-from router.catalogue import load_text
-from router.verify import verify
-from router.verify.waiting import Use, erlang_c, queues, wait_s
+from router.loading.catalogue import load_text
+from router.verification import verify
+from router.verification.waiting import Use, erlang_c, queues, wait_s
 
 CHAT = """
 schema: router/1

@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 from sizing_factory import MONTH, M, contract, near, section, signed, sized
 
 from router import cli
-from router.size import SizeOptions, size
+from router.sizing import SizeOptions, size
 
 LANDS = Path(__file__).parent / "instances" / "textbook-lands.yaml"
 CAPACITY_USD = np.array([10.0, 7.0, 16.0, 6.0])

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import router
-from router.catalogue import load_problem
+from router.loading.catalogue import load_problem
 from router.schema import Problem, Workload
 from router.traces import recorded
-from router.verify.checks import Ledger
-from router.verify.traces import with_records
+from router.verification.checks import Ledger
+from router.verification.traces import with_records
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 DATA = Path(__file__).parent / "data" / "traces"

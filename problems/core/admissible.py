@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.instance import NONE, Bools, Floats, Instance, Ints, Table
-from problems.core.operating_point import Service, services, wait_budget
+from problems.physics.operating_point import Service, services, wait_budget
 
 REASONS = (
     "model_not_offered",

@@ -16,7 +16,7 @@ from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, Waits, count_columns, pool_label, purchases
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Floats, Instance, Ints
 from problems.core.view import View
-from problems.core.waiting import Capacity
+from problems.physics.waiting import Capacity
 
 FIRST_STAGE = 0
 

@@ -9,7 +9,7 @@ import numpy as np
 from problems.core.blocks import ColumnSpace
 from problems.core.instance import NONE, Bools, Floats, Instance, Ints
 from problems.core.view import View
-from problems.core.waiting import serving_need, waiting_pools
+from problems.physics.waiting import serving_need, waiting_pools
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from problems.core.blocks import ColumnSpace, Rows, RowSpace
 from problems.core.columns import Columns, FirstStage
 from problems.core.instance import Floats, Instance, Ints
 from problems.core.view import View, views
-from problems.core.waiting import Tightening, capacity_of
+from problems.physics.waiting import Tightening, capacity_of
 from solvers import Blocks, LinearProgram
 
 Family = Callable[[View, Columns], Rows]

@@ -79,14 +79,14 @@ def backtest(
     if picture is not None and not picture.endswith(PICTURES):
         raise click.UsageError(f"--picture: {picture} must end in {' or '.join(PICTURES)}")
     from router import api
-    from router.backtest import Settings
-    from router.backtest import backtest as replayed
-    from router.backtest.record import with_trace
-    from router.backtest.step import Search
+    from router.backtesting import Settings
+    from router.backtesting import backtest as replayed
+    from router.backtesting.record import with_trace
+    from router.backtesting.step import Search
     from router.output import check_writable, write_text
-    from router.plan import to_json
-    from router.report.backtest import backtest_report, to_html
-    from router.report.backtest_picture import to_svg
+    from router.plan.document import to_json
+    from router.reports.backtest import backtest_report, to_html
+    from router.reports.backtest_picture import to_svg
 
     for path in (output, picture):
         if path is not None:

@@ -31,8 +31,8 @@ def explain(file: str | None, scenario: str | None, machine: bool, verbose: bool
     """
     file, search = problem_file(file), search_from(**given)
     from router.errors import Infeasible
-    from router.explain import explain as run
-    from router.report.explanation import explanation_report
+    from router.explaining import explain as run
+    from router.reports.explanation import explanation_report
 
     with progress("explaining"):
         found = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)

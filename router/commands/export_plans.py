@@ -13,7 +13,7 @@ from router.commands.terminal import remark, say
 
 if TYPE_CHECKING:
     from router.exporters import Exported, Targets
-    from router.plan import Plan
+    from router.plan.document import Plan
     from router.schema import Problem
 
 plan_argument = click.argument("plan", metavar="PLAN")
@@ -175,7 +175,7 @@ def keda(
     After the horizon the last counts are held: a plan that is not renewed scales nothing down.
     """
     from router import exporters
-    from router.catalogue import load_problem
+    from router.loading.catalogue import load_problem
 
     made, asked = _read(plan, None)[0], load_problem(problem)
     names = _targets(targets, made, asked)
@@ -228,9 +228,9 @@ COMMANDS = (litellm, gateway, keda, tfvars, csv_)
 
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     """The plan, and its problem where one is named. Raises InputError."""
-    from router.catalogue import load_problem
     from router.exporters.exported import belongs
-    from router.plan_file import read_plan
+    from router.loading.catalogue import load_problem
+    from router.plan.file import read_plan
 
     made = read_plan(plan)
     if not made.ok:

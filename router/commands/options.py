@@ -116,7 +116,7 @@ def problem_file(file: str | None) -> str:
             f"which problem? Name a file, or begin with one that is shipped:\n\n  {EXAMPLE}\n"
         )
     if _is_missing(file):
-        from router.shipped import listed
+        from router.loading.shipped import listed
 
         name = file.removesuffix(".yaml")
         if name in (example.name for example in listed()):

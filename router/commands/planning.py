@@ -40,11 +40,11 @@ def solve(
     from dataclasses import replace
 
     from router import api
-    from router.insurance import with_insurance
-    from router.optimise import optimise
     from router.output import check_writable, write_text
-    from router.publish import publish
-    from router.report import plan_report
+    from router.planning.insurance import with_insurance
+    from router.planning.optimise import optimise
+    from router.planning.publish import publish
+    from router.reports import plan_report
 
     if output is not None:
         check_writable(output)
@@ -91,8 +91,8 @@ def compare(
     file, search = problem_file(file), search_from(**given)
     from router.comparison import compare as side_by_side
     from router.output import check_writable, write_text
-    from router.plan import to_json
-    from router.report import comparison_report
+    from router.plan.document import to_json
+    from router.reports import comparison_report
 
     if output is not None:
         check_writable(output)

@@ -10,7 +10,7 @@ from router.commands.options import json_option, output_option, verbose_option
 from router.commands.terminal import progress, remark, say, say_json, say_report
 
 if TYPE_CHECKING:
-    from router.plan import Plan
+    from router.plan.document import Plan
 
 FORMATS = ("table", "markdown", "csv", "json")
 PROMISES_BROKEN = 6
@@ -27,9 +27,9 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
     """
     from router.api import load
-    from router.plan_file import read_json
-    from router.report import verification_report
-    from router.verify import verify as check
+    from router.plan.file import read_json
+    from router.reports import verification_report
+    from router.verification import verify as check
 
     problem, document = load(file), read_json(plan)
     with progress("checking"):
@@ -55,7 +55,7 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
 def report(plan: str, form: str, table: str | None, output: str | None, machine: bool, verbose: bool) -> None:
     """Show a plan that was written with `solve -o`: as tables, Markdown, CSV or JSON."""
     from router.output import check_writable, write_text
-    from router.plan_file import read_plan
+    from router.plan.file import read_plan
 
     if table is not None and form != "csv":
         raise click.UsageError("--table goes with --format csv")
@@ -63,7 +63,7 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
         check_writable(output)
     made = read_plan(plan)
     if form == "table" and output is None and not machine:
-        from router.report import report_of
+        from router.reports import report_of
 
         say_report(report_of(made))
         return
@@ -83,8 +83,8 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
 @verbose_option
 def diff(old: str, new: str, store: str | None, machine: bool, verbose: bool) -> None:
     """Show what changes from one plan to another: cost, shares, instances, contracts."""
-    from router.difference import difference
-    from router.report import difference_report
+    from router.plan.difference import difference
+    from router.reports import difference_report
 
     before, after = _plans((old, new), store)
     change = difference(before, after)
@@ -96,7 +96,7 @@ def diff(old: str, new: str, store: str | None, machine: bool, verbose: bool) ->
 
 def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
     """Plans by file, or by number where a store is named."""
-    from router.plan_file import read_plan
+    from router.plan.file import read_plan
 
     if store is None:
         return [read_plan(name) for name in names]
@@ -107,7 +107,7 @@ def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
 
 
 def _in_form(plan: Plan, form: str, table: str | None) -> str:
-    from router.report import report_of, tables_of, to_csv, to_markdown, to_text
+    from router.reports import report_of, tables_of, to_csv, to_markdown, to_text
 
     if form == "csv":
         known = tables_of(plan)

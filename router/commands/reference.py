@@ -16,7 +16,7 @@ def schema(output: str | None) -> None:
     In a problem file: # yaml-language-server: $schema=router.schema.json
     """
     from router.output import write_text
-    from router.plan import to_json
+    from router.plan.document import to_json
     from router.schema import json_schema
 
     text = to_json(json_schema())
@@ -31,8 +31,8 @@ def schema(output: str | None) -> None:
 @json_option
 def solvers(machine: bool) -> None:
     """List the solvers that --solver takes, and how to install those that are missing."""
-    from router.report import Report, Table
-    from router.report.document import columns
+    from router.reports import Report, Table
+    from router.reports.document import columns
     from solvers import available
 
     found = available()
@@ -75,9 +75,9 @@ def examples(context: click.Context) -> None:
 @json_option
 def list_(machine: bool = False) -> None:
     """List the shipped problem files."""
-    from router.report import Report, Table
-    from router.report.document import columns
-    from router.shipped import listed
+    from router.loading.shipped import listed
+    from router.reports import Report, Table
+    from router.reports.document import columns
 
     found = listed()
     if machine:
@@ -99,7 +99,7 @@ def list_(machine: bool = False) -> None:
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 def copy_(name: str, folder: str, force: bool) -> None:
     """Copy a shipped problem file, with what it includes, into DIR (default: here)."""
-    from router.shipped import copy
+    from router.loading.shipped import copy
 
     made = copy(name, folder, replace=force)
     say(str(made[0]))

@@ -22,9 +22,9 @@ from router.commands.terminal import progress, remark, say_json, say_report
 from router.errors import InputError, RouterError
 
 if TYPE_CHECKING:
-    from router.journal import Journal
-    from router.reoptimise import Result
-    from router.scheduled import Job
+    from router.reoptimisation.journal import Journal
+    from router.reoptimisation.run import Result
+    from router.reoptimisation.scheduled import Job
 
 CHANGED = 10
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -99,10 +99,10 @@ def reoptimise(
     file, chosen = problem_file(file), search_from(**given)
     if chosen.relax:
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
-    from router.journal import Journal
     from router.output import check_writable
-    from router.reoptimise import Search
-    from router.scheduled import Job, forever, once
+    from router.reoptimisation.journal import Journal
+    from router.reoptimisation.run import Search
+    from router.reoptimisation.scheduled import Job, forever, once
 
     for path in (output, metrics):
         if path is not None:
@@ -145,7 +145,7 @@ def _tell(told: Result | Exception, journal: Journal, machine: bool) -> None:
     if machine:
         say_json(_document(told))
     else:
-        from router.report import result_report
+        from router.reports import result_report
 
         say_report(result_report(told))
 

@@ -84,10 +84,10 @@ def simulate(
     from router.api import load
     from router.errors import InputError, Issue
     from router.output import check_writable, write_text
-    from router.plan import to_json
-    from router.plan_file import read_plan
-    from router.report.simulation import simulation_report
-    from router.simulate import simulate as replay
+    from router.plan.document import to_json
+    from router.plan.file import read_plan
+    from router.reports.simulation import simulation_report
+    from router.simulation import simulate as replay
 
     if problem is None:
         rule = "a plan does not hold the service rates of its offers: name the problem file it was made from"

@@ -103,9 +103,9 @@ def size(
     """
     file, search = problem_file(file), search_from(**given)
     from router.output import check_writable, write_text
-    from router.report import sizing_report
-    from router.size import SizeOptions, orders_of
-    from router.size import size as sized
+    from router.reports import sizing_report
+    from router.sizing import SizeOptions, orders_of
+    from router.sizing import size as sized
 
     if output is not None:
         check_writable(output)

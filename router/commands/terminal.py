@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from router.report import Report
+    from router.reports import Report
 
 PATIENCE_S = 2.0
 PIPE_WIDTH = 100  # columns where nobody says how wide the page is
@@ -31,14 +31,14 @@ def remark(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """A machine's answer: sorted keys, no NaN."""
-    from router.plan import to_json
+    from router.plan.document import to_json
 
     say(to_json(value))
 
 
 def say_report(report: Report) -> None:
     """A person's answer, as wide as the terminal, in colour where that is wanted."""
-    from router.report import to_text
+    from router.reports import to_text
 
     say(to_text(report, width=width(), colour=coloured()))
 

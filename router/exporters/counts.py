@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from router.exporters.exported import of_scenario
-from router.plan import Plan
+from router.plan.document import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from router.errors import InputError, Issue
-from router.fingerprint import problem_sha256
-from router.plan import Plan
+from router.loading.fingerprint import problem_sha256
+from router.plan.document import Plan
 from router.schema import Problem
 
 

@@ -18,7 +18,7 @@ from router.errors import InputError, Issue
 from router.exporters.exported import Exported, head, to_yaml
 from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets, distinct, kubernetes_name
-from router.plan import Plan
+from router.plan.document import Plan
 
 FORMS = ("gateway-api", "envoy")
 WEIGHTS = 100

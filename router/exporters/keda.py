@@ -23,7 +23,7 @@ from router.exporters.counts import Pool, pools
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.normalise.time import start_of, zone_of
-from router.plan import Plan
+from router.plan.document import Plan
 from router.schema import Problem
 
 REPEATS = {"never": None, "daily": 24.0, "weekly": 168.0}

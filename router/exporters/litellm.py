@@ -21,7 +21,7 @@ from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.litellm_models import Named, named
 from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets
-from router.plan import Plan
+from router.plan.document import Plan
 from router.schema import Offer, Problem, Workload
 
 WEIGHTS = 1000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from router.plan import Plan
-from router.report.table_csv import rows_of, tables_of, to_csv
+from router.plan.document import Plan
+from router.reports.table_csv import rows_of, tables_of, to_csv
 
 ALWAYS = ("routes", "instances", "cost_lines")
 

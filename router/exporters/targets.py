@@ -21,10 +21,10 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from router.errors import InputError, Issue, nearest
+from router.loading.yaml_source import read_file
 from router.schema.base import Counting, Name, Strict
 from router.schema.issues import issues_of
-from router.source import SourceMap
-from router.yaml_source import read_file
+from router.schema.source import SourceMap
 
 LABEL = 63  # characters of a Kubernetes name that is a DNS label
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from router.catalogue import input_issue
 from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
 from router.schema import Problem
 
 RULE = "is not yet planned for"

@@ -11,7 +11,7 @@ from problems.core.instance import Running as Arrays
 from router.schema import Problem
 
 if TYPE_CHECKING:
-    from router.running import Running
+    from router.reoptimisation.running import Running
 
 M = 1e6
 

@@ -23,7 +23,7 @@ from functools import lru_cache
 import numpy as np
 
 from router.errors import InputError, Issue
-from router.fingerprint import trace_path
+from router.loading.fingerprint import trace_path
 from router.scenarios.bootstrap import Bootstrap, bootstrap_over, clock_h
 from router.scenarios.history import History, read_history
 from router.scenarios.reduce import reduce_to

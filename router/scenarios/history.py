@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from router.errors import InputError, Issue
-from router.fingerprint import trace_path
+from router.loading.fingerprint import trace_path
 from router.scenarios.stream import Floats, Ints
 from router.schema import Problem, Trace
 from router.traces.demand import chosen, named_of, rows_of

@@ -33,8 +33,8 @@ from router.schema.base import (
     Whole,
 )
 from router.schema.offers import Group, Model, Offer
+from router.schema.source import SourceMap
 from router.schema.workloads import Trace, Workload
-from router.source import SourceMap
 
 SCHEMA = "router/1"
 
@@ -226,5 +226,5 @@ class Problem(Sourced):
 
     @property
     def positions(self) -> SourceMap:
-        """Where each field stands in its file; see `router.catalogue.input_issue`."""
+        """Where each field stands in its file; see `router.loading.catalogue.input_issue`."""
         return self._positions

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, Row, func, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from router.errors import InputError, Issue, RouterError
-from router.plan import Plan
+from router.plan.document import Plan
 from router.store.database import engine_of, failed, shown, transaction
 from router.store.lease import Lease
 from router.store.tables import VERSION, layout, metadata, plans

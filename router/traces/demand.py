@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from router.errors import InputError, Issue
-from router.fingerprint import trace_path
+from router.loading.fingerprint import trace_path
 from router.schema import Demand, Horizon, Problem, Trace, Workload
-from router.source import SourceMap
+from router.schema.source import SourceMap
 from router.traces.columns import Named
 from router.traces.notes import Reading, notes_of
 from router.traces.read import read_table

@@ -36,12 +36,12 @@ from benchmarks.planning_page import (
 
 import router
 from router.api import encode_problem, load
-from router.optimise import optimise
 from router.output import write_text
-from router.plan import Plan, to_json
-from router.publish import publish
+from router.plan.document import Plan, to_json
+from router.planning.optimise import optimise
+from router.planning.publish import publish
 from router.schema import Problem
-from router.simulate import SimulationReport, simulate
+from router.simulation import SimulationReport, simulate
 from solvers import SolveOptions
 
 EXAMPLES = Path(router.__file__).parent / "examples"

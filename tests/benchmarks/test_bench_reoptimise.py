@@ -20,11 +20,11 @@ from sqlalchemy import insert, select
 
 from router.api import solve
 from router.cli import run
-from router.decode import decode
-from router.plan import Plan
-from router.reoptimise import Search, _Run
+from router.loading.shipped import text_of
+from router.plan.document import Plan
+from router.planning.decode import decode
+from router.reoptimisation.run import Search, _Run
 from router.schema import Problem, Reoptimise
-from router.shipped import text_of
 from router.store import Entry, Outcome, Store
 from router.store.database import transaction
 from router.store.tables import plans

@@ -18,9 +18,9 @@ import pytest
 from benchmarks.sizing import year
 
 from router.normalise import normalise
-from router.size import SizeOptions, size
-from router.size.first_stage import decide, flows_of
-from router.size.outcomes import costs_of, outcomes
+from router.sizing import SizeOptions, size
+from router.sizing.first_stage import decide, flows_of
+from router.sizing.outcomes import costs_of, outcomes
 from solvers import SolveOptions, Stop
 
 SCENARIOS = [int(count) for count in os.environ.get("SCENARIOS", "50,200,1000").split(",")]

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from router.catalogue import load_text
 from router.errors import InputError, Issue
 from router.importers.performance.points import Point, points_of, rounded, usable
 from router.importers.performance.run import PERCENTILES, Run
+from router.loading.catalogue import load_text
 
 NOMINAL = 0.02  # relative; how far a stated size may be from what was measured
 

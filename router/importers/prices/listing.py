@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from router.catalogue import load_text
 from router.errors import InputError, Issue, nearest
+from router.loading.catalogue import load_text
 
 COMMENTED = 2000  # names of a comment; a list of everything that exists needs no end
 

@@ -19,9 +19,9 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from router.catalogue import load_text
 from router.errors import InputError, Issue
 from router.importers.usage.periods import Usage, Work
+from router.loading.catalogue import load_text
 
 DIGITS = 12
 PERCENTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))

@@ -1,0 +1,137 @@
+"""One step's problem: periods `first` to `end`, of which those before `now` are over and stand as they happened.
+
+    first ≤ now < commit ≤ end
+
+Where bills or purchases span periods, `first` is 0: volumes used so far, and terms that run, are then part of the
+step's own program, month by month, and need no estimate. Else the past is only as long as booting and minimum times
+reach back, and its work is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.instance import Floats, Instance
+from router.backtesting.actual import Actual
+from router.backtesting.bought import memory_h, spans_periods
+from router.backtesting.record import Record
+from router.plan.document import Plan
+from router.reoptimisation.running import Alignment, Running, laid_on
+from router.schema import Problem, Reoptimise
+
+LARGE = 100.0  # × the dearest token: what makes one wish come before another
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Periods of the replay that one step looks at."""
+
+    first: int
+    now: int
+    commit: int
+    end: int
+
+    @property
+    def past(self) -> int:
+        return self.now - self.first
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The plan in force, and the problem that it was made for."""
+
+    plan: Plan
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds in every step of a replay."""
+
+    record: Record
+    spanning: bool
+    memory: int  # periods
+    keep_usd_per_m: float  # dearer than any token: the plan's own routes come first
+    lose_usd_per_m: float  # and losing work is dearer than that
+
+    def frame(self, now: int, commit: int, end: int) -> Frame:
+        return Frame(0 if self.spanning else max(0, now - self.memory), now, commit, end)
+
+    def requests(self, frame: Frame, actual: Actual, ahead: Floats) -> Floats:
+        """(W, periods) what was served, where it matters, and what comes or is expected."""
+        past = actual.served[:, frame.first : frame.now]
+        return np.concatenate([past if self.spanning else np.zeros_like(past), ahead], axis=1)
+
+    def planning(self, frame: Frame, requests: Floats, *, thawed: bool = False) -> Problem:
+        """The step's problem: change as the job would be allowed it, and none in the past."""
+        change = self.record.problem.reoptimise or Reoptimise()
+        past_h = frame.past * self.record.period_h
+        update: dict[str, float] = {"freeze_h": past_h + (0.0 if thawed else change.freeze_h)}
+        if change.max_moved_share is not None and requests.sum() > 0:
+            tokens = requests * tokens_of(self.record.problem)[:, None]
+            part = tokens[:, frame.past :].sum() / tokens.sum()  # the cap is on what is still to come
+            update["max_moved_share"] = change.max_moved_share * float(part)
+        return self.record.part(frame.first, requests, change.model_copy(update=update))
+
+    def running_down(self, frame: Frame, requests: Floats) -> Problem:
+        """The problem of what really comes, with counts as they are: the plan's routes first, losses last."""
+        change = Reoptimise(
+            move_usd_per_m_tokens=self.keep_usd_per_m, freeze_h=frame.past * self.record.period_h
+        )
+        made = self.record.part(frame.first, requests, change)
+        loads = tuple(
+            load.model_copy(
+                update={"unserved_usd_per_m_tokens": self._losing(load.unserved_usd_per_m_tokens)}
+            )
+            for load in made.workloads
+        )
+        policy = made.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
+        return made.model_copy(update={"workloads": loads, "policy": policy})
+
+    def _losing(self, stated: float | None) -> float:
+        """Not kept either: so much on top of its price, so that serving elsewhere is chosen where that is cheaper."""
+        return self.lose_usd_per_m if stated is None else self.keep_usd_per_m + stated
+
+    def running(
+        self, frame: Frame, inst: Instance, problem: Problem, force: InForce, actual: Actual, freeze_h: float
+    ) -> Running:
+        """The plan in force on the frame, and what happened before."""
+        laid = laid_on(force.plan, {}, Alignment(force.problem, problem), inst, freeze_h)
+        shares = [row for row in laid.shares if (row.period or 0) >= frame.past]
+        if self.spanning:
+            shares = actual.shares(frame.first, frame.now) + shares
+        counts = [row for row in laid.counts if row.period >= frame.past]
+        return replace(
+            laid,
+            shares=tuple(shares),
+            counts=(*actual.counts(frame.first, frame.now), *counts),
+            before=actual.before(frame.first),
+            contracts=(),
+            purchases=(),
+        )
+
+
+def rules_of(record: Record, inst: Instance) -> Rules:
+    """`inst` is the instance of the whole replay."""
+    prices = [
+        inst.entries.prompt_usd,
+        inst.entries.completion_usd,
+        inst.contracts.unit_usd[inst.contracts.in_tokens],
+        inst.contracts.overage_usd,
+        *(tiers.usd for tiers in inst.contracts.tiers if tiers is not None),
+        inst.workloads.unserved_usd_per_token,
+    ]
+    finite = [float(usd[np.isfinite(usd)].max(initial=0.0)) for usd in prices]
+    keep = LARGE * max(*finite, 1e-6) * 1e6
+    memory = math.ceil(memory_h(inst) / record.period_h - 1e-9)
+    return Rules(record, spans_periods(inst), memory, keep, LARGE * keep)
+
+
+def tokens_of(problem: Problem) -> Floats:
+    """(W,) tokens of a request."""
+    return np.array(
+        [(load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0) for load in problem.workloads]
+    )

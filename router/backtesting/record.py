@@ -1,0 +1,152 @@
+"""The demand of the past as counts by workload and period: what is replayed, and what a forecast may be made from.
+
+The record is cut in two: `warm_up` periods that are history only, then the periods replayed, numbered from 0. Request
+sizes are those of the whole record, in planning and in what happens alike: the backtest is about how much comes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from problems.core.instance import Floats
+from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
+from router.loading.fingerprint import trace_path
+from router.normalise.demand import is_sized, work_units
+from router.normalise.time import start_of, time_of
+from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Trace
+from router.traces import recorded
+from router.traces.demand import chosen, floored, named_of
+from router.traces.read import read_table
+from router.traces.record import EARLY
+from router.traces.table import HOUR_US, US
+
+
+@dataclass(frozen=True)
+class Record:
+    """Requests of every period, `warm_up` of them before the replay begins."""
+
+    problem: Problem  # with counts and sizes in place of traces; its horizon is that of the whole record
+    requests: Floats  # (W, warm-up + replayed)
+    warm_up: int
+    notes: tuple[str, ...]
+
+    @property
+    def periods(self) -> int:
+        """Periods replayed."""
+        return int(self.requests.shape[1]) - self.warm_up
+
+    @property
+    def period_h(self) -> float:
+        return self.problem.horizon.period_h
+
+    @property
+    def actual(self) -> Floats:
+        """(W, N) requests of the periods replayed."""
+        return self.requests[:, self.warm_up :]
+
+    def seen(self, now: int) -> Floats:
+        """(W, …) what is known at the start of a period replayed: everything before it, and nothing else."""
+        return self.requests[:, : self.warm_up + now]
+
+    def moment(self, period: int) -> datetime:
+        """Start of a period replayed, in local time."""
+        start = start_of(self.problem).astimezone(UTC)
+        zone = ZoneInfo(self.problem.horizon.timezone)
+        return (start + timedelta(hours=(self.warm_up + period) * self.period_h)).astimezone(zone)
+
+    def part(self, first: int, requests: Floats, reoptimise: Reoptimise | None = None) -> Problem:
+        """The problem of some periods replayed, from `first` on, with (W, n) requests."""
+        start = self.moment(first).astimezone(UTC)  # also where the record has no date: parts then line up
+        horizon = self.problem.horizon.model_copy(update={"periods": requests.shape[1], "start": start})
+        loads = tuple(
+            load.model_copy(update={"demand": Demand(requests_by_period=tuple(map(float, row)))})
+            for load, row in zip(self.problem.workloads, requests, strict=True)
+        )
+        return self.problem.model_copy(
+            update={"horizon": horizon, "workloads": loads, "reoptimise": reoptimise}
+        )
+
+
+def record_of(problem: Problem, warm_up: int) -> Record:
+    """Read the demand of a problem over its horizon. Raises InputError for what is not replayed."""
+    _refuse(problem)
+    read = recorded(problem)
+    time = time_of(read.problem)
+    requests = np.array([work_units(load, read.problem, time) for load in read.problem.workloads])
+    if not 0 <= warm_up < requests.shape[1]:
+        rule = f"leaves nothing to replay of {requests.shape[1]} periods"
+        raise InputError(Issue(("--warm-up",), rule, value=warm_up))
+    return Record(read.problem, requests, warm_up, read.notes)
+
+
+def with_trace(problem: Problem, path: str) -> Problem:
+    """The problem with another record in place of its own, over the whole periods that the record covers.
+
+    Raises InputError where it is not clear whose demand it holds.
+    """
+    traced = [load.demand.trace is not None for load in problem.workloads]
+    if not any(traced) and len(traced) > 1:
+        rule = "no workload has a trace, so it is not clear whose demand the file holds"
+        raise InputError(Issue(("--trace",), rule, path, "give one of them demand: {trace: {file: …}}"))
+    loads = []
+    for load, mine in zip(problem.workloads, traced, strict=True):
+        if mine or not any(traced):
+            trace = load.demand.trace or Trace(file=path)
+            named = trace.model_copy(update={"file": os.path.abspath(path)})
+            load = load.model_copy(update={"demand": Demand(trace=named)})
+        loads.append(load)
+    made = problem.model_copy(update={"workloads": tuple(loads)}).at_positions(problem.positions)
+    return made.model_copy(update={"horizon": _covered(made)}).at_positions(problem.positions)
+
+
+def _covered(problem: Problem) -> Horizon:
+    """The horizon from the first to the last whole period that all traces cover."""
+    horizon = problem.horizon
+    first, last, relative = -math.inf, math.inf, True
+    for load in problem.workloads:
+        trace = load.demand.trace
+        if trace is not None:
+            zone = trace.timezone or horizon.timezone
+            path = trace_path(problem, trace)
+            table = read_table(path, named_of(trace), zone, sorted(chosen(trace)), trace.file)
+            first = max(first, float(table.at_us.min()))
+            last = min(
+                last, float(table.at_us.max()) + (0.0 if table.single else (table.step_h or 0.0) * HOUR_US)
+            )
+            relative = relative and table.relative
+    period_us = horizon.period_h * HOUR_US
+    start = None
+    if not relative:
+        start = floored(first, horizon.period_h, horizon.timezone)
+        if first - start.timestamp() * US > EARLY * period_us:  # the period of the first record is not whole
+            start = (start.astimezone(UTC) + timedelta(hours=horizon.period_h)).astimezone(start.tzinfo)
+        first = start.timestamp() * US
+    periods = math.floor((last - first) / period_us + EARLY)
+    if periods < 1:
+        raise InputError(Issue(("--trace",), f"covers no whole period of {horizon.period_h:.6g} h"))
+    return horizon.model_copy(update={"periods": periods, "start": start})
+
+
+def _refuse(problem: Problem) -> None:
+    found: list[Issue] = []
+    for w, load in enumerate(problem.workloads):
+        for field in ("window", "deferrable_h"):
+            if getattr(load, field) is not None:
+                rule = "work that may be put off is not replayed: a backtest settles each period as it ends"
+                found.append(input_issue(problem, ("workloads", w, field), None, rule))
+        if load.demand.trace is None and not is_sized(load):
+            rule = "demand in tokens of no stated request size is not replayed"
+            hint = "state prompt_tokens and completion_tokens"
+            found.append(input_issue(problem, ("workloads", w, "demand"), None, rule, hint))
+    if isinstance(problem.scenarios, Generated) or problem.scenarios:
+        rule = "a backtest replays the one future that came"
+        found.append(input_issue(problem, ("scenarios",), None, rule, "leave scenarios out"))
+    if found:
+        raise InputError(found)

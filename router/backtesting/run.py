@@ -1,0 +1,238 @@
+"""The replay from its first period to its last, and what it is measured against.
+
+backtest(problem, Settings(forecast="same-hour-yesterday"), search)
+
+regret         cost of the replay − cost of the hindsight plan, both for the work that was served
+staying put    the first plan kept throughout, beyond its end as the same clock time of its last day
+single offer   the cheapest one that could have served everything alone
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.encode import encode
+from problems.core.instance import Floats
+from router.backtesting.actual import LEEWAY
+from router.backtesting.bought import held
+from router.backtesting.foresight import Method, expected, least_history
+from router.backtesting.frame import Rules, rules_of, tokens_of
+from router.backtesting.record import Record, record_of
+from router.backtesting.result import Backtest, Execution, Hindsight
+from router.backtesting.series import series
+from router.backtesting.step import Replay, Search, without_spread
+from router.comparison import compare
+from router.errors import Infeasible, InputError, Issue, NoPlanInTime
+from router.normalise import normalise
+from router.normalise.running import running_arrays
+from router.plan.document import Plan
+from router.planning.optimise import optimise
+from router.planning.publish import publish
+from router.reoptimisation.running import Running
+from router.schema import Problem
+
+DAY_H = 24.0
+STEP_S, STEP_GAP = (
+    5.0,
+    1e-3,
+)  # most time and least gap of one of a step's searches; hindsight has what was asked for
+
+WIDE = 1e-5  # where a solver finds no room within LEEWAY
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the job would have run. Counts of periods; None: a day ahead, and as much warm-up as the forecast takes."""
+
+    forecast: Method = "same-hour-last-week"
+    every: int = 1
+    lookahead: int | None = None
+    warm_up: int | None = None
+    offers_alone: bool = True
+
+
+def backtest(problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None) -> Backtest:
+    """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
+    periods, period_h = problem.horizon.periods, problem.horizon.period_h
+    warm_up = settings.warm_up
+    if warm_up is None:
+        warm_up = least_history(settings.forecast, period_h, periods)
+        if warm_up >= periods:
+            rule = f"takes {warm_up} periods of history, and the horizon has {periods}"
+            raise InputError(Issue(("--forecast",), rule, settings.forecast, "lengthen horizon.periods"))
+    record = record_of(problem, warm_up)
+    lookahead = settings.lookahead or max(settings.every, round(DAY_H / period_h), 1)
+    lookahead = min(lookahead, record.periods)
+    if settings.every < 1 or lookahead < min(settings.every, record.periods):
+        rule = f"must be from 1 to the lookahead of {lookahead} periods"
+        raise InputError(Issue(("--every",), rule, value=settings.every))
+    whole = record.part(0, record.actual)
+    rules = rules_of(record, normalise(whole))
+    course = _Course(record, rules, settings, lookahead, _of_a_step(search), search, say)
+    seconds: dict[str, float] = {}
+
+    def timed[T](name: str, work: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        made = work()
+        seconds[name] = time.perf_counter() - began
+        return made
+
+    replay, made = timed("replay", lambda: course.run(replan=True))
+    staying, _ = timed("staying put", lambda: course.run(replan=False))
+    say("hindsight")
+    freed = not (replay.spread_kept and staying.spread_kept)
+    hindsight, of_all = timed("hindsight", lambda: course.hindsights(replay, freed))
+    alone = None
+    if settings.offers_alone:
+        alone = timed("offers alone", lambda: _cheapest(whole, search, say))
+    error = float(np.abs(made - record.actual).sum() / max(record.actual.sum(), 1e-300))
+    return Backtest(
+        name=problem.name,
+        forecast=settings.forecast,
+        every=settings.every,
+        lookahead=lookahead,
+        warm_up=warm_up,
+        periods=record.periods,
+        period_h=record.period_h,
+        forecast_error=error,
+        replay=replay,
+        hindsight=hindsight,
+        staying=staying,
+        hindsight_of_all=of_all,
+        cheapest_offer=alone,
+        series=series(record, made, replay, hindsight, staying),
+        notes=(*record.notes, *replay.notes),
+        seconds=seconds,
+    )
+
+
+def _of_a_step(search: Search) -> Search:
+    limit = search.options.time_limit_s
+    options = replace(
+        search.options,
+        time_limit_s=STEP_S if limit is None else min(limit, STEP_S),
+        gap=max(search.options.gap, STEP_GAP),
+    )
+    return Search(search.solver, options)
+
+
+@dataclass(frozen=True)
+class _Course:
+    record: Record
+    rules: Rules
+    settings: Settings
+    lookahead: int
+    step: Search
+    search: Search
+    say: Say
+
+    def run(self, replan: bool) -> tuple[Execution, Floats]:
+        """Through the whole replay; with it the demand that was expected for each period when it was last planned."""
+        replay, record = Replay(self.rules, self.step), self.record
+        made = np.zeros_like(record.actual)
+        for now in range(0, record.periods, self.settings.every):
+            commit = min(now + self.settings.every, record.periods)
+            frame = self.rules.frame(now, commit, min(now + self.lookahead, record.periods))
+            if replan or now == 0 or self.rules.spanning:
+                ahead = expected(record, self.settings.forecast, now, frame.end)
+            else:  # nobody looks ahead
+                ahead = record.actual[:, now : frame.commit]
+            if replan or now == 0:
+                self.say(f"period {now + 1} of {record.periods}")
+                replay.plan(frame, ahead)
+            made[:, now:commit] = ahead[:, : commit - now]
+            replay.meet(frame, record.actual[:, now:commit], ahead[:, commit - now :])
+        return self._settle(replay), made
+
+    def _settle(self, replay: Replay) -> Execution:
+        """What happened as one plan over the whole replay, with its bills month by month, checked by `verify`."""
+        actual = replay.actual
+        arrived = actual.served + actual.dropped
+        problem = self.settled_problem(arrived)
+        notes = []
+        for last, (rules, leeway) in enumerate(
+            (made, share) for made in (problem, without_spread(problem)) for share in (LEEWAY, WIDE)
+        ):
+            try:
+                plan = self._happened(rules, arrived, replay, leeway)
+                break
+            except Infeasible:
+                if last == 3:
+                    raise
+        if last > 1:
+            notes.append(
+                "limits on provider shares and min_providers did not hold throughout: overflow went elsewhere, or "
+                "later plans chose other providers; hindsight is freed of them too"
+            )
+        tokens = tokens_of(problem)
+        whole = max(float((tokens @ self.record.actual).sum()), 1e-300)
+        churn = sum(step.churn_usd for step in replay.steps)
+        return Execution(
+            cost_usd=plan.cost_usd + churn,
+            churn_usd=churn,
+            overflow_share=float((tokens @ actual.displaced).sum()) / whole,
+            lost_share=float((tokens @ actual.lost).sum()) / whole,
+            lost_requests=float(actual.lost.sum()),
+            dropped_share=float((tokens @ actual.dropped).sum()) / whole,
+            dropped_usd=sum(line.usd for line in plan.cost_lines if line.kind == "unserved"),
+            plan=plan,
+            steps=tuple(replay.steps),
+            spread_kept=not notes,
+            notes=tuple(notes),
+        )
+
+    def _happened(self, problem: Problem, arrived: Floats, replay: Replay, leeway: float) -> Plan:
+        """The plan in which shares, counts and purchases are those that happened; shares may differ by `leeway`."""
+        inst = normalise(problem)
+        shares = tuple(replay.actual.shares_of_arrivals(arrived, leeway))
+        counts = tuple(replay.actual.counts(0, self.record.periods))
+        happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
+        arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
+        hold = None if replay.decided is None else held(inst, replay.decided)
+        encoded = encode(replace(inst, running=arrays))
+        found = optimise(encoded, self.search.solver, self.search.options, hold=hold)
+        return publish(problem, found.encoded, found)
+
+    def settled_problem(self, arrived: Floats) -> Problem:
+        """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
+        problem = self.record.part(0, arrived)
+        policy = problem.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
+        return problem.model_copy(update={"policy": policy})
+
+    def hindsights(self, replay: Execution, freed: bool) -> tuple[Hindsight, Hindsight | None]:
+        """For the work that was served, and for all of it where some was lost; `freed` of limits on provider shares."""
+        if replay.lost_requests <= 0:
+            whole = self.record.part(0, self.record.actual)
+            return self._hindsight(without_spread(whole) if freed else whole), None
+        served = np.zeros_like(self.record.actual)
+        w_of = {load.name: w for w, load in enumerate(self.record.problem.workloads)}
+        for row in replay.plan.routes:
+            served[w_of[row.workload], row.period] += row.requests or 0.0
+        for left in replay.plan.unserved:
+            served[w_of[left.workload], left.period] += left.requests or 0.0
+        problem = self.settled_problem(served)
+        mine = self._hindsight(without_spread(problem) if freed else problem)
+        try:
+            return mine, self._hindsight(self.record.part(0, self.record.actual))
+        except (Infeasible, NoPlanInTime):
+            return mine, None
+
+    def _hindsight(self, problem: Problem) -> Hindsight:
+        encoded = encode(normalise(problem))
+        found = optimise(encoded, self.search.solver, self.search.options)
+        plan = publish(problem, found.encoded, found)
+        return Hindsight(plan.cost_usd, plan.bound_usd, plan.gap, plan.stop, plan)
+
+
+def _cheapest(problem: Problem, search: Search, say: Say) -> tuple[str, float] | None:
+    table = compare(
+        problem, solver=search.solver, options=search.options, progress=lambda name: say(f"{name} alone")
+    )
+    row = table.offers[0]
+    return None if row.cost_usd is None else (row.offer, row.cost_usd)

@@ -1,0 +1,116 @@
+"""Figures by period, for pictures and for machines.
+
+A plan's cost lines are exact; over its periods they are spread by what causes them: tokens carried, instances paid for,
+starts, work dropped, and bills of months evenly. Each line's parts sum to the line. Churn falls due with its change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from problems.core.instance import Floats
+from router.backtesting.frame import tokens_of
+from router.backtesting.record import Record
+from router.backtesting.result import Execution, Hindsight
+from router.plan.document import Plan
+
+BY_PERIOD = ("tokens", "instances", "starts", "energy", "unserved")
+
+
+def series(
+    record: Record, made: Floats, replay: Execution, hindsight: Hindsight, staying: Execution | None
+) -> dict[str, list[float]]:
+    """Tokens, instances and running totals of cost, by period."""
+    tokens, n = tokens_of(record.problem), record.periods
+    served, on_instances, capacity = _carried(replay.plan, n)
+    found = {
+        "demand_tokens": tokens @ record.actual,
+        "expected_tokens": tokens @ made,
+        "served_tokens": served,
+        "served_on_instances_tokens": on_instances,
+        "capacity_tokens": capacity,
+        "instances": instances(replay.plan, n),
+        "hindsight_instances": instances(hindsight.plan, n),
+        "cost_usd": np.cumsum(cost_by_period(replay.plan, n) + _churn(replay, n)),
+        "hindsight_usd": np.cumsum(cost_by_period(hindsight.plan, n)),
+    }
+    if staying is not None:
+        found["staying_usd"] = np.cumsum(cost_by_period(staying.plan, n))
+    return {name: [float(value) for value in values] for name, values in found.items()}
+
+
+def instances(plan: Plan, periods: int) -> Floats:
+    """(N,) over all pools."""
+    count = np.zeros(periods)
+    for row in plan.instances:
+        count[row.period] += row.count
+    return count
+
+
+def cost_by_period(plan: Plan, periods: int) -> Floats:
+    """(N,) USD; sums to the plan's cost."""
+    made = np.zeros(periods)
+    for line in plan.cost_lines:
+        weight = np.zeros(periods)
+        if line.kind in BY_PERIOD:
+            for period, amount in _cause(plan, line.kind, line.offer):
+                weight[period] += amount
+        if weight.sum() <= 0:
+            weight[:] = 1.0
+        made += line.usd * weight / weight.sum()
+    return made
+
+
+def _cause(plan: Plan, kind: str, offer: str | None) -> Iterator[tuple[int, float]]:
+    if kind == "unserved":
+        yield from ((row.period, row.usd) for row in plan.unserved)
+    elif kind == "tokens":
+        yield from (
+            (row.period, row.prompt_tokens + row.completion_tokens)
+            for row in plan.routes
+            if row.offer == offer
+        )
+    else:
+        amount: Callable[..., float] = (
+            (lambda row: row.started) if kind == "starts" else (lambda row: row.paid_count)
+        )
+        yield from ((row.period, amount(row)) for row in plan.instances if row.offer == offer)
+
+
+def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
+    """(N,) tokens served, those on instances, and those that the instances could carry of the same mix.
+
+    A pool that runs idle counts with what it carried per instance in the periods in which it did not.
+    """
+    shared = {row.offer for row in plan.instances if row.model is None}
+    pools = {(row.offer, row.model) for row in plan.instances}
+    served, carried = np.zeros(periods), {pool: np.zeros(periods) for pool in pools}
+    for route in plan.routes:
+        tokens = route.prompt_tokens + route.completion_tokens
+        served[route.period] += tokens
+        pool = (route.offer, None if route.offer in shared else route.model)
+        if pool in carried:
+            carried[pool][route.period] += tokens
+    capacity = np.zeros(periods)
+    per_instance: dict[tuple[str, str | None], list[float]] = {}
+    for busy in (True, False):
+        for row in plan.instances:
+            pool = (row.offer, row.model)
+            tokens = carried[pool][row.period]
+            if (row.utilisation > 0 and tokens > 0) != busy:
+                continue
+            if busy:
+                capacity[row.period] += tokens / row.utilisation
+                per_instance.setdefault(pool, []).append(tokens / row.utilisation / row.count)
+            else:
+                capacity[row.period] += row.count * float(np.mean(per_instance.get(pool, [0.0])))
+    return served, np.sum(list(carried.values()), axis=0) if carried else np.zeros(periods), capacity
+
+
+def _churn(replay: Execution, periods: int) -> Floats:
+    made = np.zeros(periods)
+    for step in replay.steps:
+        made[step.period] += step.churn_usd
+    return made

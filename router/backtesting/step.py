@@ -1,0 +1,200 @@
+"""One step of the replay: plan again or go on, then meet the demand that really came.
+
+going on   the plan in force under the new forecast: its cost, or none where it breaks a promise
+change     the best plan with change priced and limited, as `router.reoptimisation.run` looks for it
+taken      if going on breaks a promise, or the gain is above min_gain_usd
+then       counts stay as planned; each route carries its share of what came, as far as capacity reaches; the rest
+           goes where room is left or to whoever sells by the token, at its price; what nobody can take is lost;
+               limits on provider shares and min_providers bind plans, not overflow: serving comes first
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.encode import encode
+from problems.core.instance import Floats, Instance
+from router.backtesting.actual import Actual
+from router.backtesting.bought import Bought, bought, held, under_term
+from router.backtesting.frame import LARGE, Frame, InForce, Rules
+from router.errors import Infeasible, NoPlanInTime
+from router.normalise import normalise
+from router.normalise.running import running_arrays
+from router.plan.document import Plan
+from router.planning.decode import Decoded, decode
+from router.planning.optimise import Found, optimise
+from router.planning.publish import publish
+from router.reoptimisation.run import SAME, SAME_USD, changed_by
+from router.reoptimisation.running import Running, RunningCount
+from router.schema import Problem
+from solvers import SolveOptions
+
+
+@dataclass(frozen=True)
+class Search:
+    """How plans are looked for; the options hold for each of the many searches."""
+
+    solver: str
+    options: SolveOptions
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step decided. `taken`: first | cheaper | repair | kept | no plan."""
+
+    period: int
+    taken: str
+    going_usd: float | None = None  # over the frame, under the forecast
+    best_usd: float | None = None
+    churn_usd: float = 0.0
+    moved_share: float = 0.0
+    resized: float = 0.0
+
+
+class Replay:
+    """The state of a replay between steps."""
+
+    def __init__(self, rules: Rules, search: Search) -> None:
+        self.rules, self.search = rules, search
+        problem = rules.record.problem
+        self.actual = Actual.empty(tuple(load.name for load in problem.workloads), rules.record.periods)
+        self.priced = tuple(load.unserved_usd_per_m_tokens is not None for load in problem.workloads)
+        self.force: InForce | None = None
+        self.decided: Bought | None = None
+        self.steps: list[Step] = []
+
+    def plan(self, frame: Frame, ahead: Floats) -> None:
+        """Decide, from (W, end − now) requests expected."""
+        if self.force is None:
+            self._first(frame, ahead)
+        else:
+            self.steps.append(self._again(self.force, frame, ahead))
+
+    def _first(self, frame: Frame, ahead: Floats) -> None:
+        problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead))
+        encoded = encode(normalise(problem))
+        found = optimise(encoded, self.search.solver, self.search.options)
+        self._enforce(problem, found, publish(problem, found.encoded, found))
+        self.steps.append(Step(frame.now, "first"))
+
+    def _enforce(self, problem: Problem, found: Found, plan: Plan) -> None:
+        self.force = InForce(plan, problem)
+        if self.rules.spanning:
+            new = bought(found.encoded, decode(found.encoded, found.point).settled.point)
+            old = self.decided
+            self.decided = (
+                new
+                if old is None
+                else Bought({**old.signed, **new.signed}, new.active, new.held, {**old.terms, **new.terms})
+            )
+
+    def _again(self, force: InForce, frame: Frame, ahead: Floats) -> Step:
+        requests = self.rules.requests(frame, self.actual, ahead)
+        problem = self.rules.planning(frame, requests)
+        inst = normalise(problem)
+        running = self._running(frame, inst, problem, force)
+        going = self._going(problem, inst, running)
+        try:
+            problem, running, found = self._change(frame, requests, problem, inst, running, going is None)
+        except (Infeasible, NoPlanInTime):
+            return Step(frame.now, "no plan", going_usd=going)
+        decoded = decode(found.encoded, found.point)
+        known = Step(frame.now, "kept", going_usd=going, best_usd=decoded.cost_usd)
+        if going is not None and not self._pays(going, decoded.cost_usd):
+            return known
+        moved, resized = changed_by(found, running)
+        taken = "repair" if going is None else "cheaper"
+        told = {"reason": taken, "broken": ["its promises under the forecast"] if going is None else []}
+        plan = publish(problem, found.encoded, found, {"running": running.to_dict(), "reoptimise": told})
+        self._enforce(problem, found, plan)
+        churn = sum(line.usd for line in decoded.cost_lines if line.kind == "churn")
+        return replace(known, taken=taken, churn_usd=churn, moved_share=moved, resized=resized)
+
+    def _pays(self, before: float, after: float) -> bool:
+        change = self.rules.record.problem.reoptimise
+        least = change.min_gain_usd if change is not None else 0.0
+        solved_to = self.search.options.gap * abs(before)  # a gain within the gap asked for may be none
+        return before - after > least + SAME_USD + SAME * abs(before) + solved_to
+
+    def _running(self, frame: Frame, inst: Instance, problem: Problem, force: InForce) -> Running:
+        freeze = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
+        running = self.rules.running(frame, inst, problem, force, self.actual, freeze)
+        if self.decided is None:
+            return running
+        termed = under_term(inst, self.decided)  # a term that ends takes its instances with it
+        counts = [row for row in running.counts if ((row.offer, row.model), row.period) not in termed]
+        counts += [RunningCount(*pool, t, count) for (pool, t), count in termed.items() if count > 0]
+        return replace(running, counts=tuple(counts))
+
+    def _going(self, problem: Problem, inst: Instance, running: Running) -> float | None:
+        arrays = replace(running_arrays(problem, inst, running), goes_on=True)
+        try:
+            found = self._optimise(replace(inst, running=arrays), np.inf)
+        except (Infeasible, NoPlanInTime):
+            return None
+        return decode(found.encoded, found.point).cost_usd
+
+    def _change(
+        self,
+        frame: Frame,
+        requests: Floats,
+        problem: Problem,
+        inst: Instance,
+        running: Running,
+        broken: bool,
+    ) -> tuple[Problem, Running, Found]:
+        """The best change; a frozen time in which the running plan is broken thaws, as in the job."""
+        open_from = frame.past * self.rules.record.period_h
+        try:
+            arrays = running_arrays(problem, inst, running)
+            return problem, running, self._optimise(replace(inst, running=arrays), open_from)
+        except Infeasible:
+            if not broken or running.freeze_h <= open_from:
+                raise
+        problem = self.rules.planning(frame, requests, thawed=True)
+        running = replace(running, freeze_h=open_from)
+        arrays = running_arrays(problem, inst, running)
+        return problem, running, self._optimise(replace(inst, running=arrays), open_from)
+
+    def _optimise(self, inst: Instance, open_from_h: float) -> Found:
+        hold = None if self.decided is None else held(inst, self.decided, open_from_h)
+        return optimise(encode(inst), self.search.solver, self.search.options, hold=hold)
+
+    def meet(self, frame: Frame, arrived: Floats, ahead: Floats) -> None:
+        """The demand that came, (W, commit − now), on the plan in force; `ahead` is what is expected after it."""
+        if self.force is None:
+            raise ValueError("nothing is in force yet")
+        if not self.rules.spanning:
+            frame, ahead = replace(frame, end=frame.commit), ahead[:, :0]
+        coming = np.concatenate([arrived, ahead], axis=1)
+        problem = self.rules.running_down(frame, self.rules.requests(frame, self.actual, coming))
+        decoded, running = self._settled(frame, without_spread(problem), self.force)
+        span = range(frame.now, frame.commit)
+        self.actual.add(decoded, frame.first, span, self.priced, list(running.shares))
+
+    def _settled(self, frame: Frame, problem: Problem, force: InForce) -> tuple[Decoded, Running]:
+        inst = normalise(problem)
+        weight = inst.time.weight.copy()
+        weight[: frame.past] *= LARGE  # what is over is not lost afterwards to make room
+        inst = replace(inst, time=replace(inst.time, weight=weight))
+        running = self._running(frame, inst, problem, force)
+        arrays = running_arrays(problem, inst, running)
+        arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
+        found = self._optimise(replace(inst, running=arrays), np.inf)
+        return decode(found.encoded, found.point), running
+
+
+def without_spread(problem: Problem) -> Problem:
+    """Without promises on how work is spread over providers."""
+    policy = problem.policy.model_copy(update={"max_share_per_provider": 1.0})
+    loads = tuple(
+        load.model_copy(
+            update={
+                "routing": load.routing.model_copy(update={"min_providers": 1, "max_share_per_provider": 1.0})
+            }
+        )
+        for load in problem.workloads
+    )
+    return problem.model_copy(update={"workloads": loads, "policy": policy})

@@ -1,0 +1,122 @@
+"""Refused routes: for each reason, the smallest change that would take it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from router.plan.document import Refused
+from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
+
+PERCENTILES = ("p50", "p90", "p95", "p99")
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A refused route, and what would admit it: every change named is needed."""
+
+    workload: str
+    offer: str
+    model: str
+    reasons: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
+    """The changes for every refused route; `model_not_offered` rows are left out where the offer has another model."""
+    loads = {load.name: load for load in problem.workloads}
+    offers = {offer.name: offer for offer in problem.offers}
+    made = []
+    for row in refused:
+        load, offer = loads[row.workload], offers[row.offer]
+        if "model_not_offered" in row.reasons and set(load.models) & set(offer.models):
+            continue
+        case = _Case(problem, load, offer, problem.models[row.model], row.model)
+        changes = tuple(CHANGES[reason](case) for reason in row.reasons)
+        made.append(Admission(row.workload, row.offer, row.model, row.reasons, changes))
+    return made
+
+
+@dataclass(frozen=True)
+class _Case:
+    problem: Problem
+    load: Workload
+    offer: Offer
+    model: Model
+    name: str
+
+    @property
+    def entry(self) -> OfferModel | None:
+        return self.offer.models.get(self.name)
+
+
+def _size(case: _Case) -> float:
+    size = (case.load.prompt_tokens or 0) + (case.load.completion_tokens or 0)
+    return max(case.load.needs.context_tokens or 0, size)
+
+
+def _memory(case: _Case) -> str:
+    held = case.offer.instances.memory_gb if case.offer.instances is not None else None
+    return f"an instance of {case.model.memory_gb:g} GB (has {held:g})" if held is not None else "more memory"
+
+
+def _latency(case: _Case) -> str:
+    """The SLOs that the service cannot keep, with what it does."""
+    entry, slo = case.entry, case.load.slo
+    if entry is None:
+        return "a faster service"
+    if entry.points:
+        return "a looser SLO: no measured operating point keeps it"
+    parts = []
+    for field, limit in slo.model_dump(exclude_none=True).items():
+        kind, percentile, _ = field.split("_")
+        value = _value(entry, slo, kind, percentile, case)
+        if value is None:
+            parts.append(f"a stated {kind} at {percentile} or above")
+        elif value > limit * (1 + 1e-9):
+            parts.append(f"slo.{field}: {value:,.6g} (is {limit:,.6g})")
+    return ", ".join(parts) or "a looser SLO"
+
+
+def _value(entry: OfferModel, slo: Slo, kind: str, percentile: str, case: _Case) -> float | None:
+    """What the service does at a percentile, or at the lowest known higher one; ms."""
+    if kind == "request":
+        first = _value(entry, slo, "ttft", percentile, case)
+        further = max((case.load.completion_tokens or 0) - 1, 0)
+        each = _value(entry, slo, "tpot", percentile, case) if further else 0.0
+        return None if first is None or each is None else first + further * each
+    if percentile == "mean":
+        known: float | None = getattr(entry, f"{kind}_mean_ms")
+        return known
+    for level in PERCENTILES[PERCENTILES.index(percentile) :]:
+        known = getattr(entry, f"{kind}_{level}_ms")
+        if known is not None:
+            return known
+    mean, factor = getattr(entry, f"{kind}_mean_ms"), case.problem.policy.p99_over_mean
+    return mean * factor if mean is not None and factor is not None else None
+
+
+CHANGES: dict[str, Callable[[_Case], str]] = {
+    "model_not_offered": lambda case: f"{case.offer.name} would have to offer {case.name}",
+    "model_too_large": lambda case: (
+        f"limits.max_parameters_b: {case.model.parameters_b:g} (is {case.offer.limits.max_parameters_b:g})"
+    ),
+    "memory": _memory,
+    "context": lambda case: f"a context of {_size(case):,.0f} tokens in model and offer",
+    "streaming": lambda case: "limits.streaming: true, or needs.streaming: false",
+    "custom_weights": lambda case: "limits.custom_weights: true, or needs.custom_weights: false",
+    "open_weights": lambda case: f"a stated open_weights: true for {case.name}, or needs.open_weights: false",
+    "region": lambda case: (
+        f"one of {', '.join(case.load.needs.regions)} in limits.regions "
+        f"(has {', '.join(case.offer.limits.regions) or 'none stated'}), or needs.regions wider"
+    ),
+    "quality": lambda case: (
+        f"needs.min_quality: {case.model.quality:g} (is {case.load.needs.min_quality:g})"
+        if case.model.quality is not None
+        else f"a stated quality of {case.name}"
+    ),
+    "latency": _latency,
+    "unmeasured": lambda case: "a request size, and a throughput or a point measured at it or above",
+    "no_price": lambda case: "a price for every kind of token it needs",
+    "denied": lambda case: "routing.allow_offers or deny_offers changed",
+}

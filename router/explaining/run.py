@@ -1,0 +1,116 @@
+"""One explanation, whichever way the problem turns out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from problems.core.encode import encode
+from router.api import DEFAULT_SOLVER, load, scenario_of
+from router.errors import Infeasible
+from router.explaining.admission import Admission, admissions
+from router.explaining.conflict import Conflict, Repair, Search, conflict, repairs
+from router.explaining.promises import promises
+from router.explaining.worth import Binding, Offered, bindings, unused
+from router.normalise import normalise
+from router.plan.document import Plan
+from router.planning.decode import refused_rows
+from router.planning.optimise import optimise
+from router.planning.publish import publish
+from router.schema import Problem
+from solvers import SolveOptions
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Feasible: the plan, what binds, what unused offers would have to cost. Infeasible: repairs and a conflict."""
+
+    name: str
+    plan: Plan | None
+    why: str | None
+    repairs: tuple[Repair, ...] = ()
+    conflict: Conflict | None = None
+    bindings: tuple[Binding, ...] = ()
+    offers: tuple[Offered, ...] = ()
+    refused: tuple[Admission, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Machine output."""
+        return {
+            "name": self.name,
+            "feasible": self.plan is not None,
+            "cost_usd": None if self.plan is None else self.plan.cost_usd,
+            "why": self.why,
+            "repairs": [
+                {
+                    "promise": one.promise.name,
+                    "field": one.promise.field,
+                    "needed": one.needed,
+                    "text": one.text,
+                }
+                for one in self.repairs
+            ],
+            "conflict": None
+            if self.conflict is None
+            else {
+                "promises": [{"promise": one.name, "field": one.field} for one in self.conflict.promises],
+                "proven_minimal": self.conflict.proven_minimal,
+            },
+            "binding": [
+                {
+                    "family": one.family,
+                    "name": one.name,
+                    "periods": one.periods,
+                    "usd_per_unit": one.usd_per_unit,
+                }
+                for one in self.bindings
+            ],
+            "offers": [
+                {"offer": one.offer, "price_multiple": one.price_multiple, "decided": one.decided}
+                for one in self.offers
+            ],
+            "refused": [
+                {
+                    "workload": one.workload,
+                    "offer": one.offer,
+                    "model": one.model,
+                    "reasons": list(one.reasons),
+                    "changes": list(one.changes),
+                }
+                for one in self.refused
+            ],
+        }
+
+
+def explain(
+    problem: Problem | str | Path,
+    *,
+    solver: str = DEFAULT_SOLVER,
+    options: SolveOptions | None = None,
+    scenario: str | None = None,
+    most_offers: int = 20,
+) -> Explanation:
+    """Why there is no plan and what would make one, or what binds in the best one. Raises InputError, SolverFailed."""
+    loaded, asked = load(problem), options or SolveOptions()
+    inst = normalise(loaded, scenario_of(loaded, scenario))
+    encoded = encode(inst)
+    refused = tuple(admissions(loaded, refused_rows(encoded)))
+    try:
+        found = optimise(encoded, solver, asked)
+    except Infeasible as error:
+        search = Search(inst, solver, asked)
+        made = promises(inst)
+        mended = repairs(search, made)
+        return Explanation(
+            loaded.name, None, str(error), tuple(mended), conflict(search, made), refused=refused
+        )
+    plan = publish(loaded, encoded, found)
+    return Explanation(
+        name=loaded.name,
+        plan=plan,
+        why=None,
+        bindings=tuple(bindings(plan)),
+        offers=tuple(unused(inst, plan, solver, asked, most_offers)),
+        refused=refused,
+    )

@@ -1,0 +1,91 @@
+"""Feasible: what binds and what a unit more is worth; and the price at which an offer that is not used would be.
+
+Shadow prices are those of the flows with every integer as planned: what one unit more of a limit saves. The price of an
+unused offer is found with integers free: the largest multiple of its prices at which the best plan still uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.encode import encode
+from problems.core.instance import Instance
+from router.errors import RouterError
+from router.plan.document import Plan
+from router.planning.decode import decode
+from router.planning.optimise import optimise
+from solvers import SolveOptions
+
+LIMITS = ("quota", "groups", "power", "throughput", "instances")
+ROUNDS = 25
+NEARLY_FREE = 1e-6
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A limit that is reached, summed over its periods: USD saved per unit more of it."""
+
+    family: str
+    name: str
+    periods: int
+    usd_per_unit: float
+
+
+def bindings(plan: Plan) -> list[Binding]:
+    """Limits with a shadow price, the dearest first. Where nothing is rented a capacity of zero has no such price."""
+    rented = {f"{row.offer},{row.model},{row.period}" for row in plan.instances}
+    rented |= {f"{row.offer},{row.period}" for row in plan.instances if row.model is None}
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in plan.prices.get("rows", ()):
+        if row["family"] not in LIMITS or row["usd_per_unit"] >= 0:
+            continue
+        label = row["row"].partition("(")[2].rstrip(")")
+        if row["family"] in ("throughput", "instances") and label not in rented:
+            continue
+        name = label.rsplit(",", 1)[0] if "," in label else label
+        found.setdefault((row["family"], name), []).append(-row["usd_per_unit"])
+    made = [Binding(family, name, len(usd), sum(usd)) for (family, name), usd in found.items()]
+    return sorted(made, key=lambda one: (-one.usd_per_unit, one.name))
+
+
+@dataclass(frozen=True)
+class Offered:
+    """An offer the plan does not use: the multiple of its prices at which it would be, None if not even for nothing."""
+
+    offer: str
+    price_multiple: float | None
+    decided: bool
+
+
+def unused(inst: Instance, plan: Plan, solver: str, options: SolveOptions, most: int) -> list[Offered]:
+    """The offers that could serve something and do not, up to `most` of them, nearest to use first."""
+    used = {row.offer for row in plan.routes}
+    routes = encode(inst).views[0].routes
+    able = {inst.offers.names[o] for o in np.unique(routes.offer)} - used
+    made = [
+        _threshold(inst, inst.offers.names.index(name), plan.objective_usd, solver, options)
+        for name in sorted(able)[:most]
+    ]
+    return sorted(made, key=lambda one: (one.price_multiple is None, -(one.price_multiple or 0.0), one.offer))
+
+
+def _threshold(inst: Instance, o: int, without: float, solver: str, options: SolveOptions) -> Offered:
+    """Newton from the left on the optimal cost as a function of the price multiple, which is concave and ends flat."""
+    multiple, name = NEARLY_FREE, inst.offers.names[o]
+    for _ in range(ROUNDS):
+        price = inst.scenarios.price.copy()
+        price[:, o] *= multiple
+        cheaper = replace(inst, scenarios=replace(inst.scenarios, price=price))
+        try:
+            found = optimise(encode(cheaper), solver, options)
+        except RouterError:
+            return Offered(name, None if multiple == NEARLY_FREE else multiple, False)
+        decoded = decode(found.encoded, found.point)
+        gain = without - decoded.objective_usd
+        slope = sum(line.usd for line in decoded.cost_lines if line.offer == name) / multiple
+        if gain <= 1e-7 * max(abs(without), 1e-9) or slope <= 0:
+            return Offered(name, None if multiple == NEARLY_FREE else multiple, True)
+        multiple += gain / slope
+    return Offered(name, multiple, False)

@@ -1,0 +1,1 @@
+"""Problem files in: YAML with positions, includes merged, references resolved, content hashed."""

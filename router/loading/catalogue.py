@@ -1,0 +1,87 @@
+"""Reads problem files: YAML or JSON, includes merged, everything checked, positions kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from router.errors import InputError, Issue, Path
+from router.loading.fingerprint import problem_sha256, trace_path
+from router.loading.includes import Merged, merge_includes
+from router.loading.yaml_source import parse, read_file
+from router.schema import Generated, Problem, Trace
+from router.schema.issues import issues_of
+from router.schema.source import SourceMap
+
+__all__ = ["input_issue", "load_problem", "load_text", "problem_sha256", "trace_path", "traces"]
+
+
+def load_problem(path: str | FilePath) -> Problem:
+    """The problem in a file, with its includes. Raises InputError with everything found wrong."""
+    file = FilePath(path)
+    value, mark = read_file(file, str(path))
+    problem = _build(merge_includes(value, mark, file))
+    _need_traces(problem)
+    return problem
+
+
+def load_text(text: str, file: str = "problem.yaml") -> Problem:
+    """The problem in a text; what it includes is looked up beside `file`. Raises InputError."""
+    value, mark = parse(text, file, is_json=file.endswith(".json"))
+    problem = _build(merge_includes(value, mark, FilePath(file)))
+    _need_traces(problem)
+    return problem
+
+
+def input_issue(problem: Problem, at: Path, value: object, rule: str, hint: str | None = None) -> Issue:
+    """An issue for later layers to raise, placed in its file: `("offers", 2, "quota")` is `offers[2].quota`.
+
+    `raise InputError(input_issue(problem, ("offers", 2, "quota"), None, "is not yet planned for"))`
+    """
+    return problem.positions.place(Issue(at, rule, value, hint))
+
+
+def traces(problem: Problem) -> Iterable[tuple[Path, Trace]]:
+    """All traces of a problem with the paths of their fields."""
+    for index, workload in enumerate(problem.workloads):
+        if workload.demand.trace is not None:
+            yield ("workloads", index, "demand", "trace"), workload.demand.trace
+    if isinstance(problem.scenarios, Generated) and problem.scenarios.generate.history is not None:
+        yield ("scenarios", "generate", "history"), problem.scenarios.generate.history
+
+
+def _build(merged: Merged) -> Problem:
+    """Validates values and gives every issue its file and line, in file order."""
+    positions = SourceMap(merged.mark)
+    try:
+        return Problem.model_validate(merged.value).at_positions(positions)
+    except ValidationError as error:
+        issues = issues_of(error)
+    except InputError as error:
+        issues = [_left_out(issue, merged.left_out) for issue in error.issues]
+    raise InputError(_in_file_order((positions.place(issue) for issue in issues), positions.file))
+
+
+def _left_out(issue: Issue, names: frozenset[str]) -> Issue:
+    """A reference to an offer that is there, but not used, is told so."""
+    if issue.value in names and issue.rule.startswith("unknown offer"):
+        return dataclasses.replace(issue, hint="it is included, but left out by use_offers")
+    return issue
+
+
+def _in_file_order(issues: Iterable[Issue], main: str | None) -> list[Issue]:
+    return sorted(issues, key=lambda issue: (issue.file != main, issue.file or "", issue.line or 0))
+
+
+def _need_traces(problem: Problem) -> None:
+    """A trace that is not there is found now, not after minutes of planning."""
+    missing = [
+        input_issue(problem, (*at, "file"), trace.file, "no such file")
+        for at, trace in traces(problem)
+        if not trace_path(problem, trace).is_file()
+    ]
+    if missing:
+        raise InputError(missing)

@@ -1,0 +1,1 @@
+"""The plan as a document: its rows, its file, the difference of two."""

@@ -1,0 +1,1 @@
+"""From a loaded problem to a verified plan."""

@@ -1,0 +1,320 @@
+"""Solution + Columns → the plan's rows, in people's units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import fsum
+
+import numpy as np
+
+from problems.commitments import force_share, month_share
+from problems.core.admissible import REASONS
+from problems.core.columns import Columns
+from problems.core.encode import Encoded
+from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
+from problems.core.view import View, first_period
+from problems.pricing import beyond_months, first_stage, recourse
+from router.plan.document import (
+    CommitmentRow,
+    ContractRow,
+    CostLine,
+    InstanceRow,
+    Purchase,
+    Refused,
+    RouteRow,
+    ScenarioCost,
+    UnservedRow,
+)
+from router.planning.settlement import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
+
+__all__ = ["Decoded", "decode", "refused_rows"]
+DUST_USD = 1e-9
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The rows of a plan and its money."""
+
+    settled: Settled
+    cost_usd: float
+    objective_usd: float
+    cost_lines: tuple[CostLine, ...]
+    routes: tuple[RouteRow, ...]
+    instances: tuple[InstanceRow, ...]
+    purchases: tuple[Purchase, ...]
+    contracts: tuple[ContractRow, ...]
+    commitments: tuple[CommitmentRow, ...]
+    unserved: tuple[UnservedRow, ...]
+    scenarios: tuple[ScenarioCost, ...]
+    by_scenario: Floats  # (S,) USD
+
+
+def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
+    """Read a point of the program as a plan; `named`: rows say their scenario (default: where there are several)."""
+    inst = encoded.instance
+    settled = settle(encoded, raw)
+    point = settled.point
+    named = len(inst.scenarios) > 1 if named is None else named
+    pairs = list(zip(encoded.views, encoded.columns, strict=True))
+    costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
+    lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
+    rows = tuple(
+        CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
+        for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
+        if kind != "churn" or abs(usd) > DUST_USD  # a difference of two sums
+    )
+    cost = fsum(line.usd for line in rows)
+    return Decoded(
+        settled=settled,
+        cost_usd=cost,
+        objective_usd=objective(by_scenario, inst.scenarios.probability, cost, inst.policy),
+        cost_lines=rows,
+        routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named)),
+        instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
+        purchases=_purchases(encoded, point),
+        contracts=_contracts(encoded, point),
+        commitments=tuple(
+            row
+            for view, cols in pairs
+            for row in _commitments(view, cols, point, signed_starts(encoded, point), named)
+        ),
+        unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
+        scenarios=tuple(
+            ScenarioCost(name, float(p), float(usd))
+            for name, p, usd in zip(
+                inst.scenarios.names, inst.scenarios.probability, by_scenario, strict=True
+            )
+        )
+        if inst.scenarios.listed
+        else (),
+        by_scenario=by_scenario,
+    )
+
+
+def objective(by_scenario: Floats, probability: Floats, cost: float, policy: Policy) -> float:
+    """(1 − ω) · expected cost + ω · CVaR."""
+    if policy.cvar_weight == 0:
+        return cost
+    return float(
+        (1 - policy.cvar_weight) * cost
+        + policy.cvar_weight * cvar(by_scenario, probability, policy.cvar_level)
+    )
+
+
+def cvar(cost: Floats, probability: Floats, level: float) -> float:
+    """Mean cost of the worst 1 − level of the probability, a scenario on the border counting in part."""
+    order = np.argsort(-cost, kind="stable")
+    weight = np.diff(np.minimum(np.cumsum(probability[order]), 1.0 - level), prepend=0.0)
+    return float(weight @ cost[order] / (1.0 - level))
+
+
+def _scenario(view: View, named: bool) -> str | None:
+    return view.inst.scenarios.names[view.scenario] if named else None
+
+
+def _occurrence(view: View, cell: int) -> int | None:
+    """Only work that may run in another period than it arrives in has one."""
+    return int(view.cells.occurrence[cell]) if view.inst.workloads.moves[view.cells.workload[cell]] else None
+
+
+def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[RouteRow]:
+    inst, flows, loads = view.inst, view.flows, view.inst.workloads
+    scenario = _scenario(view, named)
+    share = point[cols.flow]
+    for i in np.flatnonzero(share > 0):
+        cell, r = flows.cell[i], flows.route[i]
+        w = view.cells.workload[cell]
+        work = float(share[i] * flows.work[i])
+        yield RouteRow(
+            workload=loads.names[w],
+            offer=inst.offers.names[view.routes.offer[r]],
+            model=inst.models.names[view.routes.model[r]],
+            period=int(flows.period[i]),
+            occurrence=_occurrence(view, int(cell)),
+            scenario=scenario,
+            share=float(share[i]),
+            requests=work if loads.sized[w] else None,
+            prompt_tokens=float(work * loads.prompt_tokens[w]),
+            completion_tokens=float(work * loads.completion_tokens[w]),
+        )
+
+
+def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[InstanceRow]:
+    inst, fleets, time = view.inst, view.inst.fleets, view.inst.time
+    scenario = _scenario(view, named)
+    pool = view.routes.pool[view.flows.route]
+    load = np.zeros((2, fleets.pools, time.periods))
+    on = pool >= 0
+    for side in (0, 1):
+        busy = view.flow_load[on, side] * point[cols.flow[on]]
+        np.add.at(load[side], (pool[on], view.flows.period[on]), busy)
+    for q in range(fleets.pools):
+        fleet = fleets.pool_fleet[q]
+        model = fleets.pool_model[q]
+        count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
+        rise = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
+        started = np.where(cols.started[q] >= 0, point[cols.started[q]], rise)
+        usable = fleets.availability[fleet] * inst.scenarios.availability[view.scenario][fleets.offer[fleet]]
+        capacity = min(usable, 1.0) * (count - _booting(started, float(fleets.start_h[fleet]), time.period_h))
+        for t in np.flatnonzero(count > 0):
+            busy = float(load[:, q, t].max())
+            yield InstanceRow(
+                offer=inst.offers.names[fleets.offer[fleet]],
+                model=None if model == NONE else inst.models.names[model],
+                period=int(t),
+                scenario=scenario,
+                count=float(count[t]),
+                reserved_count=float(count[t] - paid[t]),
+                paid_count=float(paid[t]),
+                started=float(started[t]),
+                utilisation=busy / capacity[t] if capacity[t] > 0 else 0.0,
+            )
+
+
+def _booting(started: Floats, start_h: float, period_h: float) -> Floats:
+    """Instances of each period that are paid and do not serve yet."""
+    booting = np.zeros(len(started))
+    back = 0
+    while start_h > back * period_h * (1 + 1e-12) and back < len(started):
+        part = min((start_h - back * period_h) / period_h, 1.0)
+        booting[back:] += part * started[: len(started) - back]
+        back += 1
+    return booting
+
+
+def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
+    inst, bought = encoded.instance, encoded.first.bought
+    found = []
+    for q, k in zip(*np.nonzero(bought >= 0), strict=True):
+        if point[bought[q, k]] > 0:
+            model = inst.fleets.pool_model[q]
+            offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
+            name = None if model == NONE else inst.models.names[model]
+            found.append(Purchase(offer, name, int(k), float(point[bought[q, k]])))
+    return tuple(found)
+
+
+def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
+    inst, first = encoded.instance, encoded.first
+    contracts = inst.contracts
+    listed = signed_starts(encoded, point)
+    found = []
+    for a, b in enumerate(contracts.start_contract):
+        volume = float(point[first.committed[a]] * first.commit_scale[b])
+        before = bool(contracts.start_signed[a])
+        if not listed[a]:
+            continue
+        tokens = bool(contracts.stated_in_tokens[b])
+        end = float(contracts.end_h[a]) / HOURS_PER_MONTH
+        found.append(
+            ContractRow(
+                offer=inst.offers.names[contracts.offer[b]],
+                start_month=int(contracts.start_month[a]),
+                end_month=int(np.ceil(end - 1e-9)) if np.isfinite(end) else inst.time.months,
+                signed_by="before" if before else "plan",
+                committed_tokens_per_month=volume if tokens else None,
+                committed_usd_per_month=None if tokens else volume,
+            )
+        )
+    return tuple(found)
+
+
+def signed_starts(encoded: Encoded, point: Floats) -> Bools:
+    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed."""
+    contracts, first = encoded.instance.contracts, encoded.first
+    used = np.zeros(len(contracts.offer), dtype=np.bool_)
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
+        used |= np.array(carried, dtype=bool)
+    of = contracts.start_contract
+    free = used[of] | (point[first.committed] > 0)
+    signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)
+    return np.asarray(contracts.start_signed | signed, dtype=bool)
+
+
+def _commitments(
+    view: View, cols: Columns, point: Floats, listed: Bools, named: bool
+) -> Iterator[CommitmentRow]:
+    inst, contracts, first = view.inst, view.inst.contracts, cols.first
+    share, scenario, beyond = month_share(inst), _scenario(view, named), beyond_months(inst)
+    for b, o in enumerate(contracts.offer):
+        tokens = bool(contracts.in_tokens[b])
+        price = view.price[o]
+        used, own = used_tokens(view, cols, b, point), used_own(view, cols, b, point)
+        committed = committed_own(view, cols, b, point)
+        tiers = contracts.tiers[b]
+        rate = contracts.unit_usd[b] * (price if tokens else 1.0)
+        used_usd = own * rate
+        if tiers is not None:
+            used_usd = (fill(tiers, used, share) * tiers.usd).sum(axis=1) * price
+            volume = np.maximum(used, committed) if tokens else used
+            billed = (fill(tiers, volume, share) * tiers.usd).sum(axis=1) * price
+            billed = billed if tokens else np.maximum(billed, committed)
+            own = used if tokens else used_usd
+        elif cols.billed[b, 0] >= 0:
+            billed = np.maximum(own, committed) * rate
+        else:
+            overage = contracts.overage_usd[b] * (price if tokens else 1.0)
+            billed = committed * rate + np.maximum(own - committed, 0.0) * overage
+        starts = np.flatnonzero(contracts.start_contract == b)
+        signed = np.any(listed[starts][:, None] & (force_share(inst)[starts] > 0), axis=0)
+        monthly = _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
+        owed = (beyond[starts] * monthly) @ (force_share(inst)[starts] > 0)  # by the term in force
+        for k in np.flatnonzero(signed):
+            rate_of_month = float(committed[k] / share[k])
+            yield CommitmentRow(
+                offer=inst.offers.names[o],
+                month=int(k),
+                scenario=scenario,
+                signed=True,
+                committed_tokens_per_month=rate_of_month if contracts.stated_in_tokens[b] else None,
+                committed_usd_per_month=None if contracts.stated_in_tokens[b] else rate_of_month,
+                used_tokens=float(used[k]),
+                used_usd=float(used_usd[k]),
+                billed_usd=float(billed[k]),
+                beyond_horizon_usd=float(owed[k]),
+                utilisation=float(own[k] / committed[k]) if committed[k] > 0 else None,
+            )
+
+
+def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:
+    """USD a month that commitments (n,), in own units, cost by themselves."""
+    tiers = contracts.tiers[b]
+    if tiers is not None and contracts.in_tokens[b]:
+        return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
+    return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))
+
+
+def _unserved(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[UnservedRow]:
+    loads, cells = view.inst.workloads, view.cells
+    scenario, period = _scenario(view, named), first_period(view)
+    for cell in np.flatnonzero(cols.unserved >= 0):
+        share = float(point[cols.unserved[cell]])
+        if share <= 0:
+            continue
+        w = cells.workload[cell]
+        work = share * float(cells.work[cell])
+        yield UnservedRow(
+            workload=loads.names[w],
+            period=int(period[cell]),
+            occurrence=_occurrence(view, int(cell)),
+            scenario=scenario,
+            share=share,
+            requests=work if loads.sized[w] else None,
+            prompt_tokens=float(work * loads.prompt_tokens[w]),
+            completion_tokens=float(work * loads.completion_tokens[w]),
+            usd=float(work * loads.tokens[w] * loads.unserved_usd_per_token[w]),
+        )
+
+
+def refused_rows(encoded: Encoded) -> tuple[Refused, ...]:
+    """Every refused candidate with all its reasons."""
+    inst, refusals = encoded.instance, encoded.refusals
+    codes = np.array(REASONS, dtype=object)
+    return tuple(
+        Refused(inst.workloads.names[w], inst.offers.names[o], inst.models.names[m], tuple(codes[mask]))
+        for w, o, m, mask in zip(
+            refusals.workload, refusals.offer, refusals.model, refusals.reasons, strict=True
+        )
+    )

@@ -1,0 +1,163 @@
+"""From what was found to a plan that has been checked: rows, prices, versions, proof."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from problems.core.encode import Encoded
+from router.errors import CertificateFailed
+from router.loading.catalogue import problem_sha256
+from router.plan.document import Plan
+from router.planning.decode import Decoded, decode, refused_rows
+from router.planning.notes import notes_of
+from router.planning.optimise import Found
+from router.scenarios import drawn
+from router.schema import Generated, Problem
+from router.verification import verify
+from solvers import SolveOptions, available
+
+ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
+UNITS = {
+    "demand": "USD per whole cell (a workload's work of one period or occurrence)",
+    "throughput": "USD per instance of headroom",
+    "quota": "USD per quota-full",
+    "groups": "USD per unit",
+    "power": "USD per kW",
+    "instances": "USD per instance",
+}
+
+
+def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str, Any] | None = None) -> Plan:
+    """The verified plan, with sections of its own in `extra`.
+
+    Raises CertificateFailed where the independent check finds it wrong.
+    """
+    decoded = decode(found.encoded, found.point)
+    bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
+    plan = Plan(
+        name=problem.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        problem_sha256=problem_sha256(problem),
+        versions=versions(found.solver),
+        solver={"name": found.solver, "options": options_of(found.options)},
+        stop=found.stop.value,
+        cost_usd=decoded.cost_usd,
+        objective_usd=decoded.objective_usd,
+        bound_usd=bound,
+        gap=gap_of(decoded.objective_usd, bound),
+        horizon_h=encoded.instance.time.horizon_h,
+        periods=encoded.instance.time.periods,
+        cost_lines=decoded.cost_lines,
+        routes=decoded.routes,
+        instances=decoded.instances,
+        purchases=decoded.purchases,
+        contracts=decoded.contracts,
+        commitments=decoded.commitments,
+        unserved=decoded.unserved,
+        refused=refused_rows(encoded),
+        prices=_prices(found),
+        scenarios=decoded.scenarios,
+        notes=_notes(problem, found, decoded),
+        extra=extra or {},
+    )
+    return checked(problem, plan, relaxed=found.options.relax)
+
+
+def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
+    """The plan with the verdict of the independent check. Raises CertificateFailed.
+
+    A relaxed plan is a bound with fractions in it: that it cannot be bought as it stands is said, and no fault of ours.
+    """
+    plan = with_draw(problem, plan)
+    verdict = verify(problem, plan.to_dict())
+    if not verdict.ok and not relaxed:
+        failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
+        raise CertificateFailed(
+            f'the plan found for "{problem.name}" failed its own check. This is a bug of the planner; please report '
+            f"it with the problem file.\n{failed}"
+        )
+    checks = [{"name": check.name, "ok": check.ok} for check in verdict.checks]
+    return replace(plan, verified={"ok": verdict.ok, "checks": checks})
+
+
+def with_draw(problem: Problem, plan: Plan) -> Plan:
+    """The plan with the demand that generated scenarios drew, so that it says what it was made for."""
+    if not isinstance(problem.scenarios, Generated):
+        return plan
+    draw = drawn(problem)
+    paths = dict(zip(draw.names, draw.multiplier.tolist(), strict=True))
+    rows = tuple(replace(row, demand_path=tuple(paths[row.name])) for row in plan.scenarios)
+    made = {
+        "count": draw.count,
+        "seed": draw.seed,
+        "kept": len(draw.names),
+        "distance": draw.distance,
+    }
+    return replace(plan, scenarios=rows, extra={**plan.extra, "drawn": made})
+
+
+def gap_of(cost: float, bound: float) -> float:
+    """(cost − bound) / cost, 0 where they agree."""
+    if cost <= bound:
+        return 0.0
+    return (cost - bound) / abs(cost) if cost else float("inf")
+
+
+def versions(solver: str) -> Mapping[str, str]:
+    """What made the plan."""
+    named = {info.name: info.version for info in available()}
+    return {
+        "planner": version("llm-inference-planner"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        solver: named.get(solver) or "unknown",
+    }
+
+
+def options_of(options: SolveOptions) -> dict[str, Any]:
+    """What the solver was asked, as the plan states it."""
+    stated = {key: value for key, value in asdict(replace(options, native={})).items() if value is not None}
+    stated.pop("native")
+    stated.pop("log")
+    if options.native:
+        stated["native"] = dict(options.native)
+    return stated
+
+
+def _prices(found: Found) -> dict[str, Any]:
+    """Shadow prices of the business rows, with what was fixed to get them."""
+    if found.row_duals is None:
+        return {"fixed": "the solver gave no shadow prices", "rows": []}
+    rows = []
+    largest = float(np.abs(found.row_duals).max(initial=0.0))
+    for family, first, end, _ in found.encoded.row_families:
+        if family not in UNITS:
+            continue
+        duals = found.row_duals[first:end]
+        for i in np.flatnonzero(np.abs(duals) > 1e-9 * max(largest, 1e-9)):
+            label = found.encoded.row_label(first + int(i))
+            rows.append({"family": family, "row": label, "usd_per_unit": float(duals[i])})
+    return {"fixed": found.prices_of, "units": UNITS, "rows": rows}
+
+
+def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
+    """The problem's notes, and what solving added to them."""
+    notes = []
+    if found.options.relax:
+        notes.append("integrality relaxed: instance counts and contracts may be fractions; no plan to sign")
+    settled = decoded.settled
+    if max(settled.moved_share, settled.moved_count) > ROUNDING:
+        notes.append(
+            f"rounding moved a share by up to {settled.moved_share:.1e} "
+            f"and an integer by up to {settled.moved_count:.1e}"
+        )
+    if found.rounds:
+        notes.append(f"capacity was tightened in {found.rounds} rounds until waiting kept within every SLO")
+    return (*notes_of(problem), *notes)

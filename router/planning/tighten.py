@@ -1,0 +1,98 @@
+"""Where a plan's waiting breaks a promise, and by how much its capacity must be read tighter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from problems.core.encode import Encoded, Tightened
+from problems.core.instance import Floats, Ints
+from problems.physics.frontier import weights
+from problems.physics.waiting import Held, Tightening, held, margin_of
+
+WEIGHED = 3  # rounds in which loads are weighed by what they take of the capacity
+
+Broken = list[tuple[int, Held]]
+"""By scenario, a pool in a period."""
+
+
+def short_of_capacity(encoded: Encoded, point: Floats) -> Broken:
+    """Where the load is more than waiting allows under the mix planned."""
+    margin = margin_of(encoded.instance.policy)
+    return [
+        (view.scenario, one)
+        for view, cols in zip(encoded.views, encoded.columns, strict=True)
+        if cols.capacity.waits.any()
+        for one in held(
+            view, cols.capacity.waits, point[cols.flow], np.round(serving(encoded, view.scenario, point), 9)
+        )
+        if not one.holds(margin)
+    ]
+
+
+def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
+    """(Q, T) instances that serve: those counted, less what has started and still boots."""
+    view, cols = encoded.views[scenario], encoded.columns[scenario]
+    fleets, time = view.inst.fleets, view.inst.time
+    counts = cols.counts.count
+    serves = np.where(counts >= 0, point[counts], 0.0)
+    for q in np.flatnonzero((cols.started >= 0).any(axis=1)) if counts.size else ():
+        start_h = float(fleets.start_h[fleets.pool_fleet[q]])
+        started = np.where(cols.started[q] >= 0, point[cols.started[q]], 0.0)
+        for back in range(int(np.ceil(start_h / time.period_h - 1e-9))):
+            part = min((start_h - back * time.period_h) / time.period_h, 1.0)
+            serves[q, back:] -= part * started[: time.periods - back]
+    return serves
+
+
+def tightened_by(encoded: Encoded, broken: Broken) -> Tightened:
+    """What was tightened before, and the broken ones under the mix found.
+
+    At first each route is charged what its bursts take of the capacity; where that does not settle, the mixes found
+    so far bound the capacity.
+    """
+    margin = margin_of(encoded.instance.policy)
+    made = _known(encoded)
+    for s, one in broken:
+        capacity, view = encoded.columns[s].capacity, encoded.views[s]
+        known = encoded.tightened.get(s, {}).get((one.pool, one.period))
+        times = 1 if known is None else known.times + 1
+        weighed = times <= WEIGHED
+        thought = capacity.caps[one.pool] if weighed or known is None else known.caps
+        found = one.tightening(margin, thought)
+        weight = weights(view, one, found.count, margin) if weighed else {}
+        made.setdefault(s, {})[one.pool, one.period] = replace(found, weight=weight, times=times)
+    return made
+
+
+def without_weights(tightened: Tightened) -> Tightened:
+    """The same with every load counted as it is."""
+    return {
+        s: {key: replace(one, weight={}, times=max(one.times, WEIGHED)) for key, one in known.items()}
+        for s, known in tightened.items()
+    }
+
+
+def settled_by(encoded: Encoded, broken: Broken) -> Tightened:
+    """What was tightened before, and the broken ones under the mix found: it is to stay."""
+    margin = margin_of(encoded.instance.policy)
+    made = _known(encoded)
+    for s, one in broken:
+        widest = encoded.columns[s].capacity.caps[one.pool]
+        made.setdefault(s, {})[one.pool, one.period] = one.tightening(margin, widest)
+    return made
+
+
+def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:
+    """Columns of flows to pools whose waiting is modelled, and their values."""
+    columns = [np.empty(0, dtype=np.int64)]
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        pool = view.routes.pool[view.flows.route]
+        columns.append(cols.flow[(pool >= 0) & np.append(cols.capacity.waits, False)[pool]])
+    at = np.concatenate(columns)
+    return at, np.clip(point[at], 0.0, encoded.program.col_upper[at])
+
+
+def _known(encoded: Encoded) -> dict[int, dict[tuple[int, int], Tightening]]:
+    return {s: dict(known) for s, known in encoded.tightened.items()}

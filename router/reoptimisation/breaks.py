@@ -1,0 +1,158 @@
+"""Which promises the running plan breaks under new data, and by how much.
+
+Routes that can no longer be used and workloads that it does not know are named outright. For the rest its shares and
+counts are put into the new problem as a plan, and the independent check says what does not hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from problems.core.admissible import REASONS
+from problems.core.encode import Encoded
+from problems.core.instance import Floats
+from router.loading.catalogue import problem_sha256
+from router.plan.document import Plan
+from router.planning.decode import decode
+from router.reoptimisation.running import Running
+from router.schema import Problem
+from router.verification import verify
+
+NOT_PROMISES = {"cost", "cost_lines", "bound", "problem", "fields", "refused", "scenarios", "churn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A promise that going on as it runs would break."""
+
+    promise: str
+    detail: str
+    worst: float  # the largest miss, as a part of the limit
+
+    def to_dict(self) -> dict[str, str | float]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.detail}"
+
+
+def breaks(problem: Problem, encoded: Encoded, running: Running) -> tuple[Break, ...]:
+    """What is broken; at least one, for a running plan that cannot go on."""
+    found = [*_gone(encoded, running), *_unknown(encoded, running)]
+    if not found:
+        found = _checked(problem, encoded, running)
+    return tuple(found) or (Break("limits", "going on as it runs keeps not all of them together", 1.0),)
+
+
+def _gone(encoded: Encoded, running: Running) -> list[Break]:
+    """Routes that carry something and are not offered any more, or refused now."""
+    inst, view = encoded.instance, encoded.views[0]
+    routes = view.routes
+    usable = {
+        (inst.workloads.names[w], inst.offers.names[o], inst.models.names[m])
+        for w, o, m in zip(routes.workload, routes.offer, routes.model, strict=True)
+    }
+    refusals = encoded.refusals
+    codes = np.array(REASONS, dtype=object)
+    why = {
+        (inst.workloads.names[w], inst.offers.names[o], inst.models.names[m]): ", ".join(codes[mask])
+        for w, o, m, mask in zip(
+            refusals.workload, refusals.offer, refusals.model, refusals.reasons, strict=True
+        )
+    }
+    worst: dict[tuple[str, str, str], float] = {}
+    for row in running.shares:
+        key = (row.workload, row.offer, row.model)
+        if key not in usable:
+            worst[key] = max(worst.get(key, 0.0), row.share)
+    return [
+        Break(
+            "admissibility",
+            f'{offer} with {model} carries up to {share:.3g} of "{workload}" and '
+            + (
+                f"is refused now: {why[workload, offer, model]}"
+                if (workload, offer, model) in why
+                else "is gone"
+            ),
+            share,
+        )
+        for (workload, offer, model), share in worst.items()
+    ]
+
+
+def _unknown(encoded: Encoded, running: Running) -> list[Break]:
+    """Workloads with demand that the running plan does not serve at all."""
+    view, cols = encoded.views[0], encoded.columns[0]
+    known = {row.workload for row in running.shares}
+    needed = view.cells.workload[np.flatnonzero(cols.unserved < 0)]
+    names = [view.inst.workloads.names[w] for w in np.unique(needed)]
+    return [
+        Break("demand", f'"{name}" is new: nothing serves it', 1.0) for name in names if name not in known
+    ]
+
+
+def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break]:
+    """The failed checks of the running shares and counts as a plan of the new problem."""
+    decoded = decode(encoded, _as_it_runs(encoded))
+    plan = Plan(
+        name=problem.name,
+        created="",
+        problem_sha256=problem_sha256(problem),
+        versions={},
+        solver={},
+        stop="",
+        cost_usd=decoded.cost_usd,
+        objective_usd=decoded.objective_usd,
+        bound_usd=0.0,
+        gap=1.0,
+        horizon_h=encoded.instance.time.horizon_h,
+        periods=encoded.instance.time.periods,
+        cost_lines=decoded.cost_lines,
+        routes=decoded.routes,
+        instances=decoded.instances,
+        purchases=decoded.purchases,
+        contracts=decoded.contracts,
+        commitments=decoded.commitments,
+        unserved=decoded.unserved,
+        scenarios=decoded.scenarios,
+        extra={"running": running.to_dict()},
+    )
+    verdict = verify(problem, plan.to_dict())
+    return [
+        Break(check.name, check.detail, check.worst)
+        for check in verdict.checks
+        if not check.ok and check.name not in NOT_PROMISES
+    ]
+
+
+def _as_it_runs(encoded: Encoded) -> Floats:
+    """A point with the running shares and counts, whatever rows it breaks; work that may move is spread evenly."""
+    view, cols = encoded.views[0], encoded.columns[0]
+    running, changes, fleets = encoded.instance.running, cols.changes, encoded.instance.fleets
+    point = encoded.program.col_lower.copy()
+    if running is None or changes is None:
+        return point
+    share = {
+        (int(c), int(r)): float(s) for c, r, s in zip(changes.cell, changes.route, changes.share, strict=True)
+    }
+    pairs = list(zip(view.flows.cell.tolist(), view.flows.route.tolist(), strict=True))
+    slots: dict[tuple[int, int], int] = {}
+    for pair in pairs:
+        slots[pair] = slots.get(pair, 0) + 1
+    point[cols.flow] = [share.get(pair, 0.0) / slots[pair] for pair in pairs]
+    for q in range(fleets.pools):
+        least, step = fleets.min[fleets.pool_fleet[q]], fleets.step[fleets.pool_fleet[q]]
+        held = cols.first.held.count[q, 0] >= 0
+        counts = cols.first.held if held else cols.counts
+        for t in range(1 if held else encoded.instance.time.periods):
+            count = running.count[q, t]
+            point[counts.count[q, t]] = count
+            point[counts.paid[q, t]] = max(count - fleets.reserved[fleets.pool_fleet[q]], 0.0)
+            if counts.open[q, t] >= 0:
+                point[counts.open[q, t]] = float(count > 0)
+            if counts.steps[q, t] >= 0:
+                above = count - (least if counts.open[q, t] >= 0 else 0.0)
+                point[counts.steps[q, t]] = max(above, 0.0) / max(step, 1e-12)
+    return point

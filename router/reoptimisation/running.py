@@ -1,0 +1,315 @@
+"""What runs already, in the terms of a new problem: the running plan laid on the new horizon.
+
+By absolute time where both horizons have a start, else period by period. A time beyond the running plan's end is taken
+to run as the same clock time of its last day (its last period where it is shorter than a day); a period in which it
+had no demand, as the nearest earlier one that had. The section stands in the new plan, so that it can be checked alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
+from router.normalise.time import local_day, start_of
+from router.plan.document import ContractRow, Plan
+from router.schema import Horizon, Problem
+from router.store import Entry
+
+DAY_H = 24.0
+SLACK_H = 1e-6
+
+Shares = dict[tuple[str, str], float]  # by offer and model
+
+
+@dataclass(frozen=True, slots=True)
+class RunningShare:
+    """A share of a cell of the new problem; `period` for ordinary work, `occurrence` for work that may move."""
+
+    workload: str
+    offer: str
+    model: str
+    period: int | None
+    occurrence: int | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCount:
+    offer: str
+    model: str | None
+    period: int
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBefore:
+    """Instances paid for that run at hour 0 and need no start."""
+
+    offer: str
+    model: str | None
+    paid_count: float
+
+
+@dataclass(frozen=True, slots=True)
+class SunkContract:
+    """Signed by an earlier plan, in force from the start of the horizon until `end_h`; its volume is settled."""
+
+    offer: str
+    end_h: float
+    committed_tokens_per_month: float | None
+    committed_usd_per_month: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SunkPurchase:
+    """Instances bought by an earlier plan for a term that ends at `end_h`."""
+
+    offer: str
+    model: str | None
+    end_h: float
+    count: float
+
+
+@dataclass(frozen=True)
+class Running:
+    """The section `running` of a plan."""
+
+    aligned_by: str  # time | period
+    shift_h: float  # from the running plan's start to the new one's
+    freeze_h: float  # as applied
+    shares: tuple[RunningShare, ...]
+    counts: tuple[RunningCount, ...]
+    before: tuple[RunningBefore, ...]
+    contracts: tuple[SunkContract, ...]
+    purchases: tuple[SunkPurchase, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+class Alignment:
+    """Which hour of the running plan stands for an hour of the new one."""
+
+    def __init__(self, old: Problem, new: Problem) -> None:
+        self.old, self.new = old, new
+        self.by_time = old.horizon.start is not None and new.horizon.start is not None
+        self.shift_h = (start_of(new) - start_of(old)) / timedelta(hours=1) if self.by_time else 0.0
+
+    def period(self, new_period: int) -> int:
+        """The running plan's period at the start of one of the new plan's."""
+        old = self.old.horizon
+        hour = self.shift_h + new_period * self.new.horizon.period_h
+        if hour >= old.hours - SLACK_H:
+            days = np.floor((hour - old.hours + SLACK_H) / DAY_H) + 1
+            hour = hour - days * DAY_H if old.hours >= DAY_H else old.hours - old.period_h
+        return int(min(max((hour + SLACK_H) // old.period_h, 0), old.periods - 1))
+
+    def day(self, new_day: int) -> int:
+        """The running plan's window day of one of the new plan's, by calendar."""
+        if not self.by_time:
+            return new_day
+        return new_day + (local_day(self.new, 0.0) - local_day(self.old, 0.0)).days
+
+
+def horizon_of(entry: Entry) -> Horizon:
+    """Of the problem that a stored plan is for."""
+    return Horizon.model_validate(entry.problem.get("horizon", {}))
+
+
+def sunk(
+    plan: Plan, stated: Mapping[str, Any], align: Alignment, problem: Problem
+) -> tuple[SunkContract, ...]:
+    """Contracts in force at the new start that an earlier plan signed and the problem does not state itself."""
+    terms = _terms(stated, "commitment")
+    ours = {offer.name: offer.commitment for offer in problem.offers}
+    earlier = {row["offer"]: row for row in plan.extra.get("running", {}).get("contracts", ())}
+    found = []
+    for row in plan.contracts:
+        commitment = ours.get(row.offer)
+        if (
+            commitment is None
+            or commitment.signed
+            or row.start_month * HOURS_PER_MONTH > align.shift_h + SLACK_H
+        ):
+            continue
+        end = _end_h(row, earlier, terms.get(row.offer), plan.horizon_h)
+        if end is not None and end - align.shift_h > SLACK_H:
+            found.append(
+                SunkContract(
+                    row.offer,
+                    end - align.shift_h,
+                    row.committed_tokens_per_month,
+                    row.committed_usd_per_month,
+                )
+            )
+    return tuple(found)
+
+
+def _end_h(row: ContractRow, earlier: Mapping[str, Any], term: int | None, horizon_h: float) -> float | None:
+    """Hours from the running plan's start to a contract's end; None: stated as signed by its problem alone."""
+    if row.signed_by == "before":
+        return float(earlier[row.offer]["end_h"]) if row.offer in earlier else None
+    return row.end_month * HOURS_PER_MONTH if term else horizon_h
+
+
+def _terms(stated: Mapping[str, Any], part: str) -> dict[str, int | None]:
+    """term_months by offer, as the running plan's problem states it."""
+    return {offer["name"]: (offer.get(part) or {}).get("term_months") for offer in stated.get("offers", ())}
+
+
+def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
+    """The problem in which earlier contracts are signed, at the volume they were signed for, until their end."""
+    by_offer = {row.offer: row for row in contracts}
+    return problem.model_copy(
+        update={
+            "offers": tuple(
+                offer.model_copy(
+                    update={"commitment": _signed(problem, offer.commitment, by_offer[offer.name])}
+                )
+                if offer.name in by_offer
+                else offer
+                for offer in problem.offers
+            )
+        }
+    )
+
+
+def _signed(problem: Problem, commitment: Any, row: SunkContract) -> Any:
+    months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
+    lasts = commitment.term_months is None and months * HOURS_PER_MONTH >= problem.horizon.hours
+    until = None if lasts else start_of(problem) + timedelta(hours=row.end_h)
+    return commitment.model_copy(
+        update={
+            "signed": True,
+            "signed_until": until,
+            "min_tokens_per_month": row.committed_tokens_per_month,
+            "min_usd_per_month": row.committed_usd_per_month,
+            "max_tokens_per_month": None,
+            "max_usd_per_month": None,
+            "step_usd_per_month": None,
+        }
+    )
+
+
+def laid_on(
+    plan: Plan, stated: Mapping[str, Any], align: Alignment, inst: Instance, freeze_h: float
+) -> Running:
+    """The running plan on the cells and pools of the new instance."""
+    problem = align.new
+    return Running(
+        aligned_by="time" if align.by_time else "period",
+        shift_h=align.shift_h,
+        freeze_h=freeze_h,
+        shares=tuple(_shares(plan, align, inst)),
+        counts=tuple(_counts(plan, align, inst)),
+        before=tuple(_before(plan, align, inst)),
+        contracts=sunk(plan, stated, align, problem),
+        purchases=tuple(_purchases(plan, stated, align, inst)),
+    )
+
+
+def _shares(plan: Plan, align: Alignment, inst: Instance) -> list[RunningShare]:
+    known = _by_cell(plan)
+    overall = _overall(plan)
+    made = []
+    for w, n in zip(inst.cells.workload.tolist(), inst.cells.occurrence.tolist(), strict=True):
+        name, moves = inst.workloads.names[w], bool(inst.workloads.moves[w])
+        windowed = align.new.workloads[w].window is not None
+        shares = known.get((name, moves))
+        if shares is None:
+            carried = overall.get(name, {})
+        else:
+            carried = _nearest(shares, align.day(n) if windowed else align.period(n))
+        for (offer, model), share in carried.items():
+            period, occurrence = (None, n) if moves else (n, None)
+            made.append(RunningShare(name, offer, model, period, occurrence, share))
+    return made
+
+
+def _by_cell(plan: Plan) -> dict[tuple[str, bool], dict[int, Shares]]:
+    """Shares by offer and model, of each workload's cells; apart for work that may move."""
+    made: dict[tuple[str, bool], dict[int, Shares]] = {}
+    for row in plan.routes:
+        at = row.period if row.occurrence is None else row.occurrence
+        shares = made.setdefault((row.workload, row.occurrence is not None), {}).setdefault(at, {})
+        shares[row.offer, row.model] = shares.get((row.offer, row.model), 0.0) + row.share
+    return made
+
+
+def _overall(plan: Plan) -> dict[str, Shares]:
+    """Shares of each workload's tokens, for one whose demand is stated in another way now."""
+    made: dict[str, Shares] = {}
+    for row in plan.routes:
+        shares = made.setdefault(row.workload, {})
+        key = (row.offer, row.model)
+        shares[key] = shares.get(key, 0.0) + row.prompt_tokens + row.completion_tokens
+    return {
+        name: {key: amount / sum(shares.values()) for key, amount in shares.items()}
+        for name, shares in made.items()
+        if sum(shares.values()) > 0
+    }
+
+
+def _nearest(shares: dict[int, Shares], at: int) -> Shares:
+    """Those of the time itself, else of the latest before it, else of the first after it."""
+    if at in shares:
+        return shares[at]
+    before = [n for n in shares if n < at]
+    return shares[max(before) if before else min(shares)]
+
+
+def _pools(inst: Instance) -> list[tuple[str, str | None]]:
+    fleets = inst.fleets
+    return [
+        (
+            inst.offers.names[fleets.offer[fleets.pool_fleet[q]]],
+            None if fleets.pool_model[q] == NONE else inst.models.names[fleets.pool_model[q]],
+        )
+        for q in range(fleets.pools)
+    ]
+
+
+def _counts(plan: Plan, align: Alignment, inst: Instance) -> list[RunningCount]:
+    count = {(row.offer, row.model, row.period): row.count for row in plan.instances}
+    periods = [align.period(t) for t in range(inst.time.periods)]
+    return [
+        RunningCount(offer, model, t, count[offer, model, old])
+        for offer, model in _pools(inst)
+        for t, old in enumerate(periods)
+        if count.get((offer, model, old), 0.0) > 0
+    ]
+
+
+def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]:
+    now = align.period(0)
+    paid = {(row.offer, row.model): row.paid_count for row in plan.instances if row.period == now}
+    return [
+        RunningBefore(offer, model, paid[offer, model])
+        for offer, model in _pools(inst)
+        if paid.get((offer, model), 0.0) > 0
+    ]
+
+
+def _purchases(plan: Plan, stated: Mapping[str, Any], align: Alignment, inst: Instance) -> list[SunkPurchase]:
+    terms, pools = _terms(stated, "instances"), set(_pools(inst))
+    ours = {
+        o.name for o in align.new.offers if o.instances is not None and o.instances.term_months is not None
+    }
+    earlier = plan.extra.get("running", {}).get("purchases", ())
+    ends = [(row["offer"], row["model"], float(row["end_h"]), float(row["count"])) for row in earlier]
+    ends += [
+        (row.offer, row.model, (row.month + (terms.get(row.offer) or 0)) * HOURS_PER_MONTH, row.count)
+        for row in plan.purchases
+        if row.month * HOURS_PER_MONTH <= align.shift_h + SLACK_H
+    ]
+    return [
+        SunkPurchase(offer, model, end - align.shift_h, count)
+        for offer, model, end, count in ends
+        if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in ours
+    ]

@@ -1,0 +1,90 @@
+"""A scheduled run around `reoptimise`: demand checked, metrics written, and again every so often where asked."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from router.errors import RouterError
+from router.loading.catalogue import load_problem
+from router.output import write_text
+from router.reoptimisation import metrics
+from router.reoptimisation.freshness import check_fresh, starting
+from router.reoptimisation.journal import Journal
+from router.reoptimisation.run import LEASE_S, Result, Search, reoptimise
+from router.store import Store
+
+BUG, INTERRUPTED = 1, 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run needs to know."""
+
+    file: str
+    store: str
+    search: Search
+    start: str | None = None  # another start of the horizon, or `now`
+    max_age_s: float | None = None
+    lease_s: float = LEASE_S
+    output: str | None = None  # the plan in force
+    metrics: str | None = None
+
+
+def once(job: Job, journal: Journal) -> Result:
+    """One run, with its metrics whether it ends well or not. Raises what `reoptimise` raises."""
+    began = time.monotonic()
+    code, outcome, result = BUG, "unexpected", None
+    try:
+        result = _work(job, journal)
+        code, outcome = 0, result.outcome
+        return result
+    except RouterError as error:
+        code, outcome = error.exit_code, type(error).__name__
+        raise
+    except KeyboardInterrupt:
+        code, outcome = INTERRUPTED, "Interrupted"
+        raise
+    finally:
+        seconds = time.monotonic() - began
+        if job.metrics is not None:
+            metrics.record(job.metrics, job.file, time.time(), seconds, code, outcome, result)
+        journal("run ended", outcome=outcome, exit_code=code, seconds=round(seconds, 3))
+
+
+def _work(job: Job, journal: Journal) -> Result:
+    problem = starting(load_problem(job.file), job.start)
+    check_fresh(problem, job.max_age_s)
+    journal("run started", problem=problem.name, file=job.file)
+    with Store.open(job.store) as store:
+        result = reoptimise(problem, store, job.search, lease_s=job.lease_s, say=journal)
+    if job.output is not None:
+        write_text(job.output, result.plan.to_json())
+    return result
+
+
+def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result | Exception], None]) -> None:
+    """Run now and every `every_s` seconds, on the beat, until SIGTERM or SIGINT; a run that fails ends only itself."""
+    stop = threading.Event()
+
+    def stopped(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        beat = time.monotonic()
+        while not stop.is_set():
+            try:
+                tell(once(job, journal))
+            except Exception as error:  # a bug of ours is told, and the next run may do
+                tell(error)
+            missed = int((time.monotonic() - beat) // every_s)
+            beat += (missed + 1) * every_s
+            stop.wait(max(beat - time.monotonic(), 0.0))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,44 @@
+"""What changes between two plans, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.reports.document import Report, Table, columns
+from router.reports.words import count, instances, percent, usd
+
+if TYPE_CHECKING:
+    from router.plan.difference import Difference
+
+
+def difference_report(change: Difference, name: str) -> Report:
+    """Only what differs."""
+    step = change.cost_after_usd - change.cost_before_usd
+    signed = ("+" if step >= 0 else "−") + usd(abs(step))
+    cost = f"{usd(change.cost_before_usd)} → {usd(change.cost_after_usd)} USD ({signed})"
+    moved = f"{percent(change.moved_share)} of the tokens move"
+    tables = (
+        Table(
+            "Cost",
+            columns("offer", "for", ">before USD", ">after USD"),
+            tuple((*line.of, usd(line.before), usd(line.after)) for line in change.costs),
+        ),
+        Table(
+            "Who serves what",
+            columns("workload", "offer", "model", ">before", ">after"),
+            tuple((*line.of, percent(line.before), percent(line.after)) for line in change.routes),
+        ),
+        Table(
+            "Most instances at once",
+            columns("offer", "model", ">before", ">after"),
+            tuple((*line.of, instances(line.before), instances(line.after)) for line in change.instances),
+        ),
+        Table(
+            "Committed",
+            columns("offer", "what", ">before", ">after"),
+            tuple((*line.of, count(line.before), count(line.after)) for line in change.contracts),
+        ),
+    )
+    notes = () if change.same_problem else ("the two plans are for different problems",)
+    changed = tuple(table for table in tables if table.rows)
+    return Report(name, (cost, moved) if changed else (cost, "nothing else changes"), changed, notes)

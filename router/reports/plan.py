@@ -1,0 +1,231 @@
+"""A plan as a person reads it: what it costs, who serves what, on how much, under which contracts, what was refused."""
+
+from __future__ import annotations
+
+from math import fsum
+
+from router.plan.document import CommitmentRow, InstanceRow, Plan, RouteRow, UnservedRow
+from router.reports.document import Report, Table, columns
+from router.reports.words import count, hours, instances, percent, proof, rate, span, usd
+
+KINDS = {
+    "tokens": "tokens",
+    "fee": "fee",
+    "commitment": "contract",
+    "instances": "instances",
+    "starts": "starts",
+    "energy": "energy",
+    "unserved": "work left unserved",
+    "churn": "change",
+}
+EXAMPLES = 3  # offers named per reason
+
+
+def plan_report(plan: Plan) -> Report:
+    """All that is worth saying about a plan."""
+    tables = (
+        _costs(plan),
+        _routing(plan),
+        _instances(plan),
+        _contracts(plan),
+        _scenarios(plan),
+        _refused(plan),
+    )
+    return Report(plan.name, _headline(plan), tuple(table for table in tables if table.rows), plan.notes)
+
+
+def _headline(plan: Plan) -> tuple[str, ...]:
+    p = plan.probabilities()
+    cost = f"{usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}"
+    tokens = fsum(p[row.scenario] * _tokens(row) for row in plan.routes)
+    rates = [f"{usd(plan.cost_usd_per_month)} USD a month of 730 h"]
+    if tokens > 0:
+        rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
+    limit = plan.solver.get("options", {}).get("time_limit_s")
+    good = proof(plan.gap, plan.stop, limit)
+    checks = plan.verified.get("checks", ())
+    failed = [str(check["name"]) for check in checks if not check["ok"]]
+    if plan.ok:
+        verdict = f"verified: {len(checks)} independent checks passed"
+    else:
+        verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
+    return cost, ", ".join(rates), good[:1].upper() + good[1:], verdict[:1].upper() + verdict[1:]
+
+
+def _costs(plan: Plan) -> Table:
+    lines = sorted(plan.cost_lines, key=lambda line: -line.usd)
+    rows = tuple(
+        (line.offer or "–", KINDS.get(line.kind, line.kind), usd(line.usd), _part(line.usd, plan.cost_usd))
+        for line in lines
+    )
+    total = ("total", "", usd(plan.cost_usd), _part(plan.cost_usd, plan.cost_usd)) if len(rows) > 1 else None
+    return Table("Cost", columns("offer", "for", ">USD", ">share"), rows, total)
+
+
+def _routing(plan: Plan) -> Table:
+    """Shares of a workload's tokens over the horizon; the range over its periods where it varies."""
+    rows, p = [], plan.probabilities()
+    by_workload: dict[str, dict[tuple[str, str], list[RouteRow | UnservedRow]]] = {}
+    both: tuple[RouteRow | UnservedRow, ...] = (*plan.routes, *plan.unserved)
+    for row in both:
+        to = (row.offer, row.model) if isinstance(row, RouteRow) else ("left unserved", "")
+        by_workload.setdefault(row.workload, {}).setdefault(to, []).append(row)
+    for name, parts in by_workload.items():
+        mine = [row for group in parts.values() for row in group]
+        cells = {_cell(row) for row in mine}
+        whole = fsum(p[row.scenario] * _volume(row) for row in mine)
+        ordered = sorted(
+            parts.items(),
+            key=lambda part: -fsum(p[row.scenario] * _volume(row) for row in part[1]),
+        )
+        for k, ((offer, model), group) in enumerate(ordered):
+            volume = fsum(p[row.scenario] * _volume(row) for row in group)
+            tokens = fsum(p[row.scenario] * _tokens(row) for row in group)
+            shares = _cell_shares(group, cells)
+            low, high = min(shares), max(shares)
+            varies = "" if percent(low) == percent(high) else span(low, high)
+            rows.append(
+                (
+                    "" if k else name,
+                    offer,
+                    model,
+                    _part(volume, whole),
+                    varies,
+                    count(tokens) if tokens else "–",
+                )
+            )
+    heads = columns("workload", "offer", "model", ">share", ">by period", ">tokens")
+    return _without_empty(Table("Who serves what", heads, tuple(rows)), "by period")
+
+
+def _cell_shares(
+    group: list[RouteRow | UnservedRow], cells: set[tuple[int | None, str | None]]
+) -> list[float]:
+    shares = dict.fromkeys(cells, 0.0)
+    for row in group:
+        shares[_cell(row)] += row.share
+    return list(shares.values())
+
+
+def _cell(row: RouteRow | UnservedRow) -> tuple[int | None, str | None]:
+    """The piece of work that `share` is a share of."""
+    return (row.period if row.occurrence is None else row.occurrence), row.scenario
+
+
+def _instances(plan: Plan) -> Table:
+    """Counts by pool over the periods of the plan; mean and load are expected values, the load by instances."""
+    p = plan.probabilities()
+    futures = {row.scenario for row in plan.instances} | {row.scenario for row in plan.routes}
+    cells = plan.periods * max(len(futures), 1)
+    pools: dict[tuple[str, str], list[InstanceRow]] = {}
+    for row in plan.instances:
+        pools.setdefault((row.offer, row.model or "all its models"), []).append(row)
+    rows = []
+    for (offer, model), group in sorted(pools.items()):
+        counts = [row.count for row in group]
+        running = fsum(p[row.scenario] * row.count for row in group)
+        busy = fsum(p[row.scenario] * row.count * row.utilisation for row in group)
+        low = min(counts) if len(group) == cells else 0.0
+        load = busy / running if running > 0 else None
+        rows.append(
+            (
+                offer,
+                model,
+                instances(low),
+                instances(running / plan.periods),
+                instances(max(counts)),
+                percent(load),
+                percent(max(row.utilisation for row in group)),
+            )
+        )
+    heads = columns("offer", "model", ">least", ">mean", ">most", ">load", ">highest load")
+    return Table("Instances", heads, tuple(rows))
+
+
+def _contracts(plan: Plan) -> Table:
+    """Contracts in force, with their settlement over the horizon."""
+    settled: dict[str, list[CommitmentRow]] = {}
+    for row in plan.commitments:
+        if row.signed:
+            settled.setdefault(row.offer, []).append(row)
+    rows, p = [], plan.probabilities()
+    for contract in plan.contracts:
+        months = settled.get(contract.offer, [])
+        if contract.committed_tokens_per_month is not None:
+            committed = f"{count(contract.committed_tokens_per_month)} tokens"
+        else:
+            committed = f"{usd(contract.committed_usd_per_month)} USD"
+        mine = [row for row in months if contract.start_month <= row.month < contract.end_month]
+        used = [row.utilisation for row in mine if row.utilisation is not None]
+        rows.append(
+            (
+                contract.offer,
+                "already" if contract.signed_by == "before" else "now",
+                f"{contract.start_month + 1}–{contract.end_month}",
+                committed,
+                count(fsum(p[row.scenario] * row.used_tokens for row in mine)),
+                span(min(used), max(used)) if used else "–",
+                usd(fsum(p[row.scenario] * row.billed_usd for row in mine)),
+                usd(max((row.beyond_horizon_usd for row in mine), default=0.0)),
+            )
+        )
+    heads = columns(
+        "offer",
+        "signed",
+        "months",
+        ">a month",
+        ">tokens used",
+        ">used of it",
+        ">billed USD",
+        ">owed later USD",
+    )
+    return Table("Contracts", heads, tuple(rows))
+
+
+def _scenarios(plan: Plan) -> Table:
+    rows = tuple((row.name, percent(row.probability), usd(row.cost_usd)) for row in plan.scenarios)
+    shown = rows if len(rows) > 1 else ()
+    return Table("Futures", columns("scenario", ">probability", ">USD"), shown)
+
+
+def _refused(plan: Plan) -> Table:
+    """Candidates that were refused, counted by reason; one may have several."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in plan.refused:
+        for code in row.reasons:
+            found.setdefault(code, []).append((row.workload, row.offer))
+    rows = []
+    for code, pairs in sorted(
+        found.items(), key=lambda item: (item[0] == "model_not_offered", -len(item[1]))
+    ):
+        offers = list(dict.fromkeys(offer for _, offer in pairs))
+        more = f", and {len(offers) - EXAMPLES} more" if len(offers) > EXAMPLES else ""
+        workloads = list(dict.fromkeys(workload for workload, _ in pairs))
+        served = workloads[0] if len(workloads) == 1 else f"{len(workloads)} of them"
+        rows.append((code, str(len(pairs)), served, ", ".join(offers[:EXAMPLES]) + more))
+    return Table("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
+
+
+def _without_empty(table: Table, title: str) -> Table:
+    """The table without a column in which nothing stands."""
+    at = [column.title for column in table.columns].index(title)
+    if any(row[at] for row in table.rows):
+        return table
+    return Table(
+        table.title,
+        table.columns[:at] + table.columns[at + 1 :],
+        tuple(row[:at] + row[at + 1 :] for row in table.rows),
+    )
+
+
+def _tokens(row: RouteRow | UnservedRow) -> float:
+    return row.prompt_tokens + row.completion_tokens
+
+
+def _volume(row: RouteRow | UnservedRow) -> float:
+    """Tokens, or requests where a request has no tokens at all."""
+    return _tokens(row) or row.requests or 0.0
+
+
+def _part(amount: float, whole: float) -> str:
+    return percent(amount / whole) if whole else "–"

@@ -1,0 +1,130 @@
+"""A simulation as a person reads it: what was promised beside what was achieved, worst first, and what mends it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from router.reports.document import Report, Table, columns
+from router.reports.words import count, percent
+
+if TYPE_CHECKING:
+    from router.simulation import Promise, SimulationReport
+
+SHOWN = 40  # rows of a table; the JSON has all
+ORDER = {"broken": 0, "undecided": 1, "kept": 2}
+
+
+def simulation_report(found: SimulationReport) -> Report:
+    """Counts of verdicts, every promise (the worst ones first where there are many), and pools by their waits."""
+    counts = found.verdicts
+    told = ", ".join(
+        f"{number} {verdict}" for verdict, number in counts.items() if number or verdict == "kept"
+    )
+    asked = len(found.promises)
+    headline = [
+        f"{told} of {_many(asked, 'promise')} in {_many(len(found.periods), 'period')}",
+        f"{count(found.requests)} requests, arrivals {found.arrivals}, seed {found.seed}",
+    ]
+    if not found.ok:
+        headline.append("NOT KEPT: see the remedies below")
+    tables = (_promises(found), _pools(found))
+    notes = [*found.notes, *_remedies(found), *_optimism(found)]
+    return Report(found.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes))
+
+
+def _promises(found: SimulationReport) -> Table:
+    ranked = sorted(found.promises, key=lambda row: (ORDER[row.verdict], _rank(row)))
+    rows = tuple(
+        (
+            row.workload,
+            str(row.period),
+            row.promise,
+            _ms(row.limit_ms),
+            _ms(row.achieved_ms),
+            _ms(row.wait_ms),
+            _ms(row.formula_wait_ms),
+            "–" if row.within is None else percent(row.within),
+            row.verdict,
+        )
+        for row in ranked[:SHOWN]
+    )
+    more = f" (the {SHOWN} that matter most of {len(ranked)})" if len(ranked) > SHOWN else ""
+    heads = columns(
+        "workload", ">period", "promise", ">limit", ">achieved", ">wait", ">formula", ">within", "verdict"
+    )
+    return Table(f"Promised and achieved, ms{more}", heads, rows)
+
+
+def _rank(row: Promise) -> float:
+    """Most of the limit used first."""
+    return -row.achieved_ms / row.limit_ms if math.isfinite(row.achieved_ms) else -math.inf
+
+
+def _pools(found: SimulationReport) -> Table:
+    ranked = sorted(found.pools, key=lambda row: -row.utilisation)
+    rows = tuple(
+        (
+            row.offer if row.model is None else f"{row.offer} {row.model}",
+            str(row.period),
+            f"{row.servers:,}",
+            percent(row.utilisation),
+            percent(row.planned_utilisation),
+            _ms(row.wait_ms["mean"]),
+            _ms(row.formula_wait_ms["mean"]),
+            _ms(row.wait_ms["p99"]),
+            _ms(row.formula_wait_ms["p99"]),
+        )
+        for row in ranked[:SHOWN]
+    )
+    more = f" (the {SHOWN} fullest of {len(ranked)})" if len(ranked) > SHOWN else ""
+    heads = columns(
+        "pool",
+        ">period",
+        ">servers",
+        ">in use",
+        ">planned",
+        ">mean wait",
+        ">formula",
+        ">p99 wait",
+        ">formula",
+    )
+    return Table(f"Pools, waits in ms{more}", heads, rows)
+
+
+def _remedies(found: SimulationReport) -> list[str]:
+    """One line per workload and remedy, with the number of promises that it is for."""
+    by_remedy: dict[tuple[str, str], int] = defaultdict(int)
+    for row in sorted(found.promises, key=_rank):
+        if row.remedy is not None:
+            by_remedy.setdefault((row.workload, row.remedy), 0)
+            by_remedy[row.workload, row.remedy] += 1
+    first = dict[str, str]()
+    for workload, remedy in by_remedy:
+        first.setdefault(workload, remedy)
+    broken = {name: sum(n for (at, _), n in by_remedy.items() if at == name) for name in first}
+    return [
+        f"{name}: {broken[name]} broken; to mend it, {remedy}, and plan again"
+        for name, remedy in first.items()
+    ]
+
+
+def _optimism(found: SimulationReport) -> list[str]:
+    low = [row for row in found.promises if row.optimistic]
+    if not low:
+        return []
+    return [
+        f"the formula's wait is below the simulated one at {len(low)} of {len(found.promises)} promises; "
+        "policy.wait_margin plans waits longer by a share"
+    ]
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _ms(value: float) -> str:
+    if not math.isfinite(value):
+        return "never"
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"

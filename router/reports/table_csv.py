@@ -1,0 +1,82 @@
+"""Rows of a plan as CSV, at full precision, one table at a time."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+
+from router.plan.document import ROWS, Plan
+
+TABLES = tuple(ROWS)
+SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
+
+type Row = Mapping[str, object]
+
+
+def tables_of(plan: Plan) -> tuple[str, ...]:
+    """Names of all tables that the plan has; those of its section `sizing` besides."""
+    return (*TABLES, *_of_sizing(plan))
+
+
+def rows_of(plan: Plan, table: str) -> Sequence[object]:
+    """The rows of one table. Raises KeyError."""
+    found: Sequence[object] = getattr(plan, table) if table in ROWS else _of_sizing(plan)[table]
+    return found
+
+
+def to_csv(plan: Plan, table: str = "cost_lines") -> str:
+    """The rows of one table of the plan with a heading; an absent value is an empty field. Raises KeyError."""
+    if table in ROWS:
+        heads = [item.name for item in dataclasses.fields(ROWS[table])]
+        return _page(heads, ([getattr(row, head) for head in heads] for row in rows_of(plan, table)))
+    rows = _of_sizing(plan)[table]
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    return _page(heads, ([row.get(head) for head in heads] for row in rows))
+
+
+def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:
+    """Lists as they are; single figures as tables of one row."""
+    sizing = plan.extra.get("sizing", {})
+    found: dict[str, Sequence[Row]] = {name: sizing[name] for name in SIZING if name in sizing}
+    if sizing:
+        found["measures"] = [_figures(sizing)]
+    if "evaluated" in sizing:
+        found["evaluated"] = [_figures(sizing["evaluated"])]
+    if fresh := sizing.get("out_of_sample"):
+        against = [_figures(row) for row in fresh["against"]]
+        found |= {"fresh": [_figures(fresh)], "fresh_worst": fresh["worst"], "fresh_against": against}
+    return found
+
+
+def _figures(section: Row) -> Row:
+    return {
+        name: value for name, value in section.items() if not isinstance(value, list | tuple | Mapping)
+    } | {
+        f"{name}_{side}": end
+        for name, value in section.items()
+        if "ci95" in name and isinstance(value, list | tuple)
+        for side, end in zip(("low", "high"), value, strict=True)
+    }
+
+
+def _page(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    page = StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return page.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return " ".join(str(one) for one in value)
+    if isinstance(value, list | Mapping):
+        return json.dumps(value)
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,15 @@
+"""Requests replayed against a plan, by discrete events: the percentiles achieved beside those promised.
+
+arrivals     when requests come: Poisson, bursty, or as recorded; and how long each holds a server
+station      the streams and pools of a plan, read from plan and problem, period by period
+queue        first come, first served, over many servers
+confidence   how sure a simulated share or percentile is
+replay       one period from requests to waits
+verdicts     promises kept, broken, or not decided; and what mends the broken ones
+report       what `simulate` returns
+"""
+
+from router.simulation.replay import simulate
+from router.simulation.report import Pool, Promise, SimulationReport
+
+__all__ = ["Pool", "Promise", "SimulationReport", "simulate"]

@@ -1,0 +1,113 @@
+"""When requests come, and how long each holds a server.
+
+poisson    gaps are exponential
+bursty     gaps are gamma with a coefficient of variation: above 1 in bursts, below 1 more evenly, 0 like a clock
+trace      the recorded moments of single requests, with their recorded lengths
+
+Holding times within a workload are equal, or gamma with its `service_cv` (exponential at 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from router.loading.fingerprint import trace_path
+from router.schema import Horizon, Problem, Trace
+from router.traces.demand import chosen, named_of, rows_of
+from router.traces.read import read_table
+
+Floats = npt.NDArray[np.float64]
+KINDS = ("stated", "poisson", "bursty", "trace")
+BURSTY_CV = 4.0  # of `bursty` where nothing else is said; assumed
+US = 1e6
+
+
+def renewal(rng: np.random.Generator, rate: float, cv: float, start_s: float, end_s: float) -> Floats:
+    """Moments in [start, end) with gaps of mean 1 / rate and a coefficient of variation."""
+    span = end_s - start_s
+    if rate <= 0 or span <= 0:
+        return np.empty(0)
+    if cv == 0:
+        return np.asarray(np.arange(start_s + rng.random() / rate, end_s, 1.0 / rate))
+    made, last = (
+        [],
+        start_s - rng.exponential() / rate * max(cv, 1.0),
+    )  # begun before, so that no gap starts with it
+    while last < end_s:
+        left = (end_s - last) * rate
+        number = int(left + 4.0 * max(cv, 1.0) * np.sqrt(left) + 16.0)
+        gaps = _alike(rng, 1.0 / rate, cv, number)
+        at = last + np.cumsum(gaps)
+        made.append(at)
+        last = float(at[-1])
+    at = np.concatenate(made)
+    return np.asarray(at[(at >= start_s) & (at < end_s)])
+
+
+def holding(rng: np.random.Generator, mean_s: float, cv: float, number: int) -> Floats:
+    """Holding times of a workload's requests."""
+    return np.full(number, mean_s) if cv == 0 else _alike(rng, mean_s, cv, number)
+
+
+def _alike(rng: np.random.Generator, mean: float, cv: float, number: int) -> Floats:
+    return np.asarray(rng.gamma(1.0 / cv**2, mean * cv**2, number))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Single requests of one workload: seconds from the start of the horizon, and their lengths (NaN: not recorded)."""
+
+    at_s: Floats
+    prompt: Floats
+    completion: Floats
+
+    def between(self, start_s: float, end_s: float) -> Recorded:
+        first, end = np.searchsorted(self.at_s, [start_s, end_s])
+        return Recorded(self.at_s[first:end], self.prompt[first:end], self.completion[first:end])
+
+
+def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> Mapping[str, Recorded]:
+    """The requests of every workload whose demand is a record of single requests; `file` stands in for its own.
+
+    `horizon` is that of the plan, with its start. Raises InputError where a file cannot be read.
+    """
+    traces = {load.name: load.demand.trace for load in problem.workloads if load.demand.trace is not None}
+    if not traces and file is not None and len(problem.workloads) == 1:
+        traces = {problem.workloads[0].name: Trace(file=file)}
+    found = {}
+    for name, given in traces.items():
+        trace = given if file is None else given.model_copy(update={"file": str(_absolute(file))})
+        zone = trace.timezone or horizon.timezone
+        columns = sorted(chosen(trace))
+        table = read_table(trace_path(problem, trace), named_of(trace), zone, columns, trace.file)
+        mine = rows_of(table, trace)
+        if not table.single or not mine.any():
+            continue
+        origin = 0.0 if table.relative else _start_us(horizon)
+        order = np.argsort(table.at_us[mine], kind="stable")
+        found[name] = Recorded(
+            ((table.at_us[mine] - origin) / US)[order],
+            table.prompt[mine][order],
+            table.completion[mine][order],
+        )
+    return found
+
+
+def _absolute(file: str) -> object:
+    from pathlib import Path
+
+    return Path(file).resolve()
+
+
+def _start_us(horizon: Horizon) -> float:
+    start: datetime | None = horizon.start
+    if start is None:
+        return 0.0
+    aware = start if start.tzinfo else start.replace(tzinfo=ZoneInfo(horizon.timezone))
+    return aware.timestamp() * US

@@ -1,0 +1,291 @@
+"""One period after the other: requests drawn or taken from a record, queued, and their waits judged.
+
+Every period is simulated on its own, as a stretch of its own demand and counts: long enough for the rarest workload
+with a promise to bring the requests asked for (for all together, where nothing is promised), so often the same hour
+over and over, but with no more than `most` requests in all. What comes before is a warm-up that is thrown away: a
+stretch at the same demand, or with a trace the requests recorded before the period. A trace is replayed once.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from router.errors import InputError, Issue
+from router.loading.fingerprint import problem_sha256
+from router.plan.document import Plan
+from router.schema import Problem
+from router.simulation import arrivals
+from router.simulation.arrivals import Recorded
+from router.simulation.confidence import CONFIDENCE
+from router.simulation.queue import waits
+from router.simulation.report import Pool, Promise, SimulationReport
+from router.simulation.scope import chosen_periods, notes_of
+from router.simulation.station import Floor, Period, PoolName, Station, Stream
+from router.simulation.verdicts import Waited, gap_cv, pool_row, promises_of
+
+Floats = npt.NDArray[np.float64]
+
+REQUESTS = 20_000  # of the rarest workload with a promise
+MOST = 500_000  # requests in a period
+LONGER = (1, 5, 25)  # where a promise is undecided
+WARM_SERVICES = 30.0  # warm-up in mean service times, and more where a pool is nearly full
+WARM_MOST = 1.0  # in lengths of what is kept
+
+
+@dataclass(frozen=True)
+class How:
+    """What is asked for."""
+
+    seed: int
+    kind: str
+    arrival_cv: float | None
+    requests: int
+    most: int
+    recorded: Mapping[str, Recorded]
+    period_s: float
+
+    def cv_of(self, stream: Stream) -> float:
+        if self.arrival_cv is not None:
+            return self.arrival_cv
+        if self.kind == "poisson":
+            return 1.0
+        return arrivals.BURSTY_CV if self.kind == "bursty" else stream.workload.arrival_cv
+
+    def replays(self, stream: Stream) -> bool:
+        moves = stream.workload.window is not None or stream.workload.deferrable_h is not None
+        return self.kind == "trace" and stream.workload.name in self.recorded and not moves
+
+
+def simulate(
+    problem: Problem,
+    plan: Plan,
+    *,
+    hours: str | Sequence[int] = "all",
+    arrivals_as: str = "stated",
+    arrival_cv: float | None = None,
+    trace: str | None = None,
+    scenario: str | None = None,
+    seed: int = 0,
+    requests: int = REQUESTS,
+    most: int = MOST,
+    progress: Callable[[str], None] | None = None,
+) -> SimulationReport:
+    """Requests against the plan; see the module. Raises InputError where plan and problem do not belong together."""
+    sha256 = problem_sha256(problem)
+    if plan.problem_sha256 != sha256:
+        hint = "simulate with the problem file that the plan was made from, or solve again"
+        raise InputError(Issue((), "is not the problem of this plan (problem_sha256 differs)", hint=hint))
+    if arrivals_as not in arrivals.KINDS:
+        raise InputError(Issue(("--arrivals",), f"is one of {', '.join(arrivals.KINDS)}", value=arrivals_as))
+    floor = Floor.of(problem, plan, scenario)
+    horizon = floor.case.problem.horizon
+    known: Mapping[str, Recorded] = {}
+    if arrivals_as == "trace":
+        known = arrivals.recorded_requests(problem, horizon, trace)
+        if not known:
+            rule = "no workload has a trace of single requests"
+            raise InputError(
+                Issue(("--arrivals",), rule, value="trace", hint="--arrivals stated, or --trace FILE")
+            )
+    how = How(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
+    chosen = chosen_periods(floor, hours)
+    rows: list[Promise] = []
+    pools: list[Pool] = []
+    total = 0
+    for done, index in enumerate(chosen):
+        if progress is not None:
+            progress(f"period {index}, {done + 1} of {len(chosen)}")
+        found, judged = _decided(floor.period(index), how, problem.policy.wait_margin)
+        rows += judged
+        pools += found.pools
+        total += found.requests
+    return SimulationReport(
+        name=plan.name,
+        problem_sha256=sha256,
+        scenario=floor.future.name,
+        seed=seed,
+        arrivals=arrivals_as,
+        confidence=CONFIDENCE,
+        periods=tuple(chosen),
+        requests=total,
+        promises=tuple(rows),
+        pools=tuple(pools),
+        notes=tuple(notes_of(floor, arrivals_as, arrival_cv, known, chosen)),
+    )
+
+
+def _decided(period: Period, how: How, margin: float) -> tuple[Replayed, list[Promise]]:
+    """A period with its promises judged; drawn again, and longer, while something is undecided and `most` allows."""
+    for longer in LONGER:
+        found = replay(period, replace(how, requests=how.requests * longer))
+        rows = [row for one in found.waited for row in promises_of(one, period, margin, found.gaps)]
+        undecided = any(row.verdict == "undecided" for row in rows)
+        if not undecided or found.requests >= 0.5 * how.most or any(map(how.replays, period.streams)):
+            break
+    return found, rows
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What one period came to."""
+
+    period: Period
+    waited: list[Waited]
+    gaps: Mapping[str, float]  # coefficient of variation of the gaps that came, by workload
+    pools: list[Pool]
+    requests: int
+
+
+@dataclass(frozen=True)
+class Requests:
+    """One stream's requests, the warm-up (before 0) included."""
+
+    at_s: Floats
+    scale: tuple[Floats, Floats]  # holding time over the workload's mean, by engine
+    route: npt.NDArray[np.int64]
+
+
+def replay(period: Period, how: How) -> Replayed:
+    """Requests of a period through its pools."""
+    start_s, end_s = _stretch(period, how)
+    streams = [_requests(stream, period.index, how, start_s, end_s) for stream in period.streams]
+    waited = [np.zeros(len(one.at_s)) for one in streams]
+    pools = []
+    for name, station in period.stations.items():
+        parts = [
+            (s, r, np.flatnonzero(streams[s].route == r))
+            for s, stream in enumerate(period.streams)
+            for r, route in enumerate(stream.routes)
+            if route.pool == name
+        ]
+        pools.append(_through(name, station, parts, period, streams, waited, end_s))
+    results: list[Waited] = []
+    gaps: dict[str, float] = {}
+    for stream, one, wait in zip(period.streams, streams, waited, strict=True):
+        kept, load = one.at_s >= 0, stream.workload.name
+        gaps[load] = max(gaps.get(load, 0.0), gap_cv(one.at_s[kept]))
+        if stream.promises and kept.any():
+            results.append(Waited(stream, wait[kept], one.route[kept], one.at_s[kept]))
+    return Replayed(period, _merged(results), gaps, pools, sum(len(one.at_s) for one in streams))
+
+
+def _through(
+    name: PoolName,
+    station: Station,
+    parts: Iterable[tuple[int, int, npt.NDArray[np.int64]]],
+    period: Period,
+    streams: list[Requests],
+    waited: list[Floats],
+    end_s: float,
+) -> Pool:
+    """One pool's queue (two in a row, where the engines are apart); adds to the waits of its requests."""
+    parts = list(parts)
+    at = np.concatenate([streams[s].at_s[which] for s, _, which in parts])
+    order = np.argsort(at, kind="stable")
+    arrived = at[order]
+    wait, ready, held = np.zeros(len(at)), at[order], 0.0
+    for side in (0, 1) if station.apart else (0,):
+        hold = np.concatenate(
+            [
+                _hold_s(period.streams[s], r, side, station) * streams[s].scale[side][which]
+                for s, r, which in parts
+            ]
+        )[order]
+        again = np.argsort(ready, kind="stable")
+        queued = np.empty(len(at))
+        queued[again] = waits(ready[again], hold[again], station.servers)
+        wait += queued
+        ready = ready + queued + hold
+        held = max(held, float(hold[arrived >= 0].sum()))
+    back = np.empty(len(at))
+    back[order] = wait
+    offset = 0
+    for s, _, which in parts:
+        waited[s][which] += back[offset : offset + len(which)]
+        offset += len(which)
+    return pool_row(name, station, period.index, arrived[arrived >= 0], wait[arrived >= 0], held, end_s)
+
+
+def _hold_s(stream: Stream, route: int, side: int, station: Station) -> float:
+    """How long a request of mean size keeps a server."""
+    use = stream.routes[route].use
+    if use is None or station.availability <= 0:
+        return math.inf if use is not None else 0.0
+    return use.seconds[side] * station.concurrency / station.availability
+
+
+def _stretch(period: Period, how: How) -> tuple[float, float]:
+    """Start of the warm-up (≤ 0) and end of what is kept, in s."""
+    rates = [stream.rate for stream in period.streams]
+    if not rates:
+        return 0.0, 0.0
+    warm = max((_warm_s(station) for station in period.stations.values()), default=0.0)
+    if any(how.replays(stream) for stream in period.streams):
+        return -min(warm, how.period_s), how.period_s
+    promised = [stream.rate for stream in period.streams if stream.promises]
+    wanted = how.requests / min(promised, default=math.fsum(rates))
+    length = min(wanted, how.most / math.fsum(rates))
+    return -min(warm, WARM_MOST * length), length
+
+
+def _warm_s(station: Station) -> float:
+    """Several times the time in which a queue forgets how it began, S v / (c (1 − √ρ)²), and some services."""
+    longest = 0.0
+    for queue in station.planned:
+        used = min(queue.busy / queue.servers, 0.999) if queue.servers > 0 else 0.999
+        forget = (
+            queue.service_s
+            * max(queue.variability, 0.5)
+            / (max(queue.servers, 1.0) * (1 - math.sqrt(used)) ** 2)
+        )
+        longest = max(longest, WARM_SERVICES * queue.service_s + 10.0 * forget)
+    return longest
+
+
+def _requests(stream: Stream, index: int, how: How, start_s: float, end_s: float) -> Requests:
+    rng = np.random.default_rng([how.seed, index, zlib.crc32(stream.key.encode())])
+    load = stream.workload
+    if how.replays(stream):
+        begin = index * how.period_s
+        rows = how.recorded[load.name].between(begin + start_s, begin + end_s)
+        at, scale = rows.at_s - begin, _recorded_scale(stream, rows)
+    else:
+        at = arrivals.renewal(rng, stream.rate, how.cv_of(stream), start_s, end_s)
+        size = arrivals.holding(rng, 1.0, load.service_cv, len(at))
+        scale = (size, size)
+    shares = np.array([route.share for route in stream.routes])
+    route = (
+        rng.choice(len(shares), size=len(at), p=shares / shares.sum())
+        if len(shares) > 1
+        else np.zeros(len(at))
+    )
+    return Requests(at, scale, np.asarray(route, dtype=np.int64))
+
+
+def _recorded_scale(stream: Stream, rows: Recorded) -> tuple[Floats, Floats]:
+    """Holding times by recorded tokens over the planned size: one engine for both kinds, or one each."""
+    load = stream.workload
+    planned = float(load.prompt_tokens or 0.0), float(load.completion_tokens or 0.0)
+    prompt, completion = (
+        np.where(np.isnan(part), mean, part)
+        for part, mean in zip((rows.prompt, rows.completion), planned, strict=True)
+    )
+    if any(route.use is not None and route.use.disaggregated for route in stream.routes):
+        return prompt / (planned[0] or 1.0), completion / (planned[1] or 1.0)
+    both = (prompt + completion) / (sum(planned) or 1.0)
+    return both, both
+
+
+def _merged(results: list[Waited]) -> list[Waited]:
+    """One result per workload: work of several occurrences or arrival periods that runs in one period."""
+    by_name: dict[str, list[Waited]] = defaultdict(list)
+    for one in results:
+        by_name[one.stream.workload.name].append(one)
+    return [Waited.together(group) for group in by_name.values()]

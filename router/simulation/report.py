@@ -1,0 +1,83 @@
+"""What a simulation found: a row per promise and period, and one per pool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from router.plan.document import plain
+
+SCHEMA = "router-simulation/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One limit of one workload in one period, promised and achieved.
+
+    achieved = simulated wait + the latency stated for the service, at the promise's own statistic (planning convention)
+    within     part of requests whose wait leaves room for that service latency; for a mean: null
+    low, high  95 % interval of `within`, or of the achieved mean in ms
+    """
+
+    workload: str
+    period: int
+    promise: str  # ttft_p99, request_mean, …
+    limit_ms: float
+    achieved_ms: float
+    wait_ms: float  # simulated, at the promise's statistic
+    formula_wait_ms: float  # what the plan reckons with, the largest over the pools it uses
+    within: float | None
+    low: float
+    high: float
+    requests: int
+    verdict: str  # kept | broken | undecided
+    optimistic: bool  # the formula's wait is below the simulated one, beyond chance
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One pool in one period: waits simulated beside the formula's, in ms."""
+
+    offer: str
+    model: str | None
+    period: int
+    servers: int
+    requests: int
+    utilisation: float  # simulated: servers held, over servers
+    planned_utilisation: float
+    wait_ms: dict[str, float]
+    formula_wait_ms: dict[str, float]
+    arrival_cv: float  # of the gaps between the requests that came
+    formula_arrival_cv: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationReport:
+    """All of it. `ok`: no promise is broken."""
+
+    name: str
+    problem_sha256: str
+    scenario: str | None
+    seed: int
+    arrivals: str
+    confidence: float
+    periods: tuple[int, ...]
+    requests: int
+    promises: tuple[Promise, ...]
+    pools: tuple[Pool, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        counted = Counter(promise.verdict for promise in self.promises)
+        return {verdict: counted[verdict] for verdict in ("kept", "broken", "undecided")}
+
+    @property
+    def ok(self) -> bool:
+        return self.verdicts["broken"] == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**plain(self), "schema": SCHEMA, "verdicts": self.verdicts, "ok": self.ok}

@@ -1,0 +1,197 @@
+"""What simulated waits mean for a promise: kept, broken or undecided, and what would mend it.
+
+A limit at percentile p is kept if at least p of the requests wait no longer than it leaves above the stated service
+latency at p. The planner's formula promises the same, so the two are compared at the same statistic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from router.simulation import confidence
+from router.simulation.report import Pool, Promise
+from router.simulation.station import Period, PoolName, Station, Stream
+from router.verification.latency import STATISTICS
+from router.verification.waiting import LEVEL
+
+Floats = npt.NDArray[np.float64]
+
+INCLUSIVE_S = 1e-9  # a wait equal to its limit keeps it
+MS = 1000.0
+BURSTIER = 1.1  # times what is stated, from which it is worth stating
+
+
+@dataclass(frozen=True)
+class Waited:
+    """Waits of one workload's requests in a period, in order of arrival, with the route that each took."""
+
+    stream: Stream
+    wait_s: Floats
+    route: npt.NDArray[np.int64]
+    at_s: Floats
+
+    @classmethod
+    def together(cls, group: Sequence[Waited]) -> Waited:
+        """Several streams of one workload as one."""
+        first = group[0]
+        if len(group) == 1:
+            return first
+        routes = tuple(route for one in group for route in one.stream.routes)
+        offsets = np.cumsum([0] + [len(one.stream.routes) for one in group])
+        at = np.concatenate([one.at_s for one in group])
+        order = np.argsort(at, kind="stable")
+        rate = math.fsum(one.stream.rate for one in group)
+        stream = Stream(first.stream.workload, first.stream.key, rate, routes, first.stream.promises)
+        return cls(
+            stream,
+            np.concatenate([one.wait_s for one in group])[order],
+            np.concatenate([one.route + offset for one, offset in zip(group, offsets, strict=False)])[order],
+            at[order],
+        )
+
+
+def promises_of(
+    waited: Waited, period: Period, margin: float, gaps: Mapping[str, float]
+) -> Iterable[Promise]:
+    """A row for every limit on the first token and the whole request."""
+    for part, statistic, limit_ms in waited.stream.promises:
+        service = np.array([route.service_ms[part, statistic] for route in waited.stream.routes]) / MS
+        value = waited.wait_s + service[waited.route]
+        effect = confidence.design_effect(waited.wait_s)
+        formula = _formula_s(waited.stream, period, statistic)
+        limit = limit_ms / MS + INCLUSIVE_S
+        within: float | None = None
+        if statistic == "mean":
+            figure, wait = confidence.mean(value), confidence.mean(waited.wait_s)
+            low, high, verdict = (
+                figure.low * MS,
+                figure.high * MS,
+                _verdict(figure.high <= limit, figure.low > limit),
+            )
+        else:
+            level = LEVEL[statistic]
+            figure = confidence.percentile(value, level, effect)
+            wait = confidence.percentile(waited.wait_s, level, effect)
+            inside = confidence.share(value <= limit, _effect(value <= limit, effect))
+            within, low, high = inside.value, inside.low, inside.high
+            verdict = _verdict(low >= level, high < level)
+        if len(value) < confidence.FEWEST:
+            verdict = "undecided"
+        optimistic = wait.low > formula * (1 + 1e-6) + 1e-6
+        yield Promise(
+            workload=waited.stream.workload.name,
+            period=period.index,
+            promise=f"{part}_{statistic}",
+            limit_ms=limit_ms,
+            achieved_ms=figure.value * MS,
+            wait_ms=wait.value * MS,
+            formula_wait_ms=formula * MS,
+            within=within,
+            low=low,
+            high=high,
+            requests=len(value),
+            verdict=verdict,
+            optimistic=optimistic,
+            remedy=_remedy(_burstier(waited, period, gaps), wait, formula, margin)
+            if verdict == "broken"
+            else None,
+        )
+
+
+def _effect(inside: npt.NDArray[np.bool_], effect: float) -> float:
+    """Requests outside a limit come in clusters: the effect on the share itself, where there is something to see."""
+    outside = int((~inside).sum())
+    return confidence.design_effect(inside.astype(float)) if outside >= confidence.BATCHES else effect
+
+
+def _verdict(kept: bool, broken: bool) -> str:
+    return "kept" if kept else "broken" if broken else "undecided"
+
+
+def _formula_s(stream: Stream, period: Period, statistic: str) -> float:
+    """What the plan reckons with: the largest wait among the pools that the workload uses."""
+    pools = {route.pool for route in stream.routes if route.pool is not None}
+    return max((_planned_s(period.stations[name], statistic) for name in pools), default=0.0)
+
+
+def _planned_s(station: Station, statistic: str) -> float:
+    """Waits of engines in a row are added, as the plan budgets them."""
+    return math.fsum(queue.waits_s([statistic])[statistic] for queue in station.planned)
+
+
+def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, margin: float) -> str:
+    """What makes the next plan hold: say how bursty the arrivals are, or plan waits longer."""
+    said = [f"state {', '.join(burstier)}"] if burstier else []
+    if formula > 0 and math.isfinite(wait.value) and wait.value > formula * (1 + margin):
+        top = wait.high if math.isfinite(wait.high) else wait.value
+        said.append(f"set policy.wait_margin: {_up(top / formula - 1):g}")
+    elif formula <= 0:
+        said.append(
+            "set policy.load_margin, or instances.max_utilisation "
+            "(the formula sees no wait here, and no wait_margin lengthens none)"
+        )
+    return "; or ".join(said) or "more instances, or a looser limit"
+
+
+def _burstier(waited: Waited, period: Period, gaps: Mapping[str, float]) -> list[str]:
+    """Workloads in the same pools whose requests come in stronger bursts than the plan reckons with."""
+    pools = {route.pool for route in waited.stream.routes}
+    found = {}
+    for stream in period.streams:
+        load = stream.workload
+        seen = gaps.get(load.name, 0.0)
+        together = any(route.pool is not None and route.pool in pools for route in stream.routes)
+        if together and seen > load.arrival_cv * BURSTIER + 0.05:
+            found[load.name] = (
+                f"arrival_cv: {_up(seen):g} for {load.name} (the plan reckons with {load.arrival_cv:g})"
+            )
+    return list(found.values())
+
+
+def _up(value: float) -> float:
+    """The next tenth."""
+    return math.ceil(value * 10.0 - 1e-9) / 10.0
+
+
+def gap_cv(at_s: Floats) -> float:
+    """Coefficient of variation of the gaps between arrivals; 0 where there are too few."""
+    gaps = np.diff(at_s)
+    return float(gaps.std() / gaps.mean()) if len(gaps) > 1 and gaps.mean() > 0 else 0.0
+
+
+def pool_row(
+    name: PoolName, station: Station, period: int, at_s: Floats, wait_s: Floats, held_s: float, end_s: float
+) -> Pool:
+    """A pool's waits beside the formula's."""
+    some = len(wait_s) > 0
+    found = {
+        statistic: float(
+            (
+                wait_s.mean()
+                if statistic == "mean"
+                else np.quantile(wait_s, LEVEL[statistic], method="inverted_cdf")
+            )
+            if some
+            else 0.0
+        )
+        * MS
+        for statistic in STATISTICS
+    }
+    return Pool(
+        offer=name[0],
+        model=name[1],
+        period=period,
+        servers=station.servers,
+        requests=len(wait_s),
+        utilisation=held_s / (station.servers * end_s) if station.servers and end_s > 0 else math.inf,
+        planned_utilisation=station.utilisation,
+        wait_ms=found,
+        formula_wait_ms={statistic: _planned_s(station, statistic) * MS for statistic in STATISTICS},
+        arrival_cv=gap_cv(at_s),
+        formula_arrival_cv=math.sqrt(station.arrivals),
+    )

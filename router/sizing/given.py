@@ -1,0 +1,266 @@
+"""The buyer's own commitment, to be priced beside the best one.
+
+    OFFER=500M          tokens (or USD) a month of a commitment, or instances bought ahead; from the first month on
+    OFFER=yes           a contract at its minimum, or a fee
+    OFFER@3=500M        from the third month on
+    OFFER:MODEL=4       instances of one pool, where an offer runs several models apart
+
+or a file: a plan, or YAML with its rows `contracts`, `purchases` and `instances`. What is not named is not signed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from problems.core.decision import Decision
+from problems.core.instance import NONE, Instance
+from router.errors import InputError, Issue
+from router.schema.numbers import parse_number
+from router.sizing.sold import is_sold, unsold_month
+
+OPTION = "--evaluate"
+TEXT = re.compile(r"(?P<offer>.+?)(@(?P<month>\d+))?(:(?P<model>[^=]+))?=(?P<amount>.+)")
+NEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Order:
+    """One thing to sign: an amount in the offer's own terms; None: the least there is."""
+
+    offer: str
+    amount: float | None
+    month: int = 0  # billing month, from 0
+    model: str | None = None
+
+
+def orders_of(stated: Sequence[str]) -> tuple[Order, ...]:
+    """What a command line says: files, and OFFER=AMOUNT. Raises InputError."""
+    found: list[Order] = []
+    for text in stated:
+        match = TEXT.fullmatch(text)
+        found += [_order(match)] if match else _from_file(text)
+    return tuple(found)
+
+
+def _order(match: re.Match[str]) -> Order:
+    month, amount = match["month"], match["amount"].strip()
+    if month is not None and int(month) < 1:
+        raise _wrong(match[0], "months count from 1")
+    if amount.lower() in ("yes", "signed"):
+        value = None
+    else:
+        try:
+            value = float(parse_number(amount))
+        except (TypeError, ValueError):
+            rule = "must be OFFER=AMOUNT, with an amount such as 500M or 4, or yes"
+            raise _wrong(match[0], rule) from None
+    return Order(match["offer"].strip(), value, int(month or 1) - 1, match["model"])
+
+
+def _from_file(path: str) -> list[Order]:
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "OFFER=AMOUNT, or a file with contracts, purchases and instances as a plan has them"
+        raise _wrong(path, f"cannot be read: {error.strerror}", hint) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _wrong(path, "is neither YAML nor JSON") from error
+    if not isinstance(data, Mapping):
+        raise _wrong(path, "must hold contracts, purchases or instances, as a plan does")
+    if not any(name in data for name in ("contracts", "purchases", "instances")):
+        raise _wrong(path, "has none of contracts, purchases and instances", "a plan has them, empty or not")
+    try:
+        return [*_contracts(data), *_purchases(data), *_instances(data), *_fees(data)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _wrong(path, f"has a row that is not as in a plan: {error}") from error
+
+
+def _contracts(data: Mapping[str, Any]) -> list[Order]:
+    found = []
+    for row in data.get("contracts") or ():
+        if row.get("signed_by", "plan") == "plan":
+            stated = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
+            amount = next((float(parse_number(value)) for value in stated if value is not None), None)
+            found.append(Order(str(row["offer"]), amount, int(row.get("start_month", 0))))
+    return found
+
+
+def _purchases(data: Mapping[str, Any]) -> list[Order]:
+    return [
+        Order(str(row["offer"]), float(row["count"]), int(row.get("month", 0)), row.get("model"))
+        for row in data.get("purchases") or ()
+    ]
+
+
+def _instances(data: Mapping[str, Any]) -> list[Order]:
+    """Counts of the first period seen; those that follow demand are left out later, as no order."""
+    counts: dict[tuple[str, str | None], float] = {}
+    for row in data.get("instances") or ():
+        paid = row.get("paid_count", row.get("count"))
+        counts.setdefault((str(row["offer"]), row.get("model")), float(paid))
+    return [Order(offer, count, -1, model) for (offer, model), count in counts.items()]
+
+
+def _fees(data: Mapping[str, Any]) -> list[Order]:
+    lines = [row for row in data.get("cost_lines") or () if row.get("kind") == "fee"]
+    return [Order(str(row["offer"]), None, -1) for row in lines]
+
+
+def decision_given(inst: Instance, orders: Sequence[Order]) -> Decision:
+    """The first stage that signs just that. Raises InputError where an offer does not sell it so."""
+    made, known = _Made(inst), set()
+    for order in orders:
+        if order.offer not in inst.offers.names:
+            raise _wrong(order.offer, "no such offer", f"there are {', '.join(inst.offers.names)}")
+        if order.month >= inst.time.months:
+            rule = f"cannot be signed from month {order.month + 1} on: the horizon has {inst.time.months}"
+            raise _wrong(order.offer, rule)
+        what = (order.offer, order.month, order.model)
+        if order.month >= 0 and what in known:
+            raise _wrong(order.offer, "is given twice", "one amount for each offer, month and model")
+        known.add(what)
+        made.add(order)
+    made.check_terms()
+    return made.decision
+
+
+class _Made:
+    """A decision as it is put together; at first nothing is signed but what is signed already."""
+
+    def __init__(self, inst: Instance) -> None:
+        self.inst = inst
+        contracts, fleets = inst.contracts, inst.fleets
+        of = contracts.start_contract
+        before = contracts.start_signed
+        free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
+        ahead = fleets.horizon & (fleets.term_months == 0)
+        open_ = ahead & (fleets.reserved > 0)  # how those held already are shared out is not asked
+        held = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
+        self.decision = Decision(
+            signed=(before | free).astype(float),
+            committed=np.where(before, contracts.min_per_month[of], 0.0),
+            active=np.zeros(len(inst.offers.names)),
+            held=held.copy(),
+            paid=np.zeros(fleets.pools),
+            bought=np.zeros((fleets.pools, inst.time.months)),
+        )
+
+    def add(self, order: Order) -> None:
+        o = self.inst.offers.names.index(order.offer)
+        sold = False
+        if self.inst.offers.contract[o] != NONE and order.month >= 0 and order.model is None:
+            sold = self._contract(order, int(self.inst.offers.contract[o]))
+        if not sold and order.amount is not None:
+            sold = self._instances(order, int(self.inst.offers.fleet[o]))
+        if self.inst.offers.fee_usd_per_month[o] > 0:
+            if not sold and order.amount is not None:
+                raise _wrong(order.offer, "asks for a fee alone, which has no amount", f"{order.offer}=yes")
+            self.decision.active[o] = 1.0
+            sold = True
+        if not sold and order.month >= 0:
+            rule = "sells nothing of the kind ahead: no commitment, no instances bought ahead, no fee"
+            raise _wrong(order.offer, rule)
+
+    def _contract(self, order: Order, b: int) -> bool:
+        contracts = self.inst.contracts
+        at = np.flatnonzero((contracts.start_contract == b) & (contracts.start_month == order.month))
+        at = at[~contracts.start_signed[at]]
+        least, most = float(contracts.min_per_month[b]), float(contracts.max_per_month[b])
+        step = float(contracts.step_per_month[b])
+        unit = "tokens" if contracts.stated_in_tokens[b] else "USD"
+        if not len(at):
+            rule = f"cannot be signed from month {order.month + 1} on: it is signed, or its term begins otherwise"
+            raise _wrong(order.offer, rule)
+        amount = least if order.amount is None else order.amount
+        if not np.isfinite(most) and abs(amount - least) > NEAR * max(least, 1.0):
+            raise _wrong(
+                order.offer, f"commits {least:,.10g} {unit} a month, no more and no less", "OFFER=yes"
+            )
+        if np.isfinite(most) and not least * (1 - NEAR) <= amount <= most * (1 + NEAR):
+            raise _wrong(order.offer, f"commits between {least:,.10g} and {most:,.10g} {unit} a month")
+        if step > 0 and np.isfinite(most) and abs(amount / step - round(amount / step)) > 1e-6:
+            raise _wrong(order.offer, f"is sold in multiples of {step:,.10g} {unit} a month")
+        self.decision.signed[at[0]] = 1.0
+        self.decision.committed[at[0]] = amount
+        return True
+
+    def _instances(self, order: Order, fleet: int) -> bool:
+        fleets, inst = self.inst.fleets, self.inst
+        if fleet == NONE or not (fleets.horizon[fleet] or fleets.term_months[fleet] > 0):
+            return False
+        pools = [
+            q
+            for q in np.flatnonzero(fleets.pool_fleet == fleet)
+            if order.model is None or inst.models.names[fleets.pool_model[q]] == order.model
+        ]
+        if len(pools) != 1:
+            rule = "runs several models apart: say of which" if pools else f"runs no {order.model}"
+            raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
+        q, count = pools[0], float(order.amount or 0.0)
+        if fleets.term_months[fleet] > 0:
+            if order.month >= 0:  # a count that a term leads to is no order of its own
+                self._check_count(order.offer, fleet, count, term=True)
+                self.decision.bought[q, order.month] = count
+        else:
+            self._check_count(order.offer, fleet, count, term=False)
+            self.decision.paid[q] = count
+            self.decision.held[q] = np.nan if fleets.reserved[fleet] > 0 else count
+        return True
+
+    def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
+        """Whether so many can be had at all, with those held already. What is bought for terms adds up: any number."""
+        fleets = self.inst.fleets
+        if term and fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
+            raise _wrong(offer, f"is bought in whole instances, not {count:g}")
+        if not term and count != 0 and not (count > 0 and is_sold(self.inst, fleet, count)):
+            raise _wrong(offer, self._sold(fleet))
+
+    def _sold(self, fleet: int) -> str:
+        fleets = self.inst.fleets
+        held, least = float(fleets.reserved[fleet]), float(fleets.min[fleet])
+        beside = f" beside the {held:g} held" if held else ""
+        most = float(fleets.max[fleet])
+        upper = f", at most {most - held:g}" if np.isfinite(most) else ""
+        return f"is sold from {max(least - held, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"
+
+    def check_terms(self) -> None:
+        """No contract runs twice at once, and what terms add up to in each month is a number that is sold."""
+        contracts, fleets, names = self.inst.contracts, self.inst.fleets, self.inst.offers.names
+        signed = np.flatnonzero((self.decision.signed > 0.5) & contracts.decided[contracts.start_contract])
+        for b in np.unique(contracts.start_contract[signed]):
+            mine = signed[contracts.start_contract[signed] == b]
+            mine = mine[np.argsort(contracts.start_h[mine])]
+            for first, then in pairwise(mine):
+                if contracts.start_h[then] < contracts.end_h[first] - 1e-9:
+                    month = contracts.start_month[then] + 1
+                    rule = f"runs twice from month {month} on: the term signed before has not ended by then"
+                    raise _wrong(names[contracts.offer[b]], rule)
+        for fleet in np.flatnonzero(fleets.term_months > 0).tolist():
+            if unsold := unsold_month(self.inst, self.decision, fleet):
+                rule = f"{self._sold(fleet)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
+                raise _wrong(names[fleets.offer[fleet]], rule)
+
+
+def complete(decision: Decision) -> bool:
+    """Whether nothing is left open."""
+    parts = (
+        decision.signed,
+        decision.committed,
+        decision.active,
+        decision.held,
+        decision.paid,
+        decision.bought,
+    )
+    return not any(np.isnan(part).any() for part in parts)
+
+
+def _wrong(value: object, rule: str, hint: str | None = None) -> InputError:
+    return InputError(Issue((OPTION,), rule, value=value, hint=hint))

@@ -1,0 +1,202 @@
+"""`router size`: decide the first stage, price it in every scenario, ask what else it could be, publish it verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+from problems.core.admissible import admissible
+from problems.core.decision import Decision
+from problems.core.encode import encode
+from problems.core.instance import Instance
+from router.api import DEFAULT_SOLVER, load
+from router.errors import Infeasible
+from router.loading.catalogue import problem_sha256
+from router.normalise import normalise
+from router.plan.document import CommitmentRow, Plan, ScenarioCost, plain
+from router.planning.decode import refused_rows
+from router.planning.notes import notes_of, sizing_notes
+from router.planning.publish import checked, gap_of, options_of, versions
+from router.schema import Problem
+from router.sizing.alternatives import Weighed, weigh
+from router.sizing.amounts import Amount, amounts
+from router.sizing.cluster import cluster
+from router.sizing.first_stage import decide
+from router.sizing.measures import Baselines, baselines
+from router.sizing.options import SizeOptions
+from router.sizing.outcomes import outcomes
+from router.sizing.sections import Sections
+from router.sizing.study import ROUNDING, Best, Study, objective
+from solvers import SolveOptions, Stop
+
+TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
+REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
+
+
+def size(
+    problem: Problem | str | Path,
+    *,
+    solver: str = DEFAULT_SOLVER,
+    options: SolveOptions | None = None,
+    how: SizeOptions | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """The plan that is best over all scenarios, with what it costs in each, verified scenario by scenario.
+
+    Raises InputError, Infeasible, NoPlanInTime, SolverFailed, CertificateFailed.
+    """
+    loaded, how = load(problem), how or SizeOptions()
+    inst = normalise(loaded)
+    study = Study(solver, options or SolveOptions(), how.method, how.workers)
+    how = how.suited(loaded, inst)
+    with cluster(how.backend, how.workers):
+        best = _best(study, inst, progress)
+        base = None
+        if how.measures:
+            progress("what planning with scenarios is worth")
+            base = baselines(study, inst)
+            best = _improved(study, best, _of_mean(inst, base))
+        best, weighed, near = _weighed(study, best, how, progress)
+        found = Sections(loaded, study, how, best, base, weighed, near, progress).all()
+    progress("checking the plan")
+    return checked(loaded, _plan(loaded, best, found, study))
+
+
+def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best:
+    """The first stage, and its plan in every scenario."""
+    progress("what to sign")
+    try:
+        first = decide(inst, study.solver, study.options, method=study.method, workers=study.workers)
+    except Infeasible as error:
+        raise Infeasible(_why_none(study, inst, error)) from error
+    progress("its plan in every scenario")
+    return study.priced(inst, first)
+
+
+def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
+    """Which scenarios have no plan of their own; if all have, what is bought ahead cannot suit them all."""
+    names = inst.scenarios.names
+    if len(names) == 1:
+        return str(error)
+    alone = outcomes(inst, None, study.solver, study.options, workers=study.workers)
+    failing = [one for one in alone if one.cost_usd is None]
+    if not failing:
+        return (
+            f"no plan serves all {len(names)} scenarios, though each has one of its own: limits on what is bought "
+            "ahead (policy.max_committed_usd, policy.max_spend_usd, groups, instances.max) leave none for all.\n"
+            f"  `router size` without them, or `router explain FILE --scenario {names[0]}` and the like, says how far."
+        )
+    more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+    told = f"{failing[0].fault}".replace("explain FILE", f"explain FILE --scenario {failing[0].name}")
+    return f'scenario "{failing[0].name}"{more} cannot be served: {told}'
+
+
+def _of_mean(inst: Instance, base: Baselines) -> Iterable[tuple[float, Decision]]:
+    """The plan for the mean, where it serves all futures."""
+    if not base.fails_in:
+        yield objective(base.of_mean_usd, inst), base.mean_plan
+
+
+def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]) -> Best:
+    """The cheapest of others, by objective, in place of a plan that was not proven best."""
+    usd, decision = min(others, key=lambda other: other[0], default=(best.objective_usd, best.decision))
+    if usd >= best.objective_usd - ROUNDING * abs(best.objective_usd):
+        return best
+    first = replace(best.first, decision=decision)
+    if usd < first.bound_usd - REFUTES * abs(first.bound_usd):  # nothing is proven any more
+        first = replace(first, bound_usd=0.0, stop=Stop.UNKNOWN)
+    return study.under(best.inst, first)
+
+
+def _weighed(
+    study: Study, best: Best, how: SizeOptions, progress: Callable[[str], None]
+) -> tuple[Best, Weighed, tuple[Amount, ...]]:
+    """Alternatives to the plan, and its amounts changed; one that is cheaper becomes the plan, and all begins anew."""
+    weighed = Weighed({}, {}, None)
+    near: tuple[tuple[Amount, Decision], ...] = ()
+    for turn in range(TURNS + 1 if how.weighs else 0):
+        progress("alternatives")
+        weighed = weigh(study, best)
+        progress("signing more or less")
+        near = amounts(study, best) if how.alternatives else ()
+        if turn == TURNS:
+            break
+        before = best
+        tried = [(one.objective_usd, one.decision) for one in weighed.all() if one is not None]
+        tried += [(one.objective_usd, decision) for one, decision in near if one.objective_usd is not None]
+        best = _improved(study, best, tried)
+        if best is before:
+            break
+    return best, weighed, tuple(one for one, _ in near)
+
+
+def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) -> Plan:
+    """All scenarios' rows under one decision, as one plan."""
+    inst, parts, lines = best.inst, best.parts, best.lines()
+    told = [sizing["sign"], *(row["signs"] for row in sizing.get("alternatives", ()))]
+    owes_later = any(one["beyond_horizon_usd"] > 0 for signs in told for one in signs)
+    bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)
+    one = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
+    costs = (
+        ScenarioCost(name, float(p), float(usd))
+        for name, p, usd in zip(inst.scenarios.names, inst.scenarios.probability, best.cost, strict=True)
+    )
+    return Plan(
+        name=problem.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        problem_sha256=problem_sha256(problem),
+        versions=versions(study.solver),
+        solver={
+            "name": study.solver,
+            "options": options_of(study.options),
+            "method": best.first.method,
+            "rounds": best.first.rounds,
+        },
+        stop=_stop(best, study).value,
+        cost_usd=fsum(line.usd for line in lines),
+        objective_usd=best.objective_usd,
+        bound_usd=bound,
+        gap=gap_of(best.objective_usd, bound),
+        horizon_h=inst.time.horizon_h,
+        periods=inst.time.periods,
+        cost_lines=lines,
+        routes=tuple(row for part in parts for row in part.routes),
+        instances=tuple(row for part in parts for row in part.instances),
+        purchases=parts[0].purchases,
+        contracts=tuple({row: None for part in parts for row in part.contracts}),
+        commitments=_settlements(best),
+        unserved=tuple(row for part in parts for row in part.unserved),
+        refused=refused_rows(one),
+        prices={
+            "fixed": "a sized plan has prices per scenario only; solve one scenario to see them",
+            "rows": [],
+        },
+        scenarios=tuple(costs) if inst.scenarios.listed else (),
+        notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
+        extra={"sizing": plain(sizing)},
+    )
+
+
+def _stop(best: Best, study: Study) -> Stop:
+    """Cuts that end well may still leave a gap: they see no whole numbers of the second stage."""
+    unclosed = best.first.stop is Stop.OPTIMAL and best.gap > max(10 * study.options.gap, ROUNDING)
+    return Stop.UNKNOWN if unclosed else best.first.stop
+
+
+def _settlements(best: Best) -> tuple[CommitmentRow, ...]:
+    """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
+    found = [row for part in best.parts for row in part.commitments]
+    known = {(row.offer, row.month): row for row in found}
+    idle: list[CommitmentRow] = []
+    for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
+        mine = {(row.offer, row.month) for row in part.commitments}
+        idle += [
+            replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
+            for key, row in known.items()
+            if key not in mine
+        ]
+    return (*found, *idle)

@@ -1,0 +1,209 @@
+"""The same question asked of variants of one problem: without an offer, with one signed, at other prices or demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import fsum
+
+import numpy as np
+
+from problems.core.decision import Decision
+from problems.core.instance import Bools, Floats, Instance
+from router.errors import Infeasible
+from router.plan.document import CommitmentRow, CostLine, InstanceRow
+from router.planning.decode import Decoded, cvar, decode
+from router.sizing.first_stage import CUTS, FirstStage, decide
+from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.signed import Signed, in_hand, signed_by
+from solvers import SolveOptions
+
+NEARLY_ALL = 0.99  # of the weight, on risk
+ROUNDING = 1e-8  # relative: what two solves of one program may differ by
+
+
+def objective(cost: Floats, inst: Instance) -> float:
+    """(1 − ω) · mean + ω · CVaR of scenario costs (S,)."""
+    weight = inst.policy.cvar_weight
+    mean = float(inst.scenarios.probability @ cost)
+    if weight == 0:
+        return mean
+    return (1 - weight) * mean + weight * cvar(cost, inst.scenarios.probability, inst.policy.cvar_level)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best plan of a variant: its decision, its cost in each scenario, and its rows."""
+
+    inst: Instance
+    first: FirstStage
+    cost: Floats  # (S,)
+    parts: tuple[Decoded, ...]  # one of all scenarios, or one of each
+    objective_usd: float
+
+    @property
+    def decision(self) -> Decision:
+        return self.first.decision
+
+    @property
+    def expected_usd(self) -> float:
+        return float(self.inst.scenarios.probability @ self.cost)
+
+    @property
+    def cvar_usd(self) -> float:
+        return cvar(self.cost, self.inst.scenarios.probability, self.inst.policy.cvar_level)
+
+    @property
+    def doubt_usd(self) -> float:
+        """By how much the objective may lie above that of the best plan."""
+        gap = max(self.objective_usd - self.first.bound_usd, 0.0)
+        return gap + ROUNDING * abs(self.objective_usd)
+
+    @cached_property
+    def signs(self) -> tuple[Signed, ...]:
+        """What is signed."""
+        rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
+        return signed_by(self.inst, self.decision, {(row.offer, row.start_month) for row in rows})
+
+    @property
+    def gap(self) -> float:
+        """Of the objective, how much a better plan could save."""
+        missing = max(self.objective_usd - self.first.bound_usd, 0.0)
+        return missing / self.objective_usd if self.objective_usd > 0 else 0.0
+
+    def lines(self) -> tuple[CostLine, ...]:
+        """Expected USD by offer and kind."""
+        if len(self.parts) == len(self.cost) > 1:
+            return expected_lines(self.parts, self.inst.scenarios.probability.tolist())
+        return self.parts[0].cost_lines
+
+    @cached_property
+    def _probability(self) -> dict[str | None, float]:
+        scenarios = self.inst.scenarios
+        found: dict[str | None, float] = {None: 1.0}
+        found.update(zip(scenarios.names, scenarios.probability.tolist(), strict=True))
+        return found
+
+    def weight(self, scenario: str | None) -> float:
+        """Probability of a row's scenario."""
+        return self._probability[scenario]
+
+    def commitments(self, offer: str) -> list[CommitmentRow]:
+        return [row for part in self.parts for row in part.commitments if row.offer == offer]
+
+    def tokens(self, offer: str) -> float:
+        """Expected tokens that the offer serves."""
+        rows = (row for part in self.parts for row in part.routes if row.offer == offer)
+        return fsum(self.weight(row.scenario) * (row.prompt_tokens + row.completion_tokens) for row in rows)
+
+    def instances(self, offer: str) -> list[InstanceRow]:
+        return [row for part in self.parts for row in part.instances if row.offer == offer]
+
+
+@dataclass(frozen=True)
+class Study:
+    """How each variant is solved."""
+
+    solver: str
+    options: SolveOptions
+    method: str = "auto"
+    workers: int = 1
+
+    def best(self, inst: Instance) -> Best:
+        """Raises Infeasible, NoPlanInTime."""
+        first = self._decided(inst, self.method)
+        found = first.found
+        # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
+        # nearly all of it they may be dearer by many times the gap
+        if found is None or inst.policy.cvar_weight > NEARLY_ALL:
+            return self.priced(inst, first)
+        decoded = decode(found.encoded, found.point, named=True)
+        cost = decoded.by_scenario
+        return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
+
+    def priced(self, inst: Instance, first: FirstStage) -> Best:
+        """Every scenario at its best under a first stage. Raises Infeasible.
+
+        Cuts see no whole numbers of the second stage: where these cannot follow, one program decides anew.
+        """
+        try:
+            return self.under(inst, first)
+        except Infeasible:
+            if first.method != CUTS:
+                raise
+        whole = self._decided(inst, "program")
+        return self.under(inst, replace(whole, bound_usd=max(whole.bound_usd, first.bound_usd)))
+
+    def _decided(self, inst: Instance, method: str) -> FirstStage:
+        return decide(inst, self.solver, self.options, method=method, workers=self.workers)
+
+    def under(self, inst: Instance, first: FirstStage) -> Best:
+        """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
+        planned = outcomes(
+            inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True
+        )
+        for one in planned:
+            if one.decoded is None:
+                raise Infeasible(
+                    f'scenario "{one.name}" has no plan under the first stage found: {one.fault}'
+                )
+        cost = costs_of(planned)
+        parts = tuple(one.decoded for one in planned if one.decoded is not None)
+        used = {row.offer for part in parts for row in part.routes}
+        idle = first.decision.active * [name not in used for name in inst.offers.names] > 0.5
+        if idle.any():  # no fee is due for what no future uses
+            active = np.where(idle, 0.0, first.decision.active)
+            return self.under(inst, replace(first, decision=replace(first.decision, active=active)))
+        return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
+
+    def try_best(self, inst: Instance) -> Best | None:
+        """None where no plan keeps every promise."""
+        try:
+            return self.best(inst)
+        except Infeasible:
+            return None
+
+    def alone(self) -> Study:
+        """The same in one process, for what is spread over processes itself."""
+        return replace(self, workers=1)
+
+
+def only(inst: Instance, offer: int) -> Bools:
+    """(O,) one offer marked."""
+    return np.asarray(np.arange(len(inst.offers.names)) == offer)
+
+
+def without(inst: Instance, which: Bools) -> Instance:
+    """The problem with some offers (O,) not on the table; what is held or signed of them already stays."""
+    held = in_hand(inst)
+    permitted = inst.workloads.permitted & ~(which & ~held)[None, :]
+    workloads = replace(inst.workloads, permitted=permitted)
+    return replace(inst, workloads=workloads, must_not_sign=which & held)
+
+
+def signing(inst: Instance, offer: int) -> Instance:
+    """The problem with an offer signed whatever it is worth."""
+    return replace(inst, must_sign=only(inst, offer))
+
+
+def priced(inst: Instance, offer: int, multiple: float) -> Instance:
+    """The problem with an offer's prices multiplied."""
+    price = inst.scenarios.price.copy()
+    price[:, offer] *= multiple
+    return replace(inst, scenarios=replace(inst.scenarios, price=price))
+
+
+def grown(inst: Instance, factor: float) -> Instance:
+    """The problem with all demand multiplied."""
+    return replace(inst, scenarios=replace(inst.scenarios, demand=inst.scenarios.demand * factor))
+
+
+def expected_lines(parts: Sequence[Decoded], probability: Sequence[float]) -> tuple[CostLine, ...]:
+    """Expected USD by offer and kind, of one plan per scenario."""
+    money: dict[tuple[str | None, str], list[float]] = {}
+    for part, p in zip(parts, probability, strict=True):
+        for line in part.cost_lines:
+            money.setdefault((line.offer, line.kind), []).append(p * line.usd)
+    keys = sorted(money, key=lambda key: (key[0] is None, key[0] or "", key[1]))
+    return tuple(CostLine(offer, kind, fsum(money[offer, kind])) for offer, kind in keys)

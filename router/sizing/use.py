@@ -1,0 +1,157 @@
+"""How far a quote is used, and from which use on it pays: see `quotes` for the formula."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from math import fsum
+
+import numpy as np
+
+from problems.core.instance import HOURS_PER_MONTH, Instance
+from router.plan.document import CommitmentRow
+from router.sizing.liability import price_of, unused_usd
+from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.study import Best, Study, only, without
+
+SCALED = (
+    "tokens",
+    "fee",
+    "commitment",
+    "instances",
+    "starts",
+)  # kinds of cost that are at the offer's prices
+
+
+@dataclass(frozen=True)
+class Use:
+    """Parts of what is committed, and the volume at which it breaks even; None where that is not defined."""
+
+    expected: float | None = None
+    break_even: float | None = None
+    break_even_tokens_per_month: float | None = None
+
+
+def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+    """Of an offer, between the best plan with it and what that costs in all where its work goes elsewhere."""
+    rows = has.commitments(has.inst.offers.names[offer])
+    if any(_own(row)[1] > 0 for row in rows):
+        return _of_commitment(has, elsewhere_usd, offer, rows)
+    if has.instances(has.inst.offers.names[offer]):
+        return _of_instances(has, elsewhere_usd, offer)
+    return _of_fee(has, elsewhere_usd, offer)
+
+
+def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> float | None:
+    """Expected cost of a plan without one of its offers, all else signed as it is; None where that cannot serve."""
+    decision, fleets = has.decision, inst.fleets
+    ours = inst.contracts.offer[inst.contracts.start_contract] == offer
+    pools = fleets.offer[fleets.pool_fleet] == offer
+    left = replace(
+        decision,
+        signed=np.where(ours, 0.0, decision.signed),
+        committed=np.where(ours, 0.0, decision.committed),
+        active=np.where(only(inst, offer), 0.0, decision.active),
+        held=np.where(pools, 0.0, decision.held),
+        paid=np.where(pools, 0.0, decision.paid),
+        bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
+    )
+    cost = costs_of(outcomes(without(inst, only(inst, offer)), left, study.solver, study.options))
+    return float(inst.scenarios.probability @ cost) if np.isfinite(cost).all() else None
+
+
+def bill_of(point: Best, offer: str) -> float:
+    """Expected USD that go to the offer at its prices."""
+    return fsum(line.usd for line in point.lines() if line.offer == offer and line.kind in SCALED)
+
+
+def _avoided_usd(has: Best, elsewhere_usd: float | None, bill_usd: float) -> float | None:
+    """What the work would cost elsewhere."""
+    return None if elsewhere_usd is None else elsewhere_usd - (has.expected_usd - bill_usd)
+
+
+def _lines_usd(has: Best, offer: str, *kinds: str) -> float:
+    return fsum(line.usd for line in has.lines() if line.offer == offer and line.kind in kinds)
+
+
+def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[CommitmentRow]) -> Use:
+    inst, name = has.inst, has.inst.offers.names[offer]
+    share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
+    used = fsum(has.weight(row.scenario) * _own(row)[0] for row in rows)
+    tokens = fsum(has.weight(row.scenario) * row.used_tokens for row in rows)
+    rate = fsum(has.weight(row.scenario) * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
+    volume = {row.month: _own(row)[1] for row in rows}  # the same in every scenario
+    committed = fsum(float(share[k]) * each for k, each in volume.items())
+    # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
+    running, energy = _lines_usd(has, name, "instances", "starts"), _lines_usd(has, name, "energy")
+    ahead = any((one.offer, one.kind) == (name, "instances") for one in has.signs)
+    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
+    if avoided is None or avoided <= 0 or tokens <= 0:
+        return Use(used / committed)
+    bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
+    owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
+    owed += _lines_usd(has, name, "fee") + (running + energy if ahead else 0.0)
+    if inst.policy.charge_in_full:
+        later = fsum(
+            one.beyond_horizon_usd for one in has.signs if (one.offer, one.kind) == (name, "contract")
+        )
+        owed += later * float(inst.time.weight[-1])
+    break_even = owed / (avoided / tokens * bought) if bought > 0 else None
+    months = fsum(float(share[k]) for k in volume)
+    return Use(used / committed, break_even, None if break_even is None else break_even * bought / months)
+
+
+def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
+    """Tokens a month that a commitment buys; `rate`: mean USD of a token where tiers do not set it."""
+    contracts, b = inst.contracts, int(inst.offers.contract[offer])
+    tiers = contracts.tiers[b]
+    if contracts.in_tokens[b]:
+        return volume
+    if tiers is None:
+        return volume / rate if rate > 0 else 0.0
+    low, high = 0.0, float(tiers.from_tokens[-1]) + 1.0
+    usd = volume / price_of(inst, offer)
+    while tiers.bill(high) <= usd and high < 1e30:
+        high *= 2.0
+    for _ in range(100):  # the bill never falls with the volume
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if tiers.bill(middle) <= usd else (low, middle)
+    return low
+
+
+def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+    """Energy is drawn by what is held, used or not."""
+    name = has.inst.offers.names[offer]
+    used = committed = 0.0
+    for row in has.instances(name):
+        hours = has.weight(row.scenario) * has.inst.time.period_h * row.count
+        used += hours * row.utilisation
+        committed += hours
+    energy = _lines_usd(has, name, "energy")
+    owed = _lines_usd(has, name, "instances", "fee") + energy
+    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + energy)
+    if committed <= 0:
+        return Use()
+    known = avoided is not None and avoided > 0 and used > 0
+    return Use(
+        used / committed, owed / (avoided / used * committed) if known and avoided is not None else None
+    )
+
+
+def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+    inst, name = has.inst, has.inst.offers.names[offer]
+    fee = _lines_usd(has, name, "fee")
+    tokens = has.tokens(name)
+    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name))
+    if fee <= 0 or tokens <= 0 or avoided is None:
+        return Use()
+    saved = (avoided - (bill_of(has, name) - fee)) / tokens  # of each token, once the fee is paid
+    months = inst.time.horizon_h / HOURS_PER_MONTH
+    return Use(break_even_tokens_per_month=fee / saved / months if saved > 0 else math.inf)
+
+
+def _own(row: CommitmentRow) -> tuple[float, float]:
+    """(used, committed a month) in the commitment's own unit."""
+    if row.committed_tokens_per_month is None:
+        return row.used_usd, row.committed_usd_per_month or 0.0
+    return row.used_tokens, row.committed_tokens_per_month

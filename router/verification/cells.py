@@ -1,0 +1,182 @@
+"""What work must be served, and when it may run.
+
+A **cell** is what a share is a share of: a workload's work in one period (ordinary work), arriving in one
+period (`deferrable_h`), or of one occurrence of its window. Work is counted in units: requests, or tokens
+where no size of a request is stated.
+
+    window      occurrence d starts on the d-th local day after that on which the horizon starts; it carries
+                24 h of the stated rate · (its part inside the horizon / the whole window)
+    recorded    by-period demand with a window: the day's volume is what its calendar day has in the record
+    total       divided among the occurrences by their hours inside the horizon
+    deferrable  work arriving in t may run in every period that starts less than deferrable_h after t starts
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from router.schema import Horizon, Window, Workload
+from router.verification.case import Case, Future
+from router.verification.work import Unit, unit_of
+
+type Interval = tuple[float, float]
+"""Hours since the start of the horizon."""
+
+type CellKey = tuple[str, int | None, int | None, str | None]
+"""Workload, period of ordinary work, occurrence of any other, scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Work that must be served, and the part of each period in which it may run."""
+
+    workload: str
+    period: int | None
+    occurrence: int | None
+    future: Future
+    units: float
+    runs: dict[int, Interval]
+
+    @property
+    def key(self) -> CellKey:
+        return (self.workload, self.period, self.occurrence, self.future.name)
+
+    def __str__(self) -> str:
+        at = f"period {self.period}" if self.occurrence is None else f"occurrence {self.occurrence}"
+        return f"{self.workload} {at}" + (f" in {self.future.name}" if self.future.name else "")
+
+
+def cells_of(case: Case) -> dict[CellKey, Cell]:
+    """Every cell of the problem, those without work included."""
+    cells: dict[CellKey, Cell] = {}
+    for workload in case.workloads.values():
+        pattern = list(_pattern(case, workload))
+        for future in case.futures:
+            for period, occurrence, units, runs in pattern:
+                by = future.demand_of(workload.name, min(runs))
+                cell = Cell(workload.name, period, occurrence, future, units * by, runs)
+                cells[cell.key] = cell
+    return cells
+
+
+type Shape = tuple[int | None, int | None, float, dict[int, Interval]]
+
+
+def _pattern(case: Case, workload: Workload) -> Iterator[Shape]:
+    """Cells of one workload at demand multiplier 1: period, occurrence, units, where it may run."""
+    unit = unit_of(workload)
+    if workload.window is not None:
+        yield from _occurrences(case, workload, workload.window, unit)
+        return
+    h = case.period_h
+    arrivals = by_period(case, workload, unit)
+    if workload.deferrable_h is None:
+        for t, units in enumerate(arrivals):
+            yield t, None, units, {t: (t * h, (t + 1) * h)}
+        return
+    for a, units in enumerate(arrivals):
+        runs = {}
+        for t in range(a, case.periods):
+            if t > a and not (t - a) * h < workload.deferrable_h * (1 - 1e-12):
+                break
+            runs[t] = (t * h, (t + 1) * h)
+        yield None, a, units, runs
+
+
+def by_period(case: Case, workload: Workload, unit: Unit) -> list[float]:
+    """Units that arrive in each period."""
+    demand = workload.demand
+    if demand.requests_by_period is not None:
+        return [float(count) for count in demand.requests_by_period]
+    if unit.per_hour is not None:
+        return [unit.per_hour * case.period_h] * case.periods
+    return [unit.total * case.period_h / case.horizon_h] * case.periods
+
+
+def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> Iterator[Shape]:
+    clock = Clock(case.problem.horizon)
+    found = []
+    for day in range(-1, clock.days(case.horizon_h) + 1):
+        start, end = clock.window(day, minute_of(window.start), minute_of(window.end))
+        inside = (max(start, 0.0), min(end, case.horizon_h))
+        if inside[1] - inside[0] > 1e-9:
+            found.append((day, end - start, inside))
+    all_hours = math.fsum(end - start for _, _, (start, end) in found)
+    recorded = _recorded(case, clock, workload)
+    for day, length, inside in found:
+        part = inside[1] - inside[0]
+        if recorded is not None:
+            units = recorded.get(clock.day(day), 0.0) * part / length
+        elif unit.per_hour is not None:
+            units = 24.0 * unit.per_hour * part / length
+        else:
+            units = unit.total * part / all_hours
+        yield None, day, units, _overlaps(case, inside)
+
+
+def _recorded(case: Case, clock: Clock, workload: Workload) -> dict[date, float] | None:
+    """By-period demand by the local date on which the period starts; None for demand stated otherwise."""
+    counts = workload.demand.requests_by_period
+    if counts is None:
+        return None
+    days: dict[date, float] = defaultdict(float)
+    for t, count in enumerate(counts):
+        days[clock.date_at(t * case.period_h)] += count
+    return days
+
+
+def _overlaps(case: Case, inside: Interval) -> dict[int, Interval]:
+    """Periods that share time with an interval, and the time that they share."""
+    h = case.period_h
+    runs = {}
+    for t in range(max(0, math.floor(inside[0] / h) - 1), min(case.periods, math.ceil(inside[1] / h) + 1)):
+        start, end = max(inside[0], t * h), min(inside[1], (t + 1) * h)
+        if end - start > 1e-9:
+            runs[t] = (start, end)
+    return runs
+
+
+class Clock:
+    """Local time of the horizon. Without a start, hour 0 is midnight and the clocks never change."""
+
+    def __init__(self, horizon: Horizon) -> None:
+        self.zone: tzinfo = UTC
+        start = horizon.start
+        if start is None:
+            local = datetime(2001, 1, 1, tzinfo=UTC)
+        else:
+            self.zone = ZoneInfo(horizon.timezone)
+            local = start.replace(tzinfo=self.zone) if start.tzinfo is None else start.astimezone(self.zone)
+        self.first_day = local.date()
+        self.start = local.astimezone(UTC)
+
+    def days(self, hours: float) -> int:
+        """Index of the local day on which the horizon ends."""
+        return (self.date_at(hours) - self.first_day).days
+
+    def day(self, day: int) -> date:
+        return self.first_day + timedelta(days=day)
+
+    def date_at(self, hour: float) -> date:
+        return (self.start + timedelta(hours=hour)).astimezone(self.zone).date()
+
+    def hour_of(self, day: int, minute: int) -> float:
+        """Hours from the start of the horizon to a wall-clock minute of a local day (1440: its end)."""
+        days, minute = divmod(minute, 24 * 60)
+        wall = datetime.combine(self.day(day + days), time(minute // 60, minute % 60), tzinfo=self.zone)
+        return (wall.astimezone(UTC) - self.start).total_seconds() / 3600.0
+
+    def window(self, day: int, start: int, end: int) -> Interval:
+        """The occurrence that starts on `day`; an end not after the start is on the next day."""
+        return self.hour_of(day, start), self.hour_of(day, end if end > start else end + 24 * 60)
+
+
+def minute_of(clock: str) -> int:
+    """Minutes after midnight of "22:00"; "24:00" is 1440."""
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)

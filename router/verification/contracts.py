@@ -1,0 +1,159 @@
+"""Contracts: what is signed may be signed, and the plan states what each month uses and owes.
+
+committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step
+term        start + term_months; without one the whole horizon; signed before: until its end
+routes      an offer with a commitment carries nothing in a month without a contract
+none        `overage: none`: used ≤ committed · month's hours / 730
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from router.schema import Commitment
+from router.verification.bills import Bill, BillKey, beyond_usd, in_force, in_tokens, least_of, signed_end
+from router.verification.case import MONTH_H, Case
+from router.verification.checks import RELATIVE, Ledger
+from router.verification.flows import Flow
+from router.verification.rows import Contract, PlanRows, Settlement
+
+
+def check_contracts(case: Case, plan: PlanRows, flows: Iterable[Flow], ledger: Ledger) -> None:
+    """What is signed may be signed, what was signed is there, and nothing runs without a contract."""
+    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    kept: set[str] = set()
+    for i, row in enumerate(plan.contracts):
+        commitment = case.offers[row.offer].commitment
+        at = (f"contracts[{i}]:", row.offer)
+        if commitment is None:
+            ledger.fault(*at, "has no commitment to sign")
+            continue
+        if any(row.start_month < end and start < row.end_month for start, end in spans[row.offer]):
+            ledger.fault(*at, "overlaps another contract of the offer")
+        spans[row.offer].append((row.start_month, row.end_month))
+        fault = _term_fault(case, commitment, row)
+        ledger.require(fault is None, *at, fault)
+        _check_committed(commitment, row, at, ledger)
+        if row.signed_by == "before":
+            kept.add(row.offer)
+    for name, offer in case.offers.items():
+        if (
+            offer.commitment is not None
+            and offer.commitment.signed
+            and signed_end(case, offer.commitment) > 0
+        ):
+            ledger.require(name in kept, name, "is signed already, but the plan does not list it")
+    force = in_force(case, plan)
+    for flow in flows:
+        if flow.offer.commitment is not None and flow.units > 0:
+            month = case.month_of[flow.row.period]
+            ledger.require(
+                (flow.offer.name, month) in force, flow.offer.name, "carries work unsigned in month", month
+            )
+
+
+def _term_fault(case: Case, commitment: Commitment, row: Contract) -> str | None:
+    if row.signed_by not in ("plan", "before"):
+        return f"signed_by {row.signed_by!r} is neither plan nor before"
+    if row.signed_by == "before":
+        end = signed_end(case, commitment)
+        if not commitment.signed:
+            return "is not signed before"
+        right = row.end_month == end or (end >= case.months and row.end_month >= case.months)
+        return None if row.start_month <= 0 and right else f"runs to month {row.end_month}, not {end}"
+    if commitment.signed and row.start_month < signed_end(case, commitment):
+        return "is signed already"
+    if not 0 <= row.start_month < case.months:
+        return f"starts in month {row.start_month}, outside the horizon"
+    term = commitment.term_months
+    if term is None:
+        whole = row.start_month == 0 and row.end_month >= case.months
+        return None if whole else "has no term, so it covers the whole horizon"
+    if row.end_month != row.start_month + term:
+        return f"runs from month {row.start_month} to {row.end_month}, its term is {term}"
+    first_only = commitment.start == "first" or (
+        commitment.start is None and term * MONTH_H >= case.horizon_h
+    )
+    if first_only and row.start_month != 0:
+        return "may only start with the horizon"
+    return None
+
+
+def _check_committed(commitment: Commitment, row: Contract, at: tuple[object, ...], ledger: Ledger) -> None:
+    tokens = in_tokens(commitment)
+    stated = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
+    if stated is None:
+        ledger.fault(*at, "states no committed", "tokens" if tokens else "usd", "per month")
+        return
+    least = least_of(commitment)
+    if row.signed_by == "before":  # bought already: its minimum says how much
+        ledger.equal(stated, least, *at, "committed per month")
+        return
+    most = commitment.max_tokens_per_month if tokens else commitment.max_usd_per_month
+    ledger.at_least(stated, least, *at, "committed per month")
+    ledger.at_most(stated, least if most is None else most, *at, "committed per month")
+    step = commitment.step_usd_per_month
+    if step is not None and not tokens:
+        steps = stated / step
+        whole = abs(steps - round(steps)) <= RELATIVE * max(1.0, steps)
+        ledger.require(whole, *at, f"committed {stated:.10g} is no multiple of {step:.10g}")
+
+
+def check_overage(case: Case, bills: dict[BillKey, Bill], ledger: Ledger) -> None:
+    """`overage: none`: no more is used than is committed."""
+    for (name, month, scenario), bill in bills.items():
+        commitment = case.offers[name].commitment
+        if commitment is not None and commitment.overage == "none":
+            due = bill.committed * case.month_h[month] / MONTH_H
+            used = bill.used_tokens if in_tokens(commitment) else bill.used_usd
+            ledger.at_most(used, due, name, "month", month, scenario, "use", slack=1e-6)
+
+
+def check_settlements(case: Case, plan: PlanRows, bills: dict[BillKey, Bill], ledger: Ledger) -> None:
+    """The plan's rows of `commitments` state our bills, and no signed month lacks its row."""
+    rows: dict[BillKey, Settlement] = {}
+    for i, row in enumerate(plan.commitments):
+        key = (row.offer, row.month, case.future(row.scenario).name)
+        if key not in bills:
+            ledger.fault(f"commitments[{i}]:", row.offer, "has no commitment")
+        elif key in rows:
+            ledger.fault(f"commitments[{i}]:", *key, "is listed twice")
+        else:
+            rows[key] = row
+            _check_settlement(case, row, bills[key], key, ledger)
+    for key, bill in bills.items():
+        if bill.signed:
+            ledger.require(key in rows, *key, "is signed but has no row of commitments")
+    _check_beyond(case, plan, rows, ledger)
+
+
+def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, ledger: Ledger) -> None:
+    commitment = case.offers[row.offer].commitment
+    assert commitment is not None  # it has a bill
+    ledger.require(row.signed == bill.signed, *key, "signed is", row.signed)
+    stated = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
+    ledger.equal(stated or 0.0, bill.committed, *key, "committed per month")
+    ledger.equal(row.used_tokens, bill.used_tokens, *key, "used_tokens")
+    ledger.money(row.used_usd, bill.used_usd, *key, "used_usd")
+    ledger.money(row.billed_usd, bill.usd, *key, "billed_usd")
+    if bill.utilisation is None:
+        ledger.require(not row.utilisation, *key, "states a utilisation of no commitment")
+    elif row.utilisation is None:
+        ledger.fault(*key, "states no utilisation")
+    else:
+        ledger.equal(row.utilisation, bill.utilisation, *key, "utilisation")
+
+
+def _check_beyond(case: Case, plan: PlanRows, rows: dict[BillKey, Settlement], ledger: Ledger) -> None:
+    """What terms owe beyond the horizon stands in the last month's row; the rows before say the same or 0."""
+    for future in case.futures:
+        owed: dict[str, float] = defaultdict(float)
+        for contract in plan.contracts:
+            offer = case.offers[contract.offer]
+            owed[contract.offer] += beyond_usd(case, offer, contract, future)
+        for (name, month, scenario), row in rows.items():
+            if scenario == future.name and (month == case.months - 1 or row.beyond_horizon_usd != 0):
+                ledger.money(
+                    row.beyond_horizon_usd, owed[name], name, "month", month, scenario, "beyond_horizon_usd"
+                )

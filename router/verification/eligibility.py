@@ -1,0 +1,168 @@
+"""Which routes are admissible, judged afresh from the problem: every refusal with all its reasons.
+
+A candidate is (workload, offer, model the workload accepts). Where the offer does not serve the model, the
+reasons that concern model and offer alone are still given. Unknown facts do not refuse; unmet needs do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from router.schema import Model, Offer, OfferModel, Workload
+from router.verification import latency, rates
+from router.verification.case import Case
+from router.verification.checks import Ledger
+from router.verification.rows import PlanRows, Route
+from router.verification.work import Unit, unit_of
+
+CODES = (
+    "model_not_offered", "model_too_large", "memory", "context", "streaming", "custom_weights",
+    "open_weights", "region", "quality", "latency", "unmeasured", "no_price", "denied",
+)  # fmt: skip
+"""The order in which reasons are listed."""
+
+Candidate = tuple[str, str, str]
+
+
+def judge(case: Case) -> dict[Candidate, tuple[str, ...]]:
+    """Reasons against every candidate; an empty tuple admits it."""
+    verdicts = {}
+    for workload in case.workloads.values():
+        judged = _Asked.of(case, workload)
+        for offer in case.offers.values():
+            for name in workload.models:
+                reasons = frozenset(
+                    _reasons(judged, offer, case.problem.models[name], offer.models.get(name))
+                )
+                verdicts[workload.name, offer.name, name] = _in_order(reasons)
+    return verdicts
+
+
+def _in_order(reasons: frozenset[str]) -> tuple[str, ...]:
+    return tuple(code for code in CODES if code in reasons) if reasons else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a workload asks for, read once."""
+
+    workload: Workload
+    unit: Unit
+    context: float
+    limits: latency.Limits
+    p99_over_mean: float | None
+
+    @classmethod
+    def of(cls, case: Case, workload: Workload) -> _Asked:
+        unit = unit_of(workload)
+        stated = workload.needs.context_tokens or 0.0
+        context = max(stated, unit.tokens) if unit.requests is not None else stated
+        return cls(workload, unit, context, latency.limits(workload.slo), case.problem.policy.p99_over_mean)
+
+
+def _reasons(asked: _Asked, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
+    yield from _fit(asked, offer, model)
+    yield from _needs(asked.workload, offer, model)
+    if entry is None:
+        yield "model_not_offered"
+        return
+    yield from _measured(asked, offer, entry)
+    if not _priced(asked.unit, offer, entry):
+        yield "no_price"
+
+
+def _fit(asked: _Asked, offer: Offer, model: Model) -> Iterator[str]:
+    largest = offer.limits.max_parameters_b
+    if largest is not None and model.parameters_b is not None and model.parameters_b > largest:
+        yield "model_too_large"
+    memory = offer.instances.memory_gb if offer.instances is not None else None
+    if memory is not None and model.memory_gb is not None and model.memory_gb > memory:
+        yield "memory"
+    for window in (model.context_tokens, offer.limits.context_tokens):
+        if window is not None and asked.context > window:
+            yield "context"
+
+
+def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
+    needs, limits, routing = workload.needs, offer.limits, workload.routing
+    if needs.streaming and limits.streaming is False:
+        yield "streaming"
+    if needs.custom_weights and limits.custom_weights is False:
+        yield "custom_weights"
+    if needs.open_weights and model.open_weights is not True:
+        yield "open_weights"
+    if needs.regions and not set(needs.regions) & set(limits.regions or ()):
+        yield "region"
+    if needs.min_quality is not None and (model.quality is None or model.quality < needs.min_quality):
+        yield "quality"
+    if (routing.allow_offers and offer.name not in routing.allow_offers) or offer.name in routing.deny_offers:
+        yield "denied"
+
+
+def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
+    """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
+    sized = asked.unit.requests is not None
+    if offer.quota.requests_per_minute is not None and not sized:
+        yield "unmeasured"
+    if entry.points:
+        size = rates.size_of(asked.workload, asked.unit)
+        if size is None or not rates.points_of_size(entry, size):
+            yield "unmeasured"
+        elif not rates.applicable_points(asked.workload, asked.unit, entry, asked.p99_over_mean):
+            yield "latency"
+        return
+    # Of a request of unknown size only this is known: whether it has completion tokens at all.
+    completion = asked.unit.completion if sized or asked.unit.completion == 0 else math.inf
+    if asked.limits and not latency.meets(
+        asked.limits, latency.known(entry, None, asked.p99_over_mean), completion
+    ):
+        yield "latency"
+    if (
+        offer.instances is not None
+        and rates.seconds(asked.workload, asked.unit, entry, asked.p99_over_mean) is None
+    ):
+        yield "unmeasured"
+
+
+def _priced(unit: Unit, offer: Offer, entry: OfferModel) -> bool:
+    """An offer without instances needs a price for each kind of token used; with them, both or neither."""
+    if offer.commitment is not None and offer.commitment.tiers:
+        return True
+    prompt, completion = entry.prompt_usd_per_m, entry.completion_usd_per_m
+    if offer.instances is not None and prompt is None and completion is None:
+        return True
+    if prompt is None and completion is None:
+        return False
+    return (prompt is not None or unit.prompt == 0) and (completion is not None or unit.completion == 0)
+
+
+def check_routes(plan: PlanRows, verdicts: dict[Candidate, tuple[str, ...]], ledger: Ledger) -> None:
+    """Every route that is used is admissible."""
+    seen: dict[Candidate, Route] = {}
+    for route in plan.routes:
+        seen.setdefault((route.workload, route.offer, route.model), route)
+    for candidate in seen:
+        reasons = verdicts.get(candidate, ("not a model of the workload",))
+        ledger.require(not reasons, *candidate, "is refused:", ", ".join(reasons))
+
+
+def check_refused(plan: PlanRows, verdicts: dict[Candidate, tuple[str, ...]], ledger: Ledger) -> None:
+    """The plan's refusals are ours, reason by reason, and it misses none."""
+    listed: set[Candidate] = set()
+    for row in plan.refused:
+        candidate = (row.workload, row.offer, row.model)
+        if candidate in listed:
+            ledger.fault(*candidate, "is listed twice")
+        listed.add(candidate)
+        ours = verdicts.get(candidate)
+        if ours is None:
+            ledger.fault(*candidate, "is no candidate")
+        elif ours != row.reasons:
+            ledger.fault(*candidate, f"is refused for {list(row.reasons)}, by our judgement for {list(ours)}")
+        else:
+            ledger.looked_at += 1
+    for candidate, reasons in verdicts.items():
+        if reasons and candidate not in listed:
+            ledger.fault(*candidate, f"is not listed, by our judgement refused for {list(reasons)}")

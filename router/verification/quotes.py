@@ -1,0 +1,163 @@
+"""What each quote is worth: its prices are the problem's, and verdict, worth and plan agree.
+
+    sign, needed        signed by the plan            walk away, never, impossible    not signed
+    worth               null: needed, impossible      signed, free: ≥ 0    not signed: ≤ 0    within the gaps
+    walk-away multiple  sign: ≥ 1, null where the gaps leave open whether it saves    walk away: ≤ 1 where signing costs
+                        null where the offer is held or signed already, and for every other verdict
+    walk_away_usd       = now_usd · walk-away multiple
+    bill, use           of what the plan signs: its own
+    `without X`         of the alternatives costs more by what X is worth; so does `with X` by what it is not
+
+How much an offer is worth and at which multiple it leaves the plan would take solving anew.
+"""
+
+from __future__ import annotations
+
+import math
+
+from router.schema import Offer
+from router.verification.bills import signed_end
+from router.verification.case import Case
+from router.verification.section import Row, Section, number
+from router.verification.signs import signed, use_of_contract, use_of_pools
+
+VERDICTS = ("sign", "walk away", "needed", "never", "impossible", "free")
+SCALED = ("tokens", "fee", "commitment", "instances", "starts")  # kinds of cost at the offer's prices
+
+
+def check_quotes(told: Section) -> None:
+    """Each quote once, and one of everything signed."""
+    amounts: dict[str, float] = {}
+    for (offer, *_), amount in signed(told).items():
+        amounts[str(offer)] = max(amounts.get(str(offer), 0.0), amount)
+    seen: list[str] = []
+    for row in told.table("quotes"):
+        name = row.get("offer")
+        if not isinstance(name, str) or name not in told.case.offers or name in seen:
+            told.ledger.fault("quotes:", name, "is no offer, or listed twice")
+            continue
+        seen.append(name)
+        _check_quote(told, told.case.offers[name], row, name in amounts)
+    if "quotes" in told.stated:
+        for name, amount in amounts.items():
+            told.ledger.require(amount <= 0 or name in seen, "quotes:", name, "is signed and has none")
+
+
+def _check_quote(told: Section, offer: Offer, row: Row, taken: bool) -> None:
+    verdict, held = row.get("verdict"), _in_hand(told.case, offer)
+    at: tuple[object, ...] = ("quotes:", offer.name)
+    if verdict not in VERDICTS:
+        told.ledger.fault(*at, "verdict is", repr(verdict))
+        return
+    at = (*at, f"({verdict})")
+    told.ledger.require(taken or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
+    unsigned = verdict in ("walk away", "never", "impossible")
+    told.ledger.require(not (taken and unsigned), *at, "is signed by the plan")
+    multiple = number(row.get("walk_away_multiple"))
+    if held or verdict not in ("sign", "walk away"):
+        told.field(row, "walk_away_multiple", None, *at)
+        multiple = None
+    elif multiple is None or multiple <= 0:
+        open_ = verdict == "sign" and row.get("walk_away_multiple") is None
+        told.ledger.require(open_, *at, "walk_away_multiple is", repr(row.get("walk_away_multiple")))
+    _check_worth(told, row, str(verdict), taken, held, multiple, at)
+    _check_prices(told, offer, row, multiple, at)
+    if held or verdict == "impossible":
+        for name in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
+            told.field(row, name, None, *at)
+    elif taken:
+        lines = told.costs.lines(told.case.futures).items()
+        bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
+        told.field(row, "bill_usd", bill, *at)
+        told.field(row, "expected_use", _use(told, offer), *at)
+
+
+def _in_hand(case: Case, offer: Offer) -> bool:
+    """Whether something of it is held or signed before the plan."""
+    held = offer.instances is not None and offer.instances.reserved > 0
+    terms = offer.commitment
+    return held or (terms is not None and terms.signed and signed_end(case, terms) > 0)
+
+
+def _check_worth(
+    told: Section,
+    row: Row,
+    verdict: str,
+    taken: bool,
+    held: bool,
+    multiple: float | None,
+    at: tuple[object, ...],
+) -> None:
+    if verdict in ("needed", "impossible"):
+        told.field(row, "worth_usd", None, *at)
+        return
+    worth, gap = number(row.get("worth_usd")), number(row.get("gap", 0.0))
+    if worth is None or gap is None or not 0.0 <= gap <= 1.0:
+        told.ledger.fault(*at, f"worth_usd is {row.get('worth_usd')!r}, gap {row.get('gap')!r}")
+        return
+    searched = gap * (abs(told.rp) + abs(worth)) + max(told.rp - told.bound, 0.0)
+    doubt = searched + told.room(worth)
+    saves, costs = worth > doubt, worth < -doubt
+    told.ledger.require(not costs or not (taken or verdict == "free"), *at, f"worth_usd is {worth:.10g}")
+    told.ledger.require(not saves or taken, *at, f"worth_usd is {worth:.10g}")
+    if multiple is None:
+        right = held or verdict != "sign" or not saves
+    else:
+        right = multiple >= 1 - 1e-6 if verdict == "sign" else not costs or multiple <= 1 + 1e-6
+    told.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
+    what, more = (f"without {row['offer']}", worth) if taken else (f"with {row['offer']}", -worth)
+    for other in told.table("alternatives"):
+        if other.get("what") == what and (taken or not held):
+            told.field(other, "more_usd", more, *at, "worth_usd of", what)
+
+
+def _check_prices(
+    told: Section, offer: Offer, row: Row, multiple: float | None, at: tuple[object, ...]
+) -> None:
+    ours, seen = _prices(offer), []
+    for price in told.rows_of(row, "prices", *at):
+        what = tuple(price.get(name) for name in ("what", "model", "from_tokens_per_month"))
+        known = all(isinstance(part, str | int | float | None) for part in what) and what in ours
+        if not known or what in seen:
+            told.ledger.fault(*at, "prices:", *what, "is no price of the offer, or listed twice")
+            continue
+        seen.append(what)
+        now = ours[what]
+        told.field(price, "now_usd", now, *at, *what, slack=0.0)
+        walk_away = None if multiple is None else now * multiple
+        told.field(price, "walk_away_usd", walk_away, *at, *what, slack=0.0)
+    if "prices" in row:
+        told.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
+
+
+def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
+    """What is not free, by price field of the problem file, model and start of a tier; alike token prices once."""
+    found: dict[tuple[object, ...], float] = {}
+    terms, instances = offer.commitment, offer.instances
+    for model, entry in offer.models.items():
+        cached = entry.cached_prompt_usd_per_m
+        cached = None if cached == entry.prompt_usd_per_m else cached
+        kinds = ("prompt", entry.prompt_usd_per_m), ("completion", entry.completion_usd_per_m)
+        for kind, usd in (*kinds, ("cached_prompt", cached)):
+            if usd is not None:
+                found[f"{kind}_usd_per_m", model, None] = usd
+    if found and max(found.values()) - min(found.values()) <= 1e-12 * max(found.values()):
+        found = {("usd_per_m", None, None): next(iter(found.values()))}
+    if terms is not None and terms.tiers:
+        found = {("usd_per_m", None, tier.from_tokens_per_month): tier.usd_per_m for tier in terms.tiers}
+    if terms is not None and terms.overage_usd_per_m is not None:
+        found["overage_usd_per_m", None, None] = terms.overage_usd_per_m
+    found["fee_usd_per_month", None, None] = offer.fee_usd_per_month
+    if instances is not None:
+        found["usd_per_h", None, None] = instances.usd_per_h
+        found["upfront_usd", None, None] = instances.upfront_usd
+    return {what: usd for what, usd in found.items() if usd > 0}
+
+
+def _use(told: Section, offer: Offer) -> float | None:
+    """Of what is committed; of the hours rented where nothing is."""
+    if offer.commitment is not None:
+        use = use_of_contract(told, offer.name, range(told.case.months))
+        if use is not None:
+            return use
+    return use_of_pools(told, [(name, model) for name, model, _, _ in told.pools if name == offer.name])

@@ -1,0 +1,217 @@
+"""What is signed, row by row: how much of it, what it owes whatever comes, its expected bill and use.
+
+    least      contract: bill of the commitment alone, month by month     instances: rent, and upfront for its part
+               fee: every month                                           inside the horizon, present value
+    after      months of term left: the same bill, or rent and upfront's other part, as of today
+    expected   contract: bills of its months     others: least            charge_in_full: `after` too, at the end
+    use        contract: used / committed        instances: busy / rented hours of its pool
+
+At mean prices over the scenarios. With `end_of_horizon: charge_in_full` upfront money is owed inside, whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from router.schema import Commitment, Instances, Offer
+from router.verification.bills import amount_owed, in_tokens
+from router.verification.case import MONTH_H, Case
+from router.verification.section import Row, Section, number
+
+type Key = tuple[object, ...]
+"""Offer, kind, model, first month."""
+
+DUST = 1e-9  # of an instance
+AMOUNTS = ("committed_tokens_per_month", "committed_usd_per_month", "count")
+KEY = ("offer", "kind", "model", "start_month")
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What a signature binds to: until which month, and USD inside the horizon and after it."""
+
+    end_month: int
+    least: float
+    after: float = 0.0
+
+
+def check_signs(told: Section) -> None:
+    """The rows of `sign` and what the plan signs are the same things; what other decisions sign owes what it must."""
+    ours = signed(told)
+    theirs: Counter[Key] = Counter()
+    for row in told.table("sign"):
+        key = tuple(row.get(name) for name in KEY)
+        if not all(isinstance(part, str | int | None) for part in key) or key not in ours:
+            told.ledger.fault("sign:", *key, "is not signed by the plan")
+            continue
+        theirs[key] += 1
+        told.ledger.equal(_amount(row), ours[key], "sign:", *key)
+        _check_row(told, row, key, ours[key])
+    for key in ours:
+        told.ledger.require(theirs[key] == 1, "sign:", *key, "is stated", theirs[key], "times")
+    for where, row in _elsewhere(told.stated, ""):
+        owed = _owed(told.case, tuple(row.get(name) for name in KEY), _amount(row))
+        if owed is None:
+            told.ledger.fault(where, *(row.get(name) for name in KEY), "cannot be signed")
+        else:
+            _check_owed(told, row, owed, where, row.get("offer"))
+
+
+def signed(told: Section) -> dict[Key, float]:
+    """What the plan's rows sign, and how much of it; 1 of a fee."""
+    found: dict[Key, float] = {}
+    for row in told.rows.contracts:
+        amount = row.committed_tokens_per_month
+        amount = row.committed_usd_per_month if amount is None else amount
+        if row.signed_by == "plan":
+            found[row.offer, "contract", None, row.start_month] = amount or 0.0
+    for one in told.rows.purchases:
+        found[one.offer, "instances", one.model, one.month] = one.count
+    for (offer, model, _, _), pool in told.pools.items():
+        instances = told.case.offers[offer].instances
+        ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
+        if ahead and pool.row.paid_count > DUST:
+            found[offer, "instances", model, 0] = pool.row.paid_count
+    for route in told.rows.routes:
+        if route.share > 0 and told.case.offers[route.offer].fee_usd_per_month > 0:
+            found[route.offer, "fee", None, 0] = 1.0
+    return found
+
+
+def use_of_contract(told: Section, offer: str, months: Iterable[int]) -> float | None:
+    """Expected use of what is committed in some months."""
+    commitment = told.case.offers[offer].commitment
+    tokens = commitment is not None and in_tokens(commitment)
+    used, committed = [], []
+    for month in months:
+        for future in told.case.futures:
+            bill = told.bills[offer, month, future.name]
+            used.append(future.probability * (bill.used_tokens if tokens else bill.used_usd))
+            committed.append(future.probability * bill.committed * told.case.month_h[month] / MONTH_H)
+    return math.fsum(used) / math.fsum(committed) if math.fsum(committed) > 0 else None
+
+
+def use_of_pools(told: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
+    """Expected use of the hours of pools, those of held instances too."""
+    which = set(pools)
+    rows = [
+        (pool.future.probability, pool.row)
+        for (offer, model, _, _), pool in told.pools.items()
+        if (offer, model) in which
+    ]
+    hours = math.fsum(p * row.count for p, row in rows)
+    return (
+        math.fsum(p * row.count * (row.utilisation or 0.0) for p, row in rows) / hours if hours > 0 else None
+    )
+
+
+def _amount(row: Row) -> float:
+    """Tokens or USD a month, or instances; 1 of a fee, which states none."""
+    stated = (number(row.get(name)) for name in AMOUNTS)
+    return next((value for value in stated if value is not None), 1.0)
+
+
+def _check_row(told: Section, row: Row, key: Key, amount: float) -> None:
+    """Money and use of something that the plan signs."""
+    case, at = told.case, ("sign:", *key)
+    owed = _owed(case, key, amount)
+    if owed is None:
+        told.ledger.fault(*at, "cannot be signed")
+        return
+    _check_owed(told, row, owed, *at)
+    offer, kind, model, start = str(key[0]), key[1], key[2], _month(case, key[3])
+    use, usd = None, owed.least
+    if kind == "contract":
+        months = range(start, min(owed.end_month, case.months))
+        use = use_of_contract(told, offer, months)
+        usd = math.fsum(
+            future.probability * told.bills[offer, month, future.name].usd * case.month_weight[month]
+            for month in months
+            for future in case.futures
+        )
+    elif kind == "instances":
+        use = use_of_pools(told, [(offer, None if model is None else str(model))])
+    if case.problem.policy.end_of_horizon == "charge_in_full":
+        usd += owed.after * case.period_weight[-1]
+    told.field(row, "expected_usd", usd, *at)
+    told.field(row, "expected_use", use, *at)
+    lines = told.costs.lines(case.futures)
+    told.field(row, "offer_usd", math.fsum(usd for (name, _), usd in lines.items() if name == offer), *at)
+
+
+def _check_owed(told: Section, row: Row, owed: Owed, *at: object) -> None:
+    told.field(row, "end_month", owed.end_month, *at)
+    told.field(row, "least_usd", owed.least, *at)
+    told.field(row, "beyond_horizon_usd", owed.after, *at)
+
+
+def _elsewhere(part: object, path: str) -> Iterator[tuple[str, Row]]:
+    """What other decisions sign, wherever the section says so."""
+    if isinstance(part, Mapping):
+        for name, value in part.items():
+            if str(name).endswith("signs") and isinstance(value, list | tuple):
+                yield from ((f"{path}{name}:", row) for row in value if isinstance(row, Mapping))
+            else:
+                yield from _elsewhere(value, f"{path}{name} ")
+    elif isinstance(part, list | tuple):
+        for i, value in enumerate(part):
+            yield from _elsewhere(value, f"{path}{i} ")
+
+
+def _owed(case: Case, key: Key, amount: float) -> Owed | None:
+    """By the problem alone; None where the problem sells no such thing."""
+    name, kind, _, month = key
+    offer = case.offers.get(name) if isinstance(name, str) else None
+    start = _month(case, month)
+    if offer is None or start < 0 or amount < 0:
+        return None
+    price = math.fsum(future.probability * future.price_of(offer.name) for future in case.futures)
+    if kind == "contract" and offer.commitment is not None:
+        return _of_contract(case, offer, offer.commitment, start, amount, price)
+    if kind == "instances" and offer.instances is not None:
+        return _of_instances(case, offer.instances, start, amount * price)
+    if kind == "fee" and offer.fee_usd_per_month > 0:
+        months = zip(case.month_h, case.month_weight, strict=True)
+        every = math.fsum(hours / MONTH_H * weight for hours, weight in months)
+        return Owed(case.months, offer.fee_usd_per_month * price * every)
+    return None
+
+
+def _month(case: Case, value: object) -> int:
+    """A billing month of the horizon; −1 for anything else."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < case.months
+    return value if whole and isinstance(value, int) else -1
+
+
+def _of_contract(
+    case: Case, offer: Offer, commitment: Commitment, start: int, amount: float, price: float
+) -> Owed:
+    term = commitment.term_months
+    end = math.ceil(case.horizon_h / MONTH_H - 1e-9) if term is None else start + term
+    least = []
+    for month in range(start, min(end, case.months)):
+        part = case.month_h[month] / MONTH_H
+        usd = amount_owed(offer, amount * part, 0.0, 0.0, part, price)
+        least.append(usd * case.month_weight[month])
+    after = 0.0 if term is None else case.beyond_h(end) / MONTH_H
+    return Owed(end, math.fsum(least), amount_owed(offer, amount, 0.0, 0.0, 1.0, price) * after)
+
+
+def _of_instances(case: Case, instances: Instances, start: int, priced: float) -> Owed:
+    """`priced`: how many, times the mean price multiplier."""
+    term = instances.term_months
+    end = case.months if term is None else start + term
+    covered = zip(case.month_of, case.period_weight, strict=True)
+    weight = math.fsum(each for month, each in covered if start <= month < end)
+    rent = instances.usd_per_h * case.period_h * weight
+    upfront = instances.upfront_usd * case.month_weight[start]
+    if term is None:
+        return Owed(end, priced * (rent + upfront))
+    beyond_h = case.beyond_h(end)
+    in_full = case.problem.policy.end_of_horizon == "charge_in_full"
+    later = 0.0 if in_full else beyond_h / (term * MONTH_H)
+    after = instances.usd_per_h * beyond_h + instances.upfront_usd * later
+    return Owed(end, priced * (rent + upfront * (1.0 - later)), priced * after)

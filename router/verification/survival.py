@@ -1,0 +1,275 @@
+"""`survive_loss_of`: when any one provider, or any one offer, is gone, what is left still meets demand.
+
+    Σ flow + short = 1                     every cell that may not be left unserved
+    Σ load · flow  ≤  what is left         pools, with the counts planned; quotas; contracts with `overage: none`
+    short = 0 is possible                  by linear programming (HiGHS through scipy), least Σ short
+
+After a loss only flows move: counts, purchases and contracts stay as planned, cells keep to their slots, and
+refused routes stay refused. An offer with a minimum carries only in months in which the plan has it signed; one
+without is free to use. Shares of providers do not bind in a loss, nor does waiting: plain capacity does, with
+`max_utilisation` where it is stated.
+
+Cells that have a route without any limit are served by it; the others are solved in groups that share limits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from router.schema import Offer, OfferModel
+from router.verification import rates
+from router.verification.bills import in_force, in_tokens, least_of, tiered_usd
+from router.verification.case import MONTH_H, Case, Future
+from router.verification.cells import Cell, CellKey, Interval
+from router.verification.checks import RELATIVE, Ledger
+from router.verification.eligibility import Candidate
+from router.verification.flows import Flow
+from router.verification.instances import Pool, PoolKey
+from router.verification.prices import unit_usd
+from router.verification.rows import PlanRows
+from router.verification.work import Unit, unit_of
+
+ROUNDS = 200  # halvings when a spend is turned into a volume
+HOPELESS = 1e-12  # share below which a route counts as none
+
+type Limit = tuple[object, ...]
+"""What is shared out: a pool in part of a period, a quota in a period, a contract in a month."""
+
+type Way = dict[Limit, float]
+"""One route of a cell in one period: what all of the cell would take of each limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An admissible route of a workload."""
+
+    offer: Offer
+    model: str
+    entry: OfferModel
+    unit: Unit
+    seconds: rates.Seconds | None
+
+
+def check_survival(
+    case: Case,
+    plan: PlanRows,
+    cells: Mapping[CellKey, Cell],
+    flows: Iterable[Flow],
+    pools: Mapping[PoolKey, Pool],
+    verdicts: Mapping[Candidate, tuple[str, ...]],
+    ledger: Ledger,
+) -> None:
+    """Every loss of a provider (or offer) that carries something, in every future."""
+    of = case.problem.policy.survive_loss_of
+    if of == "none":
+        return
+    carries: dict[str | None, set[str]] = defaultdict(set)
+    for flow in flows:
+        if flow.units > 0:
+            carries[flow.future.name].add(flow.offer.provider if of == "provider" else flow.offer.name)
+    routes = _routes(case, verdicts)
+    force = in_force(case, plan)
+    for future in case.futures:
+        mine = [cell for cell in cells.values() if cell.future.name == future.name and _must(case, cell)]
+        for lost in sorted(carries[future.name]):
+            left = {
+                name: [r for r in given if lost != (r.offer.provider if of == "provider" else r.offer.name)]
+                for name, given in routes.items()
+            }
+            rest = Rest(case, future, pools, force, _spans(mine))
+            for cell, short in rest.unserved(mine, left):
+                ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
+
+
+def _must(case: Case, cell: Cell) -> bool:
+    return cell.units > 0 and case.workloads[cell.workload].unserved_usd_per_m_tokens is None
+
+
+def _routes(case: Case, verdicts: Mapping[Candidate, tuple[str, ...]]) -> dict[str, list[Route]]:
+    """Admissible routes by workload."""
+    found: dict[str, list[Route]] = {name: [] for name in case.workloads}
+    factor = case.problem.policy.p99_over_mean
+    for (workload, name, model), reasons in verdicts.items():
+        offer, load = case.offers[name], case.workloads[workload]
+        entry = offer.models.get(model)
+        if reasons or entry is None:
+            continue
+        unit = unit_of(load)
+        each = rates.seconds(load, unit, entry, factor) if offer.instances is not None else None
+        found[workload].append(Route(offer, model, entry, unit, each))
+    return found
+
+
+def _spans(cells: Iterable[Cell]) -> dict[int, tuple[list[float], list[float]]]:
+    """By period, where pieces of work may begin and must end."""
+    starts: dict[int, set[float]] = defaultdict(set)
+    ends: dict[int, set[float]] = defaultdict(set)
+    for cell in cells:
+        for period, (start, end) in cell.runs.items():
+            starts[period].add(round(start, 9))
+            ends[period].add(round(end, 9))
+    return {period: (sorted(starts[period]), sorted(ends[period])) for period in starts}
+
+
+@dataclass(slots=True)
+class Rest:
+    """What is left in one future after a loss; `limits` fills up as routes ask for them."""
+
+    case: Case
+    future: Future
+    pools: Mapping[PoolKey, Pool]
+    force: Mapping[tuple[str, int], float]
+    spans: Mapping[int, tuple[list[float], list[float]]]
+
+    def unserved(self, cells: Iterable[Cell], left: Mapping[str, list[Route]]) -> list[tuple[Cell, float]]:
+        """Every cell with the share of it that has nowhere to go."""
+        limits: dict[Limit, float] = {}
+        short: list[tuple[Cell, float]] = []
+        bound: list[tuple[Cell, list[Way]]] = []
+        for cell in cells:
+            ways = self._ways(cell, left[cell.workload], limits)
+            if ways is None or not ways:
+                short.append((cell, 1.0 if ways is not None else 0.0))
+            else:
+                bound.append((cell, ways))
+        for group in _groups(bound):
+            missing = _least_short([ways for _, ways in group], limits)
+            short += [(cell, share) for (cell, _), share in zip(group, missing, strict=True)]
+        return short
+
+    def _ways(self, cell: Cell, routes: Iterable[Route], limits: dict[Limit, float]) -> list[Way] | None:
+        """Where a cell may go; None if some route would take all of it whatever the others do."""
+        ways = []
+        for route in routes:
+            for period, hours in cell.runs.items():
+                if not self._open(route.offer, period):
+                    continue
+                way = self._way(cell, route, period, hours, limits)
+                if not way:
+                    return None
+                if all(limits[key] > HOPELESS * amount for key, amount in way.items()):
+                    ways.append(way)
+        return ways
+
+    def _open(self, offer: Offer, period: int) -> bool:
+        """Whether an offer may carry work: contracts with a minimum only where they are signed."""
+        if offer.commitment is None or least_of(offer.commitment) == 0:
+            return True
+        return (offer.name, self.case.month_of[period]) in self.force
+
+    def _way(self, cell: Cell, route: Route, period: int, hours: Interval, limits: dict[Limit, float]) -> Way:
+        way: Way = {}
+        offer, unit = route.offer, route.unit
+        minutes = 60.0 * self.case.period_h
+        for kind, cap, each in (
+            ("requests", offer.quota.requests_per_minute, unit.requests or 0.0),
+            ("tokens", offer.quota.tokens_per_minute, unit.tokens),
+            ("units", offer.quota.units_per_minute, unit.burndown(route.entry)),
+        ):
+            if cap is not None and each > 0:
+                key: Limit = (offer.name, kind, period)
+                way[key], limits[key] = cell.units * each, cap * minutes
+        if offer.commitment is not None and offer.commitment.overage == "none":
+            key = (offer.name, "contract", self.case.month_of[period])
+            way[key], limits[key] = self._of_contract(cell, route, period)
+        if offer.instances is not None:
+            self._of_pool(cell, route, period, hours, way, limits)
+        return way
+
+    def _of_contract(self, cell: Cell, route: Route, period: int) -> tuple[float, float]:
+        """What the cell would use of a contract's month, and what is committed in it."""
+        commitment, month = route.offer.commitment, self.case.month_of[period]
+        assert commitment is not None  # the caller has looked
+        part = self.case.month_h[month] / MONTH_H
+        due = self.force.get((route.offer.name, month), 0.0) * part
+        tokens, price = cell.units * route.unit.tokens, self.future.price_of(route.offer.name)
+        if in_tokens(commitment):
+            return tokens, due
+        if not commitment.tiers:
+            return cell.units * unit_usd(route.unit, route.entry) * price, due
+        low, high = 0.0, 1e30  # the volume that the committed spend buys by bands
+        for _ in range(ROUNDS):
+            middle = 0.5 * (low + high)
+            fits = tiered_usd(commitment, middle, part) * price <= due
+            low, high = (middle, high) if fits else (low, middle)
+        return tokens, low
+
+    def _of_pool(
+        self,
+        cell: Cell,
+        route: Route,
+        period: int,
+        hours: Interval,
+        way: Way,
+        limits: dict[Limit, float],
+    ) -> None:
+        """Instance-periods in every part [x, y] of the period that the work must run inside."""
+        instances, name = route.offer.instances, route.offer.name
+        assert instances is not None  # the caller has looked
+        h, model = self.case.period_h, self.case.pool_model(name, route.model)
+        pool = self.pools.get((name, model, period, self.future.name))
+        most = 1.0 if instances.max_utilisation is None else instances.max_utilisation
+        capacity = pool.usable * most if pool is not None and route.seconds is not None else 0.0
+        loads = route.seconds or (1.0, 1.0)
+        two = any(entry.disaggregated for entry in route.offer.models.values())
+        starts, ends = self.spans[period]
+        for x in (x for x in starts if x <= round(hours[0], 9)):
+            for y in (y for y in ends if y >= round(hours[1], 9)):
+                for side in (0, 1) if two else (0,):
+                    key: Limit = (name, model, period, x, y, side)
+                    way[key] = loads[side] * cell.units / (3600.0 * h)
+                    limits[key] = capacity * (y - x) / h
+
+
+def _groups(bound: list[tuple[Cell, list[Way]]]) -> Iterable[list[tuple[Cell, list[Way]]]]:
+    """Cells that share limits, directly or through others."""
+    root = list(range(len(bound)))
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    first: dict[Limit, int] = {}
+    for i, (_, ways) in enumerate(bound):
+        for way in ways:
+            for key in way:
+                root[find(i)] = find(first.setdefault(key, i))
+    groups: dict[int, list[tuple[Cell, list[Way]]]] = defaultdict(list)
+    for i, one in enumerate(bound):
+        groups[find(i)].append(one)
+    return groups.values()
+
+
+def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[float]:
+    """The share of each cell that is left over when the least in all is."""
+    from scipy.optimize import linprog  # imported here: few problems ask for it
+    from scipy.sparse import csr_array
+
+    short = len(cells)  # columns: what is short of each cell, then the ways of all cells in turn
+    owner, use = list(range(short)), defaultdict[Limit, list[tuple[int, float]]](list)
+    for i, ways in enumerate(cells):
+        for way in ways:
+            for key, amount in way.items():
+                if amount > 0:
+                    use[key].append((len(owner), amount / limits[key]))
+            owner.append(i)
+    tight = [terms for terms in use.values() if sum(part for _, part in terms) > 1.0]
+    entries = [(row, column, part) for row, terms in enumerate(tight) for column, part in terms]
+    upper = None
+    if entries:
+        rows, columns, parts = zip(*entries, strict=True)
+        upper = csr_array((parts, (rows, columns)), shape=(len(tight), len(owner)))
+    found = linprog(
+        [1.0] * short + [0.0] * (len(owner) - short),
+        A_ub=upper,
+        b_ub=[1.0 + RELATIVE] * len(tight) if entries else None,
+        A_eq=csr_array(([1.0] * len(owner), (owner, range(len(owner)))), shape=(short, len(owner))),
+        b_eq=[1.0] * short,
+        bounds=(0, 1),
+        method="highs",
+    )
+    return [1.0] * short if found.x is None else [float(share) for share in found.x[:short]]

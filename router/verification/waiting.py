@@ -1,0 +1,222 @@
+"""Waiting under load: requests that find every server busy wait, and must still keep their promise.
+
+Every (pool, period) whose offer states no `max_utilisation` and that serves somebody with a limit on the first token
+or the whole request. What one pool serves in a period is one queue, first come, first served:
+
+    S     mean time a request holds a server       s    Σ λ S_i / Σ λ,  S_i = concurrency · instance-seconds
+    c     servers                                       floor(serving instances · concurrency)
+    a     servers kept busy                             concurrency · load / availability
+    v     variability                                   (Ca² + Cs²) / 2, arrivals and service times of the mix
+    C     probability of waiting, Erlang's formula      1 / ((1 − a/c) / B + a/c),  B the loss formula
+    1/B   Σ_(j ≤ c) c (c−1) … (c−j+1) / a^j             all terms positive, summed until they no longer count
+
+    mean wait  C · v · S / (c − a)          wait at percentile p  v · S / (c − a) · ln(C / (1 − p)), at least 0
+
+The wait at 1 + `policy.load_margin` times the load, times 1 + `policy.wait_margin`, may take what limits leave above
+the service latency. Prompt and completion engines of a disaggregated entry are two queues in a row, and each may take
+half of it. M/G/c by Allen and Cunneen (Allen, Probability, Statistics and Queueing Theory, 2nd ed. 1990, section 5.3);
+exact for M/M/c.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from router.schema import OfferModel, Point
+from router.verification import latency, rates
+from router.verification.case import Case
+from router.verification.checks import RELATIVE, Ledger
+from router.verification.flows import Flow
+from router.verification.instances import Pool, PoolKey
+
+LEVEL = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+NEGLIGIBLE = 1e-17  # terms below this part of their sum are left out
+SURE = 1e40  # 1 / B from which nobody ever waits
+
+type Budget = Mapping[str, float]
+"""Seconds left for waiting, by statistic (mean, p50, …); nothing is promised at those that are absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One route's part in a pool: its rate, how long a request keeps an instance, and what it promises."""
+
+    rate: float  # requests (or tokens, where no size is stated) per second
+    seconds: tuple[float, float]  # of an instance, on the prompt and on the completion side
+    concurrency: float
+    arrival_cv: float
+    service_cv: float
+    disaggregated: bool
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What a pool serves in a period, on one side."""
+
+    servers: float
+    busy: float
+    service_s: float
+    variability: float
+    budget: Budget
+
+    def waits_s(self, statistics: Iterable[str], part: float = 1.0) -> dict[str, float]:
+        """Waits at this load, or at a part of it."""
+        busy = self.busy * part
+        return {
+            name: wait_s(name, self.servers, busy, self.service_s, self.variability) for name in statistics
+        }
+
+
+def erlang_c(servers: float, busy: float) -> float:
+    """Probability that a request finds all of `servers` (whole, ≥ 0) occupied; `busy` is the offered load."""
+    if busy <= 0:
+        return 0.0
+    if busy >= servers:
+        return 1.0
+    total = term = 1.0
+    left = servers
+    while left > 0 and total < SURE and (term > NEGLIGIBLE * total or left > busy):
+        term *= left / busy
+        total += term
+        left -= 1.0
+    used = busy / servers
+    return 1.0 / ((1.0 - used) * total + used)
+
+
+def wait_s(statistic: str, servers: float, busy: float, service_s: float, variability: float) -> float:
+    """The wait at a percentile, or the mean one; infinite where the load reaches the servers."""
+    if busy <= 0:
+        return 0.0
+    if busy >= servers:
+        return math.inf
+    waits = erlang_c(servers, busy)
+    once_waiting = variability * service_s / (servers - busy)
+    if statistic == "mean":
+        return waits * once_waiting
+    beyond = 1.0 - LEVEL[statistic]
+    return once_waiting * math.log(waits / beyond) if waits > beyond else 0.0
+
+
+def queues(uses: Iterable[Use], serving: float, availability: float) -> tuple[Queue, ...]:
+    """The queue on each side of a pool (only one where prompt and completion share the engine)."""
+    uses = list(uses)
+    rate = math.fsum(use.rate for use in uses)
+    concurrency = min(use.concurrency for use in uses)
+    servers = math.floor(serving * concurrency + 1e-9)
+    apart = any(use.disaggregated for use in uses)
+    budget = strictest([use.budget for use in uses], 0.5 if apart else 1.0)
+    arrivals = math.fsum(use.rate * use.arrival_cv**2 for use in uses) / rate
+    made = []
+    for side in (0, 1) if apart else (0,):
+        load = math.fsum(use.rate * use.seconds[side] for use in uses)
+        mean = load / rate * concurrency
+        squares = math.fsum(
+            use.rate * (use.seconds[side] * concurrency) ** 2 * (1 + use.service_cv**2) for use in uses
+        )
+        spread = max(squares / rate / mean**2 - 1.0, 0.0) if mean > 0 else 0.0
+        busy = (math.inf if load > 0 else 0.0) if availability <= 0 else concurrency * load / availability
+        made.append(Queue(servers, busy, mean, (arrivals + spread) / 2, budget))
+    return tuple(made)
+
+
+def strictest(budgets: Iterable[Budget], part: float) -> Budget:
+    """The least of several budgets at every statistic, and the part of it that one queue may take."""
+    least: dict[str, float] = {}
+    for budget in budgets:
+        for statistic, seconds in budget.items():
+            least[statistic] = min(least.get(statistic, math.inf), seconds * part)
+    return least
+
+
+def check_waiting(case: Case, pools: Mapping[PoolKey, Pool], flows: Iterable[Flow], ledger: Ledger) -> None:
+    """Every promise on the first token and on the whole request holds with its wait."""
+    policy = case.problem.policy
+    margin, fuller = 1.0 + policy.wait_margin, 1.0 + policy.load_margin
+    for key, uses in uses_of(case, flows).items():
+        if not any(use.budget for use in uses):
+            continue
+        pool, instances = pools.get(key), case.offers[key[0]].instances
+        future = case.future(key[3])
+        available = 0.0 if instances is None else instances.availability * future.availability_of(key[0])
+        serving = pool.usable / available if pool is not None and available > 0 else 0.0
+        for queue in queues(uses, serving, available):
+            waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
+            for statistic, budget in queue.budget.items():
+                at = (
+                    key[0],
+                    key[1],
+                    "period",
+                    key[2],
+                    key[3],
+                    f"{queue.servers} servers, {statistic} wait in s",
+                )
+                ledger.at_most(waits[statistic] * margin, budget, *at)
+
+
+def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
+    """What every pool without `max_utilisation` carries, by period and future."""
+    uses: dict[PoolKey, list[Use]] = defaultdict(list)
+    known: dict[tuple[str, str, str], Use | None] = {}
+    for flow in flows:
+        row, instances, entry = flow.row, flow.offer.instances, flow.entry
+        if instances is None or instances.max_utilisation is not None or entry is None or flow.units <= 0:
+            continue
+        candidate = (row.workload, row.offer, row.model)
+        if candidate not in known:
+            known[candidate] = use_of(case, flow, entry)
+        one = known[candidate]
+        hours = flow.cell.runs.get(row.period)
+        if one is None or hours is None:
+            continue  # `throughput` and `windows` say so
+        rate = flow.units / (3600.0 * (hours[1] - hours[0]))
+        key = (row.offer, case.pool_model(row.offer, row.model), row.period, flow.future.name)
+        uses[key].append(
+            Use(
+                rate,
+                one.seconds,
+                one.concurrency,
+                one.arrival_cv,
+                one.service_cv,
+                one.disaggregated,
+                one.budget,
+            )
+        )
+    return uses
+
+
+def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
+    """A route's part at a rate of 0; None where its throughput is unknown."""
+    factor, load = case.problem.policy.p99_over_mean, flow.workload
+    each = rates.seconds(load, flow.unit, entry, factor)
+    if each is None:
+        return None
+    point = operating_point(case, flow, entry)
+    concurrency = (point.concurrency if point is not None else None) or entry.concurrency or 1.0
+    budget = _budget(latency.limits(load.slo), latency.known(entry, point, factor), flow.unit.completion)
+    return Use(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
+
+
+def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
+    """The fastest measured point of the workload's size that keeps its promise; None where the entry states a rate."""
+    points = (
+        rates.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)
+        if entry.points
+        else []
+    )
+    return max(points, key=lambda one: one.requests_per_s, default=None)
+
+
+def _budget(asked: latency.Limits, values: latency.Known, completion_tokens: float) -> Budget:
+    """Seconds that limits on the first token and the whole request leave above the service latency, by statistic."""
+    left: dict[str, float] = {}
+    for part, statistic, limit in asked:
+        if part == "tpot":
+            continue
+        value = latency.service_ms(part, statistic, values, completion_tokens)
+        room = 0.0 if value is None else max(limit - value, 0.0) / 1000.0
+        left[statistic] = min(left.get(statistic, math.inf), room)
+    return left

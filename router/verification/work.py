@@ -1,0 +1,74 @@
+"""What one unit of a workload's work is: a request, or a token where no size of a request is stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.schema import Demand, OfferModel, Workload
+from router.verification.case import MONTH_H
+
+RATES_H = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": MONTH_H}
+"""Hours over which each way of stating a rate counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of work and how much of it is asked for.
+
+    prompt, completion   tokens in it; cached tokens are part of the prompt
+    requests             1, or None: no request size is stated
+    per_hour             units an hour, where a rate is stated
+    total                units over the horizon, where that is stated
+    """
+
+    prompt: float
+    completion: float
+    cached: float
+    requests: float | None
+    per_hour: float | None
+    total: float
+
+    @property
+    def tokens(self) -> float:
+        return self.prompt + self.completion
+
+    @property
+    def measure(self) -> float:
+        """What shares between providers are shares of: tokens, or requests of no tokens at all."""
+        return self.tokens or 1.0
+
+    def burndown(self, entry: OfferModel) -> float:
+        """Quota or throughput units of one unit of work."""
+        prompt, cached = entry.prompt_burndown, entry.cached_prompt_burndown
+        return (
+            (self.prompt - self.cached) * prompt
+            + self.cached * (prompt if cached is None else cached)
+            + self.completion * entry.completion_burndown
+        )
+
+
+def unit_of(workload: Workload) -> Unit:
+    """The unit of a workload. Tokens stated with a request size are turned into requests."""
+    demand = workload.demand
+    requests, tokens = _hourly(demand, "requests"), _hourly(demand, "tokens")
+    total = demand.requests_total if demand.requests_total is not None else demand.tokens_total
+    in_tokens = tokens is not None or demand.tokens_total is not None
+    cached = workload.cached_prompt_share
+    if in_tokens and demand.completion_share is not None:
+        share = demand.completion_share
+        return Unit(1 - share, share, (1 - share) * cached, None, tokens, total or 0.0)
+    prompt, completion = float(workload.prompt_tokens or 0.0), float(workload.completion_tokens or 0.0)
+    size = prompt + completion
+    per_hour = requests
+    if in_tokens:
+        per_hour = None if tokens is None else tokens / size
+        total = None if total is None else total / size
+    return Unit(prompt, completion, prompt * cached, 1.0, per_hour, total or 0.0)
+
+
+def _hourly(demand: Demand, what: str) -> float | None:
+    for name, hours in RATES_H.items():
+        value = getattr(demand, f"{what}_per_{name}", None)
+        if value is not None:
+            return float(value) / hours
+    return None
