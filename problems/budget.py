@@ -16,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from problems.commitments import force_share, owed_usd
-from problems.core.blocks import ColumnSpace, Rows, Term, rows
+from problems.core.blocks import ColumnSpace
 from problems.core.columns import FirstStage
 from problems.core.instance import Floats, Instance, Ints
+from problems.core.rows import Rows, Term, no_rows, rows
 from problems.pricing import Cost
 
 NAME = "budget"
@@ -29,7 +30,7 @@ def spending(inst: Instance, costs: Sequence[Cost], scenario: str) -> Rows:
     """One row: the whole cost of a scenario within max_spend_usd."""
     limit = inst.policy.max_spend_usd
     if not np.isfinite(limit):
-        return rows(NAME, 0, (), str)
+        return no_rows(NAME)
     scale = _scale(limit)
     terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs]
     spent = sum(cost.constant for cost in costs)
@@ -43,7 +44,7 @@ def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost], price: F
     """
     limit = inst.policy.max_committed_usd
     if not np.isfinite(limit):
-        return rows(NAME, 0, (), str)
+        return no_rows(NAME)
     contracts = inst.contracts
     b = contracts.start_contract
     scale = _scale(limit)

@@ -19,15 +19,13 @@ move. A cell that the running plan does not know moves nothing. A horizon-wide c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from problems.core.blocks import Rows, Term, enumerate_keys, rows
 from problems.core.changes import Changes
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.instance import Bools, Floats, Ints, Running
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows
 from problems.core.view import View, first_period
 
 NAME = "churn"
@@ -37,14 +35,14 @@ def build(view: View, cols: Columns) -> Rows:
     """What is kept, what is resized, what stays, and the cap on what moves."""
     running, changes = view.inst.running, cols.changes
     if running is None or changes is None:
-        return rows(NAME, 0, (), str)
-    table = _Table()
-    _kept(view, cols, changes, table)
-    _stays(view, cols, changes, running, table)
-    _pinned(view, cols, changes, running, table)
-    _cap(view, cols, changes, running, table)
-    _resized(view, cols, changes, running, table)
-    return table.rows()
+        return no_rows(NAME)
+    builder = RowBuilder(NAME)
+    _kept(view, cols, changes, builder)
+    _stays(view, cols, changes, running, builder)
+    _pinned(view, cols, changes, running, builder)
+    _cap(view, cols, changes, running, builder)
+    _resized(view, cols, changes, running, builder)
+    return builder.rows()
 
 
 def move_usd(view: View, running: Running) -> Floats:
@@ -104,13 +102,13 @@ def frozen(view: View, running: Running) -> Bools:
     return np.asarray(view.inst.time.start_h[first_period(view)] < running.freeze_h - 1e-9, dtype=bool)
 
 
-def _kept(view: View, cols: Columns, changes: Changes, table: _Table) -> None:
+def _kept(view: View, cols: Columns, changes: Changes, builder: RowBuilder) -> None:
     at, k = _flows_kept(view, changes)
     terms: list[Term] = [(k, cols.flow[at], 1.0), (np.arange(len(changes.kept)), changes.kept, -1.0)]
-    table.add(len(changes.kept), terms, lambda i: f"kept,{view.label_cell(changes.cell[i])}", 0.0, np.inf)
+    builder.add(len(changes.kept), terms, lambda i: f"kept,{view.label_cell(changes.cell[i])}", lower=0.0)
 
 
-def _stays(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+def _stays(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
     """Cells of which nothing may move; what goes on as it is leaves what it does not know unserved."""
     still = frozen(view, running) | running.stays.all(axis=1)[view.cells.workload] | running.goes_on
     which = np.flatnonzero(still & (changes.known | running.goes_on))
@@ -121,10 +119,10 @@ def _stays(view: View, cols: Columns, changes: Changes, running: Running, table:
         (flow[flow >= 0], cols.flow[flow >= 0], 1.0),
         (kept[kept >= 0], changes.kept[kept >= 0], -1.0),
     ]
-    table.add(len(which), terms, lambda i: f"stays,{view.label_cell(which[i])}", -np.inf, 0.0)
+    builder.add(len(which), terms, lambda i: f"stays,{view.label_cell(which[i])}", upper=0.0)
 
 
-def _pinned(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+def _pinned(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
     """Routes of pinned offers carry what they carry."""
     whole = running.stays.all(axis=1)
     pinned = running.stays & ~whole[:, None]
@@ -139,12 +137,11 @@ def _pinned(view: View, cols: Columns, changes: Changes, running: Running, table
         )
     )
     share = np.array([old.get((c, r), 0.0) for c, r in zip(cell.tolist(), route.tolist(), strict=True)])
-    table.add(
-        len(first), [(row, cols.flow[at], 1.0)], lambda i: f"pinned,{view.label_cell(cell[i])}", share, share
-    )
+    terms: list[Term] = [(row, cols.flow[at], 1.0)]
+    builder.add(len(first), terms, lambda i: f"pinned,{view.label_cell(cell[i])}", lower=share, upper=share)
 
 
-def _cap(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+def _cap(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
     """One row: the share of all tokens that moves."""
     if not np.isfinite(running.max_moved_share):
         return
@@ -154,52 +151,16 @@ def _cap(view: View, cols: Columns, changes: Changes, running: Running, table: _
         (0, cols.flow, part[view.flows.cell]),
         (0, changes.kept, -part[changes.cell]),
     ]
-    table.add(1, terms, lambda _: "max_moved_share", -np.inf, running.max_moved_share)
+    builder.add(1, terms, lambda _: "max_moved_share", upper=running.max_moved_share)
 
 
-def _resized(view: View, cols: Columns, changes: Changes, running: Running, table: _Table) -> None:
+def _resized(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
     q, t = np.nonzero(changes.resized >= 0)
-    n = np.arange(len(q))
+    n, now = np.arange(len(q)), running.count[q, t]
+
+    def label(i: int) -> str:
+        return f"resized,{pool_label(view.inst, q[i])},{t[i]}"
+
     for sign in (1.0, -1.0):
         terms: list[Term] = [(n, changes.resized[q, t], 1.0), (n, cols.counts.count[q, t], -sign)]
-        table.add(
-            len(q),
-            terms,
-            lambda i: f"resized,{pool_label(view.inst, q[i])},{t[i]}",
-            -sign * running.count[q, t],
-            np.inf,
-        )
-
-
-class _Table:
-    """Collects rows of several kinds into one family."""
-
-    def __init__(self) -> None:
-        self.terms: list[Term] = []
-        self.lower: list[Floats] = [np.empty(0)]
-        self.upper: list[Floats] = [np.empty(0)]
-        self.labels: list[tuple[int, Callable[[int], str]]] = []
-        self.size = 0
-
-    def add(
-        self,
-        n: int,
-        terms: list[Term],
-        label: Callable[[int], str],
-        lower: Floats | float,
-        upper: Floats | float,
-    ) -> None:
-        self.terms += [(np.asarray(row) + self.size, column, value) for row, column, value in terms]
-        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), n))
-        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), n))
-        self.labels.append((self.size, label))
-        self.size += n
-
-    def rows(self) -> Rows:
-        lower, upper = np.concatenate(self.lower), np.concatenate(self.upper)
-
-        def label(i: int) -> str:
-            first, name = next(part for part in reversed(self.labels) if part[0] <= i)
-            return name(i - first)
-
-        return rows(NAME, self.size, self.terms, label, lower=lower, upper=upper)
+        builder.add(len(q), terms, label, lower=-sign * now)

@@ -18,11 +18,13 @@ near 1. Which contract may carry what is the linking family's matter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns, FirstStage, in_force
 from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
+from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 
 NAME = "commitments"
@@ -52,39 +54,28 @@ def owed_usd(inst: Instance) -> Floats:
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
     """What may be committed: rows per start, then one per contract and month with overlapping starts."""
-    contracts = inst.contracts
-    terms: list[Term] = []
-    lower: list[float] = []
-    upper: list[float] = []
-    names: list[str] = []
-
-    def add(name: str, parts: list[tuple[int, float]], low: float, high: float) -> None:
-        at = len(lower)
-        terms.extend((at, np.array([column]), value) for column, value in parts)
-        lower.append(low)
-        upper.append(high)
-        names.append(name)
-
+    contracts, builder = inst.contracts, RowBuilder(NAME)
     for a, b in enumerate(contracts.start_contract):
         scale, least, most = first.commit_scale[b], contracts.min_per_month[b], contracts.max_per_month[b]
         name = f"{inst.offers.names[contracts.offer[b]]},month {contracts.start_month[a]}"
-        signed, committed = int(first.signed[a]), int(first.committed[a])
+        signed, committed = first.signed[a], first.committed[a]
         if contracts.start_signed[a] or not np.isfinite(most):
-            add(name, [(committed, 1.0), (signed, -least / scale)], 0.0, 0.0)
+            builder.one(name, [(committed, 1.0), (signed, -least / scale)], lower=0.0, upper=0.0)
             continue
-        add(name, [(committed, 1.0), (signed, -least / scale)], 0.0, np.inf)
-        add(name, [(committed, 1.0), (signed, -most / scale)], -np.inf, 0.0)
+        builder.one(name, [(committed, 1.0), (signed, -least / scale)], lower=0.0)
+        builder.one(name, [(committed, 1.0), (signed, -most / scale)], upper=0.0)
         if first.commit_steps[a] != NONE:
             step = contracts.step_per_month[b] / scale
-            add(name, [(committed, 1.0), (int(first.commit_steps[a]), -step)], 0.0, 0.0)
+            builder.one(name, [(committed, 1.0), (first.commit_steps[a], -step)], lower=0.0, upper=0.0)
     share = force_share(inst)
     for b, o in enumerate(contracts.offer):
         for k in range(inst.time.months):
             starts = np.flatnonzero((contracts.start_contract == b) & (share[:, k] > 0))
             if len(starts) > 1:
-                name = f"{inst.offers.names[o]},one term in month {k}"
-                add(name, [(int(first.signed[a]), 1.0) for a in starts], -np.inf, 1.0)
-    return rows(NAME, len(lower), terms, names.__getitem__, lower=np.array(lower), upper=np.array(upper))
+                builder.one(
+                    f"{inst.offers.names[o]},one term in month {k}", [(first.signed[starts], 1.0)], upper=1.0
+                )
+    return builder.rows()
 
 
 def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
@@ -129,30 +120,38 @@ def band_scale(view: View, b: int) -> Floats:
 
 def build(view: View, cols: Columns) -> Rows:
     """Per contract and month: at least the use, at least the commitment, and no more where there is no overage."""
-    table = _Months(view)
+    builder, months = RowBuilder(NAME), view.inst.time.months
     for b in range(len(view.inst.contracts.offer)):
         use, committed = _terms(view, cols, b)
         if cols.billed[b, 0] >= 0:
-            billed: Term = (table.every, cols.billed[b], 1.0)
-            table.add(b, "use", [billed, _minus(use)], lower=0.0)
-            table.add(b, "minimum", [billed, *map(_minus, committed)], lower=0.0)
+            billed: Term = (np.arange(months), cols.billed[b], 1.0)
+            builder.add(months, [billed, _minus(use)], _label(view, b, "use"), lower=0.0)
+            minimum = [billed, *map(_minus, committed)]
+            builder.add(months, minimum, _label(view, b, "minimum"), lower=0.0)
         else:
-            table.add(b, "overage", [(table.every, cols.over[b], 1.0), _minus(use), *committed], lower=0.0)
-    _limits(table, view, cols)
-    return table.rows()
+            over: Term = (np.arange(months), cols.over[b], 1.0)
+            builder.add(months, [over, _minus(use), *committed], _label(view, b, "overage"), lower=0.0)
+    _limits(builder, view, cols)
+    return builder.rows()
 
 
 def limits(view: View, cols: Columns) -> Rows:
     """`overage: none` alone: what a loss of a provider may not stretch."""
-    table = _Months(view)
-    _limits(table, view, cols)
-    return table.rows()
+    builder = RowBuilder(NAME)
+    _limits(builder, view, cols)
+    return builder.rows()
 
 
-def _limits(table: _Months, view: View, cols: Columns) -> None:
+def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
     for b in np.flatnonzero(view.inst.contracts.limited).tolist():
         use, committed = _terms(view, cols, b)
-        table.add(b, "limit", [use, *map(_minus, committed)], upper=0.0)
+        terms = [use, *map(_minus, committed)]
+        builder.add(view.inst.time.months, terms, _label(view, b, "limit"), upper=0.0)
+
+
+def _label(view: View, b: int, kind: str) -> Callable[[int], str]:
+    offer = view.inst.offers.names[view.inst.contracts.offer[b]]
+    return lambda month: f"{offer},{kind},month {month}"
 
 
 def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
@@ -171,29 +170,3 @@ def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
 def _minus(term: Term) -> Term:
     row, column, value = term
     return row, column, -np.asarray(value, dtype=float)
-
-
-class _Months:
-    """Rows of contracts, one a month each."""
-
-    def __init__(self, view: View) -> None:
-        self.inst = view.inst
-        self.every = np.arange(view.inst.time.months)
-        self.terms: list[Term] = []
-        self.lower: list[Floats] = [np.empty(0)]
-        self.upper: list[Floats] = [np.empty(0)]
-        self.names: list[str] = []
-
-    def add(
-        self, b: int, kind: str, parts: list[Term], *, lower: float = -np.inf, upper: float = np.inf
-    ) -> None:
-        at, n = len(self.names), len(self.every)
-        self.terms += [(np.asarray(r) + at, c, v) for r, c, v in parts]
-        self.lower.append(np.full(n, lower))
-        self.upper.append(np.full(n, upper))
-        name = self.inst.offers.names[self.inst.contracts.offer[b]]
-        self.names += [f"{name},{kind},month {k}" for k in range(n)]
-
-    def rows(self) -> Rows:
-        lower, upper = np.concatenate(self.lower), np.concatenate(self.upper)
-        return rows(NAME, len(self.names), self.terms, self.names.__getitem__, lower=lower, upper=upper)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, rows
 from problems.core.columns import Columns
+from problems.core.rows import Rows, rows
 from problems.core.view import View
 
 NAME = "demand"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns
+from problems.core.rows import Rows, Term, no_rows, rows
 from problems.core.view import View
 
 NAME = "groups"
@@ -41,7 +41,7 @@ def power(view: View, cols: Columns) -> Rows:
     inst, periods = view.inst, view.inst.time.periods
     fleets = inst.fleets
     if not np.isfinite(inst.policy.max_power_kw):
-        return rows(POWER, 0, (), str)
+        return no_rows(POWER)
     always = float(fleets.power_kw @ fleets.reserved)
     terms: list[Term] = [
         (np.arange(periods), cols.counts.paid[q], fleets.power_kw[fleets.pool_fleet[q]])

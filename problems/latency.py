@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
-from problems.core.instance import Floats, Ints
+from problems.core.instance import NONE, Floats, Ints
+from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 from problems.physics.frontier import all_cuts
 from problems.physics.waiting import minds
@@ -84,62 +84,59 @@ def build(view: View, cols: Columns) -> Rows:
     key = levels.pool * periods + levels.period
     distinct, row = np.unique(key, return_inverse=True)
     q, t = distinct // periods, distinct % periods
-    n = len(distinct)
-    made: list[Term] = [
+
+    def pool_and_period(i: int) -> str:
+        return f"{pool_label(view.inst, q[i])},{t[i]}"
+
+    builder = RowBuilder(NAME)
+    chosen: list[Term] = [
         (row, levels.at, levels.count.astype(float)),
-        (np.arange(n), cols.counts.count[q, t], -1.0),
-        (n + row, levels.at, 1.0),
+        (np.arange(len(q)), cols.counts.count[q, t], -1.0),
     ]
+    builder.add(len(q), chosen, pool_and_period, lower=0.0, upper=0.0)
+    builder.add(len(q), [(row, levels.at, 1.0)], pool_and_period, upper=1.0)
+    _minding(builder, view, cols, key)
+    _cuts(builder, view, cols, distinct)
+    return builder.rows()
+
+
+def _minding(builder: RowBuilder, view: View, cols: Columns, key: Ints) -> None:
+    """Work that minds waiting runs where the pool is not left to those who mind none; `key` of the levels, sorted."""
+    levels, periods = cols.counts.levels, view.inst.time.periods
     pool = view.routes.pool[view.flows.route]
     at = np.flatnonzero((pool >= 0) & minds(view)[view.flows.route])
     at = at[(cols.capacity.exact & cols.capacity.lenient)[pool[at]]]
-    made.append((2 * n + np.arange(len(at)), cols.flow[at], 1.0))
     strict = np.flatnonzero(~levels.free)
-    first = np.searchsorted(key[strict], pool[at] * periods + view.flows.period[at])
-    many = np.searchsorted(key[strict], pool[at] * periods + view.flows.period[at], side="right") - first
+    of_flow = pool[at] * periods + view.flows.period[at]
+    first = np.searchsorted(key[strict], of_flow)
+    many = np.searchsorted(key[strict], of_flow, side="right") - first
     which = np.repeat(first, many) + np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    made.append((2 * n + np.repeat(np.arange(len(at)), many), levels.at[strict[which]], -1.0))
-
-    cut_at, cuts = _cuts(view, cols, distinct, row, 2 * n + len(at))
-    made += cuts
-
-    def label(i: int) -> str:
-        if i >= 2 * n + len(at):
-            k = cut_at[i - 2 * n - len(at)]
-            return f"{pool_label(view.inst, q[k])},{t[k]},two users"
-        if i >= 2 * n:
-            return view.label_cell(int(view.flows.cell[at[i - 2 * n]]))
-        return f"{pool_label(view.inst, q[i % n])},{t[i % n]}"
-
-    more = len(at) + len(cut_at)
-    lower = np.concatenate([np.zeros(n), np.full(n + more, -np.inf)])
-    upper = np.concatenate([np.zeros(n), np.ones(n), np.zeros(more)])
-    return rows(NAME, len(lower), made, label, lower=lower, upper=upper)
+    terms: list[Term] = [
+        (np.arange(len(at)), cols.flow[at], 1.0),
+        (np.repeat(np.arange(len(at)), many), levels.at[strict[which]], -1.0),
+    ]
+    builder.add(len(at), terms, lambda i: view.label_cell(int(view.flows.cell[at[i]])), upper=0.0)
 
 
-def _cuts(view: View, cols: Columns, keys: Ints, row: Ints, first: int) -> tuple[Ints, list[Term]]:
-    """Rows of what two users may bring to a pool together: the index in `keys` of each, and terms from row `first`."""
+def _cuts(builder: RowBuilder, view: View, cols: Columns, keys: Ints) -> None:
+    """What two users may bring to a pool together, in each of its `keys` (pool · periods + period)."""
     levels, periods = cols.counts.levels, view.inst.time.periods
     pool, period = view.routes.pool[view.flows.route], view.flows.period
-    of_key: list[Ints] = []
-    made: list[Term] = []
-    found = all_cuts(view, cols.counts.limit) if cols.capacity.exact.any() else {}
-    for q, cuts in found.items():
-        mine = np.flatnonzero(keys // periods == q)
-        if not cols.capacity.exact[q] or not len(mine):
+    cuts_by_pool = all_cuts(view, cols.counts.limit) if cols.capacity.exact.any() else {}
+    for q, cuts in cuts_by_pool.items():
+        there = keys[keys // periods == q] % periods
+        if not cols.capacity.exact[q] or not len(there):
             continue
-        place = np.full(periods, -1, dtype=np.int64)
-        place[keys[mine] % periods] = np.arange(len(mine))
-        flows = np.flatnonzero((pool == q) & (place[period] >= 0))
+        row = np.full(periods, NONE, dtype=np.int64)
+        row[there] = np.arange(len(there))
+        flows = np.flatnonzero((pool == q) & (row[period] >= 0))
         user = np.searchsorted(cuts.routes, view.flows.route[flows])
         some = np.flatnonzero(levels.pool == q)
         usable = float(view.usable[view.inst.fleets.pool_fleet[q]])
+        label = [f"{pool_label(view.inst, q)},{t},two users" for t in there]
         for weights, most in zip(cuts.weight, cuts.most, strict=True):
-            load = view.flow_load[flows, 0] * weights[user]
-            made.append((first + place[period[flows]], cols.flow[flows], load))
-            made.append(
-                (first + place[levels.period[some]], levels.at[some], -usable * most[levels.count[some]])
-            )
-            of_key.append(mine)
-            first += len(mine)
-    return np.concatenate([np.empty(0, dtype=np.int64), *of_key]), made
+            terms: list[Term] = [
+                (row[period[flows]], cols.flow[flows], view.flow_load[flows, 0] * weights[user]),
+                (row[levels.period[some]], levels.at[some], -usable * most[levels.count[some]]),
+            ]
+            builder.add(len(there), terms, label.__getitem__, upper=0.0)

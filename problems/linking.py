@@ -12,12 +12,14 @@ One row per route and month, never one big-M row per contract: the relaxation is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from problems.commitments import force_share
-from problems.core.blocks import Rows, Term, enumerate_keys, rows
 from problems.core.columns import Columns
-from problems.core.instance import Bools, Ints
+from problems.core.instance import NONE, Bools, Ints
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
 NAME = "linking"
@@ -25,46 +27,45 @@ NAME = "linking"
 
 def build(view: View, cols: Columns) -> Rows:
     """Rows per (route, month) for contracts, then for fees; then per flow for pools that open."""
-    inst, flows, routes = view.inst, view.flows, view.routes
-    terms: list[Term] = []
-    labels: list[tuple[int, Ints, Ints]] = []  # (first row, route, month)
-    size = 0
-
-    def monthly(linked: Bools) -> tuple[Ints, Ints, Ints]:
-        """Rows Σ work · flow / W over the flows marked; returns (row, route, month) of the rows made."""
-        nonlocal size
-        at = np.flatnonzero(linked)
-        month = inst.time.month[flows.period[at]]
-        row, _, (route, k) = enumerate_keys(flows.route[at], month)
-        _, pair_first, _ = enumerate_keys(row, flows.cell[at])  # a cell with several slots counts once
-        total = np.zeros(len(route))
-        np.add.at(total, row[pair_first], flows.work[at[pair_first]])
-        terms.append((size + row, cols.flow[at], flows.work[at] / total[row] if len(at) else 0.0))
-        labels.append((size, route, k))
-        here = size + np.arange(len(route))
-        size += len(route)
-        return here, route, k
-
-    contract = view.flow_contract
+    inst, routes, builder = view.inst, view.routes, RowBuilder(NAME)
     if inst.contracts.offer.size:
         binding = np.concatenate([inst.contracts.decided, [False]])  # -1: no contract
-        here, route, k = monthly(binding[contract])
+        use, route, k = _monthly(view, cols, binding[view.flow_contract])
         force = force_share(inst)
+        terms = [use]
         for a, b in enumerate(inst.contracts.start_contract):
-            some = (inst.offers.contract[routes.offer[route]] == b) & (force[a, k] > 0)
-            terms.append((here[some], np.full(some.sum(), cols.first.signed[a]), -1.0))
-    active = cols.first.active[routes.offer[flows.route]]
-    here, route, k = monthly(active >= 0)
-    terms.append((here, cols.first.active[routes.offer[route]], -1.0))
-    size += _opening(view, cols, size, terms, labels)
+            some = np.flatnonzero((inst.offers.contract[routes.offer[route]] == b) & (force[a, k] > 0))
+            terms.append((some, cols.first.signed[[a]], -1.0))
+        builder.add(len(route), terms, _label(view, route, k), upper=0.0)
+    active = cols.first.active[routes.offer]
+    use, route, k = _monthly(view, cols, active[view.flows.route] >= 0)
+    terms = [use, (np.arange(len(route)), active[route], -1.0)]
+    builder.add(len(route), terms, _label(view, route, k), upper=0.0)
+    _opening(builder, view, cols)
+    return builder.rows()
+
+
+def _monthly(view: View, cols: Columns, linked: Bools) -> tuple[Term, Ints, Ints]:
+    """Σ work · flow / W over the flows marked (N,), a row per route and month; the route and month of each row."""
+    flows = view.flows
+    at = np.flatnonzero(linked)
+    row, _, (route, k) = enumerate_keys(flows.route[at], view.inst.time.month[flows.period[at]])
+    _, pair_first, _ = enumerate_keys(row, flows.cell[at])  # a cell with several slots counts once
+    total = np.zeros(len(route))
+    np.add.at(total, row[pair_first], flows.work[at[pair_first]])
+    return (row, cols.flow[at], flows.work[at] / total[row]), route, k
+
+
+def _label(view: View, route: Ints, of: Ints) -> Callable[[int], str]:
+    """Names a row by its route, and by month or period."""
+    inst, routes = view.inst, view.routes
 
     def label(i: int) -> str:
-        first, route, k = labels[int(np.searchsorted([f for f, _, _ in labels], i, side="right")) - 1]
-        r = route[i - first]
+        r = route[i]
         workload, offer = inst.workloads.names[routes.workload[r]], inst.offers.names[routes.offer[r]]
-        return f"{workload},{offer},{inst.models.names[routes.model[r]]},{k[i - first]}"
+        return f"{workload},{offer},{inst.models.names[routes.model[r]]},{of[i]}"
 
-    return rows(NAME, size, terms, label, upper=0.0)
+    return label
 
 
 def _least_matters(view: View, cols: Columns) -> Bools:
@@ -76,24 +77,19 @@ def _least_matters(view: View, cols: Columns) -> Bools:
     return np.repeat((minimum | ~by_line)[:, None], view.inst.time.periods, axis=1)
 
 
-def _opening(
-    view: View, cols: Columns, first: int, terms: list[Term], labels: list[tuple[int, Ints, Ints]]
-) -> int:
+def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
     """flow ≤ open, for pools that are either closed or hold their minimum.
 
     A pool whose `open` serves a tightened line of waiting alone has such rows only where it is tightened.
     """
-    pool = view.routes.pool[view.flows.route]
     if not view.inst.fleets.pools:
-        return 0
-    held = cols.first.held.open
-    opened = np.where(cols.counts.open >= 0, cols.counts.open, held)
+        return
+    pool, period = view.routes.pool[view.flows.route], view.flows.period
+    opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.held.open)
     matters = _least_matters(view, cols)
     for q, t in cols.capacity.tightened:
         matters[q, t] = True
-    column = np.where((pool >= 0) & matters[pool, view.flows.period], opened[pool, view.flows.period], -1)
+    column = np.where((pool >= 0) & matters[pool, period], opened[pool, period], NONE)
     at = np.flatnonzero(column >= 0)
-    here = first + np.arange(len(at))
-    terms += [(here, cols.flow[at], 1.0), (here, column[at], -1.0)]
-    labels.append((first, view.flows.route[at], view.flows.period[at]))
-    return len(at)
+    terms: list[Term] = [(np.arange(len(at)), cols.flow[at], 1.0), (np.arange(len(at)), column[at], -1.0)]
+    builder.add(len(at), terms, _label(view, view.flows.route[at], period[at]), upper=0.0)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, Term, enumerate_keys, rows
 from problems.core.columns import Columns
+from problems.core.rows import RowBuilder, Rows, enumerate_keys
 from problems.core.view import View
 
 NAME = "quota"
@@ -26,15 +26,17 @@ def build(view: View, cols: Columns) -> Rows:
     limits = (offers.quota_requests, offers.quota_tokens, offers.quota_units)
     amounts = (routes.requests, routes.tokens, routes.units)
     offer = routes.offer[flows.route]
-    terms: list[Term] = []
-    names: list[str] = []
-    upper: list[float] = []
+    builder = RowBuilder(NAME)
     for kind, limit, amount in zip(KINDS, limits, amounts, strict=True):
         at = np.flatnonzero(np.isfinite(limit[offer]))
         row, _, (o, t) = enumerate_keys(offer[at], flows.period[at])
         per_s = amount[flows.route[at]] * flows.work[at] / view.inst.time.seconds
         cap = limit[offer[at]]
-        terms.append((row + len(names), cols.flow[at], per_s / np.where(cap > 0, cap, 1.0)))
-        upper += np.where(limit[o] > 0, 1.0, 0.0).tolist()  # a quota of 0 lets nothing through
-        names += [f"{offers.names[i]},{kind},{p}" for i, p in zip(o, t, strict=True)]
-    return rows(NAME, len(names), terms, names.__getitem__, upper=np.array(upper))
+        names = [f"{offers.names[i]},{kind},{period}" for i, period in zip(o, t, strict=True)]
+        builder.add(
+            len(names),
+            [(row, cols.flow[at], per_s / np.where(cap > 0, cap, 1.0))],
+            names.__getitem__,
+            upper=np.where(limit[o] > 0, 1.0, 0.0),  # a quota of 0 lets nothing through
+        )
+    return builder.rows()

@@ -16,31 +16,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import FirstStage
 from problems.core.instance import Instance, Ints
+from problems.core.rows import RowBuilder, Rows
 
 NAME = "signing"
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
     """One row per offer asked for or ruled out; none where there is no such question."""
-    terms: list[Term] = []
-    lower: list[float] = []
-    upper: list[float] = []
-    names: list[str] = []
-
-    def add(offer: int, columns: Ints, least: float, most: float) -> None:
-        terms.append((len(lower), columns, np.ones(len(columns))))
-        lower.append(least)
-        upper.append(most)
-        names.append(inst.offers.names[offer])
-
-    for o in np.flatnonzero(inst.must_sign) if inst.must_sign is not None else ():
-        add(int(o), *_ways(inst, first, int(o)), np.inf)
-    for o in np.flatnonzero(inst.must_not_sign) if inst.must_not_sign is not None else ():
-        add(int(o), _new(inst, first, int(o)), -np.inf, 0.0)
-    return rows(NAME, len(lower), terms, names.__getitem__, lower=np.array(lower), upper=np.array(upper))
+    builder, names = RowBuilder(NAME), inst.offers.names
+    for o in np.flatnonzero(inst.must_sign).tolist() if inst.must_sign is not None else ():
+        columns, least = _ways(inst, first, o)
+        builder.one(names[o], [(columns, 1.0)], lower=least)
+    for o in np.flatnonzero(inst.must_not_sign).tolist() if inst.must_not_sign is not None else ():
+        builder.one(names[o], [(_new(inst, first, o), 1.0)], upper=0.0)
+    return builder.rows()
 
 
 def _new(inst: Instance, first: FirstStage, offer: int) -> Ints:

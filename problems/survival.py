@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems import commitments, demand, linking, quota, throughput
-from problems.core.blocks import ColumnSpace, Rows
+from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
 from problems.core.instance import NONE, Ints
+from problems.core.rows import Rows
 from problems.core.view import Flows, View
 
 NAME = "survival"

@@ -22,10 +22,10 @@ from __future__ import annotations
 import numpy as np
 
 from problems import latency
-from problems.core.blocks import Rows, Term, enumerate_keys, rows
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.instance import Floats, Ints
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
 NAME = "throughput"
@@ -37,11 +37,12 @@ def build(view: View, cols: Columns) -> Rows:
     pool = view.routes.pool[view.flows.route]
     flow = np.flatnonzero(pool >= 0)
     period, q = view.flows.period[flow], pool[flow]
-    parts = [_limit(view, cols, flow, q, period, 0)]
+    builder = RowBuilder(NAME)
+    _limit(builder, view, cols, flow, q, period, 0)
     disaggregated = _pools_with_two_engines(view)
     apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
     if apart.any():
-        parts.append(_limit(view, cols, flow[apart], q[apart], period[apart], 1))
+        _limit(builder, view, cols, flow[apart], q[apart], period[apart], 1)
     for x, y in _intervals(view, flow):
         inside = (
             (view.flows.start[flow] >= x - 1e-12) & (view.flows.end[flow] <= y + 1e-12) & view.partial[flow]
@@ -49,11 +50,12 @@ def build(view: View, cols: Columns) -> Rows:
         for side in (0, 1):
             some = inside if side == 0 else inside & apart
             if some.any():
-                parts.append(_limit(view, cols, flow[some], q[some], period[some], side, y - x))
-    return _stack(parts)
+                _limit(builder, view, cols, flow[some], q[some], period[some], side, y - x)
+    return builder.rows()
 
 
 def _limit(
+    builder: RowBuilder,
     view: View,
     cols: Columns,
     flow: Ints,
@@ -61,7 +63,7 @@ def _limit(
     period: Ints,
     side: int,
     part: float = 1.0,
-) -> Rows:
+) -> None:
     """Rows for one side of the engine (prompt 0, completion 1) and one part of the period."""
     row, _, (pools, periods) = enumerate_keys(q, period)
     waits = cols.capacity.waits[pools] if len(pools) else np.zeros(0, dtype=bool)
@@ -78,9 +80,7 @@ def _limit(
         terms += more
     terms.append((at[counted], cols.counts.count[pools, periods][counted], -usable[counted]))
     terms += _booting(view, cols, pools, periods, usable)
-    return rows(
-        NAME, len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0
-    )
+    builder.add(len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0)
 
 
 def _booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
@@ -111,17 +111,3 @@ def _intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
     part = flow[view.partial[flow]]
     starts, ends = np.unique(view.flows.start[part]), np.unique(view.flows.end[part])
     return [(float(x), float(y)) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
-
-
-def _stack(parts: list[Rows]) -> Rows:
-    """Several row tables of this family as one."""
-    first = np.cumsum([0] + [len(part) for part in parts])
-    terms = [
-        (np.asarray(r) + at, c, v) for part, at in zip(parts, first, strict=False) for r, c, v in part.terms
-    ]
-
-    def label(i: int) -> str:
-        k = int(np.searchsorted(first, i, side="right")) - 1
-        return parts[k].label(i - int(first[k]))
-
-    return rows(NAME, int(first[-1]), terms, label, upper=0.0)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from problems.commitments import band_scale, flow_terms, month_share
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns
-from problems.core.instance import Floats, Tiers
+from problems.core.instance import Floats, Ints, Tiers
+from problems.core.rows import RowBuilder, Rows
 from problems.core.view import View
 
 NAME = "tiers"
@@ -29,7 +29,7 @@ MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume kee
 def build(view: View, cols: Columns) -> Rows:
     """Rows per contract with tiers, and month."""
     inst, contracts = view.inst, view.inst.contracts
-    builder = _Builder(view)
+    builder = RowBuilder(NAME)
     for b, tiers in enumerate(contracts.tiers):
         if tiers is None:
             continue
@@ -37,7 +37,7 @@ def build(view: View, cols: Columns) -> Rows:
         for k in range(inst.time.months):
             name = f"{inst.offers.names[contracts.offer[b]]},month {k}"
             volume = cols.band_volume[b][k]
-            builder.add(name, _volume(view, cols, b, k, scale[k]), 0.0, np.inf)
+            builder.one(name, _volume(view, cols, b, k, scale[k]), lower=0.0)
             top = _top(view, b, k)
             edges = (
                 np.concatenate([tiers.from_tokens * share[k], [max(top, tiers.from_tokens[-1] * share[k])]])
@@ -48,9 +48,9 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
-def _volume(view: View, cols: Columns, b: int, k: int, scale: float) -> list[tuple[object, object]]:
+def _volume(view: View, cols: Columns, b: int, k: int, scale: float) -> list[tuple[Ints, Floats | float]]:
     """Σ band ≥ use, and = billed where the contract's own unit is the token."""
-    parts: list[tuple[object, object]] = [(cols.band_volume[b][k], 1.0)]
+    parts: list[tuple[Ints, Floats | float]] = [(cols.band_volume[b][k], 1.0)]
     if view.inst.contracts.in_tokens[b]:
         unit = cols.first.commit_scale[b] * month_share(view.inst)[k]
         return [*parts, (cols.billed[b, [k]], -unit / scale)]
@@ -75,7 +75,7 @@ def _top(view: View, b: int, k: int) -> float:
 
 
 def _bands(
-    builder: _Builder, name: str, tiers: Tiers, edges: Floats, volume: np.ndarray, opens: np.ndarray | None
+    builder: RowBuilder, name: str, tiers: Tiers, edges: Floats, volume: Ints, opens: Ints | None
 ) -> None:
     """Which volumes the bands may hold; `edges` has one more than there are bands."""
     n = len(volume)
@@ -83,40 +83,15 @@ def _bands(
         dearer = np.append(np.diff(tiers.usd) > 0, False)  # at its edge the dearer band has begun
         last = np.where(dearer, edges[1:] - MARGIN, edges[1:])
         for i in range(n):
-            builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -edges[i])], 0.0, np.inf)
-            builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -last[i])], -np.inf, 0.0)
-        builder.add(name, [(opens, 1.0)], 1.0, 1.0)
+            builder.one(name, [(volume[i], 1.0), (opens[i], -edges[i])], lower=0.0)
+            builder.one(name, [(volume[i], 1.0), (opens[i], -last[i])], upper=0.0)
+        builder.one(name, [(opens, 1.0)], lower=1.0, upper=1.0)
         return
     width = np.diff(edges)
     for i in range(n):
         if opens is None:
-            builder.add(name, [(volume[[i]], 1.0)], -np.inf, width[i])
+            builder.one(name, [(volume[i], 1.0)], upper=width[i])
             continue
-        builder.add(name, [(volume[[i]], 1.0), (opens[[i]], -width[i])], -np.inf, 0.0)
+        builder.one(name, [(volume[i], 1.0), (opens[i], -width[i])], upper=0.0)
         if i + 1 < n:
-            builder.add(name, [(volume[[i]], 1.0), (opens[[i + 1]], -width[i])], 0.0, np.inf)
-
-
-class _Builder:
-    def __init__(self, view: View) -> None:
-        self.terms: list[Term] = []
-        self.lower: list[float] = []
-        self.upper: list[float] = []
-        self.names: list[str] = []
-
-    def add(self, name: str, parts: list, low: float, high: float) -> None:  # type: ignore[type-arg]
-        at = len(self.lower)
-        self.terms += [(at, np.asarray(column, dtype=np.int64), value) for column, value in parts]
-        self.lower.append(low)
-        self.upper.append(high)
-        self.names.append(name)
-
-    def rows(self) -> Rows:
-        return rows(
-            NAME,
-            len(self.lower),
-            self.terms,
-            self.names.__getitem__,
-            lower=np.array(self.lower),
-            upper=np.array(self.upper),
-        )
+            builder.one(name, [(volume[i], 1.0), (opens[i + 1], -width[i])], lower=0.0)

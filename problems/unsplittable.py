@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.blocks import Rows, enumerate_keys, rows
 from problems.core.columns import Columns
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
 NAME = "unsplittable"
@@ -22,16 +22,9 @@ def build(view: View, cols: Columns) -> Rows:
     at = np.flatnonzero(cols.pick >= 0)
     row, first, (pick,) = enumerate_keys(cols.pick[at])
     cell = view.flows.cell[at[first]]
-    cell_row, cell_first, _ = enumerate_keys(cell)
-    n = len(first)
-    terms = [
-        (row, cols.flow[at], 1.0),
-        (np.arange(n), pick, -1.0),
-        (n + cell_row, pick, 1.0),
-    ]
-    upper = np.concatenate([np.zeros(n), np.ones(len(cell_first))])
-
-    def label(i: int) -> str:
-        return view.label_cell(cell[i] if i < n else cell[cell_first[i - n]])
-
-    return rows(NAME, len(upper), terms, label, upper=upper)
+    builder = RowBuilder(NAME)
+    terms: list[Term] = [(row, cols.flow[at], 1.0), (np.arange(len(first)), pick, -1.0)]
+    builder.add(len(first), terms, lambda i: view.label_cell(cell[i]), upper=0.0)
+    row, first, (cell_of,) = enumerate_keys(cell)
+    builder.add(len(first), [(row, pick, 1.0)], lambda i: view.label_cell(cell_of[i]), upper=1.0)
+    return builder.rows()

@@ -1,46 +1,16 @@
-"""Building blocks of the program: column space, row families as triplets, and their assembly into sparse arrays."""
+"""From column and row families to one sparse program: who gets which index, and the assembly of the triplets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from problems.core.instance import Bools, Floats, Ints
-
-Term = tuple[Ints | int, Ints, Floats | float]  # (row, column, coefficient), broadcast against each other
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one family: lower ≤ Σ coefficient · column ≤ upper.
-
-    `label(i)` names row i in words of the problem ("moderation, period 3"); it is called only when a name is asked for.
-    """
-
-    family: str
-    lower: Floats  # (n,)
-    upper: Floats
-    terms: Sequence[Term]
-    label: Callable[[int], str]
-
-    def __len__(self) -> int:
-        return len(self.lower)
-
-
-def rows(
-    family: str,
-    n: int,
-    terms: Sequence[Term],
-    label: Callable[[int], str],
-    *,
-    lower: Floats | float = -np.inf,
-    upper: Floats | float = np.inf,
-) -> Rows:
-    """A family of `n` rows; scalars are limits common to all of them."""
-    return Rows(family, np.broadcast_to(lower, n), np.broadcast_to(upper, n), terms, label)
+from problems.core.rows import Rows, finder, joined, starts, triplets
+from solvers import Blocks, LinearProgram
 
 
 class ColumnSpace:
@@ -97,46 +67,70 @@ class ColumnSpace:
         ]
 
 
-@dataclass
-class RowSpace:
-    """Collects row families in order; remembers where each begins."""
+class RowRange(NamedTuple):
+    """Where the rows of a family stand."""
 
-    families: list[Rows] = field(default_factory=list)
-    blocks: list[int] = field(default_factory=list)
+    family: str
+    first: int
+    end: int
+    scenario: int  # -1: first stage
+
+
+class RowSpace:
+    """Collects row families in order. `block` 0 is the first stage, s + 1 scenario s."""
+
+    def __init__(self) -> None:
+        self.families: list[Rows] = []
+        self.blocks: list[int] = []
 
     def add(self, family: Rows, block: int = 0) -> None:
+        """Append a family; one without rows is left out."""
         if len(family):
             self.families.append(family)
             self.blocks.append(block)
 
-    def starts(self) -> list[int]:
-        """First row of each family, and the number of all rows."""
-        return [0, *accumulate(len(family) for family in self.families)]
+    def ranges(self) -> tuple[RowRange, ...]:
+        """The rows of each family, in order."""
+        first = starts(self.families)
+        return tuple(
+            RowRange(family.family, first[k], first[k + 1], block - 1)
+            for k, (family, block) in enumerate(zip(self.families, self.blocks, strict=True))
+        )
 
-    def triplets(self) -> tuple[Ints, Ints, Floats]:
-        """All coefficients as (row, column, value)."""
-        row: list[Ints] = [np.empty(0, dtype=np.int64)]
-        col: list[Ints] = [np.empty(0, dtype=np.int64)]
-        val: list[Floats] = [np.empty(0)]
-        for first, family in zip(self.starts(), self.families, strict=False):
-            for r, c, v in family.terms:
-                shape = np.broadcast_shapes(np.shape(r), np.shape(c), np.shape(v))
-                row.append(np.broadcast_to(np.asarray(r, dtype=np.int64), shape).ravel() + first)
-                col.append(np.broadcast_to(c, shape).ravel())
-                val.append(np.broadcast_to(np.asarray(v, dtype=float), shape).ravel())
-        return np.concatenate(row), np.concatenate(col), np.concatenate(val)
+    def label(self) -> Callable[[int], str]:
+        """Names row i, on demand."""
+        find = finder(self.families)
+
+        def name(i: int) -> str:
+            family, row = find(i)
+            return f"{family.family}({family.label(row)})"
+
+        return name
 
     def names(self) -> list[str]:
+        """Names of all rows."""
         return [f"{family.family}({family.label(i)})" for family in self.families for i in range(len(family))]
 
 
-def enumerate_keys(*keys: Ints) -> tuple[Ints, Ints, tuple[Ints, ...]]:
-    """Number the distinct combinations of keys: (row of each, first position of each row, the keys of each row)."""
-    if len(keys[0]) == 0:
-        empty = np.empty(0, dtype=np.int64)
-        return empty, empty, tuple(empty for _ in keys)
-    flat = np.zeros(len(keys[0]), dtype=np.int64)
-    for key in keys:
-        flat = flat * (int(key.max(initial=0)) + 2) + key + 1
-    _, first, row = np.unique(flat, return_index=True, return_inverse=True)
-    return row, first, tuple(key[first] for key in keys)
+def assemble(
+    name: str, columns: ColumnSpace, rows: RowSpace, objective: Floats, constant: float
+) -> LinearProgram:
+    """The program of all rows, min objective (n,) · x + constant USD; its blocks are −1 for the first stage, s else."""
+    row, column, value = triplets(joined(rows.families))
+    sizes = [len(family) for family in rows.families]
+    matrix = sparse.coo_array((value, (row, column)), shape=(sum(sizes), columns.size)).tocsr()
+    none = np.empty(0)
+    return LinearProgram(
+        cost=objective,
+        matrix=matrix,
+        row_lower=np.concatenate([none, *(family.lower for family in rows.families)]),
+        row_upper=np.concatenate([none, *(family.upper for family in rows.families)]),
+        col_lower=columns.lower(),
+        col_upper=columns.upper(),
+        integer=columns.integer(),
+        offset=constant,
+        name=name,
+        column_names=columns.names,
+        row_names=rows.names,
+        blocks=Blocks(columns.block() - 1, np.repeat(np.array(rows.blocks, dtype=np.int64) - 1, sizes)),
+    )

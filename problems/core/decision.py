@@ -96,9 +96,7 @@ def committed_usd(inst: Instance, decision: Decision) -> float:
     )  # any limit: its row is read
     encoded = encode(replace(unlimited, scenarios=inst.scenarios.mean()))
     held = fixed_to(encoded, decision)
-    ((_, at, _, _),) = (
-        one for one in encoded.row_families if one[0] == budget.NAME and one[3] < 0 and one[1] < one[2]
-    )
-    row = encoded.program.matrix[[at]]
+    (limit,) = (part for part in encoded.row_families if part.family == budget.NAME and part.scenario < 0)
+    row = encoded.program.matrix[[limit.first]]
     known = np.where(np.isfinite(held.col_lower), held.col_lower, 0.0)
-    return float((row @ known)[0] + 1.0 - encoded.program.row_upper[at])
+    return float((row @ known)[0] + 1.0 - encoded.program.row_upper[limit.first])

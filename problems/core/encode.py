@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from problems import (
     budget,
@@ -35,12 +34,13 @@ from problems import (
 )
 from problems.core import columns, counts
 from problems.core.admissible import Refusals, Routes, admissible
-from problems.core.blocks import ColumnSpace, Rows, RowSpace
+from problems.core.blocks import ColumnSpace, RowRange, RowSpace, assemble
 from problems.core.columns import Columns, FirstStage
 from problems.core.instance import Floats, Instance, Ints
+from problems.core.rows import Rows
 from problems.core.view import View, views
 from problems.physics.waiting import Tightening, capacity_of
-from solvers import Blocks, LinearProgram
+from solvers import LinearProgram
 
 Family = Callable[[View, Columns], Rows]
 Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, then by pool and period
@@ -76,7 +76,7 @@ class Encoded:
     views: tuple[View, ...]
     columns: tuple[Columns, ...]
     refusals: Refusals
-    row_families: tuple[tuple[str, int, int, int], ...]  # (family, first row, end, scenario or -1)
+    row_families: tuple[RowRange, ...]
     row_label: Callable[[int], str]
     tightened: Tightened
 
@@ -142,59 +142,10 @@ def encode(
     objective, constant = objective * (1 - weight), constant * (1 - weight)
     for cost in tail:
         budget.add_at(objective, cost.at, weight * cost.usd)
-    program = _assemble(inst.name, space, table, objective, constant)
+    program = assemble(inst.name, space, table, objective, constant)
     return Encoded(
-        inst, program, scenes, tuple(cols), refusals, _ranges(table), _labels(table), tightened or {}
+        inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), tightened or {}
     )
-
-
-def _assemble(
-    name: str, space: ColumnSpace, table: RowSpace, objective: Floats, constant: float
-) -> LinearProgram:
-    row, col, value = table.triplets()
-    m = table.starts()[-1]
-    matrix = sparse.coo_array((value, (row, col)), shape=(m, space.size)).tocsr()
-    none = [np.empty(0)]
-    block_of_row = np.concatenate(
-        [np.empty(0, dtype=np.int64)]
-        + [
-            np.full(len(family), block, dtype=np.int64)
-            for family, block in zip(table.families, table.blocks, strict=True)
-        ]
-    )
-    return LinearProgram(
-        cost=objective,
-        matrix=matrix,
-        row_lower=np.concatenate(none + [family.lower for family in table.families]),
-        row_upper=np.concatenate(none + [family.upper for family in table.families]),
-        col_lower=space.lower(),
-        col_upper=space.upper(),
-        integer=space.integer(),
-        offset=constant,
-        name=name,
-        column_names=space.names,
-        row_names=table.names,
-        blocks=Blocks(space.block() - 1, block_of_row - 1),
-    )
-
-
-def _ranges(table: RowSpace) -> tuple[tuple[str, int, int, int], ...]:
-    starts = table.starts()
-    return tuple(
-        (family.family, start, start + len(family), block - 1)
-        for family, start, block in zip(table.families, starts, table.blocks, strict=False)
-    )
-
-
-def _labels(table: RowSpace) -> Callable[[int], str]:
-    starts = np.array(table.starts())
-
-    def label(i: int) -> str:
-        k = int(np.searchsorted(starts, i, side="right")) - 1
-        family = table.families[k]
-        return f"{family.family}({family.label(i - int(starts[k]))})"
-
-    return label
 
 
 def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from problems import groups, quota
-from problems.core.blocks import Rows, Term, rows
 from problems.core.columns import Columns
 from problems.core.instance import Instance
+from problems.core.rows import Rows, Term, rows
 from problems.core.view import View
 
 Measure = Callable[[View, Columns], Rows]

@@ -1,0 +1,138 @@
+"""Rows of a constraint family: what `build` returns, and how a family of several kinds of rows puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from problems.core.instance import Floats, Ints
+
+Term = tuple[Ints | int, Ints, Floats | float]
+"""(row, column, coefficient), broadcast against each other; rows count from the first row of their table."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one family: lower ≤ Σ coefficient · column ≤ upper.
+
+    `label(i)` names row i in words of the problem ("moderation, period 3"); it is called only when a name is asked for.
+    """
+
+    family: str
+    lower: Floats  # (n,)
+    upper: Floats  # (n,)
+    terms: Sequence[Term]
+    label: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+
+def rows(
+    family: str,
+    n: int,
+    terms: Sequence[Term],
+    label: Callable[[int], str],
+    *,
+    lower: Floats | float = -np.inf,
+    upper: Floats | float = np.inf,
+) -> Rows:
+    """A family of `n` rows; scalars are limits common to all of them."""
+    return Rows(family, np.broadcast_to(lower, n), np.broadcast_to(upper, n), terms, label)
+
+
+def no_rows(family: str) -> Rows:
+    """What a family returns where it does not apply."""
+    return rows(family, 0, (), str)
+
+
+class RowBuilder:
+    """The rows of one family, table after table; a family with one kind of rows needs none of it."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+        self._tables: list[Rows] = []
+
+    def add(
+        self,
+        n: int,
+        terms: Sequence[Term],
+        label: Callable[[int], str],
+        *,
+        lower: Floats | float = -np.inf,
+        upper: Floats | float = np.inf,
+    ) -> None:
+        """`n` rows more. Rows in `terms` and in `label` count from 0 here."""
+        self._tables.append(rows(self._family, n, terms, label, lower=lower, upper=upper))
+
+    def one(
+        self,
+        label: str,
+        terms: Iterable[tuple[Ints | int, Floats | float]],
+        *,
+        lower: float = -np.inf,
+        upper: float = np.inf,
+    ) -> None:
+        """One row more: lower ≤ Σ coefficient · column ≤ upper over pairs of (columns, coefficients)."""
+        own: list[Term] = [(0, np.atleast_1d(column), value) for column, value in terms]
+        self.add(1, own, lambda _: label, lower=lower, upper=upper)
+
+    def rows(self) -> Rows:
+        """All of them, in the order in which they were added."""
+        lower = np.concatenate([np.empty(0), *(table.lower for table in self._tables)])
+        upper = np.concatenate([np.empty(0), *(table.upper for table in self._tables)])
+        find = finder(self._tables)
+
+        def label(i: int) -> str:
+            table, row = find(i)
+            return table.label(row)
+
+        return Rows(self._family, lower, upper, list(joined(self._tables)), label)
+
+
+def starts(tables: Sequence[Rows]) -> list[int]:
+    """The first row of each table, and the number of all rows."""
+    return [0, *accumulate(len(table) for table in tables)]
+
+
+def joined(tables: Sequence[Rows]) -> Iterator[Term]:
+    """The terms of all tables, one under the other."""
+    for first, table in zip(starts(tables), tables, strict=False):
+        yield from ((np.asarray(row) + first, column, value) for row, column, value in table.terms)
+
+
+def finder(tables: Sequence[Rows]) -> Callable[[int], tuple[Rows, int]]:
+    """Row i of all → its table, and its place there."""
+    first = np.array(starts(tables))
+
+    def find(i: int) -> tuple[Rows, int]:
+        k = int(np.searchsorted(first, i, side="right")) - 1
+        return tables[k], i - int(first[k])
+
+    return find
+
+
+def triplets(terms: Iterable[Term]) -> tuple[Ints, Ints, Floats]:
+    """Terms broadcast and laid out as (row, column, coefficient), (k,) each."""
+    row, column, value = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for r, c, v in terms:
+        shape = np.broadcast_shapes(np.shape(r), np.shape(c), np.shape(v))
+        row.append(np.broadcast_to(np.asarray(r, dtype=np.int64), shape).ravel())
+        column.append(np.broadcast_to(c, shape).ravel())
+        value.append(np.broadcast_to(np.asarray(v, dtype=float), shape).ravel())
+    return np.concatenate(row), np.concatenate(column), np.concatenate(value)
+
+
+def enumerate_keys(*keys: Ints) -> tuple[Ints, Ints, tuple[Ints, ...]]:
+    """Number the distinct combinations of keys: (row of each, first position of each row, the keys of each row)."""
+    if len(keys[0]) == 0:
+        empty = np.empty(0, dtype=np.int64)
+        return empty, empty, tuple(empty for _ in keys)
+    flat = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        flat = flat * (int(key.max(initial=0)) + 2) + key + 1
+    _, first, row = np.unique(flat, return_index=True, return_inverse=True)
+    return row, first, tuple(key[first] for key in keys)
