@@ -20,7 +20,7 @@ from pytest import approx
 from router import cli
 from router.api import verify_plan
 from router.reports.plan import plan_report
-from router.verification.waiting import wait_s
+from router.verification.base.queueing import wait_s
 
 M = 1e6
 CODE, CHAT = EXAMPLES / "azure-2023-code.csv", EXAMPLES / "azure-2023-conv.csv"

@@ -23,7 +23,7 @@ from router.simulation import simulate
 from router.simulation.arrivals import holding, renewal
 from router.simulation.confidence import Z, design_effect, mean, percentile, share
 from router.simulation.queue import waits
-from router.verification.waiting import erlang_c
+from router.verification.base.queueing import erlang_c
 
 # ---------------------------------------------------------------- the queue
 

@@ -348,7 +348,7 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
     """
     folder = Path(router.verification.__file__).parent
     imported = set()
-    for file in folder.glob("*.py"):
+    for file in folder.rglob("*.py"):
         names = set()
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -9,7 +9,7 @@ from test_router_verify_plans import line, plan_for, route
 
 from router.loading.catalogue import load_text
 from router.verification import verify
-from router.verification.summary import cvar
+from router.verification.base.costs import cvar
 
 ONE = """
 schema: router/1

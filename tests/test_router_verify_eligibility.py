@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from router.loading.catalogue import load_text
-from router.verification.case import CERTAIN, Case
-from router.verification.eligibility import CODES, judge
-from router.verification.rates import seconds
-from router.verification.work import unit_of
+from router.verification.base.case import CERTAIN, Case
+from router.verification.base.eligibility import CODES, judge
+from router.verification.base.latency import seconds
+from router.verification.base.work import unit_of
 
 TEXT = """
 schema: router/1

@@ -8,8 +8,8 @@ from typing import Any
 
 from router.loading.fingerprint import problem_sha256
 from router.schema import Problem
-from router.verification.case import Case, futures_of
-from router.verification.eligibility import judge
+from router.verification.base.case import Case, futures_of
+from router.verification.base.eligibility import judge
 
 SHOP = """
 schema: router/1

@@ -9,8 +9,8 @@ from test_router_verify_plans import instances, line, plan_for, route
 
 from router.loading.catalogue import load_text
 from router.verification import verify
-from router.verification.case import CERTAIN, Case
-from router.verification.cells import cells_of
+from router.verification.base.case import CERTAIN, Case
+from router.verification.base.cells import cells_of
 
 HEAD = "schema: router/1\nmodels: {m: {}}\n"
 

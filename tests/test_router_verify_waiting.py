@@ -17,7 +17,7 @@ from problems.physics import queueing
 from router import api
 from router.loading.catalogue import load_text
 from router.verification import verify
-from router.verification.waiting import Use, erlang_c, queues, wait_s
+from router.verification.base.queueing import Use, erlang_c, queues, wait_s
 
 CHAT = """
 schema: router/1

@@ -9,8 +9,8 @@ import router
 from router.loading.catalogue import load_problem
 from router.schema import Problem, Workload
 from router.traces import recorded
-from router.verification.checks import Ledger
-from router.verification.traces import with_records
+from router.verification.base.ledger import Ledger
+from router.verification.base.traces import with_records
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 DATA = Path(__file__).parent / "data" / "traces"

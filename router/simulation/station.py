@@ -16,14 +16,14 @@ from router.errors import InputError, Issue
 from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
-from router.verification import latency, waiting
-from router.verification.case import Case, Future, futures_of
-from router.verification.cells import cells_of
-from router.verification.checks import Ledger
-from router.verification.flows import Flow, flows_of
-from router.verification.instances import Pool, pools_of
+from router.verification.base import latency, queueing
+from router.verification.base.case import Case, Future, futures_of
+from router.verification.base.cells import cells_of
+from router.verification.base.flows import Flow, flows_of
+from router.verification.base.ledger import Ledger
+from router.verification.base.pools import Pool, pools_of
+from router.verification.base.queueing import Queue, Use
 from router.verification.reading import Names, read
-from router.verification.waiting import Queue, Use
 
 LUMP = 1000.0  # tokens of a request where the workload states no size; assumed
 
@@ -144,7 +144,7 @@ class Floor:
     def _route(self, flow: Flow, share: float, rate: float, lump: float, promises: latency.Limits) -> Route:
         row, entry = flow.row, flow.entry
         assert entry is not None  # flows without one are left out
-        point = waiting.operating_point(self.case, flow, entry)
+        point = queueing.operating_point(self.case, flow, entry)
         values = latency.known(entry, point, self.case.problem.policy.p99_over_mean)
         service = {
             (part, statistic): latency.service_ms(part, statistic, values, flow.unit.completion) or 0.0
@@ -152,7 +152,7 @@ class Floor:
         }
         if flow.offer.instances is None:
             return Route(row.offer, row.model, None, share, None, service)
-        one = waiting.use_of(self.case, flow, entry)
+        one = queueing.use_of(self.case, flow, entry)
         if one is None:
             raise InputError(Issue((), f"{row.workload} on {row.offer} has no known throughput"))
         seconds = (one.seconds[0] * lump, one.seconds[1] * lump)
@@ -176,7 +176,7 @@ class Floor:
         if instances is not None:
             available = instances.availability * self.future.availability_of(name[0])
         serving = pool.usable / available if pool is not None and available > 0 else 0.0
-        planned = waiting.queues(uses, serving, available)
+        planned = queueing.queues(uses, serving, available)
         concurrency = min(use.concurrency for use in uses)
         servers = int(planned[0].servers)
         busy = max(queue.busy for queue in planned)

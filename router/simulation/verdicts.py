@@ -16,8 +16,8 @@ import numpy.typing as npt
 from router.simulation import confidence
 from router.simulation.report import Pool, Promise
 from router.simulation.station import Period, PoolName, Station, Stream
-from router.verification.latency import STATISTICS
-from router.verification.waiting import LEVEL
+from router.verification.base.latency import STATISTICS
+from router.verification.base.queueing import LEVEL
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,118 +1,50 @@
-"""What a re-check says: one `Check` per promise, gathered by a `Ledger` that remembers the worst case."""
+"""Every promise that is looked at, in order: a name that stays, and a function of the audit and its own ledger.
+
+A check to add is a function beside its like, and its line here. Which families of constraints each one re-checks
+stands in `tests/test_router_verify_checks.py`.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-RELATIVE = 1e-6
-"""How far a promise about quantities may be missed, as a part of its limit."""
+from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
+from router.verification.audit import Audit
+from router.verification.base.ledger import Ledger
+from router.verification.sizing import figures
 
-MONEY_RELATIVE, MONEY_USD = 1e-9, 1e-6
-"""How far two statements of the same amount may differ: part of the amount, plus USD."""
-
-SHOWN = 3
-"""Cases that a check spells out; the rest are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One promise, looked at in every place where it is made.
-
-    name    the promise, a stable word (`demand`, `throughput`, …)
-    ok      whether it holds everywhere
-    detail  what was looked at, or the first cases in which it does not hold
-    worst   the largest miss seen, as a part of the limit (≥ 0; within tolerance if `ok`)
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    worst: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The verdict on one plan. `cost_usd` is what the plan costs by our own arithmetic."""
-
-    ok: bool
-    checks: tuple[Check, ...]
-    cost_usd: float
-
-    def failed(self) -> tuple[str, ...]:
-        """Names of the promises that do not hold, in the order they were looked at."""
-        return tuple(check.name for check in self.checks if not check.ok)
-
-
-@dataclass(slots=True)
-class Ledger:
-    """Collects the cases of one promise. `*where` names the place; it is put into words only on a miss."""
-
-    name: str
-    worst: float = 0.0
-    looked_at: int = 0
-    misses: int = 0
-    shown: list[str] = field(default_factory=list)
-
-    def fault(self, *where: object, worst: float = 1.0) -> None:
-        """Record a miss outright."""
-        self.looked_at += 1
-        self.misses += 1
-        self.worst = max(self.worst, worst)
-        if len(self.shown) < SHOWN:
-            self.shown.append(_words(where))
-
-    def require(self, holds: bool, *where: object) -> None:
-        """A promise that holds or does not, without a measure of how far."""
-        if holds:
-            self.looked_at += 1
-        else:
-            self.fault(*where)
-
-    def at_most(self, value: float, limit: float, *where: object, slack: float = 1e-9) -> None:
-        """value ≤ limit, up to `RELATIVE` of the limit and `slack` in its own unit."""
-        self._judge(value, limit, value - limit, RELATIVE, slack, "exceeds", where)
-
-    def at_least(self, value: float, limit: float, *where: object, slack: float = 1e-9) -> None:
-        """value ≥ limit, up to `RELATIVE` of the limit and `slack` in its own unit."""
-        self._judge(value, limit, limit - value, RELATIVE, slack, "is below", where)
-
-    def equal(self, value: float, expected: float, *where: object, slack: float = 1e-6) -> None:
-        """value = expected, up to `RELATIVE` of what is expected and `slack` in its own unit."""
-        self._judge(value, expected, abs(value - expected), RELATIVE, slack, "should be", where)
-
-    def money(self, value: float, expected: float, *where: object) -> None:
-        """Two statements of one amount in USD."""
-        self._judge(value, expected, abs(value - expected), MONEY_RELATIVE, MONEY_USD, "should be", where)
-
-    def _judge(
-        self,
-        value: float,
-        limit: float,
-        miss: float,
-        relative: float,
-        slack: float,
-        verb: str,
-        where: tuple[object, ...],
-    ) -> None:
-        self.looked_at += 1
-        if not miss > 0.0 and not math.isnan(miss):
-            return
-        scale = max(abs(limit), 1e-12)
-        if miss <= relative * scale + slack:
-            self.worst = max(self.worst, min(miss / max(scale, slack), 1.0))
-            return
-        self.looked_at -= 1
-        part = miss / max(scale, slack)
-        self.fault(*where, f"{value:.10g} {verb} {limit:.10g}", worst=part if math.isfinite(part) else 1e300)
-
-    def check(self) -> Check:
-        """The verdict."""
-        if not self.misses:
-            return Check(self.name, True, f"{self.looked_at} looked at", self.worst)
-        more = f"; and {self.misses - len(self.shown)} more" if self.misses > len(self.shown) else ""
-        return Check(self.name, False, "; ".join(self.shown) + more, self.worst)
-
-
-def _words(where: tuple[object, ...]) -> str:
-    return " ".join(str(part) for part in where if part is not None)
+CHECKS: tuple[tuple[str, Callable[[Audit, Ledger], None]], ...] = (
+    ("fields", routes.check_fields),
+    ("problem", summary.check_problem),
+    ("churn", churn.check_churn),
+    ("traces", routes.check_traces),
+    ("demand", routes.check_demand),
+    ("windows", routes.check_windows),
+    ("quantities", routes.check_quantities),
+    ("admissibility", routes.check_admissibility),
+    ("refused", routes.check_refused),
+    ("throughput", throughput.check_throughput),
+    ("utilisation", throughput.check_utilisation),
+    ("waiting", throughput.check_waiting),
+    ("counts", instances.check_counts),
+    ("reserved", instances.check_reserved),
+    ("horizon_counts", instances.check_horizon_counts),
+    ("purchases", instances.check_purchases),
+    ("starts", instances.check_starts),
+    ("quota", limits.check_quotas),
+    ("groups", limits.check_groups),
+    ("power", limits.check_power),
+    ("provider_shares", limits.check_provider_shares),
+    ("min_providers", limits.check_min_providers),
+    ("unsplittable", limits.check_unsplittable),
+    ("survival", survival.check_survival),
+    ("contracts", contracts.check_contracts),
+    ("overage", contracts.check_overage),
+    ("commitments", contracts.check_settlements),
+    ("budgets", summary.check_budgets),
+    ("cost_lines", summary.check_cost_lines),
+    ("cost", summary.check_cost),
+    ("bound", summary.check_bound),
+    ("scenarios", summary.check_scenarios),
+    ("sizing", figures.check_sizing),
+)

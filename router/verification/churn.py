@@ -1,11 +1,8 @@
-"""Change against a running plan: what moves and what is resized, its price, its caps, freezes and pins.
+"""Change against a running plan: its caps, freezes and pins; `base.change` says what is moved and resized.
 
-    moved[c]   Σ over offers and models of max(0, share − running share)    of cells that the running plan knows
-    resized    Σ over pools and periods |count − running count|             once for a count of the whole horizon
-    churn      Σ tokens · moved · move_usd_per_m_tokens + resized · resize_usd, discounted as the period is
-
-The plan's own section `running` says what ran, what was signed and bought by then, and which instances were up. Whether
-it says so rightly is for whoever has the running plan.
+frozen   a cell or a count of the first freeze_h hours     moved = 0, resized = 0
+pinned   a workload's routes stay; an offer's routes and counts stay; or the share of the one on the other
+cap      Σ tokens · moved / Σ tokens ≤ max_moved_share     in every future
 """
 
 from __future__ import annotations
@@ -13,293 +10,92 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 
-from router.schema import Commitment, Offer, Problem
-from router.verification.case import MONTH_H, Case, Future
-from router.verification.cells import Cell, CellKey, Clock
-from router.verification.checks import RELATIVE, Ledger
-from router.verification.flows import Flow
-from router.verification.instances import Earlier, Pool, PoolKey
-from router.verification.work import unit_of
-
-type Place = tuple[str, str | None]
-"""Offer and model of a pool, or of a route."""
-
-type Where = tuple[str, int | None, int | None]
-"""Workload, period of ordinary work, occurrence of any other."""
-
-LONGEST_H = 1e7
+from router.verification.audit import Audit
+from router.verification.base.cells import CellKey
+from router.verification.base.change import EarlierPlan, steps_of, where_of
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.work import unit_of
 
 SLACK = 1e-6
 """Of a share; the shares of a cell sum to 1 within as much."""
 
 
-@dataclass(frozen=True)
-class Running:
-    """What the plan says ran. Ends of contracts and purchases in hours from the start of the horizon."""
-
-    freeze_h: float
-    shares: Mapping[Where, Mapping[Place, float]]
-    counts: Mapping[tuple[str, str | None, int], float]
-    before: Mapping[Place, float]
-    contracts: Mapping[str, tuple[float, float | None, float | None]]
-    purchases: tuple[Earlier, ...]
-
-
-NOTHING = Running(0.0, {}, {}, {}, {}, ())
-
-
-def read(plan: Mapping[str, object], ledger: Ledger) -> Running | None:
-    """The section, or None where the plan has none. What is malformed is a fault, and then nothing ran."""
-    section = plan.get("running") if isinstance(plan, Mapping) else None
-    if section is None:
-        return None
-    try:
-        return _parsed(section)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        ledger.fault("running: is not what a section should be:", repr(error))
-        return NOTHING
-
-
-def _parsed(section: object) -> Running:
-    if not isinstance(section, Mapping):
-        raise TypeError("no mapping")
-    shares: dict[Where, dict[Place, float]] = defaultdict(dict)
-    for row in section["shares"]:
-        at = (row["workload"], row["period"], row["occurrence"])
-        place = (str(row["offer"]), str(row["model"]))
-        if place in shares[at]:
-            raise ValueError(f"{at} on {place} is listed twice")
-        shares[at][place] = _number(row["share"])
-    return Running(
-        freeze_h=_number(section["freeze_h"]),
-        shares=dict(shares),
-        counts={
-            (row["offer"], row["model"], int(row["period"])): _number(row["count"])
-            for row in section["counts"]
-        },
-        before={(row["offer"], row["model"]): _number(row["paid_count"]) for row in section["before"]},
-        contracts={
-            row["offer"]: (
-                _hours(row["end_h"]),
-                None
-                if row["committed_tokens_per_month"] is None
-                else _number(row["committed_tokens_per_month"]),
-                None if row["committed_usd_per_month"] is None else _number(row["committed_usd_per_month"]),
-            )
-            for row in section["contracts"]
-        },
-        purchases=tuple(
-            ((row["offer"], row["model"]), _hours(row["end_h"]), _number(row["count"]))
-            for row in section["purchases"]
-        ),
-    )
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e60:
-        raise ValueError(f"{value!r} is no quantity")
-    return float(value)
-
-
-def _hours(value: object) -> float:
-    if _number(value) > LONGEST_H:
-        raise ValueError(f"{value!r} h is no term")
-    return _number(value)
-
-
-def as_signed(problem: Problem, running: Running | None, ledger: Ledger) -> Problem:
-    """The problem with what earlier plans signed in force, at the volume signed, until its end."""
-    if running is None or not running.contracts:
-        return problem
-    offers = {offer.name: offer for offer in problem.offers}
-    for name, (end_h, tokens, usd) in running.contracts.items():
-        offer = offers.get(name)
-        if offer is None or offer.commitment is None or offer.commitment.signed:
-            ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
-        else:
-            offers[name] = _signed(problem, offer, offer.commitment, end_h, tokens, usd)
-    return problem.model_copy(update={"offers": tuple(offers.values())})
-
-
-def _signed(
-    problem: Problem,
-    offer: Offer,
-    commitment: Commitment,
-    end_h: float,
-    tokens: float | None,
-    usd: float | None,
-) -> Offer:
-    horizon_h = problem.horizon.periods * problem.horizon.period_h
-    to_the_end = commitment.term_months is None and math.ceil(end_h / MONTH_H - 1e-9) * MONTH_H >= horizon_h
-    terms = {
-        "signed": True,
-        "signed_until": None if to_the_end else Clock(problem.horizon).start + timedelta(hours=end_h),
-        "min_tokens_per_month": tokens,
-        "min_usd_per_month": usd,
-        "max_tokens_per_month": None,
-        "max_usd_per_month": None,
-        "step_usd_per_month": None,
-    }
-    return offer.model_copy(update={"commitment": commitment.model_copy(update=terms)})
-
-
-def moved_of(cells: Mapping[CellKey, Cell], flows: list[Flow], running: Running) -> dict[CellKey, float]:
-    """The share of each known cell with work that runs where it did not run."""
-    now: dict[CellKey, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for flow in flows:
-        now[flow.cell.key][flow.row.offer, flow.row.model].append(flow.row.share)
-    moved = {}
-    for key, cell in cells.items():
-        old = running.shares.get(_where(cell))
-        if old is not None and cell.units > 0:
-            moved[key] = math.fsum(
-                max(0.0, math.fsum(parts) - old.get(place, 0.0)) for place, parts in now[key].items()
-            )
-    return moved
-
-
-def _where(cell: Cell) -> Where:
-    return (cell.workload, cell.period, cell.occurrence)
-
-
-def churn_usd(
-    case: Case,
-    cells: Mapping[CellKey, Cell],
-    flows: list[Flow],
-    pools: Mapping[PoolKey, Pool],
-    running: Running | None,
-) -> dict[str | None, float]:
-    """Discounted cost of change by future."""
-    change = case.problem.reoptimise
-    if running is None or change is None:
-        return {}
-    parts: dict[str | None, list[float]] = defaultdict(list)
-    for key, share in moved_of(cells, flows, running).items():
-        cell = cells[key]
-        tokens = cell.units * unit_of(case.workloads[cell.workload]).tokens
-        usd = share * tokens / 1e6 * change.move_usd_per_m_tokens
-        parts[cell.future.name].append(usd * case.period_weight[min(cell.runs)])
-    for future in case.futures:
-        for _, period, step in _steps(case, pools, running, future):
-            parts[future.name].append(step * change.resize_usd * case.period_weight[period])
-    return {name: math.fsum(values) for name, values in parts.items()}
-
-
-def _steps(
-    case: Case, pools: Mapping[PoolKey, Pool], running: Running, future: Future
-) -> list[tuple[Place, int, float]]:
-    """(pool, period, instances more or less than ran) of every pool and period where they differ."""
-    names = {(offer, model) for offer, model, _ in running.counts}
-    names |= {(offer, model) for offer, model, _, _ in pools}
-    found = []
-    for offer, model in sorted(names, key=str):
-        instances = case.offers[offer].instances if offer in case.offers else None
-        once = instances is not None and instances.resize == "horizon" and instances.term_months is None
-        for period in range(1 if once else case.periods):
-            pool = pools.get((offer, model, period, future.name))
-            count = pool.row.count if pool is not None else 0.0
-            step = abs(count - running.counts.get((offer, model, period), 0.0))
-            if step > 0:
-                found.append(((offer, model), period, step))
-    return found
-
-
-def check_churn(
-    case: Case,
-    cells: Mapping[CellKey, Cell],
-    flows: list[Flow],
-    pools: Mapping[PoolKey, Pool],
-    running: Running | None,
-    plan: Mapping[str, object],
-    ledger: Ledger,
-) -> None:
+def check_churn(audit: Audit, ledger: Ledger) -> None:
     """What may not move does not, and no more than may does."""
+    case, before = audit.case, audit.earlier
     change = case.problem.reoptimise
-    if running is None:
+    if before is None:
         return
-    _check_known(case, cells, running, ledger)
-    told = plan.get("reoptimise")
-    thawed = isinstance(told, Mapping) and bool(told.get("broken")) and running.freeze_h == 0
+    _check_known(audit, before, ledger)
+    report = audit.plan.get("reoptimise")
+    thawed = isinstance(report, Mapping) and bool(report.get("broken")) and before.freeze_h == 0
     asked = change.freeze_h if change is not None else 0.0
-    ledger.require(thawed or running.freeze_h == asked, "freeze_h applied is", running.freeze_h)
-    moved = moved_of(cells, flows, running)
-    _check_frozen(case, cells, pools, running, moved, ledger)
+    ledger.require(thawed or before.freeze_h == asked, "freeze_h applied is", before.freeze_h)
+    _check_frozen(audit, before, ledger)
     if change is None:
         return
     for pin in change.pins:
-        _check_pin(case, cells, flows, pools, running, moved, (pin.workload, pin.offer), ledger)
+        if pin.offer is None:
+            _check_pinned_workload(audit, pin.workload, ledger)
+        else:
+            _check_pinned_offer(audit, before, pin.workload, pin.offer, ledger)
     if change.max_moved_share is not None:
         for future in case.futures:
-            mine = [cell for cell in cells.values() if cell.future is future]
-            tokens = {c.key: c.units * unit_of(case.workloads[c.workload]).tokens for c in mine}
+            cells = [cell for cell in audit.cells.values() if cell.future is future]
+            tokens = {c.key: c.units * unit_of(case.workloads[c.workload]).tokens for c in cells}
             whole = math.fsum(tokens.values())
-            part = math.fsum(moved.get(key, 0.0) * amount for key, amount in tokens.items())
+            part = math.fsum(audit.moved.get(key, 0.0) * amount for key, amount in tokens.items())
             if whole > 0:
                 ledger.at_most(part / whole, change.max_moved_share, future.name, "moved share", slack=SLACK)
 
 
-def _check_known(case: Case, cells: Mapping[CellKey, Cell], running: Running, ledger: Ledger) -> None:
+def _check_known(audit: Audit, before: EarlierPlan, ledger: Ledger) -> None:
     """The section speaks of this problem's cells and pools."""
-    places = {_where(cell) for cell in cells.values()}
-    for at, shares in running.shares.items():
+    case, places = audit.case, {where_of(cell) for cell in audit.cells.values()}
+    for at, shares in before.shares.items():
         ledger.require(at in places, "running: no such work:", *at)
         ledger.at_most(math.fsum(shares.values()), 1.0, "running:", *at, "shares sum to", slack=SLACK)
-    for offer, model, period in running.counts:
+    for offer, model, period in before.counts:
         there = offer in case.offers and case.offers[offer].instances is not None and period < case.periods
         ledger.require(there, "running: no such pool:", offer, model, period)
 
 
-def _check_frozen(
-    case: Case,
-    cells: Mapping[CellKey, Cell],
-    pools: Mapping[PoolKey, Pool],
-    running: Running,
-    moved: Mapping[CellKey, float],
-    ledger: Ledger,
-) -> None:
-    for key, share in moved.items():
-        if min(cells[key].runs) * case.period_h < running.freeze_h - 1e-9:
-            ledger.at_most(share, 0.0, cells[key], "is frozen, moved", slack=SLACK)
+def _check_frozen(audit: Audit, before: EarlierPlan, ledger: Ledger) -> None:
+    case = audit.case
+    for key, share in audit.moved.items():
+        if min(audit.cells[key].runs) * case.period_h < before.freeze_h - 1e-9:
+            ledger.at_most(share, 0.0, audit.cells[key], "is frozen, moved", slack=SLACK)
     for future in case.futures:
-        for place, period, step in _steps(case, pools, running, future):
-            if period * case.period_h < running.freeze_h - 1e-9:
+        for place, period, step in steps_of(case, audit.pools, before, future):
+            if period * case.period_h < before.freeze_h - 1e-9:
                 ledger.at_most(step, 0.0, *place, "period", period, "is frozen, resized", slack=RELATIVE)
 
 
-def _check_pin(
-    case: Case,
-    cells: Mapping[CellKey, Cell],
-    flows: list[Flow],
-    pools: Mapping[PoolKey, Pool],
-    running: Running,
-    moved: Mapping[CellKey, float],
-    pin: tuple[str | None, str | None],
-    ledger: Ledger,
+def _check_pinned_workload(audit: Audit, workload: str | None, ledger: Ledger) -> None:
+    for key, share in audit.moved.items():
+        if audit.cells[key].workload == workload:
+            ledger.at_most(share, 0.0, audit.cells[key], "is pinned, moved", slack=SLACK)
+
+
+def _check_pinned_offer(
+    audit: Audit, before: EarlierPlan, workload: str | None, offer: str, ledger: Ledger
 ) -> None:
-    """A workload's routes stay; an offer's routes and counts stay; or the share of the one on the other."""
-    workload, offer = pin
-    if offer is None:
-        for key, share in moved.items():
-            if cells[key].workload == workload:
-                ledger.at_most(share, 0.0, cells[key], "is pinned, moved", slack=SLACK)
-        return
+    """The share of a workload on it stays; where none is named, that of all workloads, and its counts."""
     now: dict[CellKey, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for flow in flows:
+    for flow in audit.flows:
         if flow.row.offer == offer:
             now[flow.cell.key][flow.row.model].append(flow.row.share)
-    for key in moved:
-        cell = cells[key]
+    for key in audit.moved:
+        cell = audit.cells[key]
         if workload is None or cell.workload == workload:
-            old = {m: share for (o, m), share in running.shares[_where(cell)].items() if o == offer}
+            old = {m: share for (o, m), share in before.shares[where_of(cell)].items() if o == offer}
             for model in old.keys() | now[key].keys():
                 share = math.fsum(now[key][model]) if model is not None else 0.0
                 at = (cell, "on", offer, model, "is pinned, share")
                 ledger.equal(share, old.get(model, 0.0), *at, slack=SLACK)
     if workload is None:
-        for future in case.futures:
-            for place, period, step in _steps(case, pools, running, future):
+        for future in audit.case.futures:
+            for place, period, step in steps_of(audit.case, audit.pools, before, future):
                 if place[0] == offer:
                     ledger.at_most(step, 0.0, *place, "period", period, "is pinned, resized", slack=RELATIVE)

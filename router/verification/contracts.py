@@ -9,21 +9,29 @@ none        `overage: none`: used ≤ committed · month's hours / 730
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from router.schema import Commitment
-from router.verification.bills import Bill, BillKey, beyond_usd, in_force, in_tokens, least_of, signed_end
-from router.verification.case import MONTH_H, Case
-from router.verification.checks import RELATIVE, Ledger
-from router.verification.flows import Flow
-from router.verification.rows import Contract, PlanRows, Settlement
+from router.verification.audit import Audit
+from router.verification.base.bills import (
+    Bill,
+    BillKey,
+    beyond_usd,
+    in_force,
+    in_tokens,
+    least_of,
+    signed_end,
+)
+from router.verification.base.case import MONTH_H, Case
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.rows import Contract, Settlement
 
 
-def check_contracts(case: Case, plan: PlanRows, flows: Iterable[Flow], ledger: Ledger) -> None:
+def check_contracts(audit: Audit, ledger: Ledger) -> None:
     """What is signed may be signed, what was signed is there, and nothing runs without a contract."""
+    case = audit.case
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     kept: set[str] = set()
-    for i, row in enumerate(plan.contracts):
+    for i, row in enumerate(audit.rows.contracts):
         commitment = case.offers[row.offer].commitment
         at = (f"contracts[{i}]:", row.offer)
         if commitment is None:
@@ -44,8 +52,8 @@ def check_contracts(case: Case, plan: PlanRows, flows: Iterable[Flow], ledger: L
             and signed_end(case, offer.commitment) > 0
         ):
             ledger.require(name in kept, name, "is signed already, but the plan does not list it")
-    force = in_force(case, plan)
-    for flow in flows:
+    force = in_force(case, audit.rows)
+    for flow in audit.flows:
         if flow.offer.commitment is not None and flow.units > 0:
             month = case.month_of[flow.row.period]
             ledger.require(
@@ -100,20 +108,21 @@ def _check_committed(commitment: Commitment, row: Contract, at: tuple[object, ..
         ledger.require(whole, *at, f"committed {stated:.10g} is no multiple of {step:.10g}")
 
 
-def check_overage(case: Case, bills: dict[BillKey, Bill], ledger: Ledger) -> None:
+def check_overage(audit: Audit, ledger: Ledger) -> None:
     """`overage: none`: no more is used than is committed."""
-    for (name, month, scenario), bill in bills.items():
-        commitment = case.offers[name].commitment
+    for (name, month, scenario), bill in audit.bills.items():
+        commitment = audit.case.offers[name].commitment
         if commitment is not None and commitment.overage == "none":
-            due = bill.committed * case.month_h[month] / MONTH_H
+            due = bill.committed * audit.case.month_h[month] / MONTH_H
             used = bill.used_tokens if in_tokens(commitment) else bill.used_usd
             ledger.at_most(used, due, name, "month", month, scenario, "use", slack=1e-6)
 
 
-def check_settlements(case: Case, plan: PlanRows, bills: dict[BillKey, Bill], ledger: Ledger) -> None:
+def check_settlements(audit: Audit, ledger: Ledger) -> None:
     """The plan's rows of `commitments` state our bills, and no signed month lacks its row."""
+    case, bills = audit.case, audit.bills
     rows: dict[BillKey, Settlement] = {}
-    for i, row in enumerate(plan.commitments):
+    for i, row in enumerate(audit.rows.commitments):
         key = (row.offer, row.month, case.future(row.scenario).name)
         if key not in bills:
             ledger.fault(f"commitments[{i}]:", row.offer, "has no commitment")
@@ -125,7 +134,7 @@ def check_settlements(case: Case, plan: PlanRows, bills: dict[BillKey, Bill], le
     for key, bill in bills.items():
         if bill.signed:
             ledger.require(key in rows, *key, "is signed but has no row of commitments")
-    _check_beyond(case, plan, rows, ledger)
+    _check_beyond(audit, rows, ledger)
 
 
 def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, ledger: Ledger) -> None:
@@ -145,11 +154,12 @@ def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, led
         ledger.equal(row.utilisation, bill.utilisation, *key, "utilisation")
 
 
-def _check_beyond(case: Case, plan: PlanRows, rows: dict[BillKey, Settlement], ledger: Ledger) -> None:
+def _check_beyond(audit: Audit, rows: dict[BillKey, Settlement], ledger: Ledger) -> None:
     """What terms owe beyond the horizon stands in the last month's row; the rows before say the same or 0."""
+    case = audit.case
     for future in case.futures:
         owed: dict[str, float] = defaultdict(float)
-        for contract in plan.contracts:
+        for contract in audit.rows.contracts:
             offer = case.offers[contract.offer]
             owed[contract.offer] += beyond_usd(case, offer, contract, future)
         for (name, month, scenario), row in rows.items():

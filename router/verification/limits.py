@@ -1,28 +1,37 @@
-"""Limits over several routes or pools: quotas, groups of instances, power, and money.
+"""Limits over several routes or pools: quotas, groups of instances, power, and shares of providers.
 
 quota    Σ requests, tokens or burndown units in a period ≤ so many a minute · 60 · h    over all models
 groups   min_units ≤ Σ units · count ≤ max_units                                         in every period
 power    Σ power_kw · (paid + reserved) ≤ max_power_kw                                   in every period
+
+max_share_per_provider   a provider's part of a workload's work ≤ max · all that is served     per period
+the policy's             the same over the tokens of all workloads
+min_providers            so many providers carry at least min_share of each cell with work: the same ones
+                         throughout (per future)
+splittable: false        one offer and model carries all that is served of a cell
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
 
 from router.schema import Group
-from router.verification.case import Case
-from router.verification.checks import Ledger
-from router.verification.flows import Flow
-from router.verification.instances import Pool, PoolKey, by_offer
+from router.verification.audit import Audit
+from router.verification.base.case import Case
+from router.verification.base.cells import Cell, CellKey
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.pools import by_offer
+
+PRESENT = 1e-9
+"""Share below which a route is rounding, not a second carrier."""
 
 
-def check_quotas(case: Case, flows: Iterable[Flow], ledger: Ledger) -> None:
+def check_quotas(audit: Audit, ledger: Ledger) -> None:
     """The provider's caps, averaged over a period."""
     used: dict[tuple[str, str, int, str | None], list[float]] = defaultdict(list)
     caps: dict[tuple[str, str], float] = {}
-    for flow in flows:
+    for flow in audit.flows:
         quota, entry = flow.offer.quota, flow.entry
         if entry is None:
             continue
@@ -36,13 +45,14 @@ def check_quotas(case: Case, flows: Iterable[Flow], ledger: Ledger) -> None:
                 caps[flow.offer.name, name] = cap
                 used[flow.offer.name, name, flow.row.period, flow.future.name].append(flow.units * each)
     for (offer, name, period, scenario), parts in used.items():
-        minute = math.fsum(parts) / (60.0 * case.period_h)
+        minute = math.fsum(parts) / (60.0 * audit.case.period_h)
         ledger.at_most(minute, caps[offer, name], offer, name, "period", period, scenario)
 
 
-def check_groups(case: Case, pools: dict[PoolKey, Pool], ledger: Ledger) -> None:
+def check_groups(audit: Audit, ledger: Ledger) -> None:
     """Units of each group in every period and future, those without any instance included."""
-    counts = {key: math.fsum(row.count for row in rows) for key, rows in by_offer(pools).items()}
+    counts = {key: math.fsum(row.count for row in rows) for key, rows in by_offer(audit.pools).items()}
+    case = audit.case
     for group in case.problem.groups:
         for future in case.futures:
             for period in range(case.periods):
@@ -68,12 +78,13 @@ def _units(
     return math.fsum(parts)
 
 
-def check_power(case: Case, pools: dict[PoolKey, Pool], ledger: Ledger) -> None:
+def check_power(audit: Audit, ledger: Ledger) -> None:
     """Power drawn by everything paid for, reserved instances included, used or not."""
+    case = audit.case
     most = case.problem.policy.max_power_kw
     if most is None:
         return
-    paid = {key: math.fsum(row.paid_count for row in rows) for key, rows in by_offer(pools).items()}
+    paid = {key: math.fsum(row.paid_count for row in rows) for key, rows in by_offer(audit.pools).items()}
     for future in case.futures:
         for period in range(case.periods):
             drawn = []
@@ -82,3 +93,66 @@ def check_power(case: Case, pools: dict[PoolKey, Pool], ledger: Ledger) -> None:
                     count = paid.get((name, period, future.name), 0.0) + offer.instances.reserved
                     drawn.append(offer.instances.power_kw * count)
             ledger.at_most(math.fsum(drawn), most, "period", period, future.name, "kW")
+
+
+def check_provider_shares(audit: Audit, ledger: Ledger) -> None:
+    """The most that one provider carries, of each workload and of all tokens, in every period."""
+    own: dict[tuple[str, int, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    everything: dict[tuple[int, str | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for flow in audit.flows:
+        period, scenario, provider = flow.row.period, flow.future.name, flow.offer.provider
+        if flow.workload.routing.max_share_per_provider < 1:
+            work = flow.units * flow.unit.measure
+            own[flow.workload.name, period, scenario][provider].append(work)
+        everything[period, scenario][provider].append(flow.tokens)
+    for (workload, period, scenario), parts in own.items():
+        most = audit.case.workloads[workload].routing.max_share_per_provider
+        _shares(parts, most, ledger, workload, "period", period, scenario)
+    most = audit.case.problem.policy.max_share_per_provider
+    if most < 1:
+        for (period, scenario), parts in everything.items():
+            _shares(parts, most, ledger, "all workloads", "period", period, scenario)
+
+
+def _shares(parts: dict[str, list[float]], most: float, ledger: Ledger, *where: object) -> None:
+    total = math.fsum(value for values in parts.values() for value in values)
+    if total <= 0:
+        return
+    for provider, values in parts.items():
+        ledger.at_most(math.fsum(values) / total, most, *where, "share of", provider)
+
+
+def check_min_providers(audit: Audit, ledger: Ledger) -> None:
+    """Enough providers carry their least share in every cell with work; 1 asks for nothing."""
+    carried: dict[CellKey, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for flow in audit.flows:
+        if flow.workload.routing.min_providers > 1:
+            carried[flow.cell.key][flow.offer.provider].append(flow.row.share)
+    throughout: dict[tuple[str, str | None], set[str]] = {}
+    for key, cell in audit.cells.items():
+        routing = audit.case.workloads[cell.workload].routing
+        if routing.min_providers <= 1 or cell.units <= 0:
+            continue
+        parts = carried.get(key, {})
+        served = math.fsum(share for shares in parts.values() for share in shares)
+        if served <= PRESENT:
+            continue
+        least = routing.min_share_per_provider * served * (1 - RELATIVE)
+        enough = {provider for provider, shares in parts.items() if math.fsum(shares) >= least}
+        at = (cell.workload, cell.future.name)
+        throughout[at] = throughout[at] & enough if at in throughout else enough
+    for (workload, scenario), providers in throughout.items():
+        count, asked = len(providers), audit.case.workloads[workload].routing.min_providers
+        ledger.at_least(count, asked, workload, scenario, "providers throughout")
+
+
+def check_unsplittable(audit: Audit, ledger: Ledger) -> None:
+    """One offer and model for all that is served of a cell of an unsplittable workload."""
+    carriers: dict[CellKey, set[tuple[str, str]]] = defaultdict(set)
+    named: dict[CellKey, Cell] = {}
+    for flow in audit.flows:
+        if not flow.workload.routing.splittable and flow.row.share > PRESENT and flow.units > 0:
+            carriers[flow.cell.key].add((flow.row.offer, flow.row.model))
+            named[flow.cell.key] = flow.cell
+    for key, used in carriers.items():
+        ledger.require(len(used) == 1, named[key], "is split over", sorted(used))

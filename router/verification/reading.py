@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeGuard, get_type_hints
 
-from router.verification.checks import Ledger
+from router.verification.base.ledger import Ledger
 from router.verification.rows import (
     Contract,
     CostLine,

@@ -1,47 +1,31 @@
-"""The figures at the top of a plan: cost, bound, gap, futures, and which problem it is a plan of."""
+"""The figures at the top of a plan: cost and its lines, limits on it, bound, gap, futures; and whose plan it is.
+
+demand_path    of each generated scenario, to 1e-9: multipliers of demand stated as a rate, by period; null for listed
+               ones
+drawn          count, seed, scenarios kept, distance lost
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+from router.errors import InputError
 from router.loading.fingerprint import problem_sha256
-from router.verification.case import MONTH_H, Case
-from router.verification.checks import Ledger
-from router.verification.money import Costs
-from router.verification.rows import PlanRows
+from router.scenarios import drawn
+from router.schema import Generated
+from router.verification.audit import Audit
+from router.verification.base.case import MONTH_H
+from router.verification.base.costs import LineKey
+from router.verification.base.ledger import Ledger
+
+TOLERANCE = 1e-9
+"""Of a multiplier of demand."""
 
 
-def expected(case: Case, costs: Costs) -> float:
-    """Σ probability · cost."""
-    return math.fsum(future.probability * costs.of(future) for future in case.futures)
-
-
-def cvar(weighted: list[tuple[float, float]], level: float) -> float:
-    """Mean cost of the worst 1 − level of the probability, from (probability, cost)."""
-    left = 1.0 - level
-    parts = []
-    for probability, cost in sorted(weighted, key=lambda pair: -pair[1]):
-        taken = min(probability, left)
-        parts.append(taken * cost)
-        left -= taken
-        if left <= 0:
-            break
-    return math.fsum(parts) / (1.0 - level - max(left, 0.0))
-
-
-def mixed(case: Case, usd: Sequence[float]) -> float:
-    """(1 − weight) · mean + weight · CVaR of one amount per future."""
-    risk = case.problem.risk
-    weighted = [(future.probability, each) for future, each in zip(case.futures, usd, strict=True)]
-    mean = math.fsum(probability * each for probability, each in weighted)
-    if risk.cvar_weight == 0 or len(weighted) == 1:
-        return mean
-    return (1.0 - risk.cvar_weight) * mean + risk.cvar_weight * cvar(weighted, risk.cvar_level)
-
-
-def check_problem(case: Case, plan: PlanRows, ledger: Ledger) -> None:
+def check_problem(audit: Audit, ledger: Ledger) -> None:
     """The plan is one of this very problem."""
+    case, plan = audit.as_stated, audit.rows
     try:
         sha256 = problem_sha256(case.problem)
     except OSError as error:  # a trace counts by its content
@@ -53,24 +37,50 @@ def check_problem(case: Case, plan: PlanRows, ledger: Ledger) -> None:
         ledger.equal(plan.horizon_h, case.horizon_h, "horizon_h")
 
 
-def check_cost(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> None:
+def check_cost(audit: Audit, ledger: Ledger) -> None:
     """cost_usd is the sum of its lines, and of ours; the figure per month follows from it."""
+    plan = audit.rows
     if plan.cost_usd is None:
         ledger.fault("cost_usd is not stated")
         return
     ledger.money(math.fsum(line.usd for line in plan.cost_lines), plan.cost_usd, "sum of cost_lines")
     if plan.cost_usd_per_month is not None:
-        monthly = plan.cost_usd * MONTH_H / case.horizon_h
+        monthly = plan.cost_usd * MONTH_H / audit.case.horizon_h
         ledger.money(plan.cost_usd_per_month, monthly, "cost_usd_per_month")
-    ledger.money(plan.cost_usd, expected(case, costs), "cost_usd")
+    ledger.money(plan.cost_usd, audit.expected_usd, "cost_usd")
 
 
-def check_bound(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> None:
+def check_cost_lines(audit: Audit, ledger: Ledger) -> None:
+    """Every cost line is ours, and none of ours is missing."""
+    ours = audit.costs.lines(audit.case.futures)
+    theirs: dict[LineKey, float] = {}
+    for i, line in enumerate(audit.rows.cost_lines):
+        key = (line.offer, line.kind)
+        if key in theirs:
+            ledger.fault(f"cost_lines[{i}]:", *key, "is listed twice")
+        theirs[key] = line.usd
+    for key in sorted(ours.keys() | theirs.keys(), key=str):
+        ledger.money(theirs.get(key, 0.0), ours.get(key, 0.0), key[0] or "no offer", key[1], "usd")
+
+
+def check_budgets(audit: Audit, ledger: Ledger) -> None:
+    """Limits on the cost in every future, and on what is committed, as expected over them."""
+    case, costs, policy = audit.case, audit.costs, audit.case.problem.policy
+    if policy.max_spend_usd is not None:
+        for future in case.futures:
+            where = () if future.name is None else (future.name,)
+            ledger.at_most(costs.of(future), policy.max_spend_usd, *where, "cost_usd", slack=1e-6)
+    if policy.max_committed_usd is not None:
+        first = math.fsum(future.probability * costs.committed[future.name] for future in case.futures)
+        ledger.at_most(first, policy.max_committed_usd, "first-stage usd", slack=1e-6)
+
+
+def check_bound(audit: Audit, ledger: Ledger) -> None:
     """objective_usd is right, bound_usd is no higher, and gap = (objective − bound) / objective.
 
     Without risk the objective is the cost. A plan that knows no bound states neither bound nor gap.
     """
-    value = mixed(case, [costs.of(future) for future in case.futures])
+    plan, value = audit.rows, audit.objective_usd
     if plan.objective_usd is None:
         ledger.fault("objective_usd is not stated")
     else:
@@ -89,23 +99,61 @@ def check_bound(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> Non
     ledger.require(plan.gap >= 0 and abs(plan.gap - gap) <= 1e-9 + 1e-6 / max(value, 1.0), "gap is", plan.gap)
 
 
-def check_scenarios(case: Case, plan: PlanRows, costs: Costs, fault: str | None, ledger: Ledger) -> None:
-    """Every future is listed with its probability and its own cost."""
-    if fault:
-        ledger.fault(fault)
-        return
-    by_name = {future.name: future for future in case.futures}
-    listed = plan.scenarios
-    alone = len(case.futures) == 1
+def check_scenarios(audit: Audit, ledger: Ledger) -> None:
+    """Every future is listed with its probability and its own cost; generated ones are those that the seed draws."""
+    if audit.futures_fault:
+        ledger.fault(audit.futures_fault)
+    else:
+        _check_listed(audit, ledger)
+    _check_drawn(audit, ledger)
+
+
+def _check_listed(audit: Audit, ledger: Ledger) -> None:
+    futures, listed = audit.case.futures, audit.rows.scenarios
+    by_name = {future.name: future for future in futures}
+    alone = len(futures) == 1
     if not listed and not alone:
         ledger.fault("no scenario is listed")
     for row in listed:
-        future = case.futures[0] if alone else by_name.get(row.name)
-        if future is None or len(listed) != len(case.futures):
+        future = futures[0] if alone else by_name.get(row.name)
+        if future is None or len(listed) != len(futures):
             ledger.fault("scenario", row.name, "is not one of those planned for, once each")
             continue
         if alone and future.name is not None and row.name != future.name:
             ledger.fault("scenario", row.name, "is not", future.name)
         if not alone:
             ledger.equal(row.probability, future.probability, row.name, "probability", slack=1e-9)
-        ledger.money(row.cost_usd, costs.of(future), row.name, "cost_usd")
+        ledger.money(row.cost_usd, audit.costs.of(future), row.name, "cost_usd")
+
+
+def _check_drawn(audit: Audit, ledger: Ledger) -> None:
+    stated, rows = audit.plan.get("drawn"), audit.rows
+    if not isinstance(audit.case.problem.scenarios, Generated):
+        ledger.require(stated is None, "drawn: the problem's scenarios are not generated")
+        for row in rows.scenarios:
+            ledger.require(row.demand_path is None, row.name, "has a demand_path and is not generated")
+        return
+    try:
+        draw = drawn(audit.case.problem)
+    except (InputError, OSError):
+        return  # said already: no future could be drawn
+    ours = {"count": draw.count, "seed": draw.seed, "kept": len(draw.names)}
+    if not isinstance(stated, Mapping):
+        ledger.fault("drawn: missing")
+        return
+    for name, value in ours.items():
+        ledger.require(stated.get(name) == value, "drawn", name, f"is {stated.get(name)!r}, not {value}")
+    distance = stated.get("distance")
+    near = isinstance(distance, int | float) and abs(distance - draw.distance) <= TOLERANCE
+    ledger.require(near, "drawn", f"distance is {distance!r}, not {draw.distance!r}")
+    paths = dict(zip(draw.names, draw.multiplier.tolist(), strict=True))
+    for row in rows.scenarios:
+        path = paths.get(row.name)
+        if path is None:
+            ledger.fault("scenario", row.name, "is not one of those drawn and kept")
+        elif row.demand_path is None or len(row.demand_path) != len(path):
+            ledger.fault("scenario", row.name, "has no demand_path of all periods")
+        else:
+            for t, (theirs, expected) in enumerate(zip(row.demand_path, path, strict=True)):
+                close = abs(theirs - expected) <= TOLERANCE * max(1.0, expected)
+                ledger.require(close, row.name, "period", t, f"demand_path is {theirs!r}, not {expected!r}")

@@ -19,17 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.schema import Offer, OfferModel
-from router.verification import rates
-from router.verification.bills import in_force, in_tokens, least_of, tiered_usd
-from router.verification.case import MONTH_H, Case, Future
-from router.verification.cells import Cell, CellKey, Interval
-from router.verification.checks import RELATIVE, Ledger
-from router.verification.eligibility import Candidate
-from router.verification.flows import Flow
-from router.verification.instances import Pool, PoolKey
-from router.verification.prices import unit_usd
-from router.verification.rows import PlanRows
-from router.verification.work import Unit, unit_of
+from router.verification.audit import Audit
+from router.verification.base import latency
+from router.verification.base.bills import in_force, in_tokens, least_of, tiered_usd
+from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.cells import Cell, Interval
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.work import Unit, unit_of, unit_usd
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
@@ -42,44 +39,39 @@ type Way = dict[Limit, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Path:
     """An admissible route of a workload."""
 
     offer: Offer
     model: str
     entry: OfferModel
     unit: Unit
-    seconds: rates.Seconds | None
+    seconds: latency.Seconds | None
 
 
-def check_survival(
-    case: Case,
-    plan: PlanRows,
-    cells: Mapping[CellKey, Cell],
-    flows: Iterable[Flow],
-    pools: Mapping[PoolKey, Pool],
-    verdicts: Mapping[Candidate, tuple[str, ...]],
-    ledger: Ledger,
-) -> None:
+def check_survival(audit: Audit, ledger: Ledger) -> None:
     """Every loss of a provider (or offer) that carries something, in every future."""
+    case = audit.case
     of = case.problem.policy.survive_loss_of
     if of == "none":
         return
     carries: dict[str | None, set[str]] = defaultdict(set)
-    for flow in flows:
+    for flow in audit.flows:
         if flow.units > 0:
             carries[flow.future.name].add(flow.offer.provider if of == "provider" else flow.offer.name)
-    routes = _routes(case, verdicts)
-    force = in_force(case, plan)
+    routes = _routes(audit)
+    force = in_force(case, audit.rows)
     for future in case.futures:
-        mine = [cell for cell in cells.values() if cell.future.name == future.name and _must(case, cell)]
+        cells = [
+            cell for cell in audit.cells.values() if cell.future.name == future.name and _must(case, cell)
+        ]
         for lost in sorted(carries[future.name]):
             left = {
-                name: [r for r in given if lost != (r.offer.provider if of == "provider" else r.offer.name)]
-                for name, given in routes.items()
+                name: [r for r in ways if lost != (r.offer.provider if of == "provider" else r.offer.name)]
+                for name, ways in routes.items()
             }
-            rest = Rest(case, future, pools, force, _spans(mine))
-            for cell, short in rest.unserved(mine, left):
+            rest = Rest(case, future, audit.pools, force, _spans(cells))
+            for cell, short in rest.unserved(cells, left):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
 
 
@@ -87,19 +79,20 @@ def _must(case: Case, cell: Cell) -> bool:
     return cell.units > 0 and case.workloads[cell.workload].unserved_usd_per_m_tokens is None
 
 
-def _routes(case: Case, verdicts: Mapping[Candidate, tuple[str, ...]]) -> dict[str, list[Route]]:
+def _routes(audit: Audit) -> dict[str, list[Path]]:
     """Admissible routes by workload."""
-    found: dict[str, list[Route]] = {name: [] for name in case.workloads}
+    case = audit.case
+    routes: dict[str, list[Path]] = {name: [] for name in case.workloads}
     factor = case.problem.policy.p99_over_mean
-    for (workload, name, model), reasons in verdicts.items():
+    for (workload, name, model), reasons in audit.verdicts.items():
         offer, load = case.offers[name], case.workloads[workload]
         entry = offer.models.get(model)
         if reasons or entry is None:
             continue
         unit = unit_of(load)
-        each = rates.seconds(load, unit, entry, factor) if offer.instances is not None else None
-        found[workload].append(Route(offer, model, entry, unit, each))
-    return found
+        each = latency.seconds(load, unit, entry, factor) if offer.instances is not None else None
+        routes[workload].append(Path(offer, model, entry, unit, each))
+    return routes
 
 
 def _spans(cells: Iterable[Cell]) -> dict[int, tuple[list[float], list[float]]]:
@@ -123,7 +116,7 @@ class Rest:
     force: Mapping[tuple[str, int], float]
     spans: Mapping[int, tuple[list[float], list[float]]]
 
-    def unserved(self, cells: Iterable[Cell], left: Mapping[str, list[Route]]) -> list[tuple[Cell, float]]:
+    def unserved(self, cells: Iterable[Cell], left: Mapping[str, list[Path]]) -> list[tuple[Cell, float]]:
         """Every cell with the share of it that has nowhere to go."""
         limits: dict[Limit, float] = {}
         short: list[tuple[Cell, float]] = []
@@ -139,7 +132,7 @@ class Rest:
             short += [(cell, share) for (cell, _), share in zip(group, missing, strict=True)]
         return short
 
-    def _ways(self, cell: Cell, routes: Iterable[Route], limits: dict[Limit, float]) -> list[Way] | None:
+    def _ways(self, cell: Cell, routes: Iterable[Path], limits: dict[Limit, float]) -> list[Way] | None:
         """Where a cell may go; None if some route would take all of it whatever the others do."""
         ways = []
         for route in routes:
@@ -159,7 +152,7 @@ class Rest:
             return True
         return (offer.name, self.case.month_of[period]) in self.force
 
-    def _way(self, cell: Cell, route: Route, period: int, hours: Interval, limits: dict[Limit, float]) -> Way:
+    def _way(self, cell: Cell, route: Path, period: int, hours: Interval, limits: dict[Limit, float]) -> Way:
         way: Way = {}
         offer, unit = route.offer, route.unit
         minutes = 60.0 * self.case.period_h
@@ -178,7 +171,7 @@ class Rest:
             self._of_pool(cell, route, period, hours, way, limits)
         return way
 
-    def _of_contract(self, cell: Cell, route: Route, period: int) -> tuple[float, float]:
+    def _of_contract(self, cell: Cell, route: Path, period: int) -> tuple[float, float]:
         """What the cell would use of a contract's month, and what is committed in it."""
         commitment, month = route.offer.commitment, self.case.month_of[period]
         assert commitment is not None  # the caller has looked
@@ -199,7 +192,7 @@ class Rest:
     def _of_pool(
         self,
         cell: Cell,
-        route: Route,
+        route: Path,
         period: int,
         hours: Interval,
         way: Way,
@@ -239,8 +232,8 @@ def _groups(bound: list[tuple[Cell, list[Way]]]) -> Iterable[list[tuple[Cell, li
             for key in way:
                 root[find(i)] = find(first.setdefault(key, i))
     groups: dict[int, list[tuple[Cell, list[Way]]]] = defaultdict(list)
-    for i, one in enumerate(bound):
-        groups[find(i)].append(one)
+    for i, cell in enumerate(bound):
+        groups[find(i)].append(cell)
     return groups.values()
 
 
@@ -263,7 +256,7 @@ def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[
     if entries:
         rows, columns, parts = zip(*entries, strict=True)
         upper = csr_array((parts, (rows, columns)), shape=(len(tight), len(owner)))
-    found = linprog(
+    answer = linprog(
         [1.0] * short + [0.0] * (len(owner) - short),
         A_ub=upper,
         b_ub=[1.0 + RELATIVE] * len(tight) if entries else None,
@@ -272,4 +265,4 @@ def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[
         bounds=(0, 1),
         method="highs",
     )
-    return [1.0] * short if found.x is None else [float(share) for share in found.x[:short]]
+    return [1.0] * short if answer.x is None else [float(share) for share in answer.x[:short]]

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from router.schema import Commitment, Instances, Offer
-from router.verification.bills import amount_owed, in_tokens
-from router.verification.case import MONTH_H, Case
-from router.verification.section import Row, Section, number
+from router.verification.base.bills import amount_owed, in_tokens
+from router.verification.base.case import MONTH_H, Case
+from router.verification.sizing.section import Row, Section, number
 
 type Key = tuple[object, ...]
 """Offer, kind, model, first month."""
@@ -38,68 +38,68 @@ class Owed:
     after: float = 0.0
 
 
-def check_signs(told: Section) -> None:
+def check_signs(section: Section) -> None:
     """The rows of `sign` and what the plan signs are the same things; what other decisions sign owes what it must."""
-    ours = signed(told)
+    ours = signed(section)
     theirs: Counter[Key] = Counter()
-    for row in told.table("sign"):
+    for row in section.table("sign"):
         key = tuple(row.get(name) for name in KEY)
         if not all(isinstance(part, str | int | None) for part in key) or key not in ours:
-            told.ledger.fault("sign:", *key, "is not signed by the plan")
+            section.ledger.fault("sign:", *key, "is not signed by the plan")
             continue
         theirs[key] += 1
-        told.ledger.equal(_amount(row), ours[key], "sign:", *key)
-        _check_row(told, row, key, ours[key])
+        section.ledger.equal(_amount(row), ours[key], "sign:", *key)
+        _check_row(section, row, key, ours[key])
     for key in ours:
-        told.ledger.require(theirs[key] == 1, "sign:", *key, "is stated", theirs[key], "times")
-    for where, row in _elsewhere(told.stated, ""):
-        owed = _owed(told.case, tuple(row.get(name) for name in KEY), _amount(row))
+        section.ledger.require(theirs[key] == 1, "sign:", *key, "is stated", theirs[key], "times")
+    for where, row in _elsewhere(section.stated, ""):
+        owed = _owed(section.case, tuple(row.get(name) for name in KEY), _amount(row))
         if owed is None:
-            told.ledger.fault(where, *(row.get(name) for name in KEY), "cannot be signed")
+            section.ledger.fault(where, *(row.get(name) for name in KEY), "cannot be signed")
         else:
-            _check_owed(told, row, owed, where, row.get("offer"))
+            _check_owed(section, row, owed, where, row.get("offer"))
 
 
-def signed(told: Section) -> dict[Key, float]:
+def signed(section: Section) -> dict[Key, float]:
     """What the plan's rows sign, and how much of it; 1 of a fee."""
     found: dict[Key, float] = {}
-    for row in told.rows.contracts:
+    for row in section.audit.rows.contracts:
         amount = row.committed_tokens_per_month
         amount = row.committed_usd_per_month if amount is None else amount
         if row.signed_by == "plan":
             found[row.offer, "contract", None, row.start_month] = amount or 0.0
-    for one in told.rows.purchases:
+    for one in section.audit.rows.purchases:
         found[one.offer, "instances", one.model, one.month] = one.count
-    for (offer, model, _, _), pool in told.pools.items():
-        instances = told.case.offers[offer].instances
+    for (offer, model, _, _), pool in section.audit.pools.items():
+        instances = section.case.offers[offer].instances
         ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
         if ahead and pool.row.paid_count > DUST:
             found[offer, "instances", model, 0] = pool.row.paid_count
-    for route in told.rows.routes:
-        if route.share > 0 and told.case.offers[route.offer].fee_usd_per_month > 0:
+    for route in section.audit.rows.routes:
+        if route.share > 0 and section.case.offers[route.offer].fee_usd_per_month > 0:
             found[route.offer, "fee", None, 0] = 1.0
     return found
 
 
-def use_of_contract(told: Section, offer: str, months: Iterable[int]) -> float | None:
+def use_of_contract(section: Section, offer: str, months: Iterable[int]) -> float | None:
     """Expected use of what is committed in some months."""
-    commitment = told.case.offers[offer].commitment
+    commitment = section.case.offers[offer].commitment
     tokens = commitment is not None and in_tokens(commitment)
     used, committed = [], []
     for month in months:
-        for future in told.case.futures:
-            bill = told.bills[offer, month, future.name]
+        for future in section.case.futures:
+            bill = section.audit.bills[offer, month, future.name]
             used.append(future.probability * (bill.used_tokens if tokens else bill.used_usd))
-            committed.append(future.probability * bill.committed * told.case.month_h[month] / MONTH_H)
+            committed.append(future.probability * bill.committed * section.case.month_h[month] / MONTH_H)
     return math.fsum(used) / math.fsum(committed) if math.fsum(committed) > 0 else None
 
 
-def use_of_pools(told: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
+def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
     """Expected use of the hours of pools, those of held instances too."""
     which = set(pools)
     rows = [
         (pool.future.probability, pool.row)
-        for (offer, model, _, _), pool in told.pools.items()
+        for (offer, model, _, _), pool in section.audit.pools.items()
         if (offer, model) in which
     ]
     hours = math.fsum(p * row.count for p, row in rows)
@@ -114,38 +114,38 @@ def _amount(row: Row) -> float:
     return next((value for value in stated if value is not None), 1.0)
 
 
-def _check_row(told: Section, row: Row, key: Key, amount: float) -> None:
+def _check_row(section: Section, row: Row, key: Key, amount: float) -> None:
     """Money and use of something that the plan signs."""
-    case, at = told.case, ("sign:", *key)
+    case, at = section.case, ("sign:", *key)
     owed = _owed(case, key, amount)
     if owed is None:
-        told.ledger.fault(*at, "cannot be signed")
+        section.ledger.fault(*at, "cannot be signed")
         return
-    _check_owed(told, row, owed, *at)
+    _check_owed(section, row, owed, *at)
     offer, kind, model, start = str(key[0]), key[1], key[2], _month(case, key[3])
     use, usd = None, owed.least
     if kind == "contract":
         months = range(start, min(owed.end_month, case.months))
-        use = use_of_contract(told, offer, months)
+        use = use_of_contract(section, offer, months)
         usd = math.fsum(
-            future.probability * told.bills[offer, month, future.name].usd * case.month_weight[month]
+            future.probability * section.audit.bills[offer, month, future.name].usd * case.month_weight[month]
             for month in months
             for future in case.futures
         )
     elif kind == "instances":
-        use = use_of_pools(told, [(offer, None if model is None else str(model))])
+        use = use_of_pools(section, [(offer, None if model is None else str(model))])
     if case.problem.policy.end_of_horizon == "charge_in_full":
         usd += owed.after * case.period_weight[-1]
-    told.field(row, "expected_usd", usd, *at)
-    told.field(row, "expected_use", use, *at)
-    lines = told.costs.lines(case.futures)
-    told.field(row, "offer_usd", math.fsum(usd for (name, _), usd in lines.items() if name == offer), *at)
+    section.field(row, "expected_usd", usd, *at)
+    section.field(row, "expected_use", use, *at)
+    lines = section.audit.costs.lines(case.futures)
+    section.field(row, "offer_usd", math.fsum(usd for (name, _), usd in lines.items() if name == offer), *at)
 
 
-def _check_owed(told: Section, row: Row, owed: Owed, *at: object) -> None:
-    told.field(row, "end_month", owed.end_month, *at)
-    told.field(row, "least_usd", owed.least, *at)
-    told.field(row, "beyond_horizon_usd", owed.after, *at)
+def _check_owed(section: Section, row: Row, owed: Owed, *at: object) -> None:
+    section.field(row, "end_month", owed.end_month, *at)
+    section.field(row, "least_usd", owed.least, *at)
+    section.field(row, "beyond_horizon_usd", owed.after, *at)
 
 
 def _elsewhere(part: object, path: str) -> Iterator[tuple[str, Row]]:

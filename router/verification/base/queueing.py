@@ -26,11 +26,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.schema import OfferModel, Point
-from router.verification import latency, rates
-from router.verification.case import Case
-from router.verification.checks import RELATIVE, Ledger
-from router.verification.flows import Flow
-from router.verification.instances import Pool, PoolKey
+from router.verification.base import latency
+from router.verification.base.case import Case
+from router.verification.base.flows import Flow
+from router.verification.base.pools import PoolKey
 
 LEVEL = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 NEGLIGIBLE = 1e-17  # terms below this part of their sum are left out
@@ -132,31 +131,6 @@ def strictest(budgets: Iterable[Budget], part: float) -> Budget:
     return least
 
 
-def check_waiting(case: Case, pools: Mapping[PoolKey, Pool], flows: Iterable[Flow], ledger: Ledger) -> None:
-    """Every promise on the first token and on the whole request holds with its wait."""
-    policy = case.problem.policy
-    margin, fuller = 1.0 + policy.wait_margin, 1.0 + policy.load_margin
-    for key, uses in uses_of(case, flows).items():
-        if not any(use.budget for use in uses):
-            continue
-        pool, instances = pools.get(key), case.offers[key[0]].instances
-        future = case.future(key[3])
-        available = 0.0 if instances is None else instances.availability * future.availability_of(key[0])
-        serving = pool.usable / available if pool is not None and available > 0 else 0.0
-        for queue in queues(uses, serving, available):
-            waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
-            for statistic, budget in queue.budget.items():
-                at = (
-                    key[0],
-                    key[1],
-                    "period",
-                    key[2],
-                    key[3],
-                    f"{queue.servers} servers, {statistic} wait in s",
-                )
-                ledger.at_most(waits[statistic] * margin, budget, *at)
-
-
 def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
     """What every pool without `max_utilisation` carries, by period and future."""
     uses: dict[PoolKey, list[Use]] = defaultdict(list)
@@ -191,7 +165,7 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
 def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
     """A route's part at a rate of 0; None where its throughput is unknown."""
     factor, load = case.problem.policy.p99_over_mean, flow.workload
-    each = rates.seconds(load, flow.unit, entry, factor)
+    each = latency.seconds(load, flow.unit, entry, factor)
     if each is None:
         return None
     point = operating_point(case, flow, entry)
@@ -203,7 +177,7 @@ def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
 def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
     """The fastest measured point of the workload's size that keeps its promise; None where the entry states a rate."""
     points = (
-        rates.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)
+        latency.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)
         if entry.points
         else []
     )

@@ -1,4 +1,4 @@
-"""Throughput: what runs in a pool must fit in the instances that serve there.
+"""Throughput: what runs in a pool must fit in the instances that serve there, and not wait too long.
 
     Σ load of pieces that may run in [x, y] only  ≤  (y − x) / h · availability · max_utilisation · serving
 
@@ -13,54 +13,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
-from router.verification import rates
-from router.verification.case import Case
-from router.verification.checks import Ledger
-from router.verification.flows import Flow
-from router.verification.instances import Pool, PoolKey
-from router.verification.rates import Seconds
-
-type Piece = tuple[float, float, float, float]
-"""From and to, in hours; load on the prompt side and on the completion side, in instance-periods."""
-
-type Loads = dict[PoolKey, list[Piece]]
+from router.verification.audit import Audit
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.pools import Piece
+from router.verification.base.queueing import queues, uses_of
 
 
-def loads_of(case: Case, flows: Iterable[Flow], ledger: Ledger) -> Loads:
-    """Pieces of load by pool, period and future. A route whose rate is unknown is a fault."""
-    loads: Loads = defaultdict(list)
-    known: dict[tuple[str, str, str], Seconds | None] = {}
-    factor = case.problem.policy.p99_over_mean
-    for flow in flows:
-        row = flow.row
-        if flow.offer.instances is None or flow.entry is None or flow.units == 0:
-            continue
-        candidate = (row.workload, row.offer, row.model)
-        if candidate not in known:
-            known[candidate] = rates.seconds(flow.workload, flow.unit, flow.entry, factor)
-        each = known[candidate]
-        if each is None:
-            ledger.fault(*candidate, "has no known throughput")
-            continue
-        hours = flow.cell.runs.get(row.period) or (
-            row.period * case.period_h,
-            (row.period + 1) * case.period_h,
-        )
-        part = flow.units / (3600.0 * case.period_h)
-        key = (row.offer, case.pool_model(row.offer, row.model), row.period, flow.future.name)
-        loads[key].append((*hours, each[0] * part, each[1] * part))
-    return loads
-
-
-def check_throughput(case: Case, pools: dict[PoolKey, Pool], loads: Loads, ledger: Ledger) -> None:
+def check_throughput(audit: Audit, ledger: Ledger) -> None:
     """Every pool in every period carries what is routed to it."""
-    for key, pieces in loads.items():
-        pool = pools.get(key)
-        instances = case.offers[key[0]].instances
+    for key, pieces in audit.loads.items():
+        pool = audit.pools.get(key)
+        instances = audit.case.offers[key[0]].instances
         usable = pool.usable if pool is not None else 0.0
         most = 1.0 if instances is None or instances.max_utilisation is None else instances.max_utilisation
         for (start, end), load in _tightest(pieces):
-            limit = usable * most * (end - start) / case.period_h
+            limit = usable * most * (end - start) / audit.case.period_h
             ledger.at_most(load, limit, *key, f"hours {start:.6g} to {end:.6g}, load in instances")
 
 
@@ -77,10 +44,10 @@ def _tightest(pieces: list[Piece]) -> Iterable[tuple[tuple[float, float], float]
                 yield (start, end), max(math.fsum(p for p, _ in inside), math.fsum(c for _, c in inside))
 
 
-def check_utilisation(pools: dict[PoolKey, Pool], loads: Loads, ledger: Ledger) -> None:
+def check_utilisation(audit: Audit, ledger: Ledger) -> None:
     """Utilisation reported: load over what is serving and available (the larger side)."""
-    for key, pool in pools.items():
-        pieces = loads.get(key, [])
+    for key, pool in audit.pools.items():
+        pieces = audit.loads.get(key, [])
         load = max(math.fsum(p[2] for p in pieces), math.fsum(p[3] for p in pieces))
         if pool.row.utilisation is None:
             ledger.fault(*key, "states no utilisation")
@@ -88,3 +55,21 @@ def check_utilisation(pools: dict[PoolKey, Pool], loads: Loads, ledger: Ledger) 
             ledger.equal(pool.row.utilisation, load / pool.usable, *key, "utilisation")
         else:
             ledger.equal(pool.row.utilisation, 0.0, *key, "utilisation of nothing that serves")
+
+
+def check_waiting(audit: Audit, ledger: Ledger) -> None:
+    """Every promise on the first token and on the whole request holds with its wait."""
+    case, policy = audit.case, audit.case.problem.policy
+    margin, fuller = 1.0 + policy.wait_margin, 1.0 + policy.load_margin
+    for key, uses in uses_of(case, audit.flows).items():
+        if not any(use.budget for use in uses):
+            continue
+        pool, instances = audit.pools.get(key), case.offers[key[0]].instances
+        future = case.future(key[3])
+        available = 0.0 if instances is None else instances.availability * future.availability_of(key[0])
+        serving = pool.usable / available if pool is not None and available > 0 else 0.0
+        for queue in queues(uses, serving, available):
+            waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
+            for statistic, budget in queue.budget.items():
+                at = (*key[:2], "period", *key[2:], f"{queue.servers} servers, {statistic} wait in s")
+                ledger.at_most(waits[statistic] * margin, budget, *at)

@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.schema import Instances
-from router.verification.bills import Bill, BillKey, amount_owed, beyond_usd, in_force
-from router.verification.case import MONTH_H, Case, Future
-from router.verification.checks import Ledger
-from router.verification.flows import Flow, Left
-from router.verification.instances import Pool, PoolKey
-from router.verification.prices import unit_usd
+from router.verification.base.bills import Bill, BillKey, amount_owed, beyond_usd, in_force
+from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.flows import Flow, UnservedWork
+from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.work import unit_usd
 from router.verification.rows import InstanceCount, PlanRows
 
 type LineKey = tuple[str | None, str]
@@ -60,7 +59,7 @@ def costs_of(
     case: Case,
     plan: PlanRows,
     flows: list[Flow],
-    left: list[Left],
+    left: list[UnservedWork],
     pools: dict[PoolKey, Pool],
     bills: dict[BillKey, Bill],
     churn: Mapping[str | None, float],
@@ -206,26 +205,34 @@ def _terms(case: Case, future: Future, plan: PlanRows, parts: Parts, first: list
         first += amounts
 
 
-def check_lines(case: Case, plan: PlanRows, costs: Costs, ledger: Ledger) -> None:
-    """Every cost line is ours, and none of ours is missing."""
-    ours = costs.lines(case.futures)
-    theirs: dict[LineKey, float] = {}
-    for i, line in enumerate(plan.cost_lines):
-        key = (line.offer, line.kind)
-        if key in theirs:
-            ledger.fault(f"cost_lines[{i}]:", *key, "is listed twice")
-        theirs[key] = line.usd
-    for key in sorted(ours.keys() | theirs.keys(), key=str):
-        ledger.money(theirs.get(key, 0.0), ours.get(key, 0.0), key[0] or "no offer", key[1], "usd")
+def expected(case: Case, costs: Costs) -> float:
+    """Σ probability · cost."""
+    return math.fsum(future.probability * costs.of(future) for future in case.futures)
 
 
-def check_budgets(case: Case, costs: Costs, ledger: Ledger) -> None:
-    """Limits on the cost in every future, and on what is committed, as expected over them."""
-    policy = case.problem.policy
-    if policy.max_spend_usd is not None:
-        for future in case.futures:
-            where = () if future.name is None else (future.name,)
-            ledger.at_most(costs.of(future), policy.max_spend_usd, *where, "cost_usd", slack=1e-6)
-    if policy.max_committed_usd is not None:
-        first = math.fsum(future.probability * costs.committed[future.name] for future in case.futures)
-        ledger.at_most(first, policy.max_committed_usd, "first-stage usd", slack=1e-6)
+def cvar(weighted: list[tuple[float, float]], level: float) -> float:
+    """Mean cost of the worst 1 − level of the probability, from (probability, cost)."""
+    left = 1.0 - level
+    parts = []
+    for probability, cost in sorted(weighted, key=lambda pair: -pair[1]):
+        taken = min(probability, left)
+        parts.append(taken * cost)
+        left -= taken
+        if left <= 0:
+            break
+    return math.fsum(parts) / (1.0 - level - max(left, 0.0))
+
+
+def mix(mean: float, tail: float, weight: float) -> float:
+    """The objective of an expected cost and a CVaR."""
+    return (1.0 - weight) * mean + weight * tail
+
+
+def mixed(case: Case, usd: Sequence[float]) -> float:
+    """The objective of one amount per future."""
+    risk = case.problem.risk
+    weighted = [(future.probability, each) for future, each in zip(case.futures, usd, strict=True)]
+    mean = math.fsum(probability * each for probability, each in weighted)
+    if risk.cvar_weight == 0 or len(weighted) == 1:
+        return mean
+    return mix(mean, cvar(weighted, risk.cvar_level), risk.cvar_weight)

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from router.schema import Commitment, Offer, Tier
-from router.verification.case import MONTH_H, Case, Future
-from router.verification.cells import Clock
-from router.verification.flows import Flow
-from router.verification.prices import rate_of, unit_usd
+from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.cells import Clock
+from router.verification.base.flows import Flow
+from router.verification.base.work import rate_of, unit_usd
 from router.verification.rows import Contract, PlanRows
 
 type BillKey = tuple[str, int, str | None]

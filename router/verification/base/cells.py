@@ -21,8 +21,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from router.schema import Horizon, Window, Workload
-from router.verification.case import Case, Future
-from router.verification.work import Unit, unit_of
+from router.verification.base.case import Case, Future
+from router.verification.base.work import Unit, unit_of
 
 type Interval = tuple[float, float]
 """Hours since the start of the horizon."""

@@ -24,8 +24,8 @@ from zoneinfo import ZoneInfo
 from router.errors import InputError
 from router.loading.fingerprint import trace_path
 from router.schema import Demand, Problem, Trace, Workload
-from router.verification.checks import Ledger
-from router.verification.records import EPOCH, HOUR_US, File, Row, Unreadable, read_file
+from router.verification.base.ledger import Ledger
+from router.verification.base.records import EPOCH, HOUR_US, File, Row, Unreadable, read_file
 
 
 def with_records(problem: Problem, ledger: Ledger) -> Problem:

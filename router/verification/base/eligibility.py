@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from router.schema import Model, Offer, OfferModel, Workload
-from router.verification import latency, rates
-from router.verification.case import Case
-from router.verification.checks import Ledger
-from router.verification.rows import PlanRows, Route
-from router.verification.work import Unit, unit_of
+from router.verification.base import latency
+from router.verification.base.case import Case
+from router.verification.base.work import Unit, unit_of
 
 CODES = (
     "model_not_offered", "model_too_large", "memory", "context", "streaming", "custom_weights",
@@ -107,10 +105,10 @@ def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
     if offer.quota.requests_per_minute is not None and not sized:
         yield "unmeasured"
     if entry.points:
-        size = rates.size_of(asked.workload, asked.unit)
-        if size is None or not rates.points_of_size(entry, size):
+        size = latency.size_of(asked.workload, asked.unit)
+        if size is None or not latency.points_of_size(entry, size):
             yield "unmeasured"
-        elif not rates.applicable_points(asked.workload, asked.unit, entry, asked.p99_over_mean):
+        elif not latency.applicable_points(asked.workload, asked.unit, entry, asked.p99_over_mean):
             yield "latency"
         return
     # Of a request of unknown size only this is known: whether it has completion tokens at all.
@@ -121,7 +119,7 @@ def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
         yield "latency"
     if (
         offer.instances is not None
-        and rates.seconds(asked.workload, asked.unit, entry, asked.p99_over_mean) is None
+        and latency.seconds(asked.workload, asked.unit, entry, asked.p99_over_mean) is None
     ):
         yield "unmeasured"
 
@@ -136,33 +134,3 @@ def _priced(unit: Unit, offer: Offer, entry: OfferModel) -> bool:
     if prompt is None and completion is None:
         return False
     return (prompt is not None or unit.prompt == 0) and (completion is not None or unit.completion == 0)
-
-
-def check_routes(plan: PlanRows, verdicts: dict[Candidate, tuple[str, ...]], ledger: Ledger) -> None:
-    """Every route that is used is admissible."""
-    seen: dict[Candidate, Route] = {}
-    for route in plan.routes:
-        seen.setdefault((route.workload, route.offer, route.model), route)
-    for candidate in seen:
-        reasons = verdicts.get(candidate, ("not a model of the workload",))
-        ledger.require(not reasons, *candidate, "is refused:", ", ".join(reasons))
-
-
-def check_refused(plan: PlanRows, verdicts: dict[Candidate, tuple[str, ...]], ledger: Ledger) -> None:
-    """The plan's refusals are ours, reason by reason, and it misses none."""
-    listed: set[Candidate] = set()
-    for row in plan.refused:
-        candidate = (row.workload, row.offer, row.model)
-        if candidate in listed:
-            ledger.fault(*candidate, "is listed twice")
-        listed.add(candidate)
-        ours = verdicts.get(candidate)
-        if ours is None:
-            ledger.fault(*candidate, "is no candidate")
-        elif ours != row.reasons:
-            ledger.fault(*candidate, f"is refused for {list(row.reasons)}, by our judgement for {list(ours)}")
-        else:
-            ledger.looked_at += 1
-    for candidate, reasons in verdicts.items():
-        if reasons and candidate not in listed:
-            ledger.fault(*candidate, f"is not listed, by our judgement refused for {list(reasons)}")

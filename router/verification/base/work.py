@@ -1,11 +1,11 @@
-"""What one unit of a workload's work is: a request, or a token where no size of a request is stated."""
+"""What one unit of a workload's work is, and what its tokens cost: a request, or a token where no size is stated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.schema import Demand, OfferModel, Workload
-from router.verification.case import MONTH_H
+from router.schema import Demand, Offer, OfferModel, Workload
+from router.verification.base.case import MONTH_H
 
 RATES_H = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": MONTH_H}
 """Hours over which each way of stating a rate counts."""
@@ -72,3 +72,25 @@ def _hourly(demand: Demand, what: str) -> float | None:
         if value is not None:
             return float(value) / hours
     return None
+
+
+def unit_usd(unit: Unit, entry: OfferModel) -> float:
+    """USD per unit of work; cached prompt tokens at their price, or at the prompt's."""
+    prompt = entry.prompt_usd_per_m or 0.0
+    cached = prompt if entry.cached_prompt_usd_per_m is None else entry.cached_prompt_usd_per_m
+    completion = entry.completion_usd_per_m or 0.0
+    return ((unit.prompt - unit.cached) * prompt + unit.cached * cached + unit.completion * completion) / 1e6
+
+
+def rate_of(offer: Offer) -> float:
+    """The one price of an offer, USD per million tokens: what a shortfall is charged at.
+
+    Where prices differ a shortfall has no price; the input is refused then, and the dearest stands here.
+    """
+    rates = [
+        price
+        for entry in offer.models.values()
+        for price in (entry.prompt_usd_per_m, entry.completion_usd_per_m, entry.cached_prompt_usd_per_m)
+        if price is not None
+    ]
+    return max(rates, default=0.0)

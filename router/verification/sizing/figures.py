@@ -15,80 +15,66 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from router.verification.bills import Bill, BillKey
-from router.verification.case import Case, Future
-from router.verification.cells import Cell, CellKey
-from router.verification.checks import Ledger
-from router.verification.fresh import check_fresh
-from router.verification.instances import Pool, PoolKey
-from router.verification.money import Costs
-from router.verification.others import check_others
-from router.verification.quotes import check_quotes
-from router.verification.rows import PlanRows
-from router.verification.section import Section, listed, number
-from router.verification.signs import check_signs
-from router.verification.summary import cvar, expected, mixed
-from router.verification.work import unit_of
+from router.verification.audit import Audit
+from router.verification.base.case import Case, Future
+from router.verification.base.costs import cvar, mixed
+from router.verification.base.ledger import Ledger
+from router.verification.base.work import unit_of
+from router.verification.sizing.others import check_fresh, check_others
+from router.verification.sizing.quotes import check_quotes
+from router.verification.sizing.section import Section, listed, number
+from router.verification.sizing.signs import check_signs
 
 SHOWN = 5  # of the dearest scenarios
 
 
-def check_sizing(
-    case: Case,
-    plan: Mapping[str, object],
-    rows: PlanRows,
-    costs: Costs,
-    cells: Mapping[CellKey, Cell],
-    bills: Mapping[BillKey, Bill],
-    pools: Mapping[PoolKey, Pool],
-    ledger: Ledger,
-) -> None:
+def check_sizing(audit: Audit, ledger: Ledger) -> None:
     """Everything in the section that can be worked out again. A plan of `solve` has none."""
-    sizing = plan.get("sizing") if isinstance(plan, Mapping) else None
-    if sizing is None:
+    stated = audit.plan.get("sizing")
+    if stated is None:
         return
-    if not isinstance(sizing, Mapping):
+    if not isinstance(stated, Mapping):
         ledger.fault("sizing is no mapping")
         return
-    told = Section(case, sizing, rows, costs, cells, bills, pools, ledger)
-    _check_objective(told)
-    if "ws_usd" in sizing:
-        _check_measures(told)
-    check_signs(told)
-    _check_worst(told)
-    check_others(told)
-    check_quotes(told)
-    check_fresh(told)
+    section = Section(audit, stated, ledger)
+    _check_objective(section)
+    if "ws_usd" in stated:
+        _check_measures(section)
+    check_signs(section)
+    _check_worst(section)
+    check_others(section)
+    check_quotes(section)
+    check_fresh(section)
 
 
-def _check_objective(told: Section) -> None:
-    case, risk = told.case, told.case.problem.risk
-    told.same("rp_usd", told.rp)
-    told.same("objective_usd", told.rp)
-    told.same("expected_usd", expected(case, told.costs))
-    weighted = [(future.probability, told.costs.of(future)) for future in case.futures]
-    told.same("cvar_usd", cvar(weighted, risk.cvar_level))
+def _check_objective(section: Section) -> None:
+    case, risk = section.case, section.case.problem.risk
+    section.same("rp_usd", section.rp)
+    section.same("objective_usd", section.rp)
+    section.same("expected_usd", section.audit.expected_usd)
+    weighted = [(future.probability, section.audit.costs.of(future)) for future in case.futures]
+    section.same("cvar_usd", cvar(weighted, risk.cvar_level))
     for name, value in (("cvar_level", risk.cvar_level), ("cvar_weight", risk.cvar_weight)):
-        stated = told.stated.get(name)
-        told.ledger.require(stated == value, name, f"is {stated!r}, not {value}")
+        stated = section.stated.get(name)
+        section.ledger.require(stated == value, name, f"is {stated!r}, not {value}")
 
 
-def _check_measures(told: Section) -> None:
+def _check_measures(section: Section) -> None:
     """Regret gives each scenario's own best, and these WS; the differences follow."""
-    case, ledger, stated = told.case, told.ledger, told.stated
+    case, ledger, stated = section.case, section.ledger, section.stated
     own = []
     for future in case.futures:
-        value = told.of_future(stated.get("regret_usd"), future.name)
+        value = section.of_future(stated.get("regret_usd"), future.name)
         if value is None or value < 0:
             ledger.fault("regret_usd of", future.name, f"is {value!r}")
             return
-        own.append(told.costs.of(future) - value)
+        own.append(section.audit.costs.of(future) - value)
     ws, eev = mixed(case, own), number(stated.get("eev_usd"))
-    told.same("ws_usd", ws)
-    told.same("evpi_usd", told.rp - ws)
+    section.same("ws_usd", ws)
+    section.same("evpi_usd", section.rp - ws)
     ledger.require(number(stated.get("ev_usd")) is not None, "ev_usd is not stated")
     fails = listed(stated.get("eev_fails_in"))
-    known = {future.name for future in case.futures} | {row.name for row in told.rows.scenarios}
+    known = {future.name for future in case.futures} | {row.name for row in section.audit.rows.scenarios}
     if fails:
         named = all(isinstance(name, str) and name in known for name in fails)
         ledger.require(named or len(case.futures) == 1, "eev_fails_in names no scenario of the plan")
@@ -97,19 +83,21 @@ def _check_measures(told: Section) -> None:
     elif eev is None:
         ledger.fault("eev_usd is not stated")
     else:
-        told.above_bound(eev, "eev_usd")
-        told.same("vss_usd", eev - told.rp)
+        section.above_bound(eev, "eev_usd")
+        section.same("vss_usd", eev - section.rp)
 
 
-def _check_worst(told: Section) -> None:
+def _check_worst(section: Section) -> None:
     """The dearest scenarios, the dearest first; of those of one cost, whichever."""
-    case, ledger = told.case, told.ledger
-    rows = told.table("worst")
+    case, ledger = section.case, section.ledger
+    rows = section.table("worst")
     by_name = {future.name: future for future in case.futures}
-    dearest = sorted((told.costs.of(future) for future in case.futures), reverse=True)
+    dearest = sorted((section.audit.costs.of(future) for future in case.futures), reverse=True)
     whole = 0 if len(by_name) == 1 else min(len(by_name), SHOWN)
-    ledger.require("worst" not in told.stated or len(rows) == whole, f"worst: {len(rows)} rows, not {whole}")
-    tokens = _tokens(told)
+    ledger.require(
+        "worst" not in section.stated or len(rows) == whole, f"worst: {len(rows)} rows, not {whole}"
+    )
+    tokens = _tokens(section)
     mean = math.fsum(future.probability * tokens[future.name] for future in case.futures)
     for i, row in enumerate(rows[:whole]):
         name = row.get("scenario")
@@ -117,27 +105,27 @@ def _check_worst(told: Section) -> None:
         if future is None:
             ledger.fault("worst:", name, "is not a scenario of the plan, or listed twice")
             continue
-        at, cost = ("worst:", name), told.costs.of(future)
+        at, cost = ("worst:", name), section.audit.costs.of(future)
         ledger.money(cost, dearest[i], *at, "is not in order of cost:")
-        told.field(row, "cost_usd", cost, *at)
-        told.field(row, "probability", future.probability, *at)
-        told.field(row, "over_expected_usd", cost - expected(case, told.costs), *at)
-        told.field(row, "demand_over_mean", tokens[future.name] / mean if mean > 0 else None, *at)
-        regret = told.of_future(told.stated.get("regret_usd"), future.name)
-        told.field(row, "regret_usd", regret, *at)
+        section.field(row, "cost_usd", cost, *at)
+        section.field(row, "probability", future.probability, *at)
+        section.field(row, "over_expected_usd", cost - section.audit.expected_usd, *at)
+        section.field(row, "demand_over_mean", tokens[future.name] / mean if mean > 0 else None, *at)
+        regret = section.of_future(section.stated.get("regret_usd"), future.name)
+        section.field(row, "regret_usd", regret, *at)
         for what, moved in _moved(case, future).items():
             ledger.require(row.get(what, moved) == moved, *at, what, f"are {row.get(what)!r}, not {moved}")
 
 
-def _tokens(told: Section) -> dict[str | None, float]:
+def _tokens(section: Section) -> dict[str | None, float]:
     """All work of each future, in tokens; in requests where these have none."""
-    each = {name: unit_of(load).tokens for name, load in told.case.workloads.items()}
+    each = {name: unit_of(load).tokens for name, load in section.case.workloads.items()}
     if not any(each.values()):
         each = dict.fromkeys(each, 1.0)
     parts: dict[str | None, list[float]] = defaultdict(list)
-    for cell in told.cells.values():
+    for cell in section.audit.cells.values():
         parts[cell.future.name].append(cell.units * each[cell.workload])
-    return {future.name: math.fsum(parts[future.name]) for future in told.case.futures}
+    return {future.name: math.fsum(parts[future.name]) for future in section.case.futures}
 
 
 def _moved(case: Case, future: Future) -> dict[str, dict[str, float]]:

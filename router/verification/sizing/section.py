@@ -9,17 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
-from router.verification.bills import Bill, BillKey
-from router.verification.case import Case
-from router.verification.cells import Cell, CellKey
-from router.verification.checks import RELATIVE, Ledger
-from router.verification.instances import Pool, PoolKey
-from router.verification.money import Costs
+from router.verification.audit import Audit
+from router.verification.base.case import Case
+from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.reading import is_number
-from router.verification.rows import PlanRows
-from router.verification.summary import mixed
 
 type Row = Mapping[str, object]
 
@@ -37,25 +31,25 @@ def listed(value: object) -> list[object]:
 
 @dataclass(frozen=True)
 class Section:
-    """What is stated, and all that it is held against."""
+    """What is stated, and what it is held against."""
 
-    case: Case
+    audit: Audit
     stated: Row
-    rows: PlanRows
-    costs: Costs
-    cells: Mapping[CellKey, Cell]
-    bills: Mapping[BillKey, Bill]
-    pools: Mapping[PoolKey, Pool]
     ledger: Ledger
 
-    @cached_property
+    @property
+    def case(self) -> Case:
+        return self.audit.case
+
+    @property
     def rp(self) -> float:
         """The plan's own objective."""
-        return mixed(self.case, [self.costs.of(future) for future in self.case.futures])
+        return self.audit.objective_usd
 
-    @cached_property
+    @property
     def bound(self) -> float:
-        return self.rows.bound_usd if self.rows.bound_usd is not None else -math.inf
+        bound = self.audit.rows.bound_usd
+        return -math.inf if bound is None else bound
 
     def room(self, usd: float) -> float:
         """How far a search may end on the wrong side of a bound: the solvers' own tolerance."""

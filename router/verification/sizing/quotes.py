@@ -16,60 +16,60 @@ from __future__ import annotations
 import math
 
 from router.schema import Offer
-from router.verification.bills import signed_end
-from router.verification.case import Case
-from router.verification.section import Row, Section, number
-from router.verification.signs import signed, use_of_contract, use_of_pools
+from router.verification.base.bills import signed_end
+from router.verification.base.case import Case
+from router.verification.sizing.section import Row, Section, number
+from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
 
 VERDICTS = ("sign", "walk away", "needed", "never", "impossible", "free")
 SCALED = ("tokens", "fee", "commitment", "instances", "starts")  # kinds of cost at the offer's prices
 
 
-def check_quotes(told: Section) -> None:
+def check_quotes(section: Section) -> None:
     """Each quote once, and one of everything signed."""
     amounts: dict[str, float] = {}
-    for (offer, *_), amount in signed(told).items():
+    for (offer, *_), amount in signed(section).items():
         amounts[str(offer)] = max(amounts.get(str(offer), 0.0), amount)
     seen: list[str] = []
-    for row in told.table("quotes"):
+    for row in section.table("quotes"):
         name = row.get("offer")
-        if not isinstance(name, str) or name not in told.case.offers or name in seen:
-            told.ledger.fault("quotes:", name, "is no offer, or listed twice")
+        if not isinstance(name, str) or name not in section.case.offers or name in seen:
+            section.ledger.fault("quotes:", name, "is no offer, or listed twice")
             continue
         seen.append(name)
-        _check_quote(told, told.case.offers[name], row, name in amounts)
-    if "quotes" in told.stated:
+        _check_quote(section, section.case.offers[name], row, name in amounts)
+    if "quotes" in section.stated:
         for name, amount in amounts.items():
-            told.ledger.require(amount <= 0 or name in seen, "quotes:", name, "is signed and has none")
+            section.ledger.require(amount <= 0 or name in seen, "quotes:", name, "is signed and has none")
 
 
-def _check_quote(told: Section, offer: Offer, row: Row, taken: bool) -> None:
-    verdict, held = row.get("verdict"), _in_hand(told.case, offer)
+def _check_quote(section: Section, offer: Offer, row: Row, taken: bool) -> None:
+    verdict, held = row.get("verdict"), _in_hand(section.case, offer)
     at: tuple[object, ...] = ("quotes:", offer.name)
     if verdict not in VERDICTS:
-        told.ledger.fault(*at, "verdict is", repr(verdict))
+        section.ledger.fault(*at, "verdict is", repr(verdict))
         return
     at = (*at, f"({verdict})")
-    told.ledger.require(taken or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
+    section.ledger.require(taken or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
     unsigned = verdict in ("walk away", "never", "impossible")
-    told.ledger.require(not (taken and unsigned), *at, "is signed by the plan")
+    section.ledger.require(not (taken and unsigned), *at, "is signed by the plan")
     multiple = number(row.get("walk_away_multiple"))
     if held or verdict not in ("sign", "walk away"):
-        told.field(row, "walk_away_multiple", None, *at)
+        section.field(row, "walk_away_multiple", None, *at)
         multiple = None
     elif multiple is None or multiple <= 0:
         open_ = verdict == "sign" and row.get("walk_away_multiple") is None
-        told.ledger.require(open_, *at, "walk_away_multiple is", repr(row.get("walk_away_multiple")))
-    _check_worth(told, row, str(verdict), taken, held, multiple, at)
-    _check_prices(told, offer, row, multiple, at)
+        section.ledger.require(open_, *at, "walk_away_multiple is", repr(row.get("walk_away_multiple")))
+    _check_worth(section, row, str(verdict), taken, held, multiple, at)
+    _check_prices(section, offer, row, multiple, at)
     if held or verdict == "impossible":
         for name in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
-            told.field(row, name, None, *at)
+            section.field(row, name, None, *at)
     elif taken:
-        lines = told.costs.lines(told.case.futures).items()
+        lines = section.audit.costs.lines(section.case.futures).items()
         bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
-        told.field(row, "bill_usd", bill, *at)
-        told.field(row, "expected_use", _use(told, offer), *at)
+        section.field(row, "bill_usd", bill, *at)
+        section.field(row, "expected_use", _use(section, offer), *at)
 
 
 def _in_hand(case: Case, offer: Offer) -> bool:
@@ -80,7 +80,7 @@ def _in_hand(case: Case, offer: Offer) -> bool:
 
 
 def _check_worth(
-    told: Section,
+    section: Section,
     row: Row,
     verdict: str,
     taken: bool,
@@ -89,45 +89,45 @@ def _check_worth(
     at: tuple[object, ...],
 ) -> None:
     if verdict in ("needed", "impossible"):
-        told.field(row, "worth_usd", None, *at)
+        section.field(row, "worth_usd", None, *at)
         return
     worth, gap = number(row.get("worth_usd")), number(row.get("gap", 0.0))
     if worth is None or gap is None or not 0.0 <= gap <= 1.0:
-        told.ledger.fault(*at, f"worth_usd is {row.get('worth_usd')!r}, gap {row.get('gap')!r}")
+        section.ledger.fault(*at, f"worth_usd is {row.get('worth_usd')!r}, gap {row.get('gap')!r}")
         return
-    searched = gap * (abs(told.rp) + abs(worth)) + max(told.rp - told.bound, 0.0)
-    doubt = searched + told.room(worth)
+    searched = gap * (abs(section.rp) + abs(worth)) + max(section.rp - section.bound, 0.0)
+    doubt = searched + section.room(worth)
     saves, costs = worth > doubt, worth < -doubt
-    told.ledger.require(not costs or not (taken or verdict == "free"), *at, f"worth_usd is {worth:.10g}")
-    told.ledger.require(not saves or taken, *at, f"worth_usd is {worth:.10g}")
+    section.ledger.require(not costs or not (taken or verdict == "free"), *at, f"worth_usd is {worth:.10g}")
+    section.ledger.require(not saves or taken, *at, f"worth_usd is {worth:.10g}")
     if multiple is None:
         right = held or verdict != "sign" or not saves
     else:
         right = multiple >= 1 - 1e-6 if verdict == "sign" else not costs or multiple <= 1 + 1e-6
-    told.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
+    section.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
     what, more = (f"without {row['offer']}", worth) if taken else (f"with {row['offer']}", -worth)
-    for other in told.table("alternatives"):
+    for other in section.table("alternatives"):
         if other.get("what") == what and (taken or not held):
-            told.field(other, "more_usd", more, *at, "worth_usd of", what)
+            section.field(other, "more_usd", more, *at, "worth_usd of", what)
 
 
 def _check_prices(
-    told: Section, offer: Offer, row: Row, multiple: float | None, at: tuple[object, ...]
+    section: Section, offer: Offer, row: Row, multiple: float | None, at: tuple[object, ...]
 ) -> None:
     ours, seen = _prices(offer), []
-    for price in told.rows_of(row, "prices", *at):
+    for price in section.rows_of(row, "prices", *at):
         what = tuple(price.get(name) for name in ("what", "model", "from_tokens_per_month"))
         known = all(isinstance(part, str | int | float | None) for part in what) and what in ours
         if not known or what in seen:
-            told.ledger.fault(*at, "prices:", *what, "is no price of the offer, or listed twice")
+            section.ledger.fault(*at, "prices:", *what, "is no price of the offer, or listed twice")
             continue
         seen.append(what)
         now = ours[what]
-        told.field(price, "now_usd", now, *at, *what, slack=0.0)
+        section.field(price, "now_usd", now, *at, *what, slack=0.0)
         walk_away = None if multiple is None else now * multiple
-        told.field(price, "walk_away_usd", walk_away, *at, *what, slack=0.0)
+        section.field(price, "walk_away_usd", walk_away, *at, *what, slack=0.0)
     if "prices" in row:
-        told.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
+        section.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
 
 
 def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
@@ -154,10 +154,12 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     return {what: usd for what, usd in found.items() if usd > 0}
 
 
-def _use(told: Section, offer: Offer) -> float | None:
+def _use(section: Section, offer: Offer) -> float | None:
     """Of what is committed; of the hours rented where nothing is."""
     if offer.commitment is not None:
-        use = use_of_contract(told, offer.name, range(told.case.months))
+        use = use_of_contract(section, offer.name, range(section.case.months))
         if use is not None:
             return use
-    return use_of_pools(told, [(name, model) for name, model, _, _ in told.pools if name == offer.name])
+    return use_of_pools(
+        section, [(name, model) for name, model, _, _ in section.audit.pools if name == offer.name]
+    )

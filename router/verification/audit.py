@@ -1,0 +1,127 @@
+"""One plan under audit: the problem, what the plan states, and each part of the reckoning, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from router.schema import Problem
+from router.verification.base.bills import Bill, BillKey, bills_of
+from router.verification.base.case import Case, Future, futures_of
+from router.verification.base.cells import Cell, CellKey, cells_of
+from router.verification.base.change import EarlierPlan, as_signed, churn_usd, earlier_plan, moved_of
+from router.verification.base.costs import Costs, costs_of, expected, mixed
+from router.verification.base.eligibility import Candidate, judge
+from router.verification.base.flows import Flow, UnservedWork, flows_of
+from router.verification.base.ledger import Ledger
+from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
+from router.verification.base.traces import with_records
+from router.verification.reading import Names, read
+from router.verification.rows import PlanRows
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What every check looks at. A part is made when it is first asked for.
+
+    problem    as its file states it
+    document   the plan, as JSON values: may be anything at all
+    ledgers    one per check, by name; a part whose making meets a fault notes it in the ledger of the check that
+               it belongs to
+    """
+
+    problem: Problem
+    document: object
+    ledgers: Mapping[str, Ledger]
+
+    @cached_property
+    def plan(self) -> Mapping[str, object]:
+        """The document where it is a mapping, else an empty plan."""
+        return self.document if isinstance(self.document, Mapping) else {}
+
+    @cached_property
+    def as_stated(self) -> Case:
+        """The problem before traces are read and earlier contracts are in force."""
+        return Case(self.problem, self._futures[0])
+
+    @cached_property
+    def case(self) -> Case:
+        """With counts in place of traces, and what earlier plans signed in force."""
+        recorded = with_records(self.problem, self.ledgers["traces"])
+        return Case(as_signed(recorded, self.earlier, self.ledgers["churn"]), self._futures[0])
+
+    @cached_property
+    def _futures(self) -> tuple[tuple[Future, ...], str | None]:
+        return futures_of(self.problem, self.plan)
+
+    @property
+    def futures_fault(self) -> str | None:
+        """What is wrong with the plan's list of scenarios."""
+        return self._futures[1]
+
+    @cached_property
+    def rows(self) -> PlanRows:
+        """The plan as typed rows, without those that are malformed."""
+        case = self.as_stated
+        names = Names(
+            case.workloads, case.offers, case.problem.models, case.periods, case.months, case.row_scenarios
+        )
+        return read(self.document, names, self.ledgers["fields"])
+
+    @cached_property
+    def earlier(self) -> EarlierPlan | None:
+        """The plan that ran before, as this one states it."""
+        return earlier_plan(self.plan, self.ledgers["churn"])
+
+    @cached_property
+    def cells(self) -> dict[CellKey, Cell]:
+        return cells_of(self.case)
+
+    @cached_property
+    def _work(self) -> tuple[list[Flow], list[UnservedWork]]:
+        return flows_of(self.case, self.cells, self.rows, self.ledgers["fields"])
+
+    @property
+    def flows(self) -> list[Flow]:
+        return self._work[0]
+
+    @property
+    def unserved(self) -> list[UnservedWork]:
+        return self._work[1]
+
+    @cached_property
+    def pools(self) -> dict[PoolKey, Pool]:
+        return pools_of(self.case, self.rows, self.ledgers["fields"])
+
+    @cached_property
+    def verdicts(self) -> dict[Candidate, tuple[str, ...]]:
+        """Reasons against every route that might be; none admits it."""
+        return judge(self.case)
+
+    @cached_property
+    def loads(self) -> Loads:
+        return loads_of(self.case, self.flows, self.ledgers["throughput"])
+
+    @cached_property
+    def bills(self) -> dict[BillKey, Bill]:
+        return bills_of(self.case, self.rows, self.flows)
+
+    @cached_property
+    def moved(self) -> dict[CellKey, float]:
+        """The share of each cell that runs where it did not run before."""
+        return {} if self.earlier is None else moved_of(self.cells, self.flows, self.earlier)
+
+    @cached_property
+    def costs(self) -> Costs:
+        change = churn_usd(self.case, self.cells, self.moved, self.pools, self.earlier)
+        return costs_of(self.case, self.rows, self.flows, self.unserved, self.pools, self.bills, change)
+
+    @cached_property
+    def expected_usd(self) -> float:
+        return expected(self.case, self.costs)
+
+    @cached_property
+    def objective_usd(self) -> float:
+        """Expected cost and CVaR as the problem's risk mixes them."""
+        return mixed(self.case, [self.costs.of(future) for future in self.case.futures])

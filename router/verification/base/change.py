@@ -1,0 +1,204 @@
+"""Change against a running plan: what moves and what is resized, and its price.
+
+    moved[c]   Σ over offers and models of max(0, share − running share)    of cells that the running plan knows
+    resized    Σ over pools and periods |count − running count|             once for a count of the whole horizon
+    churn      Σ tokens · moved · move_usd_per_m_tokens + resized · resize_usd, discounted as the period is
+
+The plan's own section `running` says what ran, what was signed and bought by then, and which instances were up. Whether
+it says so rightly is for whoever has the running plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from router.schema import Commitment, Offer, Problem
+from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.cells import Cell, CellKey, Clock
+from router.verification.base.flows import Flow
+from router.verification.base.ledger import Ledger
+from router.verification.base.pools import EarlierPurchase, Pool, PoolKey
+from router.verification.base.work import unit_of
+
+type Place = tuple[str, str | None]
+"""Offer and model of a pool, or of a route."""
+
+type Where = tuple[str, int | None, int | None]
+"""Workload, period of ordinary work, occurrence of any other."""
+
+LONGEST_H = 1e7
+
+
+@dataclass(frozen=True)
+class EarlierPlan:
+    """What the plan says ran. Ends of contracts and purchases in hours from the start of the horizon."""
+
+    freeze_h: float
+    shares: Mapping[Where, Mapping[Place, float]]
+    counts: Mapping[tuple[str, str | None, int], float]
+    before: Mapping[Place, float]
+    contracts: Mapping[str, tuple[float, float | None, float | None]]
+    purchases: tuple[EarlierPurchase, ...]
+
+
+NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, ())
+
+
+def earlier_plan(plan: Mapping[str, object], ledger: Ledger) -> EarlierPlan | None:
+    """The section, or None where the plan has none. What is malformed is a fault, and then nothing ran."""
+    section = plan.get("running")
+    if section is None:
+        return None
+    try:
+        return _parsed(section)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        ledger.fault("running: is not what a section should be:", repr(error))
+        return NOTHING
+
+
+def _parsed(section: object) -> EarlierPlan:
+    if not isinstance(section, Mapping):
+        raise TypeError("no mapping")
+    shares: dict[Where, dict[Place, float]] = defaultdict(dict)
+    for row in section["shares"]:
+        at = (row["workload"], row["period"], row["occurrence"])
+        place = (str(row["offer"]), str(row["model"]))
+        if place in shares[at]:
+            raise ValueError(f"{at} on {place} is listed twice")
+        shares[at][place] = _number(row["share"])
+    return EarlierPlan(
+        freeze_h=_number(section["freeze_h"]),
+        shares=dict(shares),
+        counts={
+            (row["offer"], row["model"], int(row["period"])): _number(row["count"])
+            for row in section["counts"]
+        },
+        before={(row["offer"], row["model"]): _number(row["paid_count"]) for row in section["before"]},
+        contracts={
+            row["offer"]: (
+                _hours(row["end_h"]),
+                None
+                if row["committed_tokens_per_month"] is None
+                else _number(row["committed_tokens_per_month"]),
+                None if row["committed_usd_per_month"] is None else _number(row["committed_usd_per_month"]),
+            )
+            for row in section["contracts"]
+        },
+        purchases=tuple(
+            ((row["offer"], row["model"]), _hours(row["end_h"]), _number(row["count"]))
+            for row in section["purchases"]
+        ),
+    )
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e60:
+        raise ValueError(f"{value!r} is no quantity")
+    return float(value)
+
+
+def _hours(value: object) -> float:
+    if _number(value) > LONGEST_H:
+        raise ValueError(f"{value!r} h is no term")
+    return _number(value)
+
+
+def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> Problem:
+    """The problem with what earlier plans signed in force, at the volume signed, until its end."""
+    if running is None or not running.contracts:
+        return problem
+    offers = {offer.name: offer for offer in problem.offers}
+    for name, (end_h, tokens, usd) in running.contracts.items():
+        offer = offers.get(name)
+        if offer is None or offer.commitment is None or offer.commitment.signed:
+            ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
+        else:
+            offers[name] = _signed(problem, offer, offer.commitment, end_h, tokens, usd)
+    return problem.model_copy(update={"offers": tuple(offers.values())})
+
+
+def _signed(
+    problem: Problem,
+    offer: Offer,
+    commitment: Commitment,
+    end_h: float,
+    tokens: float | None,
+    usd: float | None,
+) -> Offer:
+    horizon_h = problem.horizon.periods * problem.horizon.period_h
+    to_the_end = commitment.term_months is None and math.ceil(end_h / MONTH_H - 1e-9) * MONTH_H >= horizon_h
+    terms = {
+        "signed": True,
+        "signed_until": None if to_the_end else Clock(problem.horizon).start + timedelta(hours=end_h),
+        "min_tokens_per_month": tokens,
+        "min_usd_per_month": usd,
+        "max_tokens_per_month": None,
+        "max_usd_per_month": None,
+        "step_usd_per_month": None,
+    }
+    return offer.model_copy(update={"commitment": commitment.model_copy(update=terms)})
+
+
+def moved_of(cells: Mapping[CellKey, Cell], flows: list[Flow], running: EarlierPlan) -> dict[CellKey, float]:
+    """The share of each known cell with work that runs where it did not run."""
+    now: dict[CellKey, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for flow in flows:
+        now[flow.cell.key][flow.row.offer, flow.row.model].append(flow.row.share)
+    moved = {}
+    for key, cell in cells.items():
+        old = running.shares.get(where_of(cell))
+        if old is not None and cell.units > 0:
+            moved[key] = math.fsum(
+                max(0.0, math.fsum(parts) - old.get(place, 0.0)) for place, parts in now[key].items()
+            )
+    return moved
+
+
+def where_of(cell: Cell) -> Where:
+    return (cell.workload, cell.period, cell.occurrence)
+
+
+def churn_usd(
+    case: Case,
+    cells: Mapping[CellKey, Cell],
+    moved: Mapping[CellKey, float],
+    pools: Mapping[PoolKey, Pool],
+    running: EarlierPlan | None,
+) -> dict[str | None, float]:
+    """Discounted cost of change by future."""
+    change = case.problem.reoptimise
+    if running is None or change is None:
+        return {}
+    parts: dict[str | None, list[float]] = defaultdict(list)
+    for key, share in moved.items():
+        cell = cells[key]
+        tokens = cell.units * unit_of(case.workloads[cell.workload]).tokens
+        usd = share * tokens / 1e6 * change.move_usd_per_m_tokens
+        parts[cell.future.name].append(usd * case.period_weight[min(cell.runs)])
+    for future in case.futures:
+        for _, period, step in steps_of(case, pools, running, future):
+            parts[future.name].append(step * change.resize_usd * case.period_weight[period])
+    return {name: math.fsum(values) for name, values in parts.items()}
+
+
+def steps_of(
+    case: Case, pools: Mapping[PoolKey, Pool], running: EarlierPlan, future: Future
+) -> list[tuple[Place, int, float]]:
+    """(pool, period, instances more or less than ran) of every pool and period where they differ."""
+    names = {(offer, model) for offer, model, _ in running.counts}
+    names |= {(offer, model) for offer, model, _, _ in pools}
+    found = []
+    for offer, model in sorted(names, key=str):
+        instances = case.offers[offer].instances if offer in case.offers else None
+        once = instances is not None and instances.resize == "horizon" and instances.term_months is None
+        for period in range(1 if once else case.periods):
+            pool = pools.get((offer, model, period, future.name))
+            count = pool.row.count if pool is not None else 0.0
+            step = abs(count - running.counts.get((offer, model, period), 0.0))
+            if step > 0:
+                found.append(((offer, model), period, step))
+    return found

@@ -1,0 +1,140 @@
+"""Pools of instances, period by period: what serves in each, and the load that is routed to it.
+
+serving  = count − what still boots (its first start_h hours, pro rata)
+load     = seconds of an instance per unit of work · units / (3600 · h), in instance-periods
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from router.verification.base.case import Case, Future
+from router.verification.base.flows import Flow
+from router.verification.base.latency import Seconds, seconds
+from router.verification.base.ledger import Ledger
+from router.verification.rows import InstanceCount, PlanRows
+
+type PoolKey = tuple[str, str | None, int, str | None]
+"""Offer, model (None where one count serves all), period, scenario."""
+
+type EarlierPurchase = tuple[tuple[str, str | None], float, float]
+"""Bought before the horizon: the pool, the hour at which the term ends, instances."""
+
+type Line = tuple[str, str | None, str | None]
+"""A pool over time: offer, model, scenario."""
+
+type Piece = tuple[float, float, float, float]
+"""From and to, in hours; load on the prompt side and on the completion side, in instance-periods."""
+
+type Loads = dict[PoolKey, list[Piece]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One pool in one period: its row, and the instances that serve there, availability counted in."""
+
+    row: InstanceCount
+    future: Future
+    usable: float
+
+
+def pools_of(case: Case, plan: PlanRows, ledger: Ledger) -> dict[PoolKey, Pool]:
+    """The rows by pool, period and future. A row for a pool that cannot be is a fault."""
+    rows: dict[PoolKey, InstanceCount] = {}
+    for i, row in enumerate(plan.instances):
+        future = case.future(row.scenario)
+        key = (row.offer, row.model, row.period, future.name)
+        fault = _misplaced(case, row) or ("is listed twice" if key in rows else None)
+        if fault:
+            ledger.fault(f"instances[{i}]:", *key, fault)
+        else:
+            rows[key] = row
+    return _with_usable(case, rows)
+
+
+def _misplaced(case: Case, row: InstanceCount) -> str | None:
+    offer = case.offers[row.offer]
+    if offer.instances is None:
+        return "has no instances to rent"
+    if offer.instances.shared_by_models != (row.model is None):
+        return "is not how this offer's pools are kept"
+    if row.model is not None and row.model not in offer.models:
+        return "is a pool for a model not offered"
+    return None
+
+
+def _with_usable(case: Case, rows: dict[PoolKey, InstanceCount]) -> dict[PoolKey, Pool]:
+    pools = {}
+    for key, row in rows.items():
+        offer, model, period, scenario = key
+        instances = case.offers[offer].instances
+        assert instances is not None  # _misplaced has looked
+        booting = 0.0
+        if instances.start_h > 0:
+            booting = min(
+                _booting(case, rows, (offer, model, scenario), period, instances.start_h), row.paid_count
+            )
+        future = case.future(scenario)
+        available = instances.availability * future.availability_of(offer)
+        pools[key] = Pool(row, future, (row.count - booting) * available)
+    return pools
+
+
+def _booting(
+    case: Case, rows: dict[PoolKey, InstanceCount], line: Line, period: int, start_h: float
+) -> float:
+    """Instances that boot in a period, by the part of it that they boot for."""
+    h = case.period_h
+    offer, model, scenario = line
+    total = []
+    for since in range(max(0, period - math.ceil(start_h / h - 1e-9)), period + 1):
+        row = rows.get((offer, model, since, scenario))
+        part = min(start_h - (period - since) * h, h) / h
+        if row is not None and part > 0:
+            total.append(row.started * part)
+    return math.fsum(total)
+
+
+def by_offer(pools: dict[PoolKey, Pool]) -> dict[tuple[str, int, str | None], list[InstanceCount]]:
+    """Rows of an offer's pools in one period and future."""
+    grouped: dict[tuple[str, int, str | None], list[InstanceCount]] = defaultdict(list)
+    for (offer, _, period, scenario), pool in pools.items():
+        grouped[offer, period, scenario].append(pool.row)
+    return grouped
+
+
+def lines(pools: dict[PoolKey, Pool]) -> dict[Line, dict[int, InstanceCount]]:
+    """Each pool over the periods in which it has instances."""
+    grouped: dict[Line, dict[int, InstanceCount]] = defaultdict(dict)
+    for (offer, model, period, scenario), pool in pools.items():
+        grouped[offer, model, scenario][period] = pool.row
+    return grouped
+
+
+def loads_of(case: Case, flows: Iterable[Flow], ledger: Ledger) -> Loads:
+    """Pieces of load by pool, period and future. A route whose rate is unknown is a fault."""
+    loads: Loads = defaultdict(list)
+    known: dict[tuple[str, str, str], Seconds | None] = {}
+    factor = case.problem.policy.p99_over_mean
+    for flow in flows:
+        row = flow.row
+        if flow.offer.instances is None or flow.entry is None or flow.units == 0:
+            continue
+        candidate = (row.workload, row.offer, row.model)
+        if candidate not in known:
+            known[candidate] = seconds(flow.workload, flow.unit, flow.entry, factor)
+        each = known[candidate]
+        if each is None:
+            ledger.fault(*candidate, "has no known throughput")
+            continue
+        hours = flow.cell.runs.get(row.period) or (
+            row.period * case.period_h,
+            (row.period + 1) * case.period_h,
+        )
+        part = flow.units / (3600.0 * case.period_h)
+        key = (row.offer, case.pool_model(row.offer, row.model), row.period, flow.future.name)
+        loads[key].append((*hours, each[0] * part, each[1] * part))
+    return loads

@@ -1,0 +1,110 @@
+"""Routes: everything is served, or said to be unserved, where it may run and when it may.
+
+Σ share + unserved = 1        per cell with work, within 1e-6; no share outside [0, 1]
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from router.verification.audit import Audit
+from router.verification.base.cells import Cell, CellKey
+from router.verification.base.eligibility import Candidate
+from router.verification.base.flows import Flow, UnservedWork
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.work import Unit
+from router.verification.rows import Route, Unserved
+
+
+def check_fields(audit: Audit, ledger: Ledger) -> None:
+    """Rows are well-formed and speak of work and pools that there are, no two of the same."""
+    seen: set[tuple[object, ...]] = set()
+    for flow in audit.flows:
+        key: tuple[object, ...] = (flow.cell.key, flow.row.offer, flow.row.model, flow.row.period)
+        if key in seen:
+            ledger.fault(flow.cell, "on", flow.row.offer, flow.row.model, "is listed twice")
+        seen.add(key)
+    for gap in audit.unserved:
+        if gap.cell.key in seen:
+            ledger.fault(gap.cell, "is listed twice as unserved")
+        seen.add(gap.cell.key)
+    _ = audit.pools  # notes the rows that are of no pool
+
+
+def check_traces(audit: Audit, ledger: Ledger) -> None:
+    """Recorded demand can be read: what cannot is noted while the case is made."""
+    _ = audit.case
+
+
+def check_demand(audit: Audit, ledger: Ledger) -> None:
+    """Shares of every cell with work sum to 1, and only work that may be left is left."""
+    shares: dict[CellKey, list[float]] = defaultdict(list)
+    rows: list[Flow | UnservedWork] = [*audit.flows, *audit.unserved]
+    for work in rows:
+        share = work.row.share
+        if not -1e-12 <= share <= 1 + RELATIVE:
+            ledger.fault(work.cell, f"share {share:.10g} is outside [0, 1]")
+        shares[work.cell.key].append(share)
+    for gap in audit.unserved:
+        if gap.workload.unserved_usd_per_m_tokens is None and gap.row.share > RELATIVE and gap.units > 0:
+            ledger.fault(gap.cell, "may not be left unserved")
+    for key, cell in audit.cells.items():
+        if cell.units > 0:
+            ledger.equal(math.fsum(shares[key]), 1.0, cell, "shares sum to", slack=0.0)
+
+
+def check_windows(audit: Audit, ledger: Ledger) -> None:
+    """Work runs in the periods of its cell only."""
+    for flow in audit.flows:
+        ledger.require(flow.row.period in flow.cell.runs, flow.cell, "may not run in period", flow.row.period)
+    for gap in audit.unserved:
+        if gap.row.period is not None:
+            ledger.require(gap.row.period in gap.cell.runs, gap.cell, "has no part in period", gap.row.period)
+
+
+def check_quantities(audit: Audit, ledger: Ledger) -> None:
+    """Requests and tokens of every row are its share of what its cell asks for."""
+    rows: list[Flow | UnservedWork] = [*audit.flows, *audit.unserved]
+    for work in rows:
+        _quantities(work.cell, work.unit, work.units, work.row, ledger)
+    for gap in audit.unserved:
+        ledger.money(gap.row.usd, gap.usd, gap.cell, "unserved usd")
+
+
+def _quantities(cell: Cell, unit: Unit, units: float, row: Route | Unserved, ledger: Ledger) -> None:
+    if unit.requests is None:
+        ledger.require(row.requests is None, cell, "states requests, though no size is given")
+    elif row.requests is None:
+        ledger.fault(cell, "states no requests")
+    else:
+        ledger.equal(row.requests, units, cell, "requests")
+    ledger.equal(row.prompt_tokens, units * unit.prompt, cell, "prompt_tokens")
+    ledger.equal(row.completion_tokens, units * unit.completion, cell, "completion_tokens")
+
+
+def check_admissibility(audit: Audit, ledger: Ledger) -> None:
+    """Every route that is used is admissible."""
+    for candidate in dict.fromkeys((row.workload, row.offer, row.model) for row in audit.rows.routes):
+        reasons = audit.verdicts.get(candidate, ("not a model of the workload",))
+        ledger.require(not reasons, *candidate, "is refused:", ", ".join(reasons))
+
+
+def check_refused(audit: Audit, ledger: Ledger) -> None:
+    """The plan's refusals are ours, reason by reason, and it misses none."""
+    listed: set[Candidate] = set()
+    for row in audit.rows.refused:
+        candidate = (row.workload, row.offer, row.model)
+        if candidate in listed:
+            ledger.fault(*candidate, "is listed twice")
+        listed.add(candidate)
+        ours = audit.verdicts.get(candidate)
+        if ours is None:
+            ledger.fault(*candidate, "is no candidate")
+        elif ours != row.reasons:
+            ledger.fault(*candidate, f"is refused for {list(row.reasons)}, by our judgement for {list(ours)}")
+        else:
+            ledger.looked_at += 1
+    for candidate, reasons in audit.verdicts.items():
+        if reasons and candidate not in listed:
+            ledger.fault(*candidate, f"is not listed, by our judgement refused for {list(reasons)}")

@@ -1,0 +1,73 @@
+"""`CHECKS` is whole: each family of constraints is re-checked, each check re-checks something, none stands aside."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import problems
+import router.verification
+from router.verification.checks import CHECKS
+
+RECHECKED: dict[str, tuple[str, ...]] = {
+    "budget": ("budgets", "bound"),
+    "churn": ("churn", "cost_lines"),
+    "commitments": ("contracts", "overage", "commitments"),
+    "demand": ("demand", "windows"),
+    "diversity": ("provider_shares", "min_providers"),
+    "groups": ("groups", "power"),
+    "instances": ("counts", "reserved", "horizon_counts", "purchases"),
+    "latency": ("waiting",),
+    "linking": ("contracts", "throughput", "cost_lines"),
+    "pricing": ("cost_lines", "cost"),
+    "quota": ("quota",),
+    "signing": ("sizing",),
+    "starts": ("starts",),
+    "survival": ("survival",),
+    "throughput": ("throughput", "utilisation"),
+    "tiers": ("commitments",),
+    "unsplittable": ("unsplittable",),
+}
+"""Family of constraints → the checks that look at its promise again."""
+
+OF_THE_PLAN = {"fields", "problem", "traces", "quantities", "admissibility", "refused", "scenarios"}
+"""What a plan states besides: no row of the program answers for it."""
+
+NAMES = [name for name, _ in CHECKS]
+
+
+def families() -> set[str]:
+    return {path.stem for path in Path(problems.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+def test_every_family_names_the_checks_that_look_at_it_again() -> None:
+    assert families() == set(RECHECKED), "name the checks of a new family in RECHECKED"
+    assert all(RECHECKED.values())
+
+
+def test_every_check_looks_at_a_family_or_at_the_plan() -> None:
+    of_families = {name for names in RECHECKED.values() for name in names}
+    assert not of_families & OF_THE_PLAN
+    assert of_families | OF_THE_PLAN == set(NAMES)
+    assert len(NAMES) == len(set(NAMES))
+
+
+FOLDER = Path(router.verification.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts) for path in FOLDER.rglob("[!_]*.py")
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_check_is_written_and_not_called(module: str) -> None:
+    """A function `check_…(audit, ledger)` is in CHECKS."""
+    called = {check for _, check in CHECKS}
+    name = f"router.verification.{module}"
+    for function in vars(importlib.import_module(name)).values():
+        if inspect.isfunction(function) and function.__module__ == name:
+            is_check = list(inspect.signature(function).parameters) == ["audit", "ledger"]
+            if is_check and not function.__name__.startswith("_"):
+                assert function in called, f"{function.__name__} has no line in CHECKS"
