@@ -23,7 +23,7 @@ from router.reports import sizing_report, to_csv, to_text
 from router.scenarios import drawn, fresh
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
-from router.sizing.sample import interval, tail_interval
+from router.sizing.measures import interval, tail_interval
 from router.verification import verify
 
 EXAMPLE = Path(router.__file__).parent / "examples" / "sizing-year.yaml"

@@ -16,7 +16,7 @@ from router.normalise import normalise
 from router.reports import sizing_report
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.first_stage import decide
-from router.sizing.signed import quoted
+from router.sizing.signatures import quoted
 from router.sizing.study import without
 from router.verification import verify
 from solvers import SolveOptions, Stop

@@ -186,7 +186,7 @@ def test_ctrl_c_in_one_search_ends_the_study(
         found = optimise(*args, **rest)
         return replace(found, stop=Stop.INTERRUPTED) if calls == 9 else found
 
-    monkeypatch.setattr("router.sizing.search.optimise", interrupted)
+    monkeypatch.setattr("router.sizing.outcomes.optimise", interrupted)
     plan = tmp_path / "plan.json"
     assert cli.run(["size", QUOTE, "--method", method, "-o", str(plan)]) == 130
     out, err = capsys.readouterr()

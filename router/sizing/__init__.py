@@ -5,8 +5,8 @@
 The same families as for one certain future, with a scenario axis; nothing here is a second model.
 """
 
-from router.sizing.given import Order, orders_of
 from router.sizing.options import SizeOptions
+from router.sizing.orders import Order, orders_of
 from router.sizing.run import size
 
 __all__ = ["Order", "SizeOptions", "orders_of", "size"]

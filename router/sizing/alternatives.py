@@ -1,21 +1,31 @@
 """What else could be signed, and what it would cost.
 
 Alternatives are the best plans without each thing signed, with each thing not signed, and with nothing signed at all.
+
+Amounts are the plan's own, each in turn changed and all else signed as advised; one that is not sold is rounded to the
+nearest that is. How steep the cost is around the advice says how much the amount matters, which the advice alone does
+not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.instance import Instance
+from problems.core.decision import Decision
+from problems.core.instance import NONE, Instance
+from router.planning.decode import cvar
 from router.sizing.cluster import spread
-from router.sizing.signed import Advice, Signed, advice, can_be_asked, quoted
-from router.sizing.study import Best, Study, only, signing, without
+from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.signatures import Advice, Signature, advice, can_be_asked, quoted, unsold_month
+from router.sizing.study import Best, Study, objective, only, signing, without
 
 NOTHING = "nothing signed"
+FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
+SAME = 1e-6  # relative
+MOST = 4  # things signed whose amounts are changed, the largest liabilities first
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Alternative:
     cvar_usd: float
     objective_usd: float
     more_usd: float
-    signs: tuple[Signed, ...]
+    signs: tuple[Signature, ...]
     gap: float  # how much less the best plan under the condition could cost, of its objective
 
 
@@ -100,3 +110,121 @@ class _Variant:
 
     def run(self) -> Best | None:
         return self.study.try_best(self.inst)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One changed amount: tokens or USD a month, or instances. USD over the horizon; None where a scenario fails."""
+
+    offer: str
+    kind: str
+    model: str | None
+    start_month: int | None
+    amount: float
+    over_advised: float
+    expected_usd: float | None
+    cvar_usd: float | None
+    objective_usd: float | None
+    more_usd: float | None
+    fails_in: tuple[str, ...]
+
+
+def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
+    """Each amount signed at `FACTORS` of itself, as far as it is sold so, and the decision that it makes."""
+    largest = sorted(best.signs, key=lambda one: -one.least_usd)[:MOST]
+    tasks = [
+        _Task(study.alone(), best, one, *other)
+        for one in best.signs
+        if one in largest
+        for other in _others(best, one)
+    ]
+    found = spread(_Task.run, tasks, study.workers)
+    return tuple((one, task.decision) for one, task in zip(found, tasks, strict=True))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One changed amount."""
+
+    study: Study
+    best: Best
+    of: Signature
+    now: float
+    amount: float
+    decision: Decision
+
+    def run(self) -> Amount:
+        inst, one = self.best.inst, self.of
+        cost = costs_of(outcomes(inst, self.decision, self.study.solver, self.study.options))
+        what = (one.offer, one.kind, one.model, one.start_month, self.amount, self.amount / self.now)
+        if not np.isfinite(cost).all():
+            failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
+            return Amount(*what, None, None, None, None, failing)
+        value, probability = objective(cost, inst), inst.scenarios.probability
+        tail = cvar(cost, probability, inst.policy.cvar_level)
+        return Amount(*what, float(probability @ cost), tail, value, value - self.best.objective_usd, ())
+
+
+def _others(best: Best, one: Signature) -> Iterator[tuple[float, float, Decision]]:
+    """(amount now, another, the decision with that) of one thing signed; a fee has no amount."""
+    month = one.start_month or 0
+    if one.kind == "contract":
+        yield from _volumes(best.inst, best.decision, one.offer, month)
+    elif one.kind == "instances":
+        yield from _counts(best.inst, best.decision, one.offer, one.model, month)
+
+
+def _volumes(
+    inst: Instance, decision: Decision, offer: str, month: int
+) -> Iterator[tuple[float, float, Decision]]:
+    contracts = inst.contracts
+    b = int(inst.offers.contract[inst.offers.names.index(offer)])
+    most, step = float(contracts.max_per_month[b]), float(contracts.step_per_month[b])
+    if b == NONE or not np.isfinite(most):
+        return
+    starts = (contracts.start_contract == b) & (contracts.start_month == month) & ~contracts.start_signed
+    (a,) = np.flatnonzero(starts)
+    now = float(decision.committed[a])
+    for amount in _sold(now, step, float(contracts.min_per_month[b]), most):
+        committed = decision.committed.copy()
+        committed[a] = amount
+        yield now, amount, replace(decision, committed=committed)
+
+
+def _counts(
+    inst: Instance, decision: Decision, offer: str, model: str | None, month: int
+) -> Iterator[tuple[float, float, Decision]]:
+    fleets = inst.fleets
+    fleet = int(inst.offers.fleet[inst.offers.names.index(offer)])
+    names = [None if m == NONE else inst.models.names[m] for m in fleets.pool_model]
+    (q,) = (q for q in np.flatnonzero(fleets.pool_fleet == fleet) if names[q] == model)
+    term = fleets.term_months[fleet] > 0
+    now = float(decision.bought[q, month] if term else decision.paid[q])
+    step = float(fleets.step[fleet]) if fleets.integral[fleet] else 0.0
+    least = 0.0 if term else max(float(fleets.min[fleet] - fleets.reserved[fleet]), 0.0)
+    for amount in _sold(now, step, least, float(fleets.max[fleet] - fleets.reserved[fleet])):
+        if term:
+            bought = decision.bought.copy()
+            bought[q, month] = amount
+            other = replace(decision, bought=bought)
+            if unsold_month(inst, other, fleet) is None:
+                yield now, amount, other
+        else:
+            paid, held = decision.paid.copy(), decision.held.copy()
+            paid[q], held[q] = amount, held[q] + amount - now
+            yield now, amount, replace(decision, paid=paid, held=held)
+
+
+def _sold(now: float, step: float, least: float, most: float) -> Sequence[float]:
+    """Amounts around `now` that are sold, in order; the next step on either side is one of them."""
+    if now <= 0:
+        return ()
+    wanted = [now * factor for factor in FACTORS]
+    if step:
+        wanted = [now + step * round((amount - now) / step) for amount in wanted] + [now - step, now + step]
+    kept = {round(amount / now, 9): amount for amount in wanted}
+    return [
+        amount
+        for over, amount in sorted(kept.items())
+        if abs(over - 1) > SAME and max(least, SAME * now) <= amount * (1 + SAME) <= most * (1 + 2 * SAME)
+    ]

@@ -19,8 +19,7 @@ from router.errors import NoPlanInTime
 from router.planning.optimise import Found
 from router.planning.settlement import settle
 from router.sizing.cluster import spread
-from router.sizing.outcomes import chunks
-from router.sizing.search import search
+from router.sizing.outcomes import chunks, search
 from solvers import LinearProgram, SolveOptions, Stop
 from solvers.benders import Risk, l_shaped
 from solvers.recourse import Basis, Recourse
@@ -30,7 +29,7 @@ LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/bench
 
 
 @dataclass(frozen=True)
-class FirstStage:
+class BoundedDecision:
     """The decision, a bound on the objective of any, and how it was found."""
 
     decision: Decision
@@ -43,7 +42,7 @@ class FirstStage:
 
 def decide(
     inst: Instance, solver: str, options: SolveOptions, *, method: str = "auto", workers: int = 1
-) -> FirstStage:
+) -> BoundedDecision:
     """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime.
 
     Cuts may end where no plan follows the first stage that they see; then one program decides.
@@ -55,7 +54,7 @@ def decide(
             pass
     found = search(encode(inst), solver, options)
     decision = settled_decision(found.encoded, found.point)
-    return FirstStage(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
+    return BoundedDecision(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
 
 
 class CutsEnd(Exception):
@@ -94,7 +93,7 @@ def envelope(scenarios: Scenarios) -> Scenarios:
     )
 
 
-def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -> FirstStage:
+def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -> BoundedDecision:
     policy = replace(inst.policy, cvar_weight=0.0)
     plain = replace(inst, policy=policy)
     widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
@@ -132,7 +131,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         )
     point = np.zeros(widest.program.n_columns)
     point[: len(scale)] = result.x
-    return FirstStage(settled_decision(widest, point), result.bound, result.stop, CUTS, result.rounds)
+    return BoundedDecision(settled_decision(widest, point), result.bound, result.stop, CUTS, result.rounds)
 
 
 Bases = tuple[Basis | None, ...]

@@ -6,23 +6,36 @@
 
 With a weight on risk the objective is (1 − ω) · mean + ω · CVaR in RP, WS and EEV alike, so that WS ≤ RP ≤ EEV holds.
 Source: Birge and Louveaux, Introduction to Stochastic Programming, ch. 4.
+
+Out of sample: scenarios are drawn afresh by the same generator from another stream of its seed, all equally probable
+and none left out. The first stage stays as planned; the second is solved in each. Other decisions are priced in the
+same futures: the differences, future by future, say more than two means. Listed scenarios are all there is: nothing can
+be drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
+from scipy.stats import t as student
 
 from problems.core.decision import Decision
 from problems.core.encode import encode
-from problems.core.instance import Floats, Instance
+from problems.core.instance import Floats, Instance, Scenarios
+from router import scenarios
+from router.normalise.scenarios import from_draw
+from router.planning.decode import cvar
+from router.schema import Generated, Problem
 from router.sizing.first_stage import settled_decision
-from router.sizing.outcomes import costs_of, outcomes, unhurried
-from router.sizing.search import search
-from router.sizing.signed import Signed, signed_by
+from router.sizing.outcomes import costs_of, outcomes, search, unhurried
+from router.sizing.signatures import Signature, signed_by
 from router.sizing.study import Best, Study, objective
+
+CONFIDENCE = 0.95
+WORST = 5  # scenarios named
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class Measures:
     ev_usd: float
     eev_usd: float | None
     eev_fails_in: tuple[str, ...]
-    eev_signs: tuple[Signed, ...]  # what the plan for the mean signs
+    eev_signs: tuple[Signature, ...]  # what the plan for the mean signs
     regret_usd: Mapping[str, float]  # by scenario: cost under the plan less that scenario's own best
 
     @property
@@ -86,3 +99,111 @@ def measures(best: Best, base: Baselines) -> Measures:
         eev_signs=signed_by(inst, base.mean_plan),
         regret_usd=dict(zip(inst.scenarios.names, (cost - own).tolist(), strict=True)),
     )
+
+
+def can_draw(problem: Problem) -> bool:
+    """Whether the problem says how futures come about."""
+    return isinstance(problem.scenarios, Generated)
+
+
+def fresh(problem: Problem, count: int, seed: int) -> Scenarios:
+    """Futures that no plan has seen. Raises InputError where the problem lists its scenarios."""
+    return from_draw(problem, scenarios.fresh(problem, count, seed))
+
+
+@dataclass(frozen=True)
+class Against:
+    """Another decision in the same futures; differences are over those that both can serve.
+
+    more_usd   its mean cost above that of the plan, with its interval; below 0 it was the cheaper
+    dearer_in  part of these futures in which it was the dearer
+    failed     futures that it cannot serve
+    """
+
+    what: str
+    more_usd: float | None
+    ci95_usd: tuple[float | None, float | None]
+    dearer_in: float | None
+    failed: int
+
+
+def out_of_sample(
+    problem: Problem, study: Study, best: Best, others: Mapping[str, Decision], *, count: int, seed: int
+) -> dict[str, object]:
+    """The plan's `sizing.out_of_sample`: cost of its decision in `count` fresh futures, against what it expects.
+
+    Mean and interval are over the futures that can be served; `failed` counts the others, which have no cost. One such
+    future is in the tail, whatever the level: then CVaR is null.
+    """
+    drawn = fresh(problem, count, seed)
+    inst = replace(best.inst, scenarios=drawn)
+    found = outcomes(inst, best.decision, study.solver, study.options, workers=study.workers)
+    cost = costs_of(found)
+    served = np.isfinite(cost)
+    known, level = cost[served], inst.policy.cvar_level
+    low, high = interval(known)
+    worst = np.argsort(-np.where(served, cost, np.inf), kind="stable")[:WORST]
+    return {
+        "count": count,
+        "seed": seed,
+        "failed": int((~served).sum()),
+        "fails_in": [one.name for one in found if one.cost_usd is None][:WORST],
+        "mean_usd": float(known.mean()) if len(known) else None,
+        "ci95_usd": [low, high],
+        "unserved_usd": float(np.mean([one.unserved_usd for one in found])),
+        "cvar_usd": cvar(cost, drawn.probability, level) if served.all() else None,
+        "cvar_ci95_usd": tail_interval(cost, level) if served.all() else (None, None),
+        "cvar_level": level,
+        "rp_inside_ci": low is not None and high is not None and low <= best.expected_usd <= high,
+        "worst": [
+            {
+                "name": found[s].name,
+                "cost_usd": found[s].cost_usd,
+                "mean_demand": _demand(drawn, inst, int(s)),
+            }
+            for s in worst
+        ],
+        "against": [_against(study, inst, what, decision, cost) for what, decision in others.items()],
+    }
+
+
+def _against(study: Study, inst: Instance, what: str, decision: Decision, cost: Floats) -> Against:
+    other = costs_of(outcomes(inst, decision, study.solver, study.options, workers=study.workers))
+    both = np.isfinite(cost) & np.isfinite(other)
+    more = other[both] - cost[both]
+    return Against(
+        what=what,
+        more_usd=float(more.mean()) if len(more) else None,
+        ci95_usd=interval(more),
+        dearer_in=float((more > 0).mean()) if len(more) else None,
+        failed=int((~np.isfinite(other)).sum()),
+    )
+
+
+def interval(values: Floats) -> tuple[float | None, float | None]:
+    """The 95 % confidence interval of the mean (Student's t); None for fewer than two values."""
+    if len(values) < 2:
+        return None, None
+    half = float(student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values)))
+    mean = float(values.mean())
+    return mean - half, mean + half
+
+
+def tail_interval(values: Floats, level: float) -> tuple[float | None, float | None]:
+    """The 95 % confidence interval of CVaR, q + mean(max(x − q, 0)) / (1 − α) with q the α-quantile, as of a mean.
+
+    Rockafellar and Uryasev's form; that q is an estimate too matters less than the rest (Trindade et al. 2007).
+    """
+    quantile = float(np.quantile(values, level, method="inverted_cdf"))
+    low, high = interval(np.maximum(values - quantile, 0.0) / (1.0 - level))
+    return (None, None) if low is None or high is None else (quantile + low, quantile + high)
+
+
+def _demand(drawn: Scenarios, inst: Instance, s: int) -> float:
+    """Tokens of a future over those stated."""
+    if drawn.path is None or not len(inst.cells):
+        return 1.0
+    cells = inst.cells
+    tokens = cells.work * np.maximum(inst.workloads.tokens[cells.workload], 1e-300)
+    first = cells.slot_period[np.searchsorted(cells.slot_cell, np.arange(len(cells)))]
+    return float((tokens * drawn.path[s, cells.workload, first]).sum() / tokens.sum())

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from problems.core.instance import Instance
 from router.schema import Problem
 from router.sizing.first_stage import flows_of
-from router.sizing.given import Order
-from router.sizing.sample import can_draw
+from router.sizing.measures import can_draw
+from router.sizing.orders import Order
 
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHOWN = 3  # alternatives

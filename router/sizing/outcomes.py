@@ -14,13 +14,13 @@ import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
 from problems.core.decision import Decision, committed_usd, with_room
-from problems.core.encode import encode
+from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
 from router.errors import Infeasible
 from router.planning.decode import Decoded, decode
+from router.planning.optimise import Found, optimise
 from router.sizing.cluster import spread
-from router.sizing.search import search
-from solvers import SolveOptions
+from solvers import SolveOptions, Stop
 
 CHUNKS_PER_WORKER = 4
 FINISHING_S = 60.0
@@ -28,7 +28,7 @@ UNDER = "What is signed breaks a limit itself (groups, power, budgets, shares), 
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScenarioOutcome:
     """One scenario under a decision, or under its own best one. cost None: no plan keeps every promise."""
 
     name: str
@@ -51,10 +51,10 @@ class Task:
     options: SolveOptions
     named: bool  # rows say their scenario
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> list[ScenarioOutcome]:
         return [self._one(s) for s in range(len(self.instance.scenarios))]
 
-    def _one(self, s: int) -> Outcome:
+    def _one(self, s: int) -> ScenarioOutcome:
         name = self.instance.scenarios.names[s]
         policy = replace(self.instance.policy, cvar_weight=0.0)  # one scenario has no tail
         alone = replace(self.instance, scenarios=self.instance.scenarios.only(s), policy=policy)
@@ -62,9 +62,9 @@ class Task:
             encoded = encode(alone, routed=self.routed)
             found = search(encoded, self.solver, unhurried(self.options), hold=self.decision)
         except Infeasible as error:
-            return Outcome(name, None, np.inf, fault=str(error) if self.decision is None else UNDER)
+            return ScenarioOutcome(name, None, np.inf, fault=str(error) if self.decision is None else UNDER)
         decoded = decode(found.encoded, found.point, named=self.named)
-        return Outcome(
+        return ScenarioOutcome(
             name=name,
             cost_usd=decoded.cost_usd,
             bound_usd=min(found.bound, decoded.cost_usd),
@@ -87,7 +87,7 @@ def outcomes(
     *,
     workers: int = 1,
     decodes: bool = False,
-) -> list[Outcome]:
+) -> list[ScenarioOutcome]:
     """Every scenario of the instance, in order, under a decision; without one each under its own best.
 
     Raises NoPlanInTime where a scenario is too hard: whether it can be served is not known then.
@@ -95,7 +95,7 @@ def outcomes(
     routed = admissible(inst)
     if decision is not None:
         if over := _over_budget(inst, decision):
-            return [Outcome(name, None, np.inf, fault=over) for name in inst.scenarios.names]
+            return [ScenarioOutcome(name, None, np.inf, fault=over) for name in inst.scenarios.names]
         policy = replace(inst.policy, max_committed_usd=np.inf)  # judged by its mean over the scenarios
         inst = with_room(replace(inst, policy=policy), decision)
     tasks = [
@@ -126,6 +126,14 @@ def chunks(inst: Instance, workers: int) -> list:  # type: ignore[type-arg]
     ]
 
 
-def costs_of(found: Sequence[Outcome]) -> Floats:
+def costs_of(found: Sequence[ScenarioOutcome]) -> Floats:
     """(S,) USD, inf where a scenario cannot be served."""
     return np.array([np.inf if one.cost_usd is None else one.cost_usd for one in found])
+
+
+def search(encoded: Encoded, solver: str, options: SolveOptions, hold: Decision | None = None) -> Found:
+    """`optimise`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
+    found = optimise(encoded, solver, options, hold=hold)
+    if found.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
+    return found

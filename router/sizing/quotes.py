@@ -1,4 +1,4 @@
-"""What each quote is worth: the price at which it stops entering the best plan, and the use at which it breaks even.
+"""What each quote is worth: the price at which it stops entering the best plan (its break-even use: `break_even`).
 
     V(λ)   objective of the best plan with the offer's prices × λ            V₀   without the offer
     λ*     walk-away multiple: the highest λ with V(λ) < V₀
@@ -7,15 +7,6 @@ Where a plan's cost is linear in the offer's prices, V is a minimum of lines: co
 Newton's steps from the left, λ' = λ + (V₀ − V(λ)) / g with g the offer's expected bill at unit multiple, never pass λ*
 and reach it in finitely many. With CVaR in the objective, or where a commitment is in dollars (which is no price: a
 higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is bracketed and halved.
-
-    break-even use = owed unused / (avoided cost · committed)          fees: owed / (avoided cost − price) tokens
-    avoided cost   = (E₁ − (E − bill)) / used, E: expected costs; per token, or per busy hour of instances
-    E₁             without the offer, all else signed as it is: its work goes where nothing is signed for it;
-                   where that cannot serve, of the best plan without the offer
-    committed      in tokens: what a commitment in dollars buys, by its tiers or at the mean rate of its use
-
-Below that use paying as you go is the cheaper way; above 100 % there is no such use. Above it the offer may still lose
-to another quote.
 """
 
 from __future__ import annotations
@@ -27,10 +18,10 @@ import numpy as np
 
 from problems.core.instance import NONE, Instance
 from router.sizing.alternatives import Weighed
+from router.sizing.break_even import QuoteUse, bill_of, priced_elsewhere, use_of
 from router.sizing.cluster import spread
-from router.sizing.signed import in_hand, quoted
+from router.sizing.signatures import in_hand, quoted
 from router.sizing.study import Best, Study, only, priced, without
-from router.sizing.use import Use, bill_of, priced_elsewhere, use_of
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
@@ -97,7 +88,7 @@ class _Task:
             prices = _prices(self.inst, self.offer, None)
             return Quote(name, "impossible", None, None, prices, None, None, None, None, 0.0)
         held = bool(in_hand(self.inst)[self.offer])
-        use = Use() if held else use_of(has, self._elsewhere_usd(has, losing), self.offer)
+        use = QuoteUse() if held else use_of(has, self._elsewhere_usd(has, losing), self.offer)
         multiple = None if losing is None or held else self._walk_away(losing)
         verdict = "sign" if taken else "walk away"
         if losing is None:

@@ -22,8 +22,7 @@ from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.schema import Problem
-from router.sizing.alternatives import Weighed, weigh
-from router.sizing.amounts import Amount, amounts
+from router.sizing.alternatives import Amount, Weighed, amounts, weigh
 from router.sizing.cluster import cluster
 from router.sizing.first_stage import decide
 from router.sizing.measures import Baselines, baselines

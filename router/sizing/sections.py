@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from math import fsum
 from typing import Any
 
 import numpy as np
 
+from problems.commitments import month_share
 from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
+from problems.core.instance import NONE, Floats, Instance
+from problems.core.view import multiplier_of
 from router.plan.document import plain
 from router.planning.decode import cvar
 from router.schema import Problem
-from router.sizing.alternatives import NOTHING, Weighed, alternatives
-from router.sizing.amounts import Amount
+from router.sizing.alternatives import NOTHING, Amount, Weighed, alternatives
 from router.sizing.first_stage import settled_decision
-from router.sizing.flips import flips
-from router.sizing.frontier import frontier
-from router.sizing.given import complete, decision_given
-from router.sizing.measures import Baselines, measures
+from router.sizing.measures import Baselines, measures, out_of_sample
 from router.sizing.options import SizeOptions
-from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.orders import complete, decision_given
+from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.quotes import quotes
-from router.sizing.rows import sign_rows, worst_rows
-from router.sizing.sample import out_of_sample
-from router.sizing.search import search
-from router.sizing.signed import quoted, signed_by
+from router.sizing.sensitivity import flips, frontier
+from router.sizing.signatures import Signature, quoted, signed_by
 from router.sizing.study import Best, Study, objective
 
 GIVEN = "the commitment given"
+WORST = 5  # scenarios shown
 
 
 @dataclass(frozen=True)
@@ -135,3 +135,82 @@ class Sections:
             "fails_in": [],
             "by_scenario_usd": dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
         }
+
+
+def sign_rows(best: Best) -> list[dict[str, object]]:
+    """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
+    return [_signed_row(best, one) for one in best.signs]
+
+
+def _signed_row(best: Best, one: Signature) -> dict[str, object]:
+    use, billed = None, one.least_usd
+    if one.kind == "contract":
+        use, billed = _contract_use(best, one)
+    elif one.kind == "instances":
+        rows = [row for row in best.instances(one.offer) if row.model == one.model]
+        hours = fsum(best.weight(row.scenario) * row.count for row in rows)
+        busy = fsum(best.weight(row.scenario) * row.count * row.utilisation for row in rows)
+        use = busy / hours if hours > 0 else None
+    if best.inst.policy.charge_in_full:
+        billed += one.beyond_horizon_usd * float(best.inst.time.weight[-1])
+    return {
+        **asdict(one),
+        "expected_usd": billed,
+        "offer_usd": fsum(line.usd for line in best.lines() if line.offer == one.offer),
+        "expected_use": use,
+    }
+
+
+def _contract_use(best: Best, one: Signature) -> tuple[float | None, float]:
+    """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
+    time = best.inst.time
+    start, end = one.start_month or 0, one.end_month or time.months
+    rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
+    share = month_share(best.inst)
+    used = committed = 0.0
+    for row in rows:
+        p = best.weight(row.scenario)
+        tokens = row.committed_tokens_per_month is not None
+        volume = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
+        used += p * (row.used_tokens if tokens else row.used_usd)
+        committed += p * (volume or 0.0) * float(share[row.month])
+    billed = fsum(
+        best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
+    )
+    return (used / committed if committed > 0 else None), billed
+
+
+def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str, object]]:
+    """The dearest scenarios, the worst first."""
+    inst, cost = best.inst, best.cost
+    if len(cost) < 2:
+        return []
+    tokens = np.array([_tokens(inst, s) for s in range(len(cost))])
+    mean = float(inst.scenarios.probability @ tokens)
+    own = inst.offers.fleet != NONE  # availability is of instances
+    order = np.argsort(-cost, kind="stable")[:WORST]
+    return [
+        {
+            "scenario": inst.scenarios.names[s],
+            "probability": float(inst.scenarios.probability[s]),
+            "cost_usd": float(cost[s]),
+            "over_expected_usd": float(cost[s] - best.expected_usd),
+            "demand_over_mean": float(tokens[s] / mean) if mean > 0 else None,
+            "prices": _moved(inst, inst.scenarios.price[s]),
+            "availability": _moved(inst, np.where(own, inst.scenarios.availability[s], 1.0)),
+            "regret_usd": None if regret is None else regret[inst.scenarios.names[s]],
+        }
+        for s in order
+    ]
+
+
+def _tokens(inst: Instance, s: int) -> float:
+    """All work of a scenario, in tokens; in requests where these have none."""
+    each = inst.workloads.tokens[inst.cells.workload]
+    work = inst.cells.work * multiplier_of(inst, s)
+    return float((work * (each if each.any() else 1.0)).sum())
+
+
+def _moved(inst: Instance, multiplier: Floats) -> dict[str, float]:
+    """Multipliers other than 1, by offer."""
+    return {inst.offers.names[o]: float(multiplier[o]) for o in np.flatnonzero(multiplier != 1.0)}

@@ -14,9 +14,9 @@ from problems.core.instance import Bools, Floats, Instance
 from router.errors import Infeasible
 from router.plan.document import CommitmentRow, CostLine, InstanceRow
 from router.planning.decode import Decoded, cvar, decode
-from router.sizing.first_stage import CUTS, FirstStage, decide
+from router.sizing.first_stage import CUTS, BoundedDecision, decide
 from router.sizing.outcomes import costs_of, outcomes
-from router.sizing.signed import Signed, in_hand, signed_by
+from router.sizing.signatures import Signature, in_hand, signed_by
 from solvers import SolveOptions
 
 NEARLY_ALL = 0.99  # of the weight, on risk
@@ -37,7 +37,7 @@ class Best:
     """The best plan of a variant: its decision, its cost in each scenario, and its rows."""
 
     inst: Instance
-    first: FirstStage
+    first: BoundedDecision
     cost: Floats  # (S,)
     parts: tuple[Decoded, ...]  # one of all scenarios, or one of each
     objective_usd: float
@@ -61,7 +61,7 @@ class Best:
         return gap + ROUNDING * abs(self.objective_usd)
 
     @cached_property
-    def signs(self) -> tuple[Signed, ...]:
+    def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
         rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
         return signed_by(self.inst, self.decision, {(row.offer, row.start_month) for row in rows})
@@ -122,7 +122,7 @@ class Study:
         cost = decoded.by_scenario
         return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
 
-    def priced(self, inst: Instance, first: FirstStage) -> Best:
+    def priced(self, inst: Instance, first: BoundedDecision) -> Best:
         """Every scenario at its best under a first stage. Raises Infeasible.
 
         Cuts see no whole numbers of the second stage: where these cannot follow, one program decides anew.
@@ -135,10 +135,10 @@ class Study:
         whole = self._decided(inst, "program")
         return self.under(inst, replace(whole, bound_usd=max(whole.bound_usd, first.bound_usd)))
 
-    def _decided(self, inst: Instance, method: str) -> FirstStage:
+    def _decided(self, inst: Instance, method: str) -> BoundedDecision:
         return decide(inst, self.solver, self.options, method=method, workers=self.workers)
 
-    def under(self, inst: Instance, first: FirstStage) -> Best:
+    def under(self, inst: Instance, first: BoundedDecision) -> Best:
         """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
         planned = outcomes(
             inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True

@@ -1,4 +1,14 @@
-"""What a first stage signs, in people's words: contracts, instances bought ahead, fees."""
+"""What a first stage signs, in people's words, and what it binds to: contracts, instances bought ahead, fees.
+
+A signature binds to money owed inside the horizon without any use, and after it:
+
+    contract    months in force · committed a month · rate, or the bill of its tiers     after: months of term left
+    instances   rent, and upfront by the part of the term inside the horizon             after: rent and upfront left
+    fee         every month of the horizon                                               after: nothing
+
+Inside the horizon as present value, after it as stated; at mean prices over the scenarios. With
+`end_of_horizon: charge_in_full` upfront money counts inside, whole.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.commitments import force_share, month_share
 from problems.core.decision import Decision
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Instance
-from router.sizing import liability
+from problems.pricing import beyond_months, purchase_usd
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
 
 
 @dataclass(frozen=True)
-class Signed:
+class Signature:
     """One thing bought before demand is known. Billing months count from 0; `end_month` is the first one after."""
 
     offer: str
@@ -35,7 +46,7 @@ Used = Set[tuple[str, int]]
 """Contracts that carry something, by offer and first month."""
 
 
-def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> tuple[Signed, ...]:
+def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> tuple[Signature, ...]:
     """All that a decision signs; what was signed before the plan is none of its doing.
 
     A contract that commits to nothing counts where it is used.
@@ -43,7 +54,7 @@ def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> t
     return (*_contracts(inst, decision, used), *_instances(inst, decision), *_fees(inst, decision))
 
 
-def advice(signs: Iterable[Signed]) -> Advice:
+def advice(signs: Iterable[Signature]) -> Advice:
     """What is signed now and what later, whatever the volume and month: equal advice differs in amounts only."""
     return frozenset((one.offer, one.kind, one.model, bool(one.start_month)) for one in signs)
 
@@ -78,7 +89,7 @@ def can_be_asked(inst: Instance) -> Bools:
     return np.asarray(asked, dtype=bool)
 
 
-def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signed]:
+def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature]:
     contracts, found = inst.contracts, []
     for a, b in enumerate(contracts.start_contract):
         most, least = float(contracts.max_per_month[b]), float(contracts.min_per_month[b])
@@ -90,9 +101,9 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signed]:
             continue
         tokens = bool(contracts.stated_in_tokens[b])
         end = float(contracts.end_h[a])
-        least_usd, beyond_usd = liability.of_contract(inst, a, volume)
+        least_usd, beyond_usd = owed_by_contract(inst, a, volume)
         found.append(
-            Signed(
+            Signature(
                 offer=offer,
                 kind="contract",
                 start_month=month,
@@ -108,7 +119,7 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signed]:
     return found
 
 
-def _instances(inst: Instance, decision: Decision) -> list[Signed]:
+def _instances(inst: Instance, decision: Decision) -> list[Signature]:
     fleets, found = inst.fleets, []
     for q in range(fleets.pools):
         fleet, model = int(fleets.pool_fleet[q]), fleets.pool_model[q]
@@ -121,12 +132,10 @@ def _instances(inst: Instance, decision: Decision) -> list[Signed]:
         for start, end, count in bought:
             if count > DUST:
                 owed = (
-                    liability.of_purchase(inst, fleet, start, count)
-                    if term
-                    else liability.of_held(inst, fleet, count)
+                    owed_by_purchase(inst, fleet, start, count) if term else owed_by_held(inst, fleet, count)
                 )
                 found.append(
-                    Signed(
+                    Signature(
                         offer,
                         "instances",
                         name,
@@ -140,9 +149,81 @@ def _instances(inst: Instance, decision: Decision) -> list[Signed]:
     return found
 
 
-def _fees(inst: Instance, decision: Decision) -> list[Signed]:
+def _fees(inst: Instance, decision: Decision) -> list[Signature]:
     months = inst.time.months
     return [
-        Signed(inst.offers.names[o], "fee", None, 0, months, least_usd=liability.of_fee(inst, int(o))[0])
+        Signature(inst.offers.names[o], "fee", None, 0, months, least_usd=owed_by_fee(inst, int(o))[0])
         for o in np.flatnonzero(decision.active > 0.5)
     ]
+
+
+def price_of(inst: Instance, offer: int) -> float:
+    """Mean price multiplier over the scenarios."""
+    return float(inst.scenarios.probability @ inst.scenarios.price[:, offer])
+
+
+def unused_usd(inst: Instance, offer: int, volume: float) -> float:
+    """USD a month that a commitment of so much (own units) costs without any use."""
+    contracts, b = inst.contracts, int(inst.offers.contract[offer])
+    if not contracts.in_tokens[b]:
+        return volume
+    tiers = contracts.tiers[b]
+    usd = volume * float(contracts.unit_usd[b]) if tiers is None else tiers.bill(volume)
+    return price_of(inst, offer) * usd
+
+
+def owed_by_contract(inst: Instance, start: int, volume: float) -> tuple[float, float]:
+    """(inside, after) of a commitment in own units a month, by its start."""
+    offer = int(inst.contracts.offer[inst.contracts.start_contract[start]])
+    monthly = unused_usd(inst, offer, volume)
+    months = float(force_share(inst)[start] @ inst.time.month_weight)
+    return monthly * months, monthly * float(beyond_months(inst)[start])
+
+
+def owed_by_held(inst: Instance, fleet: int, count: float) -> tuple[float, float]:
+    """(inside, after) of instances held for the whole horizon."""
+    fleets, time = inst.fleets, inst.time
+    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight.sum())
+    price = price_of(inst, int(fleets.offer[fleet]))
+    return float(count * price * (rent + fleets.upfront_usd[fleet])), 0.0
+
+
+def owed_by_purchase(inst: Instance, fleet: int, month: int, count: float) -> tuple[float, float]:
+    """(inside, after) of instances bought for a term from a billing month on."""
+    fleets = inst.fleets
+    term_h = int(fleets.term_months[fleet]) * HOURS_PER_MONTH
+    beyond_h = max(month * HOURS_PER_MONTH + term_h - inst.time.horizon_h, 0.0)
+    rent = float(fleets.usd_per_h[fleet]) * beyond_h
+    left = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
+    inside = purchase_usd(inst, fleet, month)
+    if inst.policy.charge_in_full:
+        inside -= rent * float(inst.time.weight[-1])
+    each = count * price_of(inst, int(fleets.offer[fleet]))
+    return each * inside, each * (rent + left)
+
+
+def owed_by_fee(inst: Instance, offer: int) -> tuple[float, float]:
+    """(inside, after) of a fee."""
+    months = float(month_share(inst) @ inst.time.month_weight)
+    return float(inst.offers.fee_usd_per_month[offer]) * price_of(inst, offer) * months, 0.0
+
+
+def is_sold(inst: Instance, fleet: int, count: float) -> bool:
+    """Whether so many may run, with those held already."""
+    fleets = inst.fleets
+    least, step, most = (float(of[fleet]) for of in (fleets.min, fleets.step, fleets.max))
+    running = float(fleets.reserved[fleet]) + count
+    steps = (running - least) / step
+    whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
+    return running == 0 or (least <= running <= most and whole)
+
+
+def unsold_month(inst: Instance, decision: Decision, fleet: int) -> tuple[int, float] | None:
+    """The first billing month in which what was bought for terms adds up to a number that is not sold."""
+    pools = inst.fleets.pool_fleet == fleet
+    for k in range(inst.time.months):
+        begun = max(k + 1 - int(inst.fleets.term_months[fleet]), 0)
+        count = float(np.nansum(decision.bought[pools, begun : k + 1]))
+        if count and not is_sold(inst, fleet, count):
+            return k, count
+    return None

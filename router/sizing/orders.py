@@ -24,7 +24,7 @@ from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
 from router.errors import InputError, Issue
 from router.schema.numbers import parse_number
-from router.sizing.sold import is_sold, unsold_month
+from router.sizing.signatures import is_sold, unsold_month
 
 OPTION = "--evaluate"
 TEXT = re.compile(r"(?P<offer>.+?)(@(?P<month>\d+))?(:(?P<model>[^=]+))?=(?P<amount>.+)")

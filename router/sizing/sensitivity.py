@@ -1,32 +1,36 @@
-"""How far demand may move before the advice does, and how much is signed on the way.
+"""How the advice moves with demand, and with the weight on risk.
 
-All demand is multiplied, down to a tenth and up to tenfold. All strides are tried, for the advice may change again;
-then the interval of the first change is halved.
+Flips: how far demand may move before the advice does, and how much is signed on the way. All demand is multiplied,
+down to a tenth and up to tenfold. All strides are tried, for the advice may change again; then the interval of the
+first change is halved.
+
+Frontier: what less risk costs, by the best plans at weights from expected cost alone to CVaR alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from problems.core.instance import Instance
 from router.sizing.cluster import spread
-from router.sizing.signed import Advice, Signed, advice
+from router.sizing.signatures import Advice, Signature, advice
 from router.sizing.study import Best, Study, grown
 
 STRIDES = (1.25, 1.6, 2.5, 5.0, 10.0)
 CLOSE = 0.01
+ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs the lower expected cost counts
 
 
 @dataclass(frozen=True)
-class Step:
+class DemandStep:
     """What is signed at a multiple of all demand; `feasible`: whether there is a plan there."""
 
     at: float
     feasible: bool
     expected_usd: float | None
-    signs: tuple[Signed, ...]
+    signs: tuple[Signature, ...]
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Flip:
     direction: str  # "down" | "up"
     at: float | None
     feasible: bool
-    signs: tuple[Signed, ...]
+    signs: tuple[Signature, ...]
     gap: float
-    steps: tuple[Step, ...]
+    steps: tuple[DemandStep, ...]
 
 
 def flips(study: Study, best: Best) -> tuple[Flip, ...]:
@@ -61,7 +65,7 @@ class _Flip:
     up: bool
 
     def run(self) -> Flip:
-        steps: list[Step] = []
+        steps: list[DemandStep] = []
         same, other, found, gap = 1.0, None, None, 0.0
         for stride in STRIDES:
             at = stride if self.up else 1.0 / stride
@@ -96,7 +100,37 @@ class _Flip:
         return found is None or advice(found.signs) != self.advised
 
 
-def _step(at: float, found: Best | None) -> Step:
+def _step(at: float, found: Best | None) -> DemandStep:
     if found is None:
-        return Step(at, False, None, ())
-    return Step(at, True, found.expected_usd, found.signs)
+        return DemandStep(at, False, None, ())
+    return DemandStep(at, True, found.expected_usd, found.signs)
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """The best plan at one weight. USD over the horizon."""
+
+    cvar_weight: float
+    expected_usd: float
+    cvar_usd: float
+    signs: tuple[Signature, ...]
+    gap: float  # of the mixture of both at this weight
+
+
+def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:
+    """`points` weights, evenly from 0 to 1; at the level of the problem's `risk`."""
+    weights = np.linspace(0.0, 1.0, points) if points > 1 else np.zeros(points)
+    tasks = [_Point(study.alone(), inst, float(weight)) for weight in weights]
+    return tuple(spread(_Point.run, tasks, study.workers))
+
+
+@dataclass(frozen=True)
+class _Point:
+    study: Study
+    inst: Instance
+    weight: float
+
+    def run(self) -> FrontierPoint:
+        policy = replace(self.inst.policy, cvar_weight=min(self.weight, ALL_BUT))
+        best = self.study.best(replace(self.inst, policy=policy))
+        return FrontierPoint(self.weight, best.expected_usd, best.cvar_usd, best.signs, best.gap)

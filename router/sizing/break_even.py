@@ -1,4 +1,14 @@
-"""How far a quote is used, and from which use on it pays: see `quotes` for the formula."""
+"""How far a quote is used, and from which use on it pays.
+
+    break-even use = owed unused / (avoided cost · committed)          fees: owed / (avoided cost − price) tokens
+    avoided cost   = (E₁ − (E − bill)) / used, E: expected costs; per token, or per busy hour of instances
+    E₁             without the offer, all else signed as it is: its work goes where nothing is signed for it;
+                   where that cannot serve, of the best plan without the offer
+    committed      in tokens: what a commitment in dollars buys, by its tiers or at the mean rate of its use
+
+Below that use paying as you go is the cheaper way; above 100 % there is no such use. Above it the offer may still lose
+to another quote.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +20,8 @@ import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, Instance
 from router.plan.document import CommitmentRow
-from router.sizing.liability import price_of, unused_usd
 from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.signatures import price_of, unused_usd
 from router.sizing.study import Best, Study, only, without
 
 SCALED = (
@@ -24,7 +34,7 @@ SCALED = (
 
 
 @dataclass(frozen=True)
-class Use:
+class QuoteUse:
     """Parts of what is committed, and the volume at which it breaks even; None where that is not defined."""
 
     expected: float | None = None
@@ -32,7 +42,7 @@ class Use:
     break_even_tokens_per_month: float | None = None
 
 
-def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     """Of an offer, between the best plan with it and what that costs in all where its work goes elsewhere."""
     rows = has.commitments(has.inst.offers.names[offer])
     if any(_own(row)[1] > 0 for row in rows):
@@ -74,7 +84,7 @@ def _lines_usd(has: Best, offer: str, *kinds: str) -> float:
     return fsum(line.usd for line in has.lines() if line.offer == offer and line.kind in kinds)
 
 
-def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[CommitmentRow]) -> Use:
+def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[CommitmentRow]) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
     share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
     used = fsum(has.weight(row.scenario) * _own(row)[0] for row in rows)
@@ -87,7 +97,7 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     ahead = any((one.offer, one.kind) == (name, "instances") for one in has.signs)
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
     if avoided is None or avoided <= 0 or tokens <= 0:
-        return Use(used / committed)
+        return QuoteUse(used / committed)
     bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
     owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
     owed += _lines_usd(has, name, "fee") + (running + energy if ahead else 0.0)
@@ -98,7 +108,9 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
         owed += later * float(inst.time.weight[-1])
     break_even = owed / (avoided / tokens * bought) if bought > 0 else None
     months = fsum(float(share[k]) for k in volume)
-    return Use(used / committed, break_even, None if break_even is None else break_even * bought / months)
+    return QuoteUse(
+        used / committed, break_even, None if break_even is None else break_even * bought / months
+    )
 
 
 def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
@@ -119,7 +131,7 @@ def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
     return low
 
 
-def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     """Energy is drawn by what is held, used or not."""
     name = has.inst.offers.names[offer]
     used = committed = 0.0
@@ -131,23 +143,23 @@ def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
     owed = _lines_usd(has, name, "instances", "fee") + energy
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + energy)
     if committed <= 0:
-        return Use()
+        return QuoteUse()
     known = avoided is not None and avoided > 0 and used > 0
-    return Use(
+    return QuoteUse(
         used / committed, owed / (avoided / used * committed) if known and avoided is not None else None
     )
 
 
-def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> Use:
+def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
     fee = _lines_usd(has, name, "fee")
     tokens = has.tokens(name)
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name))
     if fee <= 0 or tokens <= 0 or avoided is None:
-        return Use()
+        return QuoteUse()
     saved = (avoided - (bill_of(has, name) - fee)) / tokens  # of each token, once the fee is paid
     months = inst.time.horizon_h / HOURS_PER_MONTH
-    return Use(break_even_tokens_per_month=fee / saved / months if saved > 0 else math.inf)
+    return QuoteUse(break_even_tokens_per_month=fee / saved / months if saved > 0 else math.inf)
 
 
 def _own(row: CommitmentRow) -> tuple[float, float]:
