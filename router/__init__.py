@@ -4,20 +4,23 @@
 
     plan = router.solve("problem.yaml")         one plan of least cost, verified
     table = router.compare("problem.yaml")      every offer alone, side by side
+    router.verify("problem.yaml", plan).ok      the plan checked again
 
-Names are looked up when they are first used, so that importing the package is quick.
+`load` reads a problem file, `size` decides what to sign before demand is known, `explain` says why there is no plan, or
+what holds the best one back. Names are looked up when they are first used, so that importing the package is quick.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from router.api import compare, solve, verify_plan
+    from router.api import compare, load, solve, verify
     from router.comparison import Comparison
     from router.errors import InputError, RouterError
-    from router.loading.catalogue import load_problem
+    from router.explaining import explain
     from router.plan.document import Plan
     from router.schema import Problem
+    from router.sizing import size
     from router.verification import Verification
     from solvers import SolveOptions
 
@@ -30,9 +33,11 @@ __all__ = [
     "SolveOptions",
     "Verification",
     "compare",
-    "load_problem",
+    "explain",
+    "load",
+    "size",
     "solve",
-    "verify_plan",
+    "verify",
 ]
 
 _HOME = {
@@ -43,10 +48,12 @@ _HOME = {
     "RouterError": "router.errors",
     "SolveOptions": "solvers",
     "Verification": "router.verification",
-    "compare": "router.api",
-    "load_problem": "router.loading.catalogue",
+    "compare": "router.comparison",
+    "explain": "router.explaining",
+    "load": "router.loading.catalogue",
+    "size": "router.sizing",
     "solve": "router.api",
-    "verify_plan": "router.api",
+    "verify": "router.api",
 }
 
 

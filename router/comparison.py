@@ -17,12 +17,13 @@ from typing import Any
 from problems.core.admissible import REASONS
 from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH
-from router.api import DEFAULT_SOLVER, encode_problem, load, scenario_of, with_offers
 from router.errors import Infeasible, NoPlanInTime
+from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.solve import DEFAULT_SOLVER, encode_problem, scenario_of, with_offers
 from router.schema import Policy, Problem, Routing, Workload
 from solvers import SolveOptions
 

@@ -12,7 +12,7 @@ from reference_answers import ANSWERS, CASE_FILES, DEDICATED, GPT, H100, ON_DEMA
 
 import router
 from router import api
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 SOLVERS = ("highs", "pulp:COIN_CMD")
@@ -130,7 +130,7 @@ def refusals(workload: str, file: str = "eligibility.yaml") -> dict[str, list[st
 
 def eligible(workload: str, file: str = "eligibility.yaml") -> set[str]:
     """Offers with a route for the workload that is not refused."""
-    problem = load_problem(EXAMPLES / file)
+    problem = load(EXAMPLES / file)
     models = next(entry.models for entry in problem.workloads if entry.name == workload)
     no = refused(workload, file)
     return {offer.name for offer in problem.offers if any((offer.name, m) not in no for m in models)}
@@ -204,7 +204,7 @@ def test_both_solvers_agree_on_the_fleet() -> None:
 
 
 def test_every_offer_of_the_catalogue_states_source_and_date() -> None:
-    problem = load_problem(EXAMPLES / "eligibility.yaml")
+    problem = load(EXAMPLES / "eligibility.yaml")
     assert len(problem.offers) == 12
     for offer in problem.offers:
         assert offer.source
@@ -212,10 +212,10 @@ def test_every_offer_of_the_catalogue_states_source_and_date() -> None:
 
 
 def test_the_catalogue_holds_the_ten_models_of_the_article_and_two_proprietary_ones() -> None:
-    models = load_problem(EXAMPLES / "eligibility.yaml").models
+    models = load(EXAMPLES / "eligibility.yaml").models
     proprietary = {name for name, model in models.items() if model.open_weights is False}
     assert proprietary == {"gpt-4.1", "claude-opus-4.6"}
     assert len(models) == 12
-    served = {offer.name: offer.models for offer in load_problem(EXAMPLES / "eligibility.yaml").offers}
+    served = {offer.name: offer.models for offer in load(EXAMPLES / "eligibility.yaml").offers}
     assert len(served[DEDICATED]) == 9
     assert "mistral-8x22b" not in served[DEDICATED]

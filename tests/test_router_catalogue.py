@@ -10,7 +10,7 @@ import pytest
 
 from router.errors import InputError, Issue
 from router.loading import yaml_source
-from router.loading.catalogue import input_issue, load_problem, load_text
+from router.loading.catalogue import input_issue, load, load_text
 
 MODELS = "schema: router/1\nmodels: {m: {}}\n"
 WORKLOADS = """workloads:
@@ -204,31 +204,31 @@ def test_a_100_mb_file_is_refused_unread(tmp_path: Path):
         file.truncate(100_000_000)
     started = time.perf_counter()
     with pytest.raises(InputError, match=r"big\.yaml: is larger than 20 MB"):
-        load_problem(big)
+        load(big)
     assert time.perf_counter() - started < 0.5
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):
     """Missing, a directory, no text, an endless device."""
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        load_problem(tmp_path / "none.yaml")
+        load(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        load_problem(tmp_path)
+        load(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"schema: router/1\nname: caf\xe9\n")
     with pytest.raises(InputError, match=r"line 2: is not UTF-8 text \(byte 0xe9\)"):
-        load_problem(tmp_path / "latin.yaml")
+        load(tmp_path / "latin.yaml")
     (tmp_path / "wide.yaml").write_bytes("schema: router/1".encode("utf-16"))
     with pytest.raises(InputError, match="UTF-8"):
-        load_problem(tmp_path / "wide.yaml")
+        load(tmp_path / "wide.yaml")
     with pytest.raises(InputError, match="larger than 20 MB"):
-        load_problem("/dev/zero")
+        load("/dev/zero")
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
     """As editors on Windows leave it."""
     path = tmp_path / "p.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + PROBLEM.encode())
-    assert load_problem(path).workloads[0].name == "w"
+    assert load(path).workloads[0].name == "w"
 
 
 # Includes
@@ -244,12 +244,12 @@ def test_includes_are_merged_from_nested_files(tmp_path: Path):
         d="models: {n: {}}",
     )
     main = write(tmp_path, p="include: [sub/b.yaml, sub/c.yaml]\n" + WORKLOADS + "schema: router/1\n")
-    problem = load_problem(main)
+    problem = load(main)
     assert [offer.name for offer in problem.offers] == ["api"]
     assert set(problem.models) == {"m", "n"}
     own = OFFERS.replace("api", "mine")
     main = write(tmp_path, p="include: [sub/b.yaml]\n" + WORKLOADS + own + "schema: router/1\n")
-    assert [offer.name for offer in load_problem(main).offers] == ["mine", "api"]
+    assert [offer.name for offer in load(main).offers] == ["mine", "api"]
 
 
 def test_errors_in_included_files_stand_there(tmp_path: Path):
@@ -259,7 +259,7 @@ def test_errors_in_included_files_stand_there(tmp_path: Path):
     write(tmp_path, c=bad.replace("offers:\n", "offers:\n" + other))
     main = write(tmp_path, p=PROBLEM.replace("api", "mine") + "include: [c.yaml]\n")
     with pytest.raises(InputError) as caught:
-        load_problem(main)
+        load(main)
     (issue,) = caught.value.issues
     assert Path(issue.file).name == "c.yaml"
     assert (issue.path, issue.line) == ("offers[1].models.m.completion_usd_per_m", 11)
@@ -269,16 +269,16 @@ def test_an_include_loop_is_named(tmp_path: Path):
     """The chain is spelled out; including oneself is the shortest."""
     write(tmp_path, b="include: [c.yaml]\n", c="include: [b.yaml]\n")
     with pytest.raises(InputError, match=r"loop: b\.yaml → c\.yaml → b\.yaml"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [b.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [b.yaml]\n"))
     with pytest.raises(InputError, match=r"line 15: include\[0\].* loop: p\.yaml → p\.yaml"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [p.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [p.yaml]\n"))
 
 
 def test_a_missing_include_names_its_neighbour(tmp_path: Path):
     """No such file, and the nearest name beside it."""
     write(tmp_path, catalogue="models: {}")
     with pytest.raises(InputError, match=r"no such file\n.*did you mean catalogue\.yaml\?"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [catalog.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [catalog.yaml]\n"))
 
 
 def test_an_impossible_file_name_is_refused(tmp_path: Path):
@@ -286,20 +286,20 @@ def test_an_impossible_file_name_is_refused(tmp_path: Path):
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     for name in ("loop.yaml", '"a\\0b"', "[x]", '""'):
         with pytest.raises(InputError, match=r"include\[0\]"):
-            load_problem(write(tmp_path, p=PROBLEM + f"include: [{name}]\n"))
+            load(write(tmp_path, p=PROBLEM + f"include: [{name}]\n"))
 
 
 def test_a_name_defined_twice_names_both_places(tmp_path: Path):
     """Contradictions are errors; saying the same, in other digits even, is not, nor is `{}`, which says nothing."""
     same = OFFERS.replace("0.60", "0.6")
     write(tmp_path, same=same, other=OFFERS.replace("0.60", "0.70"), model="models:\n  m: {quality: 1}\n")
-    assert len(load_problem(write(tmp_path, p=PROBLEM + "include: [same.yaml]\n")).offers) == 1
+    assert len(load(write(tmp_path, p=PROBLEM + "include: [same.yaml]\n")).offers) == 1
     with pytest.raises(InputError, match=r"other\.yaml, line 2.*otherwise in .*p\.yaml, line 10"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [other.yaml]\n"))
-    assert load_problem(write(tmp_path, p=PROBLEM + "include: [model.yaml]\n")).models["m"].quality == 1
+        load(write(tmp_path, p=PROBLEM + "include: [other.yaml]\n"))
+    assert load(write(tmp_path, p=PROBLEM + "include: [model.yaml]\n")).models["m"].quality == 1
     stated = PROBLEM.replace(MODELS, "models:\n  m: {quality: 2}\n")
     with pytest.raises(InputError, match=r"model\.yaml, line 2: models\.m.*otherwise in .*p\.yaml, line 2"):
-        load_problem(write(tmp_path, p=stated + "include: [model.yaml]\n"))
+        load(write(tmp_path, p=stated + "include: [model.yaml]\n"))
 
 
 def test_included_files_hold_models_and_offers_only(tmp_path: Path):
@@ -307,14 +307,14 @@ def test_included_files_hold_models_and_offers_only(tmp_path: Path):
     write(
         tmp_path, good="note: prices of May\nas_of: 2026-05-01\n" + MODELS, bad=WORKLOADS, typo="offer: []\n"
     )
-    assert load_problem(write(tmp_path, p=PROBLEM + "include: [good.yaml]\n"))
+    assert load(write(tmp_path, p=PROBLEM + "include: [good.yaml]\n"))
     with pytest.raises(InputError, match=r"bad\.yaml, line 1: workloads: is not allowed"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [bad.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [bad.yaml]\n"))
     with pytest.raises(InputError, match='did you mean "offers"'):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [typo.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [typo.yaml]\n"))
     write(tmp_path, shape="offers: {}\n")
     with pytest.raises(InputError, match=r"shape\.yaml, line 1: offers.*must be a list"):
-        load_problem(write(tmp_path, p=PROBLEM + "include: [shape.yaml]\n"))
+        load(write(tmp_path, p=PROBLEM + "include: [shape.yaml]\n"))
 
 
 def test_use_offers_picks_among_included_ones(tmp_path: Path):
@@ -327,7 +327,7 @@ def test_use_offers_picks_among_included_ones(tmp_path: Path):
     base = MODELS + WORKLOADS + offers("mine") + "include: [c.yaml]\n"
 
     def names(extra: str) -> list[str]:
-        return [offer.name for offer in load_problem(write(tmp_path, p=base + extra)).offers]
+        return [offer.name for offer in load(write(tmp_path, p=base + extra)).offers]
 
     assert names("") == ["mine", "acme-a", "acme-b", "zeta"]
     assert names("use_offers: [acme-*]\n") == ["mine", "acme-a", "acme-b"]
@@ -344,7 +344,7 @@ def test_use_offers_picks_among_included_ones(tmp_path: Path):
 
 def test_every_field_of_the_design_is_read():
     """Field by field, with the design's own example values and ways of writing them."""
-    problem = load_problem(Path(__file__).parent / "instances" / "every-field.yaml")
+    problem = load(Path(__file__).parent / "instances" / "every-field.yaml")
     workload, offer = problem.workloads[0], problem.offers[0]
     assert workload.demand.requests_per_day == 100e6
     assert (workload.slo.ttft_p99_ms, workload.slo.tpot_p50_ms, workload.slo.request_p99_ms) == (
@@ -372,9 +372,9 @@ def test_a_missing_trace_is_found_at_once(tmp_path: Path):
     with pytest.raises(
         InputError, match=r'line 6: workloads\[0\]\.demand\.trace\.file: "t\.csv": no such file'
     ):
-        load_problem(main)
+        load(main)
     (tmp_path / "t.csv").write_text("a\n")
-    assert load_problem(main)
+    assert load(main)
 
 
 def test_a_thousand_workloads_and_a_hundred_offers_load_in_seconds():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from schema_texts import changed
 
-from router.loading.catalogue import load_problem, load_text, problem_sha256
+from router.loading.catalogue import load, load_text, problem_sha256
 from router.schema import Problem
 
 TEXT = """schema: router/1
@@ -65,7 +65,7 @@ def test_where_an_offer_stands_does_not_count(tmp_path: Path):
     extra = "  - {name: z, models: {m: {prompt_usd_per_m: 9}}}\n"
     (tmp_path / "c.yaml").write_text("offers:\n" + offers + extra)
     (tmp_path / "p.yaml").write_text(head + "include: [c.yaml]\nuse_offers: [x, y]\n")
-    assert problem_sha256(load_problem(tmp_path / "p.yaml")) == sha(TEXT)
+    assert problem_sha256(load(tmp_path / "p.yaml")) == sha(TEXT)
 
 
 def test_traces_count_by_content(tmp_path: Path):
@@ -73,12 +73,12 @@ def test_traces_count_by_content(tmp_path: Path):
     text = TEXT.replace("{requests_per_day: 1.5 B}", "{trace: {file: t.csv}}")
     (tmp_path / "p.yaml").write_text(text)
     (tmp_path / "t.csv").write_text("1\n")
-    first = problem_sha256(load_problem(tmp_path / "p.yaml"))
+    first = problem_sha256(load(tmp_path / "p.yaml"))
     (tmp_path / "u.csv").write_text("1\n")
     (tmp_path / "p.yaml").write_text(text.replace("t.csv", "u.csv"))
-    assert problem_sha256(load_problem(tmp_path / "p.yaml")) == first
+    assert problem_sha256(load(tmp_path / "p.yaml")) == first
     (tmp_path / "u.csv").write_text("1\n2\n")
-    assert problem_sha256(load_problem(tmp_path / "p.yaml")) != first
+    assert problem_sha256(load(tmp_path / "p.yaml")) != first
 
 
 def test_the_same_moment_counts_once():

@@ -15,7 +15,7 @@ from pytest import approx
 from router import cli
 from router.errors import InputError
 from router.importers.prices import Listing, catalogue, genai, gpu_csv, litellm
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.schema import Offer
 
 DATA = Path(__file__).parent / "data" / "prices"
@@ -28,7 +28,7 @@ def offers(listing: Listing, tmp_path: Path, rename: Mapping[str, str] | None = 
     (tmp_path / "prices.yaml").write_text(catalogue(listing, "prices", rename), encoding="utf-8")
     problem = tmp_path / "problem.yaml"
     problem.write_text("schema: router/1\ninclude: [prices.yaml]\nmodels: {m: {}}\nworkloads:\n" + WORKLOAD)
-    return {offer.name: offer for offer in load_problem(problem).offers}
+    return {offer.name: offer for offer in load(problem).offers}
 
 
 WORKLOAD = (

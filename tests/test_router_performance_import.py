@@ -11,7 +11,7 @@ import pytest
 from router.cli import run
 from router.errors import InputError
 from router.importers.performance import Extract, Replica, extract, fragment, read_runs
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.schema import Problem
 
 DATA = Path(__file__).parent / "data" / "performance"
@@ -340,7 +340,7 @@ def test_what_it_writes_loads_as_an_include(tmp_path: Path, capsys: pytest.Captu
     assert code == 0 and told.out == ""
     assert "Warning" in told.err and "points of 1024 + 128 tokens written to" in told.err
     (tmp_path / "problem.yaml").write_text(PROBLEM)
-    problem: Problem = load_problem(tmp_path / "problem.yaml")
+    problem: Problem = load(tmp_path / "problem.yaml")
     (offer,) = problem.offers
     assert offer.name == "no" and offer.instances is not None
     assert (offer.instances.usd_per_h, offer.instances.units) == (10.76, 4)
@@ -386,7 +386,7 @@ def test_an_empty_model_entry_says_nothing_against_a_later_one(tmp_path: Path) -
     load = "{name: w, models: [m], demand: {requests_per_s: 1}, prompt_tokens: 1000, completion_tokens: 100}"
     for order in ("a.yaml, b.yaml, facts.yaml", "facts.yaml, b.yaml, a.yaml"):
         (tmp_path / "problem.yaml").write_text(f"schema: router/1\ninclude: [{order}]\nworkloads: [{load}]\n")
-        problem = load_problem(tmp_path / "problem.yaml")
+        problem = load(tmp_path / "problem.yaml")
         assert problem.models["m"].parameters_b == 70
         assert {offer.name for offer in problem.offers} == {"a", "b"}
 

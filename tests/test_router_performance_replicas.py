@@ -9,7 +9,7 @@ import pytest
 
 import router
 from router.api import solve
-from router.loading.catalogue import load_problem, load_text
+from router.loading.catalogue import load, load_text
 from router.schema import Problem
 
 FILE = Path(router.__file__).parent / "examples" / "measured-replicas.yaml"
@@ -35,7 +35,7 @@ def catalogue() -> Problem:
 def test_it_loads_as_an_include(tmp_path: Path) -> None:
     (tmp_path / "measured-replicas.yaml").write_bytes(FILE.read_bytes())
     (tmp_path / "problem.yaml").write_text(CHAT)
-    problem = load_problem(tmp_path / "problem.yaml")
+    problem = load(tmp_path / "problem.yaml")
     assert len(problem.offers) >= 20
     assert FILE.stat().st_size < 150_000
 

@@ -18,7 +18,7 @@ from problem_factory import MONTH, SOLVERS, api, by_period, counts, gpu, hourly,
 from pytest import approx
 
 from router import cli
-from router.api import verify_plan
+from router.api import verify
 from router.reports.plan import plan_report
 from router.verification.base.queueing import wait_s
 
@@ -36,7 +36,7 @@ def test_the_azure_extract_is_planned_verified_and_replayed(tmp_path: Path) -> N
     """Twelve minutes: Poisson arrivals keep every promise, the recorded bursts do not; a margin on load mends it."""
     short = {"periods": 4, "period_h": 0.05, "start": "2023-11-16T18:30:00"}
     plain = planned(azure_problem(tmp_path, (CODE, CHAT), **short), time_limit_s=60)
-    assert verify_plan(plain.problem, plain.plan).ok
+    assert verify(plain.problem, plain.plan).ok
     assert plain.plan.gap is not None and 0 <= plain.plan.gap < 0.25
     assert len({row.offer for row in plain.plan.refused}) >= 20  # offers that were looked at
     assert simulated(plain, "poisson", requests=4_000).ok
@@ -56,7 +56,7 @@ def test_the_servegen_extract_is_planned_verified_and_simulated(tmp_path: Path) 
     """Clients over eight hours: replicas, tokens, and replicas bought ahead for the same hardware."""
     file = servegen_problem(tmp_path, CLIENTS, 8, offers=bought_ahead())
     run = planned(file, time_limit_s=60)
-    assert verify_plan(run.problem, run.plan).ok
+    assert verify(run.problem, run.plan).ok
     assert len(run.problem.workloads) >= 10  # two of the twelve are quiet then
     with CLIENTS.open() as rows:
         asked = sum(

@@ -229,9 +229,9 @@ def test_demand_that_is_missing_never_scales_down(folder, capsys):
 
 
 def test_demand_that_is_too_old_is_refused(folder):
-    from router.loading.catalogue import load_problem
+    from router.loading.catalogue import load
 
-    made = load_problem(recorded_hours(folder, 4))
+    made = load(recorded_hours(folder, 4))
     check_fresh(made, max_age_s=3600)
     old = time.time() - 7200
     os.utime(folder / "usage.csv", (old, old))

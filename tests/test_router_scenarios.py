@@ -14,8 +14,8 @@ import pytest
 from problem_factory import Data, api, by_period, hourly, load, problem
 from pytest import approx
 
+import router
 from router.errors import InputError
-from router.loading.catalogue import load_problem
 from router.normalise import normalise
 from router.scenarios import Drawn, drawn, fresh
 from router.scenarios.history import read_history
@@ -58,7 +58,7 @@ def asked(folder: Path, workloads: Any = None, history: Any = "history.csv", **r
         workloads or hourly(1e6), api("a", 1.0), scenarios={"generate": generate}, **{"periods": 24, **rest}
     )
     (folder / "problem.json").write_text(json.dumps(made))
-    return load_problem(folder / "problem.json")
+    return router.load(folder / "problem.json")
 
 
 def refused(made: Problem) -> str:

@@ -16,7 +16,6 @@ from pytest import approx
 
 import router
 from router.errors import InputError
-from router.loading.catalogue import load_problem
 from router.plan.document import Plan
 from router.planning.decode import cvar
 from router.reports import sizing_report, to_csv, to_text
@@ -232,7 +231,7 @@ def test_every_kind_of_demand_agrees_with_the_verifier(tmp_path: Path) -> None:
         seed=5,
     )
     (tmp_path / "p.json").write_text(json.dumps(made))
-    read = load_problem(tmp_path / "p.json")
+    read = router.load(tmp_path / "p.json")
     plan = size(read)
     assert plan.ok
     assert len(plan.scenarios) == 3
@@ -366,7 +365,7 @@ def test_listed_scenarios_cannot_be_drawn_afresh() -> None:
 
 def test_the_shipped_year_in_small() -> None:
     """100 drawn, 8 kept: signed, verified scenario by scenario, WS ≤ RP ≤ EEV, and about right in 60 fresh futures."""
-    made = load_problem(EXAMPLE)
+    made = router.load(EXAMPLE)
     assert made.scenarios.generate.count == 1000  # type: ignore[union-attr]
     few = made.scenarios.generate.model_copy(update={"count": 100, "reduce_to": 8})  # type: ignore[union-attr]
     small = made.model_copy(update={"scenarios": made.scenarios.model_copy(update={"generate": few})})  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ import pytest
 
 import router
 from router import api
-from router.loading.catalogue import load_problem, load_text
+from router.loading.catalogue import load, load_text
 from router.plan.document import Plan
 from router.simulation import SimulationReport, simulate
 
@@ -24,7 +24,7 @@ def plan_of(file: str) -> Plan:
 
 @cache
 def simulated(file: str) -> SimulationReport:
-    return simulate(load_problem(EXAMPLES / file), plan_of(file))
+    return simulate(load(EXAMPLES / file), plan_of(file))
 
 
 def edited(file: str, old: str, new: str) -> str:

@@ -375,21 +375,21 @@ def test_a_window_over_midnight_carries_what_its_day_has_recorded(tmp_path: Path
 
 def test_a_plan_of_another_trace_is_not_verified(tmp_path: Path):
     """The verifier reads the file again: a plan for fewer requests fails."""
-    from router.api import verify_plan
+    from router.api import verify
 
     text = f"{HEAD}\n2026-03-01 00:00,10,2\n2026-03-01 01:01,10,2\n"
     plan = solve(traced(tmp_path, text))
     assert plan.verified["ok"]
     changed = traced(tmp_path, text + "2026-03-01 01:02,10,2\n")
-    assert {"problem", "quantities"} <= set(verify_plan(changed, plan).failed())
+    assert {"problem", "quantities"} <= set(verify(changed, plan).failed())
 
 
 @pytest.mark.parametrize("name", ["servegen-day", "azure-2023"])
 def test_the_shipped_traces_load(name: str):
     """Every workload of the examples has recorded demand."""
-    from router.loading.catalogue import load_problem
+    from router.loading.catalogue import load
 
-    found = recorded(load_problem(EXAMPLES / f"{name}.yaml")).problem
+    found = recorded(load(EXAMPLES / f"{name}.yaml")).problem
     assert all(sum(load.demand.requests_by_period or ()) > 0 for load in found.workloads)
 
 

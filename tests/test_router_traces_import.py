@@ -13,7 +13,7 @@ from trace_cases import DATA, EXAMPLES, SHARED
 
 from router.commands.imports.trace import import_trace
 from router.errors import InputError
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.schema import Problem
 from router.traces.classes import Size, explained, found_classes, grid_classes
 from router.traces.forecast import forecast, last_day_error, season
@@ -28,7 +28,7 @@ def imported(folder: Path, file: Path, *options: object) -> tuple[Problem, str]:
     arguments = [str(file), "-o", str(target), *map(str, options)]
     result = CliRunner().invoke(import_trace, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return load_problem(target), result.stderr
+    return load(target), result.stderr
 
 
 def refused(file: Path, *options: object) -> str:
@@ -106,9 +106,9 @@ def test_azure_requests_by_class(tmp_path: Path):
     assert "of their variance" in said
     assert problem.horizon.periods == 2
     assert str(problem.horizon.start) == "2023-11-16 18:30:00+00:00"
-    for load in problem.workloads:
-        assert load.service_cv > 0
-        assert "95th percentiles" in (load.note or "")
+    for workload in problem.workloads:
+        assert workload.service_cv > 0
+        assert "95th percentiles" in (workload.note or "")
         assert load.source == "azure-2023-conv.csv"
 
 

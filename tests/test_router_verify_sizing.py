@@ -18,7 +18,6 @@ from sizing_factory import M, contract, futures
 from test_router_verify import JUNK, places
 
 import router
-from router.loading.catalogue import load_problem
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
 from router.verification import verify
@@ -29,7 +28,7 @@ Section = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sized() -> tuple[Problem, dict[str, Any]]:
-    problem = load_problem(QUOTE)
+    problem = router.load(QUOTE)
     how = SizeOptions(evaluate=orders_of(["volume-contract=8M"]), alternatives=3, questions=False)
     return problem, json.loads(size(problem, how=how).to_json())
 
@@ -166,7 +165,7 @@ EVERY = ("sizing-quote", *CASES)
 
 @cache
 def text_of(case: str) -> tuple[Problem, str]:
-    data = load_problem(QUOTE) if case == "sizing-quote" else load(CASES[case])
+    data = router.load(QUOTE) if case == "sizing-quote" else load(CASES[case])
     fresh = 40 if case == "drawn" else None
     how = SizeOptions(alternatives=3, questions=True, frontier=3, out_of_sample=fresh)
     return data, size(data, how=how).to_json()

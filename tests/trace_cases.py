@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import router
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.schema import Problem, Workload
 from router.traces import recorded
 from router.verification.base.ledger import Ledger
@@ -44,7 +44,7 @@ def traced(
         file.write_bytes(rows if isinstance(rows, bytes) else rows.encode())
     path = folder / "p.yaml"
     path.write_text(TEXT.format(horizon=horizon, file=file, trace=trace, workload=workload), encoding="utf-8")
-    return load_problem(path)
+    return load(path)
 
 
 def read(problem: Problem) -> Workload:

@@ -8,8 +8,8 @@ import numpy as np
 
 from problems.core.instance import Floats
 from router.backtesting.bought import Pool
+from router.plan.running import RunningBefore, RunningCount, RunningShare
 from router.planning.decode import Decoded
-from router.reoptimisation.running import RunningBefore, RunningCount, RunningShare
 
 Route = tuple[str, str]  # offer and model
 LEEWAY = 5e-7  # of a share: what happened fits its own program in spite of rounding

@@ -19,7 +19,8 @@ from router.backtesting.actual import Actual
 from router.backtesting.bought import memory_h, spans_periods
 from router.backtesting.record import Record
 from router.plan.document import Plan
-from router.reoptimisation.running import Alignment, Running, laid_on
+from router.plan.running import Running
+from router.reoptimisation.running import Alignment, laid_on
 from router.schema import Problem, Reoptimise
 
 LARGE = 100.0  # × the dearest token: what makes one wish come before another

@@ -30,9 +30,9 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
+from router.plan.running import Running
 from router.planning.optimise import optimise
 from router.planning.publish import publish
-from router.reoptimisation.running import Running
 from router.schema import Problem
 
 DAY_H = 24.0

@@ -23,11 +23,11 @@ from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
+from router.plan.running import Running, RunningCount
 from router.planning.decode import Decoded, decode
 from router.planning.optimise import Found, optimise
 from router.planning.publish import publish
 from router.reoptimisation.run import SAME, SAME_USD, changed_by
-from router.reoptimisation.running import Running, RunningCount
 from router.schema import Problem
 from solvers import SolveOptions
 

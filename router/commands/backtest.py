@@ -78,11 +78,11 @@ def backtest(
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
     if picture is not None and not picture.endswith(PICTURES):
         raise click.UsageError(f"--picture: {picture} must end in {' or '.join(PICTURES)}")
-    from router import api
     from router.backtesting import Settings
     from router.backtesting import backtest as replayed
     from router.backtesting.record import with_trace
     from router.backtesting.step import Search
+    from router.loading.catalogue import load
     from router.output import check_writable, write_text
     from router.plan.document import to_json
     from router.reports.backtest import backtest_report, to_html
@@ -91,7 +91,7 @@ def backtest(
     for path in (output, picture):
         if path is not None:
             check_writable(path)
-    problem = api.load(file)
+    problem = load(file)
     if trace is not None:
         problem = with_trace(problem, trace)
     settings = Settings(forecast=forecast, every=every, lookahead=lookahead, warm_up=warm_up)  # type: ignore[arg-type]

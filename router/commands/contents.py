@@ -47,8 +47,9 @@ def mps(file: str | None, output: str | None, scenario: str | None, verbose: boo
 
 
 def _write(form: str, file: str, output: str | None, scenario: str | None) -> None:
-    from router.api import encode_problem, load
+    from router.loading.catalogue import load
     from router.output import check_writable, written
+    from router.planning.solve import encode_problem
     from solvers import to_lp, to_mps
 
     writer = {"lp": to_lp, "mps": to_mps}[form]

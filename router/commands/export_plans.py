@@ -175,9 +175,9 @@ def keda(
     After the horizon the last counts are held: a plan that is not renewed scales nothing down.
     """
     from router import exporters
-    from router.loading.catalogue import load_problem
+    from router.loading.catalogue import load
 
-    made, asked = _read(plan, None)[0], load_problem(problem)
+    made, asked = _read(plan, None)[0], load(problem)
     names = _targets(targets, made, asked)
     _write(
         exporters.keda(made, asked, targets=names, scenario=scenario, repeat=repeat, namespace=namespace),
@@ -229,7 +229,7 @@ COMMANDS = (litellm, gateway, keda, tfvars, csv_)
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     """The plan, and its problem where one is named. Raises InputError."""
     from router.exporters.exported import belongs
-    from router.loading.catalogue import load_problem
+    from router.loading.catalogue import load
     from router.plan.file import read_plan
 
     made = read_plan(plan)
@@ -237,7 +237,7 @@ def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
         remark("Warning: the plan did not pass its own check")
     if problem is None:
         return made, None
-    asked = load_problem(problem)
+    asked = load(problem)
     belongs(made, asked)
     return made, asked
 

@@ -39,29 +39,29 @@ def solve(
     file, search = problem_file(file), search_from(**given)
     from dataclasses import replace
 
-    from router import api
+    from router.loading.catalogue import load
     from router.output import check_writable, write_text
     from router.planning.insurance import with_insurance
     from router.planning.optimise import optimise
     from router.planning.publish import publish
+    from router.planning.solve import encode_problem, planned
     from router.reports import plan_report
 
     if output is not None:
         check_writable(output)
     options = search.options(log=verbose)
     with progress("planning") as doing:
-        problem = api.load(file)
-        encoded = api.encode_problem(problem, scenario)
+        problem = load(file)
+        encoded = encode_problem(problem, scenario)
         if verbose:
             _sizes(encoded)
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
         found = optimise(encoded, search.solver, options)
         doing("checking the plan")
         plan = publish(problem, encoded, found)
+        quiet = replace(options, log=False)
         plan = with_insurance(
-            plan,
-            problem,
-            lambda one: api.planned(one, search.solver, replace(options, log=False), scenario),
+            plan, problem, lambda bare: planned(bare, search.solver, quiet, scenario, insured=False)
         )
     if output is not None:
         write_text(output, plan.to_json())

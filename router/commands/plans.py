@@ -26,7 +26,7 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
 
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
     """
-    from router.api import load
+    from router.loading.catalogue import load
     from router.plan.file import read_json
     from router.reports import verification_report
     from router.verification import verify as check

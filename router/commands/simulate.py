@@ -81,8 +81,8 @@ def simulate(
     Every promise on the first token and the whole request is kept, broken or undecided, at 95 % confidence. With -o
     the result is written as JSON.
     """
-    from router.api import load
     from router.errors import InputError, Issue
+    from router.loading.catalogue import load
     from router.output import check_writable, write_text
     from router.plan.document import to_json
     from router.plan.file import read_plan

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from problems.core.encode import encode
-from router.api import DEFAULT_SOLVER, load, scenario_of
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Repair, Search, conflict, repairs
 from router.explaining.promises import promises
 from router.explaining.worth import Binding, Offered, bindings, unused
+from router.loading.catalogue import load
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.solve import DEFAULT_SOLVER, scenario_of
 from router.schema import Problem
 from solvers import SolveOptions
 

@@ -16,24 +16,25 @@ from router.schema import Generated, Problem, Trace
 from router.schema.issues import issues_of
 from router.schema.source import SourceMap
 
-__all__ = ["input_issue", "load_problem", "load_text", "problem_sha256", "trace_path", "traces"]
+__all__ = ["input_issue", "load", "load_text", "problem_sha256", "trace_path", "traces"]
 
 
-def load_problem(path: str | FilePath) -> Problem:
-    """The problem in a file, with its includes. Raises InputError with everything found wrong."""
-    file = FilePath(path)
-    value, mark = read_file(file, str(path))
-    problem = _build(merge_includes(value, mark, file))
-    _need_traces(problem)
-    return problem
+def load(problem: Problem | str | FilePath) -> Problem:
+    """The problem in a file, with its includes; a problem is returned as it is.
+
+    Raises InputError with all mistakes of the file and of what it includes, each with its line.
+    """
+    if isinstance(problem, Problem):
+        return problem
+    file = FilePath(problem)
+    value, mark = read_file(file, str(problem))
+    return _build(merge_includes(value, mark, file))
 
 
 def load_text(text: str, file: str = "problem.yaml") -> Problem:
     """The problem in a text; what it includes is looked up beside `file`. Raises InputError."""
     value, mark = parse(text, file, is_json=file.endswith(".json"))
-    problem = _build(merge_includes(value, mark, FilePath(file)))
-    _need_traces(problem)
-    return problem
+    return _build(merge_includes(value, mark, FilePath(file)))
 
 
 def input_issue(problem: Problem, at: Path, value: object, rule: str, hint: str | None = None) -> Issue:
@@ -57,11 +58,14 @@ def _build(merged: Merged) -> Problem:
     """Validates values and gives every issue its file and line, in file order."""
     positions = SourceMap(merged.mark)
     try:
-        return Problem.model_validate(merged.value).at_positions(positions)
+        problem = Problem.model_validate(merged.value).at_positions(positions)
     except ValidationError as error:
         issues = issues_of(error)
     except InputError as error:
         issues = [_left_out(issue, merged.left_out) for issue in error.issues]
+    else:
+        _need_traces(problem)
+        return problem
     raise InputError(_in_file_order((positions.place(issue) for issue in issues), positions.file))
 
 

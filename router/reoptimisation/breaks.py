@@ -15,8 +15,8 @@ from problems.core.encode import Encoded
 from problems.core.instance import Floats
 from router.loading.catalogue import problem_sha256
 from router.plan.document import Plan
+from router.plan.running import Running
 from router.planning.decode import decode
-from router.reoptimisation.running import Running
 from router.schema import Problem
 from router.verification import verify
 

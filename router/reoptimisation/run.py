@@ -22,17 +22,18 @@ import numpy as np
 
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
-from router.api import scenario_of, solve
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import problem_sha256
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
+from router.plan.running import Running
 from router.planning.decode import decode
 from router.planning.optimise import Found, optimise
 from router.planning.publish import options_of, publish
+from router.planning.solve import planned, scenario_of
 from router.reoptimisation.breaks import Break, breaks
-from router.reoptimisation.running import Alignment, Running, horizon_of, laid_on, sunk, with_sunk
+from router.reoptimisation.running import Alignment, horizon_of, laid_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry, Outcome, Store
 from router.traces import recorded
@@ -134,7 +135,7 @@ def reoptimise(
 
 def _first(problem: Problem, search: Search, key: str) -> Result:
     """Nothing runs yet: the best plan."""
-    plan = solve(problem, solver=search.solver, options=search.options, scenario=search.scenario)
+    plan = planned(problem, search.solver, search.options, search.scenario)
     told = {"run_key": key, "reason": "first"}
     plan = replace(plan, extra={**plan.extra, "reoptimise": told})
     return Result("first", key, 0, plan, unconstrained_usd=plan.cost_usd, best_usd=plan.cost_usd)

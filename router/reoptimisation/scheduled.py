@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from router.errors import RouterError
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.output import write_text
 from router.reoptimisation import metrics
 from router.reoptimisation.freshness import check_fresh, starting
@@ -57,7 +57,7 @@ def once(job: Job, journal: Journal) -> Result:
 
 
 def _work(job: Job, journal: Journal) -> Result:
-    problem = starting(load_problem(job.file), job.start)
+    problem = starting(load(job.file), job.start)
     check_fresh(problem, job.max_age_s)
     journal("run started", problem=problem.name, file=job.file)
     with Store.open(job.store) as store:

@@ -13,14 +13,14 @@ from problems.core.admissible import admissible
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
-from router.api import DEFAULT_SOLVER, load
 from router.errors import Infeasible
-from router.loading.catalogue import problem_sha256
+from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
 from router.plan.document import CommitmentRow, Plan, ScenarioCost, plain
 from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
+from router.planning.solve import DEFAULT_SOLVER
 from router.schema import Problem
 from router.sizing.alternatives import Amount, Weighed, amounts, weigh
 from router.sizing.cluster import cluster

@@ -35,11 +35,12 @@ from benchmarks.planning_page import (
 )
 
 import router
-from router.api import encode_problem, load
+from router.loading.catalogue import load
 from router.output import write_text
 from router.plan.document import Plan, to_json
 from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.solve import encode_problem
 from router.schema import Problem
 from router.simulation import SimulationReport, simulate
 from solvers import SolveOptions

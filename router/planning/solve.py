@@ -1,0 +1,74 @@
+"""A problem to its verified plan: normalise → encode → solve → fix the integers → decode → verify."""
+
+from __future__ import annotations
+
+from problems.core.encode import Encoded, encode
+from router.errors import InputError, Issue
+from router.normalise import normalise
+from router.plan.document import Plan
+from router.planning.insurance import with_insurance
+from router.planning.optimise import optimise
+from router.planning.publish import publish
+from router.scenarios import drawn
+from router.schema import Generated, Problem
+from solvers import SolveOptions
+
+DEFAULT_SOLVER = "highs"
+LISTED = 12  # scenarios named in a message
+
+
+def planned(
+    problem: Problem, solver: str, options: SolveOptions, scenario: str | None = None, *, insured: bool = True
+) -> Plan:
+    """The verified plan of least cost; `insured`: with what `policy.survive_loss_of` costs, which takes a second plan.
+
+    Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
+    """
+    encoded = encode_problem(problem, scenario)
+    plan = publish(problem, encoded, optimise(encoded, solver, options))
+    if not insured:
+        return plan
+    return with_insurance(plan, problem, lambda bare: planned(bare, solver, options, scenario, insured=False))
+
+
+def encode_problem(
+    problem: Problem, scenario: str | None = None, *, boundary: float | None = None
+) -> Encoded:
+    """The linear program of a problem, for solving or for export; raises InputError."""
+    instance = normalise(problem, scenario_of(problem, scenario))
+    return encode(instance) if boundary is None else encode(instance, boundary=boundary)
+
+
+def scenario_of(problem: Problem, scenario: str | None) -> str | None:
+    """The scenario to plan for; where there are several, one must be named (`router size` plans for all at once)."""
+    if isinstance(problem.scenarios, Generated):
+        names = list(drawn(problem).names)
+    else:
+        names = [future.name for future in problem.scenarios]
+    if scenario is None and len(names) > 1:
+        rule = f"one of several scenarios must be chosen: {_listed(names)}"
+        raise InputError(
+            Issue(("scenarios",), rule, hint="--scenario NAME; router size plans for all of them at once")
+        )
+    if scenario is not None and scenario not in names:
+        rule = f"unknown scenario; the file has {_listed(names) or 'none'}"
+        raise InputError(Issue(("scenarios",), rule, value=scenario))
+    return scenario if scenario is not None else (names[0] if names else None)
+
+
+def _listed(names: list[str]) -> str:
+    """All of them, or the first of very many."""
+    if len(names) <= LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
+
+
+def with_offers(problem: Problem, names: set[str]) -> Problem:
+    """The problem with some of its offers only, and what else refers to the others left out."""
+    offers = tuple(offer for offer in problem.offers if offer.name in names)
+    groups = tuple(
+        group.model_copy(update={"offers": tuple(name for name in group.offers if name in names)})
+        for group in problem.groups
+        if names & set(group.offers)
+    )
+    return problem.model_copy(update={"offers": offers, "groups": groups})
