@@ -323,7 +323,7 @@ def test_the_draft_plans_with_a_catalogue(tmp_path: Path, capsys: pytest.Capture
     ("options", "says"),
     [
         (["--period", "soon"], "15m, 1h or 7d"),
-        (["--timezone", "Mars"], "no known time zone"),
+        (["--timezone", "Mars"], "not a known time zone"),
         (["--rename", "nobody=me"], "no model of the record"),
         (["--where", "team=nobody"], "matches no record"),
         (["--max-age", "1h"], "newest record"),

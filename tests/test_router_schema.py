@@ -157,7 +157,7 @@ def test_whole_numbers_and_flags():
         ("horizon.period_h", 0, "must be greater than 0"),
         ("horizon.start", "soon", "must be a date and time"),
         ("horizon.start", 20261201, "must be a date and time"),
-        ("horizon.timezone", "Europe/Berln", 'is no known time zone; did you mean "Europe/Berlin"?'),
+        ("horizon.timezone", "Europe/Berln", 'is not a known time zone; did you mean "Europe/Berlin"?'),
         ("policy.p99_over_mean", 0.9, "must be at least 1"),
         ("policy.end_of_horizon", "free", "must be 'prorate' or 'charge_in_full'"),
         ("policy.survive_loss_of", "both", "must be 'none', 'provider' or 'offer'"),

@@ -109,7 +109,7 @@ def test_azure_requests_by_class(tmp_path: Path):
     for workload in problem.workloads:
         assert workload.service_cv > 0
         assert "95th percentiles" in (workload.note or "")
-        assert load.source == "azure-2023-conv.csv"
+        assert workload.source == "azure-2023-conv.csv"
 
 
 @pytest.mark.parametrize(("name", "count"), [("code", 8819), ("conv", 19366)])

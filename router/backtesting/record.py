@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -18,14 +17,15 @@ from problems.core.instance import Floats
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.loading.fingerprint import trace_path
-from router.normalise.demand import is_sized, work_units
-from router.normalise.time import start_of, time_of
+from router.normalise.demand import is_sized, time_of, work_units
 from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Trace
+from router.schema.clock import Clock, period_start
 from router.traces import recorded
-from router.traces.demand import chosen, floored, named_of
+from router.traces.demand import chosen, named_of
 from router.traces.read import read_table
 from router.traces.record import EARLY
 from router.traces.table import HOUR_US, US
+from router.traces.times import local
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class Record:
 
     def moment(self, period: int) -> datetime:
         """Start of a period replayed, in local time."""
-        start = start_of(self.problem).astimezone(UTC)
-        zone = ZoneInfo(self.problem.horizon.timezone)
-        return (start + timedelta(hours=(self.warm_up + period) * self.period_h)).astimezone(zone)
+        return self.problem.horizon.clock.local((self.warm_up + period) * self.period_h)
 
     def part(self, first: int, requests: Floats, reoptimise: Reoptimise | None = None) -> Problem:
         """The problem of some periods replayed, from `first` on, with (W, n) requests."""
@@ -124,9 +122,9 @@ def _covered(problem: Problem) -> Horizon:
     period_us = horizon.period_h * HOUR_US
     start = None
     if not relative:
-        start = floored(first, horizon.period_h, horizon.timezone)
+        start = period_start(local(first, horizon.timezone), horizon.period_h)
         if first - start.timestamp() * US > EARLY * period_us:  # the period of the first record is not whole
-            start = (start.astimezone(UTC) + timedelta(hours=horizon.period_h)).astimezone(start.tzinfo)
+            start = Clock.of(start, horizon.timezone).local(horizon.period_h)
         first = start.timestamp() * US
     periods = math.floor((last - first) / period_us + EARLY)
     if periods < 1:

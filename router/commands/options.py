@@ -143,3 +143,13 @@ def _native(text: str) -> tuple[str, bool | int | float | str]:
         except ValueError:
             continue
     return key, value
+
+
+def zone_name(name: str) -> str:
+    """The IANA time zone of `--timezone`. Raises InputError."""
+    from router.schema.clock import unknown_zone
+
+    hint = unknown_zone(name)
+    if hint is not None:
+        raise InputError(Issue(("--timezone",), "is not a known time zone", name, hint))
+    return name

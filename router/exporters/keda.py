@@ -14,7 +14,7 @@ Dates stand in the horizon's zone; in UTC where a clock change falls inside the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,6 @@ from router.errors import InputError, Issue
 from router.exporters.counts import Pool, pools
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.targets import Targets, distinct, kubernetes_name
-from router.normalise.time import start_of, zone_of
 from router.plan.document import Plan
 from router.schema import Problem
 
@@ -99,18 +98,13 @@ def _check(problem: Problem, repeat: str) -> None:
 
 
 def _zone(problem: Problem, repeat: str) -> tuple[ZoneInfo, list[str]]:
-    zone = zone_of(problem)
+    clock, horizon = problem.horizon.clock, problem.horizon
     if repeat != "never":
-        return zone, []
-    offsets = {_moment(problem, t).astimezone(zone).utcoffset() for t in range(problem.horizon.periods + 1)}
+        return clock.zone, []
+    offsets = {clock.local(t * horizon.period_h).utcoffset() for t in range(horizon.periods + 1)}
     if len(offsets) == 1:
-        return zone, []
-    return ZoneInfo("UTC"), [f"times are in UTC: the clocks of {zone.key} change within the horizon"]
-
-
-def _moment(problem: Problem, period: int) -> datetime:
-    """When a period starts, in UTC."""
-    return start_of(problem).astimezone(UTC) + timedelta(hours=period * problem.horizon.period_h)
+        return clock.zone, []
+    return ZoneInfo("UTC"), [f"times are in UTC: the clocks of {clock.zone.key} change within the horizon"]
 
 
 def _triggers(pool: Pool, problem: Problem, repeat: str, zone: ZoneInfo) -> list[dict[str, Any]]:
@@ -133,11 +127,12 @@ def _trigger(
     problem: Problem, repeat: str, zone: ZoneInfo, first: int, end: int, count: int
 ) -> dict[str, Any]:
     """`end` 0 is the horizon's own start, coming round again; a window that would be empty ends a minute earlier."""
-    start_at, end_at = _moment(problem, first), _moment(problem, end)
+    clock, period_h = problem.horizon.clock, problem.horizon.period_h
+    start_at, end_at = clock.local(first * period_h), clock.local(end * period_h)
     start = _cron(start_at.astimezone(zone), repeat)
     until = _cron(end_at.astimezone(zone), repeat)
     if start == until:
-        until = _cron((end_at - timedelta(minutes=1)).astimezone(zone), repeat)
+        until = _cron(clock.local(end * period_h - 1 / 60).astimezone(zone), repeat)
     # without a start, hour 0 is local midnight, and the zone only names whose
     key = zone.key if problem.horizon.start is not None else problem.horizon.timezone
     metadata = {"timezone": key, "start": start, "end": until, "desiredReplicas": str(count)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import fsum
 
 from router.errors import InputError, Issue
@@ -107,13 +108,11 @@ def weighted(split: Split, total: int) -> tuple[list[tuple[Part, int]], list[str
 
 def period_at(problem: Problem, moment: str) -> int:
     """The period in which a moment (ISO 8601; local where it has no offset) lies. Raises InputError."""
-    from router.normalise.time import hours_after_start
-
     if problem.horizon.start is None:
         rule = "needs horizon.start, and the problem states none"
         raise InputError(Issue(("--at",), rule, moment, "--period N counts periods from 0"))
     try:
-        hours = hours_after_start(problem, moment)
+        hours = problem.horizon.clock.hour(datetime.fromisoformat(moment))
     except ValueError:
         raise InputError(Issue(("--at",), 'must be a time like "2026-12-01T06:00"', moment)) from None
     period = math.floor(hours / problem.horizon.period_h + 1e-9)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.instance import Groups, Instance, Models, Policy
-from router.normalise.demand import cells, work_units, workloads
-from router.normalise.offers import contracts, entries, fleets, offers
-from router.normalise.pending import refuse_pending
+from router.normalise.demand import cells, time_of, work_units, workloads
+from router.normalise.offers import contracts, entries, fleets, offers, refuse_pending
 from router.normalise.scenarios import scenarios
-from router.normalise.time import time_of
 from router.schema import Problem
 from router.traces import recorded
 
@@ -27,18 +25,18 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     """
     refuse_pending(problem)
     problem = recorded(problem).problem
-    time = time_of(problem)
+    time, clock = time_of(problem), problem.horizon.clock
     work = [work_units(workload, problem, time) for workload in problem.workloads]
     return Instance(
         name=problem.name,
         time=time,
         models=_models(problem),
         workloads=workloads(problem, work),
-        cells=cells(problem, time, work),
+        cells=cells(problem, time, clock, work),
         offers=offers(problem),
         entries=entries(problem),
         fleets=fleets(problem),
-        contracts=contracts(problem, time),
+        contracts=contracts(problem, time, clock),
         groups=_groups(problem),
         policy=_policy(problem),
         scenarios=scenarios(problem, scenario),

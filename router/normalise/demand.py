@@ -1,14 +1,32 @@
-"""Workloads and their demand: rates, totals, windows and deferral become cells of work."""
+"""Workloads and their demand over time: rates, totals, windows and deferral become cells of work."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, PERCENTILES, Cells, Floats, Time, Workloads
-from router.normalise.time import clock_h, local_day
-from router.schema import Problem, Workload
+from router.schema import Problem, Window, Workload
+from router.schema.clock import Clock
 
 HOURS = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": HOURS_PER_MONTH}
+HOURS_PER_YEAR = 8760.0
+
+
+def time_of(problem: Problem) -> Time:
+    """Periods and months. A period belongs to the month in which it starts."""
+    horizon = problem.horizon
+    start_h = np.arange(horizon.periods, dtype=np.float64) * horizon.period_h
+    raw = np.floor(start_h / HOURS_PER_MONTH + 1e-9).astype(np.int64)
+    _, first, month = np.unique(raw, return_index=True, return_inverse=True)
+    weight: Floats = (1.0 + problem.policy.discount_rate_per_year) ** (-start_h / HOURS_PER_YEAR)
+    return Time(
+        period_h=horizon.period_h,
+        start_h=start_h,
+        month=month.astype(np.int64),
+        weight=weight,
+        month_hours=np.bincount(month).astype(np.float64) * horizon.period_h,
+        month_weight=weight[first],
+    )
 
 
 def is_sized(workload: Workload) -> bool:
@@ -100,10 +118,10 @@ def _slo(problem: Problem, kind: str) -> Floats:
     )
 
 
-def cells(problem: Problem, time: Time, work: list[Floats]) -> Cells:
+def cells(problem: Problem, time: Time, clock: Clock, work: list[Floats]) -> Cells:
     """Demand as cells with the slots in which each may run; periods without demand have none."""
     parts = [
-        _cells_of(load, problem, time, amount) for load, amount in zip(problem.workloads, work, strict=True)
+        _cells_of(load, time, clock, amount) for load, amount in zip(problem.workloads, work, strict=True)
     ]
     sizes = np.array([len(part.amount) for part in parts])
     before = np.cumsum(sizes) - sizes
@@ -126,9 +144,9 @@ class _Part:
         self.start, self.end = np.zeros(len(cell)), np.ones(len(cell))
 
 
-def _cells_of(load: Workload, problem: Problem, time: Time, amount: Floats) -> _Part:
+def _cells_of(load: Workload, time: Time, clock: Clock, amount: Floats) -> _Part:
     if load.window is not None:
-        return _windows(load, problem, time, amount)
+        return _windows(load, load.window, time, clock, amount)
     arrivals = np.flatnonzero(amount > 0)
     span = 1
     if load.deferrable_h is not None:  # may run in periods that start less than so much later
@@ -139,12 +157,12 @@ def _cells_of(load: Workload, problem: Problem, time: Time, amount: Floats) -> _
     return _Part(arrivals, amount[arrivals], cell[inside], period[inside])
 
 
-def _windows(load: Workload, problem: Problem, time: Time, amount: Floats) -> _Part:
+def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: Floats) -> _Part:
     """One cell per occurrence of the window; its part inside the horizon brings that part of the day's volume."""
-    occurrences = window_occurrences(load, problem, time.horizon_h)
+    occurrences = window_occurrences(window, clock, time.horizon_h)
     by_period, total = load.demand.requests_by_period is not None, load.demand.way.endswith("_total")
     inside_h = sum(min(end, time.horizon_h) - max(start, 0.0) for _, start, end in occurrences)
-    day_of = [local_day(problem, hour) for hour in time.start_h] if by_period else []
+    day_of = [clock.day(hour) for hour in time.start_h] if by_period else []
     day: list[int] = []
     work: list[float] = []
     cell: list[int] = []
@@ -157,7 +175,7 @@ def _windows(load: Workload, problem: Problem, time: Time, amount: Floats) -> _P
             volume = float(amount.sum()) * (high - low) / inside_h
         else:
             if by_period:
-                date = local_day(problem, start)
+                date = clock.day(start)
                 daily = float(sum(a for a, d in zip(amount, day_of, strict=True) if d == date))
             else:
                 daily = float(amount[0]) * 24.0 / time.period_h
@@ -183,15 +201,9 @@ def _windows(load: Workload, problem: Problem, time: Time, amount: Floats) -> _P
     return part
 
 
-def window_occurrences(load: Workload, problem: Problem, horizon_h: float) -> list[tuple[int, float, float]]:
+def window_occurrences(window: Window, clock: Clock, horizon_h: float) -> list[tuple[int, float, float]]:
     """(day, start, end) of each occurrence that overlaps the horizon; hours from its start, which may lie outside."""
-    window = load.window
-    if window is None:
-        return []
-    found = []
-    for day in range(-1, int(horizon_h // 24) + 3):
-        start = clock_h(problem, day, window.start_hour)
-        end = clock_h(problem, day, window.start_hour + window.length_h)
-        if start < horizon_h - 1e-9 and end > 1e-9:
-            found.append((day, start, end))
-    return found
+    days = range(-1, int(horizon_h // 24) + 3)
+    opens = window.start_hour
+    spans = [(day, clock.hour_of(day, opens), clock.hour_of(day, opens + window.length_h)) for day in days]
+    return [span for span in spans if span[1] < horizon_h - 1e-9 and span[2] > 1e-9]

@@ -17,8 +17,10 @@ from problems.core.instance import (
     Tiers,
     Time,
 )
-from router.normalise.time import hours_after_start
+from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
 from router.schema import Commitment, Instances, Offer, OfferModel, Point, Problem
+from router.schema.clock import Clock
 
 M = 1e6  # prices are quoted per million tokens
 
@@ -167,13 +169,13 @@ def fleets(problem: Problem) -> Fleets:
     )
 
 
-def contracts(problem: Problem, time: Time) -> Contracts:
+def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
     """Commitments in their own unit (tokens, or dollars at contract rates), and the terms that may start."""
     given = [
         (o, offer, offer.commitment) for o, offer in enumerate(problem.offers) if offer.commitment is not None
     ]
     in_tokens = np.array([_in_tokens(terms) for _, _, terms in given], dtype=bool)
-    starts = [(b, *start) for b, (_, _, terms) in enumerate(given) for start in _starts(problem, terms, time)]
+    starts = [(b, *start) for b, (_, _, terms) in enumerate(given) for start in _starts(terms, time, clock)]
     prices = [_token_usd(offer) for _, offer, _ in given]
 
     def own(kind: str, absent: float) -> Floats:
@@ -247,14 +249,14 @@ def _tiers(terms: Commitment) -> Tiers | None:
     )
 
 
-def _starts(problem: Problem, terms: Commitment, time: Time) -> list[tuple[int, float, float, bool]]:
+def _starts(terms: Commitment, time: Time, clock: Clock) -> list[tuple[int, float, float, bool]]:
     """(month, from h, until h, signed before) of every term that is running or may start."""
     found: list[tuple[int, float, float, bool]] = []
     free_from = 0.0
     if terms.signed:
         free_from = np.inf
         if terms.signed_until is not None:
-            months = np.ceil(hours_after_start(problem, terms.signed_until) / HOURS_PER_MONTH - 1e-9)
+            months = np.ceil(clock.hour(terms.signed_until) / HOURS_PER_MONTH - 1e-9)
             free_from = (
                 float(max(months, 0)) * HOURS_PER_MONTH
             )  # a month that it covers in part is settled whole
@@ -267,3 +269,22 @@ def _starts(problem: Problem, terms: Commitment, time: Time) -> list[tuple[int, 
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
             found.append((k, begin, begin + (term_h or time.horizon_h), False))
     return found
+
+
+def refuse_pending(problem: Problem) -> None:
+    """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
+    issues: list[Issue] = []
+    for o, offer in enumerate(problem.offers):
+        terms = offer.commitment
+        if terms is None or not terms.tiers:
+            continue
+        decided = terms.max_tokens_per_month is not None or terms.max_usd_per_month is not None
+        for limit, used in (
+            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
+            ("max_committed_usd", problem.policy.max_committed_usd is not None),
+        ):
+            if decided and used:
+                at, hint = ("offers", o, "commitment"), f"a volume to decide, with tiers and {limit}"
+                issues.append(input_issue(problem, at, None, "is not yet planned for", hint))
+    if issues:
+        raise InputError(issues)

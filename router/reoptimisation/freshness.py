@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from router.errors import InputError, Issue, StaleDemand
 from router.loading.catalogue import input_issue, trace_path, traces
-from router.normalise.time import start_of
 from router.schema import Problem, Trace
-from router.traces.demand import chosen, floored, named_of, recorded
+from router.schema.clock import period_start
+from router.traces.demand import chosen, named_of, recorded
 from router.traces.read import read_table
-from router.traces.table import US, zone_text
+from router.traces.table import US
+from router.traces.times import shown, start_us
 
 NOW = "now"
 
@@ -44,15 +46,12 @@ def _ends_early(problem: Problem, at: tuple[str | int, ...], trace: Trace) -> li
     zone = trace.timezone or problem.horizon.timezone
     table = read_table(trace_path(problem, trace), named_of(trace), zone, sorted(chosen(trace)), trace.file)
     horizon = recorded(problem).problem.horizon
-    start_us = 0.0
-    if not table.relative:
-        placed = problem.model_copy(update={"horizon": horizon})
-        start_us = start_of(placed).timestamp() * US
-    last_us = start_us + (horizon.hours - horizon.period_h) * 3600 * US
+    first_us = 0.0 if table.relative else start_us(horizon)
+    last_us = first_us + (horizon.hours - horizon.period_h) * 3600 * US
     ends_us = float(table.at_us.max())
     if ends_us >= last_us - 1:
         return []
-    words = f"second {ends_us / US:.10g}" if table.relative else zone_text(ends_us, horizon.timezone)
+    words = f"second {ends_us / US:.10g}" if table.relative else shown(ends_us, horizon.timezone)
     rule = f"ends at {words}, before the last period of the horizon begins: what follows is unknown, not zero"
     hint = "shorten the horizon, or forecast with router import trace --forecast"
     return [input_issue(problem, at, trace.file, rule, hint)]
@@ -64,7 +63,7 @@ def starting(problem: Problem, when: str | None) -> Problem:
         return problem
     horizon = problem.horizon
     if when == NOW:
-        start = floored(datetime.now(UTC).timestamp() * US, horizon.period_h, horizon.timezone)
+        start = period_start(datetime.now(ZoneInfo(horizon.timezone)), horizon.period_h)
     else:
         try:
             start = datetime.fromisoformat(when)

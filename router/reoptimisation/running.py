@@ -8,13 +8,11 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
-from router.normalise.time import local_day, start_of
 from router.plan.document import ContractRow, Plan
 from router.plan.running import (
     Running,
@@ -38,8 +36,11 @@ class Alignment:
 
     def __init__(self, old: Problem, new: Problem) -> None:
         self.old, self.new = old, new
+        self.clock = new.horizon.clock
+        before = old.horizon.clock
         self.by_time = old.horizon.start is not None and new.horizon.start is not None
-        self.shift_h = (start_of(new) - start_of(old)) / timedelta(hours=1) if self.by_time else 0.0
+        self.shift_h = before.hour(self.clock.start) if self.by_time else 0.0
+        self.shift_days = (self.clock.day(0.0) - before.day(0.0)).days if self.by_time else 0
 
     def period(self, new_period: int) -> int:
         """The running plan's period at the start of one of the new plan's."""
@@ -52,9 +53,7 @@ class Alignment:
 
     def day(self, new_day: int) -> int:
         """The running plan's window day of one of the new plan's, by calendar."""
-        if not self.by_time:
-            return new_day
-        return new_day + (local_day(self.new, 0.0) - local_day(self.old, 0.0)).days
+        return new_day + self.shift_days
 
 
 def horizon_of(entry: Entry) -> Horizon:
@@ -123,7 +122,7 @@ def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
 def _signed(problem: Problem, commitment: Any, row: SunkContract) -> Any:
     months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
     lasts = commitment.term_months is None and months * HOURS_PER_MONTH >= problem.horizon.hours
-    until = None if lasts else start_of(problem) + timedelta(hours=row.end_h)
+    until = None if lasts else problem.horizon.clock.local(row.end_h)
     return commitment.model_copy(
         update={
             "signed": True,

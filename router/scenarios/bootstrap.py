@@ -12,17 +12,16 @@ block-resampling procedure for stationary data" (1992).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from router.errors import InputError, Issue
-from router.scenarios.history import MONDAY_H, History, wall_us
+from router.scenarios.history import MONDAY_H, History
 from router.scenarios.stream import Floats, Ints, Stream
 from router.schema import Horizon
 from router.traces.table import HOUR_US, US
+from router.traces.times import wall_us
 
 AT_ONCE = 4_000_000  # slots of all paths held in memory together
 ALIGNED = 1e-6  # h by which a slot of the horizon may start before the clock's
@@ -77,13 +76,11 @@ def bootstrap_over(horizon: Horizon, history: History) -> Bootstrap:
 
 def clock_h(horizon: Horizon, hours: Floats) -> Floats:
     """(N,) local clock time of hours after the start, in h from a Monday 00:00; without a start from a Monday on."""
-    start = horizon.start
-    if start is None:
+    if horizon.start is None:
         return hours
-    first = start if start.tzinfo else start.replace(tzinfo=ZoneInfo(horizon.timezone))
     try:
-        _ = datetime.fromtimestamp(first.timestamp(), first.tzinfo) + timedelta(hours=horizon.hours + 24)
-        wall = wall_us(first.timestamp() * US + hours * HOUR_US, horizon.timezone)
+        _ = horizon.clock.local(horizon.hours + 24)
+        wall = wall_us(horizon.clock.start.timestamp() * US + hours * HOUR_US, horizon.timezone)
     except (OverflowError, ValueError):
         raise InputError(Issue(("horizon",), "ends beyond the calendar's last year")) from None
     return wall / HOUR_US - MONDAY_H

@@ -29,9 +29,9 @@ from router.scenarios.history import History, read_history
 from router.scenarios.reduce import reduce_to
 from router.scenarios.stream import Floats, Ints, Stream
 from router.schema import Generate, Generated, Horizon, Problem, Workload
+from router.schema.clock import MONTH_H
 from router.traces import recorded
 
-MONTH_H = 730.0
 FEW_TREND = 4  # cycles that a trend is read from
 MUCH = 0.25  # of the logarithm, over the whole history
 FEW_CYCLES = 8  # weeks or days of record below which the futures that they show are few

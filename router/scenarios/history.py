@@ -11,8 +11,6 @@ A clock hour that came twice counts by its mean, one that was skipped has what t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -22,14 +20,14 @@ from router.scenarios.stream import Floats, Ints
 from router.schema import Problem, Trace
 from router.traces.demand import chosen, named_of, rows_of
 from router.traces.read import read_table
-from router.traces.table import HOUR_US, US, Mask, Table
+from router.traces.table import HOUR_US, Mask, Table
+from router.traces.times import wall_us
 
 AT = ("scenarios", "generate", "history")
 DAY_H, WEEK_H = 24.0, 168.0
 STEP_MATCH = 0.02  # how far the record's step may be from a whole part of a day
 EARLY = 0.01  # part of a slot by which a row may come before it
 PARTIAL = 0.1  # part of the first and last slot that single requests may leave empty
-QUARTER_US = HOUR_US / 4  # clocks change on quarters of an hour
 MONDAY_H = 96.0  # h from 1970-01-01, a Thursday, to the first Monday
 
 
@@ -75,17 +73,6 @@ def read_history(problem: Problem, trace: Trace) -> History:
             problem, trace, f"{rule} after its start", "say what that means with gaps: zero, or previous"
         )
     return _whole_cycles(problem, trace, series, first, slot_h, relative=table.relative)
-
-
-def wall_us(at_us: Floats, zone: str) -> Floats:
-    """(N,) µs of local clock time since 1970-01-01 00:00 of moments in UTC."""
-    info = ZoneInfo(zone)
-    quarters, index = np.unique(np.floor(at_us / QUARTER_US), return_inverse=True)
-    offsets = []
-    for quarter in quarters.tolist():
-        offset = datetime.fromtimestamp(quarter * QUARTER_US / US, UTC).astimezone(info).utcoffset()
-        offsets.append(0.0 if offset is None else offset.total_seconds() * US)
-    return np.asarray(at_us + np.array(offsets)[index])
 
 
 def _slot_h(problem: Problem, trace: Trace, table: Table) -> float:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 
-from router.errors import nearest
 from router.schema import numbers
+from router.schema.clock import unknown_zone
 
 
 class Strict(BaseModel):
@@ -55,15 +54,13 @@ def _day(value: object) -> dt.date:
 
 
 def _timezone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        hint = nearest(name, zoneinfo.available_timezones(), listed=0) or 'write one like "Europe/Berlin"'
-        raise ValueError(f"is no known time zone; {hint}") from None
+    wrong = unknown_zone(name)
+    if wrong is not None:
+        raise ValueError(f"is not a known time zone; {wrong}")
     return name
 
 
-def _clock(text: str) -> str:
+def _time_of_day(text: str) -> str:
     if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d|24:00", text, re.ASCII):
         raise ValueError('must be a time of day like "22:00"')
     return text.zfill(5)
@@ -93,7 +90,7 @@ Flag = Annotated[bool, BeforeValidator(numbers.parse_flag), WithJsonSchema({"typ
 NotEmpty = AfterValidator(_some)
 Name = Annotated[str, AfterValidator(_name)]
 Moment = Annotated[dt.datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
-Clock = Annotated[str, AfterValidator(_clock)]
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 Day = Annotated[dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string"})]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 

@@ -20,6 +20,7 @@ from router.schema.base import (
     Sourced,
     Strict,
 )
+from router.schema.clock import MONTH_H
 
 
 class Model(Sourced):
@@ -201,7 +202,7 @@ class Commitment(Strict):
         """Whether its term may begin later than the horizon does."""
         if self.start is not None or self.term_months is None:
             return self.start == "any"
-        return self.term_months * 730.0 < horizon_h - 1e-9
+        return self.term_months * MONTH_H < horizon_h - 1e-9
 
 
 class Instances(Strict):

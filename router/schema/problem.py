@@ -32,6 +32,7 @@ from router.schema.base import (
     Timezone,
     Whole,
 )
+from router.schema.clock import MONTH_H, Clock
 from router.schema.offers import Group, Model, Offer
 from router.schema.source import SourceMap
 from router.schema.workloads import Trace, Workload
@@ -48,7 +49,7 @@ class Horizon(Strict):
     """The planned span, cut into periods of equal length."""
 
     periods: Annotated[Counting, Field(le=1_000_000)] = Field(default=1, description="Number of periods")
-    period_h: Positive = Field(default=730.0, description="Length of a period")
+    period_h: Positive = Field(default=MONTH_H, description="Length of a period")
     start: Moment | None = Field(
         default=None,
         description="Start, local time of timezone unless it has an offset; absent: a day's 00:00",
@@ -59,6 +60,11 @@ class Horizon(Strict):
     def hours(self) -> float:
         """Length of the horizon, h."""
         return self.periods * self.period_h
+
+    @property
+    def clock(self) -> Clock:
+        """Its hours as local time; make it once, and hand it on."""
+        return Clock.of(self.start, self.timezone)
 
 
 class Policy(Strict):

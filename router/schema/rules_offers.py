@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_commitments
+from router.schema.clock import MONTH_H
 from router.schema.offers import Instances, Latency, Offer, OfferModel
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
 
-MONTH_H = 730.0
 _PAIR = ("prompt_tokens_per_s", "completion_tokens_per_s")
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 

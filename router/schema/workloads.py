@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from router.schema.base import (
-    Clock,
     Counting,
     Flag,
     Name,
@@ -19,6 +18,7 @@ from router.schema.base import (
     Share,
     Sourced,
     Strict,
+    TimeOfDay,
     Timezone,
 )
 
@@ -171,8 +171,8 @@ class Slo(Strict):
 class Window(Strict):
     """Hours of the day in which the work may run; it belongs to the day it starts in."""
 
-    start: Clock = Field(description='First moment, local time of horizon.timezone, like "22:00"')
-    end: Clock = Field(description='End, exclusive, like "06:00"; not after start: on the next day')
+    start: TimeOfDay = Field(description='First moment, local time of horizon.timezone, like "22:00"')
+    end: TimeOfDay = Field(description='End, exclusive, like "06:00"; not after start: on the next day')
 
     @property
     def start_hour(self) -> float:
@@ -258,6 +258,6 @@ class Workload(Sourced):
     )
 
 
-def _hours(clock: str) -> float:
-    hours, minutes = clock.split(":")
+def _hours(time: str) -> float:
+    hours, minutes = time.split(":")
     return int(hours) + int(minutes) / 60

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +19,12 @@ from router.loading.fingerprint import trace_path
 from router.schema import Horizon, Problem, Trace
 from router.traces.demand import chosen, named_of, rows_of
 from router.traces.read import read_table
+from router.traces.table import US
+from router.traces.times import start_us
 
 Floats = npt.NDArray[np.float64]
 KINDS = ("stated", "poisson", "bursty", "trace")
 BURSTY_CV = 4.0  # of `bursty` where nothing else is said; assumed
-US = 1e6
 
 
 def renewal(rng: np.random.Generator, rate: float, cv: float, start_s: float, end_s: float) -> Floats:
@@ -89,7 +88,7 @@ def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> M
         mine = rows_of(table, trace)
         if not table.single or not mine.any():
             continue
-        origin = 0.0 if table.relative else _start_us(horizon)
+        origin = 0.0 if table.relative else start_us(horizon)
         order = np.argsort(table.at_us[mine], kind="stable")
         found[name] = Recorded(
             ((table.at_us[mine] - origin) / US)[order],
@@ -103,11 +102,3 @@ def _absolute(file: str) -> object:
     from pathlib import Path
 
     return Path(file).resolve()
-
-
-def _start_us(horizon: Horizon) -> float:
-    start: datetime | None = horizon.start
-    if start is None:
-        return 0.0
-    aware = start if start.tzinfo else start.replace(tzinfo=ZoneInfo(horizon.timezone))
-    return aware.timestamp() * US

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from router.errors import InputError, Issue
 from router.loading.fingerprint import trace_path
 from router.schema import Demand, Horizon, Problem, Trace, Workload
+from router.schema.clock import period_start
 from router.schema.source import SourceMap
 from router.traces.columns import Named
 from router.traces.notes import Reading, notes_of
 from router.traces.read import read_table
 from router.traces.record import Grid, Record, record, slots_per_period
-from router.traces.table import US, Mask, Table, zone_text
+from router.traces.table import HOUR_US, US, Mask, Table
+from router.traces.times import local, shown, start_us
 
 LISTED = 5  # periods named in a message; the rest are counted
 
@@ -46,7 +46,7 @@ def recorded(problem: Problem) -> Recorded:
     loads = list(problem.workloads)
     made: list[tuple[Reading, Record]] = []
     for reading in readings:
-        grid = Grid(0.0 if reading.table.relative else _start_us(horizon), horizon.periods, horizon.period_h)
+        grid = Grid(0.0 if reading.table.relative else start_us(horizon), horizon.periods, horizon.period_h)
         said = _step_issue(reading, horizon.period_h)
         if said is None:
             found = record(reading.table, reading.mine, grid)
@@ -122,29 +122,13 @@ def rows_of(table: Table, trace: Trace) -> Mask:
 
 
 def _horizon(problem: Problem, readings: list[Reading]) -> Horizon:
-    """With its start; where none is given, that of the earliest record (see `floored`)."""
+    """With its start; where none is given, that of the earliest record's period."""
     horizon = problem.horizon
     firsts = [float(r.table.at_us[r.mine].min()) for r in readings if not r.table.relative]
     if horizon.start is not None or not firsts:
         return horizon
-    return horizon.model_copy(update={"start": floored(min(firsts), horizon.period_h, horizon.timezone)})
-
-
-def floored(at_us: float, period_h: float, zone: str) -> datetime:
-    """The last whole period since local midnight that starts not after a moment; midnight for longer periods."""
-    moment = datetime.fromtimestamp(at_us / US, UTC)
-    local = moment.astimezone(ZoneInfo(zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-    whole = (moment - midnight) // timedelta(hours=period_h)
-    return (midnight + whole * timedelta(hours=period_h)).astimezone(ZoneInfo(zone))
-
-
-def _start_us(horizon: Horizon) -> float:
-    start = horizon.start
-    if start is None:
-        return 0.0
-    aware = start if start.tzinfo else start.replace(tzinfo=ZoneInfo(horizon.timezone))
-    return float(np.rint(aware.timestamp() * US))
+    start = period_start(local(min(firsts), horizon.timezone), horizon.period_h)
+    return horizon.model_copy(update={"start": start})
 
 
 def _start_note(horizon: Horizon) -> str:
@@ -237,8 +221,8 @@ def _named(which: Mask, found: Record, horizon: Horizon) -> str:
 def _period(t: int, horizon: Horizon) -> str:
     if horizon.start is None:
         return f"{t} (hour {t * horizon.period_h:.6g})"
-    return f"{t} ({zone_text(_start_us(horizon) + t * horizon.period_h * 3600 * US, horizon.timezone)})"
+    return f"{t} ({shown(start_us(horizon) + t * horizon.period_h * HOUR_US, horizon.timezone)})"
 
 
 def _moment(reading: Reading, horizon: Horizon, at_us: float) -> str:
-    return f"second {at_us / US:.10g}" if reading.table.relative else zone_text(at_us, horizon.timezone)
+    return f"second {at_us / US:.10g}" if reading.table.relative else shown(at_us, horizon.timezone)

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path as FilePath
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from router.errors import InputError, Issue
+from router.schema.clock import period_start
 from router.traces.classes import Size, explained, found_classes, grid_classes
 from router.traces.columns import Named
-from router.traces.demand import floored
 from router.traces.forecast import Method, forecast, last_day_error
 from router.traces.read import read_table
 from router.traces.record import Grid, Record, record, slots, slots_of, slots_per_period
 from router.traces.table import US, Floats, Mask, Table
+from router.traces.times import local
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def extract(path: FilePath, choices: Choices) -> Extract:
             f"{everyone.lengthless:.3g} of the requests have no recorded lengths; taken as long as the others"
         )
     ahead, said = _ahead(
-        found, grid, choices, None if table.relative else _moment(grid.start_us, choices.timezone)
+        found, grid, choices, None if table.relative else local(grid.start_us, choices.timezone)
     )
     return replace(ahead, notes=(*notes, *more, *said))
 
@@ -98,7 +98,8 @@ def _grid(table: Table, choices: Choices) -> Grid:
     start = 0.0
     if not table.relative:
         first = float(table.at_us.min())
-        start = float(np.rint(floored(first, choices.period_h, choices.timezone).timestamp() * US))
+        start_at = period_start(local(first, choices.timezone), choices.period_h)
+        start = float(np.rint(start_at.timestamp() * US))
     step = table.step_h
     if step is not None and slots_per_period(step, choices.period_h) == 0:
         rule = f"has one row every {step:.6g} h, longer than a period"
@@ -267,10 +268,6 @@ def _ahead(
 
 def _carried(counts: Floats, periods: int, choices: Choices, end: datetime | None) -> Floats:
     return forecast(counts, periods, choices.period_h, choices.forecast, end)
-
-
-def _moment(at_us: float, zone: str) -> datetime:
-    return datetime.fromtimestamp(at_us / US, ZoneInfo(zone))
 
 
 def _later(start: datetime, by: timedelta) -> datetime:

@@ -9,7 +9,8 @@ import numpy as np
 
 from router.schema import Horizon, Trace, Workload
 from router.traces.record import Record
-from router.traces.table import US, Mask, Table, zone_text
+from router.traces.table import US, Mask, Table
+from router.traces.times import shown
 
 LISTED = 3
 
@@ -106,4 +107,4 @@ def _span(table: Table, horizon: Horizon) -> str:
     first, last = float(table.at_us.min()), float(table.at_us.max())
     if table.relative:
         return f"recorded from second {first / US:.10g} to {last / US:.10g}"
-    return f"recorded from {zone_text(first, horizon.timezone)} to {zone_text(last, horizon.timezone)}"
+    return f"recorded from {shown(first, horizon.timezone)} to {shown(last, horizon.timezone)}"

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from router.errors import InputError, Issue
 from router.traces.columns import Columns, Named, columns_of
 from router.traces.table import US, Floats, Labels, Table
-from router.traces.times import utc_us, wall_us
+from router.traces.times import read_us, utc_us
 
 BLOCK = 20_000  # rows parsed at once
 SHOWN = 10  # wrong rows told of before reading stops
@@ -204,7 +204,7 @@ class _Builder:
             return self._plain_numbers(np.array(list(map(float, texts)), dtype=np.float64), texts, lines)
         except ValueError:
             pass
-        local = None if self.relative else wall_us(texts)
+        local = None if self.relative else read_us(texts)
         if local is not None:
             self.relative = False
             made, ambiguous = utc_us(local, self.zone)

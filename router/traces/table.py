@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +83,3 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.at_us)
-
-
-def zone_text(moment_us: float, zone: str) -> str:
-    """A moment as people write it, in a zone."""
-    return datetime.fromtimestamp(moment_us / US, UTC).astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")

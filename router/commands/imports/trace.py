@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from router.commands.options import output_option, verbose_option
+from router.commands.options import output_option, verbose_option, zone_name
 from router.commands.terminal import remark, say
-from router.errors import InputError, Issue, nearest
+from router.errors import InputError, Issue
 
 FORECASTS = ("none", "same-hour-last-week", "trend")
 MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
@@ -114,7 +113,7 @@ def import_trace(
     named = Named(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
     choices = Choices(
         period_h=period_h,
-        timezone=_zone(timezone),
+        timezone=zone_name(timezone),
         named=named,
         by=by,
         classes=classes,
@@ -151,12 +150,3 @@ def _edges(option: str, text: str | None) -> tuple[float, ...]:
     if not edges or sorted(set(edges)) != list(edges) or edges[0] <= 0 or edges[-1] == float("inf"):
         raise InputError(Issue((option,), "must be rising numbers of tokens, like 512,2048", text))
     return edges
-
-
-def _zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        hint = nearest(name, zoneinfo.available_timezones(), listed=0)
-        raise InputError(Issue(("--timezone",), "is no known time zone", name, hint)) from None
-    return name

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
-from router.commands.options import output_option, verbose_option
+from router.commands.options import output_option, verbose_option, zone_name
 from router.commands.terminal import remark, say
 from router.errors import InputError, Issue
 
@@ -80,7 +79,7 @@ def import_usage(
         check_writable(output)
     how = Cut(
         period_h=_hours("--period", period),
-        timezone=_zone(timezone),
+        timezone=zone_name(timezone),
         by=by,
         where=tuple(_pair("--where", text) for text in where),
         start=_moment("--start", start, timezone),
@@ -112,24 +111,16 @@ def _hours(option: str, text: str) -> float:
     return hours
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise InputError(
-            Issue(("--timezone",), 'is no known time zone; write one like "Europe/Berlin"', name)
-        ) from None
-    return name
-
-
 def _moment(option: str, text: str | None, timezone: str) -> float | None:
+    from router.schema.clock import Clock
+
     if text is None:
         return None
     try:
         parsed = dt.datetime.fromisoformat(text)
     except ValueError:
         raise InputError(Issue((option,), 'must be a time like "2026-12-01T06:00"', value=text)) from None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))).timestamp()
+    return Clock.of(parsed, timezone).first.timestamp()
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
