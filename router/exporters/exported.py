@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from router.errors import InputError, Issue
-from router.loading.fingerprint import problem_sha256
+from router.loading.fingerprint import matches
 from router.plan.document import Plan
 from router.schema import Problem
 
@@ -42,7 +42,7 @@ def head(plan: Plan, what: str) -> str:
 
 def belongs(plan: Plan, problem: Problem) -> None:
     """The plan was made from this problem: its prices, quotas and dates are the plan's. Raises InputError."""
-    if plan.problem_sha256 != problem_sha256(problem):
+    if not matches(problem, plan.problem_sha256):
         rule = "is not the problem that the plan was made from, or has changed since"
         raise InputError(Issue(("--problem",), rule, problem.name, "plan again, or name the file as it was"))
 

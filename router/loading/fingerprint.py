@@ -1,7 +1,13 @@
 """Hash of what a problem says, for run keys and plans.
 
-Independent of the order of workloads, offers, groups, scenarios and keys, of comments, of how numbers
-are written, of which file an offer stands in, and of defaults written out. Traces count by content.
+    version 2   what differs from its default: a field that a later release adds changes no hash while it is not used
+    version 1   all fields that release 0.1.0 knew, defaults written out: its plans and stores carry this one
+
+Both are independent of the order of workloads, offers, groups, scenarios and keys, of comments, of how numbers are
+written, of which file an offer stands in, and of defaults written out. Traces count by content.
+
+A default is part of what a file means: one that changes, or a required field that gets one, is a new version of the
+schema. `release_0_1_0.json` lists the fields and defaults of version 1; it is never changed.
 """
 
 from __future__ import annotations
@@ -10,11 +16,14 @@ import datetime as dt
 import hashlib
 import json
 import zoneinfo
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path as FilePath
+from typing import TypedDict
 
 from pydantic import BaseModel
 
-from router.schema import Problem, Trace
+from router.schema import Problem, Trace, Workload
 
 _NOT_CONTENT = frozenset(("include", "use_offers"))  # merged already
 _UNORDERED = frozenset(
@@ -31,15 +40,43 @@ _UNORDERED = frozenset(
         "pins",
     )
 )
+_MEASURED = frozenset(
+    ("arrival_cv", "service_cv")
+)  # taken from a trace, if there is one, unless they are written
 
 _Json = str | float | bool | None | list["_Json"] | dict[str, "_Json"]
 
 
+class _Field(TypedDict, total=False):
+    """A field of release 0.1.0: its default if it has one, and the record that its value is or holds."""
+
+    default: _Json
+    record: str
+    list_of: str
+    mapping_of: str
+    unordered: bool
+
+
+class _NotKnown(Exception):
+    """The problem is not one that release 0.1.0 could have read."""
+
+
 def problem_sha256(problem: Problem) -> str:
-    """SHA-256, in hex, of the problem's canonical JSON. Raises OSError where a trace cannot be read."""
-    content = _canonical(problem, "", problem)
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256, in hex, of what the problem says (version 2). Raises OSError where a trace cannot be read."""
+    return _sha256(_stated(problem, problem))
+
+
+def problem_sha256_v1(problem: Problem) -> str | None:
+    """The hash as release 0.1.0 made it; None for a problem that it could not have read. Raises OSError."""
+    try:
+        return _sha256(_written_out(_stated(problem, problem), "Problem"))
+    except _NotKnown:
+        return None
+
+
+def matches(problem: Problem, sha256: str | None) -> bool:
+    """Whether a hash, of either version, is that of the problem. Raises OSError."""
+    return sha256 is not None and (sha256 == problem_sha256(problem) or sha256 == problem_sha256_v1(problem))
 
 
 def trace_path(problem: Problem, trace: Trace) -> FilePath:
@@ -47,17 +84,31 @@ def trace_path(problem: Problem, trace: Trace) -> FilePath:
     return FilePath(problem.positions.file or "").parent / trace.file
 
 
+def _stated(record: BaseModel, problem: Problem) -> dict[str, _Json]:
+    """The fields of a record that do not have their default."""
+    fields = type(record).model_fields
+    kept = _MEASURED if isinstance(record, Workload) and record.demand.trace is not None else frozenset()
+    stated = {}
+    for name in record.model_fields_set - _NOT_CONTENT:
+        value = _canonical(getattr(record, name), name, problem)
+        if (
+            name in kept
+            or fields[name].is_required()
+            or not _same(value, _canonical(fields[name].default, name, problem))
+        ):
+            stated[name] = value
+    if isinstance(record, Trace):
+        stated["file"] = _content(trace_path(problem, record), record.file)
+    return stated
+
+
 def _canonical(value: object, field: str, problem: Problem) -> _Json:
     if isinstance(value, BaseModel):
-        fields = (name for name in type(value).model_fields if name not in _NOT_CONTENT)
-        entry = {name: _canonical(getattr(value, name), name, problem) for name in fields}
-        if isinstance(value, Trace):
-            entry["file"] = _content(trace_path(problem, value), value.file)
-        return entry
+        return _stated(value, problem)
     if isinstance(value, dict):
-        return {key: _canonical(one, "", problem) for key, one in value.items()}
+        return {key: _canonical(item, "", problem) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [_canonical(one, "", problem) for one in value]
+        items = [_canonical(item, "", problem) for item in value]
         return sorted(items, key=_text) if field in _UNORDERED else items
     if isinstance(value, dt.datetime):
         zone = zoneinfo.ZoneInfo(problem.horizon.timezone)
@@ -70,6 +121,46 @@ def _canonical(value: object, field: str, problem: Problem) -> _Json:
     if isinstance(value, int | float):
         return float(value)
     raise TypeError(f"no canonical form of {type(value).__name__}")
+
+
+def _written_out(stated: dict[str, _Json], record: str) -> dict[str, _Json]:
+    """All fields of a record as release 0.1.0 knew it, defaults included. Raises _NotKnown."""
+    fields = _release_0_1_0()[record]
+    required = {name for name, field in fields.items() if "default" not in field}
+    if not required <= stated.keys() <= fields.keys():
+        raise _NotKnown
+    return {
+        name: _inner(stated[name] if name in stated else field["default"], field)
+        for name, field in fields.items()
+    }
+
+
+def _inner(value: _Json, field: _Field) -> _Json:
+    if isinstance(value, list) and "list_of" in field:
+        value = [_inner(item, {"record": field["list_of"]}) for item in value]
+    elif isinstance(value, dict) and "mapping_of" in field:
+        return {key: _inner(item, {"record": field["mapping_of"]}) for key, item in value.items()}
+    elif isinstance(value, dict) and "record" in field:
+        return _written_out(value, field["record"])
+    return sorted(value, key=_text) if isinstance(value, list) and "unordered" in field else value
+
+
+@cache
+def _release_0_1_0() -> Mapping[str, Mapping[str, _Field]]:
+    """Fields by record."""
+    text = FilePath(__file__).with_name("release_0_1_0.json").read_text(encoding="utf-8")
+    records: Mapping[str, Mapping[str, _Field]] = json.loads(text)
+    return records
+
+
+def _sha256(content: _Json) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _same(value: _Json, default: _Json) -> bool:
+    """Python takes true for 1.0; JSON does not."""
+    return value == default and _text(value) == _text(default)
 
 
 def _text(value: _Json) -> str:

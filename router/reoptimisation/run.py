@@ -15,7 +15,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
-from router.loading.catalogue import problem_sha256
+from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
@@ -47,6 +47,9 @@ FREE: Mapping[str, Any] = {
 }
 SAME_USD, SAME = 1e-6, 1e-9  # gains below this are arithmetic
 LEASE_S = 600.0
+OPTIONS_V1 = frozenset(
+    ("gap", "time_limit_s", "threads", "seed", "relax", "primal_tolerance", "dual_tolerance", "native")
+)
 
 Say = Callable[..., None]
 
@@ -94,14 +97,31 @@ class Result:
 
 
 def run_key(problem: Problem, search: Search) -> str:
-    """Content hash of what decides a run: the problem, in whatever order it is written, and how it is solved."""
-    content = {
-        "problem": problem_sha256(problem),
-        "solver": search.solver,
-        "options": options_of(search.options),
-        "scenario": search.scenario,
-    }
+    """Content hash of what decides a run: the problem, in whatever order it is written, and how it is solved.
+
+    Options count where they are not at their default, so that a later release may add some.
+    """
+    return _key(problem_sha256(problem), search, _not_default(search.options))
+
+
+def run_key_v1(problem: Problem, search: Search) -> str | None:
+    """The key as release 0.1.0 made it, all its options written out; None for what it could not have been asked."""
+    sha256, options = problem_sha256_v1(problem), options_of(search.options)
+    if sha256 is None or _not_default(search.options).keys() - OPTIONS_V1:
+        return None
+    return _key(sha256, search, {name: value for name, value in options.items() if name in OPTIONS_V1})
+
+
+def _key(sha256: str, search: Search, options: Mapping[str, Any]) -> str:
+    content = {"problem": sha256, "solver": search.solver, "options": options, "scenario": search.scenario}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _not_default(options: SolveOptions) -> dict[str, Any]:
+    usual = SolveOptions()
+    stated = {item.name: getattr(options, item.name) for item in fields(options) if item.name != "log"}
+    stated["native"] = dict(options.native)
+    return {name: value for name, value in stated.items() if value != getattr(usual, name)}
 
 
 def reoptimise(
@@ -119,8 +139,8 @@ def reoptimise(
         entry = store.running(problem.name)
         for number in store.skipped:
             say("damaged plan skipped", id=number)
-        if entry is not None and entry.run_key == key:
-            return Result("same inputs", key, entry.id, entry.plan, running_id=entry.id)
+        if entry is not None and entry.run_key in (key, run_key_v1(problem, search)):
+            return Result("same inputs", entry.run_key, entry.id, entry.plan, running_id=entry.id)
         result = _first(problem, search, key) if entry is None else _again(problem, entry, search, key, say)
         if not result.changed:
             return result

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.loading.fingerprint import problem_sha256
+from router.loading.fingerprint import matches
 from router.plan.document import Plan
 from router.schema import Problem
 from router.simulation import arrivals
@@ -78,8 +78,7 @@ def simulate(
     progress: Callable[[str], None] | None = None,
 ) -> SimulationReport:
     """Requests against the plan; see the module. Raises InputError where plan and problem do not belong together."""
-    sha256 = problem_sha256(problem)
-    if plan.problem_sha256 != sha256:
+    if not matches(problem, plan.problem_sha256):
         hint = "simulate with the problem file that the plan was made from, or solve again"
         raise InputError(Issue((), "is not the problem of this plan (problem_sha256 differs)", hint=hint))
     if arrivals_as not in arrivals.KINDS:
@@ -108,7 +107,7 @@ def simulate(
         total += found.requests
     return SimulationReport(
         name=plan.name,
-        problem_sha256=sha256,
+        problem_sha256=plan.problem_sha256,
         scenario=floor.future.name,
         seed=seed,
         arrivals=arrivals_as,
