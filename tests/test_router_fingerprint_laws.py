@@ -5,16 +5,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import later_release
 import pytest
 from pydantic_core import PydanticUndefined
 from schema_fields import content, fields_by_record, full, holds, options, places
@@ -227,16 +223,10 @@ def test_the_list_of_release_0_1_0_is_never_changed():
     assert hashlib.sha256(text).hexdigest() == FROZEN
 
 
-LATER = """
-    added_later: float | None = Field(default=None, description="Of a later release")
-"""
 ASKED = """
 import json, sys
-from pathlib import Path
-import router
 from router.loading.catalogue import load_problem
-from router.loading.fingerprint import matches, problem_sha256, problem_sha256_v1
-assert router.__file__.startswith(sys.argv[1]), router.__file__
+from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 for path in json.load(sys.stdin):
     problem = load_problem(path)
     print(json.dumps([problem_sha256(problem), problem_sha256_v1(problem)]))
@@ -245,35 +235,12 @@ for path in json.load(sys.stdin):
 
 @pytest.fixture(scope="module")
 def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package in which every record of the problem file has one field more."""
-    folder = tmp_path_factory.mktemp("later")
-    shutil.copytree(
-        ROOT / "router", folder / "router", ignore=shutil.ignore_patterns("__pycache__", "examples")
-    )
-    count = 0
-    for path in sorted((folder / "router" / "schema").glob("*.py")):
-        text, changed = re.subn(
-            r'(^class \w+\((?:Strict|Sourced|Latency|Sourced, Latency)\):\n    """(?:[^"]|"(?!""))*"""\n)',
-            rf"\1{LATER}",
-            path.read_text(encoding="utf-8"),
-            flags=re.M,
-        )
-        path.write_text(text, encoding="utf-8")
-        count += changed
-    assert count >= len(fields_by_record())
-    return folder
+    return later_release.write(tmp_path_factory.mktemp("later"))
 
 
 def asked(later: Path, paths: list[Path]) -> list[list[str | None]]:
     """Both hashes of each problem, as the later release makes them."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASKED, str(later)],
-        input=json.dumps([str(path) for path in paths]),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(later)},
-        cwd=later,
-    )
+    done = later_release.run(later, "-c", ASKED, given=json.dumps([str(path) for path in paths]))
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

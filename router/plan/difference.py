@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import fsum
 
-from router.plan.document import Plan
+from router.plan.document import SCHEMA, Plan
 
 SAME = 1e-9
 
@@ -22,9 +22,10 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Only what differs. Costs by offer and kind, USD; shares of a workload's tokens; most instances at once; tokens or
-    USD committed a month. `moved_share` is the part of all tokens that another offer or model serves now."""
+    USD committed a month. `moved_share` is the part of all tokens that another offer or model serves now;
+    `same_problem` is None where that cannot be told."""
 
-    same_problem: bool
+    same_problem: bool | None
     cost_before_usd: float
     cost_after_usd: float
     moved_share: float
@@ -40,7 +41,7 @@ Figures = dict[tuple[str, ...], float]
 def difference(old: Plan, new: Plan) -> Difference:
     """From `old` to `new`."""
     return Difference(
-        same_problem=old.problem_sha256 == new.problem_sha256,
+        same_problem=same_problem(old.problem_sha256, new.problem_sha256, SCHEMA, SCHEMA),
         cost_before_usd=old.cost_usd,
         cost_after_usd=new.cost_usd,
         moved_share=_moved(old, new),
@@ -49,6 +50,13 @@ def difference(old: Plan, new: Plan) -> Difference:
         instances=_changes(_most_instances(old), _most_instances(new)),
         contracts=_changes(_committed(old), _committed(new)),
     )
+
+
+def same_problem(old_sha256: str, new_sha256: str, old_schema: str, new_schema: str) -> bool | None:
+    """Whether two plans are for the same problem; None where the formats of their files hash it in two ways."""
+    if old_sha256 == new_sha256:
+        return True
+    return False if old_schema == new_schema else None
 
 
 def _changes(before: Figures, after: Figures) -> tuple[Change, ...]:

@@ -118,7 +118,7 @@ def _key(sha256: str, search: Search, options: Mapping[str, Any]) -> str:
 
 
 def _not_default(options: SolveOptions) -> dict[str, Any]:
-    usual = SolveOptions()
+    usual = type(options)()
     stated = {item.name: getattr(options, item.name) for item in fields(options) if item.name != "log"}
     stated["native"] = dict(options.native)
     return {name: value for name, value in stated.items() if value != getattr(usual, name)}

@@ -10,6 +10,15 @@ from router.reports.words import count, instances, percent, usd
 if TYPE_CHECKING:
     from router.plan.difference import Difference
 
+NOTES = {
+    True: (),
+    False: ("the two plans are for different problems",),
+    None: (
+        "whether the two plans are for the same problem cannot be told: one is of an earlier release, which hashed "
+        "problems in another way. router verify FILE PLAN says of each whether it is for FILE",
+    ),
+}
+
 
 def difference_report(change: Difference, name: str) -> Report:
     """Only what differs."""
@@ -39,6 +48,10 @@ def difference_report(change: Difference, name: str) -> Report:
             tuple((*line.of, count(line.before), count(line.after)) for line in change.contracts),
         ),
     )
-    notes = () if change.same_problem else ("the two plans are for different problems",)
     changed = tuple(table for table in tables if table.rows)
-    return Report(name, (cost, moved) if changed else (cost, "nothing else changes"), changed, notes)
+    return Report(
+        name,
+        (cost, moved) if changed else (cost, "nothing else changes"),
+        changed,
+        NOTES[change.same_problem],
+    )
