@@ -20,7 +20,7 @@ from solvers.core.errors import (
 from solvers.core.export import to_lp, to_mps
 from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
-from solvers.core.registry import Available, available, get
+from solvers.core.registry import Available, available, get, version_of
 from solvers.core.result import Duals, Solution, Stats, Stop
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "solve",
     "to_lp",
     "to_mps",
+    "version_of",
 ]
 
 

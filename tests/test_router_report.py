@@ -10,11 +10,14 @@ import pytest
 
 import router
 from router import api
-from router import reports as report
 from router.loading.catalogue import load_text
 from router.plan.document import Plan
 from router.reports import words
 from router.reports.document import Report, Table, columns
+from router.reports.markdown import to_markdown
+from router.reports.plan import plan_report
+from router.reports.table_csv import TABLES, to_csv
+from router.reports.text import to_text
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 
@@ -138,7 +141,7 @@ def table(made: Report, title: str) -> Table:
 
 def test_shares_are_of_the_tokens_and_ranges_over_the_periods(plan: Plan) -> None:
     """4,000 M in all: small 2,000 M (all of the first, a third of the second), dear 1,500 M, 500 M unserved."""
-    rows = {row[1]: row for row in table(report.plan_report(plan), "Who serves what").rows}
+    rows = {row[1]: row for row in table(plan_report(plan), "Who serves what").rows}
     assert rows["small"][3:] == ("50 %", "33.3–100 %", "2 B")
     assert rows["dear"][3:] == ("37.5 %", "0–50 %", "1.5 B")
     assert rows["left unserved"][3:] == ("12.5 %", "0–16.7 %", "500 M")
@@ -146,7 +149,7 @@ def test_shares_are_of_the_tokens_and_ranges_over_the_periods(plan: Plan) -> Non
 
 def test_costs_stand_with_their_share_and_sum_to_the_total(plan: Plan) -> None:
     """2,000 + 7,500 + 25,000 = 34,500 USD."""
-    costs = table(report.plan_report(plan), "Cost")
+    costs = table(plan_report(plan), "Cost")
     assert costs.rows[0] == ("–", "work left unserved", "25,000", "72.5 %")
     assert costs.total == ("total", "", "34,500", "100 %")
 
@@ -158,7 +161,7 @@ def test_instances_are_counted_over_all_periods() -> None:
         .replace("usd_per_h: 5", "usd_per_h: 0.01")
         .replace("small,", "little,")
     )
-    rows = table(report.plan_report(api.solve(load_text(own))), "Instances").rows
+    rows = table(plan_report(api.solve(load_text(own))), "Instances").rows
     assert rows == (("own", "m", "1", "2", "3", "76.1 %", "76.1 %"),)
 
 
@@ -166,25 +169,25 @@ def test_a_plan_that_was_not_verified_says_so_first(plan: Plan) -> None:
     from dataclasses import replace
 
     broken = replace(plan, verified={"ok": False, "checks": [{"name": "demand", "ok": False}]})
-    assert report.plan_report(broken).headline[-1] == "NOT VERIFIED: demand"
+    assert plan_report(broken).headline[-1] == "NOT VERIFIED: demand"
 
 
 @pytest.mark.parametrize("name", ["quickstart", "fleet", "mixed", "case-11-hybrid", "eligibility"])
 def test_every_example_reports_in_every_form(name: str) -> None:
     made = api.solve(EXAMPLES / f"{name}.yaml")
     for width in (60, 100, 200):
-        text = report.to_text(report.plan_report(made), width=width)
+        text = to_text(plan_report(made), width=width)
         assert "\x1b" not in text
         assert not any(line.endswith(" ") for line in text.splitlines())
-    assert "## Cost" in report.to_markdown(report.plan_report(made))
-    for rows in report.TABLES:
-        read = list(csv.reader(StringIO(report.to_csv(made, rows))))
+    assert "## Cost" in to_markdown(plan_report(made))
+    for rows in TABLES:
+        read = list(csv.reader(StringIO(to_csv(made, rows))))
         assert len(read) == 1 + len(getattr(made, rows))
         assert len({len(row) for row in read}) == 1
 
 
 def test_csv_keeps_full_precision(plan: Plan) -> None:
-    (first, *_) = csv.DictReader(StringIO(report.to_csv(plan, "routes")))
+    (first, *_) = csv.DictReader(StringIO(to_csv(plan, "routes")))
     assert float(first["share"]) == plan.routes[0].share
     assert first["scenario"] == ""
 
@@ -207,7 +210,7 @@ WIDE = Report(
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 300])
 def test_figures_are_never_cut_and_prose_wraps(width: int) -> None:
-    text = report.to_text(WIDE, width=width)
+    text = to_text(WIDE, width=width)
     assert "1,234,567,890.00" in text
     assert "[bold]no markup[/]" in " ".join(text.split()) or width < 80
     if width >= 60:
@@ -217,17 +220,17 @@ def test_figures_are_never_cut_and_prose_wraps(width: int) -> None:
 def test_a_page_too_narrow_makes_the_table_wider_rather_than_cut() -> None:
     rows = (("a" * 12, "1,234,567,890.00", "1,234,567,890.00"),)
     made = Report("r", ("",), (Table("T", columns("n", ">x", ">y"), rows),))
-    assert report.to_text(made, width=30).count("1,234,567,890.00") == 2
+    assert to_text(made, width=30).count("1,234,567,890.00") == 2
 
 
 def test_colour_only_where_asked() -> None:
-    assert "\x1b" in report.to_text(WIDE, colour=True)
-    assert "\x1b" not in report.to_text(WIDE)
+    assert "\x1b" in to_text(WIDE, colour=True)
+    assert "\x1b" not in to_text(WIDE)
 
 
 def test_markdown_keeps_what_has_a_meaning_there() -> None:
     odd = Report("a|b", ("x",), (Table("T", columns("n", ">v"), (("p|q_r*", "1"),), ("sum", "1")),))
-    text = report.to_markdown(odd)
+    text = to_markdown(odd)
     assert "| p\\|q\\_r\\* | 1 |" in text
     assert "|---|---:|" in text
     assert "| **sum** | **1** |" in text

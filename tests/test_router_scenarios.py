@@ -17,7 +17,8 @@ from pytest import approx
 import router
 from router.errors import InputError
 from router.normalise import normalise
-from router.scenarios import Drawn, drawn, fresh
+from router.scenarios import drawn, fresh
+from router.scenarios.generate import Drawn
 from router.scenarios.history import read_history
 from router.scenarios.stream import Stream
 from router.schema import Problem

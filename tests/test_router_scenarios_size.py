@@ -18,7 +18,9 @@ import router
 from router.errors import InputError
 from router.plan.document import Plan
 from router.planning.decode import cvar
-from router.reports import sizing_report, to_csv, to_text
+from router.reports.sizing import sizing_report
+from router.reports.table_csv import to_csv
+from router.reports.text import to_text
 from router.scenarios import drawn, fresh
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size

@@ -13,7 +13,7 @@ from sizing_factory import MONTH, M, contract, futures, near, section, signed, s
 
 from router.errors import Infeasible
 from router.normalise import normalise
-from router.reports import sizing_report
+from router.reports.sizing import sizing_report
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.first_stage import decide
 from router.sizing.signatures import quoted

@@ -15,7 +15,9 @@ import router
 from router import cli
 from router.plan.document import Plan
 from router.planning.optimise import Found, optimise
-from router.reports import sizing_report, to_markdown, to_text
+from router.reports.markdown import to_markdown
+from router.reports.sizing import sizing_report
+from router.reports.text import to_text
 from solvers import Stop
 
 QUOTE = str(Path(router.__file__).parent / "examples" / "sizing-quote.yaml")

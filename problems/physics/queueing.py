@@ -16,7 +16,6 @@ bursts: simulation checks it, a margin mends it.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from problems.core.instance import PERCENTILES, Floats
 
@@ -27,6 +26,8 @@ HALVINGS = 60
 
 def erlang_c(servers: Floats, load: Floats) -> Floats:
     """Probability of waiting; 1 where the load reaches the servers, 0 without load. Vectorised."""
+    from scipy import special  # here: few problems wait, and it takes long to load
+
     servers, load = np.broadcast_arrays(np.asarray(servers, dtype=float), np.asarray(load, dtype=float))
     a = np.clip(load, 1e-300, None)
     log_pmf = servers * np.log(a) - a - special.gammaln(servers + 1.0)

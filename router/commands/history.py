@@ -54,6 +54,6 @@ def history(
     if machine:
         say_json({"plans": count, "listed": found})
     else:
-        from router.reports import history_report
+        from router.reports.reoptimise import history_report
 
         say_report(history_report(found, store, count))

@@ -45,7 +45,7 @@ def solve(
     from router.planning.optimise import optimise
     from router.planning.publish import publish
     from router.planning.solve import encode_problem, planned
-    from router.reports import plan_report
+    from router.reports.plan import plan_report
 
     if output is not None:
         check_writable(output)
@@ -92,7 +92,7 @@ def compare(
     from router.comparison import compare as side_by_side
     from router.output import check_writable, write_text
     from router.plan.document import to_json
-    from router.reports import comparison_report
+    from router.reports.comparison import comparison_report
 
     if output is not None:
         check_writable(output)

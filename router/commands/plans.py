@@ -28,7 +28,7 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
     """
     from router.loading.catalogue import load
     from router.plan.file import read_json
-    from router.reports import verification_report
+    from router.reports.comparison import verification_report
     from router.verification import verify as check
 
     problem, document = load(file), read_json(plan)
@@ -63,7 +63,7 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
         check_writable(output)
     made = read_plan(plan)
     if form == "table" and output is None and not machine:
-        from router.reports import report_of
+        from router.reports.sizing import report_of
 
         say_report(report_of(made))
         return
@@ -84,7 +84,7 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
 def diff(old: str, new: str, store: str | None, machine: bool, verbose: bool) -> None:
     """Show what changes from one plan to another: cost, shares, instances, contracts."""
     from router.plan.difference import difference
-    from router.reports import difference_report
+    from router.reports.difference import difference_report
 
     before, after = _plans((old, new), store)
     change = difference(before, after)
@@ -107,7 +107,10 @@ def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
 
 
 def _in_form(plan: Plan, form: str, table: str | None) -> str:
-    from router.reports import report_of, tables_of, to_csv, to_markdown, to_text
+    from router.reports.markdown import to_markdown
+    from router.reports.sizing import report_of
+    from router.reports.table_csv import tables_of, to_csv
+    from router.reports.text import to_text
 
     if form == "csv":
         known = tables_of(plan)

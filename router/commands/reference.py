@@ -31,8 +31,7 @@ def schema(output: str | None) -> None:
 @json_option
 def solvers(machine: bool) -> None:
     """List the solvers that --solver takes, and how to install those that are missing."""
-    from router.reports import Report, Table
-    from router.reports.document import columns
+    from router.reports.document import Report, Table, columns
     from solvers import available
 
     found = available()
@@ -76,8 +75,7 @@ def examples(context: click.Context) -> None:
 def list_(machine: bool = False) -> None:
     """List the shipped problem files."""
     from router.loading.shipped import listed
-    from router.reports import Report, Table
-    from router.reports.document import columns
+    from router.reports.document import Report, Table, columns
 
     found = listed()
     if machine:

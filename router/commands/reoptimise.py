@@ -145,7 +145,7 @@ def _tell(told: Result | Exception, journal: Journal, machine: bool) -> None:
     if machine:
         say_json(_document(told))
     else:
-        from router.reports import result_report
+        from router.reports.reoptimise import result_report
 
         say_report(result_report(told))
 

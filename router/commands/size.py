@@ -103,7 +103,7 @@ def size(
     """
     file, search = problem_file(file), search_from(**given)
     from router.output import check_writable, write_text
-    from router.reports import sizing_report
+    from router.reports.sizing import sizing_report
     from router.sizing import SizeOptions, orders_of
     from router.sizing import size as sized
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from router.reports import Report
+    from router.reports.document import Report
 
 PATIENCE_S = 2.0
 PIPE_WIDTH = 100  # columns where nobody says how wide the page is
@@ -38,7 +38,7 @@ def say_json(value: Any) -> None:
 
 def say_report(report: Report) -> None:
     """A person's answer, as wide as the terminal, in colour where that is wanted."""
-    from router.reports import to_text
+    from router.reports.text import to_text
 
     say(to_text(report, width=width(), colour=coloured()))
 

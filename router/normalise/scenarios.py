@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from problems.core.instance import Scenarios
-from router.scenarios import Drawn, drawn
+from router.scenarios import drawn
 from router.schema import Generated, Problem, Scenario
+
+if TYPE_CHECKING:
+    from router.scenarios.generate import Drawn
 
 
 def scenarios(problem: Problem, scenario: str | None) -> Scenarios:

@@ -21,7 +21,7 @@ from router.planning.optimise import Found
 from router.scenarios import drawn
 from router.schema import Generated, Problem
 from router.verification import verify
-from solvers import SolveOptions, available
+from solvers import SolveOptions, version_of
 
 ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
 UNITS = {
@@ -112,12 +112,11 @@ def gap_of(cost: float, bound: float) -> float:
 
 def versions(solver: str) -> Mapping[str, str]:
     """What made the plan."""
-    named = {info.name: info.version for info in available()}
     return {
         "planner": version("llm-inference-planner"),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        solver: named.get(solver) or "unknown",
+        solver: version_of(solver) or "unknown",
     }
 
 

@@ -10,7 +10,8 @@ from router.errors import InputError, Issue, StaleDemand
 from router.loading.catalogue import input_issue, trace_path, traces
 from router.schema import Problem, Trace
 from router.schema.clock import period_start
-from router.traces.demand import chosen, named_of, recorded
+from router.traces import recorded
+from router.traces.demand import chosen, named_of
 from router.traces.read import read_table
 from router.traces.table import US
 from router.traces.times import shown, start_us

@@ -9,6 +9,25 @@
 Imports nothing of `problems` and `solvers`: the verifier draws again by the same rules.
 """
 
-from router.scenarios.generate import Drawn, drawn, fresh
+from __future__ import annotations
 
-__all__ = ["Drawn", "drawn", "fresh"]
+from typing import TYPE_CHECKING
+
+from router.schema import Problem
+
+if TYPE_CHECKING:
+    from router.scenarios.generate import Drawn
+
+
+def drawn(problem: Problem) -> Drawn:
+    """The scenarios that a problem asks to generate, reduced as it says. Raises InputError."""
+    from router.scenarios import generate  # here: few problems generate their scenarios
+
+    return generate.drawn(problem)
+
+
+def fresh(problem: Problem, count: int, seed: int) -> Drawn:
+    """Scenarios of the same generator that no plan has seen, all equally probable. Raises InputError."""
+    from router.scenarios import generate
+
+    return generate.fresh(problem, count, seed)

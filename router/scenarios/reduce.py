@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from router.scenarios.stream import Floats, Ints
 
@@ -31,6 +30,8 @@ def reduce_to(path: Floats, probability: Floats, count: int) -> Reduced:
     everyone = np.arange(len(path))
     if count >= len(path):
         return Reduced(everyone, probability.copy(), 0.0)
+    from scipy.spatial.distance import cdist  # here: it takes long to load
+
     apart = cdist(path, path, "cityblock") / path.shape[1]
     nearest = np.full(len(path), np.inf)  # distance of each row to those kept
     kept: list[int] = []

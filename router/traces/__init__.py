@@ -8,6 +8,23 @@ forecast                the same hour of last week, or a trend
 extract, write          a raw trace as workloads of a problem file
 """
 
-from router.traces.demand import Recorded, recorded
+from typing import NamedTuple
 
-__all__ = ["Recorded", "recorded"]
+from router.schema import Problem
+
+
+class Resolved(NamedTuple):
+    """A problem with counts and sizes in place of its traces, and what to say about them."""
+
+    problem: Problem
+    notes: tuple[str, ...]
+
+
+def recorded(problem: Problem) -> Resolved:
+    """The same problem with counts in place of traces. Raises InputError with everything wrong in the records."""
+    traced = [w for w, load in enumerate(problem.workloads) if load.demand.trace is not None]
+    if not traced:
+        return Resolved(problem, ())
+    from router.traces.demand import read_traces  # here: most problems have no trace to read
+
+    return Resolved(*read_traces(problem, traced))

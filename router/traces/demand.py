@@ -1,6 +1,6 @@
 """Traced demand: a problem whose workloads name records becomes one that states counts and sizes.
 
-`recorded` reads the files, puts `requests_by_period`, sizes and burstiness in place of each trace, and says in notes
+`read_traces` reads the files, puts `requests_by_period`, sizes and burstiness in place of each trace, and says in notes
 what a reader should know. What a record does not tell (gaps, time beyond it) is an error unless `gaps` says what it
 means.
 """
@@ -8,7 +8,6 @@ means.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,19 +26,8 @@ from router.traces.times import local, shown, start_us
 LISTED = 5  # periods named in a message; the rest are counted
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """The problem with all its traces read, and what to say about them."""
-
-    problem: Problem
-    notes: tuple[str, ...]
-
-
-def recorded(problem: Problem) -> Recorded:
-    """The same problem with counts in place of traces. Raises InputError with everything wrong in the records."""
-    traced = [w for w, load in enumerate(problem.workloads) if load.demand.trace is not None]
-    if not traced:
-        return Recorded(problem, ())
+def read_traces(problem: Problem, traced: list[int]) -> tuple[Problem, tuple[str, ...]]:
+    """The problem with the traces of those workloads read, and notes. Raises InputError with all that is wrong."""
     readings = _read_all(problem, traced)
     horizon = _horizon(problem, readings)
     issues: list[Issue] = []
@@ -60,8 +48,8 @@ def recorded(problem: Problem) -> Recorded:
         raise InputError(issues)
     resolved = problem.model_copy(update={"workloads": tuple(loads), "horizon": horizon})
     if problem.horizon.start is None and horizon.start is not None:
-        return Recorded(resolved, (_start_note(horizon), *notes_of(made, horizon)))
-    return Recorded(resolved, notes_of(made, horizon))
+        return resolved, (_start_note(horizon), *notes_of(made, horizon))
+    return resolved, notes_of(made, horizon)
 
 
 def named_of(trace: Trace) -> Named:

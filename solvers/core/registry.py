@@ -47,6 +47,15 @@ def available() -> list[Available]:
     return [_describe(name) for name in names()]
 
 
+def version_of(name: str) -> str | None:
+    """The version of the distribution behind a solver, from its metadata: loads no solver. None: unknown."""
+    distribution = _MODULES[name][1] if name in _MODULES else name.partition(":")[0]
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def get(name: str) -> Backend:
     """The backend of that name; raises `UnknownSolver` or `SolverUnavailable`."""
     if name in _MODULES:
@@ -79,9 +88,4 @@ def _describe(name: str) -> Available:
         backend = get(name)
     except SolverUnavailable as missing:
         return Available(name, installed=False, remedy=missing.remedy)
-    distribution = _MODULES[name][1] if name in _MODULES else "pulp"
-    try:
-        found = version(distribution)
-    except PackageNotFoundError:
-        found = None
-    return Available(name, installed=True, version=found, features=backend.FEATURES)
+    return Available(name, installed=True, version=version_of(name), features=backend.FEATURES)
