@@ -71,3 +71,11 @@ def test_no_check_is_written_and_not_called(module: str) -> None:
             is_check = list(inspect.signature(function).parameters) == ["audit", "ledger"]
             if is_check and not function.__name__.startswith("_"):
                 assert function in called, f"{function.__name__} has no line in CHECKS"
+
+
+def test_simulation_stands_on_the_base_alone() -> None:
+    """`router.simulation` takes from the verifier what `router.verification.base` names, and nothing behind it."""
+    folder = FOLDER.parent / "simulation"
+    lines = {line for path in folder.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()}
+    taken = {line.split(" import ")[0] for line in lines if "router.verification" in line}
+    assert taken == {"from router.verification.base"}

@@ -17,7 +17,7 @@ from problems.physics import queueing
 from router import api
 from router.loading.catalogue import load_text
 from router.verification import verify
-from router.verification.base.queueing import Use, erlang_c, queues, wait_s
+from router.verification.base.queueing import PoolUse, erlang_c, queues, wait_s
 
 CHAT = """
 schema: router/1
@@ -96,8 +96,8 @@ def test_a_mix_of_two_kinds_of_requests():
     Ca² = (6 · 1 + 2 · 4)/8 = 1.75; v = 1.34375; a = 4 · 1.6 / 0.8 = 8; 3 instances: 12 servers
     """
     uses = [
-        Use(6.0, (0.1, 0.1), 4.0, 1.0, 1.0, False, {"p99": 1.0, "mean": 0.5}),
-        Use(2.0, (0.5, 0.5), 4.0, 2.0, 0.0, False, {"p99": 2.0}),
+        PoolUse(6.0, (0.1, 0.1), 4.0, 1.0, 1.0, False, {"p99": 1.0, "mean": 0.5}),
+        PoolUse(2.0, (0.5, 0.5), 4.0, 2.0, 0.0, False, {"p99": 2.0}),
     ]
     (queue,) = queues(uses, serving=3.0, availability=0.8)
     assert (queue.servers, queue.busy) == (12, pytest.approx(8.0))
@@ -107,7 +107,7 @@ def test_a_mix_of_two_kinds_of_requests():
 
 
 def test_two_engines_in_a_row_may_each_take_half():
-    use = Use(1.0, (0.1, 0.4), 1.0, 1.0, 0.0, True, {"p50": 1.0})
+    use = PoolUse(1.0, (0.1, 0.4), 1.0, 1.0, 0.0, True, {"p50": 1.0})
     prompt, completion = queues([use], serving=2.0, availability=1.0)
     assert (prompt.busy, completion.busy) == (pytest.approx(0.1), pytest.approx(0.4))
     assert prompt.budget == completion.budget == {"p50": 0.5}

@@ -10,7 +10,7 @@ from router.reports.document import Report, Table, columns
 from router.reports.words import count, percent
 
 if TYPE_CHECKING:
-    from router.simulation import Promise, SimulationReport
+    from router.simulation import PromiseVerdict, SimulationReport
 
 SHOWN = 40  # rows of a table; the JSON has all
 ORDER = {"broken": 0, "undecided": 1, "kept": 2}
@@ -57,7 +57,7 @@ def _promises(found: SimulationReport) -> Table:
     return Table(f"Promised and achieved, ms{more}", heads, rows)
 
 
-def _rank(row: Promise) -> float:
+def _rank(row: PromiseVerdict) -> float:
     """Most of the limit used first."""
     return -row.achieved_ms / row.limit_ms if math.isfinite(row.achieved_ms) else -math.inf
 

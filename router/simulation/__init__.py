@@ -10,6 +10,6 @@ report       what `simulate` returns
 """
 
 from router.simulation.replay import simulate
-from router.simulation.report import Pool, Promise, SimulationReport
+from router.simulation.report import PoolWaits, PromiseVerdict, SimulationReport
 
-__all__ = ["Pool", "Promise", "SimulationReport", "simulate"]
+__all__ = ["PoolWaits", "PromiseVerdict", "SimulationReport", "simulate"]

@@ -59,19 +59,19 @@ def _alike(rng: np.random.Generator, mean: float, cv: float, number: int) -> Flo
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRequests:
     """Single requests of one workload: seconds from the start of the horizon, and their lengths (NaN: not recorded)."""
 
     at_s: Floats
     prompt: Floats
     completion: Floats
 
-    def between(self, start_s: float, end_s: float) -> Recorded:
+    def between(self, start_s: float, end_s: float) -> RecordedRequests:
         first, end = np.searchsorted(self.at_s, [start_s, end_s])
-        return Recorded(self.at_s[first:end], self.prompt[first:end], self.completion[first:end])
+        return RecordedRequests(self.at_s[first:end], self.prompt[first:end], self.completion[first:end])
 
 
-def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> Mapping[str, Recorded]:
+def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> Mapping[str, RecordedRequests]:
     """The requests of every workload whose demand is a record of single requests; `file` stands in for its own.
 
     `horizon` is that of the plan, with its start. Raises InputError where a file cannot be read.
@@ -90,7 +90,7 @@ def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> M
             continue
         origin = 0.0 if table.relative else start_us(horizon)
         order = np.argsort(table.at_us[mine], kind="stable")
-        found[name] = Recorded(
+        found[name] = RecordedRequests(
             ((table.at_us[mine] - origin) / US)[order],
             table.prompt[mine][order],
             table.completion[mine][order],

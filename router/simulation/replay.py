@@ -22,13 +22,13 @@ from router.loading.fingerprint import matches
 from router.plan.document import Plan
 from router.schema import Problem
 from router.simulation import arrivals
-from router.simulation.arrivals import Recorded
+from router.simulation.arrivals import RecordedRequests
 from router.simulation.confidence import CONFIDENCE
 from router.simulation.queue import waits
-from router.simulation.report import Pool, Promise, SimulationReport
+from router.simulation.report import PoolWaits, PromiseVerdict, SimulationReport
 from router.simulation.scope import chosen_periods, notes_of
-from router.simulation.station import Floor, Period, PoolName, Station, Stream
-from router.simulation.verdicts import Waited, gap_cv, pool_row, promises_of
+from router.simulation.station import Floor, Period, PoolName, RequestStream, Station
+from router.simulation.verdicts import StreamWaits, gap_cv, pool_row, promises_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ WARM_MOST = 1.0  # in lengths of what is kept
 
 
 @dataclass(frozen=True)
-class How:
+class ReplaySettings:
     """What is asked for."""
 
     seed: int
@@ -48,17 +48,17 @@ class How:
     arrival_cv: float | None
     requests: int
     most: int
-    recorded: Mapping[str, Recorded]
+    recorded: Mapping[str, RecordedRequests]
     period_s: float
 
-    def cv_of(self, stream: Stream) -> float:
+    def cv_of(self, stream: RequestStream) -> float:
         if self.arrival_cv is not None:
             return self.arrival_cv
         if self.kind == "poisson":
             return 1.0
         return arrivals.BURSTY_CV if self.kind == "bursty" else stream.workload.arrival_cv
 
-    def replays(self, stream: Stream) -> bool:
+    def replays(self, stream: RequestStream) -> bool:
         moves = stream.workload.window is not None or stream.workload.deferrable_h is not None
         return self.kind == "trace" and stream.workload.name in self.recorded and not moves
 
@@ -85,7 +85,7 @@ def simulate(
         raise InputError(Issue(("--arrivals",), f"is one of {', '.join(arrivals.KINDS)}", value=arrivals_as))
     floor = Floor.of(problem, plan, scenario)
     horizon = floor.case.problem.horizon
-    known: Mapping[str, Recorded] = {}
+    known: Mapping[str, RecordedRequests] = {}
     if arrivals_as == "trace":
         known = arrivals.recorded_requests(problem, horizon, trace)
         if not known:
@@ -93,10 +93,10 @@ def simulate(
             raise InputError(
                 Issue(("--arrivals",), rule, value="trace", hint="--arrivals stated, or --trace FILE")
             )
-    how = How(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
+    how = ReplaySettings(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
     chosen = chosen_periods(floor, hours)
-    rows: list[Promise] = []
-    pools: list[Pool] = []
+    rows: list[PromiseVerdict] = []
+    pools: list[PoolWaits] = []
     total = 0
     for done, index in enumerate(chosen):
         if progress is not None:
@@ -120,7 +120,7 @@ def simulate(
     )
 
 
-def _decided(period: Period, how: How, margin: float) -> tuple[Replayed, list[Promise]]:
+def _decided(period: Period, how: ReplaySettings, margin: float) -> tuple[PeriodReplay, list[PromiseVerdict]]:
     """A period with its promises judged; drawn again, and longer, while something is undecided and `most` allows."""
     for longer in LONGER:
         found = replay(period, replace(how, requests=how.requests * longer))
@@ -132,13 +132,13 @@ def _decided(period: Period, how: How, margin: float) -> tuple[Replayed, list[Pr
 
 
 @dataclass(frozen=True)
-class Replayed:
+class PeriodReplay:
     """What one period came to."""
 
     period: Period
-    waited: list[Waited]
+    waited: list[StreamWaits]
     gaps: Mapping[str, float]  # coefficient of variation of the gaps that came, by workload
-    pools: list[Pool]
+    pools: list[PoolWaits]
     requests: int
 
 
@@ -151,7 +151,7 @@ class Requests:
     route: npt.NDArray[np.int64]
 
 
-def replay(period: Period, how: How) -> Replayed:
+def replay(period: Period, how: ReplaySettings) -> PeriodReplay:
     """Requests of a period through its pools."""
     start_s, end_s = _stretch(period, how)
     streams = [_requests(stream, period.index, how, start_s, end_s) for stream in period.streams]
@@ -165,14 +165,14 @@ def replay(period: Period, how: How) -> Replayed:
             if route.pool == name
         ]
         pools.append(_through(name, station, parts, period, streams, waited, end_s))
-    results: list[Waited] = []
+    results: list[StreamWaits] = []
     gaps: dict[str, float] = {}
     for stream, one, wait in zip(period.streams, streams, waited, strict=True):
         kept, load = one.at_s >= 0, stream.workload.name
         gaps[load] = max(gaps.get(load, 0.0), gap_cv(one.at_s[kept]))
         if stream.promises and kept.any():
-            results.append(Waited(stream, wait[kept], one.route[kept], one.at_s[kept]))
-    return Replayed(period, _merged(results), gaps, pools, sum(len(one.at_s) for one in streams))
+            results.append(StreamWaits(stream, wait[kept], one.route[kept], one.at_s[kept]))
+    return PeriodReplay(period, _merged(results), gaps, pools, sum(len(one.at_s) for one in streams))
 
 
 def _through(
@@ -183,7 +183,7 @@ def _through(
     streams: list[Requests],
     waited: list[Floats],
     end_s: float,
-) -> Pool:
+) -> PoolWaits:
     """One pool's queue (two in a row, where the engines are apart); adds to the waits of its requests."""
     parts = list(parts)
     at = np.concatenate([streams[s].at_s[which] for s, _, which in parts])
@@ -212,7 +212,7 @@ def _through(
     return pool_row(name, station, period.index, arrived[arrived >= 0], wait[arrived >= 0], held, end_s)
 
 
-def _hold_s(stream: Stream, route: int, side: int, station: Station) -> float:
+def _hold_s(stream: RequestStream, route: int, side: int, station: Station) -> float:
     """How long a request of mean size keeps a server."""
     use = stream.routes[route].use
     if use is None or station.availability <= 0:
@@ -220,7 +220,7 @@ def _hold_s(stream: Stream, route: int, side: int, station: Station) -> float:
     return use.seconds[side] * station.concurrency / station.availability
 
 
-def _stretch(period: Period, how: How) -> tuple[float, float]:
+def _stretch(period: Period, how: ReplaySettings) -> tuple[float, float]:
     """Start of the warm-up (≤ 0) and end of what is kept, in s."""
     rates = [stream.rate for stream in period.streams]
     if not rates:
@@ -248,7 +248,9 @@ def _warm_s(station: Station) -> float:
     return longest
 
 
-def _requests(stream: Stream, index: int, how: How, start_s: float, end_s: float) -> Requests:
+def _requests(
+    stream: RequestStream, index: int, how: ReplaySettings, start_s: float, end_s: float
+) -> Requests:
     rng = np.random.default_rng([how.seed, index, zlib.crc32(stream.key.encode())])
     load = stream.workload
     if how.replays(stream):
@@ -268,7 +270,7 @@ def _requests(stream: Stream, index: int, how: How, start_s: float, end_s: float
     return Requests(at, scale, np.asarray(route, dtype=np.int64))
 
 
-def _recorded_scale(stream: Stream, rows: Recorded) -> tuple[Floats, Floats]:
+def _recorded_scale(stream: RequestStream, rows: RecordedRequests) -> tuple[Floats, Floats]:
     """Holding times by recorded tokens over the planned size: one engine for both kinds, or one each."""
     load = stream.workload
     planned = float(load.prompt_tokens or 0.0), float(load.completion_tokens or 0.0)
@@ -282,9 +284,9 @@ def _recorded_scale(stream: Stream, rows: Recorded) -> tuple[Floats, Floats]:
     return both, both
 
 
-def _merged(results: list[Waited]) -> list[Waited]:
+def _merged(results: list[StreamWaits]) -> list[StreamWaits]:
     """One result per workload: work of several occurrences or arrival periods that runs in one period."""
-    by_name: dict[str, list[Waited]] = defaultdict(list)
+    by_name: dict[str, list[StreamWaits]] = defaultdict(list)
     for one in results:
         by_name[one.stream.workload.name].append(one)
-    return [Waited.together(group) for group in by_name.values()]
+    return [StreamWaits.together(group) for group in by_name.values()]

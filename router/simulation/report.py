@@ -1,4 +1,4 @@
-"""What a simulation found: a row per promise and period, and one per pool."""
+"""What `simulate` returns: a row per promise and period, and one per pool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMA = "router-simulation/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class PromiseVerdict:
     """One limit of one workload in one period, promised and achieved.
 
     achieved = simulated wait + the latency stated for the service, at the promise's own statistic (planning convention)
@@ -37,7 +37,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolWaits:
     """One pool in one period: waits simulated beside the formula's, in ms."""
 
     offer: str
@@ -65,8 +65,8 @@ class SimulationReport:
     confidence: float
     periods: tuple[int, ...]
     requests: int
-    promises: tuple[Promise, ...]
-    pools: tuple[Pool, ...]
+    promises: tuple[PromiseVerdict, ...]
+    pools: tuple[PoolWaits, ...]
     notes: tuple[str, ...]
 
     @property

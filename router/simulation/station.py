@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from router.errors import InputError, Issue
 from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
-from router.verification.base import latency, queueing
-from router.verification.base.case import Case, Future, futures_of
-from router.verification.base.cells import cells_of
-from router.verification.base.flows import Flow, flows_of
-from router.verification.base.ledger import Ledger
-from router.verification.base.pools import Pool, pools_of
-from router.verification.base.queueing import Queue, Use
-from router.verification.reading import Names, read
+from router.verification.base import (
+    Audit,
+    Case,
+    Flow,
+    Future,
+    Limits,
+    Pool,
+    PoolUse,
+    Queue,
+    limits,
+    operating_point,
+    queues,
+    service_ms,
+    stated_ms,
+    use_of,
+)
 
 LUMP = 1000.0  # tokens of a request where the workload states no size; assumed
 
@@ -31,26 +39,26 @@ type PoolName = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class Route:
+class StreamRoute:
     """One way that a stream's requests may go."""
 
     offer: str
     model: str
     pool: PoolName | None  # None: an offer without instances, whose stated latency holds its own queue
     share: float  # of the stream
-    use: Use | None
+    use: PoolUse | None
     service_ms: Mapping[tuple[str, str], float]  # stated, by (ttft or request, statistic) that is promised
 
 
 @dataclass(frozen=True)
-class Stream:
+class RequestStream:
     """Requests of one workload in one period."""
 
     workload: Workload
     key: str  # tells streams of one workload apart
     rate: float  # requests per second
-    routes: tuple[Route, ...]
-    promises: latency.Limits  # on the first token and the whole request
+    routes: tuple[StreamRoute, ...]
+    promises: Limits  # on the first token and the whole request
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Period:
     """Everything that is simulated together."""
 
     index: int
-    streams: tuple[Stream, ...]
+    streams: tuple[RequestStream, ...]
     stations: Mapping[PoolName, Station]
 
     @property
@@ -88,33 +96,24 @@ class Floor:
     future: Future
     flows: Mapping[int, list[Flow]]
     pools: Mapping[int, dict[PoolName, Pool]]
-    known: dict[tuple[str, str, str], tuple[Use | None, Mapping[tuple[str, str], float]]] = field(
-        default_factory=dict
-    )
 
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
-        """Raises InputError where the plan is none of this problem."""
-        document = plan.to_dict()
-        case = Case(recorded(problem).problem, futures_of(problem, document)[0])
-        future = _future(case, scenario)
-        ledger = Ledger("fields")
-        names = Names(
-            case.workloads, case.offers, problem.models, case.periods, case.months, case.row_scenarios
-        )
-        rows = read(document, names, ledger)
-        moved, _ = flows_of(case, cells_of(case), rows, ledger)
+        """Raises InputError where the plan is not one of this problem."""
+        audit = Audit(recorded(problem).problem, plan.to_dict())
+        future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)
-        for flow in moved:
+        for flow in audit.flows:
             if flow.future.name == future.name and flow.units > 0 and flow.entry is not None:
                 flows[flow.row.period].append(flow)
         pools: dict[int, dict[PoolName, Pool]] = defaultdict(dict)
-        for (offer, model, period, name), pool in pools_of(case, rows, ledger).items():
+        for (offer, model, period, name), pool in audit.pools.items():
             if name == future.name:
                 pools[period][offer, model] = pool
-        if ledger.misses:
-            raise InputError(Issue((), f"the plan cannot be read: {'; '.join(ledger.shown)}"))
-        return cls(case, future, flows, pools)
+        fields = audit.ledgers["fields"]
+        if fields.misses:
+            raise InputError(Issue((), f"the plan cannot be read: {'; '.join(fields.shown)}"))
+        return cls(audit.case, future, flows, pools)
 
     def period(self, index: int) -> Period:
         """What happens in a period."""
@@ -122,61 +121,47 @@ class Floor:
         for flow in self.flows.get(index, ()):
             by_cell[str(flow.cell.key)].append(flow)
         streams = tuple(self._stream(key, flows) for key, flows in sorted(by_cell.items()))
-        uses: dict[PoolName, list[Use]] = defaultdict(list)
+        uses: dict[PoolName, list[PoolUse]] = defaultdict(list)
         for stream in streams:
             for route in stream.routes:
                 if route.pool is not None and route.use is not None:
                     uses[route.pool].append(route.use)
         return Period(
-            index, streams, {name: self._station(index, name, found) for name, found in uses.items()}
+            index, streams, {name: self._station(index, name, users) for name, users in uses.items()}
         )
 
-    def _stream(self, key: str, flows: list[Flow]) -> Stream:
+    def _stream(self, key: str, flows: list[Flow]) -> RequestStream:
         first = flows[0]
         units = math.fsum(flow.units for flow in flows)
         hours = first.cell.runs.get(first.row.period, (0.0, self.case.period_h))
         lump = 1.0 if first.unit.requests is not None else LUMP
         rate = units / lump / (3600.0 * (hours[1] - hours[0]))
-        promises = tuple(one for one in latency.limits(first.workload.slo) if one[0] != "tpot")
+        promises = tuple(limit for limit in limits(first.workload.slo) if limit[0] != "tpot")
         routes = tuple(self._route(flow, flow.units / units, rate, lump, promises) for flow in flows)
-        return Stream(first.workload, key, rate, routes, promises)
+        return RequestStream(first.workload, key, rate, routes, promises)
 
-    def _route(self, flow: Flow, share: float, rate: float, lump: float, promises: latency.Limits) -> Route:
+    def _route(self, flow: Flow, share: float, rate: float, lump: float, promises: Limits) -> StreamRoute:
         row, entry = flow.row, flow.entry
         assert entry is not None  # flows without one are left out
-        point = queueing.operating_point(self.case, flow, entry)
-        values = latency.known(entry, point, self.case.problem.policy.p99_over_mean)
+        point = operating_point(self.case, flow, entry)
+        values = stated_ms(entry, point, self.case.problem.policy.p99_over_mean)
         service = {
-            (part, statistic): latency.service_ms(part, statistic, values, flow.unit.completion) or 0.0
+            (part, statistic): service_ms(part, statistic, values, flow.unit.completion) or 0.0
             for part, statistic, _ in promises
         }
         if flow.offer.instances is None:
-            return Route(row.offer, row.model, None, share, None, service)
-        one = queueing.use_of(self.case, flow, entry)
-        if one is None:
+            return StreamRoute(row.offer, row.model, None, share, None, service)
+        use = use_of(self.case, flow, entry)
+        if use is None:
             raise InputError(Issue((), f"{row.workload} on {row.offer} has no known throughput"))
-        seconds = (one.seconds[0] * lump, one.seconds[1] * lump)
-        use = Use(
-            rate * share,
-            seconds,
-            one.concurrency,
-            one.arrival_cv,
-            one.service_cv,
-            one.disaggregated,
-            one.budget,
-        )
+        use = replace(use, rate=rate * share, seconds=(use.seconds[0] * lump, use.seconds[1] * lump))
         pool = (row.offer, self.case.pool_model(row.offer, row.model))
-        return Route(row.offer, row.model, pool, share, use, service)
+        return StreamRoute(row.offer, row.model, pool, share, use, service)
 
-    def _station(self, index: int, name: PoolName, uses: Iterable[Use]) -> Station:
-        uses = list(uses)
-        instances = self.case.offers[name[0]].instances
+    def _station(self, index: int, name: PoolName, uses: Sequence[PoolUse]) -> Station:
         pool = self.pools.get(index, {}).get(name)
-        available = 1.0
-        if instances is not None:
-            available = instances.availability * self.future.availability_of(name[0])
-        serving = pool.usable / available if pool is not None and available > 0 else 0.0
-        planned = queueing.queues(uses, serving, available)
+        serving, available = (pool.serving, pool.available) if pool is not None else (0.0, 1.0)
+        planned = queues(uses, serving, available)
         concurrency = min(use.concurrency for use in uses)
         servers = int(planned[0].servers)
         busy = max(queue.busy for queue in planned)

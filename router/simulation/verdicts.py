@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from router.simulation import confidence
-from router.simulation.report import Pool, Promise
-from router.simulation.station import Period, PoolName, Station, Stream
-from router.verification.base.latency import STATISTICS
-from router.verification.base.queueing import LEVEL
+from router.simulation.report import PoolWaits, PromiseVerdict
+from router.simulation.station import Period, PoolName, RequestStream, Station
+from router.verification.base import LEVEL, STATISTICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,16 +26,16 @@ BURSTIER = 1.1  # times what is stated, from which it is worth stating
 
 
 @dataclass(frozen=True)
-class Waited:
+class StreamWaits:
     """Waits of one workload's requests in a period, in order of arrival, with the route that each took."""
 
-    stream: Stream
+    stream: RequestStream
     wait_s: Floats
     route: npt.NDArray[np.int64]
     at_s: Floats
 
     @classmethod
-    def together(cls, group: Sequence[Waited]) -> Waited:
+    def together(cls, group: Sequence[StreamWaits]) -> StreamWaits:
         """Several streams of one workload as one."""
         first = group[0]
         if len(group) == 1:
@@ -46,7 +45,7 @@ class Waited:
         at = np.concatenate([one.at_s for one in group])
         order = np.argsort(at, kind="stable")
         rate = math.fsum(one.stream.rate for one in group)
-        stream = Stream(first.stream.workload, first.stream.key, rate, routes, first.stream.promises)
+        stream = RequestStream(first.stream.workload, first.stream.key, rate, routes, first.stream.promises)
         return cls(
             stream,
             np.concatenate([one.wait_s for one in group])[order],
@@ -56,8 +55,8 @@ class Waited:
 
 
 def promises_of(
-    waited: Waited, period: Period, margin: float, gaps: Mapping[str, float]
-) -> Iterable[Promise]:
+    waited: StreamWaits, period: Period, margin: float, gaps: Mapping[str, float]
+) -> Iterable[PromiseVerdict]:
     """A row for every limit on the first token and the whole request."""
     for part, statistic, limit_ms in waited.stream.promises:
         service = np.array([route.service_ms[part, statistic] for route in waited.stream.routes]) / MS
@@ -83,7 +82,7 @@ def promises_of(
         if len(value) < confidence.FEWEST:
             verdict = "undecided"
         optimistic = wait.low > formula * (1 + 1e-6) + 1e-6
-        yield Promise(
+        yield PromiseVerdict(
             workload=waited.stream.workload.name,
             period=period.index,
             promise=f"{part}_{statistic}",
@@ -113,7 +112,7 @@ def _verdict(kept: bool, broken: bool) -> str:
     return "kept" if kept else "broken" if broken else "undecided"
 
 
-def _formula_s(stream: Stream, period: Period, statistic: str) -> float:
+def _formula_s(stream: RequestStream, period: Period, statistic: str) -> float:
     """What the plan reckons with: the largest wait among the pools that the workload uses."""
     pools = {route.pool for route in stream.routes if route.pool is not None}
     return max((_planned_s(period.stations[name], statistic) for name in pools), default=0.0)
@@ -138,7 +137,7 @@ def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, 
     return "; or ".join(said) or "more instances, or a looser limit"
 
 
-def _burstier(waited: Waited, period: Period, gaps: Mapping[str, float]) -> list[str]:
+def _burstier(waited: StreamWaits, period: Period, gaps: Mapping[str, float]) -> list[str]:
     """Workloads in the same pools whose requests come in stronger bursts than the plan reckons with."""
     pools = {route.pool for route in waited.stream.routes}
     found = {}
@@ -166,7 +165,7 @@ def gap_cv(at_s: Floats) -> float:
 
 def pool_row(
     name: PoolName, station: Station, period: int, at_s: Floats, wait_s: Floats, held_s: float, end_s: float
-) -> Pool:
+) -> PoolWaits:
     """A pool's waits beside the formula's."""
     some = len(wait_s) > 0
     found = {
@@ -182,7 +181,7 @@ def pool_row(
         * MS
         for statistic in STATISTICS
     }
-    return Pool(
+    return PoolWaits(
         offer=name[0],
         model=name[1],
         period=period,

@@ -1,9 +1,8 @@
 """An independent re-check of a plan: plain loops over the problem file and the plan, as if by another team.
 
     checks           every check by name, in order
-    audit            what they look at: the problem, the plan, and each part of the reckoning, worked out once
     rows, reading    the plan as typed rows; malformed ones are faults, not tracebacks
-    base             the parts: cells of work, flows, pools, bills, costs; `router.simulation` stands on them too
+    base             the Audit that they look at, and its parts: cells of work, flows, pools, bills, costs
     routes, throughput, instances, limits, survival, churn, contracts, summary    the promises of a plan
     sizing           the figures of a sized plan
 
@@ -16,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from router.schema import Problem
-from router.verification.audit import Audit
-from router.verification.base.ledger import Check, Ledger, Verification
+from router.verification.base.audit import Audit
+from router.verification.base.ledger import Check, Verification
 from router.verification.checks import CHECKS
 
 __all__ = ["Check", "Verification", "verify"]
@@ -28,8 +27,8 @@ def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
 
     A failed `fields` check means that rows were left out of the others.
     """
-    audit = Audit(problem, plan, {name: Ledger(name) for name, _ in CHECKS})
+    audit = Audit(problem, plan)
     for name, check in CHECKS:
         check(audit, audit.ledgers[name])
-    verdict = tuple(ledger.check() for ledger in audit.ledgers.values())
+    verdict = tuple(audit.ledgers[name].check() for name, _ in CHECKS)
     return Verification(all(check.ok for check in verdict), verdict, audit.expected_usd)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.sizing import figures
 

@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.cells import CellKey
 from router.verification.base.change import EarlierPlan, steps_of, where_of
 from router.verification.base.ledger import RELATIVE, Ledger

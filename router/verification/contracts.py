@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from router.schema import Commitment
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.bills import (
     Bill,
     BillKey,

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from router.schema import Instances
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.case import Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import EarlierPurchase, Line, by_offer, lines

@@ -17,7 +17,7 @@ import math
 from collections import defaultdict
 
 from router.schema import Group
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import RELATIVE, Ledger

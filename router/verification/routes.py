@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.eligibility import Candidate
 from router.verification.base.flows import Flow, UnservedWork

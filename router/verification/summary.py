@@ -14,7 +14,7 @@ from router.errors import InputError
 from router.loading.fingerprint import matches, problem_sha256
 from router.scenarios import drawn
 from router.schema import Generated
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H
 from router.verification.base.costs import LineKey
 from router.verification.base.ledger import Ledger

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.schema import Offer, OfferModel
-from router.verification.audit import Audit
 from router.verification.base import latency
+from router.verification.base.audit import Audit
 from router.verification.base.bills import in_force, in_tokens, least_of, tiered_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, Interval
@@ -39,7 +39,7 @@ type Way = dict[Limit, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class OpenRoute:
     """An admissible route of a workload."""
 
     offer: Offer
@@ -79,10 +79,10 @@ def _must(case: Case, cell: Cell) -> bool:
     return cell.units > 0 and case.workloads[cell.workload].unserved_usd_per_m_tokens is None
 
 
-def _routes(audit: Audit) -> dict[str, list[Path]]:
+def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:
     """Admissible routes by workload."""
     case = audit.case
-    routes: dict[str, list[Path]] = {name: [] for name in case.workloads}
+    routes: dict[str, list[OpenRoute]] = {name: [] for name in case.workloads}
     factor = case.problem.policy.p99_over_mean
     for (workload, name, model), reasons in audit.verdicts.items():
         offer, load = case.offers[name], case.workloads[workload]
@@ -91,7 +91,7 @@ def _routes(audit: Audit) -> dict[str, list[Path]]:
             continue
         unit = unit_of(load)
         each = latency.seconds(load, unit, entry, factor) if offer.instances is not None else None
-        routes[workload].append(Path(offer, model, entry, unit, each))
+        routes[workload].append(OpenRoute(offer, model, entry, unit, each))
     return routes
 
 
@@ -116,7 +116,9 @@ class Rest:
     force: Mapping[tuple[str, int], float]
     spans: Mapping[int, tuple[list[float], list[float]]]
 
-    def unserved(self, cells: Iterable[Cell], left: Mapping[str, list[Path]]) -> list[tuple[Cell, float]]:
+    def unserved(
+        self, cells: Iterable[Cell], left: Mapping[str, list[OpenRoute]]
+    ) -> list[tuple[Cell, float]]:
         """Every cell with the share of it that has nowhere to go."""
         limits: dict[Limit, float] = {}
         short: list[tuple[Cell, float]] = []
@@ -132,7 +134,7 @@ class Rest:
             short += [(cell, share) for (cell, _), share in zip(group, missing, strict=True)]
         return short
 
-    def _ways(self, cell: Cell, routes: Iterable[Path], limits: dict[Limit, float]) -> list[Way] | None:
+    def _ways(self, cell: Cell, routes: Iterable[OpenRoute], limits: dict[Limit, float]) -> list[Way] | None:
         """Where a cell may go; None if some route would take all of it whatever the others do."""
         ways = []
         for route in routes:
@@ -152,7 +154,9 @@ class Rest:
             return True
         return (offer.name, self.case.month_of[period]) in self.force
 
-    def _way(self, cell: Cell, route: Path, period: int, hours: Interval, limits: dict[Limit, float]) -> Way:
+    def _way(
+        self, cell: Cell, route: OpenRoute, period: int, hours: Interval, limits: dict[Limit, float]
+    ) -> Way:
         way: Way = {}
         offer, unit = route.offer, route.unit
         minutes = 60.0 * self.case.period_h
@@ -171,7 +175,7 @@ class Rest:
             self._of_pool(cell, route, period, hours, way, limits)
         return way
 
-    def _of_contract(self, cell: Cell, route: Path, period: int) -> tuple[float, float]:
+    def _of_contract(self, cell: Cell, route: OpenRoute, period: int) -> tuple[float, float]:
         """What the cell would use of a contract's month, and what is committed in it."""
         commitment, month = route.offer.commitment, self.case.month_of[period]
         assert commitment is not None  # the caller has looked
@@ -192,7 +196,7 @@ class Rest:
     def _of_pool(
         self,
         cell: Cell,
-        route: Path,
+        route: OpenRoute,
         period: int,
         hours: Interval,
         way: Way,

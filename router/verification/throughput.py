@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Piece
 from router.verification.base.queueing import queues, uses_of
@@ -64,10 +64,8 @@ def check_waiting(audit: Audit, ledger: Ledger) -> None:
     for key, uses in uses_of(case, audit.flows).items():
         if not any(use.budget for use in uses):
             continue
-        pool, instances = audit.pools.get(key), case.offers[key[0]].instances
-        future = case.future(key[3])
-        available = 0.0 if instances is None else instances.availability * future.availability_of(key[0])
-        serving = pool.usable / available if pool is not None and available > 0 else 0.0
+        pool = audit.pools.get(key)
+        serving, available = (pool.serving, pool.available) if pool is not None else (0.0, 1.0)
         for queue in queues(uses, serving, available):
             waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
             for statistic, budget in queue.budget.items():

@@ -28,7 +28,7 @@ def judge(case: Case) -> dict[Candidate, tuple[str, ...]]:
     """Reasons against every candidate; an empty tuple admits it."""
     verdicts = {}
     for workload in case.workloads.values():
-        judged = _Asked.of(case, workload)
+        judged = _Requirements.of(case, workload)
         for offer in case.offers.values():
             for name in workload.models:
                 reasons = frozenset(
@@ -43,7 +43,7 @@ def _in_order(reasons: frozenset[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Requirements:
     """What a workload asks for, read once."""
 
     workload: Workload
@@ -53,14 +53,14 @@ class _Asked:
     p99_over_mean: float | None
 
     @classmethod
-    def of(cls, case: Case, workload: Workload) -> _Asked:
+    def of(cls, case: Case, workload: Workload) -> _Requirements:
         unit = unit_of(workload)
         stated = workload.needs.context_tokens or 0.0
         context = max(stated, unit.tokens) if unit.requests is not None else stated
         return cls(workload, unit, context, latency.limits(workload.slo), case.problem.policy.p99_over_mean)
 
 
-def _reasons(asked: _Asked, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
+def _reasons(asked: _Requirements, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
     yield from _fit(asked, offer, model)
     yield from _needs(asked.workload, offer, model)
     if entry is None:
@@ -71,7 +71,7 @@ def _reasons(asked: _Asked, offer: Offer, model: Model, entry: OfferModel | None
         yield "no_price"
 
 
-def _fit(asked: _Asked, offer: Offer, model: Model) -> Iterator[str]:
+def _fit(asked: _Requirements, offer: Offer, model: Model) -> Iterator[str]:
     largest = offer.limits.max_parameters_b
     if largest is not None and model.parameters_b is not None and model.parameters_b > largest:
         yield "model_too_large"
@@ -99,7 +99,7 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
         yield "denied"
 
 
-def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
+def _measured(asked: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
     """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
     sized = asked.unit.requests is not None
     if offer.quota.requests_per_minute is not None and not sized:
@@ -114,7 +114,7 @@ def _measured(asked: _Asked, offer: Offer, entry: OfferModel) -> Iterator[str]:
     # Of a request of unknown size only this is known: whether it has completion tokens at all.
     completion = asked.unit.completion if sized or asked.unit.completion == 0 else math.inf
     if asked.limits and not latency.meets(
-        asked.limits, latency.known(entry, None, asked.p99_over_mean), completion
+        asked.limits, latency.stated_ms(entry, None, asked.p99_over_mean), completion
     ):
         yield "latency"
     if (

@@ -23,13 +23,13 @@ from collections.abc import Mapping
 from router.schema import OfferModel, Point, Slo, Workload
 from router.verification.base.work import Unit
 
-PERCENTILES = ("p50", "p90", "p95", "p99")
-STATISTICS = ("mean", *PERCENTILES)
+LEVEL = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+STATISTICS = ("mean", *LEVEL)
 
 type Limits = tuple[tuple[str, str, float], ...]
 """(ttft | tpot | request, statistic, limit in ms)."""
 
-type Known = Mapping[tuple[str, str], float]
+type Stated = Mapping[tuple[str, str], float]
 """Measured ms by (ttft | tpot, statistic)."""
 
 
@@ -44,7 +44,7 @@ def limits(slo: Slo) -> Limits:
     return tuple(asked)
 
 
-def known(entry: OfferModel, point: Point | None, p99_over_mean: float | None) -> Known:
+def stated_ms(entry: OfferModel, point: Point | None, p99_over_mean: float | None) -> Stated:
     """The point's value, else the entry's; a missing P99 from the mean where that is assumed."""
     values = {}
     for part in ("ttft", "tpot"):
@@ -60,17 +60,16 @@ def known(entry: OfferModel, point: Point | None, p99_over_mean: float | None) -
     return values
 
 
-def at(part: str, statistic: str, values: Known) -> float | None:
+def at(part: str, statistic: str, values: Stated) -> float | None:
     """The value that stands for a statistic of ttft or tpot; None if nothing known may."""
     if statistic == "mean":
         return values.get((part, "mean"))
-    for higher in PERCENTILES[PERCENTILES.index(statistic) :]:
-        if (part, higher) in values:
-            return values[part, higher]
-    return None
+    return next(
+        (values[part, p] for p in LEVEL if LEVEL[p] >= LEVEL[statistic] and (part, p) in values), None
+    )
 
 
-def meets(asked: Limits, values: Known, completion_tokens: float) -> bool:
+def meets(asked: Limits, values: Stated, completion_tokens: float) -> bool:
     """Whether all limits hold; inclusive, with 1e-9 of the limit for the arithmetic."""
     for part, statistic, limit in asked:
         if part == "tpot" and completion_tokens <= 1:
@@ -81,14 +80,14 @@ def meets(asked: Limits, values: Known, completion_tokens: float) -> bool:
     return True
 
 
-def service_ms(part: str, statistic: str, values: Known, completion_tokens: float) -> float | None:
+def service_ms(part: str, statistic: str, values: Stated, completion_tokens: float) -> float | None:
     """Service latency at a statistic, without waiting; None if nothing known may stand for it."""
     return (
         _request(statistic, values, completion_tokens) if part == "request" else at(part, statistic, values)
     )
 
 
-def _request(statistic: str, values: Known, completion_tokens: float) -> float | None:
+def _request(statistic: str, values: Stated, completion_tokens: float) -> float | None:
     first = at("ttft", statistic, values)
     further = max(completion_tokens - 1, 0.0)
     if first is None or further == 0:
@@ -131,7 +130,7 @@ def applicable_points(
     return [
         point
         for point in points_of_size(entry, size)
-        if meets(asked, known(entry, point, p99_over_mean), size[1])
+        if meets(asked, stated_ms(entry, point, p99_over_mean), size[1])
     ]
 
 

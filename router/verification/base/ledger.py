@@ -114,5 +114,12 @@ class Ledger:
         return Check(self.name, False, "; ".join(self.shown) + more, self.worst)
 
 
+class Ledgers(dict[str, Ledger]):
+    """By the name of a check; one that is new is empty."""
+
+    def __missing__(self, name: str) -> Ledger:
+        return self.setdefault(name, Ledger(name))
+
+
 def _words(where: tuple[object, ...]) -> str:
     return " ".join(str(part) for part in where if part is not None)

@@ -34,11 +34,16 @@ type Loads = dict[PoolKey, list[Piece]]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One pool in one period: its row, and the instances that serve there, availability counted in."""
+    """One pool in one period: its row, the instances that serve there, and the part of time that they are up."""
 
     row: InstanceCount
     future: Future
-    usable: float
+    serving: float
+    available: float
+
+    @property
+    def usable(self) -> float:
+        return self.serving * self.available
 
 
 def pools_of(case: Case, plan: PlanRows, ledger: Ledger) -> dict[PoolKey, Pool]:
@@ -79,7 +84,7 @@ def _with_usable(case: Case, rows: dict[PoolKey, InstanceCount]) -> dict[PoolKey
             )
         future = case.future(scenario)
         available = instances.availability * future.availability_of(offer)
-        pools[key] = Pool(row, future, (row.count - booting) * available)
+        pools[key] = Pool(row, future, row.count - booting if available > 0 else 0.0, available)
     return pools
 
 

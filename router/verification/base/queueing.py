@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.schema import OfferModel, Point
 from router.verification.base import latency
@@ -31,7 +31,6 @@ from router.verification.base.case import Case
 from router.verification.base.flows import Flow
 from router.verification.base.pools import PoolKey
 
-LEVEL = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 NEGLIGIBLE = 1e-17  # terms below this part of their sum are left out
 SURE = 1e40  # 1 / B from which nobody ever waits
 
@@ -40,7 +39,7 @@ type Budget = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class PoolUse:
     """One route's part in a pool: its rate, how long a request keeps an instance, and what it promises."""
 
     rate: float  # requests (or tokens, where no size is stated) per second
@@ -96,11 +95,11 @@ def wait_s(statistic: str, servers: float, busy: float, service_s: float, variab
     once_waiting = variability * service_s / (servers - busy)
     if statistic == "mean":
         return waits * once_waiting
-    beyond = 1.0 - LEVEL[statistic]
+    beyond = 1.0 - latency.LEVEL[statistic]
     return once_waiting * math.log(waits / beyond) if waits > beyond else 0.0
 
 
-def queues(uses: Iterable[Use], serving: float, availability: float) -> tuple[Queue, ...]:
+def queues(uses: Iterable[PoolUse], serving: float, availability: float) -> tuple[Queue, ...]:
     """The queue on each side of a pool (only one where prompt and completion share the engine)."""
     uses = list(uses)
     rate = math.fsum(use.rate for use in uses)
@@ -109,7 +108,7 @@ def queues(uses: Iterable[Use], serving: float, availability: float) -> tuple[Qu
     apart = any(use.disaggregated for use in uses)
     budget = strictest([use.budget for use in uses], 0.5 if apart else 1.0)
     arrivals = math.fsum(use.rate * use.arrival_cv**2 for use in uses) / rate
-    made = []
+    sides = []
     for side in (0, 1) if apart else (0,):
         load = math.fsum(use.rate * use.seconds[side] for use in uses)
         mean = load / rate * concurrency
@@ -118,8 +117,8 @@ def queues(uses: Iterable[Use], serving: float, availability: float) -> tuple[Qu
         )
         spread = max(squares / rate / mean**2 - 1.0, 0.0) if mean > 0 else 0.0
         busy = (math.inf if load > 0 else 0.0) if availability <= 0 else concurrency * load / availability
-        made.append(Queue(servers, busy, mean, (arrivals + spread) / 2, budget))
-    return tuple(made)
+        sides.append(Queue(servers, busy, mean, (arrivals + spread) / 2, budget))
+    return tuple(sides)
 
 
 def strictest(budgets: Iterable[Budget], part: float) -> Budget:
@@ -131,10 +130,10 @@ def strictest(budgets: Iterable[Budget], part: float) -> Budget:
     return least
 
 
-def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
+def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[PoolUse]]:
     """What every pool without `max_utilisation` carries, by period and future."""
-    uses: dict[PoolKey, list[Use]] = defaultdict(list)
-    known: dict[tuple[str, str, str], Use | None] = {}
+    uses: dict[PoolKey, list[PoolUse]] = defaultdict(list)
+    known: dict[tuple[str, str, str], PoolUse | None] = {}
     for flow in flows:
         row, instances, entry = flow.row, flow.offer.instances, flow.entry
         if instances is None or instances.max_utilisation is not None or entry is None or flow.units <= 0:
@@ -142,27 +141,17 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[Use]]:
         candidate = (row.workload, row.offer, row.model)
         if candidate not in known:
             known[candidate] = use_of(case, flow, entry)
-        one = known[candidate]
+        use = known[candidate]
         hours = flow.cell.runs.get(row.period)
-        if one is None or hours is None:
+        if use is None or hours is None:
             continue  # `throughput` and `windows` say so
         rate = flow.units / (3600.0 * (hours[1] - hours[0]))
         key = (row.offer, case.pool_model(row.offer, row.model), row.period, flow.future.name)
-        uses[key].append(
-            Use(
-                rate,
-                one.seconds,
-                one.concurrency,
-                one.arrival_cv,
-                one.service_cv,
-                one.disaggregated,
-                one.budget,
-            )
-        )
+        uses[key].append(replace(use, rate=rate))
     return uses
 
 
-def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
+def use_of(case: Case, flow: Flow, entry: OfferModel) -> PoolUse | None:
     """A route's part at a rate of 0; None where its throughput is unknown."""
     factor, load = case.problem.policy.p99_over_mean, flow.workload
     each = latency.seconds(load, flow.unit, entry, factor)
@@ -170,8 +159,8 @@ def use_of(case: Case, flow: Flow, entry: OfferModel) -> Use | None:
         return None
     point = operating_point(case, flow, entry)
     concurrency = (point.concurrency if point is not None else None) or entry.concurrency or 1.0
-    budget = _budget(latency.limits(load.slo), latency.known(entry, point, factor), flow.unit.completion)
-    return Use(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
+    budget = _budget(latency.limits(load.slo), latency.stated_ms(entry, point, factor), flow.unit.completion)
+    return PoolUse(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
 
 
 def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
@@ -181,10 +170,10 @@ def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
         if entry.points
         else []
     )
-    return max(points, key=lambda one: one.requests_per_s, default=None)
+    return max(points, key=lambda point: point.requests_per_s, default=None)
 
 
-def _budget(asked: latency.Limits, values: latency.Known, completion_tokens: float) -> Budget:
+def _budget(asked: latency.Limits, values: latency.Stated, completion_tokens: float) -> Budget:
     """Seconds that limits on the first token and the whole request leave above the service latency, by statistic."""
     left: dict[str, float] = {}
     for part, statistic, limit in asked:

@@ -25,7 +25,7 @@ class Unreadable(Exception):
     """A record that says nothing definite; the text is what is wrong with it."""
 
 
-class Row(NamedTuple):
+class TraceRow(NamedTuple):
     """A request, or a period of them. at: µs since 1970, or since the start of the horizon."""
 
     at: int
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 class File:
     """A trace file as read for one choice of columns."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TraceRow] = field(default_factory=list)
     single: bool = True
     relative: bool = False
     step_h: float | None = None
@@ -127,12 +127,12 @@ def _column(header: list[str], kind: str, name: str | None) -> int | None:
     return None
 
 
-def _row(fields: list[str], at: int, layout: Layout) -> Row:
+def _row(fields: list[str], at: int, layout: Layout) -> TraceRow:
     prompt, completion = _number(fields, layout.prompt), _number(fields, layout.completion)
     covered = 0.0 if prompt is None and completion is None else 1.0
     texts = tuple(fields[p].strip() for p in layout.wanted)
     if layout.requests is None:
-        return Row(at, 1.0, prompt, completion, covered, None, texts)
+        return TraceRow(at, 1.0, prompt, completion, covered, None, texts)
     requests = _number(fields, layout.requests)
     if requests is None:
         raise Unreadable("a count of requests is empty")
@@ -142,7 +142,7 @@ def _row(fields: list[str], at: int, layout: Layout) -> Row:
     if layout.means:
         prompt = None if prompt is None else prompt * requests
         completion = None if completion is None else completion * requests
-    return Row(at, requests, prompt, completion, covered, _number(fields, layout.arrival_cv), texts)
+    return TraceRow(at, requests, prompt, completion, covered, _number(fields, layout.arrival_cv), texts)
 
 
 def _number(fields: list[str], position: int | None) -> float | None:

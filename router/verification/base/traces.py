@@ -25,13 +25,13 @@ from router.errors import InputError
 from router.loading.fingerprint import trace_path
 from router.schema import Demand, Problem, Trace, Workload
 from router.verification.base.ledger import Ledger
-from router.verification.base.records import EPOCH, HOUR_US, File, Row, Unreadable, read_file
+from router.verification.base.records import EPOCH, HOUR_US, File, TraceRow, Unreadable, read_file
 
 
 def with_records(problem: Problem, ledger: Ledger) -> Problem:
     """The problem with counts in place of traces. A record that cannot be used is a fault, and counts as no demand."""
     files: dict[tuple[object, ...], File] = {}
-    mine: dict[int, tuple[File, list[Row]]] = {}
+    mine: dict[int, tuple[File, list[TraceRow]]] = {}
     wanted = _wanted(problem)
     for w, workload in enumerate(problem.workloads):
         trace = workload.demand.trace
@@ -71,7 +71,7 @@ def _wanted(problem: Problem) -> dict[Path, list[str]]:
     return {path: sorted(columns) for path, columns in names.items()}
 
 
-def _chosen(rows: list[Row], trace: Trace, wanted: list[str]) -> list[Row]:
+def _chosen(rows: list[TraceRow], trace: Trace, wanted: list[str]) -> list[TraceRow]:
     """Those that the filter and the model let through."""
     for name, values in (trace.filter or {}).items():
         at = wanted.index(name)
@@ -82,7 +82,7 @@ def _chosen(rows: list[Row], trace: Trace, wanted: list[str]) -> list[Row]:
     return rows
 
 
-def _started(problem: Problem, rows: list[Row]) -> Problem:
+def _started(problem: Problem, rows: list[TraceRow]) -> Problem:
     """With a start of the horizon, which the earliest record gives where the problem does not."""
     horizon = problem.horizon
     if horizon.start is not None or not rows:
@@ -99,7 +99,7 @@ def _started(problem: Problem, rows: list[Row]) -> Problem:
     )
 
 
-def _stated(problem: Problem, workload: Workload, file: File, rows: list[Row]) -> Workload:
+def _stated(problem: Problem, workload: Workload, file: File, rows: list[TraceRow]) -> Workload:
     """The workload as its record states it."""
     trace = workload.demand.trace
     if trace is None or not rows:
@@ -142,7 +142,9 @@ def _slots_per_period(step_h: float | None, period_h: float) -> int:
     return 1
 
 
-def _placed(problem: Problem, file: File, rows: Iterable[Row], slot_h: float) -> Iterator[tuple[Row, int]]:
+def _placed(
+    problem: Problem, file: File, rows: Iterable[TraceRow], slot_h: float
+) -> Iterator[tuple[TraceRow, int]]:
     """Rows with their slots, counted from the start of the horizon."""
     start, zone = problem.horizon.start, ZoneInfo(problem.horizon.timezone)
     begin = 0
@@ -179,7 +181,7 @@ def _slot(slot: int, counts: dict[int, float], gaps: str, every: set[int], ends:
     return counts[max(earlier)]
 
 
-def _mean(kind: str, inside: list[Row], rows: list[Row]) -> float:
+def _mean(kind: str, inside: list[TraceRow], rows: list[TraceRow]) -> float:
     """Tokens of a request, inside the horizon; over the whole record where nothing is recorded there."""
     for some in (inside, rows):
         known = [row for row in some if getattr(row, kind) is not None]
@@ -189,7 +191,7 @@ def _mean(kind: str, inside: list[Row], rows: list[Row]) -> float:
     raise Unreadable(f"no {kind} tokens are recorded")
 
 
-def _service_cv(file: File, inside: list[tuple[Row, int]]) -> float | None:
+def _service_cv(file: File, inside: list[tuple[TraceRow, int]]) -> float | None:
     """Standard deviation over mean of a request's tokens."""
     totals = [
         row.prompt + row.completion
@@ -201,7 +203,7 @@ def _service_cv(file: File, inside: list[tuple[Row, int]]) -> float | None:
     return statistics.pstdev(totals) / statistics.fmean(totals)
 
 
-def _arrival_cv(file: File, inside: list[tuple[Row, int]]) -> float | None:
+def _arrival_cv(file: File, inside: list[tuple[TraceRow, int]]) -> float | None:
     """Of single requests: of gaps over their period's mean gap, in periods of at least ten gaps."""
     if not file.single:
         known = [(row.arrival_cv, row.requests) for row, _ in inside if row.arrival_cv is not None]

@@ -15,7 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.costs import cvar, mixed
 from router.verification.base.ledger import Ledger

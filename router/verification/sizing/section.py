@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from router.verification.audit import Audit
+from router.verification.base.audit import Audit
 from router.verification.base.case import Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.reading import is_number

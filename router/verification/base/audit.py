@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from router.schema import Problem
@@ -14,7 +14,7 @@ from router.verification.base.change import EarlierPlan, as_signed, churn_usd, e
 from router.verification.base.costs import Costs, costs_of, expected, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of
-from router.verification.base.ledger import Ledger
+from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
 from router.verification.base.traces import with_records
 from router.verification.reading import Names, read
@@ -27,13 +27,12 @@ class Audit:
 
     problem    as its file states it
     document   the plan, as JSON values: may be anything at all
-    ledgers    one per check, by name; a part whose making meets a fault notes it in the ledger of the check that
-               it belongs to
+    ledgers    faults by the name of a check; a part whose making meets one notes it with the check it belongs to
     """
 
     problem: Problem
     document: object
-    ledgers: Mapping[str, Ledger]
+    ledgers: Ledgers = field(default_factory=Ledgers)
 
     @cached_property
     def plan(self) -> Mapping[str, object]:
