@@ -50,15 +50,16 @@ def _sold(count: float, instances: Instances) -> bool:
 
 
 def check_reserved(audit: Audit, ledger: Ledger) -> None:
-    """Instances already held are handed out once, and what is above them is what is paid."""
+    """Reserved instances are handed out once, and what is above them is what is paid."""
     for key, pool in audit.pools.items():
         row = pool.row
         ledger.at_least(row.reserved_count, 0.0, *key, "reserved_count")
         ledger.at_most(row.reserved_count, row.count, *key, "reserved_count of the count")
         ledger.equal(row.paid_count, row.count - row.reserved_count, *key, "paid_count")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
-        held = math.fsum(row.reserved_count for row in rows)
-        ledger.at_most(held, _instances(audit, offer).reserved, offer, "period", period, scenario, "reserved")
+        reserved = math.fsum(row.reserved_count for row in rows)
+        most = _instances(audit, offer).reserved
+        ledger.at_most(reserved, most, offer, "period", period, scenario, "reserved")
 
 
 def check_horizon_counts(audit: Audit, ledger: Ledger) -> None:
@@ -66,8 +67,7 @@ def check_horizon_counts(audit: Audit, ledger: Ledger) -> None:
     first: dict[tuple[str, str | None], InstanceCount] = {}
     seen: dict[tuple[str, str | None], int] = defaultdict(int)
     for (offer, model, period, scenario), pool in audit.pools.items():
-        instances = _instances(audit, offer)
-        if instances.resize != "horizon" or instances.term_months is not None:
+        if audit.case.bought_ahead(offer) is None:
             continue
         row = first.setdefault((offer, model), pool.row)
         seen[offer, model] += 1
@@ -84,23 +84,19 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
     """Instances with a term: what runs in a month is what was bought, by this plan or before it, and has not lapsed."""
     case, bought = audit.case, _active_purchases(audit, ledger)
     earlier = () if audit.earlier is None else audit.earlier.purchases
-    kept = {
-        (offer, model)
-        for offer, model, _, _ in audit.pools
-        if _instances(audit, offer).term_months is not None
-    } | {(offer, model) for offer, model, _ in bought}
-    kept |= {place for place, _, _ in earlier}
-    for offer, model in sorted(kept, key=str):
+    places = {key[:2] for key in audit.pools if _instances(audit, key[0]).term_months is not None}
+    places |= {key[:2] for key in bought} | {place for place, _, _ in earlier}
+    for offer, model in sorted(places, key=str):
         for future in case.futures:
             for period in range(case.periods):
                 pool = audit.pools.get((offer, model, period, future.name))
                 paid = pool.row.paid_count if pool is not None else 0.0
                 due = bought.get((offer, model, case.month_of[period]), 0.0)
-                due += held_over(earlier, (offer, model), period * case.period_h)
+                due += _carried_over(earlier, (offer, model), period * case.period_h)
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
 
 
-def held_over(earlier: Sequence[EarlierPurchase], place: tuple[str, str | None], hour: float) -> float:
+def _carried_over(earlier: Sequence[EarlierPurchase], place: tuple[str, str | None], hour: float) -> float:
     """Instances bought for a term before the horizon that still covers an hour of it."""
     return math.fsum(count for at, end, count in earlier if at == place and hour < end - 1e-9)
 

@@ -22,6 +22,7 @@ from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import by_offer
+from router.verification.base.work import quotas
 
 PRESENT = 1e-9
 """Share below which a route is rounding, not a second carrier."""
@@ -32,16 +33,8 @@ def check_quotas(audit: Audit, ledger: Ledger) -> None:
     used: dict[tuple[str, str, int, str | None], list[float]] = defaultdict(list)
     caps: dict[tuple[str, str], float] = {}
     for flow in audit.flows:
-        quota, entry = flow.offer.quota, flow.entry
-        if entry is None:
-            continue
-        amounts = (
-            ("requests_per_minute", quota.requests_per_minute, flow.unit.requests or 0.0),
-            ("tokens_per_minute", quota.tokens_per_minute, flow.unit.tokens),
-            ("units_per_minute", quota.units_per_minute, flow.unit.burndown(entry)),
-        )
-        for name, cap, each in amounts:
-            if cap is not None:
+        if flow.entry is not None:
+            for name, cap, each in quotas(flow.offer, flow.unit, flow.entry):
                 caps[flow.offer.name, name] = cap
                 used[flow.offer.name, name, flow.row.period, flow.future.name].append(flow.units * each)
     for (offer, name, period, scenario), parts in used.items():

@@ -15,10 +15,10 @@ Cells that have a route without any limit are served by it; the others are solve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from router.schema import Offer, OfferModel
+from router.schema import Commitment, Instances, Offer, OfferModel
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.bills import in_force, in_tokens, least_of, tiered_usd
@@ -26,13 +26,16 @@ from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Pool, PoolKey
-from router.verification.base.work import Unit, unit_of, unit_usd
+from router.verification.base.work import Unit, quotas, unit_of, unit_usd
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
 
 type Limit = tuple[object, ...]
 """What is shared out: a pool in part of a period, a quota in a period, a contract in a month."""
+
+type Use = tuple[Limit, float, float]
+"""A limit, what all of a cell would take of it on one route in one period, and how much there is of it."""
 
 type Way = dict[Limit, float]
 """One route of a cell in one period: what all of the cell would take of each limit."""
@@ -51,25 +54,22 @@ class OpenRoute:
 
 def check_survival(audit: Audit, ledger: Ledger) -> None:
     """Every loss of a provider (or offer) that carries something, in every future."""
-    case = audit.case
-    of = case.problem.policy.survive_loss_of
+    case, of = audit.case, audit.case.problem.policy.survive_loss_of
     if of == "none":
         return
-    carries: dict[str | None, set[str]] = defaultdict(set)
+
+    def who(offer: Offer) -> str:
+        return offer.provider if of == "provider" else offer.name
+
+    carriers: dict[str | None, set[str]] = defaultdict(set)
     for flow in audit.flows:
         if flow.units > 0:
-            carries[flow.future.name].add(flow.offer.provider if of == "provider" else flow.offer.name)
-    routes = _routes(audit)
-    force = in_force(case, audit.rows)
+            carriers[flow.future.name].add(who(flow.offer))
+    routes, force = _routes(audit), in_force(case, audit.rows)
     for future in case.futures:
-        cells = [
-            cell for cell in audit.cells.values() if cell.future.name == future.name and _must(case, cell)
-        ]
-        for lost in sorted(carries[future.name]):
-            left = {
-                name: [r for r in ways if lost != (r.offer.provider if of == "provider" else r.offer.name)]
-                for name, ways in routes.items()
-            }
+        cells = [cell for cell in audit.cells.values() if cell.future is future and _must(case, cell)]
+        for lost in sorted(carriers[future.name]):
+            left = {name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()}
             rest = Rest(case, future, audit.pools, force, _spans(cells))
             for cell, short in rest.unserved(cells, left):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
@@ -115,37 +115,37 @@ class Rest:
     pools: Mapping[PoolKey, Pool]
     force: Mapping[tuple[str, int], float]
     spans: Mapping[int, tuple[list[float], list[float]]]
+    limits: dict[Limit, float] = field(default_factory=dict)
 
     def unserved(
-        self, cells: Iterable[Cell], left: Mapping[str, list[OpenRoute]]
+        self, cells: Iterable[Cell], routes: Mapping[str, list[OpenRoute]]
     ) -> list[tuple[Cell, float]]:
         """Every cell with the share of it that has nowhere to go."""
-        limits: dict[Limit, float] = {}
         short: list[tuple[Cell, float]] = []
         bound: list[tuple[Cell, list[Way]]] = []
         for cell in cells:
-            ways = self._ways(cell, left[cell.workload], limits)
+            ways = self._ways(cell, routes[cell.workload])
             if ways is None or not ways:
                 short.append((cell, 1.0 if ways is not None else 0.0))
             else:
                 bound.append((cell, ways))
         for group in _groups(bound):
-            missing = _least_short([ways for _, ways in group], limits)
+            missing = _least_short([ways for _, ways in group], self.limits)
             short += [(cell, share) for (cell, _), share in zip(group, missing, strict=True)]
         return short
 
-    def _ways(self, cell: Cell, routes: Iterable[OpenRoute], limits: dict[Limit, float]) -> list[Way] | None:
+    def _ways(self, cell: Cell, routes: Iterable[OpenRoute]) -> list[Way] | None:
         """Where a cell may go; None if some route would take all of it whatever the others do."""
         ways = []
         for route in routes:
             for period, hours in cell.runs.items():
-                if not self._open(route.offer, period):
-                    continue
-                way = self._way(cell, route, period, hours, limits)
-                if not way:
-                    return None
-                if all(limits[key] > HOPELESS * amount for key, amount in way.items()):
-                    ways.append(way)
+                if self._open(route.offer, period):
+                    uses = list(self._uses(cell, route, period, hours))
+                    if not uses:
+                        return None
+                    self.limits |= {limit: most for limit, _, most in uses}
+                    if all(most > HOPELESS * amount for _, amount, most in uses):
+                        ways.append({limit: amount for limit, amount, _ in uses})
         return ways
 
     def _open(self, offer: Offer, period: int) -> bool:
@@ -154,58 +154,44 @@ class Rest:
             return True
         return (offer.name, self.case.month_of[period]) in self.force
 
-    def _way(
-        self, cell: Cell, route: OpenRoute, period: int, hours: Interval, limits: dict[Limit, float]
-    ) -> Way:
-        way: Way = {}
-        offer, unit = route.offer, route.unit
-        minutes = 60.0 * self.case.period_h
-        for kind, cap, each in (
-            ("requests", offer.quota.requests_per_minute, unit.requests or 0.0),
-            ("tokens", offer.quota.tokens_per_minute, unit.tokens),
-            ("units", offer.quota.units_per_minute, unit.burndown(route.entry)),
-        ):
-            if cap is not None and each > 0:
-                key: Limit = (offer.name, kind, period)
-                way[key], limits[key] = cell.units * each, cap * minutes
-        if offer.commitment is not None and offer.commitment.overage == "none":
-            key = (offer.name, "contract", self.case.month_of[period])
-            way[key], limits[key] = self._of_contract(cell, route, period)
+    def _uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
+        offer, terms = route.offer, route.offer.commitment
+        for name, cap, each in quotas(offer, route.unit, route.entry):
+            if each > 0:
+                yield (offer.name, name, period), cell.units * each, cap * 60.0 * self.case.period_h
+        if terms is not None and terms.overage == "none":
+            month = self.case.month_of[period]
+            yield (offer.name, "contract", month), *self._of_contract(cell, route, terms, month)
         if offer.instances is not None:
-            self._of_pool(cell, route, period, hours, way, limits)
-        return way
+            yield from self._of_pool(cell, route, offer.instances, period, hours)
 
-    def _of_contract(self, cell: Cell, route: OpenRoute, period: int) -> tuple[float, float]:
+    def _of_contract(
+        self, cell: Cell, route: OpenRoute, terms: Commitment, month: int
+    ) -> tuple[float, float]:
         """What the cell would use of a contract's month, and what is committed in it."""
-        commitment, month = route.offer.commitment, self.case.month_of[period]
-        assert commitment is not None  # the caller has looked
         part = self.case.month_h[month] / MONTH_H
         due = self.force.get((route.offer.name, month), 0.0) * part
         tokens, price = cell.units * route.unit.tokens, self.future.price_of(route.offer.name)
-        if in_tokens(commitment):
+        if in_tokens(terms):
             return tokens, due
-        if not commitment.tiers:
+        if not terms.tiers:
             return cell.units * unit_usd(route.unit, route.entry) * price, due
         low, high = 0.0, 1e30  # the volume that the committed spend buys by bands
         for _ in range(ROUNDS):
             middle = 0.5 * (low + high)
-            fits = tiered_usd(commitment, middle, part) * price <= due
+            fits = tiered_usd(terms, middle, part) * price <= due
             low, high = (middle, high) if fits else (low, middle)
         return tokens, low
 
     def _of_pool(
-        self,
-        cell: Cell,
-        route: OpenRoute,
-        period: int,
-        hours: Interval,
-        way: Way,
-        limits: dict[Limit, float],
-    ) -> None:
+        self, cell: Cell, route: OpenRoute, instances: Instances, period: int, hours: Interval
+    ) -> Iterator[Use]:
         """Instance-periods in every part [x, y] of the period that the work must run inside."""
-        instances, name = route.offer.instances, route.offer.name
-        assert instances is not None  # the caller has looked
-        h, model = self.case.period_h, self.case.pool_model(name, route.model)
+        h, name, model = (
+            self.case.period_h,
+            route.offer.name,
+            self.case.pool_model(route.offer.name, route.model),
+        )
         pool = self.pools.get((name, model, period, self.future.name))
         most = 1.0 if instances.max_utilisation is None else instances.max_utilisation
         capacity = pool.usable * most if pool is not None and route.seconds is not None else 0.0
@@ -215,9 +201,8 @@ class Rest:
         for x in (x for x in starts if x <= round(hours[0], 9)):
             for y in (y for y in ends if y >= round(hours[1], 9)):
                 for side in (0, 1) if two else (0,):
-                    key: Limit = (name, model, period, x, y, side)
-                    way[key] = loads[side] * cell.units / (3600.0 * h)
-                    limits[key] = capacity * (y - x) / h
+                    load = loads[side] * cell.units / (3600.0 * h)
+                    yield (name, model, period, x, y, side), load, capacity * (y - x) / h
 
 
 def _groups(bound: list[tuple[Cell, list[Way]]]) -> Iterable[list[tuple[Cell, list[Way]]]]:

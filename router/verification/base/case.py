@@ -9,7 +9,7 @@ from functools import cached_property
 
 from router.errors import InputError
 from router.scenarios import drawn
-from router.schema import Generated, Offer, Problem, Scenario, Workload
+from router.schema import Generated, Instances, Offer, Problem, Scenario, Workload
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -91,13 +91,7 @@ class Case:
 
     @cached_property
     def month_h(self) -> tuple[float, ...]:
-        hours = [0.0] * self.months
-        counts = [0] * self.months
-        for month in self.month_of:
-            counts[month] += 1
-        for month, count in enumerate(counts):
-            hours[month] = count * self.period_h
-        return tuple(hours)
+        return tuple(self.month_of.count(month) * self.period_h for month in range(self.months))
 
     def discount(self, hours: float) -> float:
         """(1 + r)^−(hours to the start / 8760)."""
@@ -135,6 +129,12 @@ class Case:
 
     def provider(self, offer: str) -> str:
         return self.offers[offer].provider
+
+    def bought_ahead(self, offer: str) -> Instances | None:
+        """Its instances, where they are bought once for the whole horizon."""
+        instances = self.offers[offer].instances if offer in self.offers else None
+        ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
+        return instances if ahead else None
 
     def pool_model(self, offer: str, model: str) -> str | None:
         """The pool that a model of an offer runs in: its own, or the one that all share."""

@@ -193,9 +193,7 @@ def steps_of(
     names |= {(offer, model) for offer, model, _, _ in pools}
     found = []
     for offer, model in sorted(names, key=str):
-        instances = case.offers[offer].instances if offer in case.offers else None
-        once = instances is not None and instances.resize == "horizon" and instances.term_months is None
-        for period in range(1 if once else case.periods):
+        for period in range(1 if case.bought_ahead(offer) is not None else case.periods):
             pool = pools.get((offer, model, period, future.name))
             count = pool.row.count if pool is not None else 0.0
             step = abs(count - running.counts.get((offer, model, period), 0.0))

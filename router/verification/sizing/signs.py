@@ -71,9 +71,7 @@ def signed(section: Section) -> dict[Key, float]:
     for one in section.audit.rows.purchases:
         found[one.offer, "instances", one.model, one.month] = one.count
     for (offer, model, _, _), pool in section.audit.pools.items():
-        instances = section.case.offers[offer].instances
-        ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
-        if ahead and pool.row.paid_count > DUST:
+        if section.case.bought_ahead(offer) is not None and pool.row.paid_count > DUST:
             found[offer, "instances", model, 0] = pool.row.paid_count
     for route in section.audit.rows.routes:
         if route.share > 0 and section.case.offers[route.offer].fee_usd_per_month > 0:
