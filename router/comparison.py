@@ -171,7 +171,7 @@ class _Alone:
             usd_per_m_tokens=(plan.cost_usd - unserved) / tokens * 1e6 if tokens > 0 else None,
             instances=_most_instances(plan) if encoded.instance.fleets.offer.size else None,
             hours_at_one_instance=_hours_at_one_instance(plan, encoded),
-            billed_usd=fsum(row.billed_usd for row in plan.commitments) if contract else None,
+            billed_usd=fsum(row.billed_usd for row in plan.settlements) if contract else None,
             committed_tokens_per_month=contract.committed_tokens_per_month if contract else None,
             committed_usd_per_month=contract.committed_usd_per_month if contract else None,
             unserved_usd=unserved or None,

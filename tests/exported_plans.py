@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.loading.catalogue import load_text, problem_sha256
-from router.plan.document import CostLine, InstanceRow, Plan, RouteRow, UnservedRow
+from router.plan.document import Plan
+from router.plan.rows import CostLine, InstanceRow, RouteRow, UnservedRow
 from router.schema import Problem
 
 Key = tuple[str, str, str]  # workload, offer, model

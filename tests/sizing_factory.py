@@ -38,7 +38,8 @@ def sized(data: Data, **how: Any) -> Plan:
 
 
 def section(plan: Plan) -> dict[str, Any]:
-    return dict(plan.extra["sizing"])
+    """The section as it stands in the document."""
+    return dict(plan.to_dict()["sizing"])
 
 
 def signed(plan: Plan) -> dict[str, float | None]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from router.plan.document import CostLine, Plan, RouteRow
+from router.plan.document import Plan
+from router.plan.rows import CostLine, RouteRow
 
 POSTGRES = os.environ.get("ROUTER_TEST_POSTGRES_URL")
 """postgresql://user@host/database of a server that the tests may write to."""
@@ -48,7 +49,7 @@ def small_plan(cost: float = 7.0, created: str = "2026-12-01T00:00:00+00:00") ->
         created=created,
         problem_sha256="0" * 64,
         versions={},
-        solver={},
+        solver={"name": "none"},
         stop="optimal",
         cost_usd=cost,
         objective_usd=cost,

@@ -244,7 +244,7 @@ def test_a_signed_contract_is_due(solver: str) -> None:
     terms = {"min_tokens_per_month": 600 * M, "signed": True}
     plan = plan_of(a_month(monthly(300 * M), contract(1, **terms), api("api", 1.5)), solver)
     assert plan.cost_usd == approx(600)
-    assert plan.commitments[0].utilisation == approx(0.5)
+    assert plan.settlements[0].utilisation == approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_minimum_in_dollars_over_models_of_different_prices(solver: str) -> No
     offer["models"]["n"] = {"prompt_usd_per_m": 3, "completion_usd_per_m": 3}
     plan = plan_of(a_month(loads, offer, api("api", 2, models=("m", "n"))), solver)
     assert plan.cost_usd == approx(500)
-    assert plan.commitments[0].used_usd == approx(440)
+    assert plan.settlements[0].used_usd == approx(440)
 
 
 def test_the_volume_to_commit_in_steps(solver: str) -> None:

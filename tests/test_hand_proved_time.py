@@ -200,7 +200,7 @@ def test_a_minimum_is_settled_each_month(solver: str) -> None:
     offers = [api("contract", 1, commitment={"min_tokens_per_month": 400 * M}), api("api", 1.5)]
     plan = plan_of(problem(by_period([100 * M, 700 * M]), offers, periods=2, period_h=MONTH), solver)
     assert plan.cost_usd == approx(1100)
-    assert [row.billed_usd for row in plan.commitments] == approx([400, 700])
+    assert [row.billed_usd for row in plan.settlements] == approx([400, 700])
 
 
 def test_a_fee_is_due_in_every_month(solver: str) -> None:

@@ -53,7 +53,7 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
         return None
     if plan.objective_usd > best + slack:
         return f"objective {plan.objective_usd!r}, optimum {best!r}"
-    section = plan.extra["sizing"]
+    section = plan.to_dict()["sizing"]
     # what a future may commit is of mean prices, so that its own best is never dearer than its part of the plan
     of_mean = "max_committed_usd" in data.get("policy", {}) and any(
         one.get("prices") for one in data.get("scenarios", ())
@@ -227,4 +227,4 @@ def test_every_question_is_answered(seed: int, method: str, gap: float) -> None:
     how = SizeOptions(method=method, questions=True, alternatives=3, frontier=3)
     plan = size(load(random_problem(Random(seed))), how=how, options=SolveOptions(gap=gap))
     assert plan.ok
-    assert plan.extra["sizing"]["quotes"]
+    assert plan.to_dict()["sizing"]["quotes"]

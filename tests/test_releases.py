@@ -17,12 +17,14 @@ import later_release
 import pytest
 
 from router.cli import run as cli
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.loading.fingerprint import matches, problem_sha256, problem_sha256_v1
 from router.plan.difference import difference, same_problem
+from router.plan.document import Plan
 from router.plan.file import read_plan
 from router.reoptimisation.run import run_key, run_key_v1
-from router.reports import difference_report, to_text
+from router.reports.difference import difference_report
+from router.reports.text import to_text
 from router.verification import verify
 from solvers import SolveOptions
 
@@ -69,11 +71,11 @@ def test_every_release_left_a_plan_of_every_example_of_its_time():
 def check_plan(problem: Path, path: Path, scratch: Path) -> None:
     """It is a plan of the problem, keeps every promise, and is read."""
     document = document_of(path)
-    loaded = load_problem(problem)
+    loaded = load(problem)
     assert matches(loaded, document["problem_sha256"]), (
         f"keep {problem.name} as it was in problems/, see README.md"
     )
-    verdict = verify(loaded, document)
+    verdict = verify(loaded, Plan.from_dict(document).to_dict())
     assert verdict.ok, verdict.failed()
     plain = scratch / "plan.json"
     plain.write_text(json.dumps(document), encoding="utf-8")
@@ -90,7 +92,7 @@ def test_its_plans_are_read_and_verified(folder: Path, path: Path, tmp_path: Pat
 )
 def test_plans_of_0_1_0_carry_the_first_hash(path: Path):
     """All fields written out: not what today's releases make of the problem, but what can still be made."""
-    problem = load_problem(problem_of(FIRST, path.name.split(".")[0] + ".yaml"))
+    problem = load(problem_of(FIRST, path.name.split(".")[0] + ".yaml"))
     assert document_of(path)["problem_sha256"] == problem_sha256_v1(problem) != problem_sha256(problem)
 
 
@@ -215,7 +217,7 @@ def test_its_history_is_read(folder: Path, store: list[str], capsys: pytest.Capt
     assert [row["reason"] for row in listed] == ["cheaper", "repair", "first"]
     for number in ("1", "2", "3"):
         assert cli(["history", *store, "--show", number, "-o", f"{number}.json"]) == 0
-        problem = load_problem(folder / f"job-{number}.yaml")
+        problem = load(folder / f"job-{number}.yaml")
         assert verify(problem, json.loads(Path(f"{number}.json").read_text(encoding="utf-8"))).ok
     assert cli(["diff", "1", "3", *store]) == 0
     assert cli(["diff", "1.json", "2", *store]) == 0

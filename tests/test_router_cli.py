@@ -89,7 +89,7 @@ def test_solve_compare_verify_report_and_diff_on_one_problem(
 
 def test_json_goes_to_stdout_alone_and_is_the_plan(problem: Path, capsys: pytest.CaptureFixture[str]) -> None:
     solved = Run(capsys, "solve", problem, "--json")
-    assert solved.json["schema"] == "router-plan/1"
+    assert solved.json["schema"] == "router-plan/2"
     assert solved.err == ""
 
 
@@ -369,12 +369,12 @@ def test_a_plan_keeps_its_permissions_and_a_link_stays_one(
     assert Run(capsys, "solve", problem, "-o", link).code == 0
     assert link.is_symlink()
     assert plan.stat().st_mode & 0o777 == 0o640
-    assert json.loads(plan.read_text())["schema"] == "router-plan/1"
+    assert json.loads(plan.read_text())["schema"] == "router-plan/2"
     assert Run(capsys, "solve", problem, "-o", os.devnull).code == 0
     assert not Path(os.devnull).is_file()  # written to, not replaced
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "no json", '{"schema": "router-plan/1"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "no json", '{"schema": "router-plan/2"}'])
 def test_what_is_no_plan_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     path = put(tmp_path, text, "plan.json")
     for command in (["report", path], ["diff", path, path]):

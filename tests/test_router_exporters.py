@@ -31,7 +31,7 @@ from router.exporters import (
     tables,
     tfvars,
 )
-from router.plan.document import UnservedRow
+from router.plan.rows import UnservedRow
 
 TWO = {
     ("chat", "acme", "m"): [60.0, 10.0],

@@ -18,7 +18,7 @@ from schema_texts import MINIMAL
 from strategies import random_problem
 
 from router.loading import fingerprint
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.loading.fingerprint import matches, problem_sha256, problem_sha256_v1
 from router.loading.shipped import listed
 from router.schema import Problem, rules
@@ -100,7 +100,7 @@ def test_a_field_written_with_its_default_is_one_left_out(name: str):
 )
 def test_an_example_with_everything_written_out_has_the_same_hash(path: Path):
     """As JSON with all fields, defaults and nulls included."""
-    problem = load_problem(path)
+    problem = load(path)
     data = problem.model_dump(mode="json", by_alias=True)
     again = Problem.model_validate(data).at_positions(problem.positions)
     assert again.model_fields_set == set(Problem.model_fields)
@@ -179,7 +179,7 @@ def test_burstiness_written_beside_a_trace_counts_at_its_default_too(tmp_path: P
             size = '"models": ["m"], "prompt_tokens": 9, "completion_tokens": 9'
             text = f'{head}, "workloads": [{{"name": "w", {size}, "demand": {demand}{said}}}]}}'
             (tmp_path / "p.json").write_text(text.replace('"n"', '"m"'))
-            hashes.append(problem_sha256(load_problem(tmp_path / "p.json")))
+            hashes.append(problem_sha256(load(tmp_path / "p.json")))
         assert len(set(hashes)) == (3 if differ else 1)
 
 
@@ -225,10 +225,10 @@ def test_the_list_of_release_0_1_0_is_never_changed():
 
 ASKED = """
 import json, sys
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 for path in json.load(sys.stdin):
-    problem = load_problem(path)
+    problem = load(path)
     print(json.dumps([problem_sha256(problem), problem_sha256_v1(problem)]))
 """
 
@@ -251,7 +251,7 @@ def test_a_field_that_a_later_release_adds_changes_no_hash(later: Path, tmp_path
     for seed in range(25):
         paths.append(tmp_path / f"{seed}.json")
         paths[-1].write_text(json.dumps(random_problem(Random(seed))))
-    here = [load_problem(path) for path in paths]
+    here = [load(path) for path in paths]
     assert asked(later, paths) == [[problem_sha256(one), problem_sha256_v1(one)] for one in here]
 
 
@@ -267,7 +267,7 @@ def test_once_it_is_used_it_counts_and_release_0_1_0_has_no_hash_for_it(later: P
             said[-1].write_text(json.dumps(data))
     plain = tmp_path / "plain.json"
     plain.write_text(json.dumps(copy.deepcopy(MINIMAL) | {"horizon": {"periods": 2}}))
-    expected = [problem_sha256(load_problem(plain)), problem_sha256_v1(load_problem(plain))]
+    expected = [problem_sha256(load(plain)), problem_sha256_v1(load(plain))]
     found = asked(later, said)
     assert found[0::2] == [expected] * 4
     assert [v1 for _, v1 in found[1::2]] == [None] * 4

@@ -107,7 +107,7 @@ def test_what_it_costs_to_do_without_any_provider(solver: str) -> None:
     ]
     plan = plan_of(problem(hourly(2 * M), offers, policy={"survive_loss_of": "provider"}), solver)
     assert plan.cost_usd == approx(4.1)
-    assert plan.extra["insurance"] == {
+    assert plan.to_dict()["insurance"] == {
         "survive_loss_of": "provider",
         "usd": approx(2.1),
         "without_usd": approx(2.0),

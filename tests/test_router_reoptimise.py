@@ -262,7 +262,7 @@ def test_the_running_plan_is_laid_on_the_clock(tmp_path):
     broken = run(tmp_path, hourly(2, [4, 4, 4, 4]))  # one too few at two o'clock
     assert broken.outcome == "repair"
     assert broken.resized == 1
-    assert broken.plan.extra["running"]["shift_h"] == 2
+    assert broken.plan.running.shift_h == 2
 
 
 def test_hours_by_clock_days_and_number():

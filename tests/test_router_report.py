@@ -11,12 +11,12 @@ import pytest
 import router
 from router import api
 from router.loading.catalogue import load_text
-from router.plan.document import Plan
+from router.plan.document import TABLES, Plan
 from router.reports import words
 from router.reports.document import Report, Table, columns
 from router.reports.markdown import to_markdown
 from router.reports.plan import plan_report
-from router.reports.table_csv import TABLES, to_csv
+from router.reports.table_csv import to_csv
 from router.reports.text import to_text
 
 EXAMPLES = Path(router.__file__).parent / "examples"

@@ -18,7 +18,7 @@ import router
 from router.errors import InputError
 from router.plan.document import Plan
 from router.planning.decode import cvar
-from router.reports.sizing import sizing_report
+from router.reports.sizing import report_of
 from router.reports.table_csv import to_csv
 from router.reports.text import to_text
 from router.scenarios import drawn, fresh
@@ -77,8 +77,8 @@ def test_growth_alone_is_demand_by_period() -> None:
     certain = problem(by_period([1e6 * 730 * 1.1**k for k in range(4)]), offers, **rest)
     plan = size(load(made))
     assert plan.cost_usd == approx(plan_of(certain).cost_usd, rel=1e-9)
-    assert plan.extra["drawn"]["distance"] == 0
-    assert plan.extra["sizing"]["evpi_usd"] == approx(0, abs=1e-6 * plan.cost_usd)
+    assert plan.drawn.distance == 0
+    assert plan.to_dict()["sizing"]["evpi_usd"] == approx(0, abs=1e-6 * plan.cost_usd)
 
 
 def test_the_same_scenarios_listed_give_the_same_plan() -> None:
@@ -92,7 +92,7 @@ def test_the_same_scenarios_listed_give_the_same_plan() -> None:
     assert plan.cost_usd == approx(other.cost_usd, rel=1e-9)
     assert [row.probability for row in plan.scenarios] == [row.probability for row in other.scenarios]
     assert all(row.demand_path is None for row in other.scenarios)
-    assert "drawn" not in other.extra
+    assert other.drawn is None
 
 
 # ---------------------------------------------------------------- one of them
@@ -199,7 +199,7 @@ def test_listed_scenarios_have_no_path() -> None:
     made = problem(hourly(1e6), api("a", 1), scenarios=[{"name": "s", "probability": 1}])
     plan = plan_of(made).to_dict()
     assert verify(load(made), plan).ok
-    without = tampered(plan, lambda p: [row.pop("demand_path") for row in p["scenarios"]])
+    without = tampered(plan, lambda p: [row.update(demand_path=None) for row in p["scenarios"]])
     assert verify(load(made), without).ok  # as older plans were written
     for change in (
         lambda p: p["scenarios"][0].update(demand_path=[1.0]),
@@ -272,7 +272,7 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     """Cost of each: 0.6 · v + 1.5 · max(demand − v, 0), v as committed; mean, interval and tail follow."""
     made = load(newsvendor(count=200, reduce_to=15))
     plan = size(made, how=SizeOptions(out_of_sample=100, seed=3))
-    told = plan.extra["sizing"]["out_of_sample"]
+    told = plan.to_dict()["sizing"]["out_of_sample"]
     (contract,) = plan.contracts
     committed = contract.committed_tokens_per_month
     assert committed is not None
@@ -288,7 +288,7 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     assert [row["cost_usd"] for row in told["worst"]] == approx(np.sort(cost)[:-6:-1], rel=1e-6)
     assert told["worst"][0]["mean_demand"] == approx(demand.max(), rel=1e-9)
     assert told["worst"][0]["name"] == f"f{int(demand.argmax()) + 1:04d}"
-    assert plan.extra["sizing"]["rp_usd"] == approx(plan.cost_usd)  # the other measures stay
+    assert plan.to_dict()["sizing"]["rp_usd"] == approx(plan.cost_usd)  # the other measures stay
     (nothing,) = told["against"]
     more = 1500 * demand - cost
     assert (nothing["what"], nothing["failed"]) == ("nothing signed", 0)
@@ -304,14 +304,14 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
 def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_meets_them_too() -> None:
     made = load(newsvendor(count=200, reduce_to=15))
     how = SizeOptions(measures=False, questions=False, alternatives=0, evaluate=orders_of(["quote=1.2B"]))
-    told = size(made, how=how).extra["sizing"]["out_of_sample"]
+    told = size(made, how=how).to_dict()["sizing"]["out_of_sample"]
     assert told["count"] == 200
     (given,) = told["against"]
     demand = fresh(made, 200, 0).multiplier[:, 0]
     theirs = 600 * 1.2 + 1500 * np.maximum(demand - 1.2, 0)
     assert given["what"] == "the commitment given"
     assert given["more_usd"] == approx(theirs.mean() - told["mean_usd"], rel=1e-5)
-    none = size(made, how=replace(how, out_of_sample=0)).extra["sizing"]
+    none = size(made, how=replace(how, out_of_sample=0)).to_dict()["sizing"]
     assert "out_of_sample" not in none
 
 
@@ -321,12 +321,12 @@ def test_work_left_unserved_in_fresh_futures_is_told() -> None:
     own = gpu("g", 1.0, 1.0, integral=False, resize="horizon")
     made = load(generated(loads, own, spread=0.4, count=2, seed=1))
     plan = size(made, how=SizeOptions(measures=False, questions=False, alternatives=0, out_of_sample=60))
-    told = plan.extra["sizing"]["out_of_sample"]
+    told = plan.to_dict()["sizing"]["out_of_sample"]
     room = plan.instances[0].count
     dropped = np.maximum(10 * fresh(made, 60, 0).multiplier[:, 0] - room, 0)
     assert told["failed"] == 0
     assert told["unserved_usd"] == approx(50 * dropped.mean(), rel=1e-6)
-    text = to_text(sizing_report(plan))
+    text = to_text(report_of(plan))
     assert "Fresh futures cost more" in text
     assert "of it for work left unserved" in text
 
@@ -343,13 +343,13 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
         )
     )
     plan = size(made, how=SizeOptions(measures=False, out_of_sample=40, seed=1))
-    told = plan.extra["sizing"]["out_of_sample"]
+    told = plan.to_dict()["sizing"]["out_of_sample"]
     most = drawn(made).multiplier.max()
     beyond = fresh(made, 40, 1).multiplier[:, 0] > most
     assert told["failed"] == beyond.sum() > 0
     assert told["cvar_usd"] is None  # what fails is in the tail
     share = f"{100 * beyond.mean():g} %"
-    assert f"NOT SERVED: {beyond.sum()} of 40 fresh futures ({share})" in to_text(sizing_report(plan))
+    assert f"NOT SERVED: {beyond.sum()} of 40 fresh futures ({share})" in to_text(report_of(plan))
     assert told["mean_usd"] == approx(10 * most, rel=1e-6)
     assert told["worst"][0]["cost_usd"] is None
     assert told["worst"][0]["name"] in told["fails_in"]
@@ -374,7 +374,7 @@ def test_the_shipped_year_in_small() -> None:
     plan = size(small, how=SizeOptions(out_of_sample=60))
     assert plan.ok
     assert plan.gap <= 1e-6
-    sizing = plan.extra["sizing"]
+    sizing = plan.to_dict()["sizing"]
     assert sizing["ws_usd"] <= sizing["rp_usd"] * (1 + 1e-9) <= sizing["eev_usd"] * (1 + 1e-9)
     assert 3e9 < plan.contracts[0].committed_tokens_per_month < 10e9  # type: ignore[operator]
     assert sizing["out_of_sample"]["mean_usd"] == approx(plan.cost_usd, rel=0.2)

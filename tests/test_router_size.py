@@ -13,7 +13,7 @@ from sizing_factory import MONTH, M, contract, futures, near, section, signed, s
 
 from router.errors import Infeasible
 from router.normalise import normalise
-from router.reports.sizing import sizing_report
+from router.reports.sizing import report_of
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.first_stage import decide
 from router.sizing.signatures import quoted
@@ -497,7 +497,7 @@ def test_each_term_has_its_own_bill_and_debt() -> None:
     assert [(row["start_month"], row["end_month"]) for row in rows] == [(0, 4), (4, 8)]
     assert [row["expected_usd"] for row in rows] == [near(24.0), near(12.0)]
     assert [row["beyond_horizon_usd"] for row in rows] == [0.0, near(12.0)]
-    assert {row.month: row.beyond_horizon_usd for row in plan.commitments} == {
+    assert {row.month: row.beyond_horizon_usd for row in plan.settlements} == {
         month: near(12.0) if month >= 4 else 0.0 for month in range(6)
     }
 
@@ -681,7 +681,7 @@ def test_verify_checks_a_sized_plan_scenario_by_scenario() -> None:
     data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
     plan = sized(data).to_dict()
     assert verify(load(data), plan).ok
-    for table, field in (("routes", "share"), ("commitments", "billed_usd"), ("scenarios", "cost_usd")):
+    for table, field in (("routes", "share"), ("settlements", "billed_usd"), ("scenarios", "cost_usd")):
         broken = json.loads(json.dumps(plan))
         at = next(i for i, row in enumerate(broken[table]) if row.get("scenario", row.get("name")) == "s1")
         broken[table][at][field] *= 0.9
@@ -717,7 +717,7 @@ def test_the_headline_tells_what_is_signed_now_from_what_is_planned_for_later() 
     club = api("club", 0.5, ("n",), fee_usd_per_month=2)
     loads = [by_period([0, 0, 10 * M]), {**by_period([4 * M] * 3, name="other"), "models": ["n"]}]
     data = problem(loads, [api("on-demand", 1.5), deal, club], periods=3, period_h=MONTH)
-    first, planned, cost, owed, *_ = sizing_report(sized(data)).headline
+    first, planned, cost, owed, *_ = report_of(sized(data)).headline
     assert first == "sign club now"
     assert planned == "Planned for later: deal 10 M tokens a month from month 3"
     assert cost.startswith("18.00 USD expected")

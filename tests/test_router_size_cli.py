@@ -16,7 +16,7 @@ from router import cli
 from router.plan.document import Plan
 from router.planning.optimise import Found, optimise
 from router.reports.markdown import to_markdown
-from router.reports.sizing import sizing_report
+from router.reports.sizing import report_of
 from router.reports.text import to_text
 from solvers import Stop
 
@@ -63,7 +63,7 @@ def test_the_example_by_hand(plan_file: Path) -> None:
 def test_the_report_is_a_recommendation(plan_file: Path) -> None:
     """Every part of it stands in the text, the advice first, in pages of any width."""
     plan = Plan.from_dict(json.loads(plan_file.read_text(encoding="utf-8")))
-    text = to_text(sizing_report(plan), width=110)
+    text = to_text(report_of(plan), width=110)
     assert text.startswith(
         "sizing a quote: sign cerebras-reserved 10 M tokens a month\n80.64 USD expected over 8,760 h"
     )
@@ -85,8 +85,8 @@ def test_the_report_is_a_recommendation(plan_file: Path) -> None:
     flip = next(line for line in text.splitlines() if "the advice holds down to here" in line)
     assert "74.1 %" in flip
     assert "volume-contract 5.92 M tokens a month" in flip
-    assert "## What to sign" in to_markdown(sizing_report(plan))
-    assert all(line == line.rstrip() for line in to_text(sizing_report(plan), width=60).splitlines())
+    assert "## What to sign" in to_markdown(report_of(plan))
+    assert all(line == line.rstrip() for line in to_text(report_of(plan), width=60).splitlines())
 
 
 def test_other_commands_read_the_plan(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

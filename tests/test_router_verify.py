@@ -56,8 +56,8 @@ def moved_within_the_sum(plan: Plan) -> None:
 
 def eleven_months(plan: Plan) -> None:
     """A term of 12 that ends after 11, with what it would then owe beyond the horizon."""
-    plan["contracts"][0]["end_month"] = 11
-    plan["commitments"][0]["beyond_horizon_usd"] = 600.0
+    plan["contracts"][0]["until_h"] = 11 * 730.0
+    plan["settlements"][0]["beyond_horizon_usd"] = 600.0
 
 
 def to(path: str, value: object) -> Edit:
@@ -84,7 +84,7 @@ def drop(path: str) -> Edit:
 PLAN_MUTATIONS: list[tuple[str, Edit]] = [
     ("fields", to("colour", "blue")),
     ("fields", lambda plan: plan["routes"][0].update(colour="blue")),
-    ("fields", to("schema", "router-plan/2")),
+    ("fields", to("schema", "router-plan/3")),
     ("fields", to("prices", {"dual": float("nan")})),
     ("fields", lambda plan: plan["cost_lines"].append({"offer": "nobody", "kind": "fee", "usd": 0.0})),
     ("problem", to("problem_sha256", "0" * 64)),
@@ -107,11 +107,11 @@ PLAN_MUTATIONS: list[tuple[str, Edit]] = [
     ("contracts", drop("contracts.0")),
     ("contracts", eleven_months),
     ("contracts", to("contracts.0.signed_by", "before")),
-    ("commitments", to("commitments.0.billed_usd", 80.0)),
-    ("commitments", to("commitments.0.used_tokens", 82e6)),
-    ("commitments", to("commitments.0.utilisation", 1.0)),
-    ("commitments", to("commitments.0.beyond_horizon_usd", 0.0)),
-    ("commitments", drop("commitments.0")),
+    ("settlements", to("settlements.0.billed_usd", 80.0)),
+    ("settlements", to("settlements.0.used_tokens", 82e6)),
+    ("settlements", to("settlements.0.utilisation", 1.0)),
+    ("settlements", to("settlements.0.beyond_horizon_usd", 0.0)),
+    ("settlements", drop("settlements.0")),
     ("cost_lines", moved_within_the_sum),
     ("cost", to("cost_usd_per_month", 3308.0)),
     ("bound", to("bound_usd", 3309.0)),
@@ -127,7 +127,7 @@ def test_a_broken_promise_fails_its_own_check(name: str, edit: Edit):
     edit(plan)
     failed = verify(problem, plan).failed()
     if name == "contracts" and not plan["contracts"]:
-        assert failed == ("contracts", "commitments")  # its month is billed without a contract
+        assert failed == ("contracts", "settlements")  # its month is billed without a contract
     else:
         assert failed == (name,)
 
@@ -252,10 +252,10 @@ MALFORMED: list[Edit] = [
     to("refused.0.reasons", "denied"),
     to("refused.0.reasons", [1]),
     to("scenarios", [{"name": ["x"]}]),
-    to("contracts.0.start_month", None),
+    to("contracts.0.from_h", None),
     to("contracts.0.offer", "a"),
-    to("commitments.0.month", 7),
-    to("purchases", [{"offer": "box", "model": "small", "month": 0, "count": 1.0}]),
+    to("settlements.0.from_h", 7 * 730.0),
+    to("purchases", [{"offer": "box", "model": "small", "from_h": 0.0, "until_h": 730.0, "count": 1.0}]),
     lambda plan: plan.pop("routes"),
     lambda plan: plan.clear(),
     lambda plan: plan["routes"].append(copy.deepcopy(plan["routes"][0])),

@@ -15,7 +15,7 @@ from router.verification.checks import CHECKS
 RECHECKED: dict[str, tuple[str, ...]] = {
     "budget": ("budgets", "bound"),
     "churn": ("churn", "cost_lines"),
-    "commitments": ("contracts", "overage", "commitments"),
+    "commitments": ("contracts", "overage", "settlements"),
     "demand": ("demand", "windows"),
     "diversity": ("provider_shares", "min_providers"),
     "groups": ("groups", "power"),
@@ -28,7 +28,7 @@ RECHECKED: dict[str, tuple[str, ...]] = {
     "starts": ("starts",),
     "survival": ("survival",),
     "throughput": ("throughput", "utilisation"),
-    "tiers": ("commitments",),
+    "tiers": ("settlements",),
     "unsplittable": ("unsplittable",),
 }
 """Family of constraints → the checks that look at its promise again."""

@@ -45,11 +45,11 @@ def problem_of(
 def contract(**row: Any) -> dict[str, Any]:
     return {
         "offer": "c",
-        "start_month": 0,
+        "from_h": 0.0,
+        "until_h": 730.0,
         "signed_by": "plan",
         "committed_tokens_per_month": None,
         "committed_usd_per_month": None,
-        "end_month": 1,
     } | row
 
 
@@ -58,7 +58,8 @@ def month(
 ) -> dict[str, Any]:
     return {
         "offer": "c",
-        "month": 0,
+        "from_h": 0.0,
+        "until_h": 730.0,
         "scenario": None,
         "signed": True,
         "committed_tokens_per_month": None,
@@ -149,16 +150,16 @@ def test_bills(
     rows: dict[str, Any] = {
         "routes": [route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
         "contracts": [contract(**stated)],
-        "commitments": [month(50e6, worth, bill, utilisation, **stated)],
+        "settlements": [month(50e6, worth, bill, utilisation, **stated)],
         "cost_lines": [line("c", "commitment", bill)],
     }
     verdict = verify(problem, plan_for(problem, **rows))
     assert verdict.failed() == ()
     assert verdict.cost_usd == pytest.approx(bill)
     rows["cost_lines"] = [line("c", "commitment", bill - 1)]
-    rows["commitments"][0]["billed_usd"] = bill - 1
+    rows["settlements"][0]["billed_usd"] = bill - 1
     cheaper = verify(problem, plan_for(problem, **rows)).failed()
-    assert cheaper == ("commitments", "cost_lines", "cost", "bound")
+    assert cheaper == ("settlements", "cost_lines", "cost", "bound")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_what_is_committed_must_be_for_sale(commitment: str, usd: float):
         problem,
         routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
         contracts=[contract(committed_usd_per_month=usd)],
-        commitments=[month(50e6, 100.0, 120.0, 100 / 120, committed_usd_per_month=usd)],
+        settlements=[month(50e6, 100.0, 120.0, 100 / 120, committed_usd_per_month=usd)],
         cost_lines=[line("c", "commitment", 120.0)],
     )
     assert verify(problem, plan).failed() == ("contracts",)
@@ -191,7 +192,7 @@ def test_minima_are_prorated_by_hours():
         problem,
         routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
         contracts=[contract(**stated)],
-        commitments=[month(50e6, 100.0, 100.0, 50 / 40, beyond_horizon_usd=80.0, **stated)],
+        settlements=[month(50e6, 100.0, 100.0, 50 / 40, until_h=365.0, beyond_horizon_usd=80.0, **stated)],
         cost_lines=[line("c", "commitment", 100.0)],
     )
     assert verify(problem, plan).failed() == ()
@@ -208,14 +209,15 @@ def two_terms(problem: Any, starts: tuple[int, int], beyond: float, usd: float) 
     return plan_for(
         problem,
         routes=[route("w", "c", "m", 1.0, (used[t] / 1e6, used[t], 0.0), period=t) for t in (0, 1, 3)],
-        contracts=[contract(start_month=start, end_month=start + 2, **stated) for start in starts],
-        commitments=[
+        contracts=[contract(from_h=730.0 * start, until_h=730.0 * (start + 2), **stated) for start in starts],
+        settlements=[
             month(
                 used[t],
                 used[t] * 2e-6,
                 2e-6 * max(used[t], 20e6),
                 used[t] / 20e6,
-                month=t,
+                from_h=730.0 * t,
+                until_h=730.0 * (t + 1),
                 beyond_horizon_usd=beyond if t == 3 else 0.0,
                 **stated,
             )
@@ -232,7 +234,7 @@ def test_terms_by_start_month():
     assert verify(problem, two_terms(problem, (0, 2), 0.0, 280.0)).failed() == ()
     assert verify(problem, two_terms(problem, (0, 3), 40.0, 240.0)).failed() == ()
     hidden = two_terms(problem, (0, 3), 0.0, 240.0)
-    assert verify(problem, hidden).failed() == ("commitments",)
+    assert verify(problem, hidden).failed() == ("settlements",)
     assert "contracts" in verify(problem, two_terms(problem, (0, 1), 0.0, 240.0)).failed()
     full = problem_of(
         commitment, demand="[50, 10, 0, 50]", horizon=MONTHS, policy="end_of_horizon: charge_in_full"
@@ -247,7 +249,7 @@ def test_nothing_runs_without_a_contract():
     )
     plan = two_terms(problem, (0, 2), 0.0, 240.0)
     del plan["contracts"][1]
-    del plan["commitments"][2:]
+    del plan["settlements"][2:]
     assert verify(problem, plan).failed() == ("contracts",)
 
 
@@ -260,15 +262,17 @@ def test_a_contract_already_signed_is_due_until_its_end_whatever_the_plan_does()
     )
     stated = {"committed_tokens_per_month": 20e6}
     rows: dict[str, Any] = {
-        "contracts": [contract(signed_by="before", end_month=2, **stated)],
-        "commitments": [month(0.0, 0.0, 40.0, 0.0, month=t, **stated) for t in (0, 1)],
+        "contracts": [contract(signed_by="before", until_h=1460.0, **stated)],
+        "settlements": [
+            month(0.0, 0.0, 40.0, 0.0, from_h=h, until_h=h + 730.0, **stated) for h in (0.0, 730.0)
+        ],
         "cost_lines": [line("c", "commitment", 80.0)],
     }
     verdict = verify(problem, plan_for(problem, **rows))
     assert verdict.failed() == ()
     assert verdict.cost_usd == pytest.approx(80.0)
     forgotten = plan_for(problem)
-    assert set(verify(problem, forgotten).failed()) >= {"contracts", "commitments", "cost_lines", "cost"}
+    assert set(verify(problem, forgotten).failed()) >= {"contracts", "settlements", "cost_lines", "cost"}
     assert verify(problem, forgotten).cost_usd == pytest.approx(80.0)
 
 
@@ -280,7 +284,7 @@ def test_overage_none_limits_the_use():
         problem,
         routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
         contracts=[contract(**stated)],
-        commitments=[month(50e6, 100.0, 100.0, 1.25, **stated)],
+        settlements=[month(50e6, 100.0, 100.0, 1.25, **stated)],
         cost_lines=[line("c", "commitment", 100.0)],
     )
     assert verify(problem, plan).failed() == ("overage",)
@@ -309,7 +313,7 @@ def sized(problem: Any, **change: Any) -> dict[str, Any]:
                 route("w", "c", "m", 1.0, (100.0, 100e6, 0.0), scenario="surge"),
             ],
             contracts=[contract(**stated)],
-            commitments=[
+            settlements=[
                 month(50e6, 100.0, 120.0, 50 / 60, scenario="base", **stated),
                 month(100e6, 300.0, 300.0, 100 / 60, scenario="surge", **stated),
             ],
@@ -349,7 +353,7 @@ def test_a_plan_for_one_scenario_of_several():
         problem,
         routes=[route("w", "c", "m", 1.0, (100.0, 100e6, 0.0))],
         contracts=[contract(**stated)],
-        commitments=[month(100e6, 300.0, 300.0, 100 / 60, **stated)],
+        settlements=[month(100e6, 300.0, 300.0, 100 / 60, **stated)],
         cost_lines=[line("c", "commitment", 300.0)],
         scenarios=[{"name": "surge", "probability": 1.0, "cost_usd": 300.0}],
     )
@@ -409,7 +413,7 @@ def test_a_contract_already_signed_commits_to_its_minimum_whatever_the_step():
             problem,
             routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
             contracts=[contract(signed_by="before", committed_usd_per_month=usd)],
-            commitments=[month(50e6, 100.0, bill, 100 / usd, committed_usd_per_month=usd)],
+            settlements=[month(50e6, 100.0, bill, 100 / usd, committed_usd_per_month=usd)],
             cost_lines=[line("c", "commitment", bill)],
         )
 
@@ -423,12 +427,12 @@ def test_a_term_owes_from_the_end_of_the_horizon_to_its_own():
         "min_usd_per_month: 40, term_months: 2", demand="[1, 0]", horizon="{periods: 2, period_h: 500}"
     )
     inside = 40 * 1000 / 730
-    stated = {"committed_usd_per_month": 40.0, "beyond_horizon_usd": 40 * 460 / 730}
+    stated = {"until_h": 1000.0, "committed_usd_per_month": 40.0, "beyond_horizon_usd": 40 * 460 / 730}
     plan = plan_for(
         problem,
         routes=[route("w", "c", "m", 1.0, (1.0, 1e6, 0.0))],
-        contracts=[contract(end_month=2, committed_usd_per_month=40.0)],
-        commitments=[month(1e6, 2.0, inside, 2 / inside, **stated)],
+        contracts=[contract(until_h=1460.0, committed_usd_per_month=40.0)],
+        settlements=[month(1e6, 2.0, inside, 2 / inside, **stated)],
         cost_lines=[line("c", "commitment", inside)],
     )
     assert verify(problem, plan).failed() == ()

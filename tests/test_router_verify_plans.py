@@ -101,7 +101,7 @@ def plan_for(problem: Problem, **rows: Any) -> dict[str, Any]:
         if reasons
     ]
     plan = {
-        "schema": "router-plan/1",
+        "schema": "router-plan/2",
         "name": problem.name,
         "created": "2026-01-01T00:00:00Z",
         "problem_sha256": problem_sha256(problem),
@@ -113,18 +113,20 @@ def plan_for(problem: Problem, **rows: Any) -> dict[str, Any]:
         "bound_usd": cost,
         "gap": 0.0,
         "horizon_h": hours,
+        "periods": problem.horizon.periods,
         "cost_usd_per_month": cost * 730 / hours,
         "cost_lines": [],
         "routes": [],
         "instances": [],
         "purchases": [],
         "contracts": [],
-        "commitments": [],
+        "settlements": [],
         "unserved": [],
         "refused": refused,
-        "prices": {},
+        "prices": {"fixed": "by hand", "rows": []},
         "scenarios": [],
         "notes": [],
+        "verified": {"ok": False, "checks": []},
     }
     return copy.deepcopy(plan | rows)
 
@@ -158,17 +160,18 @@ def shop_rows() -> dict[str, Any]:
         "contracts": [
             {
                 "offer": "b",
-                "start_month": 0,
+                "from_h": 0.0,
+                "until_h": 8760.0,
                 "signed_by": "plan",
                 "committed_tokens_per_month": 60e6,
                 "committed_usd_per_month": None,
-                "end_month": 12,
             }
         ],
-        "commitments": [
+        "settlements": [
             {
                 "offer": "b",
-                "month": 0,
+                "from_h": 0.0,
+                "until_h": 730.0,
                 "scenario": None,
                 "signed": True,
                 "committed_tokens_per_month": 60e6,

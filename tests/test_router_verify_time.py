@@ -298,7 +298,10 @@ def term_plan(problem: Any, usd: float) -> dict[str, Any]:
         instances=[
             instances("box", "m", work[t] / 2_628_000, 1.0, period=t, started=started[t]) for t in range(3)
         ],
-        purchases=[{"offer": "box", "model": "m", "month": t, "count": 1.0} for t in range(3)],
+        purchases=[
+            {"offer": "box", "model": "m", "from_h": 730.0 * t, "until_h": 730.0 * (t + 2), "count": 1.0}
+            for t in range(3)
+        ],
         cost_lines=[line("box", "instances", usd)],
     )
 

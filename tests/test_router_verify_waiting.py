@@ -273,7 +273,7 @@ def test_a_contract_helps_in_a_loss_only_where_it_is_signed():
     plan = solved(text)
     assert plan["contracts"]  # signed, though it may carry nothing
     problem = load_text(text)
-    plan["contracts"], plan["commitments"] = [], []
+    plan["contracts"], plan["settlements"] = [], []
     assert "survival" in verify(problem, plan).failed()
 
 

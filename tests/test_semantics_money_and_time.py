@@ -48,11 +48,11 @@ def test_a_period_belongs_to_the_month_in_which_it_starts() -> None:
     work = by_period([M, 2 * M, 4 * M])
     offer = api("o", 1, commitment={"min_usd_per_month": 730, "signed": True})
     plan = plan_of(problem(work, offer, periods=3, period_h=500))
-    assert [(row.month, row.used_tokens) for row in plan.commitments] == [
+    assert [(row.month, row.used_tokens) for row in plan.settlements] == [
         (0, approx(3 * M)),
         (1, approx(4 * M)),
     ]
-    assert [row.billed_usd for row in plan.commitments] == approx([1000, 500])
+    assert [row.billed_usd for row in plan.settlements] == approx([1000, 500])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_contract_not_signed_that_carries_nothing_costs_nothing() -> None:
     """A contract not signed that carries nothing costs nothing, and is no contract of the plan."""
     plan = plan_of(problem(hourly(M), [api("a", 1), api("b", 2, commitment={"min_usd_per_month": 7300})]))
     assert plan.cost_usd == approx(1.0)
-    assert plan.contracts == plan.commitments == ()
+    assert plan.contracts == plan.settlements == ()
 
 
 def test_what_a_contract_carries_signs_it() -> None:

@@ -23,7 +23,7 @@ from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
-from router.plan.running import Running, RunningCount
+from router.plan.running import Break, Reoptimised, Running, RunningCount
 from router.planning.decode import Decoded, decode
 from router.planning.optimise import Found, optimise
 from router.planning.publish import publish
@@ -105,12 +105,13 @@ class Replay:
         if going is not None and not self._pays(going, decoded.cost_usd):
             return known
         moved, resized = changed_by(found, running)
-        taken = "repair" if going is None else "cheaper"
-        told = {"reason": taken, "broken": ["its promises under the forecast"] if going is None else []}
-        plan = publish(problem, found.encoded, found, {"running": running.to_dict(), "reoptimise": told})
+        why = Reoptimised("cheaper")
+        if going is None:
+            why = Reoptimised("repair", broken=(Break("limits", "its promises under the forecast", 1.0),))
+        plan = publish(problem, found.encoded, found, running=running, reoptimise=why)
         self._enforce(problem, found, plan)
         churn = sum(line.usd for line in decoded.cost_lines if line.kind == "churn")
-        return replace(known, taken=taken, churn_usd=churn, moved_share=moved, resized=resized)
+        return replace(known, taken=why.reason, churn_usd=churn, moved_share=moved, resized=resized)
 
     def _pays(self, before: float, after: float) -> bool:
         change = self.rules.record.problem.reoptimise

@@ -84,7 +84,7 @@ def backtest(
     from router.backtesting.step import Search
     from router.loading.catalogue import load
     from router.output import check_writable, write_text
-    from router.plan.document import to_json
+    from router.plan.values import to_json
     from router.reports.backtest import backtest_report, to_html
     from router.reports.backtest_picture import to_svg
 

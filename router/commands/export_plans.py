@@ -232,13 +232,12 @@ def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     from router.loading.catalogue import load
     from router.plan.file import read_plan
 
-    made = read_plan(plan)
+    asked = None if problem is None else load(problem)
+    made = read_plan(plan, asked)
     if not made.ok:
         remark("Warning: the plan did not pass its own check")
-    if problem is None:
-        return made, None
-    asked = load(problem)
-    belongs(made, asked)
+    if asked is not None:
+        belongs(made, asked)
     return made, asked
 
 

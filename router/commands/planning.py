@@ -91,7 +91,7 @@ def compare(
     file, search = problem_file(file), search_from(**given)
     from router.comparison import compare as side_by_side
     from router.output import check_writable, write_text
-    from router.plan.document import to_json
+    from router.plan.values import to_json
     from router.reports.comparison import comparison_report
 
     if output is not None:

@@ -27,11 +27,12 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
     """
     from router.loading.catalogue import load
-    from router.plan.file import read_json
+    from router.plan.file import read_plan
     from router.reports.comparison import verification_report
     from router.verification import verify as check
 
-    problem, document = load(file), read_json(plan)
+    problem = load(file)
+    document = read_plan(plan, problem).to_dict()
     with progress("checking"):
         verdict = check(problem, document)
     if machine:

@@ -16,7 +16,7 @@ def schema(output: str | None) -> None:
     In a problem file: # yaml-language-server: $schema=router.schema.json
     """
     from router.output import write_text
-    from router.plan.document import to_json
+    from router.plan.values import to_json
     from router.schema import json_schema
 
     text = to_json(json_schema())

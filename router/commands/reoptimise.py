@@ -182,7 +182,7 @@ def _document(result: Result) -> dict[str, Any]:
         "resized": result.resized,
         "gap": result.plan.gap,
         "stop": result.plan.stop,
-        "broken": [one.to_dict() for one in result.broken],
+        "broken": result.broken,
         "notes": list(result.notes),
         "seconds": dict(result.seconds),
     }

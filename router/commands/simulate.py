@@ -84,8 +84,8 @@ def simulate(
     from router.errors import InputError, Issue
     from router.loading.catalogue import load
     from router.output import check_writable, write_text
-    from router.plan.document import to_json
     from router.plan.file import read_plan
+    from router.plan.values import to_json
     from router.reports.simulation import simulation_report
     from router.simulation import simulate as replay
 
@@ -96,8 +96,8 @@ def simulate(
         check_writable(output)
     with progress("simulating") as doing:
         found = replay(
-            load(problem),
-            read_plan(plan),
+            stated := load(problem),
+            read_plan(plan, stated),
             hours=hours,
             arrivals_as="trace" if trace is not None else arrivals,
             arrival_cv=arrival_cv,

@@ -103,7 +103,7 @@ def size(
     """
     file, search = problem_file(file), search_from(**given)
     from router.output import check_writable, write_text
-    from router.reports.sizing import sizing_report
+    from router.reports.sizing import report_of
     from router.sizing import SizeOptions, orders_of
     from router.sizing import size as sized
 
@@ -129,4 +129,4 @@ def size(
     if machine:
         say(plan.to_json())
     else:
-        say_report(sizing_report(plan))
+        say_report(report_of(plan))

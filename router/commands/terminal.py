@@ -31,7 +31,7 @@ def remark(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """A machine's answer: sorted keys, no NaN."""
-    from router.plan.document import to_json
+    from router.plan.values import to_json
 
     say(to_json(value))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.plan.document import Refused
+from router.plan.rows import Refused
 from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
 
 PERCENTILES = ("p50", "p90", "p95", "p99")

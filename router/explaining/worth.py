@@ -38,14 +38,14 @@ def bindings(plan: Plan) -> list[Binding]:
     rented = {f"{row.offer},{row.model},{row.period}" for row in plan.instances}
     rented |= {f"{row.offer},{row.period}" for row in plan.instances if row.model is None}
     found: dict[tuple[str, str], list[float]] = {}
-    for row in plan.prices.get("rows", ()):
-        if row["family"] not in LIMITS or row["usd_per_unit"] >= 0:
+    for row in plan.prices.rows:
+        if row.family not in LIMITS or row.usd_per_unit >= 0:
             continue
-        label = row["row"].partition("(")[2].rstrip(")")
-        if row["family"] in ("throughput", "instances") and label not in rented:
+        label = row.row.partition("(")[2].rstrip(")")
+        if row.family in ("throughput", "instances") and label not in rented:
             continue
         name = label.rsplit(",", 1)[0] if "," in label else label
-        found.setdefault((row["family"], name), []).append(-row["usd_per_unit"])
+        found.setdefault((row.family, name), []).append(-row.usd_per_unit)
     made = [Binding(family, name, len(usd), sum(usd)) for (family, name), usd in found.items()]
     return sorted(made, key=lambda one: (-one.usd_per_unit, one.name))
 

@@ -17,7 +17,8 @@ from math import fsum
 
 from router.errors import InputError, Issue
 from router.exporters.exported import of_scenario
-from router.plan.document import Plan, RouteRow
+from router.plan.document import Plan
+from router.plan.rows import RouteRow
 from router.schema import Problem
 
 VARIES = 0.01  # a share that moves by more than this between periods is worth a remark

@@ -14,7 +14,8 @@ from typing import Any
 
 from router.exporters.counts import Pool, pools, whole
 from router.exporters.exported import Exported
-from router.plan.document import Plan, to_json
+from router.plan.document import Plan
+from router.plan.values import to_json
 
 
 def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:

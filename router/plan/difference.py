@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import fsum
 
-from router.plan.document import SCHEMA, Plan
+from router.plan.document import Plan
 
 SAME = 1e-9
 
@@ -41,7 +41,7 @@ Figures = dict[tuple[str, ...], float]
 def difference(old: Plan, new: Plan) -> Difference:
     """From `old` to `new`."""
     return Difference(
-        same_problem=same_problem(old.problem_sha256, new.problem_sha256, SCHEMA, SCHEMA),
+        same_problem=same_problem(old.problem_sha256, new.problem_sha256, old.first_schema, new.first_schema),
         cost_before_usd=old.cost_usd,
         cost_after_usd=new.cost_usd,
         moved_share=_moved(old, new),

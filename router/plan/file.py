@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.errors import InputError, Issue
-from router.plan.document import SCHEMA, Plan
+from router.plan.document import HINT, Plan
+
+if TYPE_CHECKING:
+    from router.schema import Problem
 
 MAX_BYTES = 1_000_000_000
 
@@ -23,23 +26,16 @@ def read_json(path: str | Path) -> Mapping[str, Any]:
     except OSError as error:
         raise InputError(Issue((), f"cannot be read: {error.strerror}", file=str(path))) from error
     except json.JSONDecodeError as error:
-        hint = "a plan is what `router solve FILE -o PLAN` writes"
-        raise InputError(
-            Issue((), f"is no JSON: {error.msg}", file=str(path), line=error.lineno, hint=hint)
-        ) from error
+        rule = f"is not JSON: {error.msg}"
+        raise InputError(Issue((), rule, file=str(path), line=error.lineno, hint=HINT)) from error
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise InputError(Issue((), "is no JSON text", file=str(path))) from error
+        raise InputError(Issue((), "is not JSON text", file=str(path), hint=HINT)) from error
     if not isinstance(value, dict):
-        raise InputError(
-            Issue((), f"holds no plan: a mapping with schema {SCHEMA} is needed", file=str(path))
-        )
+        raise InputError(Issue((), "is not a plan file: it holds no mapping", file=str(path), hint=HINT))
     return value
 
 
-def read_plan(path: str | Path) -> Plan:
-    """The plan in a file. Raises InputError."""
-    try:
-        return Plan.from_dict(read_json(path))
-    except (ValueError, TypeError, AttributeError) as error:
-        hint = "a plan is what `router solve FILE -o PLAN` writes"
-        raise InputError(Issue((), f"is no plan: {error}", file=str(path), hint=hint)) from error
+def read_plan(path: str | Path, problem: Problem | None = None) -> Plan:
+    """The plan in a file. The problem that it was made from dates the purchases of version 1. Raises InputError."""
+    stated = None if problem is None else problem.model_dump(mode="json", include={"offers"})
+    return Plan.from_dict(read_json(path), stated, file=str(path))

@@ -15,8 +15,7 @@ from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
 from problems.core.view import View, first_period
 from problems.pricing import beyond_months, first_stage, recourse
-from router.plan.document import (
-    CommitmentRow,
+from router.plan.rows import (
     ContractRow,
     CostLine,
     InstanceRow,
@@ -24,6 +23,7 @@ from router.plan.document import (
     Refused,
     RouteRow,
     ScenarioCost,
+    Settlement,
     UnservedRow,
 )
 from router.planning.settlement import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
@@ -44,7 +44,7 @@ class Decoded:
     instances: tuple[InstanceRow, ...]
     purchases: tuple[Purchase, ...]
     contracts: tuple[ContractRow, ...]
-    commitments: tuple[CommitmentRow, ...]
+    settlements: tuple[Settlement, ...]
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
     by_scenario: Floats  # (S,) USD
@@ -74,10 +74,10 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
         purchases=_purchases(encoded, point),
         contracts=_contracts(encoded, point),
-        commitments=tuple(
+        settlements=tuple(
             row
             for view, cols in pairs
-            for row in _commitments(view, cols, point, signed_starts(encoded, point), named)
+            for row in _settlements(view, cols, point, signed_starts(encoded, point), named)
         ),
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
         scenarios=tuple(
@@ -191,7 +191,9 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
             model = inst.fleets.pool_model[q]
             offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
             name = None if model == NONE else inst.models.names[model]
-            found.append(Purchase(offer, name, int(k), float(point[bought[q, k]])))
+            term_h = float(inst.fleets.term_months[inst.fleets.pool_fleet[q]]) * HOURS_PER_MONTH
+            from_h = float(k) * HOURS_PER_MONTH
+            found.append(Purchase(offer, name, from_h, from_h + term_h, float(point[bought[q, k]])))
     return tuple(found)
 
 
@@ -206,12 +208,12 @@ def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
         if not listed[a]:
             continue
         tokens = bool(contracts.stated_in_tokens[b])
-        end = float(contracts.end_h[a]) / HOURS_PER_MONTH
+        end = float(contracts.end_h[a])
         found.append(
             ContractRow(
                 offer=inst.offers.names[contracts.offer[b]],
-                start_month=int(contracts.start_month[a]),
-                end_month=int(np.ceil(end - 1e-9)) if np.isfinite(end) else inst.time.months,
+                from_h=float(contracts.start_month[a]) * HOURS_PER_MONTH,
+                until_h=end if np.isfinite(end) else inst.time.horizon_h,
                 signed_by="before" if before else "plan",
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
@@ -233,11 +235,12 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
     return np.asarray(contracts.start_signed | signed, dtype=bool)
 
 
-def _commitments(
+def _settlements(
     view: View, cols: Columns, point: Floats, listed: Bools, named: bool
-) -> Iterator[CommitmentRow]:
+) -> Iterator[Settlement]:
     inst, contracts, first = view.inst, view.inst.contracts, cols.first
     share, scenario, beyond = month_share(inst), _scenario(view, named), beyond_months(inst)
+    ends = np.cumsum(inst.time.month_hours)
     for b, o in enumerate(contracts.offer):
         tokens = bool(contracts.in_tokens[b])
         price = view.price[o]
@@ -263,9 +266,10 @@ def _commitments(
         owed = (beyond[starts] * monthly) @ (force_share(inst)[starts] > 0)  # by the term in force
         for k in np.flatnonzero(signed):
             rate_of_month = float(committed[k] / share[k])
-            yield CommitmentRow(
+            yield Settlement(
                 offer=inst.offers.names[o],
-                month=int(k),
+                from_h=float(ends[k - 1]) if k else 0.0,
+                until_h=float(ends[k]),
                 scenario=scenario,
                 signed=True,
                 committed_tokens_per_month=rate_of_month if contracts.stated_in_tokens[b] else None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from router.errors import RouterError
-from router.plan.document import Plan
+from router.plan.document import Insurance, Plan
 from router.schema import Problem
 
 
@@ -29,5 +29,4 @@ def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan
         f"surviving the loss of any one {kind} costs {usd:,.2f} USD: "
         f"a plan that could not do without anybody costs {without:,.2f}"
     )
-    section = {"survive_loss_of": kind, "usd": usd, "without_usd": without}
-    return replace(plan, notes=(*plan.notes, note), extra={**plan.extra, "insurance": section})
+    return replace(plan, notes=(*plan.notes, note), insurance=Insurance(kind, usd, without))

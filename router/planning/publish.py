@@ -14,7 +14,17 @@ import numpy as np
 from problems.core.encode import Encoded
 from router.errors import CertificateFailed
 from router.loading.catalogue import problem_sha256
-from router.plan.document import Plan
+from router.plan.document import (
+    DrawnFutures,
+    Plan,
+    ShadowPrice,
+    ShadowPrices,
+    SolverRun,
+    StatedOptions,
+    Verified,
+    VerifiedCheck,
+)
+from router.plan.running import Reoptimised, Running
 from router.planning.decode import Decoded, decode, refused_rows
 from router.planning.notes import notes_of
 from router.planning.optimise import Found
@@ -34,11 +44,15 @@ UNITS = {
 }
 
 
-def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str, Any] | None = None) -> Plan:
-    """The verified plan, with sections of its own in `extra`.
-
-    Raises CertificateFailed where the independent check finds it wrong.
-    """
+def publish(
+    problem: Problem,
+    encoded: Encoded,
+    found: Found,
+    *,
+    running: Running | None = None,
+    reoptimise: Reoptimised | None = None,
+) -> Plan:
+    """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
     decoded = decode(found.encoded, found.point)
     bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = Plan(
@@ -46,7 +60,7 @@ def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         problem_sha256=problem_sha256(problem),
         versions=versions(found.solver),
-        solver={"name": found.solver, "options": options_of(found.options)},
+        solver=SolverRun(found.solver, StatedOptions(**options_of(found.options))),
         stop=found.stop.value,
         cost_usd=decoded.cost_usd,
         objective_usd=decoded.objective_usd,
@@ -59,13 +73,14 @@ def publish(problem: Problem, encoded: Encoded, found: Found, extra: Mapping[str
         instances=decoded.instances,
         purchases=decoded.purchases,
         contracts=decoded.contracts,
-        commitments=decoded.commitments,
+        settlements=decoded.settlements,
         unserved=decoded.unserved,
         refused=refused_rows(encoded),
         prices=_prices(found),
         scenarios=decoded.scenarios,
         notes=_notes(problem, found, decoded),
-        extra=extra or {},
+        running=running,
+        reoptimise=reoptimise,
     )
     return checked(problem, plan, relaxed=found.options.relax)
 
@@ -83,8 +98,8 @@ def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
             f'the plan found for "{problem.name}" failed its own check. This is a bug of the planner; please report '
             f"it with the problem file.\n{failed}"
         )
-    checks = [{"name": check.name, "ok": check.ok} for check in verdict.checks]
-    return replace(plan, verified={"ok": verdict.ok, "checks": checks})
+    checks = tuple(VerifiedCheck(check.name, check.ok) for check in verdict.checks)
+    return replace(plan, verified=Verified(verdict.ok, checks))
 
 
 def with_draw(problem: Problem, plan: Plan) -> Plan:
@@ -94,20 +109,13 @@ def with_draw(problem: Problem, plan: Plan) -> Plan:
     draw = drawn(problem)
     paths = dict(zip(draw.names, draw.multiplier.tolist(), strict=True))
     rows = tuple(replace(row, demand_path=tuple(paths[row.name])) for row in plan.scenarios)
-    made = {
-        "count": draw.count,
-        "seed": draw.seed,
-        "kept": len(draw.names),
-        "distance": draw.distance,
-    }
-    return replace(plan, scenarios=rows, extra={**plan.extra, "drawn": made})
+    how = DrawnFutures(draw.count, draw.seed, len(draw.names), draw.distance)
+    return replace(plan, scenarios=rows, drawn=how)
 
 
 def gap_of(cost: float, bound: float) -> float:
-    """(cost − bound) / cost, 0 where they agree."""
-    if cost <= bound:
-        return 0.0
-    return (cost - bound) / abs(cost) if cost else float("inf")
+    """(cost − bound) / cost, 0 where they agree; bound ≥ 0."""
+    return 0.0 if cost <= bound else (cost - bound) / cost
 
 
 def versions(solver: str) -> Mapping[str, str]:
@@ -130,10 +138,10 @@ def options_of(options: SolveOptions) -> dict[str, Any]:
     return stated
 
 
-def _prices(found: Found) -> dict[str, Any]:
+def _prices(found: Found) -> ShadowPrices:
     """Shadow prices of the business rows, with what was fixed to get them."""
     if found.row_duals is None:
-        return {"fixed": "the solver gave no shadow prices", "rows": []}
+        return ShadowPrices("the solver gave no shadow prices", ())
     rows = []
     largest = float(np.abs(found.row_duals).max(initial=0.0))
     for family, first, end, _ in found.encoded.row_families:
@@ -142,8 +150,8 @@ def _prices(found: Found) -> dict[str, Any]:
         duals = found.row_duals[first:end]
         for i in np.flatnonzero(np.abs(duals) > 1e-9 * max(largest, 1e-9)):
             label = found.encoded.row_label(first + int(i))
-            rows.append({"family": family, "row": label, "usd_per_unit": float(duals[i])})
-    return {"fixed": found.prices_of, "units": UNITS, "rows": rows}
+            rows.append(ShadowPrice(family, label, float(duals[i])))
+    return ShadowPrices(found.prices_of, tuple(rows), UNITS)
 
 
 def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:

@@ -6,36 +6,19 @@ counts are put into the new problem as a plan, and the independent check says wh
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import numpy as np
 
 from problems.core.admissible import REASONS
 from problems.core.encode import Encoded
 from problems.core.instance import Floats
 from router.loading.catalogue import problem_sha256
-from router.plan.document import Plan
-from router.plan.running import Running
+from router.plan.document import Plan, SolverRun
+from router.plan.running import Break, Running
 from router.planning.decode import decode
 from router.schema import Problem
 from router.verification import verify
 
 NOT_PROMISES = {"cost", "cost_lines", "bound", "problem", "fields", "refused", "scenarios", "churn"}
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """A promise that going on as it runs would break."""
-
-    promise: str
-    detail: str
-    worst: float  # the largest miss, as a part of the limit
-
-    def to_dict(self) -> dict[str, str | float]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"{self.promise}: {self.detail}"
 
 
 def breaks(problem: Problem, encoded: Encoded, running: Running) -> tuple[Break, ...]:
@@ -101,7 +84,7 @@ def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break
         created="",
         problem_sha256=problem_sha256(problem),
         versions={},
-        solver={},
+        solver=SolverRun("none"),
         stop="",
         cost_usd=decoded.cost_usd,
         objective_usd=decoded.objective_usd,
@@ -114,10 +97,10 @@ def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break
         instances=decoded.instances,
         purchases=decoded.purchases,
         contracts=decoded.contracts,
-        commitments=decoded.commitments,
+        settlements=decoded.settlements,
         unserved=decoded.unserved,
         scenarios=decoded.scenarios,
-        extra={"running": running.to_dict()},
+        running=running,
     )
     verdict = verify(problem, plan.to_dict())
     return [

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from router.plan.document import plain
+from router.plan.values import plain
 
 
 class Journal:

@@ -27,12 +27,12 @@ from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
-from router.plan.running import Running
+from router.plan.running import Break, Reoptimised, Replaced, Running
 from router.planning.decode import decode
 from router.planning.optimise import Found, optimise
 from router.planning.publish import options_of, publish
 from router.planning.solve import planned, scenario_of
-from router.reoptimisation.breaks import Break, breaks
+from router.reoptimisation.breaks import breaks
 from router.reoptimisation.running import Alignment, horizon_of, laid_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry, Outcome, Store
@@ -156,8 +156,7 @@ def reoptimise(
 def _first(problem: Problem, search: Search, key: str) -> Result:
     """Nothing runs yet: the best plan."""
     plan = planned(problem, search.solver, search.options, search.scenario)
-    told = {"run_key": key, "reason": "first"}
-    plan = replace(plan, extra={**plan.extra, "reoptimise": told})
+    plan = replace(plan, reoptimise=Reoptimised("first", key))
     return Result("first", key, 0, plan, unconstrained_usd=plan.cost_usd, best_usd=plan.cost_usd)
 
 
@@ -195,23 +194,22 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
     )
     if going.cost_usd is not None and not _pays(going.cost_usd, decoded.cost_usd, least_gain):
         return replace(known, seconds=run.seconds)
-    reason = "repair" if going.broken else "cheaper"
-    told = {
-        "run_key": key,
-        "reason": reason,
-        "replaces": {"id": entry.id, "created": entry.plan.created, "run_key": entry.run_key},
-        "running_usd": going.cost_usd,
-        "unconstrained_usd": unconstrained,
-        "gain_usd": gain,
-        "churn_usd": churn,
-        "moved_share": moved,
-        "resized": resized,
-        "broken": [one.to_dict() for one in going.broken],
-    }
+    why = Reoptimised(
+        reason="repair" if going.broken else "cheaper",
+        run_key=key,
+        replaces=Replaced(entry.id, entry.plan.created, entry.run_key),
+        running_usd=going.cost_usd,
+        unconstrained_usd=unconstrained,
+        gain_usd=gain,
+        churn_usd=churn,
+        moved_share=moved,
+        resized=resized,
+        broken=going.broken,
+    )
     with run.timed("check"):
-        plan = publish(problem, found.encoded, found, {"running": running.to_dict(), "reoptimise": told})
+        plan = publish(problem, found.encoded, found, running=running, reoptimise=why)
     plan = replace(plan, notes=(*plan.notes, *run.notes))
-    return replace(known, outcome=reason, plan=plan, seconds=run.seconds)
+    return replace(known, outcome=why.reason, plan=plan, seconds=run.seconds)
 
 
 def _pays(before: float, after: float, least_gain: float) -> bool:
@@ -247,12 +245,12 @@ class _Run:
         read = recorded(problem).problem
         before = read.model_copy(update={"horizon": horizon_of(entry)})
         self.align = Alignment(before, read)
-        contracts = sunk(entry.plan, entry.problem, self.align, read)
+        contracts = sunk(entry.plan, self.align, read)
         self.sunk = with_sunk(read, contracts)
         self.entry = entry
         self.inst = normalise(self.sunk, search.scenario)
         freeze = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
-        self.running = laid_on(entry.plan, entry.problem, self.align, self.inst, freeze)
+        self.running = laid_on(entry.plan, self.align, self.inst, freeze)
         self._note_gone()
 
     def instance(self, running: Running, **modes: Any) -> Instance:
@@ -270,7 +268,7 @@ class _Run:
                 found = optimise(encoded, self.search.solver, self.search.options)
             except Infeasible:
                 why = breaks(self.problem, encoded, self.running)
-                self.say("running plan is broken", promises=[one.to_dict() for one in why])
+                self.say("running plan is broken", promises=why)
                 return GoingOn(None, why, None)
         cost = decode(found.encoded, found.point).cost_usd
         self.say("running plan priced", cost_usd=cost)

@@ -7,13 +7,12 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
-from router.plan.document import ContractRow, Plan
+from router.plan.document import Plan
 from router.plan.running import (
     Running,
     RunningBefore,
@@ -61,23 +60,16 @@ def horizon_of(entry: Entry) -> Horizon:
     return Horizon.model_validate(entry.problem.get("horizon", {}))
 
 
-def sunk(
-    plan: Plan, stated: Mapping[str, Any], align: Alignment, problem: Problem
-) -> tuple[SunkContract, ...]:
+def sunk(plan: Plan, align: Alignment, problem: Problem) -> tuple[SunkContract, ...]:
     """Contracts in force at the new start that an earlier plan signed and the problem does not state itself."""
-    terms = _terms(stated, "commitment")
     ours = {offer.name: offer.commitment for offer in problem.offers}
-    earlier = {row["offer"]: row for row in plan.extra.get("running", {}).get("contracts", ())}
+    earlier = {} if plan.running is None else {row.offer: row.end_h for row in plan.running.contracts}
     found = []
     for row in plan.contracts:
         commitment = ours.get(row.offer)
-        if (
-            commitment is None
-            or commitment.signed
-            or row.start_month * HOURS_PER_MONTH > align.shift_h + SLACK_H
-        ):
+        if commitment is None or commitment.signed or row.from_h > align.shift_h + SLACK_H:
             continue
-        end = _end_h(row, earlier, terms.get(row.offer), plan.horizon_h)
+        end = earlier.get(row.offer) if row.signed_by == "before" else row.until_h  # else the problem's own
         if end is not None and end - align.shift_h > SLACK_H:
             found.append(
                 SunkContract(
@@ -88,18 +80,6 @@ def sunk(
                 )
             )
     return tuple(found)
-
-
-def _end_h(row: ContractRow, earlier: Mapping[str, Any], term: int | None, horizon_h: float) -> float | None:
-    """Hours from the running plan's start to a contract's end; None: stated as signed by its problem alone."""
-    if row.signed_by == "before":
-        return float(earlier[row.offer]["end_h"]) if row.offer in earlier else None
-    return row.end_month * HOURS_PER_MONTH if term else horizon_h
-
-
-def _terms(stated: Mapping[str, Any], part: str) -> dict[str, int | None]:
-    """term_months by offer, as the running plan's problem states it."""
-    return {offer["name"]: (offer.get(part) or {}).get("term_months") for offer in stated.get("offers", ())}
 
 
 def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
@@ -136,9 +116,7 @@ def _signed(problem: Problem, commitment: Any, row: SunkContract) -> Any:
     )
 
 
-def laid_on(
-    plan: Plan, stated: Mapping[str, Any], align: Alignment, inst: Instance, freeze_h: float
-) -> Running:
+def laid_on(plan: Plan, align: Alignment, inst: Instance, freeze_h: float) -> Running:
     """The running plan on the cells and pools of the new instance."""
     problem = align.new
     return Running(
@@ -148,8 +126,8 @@ def laid_on(
         shares=tuple(_shares(plan, align, inst)),
         counts=tuple(_counts(plan, align, inst)),
         before=tuple(_before(plan, align, inst)),
-        contracts=sunk(plan, stated, align, problem),
-        purchases=tuple(_purchases(plan, stated, align, inst)),
+        contracts=sunk(plan, align, problem),
+        purchases=tuple(_purchases(plan, align, inst)),
     )
 
 
@@ -235,17 +213,17 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
     ]
 
 
-def _purchases(plan: Plan, stated: Mapping[str, Any], align: Alignment, inst: Instance) -> list[SunkPurchase]:
-    terms, pools = _terms(stated, "instances"), set(_pools(inst))
+def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
+    pools = set(_pools(inst))
     ours = {
         o.name for o in align.new.offers if o.instances is not None and o.instances.term_months is not None
     }
-    earlier = plan.extra.get("running", {}).get("purchases", ())
-    ends = [(row["offer"], row["model"], float(row["end_h"]), float(row["count"])) for row in earlier]
+    earlier = () if plan.running is None else plan.running.purchases
+    ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
     ends += [
-        (row.offer, row.model, (row.month + (terms.get(row.offer) or 0)) * HOURS_PER_MONTH, row.count)
+        (row.offer, row.model, row.until_h or 0.0, row.count)
         for row in plan.purchases
-        if row.month * HOURS_PER_MONTH <= align.shift_h + SLACK_H
+        if row.from_h <= align.shift_h + SLACK_H
     ]
     return [
         SunkPurchase(offer, model, end - align.shift_h, count)

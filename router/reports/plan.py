@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import fsum
 
-from router.plan.document import CommitmentRow, InstanceRow, Plan, RouteRow, UnservedRow
+from router.plan.document import Plan
+from router.plan.rows import InstanceRow, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, Table, columns
 from router.reports.words import count, hours, instances, percent, proof, rate, span, usd
 
@@ -41,10 +42,9 @@ def _headline(plan: Plan) -> tuple[str, ...]:
     rates = [f"{usd(plan.cost_usd_per_month)} USD a month of 730 h"]
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
-    limit = plan.solver.get("options", {}).get("time_limit_s")
-    good = proof(plan.gap, plan.stop, limit)
-    checks = plan.verified.get("checks", ())
-    failed = [str(check["name"]) for check in checks if not check["ok"]]
+    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
+    checks = plan.verified.checks
+    failed = [check.name for check in checks if not check.ok]
     if plan.ok:
         verdict = f"verified: {len(checks)} independent checks passed"
     else:
@@ -144,8 +144,8 @@ def _instances(plan: Plan) -> Table:
 
 def _contracts(plan: Plan) -> Table:
     """Contracts in force, with their settlement over the horizon."""
-    settled: dict[str, list[CommitmentRow]] = {}
-    for row in plan.commitments:
+    settled: dict[str, list[Settlement]] = {}
+    for row in plan.settlements:
         if row.signed:
             settled.setdefault(row.offer, []).append(row)
     rows, p = [], plan.probabilities()

@@ -5,11 +5,11 @@ What else was on the table stands in `sizing_choices`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import fsum
-from typing import Any
 
 from router.plan.document import Plan
+from router.plan.sizing import Advised, Sizing, WorstFuture
 from router.reports.document import Report, Table, columns
 from router.reports.plan import plan_report
 from router.reports.sizing_choices import (
@@ -25,21 +25,18 @@ from router.reports.sizing_choices import (
 )
 from router.reports.words import count, hours, percent, proof, usd
 
-Row = Mapping[str, Any]
 UNPROVEN = 1e-3  # gap from which on an advice is only the best that was found
 ROUGH = "95 % confidence, about"  # of a tail of few futures
-UNTOLD = (None, None)
 CLOSE = 1e-5  # gap up to which searches behind alternatives and quotes need no word
 
 
 def report_of(plan: Plan) -> Report:
     """A plan's report, whichever command made it."""
-    return sizing_report(plan) if "sizing" in plan.extra else plan_report(plan)
+    return plan_report(plan) if plan.sizing is None else sizing_report(plan, plan.sizing)
 
 
-def sizing_report(plan: Plan) -> Report:
+def sizing_report(plan: Plan, sizing: Sizing) -> Report:
     """The recommendation first, then what it rests on, then the plan's own tables."""
-    sizing: Row = plan.extra["sizing"]
     tables = (
         _sign(sizing),
         _measures(sizing),
@@ -61,20 +58,19 @@ def sizing_report(plan: Plan) -> Report:
     return Report(plan.name, _headline(plan, sizing), tuple(table for table in tables if table.rows), notes)
 
 
-def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
-    now = [row for row in sizing["sign"] if not row["start_month"]]
-    later = [row for row in sizing["sign"] if row["start_month"]]
+def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
+    now = [row for row in sizing.sign if not row.start_month]
+    later = [row for row in sizing.sign if row.start_month]
     first = f"sign {signs(now)}{' now' if later else ''}"
     if plan.gap is None or plan.gap > UNPROVEN:
         first = f"best found so far: {first}"
     money = f"{usd(plan.cost_usd)} USD expected over {hours(plan.horizon_h)}"
     if len(plan.scenarios) > 1:
-        tail = percent(1.0 - sizing["cvar_level"])
-        money += f"; {usd(sizing['cvar_usd'])} USD in the worst {tail} of {len(plan.scenarios)} futures"
-    limit = plan.solver.get("options", {}).get("time_limit_s")
-    good = proof(plan.gap, plan.stop, limit)
-    checks = plan.verified.get("checks", ())
-    failed = [str(check["name"]) for check in checks if not check["ok"]]
+        tail = percent(1.0 - sizing.cvar_level)
+        money += f"; {usd(sizing.cvar_usd)} USD in the worst {tail} of {len(plan.scenarios)} futures"
+    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
+    checks = plan.verified.checks
+    failed = [check.name for check in checks if not check.ok]
     verdict = f"Verified: {len(checks)} independent checks passed"
     if not plan.ok:
         verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
@@ -90,7 +86,7 @@ def _headline(plan: Plan, sizing: Row) -> tuple[str, ...]:
     )
 
 
-def _liability(now: Sequence[Row], later: Sequence[Row]) -> tuple[str, ...]:
+def _liability(now: Sequence[Advised], later: Sequence[Advised]) -> tuple[str, ...]:
     """What signing binds to."""
     if not later:
         return (f"Owed whatever comes: {_owed(now)}",) if now else ()
@@ -102,105 +98,101 @@ def _liability(now: Sequence[Row], later: Sequence[Row]) -> tuple[str, ...]:
     return (f"Owed whatever comes: {'; '.join(parts)}",)
 
 
-def _owed(rows: Sequence[Row]) -> str:
-    after = fsum(row["beyond_horizon_usd"] for row in rows)
-    inside = f"{usd(fsum(row['least_usd'] for row in rows))} USD within the horizon"
+def _owed(rows: Sequence[Advised]) -> str:
+    after = fsum(row.beyond_horizon_usd for row in rows)
+    inside = f"{usd(fsum(row.least_usd for row in rows))} USD within the horizon"
     return f"{inside} and {usd(after)} after it" if after > 0 else inside
 
 
-def _reservations(sizing: Row) -> tuple[str, ...]:
+def _reservations(sizing: Sizing) -> tuple[str, ...]:
     """What fresh futures say against the figures above."""
-    fresh = sizing.get("out_of_sample")
+    fresh = sizing.out_of_sample
     if fresh is None:
         return ()
-    if fresh["failed"]:
-        share = percent(fresh["failed"] / fresh["count"])
-        return (
-            f"NOT SERVED: {fresh['failed']} of {fresh['count']} fresh futures ({share}) under what is signed",
-        )
+    if fresh.failed:
+        share = percent(fresh.failed / fresh.count)
+        return (f"NOT SERVED: {fresh.failed} of {fresh.count} fresh futures ({share}) under what is signed",)
     told = []
-    tail = f"the worst {percent(1.0 - fresh['cvar_level'])} of fresh futures"
-    for what, mine, name, interval, sure in (
-        ("fresh futures", "expected_usd", "mean_usd", "ci95_usd", "95 % confidence"),
-        (tail, "cvar_usd", "cvar_usd", "cvar_ci95_usd", ROUGH),
+    tail = f"the worst {percent(1.0 - fresh.cvar_level)} of fresh futures"
+    for what, planned, drawn, (low, high), sure in (
+        ("fresh futures", sizing.expected_usd, fresh.mean_usd, fresh.ci95_usd, "95 % confidence"),
+        (tail, sizing.cvar_usd, fresh.cvar_usd, fresh.cvar_ci95_usd, ROUGH),
     ):
-        low, high = fresh.get(interval, UNTOLD)
-        if low is not None and not low <= sizing[mine] <= high:
-            side = "more" if low > sizing[mine] else "less"
-            text = f"{what} cost {side}: {usd(fresh[name])} USD, {sure} {usd(low)} to {usd(high)}"
+        if low is not None and high is not None and not low <= planned <= high:
+            side = "more" if low > planned else "less"
+            text = f"{what} cost {side}: {usd(drawn)} USD, {sure} {usd(low)} to {usd(high)}"
             told.append(text[0].upper() + text[1:])
     return tuple(told)
 
 
-def _sign(sizing: Row) -> Table:
+def _sign(sizing: Sizing) -> Table:
     rows = tuple(
         (
-            str(row["offer"]) + (f", {row['model']}" if row["model"] else ""),
+            str(row.offer) + (f", {row.model}" if row.model else ""),
             amount(row),
             _months(row),
-            usd(row["expected_usd"]),
-            usd(row["least_usd"]),
-            percent(row["expected_use"]),
-            usd(row["beyond_horizon_usd"]),
+            usd(row.expected_usd),
+            usd(row.least_usd),
+            percent(row.expected_use),
+            usd(row.beyond_horizon_usd),
         )
-        for row in sizing["sign"]
+        for row in sizing.sign
     )
     heads = columns(
         "offer", ">how much", "months", ">USD expected", ">owed at least", ">used of it", ">owed later"
     )
-    sums = {
-        name: usd(fsum(row[name] for row in sizing["sign"]))
-        for name in ("expected_usd", "least_usd", "beyond_horizon_usd")
-    }
-    total = ("total", "", "", sums["expected_usd"], sums["least_usd"], "", sums["beyond_horizon_usd"])
+    expected = usd(fsum(row.expected_usd for row in sizing.sign))
+    least = usd(fsum(row.least_usd for row in sizing.sign))
+    later = usd(fsum(row.beyond_horizon_usd for row in sizing.sign))
+    total = ("total", "", "", expected, least, "", later)
     return Table("What to sign", heads, rows, total if len(rows) > 1 else None)
 
 
-def _months(row: Row) -> str:
-    start, end = row["start_month"], row["end_month"]
+def _months(row: Advised) -> str:
+    start, end = row.start_month, row.end_month
     return "–" if start is None else f"{start + 1}–{end}"
 
 
-def _measures(sizing: Row) -> Table:
+def _measures(sizing: Sizing) -> Table:
     heads = columns("", ">USD", "which is")
     title = "What planning with scenarios is worth"
-    if "ws_usd" not in sizing or len(sizing.get("regret_usd", {})) < 2:
+    if sizing.ws_usd is None or len(sizing.regret_usd or {}) < 2:
         return Table(title, heads, ())
-    fails = sizing["eev_fails_in"]
-    mean = f"EEV: signing {signs(sizing['eev_signs'])}, then meeting all futures"
+    fails = sizing.eev_fails_in
+    mean = f"EEV: signing {signs(sizing.eev_signs or ())}, then meeting all futures"
     rows = [
-        ("this plan", usd(sizing["rp_usd"]), "RP: the best that can be signed now"),
-        ("knowing the future", usd(sizing["ws_usd"]), "WS: each future at its own best"),
-        ("worth of knowing it", usd(sizing["evpi_usd"]), "EVPI = RP − WS"),
-        ("the mean future", usd(sizing["ev_usd"]), "EV: if nothing were uncertain"),
-        ("signing for that", usd(sizing["eev_usd"]), mean),
+        ("this plan", usd(sizing.rp_usd), "RP: the best that can be signed now"),
+        ("knowing the future", usd(sizing.ws_usd), "WS: each future at its own best"),
+        ("worth of knowing it", usd(sizing.evpi_usd), "EVPI = RP − WS"),
+        ("the mean future", usd(sizing.ev_usd), "EV: if nothing were uncertain"),
+        ("signing for that", usd(sizing.eev_usd), mean),
         (
             "worth of scenarios",
-            usd(sizing["vss_usd"]),
+            usd(sizing.vss_usd),
             f"none: that fails in {failing(fails)}" if fails else "VSS = EEV − RP",
         ),
-        ("dearest futures", usd(sizing["cvar_usd"]), f"CVaR at {percent(sizing['cvar_level'])}"),
+        ("dearest futures", usd(sizing.cvar_usd), f"CVaR at {percent(sizing.cvar_level)}"),
     ]
-    if "budgets_cost_usd" in sizing:
+    if sizing.budgets_cost_usd is not None:
         rows.append(
-            ("the budgets", usd(sizing["budgets_cost_usd"]), "what the plan would cost less without them")
+            ("the budgets", usd(sizing.budgets_cost_usd), "what the plan would cost less without them")
         )
     return Table(title, heads, tuple(rows))
 
 
-def _worst(sizing: Row) -> Table:
+def _worst(sizing: Sizing) -> Table:
     rows: list[tuple[str, ...]] = [
         (
-            str(row["scenario"]),
-            percent(row["probability"]),
-            percent(row["demand_over_mean"]),
+            str(row.scenario),
+            percent(row.probability),
+            percent(row.demand_over_mean),
             _moved(row),
-            usd(row["cost_usd"]),
-            usd(row["over_expected_usd"]),
-            usd(row["regret_usd"]),
+            usd(row.cost_usd),
+            usd(row.over_expected_usd),
+            usd(row.regret_usd),
         )
-        for k, row in enumerate(sizing.get("worst", ()))
-        if k == 0 or row["over_expected_usd"] > 1e-9 * row["cost_usd"]  # the others are not bad
+        for k, row in enumerate(sizing.worst)
+        if k == 0 or row.over_expected_usd > 1e-9 * row.cost_usd  # the others are not bad
     ]
     heads = columns(
         "future",
@@ -216,73 +208,73 @@ def _worst(sizing: Row) -> Table:
     return Table("The worst futures", heads, tuple(rows))
 
 
-def _moved(row: Row) -> str:
+def _moved(row: WorstFuture) -> str:
     """Prices and availability that are not as stated."""
-    parts = [f"{offer} at {percent(at)} of its price" for offer, at in row.get("prices", {}).items()]
-    parts += [f"{offer} {percent(at)} available" for offer, at in row.get("availability", {}).items()]
+    parts = [f"{offer} at {percent(at)} of its price" for offer, at in row.prices.items()]
+    parts += [f"{offer} {percent(at)} available" for offer, at in row.availability.items()]
     return ", ".join(parts)
 
 
-def _fresh(sizing: Row) -> Table:
-    found = sizing.get("out_of_sample")
+def _fresh(sizing: Sizing) -> Table:
+    found = sizing.out_of_sample
     heads = columns("", ">USD", "")
     if found is None:
         return Table("", heads, ())
-    low, high = found["ci95_usd"]
-    served = found["count"] - found["failed"]
-    of = "" if served == found["count"] else f" of the {served} that are served"
-    inside = "inside" if found["rp_inside_ci"] else "outside"
+    low, high = found.ci95_usd
+    served = found.count - found.failed
+    of = "" if served == found.count else f" of the {served} that are served"
+    inside = "inside" if found.rp_inside_ci else "outside"
     rows = [
-        (f"mean{of}", usd(found["mean_usd"]), f"95 % confidence: {usd(low)} to {usd(high)}"),
-        ("expected by the plan", usd(sizing["expected_usd"]), f"{inside} that interval"),
+        (f"mean{of}", usd(found.mean_usd), f"95 % confidence: {usd(low)} to {usd(high)}"),
+        ("expected by the plan", usd(sizing.expected_usd), f"{inside} that interval"),
     ]
-    level = percent(found["cvar_level"])
-    low, high = found.get("cvar_ci95_usd", UNTOLD)
-    if found["failed"]:
+    level = percent(found.cvar_level)
+    low, high = found.cvar_ci95_usd
+    if found.failed:
         rows.append((f"CVaR at {level}", "–", "not known: some futures have no plan"))
     else:
         sure = "" if low is None else f"{ROUGH}: {usd(low)} to {usd(high)}"
-        rows.append((f"CVaR at {level}", usd(found["cvar_usd"]), sure))
-        if low is not None:
-            inside = "inside" if low <= sizing["cvar_usd"] <= high else "outside"
-            rows.append(("CVaR by the plan", usd(sizing["cvar_usd"]), f"{inside} that interval"))
-    if found["unserved_usd"] > 0:
-        rows.append(("of it for work left unserved", usd(found["unserved_usd"]), "on average"))
-    rows.append(("not served", str(found["failed"]), f"of {found['count']} futures"))
-    for row in found["against"]:
-        low, high = row["ci95_usd"]
-        told = f"{_plus(low)} to {_plus(high)}; dearer in {percent(row['dearer_in'])} of futures"
-        if row["failed"]:
-            told = f"NOT SERVED in {row['failed']} of {found['count']}; in the others {told}"
-        rows.append((f"{row['what']} instead", _plus(row["more_usd"]), told))
-    return Table(f"In {found['count']} futures drawn afresh", heads, tuple(rows))
+        rows.append((f"CVaR at {level}", usd(found.cvar_usd), sure))
+        if low is not None and high is not None:
+            inside = "inside" if low <= sizing.cvar_usd <= high else "outside"
+            rows.append(("CVaR by the plan", usd(sizing.cvar_usd), f"{inside} that interval"))
+    if found.unserved_usd > 0:
+        rows.append(("of it for work left unserved", usd(found.unserved_usd), "on average"))
+    rows.append(("not served", str(found.failed), f"of {found.count} futures"))
+    for row in found.against:
+        low, high = row.ci95_usd
+        told = f"{_plus(low)} to {_plus(high)}; dearer in {percent(row.dearer_in)} of futures"
+        if row.failed:
+            told = f"NOT SERVED in {row.failed} of {found.count}; in the others {told}"
+        rows.append((f"{row.what} instead", _plus(row.more_usd), told))
+    return Table(f"In {found.count} futures drawn afresh", heads, tuple(rows))
 
 
 def _plus(amount_usd: float | None) -> str:
     return "–" if amount_usd is None else f"{'+' if amount_usd >= 0 else '−'}{usd(abs(amount_usd))}"
 
 
-def _notes(sizing: Row) -> tuple[str, ...]:
+def _notes(sizing: Sizing) -> tuple[str, ...]:
     notes = []
-    weight = sizing["cvar_weight"]
+    weight = sizing.cvar_weight
     if weight:
         notes.append(
             f"RP, WS, EEV and every “more” are {1 - weight:g} × expected cost + {weight:g} × CVaR (risk.cvar_weight)"
         )
-    if sizing.get("quotes"):
+    if sizing.quotes:
         notes.append("walk away above: all prices of a quote multiplied alike, not each by itself")
-    if left := sizing.get("left_out"):
+    if left := sizing.left_out:
         notes.append(f"large problem: {' and '.join(left)} look into more, with some forty further searches")
     gap = max(_gaps(sizing), default=0.0)
     if gap > CLOSE:
         notes.append(
             f"searches behind alternatives, quotes and flips ended up to {percent(gap)} short of proof: differences "
-            f"below {count(gap * sizing['rp_usd'])} USD are not certain, nor are flips that rest on them, and "
+            f"below {count(gap * sizing.rp_usd)} USD are not certain, nor are flips that rest on them, and "
             "walk-away prices may be higher; a longer --time-limit or a smaller --gap helps"
         )
     return tuple(notes)
 
 
-def _gaps(sizing: Row) -> Sequence[float]:
-    names = ("alternatives", "quotes", "flips", "frontier")
-    return [float(row.get("gap") or 0.0) for name in names for row in sizing.get(name, ())]
+def _gaps(sizing: Sizing) -> Sequence[float]:
+    tables = (sizing.alternatives, sizing.quotes, sizing.flips, sizing.frontier)
+    return [row.gap for table in tables for row in table or ()]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import fsum
-from typing import Any
 
 from router.plan.document import Plan
+from router.plan.sizing import DemandStep, Flip, Price, Quote, Signature, Sizing
 from router.reports.document import Table, columns
 from router.reports.words import count, instances, percent, rate, usd
 
-Row = Mapping[str, Any]
 SAME = 1e-8  # relative
 MANY = 12  # futures that are shown one by one
 VERDICTS = {
@@ -33,31 +32,31 @@ PRICES = {
 }
 
 
-def amount(row: Row) -> str:
+def amount(row: Signature) -> str:
     """`500 M tokens a month`, `2,000.00 USD a month`, `4 instances`, `fee`."""
-    for name, unit in (("committed_tokens_per_month", "tokens"), ("committed_usd_per_month", "USD")):
-        if row[name] is not None:
-            told = count(row[name]) if unit == "tokens" else usd(row[name])
-            return f"{told} {unit} a month" if row[name] else "no minimum"
-    if row["count"] is not None:
-        return f"{instances(row['count'])} instance{'' if row['count'] == 1 else 's'}"
+    if (tokens := row.committed_tokens_per_month) is not None:
+        return f"{count(tokens)} tokens a month" if tokens else "no minimum"
+    if (dollars := row.committed_usd_per_month) is not None:
+        return f"{usd(dollars)} USD a month" if dollars else "no minimum"
+    if row.count is not None:
+        return f"{instances(row.count)} instance{'' if row.count == 1 else 's'}"
     return "fee"
 
 
-def signs(rows: Sequence[Row]) -> str:
+def signs(rows: Sequence[Signature]) -> str:
     """What a variant signs, on one line."""
     if not rows:
         return "nothing"
     parts = []
-    amounts_of = {row["offer"] for row in rows if row["kind"] != "fee"}
-    paid = {row["offer"] for row in rows if row["kind"] == "fee"}
+    amounts_of = {row.offer for row in rows if row.kind != "fee"}
+    paid = {row.offer for row in rows if row.kind == "fee"}
     for row in rows:
-        late = f" from month {row['start_month'] + 1}" if row["start_month"] else ""
-        if row["kind"] != "fee":
-            fee = " and its fee" if row["offer"] in paid else ""
-            parts.append(f"{row['offer']} {amount(row)}{late}{fee}")
-        elif row["offer"] not in amounts_of:
-            parts.append(f"{row['offer']}")
+        late = f" from month {row.start_month + 1}" if row.start_month else ""
+        if row.kind != "fee":
+            fee = " and its fee" if row.offer in paid else ""
+            parts.append(f"{row.offer} {amount(row)}{late}{fee}")
+        elif row.offer not in amounts_of:
+            parts.append(f"{row.offer}")
     return ", ".join(parts)
 
 
@@ -71,43 +70,43 @@ def more(amount_usd: float | None) -> str:
     return "–" if amount_usd is None else f"{amount_usd:+,.2f}"
 
 
-def alternatives(sizing: Row) -> Table:
+def alternatives(sizing: Sizing) -> Table:
     rows = tuple(
         (
-            str(row["what"]),
-            usd(row["expected_usd"]),
-            usd(row["cvar_usd"]),
-            more(row["more_usd"]),
-            usd(fsum(one["least_usd"] for one in row["signs"])),
-            usd(fsum(one["beyond_horizon_usd"] for one in row["signs"])),
-            signs(row["signs"]),
+            str(row.what),
+            usd(row.expected_usd),
+            usd(row.cvar_usd),
+            more(row.more_usd),
+            usd(fsum(one.least_usd for one in row.signs)),
+            usd(fsum(one.beyond_horizon_usd for one in row.signs)),
+            signs(row.signs),
         )
-        for row in sizing.get("alternatives", ())
+        for row in sizing.alternatives or ()
     )
     heads = columns("instead", ">USD expected", ">CVaR", ">more", ">owed at least", ">owed later", "signing")
     return Table("The nearest alternatives", heads, rows)
 
 
-def amounts(sizing: Row) -> Table:
+def amounts(sizing: Sizing) -> Table:
     """Every amount changed; the name stands in the first row of each."""
     rows: list[tuple[str, ...]] = []
     before = None
-    for row in sizing.get("amounts", ()):
-        what = (row["offer"], row["model"], row["start_month"])
-        late = f" from month {row['start_month'] + 1}" if row["start_month"] else ""
-        name = str(row["offer"]) + (f", {row['model']}" if row["model"] else "") + late
-        own = instances(row["amount"]) if row["kind"] == "instances" else count(row["amount"])
-        told = f"fails in {failing(row['fails_in'])}" if row["fails_in"] else ""
-        if row["more_usd"] is not None and abs(row["more_usd"]) <= SAME * abs(sizing["rp_usd"]):
+    for row in sizing.amounts or ():
+        what = (row.offer, row.model, row.start_month)
+        late = f" from month {row.start_month + 1}" if row.start_month else ""
+        name = str(row.offer) + (f", {row.model}" if row.model else "") + late
+        own = instances(row.amount) if row.kind == "instances" else count(row.amount)
+        told = f"fails in {failing(row.fails_in)}" if row.fails_in else ""
+        if row.more_usd is not None and abs(row.more_usd) <= SAME * abs(sizing.rp_usd):
             told = "costs the same"
         rows.append(
             (
                 "" if what == before else name,
                 own,
-                percent(row["over_advised"]),
-                usd(row["expected_usd"]),
-                usd(row["cvar_usd"]),
-                more(row["more_usd"]),
+                percent(row.over_advised),
+                usd(row.expected_usd),
+                usd(row.cvar_usd),
+                more(row.more_usd),
                 told,
             )
         )
@@ -118,20 +117,19 @@ def amounts(sizing: Row) -> Table:
     return Table("Signing more or less of it", heads, tuple(rows))
 
 
-def quotes(sizing: Row) -> Table:
+def quotes(sizing: Sizing) -> Table:
     rows = []
-    for row in sizing.get("quotes", ()):
-        prices: Sequence[Row] = row["prices"] or ({"what": "–", "model": None, "now_usd": None},)
-        for k, price in enumerate(prices):
+    for row in sizing.quotes or ():
+        for k, price in enumerate(row.prices or (None,)):
             rows.append(
                 (
-                    "" if k else str(row["offer"]),
-                    "" if k else VERDICTS.get(row["verdict"], row["verdict"]),
-                    "" if k else usd(row["worth_usd"]),
-                    _price(price),
-                    rate(price["now_usd"]),
-                    rate(price.get("walk_away_usd")),
-                    "" if k else percent(row["expected_use"]),
+                    "" if k else str(row.offer),
+                    "" if k else VERDICTS.get(row.verdict, row.verdict),
+                    "" if k else usd(row.worth_usd),
+                    "–" if price is None else _price(price),
+                    rate(None if price is None else price.now_usd),
+                    rate(None if price is None else price.walk_away_usd),
+                    "" if k else percent(row.expected_use),
                     "" if k else _break_even(row),
                 )
             )
@@ -148,64 +146,60 @@ def quotes(sizing: Row) -> Table:
     return Table("What each quote is worth", heads, tuple(rows))
 
 
-def _price(price: Row) -> str:
-    what, start = str(price["what"]), price.get("from_tokens_per_month")
+def _price(price: Price) -> str:
+    what, start = price.what, price.from_tokens_per_month
     above = f" from {count(start)} a month" if start else ""
-    model = f", {price['model']}" if price["model"] else ""
+    model = f", {price.model}" if price.model else ""
     return f"{PRICES.get(what, what)}{above}{model}"
 
 
-def _break_even(row: Row) -> str:
+def _break_even(row: Quote) -> str:
     """A share of what is committed; for a fee a volume."""
-    share, volume = row["break_even_use"], row.get("break_even_tokens_per_month")
+    share, volume = row.break_even_use, row.break_even_tokens_per_month
     if share is not None:
         return percent(share) if share <= 1 else "> 100 %"
     return "–" if volume is None else f"{count(volume)} a month"
 
 
-def flips(sizing: Row) -> Table:
+def flips(sizing: Sizing) -> Table:
     """What is signed at other demands, from the least to the most; where the advice changes is said."""
     rows: list[tuple[float, tuple[str, str, str]]] = []
-    found = sizing.get("flips", ())
+    found = sizing.flips or ()
     for row in found:
-        steps = [step for step in row.get("steps", ()) if step["at"] != row["at"]]
-        rows += [(step["at"], (percent(step["at"]), _then(step), "")) for step in steps]
-        if row["at"] is not None:
-            holds = f"the advice holds {'down' if row['direction'] == 'down' else 'up'} to here"
-            rows.append((row["at"], (percent(row["at"]), _then(row), holds)))
+        steps = [step for step in row.steps if step.at != row.at]
+        rows += [(step.at, (percent(step.at), _then(step), "")) for step in steps]
+        if row.at is not None:
+            holds = f"the advice holds {'down' if row.direction == 'down' else 'up'} to here"
+            rows.append((row.at, (percent(row.at), _then(row), holds)))
     if rows:
-        ever = all(row["at"] is None for row in found)
+        ever = all(row.at is None for row in found)
         holds = ", and at every demand shown" if ever and len(found) > 1 else ""
-        rows.append((1.0, ("100 %", signs(sizing["sign"]), f"as advised{holds}")))
+        rows.append((1.0, ("100 %", signs(sizing.sign), f"as advised{holds}")))
     rows.sort(key=lambda row: row[0])
     heads = columns(">of all demand", "what to sign", "")
     return Table("When the advice flips", heads, tuple(row for _, row in rows))
 
 
-def _then(row: Row) -> str:
-    return signs(row["signs"]) if row["feasible"] else "no plan keeps every promise"
+def _then(row: Flip | DemandStep) -> str:
+    return signs(row.signs) if row.feasible else "no plan keeps every promise"
 
 
-def evaluated(plan: Plan, sizing: Row) -> tuple[Table, ...]:
+def evaluated(plan: Plan, sizing: Sizing) -> tuple[Table, ...]:
     """The buyer's own commitment beside the best, and future by future where there are few."""
-    given = sizing.get("evaluated")
+    given = sizing.evaluated
     if given is None:
         return ()
-    fails = given["fails_in"]
-    told = (
-        f"{signs(given['signs'])}: no plan in {failing(fails)}. {given['why']}"
-        if fails
-        else signs(given["signs"])
-    )
+    fails = given.fails_in
+    told = f"{signs(given.signs)}: no plan in {failing(fails)}. {given.why}" if fails else signs(given.signs)
     rows = (
-        ("advised", usd(plan.cost_usd), usd(sizing["cvar_usd"]), "", signs(sizing["sign"])),
-        ("as given", usd(given["expected_usd"]), usd(given["cvar_usd"]), more(given["more_usd"]), told),
+        ("advised", usd(plan.cost_usd), usd(sizing.cvar_usd), "", signs(sizing.sign)),
+        ("as given", usd(given.expected_usd), usd(given.cvar_usd), more(given.more_usd), told),
     )
     heads = columns("commitment", ">USD expected", ">CVaR", ">more", "signing")
     table = Table("The commitment given, beside the best", heads, rows)
-    if fails or not 1 < len(plan.scenarios) <= MANY:
+    mine = given.by_scenario_usd
+    if mine is None or not 1 < len(plan.scenarios) <= MANY:
         return (table,)
-    mine = given["by_scenario_usd"]
     each = tuple(
         (
             row.name,
@@ -220,15 +214,15 @@ def evaluated(plan: Plan, sizing: Row) -> tuple[Table, ...]:
     return table, Table("Future by future", heads, each)
 
 
-def frontier(sizing: Row) -> Table:
+def frontier(sizing: Sizing) -> Table:
     """Weights of one plan are one row."""
     merged: list[tuple[list[float], tuple[str, str, str]]] = []
-    for row in sizing.get("frontier", ()):
-        told = (usd(row["expected_usd"]), usd(row["cvar_usd"]), signs(row["signs"]))
+    for row in sizing.frontier or ():
+        told = (usd(row.expected_usd), usd(row.cvar_usd), signs(row.signs))
         if merged and merged[-1][1] == told:
-            merged[-1][0].append(row["cvar_weight"])
+            merged[-1][0].append(row.cvar_weight)
         else:
-            merged.append(([row["cvar_weight"]], told))
+            merged.append(([row.cvar_weight], told))
     rows = tuple(
         (f"{weights[0]:.2f}" + (f"–{weights[-1]:.2f}" if len(weights) > 1 else ""), *told)
         for weights, told in merged

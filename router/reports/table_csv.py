@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
-from router.plan.document import ROWS, Plan
+from router.plan.document import TABLES, Plan
+from router.plan.values import plain
 
-TABLES = tuple(ROWS)
 SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
 
 type Row = Mapping[str, object]
@@ -23,14 +23,14 @@ def tables_of(plan: Plan) -> tuple[str, ...]:
 
 def rows_of(plan: Plan, table: str) -> Sequence[object]:
     """The rows of one table. Raises KeyError."""
-    found: Sequence[object] = getattr(plan, table) if table in ROWS else _of_sizing(plan)[table]
+    found: Sequence[object] = getattr(plan, table) if table in TABLES else _of_sizing(plan)[table]
     return found
 
 
 def to_csv(plan: Plan, table: str = "cost_lines") -> str:
     """The rows of one table of the plan with a heading; an absent value is an empty field. Raises KeyError."""
-    if table in ROWS:
-        heads = [item.name for item in dataclasses.fields(ROWS[table])]
+    if table in TABLES:
+        heads = [item.name for item in dataclasses.fields(TABLES[table])]
         return _page(heads, ([getattr(row, head) for head in heads] for row in rows_of(plan, table)))
     rows = _of_sizing(plan)[table]
     heads = list(dict.fromkeys(name for row in rows for name in row))
@@ -39,7 +39,7 @@ def to_csv(plan: Plan, table: str = "cost_lines") -> str:
 
 def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:
     """Lists as they are; single figures as tables of one row."""
-    sizing = plan.extra.get("sizing", {})
+    sizing = {} if plan.sizing is None else plain(plan.sizing)
     found: dict[str, Sequence[Row]] = {name: sizing[name] for name in SIZING if name in sizing}
     if sizing:
         found["measures"] = [_figures(sizing)]

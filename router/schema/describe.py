@@ -13,7 +13,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticUndefined
 
 from router.errors import Path
-from router.schema.base import Strict
 from router.schema.problem import SCHEMA, Problem
 
 _UNITS = {  # longest ending first where one ends in another
@@ -81,21 +80,21 @@ def field_table() -> list[FieldRow]:
     return list(_rows(Problem, ""))
 
 
-def known_fields(at: Path) -> tuple[str, ...]:
-    """Names that may stand in the mapping at a path; empty where any name may."""
-    annotation: object = Problem
+def known_fields(at: Path, root: type = Problem) -> tuple[str, ...]:
+    """Names that may stand in the mapping at a path of a document; empty where any name may."""
+    annotation: object = root
     for part in at:
         model = _model(annotation)
         if isinstance(part, int) or model is None:
             annotation = _item(annotation)
             continue
-        field = next((f for name, f in model.model_fields.items() if (f.alias or name) == part), None)
+        field = next((f for name, f in fields_of(model).items() if (f.alias or name) == part), None)
         if field is None:
             return ()
         annotation = field.annotation
     options = [option for option in _options(annotation) if not _holds_items(option)]
     model = _model(options[0]) if options else None
-    return tuple(f.alias or name for name, f in model.model_fields.items()) if model else ()
+    return tuple(f.alias or name for name, f in fields_of(model).items())
 
 
 def unit_of(name: str) -> str:
@@ -107,8 +106,8 @@ def unit_of(name: str) -> str:
     return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
 
 
-def _rows(model: type[BaseModel], prefix: str) -> Iterator[FieldRow]:
-    for name, field in model.model_fields.items():
+def _rows(model: type, prefix: str) -> Iterator[FieldRow]:
+    for name, field in fields_of(model).items():
         path = prefix + (field.alias or name)
         description = field.description or ""
         yield FieldRow(
@@ -156,7 +155,7 @@ def _kind(annotation: object, field: FieldInfo | None = None) -> str:
 
 
 def _scalar(option: object) -> str:
-    if isinstance(option, type) and issubclass(option, Strict):
+    if isinstance(option, type) and fields_of(option):
         return option.__name__
     plain = {float: "number", int: "whole number", bool: "true | false", str: "text"}
     return plain.get(option, "date") if isinstance(option, type) else "text"
@@ -195,8 +194,13 @@ def _item(annotation: object) -> object:
     return None
 
 
-def _model(annotation: object) -> type[Strict] | None:
-    for option in _options(annotation):
-        if isinstance(option, type) and issubclass(option, Strict):
-            return option
-    return None
+def _model(annotation: object) -> type | None:
+    return next(
+        (option for option in _options(annotation) if isinstance(option, type) and fields_of(option)), None
+    )
+
+
+def fields_of(model: type | None) -> Mapping[str, FieldInfo]:
+    """Fields of a model, whether it is a class of pydantic's or a dataclass; of anything else none."""
+    found: Mapping[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
+    return found

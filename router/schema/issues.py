@@ -9,10 +9,12 @@ from pydantic_core import ErrorDetails
 
 from router.errors import Issue, Path, nearest
 from router.schema.describe import known_fields
+from router.schema.problem import Problem
 
 _RULES = {
     "missing": "is required",
     "extra_forbidden": "unknown field",
+    "unexpected_keyword_argument": "unknown field",
     "greater_than_equal": "must be at least {ge:.15g}",
     "greater_than": "must be greater than {gt:.15g}",
     "less_than_equal": "must be at most {le:.15g}",
@@ -26,16 +28,24 @@ _RULES = {
     "dict_type": "must be a mapping of names",
     "model_type": "must be a mapping of fields",
     "model_attributes_type": "must be a mapping of fields",
+    "dataclass_type": "must be a mapping of fields",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
 }
 _TAGS = frozenset(("listed", "generated"))  # of the union in `scenarios`: no part of the file
 
 
-def issues_of(error: ValidationError) -> list[Issue]:
-    """One issue per error, without file and line."""
-    return [_issue(detail) for detail in error.errors(include_url=False)]
+def issues_of(error: ValidationError, root: type = Problem, file: str | None = None) -> list[Issue]:
+    """One issue per error in a document whose model is `root`, without line."""
+    details = error.errors(include_url=False)
+    return [
+        _issue(detail, root, file) for detail in details if detail["type"] != "default_factory_not_called"
+    ]
 
 
-def _issue(detail: ErrorDetails) -> Issue:
+def _issue(detail: ErrorDetails, root: type, file: str | None) -> Issue:
     at = _path(detail["loc"])
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "value_error":
@@ -43,14 +53,14 @@ def _issue(detail: ErrorDetails) -> Issue:
     else:
         rule = _RULES[kind].format(**context) if kind in _RULES else detail["msg"]
     hint = None
-    if kind == "extra_forbidden":
-        hint = nearest(str(at[-1]), known_fields(at[:-1]), listed=12)
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        hint = nearest(str(at[-1]), known_fields(at[:-1], root), listed=12)
         value = None
     elif kind == "missing":
         value = None
     elif value is None:
         rule = f"has no value: it {rule}"
-    return Issue(at, rule, value, hint)
+    return Issue(at, rule, value, hint, file=file)
 
 
 def _path(loc: Iterable[str | int]) -> Path:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from router.plan.document import plain
+from router.plan.values import plain
 
 SCHEMA = "router-simulation/1"
 

@@ -16,29 +16,17 @@ import numpy as np
 
 from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
+from router.plan.sizing import Alternative, Amount, Signature
 from router.planning.decode import cvar
 from router.sizing.cluster import spread
 from router.sizing.outcomes import costs_of, outcomes
-from router.sizing.signatures import Advice, Signature, advice, can_be_asked, quoted, unsold_month
+from router.sizing.signatures import Advice, advice, can_be_asked, quoted, unsold_month
 from router.sizing.study import Best, Study, objective, only, signing, without
 
 NOTHING = "nothing signed"
 FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
 SAME = 1e-6  # relative
 MOST = 4  # things signed whose amounts are changed, the largest liabilities first
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """Another best plan, under a condition. USD over the horizon; `more_usd` on the objective of the plan advised."""
-
-    what: str
-    expected_usd: float
-    cvar_usd: float
-    objective_usd: float
-    more_usd: float
-    signs: tuple[Signature, ...]
-    gap: float  # how much less the best plan under the condition could cost, of its objective
 
 
 @dataclass(frozen=True)
@@ -110,23 +98,6 @@ class _Variant:
 
     def run(self) -> Best | None:
         return self.study.try_best(self.inst)
-
-
-@dataclass(frozen=True)
-class Amount:
-    """One changed amount: tokens or USD a month, or instances. USD over the horizon; None where a scenario fails."""
-
-    offer: str
-    kind: str
-    model: str | None
-    start_month: int | None
-    amount: float
-    over_advised: float
-    expected_usd: float | None
-    cvar_usd: float | None
-    objective_usd: float | None
-    more_usd: float | None
-    fails_in: tuple[str, ...]
 
 
 def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:

@@ -12,14 +12,13 @@ to another quote.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from math import fsum
 
 import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, Instance
-from router.plan.document import CommitmentRow
+from router.plan.rows import Settlement
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import price_of, unused_usd
 from router.sizing.study import Best, Study, only, without
@@ -44,7 +43,7 @@ class QuoteUse:
 
 def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     """Of an offer, between the best plan with it and what that costs in all where its work goes elsewhere."""
-    rows = has.commitments(has.inst.offers.names[offer])
+    rows = has.settlements(has.inst.offers.names[offer])
     if any(_own(row)[1] > 0 for row in rows):
         return _of_commitment(has, elsewhere_usd, offer, rows)
     if has.instances(has.inst.offers.names[offer]):
@@ -84,7 +83,7 @@ def _lines_usd(has: Best, offer: str, *kinds: str) -> float:
     return fsum(line.usd for line in has.lines() if line.offer == offer and line.kind in kinds)
 
 
-def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[CommitmentRow]) -> QuoteUse:
+def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[Settlement]) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
     share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
     used = fsum(has.weight(row.scenario) * _own(row)[0] for row in rows)
@@ -159,10 +158,10 @@ def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
         return QuoteUse()
     saved = (avoided - (bill_of(has, name) - fee)) / tokens  # of each token, once the fee is paid
     months = inst.time.horizon_h / HOURS_PER_MONTH
-    return QuoteUse(break_even_tokens_per_month=fee / saved / months if saved > 0 else math.inf)
+    return QuoteUse(break_even_tokens_per_month=fee / saved / months if saved > 0 else None)
 
 
-def _own(row: CommitmentRow) -> tuple[float, float]:
+def _own(row: Settlement) -> tuple[float, float]:
     """(used, committed a month) in the commitment's own unit."""
     if row.committed_tokens_per_month is None:
         return row.used_usd, row.committed_usd_per_month or 0.0

@@ -27,11 +27,12 @@ from problems.core.encode import encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router import scenarios
 from router.normalise.scenarios import from_draw
+from router.plan.sizing import Against, FreshFuture, OutOfSample, Sizing
 from router.planning.decode import cvar
 from router.schema import Generated, Problem
 from router.sizing.first_stage import settled_decision
 from router.sizing.outcomes import costs_of, outcomes, search, unhurried
-from router.sizing.signatures import Signature, signed_by
+from router.sizing.signatures import signed_by
 from router.sizing.study import Best, Study, objective
 
 CONFIDENCE = 0.95
@@ -65,38 +66,21 @@ def baselines(study: Study, inst: Instance) -> Baselines:
     )
 
 
-@dataclass(frozen=True)
-class Measures:
-    """USD over the horizon; eev and vss None where the mean plan fails in a scenario (then `eev_fails_in`)."""
-
-    rp_usd: float
-    ws_usd: float
-    ev_usd: float
-    eev_usd: float | None
-    eev_fails_in: tuple[str, ...]
-    eev_signs: tuple[Signature, ...]  # what the plan for the mean signs
-    regret_usd: Mapping[str, float]  # by scenario: cost under the plan less that scenario's own best
-
-    @property
-    def evpi_usd(self) -> float:
-        return self.rp_usd - self.ws_usd
-
-    @property
-    def vss_usd(self) -> float | None:
-        return None if self.eev_usd is None else self.eev_usd - self.rp_usd
-
-
-def measures(best: Best, base: Baselines) -> Measures:
-    """All measures of a sized plan."""
+def measured(sizing: Sizing, best: Best, base: Baselines) -> Sizing:
+    """The section with all measures; EEV and VSS absent where the plan for the mean fails in a scenario."""
     inst, cost = best.inst, best.cost
     own = np.minimum(base.own_usd, cost)
-    return Measures(
-        rp_usd=best.objective_usd,
-        ws_usd=objective(own, inst),
+    ws, rp = objective(own, inst), best.objective_usd
+    eev = None if base.fails_in else objective(base.of_mean_usd, inst)
+    return replace(
+        sizing,
+        ws_usd=ws,
         ev_usd=base.ev_usd,
-        eev_usd=None if base.fails_in else objective(base.of_mean_usd, inst),
+        eev_usd=eev,
         eev_fails_in=base.fails_in,
         eev_signs=signed_by(inst, base.mean_plan),
+        evpi_usd=rp - ws,
+        vss_usd=None if eev is None else eev - rp,
         regret_usd=dict(zip(inst.scenarios.names, (cost - own).tolist(), strict=True)),
     )
 
@@ -111,25 +95,9 @@ def fresh(problem: Problem, count: int, seed: int) -> Scenarios:
     return from_draw(problem, scenarios.fresh(problem, count, seed))
 
 
-@dataclass(frozen=True)
-class Against:
-    """Another decision in the same futures; differences are over those that both can serve.
-
-    more_usd   its mean cost above that of the plan, with its interval; below 0 it was the cheaper
-    dearer_in  part of these futures in which it was the dearer
-    failed     futures that it cannot serve
-    """
-
-    what: str
-    more_usd: float | None
-    ci95_usd: tuple[float | None, float | None]
-    dearer_in: float | None
-    failed: int
-
-
 def out_of_sample(
     problem: Problem, study: Study, best: Best, others: Mapping[str, Decision], *, count: int, seed: int
-) -> dict[str, object]:
+) -> OutOfSample:
     """The plan's `sizing.out_of_sample`: cost of its decision in `count` fresh futures, against what it expects.
 
     Mean and interval are over the futures that can be served; `failed` counts the others, which have no cost. One such
@@ -143,28 +111,23 @@ def out_of_sample(
     known, level = cost[served], inst.policy.cvar_level
     low, high = interval(known)
     worst = np.argsort(-np.where(served, cost, np.inf), kind="stable")[:WORST]
-    return {
-        "count": count,
-        "seed": seed,
-        "failed": int((~served).sum()),
-        "fails_in": [one.name for one in found if one.cost_usd is None][:WORST],
-        "mean_usd": float(known.mean()) if len(known) else None,
-        "ci95_usd": [low, high],
-        "unserved_usd": float(np.mean([one.unserved_usd for one in found])),
-        "cvar_usd": cvar(cost, drawn.probability, level) if served.all() else None,
-        "cvar_ci95_usd": tail_interval(cost, level) if served.all() else (None, None),
-        "cvar_level": level,
-        "rp_inside_ci": low is not None and high is not None and low <= best.expected_usd <= high,
-        "worst": [
-            {
-                "name": found[s].name,
-                "cost_usd": found[s].cost_usd,
-                "mean_demand": _demand(drawn, inst, int(s)),
-            }
-            for s in worst
-        ],
-        "against": [_against(study, inst, what, decision, cost) for what, decision in others.items()],
-    }
+    return OutOfSample(
+        count=count,
+        seed=seed,
+        failed=int((~served).sum()),
+        fails_in=tuple(one.name for one in found if one.cost_usd is None)[:WORST],
+        mean_usd=float(known.mean()) if len(known) else None,
+        ci95_usd=(low, high),
+        unserved_usd=float(np.mean([one.unserved_usd for one in found])),
+        cvar_usd=cvar(cost, drawn.probability, level) if served.all() else None,
+        cvar_ci95_usd=tail_interval(cost, level) if served.all() else (None, None),
+        cvar_level=level,
+        rp_inside_ci=low is not None and high is not None and low <= best.expected_usd <= high,
+        worst=tuple(
+            FreshFuture(found[s].name, found[s].cost_usd, _demand(drawn, inst, int(s))) for s in worst
+        ),
+        against=tuple(_against(study, inst, what, decision, cost) for what, decision in others.items()),
+    )
 
 
 def _against(study: Study, inst: Instance, what: str, decision: Decision, cost: Floats) -> Against:

@@ -23,6 +23,7 @@ import yaml
 from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
 from router.errors import InputError, Issue
+from router.plan.rows import month_at
 from router.schema.numbers import parse_number
 from router.sizing.signatures import is_sold, unsold_month
 
@@ -89,15 +90,20 @@ def _contracts(data: Mapping[str, Any]) -> list[Order]:
         if row.get("signed_by", "plan") == "plan":
             stated = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
             amount = next((float(parse_number(value)) for value in stated if value is not None), None)
-            found.append(Order(str(row["offer"]), amount, int(row.get("start_month", 0))))
+            found.append(Order(str(row["offer"]), amount, _month(row, "start_month")))
     return found
 
 
 def _purchases(data: Mapping[str, Any]) -> list[Order]:
     return [
-        Order(str(row["offer"]), float(row["count"]), int(row.get("month", 0)), row.get("model"))
+        Order(str(row["offer"]), float(row["count"]), _month(row, "month"), row.get("model"))
         for row in data.get("purchases") or ()
     ]
+
+
+def _month(row: Mapping[str, Any], before: str) -> int:
+    """First billing month of a row; `before`: its name in plans of version 1."""
+    return month_at(float(row["from_h"])) if "from_h" in row else int(row.get(before, 0))
 
 
 def _instances(data: Mapping[str, Any]) -> list[Order]:

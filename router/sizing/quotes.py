@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems.core.instance import NONE, Instance
+from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.break_even import QuoteUse, bill_of, priced_elsewhere, use_of
 from router.sizing.cluster import spread
@@ -27,37 +28,6 @@ LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
 BRACKET = 1e-3  # the same where it is halved
 STEPS = 40
-
-
-@dataclass(frozen=True)
-class Price:
-    """One of an offer's prices: now, and the highest at which it is worth signing (null: any, or none)."""
-
-    what: str  # a price field of the problem file
-    model: str | None
-    from_tokens_per_month: float | None  # of a tier
-    now_usd: float
-    walk_away_usd: float | None
-
-
-@dataclass(frozen=True)
-class Quote:
-    """An offer that asks for a signature, weighed. Money is expected USD over the horizon.
-
-    verdict  sign | walk away | needed (no plan without it) | never (not even for nothing, nearly)
-             | impossible (no plan with it) | free (at any price: what it is used for costs nothing)
-    """
-
-    offer: str
-    verdict: str
-    worth_usd: float | None  # V₀ − V with it signed: what signing saves, below 0 what it would cost
-    walk_away_multiple: float | None
-    prices: tuple[Price, ...]
-    bill_usd: float | None  # with it signed
-    expected_use: float | None  # of what is committed
-    break_even_use: float | None
-    break_even_tokens_per_month: float | None
-    gap: float  # the larger of the two searches that `worth_usd` is the difference of
 
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[Quote, ...]:
@@ -90,7 +60,7 @@ class _Task:
         held = bool(in_hand(self.inst)[self.offer])
         use = QuoteUse() if held else use_of(has, self._elsewhere_usd(has, losing), self.offer)
         multiple = None if losing is None or held else self._walk_away(losing)
-        verdict = "sign" if taken else "walk away"
+        verdict: Verdict = "sign" if taken else "walk away"
         if losing is None:
             verdict = "needed"
         elif held:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from math import fsum
 from pathlib import Path
-from typing import Any
 
 from problems.core.admissible import admissible
 from problems.core.decision import Decision
@@ -16,13 +15,15 @@ from problems.core.instance import Instance
 from router.errors import Infeasible
 from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
-from router.plan.document import CommitmentRow, Plan, ScenarioCost, plain
+from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
+from router.plan.rows import ScenarioCost, Settlement
+from router.plan.sizing import Amount, Sizing
 from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
 from router.schema import Problem
-from router.sizing.alternatives import Amount, Weighed, amounts, weigh
+from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.cluster import cluster
 from router.sizing.first_stage import decide
 from router.sizing.measures import Baselines, baselines
@@ -133,11 +134,11 @@ def _weighed(
     return best, weighed, tuple(one for one, _ in near)
 
 
-def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) -> Plan:
+def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
     """All scenarios' rows under one decision, as one plan."""
     inst, parts, lines = best.inst, best.parts, best.lines()
-    told = [sizing["sign"], *(row["signs"] for row in sizing.get("alternatives", ()))]
-    owes_later = any(one["beyond_horizon_usd"] > 0 for signs in told for one in signs)
+    signed = [*sizing.sign, *(row for other in sizing.alternatives or () for row in other.signs)]
+    owes_later = any(row.beyond_horizon_usd > 0 for row in signed)
     bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)
     one = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
     costs = (
@@ -149,12 +150,9 @@ def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) ->
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         problem_sha256=problem_sha256(problem),
         versions=versions(study.solver),
-        solver={
-            "name": study.solver,
-            "options": options_of(study.options),
-            "method": best.first.method,
-            "rounds": best.first.rounds,
-        },
+        solver=SolverRun(
+            study.solver, StatedOptions(**options_of(study.options)), best.first.method, best.first.rounds
+        ),
         stop=_stop(best, study).value,
         cost_usd=fsum(line.usd for line in lines),
         objective_usd=best.objective_usd,
@@ -167,16 +165,13 @@ def _plan(problem: Problem, best: Best, sizing: dict[str, Any], study: Study) ->
         instances=tuple(row for part in parts for row in part.instances),
         purchases=parts[0].purchases,
         contracts=tuple({row: None for part in parts for row in part.contracts}),
-        commitments=_settlements(best),
+        settlements=_settlements(best),
         unserved=tuple(row for part in parts for row in part.unserved),
         refused=refused_rows(one),
-        prices={
-            "fixed": "a sized plan has prices per scenario only; solve one scenario to see them",
-            "rows": [],
-        },
+        prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
         scenarios=tuple(costs) if inst.scenarios.listed else (),
         notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
-        extra={"sizing": plain(sizing)},
+        sizing=sizing,
     )
 
 
@@ -186,13 +181,13 @@ def _stop(best: Best, study: Study) -> Stop:
     return Stop.UNKNOWN if unclosed else best.first.stop
 
 
-def _settlements(best: Best) -> tuple[CommitmentRow, ...]:
+def _settlements(best: Best) -> tuple[Settlement, ...]:
     """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
-    found = [row for part in best.parts for row in part.commitments]
+    found = [row for part in best.parts for row in part.settlements]
     known = {(row.offer, row.month): row for row in found}
-    idle: list[CommitmentRow] = []
+    idle: list[Settlement] = []
     for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
-        mine = {(row.offer, row.month) for row in part.commitments}
+        mine = {(row.offer, row.month) for row in part.settlements}
         idle += [
             replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
             for key, row in known.items()

@@ -14,18 +14,18 @@ from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from problems.core.instance import NONE, Floats, Instance
 from problems.core.view import multiplier_of
-from router.plan.document import plain
+from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, WorstFuture
 from router.planning.decode import cvar
 from router.schema import Problem
-from router.sizing.alternatives import NOTHING, Amount, Weighed, alternatives
+from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.first_stage import settled_decision
-from router.sizing.measures import Baselines, measures, out_of_sample
+from router.sizing.measures import Baselines, measured, out_of_sample
 from router.sizing.options import SizeOptions
 from router.sizing.orders import complete, decision_given
 from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.quotes import quotes
 from router.sizing.sensitivity import flips, frontier
-from router.sizing.signatures import Signature, quoted, signed_by
+from router.sizing.signatures import quoted, signed_by
 from router.sizing.study import Best, Study, objective
 
 GIVEN = "the commitment given"
@@ -34,7 +34,7 @@ WORST = 5  # scenarios shown
 
 @dataclass(frozen=True)
 class Sections:
-    """The questions asked of a plan, and their answers as plain JSON values."""
+    """The questions asked of a plan, and their answers."""
 
     problem: Problem
     study: Study
@@ -45,65 +45,61 @@ class Sections:
     near: tuple[Amount, ...]
     progress: Callable[[str], None]
 
-    def all(self) -> dict[str, Any]:
+    def all(self) -> Sizing:
         how, best, policy = self.how, self.best, self.best.inst.policy
-        found: dict[str, Any] = {
-            "rp_usd": best.objective_usd,
-            "objective_usd": best.objective_usd,
-            "expected_usd": best.expected_usd,
-            "cvar_usd": best.cvar_usd,
-            "cvar_level": policy.cvar_level,
-            "cvar_weight": policy.cvar_weight,
-            "sign": sign_rows(best),
-            "left_out": list(how.left_out),
-        }
-        regret = None
+        sizing = Sizing(
+            rp_usd=best.objective_usd,
+            objective_usd=best.objective_usd,
+            expected_usd=best.expected_usd,
+            cvar_usd=best.cvar_usd,
+            cvar_level=policy.cvar_level,
+            cvar_weight=policy.cvar_weight,
+            sign=sign_rows(best),
+            left_out=how.left_out,
+            worst=(),
+        )
         if self.base is not None:
-            told = measures(best, self.base)
-            found |= plain(told) | {"evpi_usd": told.evpi_usd, "vss_usd": told.vss_usd}
-            regret = told.regret_usd
-        found["worst"] = worst_rows(best, regret)
+            sizing = measured(sizing, best, self.base)
+        parts: dict[str, Any] = {"worst": worst_rows(best, sizing.regret_usd)}
         compared: dict[str, Decision] = {}
         if how.alternatives:
-            found["amounts"] = plain(self.near)
             nearest = alternatives(best, self.weighed, how.alternatives)
-            found["alternatives"] = plain(nearest)
+            parts |= {"amounts": self.near, "alternatives": nearest}
             compared = self._compared([one.what for one in nearest[:1]])
         if how.questions:
             self.progress("quotes")
-            found["quotes"] = plain(quotes(self.study, best, self.weighed))
+            parts["quotes"] = quotes(self.study, best, self.weighed)
             self.progress("when the advice flips")
-            found["flips"] = plain(flips(self.study, best)) if quoted(best.inst).any() else []
-            found |= self._budgets()
+            parts["flips"] = flips(self.study, best) if quoted(best.inst).any() else ()
+            parts["budgets_cost_usd"] = self._budgets_cost_usd()
         if how.evaluate:
             self.progress(GIVEN)
             decision = self._given()
-            found["evaluated"] = self._evaluated(decision)
+            parts["evaluated"] = self._evaluated(decision)
             compared[GIVEN] = decision
         if how.frontier:
             self.progress("the frontier of cost and risk")
-            found["frontier"] = plain(frontier(self.study, best.inst, how.frontier))
+            parts["frontier"] = frontier(self.study, best.inst, how.frontier)
         if how.out_of_sample:
             self.progress("fresh scenarios")
-            fresh = out_of_sample(
+            parts["out_of_sample"] = out_of_sample(
                 self.problem, self.study, best, compared, count=how.out_of_sample, seed=how.seed
             )
-            found["out_of_sample"] = plain(fresh)
-        return found
+        return replace(sizing, **parts)
 
     def _compared(self, nearest: list[str]) -> dict[str, Decision]:
         """Decisions to hold against the plan's in fresh futures: the nearest alternative, and to sign nothing."""
         known = self.weighed.named(self.best.inst)
         return {what: known[what].decision for what in (*nearest, NOTHING) if what in known}
 
-    def _budgets(self) -> dict[str, float]:
+    def _budgets_cost_usd(self) -> float | None:
         """What limits on spending cost: the plan's objective less that of the best one without them."""
         inst, policy = self.best.inst, self.best.inst.policy
         if not np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any():
-            return {}
+            return None
         free = replace(policy, max_spend_usd=np.inf, max_committed_usd=np.inf)
         found = self.study.best(replace(inst, policy=free))
-        return {"budgets_cost_usd": self.best.objective_usd - found.objective_usd}
+        return self.best.objective_usd - found.objective_usd
 
     def _given(self) -> Decision:
         """The buyer's own commitment; what it leaves open is chosen as well as can be."""
@@ -114,35 +110,34 @@ class Sections:
         found = search(encode(with_room(inst, decision)), study.solver, study.options, hold=decision)
         return settled_decision(found.encoded, found.point)
 
-    def _evaluated(self, decision: Decision) -> dict[str, Any]:
+    def _evaluated(self, decision: Decision) -> Evaluated:
         """The buyer's own commitment in every scenario."""
         inst, study = self.best.inst, self.study
         tried = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
         cost = costs_of(tried)
-        signs = plain(signed_by(inst, decision))
+        signs = signed_by(inst, decision)
         fails = [one for one in tried if one.cost_usd is None]
         if fails:
-            why = {"fails_in": [one.name for one in fails], "why": fails[0].fault}
-            return {"expected_usd": None, "cvar_usd": None, "more_usd": None, "signs": signs, **why}
+            return Evaluated(signs, tuple(one.name for one in fails), fails[0].fault)
         probability = inst.scenarios.probability
         value = objective(cost, inst)
-        return {
-            "expected_usd": float(probability @ cost),
-            "cvar_usd": cvar(cost, probability, inst.policy.cvar_level),
-            "objective_usd": value,
-            "more_usd": value - self.best.objective_usd,
-            "signs": signs,
-            "fails_in": [],
-            "by_scenario_usd": dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
-        }
+        return Evaluated(
+            signs,
+            fails_in=(),
+            expected_usd=float(probability @ cost),
+            cvar_usd=cvar(cost, probability, inst.policy.cvar_level),
+            objective_usd=value,
+            more_usd=value - self.best.objective_usd,
+            by_scenario_usd=dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
+        )
 
 
-def sign_rows(best: Best) -> list[dict[str, object]]:
+def sign_rows(best: Best) -> tuple[Advised, ...]:
     """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
-    return [_signed_row(best, one) for one in best.signs]
+    return tuple(_signed_row(best, one) for one in best.signs)
 
 
-def _signed_row(best: Best, one: Signature) -> dict[str, object]:
+def _signed_row(best: Best, one: Signature) -> Advised:
     use, billed = None, one.least_usd
     if one.kind == "contract":
         use, billed = _contract_use(best, one)
@@ -153,19 +148,15 @@ def _signed_row(best: Best, one: Signature) -> dict[str, object]:
         use = busy / hours if hours > 0 else None
     if best.inst.policy.charge_in_full:
         billed += one.beyond_horizon_usd * float(best.inst.time.weight[-1])
-    return {
-        **asdict(one),
-        "expected_usd": billed,
-        "offer_usd": fsum(line.usd for line in best.lines() if line.offer == one.offer),
-        "expected_use": use,
-    }
+    offer_usd = fsum(line.usd for line in best.lines() if line.offer == one.offer)
+    return Advised(**asdict(one), expected_usd=billed, offer_usd=offer_usd, expected_use=use)
 
 
 def _contract_use(best: Best, one: Signature) -> tuple[float | None, float]:
     """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
     time = best.inst.time
     start, end = one.start_month or 0, one.end_month or time.months
-    rows = [row for row in best.commitments(one.offer) if start <= row.month < end]
+    rows = [row for row in best.settlements(one.offer) if start <= row.month < end]
     share = month_share(best.inst)
     used = committed = 0.0
     for row in rows:
@@ -180,28 +171,28 @@ def _contract_use(best: Best, one: Signature) -> tuple[float | None, float]:
     return (used / committed if committed > 0 else None), billed
 
 
-def worst_rows(best: Best, regret: Mapping[str, float] | None) -> list[dict[str, object]]:
+def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFuture, ...]:
     """The dearest scenarios, the worst first."""
     inst, cost = best.inst, best.cost
     if len(cost) < 2:
-        return []
+        return ()
     tokens = np.array([_tokens(inst, s) for s in range(len(cost))])
     mean = float(inst.scenarios.probability @ tokens)
     own = inst.offers.fleet != NONE  # availability is of instances
     order = np.argsort(-cost, kind="stable")[:WORST]
-    return [
-        {
-            "scenario": inst.scenarios.names[s],
-            "probability": float(inst.scenarios.probability[s]),
-            "cost_usd": float(cost[s]),
-            "over_expected_usd": float(cost[s] - best.expected_usd),
-            "demand_over_mean": float(tokens[s] / mean) if mean > 0 else None,
-            "prices": _moved(inst, inst.scenarios.price[s]),
-            "availability": _moved(inst, np.where(own, inst.scenarios.availability[s], 1.0)),
-            "regret_usd": None if regret is None else regret[inst.scenarios.names[s]],
-        }
+    return tuple(
+        WorstFuture(
+            scenario=inst.scenarios.names[s],
+            probability=float(inst.scenarios.probability[s]),
+            cost_usd=float(cost[s]),
+            over_expected_usd=float(cost[s] - best.expected_usd),
+            demand_over_mean=float(tokens[s] / mean) if mean > 0 else None,
+            prices=_moved(inst, inst.scenarios.price[s]),
+            availability=_moved(inst, np.where(own, inst.scenarios.availability[s], 1.0)),
+            regret_usd=None if regret is None else regret[inst.scenarios.names[s]],
+        )
         for s in order
-    ]
+    )
 
 
 def _tokens(inst: Instance, s: int) -> float:

@@ -10,45 +10,19 @@ Frontier: what less risk costs, by the best plans at weights from expected cost 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from problems.core.instance import Instance
+from router.plan.sizing import DemandStep, Flip, FrontierPoint
 from router.sizing.cluster import spread
-from router.sizing.signatures import Advice, Signature, advice
+from router.sizing.signatures import Advice, advice
 from router.sizing.study import Best, Study, grown
 
 STRIDES = (1.25, 1.6, 2.5, 5.0, 10.0)
 CLOSE = 0.01
 ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs the lower expected cost counts
-
-
-@dataclass(frozen=True)
-class DemandStep:
-    """What is signed at a multiple of all demand; `feasible`: whether there is a plan there."""
-
-    at: float
-    feasible: bool
-    expected_usd: float | None
-    signs: tuple[Signature, ...]
-
-
-@dataclass(frozen=True)
-class Flip:
-    """How far demand can go, down or up, until something else should be signed, whatever the amounts.
-
-    at        multiple of all demand at which the advice has changed (within 1 %); None: not between 0.1 and 10
-    feasible  whether there is a plan at all at that multiple; if not, `signs` is empty
-    gap       the largest that a search for it ended with: within it, the advice may be another
-    steps     what is signed at the strides, those beyond the change too
-    """
-
-    direction: str  # "down" | "up"
-    at: float | None
-    feasible: bool
-    signs: tuple[Signature, ...]
-    gap: float
-    steps: tuple[DemandStep, ...]
 
 
 def flips(study: Study, best: Best) -> tuple[Flip, ...]:
@@ -90,7 +64,7 @@ class _Flip:
         return Flip(self._direction, other, found is not None, signs, gap, tuple(steps))
 
     @property
-    def _direction(self) -> str:
+    def _direction(self) -> Literal["down", "up"]:
         return "up" if self.up else "down"
 
     def _at(self, factor: float) -> Best | None:
@@ -104,17 +78,6 @@ def _step(at: float, found: Best | None) -> DemandStep:
     if found is None:
         return DemandStep(at, False, None, ())
     return DemandStep(at, True, found.expected_usd, found.signs)
-
-
-@dataclass(frozen=True)
-class FrontierPoint:
-    """The best plan at one weight. USD over the horizon."""
-
-    cvar_weight: float
-    expected_usd: float
-    cvar_usd: float
-    signs: tuple[Signature, ...]
-    gap: float  # of the mixture of both at this weight
 
 
 def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:

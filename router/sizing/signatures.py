@@ -13,7 +13,6 @@ Inside the horizon as present value, after it as stated; at mean prices over the
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,24 +20,9 @@ from problems.commitments import force_share, month_share
 from problems.core.decision import Decision
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Instance
 from problems.pricing import beyond_months, purchase_usd
+from router.plan.sizing import Signature
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
-
-
-@dataclass(frozen=True)
-class Signature:
-    """One thing bought before demand is known. Billing months count from 0; `end_month` is the first one after."""
-
-    offer: str
-    kind: str  # "contract" | "instances" | "fee"
-    model: str | None = None
-    start_month: int | None = None
-    end_month: int | None = None
-    committed_tokens_per_month: float | None = None
-    committed_usd_per_month: float | None = None
-    count: float | None = None
-    least_usd: float = 0.0  # owed inside the horizon without any use, present value
-    beyond_horizon_usd: float = 0.0  # owed after it
 
 
 Advice = frozenset[tuple[str, str, str | None, bool]]
@@ -106,12 +90,14 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
             Signature(
                 offer=offer,
                 kind="contract",
+                model=None,
                 start_month=month,
                 end_month=int(np.ceil(end / HOURS_PER_MONTH - 1e-9))
                 if np.isfinite(end)
                 else inst.time.months,
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
+                count=None,
                 least_usd=least_usd,
                 beyond_horizon_usd=beyond_usd,
             )
@@ -134,25 +120,14 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
                 owed = (
                     owed_by_purchase(inst, fleet, start, count) if term else owed_by_held(inst, fleet, count)
                 )
-                found.append(
-                    Signature(
-                        offer,
-                        "instances",
-                        name,
-                        start,
-                        end,
-                        count=count,
-                        least_usd=owed[0],
-                        beyond_horizon_usd=owed[1],
-                    )
-                )
+                found.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
     return found
 
 
 def _fees(inst: Instance, decision: Decision) -> list[Signature]:
     months = inst.time.months
     return [
-        Signature(inst.offers.names[o], "fee", None, 0, months, least_usd=owed_by_fee(inst, int(o))[0])
+        Signature(inst.offers.names[o], "fee", None, 0, months, None, None, None, *owed_by_fee(inst, int(o)))
         for o in np.flatnonzero(decision.active > 0.5)
     ]
 

@@ -12,11 +12,12 @@ import numpy as np
 from problems.core.decision import Decision
 from problems.core.instance import Bools, Floats, Instance
 from router.errors import Infeasible
-from router.plan.document import CommitmentRow, CostLine, InstanceRow
+from router.plan.rows import CostLine, InstanceRow, Settlement
+from router.plan.sizing import Signature
 from router.planning.decode import Decoded, cvar, decode
 from router.sizing.first_stage import CUTS, BoundedDecision, decide
 from router.sizing.outcomes import costs_of, outcomes
-from router.sizing.signatures import Signature, in_hand, signed_by
+from router.sizing.signatures import in_hand, signed_by
 from solvers import SolveOptions
 
 NEARLY_ALL = 0.99  # of the weight, on risk
@@ -89,8 +90,8 @@ class Best:
         """Probability of a row's scenario."""
         return self._probability[scenario]
 
-    def commitments(self, offer: str) -> list[CommitmentRow]:
-        return [row for part in self.parts for row in part.commitments if row.offer == offer]
+    def settlements(self, offer: str) -> list[Settlement]:
+        return [row for part in self.parts for row in part.settlements if row.offer == offer]
 
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""

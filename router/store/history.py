@@ -120,7 +120,7 @@ class Store:
                 row = connection.execute(select(plans).where(plans.c.id == number)).one()
                 try:
                     entry = _entry(row)
-                except (ValueError, zlib.error):
+                except (InputError, ValueError, zlib.error):
                     skipped.append(int(number))
                     continue
                 self.skipped = tuple(skipped)
@@ -163,7 +163,7 @@ class Store:
             raise InputError(Issue((), "the store has no such plan", value=number, hint=hint))
         try:
             return _entry(row)
-        except (ValueError, zlib.error) as error:
+        except (InputError, ValueError, zlib.error) as error:
             raise InputError(Issue((), f"is damaged in the store: {error}", value=number)) from error
 
     def history(self, name: str | None = None, limit: int | None = None) -> list[Listed]:
@@ -201,13 +201,9 @@ def _make(engine: Engine) -> None:
 
 
 def _entry(row: Row[Any]) -> Entry:
-    """Raises ValueError or zlib.error where the row is not what was written."""
+    """Raises InputError, ValueError or zlib.error where the row is not what was written."""
     text = zlib.decompress(row.plan)
     if hashlib.sha256(text).hexdigest() != row.plan_sha256:
         raise ValueError("its content does not have the hash it was stored with")
-    return Entry(
-        int(row.id),
-        str(row.run_key),
-        Plan.from_dict(json.loads(text)),
-        json.loads(zlib.decompress(row.problem)),
-    )
+    problem = json.loads(zlib.decompress(row.problem))
+    return Entry(int(row.id), str(row.run_key), Plan.from_dict(json.loads(text), problem), problem)

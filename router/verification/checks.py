@@ -40,7 +40,7 @@ CHECKS: tuple[tuple[str, Callable[[Audit, Ledger], None]], ...] = (
     ("survival", survival.check_survival),
     ("contracts", contracts.check_contracts),
     ("overage", contracts.check_overage),
-    ("commitments", contracts.check_settlements),
+    ("settlements", contracts.check_settlements),
     ("budgets", summary.check_budgets),
     ("cost_lines", summary.check_cost_lines),
     ("cost", summary.check_cost),

@@ -25,6 +25,8 @@ from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.rows import Contract, Settlement
 
+SLACK_H = 1e-6
+
 
 def check_contracts(audit: Audit, ledger: Ledger) -> None:
     """What is signed may be signed, what was signed is there, and nothing runs without a contract."""
@@ -64,22 +66,26 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
 def _term_fault(case: Case, commitment: Commitment, row: Contract) -> str | None:
     if row.signed_by not in ("plan", "before"):
         return f"signed_by {row.signed_by!r} is neither plan nor before"
+    term, from_h, until_h = commitment.term_months, row.from_h, row.until_h
     if row.signed_by == "before":
-        end = signed_end(case, commitment)
         if not commitment.signed:
             return "is not signed before"
-        right = row.end_month == end or (end >= case.months and row.end_month >= case.months)
-        return None if row.start_month <= 0 and right else f"runs to month {row.end_month}, not {end}"
+        lasts = commitment.signed_until is None  # version 1 stated the end of its last month
+        ends = (case.horizon_h, case.months * MONTH_H) if lasts else (signed_end(case, commitment) * MONTH_H,)
+        right = from_h == 0 and any(abs(until_h - end_h) <= SLACK_H for end_h in ends)
+        return (
+            None if right else f"runs from {from_h:.10g} h to {until_h:.10g} h, not from 0 to {ends[0]:.10g}"
+        )
     if commitment.signed and row.start_month < signed_end(case, commitment):
         return "is signed already"
-    if not 0 <= row.start_month < case.months:
-        return f"starts in month {row.start_month}, outside the horizon"
-    term = commitment.term_months
+    begin_h = row.start_month * MONTH_H
+    if not 0 <= row.start_month < case.months or abs(from_h - begin_h) > SLACK_H:
+        return f"starts at {from_h:.10g} h, not with a month of the horizon"
+    end_h = case.horizon_h if term is None else begin_h + term * MONTH_H
+    if abs(until_h - end_h) > SLACK_H:
+        return f"runs until {until_h:.10g} h, not {end_h:.10g}"
     if term is None:
-        whole = row.start_month == 0 and row.end_month >= case.months
-        return None if whole else "has no term, so it covers the whole horizon"
-    if row.end_month != row.start_month + term:
-        return f"runs from month {row.start_month} to {row.end_month}, its term is {term}"
+        return None if row.start_month == 0 else "has no term, so it covers the whole horizon"
     first_only = commitment.start == "first" or (
         commitment.start is None and term * MONTH_H >= case.horizon_h
     )
@@ -119,21 +125,21 @@ def check_overage(audit: Audit, ledger: Ledger) -> None:
 
 
 def check_settlements(audit: Audit, ledger: Ledger) -> None:
-    """The plan's rows of `commitments` state our bills, and no signed month lacks its row."""
+    """The plan's `settlements` state our bills, and no signed month lacks its row."""
     case, bills = audit.case, audit.bills
     rows: dict[BillKey, Settlement] = {}
-    for i, row in enumerate(audit.rows.commitments):
+    for i, row in enumerate(audit.rows.settlements):
         key = (row.offer, row.month, case.future(row.scenario).name)
         if key not in bills:
-            ledger.fault(f"commitments[{i}]:", row.offer, "has no commitment")
+            ledger.fault(f"settlements[{i}]:", row.offer, "has no commitment")
         elif key in rows:
-            ledger.fault(f"commitments[{i}]:", *key, "is listed twice")
+            ledger.fault(f"settlements[{i}]:", *key, "is listed twice")
         else:
             rows[key] = row
             _check_settlement(case, row, bills[key], key, ledger)
     for key, bill in bills.items():
         if bill.signed:
-            ledger.require(key in rows, *key, "is signed but has no row of commitments")
+            ledger.require(key in rows, *key, "is signed but has no row of settlements")
     _check_beyond(audit, rows, ledger)
 
 
@@ -141,8 +147,10 @@ def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, led
     commitment = case.offers[row.offer].commitment
     assert commitment is not None  # it has a bill
     ledger.require(row.signed == bill.signed, *key, "signed is", row.signed)
-    stated = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
-    ledger.equal(stated or 0.0, bill.committed, *key, "committed per month")
+    for stated, hour in zip((row.from_h, row.until_h), case.month_span_h(row.month), strict=True):
+        ledger.equal(stated, hour, *key, "hours billed")
+    committed = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
+    ledger.equal(committed or 0.0, bill.committed, *key, "committed per month")
     ledger.equal(row.used_tokens, bill.used_tokens, *key, "used_tokens")
     ledger.money(row.used_usd, bill.used_usd, *key, "used_usd")
     ledger.money(row.billed_usd, bill.usd, *key, "billed_usd")

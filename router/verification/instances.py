@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from router.schema import Instances
 from router.verification.base.audit import Audit
-from router.verification.base.case import Case
+from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import EarlierPurchase, Line, by_offer, lines
 from router.verification.rows import InstanceCount
@@ -111,6 +111,10 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
             continue
         whole = not instances.integral or abs(row.count - round(row.count)) <= RELATIVE
         ledger.require(row.count >= 0 and whole, f"purchases[{i}]:", row.offer, "count", row.count)
+        ledger.equal(row.from_h, row.month * MONTH_H, f"purchases[{i}]:", row.offer, "from_h")
+        if row.until_h is not None:  # version 1 does not state it
+            end_h = row.from_h + instances.term_months * MONTH_H
+            ledger.equal(row.until_h, end_h, f"purchases[{i}]:", row.offer, "until_h")
         for month in range(row.month, min(row.month + instances.term_months, audit.case.months)):
             active[row.offer, row.model, month] += row.count
     return active

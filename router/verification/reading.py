@@ -22,13 +22,14 @@ from router.verification.rows import (
     ScenarioCost,
     Settlement,
     Unserved,
+    month_at,
 )
 
-SCHEMA = "router-plan/1"
+SCHEMA = "router-plan/2"
 
 REQUIRED = (
     "schema", "name", "problem_sha256", "cost_usd", "objective_usd", "bound_usd", "gap", "horizon_h",
-    "cost_usd_per_month", "cost_lines", "routes", "instances", "purchases", "contracts", "commitments",
+    "cost_usd_per_month", "cost_lines", "routes", "instances", "purchases", "contracts", "settlements",
     "unserved", "refused", "scenarios",
 )  # fmt: skip
 LARGEST = 1e60
@@ -36,6 +37,7 @@ LARGEST = 1e60
 
 OPTIONAL = (
     "created",
+    "upgraded_from",
     "periods",
     "versions",
     "solver",
@@ -49,7 +51,7 @@ OPTIONAL = (
     "running",
     "drawn",
 )
-LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "commitments", "unserved", "refused")
+LISTS = ("cost_lines", "routes", "instances", "purchases", "contracts", "settlements", "unserved", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def read(plan: object, names: Names, ledger: Ledger) -> PlanRows:
         instances=rows("instances", InstanceCount),
         purchases=rows("purchases", Purchase),
         contracts=rows("contracts", Contract),
-        commitments=rows("commitments", Settlement),
+        settlements=rows("settlements", Settlement),
         unserved=rows("unserved", Unserved),
         refused=rows("refused", Refusal),
         scenarios=rows("scenarios", ScenarioCost),
@@ -218,6 +220,10 @@ def _within(limit: Callable[[Names], int], what: str) -> Reader:
     return rule
 
 
+def _in_horizon(value: object, names: Names) -> str | None:
+    return None if is_number(value) and 0 <= month_at(value) < names.months else "is outside the horizon"
+
+
 def _number(value: object, _: Names) -> str | None:
     return None if is_number(value) else "is not a finite number"
 
@@ -254,7 +260,7 @@ _BY_NAME: Mapping[str, Reader] = {
     "offer": _member(lambda names: names.offers, "offer"),
     "model": _member(lambda names: names.models, "model"),
     "period": _within(lambda names: names.periods, "period"),
-    "month": _within(lambda names: names.months, "billing month"),
+    "from_h": lambda value, names: _in_horizon(value, names),
     "scenario": _scenario,
     "demand_path": _numbers,
 }

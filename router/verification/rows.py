@@ -1,8 +1,14 @@
-"""The rows of a plan, as its JSON names them (`schema: router-plan/1`)."""
+"""The rows of a plan, as its JSON names them (`schema: router-plan/2`)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+
+def month_at(hour: float) -> int:
+    """Billing month of an hour; one within 1e-9 of a border belongs to the later month."""
+    return math.floor(hour / 730.0 + 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +62,38 @@ class InstanceCount:
 class Purchase:
     offer: str
     model: str | None
-    month: int
+    from_h: float
+    until_h: float | None
     count: float
+
+    @property
+    def month(self) -> int:
+        return month_at(self.from_h)
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     offer: str
-    start_month: int
+    from_h: float
+    until_h: float
     signed_by: str
     committed_tokens_per_month: float | None
     committed_usd_per_month: float | None
-    end_month: int
+
+    @property
+    def start_month(self) -> int:
+        return month_at(self.from_h)
+
+    @property
+    def end_month(self) -> int:
+        return -month_at(-self.until_h)
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     offer: str
-    month: int
+    from_h: float
+    until_h: float
     scenario: str | None
     signed: bool
     committed_tokens_per_month: float | None
@@ -83,6 +103,10 @@ class Settlement:
     billed_usd: float
     beyond_horizon_usd: float
     utilisation: float | None
+
+    @property
+    def month(self) -> int:
+        return month_at(self.from_h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +142,7 @@ class PlanRows:
     instances: tuple[InstanceCount, ...]
     purchases: tuple[Purchase, ...]
     contracts: tuple[Contract, ...]
-    commitments: tuple[Settlement, ...]
+    settlements: tuple[Settlement, ...]
     unserved: tuple[Unserved, ...]
     refused: tuple[Refusal, ...]
     scenarios: tuple[ScenarioCost, ...]

@@ -37,7 +37,8 @@ from benchmarks.planning_page import (
 import router
 from router.loading.catalogue import load
 from router.output import write_text
-from router.plan.document import Plan, to_json
+from router.plan.document import Plan
+from router.plan.values import to_json
 from router.planning.optimise import optimise
 from router.planning.publish import publish
 from router.planning.solve import encode_problem

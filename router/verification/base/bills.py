@@ -175,7 +175,7 @@ def beyond_usd(case: Case, offer: Offer, row: Contract, future: Future) -> float
     commitment = offer.commitment
     if commitment is None or commitment.term_months is None:
         return 0.0
-    if row.signed_by == "before" and row.end_month <= case.months:
+    if row.signed_by == "before" and row.until_h <= max(case.horizon_h, case.months * MONTH_H):
         return 0.0
     end = min(row.end_month, case.months + commitment.term_months)
     monthly = amount_owed(offer, committed_of(row, commitment), 0.0, 0.0, 1.0, future.price_of(offer.name))

@@ -93,6 +93,11 @@ class Case:
     def month_h(self) -> tuple[float, ...]:
         return tuple(self.month_of.count(month) * self.period_h for month in range(self.months))
 
+    def month_span_h(self, month: int) -> tuple[float, float]:
+        """From the start of a month's first period to the end of its last."""
+        start_h = self.month_of.index(month) * self.period_h
+        return start_h, start_h + self.month_h[month]
+
     def discount(self, hours: float) -> float:
         """(1 + r)^−(hours to the start / 8760)."""
         rate = self.problem.policy.discount_rate_per_year

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from router.api import scenario_of
 from router.cli import run
-from router.loading.catalogue import load_problem
+from router.loading.catalogue import load
 from router.loading.shipped import listed
+from router.planning.solve import scenario_of
 from router.reoptimisation.run import Search, run_key
 from router.scenarios import drawn
 from solvers import SolveOptions
@@ -76,7 +76,7 @@ def _write_store(folder: Path) -> None:
 
 def _run_keys(folder: Path) -> list[dict[str, Any]]:
     job, year = folder / JOBS[-1], "sizing-year.yaml"
-    future = drawn(load_problem(EXAMPLES / year)).names[0]
+    future = drawn(load(EXAMPLES / year)).names[0]
     asked: list[tuple[Path, str, str | None, Mapping[str, Any]]] = [
         (folder / JOBS[0], "highs", None, {}),
         *((job, "highs", None, options) for options in OPTIONS),
@@ -100,7 +100,7 @@ def _run_keys(folder: Path) -> list[dict[str, Any]]:
 
 def inputs(path: Path, solver: str, scenario: str | None, options: Mapping[str, Any]) -> tuple[Any, Search]:
     """What a run key is made from."""
-    problem = load_problem(path)
+    problem = load(path)
     return problem, Search(solver, SolveOptions(**options), scenario_of(problem, scenario))
 
 

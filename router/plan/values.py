@@ -1,0 +1,79 @@
+"""What all models of a plan have in common: frozen, no unknown fields, numbers that are numbers and finite.
+
+A field whose default is None may be left out of the document, and is while it is None; all others stand in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+MONTH_H = 730.0
+"""Hours of a billing month."""
+
+LARGEST = 1e60
+"""No quantity or amount is larger; sums of such numbers stay finite."""
+
+CLOSED = ConfigDict(extra="forbid")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnitName:
+    """The unit of a field whose name does not say it."""
+
+    name: str
+
+
+_finite = Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)
+
+Number = Annotated[float, _finite, WithJsonSchema({"type": "number"})]
+Positive = Annotated[float, _finite, Field(gt=0), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Instances = Annotated[Number, UnitName("instances")]
+Requests = Annotated[Number, UnitName("requests")]
+Futures = Annotated[Whole, UnitName("futures")]
+Interval = tuple[Number | None, Number | None]
+
+
+def to_json(value: Any) -> str:
+    """Rows and mappings as JSON: keys sorted, no NaN."""
+    return json.dumps(plain(value), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Plain JSON values; what is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    kind: type = type(value)
+    if not dataclasses.is_dataclass(kind):
+        return value
+    always, optional = _fields(kind)
+    made = {name: getattr(value, name) for name in always}
+    made |= {name: x for name in optional if (x := getattr(value, name)) is not None}
+    return {name: plain(x) for name, x in made.items()}
+
+
+def needed_fields(kind: type) -> tuple[str, ...]:
+    """Fields of a model that are always written."""
+    return _fields(kind)[0]
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Fields of a dataclass that are always written, and those that are left out while they are None."""
+    fields: Mapping[str, Any] = getattr(kind, "__pydantic_fields__", {})
+    optional = tuple(name for name, field in fields.items() if field.default is None)
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in optional), optional
