@@ -153,6 +153,8 @@ def test_json_files_load_with_positions():
         ("name: \x07\n", None, "character"),
         ("a: " + "[" * 60 + "]" * 60, 1, "nested more than 50 deep"),
         ("a: " + "[" * 200_000, 1, "nested more than 50 deep"),
+        ("{a: " * 200_000, 1, "nested more than 50 deep"),
+        ("- " * 200_000, 1, "nested more than 50 deep"),
     ],
 )
 def test_malformed_files(text: str, line: int | None, words: str):

@@ -20,13 +20,18 @@ from router.schema.source import NOTHING, Mark
 MAX_BYTES = 20_000_000
 MAX_VALUES = 2_000_000
 MAX_DEPTH = 50
+TOO_DEEP = f"is nested more than {MAX_DEPTH} deep"
 
 Value = str | None | list["Value"] | dict[str, "Value"]
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is 10 times faster
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _CORE = "tag:yaml.org,2002:"
-_SCALAR_TAGS = frozenset(_CORE + kind for kind in ("str", "int", "float", "bool", "null", "timestamp"))
+_TAGS: dict[type[yaml.Event], set[str]] = {
+    yaml.ScalarEvent: {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "timestamp")},
+    yaml.SequenceStartEvent: {_CORE + "seq"},
+    yaml.MappingStartEvent: {_CORE + "map"},
+}
 _ESCAPED = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 
 
@@ -60,20 +65,23 @@ def parse(text: str, shown: str, *, is_json: bool = False) -> tuple[dict[str, Va
 
 
 class _Composer:
-    """Builds values from parser events, so that limits hold before anything is expanded."""
+    """Builds values from parser events, so that limits hold before anything is expanded.
+
+    `yaml.compose` would give nodes with positions, but it calls itself for each level in C: 100,000 brackets end the
+    process, where libyaml sets no limit of its own.
+    """
 
     def __init__(self, text: str, shown: str) -> None:
         self.events: Iterator[yaml.Event] = iter(yaml.parse(text, Loader=_LOADER))
         self.shown = shown
         self.issues: list[Issue] = []
         self.count = 0
-        self.anchors: dict[str, tuple[Value, Mark, int] | None] = {}  # None: still open
+        self.anchors: dict[str | None, tuple[Value, Mark, int] | None] = {}  # None: still open
 
     def document(self) -> tuple[Value, Mark]:
         """The only document of the text."""
-        event = next(self.events)
-        while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
-            event = next(self.events)
+        begins = (yaml.StreamStartEvent, yaml.DocumentStartEvent)
+        event = next(event for event in self.events if not isinstance(event, begins))
         if isinstance(event, yaml.StreamEndEvent):
             return None, Mark(self.shown)
         value, mark = self.node(event, ())
@@ -87,42 +95,32 @@ class _Composer:
         """The value that begins with `event`; `line` is that of its key, where it has one."""
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, at)
-        before = self.count
+        before, anchor, tag = self.count, getattr(event, "anchor", None), getattr(event, "tag", None)
         self.spend(1, at, event)
         if len(at) > MAX_DEPTH:
-            raise self.error(at[:3], event, f"is nested more than {MAX_DEPTH} deep")
-        line = _line(event) if line is None else line
-        anchor: str | None = getattr(event, "anchor", None)
-        if anchor is not None:
-            self.anchors[anchor] = None
-        value, children = self.content(event, at)
-        mark = Mark(self.shown, line, children)
-        if anchor is not None:
-            self.anchors[anchor] = (value, mark, self.count - before)
-        return value, mark
-
-    def content(self, event: yaml.Event, at: Path) -> tuple[Value, dict[str | int, Mark]]:
-        """What a scalar, sequence or mapping event holds."""
-        tag: str | None = getattr(event, "tag", None)
-        if isinstance(event, yaml.ScalarEvent):
-            if tag not in (None, "!") and tag not in _SCALAR_TAGS:
-                raise self.error(
-                    at, event, f"has the tag {tag}, which is not allowed here", "leave the tag out"
-                )
-            is_null = tag == _CORE + "null" or (tag is None and event.implicit[0] and event.value in _NULL)
-            return None if is_null else event.value, NOTHING
-        sequence = isinstance(event, yaml.SequenceStartEvent)
-        if tag not in (None, "!", _CORE + ("seq" if sequence else "map")):
+            raise self.error(at[:3], event, TOO_DEEP)
+        if tag not in (None, "!") and tag not in _TAGS[type(event)]:
             raise self.error(at, event, f"has the tag {tag}, which is not allowed here", "leave the tag out")
-        return self.sequence(at) if sequence else self.mapping(at)
+        self.anchors[anchor] = None
+        value: Value
+        children: dict[str | int, Mark]
+        if isinstance(event, yaml.ScalarEvent):
+            null = tag == _CORE + "null" or (tag is None and event.implicit[0] and event.value in _NULL)
+            value, children = None if null else event.value, NOTHING
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value, children = self.sequence(at)
+        else:
+            value, children = self.mapping(at)
+        mark = Mark(self.shown, _line(event) if line is None else line, children)
+        self.anchors[anchor] = value, mark, self.count - before
+        return value, mark
 
     def sequence(self, at: Path) -> tuple[Value, dict[str | int, Mark]]:
         """Items up to the end of the sequence."""
         values: list[Value] = []
         marks: dict[str | int, Mark] = {}
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            index = len(values)
-            value, marks[index] = self.node(event, (*at, index))
+            value, marks[len(values)] = self.node(event, (*at, len(values)))
             values.append(value)
         return values, marks
 
@@ -159,18 +157,18 @@ class _Composer:
                 self.issues.append(Issue((*at, "<<"), rule, file=self.shown, line=mark.line))
                 return
             children = mark.children if index is None else mark.children[index].children
-            for key, one in source.items():
+            for key, item in source.items():
                 if key not in values:
-                    values[key], marks[key] = one, children[key]
+                    values[key], marks[key] = item, children[key]
 
     def alias(self, event: yaml.AliasEvent, at: Path) -> tuple[Value, Mark]:
         """The anchored value itself, counted as if written out."""
         if event.anchor not in self.anchors:
             raise self.error(at, event, f"*{event.anchor} has no anchor &{event.anchor} before it")
-        found = self.anchors[event.anchor]
-        if found is None:
+        anchored = self.anchors[event.anchor]
+        if anchored is None:
             raise self.error(at, event, f"*{event.anchor} stands inside the value that it names")
-        value, mark, size = found
+        value, mark, size = anchored
         self.spend(size, at, event)
         return value, mark
 
@@ -226,7 +224,7 @@ def _json_as_yaml(text: str, shown: str) -> str:
         rule = f"is not JSON: {error.msg}"
         raise InputError(Issue((), rule, file=shown, line=error.lineno, detail=detail)) from None
     except (RecursionError, ValueError):
-        raise InputError(Issue((), f"is nested more than {MAX_DEPTH} deep", file=shown)) from None
+        raise InputError(Issue((), TOO_DEEP, file=shown)) from None
     return _ESCAPED.sub(_join_surrogates, text.replace("\t", " "))
 
 
@@ -240,6 +238,8 @@ def _syntax_issue(error: yaml.MarkedYAMLError, text: str, shown: str) -> Issue:
     mark = error.problem_mark or error.context_mark
     problem = str(error.problem or "cannot be understood")
     rule = f"is not YAML: {problem}" + (f" ({error.context})" if error.context else "")
+    if "maximum nesting depth" in problem:  # libyaml has a limit of its own since PyYAML 6.0.4
+        rule = TOO_DEEP
     if mark is None:
         return Issue((), rule, file=shown)
     lines = text.splitlines()
