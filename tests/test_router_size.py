@@ -15,12 +15,14 @@ from router.errors import Infeasible
 from router.normalise import normalise
 from router.reports.sizing import report_of
 from router.sizing import SizeOptions, orders_of, size
+from router.sizing.best import without
 from router.sizing.first_stage import decide
+from router.sizing.options import Study
 from router.sizing.signatures import quoted
-from router.sizing.study import without
 from router.verification import verify
 from solvers import SolveOptions, Stop
 
+HIGHS = Study("highs", SolveOptions())
 METHODS = pytest.mark.parametrize("method", ["program", "cuts"])
 
 
@@ -531,8 +533,8 @@ def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
     """A search that stops with nothing signed: the plan for the mean is better, and so is an alternative."""
     data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
     inst = normalise(load(data))
-    right = decide(inst, "highs", SolveOptions())
-    nothing = decide(without(inst, quoted(inst)), "highs", SolveOptions())
+    right = decide(inst, HIGHS)
+    nothing = decide(without(inst, quoted(inst)), HIGHS)
     poor = replace(nothing, bound_usd=right.bound_usd, stop=Stop.TIME_LIMIT)
     monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: poor)
     for how in ({"measures": True}, {"alternatives": 3}):
@@ -546,7 +548,7 @@ def test_a_bound_that_a_better_plan_refutes_is_given_up(monkeypatch: pytest.Monk
     """A solver that calls 126.0 the optimum, wrongly: the plan for the mean costs 79.2, and nothing is proven."""
     data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
     inst = normalise(load(data))
-    wrong = decide(without(inst, quoted(inst)), "highs", SolveOptions())
+    wrong = decide(without(inst, quoted(inst)), HIGHS)
     monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: wrong)
     plan = sized(data, measures=True)
     assert plan.cost_usd == near(79.2)
@@ -702,7 +704,7 @@ def test_a_better_amount_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch
     volume = contract("volume", 0.7, 0, max_tokens_per_month=12 * M, overage="none")
     stated = [(0.1, float(d)) for d in range(1, 11)]
     data = problem(monthly(M), [volume, api("rest", 1.5)], period_h=MONTH, scenarios=futures(*stated))
-    right = decide(normalise(load(data)), "highs", SolveOptions())
+    right = decide(normalise(load(data)), HIGHS)
     poor = replace(right, decision=replace(right.decision, committed=np.array([4 * M])), stop=Stop.TIME_LIMIT)
     monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: poor)
     plan = sized(data, alternatives=3)

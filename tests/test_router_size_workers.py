@@ -18,8 +18,8 @@ from worker_accidents import AlwaysDies, DiesOnce
 
 from router.errors import InputError, NoPlanInTime
 from router.plan.document import Plan
+from router.planning.workers import Workers, spread, start_workers
 from router.sizing import SizeOptions, size
-from router.sizing.cluster import cluster, spread
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -44,11 +44,10 @@ def as_text(plan: Plan) -> str:
 def accidents(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     """The first worker to start anything dies of it."""
 
-    def risky(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> list[Any]:
+    def risky(work: Callable[[Any], Any], tasks: Sequence[Any], workers: Workers) -> list[Any]:
         return spread(DiesOnce(work, str(marker), os.getpid()), tasks, workers)
 
-    for module in ("outcomes", "first_stage"):
-        monkeypatch.setattr(f"router.sizing.{module}.spread", risky)
+    monkeypatch.setattr("router.sizing.options.spread", risky)
 
 
 @pytest.mark.parametrize("method", ["program", "cuts"])
@@ -73,8 +72,8 @@ def test_a_worker_killed_in_mid_run(method: str, tmp_path: Path, monkeypatch: py
 
 @linux
 def test_workers_that_always_die_are_told() -> None:
-    with pytest.raises(NoPlanInTime, match="again and again"):
-        spread(AlwaysDies(os.getpid()), list(range(4)), 2)
+    with start_workers("loky", 2) as workers, pytest.raises(NoPlanInTime, match="again and again"):
+        spread(AlwaysDies(os.getpid()), list(range(4)), workers)
 
 
 @dataclass(frozen=True)
@@ -91,17 +90,18 @@ class Grows:
 
 def test_workers_may_keep_what_they_have_made() -> None:
     """loky ends a process that has grown by 300 MB, looking once a second: 2 × 500 MB, and the same two processes."""
-    assert len(set(spread(Grows(), list(range(20)), 2))) == 2
+    with start_workers("loky", 2) as workers:
+        assert len(set(spread(Grows(), list(range(20)), workers))) == 2
 
 
 def test_a_backend_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("router.sizing.cluster.import_module", missing)
-    with pytest.raises(InputError, match=r"llm-inference-planner\[ray\]"), cluster("ray", 2):
+    monkeypatch.setattr("router.planning.workers.import_module", missing)
+    with pytest.raises(InputError, match=r"llm-inference-planner\[ray\]"), start_workers("ray", 2):
         pass
-    with pytest.raises(InputError, match="must be one of"), cluster("spark", 2):
+    with pytest.raises(InputError, match="must be one of"), start_workers("spark", 2):
         pass
 
 
@@ -129,8 +129,8 @@ class TestDask:
 
     @linux
     def test_workers_that_always_die_are_told(self) -> None:
-        with cluster("dask", 2), pytest.raises(NoPlanInTime, match="again and again"):
-            spread(AlwaysDies(os.getpid()), list(range(4)), 2)
+        with start_workers("dask", 2) as workers, pytest.raises(NoPlanInTime, match="again and again"):
+            spread(AlwaysDies(os.getpid()), list(range(4)), workers)
 
 
 @pytest.mark.filterwarnings("default")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
 from router.plan.sizing import Alternative, Amount, Signature
 from router.planning.decode import cvar
-from router.sizing.cluster import spread
+from router.sizing.best import Best, objective, only, signing, try_best_plan, without
+from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import Advice, advice, can_be_asked, quoted, unsold_month
-from router.sizing.study import Best, Study, objective, only, signing, without
 
 NOTHING = "nothing signed"
 FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
@@ -58,11 +59,10 @@ def weigh(study: Study, best: Best) -> Weighed:
     others = [int(o) for o in quotes if inst.offers.names[o] not in names]
     asked = can_be_asked(inst)
     left = [o for o in others if asked[o]]
-    tasks = [_Variant(study.alone(), without(inst, only(inst, o))) for o in taken]
-    tasks += [_Variant(study.alone(), signing(inst, o)) for o in left]
+    variants = [without(inst, only(inst, o)) for o in taken] + [signing(inst, o) for o in left]
     if many := bool(taken) and len(quotes) > 1:
-        tasks.append(_Variant(study.alone(), without(inst, quoted(inst))))
-    found = spread(_Variant.run, tasks, study.workers)
+        variants.append(without(inst, quoted(inst)))
+    found = study.each(try_best_plan, variants)
     losing = dict(zip(taken, found, strict=False))
     gaining = dict.fromkeys(others, best) | dict(zip(left, found[len(taken) :], strict=False))
     nothing = found[-1] if many else next(iter(losing.values()), None)
@@ -91,58 +91,42 @@ def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, 
     return tuple(sorted(found, key=lambda one: one.objective_usd)[:most])
 
 
-@dataclass(frozen=True)
-class _Variant:
-    study: Study
-    inst: Instance
-
-    def run(self) -> Best | None:
-        return self.study.try_best(self.inst)
-
-
 def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
     """Each amount signed at `FACTORS` of itself, as far as it is sold so, and the decision that it makes."""
-    largest = sorted(best.signs, key=lambda one: -one.least_usd)[:MOST]
-    tasks = [
-        _Task(study.alone(), best, one, *other)
-        for one in best.signs
-        if one in largest
-        for other in _others(best, one)
+    largest = sorted(best.signs, key=lambda signature: -signature.least_usd)[:MOST]
+    changes = [
+        (signature, *change)
+        for signature in best.signs
+        if signature in largest
+        for change in _changes(best, signature)
     ]
-    found = spread(_Task.run, tasks, study.workers)
-    return tuple((one, task.decision) for one, task in zip(found, tasks, strict=True))
+    found = study.each(partial(_amount, best=best), changes)
+    return tuple((amount, change[-1]) for amount, change in zip(found, changes, strict=True))
 
 
-@dataclass(frozen=True)
-class _Task:
-    """One changed amount."""
-
-    study: Study
-    best: Best
-    of: Signature
-    now: float
-    amount: float
-    decision: Decision
-
-    def run(self) -> Amount:
-        inst, one = self.best.inst, self.of
-        cost = costs_of(outcomes(inst, self.decision, self.study.solver, self.study.options))
-        what = (one.offer, one.kind, one.model, one.start_month, self.amount, self.amount / self.now)
-        if not np.isfinite(cost).all():
-            failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
-            return Amount(*what, None, None, None, None, failing)
-        value, probability = objective(cost, inst), inst.scenarios.probability
-        tail = cvar(cost, probability, inst.policy.cvar_level)
-        return Amount(*what, float(probability @ cost), tail, value, value - self.best.objective_usd, ())
+def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, best: Best) -> Amount:
+    """What one changed amount costs: (what is signed, its amount now, the other, the decision with that)."""
+    inst, (signature, now, amount, decision) = best.inst, change
+    cost = costs_of(outcomes(inst, decision, study))
+    what = (
+        *(signature.offer, signature.kind, signature.model, signature.start_month),
+        *(amount, amount / now),
+    )
+    if not np.isfinite(cost).all():
+        failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
+        return Amount(*what, None, None, None, None, failing)
+    value, probability = objective(cost, inst), inst.scenarios.probability
+    tail = cvar(cost, probability, inst.policy.cvar_level)
+    return Amount(*what, float(probability @ cost), tail, value, value - best.objective_usd, ())
 
 
-def _others(best: Best, one: Signature) -> Iterator[tuple[float, float, Decision]]:
+def _changes(best: Best, signature: Signature) -> Iterator[tuple[float, float, Decision]]:
     """(amount now, another, the decision with that) of one thing signed; a fee has no amount."""
-    month = one.start_month or 0
-    if one.kind == "contract":
-        yield from _volumes(best.inst, best.decision, one.offer, month)
-    elif one.kind == "instances":
-        yield from _counts(best.inst, best.decision, one.offer, one.model, month)
+    month = signature.start_month or 0
+    if signature.kind == "contract":
+        yield from _volumes(best.inst, best.decision, signature.offer, month)
+    elif signature.kind == "instances":
+        yield from _counts(best.inst, best.decision, signature.offer, signature.model, month)
 
 
 def _volumes(

@@ -19,9 +19,10 @@ import numpy as np
 
 from problems.core.instance import HOURS_PER_MONTH, Instance
 from router.plan.rows import Settlement
+from router.sizing.best import Best, only, without
+from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import price_of, unused_usd
-from router.sizing.study import Best, Study, only, without
 
 SCALED = (
     "tokens",
@@ -65,7 +66,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
         paid=np.where(pools, 0.0, decision.paid),
         bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
     )
-    cost = costs_of(outcomes(without(inst, only(inst, offer)), left, study.solver, study.options))
+    cost = costs_of(outcomes(without(inst, only(inst, offer)), left, study))
     return float(inst.scenarios.probability @ cost) if np.isfinite(cost).all() else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from problems.core.instance import Floats, Instance, Scenarios
 from router.errors import NoPlanInTime
 from router.planning.optimise import Found
 from router.planning.settlement import settle
-from router.sizing.cluster import spread
+from router.sizing.options import Study
 from router.sizing.outcomes import chunks, search
-from solvers import LinearProgram, SolveOptions, Stop
+from solvers import LinearProgram, Stop
 from solvers.benders import Risk, l_shaped
 from solvers.recourse import Basis, Recourse
 
@@ -40,19 +41,17 @@ class BoundedDecision:
     found: Found | None = None  # all scenarios' plan, where one program found it
 
 
-def decide(
-    inst: Instance, solver: str, options: SolveOptions, *, method: str = "auto", workers: int = 1
-) -> BoundedDecision:
+def decide(inst: Instance, study: Study) -> BoundedDecision:
     """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime.
 
     Cuts may end where no plan follows the first stage that they see; then one program decides.
     """
-    if method == "cuts" or (method == "auto" and flows_of(inst) > LARGEST_MONOLITH):
+    if study.method == "cuts" or (study.method == "auto" and flows_of(inst) > LARGEST_MONOLITH):
         try:
-            return _by_cuts(inst, solver, options, workers)
+            return _by_cuts(inst, study)
         except CutsEnd:
             pass
-    found = search(encode(inst), solver, options)
+    found = search(encode(inst), study)
     decision = settled_decision(found.encoded, found.point)
     return BoundedDecision(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
 
@@ -93,24 +92,20 @@ def envelope(scenarios: Scenarios) -> Scenarios:
     )
 
 
-def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -> BoundedDecision:
-    policy = replace(inst.policy, cvar_weight=0.0)
-    plain = replace(inst, policy=policy)
+def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
+    plain = replace(inst, policy=replace(inst.policy, cvar_weight=0.0))
     widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
     master, scale = _master(widest)
-    mean = search(encode(replace(plain, scenarios=inst.scenarios.mean())), solver, replace(options, gap=0.01))
+    rough = replace(study, options=replace(study.options, gap=0.01))
+    mean = search(encode(replace(plain, scenarios=inst.scenarios.mean())), rough)
     start = _start(mean.encoded, mean.point, widest, scale)
     roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
-    parts = [replace(roomy, scenarios=part) for part in chunks(plain, workers)]
-    bases: list[Bases] = [(None,) * len(part.scenarios) for part in parts]
     stamp = uuid.uuid4().hex  # never that of another run on the same cluster
+    parts = [_Chunk(stamp, i, part) for i, part in enumerate(chunks(roomy, study.workers.count))]
+    bases: list[Bases] = [(None,) * len(part.instance.scenarios) for part in parts]
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
-        tasks = [
-            _Values(part, x * scale, known, (stamp, i))
-            for i, (part, known) in enumerate(zip(parts, bases, strict=True))
-        ]
-        found = spread(_Values.run, tasks, workers)
+        found = study.each(partial(_values, own=x * scale), list(zip(parts, bases, strict=True)))
         bases[:] = [part[3] for part in found]
         cost, gradient, least = (np.concatenate([part[i] for part in found]) for i in range(3))
         return cost, gradient * scale, least
@@ -120,7 +115,7 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
         inst.scenarios.probability,
         oracle,
         start=start,
-        options=options,
+        options=study.options,
         risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
     )
     if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):
@@ -135,41 +130,47 @@ def _by_cuts(inst: Instance, solver: str, options: SolveOptions, workers: int) -
 
 
 Bases = tuple[Basis | None, ...]
-_KEPT: dict[tuple[str, int], list[tuple[Recourse, Floats]]] = {}  # per process: programs in the solver
 
 
 @dataclass(frozen=True)
-class _Values:
-    """Costs and subgradients of some scenarios at a first stage in own units."""
+class _Chunk:
+    """Some scenarios of a search by cuts, known by the search and a number."""
 
+    search: str
+    number: int
     instance: Instance
-    own: Floats
-    bases: Bases
-    key: tuple[str, int]
 
-    def run(self) -> tuple[Floats, Floats, Floats, Bases]:
-        kept = _KEPT.get(self.key)
-        if kept is None:
-            for old in [key for key in _KEPT if key[0] != self.key[0]]:
-                del _KEPT[old]  # of an earlier search
-            kept = _KEPT[self.key] = [self._build(s) for s in range(len(self.instance.scenarios))]
-        cost, least = np.zeros(len(kept)), np.full(len(kept), -np.inf)
-        gradient = np.zeros((len(kept), len(self.own)))
-        bases: list[Basis | None] = []
-        for s, (recourse, scale) in enumerate(kept):
-            value = recourse.at(self.own / scale, self.bases[s])
-            bases.append(value.basis)
-            cost[s] = np.inf if value.cost is None else value.cost
-            gradient[s] = value.gradient / scale
-            least[s] = value.least
-        return cost, gradient, least, tuple(bases)
 
-    def _build(self, s: int) -> tuple[Recourse, Floats]:
-        encoded = encode(replace(self.instance, scenarios=self.instance.scenarios.only(s)), boundary=0.0)
-        scale = own_scale(encoded)
-        if len(scale) != len(self.own):
-            raise CutsEnd  # waiting is written differently in different scenarios
-        return Recourse(encoded.program), scale
+def _values(_: Study, task: tuple[_Chunk, Bases], *, own: Floats) -> tuple[Floats, Floats, Floats, Bases]:
+    """(cost (S,), subgradient (S, n), least (S,), bases) of a part's scenarios at a first stage in own units (n,).
+
+    In these units cost is in USD; `least` as in `solvers.benders.Oracle`.
+    """
+    part, bases = task
+    programs = _programs(part.search)
+    if part.number not in programs:
+        count = len(part.instance.scenarios)
+        programs[part.number] = [_second_stage(part.instance, s, len(own)) for s in range(count)]
+    kept = programs[part.number]
+    values = [recourse.at(own / scale, basis) for (recourse, scale), basis in zip(kept, bases, strict=True)]
+    cost = np.array([np.inf if value.cost is None else value.cost for value in values])
+    gradient = np.array([value.gradient / scale for value, (_, scale) in zip(values, kept, strict=True)])
+    return cost, gradient, np.array([value.least for value in values]), tuple(v.basis for v in values)
+
+
+@lru_cache(maxsize=1)
+def _programs(search: str) -> dict[int, list[tuple[Recourse, Floats]]]:
+    """This process's programs of a search, by part: kept from round to round, dropped when another search begins."""
+    return {}
+
+
+def _second_stage(inst: Instance, s: int, columns: int) -> tuple[Recourse, Floats]:
+    """A scenario's second stage, and the own units of the first-stage columns that it shares with the master."""
+    encoded = encode(replace(inst, scenarios=inst.scenarios.only(s)), boundary=0.0)
+    scale = own_scale(encoded)
+    if len(scale) != columns:
+        raise CutsEnd  # waiting is written differently in different scenarios
+    return Recourse(encoded.program), scale
 
 
 def own_scale(encoded: Encoded) -> Floats:

@@ -30,10 +30,11 @@ from router.normalise.scenarios import from_draw
 from router.plan.sizing import Against, FreshFuture, OutOfSample, Sizing
 from router.planning.decode import cvar
 from router.schema import Generated, Problem
+from router.sizing.best import Best, objective
 from router.sizing.first_stage import settled_decision
-from router.sizing.outcomes import costs_of, outcomes, search, unhurried
+from router.sizing.options import Study
+from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.signatures import signed_by
-from router.sizing.study import Best, Study, objective
 
 CONFIDENCE = 0.95
 WORST = 5  # scenarios named
@@ -52,11 +53,11 @@ class Baselines:
 
 def baselines(study: Study, inst: Instance) -> Baselines:
     """Two solves per scenario, and one of the mean."""
-    own = costs_of(outcomes(inst, None, study.solver, study.options, workers=study.workers))
+    own = costs_of(outcomes(inst, None, study))
     mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
-    found = search(encode(mean), study.solver, unhurried(study.options))
+    found = search(encode(mean), study.finishing)
     decision = settled_decision(found.encoded, found.point)
-    of_mean = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
+    of_mean = outcomes(inst, decision, study)
     return Baselines(
         own_usd=own,
         ev_usd=float(found.encoded.program.objective(found.point)),
@@ -105,7 +106,7 @@ def out_of_sample(
     """
     drawn = fresh(problem, count, seed)
     inst = replace(best.inst, scenarios=drawn)
-    found = outcomes(inst, best.decision, study.solver, study.options, workers=study.workers)
+    found = outcomes(inst, best.decision, study)
     cost = costs_of(found)
     served = np.isfinite(cost)
     known, level = cost[served], inst.policy.cvar_level
@@ -131,7 +132,7 @@ def out_of_sample(
 
 
 def _against(study: Study, inst: Instance, what: str, decision: Decision, cost: Floats) -> Against:
-    other = costs_of(outcomes(inst, decision, study.solver, study.options, workers=study.workers))
+    other = costs_of(outcomes(inst, decision, study))
     both = np.isfinite(cost) & np.isfinite(other)
     more = other[both] - cost[both]
     return Against(

@@ -1,18 +1,19 @@
-"""How a sized plan is found, and how much is reported of it."""
+"""What is asked of a study, and how each of its searches is solved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from problems.core.instance import Instance
-from router.schema import Problem
-from router.sizing.first_stage import flows_of
-from router.sizing.measures import can_draw
+from router.planning.workers import ALONE, Workers, spread
 from router.sizing.orders import Order
+from solvers import SolveOptions
 
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
+FINISHING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,46 @@ class SizeOptions:
     seed: int = 0  # of the scenarios drawn afresh
     left_out: tuple[str, ...] = ()  # options that were not taken because the problem is large
 
-    def suited(self, problem: Problem, inst: Instance) -> SizeOptions:
-        """With nothing left open."""
-        quick = flows_of(inst) <= QUICK
-        drawn = DRAWN if quick and can_draw(problem) else 0
+    def suited(self, flows: int, *, generated: bool) -> SizeOptions:
+        """With nothing left open, for a problem of so many flow columns; generated scenarios can be drawn afresh."""
+        quick = flows <= QUICK
         open_ = {"--alternatives N": self.alternatives, "--quotes": self.questions}
-        if can_draw(problem):
+        if generated:
             open_["--out-of-sample N"] = self.out_of_sample
+        drawn = DRAWN if quick and generated else 0
         return replace(
             self,
             alternatives=(SHOWN if quick else 0) if self.alternatives is None else self.alternatives,
             questions=quick if self.questions is None else self.questions,
             out_of_sample=drawn if self.out_of_sample is None else self.out_of_sample,
-            left_out=() if quick else tuple(name for name, asked in open_.items() if asked is None),
+            left_out=() if quick else tuple(name for name, stated in open_.items() if stated is None),
         )
 
     @property
     def weighs(self) -> bool:
         """Whether the variants behind alternatives and quotes are needed."""
         return bool(self.alternatives) or bool(self.questions)
+
+
+@dataclass(frozen=True)
+class Study:
+    """How every search of a study is solved; its limits hold for each search."""
+
+    solver: str
+    options: SolveOptions
+    method: str = "auto"
+    workers: Workers = ALONE
+
+    @property
+    def finishing(self) -> Study:
+        """For what follows a decision: it is small, and is finished whatever the time limit of a search for one."""
+        limit = self.options.time_limit_s
+        time_limit_s = None if limit is None else max(limit, FINISHING_S)
+        return replace(self, options=replace(self.options, time_limit_s=time_limit_s))
+
+    def each[T, R](self, work: Callable[[Study, T], R], tasks: Sequence[T]) -> list[R]:
+        """What `work` makes of each task, in order, shared out among the workers; each task in one process.
+
+        Raises NoPlanInTime where workers die again and again, and what `work` raises.
+        """
+        return spread(partial(work, replace(self, workers=ALONE)), tasks, self.workers)

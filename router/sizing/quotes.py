@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from problems.core.instance import NONE, Instance
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
+from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without
 from router.sizing.break_even import QuoteUse, bill_of, priced_elsewhere, use_of
-from router.sizing.cluster import spread
+from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
-from router.sizing.study import Best, Study, only, priced, without
 
 LEAST, MOST = 1e-3, 1e4  # multiples tried
 CLOSE = 1e-6  # relative, of a walk-away multiple
@@ -32,119 +33,122 @@ STEPS = 40
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[Quote, ...]:
     """Every quote of the problem, in its order."""
-    tasks = [_Task(study.alone(), best, weighed, int(o)) for o in np.flatnonzero(quoted(best.inst))]
-    return tuple(spread(_Task.run, tasks, study.workers))
+    work = partial(_quote, best=best, weighed=weighed)
+    return tuple(study.each(work, np.flatnonzero(quoted(best.inst)).tolist()))
+
+
+def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> Quote:
+    inst, name = best.inst, best.inst.offers.names[offer]
+    taken = offer in weighed.losing
+    has = best if taken else weighed.gaining[offer]
+    losing = weighed.losing[offer] if taken else _losing(study, best, offer)
+    if has is None:
+        return Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
+    # what is held already has the price too, and no price can undo that
+    owned = bool(in_hand(inst)[offer])
+    use = QuoteUse() if owned else use_of(has, _elsewhere_usd(study, inst, has, losing, offer), offer)
+    multiple = None
+    if losing is not None and not owned:
+        multiple = _WalkAway(study, inst, offer, losing).multiple(best, taken)
+    verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned)
+    multiple = None if verdict == "free" else multiple
+    return Quote(
+        offer=name,
+        verdict=verdict,
+        worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
+        walk_away_multiple=multiple,
+        prices=_prices(inst, offer, multiple),
+        bill_usd=None if owned else bill_of(has, name),
+        expected_use=use.expected,
+        break_even_use=use.break_even,
+        break_even_tokens_per_month=use.break_even_tokens_per_month,
+        gap=max(has.gap, 0.0 if losing is None else losing.gap),
+    )
+
+
+def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool) -> Verdict:
+    """What to do. Taken and without a multiple: the searches cannot tell whether it enters at all."""
+    if needed:
+        return "needed"
+    if multiple is not None and math.isinf(multiple):
+        return "free"
+    if multiple is None and not owned and not taken:
+        return "never"
+    return "sign" if taken else "walk away"
+
+
+def _elsewhere_usd(study: Study, inst: Instance, has: Best, losing: Best | None, offer: int) -> float | None:
+    usd = priced_elsewhere(study, inst, has, offer)
+    return losing.expected_usd if usd is None and losing is not None else usd
+
+
+def _losing(study: Study, best: Best, offer: int) -> Best | None:
+    """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""
+    inst = best.inst
+    if not any(line.offer == inst.offers.names[offer] for line in best.lines()):
+        return best
+    return try_best_plan(study, without(inst, only(inst, offer)))
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One quote."""
+class _WalkAway:
+    """The search for λ* of one offer."""
 
     study: Study
-    best: Best
-    weighed: Weighed
+    inst: Instance
     offer: int
+    losing: Best  # without the offer
 
-    @property
-    def inst(self) -> Instance:
-        return self.best.inst
-
-    def run(self) -> Quote:
-        name = self.inst.offers.names[self.offer]
-        taken = self.offer in self.weighed.losing
-        has = self.best if taken else self.weighed.gaining[self.offer]
-        losing = self.weighed.losing[self.offer] if taken else self._losing()
-        if has is None:
-            prices = _prices(self.inst, self.offer, None)
-            return Quote(name, "impossible", None, None, prices, None, None, None, None, 0.0)
-        held = bool(in_hand(self.inst)[self.offer])
-        use = QuoteUse() if held else use_of(has, self._elsewhere_usd(has, losing), self.offer)
-        multiple = None if losing is None or held else self._walk_away(losing)
-        verdict: Verdict = "sign" if taken else "walk away"
-        if losing is None:
-            verdict = "needed"
-        elif held:
-            pass  # its price is also that of what is held already, which no price can undo
-        elif multiple is None and taken:
-            pass  # the searches cannot tell whether it enters at all
-        elif multiple is None:
-            verdict = "never"
-        elif math.isinf(multiple):
-            verdict, multiple = "free", None
-        return Quote(
-            offer=name,
-            verdict=verdict,
-            worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
-            walk_away_multiple=multiple,
-            prices=_prices(self.inst, self.offer, multiple),
-            bill_usd=None if held else bill_of(has, name),
-            expected_use=use.expected,
-            break_even_use=use.break_even,
-            break_even_tokens_per_month=use.break_even_tokens_per_month,
-            gap=max(has.gap, 0.0 if losing is None else losing.gap),
-        )
-
-    def _elsewhere_usd(self, has: Best, losing: Best | None) -> float | None:
-        found = priced_elsewhere(self.study, self.inst, has, self.offer)
-        return losing.expected_usd if found is None and losing is not None else found
-
-    def _losing(self) -> Best | None:
-        """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""
-        name = self.inst.offers.names[self.offer]
-        if not any(line.offer == name for line in self.best.lines()):
-            return self.best
-        return self.study.try_best(without(self.inst, only(self.inst, self.offer)))
-
-    def _walk_away(self, losing: Best) -> float | None:
+    def multiple(self, best: Best, taken: bool) -> float | None:
         """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does."""
-        low, point = 1.0, self.best
-        if not self._enters(point, losing):
-            if self.offer in self.weighed.losing:
+        low, point = 1.0, best
+        if not self._enters(point):
+            if taken:
                 return None
             low, point = LEAST, self._at(LEAST)
-            if not self._enters(point, losing):
+            if not self._enters(point):
                 return None
-        return self._newton(low, point, losing) if self._linear() else self._halved(low, losing)
+        return self._newton(low, point) if self._linear() else self._halved(low)
 
-    def _newton(self, low: float, point: Best, losing: Best) -> float:
+    def _newton(self, low: float, point: Best) -> float:
         for _ in range(STEPS):
             slope = bill_of(point, self.inst.offers.names[self.offer]) / low
             if slope <= 0:
                 return math.inf
-            step = (losing.objective_usd - point.objective_usd) / slope
+            step = (self.losing.objective_usd - point.objective_usd) / slope
             low, before = low + step, low
             if step <= CLOSE * low:
                 break
             point = self._at(low)
-            if not self._enters(point, losing):
+            if not self._enters(point):
                 break
             if low > MOST and before > MOST:
                 return math.inf
         return low
 
-    def _halved(self, low: float, losing: Best) -> float:
+    def _halved(self, low: float) -> float:
         high = low
         while True:
             high *= 2.0
             if high > MOST:
                 return math.inf
-            if not self._enters(self._at(high), losing):
+            if not self._enters(self._at(high)):
                 break
             low = high
         while high - low > BRACKET * low:
             middle = math.sqrt(low * high)
-            if self._enters(self._at(middle), losing):
+            if self._enters(self._at(middle)):
                 low = middle
             else:
                 high = middle
         return low
 
     def _at(self, multiple: float) -> Best:
-        return self.study.best(priced(self.inst, self.offer, multiple))
+        return best_plan(self.study, priced(self.inst, self.offer, multiple))
 
-    def _enters(self, point: Best, losing: Best) -> bool:
+    def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""
-        return losing.objective_usd - point.objective_usd > point.doubt_usd + losing.doubt_usd
+        return self.losing.objective_usd - point.objective_usd > point.doubt_usd + self.losing.doubt_usd
 
     def _linear(self) -> bool:
         """Whether a plan's objective is linear in the offer's prices."""

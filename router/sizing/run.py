@@ -22,15 +22,15 @@ from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
+from router.planning.workers import start_workers
 from router.schema import Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
-from router.sizing.cluster import cluster
-from router.sizing.first_stage import decide
-from router.sizing.measures import Baselines, baselines
-from router.sizing.options import SizeOptions
+from router.sizing.best import ROUNDING, Best, objective, plan_under, priced_plan
+from router.sizing.first_stage import decide, flows_of
+from router.sizing.measures import Baselines, baselines, can_draw
+from router.sizing.options import SizeOptions, Study
 from router.sizing.outcomes import outcomes
 from router.sizing.sections import Sections
-from router.sizing.study import ROUNDING, Best, Study, objective
 from solvers import SolveOptions, Stop
 
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
@@ -51,9 +51,9 @@ def size(
     """
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
-    study = Study(solver, options or SolveOptions(), how.method, how.workers)
-    how = how.suited(loaded, inst)
-    with cluster(how.backend, how.workers):
+    how = how.suited(flows_of(inst), generated=can_draw(loaded))
+    with start_workers(how.backend, how.workers) as workers:
+        study = Study(solver, options or SolveOptions(), how.method, workers)
         best = _best(study, inst, progress)
         base = None
         if how.measures:
@@ -70,11 +70,11 @@ def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best
     """The first stage, and its plan in every scenario."""
     progress("what to sign")
     try:
-        first = decide(inst, study.solver, study.options, method=study.method, workers=study.workers)
+        first = decide(inst, study)
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
-    return study.priced(inst, first)
+    return priced_plan(study, inst, first)
 
 
 def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
@@ -82,7 +82,7 @@ def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
     names = inst.scenarios.names
     if len(names) == 1:
         return str(error)
-    alone = outcomes(inst, None, study.solver, study.options, workers=study.workers)
+    alone = outcomes(inst, None, study)
     failing = [one for one in alone if one.cost_usd is None]
     if not failing:
         return (
@@ -109,7 +109,7 @@ def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]
     first = replace(best.first, decision=decision)
     if usd < first.bound_usd - REFUTES * abs(first.bound_usd):  # nothing is proven any more
         first = replace(first, bound_usd=0.0, stop=Stop.UNKNOWN)
-    return study.under(best.inst, first)
+    return plan_under(study, best.inst, first)
 
 
 def _weighed(

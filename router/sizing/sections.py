@@ -18,15 +18,15 @@ from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, Wo
 from router.planning.decode import cvar
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
+from router.sizing.best import Best, best_plan, objective
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
-from router.sizing.options import SizeOptions
+from router.sizing.options import SizeOptions, Study
 from router.sizing.orders import complete, decision_given
 from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.quotes import quotes
 from router.sizing.sensitivity import flips, frontier
 from router.sizing.signatures import quoted, signed_by
-from router.sizing.study import Best, Study, objective
 
 GIVEN = "the commitment given"
 WORST = 5  # scenarios shown
@@ -98,22 +98,22 @@ class Sections:
         if not np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any():
             return None
         free = replace(policy, max_spend_usd=np.inf, max_committed_usd=np.inf)
-        found = self.study.best(replace(inst, policy=free))
-        return self.best.objective_usd - found.objective_usd
+        free_plan = best_plan(self.study, replace(inst, policy=free))
+        return self.best.objective_usd - free_plan.objective_usd
 
     def _given(self) -> Decision:
         """The buyer's own commitment; what it leaves open is chosen as well as can be."""
-        inst, study = self.best.inst, self.study
+        inst = self.best.inst
         decision = decision_given(inst, self.how.evaluate)
         if complete(decision):
             return decision
-        found = search(encode(with_room(inst, decision)), study.solver, study.options, hold=decision)
+        found = search(encode(with_room(inst, decision)), self.study, hold=decision)
         return settled_decision(found.encoded, found.point)
 
     def _evaluated(self, decision: Decision) -> Evaluated:
         """The buyer's own commitment in every scenario."""
-        inst, study = self.best.inst, self.study
-        tried = outcomes(inst, decision, study.solver, study.options, workers=study.workers)
+        inst = self.best.inst
+        tried = outcomes(inst, decision, self.study)
         cost = costs_of(tried)
         signs = signed_by(inst, decision)
         fails = [one for one in tried if one.cost_usd is None]

@@ -9,17 +9,20 @@ Frontier: what less risk costs, by the best plans at weights from expected cost 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from problems.core.instance import Instance
 from router.plan.sizing import DemandStep, Flip, FrontierPoint
-from router.sizing.cluster import spread
+from router.sizing.best import Best, best_plan, grown, try_best_plan
+from router.sizing.options import Study
 from router.sizing.signatures import Advice, advice
-from router.sizing.study import Best, Study, grown
 
+Direction = Literal["down", "up"]
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 STRIDES = (1.25, 1.6, 2.5, 5.0, 10.0)
 CLOSE = 0.01
 ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs the lower expected cost counts
@@ -27,51 +30,43 @@ ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs t
 
 def flips(study: Study, best: Best) -> tuple[Flip, ...]:
     """Where the advice changes as all demand shrinks, and as it grows."""
-    tasks = [_Flip(study.alone(), best.inst, advice(best.signs), up) for up in (False, True)]
-    return tuple(spread(_Flip.run, tasks, study.workers))
+    work = partial(_flip, inst=best.inst, advised=advice(best.signs))
+    return tuple(study.each(work, DIRECTIONS))
 
 
-@dataclass(frozen=True)
-class _Flip:
-    study: Study
-    inst: Instance
-    advised: Advice
-    up: bool
+def _flip(study: Study, direction: Direction, *, inst: Instance, advised: Advice) -> Flip:
+    gap = 0.0
 
-    def run(self) -> Flip:
-        steps: list[DemandStep] = []
-        same, other, found, gap = 1.0, None, None, 0.0
-        for stride in STRIDES:
-            at = stride if self.up else 1.0 / stride
-            tried = self._at(at)
-            gap = max(gap, 0.0 if tried is None else tried.gap)
-            steps.append(_step(at, tried))
-            if other is None and self._changed(tried):
-                other, found = at, tried
-            if other is None:
-                same = at
+    def plan_at(factor: float) -> Best | None:
+        nonlocal gap
+        plan = try_best_plan(study, grown(inst, factor))
+        gap = max(gap, 0.0 if plan is None else plan.gap)
+        return plan
+
+    def changed(plan: Best | None) -> bool:
+        return plan is None or advice(plan.signs) != advised
+
+    steps: list[DemandStep] = []
+    same, other, beyond = 1.0, None, None
+    for stride in STRIDES:
+        at = stride if direction == "up" else 1.0 / stride
+        plan = plan_at(at)
+        steps.append(_step(at, plan))
+        if other is None and changed(plan):
+            other, beyond = at, plan
         if other is None:
-            return Flip(self._direction, None, True, (), gap, tuple(steps))
-        while max(same, other) / min(same, other) > 1.0 + CLOSE:
-            middle = float(np.sqrt(same * other))
-            tried = self._at(middle)
-            gap = max(gap, 0.0 if tried is None else tried.gap)
-            if self._changed(tried):
-                other, found = middle, tried
-            else:
-                same = middle
-        signs = () if found is None else found.signs
-        return Flip(self._direction, other, found is not None, signs, gap, tuple(steps))
-
-    @property
-    def _direction(self) -> Literal["down", "up"]:
-        return "up" if self.up else "down"
-
-    def _at(self, factor: float) -> Best | None:
-        return self.study.try_best(grown(self.inst, factor))
-
-    def _changed(self, found: Best | None) -> bool:
-        return found is None or advice(found.signs) != self.advised
+            same = at
+    if other is None:
+        return Flip(direction, None, True, (), gap, tuple(steps))
+    while max(same, other) / min(same, other) > 1.0 + CLOSE:
+        middle = float(np.sqrt(same * other))
+        plan = plan_at(middle)
+        if changed(plan):
+            other, beyond = middle, plan
+        else:
+            same = middle
+    signs = () if beyond is None else beyond.signs
+    return Flip(direction, other, beyond is not None, signs, gap, tuple(steps))
 
 
 def _step(at: float, found: Best | None) -> DemandStep:
@@ -83,17 +78,10 @@ def _step(at: float, found: Best | None) -> DemandStep:
 def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:
     """`points` weights, evenly from 0 to 1; at the level of the problem's `risk`."""
     weights = np.linspace(0.0, 1.0, points) if points > 1 else np.zeros(points)
-    tasks = [_Point(study.alone(), inst, float(weight)) for weight in weights]
-    return tuple(spread(_Point.run, tasks, study.workers))
+    return tuple(study.each(partial(_frontier_point, inst=inst), weights.tolist()))
 
 
-@dataclass(frozen=True)
-class _Point:
-    study: Study
-    inst: Instance
-    weight: float
-
-    def run(self) -> FrontierPoint:
-        policy = replace(self.inst.policy, cvar_weight=min(self.weight, ALL_BUT))
-        best = self.study.best(replace(self.inst, policy=policy))
-        return FrontierPoint(self.weight, best.expected_usd, best.cvar_usd, best.signs, best.gap)
+def _frontier_point(study: Study, weight: float, *, inst: Instance) -> FrontierPoint:
+    policy = replace(inst.policy, cvar_weight=min(weight, ALL_BUT))
+    best = best_plan(study, replace(inst, policy=policy))
+    return FrontierPoint(weight, best.expected_usd, best.cvar_usd, best.signs, best.gap)

@@ -18,8 +18,10 @@ import pytest
 from benchmarks.sizing import year
 
 from router.normalise import normalise
+from router.planning.workers import start_workers
 from router.sizing import SizeOptions, size
 from router.sizing.first_stage import decide, flows_of
+from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from solvers import SolveOptions, Stop
 
@@ -43,10 +45,12 @@ def test_cuts_and_one_program_find_the_same_optimum(scenarios: int) -> None:
     options = SolveOptions(gap=GAP, time_limit_s=LIMIT_S)
     bounds, costs, stops = {}, {}, {}
     for method in ("cuts", "program"):
-        began = perf_counter()
-        first = decide(inst, "highs", options, method=method, workers=WORKERS)
-        decided = perf_counter() - began
-        found = outcomes(inst, first.decision, "highs", SolveOptions(), workers=WORKERS)
+        with start_workers("loky", WORKERS) as workers:
+            study = Study("highs", options, method, workers)
+            began = perf_counter()
+            first = decide(inst, study)
+            decided = perf_counter() - began
+            found = outcomes(inst, first.decision, study)
         costs[method] = float(inst.scenarios.probability @ costs_of(found))
         bounds[method], stops[method] = first.bound_usd, first.stop
         tell(

@@ -1,4 +1,4 @@
-"""The same question asked of variants of one problem: without an offer, with one signed, at other prices or demand."""
+"""The best plan of a problem, and of its variants: without an offer, with one signed, at other prices or demand."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from router.plan.rows import CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
 from router.planning.decode import Decoded, cvar, decode
 from router.sizing.first_stage import CUTS, BoundedDecision, decide
+from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import in_hand, signed_by
-from solvers import SolveOptions
 
 NEARLY_ALL = 0.99  # of the weight, on risk
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by
@@ -55,12 +55,6 @@ class Best:
     def cvar_usd(self) -> float:
         return cvar(self.cost, self.inst.scenarios.probability, self.inst.policy.cvar_level)
 
-    @property
-    def doubt_usd(self) -> float:
-        """By how much the objective may lie above that of the best plan."""
-        gap = max(self.objective_usd - self.first.bound_usd, 0.0)
-        return gap + ROUNDING * abs(self.objective_usd)
-
     @cached_property
     def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
@@ -68,10 +62,19 @@ class Best:
         return signed_by(self.inst, self.decision, {(row.offer, row.start_month) for row in rows})
 
     @property
+    def unproven_usd(self) -> float:
+        """By how much the objective may lie above that of the best plan."""
+        return max(self.objective_usd - self.first.bound_usd, 0.0)
+
+    @property
+    def doubt_usd(self) -> float:
+        """The same, with what two solves may differ by."""
+        return self.unproven_usd + ROUNDING * abs(self.objective_usd)
+
+    @property
     def gap(self) -> float:
         """Of the objective, how much a better plan could save."""
-        missing = max(self.objective_usd - self.first.bound_usd, 0.0)
-        return missing / self.objective_usd if self.objective_usd > 0 else 0.0
+        return self.unproven_usd / self.objective_usd if self.objective_usd > 0 else 0.0
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
@@ -102,72 +105,57 @@ class Best:
         return [row for part in self.parts for row in part.instances if row.offer == offer]
 
 
-@dataclass(frozen=True)
-class Study:
-    """How each variant is solved."""
+def best_plan(study: Study, inst: Instance) -> Best:
+    """The best plan of a variant. Raises Infeasible, NoPlanInTime."""
+    first = decide(inst, study)
+    found = first.found
+    # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
+    # nearly all of it they may be dearer by many times the gap
+    if found is None or inst.policy.cvar_weight > NEARLY_ALL:
+        return priced_plan(study, inst, first)
+    decoded = decode(found.encoded, found.point, named=True)
+    cost = decoded.by_scenario
+    return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
 
-    solver: str
-    options: SolveOptions
-    method: str = "auto"
-    workers: int = 1
 
-    def best(self, inst: Instance) -> Best:
-        """Raises Infeasible, NoPlanInTime."""
-        first = self._decided(inst, self.method)
-        found = first.found
-        # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
-        # nearly all of it they may be dearer by many times the gap
-        if found is None or inst.policy.cvar_weight > NEARLY_ALL:
-            return self.priced(inst, first)
-        decoded = decode(found.encoded, found.point, named=True)
-        cost = decoded.by_scenario
-        return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
+def try_best_plan(study: Study, inst: Instance) -> Best | None:
+    """None where no plan keeps every promise."""
+    try:
+        return best_plan(study, inst)
+    except Infeasible:
+        return None
 
-    def priced(self, inst: Instance, first: BoundedDecision) -> Best:
-        """Every scenario at its best under a first stage. Raises Infeasible.
 
-        Cuts see no whole numbers of the second stage: where these cannot follow, one program decides anew.
-        """
-        try:
-            return self.under(inst, first)
-        except Infeasible:
-            if first.method != CUTS:
-                raise
-        whole = self._decided(inst, "program")
-        return self.under(inst, replace(whole, bound_usd=max(whole.bound_usd, first.bound_usd)))
+def priced_plan(study: Study, inst: Instance, first: BoundedDecision) -> Best:
+    """Every scenario at its best under a first stage. Raises Infeasible.
 
-    def _decided(self, inst: Instance, method: str) -> BoundedDecision:
-        return decide(inst, self.solver, self.options, method=method, workers=self.workers)
+    Cuts see no whole numbers of the second stage: where these cannot follow, one program decides anew.
+    """
+    try:
+        return plan_under(study, inst, first)
+    except Infeasible:
+        if first.method != CUTS:
+            raise
+    whole = decide(inst, replace(study, method="program"))
+    return plan_under(study, inst, replace(whole, bound_usd=max(whole.bound_usd, first.bound_usd)))
 
-    def under(self, inst: Instance, first: BoundedDecision) -> Best:
-        """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
-        planned = outcomes(
-            inst, first.decision, self.solver, self.options, workers=self.workers, decodes=True
-        )
-        for one in planned:
-            if one.decoded is None:
-                raise Infeasible(
-                    f'scenario "{one.name}" has no plan under the first stage found: {one.fault}'
-                )
-        cost = costs_of(planned)
-        parts = tuple(one.decoded for one in planned if one.decoded is not None)
-        used = {row.offer for part in parts for row in part.routes}
-        idle = first.decision.active * [name not in used for name in inst.offers.names] > 0.5
-        if idle.any():  # no fee is due for what no future uses
-            active = np.where(idle, 0.0, first.decision.active)
-            return self.under(inst, replace(first, decision=replace(first.decision, active=active)))
-        return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
 
-    def try_best(self, inst: Instance) -> Best | None:
-        """None where no plan keeps every promise."""
-        try:
-            return self.best(inst)
-        except Infeasible:
-            return None
-
-    def alone(self) -> Study:
-        """The same in one process, for what is spread over processes itself."""
-        return replace(self, workers=1)
+def plan_under(study: Study, inst: Instance, first: BoundedDecision) -> Best:
+    """Every scenario at its best under a first stage. Raises Infeasible where one has no plan."""
+    planned = outcomes(inst, first.decision, study, decodes=True)
+    for outcome in planned:
+        if outcome.decoded is None:
+            raise Infeasible(
+                f'scenario "{outcome.name}" has no plan under the first stage found: {outcome.fault}'
+            )
+    cost = costs_of(planned)
+    parts = tuple(outcome.decoded for outcome in planned if outcome.decoded is not None)
+    used = {row.offer for part in parts for row in part.routes}
+    idle = first.decision.active * [name not in used for name in inst.offers.names] > 0.5
+    if idle.any():  # no fee is due for what no future uses
+        active = np.where(idle, 0.0, first.decision.active)
+        return plan_under(study, inst, replace(first, decision=replace(first.decision, active=active)))
+    return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
 
 
 def only(inst: Instance, offer: int) -> Bools:

@@ -1,0 +1,181 @@
+"""Worker processes that share out independent work, behind one `concurrent.futures.Executor`.
+
+    loky    joblib's processes of this machine
+    dask    the scheduler at DASK_SCHEDULER_ADDRESS, else workers started here on the loopback address
+    ray     the cluster at RAY_ADDRESS, else one started here
+
+Results depend on the tasks alone, so all three give the same plan. What a worker has in hand when it dies is run again,
+up to `ATTEMPTS` times: by `spread` for loky, by Dask and Ray themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+
+from router.errors import InputError, Issue, NoPlanInTime
+
+ATTEMPTS = 3
+IDLE_S = 300.0  # after so long without work a process of loky ends
+NO_WORKERS_S = 60.0  # so long work waits where all of Dask's processes have died and none comes up again
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+DYING = (
+    "worker processes died again and again over the same work; too little memory? "
+    "Fewer --workers, or reduce_to, may do."
+)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Some processes. Without an executor: this one alone."""
+
+    count: int = 1
+    executor: Executor | None = None
+    deaths: tuple[type[BaseException], ...] = ()  # errors that say that a process died
+    attempts: int = 1  # runs of what was lost with it, beyond those that the executor makes by itself
+
+
+ALONE = Workers()
+
+
+@contextmanager
+def start_workers(backend: str, count: int) -> Iterator[Workers]:
+    """`count` processes of a back end: "loky", "dask" or "ray"; none for a count of 1.
+
+    What runs when the block ends with an error (Ctrl-C) is stopped. Raises InputError where the back end is unknown or
+    not installed.
+    """
+    if backend not in STARTS:
+        raise InputError(Issue(("--backend",), f"must be one of {', '.join(STARTS)}", value=backend))
+    if count <= 1:
+        yield ALONE
+        return
+    module, start = STARTS[backend]
+    with ExitStack() as stack:
+        yield start(_imported(module, backend), count, stack)
+
+
+def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -> list[R]:
+    """The results of all tasks, in their order; those lost with a dying process are run again.
+
+    Results depend on the tasks alone, never on who ran them. Raises NoPlanInTime where processes die again and again,
+    and what `work` raises.
+    """
+    if workers.executor is None or len(tasks) <= 1:
+        return [work(task) for task in tasks]
+    results: list[R] = []
+    for _ in range(workers.attempts):
+        futures: list[Future[R]] = []
+        try:
+            futures += (workers.executor.submit(work, task) for task in tasks[len(results) :])
+            for future in futures:
+                results.append(future.result())  # noqa: PERF401 - kept as they come, should a later one be lost
+            return results
+        except workers.deaths as error:
+            lost = error
+        finally:
+            for future in futures:
+                future.cancel()
+    raise NoPlanInTime(DYING) from lost
+
+
+def _imported(module: str, backend: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        hint = f"pip install 'llm-inference-planner[{backend}]'"
+        raise InputError(Issue(("--backend",), "is not installed", value=backend, hint=hint)) from error
+
+
+def _loky(loky: ModuleType, count: int, stack: ExitStack) -> Workers:
+    current = partial(
+        loky.get_reusable_executor, count, timeout=IDLE_S, initializer=_may_grow, env=ONE_THREAD
+    )
+
+    def stop(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # what still runs is of no use to anyone
+            current().shutdown(kill_workers=True)
+
+    stack.push(stop)
+    return Workers(count, _Loky(current), (loky.BrokenProcessPool,), ATTEMPTS)
+
+
+class _Loky(Executor):
+    """loky's processes, which outlive a study; new ones take the place of those that died."""
+
+    def __init__(self, current: Callable[[], Executor]) -> None:
+        self._current = current
+
+    def submit[**P, R](self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        return self._current().submit(fn, *args, **kwargs)
+
+
+def _may_grow() -> None:
+    """What a process keeps between rounds (programs of scenarios) is no leak: loky would end one that has grown by
+    300 MB, and what it kept would be made anew in every round."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
+
+
+def _dask(distributed: ModuleType, count: int, stack: ExitStack) -> Workers:
+    stack.enter_context(
+        redirect_stdout(sys.stderr)
+    )  # clusters tell of dead workers there; stdout is the plan's
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if address is None:
+        import dask
+
+        stack.enter_context(dask.config.set({"distributed.scheduler.no-workers-timeout": NO_WORKERS_S}))
+        address = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            )
+        )
+    client = stack.enter_context(distributed.Client(address))
+    deaths = (distributed.scheduler.KilledWorker, distributed.scheduler.NoWorkerError)
+    return Workers(count, client.get_executor(pure=False), deaths)
+
+
+def _ray(ray: ModuleType, count: int, stack: ExitStack) -> Workers:
+    stack.enter_context(redirect_stdout(sys.stderr))
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS")
+        own = {} if address else {"num_cpus": count, "include_dashboard": False}
+        ray.init(address=address, log_to_driver=False, **own)
+        stack.callback(ray.shutdown)
+    errors = ray.exceptions
+    deaths = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError)
+    return Workers(count, _Ray(ray), deaths)
+
+
+class _Ray(Executor):
+    """Ray's tasks as futures."""
+
+    def __init__(self, ray: ModuleType) -> None:
+        self._ray = ray
+        self._remote = ray.remote(max_retries=ATTEMPTS)(_call)
+
+    def submit[**P, R](self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        task = self._remote.remote(partial(fn, *args, **kwargs))
+        future: Future[R] = task.future()
+        future.add_done_callback(lambda done: self._ray.cancel(task) if done.cancelled() else None)
+        return future
+
+
+def _call[R](work: Callable[[], R]) -> R:
+    return work()
+
+
+STARTS: dict[str, tuple[str, Callable[[ModuleType, int, ExitStack], Workers]]] = {
+    "loky": ("joblib.externals.loky", _loky),
+    "dask": ("distributed", _dask),
+    "ray": ("ray", _ray),
+}
