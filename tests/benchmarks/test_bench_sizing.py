@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from time import perf_counter
 
 import pytest
 from benchmarks.sizing import year
+from released_figures import check_size
 
 from router.normalise import normalise
 from router.planning.workers import start_workers
@@ -77,3 +79,7 @@ def test_the_whole_plan_takes_minutes() -> None:
     assert plan.ok
     assert plan.gap <= 2 * GAP
     assert seconds <= MINUTES_S * max(most / 1000, 0.1)
+
+
+def test_the_year_is_sized_as_it_was(tmp_path: Path) -> None:
+    check_size("sizing-year", tmp_path)
