@@ -17,10 +17,10 @@ from pytest import approx
 import router
 from router.errors import InputError
 from router.normalise import normalise
-from router.scenarios import drawn, fresh
-from router.scenarios.generate import Drawn
+from router.scenarios import fresh_draw, planned_draw
+from router.scenarios.generate import Draw
 from router.scenarios.history import read_history
-from router.scenarios.stream import Stream
+from router.scenarios.stream import RandomStream
 from router.schema import Problem
 
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def asked(folder: Path, workloads: Any = None, history: Any = "history.csv", **r
 
 def refused(made: Problem) -> str:
     with pytest.raises(InputError) as told:
-        drawn(made)
+        planned_draw(made)
     return str(told.value)
 
 
@@ -73,8 +73,8 @@ def refused(made: Problem) -> str:
 
 def test_the_numbers_of_a_seed_never_change() -> None:
     """Raw bits of PCG64 and of SeedSequence, which numpy promises to keep; these were printed once."""
-    assert Stream(2026, 0).uniform(3).tolist() == approx(UNIFORM, rel=1e-15)
-    assert Stream(2026, 0).normal(3).tolist() == approx(NORMAL, rel=1e-12)
+    assert RandomStream(2026, 0).uniform(3).tolist() == approx(UNIFORM, rel=1e-15)
+    assert RandomStream(2026, 0).normal(3).tolist() == approx(NORMAL, rel=1e-12)
 
 
 UNIFORM = [0.17893481367543618, 0.6399131657151546, 0.4672684011434852]
@@ -84,9 +84,9 @@ NORMAL = [-0.9194320586541889, 0.3582266987022173, -0.08213821791290402]
 def test_uniform_normal_and_whole_numbers_are_what_they_say() -> None:
     """40,000 of each: 4 standard errors are 0.006 of a uniform's mean, 0.02 of a normal's, 0.014 of its deviation."""
     u, z, k = (
-        Stream(1).uniform(40_000),
-        Stream(2).normal(200, 200),
-        np.bincount(Stream(3).below(4, 40_000)),
+        RandomStream(1).uniform(40_000),
+        RandomStream(2).normal(200, 200),
+        np.bincount(RandomStream(3).below(4, 40_000)),
     )
     assert 0 < u.min() < u.max() < 1
     assert u.mean() == approx(0.5, abs=0.006)
@@ -98,7 +98,7 @@ def test_uniform_normal_and_whole_numbers_are_what_they_say() -> None:
 def test_more_scenarios_leave_the_first_as_they_are(tmp_path: Path) -> None:
     record(tmp_path, lambda i: 10 + i % 5, 24 * 28)
     few, many = (
-        drawn(asked(tmp_path, count=count, spread=0.3, spread_per_month=0.1, periods=400))
+        planned_draw(asked(tmp_path, count=count, spread=0.3, spread_per_month=0.1, periods=400))
         for count in (3, 30)
     )
     assert np.array_equal(few.multiplier, many.multiplier[:3])
@@ -165,7 +165,7 @@ def test_single_requests_are_counted_by_hour(tmp_path: Path) -> None:
 def test_daily_rows_keep_the_week(tmp_path: Path) -> None:
     """One row a day: weekdays 10, weekends 4. A horizon from a Thursday on has its weekend on days 2 and 3."""
     record(tmp_path, lambda i: 4.0 if i % 7 >= 5 else 10.0, 21, step_h=24)
-    made = drawn(asked(tmp_path, periods=7, period_h=24, horizon={"start": "2026-12-03T00:00:00"}))
+    made = planned_draw(asked(tmp_path, periods=7, period_h=24, horizon={"start": "2026-12-03T00:00:00"}))
     assert (made.multiplier * 58 / 7).round(9).tolist() == [[10, 10, 4, 4, 10, 10, 10]] * 4
 
 
@@ -189,7 +189,7 @@ def test_every_hour_is_drawn_from_the_same_hour_of_a_week(tmp_path: Path, start:
         start=first,
     )
     horizon = {"start": start, "timezone": "Europe/Berlin"}
-    made = drawn(asked(tmp_path, periods=200, horizon=horizon))
+    made = planned_draw(asked(tmp_path, periods=200, horizon=horizon))
     begin = datetime.fromisoformat(start).replace(tzinfo=zone).astimezone(UTC)
     expected = [by_hour_of_week((begin + timedelta(hours=t)).astimezone(zone)) for t in range(200)]
     mean = sum(range(1, 169)) / 168
@@ -220,7 +220,7 @@ def test_a_record_over_the_change_of_clocks_keeps_its_hours(tmp_path: Path) -> N
 
 def test_seconds_from_zero_start_with_the_horizon(tmp_path: Path) -> None:
     record(tmp_path, lambda i: 1 + i % 168, 336, start=None)
-    made = drawn(asked(tmp_path, periods=170, horizon={"start": "2026-12-03T13:00:00"}))
+    made = planned_draw(asked(tmp_path, periods=170, horizon={"start": "2026-12-03T13:00:00"}))
     assert np.allclose(made.multiplier * 84.5, [[1 + t % 168 for t in range(170)]] * 4)
     assert any("same hour of the week as the horizon" in note for note in made.notes)
 
@@ -228,7 +228,7 @@ def test_seconds_from_zero_start_with_the_horizon(tmp_path: Path) -> None:
 def test_blocks_are_weeks_drawn_with_equal_chances(tmp_path: Path) -> None:
     """Weeks of 2, 3 and 7 requests an hour: each block of 168 h is one of them, each a third of the time."""
     record(tmp_path, lambda i: (2, 3, 7)[i // 168], 504)
-    made = drawn(asked(tmp_path, periods=336, count=3000)).multiplier * 4
+    made = planned_draw(asked(tmp_path, periods=336, count=3000)).multiplier * 4
     week = made.reshape(3000, 2, 168)
     assert (week == week[:, :, :1]).all()
     assert sorted(np.unique(week.round(9))) == [2, 3, 7]
@@ -239,7 +239,7 @@ def test_blocks_are_weeks_drawn_with_equal_chances(tmp_path: Path) -> None:
 def test_a_horizon_amid_a_week_cuts_blocks_there_and_the_mean_stays(tmp_path: Path) -> None:
     """From Wednesday 12:00 a block runs on into the next week of the record, and from the last into the first."""
     record(tmp_path, lambda i: (2, 4)[i // 168], 336)
-    made = drawn(asked(tmp_path, periods=168, count=8, horizon={"start": "2026-12-02T12:00:00"}))
+    made = planned_draw(asked(tmp_path, periods=168, count=8, horizon={"start": "2026-12-02T12:00:00"}))
     assert set(made.multiplier.round(9).ravel()) == {0.666666667, 1.333333333}
     assert made.multiplier.mean(axis=1).round(9).max() == approx(1 + (108 - 60) / 168 / 3)
     for path in made.multiplier:  # Monday 00:00 comes after 108 h
@@ -249,11 +249,11 @@ def test_a_horizon_amid_a_week_cuts_blocks_there_and_the_mean_stays(tmp_path: Pa
 
 def test_periods_average_their_hours(tmp_path: Path) -> None:
     record(tmp_path, lambda i: i % 24, 48)
-    long = drawn(asked(tmp_path, periods=3, period_h=10))
+    long = planned_draw(asked(tmp_path, periods=3, period_h=10))
     assert np.allclose(
         long.multiplier * 11.5, [[4.5, 14.5, (20 + 21 + 22 + 23 + 0 + 1 + 2 + 3 + 4 + 5) / 10]] * 4
     )
-    short = drawn(asked(tmp_path, periods=8, period_h=0.75))
+    short = planned_draw(asked(tmp_path, periods=8, period_h=0.75))
     assert np.allclose(
         short.multiplier[0] * 11.5,
         [0, (0.25 * 0 + 0.5 * 1) / 0.75, (0.5 + 0.25 * 2) / 0.75, 2, 3, 11 / 3, 13 / 3, 5],
@@ -269,9 +269,9 @@ def test_the_mean_of_the_multipliers_is_the_growth_path(tmp_path: Path) -> None:
     noise = rng.lognormal(0, 0.5, 28 * 24)
     record(tmp_path, lambda i: float(noise[i]) * (2 + np.sin(i / 24 * 2 * np.pi)), 28 * 24)
     how: Data = {"growth_per_month": 0.03, "spread": 0.3, "spread_per_month": 0.1}
-    made = drawn(asked(tmp_path, periods=12, period_h=730, count=3000, **how)).multiplier
+    made = planned_draw(asked(tmp_path, periods=12, period_h=730, count=3000, **how)).multiplier
     error = made.std(axis=0) / np.sqrt(3000)
-    cycle = drawn(asked(tmp_path, periods=12, period_h=730, count=3000)).multiplier.mean(axis=0)
+    cycle = planned_draw(asked(tmp_path, periods=12, period_h=730, count=3000)).multiplier.mean(axis=0)
     assert (np.abs(made.mean(axis=0) - 1.03 ** np.arange(12) * cycle) < 4 * error).all()
     assert cycle == approx(np.ones(12), abs=0.01)  # 730 h are no whole number of days
 
@@ -281,12 +281,14 @@ def test_spread_is_the_deviation_of_the_logarithm_and_the_walk_grows_with_the_ro
 ) -> None:
     """2,000 draws: the deviation's standard error is 1.6 % of it."""
     level = np.log(
-        drawn(asked(tmp_path, history=None, spread=0.3, periods=5, period_h=730, count=2000)).multiplier
+        planned_draw(
+            asked(tmp_path, history=None, spread=0.3, periods=5, period_h=730, count=2000)
+        ).multiplier
     )
     assert level.std(axis=0) == approx([0.3] * 5, rel=0.06)
     assert np.allclose(level, level[:, :1])
     walk = np.log(
-        drawn(
+        planned_draw(
             asked(tmp_path, history=None, spread_per_month=0.2, periods=10, period_h=365, count=2000)
         ).multiplier
     )
@@ -296,7 +298,9 @@ def test_spread_is_the_deviation_of_the_logarithm_and_the_walk_grows_with_the_ro
 
 
 def test_growth_compounds_from_the_start_of_the_horizon(tmp_path: Path) -> None:
-    made = drawn(asked(tmp_path, history=None, growth_per_month=-0.1, periods=4, period_h=365, count=2))
+    made = planned_draw(
+        asked(tmp_path, history=None, growth_per_month=-0.1, periods=4, period_h=365, count=2)
+    )
     assert np.allclose(made.multiplier, [[1, 0.9**0.5, 0.9, 0.9**1.5]] * 2)
     assert "grow beyond" in refused(
         asked(tmp_path, history=None, growth_per_month=1e9, periods=60, period_h=730)
@@ -304,7 +308,7 @@ def test_growth_compounds_from_the_start_of_the_horizon(tmp_path: Path) -> None:
 
 
 def test_multipliers_have_twelve_digits(tmp_path: Path) -> None:
-    made = drawn(asked(tmp_path, history=None, spread=2.0, count=50)).multiplier
+    made = planned_draw(asked(tmp_path, history=None, spread=2.0, count=50)).multiplier
     assert all(float(f"{value:.11e}") == value for value in made.ravel().tolist())
 
 
@@ -316,7 +320,7 @@ def test_demand_with_a_course_of_its_own_keeps_it(tmp_path: Path) -> None:
     record(tmp_path, lambda i: (1 + i % 24) * (1, 3)[i // 24], 48)
     loads = [by_period([1e6 * (1 + t) for t in range(24)], "own"), hourly(1e6, "flat")]
     made = asked(tmp_path, loads, count=20)
-    draw = drawn(made)
+    draw = planned_draw(made)
     own, flat = (draw.of(load) for load in made.workloads)
     assert set(own.round(9).ravel()) == {0.5, 1.5}
     assert np.allclose(flat, own * [(1 + t) / 12.5 for t in range(24)])
@@ -330,7 +334,7 @@ def test_work_with_a_window_takes_the_mean_of_its_day(tmp_path: Path) -> None:
     night: Data = {"window": {"start": "22:00", "end": "06:00"}}
     loads = [hourly(1e6, "flat"), hourly(1e6, "night", **night), by_period([1e6] * 48, "own", **night)]
     made = asked(tmp_path, loads, count=10, periods=48)
-    draw = drawn(made)
+    draw = planned_draw(made)
     flat, night_, own = (draw.of(load) for load in made.workloads)
     day = flat.reshape(10, 2, 24).mean(axis=2)
     assert np.allclose(night_, np.repeat(day, 24, axis=1))
@@ -340,18 +344,18 @@ def test_work_with_a_window_takes_the_mean_of_its_day(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- afresh
 
 
-def same(one: Drawn, two: Drawn) -> bool:
+def same(one: Draw, two: Draw) -> bool:
     return np.array_equal(one.multiplier, two.multiplier)
 
 
 def test_fresh_scenarios_are_others_of_the_same_kind(tmp_path: Path) -> None:
     made = asked(tmp_path, history=None, spread=0.4, count=500, reduce_to=5)
-    again = fresh(made, 500, 1)
+    again = fresh_draw(made, 500, 1)
     assert again.names[:2] == ("f0001", "f0002")
     assert len(again.names) == 500  # not reduced
-    assert same(again, fresh(made, 500, 1))
-    assert not same(again, fresh(made, 500, 2))
-    everything = drawn(asked(tmp_path, history=None, spread=0.4, count=500))
+    assert same(again, fresh_draw(made, 500, 1))
+    assert not same(again, fresh_draw(made, 500, 2))
+    everything = planned_draw(asked(tmp_path, history=None, spread=0.4, count=500))
     assert not np.isin(again.multiplier[:, 0], everything.multiplier[:, 0]).any()
     assert again.multiplier.mean() == approx(1, abs=4 * 0.42 / 500**0.5)
 
@@ -359,12 +363,12 @@ def test_fresh_scenarios_are_others_of_the_same_kind(tmp_path: Path) -> None:
 def test_listed_scenarios_have_no_generator(tmp_path: Path) -> None:
     made = problem(hourly(1e6), api("a", 1), scenarios=[{"name": "s", "probability": 1}])
     with pytest.raises(InputError, match="no generator"):
-        fresh(load(made), 10, 1)
+        fresh_draw(load(made), 10, 1)
 
 
-@pytest.mark.parametrize(("growth", "told"), [(1.1, ["the history moves by +10 % a week"]), (1.0, [])])
+@pytest.mark.parametrize(("growth", "told"), [(1.1, ["the history changes by +10 % a week"]), (1.0, [])])
 def test_a_trend_in_the_history_is_told(growth: float, told: list[str], tmp_path: Path) -> None:
     """A tenth more every week, five weeks long, and five alike: what grew is chance to the futures."""
     record(tmp_path, lambda i: 1000 * growth ** (i // 168), 5 * 168)
-    notes = drawn(asked(tmp_path)).notes
-    assert [note.split(":")[0] for note in notes if "moves by" in note] == told
+    notes = planned_draw(asked(tmp_path)).notes
+    assert [note.split(":")[0] for note in notes if "changes by" in note] == told

@@ -27,7 +27,7 @@ def test_by_hand() -> None:
     Beside it 1 leaves 0.1 · 10, 11 leaves 0.3 · 1 -> 11; 1 gives its 0.3 to 0. Two equal periods change nothing."""
     path = np.array([[0.0, 0.0], [1.0, 1.0], [11.0, 11.0]])
     made = reduce_to(path, np.array([0.6, 0.3, 0.1]), 2)
-    assert made.kept.tolist() == [0, 2]
+    assert made.rows.tolist() == [0, 2]
     assert made.probability.tolist() == approx([0.9, 0.1])
     assert made.distance == approx(0.3)
 
@@ -36,7 +36,7 @@ def test_as_many_as_there_are_is_the_identity() -> None:
     path, p = np.array([[1.0], [2.0], [2.0]]), np.array([0.2, 0.3, 0.5])
     for count in (3, 9):
         made = reduce_to(path, p, count)
-        assert made.kept.tolist() == [0, 1, 2]
+        assert made.rows.tolist() == [0, 1, 2]
         assert made.probability.tolist() == p.tolist()
         assert made.distance == 0
 
@@ -59,7 +59,7 @@ def test_mass_is_kept_the_distance_is_true_and_never_far_from_the_best(
     path = np.array(rows, dtype=float)
     p = np.array(weights) / sum(weights)
     made = reduce_to(path, p, count)
-    kept = tuple(made.kept.tolist())
+    kept = tuple(made.rows.tolist())
     assert len(set(kept)) == count
     assert made.probability.sum() == approx(1)
     assert made.distance == approx(left(path, p, kept), abs=1e-9)
@@ -77,14 +77,14 @@ def test_equal_scenarios_merge_without_loss() -> None:
     p = rng.dirichlet(np.ones(30))
     made = reduce_to(path, p, 10)
     assert made.distance == 0
-    for k, probability in zip(made.kept, made.probability, strict=True):
+    for k, probability in zip(made.rows, made.probability, strict=True):
         assert probability == approx(p[(path == path[k]).all(axis=1)].sum())
     merged, index = np.unique(path, axis=0, return_inverse=True)
     alone = reduce_to(merged, np.bincount(index.ravel(), weights=p), 4)
     again = reduce_to(path, p, 4)
     assert again.distance == approx(alone.distance)
     assert sorted(again.probability) == approx(sorted(alone.probability))
-    assert np.array_equal(np.unique(path[again.kept], axis=0), np.unique(merged[alone.kept], axis=0))
+    assert np.array_equal(np.unique(path[again.rows], axis=0), np.unique(merged[alone.rows], axis=0))
 
 
 @pytest.mark.parametrize("count", [50, 200])

@@ -21,7 +21,7 @@ from router.planning.decode import cvar
 from router.reports.sizing import report_of
 from router.reports.table_csv import to_csv
 from router.reports.text import to_text
-from router.scenarios import drawn, fresh
+from router.scenarios import fresh_draw, planned_draw
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.measures import interval, tail_interval
@@ -62,7 +62,7 @@ def test_the_volume_to_commit_is_the_newsvendors_quantile() -> None:
     8 are (0.381); one less leaves 9 (0.429)."""
     made = load(newsvendor(count=21, seed=4))
     plan = size(made)
-    demands = np.sort(drawn(made).multiplier[:, 0])
+    demands = np.sort(planned_draw(made).multiplier[:, 0])
     (contract,) = plan.contracts
     assert contract.committed_tokens_per_month == approx(1e9 * demands[12], rel=1e-6)
     expected = np.mean([600 * demands[12] + 1500 * max(d - demands[12], 0) for d in demands])
@@ -83,7 +83,7 @@ def test_growth_alone_is_demand_by_period() -> None:
 
 def test_the_same_scenarios_listed_give_the_same_plan() -> None:
     made = newsvendor(count=9, reduce_to=5, seed=3)
-    draw = drawn(load(made))
+    draw = planned_draw(load(made))
     listed = [
         {"name": name, "probability": p, "demand": {"*": path[0]}}
         for name, p, path in zip(draw.names, draw.probability.tolist(), draw.multiplier.tolist(), strict=True)
@@ -107,7 +107,7 @@ def test_solve_asks_for_one_by_name() -> None:
         plan_of(made, scenario="s0031")
     plan = plan_of(made, scenario="s0007")
     (row,) = plan.scenarios
-    demand = drawn(load(made)).multiplier[6, 0]
+    demand = planned_draw(load(made)).multiplier[6, 0]
     assert (row.name, row.probability, row.demand_path) == ("s0007", 1.0, (demand,))
     assert usd(plan, "quote") == approx(600 * demand)
     assert verify(load(made), plan.to_dict()).ok
@@ -129,7 +129,7 @@ def sized() -> tuple[Problem, Data]:
 
 def test_a_plan_says_what_it_was_made_for(sized: tuple[Problem, Data]) -> None:
     made, plan = sized
-    draw = drawn(made)
+    draw = planned_draw(made)
     assert plan["drawn"] == {"count": 40, "seed": 11, "kept": 6, "distance": draw.distance}
     assert [row["name"] for row in plan["scenarios"]] == list(draw.names)
     assert [row["demand_path"] for row in plan["scenarios"]] == draw.multiplier.tolist()
@@ -277,7 +277,7 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     committed = contract.committed_tokens_per_month
     assert committed is not None
     v = committed / 1e9
-    demand = fresh(made, 100, 3).multiplier[:, 0]
+    demand = fresh_draw(made, 100, 3).multiplier[:, 0]
     cost = 600 * v + 1500 * np.maximum(demand - v, 0)
     assert (told["count"], told["seed"], told["failed"]) == (100, 3, 0)
     assert told["mean_usd"] == approx(cost.mean(), rel=1e-6)
@@ -307,7 +307,7 @@ def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_mee
     told = size(made, how=how).to_dict()["sizing"]["out_of_sample"]
     assert told["count"] == 200
     (given,) = told["against"]
-    demand = fresh(made, 200, 0).multiplier[:, 0]
+    demand = fresh_draw(made, 200, 0).multiplier[:, 0]
     theirs = 600 * 1.2 + 1500 * np.maximum(demand - 1.2, 0)
     assert given["what"] == "the commitment given"
     assert given["more_usd"] == approx(theirs.mean() - told["mean_usd"], rel=1e-5)
@@ -323,7 +323,7 @@ def test_work_left_unserved_in_fresh_futures_is_told() -> None:
     plan = size(made, how=SizeOptions(measures=False, questions=False, alternatives=0, out_of_sample=60))
     told = plan.to_dict()["sizing"]["out_of_sample"]
     room = plan.instances[0].count
-    dropped = np.maximum(10 * fresh(made, 60, 0).multiplier[:, 0] - room, 0)
+    dropped = np.maximum(10 * fresh_draw(made, 60, 0).multiplier[:, 0] - room, 0)
     assert told["failed"] == 0
     assert told["unserved_usd"] == approx(50 * dropped.mean(), rel=1e-6)
     text = to_text(report_of(plan))
@@ -344,8 +344,8 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
     )
     plan = size(made, how=SizeOptions(measures=False, out_of_sample=40, seed=1))
     told = plan.to_dict()["sizing"]["out_of_sample"]
-    most = drawn(made).multiplier.max()
-    beyond = fresh(made, 40, 1).multiplier[:, 0] > most
+    most = planned_draw(made).multiplier.max()
+    beyond = fresh_draw(made, 40, 1).multiplier[:, 0] > most
     assert told["failed"] == beyond.sum() > 0
     assert told["cvar_usd"] is None  # what fails is in the tail
     share = f"{100 * beyond.mean():g} %"

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from problems.core.instance import Scenarios
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated, Problem, Scenario
 
 if TYPE_CHECKING:
-    from router.scenarios.generate import Drawn
+    from router.scenarios.generate import Draw
 
 
 def scenarios(problem: Problem, scenario: str | None) -> Scenarios:
     """The futures planned for: one of them as if it were certain, or all. Raises InputError for a wrong history."""
     if isinstance(problem.scenarios, Generated):
-        made = from_draw(problem, drawn(problem))
+        made = from_draw(problem, planned_draw(problem))
         return made if scenario is None else made.only(made.names.index(scenario))
     return _listed(problem, _futures(problem.scenarios, scenario))
 
 
-def from_draw(problem: Problem, draw: Drawn) -> Scenarios:
+def from_draw(problem: Problem, draw: Draw) -> Scenarios:
     """Demand paths by workload; prices and availability stay as stated."""
     count, offers = len(draw.names), len(problem.offers)
     paths = [draw.of(workload) for workload in problem.workloads]

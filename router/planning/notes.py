@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from problems.core.instance import HOURS_PER_MONTH
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.traces import recorded
 
@@ -22,7 +22,7 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
-    made = drawn(problem).notes if isinstance(problem.scenarios, Generated) else ()
+    made = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *made)
 
 

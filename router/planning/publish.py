@@ -28,7 +28,7 @@ from router.plan.running import Reoptimised, Running
 from router.planning.decode import Decoded, decode, refused_rows
 from router.planning.notes import notes_of
 from router.planning.optimise import Found
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.verification import verify
 from solvers import SolveOptions, version_of
@@ -106,7 +106,7 @@ def with_draw(problem: Problem, plan: Plan) -> Plan:
     """The plan with the demand that generated scenarios drew, so that it says what it was made for."""
     if not isinstance(problem.scenarios, Generated):
         return plan
-    draw = drawn(problem)
+    draw = planned_draw(problem)
     paths = dict(zip(draw.names, draw.multiplier.tolist(), strict=True))
     rows = tuple(replace(row, demand_path=tuple(paths[row.name])) for row in plan.scenarios)
     how = DrawnFutures(draw.count, draw.seed, len(draw.names), draw.distance)

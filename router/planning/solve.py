@@ -9,7 +9,7 @@ from router.plan.document import Plan
 from router.planning.insurance import with_insurance
 from router.planning.optimise import optimise
 from router.planning.publish import publish
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from solvers import SolveOptions
 
@@ -42,7 +42,7 @@ def encode_problem(
 def scenario_of(problem: Problem, scenario: str | None) -> str | None:
     """The scenario to plan for; where there are several, one must be named (`router size` plans for all at once)."""
     if isinstance(problem.scenarios, Generated):
-        names = list(drawn(problem).names)
+        names = list(planned_draw(problem).names)
     else:
         names = [future.name for future in problem.scenarios]
     if scenario is None and len(names) > 1:

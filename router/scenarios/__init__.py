@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 from router.schema import Problem
 
 if TYPE_CHECKING:
-    from router.scenarios.generate import Drawn
+    from router.scenarios.generate import Draw
 
 
-def drawn(problem: Problem) -> Drawn:
+def planned_draw(problem: Problem) -> Draw:
     """The scenarios that a problem asks to generate, reduced as it says. Raises InputError."""
     from router.scenarios import generate  # here: few problems generate their scenarios
 
-    return generate.drawn(problem)
+    return generate.planned_draw(problem)
 
 
-def fresh(problem: Problem, count: int, seed: int) -> Drawn:
+def fresh_draw(problem: Problem, count: int, seed: int) -> Draw:
     """Scenarios of the same generator that no plan has seen, all equally probable. Raises InputError."""
     from router.scenarios import generate
 
-    return generate.fresh(problem, count, seed)
+    return generate.fresh_draw(problem, count, seed)

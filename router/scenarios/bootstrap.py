@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from router.errors import InputError, Issue
 from router.scenarios.history import MONDAY_H, History
-from router.scenarios.stream import Floats, Ints, Stream
+from router.scenarios.stream import Floats, Ints, RandomStream
 from router.schema import Horizon
 from router.traces.table import HOUR_US, US
 from router.traces.times import wall_us
@@ -46,7 +46,7 @@ class Bootstrap:
         mean = history.requests.reshape(history.cycles, -1).mean(axis=0)
         return np.asarray(self.share @ (mean[self.at % history.cycle_slots] / history.requests.mean()))
 
-    def draw(self, stream: Stream, count: int) -> Floats:
+    def draw(self, stream: RandomStream, count: int) -> Floats:
         """(count, T) multipliers of mean 1 over a cycle."""
         history = self.history
         choice = stream.below(history.cycles, count, self.blocks)

@@ -27,7 +27,7 @@ from router.loading.fingerprint import trace_path
 from router.scenarios.bootstrap import Bootstrap, bootstrap_over, clock_h
 from router.scenarios.history import History, read_history
 from router.scenarios.reduce import reduce_to
-from router.scenarios.stream import Floats, Ints, Stream
+from router.scenarios.stream import Floats, Ints, RandomStream
 from router.schema import Generate, Generated, Horizon, Problem, Workload
 from router.schema.clock import MONTH_H
 from router.traces import recorded
@@ -44,7 +44,7 @@ type Kind = tuple[bool, bool]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Draw:
     """Scenarios as drawn and reduced."""
 
     names: tuple[str, ...]
@@ -61,19 +61,23 @@ class Drawn:
         return self.others.get(kind_of(workload), self.multiplier)
 
 
-def drawn(problem: Problem) -> Drawn:
-    """The scenarios that a problem asks to generate, reduced as it says. Raises InputError."""
+def planned_draw(problem: Problem) -> Draw:
+    """The scenarios that a problem asks to generate, reduced as it says.
+
+    Raises InputError for listed scenarios, a record that cannot be used, and demand that grows beyond all numbers.
+    """
     generate = _generate(problem)
-    return _drawn(_asked(problem), generate.count, generate.reduce_to, (generate.seed, PLANNED), "s")
+    return _draw(_source(problem), generate.count, generate.reduce_to, (generate.seed, PLANNED), "s")
 
 
-def fresh(problem: Problem, count: int, seed: int) -> Drawn:
-    """Scenarios of the same generator that no plan has seen, all equally probable. Raises InputError."""
+def fresh_draw(problem: Problem, count: int, seed: int) -> Draw:
+    """`count` scenarios of the same generator that no plan has seen, all equally probable. Raises as `planned_draw`."""
     generate = _generate(problem)
-    return _drawn(_asked(problem), count, None, (generate.seed, AFRESH, seed), "f")
+    return _draw(_source(problem), count, None, (generate.seed, AFRESH, seed), "f")
 
 
 def kind_of(workload: Workload) -> Kind:
+    """Which multipliers a workload takes."""
     demand = workload.demand
     return (
         demand.trace is not None or demand.requests_by_period is not None,
@@ -90,7 +94,7 @@ def _generate(problem: Problem) -> Generate:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _DrawSource:
     """A problem, equal to any that would draw the same."""
 
     problem: Problem = field(compare=False)
@@ -98,46 +102,48 @@ class _Asked:
     content: tuple[object, ...]
 
 
-def _asked(problem: Problem) -> _Asked:
+def _source(problem: Problem) -> _DrawSource:
     generate = _generate(problem)
     horizon = recorded(problem).problem.horizon  # a trace may say when it starts
     path = None if generate.history is None else trace_path(problem, generate.history)
     stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path is not None and path.is_file() else None
     kinds = frozenset(kind_of(workload) for workload in problem.workloads)
-    return _Asked(
-        problem, horizon, (generate.model_dump_json(), horizon.model_dump_json(), kinds, path, stamp)
-    )
+    content = (generate.model_dump_json(), horizon.model_dump_json(), kinds, path, stamp)
+    return _DrawSource(problem, horizon, content)
 
 
 @lru_cache(
     maxsize=2
 )  # planning, stating and checking ask for the same draw, of a year of hours a matter of seconds
-def _drawn(asked: _Asked, count: int, keep: int | None, key: tuple[int, ...], letter: str) -> Drawn:
-    problem, horizon = asked.problem, asked.horizon
+def _draw(source: _DrawSource, count: int, keep: int | None, key: tuple[int, ...], letter: str) -> Draw:
+    problem, horizon = source.problem, source.horizon
     generate = _generate(problem)
     history = None if generate.history is None else read_history(problem, generate.history)
     blocks = None if history is None else bootstrap_over(horizon, history)
     shape = np.ones((count, horizon.periods))
     if blocks is not None:
-        shape = blocks.draw(Stream(*key, BLOCKS), count)
+        shape = blocks.draw(RandomStream(*key, BLOCKS), count)
     with np.errstate(over="ignore", invalid="ignore"):
         level = _level(horizon, generate, count, key)
     if not np.isfinite(level).all():
-        rule = "lets demand grow beyond all numbers within the horizon"
+        rule = "makes demand grow beyond all numbers within the horizon"
         raise InputError(problem.positions.place(Issue(("scenarios", "generate"), rule)))
     multiplier = rounded(shape * level)
-    kept = reduce_to(multiplier, np.full(count, 1.0 / count), keep or count)
+    reduction = reduce_to(multiplier, np.full(count, 1.0 / count), keep or count)
     kinds = {kind_of(workload) for workload in problem.workloads} - {(False, False)}
     width = max(4, len(str(count)))
-    return Drawn(
-        names=tuple(f"{letter}{s + 1:0{width}d}" for s in kept.kept),
-        probability=np.round(kept.probability * count) / count,  # whole numbers of those drawn
-        multiplier=multiplier[kept.kept],
-        others={kind: of_kind(kind, shape[kept.kept], level[kept.kept], blocks, horizon) for kind in kinds},
+    return Draw(
+        names=tuple(f"{letter}{s + 1:0{width}d}" for s in reduction.rows),
+        probability=np.round(reduction.probability * count) / count,  # whole numbers of those drawn
+        multiplier=multiplier[reduction.rows],
+        others={
+            kind: of_kind(kind, shape[reduction.rows], level[reduction.rows], blocks, horizon)
+            for kind in kinds
+        },
         count=count,
         seed=key[-1] if letter == "f" else generate.seed,
-        distance=kept.distance,
-        notes=_notes(horizon, generate, history, len(kept.kept), count, kept.distance),
+        distance=reduction.distance,
+        notes=_notes(horizon, generate, history, len(reduction.rows), count, reduction.distance),
     )
 
 
@@ -172,10 +178,10 @@ def _level(horizon: Horizon, generate: Generate, count: int, key: tuple[int, ...
     growth = (1.0 + (generate.growth_per_month or 0.0)) ** months
     level = np.broadcast_to(growth, (count, horizon.periods))
     if generate.spread:
-        level = level * _mean_one(generate.spread, Stream(*key, LEVEL).normal(count, 1))
+        level = level * _mean_one(generate.spread, RandomStream(*key, LEVEL).normal(count, 1))
     if generate.spread_per_month:
         month = np.floor(months + 1e-9).astype(np.int64)
-        steps = _mean_one(generate.spread_per_month, Stream(*key, WALK).normal(count, int(month[-1])))
+        steps = _mean_one(generate.spread_per_month, RandomStream(*key, WALK).normal(count, int(month[-1])))
         walk = np.cumprod(np.concatenate([np.ones((count, 1)), steps], axis=1), axis=1)
         level = level * walk[:, month]
     return level
@@ -190,42 +196,42 @@ def rounded(values: Floats) -> Floats:
     with np.errstate(divide="ignore"):
         power = np.where(values > 1e-290, np.floor(np.log10(values)), 0.0)  # none is smaller, but 0
     scale = 10.0 ** (DIGITS - 1 - power)
-    made = np.asarray(np.round(values * scale) / scale)
-    made.setflags(write=False)  # kept, and shared
-    return made
+    figures = np.asarray(np.round(values * scale) / scale)
+    figures.setflags(write=False)  # kept, and shared
+    return figures
 
 
 def _notes(
     horizon: Horizon, generate: Generate, history: History | None, kept: int, count: int, distance: float
 ) -> tuple[str, ...]:
     """What a reader must know of the futures before trusting a figure."""
-    notes = [f"scenarios: {count} drawn with seed {generate.seed}"]
-    if kept < count:
-        notes = [f"{notes[0]}, {kept} kept; a demand multiplier moved by {distance:.2g} on average"]
-    if history is not None and generate.history is not None:
-        cycle = "weeks" if history.weekly else "days"
-        left = f", the oldest {history.left_out_h:g} h left out" if history.left_out_h else ""
-        cycle = cycle if history.cycles > 1 else cycle.removesuffix("s")
-        notes.append(f"scenarios: drawn from {history.cycles} {cycle} of {generate.history.file}{left}")
-        if history.cycles < FEW_CYCLES and not (generate.spread or generate.spread_per_month):
-            notes.append(
-                f"{history.cycles} {cycle} say little about months to come: without spread, futures differ as these did"
-            )
-        if trend := _trend(history):
-            notes.append(
-                f"the history moves by {100 * trend:+.2g} % a {cycle.removesuffix('s')}: that counts as chance here, "
-                "around its mean; growth_per_month is what goes on"
-            )
-        if not history.weekly:
-            notes.append("assumed: all weekdays are alike (the history is shorter than two weeks)")
-        if history.cycles == 1:
-            notes.append("the history has one day only: its blocks are all the same")
-        if history.relative:
-            notes.append(
-                "assumed: the history starts at the same hour of the week as the horizon (it has no dates)"
-            )
-        elif horizon.start is None:
-            notes.append("assumed: the horizon starts on a Monday at 00:00 (horizon.start is not given)")
+    reduced = f", {kept} kept; a demand multiplier moved by {distance:.2g} on average" if kept < count else ""
+    notes = [f"scenarios: {count} drawn with seed {generate.seed}{reduced}"]
+    if history is None or generate.history is None:
+        return tuple(notes)
+    unit = "week" if history.weekly else "day"
+    cycles = f"{history.cycles} {unit}{'s' if history.cycles > 1 else ''}"
+    left = f", the oldest {history.left_out_h:g} h left out" if history.left_out_h else ""
+    notes.append(f"scenarios: drawn from {cycles} of {generate.history.file}{left}")
+    if history.cycles < FEW_CYCLES and not (generate.spread or generate.spread_per_month):
+        notes.append(
+            f"{cycles} of history say little about the months to come: without spread, futures differ only as these did"
+        )
+    if trend := _trend(history):
+        notes.append(
+            f"the history changes by {100 * trend:+.2g} % a {unit}: the futures vary around its mean as if that were "
+            "chance; state growth_per_month for growth that goes on"
+        )
+    if not history.weekly:
+        notes.append("assumed: all weekdays are alike (the history is shorter than two weeks)")
+    if history.cycles == 1:
+        notes.append("the history has one day only: its blocks are all the same")
+    if history.relative:
+        notes.append(
+            "assumed: the history starts at the same hour of the week as the horizon (it has no dates)"
+        )
+    elif horizon.start is None:
+        notes.append("assumed: the horizon starts on a Monday at 00:00 (horizon.start is not given)")
     return tuple(notes)
 
 

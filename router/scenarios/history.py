@@ -52,20 +52,23 @@ class History:
 
 
 def read_history(problem: Problem, trace: Trace) -> History:
-    """The record that scenarios are drawn from. Raises InputError."""
+    """The record that scenarios are drawn from.
+
+    Raises InputError where rows are missing, for a step that does not divide a day, and for less than a day.
+    """
     zone = problem.horizon.timezone  # whose day and week the horizon follows
     path, named = trace_path(problem, trace), named_of(trace)
     table = read_table(path, named, trace.timezone or zone, sorted(chosen(trace)), trace.file)
-    mine = rows_of(table, trace)
-    if not mine.any():
-        raise _wrong(problem, trace, "has no row that its filter and model choose")
+    chosen_rows = rows_of(table, trace)
+    if not chosen_rows.any():
+        raise _wrong(problem, trace, "has no row that matches its filter and model")
     slot_h = _slot_h(problem, trace, table)
     wall_h = (table.at_us if table.relative else wall_us(table.at_us, zone)) / HOUR_US
     if not table.relative:
         wall_h = wall_h - MONDAY_H
     slot = np.floor(wall_h / slot_h + (0.0 if table.single else EARLY)).astype(np.int64)
     first, last = _span(wall_h / slot_h, slot, single=table.single)
-    series, gaps = _series(problem, trace, table, mine, slot, first, last)
+    series, gaps = _series(problem, trace, table, chosen_rows, slot, first, last)
     if gaps.any():
         where = int(np.flatnonzero(gaps)[0])
         rule = f"has no row for {int(gaps.sum())} of {len(gaps)} slots of {slot_h:g} h, the first {where * slot_h:g} h"
@@ -82,7 +85,9 @@ def _slot_h(problem: Problem, trace: Trace, table: Table) -> float:
     parts = round(DAY_H / step)
     if parts >= 1 and abs(DAY_H / parts - step) <= STEP_MATCH * step:
         return DAY_H / parts
-    rule = f"has one row every {step:.6g} h, which is no whole part of a day: the daily cycle cannot be kept"
+    rule = (
+        f"has one row every {step:.6g} h, which does not divide a day evenly: the daily cycle cannot be kept"
+    )
     raise _wrong(problem, trace, rule)
 
 
@@ -96,7 +101,7 @@ def _span(at: Floats, slot: Ints, *, single: bool) -> tuple[int, int]:
 
 
 def _series(
-    problem: Problem, trace: Trace, table: Table, mine: Mask, slot: Ints, first: int, last: int
+    problem: Problem, trace: Trace, table: Table, chosen_rows: Mask, slot: Ints, first: int, last: int
 ) -> tuple[Floats, Mask]:
     """Requests of each slot, and the slots of which the record should tell and does not."""
     count = last - first + 1
@@ -105,11 +110,11 @@ def _series(
     inside = (slot >= first) & (slot <= last)
 
     def by_slot(which: Mask, weights: Floats | None = None) -> Floats:
-        made = np.bincount(slot[which] - first, None if weights is None else weights[which], count)
-        return made.astype(np.float64)
+        sums = np.bincount(slot[which] - first, None if weights is None else weights[which], count)
+        return sums.astype(np.float64)
 
-    series = by_slot(inside & mine, table.requests)
-    rows, of_file = by_slot(inside & mine), by_slot(inside)
+    series = by_slot(inside & chosen_rows, table.requests)
+    rows, of_file = by_slot(inside & chosen_rows), by_slot(inside)
     if not table.relative:
         hours = _clock_hours(table.at_us, problem.horizon.timezone, table.step_h or 1.0, first, count)
         series, skipped = series / np.maximum(hours, 1.0), hours == 0
@@ -147,7 +152,7 @@ def _whole_cycles(
     cycles = len(series) // per_cycle
     if cycles == 0:
         hours = f"{len(series) * slot_h:g} h"
-        raise _wrong(problem, trace, f"spans {hours}; scenarios are drawn from one whole day or more")
+        raise _wrong(problem, trace, f"spans {hours}; scenarios need one whole day or more to draw from")
     used = series[len(series) - cycles * per_cycle :]
     if used.sum() <= 0:
         raise _wrong(problem, trace, "has no requests to draw from")

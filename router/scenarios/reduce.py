@@ -17,19 +17,22 @@ from router.scenarios.stream import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Reduced:
-    """Which rows are kept, in their order, with their new probabilities, and the distance lost."""
+class Reduction:
+    """The rows kept, in their order, with their new probabilities, and the distance between them and all."""
 
-    kept: Ints
+    rows: Ints
     probability: Floats
     distance: float
 
 
-def reduce_to(path: Floats, probability: Floats, count: int) -> Reduced:
-    """`count` of the rows of path (S, T); all of them where there are no more."""
+def reduce_to(path: Floats, probability: Floats, count: int) -> Reduction:
+    """`count` of the rows of path (S, T), multipliers by scenario and period; all of them where there are no more.
+
+    `probability` (S,) sums to 1, as does the reduction's.
+    """
     everyone = np.arange(len(path))
     if count >= len(path):
-        return Reduced(everyone, probability.copy(), 0.0)
+        return Reduction(everyone, probability.copy(), 0.0)
     from scipy.spatial.distance import cdist  # here: it takes long to load
 
     apart = cdist(path, path, "cityblock") / path.shape[1]
@@ -44,8 +47,8 @@ def reduce_to(path: Floats, probability: Floats, count: int) -> Reduced:
     order = np.sort(np.array(kept, dtype=np.int64))
     to = np.argmin(apart[:, order], axis=1)
     to[order] = np.arange(len(order))  # one kept stands for itself, also beside its equal
-    return Reduced(
-        kept=order,
+    return Reduction(
+        rows=order,
         probability=np.bincount(to, weights=probability, minlength=len(order)),
         distance=float((probability * nearest).sum()),
     )

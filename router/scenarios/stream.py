@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 BITS = 52  # of 64: one more, and the largest uniform would round to 1
 
 
-class Stream:
+class RandomStream:
     """Independent numbers for each key."""
 
     def __init__(self, *key: int) -> None:

@@ -93,7 +93,7 @@ def can_draw(problem: Problem) -> bool:
 
 def fresh(problem: Problem, count: int, seed: int) -> Scenarios:
     """Futures that no plan has seen. Raises InputError where the problem lists its scenarios."""
-    return from_draw(problem, scenarios.fresh(problem, count, seed))
+    return from_draw(problem, scenarios.fresh_draw(problem, count, seed))
 
 
 def out_of_sample(

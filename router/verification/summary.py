@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from router.errors import InputError
 from router.loading.fingerprint import matches, problem_sha256
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H
@@ -135,7 +135,7 @@ def _check_drawn(audit: Audit, ledger: Ledger) -> None:
             ledger.require(row.demand_path is None, row.name, "has a demand_path and is not generated")
         return
     try:
-        draw = drawn(audit.case.problem)
+        draw = planned_draw(audit.case.problem)
     except (InputError, OSError):
         return  # said already: no future could be drawn
     ours = {"count": draw.count, "seed": draw.seed, "kept": len(draw.names)}

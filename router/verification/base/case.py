@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from router.errors import InputError
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from router.schema import Generated, Instances, Offer, Problem, Scenario, Workload
 
 MONTH_H = 730.0
@@ -180,7 +180,7 @@ def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Futu
 def _known(problem: Problem) -> tuple[Future, ...]:
     """The futures of the problem file, generated ones drawn again from its seed."""
     if isinstance(problem.scenarios, Generated):
-        draw = drawn(problem)
+        draw = planned_draw(problem)
         paths = {load.name: draw.of(load).tolist() for load in problem.workloads}
         return tuple(
             Future(name, p, {}, {}, {}, {load: tuple(path[s]) for load, path in paths.items()})

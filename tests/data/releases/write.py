@@ -20,7 +20,7 @@ from router.loading.catalogue import load
 from router.loading.shipped import listed
 from router.planning.solve import scenario_of
 from router.reoptimisation.run import Search, run_key
-from router.scenarios import drawn
+from router.scenarios import planned_draw
 from solvers import SolveOptions
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def _write_store(folder: Path) -> None:
 
 def _run_keys(folder: Path) -> list[dict[str, Any]]:
     job, year = folder / JOBS[-1], "sizing-year.yaml"
-    future = drawn(load(EXAMPLES / year)).names[0]
+    future = planned_draw(load(EXAMPLES / year)).names[0]
     asked: list[tuple[Path, str, str | None, Mapping[str, Any]]] = [
         (folder / JOBS[0], "highs", None, {}),
         *((job, "highs", None, options) for options in OPTIONS),
