@@ -17,6 +17,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import ClassVar
 
 Path = tuple[str | int, ...]
@@ -103,6 +105,16 @@ class InputError(RouterError):
         if len(shown) < len(self.issues):
             lines.append(f"  … and {len(self.issues) - len(shown)} more")
         return "\n".join(lines)
+
+
+def from_extra(module: str, extra: str, at: Path, value: object = None, otherwise: str = "") -> ModuleType:
+    """A module of a package that is installed on request. Raises InputError that says how, at what needs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        rule = f"needs the package {module.partition('.')[0]}, which is not installed"
+        way = f"pip install 'llm-inference-planner[{extra}]'{otherwise}"
+        raise InputError(Issue(at, rule, value, way)) from error
 
 
 class StaleDemand(InputError):

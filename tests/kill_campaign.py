@@ -21,8 +21,8 @@ from reoptimise_cases import SEARCH, api, problem
 from sqlalchemy import select
 
 from router.reoptimisation.run import Result, reoptimise
-from router.store import Store
 from router.store.database import transaction
+from router.store.history import Store
 from router.store.tables import leases
 from router.verification import verify
 
@@ -32,7 +32,7 @@ PRELOAD = [
     "highspy",
     "psycopg",
     "router.reoptimisation.run",
-    "router.store",
+    "router.store.history",
     "solvers.highs",
     "sqlalchemy.dialects.sqlite",
 ]

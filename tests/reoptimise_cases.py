@@ -9,7 +9,7 @@ from typing import Any
 from router.loading.catalogue import load_text
 from router.reoptimisation.run import Result, Search, reoptimise
 from router.schema import Problem
-from router.store import Store
+from router.store.history import Store
 from solvers import SolveOptions
 
 SEARCH = Search("highs", SolveOptions(time_limit_s=60.0, threads=1, seed=0))

@@ -8,10 +8,15 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path
 
+import ci_clean_wheel
+import click
 import pytest
+
+from router.cli import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,3 +87,69 @@ def test_constraints_pin_everything_and_name_no_host() -> None:
     for need in wanted:
         name = need.split("[")[0].split(">")[0].split("<")[0].split("=")[0].strip().lower()
         assert name in names, f"{name} is not pinned"
+
+
+def leaves(group: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, as its words."""
+    if isinstance(group, click.Group):
+        for name, command in group.commands.items():
+            yield from leaves(command, *path, name)
+    else:
+        yield path
+
+
+def test_the_clean_environment_runs_every_command() -> None:
+    """tests/ci_clean_wheel.py, which CI runs against the installed wheel."""
+    asked = [command.arguments for command in ci_clean_wheel.commands()]
+    missed = [path for path in leaves(cli) if not any(one[: len(path)] == path for one in asked)]
+    assert not missed
+
+
+def test_the_clean_environment_misses_every_extra_and_says_so() -> None:
+    """What needs one ends with 2 where it is not installed, and with what it should where it is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(project["project"]["optional-dependencies"])
+    assert set(ci_clean_wheel.EXTRAS) == extras - {
+        "postgres"
+    }  # without SQLAlchemy it is `store` that is missed first
+    for extra in ci_clean_wheel.EXTRAS:
+        without = [one for one in ci_clean_wheel.commands() if one.lacks == extra]
+        with_it = [one for one in ci_clean_wheel.commands((extra,)) if one.lacks is None]
+        assert without
+        assert all(one.code == 2 for one in without)
+        assert {one.arguments for one in without} <= {one.arguments for one in with_it}
+
+
+WITHOUT = """
+import sys
+for name in ("sqlalchemy", "psycopg", "ray", "distributed", "dask", "statsmodels", "genai_prices", "pandas"):
+    sys.modules[name] = None
+from router.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        ("reoptimise router/examples/quickstart.yaml", "store"),
+        ("history", "store"),
+        ("diff 1 2 --store sqlite:///router.db", "store"),
+        ("import prices genai", "prices"),
+        ("import trace tests/data/traces/servegen-m-large.csv --forecast trend", "forecast"),
+        ("size router/examples/sizing-quote.yaml --backend ray --workers 2", "ray"),
+        ("size router/examples/sizing-quote.yaml --backend dask --workers 2", "dask"),
+        ("backtest router/examples/backtest-azure.yaml --forecast last --lookahead 5", None),
+    ],
+)
+def test_a_command_without_its_extra_says_which_to_install(arguments: str, extra: str | None) -> None:
+    """A backtest needs none."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *arguments.split()], cwd=ROOT, capture_output=True, text=True
+    )
+    if extra is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 2, done.stderr
+        assert "not installed" in done.stderr
+        assert f"pip install 'llm-inference-planner[{extra}]'" in done.stderr

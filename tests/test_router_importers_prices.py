@@ -117,7 +117,7 @@ def test_every_priced_model_of_every_provider_loads_and_the_rest_is_listed(tmp_p
 
 
 def test_genai_prices_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    monkeypatch.setitem(sys.modules, "genai_prices.data_snapshot", None)
     with pytest.raises(InputError, match=r"llm-inference-planner\[prices\]"):
         genai(when=NOON)
 

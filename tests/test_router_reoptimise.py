@@ -24,7 +24,7 @@ from router.errors import StaleDemand
 from router.reoptimisation.freshness import check_fresh, starting
 from router.reoptimisation.run import run_key
 from router.reoptimisation.running import Alignment
-from router.store import Store
+from router.store.history import Store
 from router.verification import verify
 
 PROBLEM = """
@@ -167,7 +167,7 @@ def test_runs_killed_at_random_moments(url):
 FULL = """
 import resource, signal, sys
 from router.cli import run
-import router.reoptimisation.run, router.store
+import router.reoptimisation.run, router.store.history
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is then an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 sys.exit(run(["reoptimise", "p.yaml", "--store", "sqlite:///plans.db"]))

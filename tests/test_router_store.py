@@ -17,9 +17,10 @@ from stores import BACKENDS, small_plan, store_url
 
 from router.errors import InputError, LockHeld
 from router.plan.document import Plan
-from router.store import Lease, Outcome, Store
+from router.store import Outcome
 from router.store.database import StoreFailed, engine_of, transaction
-from router.store.lease import is_gone, own_token
+from router.store.history import Store
+from router.store.lease import Lease, is_gone, own_token
 from router.store.tables import layout, leases, plans
 
 
@@ -117,7 +118,7 @@ def test_the_heartbeat_puts_the_end_off(url):
 def test_a_holder_known_to_be_dead_is_not_waited_for(url):
     with Store.open(url) as store:
         code = (
-            "import os, signal, sys\nfrom router.store import Store\n"
+            "import os, signal, sys\nfrom router.store.history import Store\n"
             "Store.open(sys.argv[1]).lease('p', 3600).__enter__()\nos.kill(os.getpid(), signal.SIGKILL)"
         )
         assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == -9
@@ -200,7 +201,7 @@ DISK_FULL = """
 import resource, signal, sys
 sys.path[:0] = {path!r}
 from router.errors import RouterError
-from router.store import Store
+from router.store.history import Store
 from test_router_store import publish
 store = Store.open({url!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is then an error, as on a full disk

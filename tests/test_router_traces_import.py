@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -279,13 +279,6 @@ def test_the_trend_of_a_real_fortnight(tmp_path: Path):
 
 def test_without_the_library_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch):
     """`--forecast trend` needs an extra."""
-    real = builtins.__import__
-
-    def without(name: str, *rest: object, **more: object) -> object:
-        if name.startswith("statsmodels"):
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "statsmodels.tsa.holtwinters", None)
     with pytest.raises(InputError, match=r"llm-inference-planner\[forecast\]"):
         forecast(np.arange(100.0), 5, 1.0, "trend")

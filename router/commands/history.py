@@ -34,11 +34,11 @@ def history(
 
     `router diff 12 13 --store URL` says what changed from one to the other.
     """
-    from router.store import Store
+    from router.store import open_store
 
     if output is not None and show is None:
         raise click.UsageError("-o goes with --show")
-    with Store.open(store, create=False) as opened:
+    with open_store(store, create=False) as opened:
         if show is not None:
             text = opened.get(show).plan.to_json()
             if output is None:

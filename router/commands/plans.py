@@ -101,9 +101,9 @@ def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
 
     if store is None:
         return [read_plan(name) for name in names]
-    from router.store import Store
+    from router.store import open_store
 
-    with Store.open(store, create=False) as opened:
+    with open_store(store, create=False) as opened:
         return [opened.get(int(name)).plan if name.isdecimal() else read_plan(name) for name in names]
 
 

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,9 +35,12 @@ from router.planning.solve import planned, scenario_of
 from router.reoptimisation.breaks import breaks
 from router.reoptimisation.running import Alignment, horizon_of, laid_on, sunk, with_sunk
 from router.schema import Problem
-from router.store import Entry, Outcome, Store
+from router.store import Entry, Outcome
 from router.traces import recorded
 from solvers import SolveOptions
+
+if TYPE_CHECKING:
+    from router.store.history import Store
 
 FREE: Mapping[str, Any] = {
     "move_usd_per_token": 0.0,

@@ -16,7 +16,7 @@ from router.reoptimisation import metrics
 from router.reoptimisation.freshness import check_fresh, starting
 from router.reoptimisation.journal import Journal
 from router.reoptimisation.run import LEASE_S, Result, Search, reoptimise
-from router.store import Store
+from router.store import open_store
 
 BUG, INTERRUPTED = 1, 130
 
@@ -60,7 +60,7 @@ def _work(job: Job, journal: Journal) -> Result:
     problem = starting(load(job.file), job.start)
     check_fresh(problem, job.max_age_s)
     journal("run started", problem=problem.name, file=job.file)
-    with Store.open(job.store) as store:
+    with open_store(job.store) as store:
         result = reoptimise(problem, store, job.search, lease_s=job.lease_s, say=journal)
     if job.output is not None:
         write_text(job.output, result.plan.to_json())

@@ -12,7 +12,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Self
 
 from sqlalchemy import Engine, Row, func, insert, inspect, select
@@ -21,49 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from router.errors import InputError, Issue, RouterError
 from router.plan.document import Plan
 from router.store.database import engine_of, failed, shown, transaction
+from router.store.entries import Entry, Listed, Outcome
 from router.store.lease import Lease
 from router.store.tables import VERSION, layout, metadata, plans
 
 LISTED = ("id", "name", "run_key", "created", "reason", "status", "cost_usd", "gap", "running_usd",
           "unconstrained_usd", "moved_share")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is stored beside a plan. `running_usd` is null for a first plan and where the plan replaced was broken."""
-
-    run_key: str
-    reason: str
-    running_usd: float | None
-    unconstrained_usd: float | None
-    moved_share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A plan without its rows."""
-
-    id: int
-    name: str
-    run_key: str
-    created: str
-    reason: str
-    status: str
-    cost_usd: float
-    gap: float | None
-    running_usd: float | None
-    unconstrained_usd: float | None
-    moved_share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A published plan and the problem it is for, demand and all (`router/1` as JSON)."""
-
-    id: int
-    run_key: str
-    plan: Plan
-    problem: Mapping[str, Any]
 
 
 class Store:

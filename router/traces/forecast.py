@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from router.errors import InputError, Issue
+from router.errors import InputError, Issue, from_extra
 from router.traces.table import Floats
 
 Method = Literal["none", "same-hour-last-week", "trend"]
@@ -107,11 +107,7 @@ def _trend(history: Floats, periods: int, cycle: int) -> Floats:
 
 
 def _holt_winters() -> Callable[..., Any]:
-    try:
-        from statsmodels.tsa.holtwinters import ExponentialSmoothing
-    except ImportError:
-        rule = "needs statsmodels, which is not installed"
-        hint = 'pip install "llm-inference-planner[forecast]", or use same-hour-last-week'
-        raise InputError(Issue(("--forecast",), rule, "trend", hint)) from None
-    chosen: Callable[..., Any] = ExponentialSmoothing
+    otherwise = ", or use same-hour-last-week"
+    holtwinters = from_extra("statsmodels.tsa.holtwinters", "forecast", ("--forecast",), "trend", otherwise)
+    chosen: Callable[..., Any] = holtwinters.ExponentialSmoothing
     return chosen

@@ -25,8 +25,9 @@ from router.plan.document import Plan
 from router.planning.decode import decode
 from router.reoptimisation.run import Search, _Run
 from router.schema import Problem, Reoptimise
-from router.store import Entry, Outcome, Store
+from router.store import Entry, Outcome
 from router.store.database import transaction
+from router.store.history import Store
 from router.store.tables import plans
 from solvers import SolveOptions
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
-from router.errors import InputError, Issue, nearest
+from router.errors import InputError, Issue, from_extra, nearest
 from router.importers.prices.listing import Entry, LeftOut, Listing, picked
 
 PACKAGE = "genai-prices"
@@ -55,13 +55,7 @@ def genai(
 
 
 def _sellers() -> dict[str, Any]:
-    try:
-        from genai_prices import data_snapshot
-    except ImportError:
-        hint = "pip install 'llm-inference-planner[prices]'"
-        raise InputError(
-            Issue((), f"needs the package {PACKAGE}, which is not installed", hint=hint)
-        ) from None
+    data_snapshot = from_extra("genai_prices.data_snapshot", "prices", ())
     return {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
 
 
