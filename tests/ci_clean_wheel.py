@@ -51,7 +51,7 @@ COMMANDS = f"""
 0   import usage {DATA}/usage/spend_logs.jsonl --gaps zero
 0   import prices litellm {DATA}/prices/litellm.json
 0   import prices gpu {DATA}/prices/vms.csv --model m --provider aws
-0   import performance {DATA}/performance/vllm.json --offer own --model m --gpus 8
+0   import performance {DATA}/performance/vllm.json --offer own --model m --gpus 8 --usd-per-gpu-h 2
 0   import trace {DATA}/traces/servegen-m-large.csv
 0   import trace {DATA}/traces/servegen-m-large.csv --forecast same-hour-last-week
 0   export litellm fleet.json --problem fleet.yaml
