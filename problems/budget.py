@@ -18,6 +18,7 @@ import numpy as np
 from problems.commitments import force_share, owed_usd
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import FirstStage
+from problems.core.family import Family, Promise
 from problems.core.instance import Floats, Instance, Ints
 from problems.core.rows import Rows, Term, no_rows, rows
 from problems.pricing import Cost
@@ -104,3 +105,19 @@ def expected(costs: Sequence[Sequence[Cost]], probability: Floats, n: int) -> tu
 def add_at(objective: Floats, at: Ints, usd: Floats) -> None:
     """objective[at] += usd, with repeated columns summed."""
     np.add.at(objective, at, usd)
+
+
+SPENT = Promise(
+    "policy.max_spend_usd",
+    "policy.max_spend_usd",
+    relax=np.inf,
+    text="the whole plan costs at most {limit:,.2f} USD",
+    settled=False,
+)
+COMMITTED = Promise(
+    "policy.max_committed_usd",
+    "policy.max_committed_usd",
+    relax=np.inf,
+    text="at most {limit:,.2f} USD are committed",
+)
+FAMILY = Family(NAME, None, in_a_loss=None, promises=(SPENT, COMMITTED))

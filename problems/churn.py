@@ -24,6 +24,7 @@ import numpy as np
 from problems.core.changes import Changes
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
+from problems.core.family import Family
 from problems.core.instance import Bools, Floats, Ints, Running
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows
 from problems.core.view import View, first_period
@@ -164,3 +165,6 @@ def _resized(view: View, cols: Columns, changes: Changes, running: Running, buil
     for sign in (1.0, -1.0):
         terms: list[Term] = [(n, changes.resized[q, t], 1.0), (n, cols.counts.count[q, t], -sign)]
         builder.add(len(q), terms, label, lower=-sign * now)
+
+
+FAMILY = Family(NAME, build, in_a_loss=None)

@@ -23,6 +23,7 @@ from collections.abc import Callable
 import numpy as np
 
 from problems.core.columns import Columns, FirstStage, in_force
+from problems.core.family import Family, Promise
 from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
@@ -170,3 +171,12 @@ def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
 def _minus(term: Term) -> Term:
     row, column, value = term
     return row, column, -np.asarray(value, dtype=float)
+
+
+OVERAGE = Promise(
+    "offers[].commitment.overage",
+    "contracts.limited",
+    relax=False,
+    text='"{name}" is used up to its commitment only',
+)
+FAMILY = Family(NAME, build, in_a_loss=limits, promises=(OVERAGE,))

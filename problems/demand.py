@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.family import Family, Promise, Worth
+from problems.core.instance import Bools, Instance
 from problems.core.rows import Rows, rows
 from problems.core.view import View
 
@@ -25,3 +27,25 @@ def build(view: View, cols: Columns) -> Rows:
     dropped = np.flatnonzero(cols.unserved >= 0)
     terms = [(view.flows.cell, cols.flow, 1.0), (dropped, cols.unserved[dropped], 1.0)]
     return rows(NAME, len(view.cells), terms, view.label_cell, lower=1.0, upper=1.0)
+
+
+def _must_be_served(inst: Instance) -> Bools:
+    """(W,) workloads with work and no price of leaving it unserved."""
+    works = np.bincount(inst.cells.workload, minlength=len(inst.workloads.names)) > 0
+    return np.asarray(np.isinf(inst.workloads.unserved_usd_per_token) & works)
+
+
+SERVED = Promise(
+    "workloads[].demand",
+    "workloads.unserved_usd_per_token",
+    relax=0.0,
+    text='workload "{name}" is served in full',
+    made=_must_be_served,
+)
+FAMILY = Family(
+    NAME,
+    build,
+    in_a_loss=build,
+    promises=(SERVED,),
+    worth=Worth("USD per whole cell (a workload's work of one period or occurrence)"),
+)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.family import Family, Promise
 from problems.core.instance import Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
@@ -81,3 +82,27 @@ def _least_shares(builder: RowBuilder, view: View, cols: Columns) -> None:
         if (view.cells.workload == i).any():
             carries = cols.carries[i][cols.carries[i] >= 0]
             builder.one(loads.names[i], [(carries, 1.0)], lower=float(loads.min_providers[i]))
+
+
+PROVIDERS = Promise(
+    "workloads[].routing.min_providers",
+    "workloads.min_providers",
+    relax=1,
+    text='"{name}" has at least {limit} providers',
+    alone=False,
+)
+SHARE = Promise(
+    "workloads[].routing.max_share_per_provider",
+    "workloads.max_share",
+    relax=1.0,
+    text='no provider carries more than {limit:.4g} of "{name}"',
+    alone=False,
+)
+SHARE_OF_ALL = Promise(
+    "policy.max_share_per_provider",
+    "policy.max_share_per_provider",
+    relax=1.0,
+    text="no provider carries more than {limit:.4g} of all tokens",
+    alone=False,
+)
+FAMILY = Family(NAME, build, in_a_loss=None, promises=(PROVIDERS, SHARE, SHARE_OF_ALL))

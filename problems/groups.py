@@ -1,7 +1,8 @@
-"""Groups and power: limits over the instances of several offers, in every period.
+"""Groups: limits over the instances of several offers, in every period.
 
 min_units ≤ Σ_(o in group) units[o] · count[o,t] ≤ max_units
-Σ_o power[o] · (paid[o,t] + reserved[o]) ≤ max_power                  power is drawn by what is paid for
+
+units[o]   what an instance of the offer counts for       units
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
-from problems.core.rows import Rows, Term, no_rows, rows
+from problems.core.family import Family, Promise, Worth
+from problems.core.rows import Rows, Term, rows
 from problems.core.view import View
 
 NAME = "groups"
-POWER = "power"
 
 
 def build(view: View, cols: Columns) -> Rows:
@@ -36,15 +37,24 @@ def build(view: View, cols: Columns) -> Rows:
     )
 
 
-def power(view: View, cols: Columns) -> Rows:
-    """A row per period where the policy limits power; what is reserved draws it always."""
-    inst, periods = view.inst, view.inst.time.periods
-    fleets = inst.fleets
-    if not np.isfinite(inst.policy.max_power_kw):
-        return no_rows(POWER)
-    always = float(fleets.power_kw @ fleets.reserved)
-    terms: list[Term] = [
-        (np.arange(periods), cols.counts.paid[q], fleets.power_kw[fleets.pool_fleet[q]])
-        for q in range(fleets.pools)
-    ]
-    return rows(POWER, periods, terms, str, upper=inst.policy.max_power_kw - always)
+AT_MOST = Promise(
+    "groups[].max_units",
+    "groups.max_units",
+    relax=np.inf,
+    text='group "{name}": at most {limit:,.10g} units',
+    amount=build,
+    whole=True,
+)
+AT_LEAST = Promise(
+    "groups[].min_units",
+    "groups.min_units",
+    relax=0.0,
+    text='group "{name}": at least {limit:,.10g} units',
+)
+FAMILY = Family(
+    NAME,
+    build,
+    in_a_loss=None,
+    promises=(AT_MOST, AT_LEAST),
+    worth=Worth("USD per unit", "group", "a unit more"),
+)

@@ -21,6 +21,7 @@ import numpy as np
 
 from problems.core.columns import Columns, FirstStage
 from problems.core.counts import CountColumns, pool_label
+from problems.core.family import Family, Promise, Worth
 from problems.core.instance import Bools, Floats, Instance, Ints
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
@@ -127,3 +128,30 @@ def _over(
         lower=np.ravel(lower) if np.ndim(lower) else lower,
         upper=np.ravel(upper) if np.ndim(upper) else upper,
     )
+
+
+def total(view: View, cols: Columns) -> Rows:
+    """Σ_q count[q,t] ≤ max, a row per period and offer that states one, of one pool or several."""
+    builder, inst = RowBuilder(NAME), view.inst
+    for fleet in np.flatnonzero(np.isfinite(inst.fleets.max)):
+        q = np.flatnonzero(inst.fleets.pool_fleet == fleet)
+        parts = [(cols.counts.count[[p]], 1.0) for p in q]
+        _over(builder, inst, q[:1], parts, upper=inst.fleets.max[fleet])
+    return builder.rows()
+
+
+MOST = Promise(
+    "offers[].instances.max",
+    "fleets.max",
+    relax=np.inf,
+    text='capacity of "{name}": at most {limit:,.10g} instances',
+    amount=total,
+    whole=True,
+)
+FAMILY = Family(
+    NAME,
+    build,
+    in_a_loss=None,
+    promises=(MOST,),
+    worth=Worth("USD per instance", "capacity on offer", "an instance more", rented=True),
+)

@@ -22,6 +22,7 @@ import numpy as np
 
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
+from problems.core.family import Family
 from problems.core.instance import NONE, Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
@@ -140,3 +141,6 @@ def _cuts(builder: RowBuilder, view: View, cols: Columns, keys: Ints) -> None:
                 (row[levels.period[some]], levels.at[some], -usable * most[levels.count[some]]),
             ]
             builder.add(len(there), terms, label.__getitem__, upper=0.0)
+
+
+FAMILY = Family(NAME, build, in_a_loss=None)

@@ -18,6 +18,7 @@ import numpy as np
 
 from problems.commitments import force_share
 from problems.core.columns import Columns
+from problems.core.family import Family
 from problems.core.instance import NONE, Bools, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
@@ -93,3 +94,6 @@ def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
     at = np.flatnonzero(column >= 0)
     terms: list[Term] = [(np.arange(len(at)), cols.flow[at], 1.0), (np.arange(len(at)), column[at], -1.0)]
     builder.add(len(at), terms, _label(view, view.flows.route[at], period[at]), upper=0.0)
+
+
+FAMILY = Family(NAME, build, in_a_loss=build)

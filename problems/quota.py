@@ -10,9 +10,13 @@ Divided by the quota, so that the dual is USD per quota-full.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.family import Family, Promise, Worth
 from problems.core.rows import RowBuilder, Rows, enumerate_keys
 from problems.core.view import View
 
@@ -20,14 +24,15 @@ NAME = "quota"
 KINDS = ("requests", "tokens", "units")
 
 
-def build(view: View, cols: Columns) -> Rows:
+def build(view: View, cols: Columns, kinds: Sequence[str] = KINDS) -> Rows:
     """A row per offer, period and kind of quota."""
     offers, routes, flows = view.inst.offers, view.routes, view.flows
-    limits = (offers.quota_requests, offers.quota_tokens, offers.quota_units)
-    amounts = (routes.requests, routes.tokens, routes.units)
+    limits = {"requests": offers.quota_requests, "tokens": offers.quota_tokens, "units": offers.quota_units}
+    amounts = {"requests": routes.requests, "tokens": routes.tokens, "units": routes.units}
     offer = routes.offer[flows.route]
     builder = RowBuilder(NAME)
-    for kind, limit, amount in zip(KINDS, limits, amounts, strict=True):
+    for kind in kinds:
+        limit, amount = limits[kind], amounts[kind]
         at = np.flatnonzero(np.isfinite(limit[offer]))
         row, _, (o, t) = enumerate_keys(offer[at], flows.period[at])
         per_s = amount[flows.route[at]] * flows.work[at] / view.inst.time.seconds
@@ -40,3 +45,23 @@ def build(view: View, cols: Columns) -> Rows:
             upper=np.where(limit[o] > 0, 1.0, 0.0),  # a quota of 0 lets nothing through
         )
     return builder.rows()
+
+
+FAMILY = Family(
+    NAME,
+    build,
+    in_a_loss=build,
+    promises=tuple(
+        Promise(
+            f"offers[].quota.{kind}_per_minute",
+            f"offers.quota_{kind}",
+            relax=np.inf,
+            text=f'quota of "{{name}}": {{limit:,.10g}} {kind} a minute',
+            per=60.0,
+            amount=partial(build, kinds=(kind,)),
+            relative=True,
+        )
+        for kind in KINDS
+    ),
+    worth=Worth("USD per quota-full", "quota", "as much again"),
+)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import FirstStage
+from problems.core.family import Family
 from problems.core.instance import Instance, Ints
 from problems.core.rows import RowBuilder, Rows
 
@@ -65,3 +66,6 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
             fraction = max(float(fleets.min[fleet] - fleets.reserved[fleet]), 0.0)
             return columns, 1.0 if fleets.integral[fleet] else fraction
     return first.active[[offer]][first.active[[offer]] >= 0], 1.0
+
+
+FAMILY = Family(NAME, None, in_a_loss=None)

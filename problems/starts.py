@@ -13,6 +13,7 @@ import numpy as np
 
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
+from problems.core.family import Family
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 
@@ -43,3 +44,6 @@ def build(view: View, cols: Columns) -> Rows:
         stays.append((some[known], column[known], -1.0))
     builder.add(len(bound), stays, lambda i: f"{pool_label(view.inst, q[bound[i]])},{t[bound[i]]}", lower=0.0)
     return builder.rows()
+
+
+FAMILY = Family(NAME, build, in_a_loss=None)

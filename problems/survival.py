@@ -12,26 +12,18 @@ Provider shares do not bind in a loss, nor do waiting times: plain capacity does
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems import commitments, demand, linking, quota, throughput
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
+from problems.core.family import Family, Promise
 from problems.core.instance import NONE, Ints
 from problems.core.rows import Rows
 from problems.core.view import Flows, View
 
 NAME = "survival"
-FAMILIES: tuple[Callable[[View, Columns], Rows], ...] = (
-    demand.build,
-    throughput.build,
-    quota.build,
-    linking.build,
-    commitments.limits,
-)
 
 
 @dataclass(frozen=True)
@@ -97,3 +89,13 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
 def named(rows: Rows, lost: Loss) -> Rows:
     """The rows of a family under the name of the loss."""
     return replace(rows, family=NAME, label=lambda i: f"{lost.name} lost,{rows.family},{rows.label(i)}")
+
+
+LOSS = Promise(
+    "policy.survive_loss_of",
+    "policy.survive_loss_of",
+    relax="none",
+    text="the loss of any {limit} is survived",
+    settled=False,
+)
+FAMILY = Family(NAME, None, in_a_loss=None, promises=(LOSS,))

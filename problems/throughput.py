@@ -24,6 +24,7 @@ import numpy as np
 from problems import latency
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
+from problems.core.family import Family, Worth
 from problems.core.instance import Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
@@ -111,3 +112,11 @@ def _intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
     part = flow[view.partial[flow]]
     starts, ends = np.unique(view.flows.start[part]), np.unique(view.flows.end[part])
     return [(float(x), float(y)) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
+
+
+FAMILY = Family(
+    NAME,
+    build,
+    in_a_loss=build,
+    worth=Worth("USD per instance of headroom", "capacity rented", "an instance more", rented=True),
+)

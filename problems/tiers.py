@@ -18,6 +18,7 @@ import numpy as np
 
 from problems.commitments import band_scale, flow_terms, month_share
 from problems.core.columns import Columns
+from problems.core.family import Family
 from problems.core.instance import Floats, Ints, Tiers
 from problems.core.rows import RowBuilder, Rows
 from problems.core.view import View
@@ -95,3 +96,6 @@ def _bands(
         builder.one(name, [(volume[i], 1.0), (opens[i], -width[i])], upper=0.0)
         if i + 1 < n:
             builder.one(name, [(volume[i], 1.0), (opens[i + 1], -width[i])], lower=0.0)
+
+
+FAMILY = Family(NAME, build, in_a_loss=None)

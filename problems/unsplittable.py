@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.family import Family, Promise
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
@@ -28,3 +29,9 @@ def build(view: View, cols: Columns) -> Rows:
     row, first, (cell_of,) = enumerate_keys(cell)
     builder.add(len(first), [(row, pick, 1.0)], lambda i: view.label_cell(cell_of[i]), upper=1.0)
     return builder.rows()
+
+
+SPLITTABLE = Promise(
+    "workloads[].routing.splittable", "workloads.splittable", relax=True, text='"{name}" is not split'
+)
+FAMILY = Family(NAME, build, in_a_loss=None, promises=(SPLITTABLE,))

@@ -22,9 +22,10 @@ from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.optimise import optimise
+from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, encode_problem, scenario_of, with_offers
-from router.schema import Policy, Problem, Routing, Workload
+from router.schema import Problem, Workload
 from solvers import SolveOptions
 
 LIMITS = "limits"
@@ -227,22 +228,17 @@ def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
 
 
 def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Problem:
-    """The problem with one offer and some workloads, without limits on how work is spread over providers."""
-    kept = set(workloads)
-    policy = Policy.model_validate(problem.policy.model_dump() | {"max_share_per_provider": 1.0})
-    return with_offers(problem, {offer}).model_copy(
-        update={
-            "workloads": tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept),
-            "policy": policy,
-        }
-    )
+    """The problem with one offer and some workloads, without what no single offer could keep."""
+    problem, kept = for_one_offer(with_offers(problem, {offer})), set(workloads)
+    loads = tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept)
+    return problem.model_copy(update={"workloads": loads})
 
 
 def _alone_on(load: Workload, offer: str) -> Workload:
     allow, deny = load.routing.allow_offers, load.routing.deny_offers
     denied = offer in deny or (bool(allow) and offer not in allow)
-    routing = Routing(splittable=load.routing.splittable, deny_offers=(offer,) if denied else ())
-    return load.model_copy(update={"routing": routing})
+    lists = {"allow_offers": (), "deny_offers": (offer,) if denied else ()}
+    return load.model_copy(update={"routing": load.routing.model_copy(update=lists)})
 
 
 def _most_instances(plan: Plan) -> float:

@@ -97,7 +97,6 @@ def test_every_row_family_is_in_the_docs() -> None:
         module = import_module(f"problems.{path.stem}")
         assert f"### `{path.stem}`" in page
         assert (module.__doc__ or "").split("\n")[0] in page
-        assert path.stem in reference_pages.ORDER, "give the family its place in docs/reference_pages.py"
 
 
 def test_every_column_family_is_in_the_docs() -> None:

@@ -49,7 +49,7 @@ def test_the_least_repairs_of_a_quota_and_of_the_demand():
 
 def test_every_part_of_a_minimal_conflict_can_be_served_without_the_rest():
     """Leaving out any one promise of the conflict, and all outside it, must leave a feasible problem."""
-    from router.explaining.conflict import Search, without_all
+    from router.explaining.conflict import Questions, without_all
     from router.explaining.promises import promises
     from router.normalise import normalise
     from solvers import SolveOptions
@@ -59,11 +59,11 @@ def test_every_part_of_a_minimal_conflict_can_be_served_without_the_rest():
     found = explain(problem).conflict
     assert found is not None
     every = promises(inst)
-    search = Search(inst, "highs", SolveOptions())
+    questions = Questions(inst, "highs", SolveOptions())
     inside = [one for one in every if one.field in {p.field for p in found.promises}]
-    assert search.feasible(without_all(inst, every, inside)) is False
+    assert questions.feasible(without_all(inst, every, inside)) is False
     for one in inside:
-        assert search.feasible(without_all(inst, every, [p for p in inside if p is not one])) is True
+        assert questions.feasible(without_all(inst, every, [p for p in inside if p is not one])) is True
 
 
 def test_the_budget_is_repaired_by_the_least_cost():

@@ -2,8 +2,8 @@
 
     admissible → views by scenario → columns → rows by family → objective → one sparse program
 
-A new constraint family is a module with `build(view, cols) -> Rows` and its line in FAMILIES. A caller's own goes in by
-`encode(instance, extra=[mine])`.
+A new constraint family is a module with its `FAMILY` and a line in FAMILIES, which is also the order of the docs. A
+caller's own rows go in by `encode(instance, extra=[build])`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from problems import (
     instances,
     latency,
     linking,
+    power,
     pricing,
     quota,
     signing,
@@ -36,35 +37,39 @@ from problems.core import columns, counts
 from problems.core.admissible import Refusals, Routes, admissible
 from problems.core.blocks import ColumnSpace, RowRange, RowSpace, assemble
 from problems.core.columns import Columns, FirstStage
+from problems.core.family import Build, Family, Promise
 from problems.core.instance import Floats, Instance, Ints
 from problems.core.rows import Rows
 from problems.core.view import View, views
 from problems.physics.waiting import Tightening, capacity_of
 from solvers import LinearProgram
 
-Family = Callable[[View, Columns], Rows]
 Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, then by pool and period
-FIRST_STAGE_FAMILIES: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
+FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
     commitments.build_first_stage,
     instances.build_first_stage,
     signing.build_first_stage,
 )
 FAMILIES: tuple[Family, ...] = (
-    demand.build,
-    unsplittable.build,
-    throughput.build,
-    latency.build,
-    quota.build,
-    instances.build,
-    starts.build,
-    groups.build,
-    groups.power,
-    commitments.build,
-    tiers.build,
-    linking.build,
-    diversity.build,
-    churn.build,
+    demand.FAMILY,
+    unsplittable.FAMILY,
+    throughput.FAMILY,
+    latency.FAMILY,
+    quota.FAMILY,
+    instances.FAMILY,
+    starts.FAMILY,
+    groups.FAMILY,
+    power.FAMILY,
+    commitments.FAMILY,
+    tiers.FAMILY,
+    linking.FAMILY,
+    diversity.FAMILY,
+    churn.FAMILY,
+    survival.FAMILY,
+    budget.FAMILY,
+    signing.FAMILY,
 )
+PROMISES: tuple[Promise, ...] = tuple(promise for family in FAMILIES for promise in family.promises)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def encode(
     boundary: float = throughput.BOUNDARY,
     routed: tuple[Routes, Refusals] | None = None,
     tightened: Tightened | None = None,
-    extra: Sequence[Family] = (),
+    extra: Sequence[Build] = (),
     without: Sequence[Family] = (),
 ) -> Encoded:
     """Build the program. `boundary` is the relative tolerance at a unit boundary (see throughput)."""
@@ -114,21 +119,22 @@ def encode(
     first = columns.first_stage(
         inst, space, (widest, np.max(limits, axis=0)), columns.waits_of(capacities[0])
     )
-    for stage_family in FIRST_STAGE_FAMILIES:
-        table.add(stage_family(inst, first))
+    for build_first_stage in FIRST_STAGE:
+        table.add(build_first_stage(inst, first))
     cols: list[Columns] = []
     costs: list[list[pricing.Cost]] = []
     for view, limit, capacity in zip(scenes, limits, capacities, strict=True):
         mine = columns.recourse(view, space, first, limit, capacity)
         cols.append(mine)
-        for family in (*FAMILIES, *extra):
-            if family in without:
-                continue
-            table.add(family(view, mine), view.scenario + 1)
+        builds = (family.build for family in FAMILIES if family not in without)
+        for build in (*builds, *extra):
+            if build is not None:
+                table.add(build(view, mine), view.scenario + 1)
         for lost in survival.losses(view):
             without_it, replaced = survival.after(view, mine, lost, space)
-            for family in survival.FAMILIES:
-                table.add(survival.named(family(without_it, replaced), lost), view.scenario + 1)
+            for family in FAMILIES:
+                if family.in_a_loss is not None:
+                    table.add(survival.named(family.in_a_loss(without_it, replaced), lost), view.scenario + 1)
         costs.append(pricing.first_stage(inst, first, view.price) + pricing.recourse(view, mine))
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
     price = inst.scenarios.probability @ inst.scenarios.price

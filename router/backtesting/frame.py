@@ -20,6 +20,7 @@ from router.backtesting.bought import memory_h, spans_periods
 from router.backtesting.record import Record
 from router.plan.document import Plan
 from router.plan.running import Running
+from router.planning.promises import as_settled
 from router.reoptimisation.running import Alignment, laid_on
 from router.schema import Problem, Reoptimise
 
@@ -82,15 +83,14 @@ class Rules:
         change = Reoptimise(
             move_usd_per_m_tokens=self.keep_usd_per_m, freeze_h=frame.past * self.record.period_h
         )
-        made = self.record.part(frame.first, requests, change)
+        problem = as_settled(self.record.part(frame.first, requests, change))
         loads = tuple(
             load.model_copy(
                 update={"unserved_usd_per_m_tokens": self._losing(load.unserved_usd_per_m_tokens)}
             )
-            for load in made.workloads
+            for load in problem.workloads
         )
-        policy = made.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
-        return made.model_copy(update={"workloads": loads, "policy": policy})
+        return problem.model_copy(update={"workloads": loads})
 
     def _losing(self, stated: float | None) -> float:
         """Not kept either: so much on top of its price, so that serving elsewhere is chosen where that is cheaper."""

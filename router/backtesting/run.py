@@ -24,7 +24,7 @@ from router.backtesting.frame import Rules, rules_of, tokens_of
 from router.backtesting.record import Record, record_of
 from router.backtesting.result import Backtest, Execution, Hindsight
 from router.backtesting.series import series
-from router.backtesting.step import Replay, Search, without_spread
+from router.backtesting.step import Replay, Search
 from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
@@ -32,6 +32,7 @@ from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Running
 from router.planning.optimise import optimise
+from router.planning.promises import as_settled, for_one_offer
 from router.planning.publish import publish
 from router.schema import Problem
 
@@ -157,7 +158,7 @@ class _Course:
         problem = self.settled_problem(arrived)
         notes = []
         for last, (rules, leeway) in enumerate(
-            (made, share) for made in (problem, without_spread(problem)) for share in (LEEWAY, WIDE)
+            (made, share) for made in (problem, for_one_offer(problem)) for share in (LEEWAY, WIDE)
         ):
             try:
                 plan = self._happened(rules, arrived, replay, leeway)
@@ -201,15 +202,13 @@ class _Course:
 
     def settled_problem(self, arrived: Floats) -> Problem:
         """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
-        problem = self.record.part(0, arrived)
-        policy = problem.policy.model_copy(update={"max_spend_usd": None, "survive_loss_of": "none"})
-        return problem.model_copy(update={"policy": policy})
+        return as_settled(self.record.part(0, arrived))
 
     def hindsights(self, replay: Execution, freed: bool) -> tuple[Hindsight, Hindsight | None]:
         """For the work that was served, and for all of it where some was lost; `freed` of limits on provider shares."""
         if replay.lost_requests <= 0:
             whole = self.record.part(0, self.record.actual)
-            return self._hindsight(without_spread(whole) if freed else whole), None
+            return self._hindsight(for_one_offer(whole) if freed else whole), None
         served = np.zeros_like(self.record.actual)
         w_of = {load.name: w for w, load in enumerate(self.record.problem.workloads)}
         for row in replay.plan.routes:
@@ -217,7 +216,7 @@ class _Course:
         for left in replay.plan.unserved:
             served[w_of[left.workload], left.period] += left.requests or 0.0
         problem = self.settled_problem(served)
-        mine = self._hindsight(without_spread(problem) if freed else problem)
+        mine = self._hindsight(for_one_offer(problem) if freed else problem)
         try:
             return mine, self._hindsight(self.record.part(0, self.record.actual))
         except (Infeasible, NoPlanInTime):

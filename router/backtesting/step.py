@@ -26,6 +26,7 @@ from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Running, RunningCount
 from router.planning.decode import Decoded, decode
 from router.planning.optimise import Found, optimise
+from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.reoptimisation.run import SAME, SAME_USD, changed_by
 from router.schema import Problem
@@ -171,7 +172,7 @@ class Replay:
             frame, ahead = replace(frame, end=frame.commit), ahead[:, :0]
         coming = np.concatenate([arrived, ahead], axis=1)
         problem = self.rules.running_down(frame, self.rules.requests(frame, self.actual, coming))
-        decoded, running = self._settled(frame, without_spread(problem), self.force)
+        decoded, running = self._settled(frame, for_one_offer(problem), self.force)
         span = range(frame.now, frame.commit)
         self.actual.add(decoded, frame.first, span, self.priced, list(running.shares))
 
@@ -185,17 +186,3 @@ class Replay:
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
         found = self._optimise(replace(inst, running=arrays), np.inf)
         return decode(found.encoded, found.point), running
-
-
-def without_spread(problem: Problem) -> Problem:
-    """Without promises on how work is spread over providers."""
-    policy = problem.policy.model_copy(update={"max_share_per_provider": 1.0})
-    loads = tuple(
-        load.model_copy(
-            update={
-                "routing": load.routing.model_copy(update={"min_providers": 1, "max_share_per_provider": 1.0})
-            }
-        )
-        for load in problem.workloads
-    )
-    return problem.model_copy(update={"workloads": loads, "policy": policy})

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from problems import budget, demand
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
-from router.explaining.promises import Promise
+from problems.core.rows import triplets
+from router.explaining.promises import StatedPromise
 from router.planning.optimise import run
 from solvers import LinearProgram, SolveOptions, Stop
 
@@ -28,7 +30,7 @@ REFUTED = (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
 class Repair:
     """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number."""
 
-    promise: Promise
+    promise: StatedPromise
     needed: float | None
     text: str
 
@@ -37,11 +39,11 @@ class Repair:
 class Conflict:
     """Promises that cannot be kept together."""
 
-    promises: tuple[Promise, ...]
+    promises: tuple[StatedPromise, ...]
     proven_minimal: bool
 
 
-class Search:
+class Questions:
     """Feasibility questions about an instance, within a limit on time."""
 
     def __init__(self, inst: Instance, solver: str, options: SolveOptions) -> None:
@@ -63,63 +65,45 @@ class Search:
         return False if answer.stop in REFUTED else None
 
 
-def repairs(search: Search, found: Sequence[Promise]) -> list[Repair]:
+def repairs(questions: Questions, stated: Sequence[StatedPromise]) -> list[Repair]:
     """Every promise that alone stands in the way, with what it would have to become."""
-    made = []
-    for promise in found:
-        without = promise.without(search.inst)
-        if search.feasible(without):
-            made.append(_least(search, promise, encode(without)))
-    return made
+    without = ((promise, promise.without(questions.inst)) for promise in stated)
+    return [_least(questions, promise, encode(inst)) for promise, inst in without if questions.feasible(inst)]
 
 
-def _least(search: Search, promise: Promise, encoded: Encoded) -> Repair:
+def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair:
     """How far one promise must give way."""
-    if promise.field.endswith(".demand"):
-        return _served(search, promise, encoded)
-    if promise.field == "policy.max_spend_usd":
-        answer = run(encoded.program, search.solver, search.left())
-        needed = answer.objective
-        text = f"{promise.field}: {needed:,.2f}" if needed is not None else f"without {promise.field}"
-        return Repair(promise, needed, text)
-    if promise.measure is None or promise.limit is None:
-        return Repair(promise, None, f"without {promise.field}")
-    factor = _least_factor(search, promise, encoded)
+    if stated.promise is demand.SERVED:
+        return _served(questions, stated, encoded)
+    if stated.promise is budget.SPENT:
+        least = run(encoded.program, questions.solver, questions.left()).objective
+        text = f"without {stated.field}" if least is None else f"{stated.field}: {least:,.2f}"
+        return Repair(stated, least, text)
+    factor = _least_factor(questions, stated, encoded)
     if factor is None:
-        return Repair(promise, None, f"without {promise.field}")
-    needed = factor * promise.limit
-    if promise.field.endswith(("instances.max", "max_units")):
-        needed = float(np.ceil(needed - 1e-6)) if promise.limit == round(promise.limit) else needed
-    return Repair(promise, needed, f"{promise.field}: {needed:,.6g} (is {promise.limit:,.6g})")
+        return Repair(stated, None, f"without {stated.field}")
+    limit = float(stated.limit)
+    needed = factor * limit
+    if stated.promise.whole and limit == round(limit):
+        needed = float(np.ceil(needed - 1e-6))
+    return Repair(stated, needed, f"{stated.field}: {needed:,.6g} (is {limit:,.6g})")
 
 
-def _least_factor(search: Search, promise: Promise, encoded: Encoded) -> float | None:
+def _least_factor(questions: Questions, stated: StatedPromise, encoded: Encoded) -> float | None:
     """The least s with Σ amount ≤ s · limit in every row that measures the promise."""
     program = encoded.program
-    n = program.n_columns
     blocks, upper = [], []
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        if promise.measure is None:
-            return None
-        built = promise.measure(view, cols)
-        row, column, value = [], [], []
-        for r, c, v in built.terms:
-            shape = np.broadcast_shapes(np.shape(r), np.shape(c), np.shape(v))
-            row.append(np.broadcast_to(r, shape).ravel())
-            column.append(np.broadcast_to(c, shape).ravel())
-            value.append(np.broadcast_to(np.asarray(v, dtype=float), shape).ravel())
-        m = len(built)
-        if not m or not row:
+        used = stated.used(view, cols)
+        if used is None or not len(used) or not used.terms:
             continue
-        amounts = sparse.coo_array(
-            (np.concatenate(value), (np.concatenate(row), np.concatenate(column))), shape=(m, n)
-        ).tocsr()
-        blocks.append(sparse.hstack([amounts, sparse.csr_array(-np.ones((m, 1)))]))
-        upper.append(np.asarray(built.upper) - 1.0)  # amount + always ≤ s
+        row, column, value = triplets(used.terms)
+        amounts = sparse.coo_array((value, (row, column)), shape=(len(used), program.n_columns)).tocsr()
+        blocks.append(sparse.hstack([amounts, sparse.csr_array(-np.ones((len(used), 1)))]))
+        upper.append(np.asarray(used.upper) - 1.0)  # amount + always ≤ s
     if not blocks:
         return None
-    raised = _with_factor(program, blocks, upper)
-    answer = run(raised, search.solver, search.left())
+    answer = run(_with_factor(program, blocks, upper), questions.solver, questions.left())
     return None if answer.point is None else float(answer.point[-1])
 
 
@@ -139,32 +123,30 @@ def _with_factor(
     )
 
 
-def _served(search: Search, promise: Promise, encoded: Encoded) -> Repair:
+def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair:
     """The largest part of a workload's demand that can be served."""
-    inst = search.inst
-    name = promise.field.split(".", 1)[1].rsplit(".", 1)[0]
-    w = inst.workloads.names.index(name)
+    workload, probability = stated.item, questions.inst.scenarios.probability
     cost = np.zeros(encoded.program.n_columns)
     total = 0.0
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        mine = np.flatnonzero(view.cells.workload == w)
-        work = view.cells.work[mine] * inst.scenarios.probability[view.scenario]
-        cost[cols.unserved[mine]] = work
+        cells = np.flatnonzero(view.cells.workload == workload.index)
+        work = view.cells.work[cells] * probability[view.scenario]
+        cost[cols.unserved[cells]] = work
         total += float(work.sum())
     scale = total or 1.0
-    answer = run(encoded.program.with_cost(cost / scale), search.solver, search.left())
+    answer = run(encoded.program.with_cost(cost / scale), questions.solver, questions.left())
     if answer.point is None:
-        return Repair(promise, None, f'less demand of "{name}"')
+        return Repair(stated, None, f'less demand of "{workload.name}"')
     share = 1.0 - float(cost / scale @ answer.point)
-    return Repair(promise, share, f'{share:.4%} of the demand of "{name}" can be served')
+    return Repair(stated, share, f'{share:.4%} of the demand of "{workload.name}" can be served')
 
 
-def conflict(search: Search, found: Sequence[Promise]) -> Conflict:
+def conflict(questions: Questions, stated: Sequence[StatedPromise]) -> Conflict:
     """Promises that contradict each other; minimal where every step was decided in time."""
-    kept, decided = list(found), True
-    for promise in list(found):
-        trial = [one for one in kept if one is not promise]
-        feasible = search.feasible(without_all(search.inst, found, trial))
+    kept, decided = list(stated), True
+    for promise in stated:
+        trial = [other for other in kept if other is not promise]
+        feasible = questions.feasible(without_all(questions.inst, stated, trial))
         if feasible is None:
             decided = False
         elif not feasible:
@@ -172,7 +154,7 @@ def conflict(search: Search, found: Sequence[Promise]) -> Conflict:
     return Conflict(tuple(kept), decided)
 
 
-def without_all(inst: Instance, every: Sequence[Promise], kept: Sequence[Promise]) -> Instance:
+def without_all(inst: Instance, every: Sequence[StatedPromise], kept: Sequence[StatedPromise]) -> Instance:
     """The instance in which only some promises are made."""
     for promise in every:
         if promise not in kept:

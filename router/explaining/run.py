@@ -9,7 +9,7 @@ from typing import Any
 from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
-from router.explaining.conflict import Conflict, Repair, Search, conflict, repairs
+from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.promises import promises
 from router.explaining.worth import Binding, Offered, bindings, unused
 from router.loading.catalogue import load
@@ -93,18 +93,21 @@ def explain(
     most_offers: int = 20,
 ) -> Explanation:
     """Why there is no plan and what would make one, or what binds in the best one. Raises InputError, SolverFailed."""
-    loaded, asked = load(problem), options or SolveOptions()
+    loaded, chosen = load(problem), options or SolveOptions()
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))
     try:
-        found = optimise(encoded, solver, asked)
+        found = optimise(encoded, solver, chosen)
     except Infeasible as error:
-        search = Search(inst, solver, asked)
-        made = promises(inst)
-        mended = repairs(search, made)
+        questions, stated = Questions(inst, solver, chosen), promises(inst)
         return Explanation(
-            loaded.name, None, str(error), tuple(mended), conflict(search, made), refused=refused
+            loaded.name,
+            None,
+            str(error),
+            tuple(repairs(questions, stated)),
+            conflict(questions, stated),
+            refused=refused,
         )
     plan = publish(loaded, encoded, found)
     return Explanation(
@@ -112,6 +115,6 @@ def explain(
         plan=plan,
         why=None,
         bindings=tuple(bindings(plan)),
-        offers=tuple(unused(inst, plan, solver, asked, most_offers)),
+        offers=tuple(unused(inst, plan, solver, chosen, most_offers)),
         refused=refused,
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.encode import encode
+from problems.core.encode import FAMILIES, encode
+from problems.core.family import Worth
 from problems.core.instance import Instance
 from router.errors import RouterError
 from router.plan.document import Plan
@@ -18,7 +19,7 @@ from router.planning.decode import decode
 from router.planning.optimise import optimise
 from solvers import SolveOptions
 
-LIMITS = ("quota", "groups", "power", "throughput", "instances")
+LIMITS = {family.name: family.worth for family in FAMILIES if family.worth is not None and family.worth.limit}
 ROUNDS = 25
 NEARLY_FREE = 1e-6
 
@@ -32,6 +33,11 @@ class Binding:
     periods: int
     usd_per_unit: float
 
+    @property
+    def worth(self) -> Worth:
+        """What is limited, and what a unit more of it is."""
+        return LIMITS[self.family]
+
 
 def bindings(plan: Plan) -> list[Binding]:
     """Limits with a shadow price, the dearest first. Where nothing is rented a capacity of zero has no such price."""
@@ -39,10 +45,11 @@ def bindings(plan: Plan) -> list[Binding]:
     rented |= {f"{row.offer},{row.period}" for row in plan.instances if row.model is None}
     found: dict[tuple[str, str], list[float]] = {}
     for row in plan.prices.rows:
-        if row.family not in LIMITS or row.usd_per_unit >= 0:
+        worth = LIMITS.get(row.family)
+        if worth is None or row.usd_per_unit >= 0:
             continue
         label = row.row.partition("(")[2].rstrip(")")
-        if row.family in ("throughput", "instances") and label not in rented:
+        if worth.rented and label not in rented:
             continue
         name = label.rsplit(",", 1)[0] if "," in label else label
         found.setdefault((row.family, name), []).append(-row.usd_per_unit)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from problems.core.encode import Encoded
+from problems.core.encode import FAMILIES, Encoded
 from router.errors import CertificateFailed
 from router.loading.catalogue import problem_sha256
 from router.plan.document import (
@@ -34,14 +34,7 @@ from router.verification import verify
 from solvers import SolveOptions, version_of
 
 ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
-UNITS = {
-    "demand": "USD per whole cell (a workload's work of one period or occurrence)",
-    "throughput": "USD per instance of headroom",
-    "quota": "USD per quota-full",
-    "groups": "USD per unit",
-    "power": "USD per kW",
-    "instances": "USD per instance",
-}
+UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth is not None}
 
 
 def publish(

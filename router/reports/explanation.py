@@ -7,13 +7,6 @@ from router.reports.document import Report, Table, columns
 from router.reports.words import usd
 
 MOST_ROUTES = 30
-MEANING = {
-    "quota": ("quota", "as much again"),
-    "groups": ("group", "a unit more"),
-    "power": ("power", "a kW more"),
-    "throughput": ("capacity rented", "an instance more"),
-    "instances": ("capacity on offer", "an instance more"),
-}
 
 
 def explanation_report(found: Explanation) -> Report:
@@ -63,7 +56,8 @@ def _conflict(found: Explanation) -> Table:
 
 def _bindings(found: Explanation) -> Table:
     rows = tuple(
-        (one.name, *MEANING[one.family], str(one.periods), usd(one.usd_per_unit)) for one in found.bindings
+        (one.name, one.worth.limit, one.worth.more, str(one.periods), usd(one.usd_per_unit))
+        for one in found.bindings
     )
     return Table("What binds", columns("of", "limit", "what would help", ">periods", ">saves USD"), rows)
 

@@ -1,0 +1,44 @@
+"""Power: what is paid for draws it, and so does what is reserved, used or not.
+
+Σ_q power[q] · paid[q,t] + Σ_o power[o] · reserved[o] ≤ max_power                  every period t
+
+power   drawn by an instance that is paid for            kW
+paid    instances paid for above what is reserved        instances
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.columns import Columns
+from problems.core.family import Family, Promise, Worth
+from problems.core.rows import Rows, Term, no_rows, rows
+from problems.core.view import View
+
+NAME = "power"
+
+
+def build(view: View, cols: Columns) -> Rows:
+    """A row per period where the policy limits power."""
+    inst, periods = view.inst, view.inst.time.periods
+    fleets = inst.fleets
+    if not np.isfinite(inst.policy.max_power_kw):
+        return no_rows(NAME)
+    always = float(fleets.power_kw @ fleets.reserved)
+    terms: list[Term] = [
+        (np.arange(periods), cols.counts.paid[q], fleets.power_kw[fleets.pool_fleet[q]])
+        for q in range(fleets.pools)
+    ]
+    return rows(NAME, periods, terms, str, upper=inst.policy.max_power_kw - always)
+
+
+LIMIT = Promise(
+    "policy.max_power_kw",
+    "policy.max_power_kw",
+    relax=np.inf,
+    text="at most {limit:,.10g} kW",
+    amount=build,
+)
+FAMILY = Family(
+    NAME, build, in_a_loss=None, promises=(LIMIT,), worth=Worth("USD per kW", "power", "a kW more")
+)
