@@ -41,24 +41,18 @@ FUNCTIONS = (
 """Of `import router`, as far as they exist."""
 
 NAMED_TWICE = {  # still: take a name out when it means one thing
-    "Clock",
     *(
         "Check",
-        "Columns",
+        "Clock",
         "CostLine",
-        "Entry",
-        "Extract",
-        "Found",
-        "Named",
         "Policy",
-    ),
-    *("Pool", "Promise", "Purchase", "Reading", "Record", "Recorded", "Risk", "Route", "Row", "Running"),
-    *(
+        "Purchase",
+        "Risk",
+        "Running",
         "ScenarioCost",
         "Search",
         "Settlement",
         "Table",
-        "_Builder",
     ),
 }
 

@@ -16,7 +16,7 @@ from router import cli
 from router.errors import InputError
 from router.importers.usage import Cut, Draft, MissingUsage, StaleUsage, cut, draft, read_usage
 from router.importers.usage.focus import multiplier
-from router.importers.usage.reading import Reading, Row
+from router.importers.usage.reading import Row, UsageRecords
 from router.loading.catalogue import load_text
 from router.schema import Problem, Workload
 
@@ -237,7 +237,7 @@ def at(hours: float, requests: float = 1.0, length_h: float = 0.0) -> Row:
 
 
 def test_hours_without_any_request_are_named() -> None:
-    reading = Reading([at(0.5), at(1.5), at(4.5)], None)
+    reading = UsageRecords([at(0.5), at(1.5), at(4.5)], None)
     with pytest.raises(MissingUsage, match="02:00 – 2026-11-20 04:00"):
         cut(reading, Cut())
     (one,) = cut(reading, Cut(gaps="zero")).work
@@ -245,13 +245,13 @@ def test_hours_without_any_request_are_named() -> None:
 
 
 def test_a_stated_end_that_the_record_does_not_reach_is_a_gap() -> None:
-    reading = Reading([at(0.5), at(1.5)], None)
+    reading = UsageRecords([at(0.5), at(1.5)], None)
     with pytest.raises(MissingUsage):
         cut(reading, Cut(start=MIDNIGHT, end=MIDNIGHT + 4 * HOUR))
 
 
 def test_as_before_needs_a_before() -> None:
-    reading = Reading([at(2.5), at(3.5)], None)
+    reading = UsageRecords([at(2.5), at(3.5)], None)
     stated = Cut(start=MIDNIGHT, end=MIDNIGHT + 4 * HOUR, gaps="previous")
     with pytest.raises(MissingUsage):
         cut(reading, stated)
@@ -269,12 +269,12 @@ def test_a_column_that_is_missing_is_not_one_of_zeros(tmp_path: Path) -> None:
 def test_an_hour_that_comes_twice_keeps_its_offset() -> None:
     """01:30 UTC on 25 October 2026 is the second 02:30 of that day in Berlin."""
     second = Row(1792891800.0, 1792891800.0, 1.0, 10.0, 0.0, 1.0, {"model": "m"})
-    usage = cut(Reading([second], None), Cut(timezone="Europe/Berlin", period_h=0.5))
+    usage = cut(UsageRecords([second], None), Cut(timezone="Europe/Berlin", period_h=0.5))
     assert "2026-10-25T02:30:00+01:00" in draft(usage).text
 
 
 def test_stale_records_are_an_error_by_name() -> None:
-    reading = Reading([at(0, length_h=1), at(1, length_h=1)], [(MIDNIGHT, MIDNIGHT + 2 * HOUR)])
+    reading = UsageRecords([at(0, length_h=1), at(1, length_h=1)], [(MIDNIGHT, MIDNIGHT + 2 * HOUR)])
     fresh = Cut(max_age_h=2.0, now=MIDNIGHT + 3.9 * HOUR)
     assert cut(reading, fresh).periods == 2
     with pytest.raises(StaleUsage, match=r"2\.5 h ago"):
@@ -283,7 +283,7 @@ def test_stale_records_are_an_error_by_name() -> None:
 
 def test_periods_start_at_local_midnight() -> None:
     """20 Nov 00:00 UTC is 05:30 in Kolkata: periods of an hour start at half past the UTC hour."""
-    usage = cut(Reading([at(0.0)], None), Cut(timezone="Asia/Kolkata"))
+    usage = cut(UsageRecords([at(0.0)], None), Cut(timezone="Asia/Kolkata"))
     assert usage.start == MIDNIGHT - HOUR / 2
     assert "05:00:00" in draft(usage).text
 
@@ -295,7 +295,7 @@ def test_cutting_loses_nothing(rows: list[tuple[float, float, int]]) -> None:
     """Sums by period are the sums of the rows, wherever the borders fall."""
     made = [at(hour, n, length) for hour, length, n in rows]
     span = [(MIDNIGHT, MIDNIGHT + 48 * HOUR)]
-    (one,) = cut(Reading(made, span), Cut()).work
+    (one,) = cut(UsageRecords(made, span), Cut()).work
     assert sum(one.requests) == approx(sum(n for _, _, n in rows))
     assert sum(one.prompt_tokens) == approx(10 * sum(n for _, _, n in rows))
 
@@ -362,4 +362,4 @@ def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
             read_usage([path])
     far = [at(0), dataclasses.replace(at(0), start=7e9, end=7e9)]
     with pytest.raises(InputError, match="1,000,000 are most"):
-        cut(Reading(far, None), Cut())
+        cut(UsageRecords(far, None), Cut())

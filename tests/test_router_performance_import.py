@@ -10,7 +10,7 @@ import pytest
 
 from router.cli import run
 from router.errors import InputError
-from router.importers.performance import Extract, Replica, extract, fragment, read_runs
+from router.importers.performance import Replica, ReplicaPoints, extract, fragment, read_runs
 from router.loading.catalogue import load
 from router.schema import Problem
 
@@ -21,7 +21,7 @@ GPUS = Replica(offer="o", model="m", usd_per_gpu_h=2.0, gpus=4)
 
 def points(
     file: Path, replica: Replica = GPUS, where: tuple[tuple[str, str], ...] = (), **options: Any
-) -> Extract:
+) -> ReplicaPoints:
     return extract(read_runs(file, where=where)[1], replica, **options)
 
 
@@ -383,9 +383,13 @@ def test_an_empty_model_entry_says_nothing_against_a_later_one(tmp_path: Path) -
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(fragment(found, Replica(offer=name, model="m"), "a test"))
     (tmp_path / "facts.yaml").write_text("models: {m: {parameters_b: 70}}\n")
-    load = "{name: w, models: [m], demand: {requests_per_s: 1}, prompt_tokens: 1000, completion_tokens: 100}"
+    workload = (
+        "{name: w, models: [m], demand: {requests_per_s: 1}, prompt_tokens: 1000, completion_tokens: 100}"
+    )
     for order in ("a.yaml, b.yaml, facts.yaml", "facts.yaml, b.yaml, a.yaml"):
-        (tmp_path / "problem.yaml").write_text(f"schema: router/1\ninclude: [{order}]\nworkloads: [{load}]\n")
+        (tmp_path / "problem.yaml").write_text(
+            f"schema: router/1\ninclude: [{order}]\nworkloads: [{workload}]\n"
+        )
         problem = load(tmp_path / "problem.yaml")
         assert problem.models["m"].parameters_b == 70
         assert {offer.name for offer in problem.offers} == {"a", "b"}

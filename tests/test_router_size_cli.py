@@ -14,7 +14,7 @@ import pytest
 import router
 from router import cli
 from router.plan.document import Plan
-from router.planning.optimise import Found, optimise
+from router.planning.optimise import Incumbent, optimise
 from router.reports.markdown import to_markdown
 from router.reports.sizing import report_of
 from router.reports.text import to_text
@@ -182,7 +182,7 @@ def test_ctrl_c_in_one_search_ends_the_study(
     """The solver returns what it has, as it does at Ctrl-C: an answer to `solve`, none to the questions of `size`."""
     calls = 0
 
-    def interrupted(*args: Any, **rest: Any) -> Found:
+    def interrupted(*args: Any, **rest: Any) -> Incumbent:
         nonlocal calls
         calls += 1
         found = optimise(*args, **rest)

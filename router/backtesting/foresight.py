@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from problems.core.instance import Floats
-from router.backtesting.record import Record
+from router.backtesting.record import DemandHistory
 from router.errors import InputError, Issue
 from router.traces.forecast import DAY_H, WEEK_H, forecast
 
@@ -34,7 +34,7 @@ def least_history(method: Method, period_h: float, periods: int) -> int:
     return max(2 * week if periods > 2 * week else 2 * day, 2)
 
 
-def expected(record: Record, method: Method, now: int, end: int) -> Floats:
+def expected(record: DemandHistory, method: Method, now: int, end: int) -> Floats:
     """(W, end − now) requests expected in the periods replayed from `now` on. Raises InputError."""
     if method == "perfect":
         return record.actual[:, now:end]

@@ -17,7 +17,7 @@ import numpy as np
 from problems.core.instance import Floats, Instance
 from router.backtesting.actual import Actual
 from router.backtesting.bought import memory_h, spans_periods
-from router.backtesting.record import Record
+from router.backtesting.record import DemandHistory
 from router.plan.document import Plan
 from router.plan.running import Running
 from router.planning.promises import as_settled
@@ -53,7 +53,7 @@ class InForce:
 class Rules:
     """What holds in every step of a replay."""
 
-    record: Record
+    record: DemandHistory
     spanning: bool
     memory: int  # periods
     keep_usd_per_m: float  # dearer than any token: the plan's own routes come first
@@ -115,7 +115,7 @@ class Rules:
         )
 
 
-def rules_of(record: Record, inst: Instance) -> Rules:
+def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     """`inst` is the instance of the whole replay."""
     prices = [
         inst.entries.prompt_usd,

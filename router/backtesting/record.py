@@ -16,20 +16,18 @@ import numpy as np
 from problems.core.instance import Floats
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
-from router.loading.fingerprint import trace_path
 from router.normalise.demand import is_sized, time_of, work_units
 from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Trace
 from router.schema.clock import Clock, period_start
 from router.traces import recorded
-from router.traces.demand import chosen, named_of
-from router.traces.read import read_table
+from router.traces.demand import table_of
 from router.traces.record import EARLY
 from router.traces.table import HOUR_US, US
 from router.traces.times import local
 
 
 @dataclass(frozen=True)
-class Record:
+class DemandHistory:
     """Requests of every period, `warm_up` of them before the replay begins."""
 
     problem: Problem  # with counts and sizes in place of traces; its horizon is that of the whole record
@@ -72,7 +70,7 @@ class Record:
         )
 
 
-def record_of(problem: Problem, warm_up: int) -> Record:
+def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     """Read the demand of a problem over its horizon. Raises InputError for what is not replayed."""
     _refuse(problem)
     read = recorded(problem)
@@ -81,7 +79,7 @@ def record_of(problem: Problem, warm_up: int) -> Record:
     if not 0 <= warm_up < requests.shape[1]:
         rule = f"leaves nothing to replay of {requests.shape[1]} periods"
         raise InputError(Issue(("--warm-up",), rule, value=warm_up))
-    return Record(read.problem, requests, warm_up, read.notes)
+    return DemandHistory(read.problem, requests, warm_up, read.notes)
 
 
 def with_trace(problem: Problem, path: str) -> Problem:
@@ -111,9 +109,7 @@ def _covered(problem: Problem) -> Horizon:
     for load in problem.workloads:
         trace = load.demand.trace
         if trace is not None:
-            zone = trace.timezone or horizon.timezone
-            path = trace_path(problem, trace)
-            table = read_table(path, named_of(trace), zone, sorted(chosen(trace)), trace.file)
+            table = table_of(trace, problem)
             first = max(first, float(table.at_us.min()))
             last = min(
                 last, float(table.at_us.max()) + (0.0 if table.single else (table.step_h or 0.0) * HOUR_US)

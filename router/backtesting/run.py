@@ -21,7 +21,7 @@ from router.backtesting.actual import LEEWAY
 from router.backtesting.bought import held
 from router.backtesting.foresight import Method, expected, least_history
 from router.backtesting.frame import Rules, rules_of, tokens_of
-from router.backtesting.record import Record, record_of
+from router.backtesting.record import DemandHistory, record_of
 from router.backtesting.result import Backtest, Execution, Hindsight
 from router.backtesting.series import series
 from router.backtesting.step import Replay, Search
@@ -125,7 +125,7 @@ def _of_a_step(search: Search) -> Search:
 
 @dataclass(frozen=True)
 class _Course:
-    record: Record
+    record: DemandHistory
     rules: Rules
     settings: Settings
     lookahead: int

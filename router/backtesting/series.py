@@ -12,7 +12,7 @@ import numpy as np
 
 from problems.core.instance import Floats
 from router.backtesting.frame import tokens_of
-from router.backtesting.record import Record
+from router.backtesting.record import DemandHistory
 from router.backtesting.result import Execution, Hindsight
 from router.plan.document import Plan
 
@@ -20,7 +20,7 @@ BY_PERIOD = ("tokens", "instances", "starts", "energy", "unserved")
 
 
 def series(
-    record: Record, made: Floats, replay: Execution, hindsight: Hindsight, staying: Execution | None
+    record: DemandHistory, made: Floats, replay: Execution, hindsight: Hindsight, staying: Execution | None
 ) -> dict[str, list[float]]:
     """Tokens, instances and running totals of cost, by period."""
     tokens, n = tokens_of(record.problem), record.periods

@@ -25,7 +25,7 @@ from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Running, RunningCount
 from router.planning.decode import Decoded, decode
-from router.planning.optimise import Found, optimise
+from router.planning.optimise import Incumbent, optimise
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.reoptimisation.run import SAME, SAME_USD, changed_by
@@ -80,7 +80,7 @@ class Replay:
         self._enforce(problem, found, publish(problem, found.encoded, found))
         self.steps.append(Step(frame.now, "first"))
 
-    def _enforce(self, problem: Problem, found: Found, plan: Plan) -> None:
+    def _enforce(self, problem: Problem, found: Incumbent, plan: Plan) -> None:
         self.force = InForce(plan, problem)
         if self.rules.spanning:
             new = bought(found.encoded, decode(found.encoded, found.point).settled.point)
@@ -146,7 +146,7 @@ class Replay:
         inst: Instance,
         running: Running,
         broken: bool,
-    ) -> tuple[Problem, Running, Found]:
+    ) -> tuple[Problem, Running, Incumbent]:
         """The best change; a frozen time in which the running plan is broken thaws, as in the job."""
         open_from = frame.past * self.rules.record.period_h
         try:
@@ -160,7 +160,7 @@ class Replay:
         arrays = running_arrays(problem, inst, running)
         return problem, running, self._optimise(replace(inst, running=arrays), open_from)
 
-    def _optimise(self, inst: Instance, open_from_h: float) -> Found:
+    def _optimise(self, inst: Instance, open_from_h: float) -> Incumbent:
         hold = None if self.decided is None else held(inst, self.decided, open_from_h)
         return optimise(encode(inst), self.search.solver, self.search.options, hold=hold)
 

@@ -10,7 +10,7 @@ from router.plan.document import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolCounts:
     """Instances of an offer, for one model or (None) for all; `counts[t]` of them run in period t, booting ones too."""
 
     offer: str
@@ -22,14 +22,14 @@ class Pool:
         return self.offer if self.model is None else f"{self.offer}/{self.model}"
 
 
-def pools(plan: Plan, scenario: str | None = None) -> tuple[Pool, ...]:
+def pools(plan: Plan, scenario: str | None = None) -> tuple[PoolCounts, ...]:
     """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
     rows = of_scenario(plan, plan.instances, scenario)
     found: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
         found.setdefault((row.offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
     ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))
-    return tuple(Pool(offer, model, tuple(counts)) for (offer, model), counts in ordered)
+    return tuple(PoolCounts(offer, model, tuple(counts)) for (offer, model), counts in ordered)
 
 
 def whole(count: float) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from router.errors import InputError, Issue
-from router.exporters.counts import Pool, pools
+from router.exporters.counts import PoolCounts, pools
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.plan.document import Plan
@@ -107,7 +107,7 @@ def _zone(problem: Problem, repeat: str) -> tuple[ZoneInfo, list[str]]:
     return ZoneInfo("UTC"), [f"times are in UTC: the clocks of {clock.zone.key} change within the horizon"]
 
 
-def _triggers(pool: Pool, problem: Problem, repeat: str, zone: ZoneInfo) -> list[dict[str, Any]]:
+def _triggers(pool: PoolCounts, problem: Problem, repeat: str, zone: ZoneInfo) -> list[dict[str, Any]]:
     """At least one: a ScaledObject without a trigger is refused."""
     runs, least = stretches(pool.counts), min(pool.counts)
     last = len(pool.counts)
@@ -148,13 +148,13 @@ def _cron(moment: datetime, repeat: str) -> str:
     return f"{time} {moment.day} {moment.month} *"
 
 
-def _deployment(pool: Pool, targets: Targets) -> str:
+def _deployment(pool: PoolCounts, targets: Targets) -> str:
     parts = (pool.offer,) if pool.model is None else (pool.offer, pool.model)
     return targets.of(pool.offer).deployment or kubernetes_name(*parts)
 
 
 def _scaled_object(
-    pool: Pool, name: str, triggers: list[dict[str, Any]], namespace: str | None
+    pool: PoolCounts, name: str, triggers: list[dict[str, Any]], namespace: str | None
 ) -> dict[str, Any]:
     return {
         "apiVersion": "keda.sh/v1alpha1",

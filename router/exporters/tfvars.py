@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.exporters.counts import Pool, pools, whole
+from router.exporters.counts import PoolCounts, pools, whole
 from router.exporters.exported import Exported
 from router.plan.document import Plan
 from router.plan.values import to_json
@@ -42,5 +42,5 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
     return Exported(to_json(variables), empty)
 
 
-def _instances(pool: Pool) -> dict[str, Any]:
+def _instances(pool: PoolCounts) -> dict[str, Any]:
     return {"offer": pool.offer, "model": pool.model, "max": max(pool.counts), "by_period": list(pool.counts)}

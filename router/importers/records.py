@@ -9,15 +9,15 @@ import math
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
-from router.importers.performance.run import Record, json_records, read_text
+from router.importers.performance.run import RawRecord, json_records, read_text
 
-__all__ = ["Record", "csv_records", "json_records", "moment", "needed", "read_text"]
+__all__ = ["RawRecord", "csv_records", "json_records", "moment", "needed", "read_text"]
 
 EARLIEST, LATEST = 3.15e8, 7.258e9  # a time out of these is some other number
 MILLISECONDS_FROM = 1e11  # an epoch above this (year 5138 in seconds) is in milliseconds
 
 
-def needed(record: Record, name: str) -> float:
+def needed(record: RawRecord, name: str) -> float:
     """A number that must be there, 0 allowed: a column that is missing is not one of zeros."""
     number = record.number(name)
     if number is None:
@@ -25,7 +25,7 @@ def needed(record: Record, name: str) -> float:
     return number
 
 
-def csv_records(path: FilePath) -> list[Record]:
+def csv_records(path: FilePath) -> list[RawRecord]:
     """The rows of a CSV file with a heading. Raises InputError."""
     text = read_text(path)
     first = text.split("\n", 1)[0]
@@ -38,13 +38,13 @@ def csv_records(path: FilePath) -> list[Record]:
             if None in row or None in row.values():
                 rule = f"has not the {len(reader.fieldnames)} columns of the heading"
                 raise InputError(Issue((), rule, file=str(path), line=reader.line_num))
-            found.append(Record(row, str(path), reader.line_num))
+            found.append(RawRecord(row, str(path), reader.line_num))
     except csv.Error as error:
         raise InputError(Issue((), f"is no CSV: {error}", file=str(path), line=reader.line_num)) from None
     return found
 
 
-def moment(record: Record, *path: str) -> float:
+def moment(record: RawRecord, *path: str) -> float:
     """A time as seconds since 1970: ISO 8601 (UTC without an offset), a date, or an epoch in s or ms."""
     value = record.get(*path)
     if value is None or value == "" or isinstance(value, bool):
@@ -59,7 +59,7 @@ def moment(record: Record, *path: str) -> float:
     return seconds
 
 
-def _from_text(record: Record, path: tuple[str, ...], text: str) -> float:
+def _from_text(record: RawRecord, path: tuple[str, ...], text: str) -> float:
     try:
         parsed = dt.datetime.fromisoformat(text.strip())
     except ValueError:

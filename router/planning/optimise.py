@@ -53,7 +53,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class Incumbent:
     """A point of the exact program, what is proven of it, and how it was found."""
 
     encoded: Encoded  # the program the point belongs to
@@ -75,7 +75,7 @@ def optimise(
     options: SolveOptions,
     start: Floats | None = None,
     hold: Decision | None = None,
-) -> Found:
+) -> Incumbent:
     """Solve, fix, solve again; where waiting is modelled, tighten and repeat until the formula holds.
 
     With `hold` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a
@@ -108,13 +108,13 @@ def optimise(
     return replace(found, stop=stop, bound=bound, rounds=rounds, options=options)
 
 
-def _usd(found: Found) -> float:
+def _usd(found: Incumbent) -> float:
     return found.encoded.program.objective(found.point)
 
 
 def _tightened(
-    found: Found, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
-) -> Found:
+    found: Incumbent, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
+) -> Incumbent:
     """The next round: the periods in which a pool was short are solved again."""
     tightened = tightened_by(found.encoded, broken)
     instance, began = found.encoded.instance, time.perf_counter()
@@ -128,8 +128,8 @@ def _tightened(
 
 
 def _settled(
-    found: Found, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
-) -> Found | None:
+    found: Incumbent, broken: Broken, solver: str, options: SolveOptions, hold: Decision | None
+) -> Incumbent | None:
     """A plan that holds: what waits stays where it is, and pools that are short get more instances, if they can."""
     encoded = encode(found.encoded.instance, tightened=settled_by(found.encoded, broken))
     pins = waiting_flows(encoded, found.point)
@@ -157,7 +157,7 @@ def _once(
     hold: Decision | None,
     before: Before | None = None,
     pins: tuple[Ints, Floats] | None = None,
-) -> Found:
+) -> Incumbent:
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
         return _linear(encoded, solver, options, began, hold)
@@ -183,7 +183,7 @@ def _once(
             f"{solver}: with its integers rounded, the plan found keeps no longer all limits ({first.stats.raw}). "
             "Another solver (--solver), or a problem scaled less widely, may do."
         )
-    return Found(
+    return Incumbent(
         encoded=encoded,
         point=second.point,
         integers=point,
@@ -204,12 +204,12 @@ def _exact(encoded: Encoded, hold: Decision | None, pins: tuple[Ints, Floats] | 
 
 def _linear(
     encoded: Encoded, solver: str, options: SolveOptions, began: float, hold: Decision | None
-) -> Found:
+) -> Incumbent:
     """Without integers the first solve is the last, at tight tolerance."""
     exact = _exact(encoded, hold) if encoded.instance.fleets.pools else encoded
     program = exact.program.relax() if options.relax else exact.program
     solution = run(program, solver, _tight(options))
-    return Found(
+    return Incumbent(
         encoded=replace(exact, program=program),
         point=(point := _point_of(solution, exact, options)),
         integers=point,

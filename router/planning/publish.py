@@ -27,7 +27,7 @@ from router.plan.document import (
 from router.plan.running import Reoptimised, Running
 from router.planning.decode import Decoded, decode, refused_rows
 from router.planning.notes import notes_of
-from router.planning.optimise import Found
+from router.planning.optimise import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.verification import verify
@@ -40,7 +40,7 @@ UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth i
 def publish(
     problem: Problem,
     encoded: Encoded,
-    found: Found,
+    found: Incumbent,
     *,
     running: Running | None = None,
     reoptimise: Reoptimised | None = None,
@@ -131,7 +131,7 @@ def options_of(options: SolveOptions) -> dict[str, Any]:
     return stated
 
 
-def _prices(found: Found) -> ShadowPrices:
+def _prices(found: Incumbent) -> ShadowPrices:
     """Shadow prices of the business rows, with what was fixed to get them."""
     if found.row_duals is None:
         return ShadowPrices("the solver gave no shadow prices", ())
@@ -147,7 +147,7 @@ def _prices(found: Found) -> ShadowPrices:
     return ShadowPrices(found.prices_of, tuple(rows), UNITS)
 
 
-def _notes(problem: Problem, found: Found, decoded: Decoded) -> tuple[str, ...]:
+def _notes(problem: Problem, found: Incumbent, decoded: Decoded) -> tuple[str, ...]:
     """The problem's notes, and what solving added to them."""
     notes = []
     if found.options.relax:

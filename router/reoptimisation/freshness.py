@@ -11,8 +11,7 @@ from router.loading.catalogue import input_issue, trace_path, traces
 from router.schema import Problem, Trace
 from router.schema.clock import period_start
 from router.traces import recorded
-from router.traces.demand import chosen, named_of
-from router.traces.read import read_table
+from router.traces.demand import table_of
 from router.traces.table import US
 from router.traces.times import shown, start_us
 
@@ -44,8 +43,7 @@ def check_fresh(problem: Problem, max_age_s: float | None = None) -> None:
 
 def _ends_early(problem: Problem, at: tuple[str | int, ...], trace: Trace) -> list[Issue]:
     """The record's last row must lie in the last period or after it."""
-    zone = trace.timezone or problem.horizon.timezone
-    table = read_table(trace_path(problem, trace), named_of(trace), zone, sorted(chosen(trace)), trace.file)
+    table = table_of(trace, problem)
     horizon = recorded(problem).problem.horizon
     first_us = 0.0 if table.relative else start_us(horizon)
     last_us = first_us + (horizon.hours - horizon.period_h) * 3600 * US

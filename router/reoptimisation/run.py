@@ -29,7 +29,7 @@ from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced, Running
 from router.planning.decode import decode
-from router.planning.optimise import Found, optimise
+from router.planning.optimise import Incumbent, optimise
 from router.planning.publish import options_of, publish
 from router.planning.solve import planned, scenario_of
 from router.reoptimisation.breaks import breaks
@@ -220,7 +220,7 @@ def _pays(before: float, after: float, least_gain: float) -> bool:
     return before - after > least_gain + SAME_USD + SAME * abs(before)
 
 
-def changed_by(found: Found, running: Running) -> tuple[float, float]:
+def changed_by(found: Incumbent, running: Running) -> tuple[float, float]:
     """(share of all tokens that moves, Σ over periods of instances more or less than run)."""
     from problems.churn import moved_share, resized_count
 
@@ -235,7 +235,7 @@ class GoingOn:
 
     cost_usd: float | None
     broken: tuple[Break, ...]
-    found: Found | None
+    found: Incumbent | None
 
 
 class _Run:
@@ -277,7 +277,7 @@ class _Run:
         self.say("running plan priced", cost_usd=cost)
         return GoingOn(cost, (), found)
 
-    def free(self) -> Found | None:
+    def free(self) -> Incumbent | None:
         """The best plan if change were free; None where none was found in time.
 
         Change is measured all the same, so that the plan can be a start for the search that prices it.
@@ -299,7 +299,7 @@ class _Run:
             "counts_stay": np.zeros(len(inst.offers.names), dtype=np.bool_),
         }
 
-    def change(self, going: GoingOn, free: Found | None = None) -> tuple[Found, Running]:
+    def change(self, going: GoingOn, free: Incumbent | None = None) -> tuple[Incumbent, Running]:
         """The best plan with churn, started from going on, or where that is broken from the best if change were free.
 
         A frozen time in which the running plan is broken thaws; caps and pins do not.
@@ -325,7 +325,7 @@ class _Run:
         )
         return found, thawed
 
-    def _change(self, running: Running, start: Any) -> Found:
+    def _change(self, running: Running, start: Any) -> Incumbent:
         encoded: Encoded = encode(self.instance(running))
         found = optimise(encoded, self.search.solver, self.search.options, start)
         self.say("best plan with change priced", bound_usd=found.bound)

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from router.errors import InputError, Issue
-from router.loading.fingerprint import trace_path
 from router.scenarios.stream import Floats, Ints
 from router.schema import Problem, Trace
-from router.traces.demand import chosen, named_of, rows_of
-from router.traces.read import read_table
-from router.traces.table import HOUR_US, Mask, Table
+from router.traces.demand import rows_of, table_of
+from router.traces.table import HOUR_US, Mask, TraceTable
 from router.traces.times import wall_us
 
 AT = ("scenarios", "generate", "history")
@@ -57,8 +55,7 @@ def read_history(problem: Problem, trace: Trace) -> History:
     Raises InputError where rows are missing, for a step that does not divide a day, and for less than a day.
     """
     zone = problem.horizon.timezone  # whose day and week the horizon follows
-    path, named = trace_path(problem, trace), named_of(trace)
-    table = read_table(path, named, trace.timezone or zone, sorted(chosen(trace)), trace.file)
+    table = table_of(trace, problem)
     chosen_rows = rows_of(table, trace)
     if not chosen_rows.any():
         raise _wrong(problem, trace, "has no row that matches its filter and model")
@@ -78,7 +75,7 @@ def read_history(problem: Problem, trace: Trace) -> History:
     return _whole_cycles(problem, trace, series, first, slot_h, relative=table.relative)
 
 
-def _slot_h(problem: Problem, trace: Trace, table: Table) -> float:
+def _slot_h(problem: Problem, trace: Trace, table: TraceTable) -> float:
     step = table.step_h
     if step is None or step <= 1.0:
         return 1.0
@@ -101,7 +98,7 @@ def _span(at: Floats, slot: Ints, *, single: bool) -> tuple[int, int]:
 
 
 def _series(
-    problem: Problem, trace: Trace, table: Table, chosen_rows: Mask, slot: Ints, first: int, last: int
+    problem: Problem, trace: Trace, table: TraceTable, chosen_rows: Mask, slot: Ints, first: int, last: int
 ) -> tuple[Floats, Mask]:
     """Requests of each slot, and the slots of which the record should tell and does not."""
     count = last - first + 1

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from router.loading.fingerprint import trace_path
 from router.schema import Horizon, Problem, Trace
-from router.traces.demand import chosen, named_of, rows_of
-from router.traces.read import read_table
+from router.traces.demand import rows_of, table_of
 from router.traces.table import US
 from router.traces.times import start_us
 
@@ -82,9 +80,7 @@ def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> M
     found = {}
     for name, given in traces.items():
         trace = given if file is None else given.model_copy(update={"file": str(_absolute(file))})
-        zone = trace.timezone or horizon.timezone
-        columns = sorted(chosen(trace))
-        table = read_table(trace_path(problem, trace), named_of(trace), zone, columns, trace.file)
+        table = table_of(trace, problem)
         mine = rows_of(table, trace)
         if not table.single or not mine.any():
             continue

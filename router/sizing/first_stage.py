@@ -17,7 +17,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router.errors import NoPlanInTime
-from router.planning.optimise import Found
+from router.planning.optimise import Incumbent
 from router.planning.settlement import settle
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, search
@@ -38,7 +38,7 @@ class BoundedDecision:
     stop: Stop
     method: str  # "one program" | "cuts"
     rounds: int
-    found: Found | None = None  # all scenarios' plan, where one program found it
+    found: Incumbent | None = None  # all scenarios' plan, where one program found it
 
 
 def decide(inst: Instance, study: Study) -> BoundedDecision:

@@ -19,7 +19,7 @@ from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
 from router.errors import Infeasible
 from router.planning.decode import Decoded, decode
-from router.planning.optimise import Found, optimise
+from router.planning.optimise import Incumbent, optimise
 from router.sizing.options import Study
 from solvers import Stop
 
@@ -38,7 +38,7 @@ class ScenarioOutcome:
     fault: str | None = None
 
 
-def search(encoded: Encoded, study: Study, hold: Decision | None = None) -> Found:
+def search(encoded: Encoded, study: Study, hold: Decision | None = None) -> Incumbent:
     """`optimise`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
     found = optimise(encoded, study.solver, study.options, hold=hold)
     if found.stop is Stop.INTERRUPTED:

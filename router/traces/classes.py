@@ -94,16 +94,16 @@ def explained(prompt: Floats, completion: Floats, weight: Floats, classes: Seque
     total = _variance(scaled, weight)
     within = 0.0
     for size in classes:
-        mine = size.holds(prompt, completion)
-        within += _variance([values[mine] for values in scaled], weight[mine])
+        inside = size.holds(prompt, completion)
+        within += _variance([values[inside] for values in scaled], weight[inside])
     return 1.0 - within / total if total > 0 else 1.0
 
 
 def _scaled(values: Floats, weight: Floats) -> Floats:
     mean = np.average(values, weights=weight)
     spread = np.sqrt(np.average((values - mean) ** 2, weights=weight))
-    made: Floats = (values - mean) / spread if spread > 0 else np.zeros_like(values)
-    return made
+    scaled: Floats = (values - mean) / spread if spread > 0 else np.zeros_like(values)
+    return scaled
 
 
 def _variance(scaled: Sequence[Floats], weight: Floats) -> float:
@@ -118,13 +118,13 @@ def _best_cut(
     raw: Sequence[Floats], scaled: Sequence[Floats], weight: Floats, size: Size
 ) -> tuple[float, int, float]:
     """(variance taken out, direction, edge) of the best cut of a class; edges are whole numbers of tokens."""
-    mine = size.holds(raw[0], raw[1])
-    own = [values[mine] for values in scaled]
-    mass = weight[mine]
+    inside = size.holds(raw[0], raw[1])
+    own = [values[inside] for values in scaled]
+    mass = weight[inside]
     before = _variance(own, mass)
     best = (0.0, 0, 0.0)
     for kind in (0, 1):
-        tokens = raw[kind][mine]
+        tokens = raw[kind][inside]
         if not len(tokens):
             continue
         edges = np.unique(np.ceil(np.quantile(tokens, np.linspace(0, 1, QUANTILES + 1)[1:])))

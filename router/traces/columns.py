@@ -10,7 +10,7 @@ from router.schema.trace_columns import USUAL
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ColumnNames:
     """The columns a user names; None: find it."""
 
     timestamp: str | None = None
@@ -22,7 +22,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnPositions:
     """Positions of the columns in a row; None where there is none.
 
     requests None: one row a request. means: a period's tokens are means per request, not totals.
@@ -53,7 +53,7 @@ class Columns:
         return ", ".join(self.header[i] for i in used if i is not None)
 
 
-def columns_of(header: Sequence[str], named: Named, file: str) -> Columns:
+def columns_of(header: Sequence[str], named: ColumnNames, file: str) -> ColumnPositions:
     """Positions of all columns. Raises InputError for one that is named and not there, or no time at all."""
     header = tuple(name.strip() for name in header)
     repeated = sorted({name for name in header if name and header.count(name) > 1})
@@ -76,7 +76,7 @@ def columns_of(header: Sequence[str], named: Named, file: str) -> Columns:
     if named.tokens_are is None and requests is not None:
         endings = [_plain(header[i]).endswith("mean") for i in (prompt, completion) if i is not None]
         means = bool(endings) and all(endings)
-    return Columns(
+    return ColumnPositions(
         header=header,
         timestamp=timestamp,
         prompt_tokens=prompt,

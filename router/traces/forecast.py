@@ -29,7 +29,7 @@ CYCLES = 2  # that Holt–Winters needs to tell a season from a trend
 def forecast(
     history: Floats, periods: int, period_h: float, method: Method, end: datetime | None = None
 ) -> Floats:
-    """(periods,) requests after the history. `end` is its end in local time, which same hours are told by.
+    """(periods,) requests after the history. `end` is its end in local time, by which the hours of the day are known.
 
     Raises InputError where the history is too short, or a library is not installed.
     """
@@ -47,7 +47,7 @@ def season(recorded: int, period_h: float, cycles: int) -> int:
         count = round(hours / period_h)
         if count >= 1 and abs(count * period_h - hours) < 1e-6 * hours and recorded >= cycles * count:
             if cycles > 1 and count < 2:
-                continue  # a season of one period is no season
+                continue  # a season of one period has no shape
             return count
     need = "a day" if cycles == 1 else "two days"
     rule = (
@@ -64,17 +64,17 @@ def last_day_error(history: Floats, period_h: float, method: Method) -> float | 
     if day < 1 or len(history) <= day or history[-day:].sum() <= 0:
         return None
     try:
-        made = forecast(history[:-day], day, period_h, method)
+        ahead = forecast(history[:-day], day, period_h, method)
     except InputError:
         return None
-    return float(np.abs(made - history[-day:]).sum() / history[-day:].sum())
+    return float(np.abs(ahead - history[-day:]).sum() / history[-day:].sum())
 
 
 def _same_hour(history: Floats, periods: int, period_h: float, cycle: int, end: datetime) -> Floats:
     """By the clock: after the clocks change, nine in the morning is still nine in the morning."""
     step = timedelta(hours=period_h)
     back = timedelta(hours=cycle * period_h)
-    made = []
+    ahead = []
     for t in range(periods):
         at = (end.astimezone(UTC) + t * step).astimezone(end.tzinfo)
         source = at
@@ -82,8 +82,8 @@ def _same_hour(history: Floats, periods: int, period_h: float, cycle: int, end: 
         while index >= len(history):
             source = source - back  # local: the same reading of the clock
             index = len(history) + (source.astimezone(UTC) - end.astimezone(UTC)) // step
-        made.append(history[max(index, 0)])
-    return np.array(made)
+        ahead.append(history[max(index, 0)])
+    return np.array(ahead)
 
 
 def _trend(history: Floats, periods: int, cycle: int) -> Floats:
@@ -98,12 +98,12 @@ def _trend(history: Floats, periods: int, cycle: int) -> Floats:
             seasonal_periods=cycle,
             initialization_method="heuristic",
         )
-        made = np.asarray(model.fit().forecast(periods), dtype=np.float64)
-    if not np.isfinite(made).all():
+        ahead = np.asarray(model.fit().forecast(periods), dtype=np.float64)
+    if not np.isfinite(ahead).all():
         raise InputError(
             Issue(("--forecast",), "found no trend in the record", hint="use same-hour-last-week")
         )
-    return np.maximum(made, 0.0)
+    return np.maximum(ahead, 0.0)
 
 
 def _holt_winters() -> Callable[..., Any]:

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.traces.columns import Columns, Named, columns_of
-from router.traces.table import US, Floats, Labels, Table
+from router.traces.columns import ColumnNames, ColumnPositions, columns_of
+from router.traces.table import US, Floats, Labels, TraceTable
 from router.traces.times import read_us, utc_us
 
 BLOCK = 20_000  # rows parsed at once
-SHOWN = 10  # wrong rows told of before reading stops
+SHOWN = 10  # wrong rows listed before reading stops
 EPOCH_S, EPOCH_MS, EPOCH_US = (
     1e8,
     1e11,
@@ -33,8 +33,8 @@ EPOCH_S, EPOCH_MS, EPOCH_US = (
 
 
 def read_table(
-    path: FilePath, named: Named, zone: str, labels: Sequence[str] = (), shown: str | None = None
-) -> Table:
+    path: FilePath, named: ColumnNames, zone: str, labels: Sequence[str] = (), shown: str | None = None
+) -> TraceTable:
     """The rows of a CSV or CSV.gz file; `zone` is that of timestamps without offset.
 
     Raises InputError with file and line for everything that is not as it should be.
@@ -50,8 +50,14 @@ def read_table(
 
 @lru_cache(maxsize=4)  # a hundred workloads of one file read it once
 def _read(
-    path: FilePath, mtime_ns: int, size: int, named: Named, zone: str, labels: tuple[str, ...], file: str
-) -> Table:
+    path: FilePath,
+    mtime_ns: int,
+    size: int,
+    named: ColumnNames,
+    zone: str,
+    labels: tuple[str, ...],
+    file: str,
+) -> TraceTable:
     with open_text(path) as text:
         reader = csv.reader(text)
         try:
@@ -74,7 +80,7 @@ def _read(
 
 
 def open_text(path: FilePath) -> TextIO:
-    """A plain or gzipped text, byte order mark and any line ends taken off; told by content, not by name."""
+    """A plain or gzipped text, byte order mark and any line ends taken off; known by content, not by name."""
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
     if zipped:
@@ -96,7 +102,7 @@ def _lines(before: int, rows: list[list[str]], last: int) -> list[int]:
 @dataclass
 class _Builder:
     file: str
-    columns: Columns
+    columns: ColumnPositions
     zone: ZoneInfo
     labels: dict[str, int]
     relative: bool | None = None
@@ -134,7 +140,7 @@ class _Builder:
             codes = [known.setdefault(text.strip(), len(known)) for text in columns[position]]
             self.codes.setdefault(name, []).append(np.array(codes, dtype=np.int32))
 
-    def table(self) -> Table:
+    def table(self) -> TraceTable:
         if not self.parts:
             raise InputError(Issue((), "has a header and no rows", file=self.file))
         at, requests, prompt, completion, covered, arrival_cv = (
@@ -146,7 +152,7 @@ class _Builder:
         )
         if self.columns.means:
             prompt, completion = prompt * requests, completion * requests
-        return Table(
+        return TraceTable(
             file=self.file,
             columns=self.columns,
             relative=bool(self.relative),
@@ -207,11 +213,10 @@ class _Builder:
         local = None if self.relative else read_us(texts)
         if local is not None:
             self.relative = False
-            made, ambiguous = utc_us(local, self.zone)
+            at_us, ambiguous = utc_us(local, self.zone)
             self.ambiguous += ambiguous
-            return made
-        made = np.array([self._time(text, line) for text, line in zip(texts, lines, strict=True)])
-        return np.rint(made * US)
+            return at_us
+        return np.rint(np.array(list(map(self._time, texts, lines))) * US)
 
     def _plain_numbers(self, numbers: Floats, texts: tuple[str, ...], lines: list[int]) -> Floats:
         size = np.abs(numbers)
@@ -221,8 +226,8 @@ class _Builder:
         for i in np.flatnonzero((relative != self.relative) | ~np.isfinite(numbers))[:SHOWN]:
             self._wrong_time(texts[i], lines[i])
         scale = np.select([size < EPOCH_MS, size < EPOCH_US], [US, 1e3], 1.0)
-        made: Floats = np.rint(numbers * scale)
-        return made
+        at_us: Floats = np.rint(numbers * scale)
+        return at_us
 
     def _time(self, text: str, line: int) -> float:
         """Seconds of one timestamp in a block that has dates, or something else, in it."""

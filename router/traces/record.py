@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from router.traces.table import HOUR_US, Floats, Mask, Table
+from router.traces.table import HOUR_US, Floats, Mask, TraceTable
 
 DAY_H = 24.0
 EARLY = 0.01  # part of a step by which a row may start before its slot
@@ -37,7 +37,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Record:
+class DemandRecord:
     """What a trace says of one workload.
 
     by_slot       requests in each slot, `per_period` slots a period; 0 where nothing is recorded
@@ -68,6 +68,15 @@ class Record:
     arrival_cv: float | None
     service_cv: float | None
 
+    def by_period(self, by_slot: Floats) -> Floats:
+        """(T,) sums over the slots of each period."""
+        sums: Floats = by_slot.reshape(-1, self.per_period).sum(axis=1)
+        return sums
+
+    def periods_of(self, slots: Mask) -> list[int]:
+        """Periods in which any of these slots lies."""
+        return [int(t) for t in np.unique(np.flatnonzero(slots) // self.per_period)]
+
 
 def slots_per_period(step: float | None, period_h: float) -> int | None:
     """Rows that a period should have at each time; None where the step is no whole part of it, 0 where it is longer."""
@@ -79,20 +88,20 @@ def slots_per_period(step: float | None, period_h: float) -> int | None:
     return 0 if step > period_h else None
 
 
-def record(table: Table, mine: Mask, grid: Grid, whole: Floats | None = None) -> Record:
-    """The rows of a workload (`mine`) on the grid; the record's step must not be longer than a period.
+def record_of(table: TraceTable, mask: Mask, grid: Grid, whole: Floats | None = None) -> DemandRecord:
+    """The rows of a workload (`mask`) on the grid; the record's step must not be longer than a period.
 
     `whole` are the slots of all rows, from `slots_of`, where many workloads share them.
     """
     per_period = slots_per_period(table.step_h, grid.period_h) or 1
     count = grid.periods * per_period
-    rows = table if mine.all() else table.only(mine)
+    rows = table if mask.all() else table.only(mask)
     whole = slots_of(table, grid) if whole is None else whole
-    slot = whole[mine]
+    slot = whole[mask]
     early, inside = slot < 0, (slot >= 0) & (slot < count)
     at, there = slot[inside].astype(np.int64), rows.only(inside)
     requests, covered = float(there.requests.sum()), float(there.with_lengths.sum())
-    return Record(
+    return DemandRecord(
         by_slot=np.bincount(at, weights=there.requests, minlength=count),
         recorded=np.bincount(at, minlength=count) > 0,
         covered=np.bincount(whole[(whole >= 0) & (whole < count)].astype(np.int64), minlength=count) > 0,
@@ -112,7 +121,7 @@ def record(table: Table, mine: Mask, grid: Grid, whole: Floats | None = None) ->
     )
 
 
-def slots_of(table: Table, grid: Grid) -> Floats:
+def slots_of(table: TraceTable, grid: Grid) -> Floats:
     """(N,) the slot of each row."""
     slot_h = grid.period_h / (slots_per_period(table.step_h, grid.period_h) or 1)
     return slots(table.at_us, grid, slot_h, single=table.single)
@@ -151,13 +160,13 @@ def gap_cv(at_us: Floats, period: Floats) -> float | None:
     return float(np.sqrt(np.mean((gaps[use] / mean[index][use] - 1.0) ** 2)))
 
 
-def _recorded_cv(rows: Table) -> float | None:
+def _recorded_cv(rows: TraceTable) -> float | None:
     known = ~np.isnan(rows.arrival_cv)
     weight = rows.requests[known]
     return float((rows.arrival_cv[known] * weight).sum() / weight.sum()) if weight.sum() > 0 else None
 
 
-def _mean(kind: str, inside: Table, rows: Table) -> float | None:
+def _mean(kind: str, inside: TraceTable, rows: TraceTable) -> float | None:
     """Tokens per request, over rows inside the horizon; over all rows of the workload where those have none."""
     for table in (inside, rows):
         tokens: Floats = getattr(table, kind)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from router.traces.columns import Columns
+from router.traces.columns import ColumnPositions
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -27,12 +27,12 @@ class Labels:
 
     def among(self, wanted: Sequence[str]) -> Mask:
         """Rows that have one of these values."""
-        found = np.array([value in wanted for value in self.values], dtype=bool)
-        return found[self.codes]
+        member = np.array([value in wanted for value in self.values], dtype=bool)
+        return member[self.codes]
 
 
 @dataclass(frozen=True)
-class Table:
+class TraceTable:
     """All rows of a trace.
 
     at_us               (N,) µs since 1970 in UTC, or since the start of the horizon where `relative`
@@ -44,7 +44,7 @@ class Table:
     """
 
     file: str
-    columns: Columns
+    columns: ColumnPositions
     relative: bool
     at_us: Floats
     requests: Floats
@@ -68,17 +68,17 @@ class Table:
         stamps = np.unique(self.at_us)
         return float(np.median(np.diff(stamps))) / HOUR_US if len(stamps) > 1 else None
 
-    def only(self, mine: Mask) -> Table:
+    def only(self, rows: Mask) -> TraceTable:
         """Some of the rows."""
         return replace(
             self,
-            at_us=self.at_us[mine],
-            requests=self.requests[mine],
-            prompt=self.prompt[mine],
-            completion=self.completion[mine],
-            with_lengths=self.with_lengths[mine],
-            arrival_cv=self.arrival_cv[mine],
-            labels={name: Labels(one.codes[mine], one.values) for name, one in self.labels.items()},
+            at_us=self.at_us[rows],
+            requests=self.requests[rows],
+            prompt=self.prompt[rows],
+            completion=self.completion[rows],
+            with_lengths=self.with_lengths[rows],
+            arrival_cv=self.arrival_cv[rows],
+            labels={name: Labels(labels.codes[rows], labels.values) for name, labels in self.labels.items()},
         )
 
     def __len__(self) -> int:

@@ -97,9 +97,9 @@ def import_trace(
     only offers: include a catalogue. What it assumes stands in comments at its top.
     """
     from router.output import check_writable, write_text
-    from router.traces.columns import Named
+    from router.traces.columns import ColumnNames
     from router.traces.extract import Choices, extract
-    from router.traces.write import check, problem_text
+    from router.traces.write import problem_text
 
     if output is not None:
         check_writable(output)
@@ -110,7 +110,7 @@ def import_trace(
         if classes is not None:
             raise InputError(Issue(("--classes",), "does not go with stated edges", classes, "choose one"))
         edges = (_edges("--prompt-edges", prompt_edges), _edges("--completion-edges", completion_edges))
-    named = Named(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
+    named = ColumnNames(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
     choices = Choices(
         period_h=period_h,
         timezone=zone_name(timezone),
@@ -125,7 +125,6 @@ def import_trace(
     found = extract(file, choices)
     model_of = next((i for i, name in enumerate(by) if name.lower() in MODEL_COLUMNS), None)
     text = problem_text(found, file.name, models or ("model",), include, None if models else model_of)
-    check(text, output or file.name)
     for note in found.notes:
         remark(note)
     if output is None:

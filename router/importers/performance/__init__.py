@@ -18,10 +18,10 @@ from types import ModuleType
 
 from router.errors import InputError, Issue
 from router.importers.performance import aiperf, guidellm, points_csv, sglang, vllm_bench
-from router.importers.performance.offer import Extract, Replica, extract, fragment
+from router.importers.performance.offer import Replica, ReplicaPoints, extract, fragment
 from router.importers.performance.run import Run, json_records
 
-__all__ = ["FORMATS", "TITLES", "Extract", "Replica", "Run", "extract", "fragment", "read_runs"]
+__all__ = ["FORMATS", "TITLES", "Replica", "ReplicaPoints", "Run", "extract", "fragment", "read_runs"]
 
 JSON_FORMATS: tuple[ModuleType, ...] = (guidellm, aiperf, sglang, vllm_bench)  # the most telling marks first
 FORMATS = ("auto", *(module.NAME for module in (vllm_bench, sglang, guidellm, aiperf, points_csv)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from router.importers.performance.run import PERCENTILES, Record, Run, in_flight, measured
+from router.importers.performance.run import PERCENTILES, RawRecord, Run, in_flight, measured
 
 NAME = "aiperf"
 TITLE = "AIPerf"
@@ -18,12 +18,12 @@ _RATES = ("requests/sec", "requests/s")
 _LATENCY = {"ttft": "time_to_first_token", "tpot": "inter_token_latency"}
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return isinstance(record.get("request_throughput"), dict)
 
 
-def runs(record: Record) -> list[Run]:
+def runs(record: RawRecord) -> list[Run]:
     """The run of one summary. Raises InputError."""
     unit = record.text("request_throughput", "unit")
     if unit not in _RATES:
@@ -58,7 +58,7 @@ def runs(record: Record) -> list[Run]:
     ]
 
 
-def _latencies(record: Record) -> dict[str, float]:
+def _latencies(record: RawRecord) -> dict[str, float]:
     values: dict[str, float | None] = {}
     for kind, metric in _LATENCY.items():
         values[f"{kind}_mean_ms"] = _ms(record, metric, "avg")
@@ -67,7 +67,7 @@ def _latencies(record: Record) -> dict[str, float]:
     return measured(values)
 
 
-def _ms(record: Record, metric: str, statistic: str) -> float | None:
+def _ms(record: RawRecord, metric: str, statistic: str) -> float | None:
     value = record.number(metric, statistic)
     if value is None:
         return None
@@ -77,19 +77,19 @@ def _ms(record: Record, metric: str, statistic: str) -> float | None:
     return value * MS_PER[unit]
 
 
-def _errors(record: Record) -> float:
+def _errors(record: RawRecord) -> float:
     """An export without `error_request_count` had no errors, or lists them."""
     summary = record.get("error_summary")
     entries = summary if isinstance(summary, list) else []
     return float(sum(entry.get("count", 1) for entry in entries if isinstance(entry, dict)))
 
 
-def _setting(record: Record) -> tuple[float | str | None, ...]:
+def _setting(record: RawRecord) -> tuple[float | str | None, ...]:
     load = ("input_config", "loadgen")
     return (record.number(*load, "concurrency"), record.number(*load, "request_rate"))
 
 
-def _model(record: Record) -> str | None:
+def _model(record: RawRecord) -> str | None:
     names = record.get("input_config", "endpoint", "model_names")
     return str(names[0]) if isinstance(names, list) and len(names) == 1 else None
 

@@ -8,7 +8,7 @@ Latency of requests is in seconds, everything named `_ms` in milliseconds. Reque
 
 from __future__ import annotations
 
-from router.importers.performance.run import PERCENTILES, Record, Run, day_of, measured
+from router.importers.performance.run import PERCENTILES, RawRecord, Run, day_of, measured
 
 NAME = "guidellm"
 TITLE = "GuideLLM"
@@ -18,12 +18,12 @@ CUT_OFF = 0.1  # share of requests from which on the missing long ones are worth
 _LATENCY = {"ttft": "time_to_first_token_ms", "tpot": "inter_token_latency_ms"}
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return isinstance(record.get("benchmarks"), list) and record.get("metadata") is not None
 
 
-def runs(record: Record) -> list[Run]:
+def runs(record: RawRecord) -> list[Run]:
     """One run per benchmark of the report. Raises InputError."""
     version = record.number("metadata", "version")
     if version != VERSION:
@@ -34,11 +34,11 @@ def runs(record: Record) -> list[Run]:
     for index, benchmark in enumerate(benchmarks if isinstance(benchmarks, list) else ()):
         if not isinstance(benchmark, dict):
             raise record.error(("benchmarks", str(index)), "must be an object", benchmark)
-        found.append(_run(Record(benchmark, f"{record.file}, benchmarks[{index}]")))
+        found.append(_run(RawRecord(benchmark, f"{record.file}, benchmarks[{index}]")))
     return found
 
 
-def _run(record: Record) -> Run:
+def _run(record: RawRecord) -> Run:
     completed = record.number("metrics", "request_totals", "successful") or 0.0
     cut_off = record.number("metrics", "request_totals", "incomplete") or 0.0
     remarks: tuple[str, ...] = ()
@@ -65,11 +65,11 @@ def _run(record: Record) -> Run:
     )
 
 
-def _mean(record: Record, metric: str) -> float:
+def _mean(record: RawRecord, metric: str) -> float:
     return record.number("metrics", metric, "successful", "mean") or 0.0
 
 
-def _latencies(record: Record) -> dict[str, float]:
+def _latencies(record: RawRecord) -> dict[str, float]:
     values: dict[str, float | None] = {}
     for kind, metric in _LATENCY.items():
         values[f"{kind}_mean_ms"] = record.number("metrics", metric, "successful", "mean")
@@ -80,7 +80,7 @@ def _latencies(record: Record) -> dict[str, float]:
     return measured(values)
 
 
-def _setting(record: Record) -> tuple[float | str | None, ...]:
+def _setting(record: RawRecord) -> tuple[float | str | None, ...]:
     strategy = ("config", "strategy")
     return (
         record.text(*strategy, "type_"),

@@ -37,7 +37,7 @@ class Replica:
 
 
 @dataclasses.dataclass(frozen=True)
-class Extract:
+class ReplicaPoints:
     """The points of one replica, sorted by size and rate, and what was left out or taken together, and why."""
 
     points: tuple[Point, ...]
@@ -47,7 +47,7 @@ class Extract:
     warnings: tuple[str, ...]
 
 
-def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0) -> Extract:
+def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0) -> ReplicaPoints:
     """The points of the runs. Raises InputError: nothing usable, two models, no GPU count or price."""
     warnings: list[str] = []
     _one_model(runs)
@@ -60,7 +60,7 @@ def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0)
     warnings += _gaps(points)
     gpus = _gpus(kept, replica, warnings)
     days = [run.measured_on for run in kept if run.measured_on is not None]
-    return Extract(
+    return ReplicaPoints(
         points=tuple(points),
         gpus=gpus,
         usd_per_h=_price(replica, gpus),
@@ -69,7 +69,7 @@ def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0)
     )
 
 
-def fragment(found: Extract, replica: Replica, source: str) -> str:
+def fragment(found: ReplicaPoints, replica: Replica, source: str) -> str:
     """The catalogue file: one model, one offer, its points one a line. Raises InputError where a field is wrong."""
     head = {"name": replica.offer, "provider": replica.provider or replica.offer, "source": source}
     if found.as_of:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue, nearest
-from router.importers.performance.run import Record, Run, measured, read_text, request_time_ms
+from router.importers.performance.run import RawRecord, Run, measured, read_text, request_time_ms
 
 NAME = "points-csv"
 TITLE = "table of measured points"
@@ -60,13 +60,13 @@ def runs(path: FilePath, where: Sequence[tuple[str, str]] = ()) -> list[Run]:
     return [_run(record) for record in records]
 
 
-def _records(path: FilePath) -> list[Record]:
+def _records(path: FilePath) -> list[RawRecord]:
     reader = csv.DictReader(io.StringIO(read_text(path)), strict=True)
     try:
         missing = [name for name in POINT + REPLICA[:6] if name not in (reader.fieldnames or ())]
         if missing:
             raise InputError(Issue((), f"has no column {', '.join(missing)}", file=str(path)))
-        records = [Record(dict(row), str(path), reader.line_num) for row in reader]
+        records = [RawRecord(dict(row), str(path), reader.line_num) for row in reader]
     except csv.Error as error:
         raise InputError(Issue((), f"is not CSV: {error}", file=str(path), line=reader.line_num)) from None
     if not records:
@@ -74,7 +74,7 @@ def _records(path: FilePath) -> list[Record]:
     return records
 
 
-def _one_replica(records: Sequence[Record], path: FilePath) -> None:
+def _one_replica(records: Sequence[RawRecord], path: FilePath) -> None:
     """Different replicas must not become one offer."""
     variants = sorted({tuple(str(record.get(name) or "") for name in REPLICA) for record in records})
     if len(variants) == 1:
@@ -98,7 +98,7 @@ def _few(values: Sequence[str]) -> str:
     return ", ".join(value or '""' for value in values[:LISTED]) + more
 
 
-def _run(record: Record) -> Run:
+def _run(record: RawRecord) -> Run:
     latency = measured(
         {"ttft_mean_ms": record.positive("silicon_ttft_ms"), "tpot_mean_ms": record.number("silicon_tpot_ms")}
     )
@@ -127,7 +127,7 @@ def _run(record: Record) -> Run:
     )
 
 
-def _gpus(record: Record) -> tuple[int, str | None]:
+def _gpus(record: RawRecord) -> tuple[int, str | None]:
     """tp · pp · dp; an empty or zero size is 1. The experts' parallelism must spread over the same GPUs."""
     tp, pp, dp, moe_tp, moe_ep = (int(max(record.number(name) or 1.0, 1.0)) for name in REPLICA[5:])
     if moe_tp * moe_ep not in (1, tp * dp):

@@ -62,7 +62,7 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class RawRecord:
     """A JSON object or a CSV row, and where it stands."""
 
     values: Mapping[str, object]
@@ -123,7 +123,7 @@ def read_text(path: FilePath) -> str:
         raise InputError(Issue((), f"cannot be read: {reason}", file=str(path))) from None
 
 
-def json_records(path: FilePath) -> list[Record]:
+def json_records(path: FilePath) -> list[RawRecord]:
     """The objects of a JSON file (one, or a list) or of a file of JSON lines. Raises InputError."""
     text = read_text(path)
     try:
@@ -135,12 +135,12 @@ def json_records(path: FilePath) -> list[Record]:
     if not items or not all(isinstance(item, dict) for item in items):
         raise InputError(Issue((), "must hold a JSON object, a list of them, or one a line", file=str(path)))
     return [
-        Record(item, str(path) if single else f"{path}, result {index + 1}")
+        RawRecord(item, str(path) if single else f"{path}, result {index + 1}")
         for index, item in enumerate(items)
     ]
 
 
-def _lines(text: str, file: str) -> Iterator[Record]:
+def _lines(text: str, file: str) -> Iterator[RawRecord]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -153,7 +153,7 @@ def _lines(text: str, file: str) -> Iterator[Record]:
             ) from None
         if not isinstance(value, dict):
             raise InputError(Issue((), "must be a JSON object", line, file=file, line=number))
-        yield Record(value, file, number)
+        yield RawRecord(value, file, number)
 
 
 def measured(values: Mapping[str, float | None]) -> dict[str, float]:

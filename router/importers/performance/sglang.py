@@ -7,19 +7,19 @@ per token after the first. The file names no model and counts no failures: those
 
 from __future__ import annotations
 
-from router.importers.performance.run import Record, Run
+from router.importers.performance.run import RawRecord, Run
 from router.importers.performance.vllm_bench import latencies, setting
 
 NAME = "sglang"
 TITLE = "sglang.bench_serving"
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return "total_output_tokens_retokenized" in record.values or "mean_e2e_latency_ms" in record.values
 
 
-def runs(record: Record) -> list[Run]:
+def runs(record: RawRecord) -> list[Run]:
     """The run of one result. Raises InputError."""
     completed = record.number("completed") or 0.0
     if record.get("total_output_tokens") is None:
@@ -48,12 +48,12 @@ def runs(record: Record) -> list[Run]:
     ]
 
 
-def _failed(record: Record) -> float | None:
+def _failed(record: RawRecord) -> float | None:
     errors = record.get("errors")
     return float(sum(bool(error) for error in errors)) if isinstance(errors, list) else None
 
 
-def _gpus(record: Record) -> int | None:
+def _gpus(record: RawRecord) -> int | None:
     """tp · pp, and · dp unless attention alone is data parallel, which happens inside the tensor-parallel group."""
     tp = record.number("server_info", "tp_size")
     if tp is None:

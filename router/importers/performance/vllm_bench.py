@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from router.importers.performance.run import PERCENTILES, Record, Run, in_flight, measured, request_time_ms
+from router.importers.performance.run import PERCENTILES, RawRecord, Run, in_flight, measured, request_time_ms
 
 NAME = "vllm"
 TITLE = "vllm bench serve"
@@ -23,12 +23,12 @@ _PARALLEL = (
 )
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return "model_id" in record.values and "completed" in record.values
 
 
-def runs(record: Record) -> list[Run]:
+def runs(record: RawRecord) -> list[Run]:
     """The run of one result. Raises InputError."""
     completed = record.number("completed") or 0.0
     if completed == 0:
@@ -59,7 +59,7 @@ def runs(record: Record) -> list[Run]:
     ]
 
 
-def latencies(record: Record) -> dict[str, float]:
+def latencies(record: RawRecord) -> dict[str, float]:
     """The fields of a point; vLLM's and SGLang's names are the same."""
     values: dict[str, float | None] = {}
     for kind in ("ttft", "tpot"):
@@ -71,19 +71,19 @@ def latencies(record: Record) -> dict[str, float]:
     return measured(values)
 
 
-def setting(record: Record) -> tuple[float | str | None, ...]:
+def setting(record: RawRecord) -> tuple[float | str | None, ...]:
     """The load asked for; a rate of "inf" with a concurrency is a closed loop."""
     rate = record.get("request_rate")
     return (record.number("max_concurrency"), rate if isinstance(rate, float | int | str) else None)
 
 
-def _failed(record: Record, completed: float) -> float | None:
+def _failed(record: RawRecord, completed: float) -> float | None:
     failed = record.number("failed")
     asked = record.number("num_prompts")  # older versions count no failures
     return failed if failed is not None else (max(asked - completed, 0.0) if asked is not None else None)
 
 
-def _gpus(record: Record) -> int | None:
+def _gpus(record: RawRecord) -> int | None:
     for name in _GPUS:
         if record.get(name) is not None:
             return int(record.positive(name))
@@ -100,7 +100,7 @@ def _date(text: str | None) -> dt.date | None:
         return None
 
 
-def _nothing(record: Record, why: str) -> Run:
+def _nothing(record: RawRecord, why: str) -> Run:
     return Run(
         file=record.file,
         line=record.line,

@@ -6,7 +6,7 @@ is never 0. Each offer names its source, and `as_of` is the day that was asked f
 
 from router.importers.prices.genai import genai
 from router.importers.prices.gpu_csv import gpu_csv
-from router.importers.prices.listing import Entry, LeftOut, Listing, catalogue
+from router.importers.prices.listing import LeftOut, ListedOffer, Listing, catalogue
 from router.importers.prices.litellm import litellm
 
-__all__ = ["Entry", "LeftOut", "Listing", "catalogue", "genai", "gpu_csv", "litellm"]
+__all__ = ["LeftOut", "ListedOffer", "Listing", "catalogue", "genai", "gpu_csv", "litellm"]

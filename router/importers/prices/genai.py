@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any
 
 from router.errors import InputError, Issue, from_extra, nearest
-from router.importers.prices.listing import Entry, LeftOut, Listing, picked
+from router.importers.prices.listing import LeftOut, ListedOffer, Listing, picked
 
 PACKAGE = "genai-prices"
 FIELDS = {"prompt": "input_mtok", "completion": "output_mtok", "cached": "cache_read_mtok"}
@@ -77,7 +77,7 @@ def _entry(
     prompt_tokens: float | None,
     deprecated: bool,
     source: str,
-) -> Entry | LeftOut:
+) -> ListedOffer | LeftOut:
     name = f"{seller.id}/{model.id}" + "".join(f":{value}" for _, value in sorted(variant.items()))
     if model.deprecated and not deprecated:
         return LeftOut(name, "deprecated")
@@ -104,7 +104,7 @@ def _entry(
         notes.append("billed by request too, which is not in these prices")
     pages = getattr(seller, "pricing_urls", None) or ()
     found = {field: _at(value, prompt_tokens) for field, value in values.items()}
-    return Entry(
+    return ListedOffer(
         offer=name,
         provider=seller.id,
         models=(model.id,),

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.errors import InputError, Issue
-from router.importers.prices.listing import Entry, LeftOut, Listing, picked
-from router.importers.records import Record, csv_records
+from router.importers.prices.listing import LeftOut, ListedOffer, Listing, picked
+from router.importers.records import RawRecord, csv_records
 
 SKYPILOT = ("InstanceType", "AcceleratorName")
 GPUHUNT = ("instance_name", "gpu_name")
@@ -50,7 +50,7 @@ def gpu_csv(
     if sky and provider is None:
         hint = "--provider aws"
         raise InputError(Issue(("--provider",), "is needed: SkyPilot's table names no cloud", hint=hint))
-    best: dict[str, Entry] = {}
+    best: dict[str, ListedOffer] = {}
     left: dict[str, LeftOut] = {}
     for record in records:
         for machine in _skypilot(record, provider or "") if sky else _gpuhunt(record, provider):
@@ -97,7 +97,7 @@ class _Machine:
         return "/".join(part for part in (self.provider, self.kind, self.region) if part)
 
 
-def _skypilot(record: Record, provider: str) -> list[_Machine]:
+def _skypilot(record: RawRecord, provider: str) -> list[_Machine]:
     gpu, count = record.text("AcceleratorName"), record.number("AcceleratorCount")
     if gpu is None or not count:
         return []
@@ -111,7 +111,7 @@ def _skypilot(record: Record, provider: str) -> list[_Machine]:
     return found
 
 
-def _gpuhunt(record: Record, provider: str | None) -> list[_Machine]:
+def _gpuhunt(record: RawRecord, provider: str | None) -> list[_Machine]:
     gpu, count = record.text("gpu_name"), record.number("gpu_count")
     seller = record.text("provider") or provider
     if gpu is None or not count:
@@ -154,7 +154,7 @@ def _entry(
     models: Sequence[str],
     spot_availability: float | None,
     tokens_per_s: float | None,
-) -> Entry:
+) -> ListedOffer:
     instances = {"usd_per_h": machine.usd_per_h or 0.0, "units": machine.gpus}
     if machine.memory_gb is not None:
         instances["memory_gb"] = machine.memory_gb
@@ -163,7 +163,7 @@ def _entry(
     note = f"{machine.gpus:g} × {machine.gpu}"
     if machine.spot:
         note += "; spot: availability is assumed"
-    return Entry(
+    return ListedOffer(
         offer=name,
         provider=machine.provider,
         models=tuple(models),
@@ -174,5 +174,5 @@ def _entry(
     )
 
 
-def _price(entry: Entry) -> float:
+def _price(entry: ListedOffer) -> float:
     return (entry.instances or {}).get("usd_per_h", 0.0)

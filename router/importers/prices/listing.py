@@ -18,7 +18,7 @@ COMMENTED = 2000  # names of a comment; a list of everything that exists needs n
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class ListedOffer:
     """One offer: a provider's model at token prices, or instances. Prices in USD per million tokens, None: not sold so.
 
     context_tokens    what the offer takes at these prices
@@ -54,7 +54,7 @@ class LeftOut:
 class Listing:
     """Entries in the order of the list. source: package and version, or file."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[ListedOffer]
     left_out: Sequence[LeftOut]
     source: str
     as_of: dt.date
@@ -106,7 +106,7 @@ def per_million(value: object) -> Decimal | None:
     return amount if amount.is_finite() and amount >= 0 else None
 
 
-def _offer(entry: Entry, listing: Listing, rename: Mapping[str, str]) -> dict[str, Any]:
+def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> dict[str, Any]:
     sold: dict[str, Any] = {}
     prices = {
         "prompt_usd_per_m": entry.prompt,

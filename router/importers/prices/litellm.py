@@ -19,8 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
-from router.importers.prices.listing import Entry, LeftOut, Listing, per_million, picked
-from router.importers.records import Record, read_text
+from router.importers.prices.listing import LeftOut, ListedOffer, Listing, per_million, picked
+from router.importers.records import RawRecord, read_text
 
 MODES = ("chat", "completion", "responses")
 VARIANTS = ("batches", "priority", "flex")
@@ -55,7 +55,7 @@ def litellm(
             )
     entries, left_out, remarks = [], [], []
     for key in sorted(content):
-        record = Record(content[key], str(path))
+        record = RawRecord(content[key], str(path))
         provider = record.text("litellm_provider") or "unknown"
         if key == "sample_spec" or (providers and provider not in providers) or not picked(key, models):
             continue
@@ -85,13 +85,13 @@ def _content(path: Path) -> dict[str, Mapping[str, object]]:
 def _entry(
     key: str,
     provider: str,
-    record: Record,
+    record: RawRecord,
     when: dt.date,
     variant: str | None,
     prompt_tokens: float | None,
     deprecated: bool,
     free: bool,
-) -> Entry | LeftOut:
+) -> ListedOffer | LeftOut:
     name = key if variant is None else f"{key}:{variant}"
     gone = _day(record)
     if gone is not None and gone <= when and not deprecated:
@@ -113,7 +113,7 @@ def _entry(
         return LeftOut(name, "price 0, which may mean unknown")
     if limit is not None:
         context = min(context or limit, limit)
-    return Entry(
+    return ListedOffer(
         offer=name,
         provider=provider,
         models=(key.removeprefix(f"{provider}/"),),
@@ -130,14 +130,14 @@ def _entry(
     )
 
 
-def _reserved(key: str, match: re.Match[str], record: Record) -> Entry | LeftOut:
+def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | LeftOut:
     """A model unit for a term. What it serves is not in the file, and nothing is made up."""
     cost = record.get("input_cost_per_second")
     price = per_million(cost)
     if not price:
         return LeftOut(key, "no price")
     region = match["region"]
-    return Entry(
+    return ListedOffer(
         offer=key,
         provider="bedrock",
         models=(match["model"],),
@@ -149,7 +149,7 @@ def _reserved(key: str, match: re.Match[str], record: Record) -> Entry | LeftOut
 
 
 def _step(
-    record: Record, base: dict[str, Decimal | None], suffix: str, prompt_tokens: float | None
+    record: RawRecord, base: dict[str, Decimal | None], suffix: str, prompt_tokens: float | None
 ) -> tuple[dict[str, Decimal | None], float | None, str | None]:
     """Prices for the prompt length asked for, the length up to which they hold, and what to say of it."""
     steps = _steps(record, base, suffix)
@@ -172,14 +172,14 @@ def _step(
 
 
 def _steps(
-    record: Record, base: dict[str, Decimal | None], suffix: str
+    record: RawRecord, base: dict[str, Decimal | None], suffix: str
 ) -> list[tuple[float, dict[str, Decimal | None]]]:
     """(prompt length above which they hold, prices), rising."""
     tiers = record.get("tiered_pricing")
     if isinstance(tiers, list) and tiers and not suffix:
         found = []
         for tier in tiers:
-            one = Record(tier if isinstance(tier, dict) else {}, record.file)
+            one = RawRecord(tier if isinstance(tier, dict) else {}, record.file)
             span = one.get("range")
             if isinstance(span, list) and span and isinstance(span[0], int | float):
                 found.append((float(span[0]), {f: per_million(one.get(c)) for f, c in COSTS.items()}))
@@ -192,13 +192,13 @@ def _steps(
     return steps
 
 
-def _day(record: Record) -> dt.date | None:
+def _day(record: RawRecord) -> dt.date | None:
     try:
         return dt.date.fromisoformat(record.text("deprecation_date") or "")
     except ValueError:
         return None
 
 
-def _whole(record: Record, name: str) -> int | None:
+def _whole(record: RawRecord, name: str) -> int | None:
     value = record.get(name)
     return int(value) if isinstance(value, int | float) and value > 0 else None

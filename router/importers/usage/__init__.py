@@ -16,11 +16,11 @@ from pathlib import Path as FilePath
 from types import ModuleType
 
 from router.errors import InputError, Issue
-from router.importers.records import Record, csv_records, json_records
+from router.importers.records import RawRecord, csv_records, json_records
 from router.importers.usage import focus, litellm_daily, litellm_spend, openai_usage, prometheus
 from router.importers.usage.periods import Cut, Usage, cut
 from router.importers.usage.problem import Draft, draft
-from router.importers.usage.reading import MissingUsage, Reading, StaleUsage, together
+from router.importers.usage.reading import MissingUsage, StaleUsage, UsageRecords, together
 
 __all__ = [
     "FORMATS",
@@ -41,7 +41,7 @@ FORMATS = ("auto", *(module.NAME for module in MODULES))
 
 def read_usage(
     paths: Sequence[FilePath], form: str = "auto", settings: Mapping[str, Sequence[str]] | None = None
-) -> Reading:
+) -> UsageRecords:
     """All files together, which must be of one format. `settings` go to the format. Raises InputError."""
     module, found = None, []
     for path in paths:
@@ -56,11 +56,11 @@ def read_usage(
         found += its
     if module is None:
         raise InputError(Issue((), "no file is given"))
-    reading: Reading = module.read(found, dict(settings or {}))
+    reading: UsageRecords = module.read(found, dict(settings or {}))
     return together(reading, module.TITLE, [path.name for path in paths])
 
 
-def _recognised(record: Record) -> ModuleType:
+def _recognised(record: RawRecord) -> ModuleType:
     for module in MODULES:
         if module.recognises(record):
             return module

@@ -17,8 +17,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from router.errors import InputError, Issue
-from router.importers.records import Record, moment
-from router.importers.usage.reading import Reading, Row
+from router.importers.records import RawRecord, moment
+from router.importers.usage.reading import Row, UsageRecords
 
 NAME = "focus"
 TITLE = "FOCUS 1.2 cost and usage"
@@ -41,17 +41,17 @@ _UNIT = re.compile(
 _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9}
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return "ChargePeriodStart" in record.values
 
 
-def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Reading:
+def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files. Raises InputError: a meter that no expression knows."""
     meters = _meters(settings.get("meter", ()))
     columns = (*settings.get("model_column", ()), *MODEL_COLUMNS)
     rows, other, unused = [], 0, 0
-    unknown: dict[str, Record] = {}
+    unknown: dict[str, RawRecord] = {}
     for record in found:
         tokens = _tokens(record)
         if tokens is None or (record.text("ChargeCategory") or "Usage").lower() != "usage":
@@ -73,7 +73,7 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
         )
     counts = ((other, "row that counts no tokens"), (unused, "row of unused commitment"))
     remarks = [f"{count:,} × {word} left out" for count, word in counts if count]
-    return Reading(rows, sorted({(row.start, row.end) for row in rows}), remarks)
+    return UsageRecords(rows, sorted({(row.start, row.end) for row in rows}), remarks)
 
 
 def multiplier(unit: str | None) -> float | None:
@@ -85,7 +85,7 @@ def multiplier(unit: str | None) -> float | None:
     return number * _SCALE.get((match["scale"] or "").lower(), 1.0)
 
 
-def _tokens(record: Record) -> float | None:
+def _tokens(record: RawRecord) -> float | None:
     for quantity, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
         factor, amount = multiplier(record.text(unit)), record.number(quantity)
         if factor is not None and amount is not None:
@@ -93,7 +93,7 @@ def _tokens(record: Record) -> float | None:
     return None
 
 
-def _row(record: Record, tokens: float, kind: str, columns: Sequence[str]) -> Row:
+def _row(record: RawRecord, tokens: float, kind: str, columns: Sequence[str]) -> Row:
     start, end = moment(record, "ChargePeriodStart"), moment(record, "ChargePeriodEnd")
     if end <= start:
         raise record.error(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.importers.records import Record, moment, needed
-from router.importers.usage.reading import Reading, Row, plural
+from router.importers.records import RawRecord, moment, needed
+from router.importers.usage.reading import Row, UsageRecords, plural
 
 NAME = "litellm-daily"
 TITLE = "LiteLLM daily spend"
@@ -26,12 +26,12 @@ LABELS = {
 }
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return {"date", "prompt_tokens", "api_requests"} <= set(record.values)
 
 
-def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Reading:
+def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files; a row that stands in two of them counts once. Raises InputError."""
     rows, seen, twice, failed = [], set(), 0, 0.0
     for record in found:
@@ -46,10 +46,10 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
     if failed:
         remarks.append(f"{plural(int(failed), 'failed request')} left out")
     days = sorted({row.start for row in rows})
-    return Reading(rows, [(day, day + DAY_S) for day in days], remarks)
+    return UsageRecords(rows, [(day, day + DAY_S) for day in days], remarks)
 
 
-def _row(record: Record) -> Row:
+def _row(record: RawRecord) -> Row:
     start = moment(record, "date")
     done = record.number("successful_requests")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from router.importers.records import Record, moment, needed
-from router.importers.usage.reading import Reading, Row, plural
+from router.importers.records import RawRecord, moment, needed
+from router.importers.usage.reading import Row, UsageRecords, plural
 
 NAME = "litellm-spend"
 TITLE = "LiteLLM spend logs"
@@ -30,12 +30,12 @@ LABELS = {
 }
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return "startTime" in record.values and "completion_tokens" in record.values
 
 
-def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Reading:
+def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files; a request that stands in two of them counts once. Raises InputError."""
     rows, seen = [], set()
     failed = cached = twice = 0
@@ -53,10 +53,10 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
             rows.append(_row(record))
     counts = ((failed, "failed request"), (cached, "answer from the proxy's cache"), (twice, "repeated row"))
     remarks = [f"{plural(count, word)} left out" for count, word in counts if count]
-    return Reading(rows, None, [remark.replace("caches left", "cache left") for remark in remarks])
+    return UsageRecords(rows, None, [remark.replace("caches left", "cache left") for remark in remarks])
 
 
-def _row(record: Record) -> Row:
+def _row(record: RawRecord) -> Row:
     start = moment(record, "startTime")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
     labels["model"] = record.text("model_group") or record.text("model") or "unknown"
@@ -73,7 +73,7 @@ def _row(record: Record) -> Row:
     )
 
 
-def _ttft_ms(record: Record, start: float) -> float | None:
+def _ttft_ms(record: RawRecord, start: float) -> float | None:
     """Time to first token; an answer that was not streamed has none of its own."""
     if not record.get("completionStartTime"):
         return None
@@ -83,10 +83,10 @@ def _ttft_ms(record: Record, start: float) -> float | None:
     return (first - start) * 1000 if first > start else None
 
 
-def _cached(record: Record) -> float:
+def _cached(record: RawRecord) -> float:
     """Metadata is JSON, in a table as text."""
     metadata = _parsed(record.get("metadata"))
-    inner = Record(metadata, record.file, record.line) if isinstance(metadata, dict) else None
+    inner = RawRecord(metadata, record.file, record.line) if isinstance(metadata, dict) else None
     if inner is None:
         return 0.0
     for path in (

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.errors import Issue
-from router.importers.records import Record, moment, needed
-from router.importers.usage.reading import MissingUsage, Reading, Row
+from router.importers.records import RawRecord, moment, needed
+from router.importers.usage.reading import MissingUsage, Row, UsageRecords
 
 NAME = "openai"
 TITLE = "OpenAI usage API"
@@ -22,7 +22,7 @@ TITLE = "OpenAI usage API"
 LABELS = {"project": "project_id", "user": "user_id", "key": "api_key_id", "service_tier": "service_tier"}
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     data = record.get("data")
     if record.get("object") == "page":
@@ -30,17 +30,17 @@ def recognises(record: Record) -> bool:
     return isinstance(data, list) and all(isinstance(one, dict) and "results" in one for one in data)
 
 
-def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Reading:
+def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all pages. Raises InputError, MissingUsage where a page is missing."""
     rows: list[Row] = []
-    covered: dict[tuple[float, float], Record] = {}
-    last: tuple[float, Record] | None = None
+    covered: dict[tuple[float, float], RawRecord] = {}
+    last: tuple[float, RawRecord] | None = None
     for page in found:
         data = page.get("data")
         if not isinstance(data, list):
             raise page.error(("data",), "must be a list of buckets", data)
         for index, bucket in enumerate(data):
-            place = Record(bucket if isinstance(bucket, dict) else {}, page.file, page.line)
+            place = RawRecord(bucket if isinstance(bucket, dict) else {}, page.file, page.line)
             start, end = moment(place, "start_time"), moment(place, "end_time")
             if end <= start:
                 raise page.error(("data", str(index), "end_time"), "must be after start_time", end)
@@ -49,7 +49,9 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
                 raise page.error(("data", str(index)), rule, hint="give every page once")
             covered[start, end] = page
             results = place.get("results")
-            its = [Record(one, page.file, page.line) for one in results] if isinstance(results, list) else []
+            its = (
+                [RawRecord(one, page.file, page.line) for one in results] if isinstance(results, list) else []
+            )
             rows += [_row(one, start, end) for one in its]
             if last is None or end > last[0]:
                 last = (end, page)
@@ -63,10 +65,10 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
         if any(row.labels["model"] != "unknown" for row in rows) or not rows
         else ["the pages are not grouped by model (group_by=model): all use is of one model, `unknown`"]
     )
-    return Reading(rows, sorted(covered), remarks)
+    return UsageRecords(rows, sorted(covered), remarks)
 
 
-def _row(result: Record, start: float, end: float) -> Row:
+def _row(result: RawRecord, start: float, end: float) -> Row:
     labels = {name: result.text(column) or "none" for name, column in LABELS.items()}
     labels["model"] = result.text("model") or "unknown"
     labels["batch"] = {True: "batch", False: "online"}.get(result.get("batch") is True, "online")

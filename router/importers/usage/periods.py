@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from router.errors import InputError, Issue
-from router.importers.usage.reading import MissingUsage, Reading, Row, StaleUsage
+from router.importers.usage.reading import MissingUsage, Row, StaleUsage, UsageRecords
 
 WHOLE = 0.95
 LISTED = 6
@@ -75,7 +75,7 @@ class Usage:
     source: str
 
 
-def cut(reading: Reading, how: Cut) -> Usage:
+def cut(reading: UsageRecords, how: Cut) -> Usage:
     """The workloads. Raises InputError: MissingUsage, StaleUsage, rows too long for the periods."""
     remarks = list(reading.remarks)
     rows = _chosen(reading.rows, how)
@@ -126,7 +126,7 @@ def _chosen(rows: Sequence[Row], how: Cut) -> list[Row]:
     return kept
 
 
-def _check_fresh(reading: Reading, how: Cut) -> None:
+def _check_fresh(reading: UsageRecords, how: Cut) -> None:
     if how.max_age_h is None:
         return
     now = how.now if how.now is not None else dt.datetime.now(dt.UTC).timestamp()
@@ -141,13 +141,13 @@ def _check_fresh(reading: Reading, how: Cut) -> None:
         )
 
 
-def _stretches(reading: Reading) -> list[tuple[float, float]]:
+def _stretches(reading: UsageRecords) -> list[tuple[float, float]]:
     if reading.covered is not None:
         return list(reading.covered) or [(row.start, row.end) for row in reading.rows]
     return [(row.start, row.end) for row in reading.rows]
 
 
-def _grid(reading: Reading, how: Cut, length: float) -> tuple[float, int]:
+def _grid(reading: UsageRecords, how: Cut, length: float) -> tuple[float, int]:
     """Start of the first period and how many there are."""
     spans = _stretches(reading)
     start = min(begin for begin, _ in spans)
@@ -189,7 +189,7 @@ def _check_length(rows: Iterable[Row], length: float) -> None:
         raise InputError(Issue(("--period",), rule, hint=hint))
 
 
-def _covered(reading: Reading, first: float, periods: int, length: float) -> list[float]:
+def _covered(reading: UsageRecords, first: float, periods: int, length: float) -> list[float]:
     """Part of each period that the record covers, in [0, 1]."""
     found = [0.0] * periods
     if reading.covered is None:
@@ -224,7 +224,7 @@ def _parts(
 
 
 def _trimmed(
-    reading: Reading, covered: Sequence[float], how: Cut, remarks: list[str], first: float, length: float
+    reading: UsageRecords, covered: Sequence[float], how: Cut, remarks: list[str], first: float, length: float
 ) -> tuple[int, int]:
     """The periods between the parts at the ends; what --start and --end state is not cut."""
     low, high = 0, len(covered)

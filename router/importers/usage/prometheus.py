@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
-from router.importers.records import Record, moment
-from router.importers.usage.reading import Reading, Row
+from router.importers.records import RawRecord, moment
+from router.importers.usage.reading import Row, UsageRecords
 
 NAME = "prometheus"
 TITLE = "Prometheus range result"
@@ -51,12 +51,12 @@ LABELS = {
 Samples = list[tuple[float, float]]
 
 
-def recognises(record: Record) -> bool:
+def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
     return record.get("status") is not None and isinstance(record.get("data"), dict)
 
 
-def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Reading:
+def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The use of all series of all files. Raises InputError."""
     rows: list[Row] = []
     spans: dict[str, set[tuple[float, float]]] = {}
@@ -90,7 +90,7 @@ def read(found: Sequence[Record], settings: Mapping[str, Sequence[str]]) -> Read
         for m, its in ttft.items()
         if its["ttft_n"] > 0
     }
-    return Reading(rows, _by_all(list(spans.values())), remarks, means)
+    return UsageRecords(rows, _by_all(list(spans.values())), remarks, means)
 
 
 def _by_all(spans: Sequence[Iterable[tuple[float, float]]]) -> list[tuple[float, float]]:
@@ -113,7 +113,7 @@ def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     return merged
 
 
-def _series(record: Record) -> Iterator[Record]:
+def _series(record: RawRecord) -> Iterator[RawRecord]:
     if record.get("status") != "success":
         raise record.error(("status",), f"the query failed: {record.get('error')}", record.get("status"))
     kind, result = record.get("data", "resultType"), record.get("data", "result")
@@ -121,10 +121,10 @@ def _series(record: Record) -> Iterator[Record]:
         hint = "ask /api/v1/query_range for the raw counter, like vllm:prompt_tokens_total"
         raise record.error(("data", "resultType"), "must be matrix, a range result", kind, hint)
     for one in result:
-        yield Record(one if isinstance(one, dict) else {}, record.file, record.line)
+        yield RawRecord(one if isinstance(one, dict) else {}, record.file, record.line)
 
 
-def _name(series: Record) -> str:
+def _name(series: RawRecord) -> str:
     """The metric's name with `:` and `.` as `_`; a rate or a sum has none any more."""
     name = series.text("metric", "__name__")
     if name is None:
@@ -133,13 +133,13 @@ def _name(series: Record) -> str:
     return name.replace(":", "_").replace(".", "_")
 
 
-def _kind(series: Record) -> str | None:
+def _kind(series: RawRecord) -> str | None:
     kind = KINDS.get(_name(series))
     token = _label(series, ("gen_ai_token_type",))
     return BY_TYPE.get((kind, token)) if kind in ("tokens", "calls") and token else kind
 
 
-def _label(series: Record, names: Sequence[str]) -> str | None:
+def _label(series: RawRecord, names: Sequence[str]) -> str | None:
     metric = series.get("metric")
     labels = (
         {key.replace(".", "_"): value for key, value in metric.items()} if isinstance(metric, dict) else {}
@@ -147,13 +147,13 @@ def _label(series: Record, names: Sequence[str]) -> str | None:
     return next((str(labels[name]) for name in names if labels.get(name)), None)
 
 
-def _labels(series: Record) -> dict[str, str]:
+def _labels(series: RawRecord) -> dict[str, str]:
     labels = {name: _label(series, (column,)) or "none" for name, column in LABELS.items()}
     labels["model"] = _label(series, MODEL) or "unknown"
     return labels
 
 
-def _samples(series: Record) -> Samples:
+def _samples(series: RawRecord) -> Samples:
     """Times and values in order; NaN is no sample."""
     values = series.get("values")
     if not isinstance(values, list):
@@ -161,7 +161,7 @@ def _samples(series: Record) -> Samples:
     found: Samples = []
     for pair in values:
         fields = dict(zip(("time", "value"), pair, strict=False)) if isinstance(pair, list) else {}
-        record = Record(fields, series.file, series.line)
+        record = RawRecord(fields, series.file, series.line)
         if len(record.values) != 2:
             raise series.error(("values",), "must be a list of [time, value]", pair)
         time, value = moment(record, "time"), record.number("value")

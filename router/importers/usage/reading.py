@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class UsageRecords:
     """All rows of the files.
 
     covered    stretches that the record covers, use or not; None: single requests, which tell only by being there
@@ -55,7 +55,7 @@ class Reading:
     source: str = ""
 
 
-def together(reading: Reading, title: str, files: Sequence[str]) -> Reading:
+def together(reading: UsageRecords, title: str, files: Sequence[str]) -> UsageRecords:
     """With its source; raises MissingUsage where there is nothing."""
     source = f"{title}: {', '.join(files)}"
     if not reading.rows and not reading.covered:
