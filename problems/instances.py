@@ -76,7 +76,7 @@ def _reserved(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: B
     fleets = inst.fleets
     some = np.flatnonzero(mine & (fleets.reserved[fleets.pool_fleet] > 0))
     _over(builder, inst, some, [(counts.count[some], 1.0), (counts.paid[some], -1.0)], lower=0.0)
-    for fleet in np.unique(fleets.pool_fleet[some]):
+    for fleet in sorted(set(fleets.pool_fleet[some].tolist())):
         q = np.flatnonzero(fleets.pool_fleet == fleet)
         parts = [(counts.count[[p]], 1.0) for p in q] + [(counts.paid[[p]], -1.0) for p in q]
         _over(builder, inst, q[:1], parts, upper=fleets.reserved[fleet])
@@ -85,7 +85,7 @@ def _reserved(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: B
 def _maximum(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bools) -> None:
     """The offer's maximum, where one pool's own limit does not already keep it."""
     fleets = inst.fleets
-    for fleet in np.unique(fleets.pool_fleet[mine]):
+    for fleet in sorted(set(fleets.pool_fleet[mine].tolist())):
         q = np.flatnonzero(fleets.pool_fleet == fleet)
         if np.isfinite(fleets.max[fleet]) and len(q) > 1:
             _over(builder, inst, q[:1], [(counts.count[[p]], 1.0) for p in q], upper=fleets.max[fleet])

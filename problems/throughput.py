@@ -110,8 +110,8 @@ def _pools_with_two_engines(view: View) -> np.ndarray:
 def _intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
     """Every [x, y] between ends of window pieces that cover part of a period."""
     part = flow[view.partial[flow]]
-    starts, ends = np.unique(view.flows.start[part]), np.unique(view.flows.end[part])
-    return [(float(x), float(y)) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
+    starts, ends = (sorted(set(side[part].tolist())) for side in (view.flows.start, view.flows.end))
+    return [(x, y) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
 
 
 FAMILY = Family(

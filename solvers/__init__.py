@@ -17,10 +17,9 @@ from solvers.core.errors import (
     SolverUnavailable,
     UnknownSolver,
 )
-from solvers.core.export import to_lp, to_mps
 from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
-from solvers.core.registry import Available, available, get, version_of
+from solvers.core.registry import Available, available, get
 from solvers.core.result import Duals, Solution, Stats, Stop
 
 __all__ = [
@@ -47,9 +46,6 @@ __all__ = [
     "dual_bound",
     "get",
     "solve",
-    "to_lp",
-    "to_mps",
-    "version_of",
 ]
 
 

@@ -22,6 +22,7 @@ from solvers.core.result import Duals, Solution, Stats, Stop
 from solvers.core.settle import settled
 
 NAME = "highs"
+VERSION = f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
 FEATURES = frozenset(Feature)
 
 _S: Any = highspy.HighsModelStatus  # highspy's stubs lack a member

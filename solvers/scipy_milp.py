@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning, milp
 
@@ -25,6 +26,7 @@ from solvers.core.settle import settled
 from solvers.core.stdout import stdout_to_stderr
 
 NAME = "scipy"
+VERSION = scipy.__version__
 FEATURES = frozenset({Feature.INTEGER, Feature.BOUND, Feature.THREADS, Feature.SEED})
 
 #: by HiGHS's status number, which scipy gives only inside its message

@@ -18,7 +18,7 @@ from functools import cached_property
 from math import inf, isfinite
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pulp
@@ -93,6 +93,7 @@ class PulpBackend:
     """One of PuLP's solvers as a backend of ours."""
 
     solver: str
+    VERSION: ClassVar[str] = pulp.__version__
 
     @property
     def NAME(self) -> str:

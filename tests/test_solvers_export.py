@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pytest import approx
 from solver_cases import INF, diet, instances, program
 
-from solvers import LinearProgram, Stop, solve, to_lp, to_mps
-from solvers.core.export import names
+from solvers import LinearProgram, Stop, solve
+from solvers.export import names, to_lp, to_mps
 
 WRITERS = {"lp": to_lp, "mps": to_mps}
 

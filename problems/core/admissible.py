@@ -5,8 +5,6 @@ A refused candidate never becomes a column: what is decided here costs the solve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from problems.core.instance import NONE, Bools, Floats, Instance, Ints, Table
@@ -29,7 +27,6 @@ REASONS = (
 )
 
 
-@dataclass(frozen=True)
 class Routes(Table):
     """Admissible candidates, sorted by workload. All "per unit" figures are per unit of work of the workload."""
 
@@ -53,7 +50,6 @@ class Routes(Table):
         return len(self.workload)
 
 
-@dataclass(frozen=True)
 class Refusals(Table):
     workload: Ints
     offer: Ints
@@ -64,7 +60,6 @@ class Refusals(Table):
         return len(self.workload)
 
 
-@dataclass(frozen=True)
 class Candidates(Table):
     """Every workload with every offer and every model that will do."""
 

@@ -192,7 +192,9 @@ def _carriers(view: View, space: ColumnSpace) -> Ints:
     inst = view.inst
     carries = np.full((len(inst.workloads.names), len(inst.offers.providers)), NONE, dtype=np.int64)
     asks = inst.workloads.min_providers[view.routes.workload] > 1
-    pairs = np.unique(np.stack([view.routes.workload[asks], view.routes.provider[asks]], axis=1), axis=0)
+    asked = np.zeros_like(carries, dtype=bool)
+    asked[view.routes.workload[asks], view.routes.provider[asks]] = True
+    pairs = np.argwhere(asked)
     carries[pairs[:, 0], pairs[:, 1]] = space.take(
         "carries",
         len(pairs),

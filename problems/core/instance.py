@@ -12,7 +12,8 @@ A **cell** is a piece of demand that must be served as one: a workload's work of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, replace
+from typing import ClassVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,23 @@ PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
 HOURS_PER_MONTH = 730.0
 
 
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 class Table:
-    """Base of the frozen array tables: freezes arrays, rejects NaN and arrays of unequal length."""
+    """Base of the array tables, each a frozen dataclass without ==: rejects NaN and arrays of unequal length."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    def __init_subclass__(cls) -> None:
+        dataclass(eq=False, repr=False)(cls)  # frozen below, once for all: thirty times made, that is felt
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_frozen" in self.__dict__:
+            raise FrozenInstanceError(f"cannot assign to {name} of a {type(self).__name__}")
+        super().__setattr__(name, value)
 
     def __post_init__(self) -> None:
         length: tuple[str, int] | None = None
-        for item in fields(self):  # type: ignore[arg-type]
+        for item in fields(self):
             value = getattr(self, item.name)
             if not isinstance(value, np.ndarray):
                 continue
@@ -46,13 +58,13 @@ class Table:
                 raise ValueError(
                     f"{type(self).__name__}.{item.name} has {len(value)} rows, {length[0]} has {length[1]}"
                 )
-        for item in fields(self):  # type: ignore[arg-type]
+        for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+        self.__dict__["_frozen"] = True
 
 
-@dataclass(frozen=True)
 class Time(Table):
     """Periods of equal length. Month k of a period is the billing month in which it starts."""
 
@@ -80,7 +92,6 @@ class Time(Table):
         return self.period_h * 3600.0
 
 
-@dataclass(frozen=True)
 class Models(Table):
     names: tuple[str, ...]
     parameters_b: Floats  # (M,) 0: unknown
@@ -90,7 +101,6 @@ class Models(Table):
     open_weights: Bools  # (M,) stated to be open
 
 
-@dataclass(frozen=True)
 class Workloads(Table):
     """A unit of work is a request, or one token where the workload states no request size."""
 
@@ -125,7 +135,6 @@ class Workloads(Table):
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True)
 class Cells(Table):
     """Pieces of demand, and the slots in which each may run (slot rows are grouped by cell, in order of time)."""
 
@@ -141,7 +150,6 @@ class Cells(Table):
         return len(self.work)
 
 
-@dataclass(frozen=True)
 class Offers(Table):
     names: tuple[str, ...]
     providers: tuple[str, ...]  # (P,) names
@@ -159,7 +167,6 @@ class Offers(Table):
     contract: Ints  # (O,) row in Contracts, -1: none
 
 
-@dataclass(frozen=True)
 class Entries(Table):
     """What an offer serves: one row per (offer, model). Throughput is per instance."""
 
@@ -183,7 +190,6 @@ class Entries(Table):
     points: tuple[Points | None, ...]  # measured operating points, where given
 
 
-@dataclass(frozen=True)
 class Points(Table):
     """Measured operating points of one instance serving one model."""
 
@@ -195,7 +201,6 @@ class Points(Table):
     tpot_s: Floats  # (n, 5)
 
 
-@dataclass(frozen=True)
 class Fleets(Table):
     """Countable capacity of an offer (the YAML's `instances`), and its pools."""
 
@@ -226,7 +231,6 @@ class Fleets(Table):
         return len(self.pool_fleet)
 
 
-@dataclass(frozen=True)
 class Contracts(Table):
     """Take-or-pay commitments. `unit_usd` is the contract rate per own unit (a token, or 1 for a dollar)."""
 
@@ -256,7 +260,6 @@ class Contracts(Table):
         return np.asarray((self.min_per_month > 0) | (starts > 1), dtype=bool)
 
 
-@dataclass(frozen=True)
 class Tiers(Table):
     """Price bands by monthly volume of all tokens."""
 
@@ -275,7 +278,6 @@ class Tiers(Table):
         return float(width @ self.usd)
 
 
-@dataclass(frozen=True)
 class Groups(Table):
     names: tuple[str, ...]
     member: Bools  # (G, O)
@@ -299,7 +301,6 @@ class Policy:
     cvar_weight: float = 0.0
 
 
-@dataclass(frozen=True)
 class Scenarios(Table):
     """Multipliers by scenario. One scenario of ones is the certain future."""
 
@@ -349,7 +350,6 @@ class Scenarios(Table):
         )
 
 
-@dataclass(frozen=True)
 class Running(Table):
     """What runs already, in this instance's own terms: what change is measured against.
 

@@ -13,7 +13,6 @@ from problems.core.admissible import Routes
 from problems.core.instance import Bools, Cells, Floats, Instance, Ints, Table
 
 
-@dataclass(frozen=True)
 class Flows(Table):
     """Where a cell may run: one row per (slot, admissible route). The order is that of the flow columns."""
 

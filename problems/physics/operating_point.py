@@ -8,7 +8,7 @@ except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 
@@ -18,7 +18,6 @@ INCLUSIVE = 1.0 + 1e-9  # a latency equal to its limit meets it, whatever the la
 MEAN, P99 = PERCENTILES.index("mean"), PERCENTILES.index("p99")
 
 
-@dataclass(frozen=True)
 class Service(Table):
     """One row per candidate (workload, entry)."""
 

@@ -50,7 +50,7 @@ def _write(form: str, file: str, output: str | None, scenario: str | None) -> No
     from router.loading.catalogue import load
     from router.output import check_writable, written
     from router.planning.solve import encode_problem
-    from solvers import to_lp, to_mps
+    from solvers.export import to_lp, to_mps
 
     writer = {"lp": to_lp, "mps": to_mps}[form]
     if output is not None:

@@ -31,7 +31,7 @@ from router.planning.optimise import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.verification import verify
-from solvers import SolveOptions, version_of
+from solvers import SolveOptions, get
 
 ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
 UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth is not None}
@@ -117,7 +117,7 @@ def versions(solver: str) -> Mapping[str, str]:
         "planner": version("llm-inference-planner"),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        solver: version_of(solver) or "unknown",
+        solver: get(solver).VERSION,
     }
 
 

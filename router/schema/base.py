@@ -1,14 +1,22 @@
 """What all models of the file have in common: strict, frozen, numbers as people write them."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from router.schema import numbers
 from router.schema.clock import unknown_zone
@@ -17,7 +25,7 @@ from router.schema.clock import unknown_zone
 class Strict(BaseModel):
     """Unknown fields are errors, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _json(kind: str, **limits: float) -> WithJsonSchema:
@@ -73,8 +81,18 @@ def _some[T](items: tuple[T, ...]) -> tuple[T, ...]:
     return items
 
 
-_number = BeforeValidator(numbers.parse_number)
-_whole = BeforeValidator(numbers.parse_whole)
+class _Parsed:
+    """A BeforeValidator whose function takes one argument: at its 170 fields, that need not be found out."""
+
+    def __init__(self, parse: Callable[[object], object]) -> None:
+        self.parse = parse
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.parse, handler(source))
+
+
+_number = _Parsed(numbers.parse_number)
+_whole = _Parsed(numbers.parse_whole)
 
 Real = Annotated[float, _number, _json("number")]
 NonNegative = Annotated[float, _number, Ge(0), _json("number", minimum=0)]

@@ -1,7 +1,5 @@
 """What can be bought: token prices, a fee, a commitment, a quota and instances, freely combined."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The problem file as a whole: horizon, policy, futures, and what ties workloads to offers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 

@@ -1,7 +1,5 @@
 """What has to be served: workloads with their demand, promises and freedom of routing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

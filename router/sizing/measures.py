@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
-from scipy.stats import t as student
 
 from problems.core.decision import Decision
 from problems.core.encode import encode
@@ -148,6 +147,8 @@ def interval(values: Floats) -> tuple[float | None, float | None]:
     """The 95 % confidence interval of the mean (Student's t); None for fewer than two values."""
     if len(values) < 2:
         return None, None
+    from scipy.stats import t as student  # here: it takes long to load, and only fresh futures ask for it
+
     half = float(student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values)))
     mean = float(values.mean())
     return mean - half, mean + half

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
-from router.verification.sizing import figures
+from router.verification.sizing import check_sizing
 
 CHECKS: tuple[tuple[str, Callable[[Audit, Ledger], None]], ...] = (
     ("fields", routes.check_fields),
@@ -46,5 +46,5 @@ CHECKS: tuple[tuple[str, Callable[[Audit, Ledger], None]], ...] = (
     ("cost", summary.check_cost),
     ("bound", summary.check_bound),
     ("scenarios", summary.check_scenarios),
-    ("sizing", figures.check_sizing),
+    ("sizing", check_sizing),
 )

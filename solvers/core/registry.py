@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import cast
 
@@ -29,7 +28,7 @@ class Available:
 
     name: str
     installed: bool
-    version: str | None = None
+    version: str | None = None  # of the library behind it
     features: frozenset[Feature] = frozenset()
     remedy: str = ""  # how to get it, when it is not installed
 
@@ -45,15 +44,6 @@ def available() -> list[Available]:
     This is the one call that has to look at all of them.
     """
     return [_describe(name) for name in names()]
-
-
-def version_of(name: str) -> str | None:
-    """The version of the distribution behind a solver, from its metadata: loads no solver. None: unknown."""
-    distribution = _MODULES[name][1] if name in _MODULES else name.partition(":")[0]
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def get(name: str) -> Backend:
@@ -88,4 +78,4 @@ def _describe(name: str) -> Available:
         backend = get(name)
     except SolverUnavailable as missing:
         return Available(name, installed=False, remedy=missing.remedy)
-    return Available(name, installed=True, version=version_of(name), features=backend.FEATURES)
+    return Available(name, installed=True, version=backend.VERSION, features=backend.FEATURES)

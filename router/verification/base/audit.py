@@ -16,7 +16,6 @@ from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
-from router.verification.base.traces import with_records
 from router.verification.reading import Names, read
 from router.verification.rows import PlanRows
 
@@ -47,7 +46,11 @@ class Audit:
     @cached_property
     def case(self) -> Case:
         """With counts in place of traces, and what earlier plans signed in force."""
-        recorded = with_records(self.problem, self.ledgers["traces"])
+        recorded = self.problem
+        if any(load.demand.trace is not None for load in recorded.workloads):
+            from router.verification.base.traces import with_records  # here: most need none
+
+            recorded = with_records(recorded, self.ledgers["traces"])
         return Case(as_signed(recorded, self.earlier, self.ledgers["churn"]), self._futures[0])
 
     @cached_property

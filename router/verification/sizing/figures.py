@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 
-from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.costs import cvar, mixed
-from router.verification.base.ledger import Ledger
 from router.verification.base.work import unit_of
 from router.verification.sizing.others import check_fresh, check_others
 from router.verification.sizing.quotes import check_quotes
@@ -28,17 +25,10 @@ from router.verification.sizing.signs import check_signs
 SHOWN = 5  # of the dearest scenarios
 
 
-def check_sizing(audit: Audit, ledger: Ledger) -> None:
-    """Everything in the section that can be worked out again. A plan of `solve` has none."""
-    stated = audit.plan.get("sizing")
-    if stated is None:
-        return
-    if not isinstance(stated, Mapping):
-        ledger.fault("sizing is no mapping")
-        return
-    section = Section(audit, stated, ledger)
+def check_figures(section: Section) -> None:
+    """Everything in the section that can be worked out again."""
     _check_objective(section)
-    if "ws_usd" in stated:
+    if "ws_usd" in section.stated:
         _check_measures(section)
     check_signs(section)
     _check_worst(section)
