@@ -78,6 +78,15 @@ def test_the_wheel_has_one_command_and_says_what_it_needs(wheel: zipfile.ZipFile
     assert scripts.split() == ["[console_scripts]", "router", "=", "router.__main__:main"]
 
 
+def test_the_wheel_carries_its_licence(wheel: zipfile.ZipFile) -> None:
+    name = next(name for name in wheel.namelist() if name.endswith(".dist-info/licenses/LICENSE"))
+    text = wheel.read(name).decode()
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    info = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    assert Parser().parsestr(wheel.read(info).decode())["License-Expression"] == "Apache-2.0"
+
+
 def test_constraints_pin_everything_and_name_no_host() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     pins = project["tool"]["uv"]["constraint-dependencies"]
