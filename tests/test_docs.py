@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -12,9 +13,16 @@ import pytest
 import reference_pages
 
 from router import cli, errors
+from router.plan.document import Plan
+from router.reports.plan import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = (
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(path for folder in ("router", "problems", "solvers") for path in sorted((ROOT / folder).rglob("*.md"))),
+)
 WIDTH = "100"
 
 
@@ -107,12 +115,42 @@ def test_every_column_family_is_in_the_docs() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (README, ROOT / "problems" / "README.md", ROOT / "router" / "examples" / "README.md"):
-        for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+    """Files and folders exist; what follows # is a heading of the page, as GitHub spells it."""
+    for page in PAGES:
+        for target, _, anchor in re.findall(r"\]\(([^)#]*)(#([\w-]+))?\)", page.read_text(encoding="utf-8")):
+            if target.startswith("https://"):
+                continue
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+                known = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+                assert anchor in known, f"{page.name}: {target}#{anchor}"
+
+
+def test_every_room_is_on_the_page_of_how_it_hangs_together() -> None:
+    page = (ROOT / "docs" / "how-it-hangs-together.md").read_text(encoding="utf-8")
+    for room in (ROOT / "router").iterdir():
+        if (room / "__init__.py").exists():
+            assert f"(../router/{room.name})" in page, room.name
+
+
+def test_every_error_is_on_the_page_of_how_it_hangs_together() -> None:
+    page = (ROOT / "docs" / "how-it-hangs-together.md").read_text(encoding="utf-8")
+    for error in errors.RouterError.__subclasses__():
+        assert f"| `{error.__name__}` | {error.exit_code} |" in page
+
+
+def test_every_section_and_cost_kind_of_a_plan_is_in_the_glossary() -> None:
+    """A section is a field of the plan that holds rows, or fields of its own."""
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    figures = ("str", "Literal", "Number", "Positive", "Whole", "Mapping")
+    sections = [item.name for item in fields(Plan) if not str(item.type).startswith(figures)]
+    assert len(sections) >= 14
+    for name in (*sections, *KINDS):
+        assert f"| `{name}` |" in page, name
 
 
 def test_no_page_names_the_machine_it_was_written_on() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "router").rglob("*.md")]
-    for page in pages:
+    for page in PAGES:
         assert not re.search(r"/(home|root|work|tmp)/", page.read_text(encoding="utf-8")), page.name

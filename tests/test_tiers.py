@@ -1,0 +1,57 @@
+"""The quick tier: what tests/slow.txt lists exists, and whatever else is quick imports the whole product."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import tiers
+
+ROOT = Path(__file__).parents[1]
+NEEDS_MORE = {
+    "router.examples.deploy.airflow_dag"
+}  # Airflow is not here; test_router_deploy runs it with a stand-in
+
+
+def modules() -> list[str]:
+    """Every module of the product by its name."""
+    paths = (path for package in ("router", "problems", "solvers") for path in (ROOT / package).rglob("*.py"))
+    names = (
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths
+    )
+    return sorted(set(names) - NEEDS_MORE - {"router.__main__"})
+
+
+@pytest.mark.parametrize("entry", tiers.slow_entries())
+def test_what_is_listed_as_slow_is_a_test(entry: str) -> None:
+    module, _, function = entry.partition("::")
+    tree = ast.parse((ROOT / "tests" / module).read_text(encoding="utf-8"))
+    if function:
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert function.partition("[")[0] in names
+
+
+def test_a_line_stands_for_a_module_a_function_or_a_case() -> None:
+    case = "tests/test_x.py::test_y[bug-001::x]"
+    assert list(tiers.named_by(case)) == [
+        "test_x.py",
+        "test_x.py::test_y",
+        "test_x.py::test_y[bug-001::x]",
+    ]
+    assert "test_x.py::test_yes" not in tiers.named_by(case)
+
+
+def test_no_line_of_the_slow_ones_is_covered_by_another() -> None:
+    entries = tiers.slow_entries()
+    for entry in entries:
+        assert entries.count(entry) == 1
+        assert not (set(tiers.named_by(f"tests/{entry}")) - {entry}) & set(entries), entry
+
+
+def test_every_module_of_the_product_is_imported() -> None:
+    names = modules()
+    assert len(names) > 200
+    for name in names:
+        import_module(name)
