@@ -68,15 +68,22 @@ def problem_sha256(problem: Problem) -> str:
 
 def problem_sha256_v1(problem: Problem) -> str | None:
     """The hash as release 0.1.0 made it; None for a problem that it could not have read. Raises OSError."""
+    return _sha256_v1(_stated(problem, problem))
+
+
+def _sha256_v1(stated: dict[str, _Json]) -> str | None:
     try:
-        return _sha256(_written_out(_stated(problem, problem), "Problem"))
+        return _sha256(_written_out(stated, "Problem"))
     except _NotKnown:
         return None
 
 
 def matches(problem: Problem, sha256: str | None) -> bool:
     """Whether a hash, of either version, is that of the problem. Raises OSError."""
-    return sha256 is not None and (sha256 == problem_sha256(problem) or sha256 == problem_sha256_v1(problem))
+    if sha256 is None:
+        return False
+    stated = _stated(problem, problem)
+    return sha256 == _sha256(stated) or sha256 == _sha256_v1(stated)
 
 
 def trace_path(problem: Problem, trace: Trace) -> FilePath:
