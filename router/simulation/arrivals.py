@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -32,18 +33,16 @@ def renewal(rng: np.random.Generator, rate: float, cv: float, start_s: float, en
         return np.empty(0)
     if cv == 0:
         return np.asarray(np.arange(start_s + rng.random() / rate, end_s, 1.0 / rate))
-    made, last = (
-        [],
-        start_s - rng.exponential() / rate * max(cv, 1.0),
-    )  # begun before, so that no gap starts with it
+    stretches: list[Floats] = []
+    last = start_s - rng.exponential() / rate * max(cv, 1.0)  # begun before, so that no gap starts with it
     while last < end_s:
         left = (end_s - last) * rate
         number = int(left + 4.0 * max(cv, 1.0) * np.sqrt(left) + 16.0)
         gaps = _alike(rng, 1.0 / rate, cv, number)
         at = last + np.cumsum(gaps)
-        made.append(at)
+        stretches.append(at)
         last = float(at[-1])
-    at = np.concatenate(made)
+    at = np.concatenate(stretches)
     return np.asarray(at[(at >= start_s) & (at < end_s)])
 
 
@@ -77,24 +76,19 @@ def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> M
     traces = {load.name: load.demand.trace for load in problem.workloads if load.demand.trace is not None}
     if not traces and file is not None and len(problem.workloads) == 1:
         traces = {problem.workloads[0].name: Trace(file=file)}
-    found = {}
-    for name, given in traces.items():
-        trace = given if file is None else given.model_copy(update={"file": str(_absolute(file))})
+    requests = {}
+    for name, trace in traces.items():
+        if file is not None:
+            trace = trace.model_copy(update={"file": str(Path(file).resolve())})
         table = table_of(trace, problem)
-        mine = rows_of(table, trace)
-        if not table.single or not mine.any():
+        kept = rows_of(table, trace)
+        if not table.single or not kept.any():
             continue
         origin = 0.0 if table.relative else start_us(horizon)
-        order = np.argsort(table.at_us[mine], kind="stable")
-        found[name] = RecordedRequests(
-            ((table.at_us[mine] - origin) / US)[order],
-            table.prompt[mine][order],
-            table.completion[mine][order],
+        order = np.argsort(table.at_us[kept], kind="stable")
+        requests[name] = RecordedRequests(
+            ((table.at_us[kept] - origin) / US)[order],
+            table.prompt[kept][order],
+            table.completion[kept][order],
         )
-    return found
-
-
-def _absolute(file: str) -> object:
-    from pathlib import Path
-
-    return Path(file).resolve()
+    return requests

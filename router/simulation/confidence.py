@@ -33,15 +33,19 @@ class Interval:
 
 
 def design_effect(values: Floats) -> float:
-    """How many neighbouring requests say as much as one would on its own."""
+    """How many neighbouring requests say as much as a single one would alone."""
     size = len(values) // BATCHES
     if size < 2 or not np.isfinite(values).all():
         return float(max(len(values), 1))
     spread = float(values.var())
     if spread <= 0:
         return 1.0
-    means = values[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
-    return max(float(means.var(ddof=1)) * size / spread, 1.0)
+    return max(float(_batch_means(values).var(ddof=1)) * size / spread, 1.0)
+
+
+def _batch_means(values: Floats) -> Floats:
+    size = len(values) // BATCHES
+    return np.asarray(values[: size * BATCHES].reshape(BATCHES, size).mean(axis=1))
 
 
 def share(inside: npt.NDArray[np.bool_], effect: float) -> Interval:
@@ -56,22 +60,16 @@ def share(inside: npt.NDArray[np.bool_], effect: float) -> Interval:
 def percentile(values: Floats, level: float, effect: float) -> Interval:
     """A percentile; the interval's ends are infinite or 0 where too few requests say anything."""
     n = len(values)
-    ordered = np.sort(values)
     half = Z * math.sqrt(level * (1 - level) * effect / n)
     low, high = level - half, level + half
-
-    def at(p: float) -> float:
-        return float(ordered[min(max(math.ceil(p * n) - 1, 0), n - 1)])
-
-    return Interval(at(level), at(low) if low > 0 else 0.0, at(high) if high <= 1 - 1 / n else math.inf)
+    at = np.quantile(values, [level, max(low, 0.0), min(high, 1.0)], method="inverted_cdf").tolist()
+    return Interval(at[0], at[1] if low > 0 else 0.0, at[2] if high <= 1 - 1 / n else math.inf)
 
 
 def mean(values: Floats) -> Interval:
     """The mean, by batches."""
     value = float(values.mean())
-    size = len(values) // BATCHES
-    if size < 2:
+    if len(values) < 2 * BATCHES:
         return Interval(value, 0.0, math.inf)
-    means = values[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
-    half = Z * float(means.std(ddof=1)) / math.sqrt(BATCHES)
+    half = Z * float(_batch_means(values).std(ddof=1)) / math.sqrt(BATCHES)
     return Interval(value, value - half, value + half)

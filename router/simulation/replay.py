@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,7 +93,7 @@ def simulate(
             raise InputError(
                 Issue(("--arrivals",), rule, value="trace", hint="--arrivals stated, or --trace FILE")
             )
-    how = ReplaySettings(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
+    settings = ReplaySettings(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
     chosen = chosen_periods(floor, hours)
     rows: list[PromiseVerdict] = []
     pools: list[PoolWaits] = []
@@ -101,10 +101,10 @@ def simulate(
     for done, index in enumerate(chosen):
         if progress is not None:
             progress(f"period {index}, {done + 1} of {len(chosen)}")
-        found, judged = _decided(floor.period(index), how, problem.policy.wait_margin)
-        rows += judged
-        pools += found.pools
-        total += found.requests
+        replayed, verdicts = _decided(floor.period(index), settings, problem.policy.wait_margin)
+        rows += verdicts
+        pools += replayed.pools
+        total += replayed.requests
     return SimulationReport(
         name=plan.name,
         problem_sha256=plan.problem_sha256,
@@ -120,23 +120,28 @@ def simulate(
     )
 
 
-def _decided(period: Period, how: ReplaySettings, margin: float) -> tuple[PeriodReplay, list[PromiseVerdict]]:
+def _decided(
+    period: Period, settings: ReplaySettings, margin: float
+) -> tuple[PeriodReplay, list[PromiseVerdict]]:
     """A period with its promises judged; drawn again, and longer, while something is undecided and `most` allows."""
     for longer in LONGER:
-        found = replay(period, replace(how, requests=how.requests * longer))
-        rows = [row for one in found.waited for row in promises_of(one, period, margin, found.gaps)]
+        replayed = replay(period, replace(settings, requests=settings.requests * longer))
+        rows = [row for waits in replayed.waits for row in promises_of(waits, period, margin, replayed.gaps)]
         undecided = any(row.verdict == "undecided" for row in rows)
-        if not undecided or found.requests >= 0.5 * how.most or any(map(how.replays, period.streams)):
+        if (
+            not undecided
+            or replayed.requests >= 0.5 * settings.most
+            or any(map(settings.replays, period.streams))
+        ):
             break
-    return found, rows
+    return replayed, rows
 
 
 @dataclass(frozen=True)
 class PeriodReplay:
     """What one period came to."""
 
-    period: Period
-    waited: list[StreamWaits]
+    waits: list[StreamWaits]
     gaps: Mapping[str, float]  # coefficient of variation of the gaps that came, by workload
     pools: list[PoolWaits]
     requests: int
@@ -151,49 +156,52 @@ class Requests:
     route: npt.NDArray[np.int64]
 
 
-def replay(period: Period, how: ReplaySettings) -> PeriodReplay:
+def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
     """Requests of a period through its pools."""
-    start_s, end_s = _stretch(period, how)
-    streams = [_requests(stream, period.index, how, start_s, end_s) for stream in period.streams]
-    waited = [np.zeros(len(one.at_s)) for one in streams]
+    start_s, end_s = _stretch(period, settings)
+    requests = [_requests(stream, period.index, settings, start_s, end_s) for stream in period.streams]
+    wait_s = [np.zeros(len(each.at_s)) for each in requests]
     pools = []
     for name, station in period.stations.items():
         parts = [
-            (s, r, np.flatnonzero(streams[s].route == r))
+            (s, r, np.flatnonzero(requests[s].route == r))
             for s, stream in enumerate(period.streams)
             for r, route in enumerate(stream.routes)
             if route.pool == name
         ]
-        pools.append(_through(name, station, parts, period, streams, waited, end_s))
-    results: list[StreamWaits] = []
+        pools.append(_through(name, station, parts, period, requests, wait_s, end_s))
+    by_workload: dict[str, list[StreamWaits]] = defaultdict(list)
     gaps: dict[str, float] = {}
-    for stream, one, wait in zip(period.streams, streams, waited, strict=True):
-        kept, load = one.at_s >= 0, stream.workload.name
-        gaps[load] = max(gaps.get(load, 0.0), gap_cv(one.at_s[kept]))
+    for stream, each, wait in zip(period.streams, requests, wait_s, strict=True):
+        kept, load = each.at_s >= 0, stream.workload.name
+        gaps[load] = max(gaps.get(load, 0.0), gap_cv(each.at_s[kept]))
         if stream.promises and kept.any():
-            results.append(StreamWaits(stream, wait[kept], one.route[kept], one.at_s[kept]))
-    return PeriodReplay(period, _merged(results), gaps, pools, sum(len(one.at_s) for one in streams))
+            by_workload[load].append(StreamWaits(stream, wait[kept], each.route[kept], each.at_s[kept]))
+    merged = [StreamWaits.together(group) for group in by_workload.values()]
+    return PeriodReplay(merged, gaps, pools, sum(len(each.at_s) for each in requests))
 
 
 def _through(
     name: PoolName,
     station: Station,
-    parts: Iterable[tuple[int, int, npt.NDArray[np.int64]]],
+    parts: Sequence[tuple[int, int, npt.NDArray[np.int64]]],
     period: Period,
-    streams: list[Requests],
-    waited: list[Floats],
+    requests: list[Requests],
+    wait_s: list[Floats],
     end_s: float,
 ) -> PoolWaits:
-    """One pool's queue (two in a row, where the engines are apart); adds to the waits of its requests."""
-    parts = list(parts)
-    at = np.concatenate([streams[s].at_s[which] for s, _, which in parts])
+    """One pool's queue (two in a row, where the engines are apart); adds to the waits of its requests.
+
+    `parts`: stream, route, and which requests of the stream take it.
+    """
+    at = np.concatenate([requests[s].at_s[which] for s, _, which in parts])
     order = np.argsort(at, kind="stable")
     arrived = at[order]
-    wait, ready, held = np.zeros(len(at)), at[order], 0.0
+    wait, ready, busy_s = np.zeros(len(at)), at[order], 0.0
     for side in (0, 1) if station.apart else (0,):
         hold = np.concatenate(
             [
-                _hold_s(period.streams[s], r, side, station) * streams[s].scale[side][which]
+                _hold_s(period.streams[s], r, side, station) * requests[s].scale[side][which]
                 for s, r, which in parts
             ]
         )[order]
@@ -202,14 +210,13 @@ def _through(
         queued[again] = waits(ready[again], hold[again], station.servers)
         wait += queued
         ready = ready + queued + hold
-        held = max(held, float(hold[arrived >= 0].sum()))
+        busy_s = max(busy_s, float(hold[arrived >= 0].sum()))
     back = np.empty(len(at))
     back[order] = wait
-    offset = 0
-    for s, _, which in parts:
-        waited[s][which] += back[offset : offset + len(which)]
-        offset += len(which)
-    return pool_row(name, station, period.index, arrived[arrived >= 0], wait[arrived >= 0], held, end_s)
+    ends = np.cumsum([len(which) for _, _, which in parts])
+    for (s, _, which), part in zip(parts, np.split(back, ends[:-1]), strict=True):
+        wait_s[s][which] += part
+    return pool_row(name, station, period.index, arrived[arrived >= 0], wait[arrived >= 0], busy_s, end_s)
 
 
 def _hold_s(stream: RequestStream, route: int, side: int, station: Station) -> float:
@@ -220,17 +227,17 @@ def _hold_s(stream: RequestStream, route: int, side: int, station: Station) -> f
     return use.seconds[side] * station.concurrency / station.availability
 
 
-def _stretch(period: Period, how: ReplaySettings) -> tuple[float, float]:
+def _stretch(period: Period, settings: ReplaySettings) -> tuple[float, float]:
     """Start of the warm-up (≤ 0) and end of what is kept, in s."""
     rates = [stream.rate for stream in period.streams]
     if not rates:
         return 0.0, 0.0
     warm = max((_warm_s(station) for station in period.stations.values()), default=0.0)
-    if any(how.replays(stream) for stream in period.streams):
-        return -min(warm, how.period_s), how.period_s
+    if any(settings.replays(stream) for stream in period.streams):
+        return -min(warm, settings.period_s), settings.period_s
     promised = [stream.rate for stream in period.streams if stream.promises]
-    wanted = how.requests / min(promised, default=math.fsum(rates))
-    length = min(wanted, how.most / math.fsum(rates))
+    wanted = settings.requests / min(promised, default=math.fsum(rates))
+    length = min(wanted, settings.most / math.fsum(rates))
     return -min(warm, WARM_MOST * length), length
 
 
@@ -239,35 +246,30 @@ def _warm_s(station: Station) -> float:
     longest = 0.0
     for queue in station.planned:
         used = min(queue.busy / queue.servers, 0.999) if queue.servers > 0 else 0.999
-        forget = (
-            queue.service_s
-            * max(queue.variability, 0.5)
-            / (max(queue.servers, 1.0) * (1 - math.sqrt(used)) ** 2)
-        )
+        slack = max(queue.servers, 1.0) * (1 - math.sqrt(used)) ** 2
+        forget = queue.service_s * max(queue.variability, 0.5) / slack
         longest = max(longest, WARM_SERVICES * queue.service_s + 10.0 * forget)
     return longest
 
 
 def _requests(
-    stream: RequestStream, index: int, how: ReplaySettings, start_s: float, end_s: float
+    stream: RequestStream, index: int, settings: ReplaySettings, start_s: float, end_s: float
 ) -> Requests:
-    rng = np.random.default_rng([how.seed, index, zlib.crc32(stream.key.encode())])
+    rng = np.random.default_rng([settings.seed, index, zlib.crc32(stream.key.encode())])
     load = stream.workload
-    if how.replays(stream):
-        begin = index * how.period_s
-        rows = how.recorded[load.name].between(begin + start_s, begin + end_s)
+    if settings.replays(stream):
+        begin = index * settings.period_s
+        rows = settings.recorded[load.name].between(begin + start_s, begin + end_s)
         at, scale = rows.at_s - begin, _recorded_scale(stream, rows)
     else:
-        at = arrivals.renewal(rng, stream.rate, how.cv_of(stream), start_s, end_s)
+        at = arrivals.renewal(rng, stream.rate, settings.cv_of(stream), start_s, end_s)
         size = arrivals.holding(rng, 1.0, load.service_cv, len(at))
         scale = (size, size)
     shares = np.array([route.share for route in stream.routes])
-    route = (
-        rng.choice(len(shares), size=len(at), p=shares / shares.sum())
-        if len(shares) > 1
-        else np.zeros(len(at))
-    )
-    return Requests(at, scale, np.asarray(route, dtype=np.int64))
+    route = np.zeros(len(at), dtype=np.int64)
+    if len(shares) > 1:
+        route = rng.choice(len(shares), size=len(at), p=shares / shares.sum())
+    return Requests(at, scale, route)
 
 
 def _recorded_scale(stream: RequestStream, rows: RecordedRequests) -> tuple[Floats, Floats]:
@@ -282,11 +284,3 @@ def _recorded_scale(stream: RequestStream, rows: RecordedRequests) -> tuple[Floa
         return prompt / (planned[0] or 1.0), completion / (planned[1] or 1.0)
     both = (prompt + completion) / (sum(planned) or 1.0)
     return both, both
-
-
-def _merged(results: list[StreamWaits]) -> list[StreamWaits]:
-    """One result per workload: work of several occurrences or arrival periods that runs in one period."""
-    by_name: dict[str, list[StreamWaits]] = defaultdict(list)
-    for one in results:
-        by_name[one.stream.workload.name].append(one)
-    return [StreamWaits.together(group) for group in by_name.values()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,50 +40,48 @@ class StreamWaits:
         first = group[0]
         if len(group) == 1:
             return first
-        routes = tuple(route for one in group for route in one.stream.routes)
-        offsets = np.cumsum([0] + [len(one.stream.routes) for one in group])
-        at = np.concatenate([one.at_s for one in group])
+        routes = tuple(route for waits in group for route in waits.stream.routes)
+        offsets = np.cumsum([0] + [len(waits.stream.routes) for waits in group[:-1]])
+        at = np.concatenate([waits.at_s for waits in group])
         order = np.argsort(at, kind="stable")
-        rate = math.fsum(one.stream.rate for one in group)
-        stream = RequestStream(first.stream.workload, first.stream.key, rate, routes, first.stream.promises)
+        rate = math.fsum(waits.stream.rate for waits in group)
         return cls(
-            stream,
-            np.concatenate([one.wait_s for one in group])[order],
-            np.concatenate([one.route + offset for one, offset in zip(group, offsets, strict=False)])[order],
+            replace(first.stream, rate=rate, routes=routes),
+            np.concatenate([waits.wait_s for waits in group])[order],
+            np.concatenate([w.route + offset for w, offset in zip(group, offsets, strict=True)])[order],
             at[order],
         )
 
 
 def promises_of(
-    waited: StreamWaits, period: Period, margin: float, gaps: Mapping[str, float]
+    waits: StreamWaits, period: Period, margin: float, gaps: Mapping[str, float]
 ) -> Iterable[PromiseVerdict]:
     """A row for every limit on the first token and the whole request."""
-    for part, statistic, limit_ms in waited.stream.promises:
-        service = np.array([route.service_ms[part, statistic] for route in waited.stream.routes]) / MS
-        value = waited.wait_s + service[waited.route]
-        effect = confidence.design_effect(waited.wait_s)
-        formula = _formula_s(waited.stream, period, statistic)
+    for part, statistic, limit_ms in waits.stream.promises:
+        service = np.array([route.service_ms[part, statistic] for route in waits.stream.routes]) / MS
+        value = waits.wait_s + service[waits.route]
+        effect = confidence.design_effect(waits.wait_s)
+        formula = _formula_s(waits.stream, period, statistic)
         limit = limit_ms / MS + INCLUSIVE_S
         within: float | None = None
         if statistic == "mean":
-            figure, wait = confidence.mean(value), confidence.mean(waited.wait_s)
-            low, high, verdict = (
-                figure.low * MS,
-                figure.high * MS,
-                _verdict(figure.high <= limit, figure.low > limit),
-            )
+            figure, wait = confidence.mean(value), confidence.mean(waits.wait_s)
+            low, high = figure.low * MS, figure.high * MS
+            verdict = _verdict(figure.high <= limit, figure.low > limit)
         else:
             level = LEVEL[statistic]
             figure = confidence.percentile(value, level, effect)
-            wait = confidence.percentile(waited.wait_s, level, effect)
+            wait = confidence.percentile(waits.wait_s, level, effect)
             inside = confidence.share(value <= limit, _effect(value <= limit, effect))
             within, low, high = inside.value, inside.low, inside.high
             verdict = _verdict(low >= level, high < level)
         if len(value) < confidence.FEWEST:
             verdict = "undecided"
-        optimistic = wait.low > formula * (1 + 1e-6) + 1e-6
+        remedy = (
+            _remedy(_burstier(waits, period, gaps), wait, formula, margin) if verdict == "broken" else None
+        )
         yield PromiseVerdict(
-            workload=waited.stream.workload.name,
+            workload=waits.stream.workload.name,
             period=period.index,
             promise=f"{part}_{statistic}",
             limit_ms=limit_ms,
@@ -95,10 +93,8 @@ def promises_of(
             high=high,
             requests=len(value),
             verdict=verdict,
-            optimistic=optimistic,
-            remedy=_remedy(_burstier(waited, period, gaps), wait, formula, margin)
-            if verdict == "broken"
-            else None,
+            optimistic=wait.low > formula * (1 + 1e-6) + 1e-6,
+            remedy=remedy,
         )
 
 
@@ -124,32 +120,31 @@ def _planned_s(station: Station, statistic: str) -> float:
 
 
 def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, margin: float) -> str:
-    """What makes the next plan hold: say how bursty the arrivals are, or plan waits longer."""
-    said = [f"state {', '.join(burstier)}"] if burstier else []
+    """What makes the next plan hold: say how bursty the arrivals are, or plan for longer waits."""
+    remedies = [f"state {', '.join(burstier)}"] if burstier else []
     if formula > 0 and math.isfinite(wait.value) and wait.value > formula * (1 + margin):
         top = wait.high if math.isfinite(wait.high) else wait.value
-        said.append(f"set policy.wait_margin: {_up(top / formula - 1):g}")
+        remedies.append(f"set policy.wait_margin: {_up(top / formula - 1):g}")
     elif formula <= 0:
-        said.append(
+        remedies.append(
             "set policy.load_margin, or instances.max_utilisation "
-            "(the formula sees no wait here, and no wait_margin lengthens none)"
+            "(the formula sees no wait here, so wait_margin changes nothing)"
         )
-    return "; or ".join(said) or "more instances, or a looser limit"
+    return "; or ".join(remedies) or "more instances, or a looser limit"
 
 
-def _burstier(waited: StreamWaits, period: Period, gaps: Mapping[str, float]) -> list[str]:
+def _burstier(waits: StreamWaits, period: Period, gaps: Mapping[str, float]) -> list[str]:
     """Workloads in the same pools whose requests come in stronger bursts than the plan reckons with."""
-    pools = {route.pool for route in waited.stream.routes}
-    found = {}
+    pools = {route.pool for route in waits.stream.routes}
+    burstier = {}
     for stream in period.streams:
         load = stream.workload
         seen = gaps.get(load.name, 0.0)
         together = any(route.pool is not None and route.pool in pools for route in stream.routes)
         if together and seen > load.arrival_cv * BURSTIER + 0.05:
-            found[load.name] = (
-                f"arrival_cv: {_up(seen):g} for {load.name} (the plan reckons with {load.arrival_cv:g})"
-            )
-    return list(found.values())
+            stated = f"(the plan reckons with {load.arrival_cv:g})"
+            burstier[load.name] = f"arrival_cv: {_up(seen):g} for {load.name} {stated}"
+    return list(burstier.values())
 
 
 def _up(value: float) -> float:
@@ -163,33 +158,27 @@ def gap_cv(at_s: Floats) -> float:
     return float(gaps.std() / gaps.mean()) if len(gaps) > 1 and gaps.mean() > 0 else 0.0
 
 
+def _simulated_s(wait_s: Floats, statistic: str) -> float:
+    if len(wait_s) == 0:
+        return 0.0
+    if statistic == "mean":
+        return float(wait_s.mean())
+    return float(np.quantile(wait_s, LEVEL[statistic], method="inverted_cdf"))
+
+
 def pool_row(
-    name: PoolName, station: Station, period: int, at_s: Floats, wait_s: Floats, held_s: float, end_s: float
+    name: PoolName, station: Station, period: int, at_s: Floats, wait_s: Floats, busy_s: float, end_s: float
 ) -> PoolWaits:
     """A pool's waits beside the formula's."""
-    some = len(wait_s) > 0
-    found = {
-        statistic: float(
-            (
-                wait_s.mean()
-                if statistic == "mean"
-                else np.quantile(wait_s, LEVEL[statistic], method="inverted_cdf")
-            )
-            if some
-            else 0.0
-        )
-        * MS
-        for statistic in STATISTICS
-    }
     return PoolWaits(
         offer=name[0],
         model=name[1],
         period=period,
         servers=station.servers,
         requests=len(wait_s),
-        utilisation=held_s / (station.servers * end_s) if station.servers and end_s > 0 else math.inf,
+        utilisation=busy_s / (station.servers * end_s) if station.servers and end_s > 0 else math.inf,
         planned_utilisation=station.utilisation,
-        wait_ms=found,
+        wait_ms={statistic: _simulated_s(wait_s, statistic) * MS for statistic in STATISTICS},
         formula_wait_ms={statistic: _planned_s(station, statistic) * MS for statistic in STATISTICS},
         arrival_cv=gap_cv(at_s),
         formula_arrival_cv=math.sqrt(station.arrivals),
