@@ -45,4 +45,4 @@ def verify(problem: Problem | str | Path, plan: Plan) -> Verification:
 
     `.ok`, and `.checks` with the name, the verdict and the largest relative miss of each.
     """
-    return check(load(problem), plan.to_dict())
+    return check(load(problem), plan)

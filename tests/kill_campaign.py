@@ -126,7 +126,7 @@ def judge(url: str, round_: int, offer: str, last: Result, figures: Figures) -> 
             figures.faults.append(f"round {round_}: plan {last.id} has changed")
         else:
             figures.published += entry.id > last.id
-            if entry.id > last.id and not verify(asked(round_, offer), entry.plan.to_dict()).ok:
+            if entry.id > last.id and not verify(asked(round_, offer), entry.plan).ok:
                 figures.faults.append(f"round {round_}: plan {entry.id} fails its check")
         with transaction(store.engine, writes=False) as connection:
             holder = connection.execute(select(leases.c.owner).where(leases.c.name == NAME)).scalar_one()

@@ -31,7 +31,7 @@ def test_a_saving_above_the_cost_of_moving_is_taken(tmp_path):
     assert taken.outcome == "cheaper"
     assert lines(taken) == {("b", "tokens"): approx(0.7), (None, "churn"): approx(0.2)}
     assert (taken.gain_usd, taken.moved_share, taken.churn_usd) == approx((0.1, 1.0, 0.2))
-    assert verify(made, taken.plan.to_dict()).ok
+    assert verify(made, taken.plan).ok
     assert taken.plan.cost_usd == approx(0.9)
 
 
@@ -165,7 +165,7 @@ def test_a_sunk_contract_is_due_in_the_plan_that_leaves_it(tmp_path):
     assert lines(result) == {("r", "commitment"): approx(1.0), ("b", "tokens"): approx(0.8 * 2 / 3)}
     (row,) = result.plan.contracts
     assert (row.signed_by, row.committed_usd_per_month, row.end_month) == ("before", 730.0, 12)
-    assert verify(made, result.plan.to_dict()).ok
+    assert verify(made, result.plan).ok
     later = run(tmp_path, problem(api("r", 3.0, contract) + api("b", 0.7)))  # and so it goes on
     assert later.running_usd == approx(1.0 + 0.7 * 2 / 3)
 
@@ -195,7 +195,7 @@ def test_terms_bought_earlier_are_sunk(tmp_path):
     assert more.outcome == "repair"
     assert {(row.offer, row.count) for row in more.plan.instances} == {("g", 1.0), ("h", 1.0)}
     assert more.plan.purchases == ()
-    assert verify(made, more.plan.to_dict()).ok
+    assert verify(made, more.plan).ok
 
 
 def test_new_work_moves_nothing(tmp_path):
@@ -278,4 +278,4 @@ def test_against_every_plan_there_is(tmp_path, seed):
         assert result.outcome == "kept"
         assert result.running_usd == approx(stay)
     if result.changed:
-        assert verify(made, result.plan.to_dict()).ok
+        assert verify(made, result.plan).ok

@@ -43,7 +43,7 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
     if best is None:
         return f"reference infeasible, program {plan.objective_usd!r}"
     if not plan.ok:
-        return f"not verified: {[check for check in plan.verified['checks'] if not check['ok']]}"
+        return f"not verified: {[check.name for check in plan.verified.checks if not check.ok]}"
     slack = max(TOLERANCE, 1e-4 * _rises(data)) * max(1.0, abs(best))
     if plan.objective_usd < best - slack:
         return f"objective {plan.objective_usd!r} below the optimum {best!r}"

@@ -283,8 +283,8 @@ def test_what_happened_passes_the_check_against_the_demand_that_came() -> None:
     made = hourly([100, 360, 720, 100], gpu("g", 1.0) + api("a", 5.0))
     found = replayed(made, forecast="last")
     replay = hourly([360, 720, 100], gpu("g", 1.0) + api("a", 5.0))
-    assert verify(replay, replace(found.replay.plan).to_dict()).checks
-    wrong = [c.name for c in verify(replay, found.replay.plan.to_dict()).checks if not c.ok]
+    assert verify(replay, replace(found.replay.plan)).checks
+    wrong = [c.name for c in verify(replay, found.replay.plan).checks if not c.ok]
     assert set(wrong) <= {"problem"}  # all but the hash: ours states the start of the horizon
 
 

@@ -18,14 +18,14 @@ import pytest
 from pytest import approx
 from reoptimise_cases import SEARCH, api, gpu, problem, run, shares
 from stores import BACKENDS, store_url
+from test_router_verify_plans import verify
 
 from router.cli import run as cli
-from router.errors import StaleDemand
+from router.errors import InputError, StaleDemand
 from router.reoptimisation.freshness import check_fresh, starting
 from router.reoptimisation.run import run_key
 from router.reoptimisation.running import Alignment
 from router.store.history import Store
-from router.verification import verify
 
 PROBLEM = """
 schema: router/1
@@ -292,7 +292,7 @@ def test_work_that_may_move_is_compared_by_offer_alone(tmp_path):
     taken = run(tmp_path, made)
     assert taken.outcome == "cheaper"
     assert taken.churn_usd == approx(2 * 0.4)  # two nights of a million tokens
-    assert verify(made, taken.plan.to_dict()).ok
+    assert verify(made, taken.plan).ok
 
 
 def test_another_start():
@@ -332,8 +332,12 @@ def test_a_changed_plan_is_checked_alone(tmp_path):
     assert "churn" in failed(shares=[{**row, "share": 2.0} for row in there])
     assert "cost_lines" in failed(counts=[{"offer": "g", "model": "m", "period": 1, "count": 1.0}])
     assert "churn" in failed(counts=[{"offer": "g", "model": "m", "period": 0, "count": 1.0}])  # it is frozen
-    assert "churn" in failed(contracts=[{"offer": "a"}])
-    assert "churn" in verify(made, {**plan, "running": "junk"}).failed()
+    assert "churn" in failed(freeze_h=1e8)
+    unsold = {"offer": "a", "end_h": 1.0, "committed_tokens_per_month": 1.0, "committed_usd_per_month": None}
+    assert "churn" in failed(contracts=[unsold])
+    for junk in ("junk", plan["running"] | {"contracts": [{"offer": "a"}]}):
+        with pytest.raises(InputError, match="running"):
+            verify(made, {**plan, "running": junk})
     tighter = CHURNING.replace("0.6", "0.4")
     other = problem(offers(0.5), horizon=two, more=tighter)
     assert set(verify(other, plan).failed()) == {"problem", "churn"}

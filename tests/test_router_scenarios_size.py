@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from problem_factory import Data, api, by_period, gpu, hourly, load, plan_of, problem, usd
 from pytest import approx
+from test_router_verify_plans import verify
 
 import router
 from router.errors import InputError
@@ -25,7 +26,6 @@ from router.scenarios import fresh_draw, planned_draw
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.measures import interval, tail_interval
-from router.verification import verify
 
 EXAMPLE = Path(router.__file__).parent / "examples" / "sizing-year.yaml"
 
@@ -110,7 +110,7 @@ def test_solve_asks_for_one_by_name() -> None:
     demand = planned_draw(load(made)).multiplier[6, 0]
     assert (row.name, row.probability, row.demand_path) == ("s0007", 1.0, (demand,))
     assert usd(plan, "quote") == approx(600 * demand)
-    assert verify(load(made), plan.to_dict()).ok
+    assert verify(load(made), plan).ok
 
 
 def test_one_alone_needs_no_name() -> None:
@@ -178,7 +178,8 @@ def test_other_multipliers_probabilities_or_names_fail(sized: tuple[Problem, Dat
     for change in (path, probability, unlisted, short, seed, distance, nothing, renamed):
         failed = verify(made, tampered(plan, change)).failed()
         assert "scenarios" in failed, change.__name__
-    assert "fields" in verify(made, tampered(plan, junk)).failed()
+    with pytest.raises(InputError, match="demand_path"):
+        verify(made, tampered(plan, junk))
 
 
 def test_a_plan_for_more_demand_than_drawn_fails(sized: tuple[Problem, Data]) -> None:
@@ -203,7 +204,7 @@ def test_listed_scenarios_have_no_path() -> None:
     assert verify(load(made), without).ok  # as older plans were written
     for change in (
         lambda p: p["scenarios"][0].update(demand_path=[1.0]),
-        lambda p: p.update(drawn={"count": 1}),
+        lambda p: p.update(drawn={"count": 1, "seed": 0, "kept": 1, "distance": 0.0}),
     ):
         assert "scenarios" in verify(load(made), tampered(plan, change)).failed()
 
@@ -238,9 +239,9 @@ def test_every_kind_of_demand_agrees_with_the_verifier(tmp_path: Path) -> None:
     assert plan.ok
     assert len(plan.scenarios) == 3
     (tmp_path / "h.csv").write_text("\n".join([*lines[:-1], f"{3600 * 503},999"]) + "\n")
-    assert {"problem", "scenarios"} <= set(verify(read, plan.to_dict()).failed())
+    assert {"problem", "scenarios"} <= set(verify(read, plan).failed())
     (tmp_path / "h.csv").unlink()
-    verdict = verify(read, plan.to_dict())
+    verdict = verify(read, plan)
     assert not verdict.ok  # and no traceback
     assert "scenarios" in verdict.failed()
 
@@ -353,7 +354,7 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
     assert told["mean_usd"] == approx(10 * most, rel=1e-6)
     assert told["worst"][0]["cost_usd"] is None
     assert told["worst"][0]["name"] in told["fails_in"]
-    assert verify(made, plan.to_dict()).ok
+    assert verify(made, plan).ok
 
 
 def test_listed_scenarios_cannot_be_drawn_afresh() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from problem_factory import Data, api, by_period, gpu, hourly, load, monthly, problem
 from sizing_factory import MONTH, M, contract, futures, near, section, signed, sized
+from test_router_verify_plans import verify
 
 from router.errors import Infeasible
 from router.normalise import normalise
@@ -19,7 +20,6 @@ from router.sizing.best import without
 from router.sizing.first_stage import decide
 from router.sizing.options import Study
 from router.sizing.signatures import quoted
-from router.verification import verify
 from solvers import SolveOptions, Stop
 
 HIGHS = Study("highs", SolveOptions())

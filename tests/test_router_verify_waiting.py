@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from test_router_verify_plans import verify
 
 from problems.core.instance import PERCENTILES
 from problems.physics import queueing
 from router import api
 from router.loading.catalogue import load_text
-from router.verification import verify
 from router.verification.base.queueing import PoolUse, erlang_c, queues, wait_s
 
 CHAT = """
@@ -184,7 +184,7 @@ def test_pools_that_promise_nothing_or_plan_by_utilisation_are_not_looked_at():
         CHAT.replace("usd_per_h: 2,", "usd_per_h: 2, max_utilisation: 0.9,"),
     ):
         problem = load_text(text)
-        verdict = verify(problem, api.solve(problem).to_dict())
+        verdict = verify(problem, api.solve(problem))
         assert verdict.ok
         (check,) = (check for check in verdict.checks if check.name == "waiting")
         assert check.detail == "0 looked at"

@@ -32,9 +32,9 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
     from router.verification import verify as check
 
     problem = load(file)
-    document = read_plan(plan, problem).to_dict()
+    stated = read_plan(plan, problem)
     with progress("checking"):
-        verdict = check(problem, document)
+        verdict = check(problem, stated)
     if machine:
         say_json(verdict)
     else:

@@ -84,7 +84,7 @@ def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
     A relaxed plan is a bound with fractions in it: that it cannot be bought as it stands is said, and no fault of ours.
     """
     plan = with_draw(problem, plan)
-    verdict = verify(problem, plan.to_dict())
+    verdict = verify(problem, plan)
     if not verdict.ok and not relaxed:
         failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
         raise CertificateFailed(

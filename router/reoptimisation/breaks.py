@@ -102,7 +102,7 @@ def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break
         scenarios=decoded.scenarios,
         running=running,
     )
-    verdict = verify(problem, plan.to_dict())
+    verdict = verify(problem, plan)
     return [
         Break(check.name, check.detail, check.worst)
         for check in verdict.checks

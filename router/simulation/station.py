@@ -100,7 +100,7 @@ class Floor:
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
         """Raises InputError where the plan is not one of this problem."""
-        audit = Audit(recorded(problem).problem, plan.to_dict())
+        audit = Audit(recorded(problem).problem, plan)
         future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)
         for flow in audit.flows:

@@ -1,19 +1,18 @@
 """An independent re-check of a plan: plain loops over the problem file and the plan, as if by another team.
 
     checks           every check by name, in order
-    rows, reading    the plan as typed rows; malformed ones are faults, not tracebacks
     base             the Audit that they look at, and its parts: cells of work, flows, pools, bills, costs
     routes, throughput, instances, limits, survival, churn, contracts, summary    the promises of a plan
     sizing           the figures of a sized plan
 
-Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, and the
-generator of futures, which is part of what a problem file means. `verify` is the whole interface.
+Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, the generator
+of futures, which is part of what a problem file means, and `router.plan`, the format of a plan: what a plan file may
+say is no promise to work out again. `verify` is the whole interface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from router.plan.document import Plan
 from router.schema import Problem
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Check, Verification
@@ -22,8 +21,8 @@ from router.verification.checks import CHECKS
 __all__ = ["Check", "Verification", "verify"]
 
 
-def verify(problem: Problem, plan: Mapping[str, object]) -> Verification:
-    """Re-check every promise of a plan and recompute its cost. Never raises for what a plan contains.
+def verify(problem: Problem, plan: Plan) -> Verification:
+    """Re-check every promise of a plan and recompute its cost. Never raises for what a plan says.
 
     A failed `fields` check means that rows were left out of the others.
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 
 from router.verification.base.audit import Audit
 from router.verification.base.cells import CellKey
@@ -28,8 +27,8 @@ def check_churn(audit: Audit, ledger: Ledger) -> None:
     if before is None:
         return
     _check_known(audit, before, ledger)
-    report = audit.plan.get("reoptimise")
-    thawed = isinstance(report, Mapping) and bool(report.get("broken")) and before.freeze_h == 0
+    report = audit.plan.reoptimise
+    thawed = report is not None and bool(report.broken) and before.freeze_h == 0
     asked = change.freeze_h if change is not None else 0.0
     ledger.require(thawed or before.freeze_h == asked, "freeze_h applied is", before.freeze_h)
     _check_frozen(audit, before, ledger)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment
 from router.verification.base.audit import Audit
 from router.verification.base.bills import (
@@ -23,7 +24,6 @@ from router.verification.base.bills import (
 )
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.rows import Contract, Settlement
 
 SLACK_H = 1e-6
 
@@ -63,7 +63,7 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
             )
 
 
-def _term_fault(case: Case, commitment: Commitment, row: Contract) -> str | None:
+def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | None:
     if row.signed_by not in ("plan", "before"):
         return f"signed_by {row.signed_by!r} is neither plan nor before"
     term, from_h, until_h = commitment.term_months, row.from_h, row.until_h
@@ -94,7 +94,9 @@ def _term_fault(case: Case, commitment: Commitment, row: Contract) -> str | None
     return None
 
 
-def _check_committed(commitment: Commitment, row: Contract, at: tuple[object, ...], ledger: Ledger) -> None:
+def _check_committed(
+    commitment: Commitment, row: ContractRow, at: tuple[object, ...], ledger: Ledger
+) -> None:
     tokens = in_tokens(commitment)
     stated = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
     if stated is None:

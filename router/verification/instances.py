@@ -12,12 +12,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from router.plan.rows import InstanceRow
 from router.schema import Instances
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import EarlierPurchase, Line, by_offer, lines
-from router.verification.rows import InstanceCount
 
 
 def check_counts(audit: Audit, ledger: Ledger) -> None:
@@ -64,7 +64,7 @@ def check_reserved(audit: Audit, ledger: Ledger) -> None:
 
 def check_horizon_counts(audit: Audit, ledger: Ledger) -> None:
     """Instances bought for the horizon: the same number in every period and every future."""
-    first: dict[tuple[str, str | None], InstanceCount] = {}
+    first: dict[tuple[str, str | None], InstanceRow] = {}
     seen: dict[tuple[str, str | None], int] = defaultdict(int)
     for (offer, model, period, scenario), pool in audit.pools.items():
         if audit.case.bought_ahead(offer) is None:
@@ -136,7 +136,7 @@ def check_starts(audit: Audit, ledger: Ledger) -> None:
 
 
 def _check_min_up(
-    case: Case, rows: dict[int, InstanceCount], min_up_h: float, at: Line, ledger: Ledger
+    case: Case, rows: dict[int, InstanceRow], min_up_h: float, at: Line, ledger: Ledger
 ) -> None:
     """paid[t] ≥ Σ started[u] over the u whose instances must still be up: u · h > t · h − min_up_h."""
     must: dict[int, list[float]] = defaultdict(list)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
+from router.plan.rows import RouteRow, UnservedRow
 from router.verification.base.audit import Audit
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.eligibility import Candidate
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.work import Unit
-from router.verification.rows import Route, Unserved
 
 
 def check_fields(audit: Audit, ledger: Ledger) -> None:
@@ -59,8 +59,7 @@ def check_windows(audit: Audit, ledger: Ledger) -> None:
     for flow in audit.flows:
         ledger.require(flow.row.period in flow.cell.runs, flow.cell, "may not run in period", flow.row.period)
     for gap in audit.unserved:
-        if gap.row.period is not None:
-            ledger.require(gap.row.period in gap.cell.runs, gap.cell, "has no part in period", gap.row.period)
+        ledger.require(gap.row.period in gap.cell.runs, gap.cell, "has no part in period", gap.row.period)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:
@@ -72,7 +71,7 @@ def check_quantities(audit: Audit, ledger: Ledger) -> None:
         ledger.money(gap.row.usd, gap.usd, gap.cell, "unserved usd")
 
 
-def _quantities(cell: Cell, unit: Unit, units: float, row: Route | Unserved, ledger: Ledger) -> None:
+def _quantities(cell: Cell, unit: Unit, units: float, row: RouteRow | UnservedRow, ledger: Ledger) -> None:
     if unit.requests is None:
         ledger.require(row.requests is None, cell, "states requests, though no size is given")
     elif row.requests is None:

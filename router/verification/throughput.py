@@ -49,9 +49,7 @@ def check_utilisation(audit: Audit, ledger: Ledger) -> None:
     for key, pool in audit.pools.items():
         pieces = audit.loads.get(key, [])
         load = max(math.fsum(p[2] for p in pieces), math.fsum(p[3] for p in pieces))
-        if pool.row.utilisation is None:
-            ledger.fault(*key, "states no utilisation")
-        elif pool.usable > 0:
+        if pool.usable > 0:
             ledger.equal(pool.row.utilisation, load / pool.usable, *key, "utilisation")
         else:
             ledger.equal(pool.row.utilisation, 0.0, *key, "utilisation of nothing that serves")

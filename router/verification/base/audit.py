@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from router.plan.document import Plan
 from router.schema import Problem
 from router.verification.base.bills import Bill, BillKey, bills_of
 from router.verification.base.case import Case, Future, futures_of
@@ -14,10 +14,9 @@ from router.verification.base.change import EarlierPlan, as_signed, churn_usd, e
 from router.verification.base.costs import Costs, costs_of, expected, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of
+from router.verification.base.known import known_rows
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
-from router.verification.reading import Names, read
-from router.verification.rows import PlanRows
 
 
 @dataclass(frozen=True)
@@ -25,18 +24,13 @@ class Audit:
     """What every check looks at. A part is made when it is first asked for.
 
     problem    as its file states it
-    document   the plan, as JSON values: may be anything at all
+    plan       as its document states it
     ledgers    faults by the name of a check; a part whose making meets one notes it with the check it belongs to
     """
 
     problem: Problem
-    document: object
+    plan: Plan
     ledgers: Ledgers = field(default_factory=Ledgers)
-
-    @cached_property
-    def plan(self) -> Mapping[str, object]:
-        """The document where it is a mapping, else an empty plan."""
-        return self.document if isinstance(self.document, Mapping) else {}
 
     @cached_property
     def as_stated(self) -> Case:
@@ -63,18 +57,14 @@ class Audit:
         return self._futures[1]
 
     @cached_property
-    def rows(self) -> PlanRows:
-        """The plan as typed rows, without those that are malformed."""
-        case = self.as_stated
-        names = Names(
-            case.workloads, case.offers, case.problem.models, case.periods, case.months, case.row_scenarios
-        )
-        return read(self.document, names, self.ledgers["fields"])
+    def rows(self) -> Plan:
+        """The plan without rows that speak of what the problem does not have."""
+        return known_rows(self.plan, self.as_stated, self.ledgers["fields"])
 
     @cached_property
     def earlier(self) -> EarlierPlan | None:
         """The plan that ran before, as this one states it."""
-        return earlier_plan(self.plan, self.ledgers["churn"])
+        return earlier_plan(self.plan.running, self.ledgers["churn"])
 
     @cached_property
     def cells(self) -> dict[CellKey, Cell]:

@@ -19,12 +19,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from router.plan.document import Plan
+from router.plan.rows import ContractRow
 from router.schema import Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Clock
 from router.verification.base.flows import Flow
 from router.verification.base.work import rate_of, unit_usd
-from router.verification.rows import Contract, PlanRows
 
 type BillKey = tuple[str, int, str | None]
 """Offer, month, scenario."""
@@ -47,7 +48,7 @@ def in_tokens(commitment: Commitment) -> bool:
     return commitment.min_usd_per_month is None and commitment.max_usd_per_month is None
 
 
-def committed_of(row: Contract, commitment: Commitment) -> float:
+def committed_of(row: ContractRow, commitment: Commitment) -> float:
     """What a contract commits to a month, in the commitment's own unit."""
     value = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
     return value if value is not None else 0.0
@@ -58,7 +59,7 @@ def least_of(commitment: Commitment) -> float:
     return least or 0.0
 
 
-def in_force(case: Case, plan: PlanRows) -> dict[tuple[str, int], float]:
+def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
     """Committed a month by offer and month. A contract already signed is due even if the plan forgets it."""
     found: dict[tuple[str, int], float] = {}
     for name, offer in case.offers.items():
@@ -86,7 +87,7 @@ def signed_end(case: Case, commitment: Commitment) -> int:
     return max(0, math.ceil(hours / MONTH_H - 1e-9))
 
 
-def bills_of(case: Case, plan: PlanRows, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
+def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
     """Every month's bill of every offer with a commitment, in every future."""
     used: dict[BillKey, list[tuple[float, float]]] = defaultdict(list)
     for flow in flows:
@@ -167,7 +168,7 @@ def _all_units(tiers: Sequence[Tier], tokens: float, part: float) -> float:
     )
 
 
-def beyond_usd(case: Case, offer: Offer, row: Contract, future: Future) -> float:
+def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> float:
     """What a term owes after the horizon, undiscounted: its minimum for the hours from there to its end.
 
     A contract without a term ends with the horizon, and so does one signed before that states no later end.

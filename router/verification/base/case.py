@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from router.errors import InputError
+from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Generated, Instances, Offer, Problem, Scenario, Workload
 
@@ -147,7 +148,7 @@ class Case:
         return None if instances is not None and instances.shared_by_models else model
 
 
-def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Future, ...], str | None]:
+def futures_of(problem: Problem, plan: Plan) -> tuple[tuple[Future, ...], str | None]:
     """The futures a plan speaks of, and what is wrong with its list of them.
 
     A plan for a problem of several scenarios names either all of them (`size`) or one (`solve --scenario`).
@@ -158,22 +159,14 @@ def futures_of(problem: Problem, plan: Mapping[str, object]) -> tuple[tuple[Futu
         return (CERTAIN,), f"the scenarios cannot be drawn: {error}"
     if not known:
         return (CERTAIN,), None
-    listed = plan.get("scenarios") if isinstance(plan, Mapping) else None
-    names = (
-        [row.get("name") for row in listed if isinstance(row, Mapping)]
-        if isinstance(listed, list | tuple)
-        else []
-    )
-    if len(names) == 1 and isinstance(names[0], str) and names[0] in known:
+    names = [row.name for row in plan.scenarios]
+    if len(names) == 1 and names[0] in known:
         return (replace(known[names[0]], probability=1.0),), None
     every = tuple(known.values())
     if len(known) == 1:
         return (replace(every[0], probability=1.0),), None
-    if sorted(map(str, names)) != sorted(known):
-        return (
-            every,
-            f"the plan lists {', '.join(map(str, names)) or 'none'} of the scenarios {', '.join(known)}",
-        )
+    if sorted(names) != sorted(known):
+        return every, f"the plan lists {', '.join(names) or 'none'} of the scenarios {', '.join(known)}"
     return every, None
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from router.plan.running import Running
 from router.schema import Commitment, Offer, Problem
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey, Clock
@@ -48,63 +49,30 @@ class EarlierPlan:
 NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, ())
 
 
-def earlier_plan(plan: Mapping[str, object], ledger: Ledger) -> EarlierPlan | None:
-    """The section, or None where the plan has none. What is malformed is a fault, and then nothing ran."""
-    section = plan.get("running")
-    if section is None:
+def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
+    """What ran, or None where the plan does not say. What cannot be is a fault, and then nothing ran."""
+    if running is None:
         return None
-    try:
-        return _parsed(section)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        ledger.fault("running: is not what a section should be:", repr(error))
-        return NOTHING
-
-
-def _parsed(section: object) -> EarlierPlan:
-    if not isinstance(section, Mapping):
-        raise TypeError("no mapping")
     shares: dict[Where, dict[Place, float]] = defaultdict(dict)
-    for row in section["shares"]:
-        at = (row["workload"], row["period"], row["occurrence"])
-        place = (str(row["offer"]), str(row["model"]))
-        if place in shares[at]:
-            raise ValueError(f"{at} on {place} is listed twice")
-        shares[at][place] = _number(row["share"])
-    return EarlierPlan(
-        freeze_h=_number(section["freeze_h"]),
-        shares=dict(shares),
-        counts={
-            (row["offer"], row["model"], int(row["period"])): _number(row["count"])
-            for row in section["counts"]
-        },
-        before={(row["offer"], row["model"]): _number(row["paid_count"]) for row in section["before"]},
-        contracts={
-            row["offer"]: (
-                _hours(row["end_h"]),
-                None
-                if row["committed_tokens_per_month"] is None
-                else _number(row["committed_tokens_per_month"]),
-                None if row["committed_usd_per_month"] is None else _number(row["committed_usd_per_month"]),
-            )
-            for row in section["contracts"]
-        },
-        purchases=tuple(
-            ((row["offer"], row["model"]), _hours(row["end_h"]), _number(row["count"]))
-            for row in section["purchases"]
-        ),
-    )
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e60:
-        raise ValueError(f"{value!r} is no quantity")
-    return float(value)
-
-
-def _hours(value: object) -> float:
-    if _number(value) > LONGEST_H:
-        raise ValueError(f"{value!r} h is no term")
-    return _number(value)
+    for row in running.shares:
+        places = shares[row.workload, row.period, row.occurrence]
+        ledger.require((row.offer, row.model) not in places, "running:", row, "is listed twice")
+        places[row.offer, row.model] = row.share
+    counts = {(row.offer, row.model, row.period): row.count for row in running.counts}
+    before = {(row.offer, row.model): row.paid_count for row in running.before}
+    contracts = {
+        row.offer: (row.end_h, row.committed_tokens_per_month, row.committed_usd_per_month)
+        for row in running.contracts
+    }
+    purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
+    ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
+    hours = [running.freeze_h, *ends]
+    amounts = [row.share for row in running.shares] + [row.count for row in running.purchases]
+    amounts += [amount for _, *committed in contracts.values() for amount in committed if amount is not None]
+    if min((*hours, *amounts, *counts.values(), *before.values())) < 0 or max(hours) > LONGEST_H:
+        ledger.fault("running: amounts and hours are at least 0, and no term is longer than", LONGEST_H, "h")
+        return NOTHING
+    return EarlierPlan(running.freeze_h, shares, counts, before, contracts, purchases)
 
 
 def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> Problem:

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
+from router.plan.document import Plan
 from router.schema import Instances
 from router.verification.base.bills import Bill, BillKey, amount_owed, beyond_usd, in_force
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import Pool, PoolKey
 from router.verification.base.work import unit_usd
-from router.verification.rows import PlanRows
 
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
@@ -67,7 +67,7 @@ class Charge(NamedTuple):
 
 def costs_of(
     case: Case,
-    plan: PlanRows,
+    plan: Plan,
     flows: list[Flow],
     unserved: list[UnservedWork],
     pools: dict[PoolKey, Pool],
@@ -115,8 +115,7 @@ def _fees(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
 
 def _unserved(case: Case, unserved: Iterable[UnservedWork]) -> Iterator[Charge]:
     for work in unserved:
-        period = work.row.period if work.row.period is not None else min(work.cell.runs)
-        yield Charge(work.cell.future, None, "unserved", work.usd * case.period_weight[period])
+        yield Charge(work.cell.future, None, "unserved", work.usd * case.period_weight[work.row.period])
 
 
 def _bills(case: Case, bills: dict[BillKey, Bill]) -> Iterator[Charge]:
@@ -124,7 +123,7 @@ def _bills(case: Case, bills: dict[BillKey, Bill]) -> Iterator[Charge]:
         yield Charge(case.future(scenario), name, "commitment", bill.usd * case.month_weight[month])
 
 
-def _least_owed(case: Case, plan: PlanRows, future: Future) -> Iterator[float]:
+def _least_owed(case: Case, plan: Plan, future: Future) -> Iterator[float]:
     """What contracts owe inside the horizon, used or not: part of their bills."""
     for (name, month), committed in in_force(case, plan).items():
         offer, part = case.offers[name], case.month_h[month] / MONTH_H
@@ -132,7 +131,7 @@ def _least_owed(case: Case, plan: PlanRows, future: Future) -> Iterator[float]:
         yield usd * case.month_weight[month]
 
 
-def _contracts_beyond(case: Case, plan: PlanRows) -> Iterator[Charge]:
+def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:
     """What contracts owe beyond the horizon, where that is charged in full."""
     if case.problem.policy.end_of_horizon == "charge_in_full":
         for row in plan.contracts:
@@ -184,7 +183,7 @@ def _upfront_for_the_horizon(case: Case, pools: dict[PoolKey, Pool]) -> Iterator
             yield Charge(future, offer, "instances", usd, True)
 
 
-def _terms(case: Case, plan: PlanRows) -> Iterator[Charge]:
+def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
     """Upfront money of instances bought for a term, and their hours beyond the horizon if charged in full."""
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     for row in plan.purchases:

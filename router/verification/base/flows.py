@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.plan.document import Plan
+from router.plan.rows import RouteRow, UnservedRow
 from router.schema import Offer, OfferModel, Workload
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import Ledger
 from router.verification.base.work import Unit, unit_of
-from router.verification.rows import PlanRows, Route, Unserved
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Work that runs on one route in one period of one future."""
 
-    row: Route
+    row: RouteRow
     cell: Cell
     workload: Workload
     unit: Unit
@@ -37,7 +38,7 @@ class Flow:
 class UnservedWork:
     """Work of a cell that the plan leaves unserved."""
 
-    row: Unserved
+    row: UnservedRow
     cell: Cell
     workload: Workload
     unit: Unit
@@ -49,13 +50,13 @@ class UnservedWork:
         return self.units * self.unit.tokens / 1e6 * (self.workload.unserved_usd_per_m_tokens or 0.0)
 
 
-def _cell(case: Case, cells: dict[CellKey, Cell], row: Route | Unserved) -> Cell | None:
+def _cell(case: Case, cells: dict[CellKey, Cell], row: RouteRow | UnservedRow) -> Cell | None:
     period = row.period if row.occurrence is None else None
     return cells.get((row.workload, period, row.occurrence, case.future(row.scenario).name))
 
 
 def flows_of(
-    case: Case, cells: dict[CellKey, Cell], plan: PlanRows, ledger: Ledger
+    case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger
 ) -> tuple[list[Flow], list[UnservedWork]]:
     """Routes and unserved work on the cells they speak of. A row that speaks of none is a fault."""
     units = {name: unit_of(workload) for name, workload in case.workloads.items()}

@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from router.plan.document import Plan
+from router.plan.rows import InstanceRow
 from router.verification.base.case import Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.latency import Seconds, seconds
 from router.verification.base.ledger import Ledger
-from router.verification.rows import InstanceCount, PlanRows
 
 type PoolKey = tuple[str, str | None, int, str | None]
 """Offer, model (None where one count serves all), period, scenario."""
@@ -36,7 +37,7 @@ type Loads = dict[PoolKey, list[Piece]]
 class Pool:
     """One pool in one period: its row, the instances that serve there, and the part of time that they are up."""
 
-    row: InstanceCount
+    row: InstanceRow
     future: Future
     serving: float
     available: float
@@ -46,9 +47,9 @@ class Pool:
         return self.serving * self.available
 
 
-def pools_of(case: Case, plan: PlanRows, ledger: Ledger) -> dict[PoolKey, Pool]:
+def pools_of(case: Case, plan: Plan, ledger: Ledger) -> dict[PoolKey, Pool]:
     """The rows by pool, period and future. A row for a pool that cannot be is a fault."""
-    rows: dict[PoolKey, InstanceCount] = {}
+    rows: dict[PoolKey, InstanceRow] = {}
     for i, row in enumerate(plan.instances):
         future = case.future(row.scenario)
         key = (row.offer, row.model, row.period, future.name)
@@ -60,7 +61,7 @@ def pools_of(case: Case, plan: PlanRows, ledger: Ledger) -> dict[PoolKey, Pool]:
     return _with_usable(case, rows)
 
 
-def _misplaced(case: Case, row: InstanceCount) -> str | None:
+def _misplaced(case: Case, row: InstanceRow) -> str | None:
     offer = case.offers[row.offer]
     if offer.instances is None:
         return "has no instances to rent"
@@ -71,7 +72,7 @@ def _misplaced(case: Case, row: InstanceCount) -> str | None:
     return None
 
 
-def _with_usable(case: Case, rows: dict[PoolKey, InstanceCount]) -> dict[PoolKey, Pool]:
+def _with_usable(case: Case, rows: dict[PoolKey, InstanceRow]) -> dict[PoolKey, Pool]:
     pools = {}
     for key, row in rows.items():
         offer, model, period, scenario = key
@@ -88,9 +89,7 @@ def _with_usable(case: Case, rows: dict[PoolKey, InstanceCount]) -> dict[PoolKey
     return pools
 
 
-def _booting(
-    case: Case, rows: dict[PoolKey, InstanceCount], line: Line, period: int, start_h: float
-) -> float:
+def _booting(case: Case, rows: dict[PoolKey, InstanceRow], line: Line, period: int, start_h: float) -> float:
     """Instances that boot in a period, by the part of it that they boot for."""
     h = case.period_h
     offer, model, scenario = line
@@ -103,17 +102,17 @@ def _booting(
     return math.fsum(total)
 
 
-def by_offer(pools: dict[PoolKey, Pool]) -> dict[tuple[str, int, str | None], list[InstanceCount]]:
+def by_offer(pools: dict[PoolKey, Pool]) -> dict[tuple[str, int, str | None], list[InstanceRow]]:
     """Rows of an offer's pools in one period and future."""
-    grouped: dict[tuple[str, int, str | None], list[InstanceCount]] = defaultdict(list)
+    grouped: dict[tuple[str, int, str | None], list[InstanceRow]] = defaultdict(list)
     for (offer, _, period, scenario), pool in pools.items():
         grouped[offer, period, scenario].append(pool.row)
     return grouped
 
 
-def lines(pools: dict[PoolKey, Pool]) -> dict[Line, dict[int, InstanceCount]]:
+def lines(pools: dict[PoolKey, Pool]) -> dict[Line, dict[int, InstanceRow]]:
     """Each pool over the periods in which it has instances."""
-    grouped: dict[Line, dict[int, InstanceCount]] = defaultdict(dict)
+    grouped: dict[Line, dict[int, InstanceRow]] = defaultdict(dict)
     for (offer, model, period, scenario), pool in pools.items():
         grouped[offer, model, scenario][period] = pool.row
     return grouped

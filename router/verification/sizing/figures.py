@@ -19,7 +19,7 @@ from router.verification.base.costs import cvar, mixed
 from router.verification.base.work import unit_of
 from router.verification.sizing.others import check_fresh, check_others
 from router.verification.sizing.quotes import check_quotes
-from router.verification.sizing.section import Section, listed, number
+from router.verification.sizing.section import Section
 from router.verification.sizing.signs import check_signs
 
 SHOWN = 5  # of the dearest scenarios
@@ -28,7 +28,7 @@ SHOWN = 5  # of the dearest scenarios
 def check_figures(section: Section) -> None:
     """Everything in the section that can be worked out again."""
     _check_objective(section)
-    if "ws_usd" in section.stated:
+    if section.stated.ws_usd is not None:
         _check_measures(section)
     check_signs(section)
     _check_worst(section)
@@ -38,15 +38,14 @@ def check_figures(section: Section) -> None:
 
 
 def _check_objective(section: Section) -> None:
-    case, risk = section.case, section.case.problem.risk
-    section.same("rp_usd", section.rp)
-    section.same("objective_usd", section.rp)
-    section.same("expected_usd", section.audit.expected_usd)
+    case, stated, ledger, risk = section.case, section.stated, section.ledger, section.case.problem.risk
+    ledger.money(stated.rp_usd, section.rp, "rp_usd")
+    ledger.money(stated.objective_usd, section.rp, "objective_usd")
+    ledger.money(stated.expected_usd, section.audit.expected_usd, "expected_usd")
     weighted = [(future.probability, section.audit.costs.of(future)) for future in case.futures]
-    section.same("cvar_usd", cvar(weighted, risk.cvar_level))
-    for name, value in (("cvar_level", risk.cvar_level), ("cvar_weight", risk.cvar_weight)):
-        stated = section.stated.get(name)
-        section.ledger.require(stated == value, name, f"is {stated!r}, not {value}")
+    ledger.money(stated.cvar_usd, cvar(weighted, risk.cvar_level), "cvar_usd")
+    ledger.require(stated.cvar_level == risk.cvar_level, "cvar_level is", stated.cvar_level)
+    ledger.require(stated.cvar_weight == risk.cvar_weight, "cvar_weight is", stated.cvar_weight)
 
 
 def _check_measures(section: Section) -> None:
@@ -54,57 +53,57 @@ def _check_measures(section: Section) -> None:
     case, ledger, stated = section.case, section.ledger, section.stated
     own = []
     for future in case.futures:
-        value = section.of_future(stated.get("regret_usd"), future.name)
+        value = section.of_future(stated.regret_usd, future.name)
         if value is None or value < 0:
             ledger.fault("regret_usd of", future.name, f"is {value!r}")
             return
         own.append(section.audit.costs.of(future) - value)
-    ws, eev = mixed(case, own), number(stated.get("eev_usd"))
-    section.same("ws_usd", ws)
-    section.same("evpi_usd", section.rp - ws)
-    ledger.require(number(stated.get("ev_usd")) is not None, "ev_usd is not stated")
-    fails = listed(stated.get("eev_fails_in"))
+    ws, eev = mixed(case, own), stated.eev_usd
+    section.money(stated.ws_usd, ws, "ws_usd")
+    section.money(stated.evpi_usd, section.rp - ws, "evpi_usd")
+    ledger.require(stated.ev_usd is not None, "ev_usd is not stated")
     known = {future.name for future in case.futures} | {row.name for row in section.audit.rows.scenarios}
-    if fails:
-        named = all(isinstance(name, str) and name in known for name in fails)
+    if stated.eev_fails_in:
+        named = set(stated.eev_fails_in) <= known
         ledger.require(named or len(case.futures) == 1, "eev_fails_in names no scenario of the plan")
-        ledger.require(stated.get("eev_usd") is None, "eev_usd is stated, though it fails somewhere")
-        ledger.require(stated.get("vss_usd") is None, "vss_usd is stated, though eev_usd is not")
+        ledger.require(eev is None, "eev_usd is stated, though it fails somewhere")
+        ledger.require(stated.vss_usd is None, "vss_usd is stated, though eev_usd is not")
     elif eev is None:
         ledger.fault("eev_usd is not stated")
     else:
         section.above_bound(eev, "eev_usd")
-        section.same("vss_usd", eev - section.rp)
+        section.money(stated.vss_usd, eev - section.rp, "vss_usd")
 
 
 def _check_worst(section: Section) -> None:
     """The dearest scenarios, the dearest first; of those of one cost, whichever."""
     case, ledger = section.case, section.ledger
-    rows = section.table("worst")
+    rows = section.stated.worst
     by_name = {future.name: future for future in case.futures}
     dearest = sorted((section.audit.costs.of(future) for future in case.futures), reverse=True)
     whole = 0 if len(by_name) == 1 else min(len(by_name), SHOWN)
-    ledger.require(
-        "worst" not in section.stated or len(rows) == whole, f"worst: {len(rows)} rows, not {whole}"
-    )
+    ledger.require(len(rows) == whole, f"worst: {len(rows)} rows, not {whole}")
     tokens = _tokens(section)
     mean = math.fsum(future.probability * tokens[future.name] for future in case.futures)
     for i, row in enumerate(rows[:whole]):
-        name = row.get("scenario")
-        future = by_name.pop(name, None) if isinstance(name, str) else None
+        future = by_name.pop(row.scenario, None)
         if future is None:
-            ledger.fault("worst:", name, "is not a scenario of the plan, or listed twice")
+            ledger.fault("worst:", row.scenario, "is not a scenario of the plan, or listed twice")
             continue
-        at, cost = ("worst:", name), section.audit.costs.of(future)
+        at, cost = ("worst:", row.scenario), section.audit.costs.of(future)
         ledger.money(cost, dearest[i], *at, "is not in order of cost:")
-        section.field(row, "cost_usd", cost, *at)
-        section.field(row, "probability", future.probability, *at)
-        section.field(row, "over_expected_usd", cost - section.audit.expected_usd, *at)
-        section.field(row, "demand_over_mean", tokens[future.name] / mean if mean > 0 else None, *at)
-        regret = section.of_future(section.stated.get("regret_usd"), future.name)
-        section.field(row, "regret_usd", regret, *at)
-        for what, moved in _moved(case, future).items():
-            ledger.require(row.get(what, moved) == moved, *at, what, f"are {row.get(what)!r}, not {moved}")
+        section.equal(row.cost_usd, cost, *at, "cost_usd")
+        section.equal(row.probability, future.probability, *at, "probability")
+        section.equal(row.over_expected_usd, cost - section.audit.expected_usd, *at, "over_expected_usd")
+        over = tokens[future.name] / mean if mean > 0 else None
+        section.equal(row.demand_over_mean, over, *at, "demand_over_mean")
+        regret = section.of_future(section.stated.regret_usd, future.name)
+        section.equal(row.regret_usd, regret, *at, "regret_usd")
+        prices, availability = _moved(case, future)
+        ledger.require(row.prices == prices, *at, f"prices are {row.prices}, not {prices}")
+        ledger.require(
+            row.availability == availability, *at, f"availability is {row.availability}, not {availability}"
+        )
 
 
 def _tokens(section: Section) -> dict[str | None, float]:
@@ -118,12 +117,10 @@ def _tokens(section: Section) -> dict[str | None, float]:
     return {future.name: math.fsum(parts[future.name]) for future in section.case.futures}
 
 
-def _moved(case: Case, future: Future) -> dict[str, dict[str, float]]:
-    """Multipliers other than 1, by offer; availability is of instances."""
-    prices = {name: future.price_of(name) for name in case.offers}
+def _moved(case: Case, future: Future) -> tuple[dict[str, float], dict[str, float]]:
+    """Multipliers of prices and of availability other than 1, by offer; availability is of instances."""
     owned = [name for name, offer in case.offers.items() if offer.instances is not None]
-    available = {name: future.availability_of(name) for name in owned}
-    return {
-        what: {name: value for name, value in values.items() if value != 1.0}
-        for what, values in (("prices", prices), ("availability", available))
-    }
+    return (
+        {name: value for name in case.offers if (value := future.price_of(name)) != 1.0},
+        {name: value for name in owned if (value := future.availability_of(name)) != 1.0},
+    )

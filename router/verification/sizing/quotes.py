@@ -15,61 +15,57 @@ from __future__ import annotations
 
 import math
 
+from router.plan.sizing import Quote
 from router.schema import Offer
 from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
-from router.verification.sizing.section import Row, Section, number
+from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
 
-VERDICTS = ("sign", "walk away", "needed", "never", "impossible", "free")
 SCALED = ("tokens", "fee", "commitment", "instances", "starts")  # kinds of cost at the offer's prices
 
 
 def check_quotes(section: Section) -> None:
     """Each quote once, and one of everything signed."""
     amounts: dict[str, float] = {}
-    for (offer, *_), amount in signed(section).items():
-        amounts[str(offer)] = max(amounts.get(str(offer), 0.0), amount)
+    for (offer, _, _, _), amount in signed(section).items():
+        amounts[offer] = max(amounts.get(offer, 0.0), amount)
     seen: list[str] = []
-    for row in section.table("quotes"):
-        name = row.get("offer")
-        if not isinstance(name, str) or name not in section.case.offers or name in seen:
-            section.ledger.fault("quotes:", name, "is no offer, or listed twice")
+    for row in section.stated.quotes or ():
+        if row.offer not in section.case.offers or row.offer in seen:
+            section.ledger.fault("quotes:", row.offer, "is no offer, or listed twice")
             continue
-        seen.append(name)
-        _check_quote(section, section.case.offers[name], row, name in amounts)
-    if "quotes" in section.stated:
+        seen.append(row.offer)
+        _check_quote(section, section.case.offers[row.offer], row, row.offer in amounts)
+    if section.stated.quotes is not None:
         for name, amount in amounts.items():
             section.ledger.require(amount <= 0 or name in seen, "quotes:", name, "is signed and has none")
 
 
-def _check_quote(section: Section, offer: Offer, row: Row, taken: bool) -> None:
-    verdict, held = row.get("verdict"), _in_hand(section.case, offer)
-    at: tuple[object, ...] = ("quotes:", offer.name)
-    if verdict not in VERDICTS:
-        section.ledger.fault(*at, "verdict is", repr(verdict))
-        return
-    at = (*at, f"({verdict})")
+def _check_quote(section: Section, offer: Offer, row: Quote, taken: bool) -> None:
+    verdict, held, multiple = row.verdict, _in_hand(section.case, offer), row.walk_away_multiple
+    at: tuple[object, ...] = ("quotes:", offer.name, f"({verdict})")
     section.ledger.require(taken or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
     unsigned = verdict in ("walk away", "never", "impossible")
     section.ledger.require(not (taken and unsigned), *at, "is signed by the plan")
-    multiple = number(row.get("walk_away_multiple"))
     if held or verdict not in ("sign", "walk away"):
-        section.field(row, "walk_away_multiple", None, *at)
+        section.equal(multiple, None, *at, "walk_away_multiple")
         multiple = None
     elif multiple is None or multiple <= 0:
-        open_ = verdict == "sign" and row.get("walk_away_multiple") is None
-        section.ledger.require(open_, *at, "walk_away_multiple is", repr(row.get("walk_away_multiple")))
-    _check_worth(section, row, str(verdict), taken, held, multiple, at)
+        open_ = verdict == "sign" and multiple is None
+        section.ledger.require(open_, *at, "walk_away_multiple is", multiple)
+    _check_worth(section, row, taken, held, multiple, at)
     _check_prices(section, offer, row, multiple, at)
     if held or verdict == "impossible":
-        for name in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
-            section.field(row, name, None, *at)
+        section.equal(row.bill_usd, None, *at, "bill_usd")
+        section.equal(row.expected_use, None, *at, "expected_use")
+        section.equal(row.break_even_use, None, *at, "break_even_use")
+        section.equal(row.break_even_tokens_per_month, None, *at, "break_even_tokens_per_month")
     elif taken:
         lines = section.audit.costs.lines(section.case.futures).items()
         bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
-        section.field(row, "bill_usd", bill, *at)
-        section.field(row, "expected_use", _use(section, offer), *at)
+        section.equal(row.bill_usd, bill, *at, "bill_usd")
+        section.equal(row.expected_use, _use(section, offer), *at, "expected_use")
 
 
 def _in_hand(case: Case, offer: Offer) -> bool:
@@ -81,19 +77,18 @@ def _in_hand(case: Case, offer: Offer) -> bool:
 
 def _check_worth(
     section: Section,
-    row: Row,
-    verdict: str,
+    row: Quote,
     taken: bool,
     held: bool,
     multiple: float | None,
     at: tuple[object, ...],
 ) -> None:
+    verdict, worth, gap = row.verdict, row.worth_usd, row.gap
     if verdict in ("needed", "impossible"):
-        section.field(row, "worth_usd", None, *at)
+        section.equal(worth, None, *at, "worth_usd")
         return
-    worth, gap = number(row.get("worth_usd")), number(row.get("gap", 0.0))
-    if worth is None or gap is None or not 0.0 <= gap <= 1.0:
-        section.ledger.fault(*at, f"worth_usd is {row.get('worth_usd')!r}, gap {row.get('gap')!r}")
+    if worth is None or not 0.0 <= gap <= 1.0:
+        section.ledger.fault(*at, f"worth_usd is {worth}, gap {gap}")
         return
     searched = gap * (abs(section.rp) + abs(worth)) + max(section.rp - section.bound, 0.0)
     doubt = searched + section.room(worth)
@@ -105,29 +100,27 @@ def _check_worth(
     else:
         right = multiple >= 1 - 1e-6 if verdict == "sign" else not costs or multiple <= 1 + 1e-6
     section.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
-    what, more = (f"without {row['offer']}", worth) if taken else (f"with {row['offer']}", -worth)
-    for other in section.table("alternatives"):
-        if other.get("what") == what and (taken or not held):
-            section.field(other, "more_usd", more, *at, "worth_usd of", what)
+    what, more = (f"without {row.offer}", worth) if taken else (f"with {row.offer}", -worth)
+    for other in section.stated.alternatives or ():
+        if other.what == what and (taken or not held):
+            section.equal(other.more_usd, more, *at, "worth_usd of", what)
 
 
 def _check_prices(
-    section: Section, offer: Offer, row: Row, multiple: float | None, at: tuple[object, ...]
+    section: Section, offer: Offer, row: Quote, multiple: float | None, at: tuple[object, ...]
 ) -> None:
     ours, seen = _prices(offer), []
-    for price in section.rows_of(row, "prices", *at):
-        what = tuple(price.get(name) for name in ("what", "model", "from_tokens_per_month"))
-        known = all(isinstance(part, str | int | float | None) for part in what) and what in ours
-        if not known or what in seen:
+    for price in row.prices:
+        what = (price.what, price.model, price.from_tokens_per_month)
+        if what not in ours or what in seen:
             section.ledger.fault(*at, "prices:", *what, "is no price of the offer, or listed twice")
             continue
         seen.append(what)
         now = ours[what]
-        section.field(price, "now_usd", now, *at, *what, slack=0.0)
+        section.equal(price.now_usd, now, *at, *what, "now_usd", slack=0.0)
         walk_away = None if multiple is None else now * multiple
-        section.field(price, "walk_away_usd", walk_away, *at, *what, slack=0.0)
-    if "prices" in row:
-        section.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
+        section.equal(price.walk_away_usd, walk_away, *at, *what, "walk_away_usd", slack=0.0)
+    section.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
 
 
 def _prices(offer: Offer) -> dict[tuple[object, ...], float]:

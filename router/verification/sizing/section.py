@@ -1,32 +1,16 @@
-"""The section `sizing` as its checks read it: a stated figure is ours, up to what two solves may differ by.
-
-A field that a row does not have makes no promise (an older plan); one that is there is a number, or null where it
-should be.
-"""
+"""The section `sizing` as its checks read it: a stated figure is ours, up to what two solves may differ by."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from router.plan.sizing import Sizing
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.reading import is_number
-
-type Row = Mapping[str, object]
 
 ROUNDING_USD = 1e-6
-
-
-def number(value: object) -> float | None:
-    return float(value) if is_number(value) else None
-
-
-def listed(value: object) -> list[object]:
-    """A list as it is; anything else is empty."""
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 @dataclass(frozen=True)
@@ -34,7 +18,7 @@ class Section:
     """What is stated, and what it is held against."""
 
     audit: Audit
-    stated: Row
+    stated: Sizing
     ledger: Ledger
 
     @property
@@ -48,8 +32,7 @@ class Section:
 
     @property
     def bound(self) -> float:
-        bound = self.audit.rows.bound_usd
-        return -math.inf if bound is None else bound
+        return self.audit.plan.bound_usd
 
     def room(self, usd: float) -> float:
         """How far a search may end on the wrong side of a bound: the solvers' own tolerance."""
@@ -60,42 +43,25 @@ class Section:
         right = usd >= self.bound - self.room(self.rp)
         self.ledger.require(right, *where, f"is {usd:.10g}, below bound_usd {self.bound:.10g}")
 
-    def same(self, name: str, value: float) -> None:
-        """A figure of the section itself; it must be there."""
-        stated = number(self.stated.get(name))
+    def money(self, stated: float | None, value: float, *where: object) -> None:
+        """A figure in USD that must be there."""
         if stated is None:
-            self.ledger.fault(name, "is not stated")
+            self.ledger.fault(*where, "is not stated")
         else:
-            self.ledger.money(stated, value, name)
+            self.ledger.money(stated, value, *where)
 
-    def field(
-        self, row: Row, name: str, value: float | None, *where: object, slack: float = ROUNDING_USD
+    def equal(
+        self, stated: float | None, value: float | None, *where: object, slack: float = ROUNDING_USD
     ) -> None:
-        """A field of a row; None: null."""
-        if name not in row:
-            return
-        stated = number(row[name])
-        if value is None:
-            self.ledger.require(row[name] is None, *where, name, f"is {row[name]!r}, not null")
-        elif stated is None:
-            self.ledger.fault(*where, name, f"is {row[name]!r}, not {value:.10g}")
+        """A figure that is to be `value`; None: not stated."""
+        if value is None or stated is None:
+            self.ledger.require(stated is value, *where, f"is {stated}, not {value}")
         else:
-            self.ledger.equal(stated, value, *where, name, slack=slack)
+            self.ledger.equal(stated, value, *where, slack=slack)
 
-    def table(self, name: str) -> list[Row]:
-        """Rows of the section."""
-        return self.rows_of(self.stated, name)
-
-    def rows_of(self, row: Row, name: str, *where: object) -> list[Row]:
-        rows = row.get(name, ())
-        if not isinstance(rows, list | tuple) or not all(isinstance(each, Mapping) for each in rows):
-            self.ledger.fault(*where, name, "is no list of rows")
-            return []
-        return list(rows)
-
-    def of_future(self, values: object, name: str | None) -> float | None:
+    def of_future(self, values: Mapping[str, float] | None, name: str | None) -> float | None:
         """By scenario; of a certain future whatever its name."""
-        if not isinstance(values, Mapping):
+        if not values:
             return None
         alone = len(self.case.futures) == 1 and len(values) == 1
-        return number(next(iter(values.values())) if alone else values.get(name))
+        return next(iter(values.values())) if alone else values.get(str(name))

@@ -13,20 +13,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from router.plan.sizing import (
+    Advised,
+    Alternative,
+    Amount,
+    DemandStep,
+    Evaluated,
+    Flip,
+    FrontierPoint,
+    Signature,
+    Sizing,
+)
 from router.schema import Commitment, Instances, Offer
 from router.verification.base.bills import amount_owed, in_tokens
 from router.verification.base.case import MONTH_H, Case
-from router.verification.sizing.section import Row, Section, number
+from router.verification.sizing.section import Section
 
-type Key = tuple[object, ...]
+type Key = tuple[str, str, str | None, int | None]
 """Offer, kind, model, first month."""
 
 DUST = 1e-9  # of an instance
-AMOUNTS = ("committed_tokens_per_month", "committed_usd_per_month", "count")
-KEY = ("offer", "kind", "model", "start_month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +51,9 @@ def check_signs(section: Section) -> None:
     """The rows of `sign` and what the plan signs are the same things; what other decisions sign owes what it must."""
     ours = signed(section)
     theirs: Counter[Key] = Counter()
-    for row in section.table("sign"):
-        key = tuple(row.get(name) for name in KEY)
-        if not all(isinstance(part, str | int | None) for part in key) or key not in ours:
+    for row in section.stated.sign:
+        key = key_of(row)
+        if key not in ours:
             section.ledger.fault("sign:", *key, "is not signed by the plan")
             continue
         theirs[key] += 1
@@ -52,12 +61,17 @@ def check_signs(section: Section) -> None:
         _check_row(section, row, key, ours[key])
     for key in ours:
         section.ledger.require(theirs[key] == 1, "sign:", *key, "is stated", theirs[key], "times")
-    for where, row in _elsewhere(section.stated, ""):
-        owed = _owed(section.case, tuple(row.get(name) for name in KEY), _amount(row))
+    for where, other in _elsewhere(section.stated):
+        owed = _owed(section.case, key_of(other), _amount(other))
         if owed is None:
-            section.ledger.fault(where, *(row.get(name) for name in KEY), "cannot be signed")
+            section.ledger.fault(where, *key_of(other), "cannot be signed")
         else:
-            _check_owed(section, row, owed, where, row.get("offer"))
+            _check_owed(section, other, owed, where, other.offer)
+
+
+def key_of(row: Signature | Amount) -> Key:
+    """What is signed, whatever the amount."""
+    return row.offer, row.kind, row.model, row.start_month
 
 
 def signed(section: Section) -> dict[Key, float]:
@@ -101,18 +115,16 @@ def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> f
         if (offer, model) in which
     ]
     hours = math.fsum(p * row.count for p, row in rows)
-    return (
-        math.fsum(p * row.count * (row.utilisation or 0.0) for p, row in rows) / hours if hours > 0 else None
-    )
+    return math.fsum(p * row.count * row.utilisation for p, row in rows) / hours if hours > 0 else None
 
 
-def _amount(row: Row) -> float:
+def _amount(row: Signature) -> float:
     """Tokens or USD a month, or instances; 1 of a fee, which states none."""
-    stated = (number(row.get(name)) for name in AMOUNTS)
+    stated = (row.committed_tokens_per_month, row.committed_usd_per_month, row.count)
     return next((value for value in stated if value is not None), 1.0)
 
 
-def _check_row(section: Section, row: Row, key: Key, amount: float) -> None:
+def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     """Money and use of something that the plan signs."""
     case, at = section.case, ("sign:", *key)
     owed = _owed(case, key, amount)
@@ -120,10 +132,10 @@ def _check_row(section: Section, row: Row, key: Key, amount: float) -> None:
         section.ledger.fault(*at, "cannot be signed")
         return
     _check_owed(section, row, owed, *at)
-    offer, kind, model, start = str(key[0]), key[1], key[2], _month(case, key[3])
+    offer, kind, model, start = key
     use, usd = None, owed.least
     if kind == "contract":
-        months = range(start, min(owed.end_month, case.months))
+        months = range(start or 0, min(owed.end_month, case.months))
         use = use_of_contract(section, offer, months)
         usd = math.fsum(
             future.probability * section.audit.bills[offer, month, future.name].usd * case.month_weight[month]
@@ -131,40 +143,41 @@ def _check_row(section: Section, row: Row, key: Key, amount: float) -> None:
             for future in case.futures
         )
     elif kind == "instances":
-        use = use_of_pools(section, [(offer, None if model is None else str(model))])
+        use = use_of_pools(section, [(offer, model)])
     if case.problem.policy.end_of_horizon == "charge_in_full":
         usd += owed.after * case.period_weight[-1]
-    section.field(row, "expected_usd", usd, *at)
-    section.field(row, "expected_use", use, *at)
+    section.equal(row.expected_usd, usd, *at, "expected_usd")
+    section.equal(row.expected_use, use, *at, "expected_use")
     lines = section.audit.costs.lines(case.futures)
-    section.field(row, "offer_usd", math.fsum(usd for (name, _), usd in lines.items() if name == offer), *at)
+    paid = math.fsum(usd for (name, _), usd in lines.items() if name == offer)
+    section.equal(row.offer_usd, paid, *at, "offer_usd")
 
 
-def _check_owed(section: Section, row: Row, owed: Owed, *at: object) -> None:
-    section.field(row, "end_month", owed.end_month, *at)
-    section.field(row, "least_usd", owed.least, *at)
-    section.field(row, "beyond_horizon_usd", owed.after, *at)
+def _check_owed(section: Section, row: Signature, owed: Owed, *at: object) -> None:
+    section.equal(row.end_month, owed.end_month, *at, "end_month")
+    section.equal(row.least_usd, owed.least, *at, "least_usd")
+    section.equal(row.beyond_horizon_usd, owed.after, *at, "beyond_horizon_usd")
 
 
-def _elsewhere(part: object, path: str) -> Iterator[tuple[str, Row]]:
+def _elsewhere(stated: Sizing) -> Iterator[tuple[str, Signature]]:
     """What other decisions sign, wherever the section says so."""
-    if isinstance(part, Mapping):
-        for name, value in part.items():
-            if str(name).endswith("signs") and isinstance(value, list | tuple):
-                yield from ((f"{path}{name}:", row) for row in value if isinstance(row, Mapping))
-            else:
-                yield from _elsewhere(value, f"{path}{name} ")
-    elif isinstance(part, list | tuple):
-        for i, value in enumerate(part):
-            yield from _elsewhere(value, f"{path}{i} ")
+    yield from (("eev_signs:", row) for row in stated.eev_signs or ())
+    decisions: dict[str, Iterable[Alternative | Evaluated | Flip | DemandStep | FrontierPoint]] = {
+        "alternatives:": stated.alternatives or (),
+        "flips:": stated.flips or (),
+        "steps of flips:": [step for flip in stated.flips or () for step in flip.steps],
+        "frontier:": stated.frontier or (),
+        "evaluated:": () if stated.evaluated is None else (stated.evaluated,),
+    }
+    for where, rows in decisions.items():
+        yield from ((where, signature) for row in rows for signature in row.signs)
 
 
 def _owed(case: Case, key: Key, amount: float) -> Owed | None:
     """By the problem alone; None where the problem sells no such thing."""
-    name, kind, _, month = key
-    offer = case.offers.get(name) if isinstance(name, str) else None
-    start = _month(case, month)
-    if offer is None or start < 0 or amount < 0:
+    name, kind, _, start = key
+    offer = case.offers.get(name)
+    if offer is None or start is None or not 0 <= start < case.months or amount < 0:
         return None
     price = math.fsum(future.probability * future.price_of(offer.name) for future in case.futures)
     if kind == "contract" and offer.commitment is not None:
@@ -176,12 +189,6 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
         every = math.fsum(hours / MONTH_H * weight for hours, weight in months)
         return Owed(case.months, offer.fee_usd_per_month * price * every)
     return None
-
-
-def _month(case: Case, value: object) -> int:
-    """A billing month of the horizon; −1 for anything else."""
-    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < case.months
-    return value if whole and isinstance(value, int) else -1
 
 
 def _of_contract(
