@@ -2,6 +2,7 @@
 
     docs/fields.md        every field of the problem file, from the schema
     docs/cli.md           every command's help
+    docs/messages.md      every sentence of errors, notes, reports and hints, from the source
     problems/README.md    the part on row families, from the modules of `problems`
 
 DIR is the checkout (default: here). A test fails when a page differs from what this makes.
@@ -17,6 +18,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import click
+from messages import messages_page
 
 from problems.core.encode import FAMILIES
 from router.cli import cli
@@ -34,6 +36,7 @@ def pages(root: Path) -> dict[Path, str]:
     return {
         root / "docs" / "fields.md": fields_page(),
         root / "docs" / "cli.md": cli_page(),
+        root / "docs" / "messages.md": messages_page(root),
         model: f"{written}{MARK}\n\n{families()}",
     }
 

@@ -13,8 +13,8 @@
     kept[c,r]     how much of it stays                                  1, in [0, old]
     resized[q,t]  instances more or less than run already               instances
 
-Where both serve everything, moved = ½ Σ_r |Σ_t flow − old|. Only offer and model count: when a deferred job runs is no
-move. A cell that the running plan does not know moves nothing. A horizon-wide count is resized once.
+Where both serve everything, moved = ½ Σ_r |Σ_t flow − old|. Only offer and model count: when a deferred job runs does
+not matter. A cell that the running plan does not know moves nothing. A horizon-wide count is resized once.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     table = router.compare("problem.yaml")      every offer alone, side by side
     router.verify("problem.yaml", plan).ok      the plan checked again
 
-`load` reads a problem file, `size` decides what to sign before demand is known, `explain` says why there is no plan, or
+`load` reads a problem file, `size` decides what to sign before demand is known, `explain` says why no plan exists, or
 what holds the best one back. Names are looked up when they are first used, so that importing the package is quick.
 """
 

@@ -78,7 +78,7 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(block, "README.md", "exec"), {})
 
 
-@pytest.mark.parametrize("page", ["docs/fields.md", "docs/cli.md", "problems/README.md"])
+@pytest.mark.parametrize("page", ["docs/fields.md", "docs/cli.md", "docs/messages.md", "problems/README.md"])
 def test_generated_pages_are_fresh(page: str) -> None:
     fresh = reference_pages.pages(ROOT)[ROOT / page]
     assert (ROOT / page).read_text(encoding="utf-8") == fresh, "run: python docs/reference_pages.py"

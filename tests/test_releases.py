@@ -243,8 +243,8 @@ def test_a_later_release_carries_its_store_on_too(folder: Path, store: list[str]
         (("a", "router-plan/1"), ("a", "router-plan/1"), True, ""),
         (("a", "router-plan/1"), ("b", "router-plan/1"), False, "are for different problems"),
         (("a", "router-plan/2"), ("b", "router-plan/2"), False, "are for different problems"),
-        (("a", "router-plan/1"), ("b", "router-plan/2"), None, "cannot be told"),
-        (("b", "router-plan/2"), ("a", "router-plan/1"), None, "cannot be told"),
+        (("a", "router-plan/1"), ("b", "router-plan/2"), None, "cannot be decided"),
+        (("b", "router-plan/2"), ("a", "router-plan/1"), None, "cannot be decided"),
     ],
 )
 def test_diff_says_where_it_cannot_tell_whether_the_problem_is_the_same(old, new, same, words):

@@ -70,7 +70,7 @@ def test_spend_logs_by_team_and_where() -> None:
     }
     tagged = problem(["spend_logs.csv"], by=("tag",))
     assert "chat-large/beta+web" in {one.name for one in tagged.workloads}
-    with pytest.raises(InputError, match="no label") as caught:
+    with pytest.raises(InputError, match="not a label") as caught:
         problem(["spend_logs.csv"], by=("squad",))
     assert "team" in str(caught.value)
 

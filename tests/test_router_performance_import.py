@@ -284,7 +284,7 @@ def test_gpus_from_parallelism_in_the_metadata(tmp_path: Path) -> None:
         ("", "neither JSON nor JSON lines|holds no run"),
         ("[]", "must hold a JSON object"),
         ("[1]", "must hold a JSON object"),
-        ('{"a": 1}', "is no benchmark result that is known"),
+        ('{"a": 1}', "is not a benchmark result in a known format"),
         ('{"a": 1}\n{"a": ', "line 2: .*neither JSON nor JSON lines"),
         ('{"model_id": "m", "completed": "many"}', 'completed: "many": must be a number'),
         ('{"model_id": "m", "completed": 3, "total_output_tokens": 3}', "request_throughput: is missing"),

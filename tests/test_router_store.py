@@ -171,7 +171,7 @@ def test_urls_that_are_no_store(url, said):
 
 
 def test_reading_makes_no_store(tmp_path):
-    with pytest.raises(StoreFailed, match="no such store"):
+    with pytest.raises(StoreFailed, match="does not exist"):
         Store.open(f"sqlite:///{tmp_path / 'typo.db'}", create=False)
     assert not (tmp_path / "typo.db").exists()
 

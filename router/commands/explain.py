@@ -18,7 +18,7 @@ from router.commands.options import (
 from router.commands.terminal import progress, say_json, say_report
 
 
-@click.command(short_help="Why there is no plan; or what decides it.")
+@click.command(short_help="Why no plan exists, or what decides the best one.")
 @problem_argument
 @search_options
 @scenario_option
@@ -27,7 +27,7 @@ from router.commands.terminal import progress, say_json, say_report
 def explain(file: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any) -> int:
     """Say why no plan keeps every promise and the least change that makes one; or what binds, and what it is worth.
 
-    Exit code 3 where there is no plan, as with `router solve`; the explanation is on stdout all the same.
+    Exit code 3 where no plan exists, as with `router solve`; the explanation is on stdout all the same.
     """
     file, search = problem_file(file), search_from(**given)
     from router.errors import Infeasible

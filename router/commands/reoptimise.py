@@ -36,7 +36,7 @@ def span(context: click.Context, option: click.Parameter, value: str | None) -> 
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())
     if match is None or float(match[1]) <= 0:
-        raise click.BadParameter(f"{value!r} is no time span; write 90s, 15m, 2h or 1d", context, option)
+        raise click.BadParameter(f"{value!r} is not a time span; write 90s, 15m, 2h or 1d", context, option)
     return float(match[1]) * UNITS[match[2] or "s"]
 
 

@@ -51,7 +51,7 @@ def of_scenario[Row](plan: Plan, rows: Sequence[Row], scenario: str | None) -> l
     """The rows of one future; a plan for several needs a choice. Raises InputError."""
     named = [cost.name for cost in plan.scenarios]
     if scenario is not None and scenario not in named:
-        rule = f"is no scenario of the plan; it has {', '.join(named) or 'none'}"
+        rule = f"is not a scenario of the plan; it has {', '.join(named) or 'none'}"
         raise InputError(Issue(("--scenario",), rule, scenario))
     several = {getattr(row, "scenario", None) for row in rows} - {None}
     if not several:

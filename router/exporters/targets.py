@@ -54,7 +54,7 @@ class Targets(Strict):
         """A mapped offer that the plan does not know is a typing error. Raises InputError."""
         known = set(offers)
         issues = [
-            Issue((name,), "is no offer of the plan", name, nearest(name, known), "--map")
+            Issue((name,), "is not an offer of the plan", name, nearest(name, known), "--map")
             for name in self.offers
             if name not in known
         ]

@@ -40,7 +40,9 @@ def csv_records(path: FilePath) -> list[RawRecord]:
                 raise InputError(Issue((), rule, file=str(path), line=reader.line_num))
             found.append(RawRecord(row, str(path), reader.line_num))
     except csv.Error as error:
-        raise InputError(Issue((), f"is no CSV: {error}", file=str(path), line=reader.line_num)) from None
+        raise InputError(
+            Issue((), f"is not valid CSV: {error}", file=str(path), line=reader.line_num)
+        ) from None
     return found
 
 

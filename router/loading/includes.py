@@ -84,7 +84,7 @@ def _follow(
         try:
             resolved = target.resolve()
         except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, links in a circle
-            merge.issues.append(dataclasses.replace(issue, rule=f"is no file name: {error}"))
+            merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {error}"))
             continue
         if resolved in chain:
             loop = " → ".join(one.name for one in (*chain[chain.index(resolved) :], resolved))
@@ -200,6 +200,6 @@ def _near_file(target: FilePath) -> str | None:
     try:
         names = sorted(one.name for one in target.parent.iterdir() if one.is_file())
     except OSError:
-        return f"there is no directory {target.parent}"
+        return f"the directory {target.parent} does not exist"
     close = difflib.get_close_matches(target.name, names, n=1)
     return f"did you mean {close[0]}?" if close else None

@@ -35,7 +35,7 @@ def why_infeasible(encoded: Encoded) -> str:
         for view, cols in zip(encoded.views, encoded.columns, strict=True)
         for c in np.flatnonzero(cols.unserved < 0)
     }
-    lines = [f'no plan can serve "{inst.name}".' if inst.name else "there is no plan."]
+    lines = [f'no plan can serve "{inst.name}".' if inst.name else "no plan exists."]
     for w in sorted(needed - served):
         mine = encoded.refusals.workload == w
         offers = len(set(encoded.refusals.offer[mine].tolist()))

@@ -180,7 +180,7 @@ def _once(
             break
     if second is None or second.point is None:
         raise SolverFailed(
-            f"{solver}: with its integers rounded, the plan found keeps no longer all limits ({first.stats.raw}). "
+            f"{solver}: with its integers rounded, the plan no longer satisfies all limits ({first.stats.raw}). "
             "Another solver (--solver), or a problem scaled less widely, may do."
         )
     return Incumbent(

@@ -68,5 +68,5 @@ def starting(problem: Problem, when: str | None) -> Problem:
             start = datetime.fromisoformat(when)
         except ValueError as error:
             hint = "2026-12-01T00:00, or now"
-            raise InputError(Issue(("--start",), "is no date and time", value=when, hint=hint)) from error
+            raise InputError(Issue(("--start",), "is not a date and time", value=when, hint=hint)) from error
     return problem.model_copy(update={"horizon": horizon.model_copy(update={"start": start})})

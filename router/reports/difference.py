@@ -14,7 +14,7 @@ NOTES = {
     True: (),
     False: ("the two plans are for different problems",),
     None: (
-        "whether the two plans are for the same problem cannot be told: one is of an earlier release, which hashed "
+        "whether the two plans are for the same problem cannot be decided: one is of an earlier release, which hashed "
         "problems in another way. router verify FILE PLAN says of each whether it is for FILE",
     ),
 }

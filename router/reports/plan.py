@@ -43,13 +43,15 @@ def _headline(plan: Plan) -> tuple[str, ...]:
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
     good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
-    checks = plan.verified.checks
-    failed = [check.name for check in checks if not check.ok]
+    return cost, ", ".join(rates), good[:1].upper() + good[1:], verdict(plan)
+
+
+def verdict(plan: Plan) -> str:
+    """What the independent check said; which checks there are stands in the plan, under `verified`."""
     if plan.ok:
-        verdict = f"verified: {len(checks)} independent checks passed"
-    else:
-        verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
-    return cost, ", ".join(rates), good[:1].upper() + good[1:], verdict[:1].upper() + verdict[1:]
+        return "Verified: every independent check passed"
+    failed = [check.name for check in plan.verified.checks if not check.ok]
+    return f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
 
 
 def _costs(plan: Plan) -> Table:

@@ -11,7 +11,7 @@ from math import fsum
 from router.plan.document import Plan
 from router.plan.sizing import Advised, Sizing, WorstFuture
 from router.reports.document import Report, Table, columns
-from router.reports.plan import plan_report
+from router.reports.plan import plan_report, verdict
 from router.reports.sizing_choices import (
     alternatives,
     amount,
@@ -69,11 +69,6 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
         tail = percent(1.0 - sizing.cvar_level)
         money += f"; {usd(sizing.cvar_usd)} USD in the worst {tail} of {len(plan.scenarios)} futures"
     good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
-    checks = plan.verified.checks
-    failed = [check.name for check in checks if not check.ok]
-    verdict = f"Verified: {len(checks)} independent checks passed"
-    if not plan.ok:
-        verdict = f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
     planned = (f"Planned for later: {signs(later)}",) if later else ()
     return (
         first,
@@ -82,7 +77,7 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
         *_liability(now, later),
         *_reservations(sizing),
         good[:1].upper() + good[1:],
-        verdict,
+        verdict(plan),
     )
 
 

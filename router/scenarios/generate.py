@@ -87,7 +87,7 @@ def kind_of(workload: Workload) -> Kind:
 
 def _generate(problem: Problem) -> Generate:
     if not isinstance(problem.scenarios, Generated):
-        rule = "are listed: there is no generator to draw from"
+        rule = "are listed, not generated: nothing can be drawn"
         hint = "state how futures come about: scenarios: {generate: {count: 1000, spread: 0.3}}"
         raise InputError(problem.positions.place(Issue(("scenarios",), rule, None, hint)))
     return problem.scenarios.generate

@@ -33,13 +33,13 @@ def engine_of(url: str, *, must_exist: bool = False) -> Engine:
         where = make_url(url)
     except ArgumentError as error:
         hint = "sqlite:///router.db, or postgresql://user@host/name"
-        raise failed(url, "is no database URL", hint) from error
+        raise failed(url, "is not a database URL", hint) from error
     if where.drivername in ("postgresql", "postgres"):
         where = where.set(drivername="postgresql+psycopg")
     if where.get_backend_name() == "sqlite":
         _check_file(url, where, must_exist=must_exist)
     elif where.get_backend_name() != "postgresql":
-        raise failed(shown(where), "is no store: only sqlite and postgresql are")
+        raise failed(shown(where), "is not a store: only sqlite and postgresql are")
     try:
         engine = create_engine(where, connect_args=_arguments(where), pool_pre_ping=True)
     except ModuleNotFoundError as error:
@@ -68,9 +68,9 @@ def _check_file(url: str, where: URL, *, must_exist: bool) -> None:
     if file.is_dir():
         raise failed(url, f"{file} is a directory")
     if must_exist and not file.exists():
-        raise failed(url, "there is no such store", "router reoptimise FILE --store URL makes it")
+        raise failed(url, "this store does not exist", "router reoptimise FILE --store URL makes it")
     if not file.parent.is_dir():
-        raise failed(url, f"{file.parent} is no directory", f"mkdir -p {file.parent}")
+        raise failed(url, f"{file.parent} is not a directory", f"mkdir -p {file.parent}")
 
 
 def _on_connect(connection: Any, _: object) -> None:

@@ -153,7 +153,7 @@ def _counts(reading: TracedWorkload, record: DemandRecord, horizon: Horizon) -> 
         known = np.maximum.accumulate(np.where(record.recorded, slot, -1))
         if (known < 0).any() and record.previous is None:
             unknown = _periods(known < 0, record, horizon)
-            rule = f"nothing is recorded before {unknown}, so there is no previous value"
+            rule = f"nothing is recorded before {unknown}, so no previous value exists"
             raise _wrong(reading, rule, "say gaps: zero, or start the horizon later")
         counts = np.where(known >= 0, counts[np.maximum(known, 0)], record.previous or 0.0)
     return record.by_period(counts)

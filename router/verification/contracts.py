@@ -113,7 +113,7 @@ def _check_committed(
     if step is not None and not tokens:
         steps = stated / step
         whole = abs(steps - round(steps)) <= RELATIVE * max(1.0, steps)
-        ledger.require(whole, *at, f"committed {stated:.10g} is no multiple of {step:.10g}")
+        ledger.require(whole, *at, f"committed {stated:.10g} is not a multiple of {step:.10g}")
 
 
 def check_overage(audit: Audit, ledger: Ledger) -> None:

@@ -99,7 +99,7 @@ def check_refused(audit: Audit, ledger: Ledger) -> None:
         listed.add(candidate)
         ours = audit.verdicts.get(candidate)
         if ours is None:
-            ledger.fault(*candidate, "is no candidate")
+            ledger.fault(*candidate, "is not a candidate")
         elif ours != row.reasons:
             ledger.fault(*candidate, f"is refused for {list(row.reasons)}, by our judgement for {list(ours)}")
         else:

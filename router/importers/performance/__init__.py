@@ -46,7 +46,9 @@ def read_runs(
             module = next((one for one in JSON_FORMATS if one.recognises(record)), None)
         if module is None:
             known = ", ".join(one.TITLE for one in JSON_FORMATS)
-            raise record.error((), "is no benchmark result that is known", hint=f"read are: {known}")
+            raise record.error(
+                (), "is not a benchmark result in a known format", hint=f"known formats: {known}"
+            )
         names.append(module.NAME)
         found += module.runs(record)
     if not found:

@@ -28,7 +28,7 @@ def runs(record: RawRecord) -> list[Run]:
     unit = record.text("request_throughput", "unit")
     if unit not in _RATES:
         hint = f"known: {', '.join(_RATES)}"
-        raise record.error(("request_throughput", "unit"), "is no known unit of throughput", unit, hint)
+        raise record.error(("request_throughput", "unit"), "is not a known unit of throughput", unit, hint)
     rate = record.number("request_throughput", "avg") or 0.0
     completed = record.number("request_count", "avg")
     failed = record.number("error_request_count", "avg")
@@ -73,7 +73,9 @@ def _ms(record: RawRecord, metric: str, statistic: str) -> float | None:
         return None
     unit = record.text(metric, "unit")
     if unit not in MS_PER:
-        raise record.error((metric, "unit"), "is no known unit of time", unit, f"known: {', '.join(MS_PER)}")
+        raise record.error(
+            (metric, "unit"), "is not a known unit of time", unit, f"known: {', '.join(MS_PER)}"
+        )
     return value * MS_PER[unit]
 
 

@@ -48,7 +48,7 @@ def runs(path: FilePath, where: Sequence[tuple[str, str]] = ()) -> list[Run]:
     for column, value in where:
         if column not in records[0].values:
             hint = nearest(column, records[0].values)
-            raise InputError(Issue(("--where",), "is no column of the table", column, hint, str(path)))
+            raise InputError(Issue(("--where",), "is not a column of the table", column, hint, str(path)))
         kept = [record for record in records if record.get(column) == value]
         if not kept:
             there = sorted({str(record.get(column)) for record in records})

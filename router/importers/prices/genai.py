@@ -37,7 +37,7 @@ def genai(
     for name in providers:
         if name not in sellers:
             hint = nearest(name, sellers)
-            raise InputError(Issue(("--provider",), f"is no provider of {PACKAGE}", name, hint))
+            raise InputError(Issue(("--provider",), f"is not a provider of {PACKAGE}", name, hint))
     source = f"{PACKAGE} {version(PACKAGE)}"
     at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
     entries, left_out, remarks = [], [], []

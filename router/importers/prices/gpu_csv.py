@@ -46,7 +46,9 @@ def gpu_csv(
         hint = (
             f"read are SkyPilot's vms.csv ({', '.join(SKYPILOT)}, …) and gpuhunt's ({', '.join(GPUHUNT)}, …)"
         )
-        raise InputError(Issue((), "is no table of GPU prices that is known", hint=hint, file=str(path)))
+        raise InputError(
+            Issue((), "is not a table of GPU prices in a known format", hint=hint, file=str(path))
+        )
     if sky and provider is None:
         hint = "--provider aws"
         raise InputError(Issue(("--provider",), "is needed: SkyPilot's table names no cloud", hint=hint))

@@ -161,5 +161,5 @@ def _comment(left_out: Sequence[LeftOut]) -> str:
 def _checked(rename: Mapping[str, str], known: set[str]) -> Mapping[str, str]:
     for old in rename:
         if old not in known:
-            raise InputError(Issue(("--rename",), "is no model of the list", old, nearest(old, known)))
+            raise InputError(Issue(("--rename",), "is not a model of the list", old, nearest(old, known)))
     return rename

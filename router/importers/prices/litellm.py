@@ -51,7 +51,7 @@ def litellm(
     for name in providers:
         if name not in known:
             raise InputError(
-                Issue(("--provider",), "is no provider in the file", name, nearest(name, known), str(path))
+                Issue(("--provider",), "is not a provider in the file", name, nearest(name, known), str(path))
             )
     entries, left_out, remarks = [], [], []
     for key in sorted(content):
@@ -75,7 +75,7 @@ def _content(path: Path) -> dict[str, Mapping[str, object]]:
     try:
         content = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError):
-        raise InputError(Issue((), "is no JSON", file=str(path))) from None
+        raise InputError(Issue((), "is not JSON", file=str(path))) from None
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
         hint = "LiteLLM's is model_prices_and_context_window.json"
         raise InputError(Issue((), "must be a mapping of models to their prices", None, hint, str(path)))

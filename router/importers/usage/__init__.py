@@ -65,4 +65,6 @@ def _recognised(record: RawRecord) -> ModuleType:
         if module.recognises(record):
             return module
     known = ", ".join(module.TITLE for module in MODULES)
-    raise record.error((), "is no usage record that is known", hint=f"read are: {known}; --format names one")
+    raise record.error(
+        (), "is not a usage record in a known format", hint=f"known formats: {known}; --format names one"
+    )

@@ -126,4 +126,6 @@ def _meters(given: Sequence[str]) -> dict[str, re.Pattern[str]]:
     try:
         return {kind: re.compile(regex, re.I) for kind, regex in texts.items()}
     except re.error as error:
-        raise InputError(Issue(("--meter",), f"is no regular expression: {error}", error.pattern)) from None
+        raise InputError(
+            Issue(("--meter",), f"is not a regular expression: {error}", error.pattern)
+        ) from None

@@ -116,7 +116,7 @@ def _chosen(rows: Sequence[Row], how: Cut) -> list[Row]:
         if rows and name not in known:
             option = "--by" if name in how.by else "--where"
             raise InputError(
-                Issue((option,), "is no label of these records", name, f"known: {', '.join(known)}")
+                Issue((option,), "is not a label of these records", name, f"known: {', '.join(known)}")
             )
     kept = [row for row in rows if all(row.labels.get(name) == value for name, value in how.where)]
     if rows and not kept:

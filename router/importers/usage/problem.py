@@ -49,7 +49,7 @@ def draft(
     unknown = sorted(set(rename) - {work.model for work in usage.work})
     if unknown:
         known = ", ".join(sorted({work.model for work in usage.work}))
-        raise InputError(Issue(("--rename",), "is no model of the record", unknown[0], f"known: {known}"))
+        raise InputError(Issue(("--rename",), "is not a model of the record", unknown[0], f"known: {known}"))
     remarks = list(usage.remarks)
     workloads = []
     for work in usage.work:

@@ -153,7 +153,7 @@ def _number(fields: list[str], position: int | None) -> float | None:
         return None
     value = float(text)
     if not 0 <= value < math.inf:
-        raise Unreadable(f"{text} is no count")
+        raise Unreadable(f"{text} is not a count")
     return value
 
 
@@ -167,7 +167,7 @@ def _moment(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         return _since_1970(text, zone), False
     size = abs(value)
     if not math.isfinite(value):
-        raise Unreadable(f"{text} is no time")
+        raise Unreadable(f"{text} is not a time")
     if size < 1e8:
         return round(value * 1e6), True
     return round(value * (1e6 if size < 1e11 else 1e3 if size < 1e14 else 1.0)), False

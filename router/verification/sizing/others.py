@@ -96,7 +96,7 @@ def _check_amounts(section: Section) -> None:
         key = key_of(row)
         name = " ".join(str(part) for part in ("amounts:", *key) if part is not None)
         if key not in ours:
-            section.ledger.fault(name, "is no other amount of something signed")
+            section.ledger.fault(name, "is not another amount of something signed")
             continue
         section.ledger.equal(row.amount, row.over_advised * ours[key], name, "amount")
         if not _fails(section, row, name):

@@ -33,7 +33,7 @@ def check_quotes(section: Section) -> None:
     seen: list[str] = []
     for row in section.stated.quotes or ():
         if row.offer not in section.case.offers or row.offer in seen:
-            section.ledger.fault("quotes:", row.offer, "is no offer, or listed twice")
+            section.ledger.fault("quotes:", row.offer, "is not an offer, or listed twice")
             continue
         seen.append(row.offer)
         _check_quote(section, section.case.offers[row.offer], row, row.offer in amounts)
@@ -113,7 +113,7 @@ def _check_prices(
     for price in row.prices:
         what = (price.what, price.model, price.from_tokens_per_month)
         if what not in ours or what in seen:
-            section.ledger.fault(*at, "prices:", *what, "is no price of the offer, or listed twice")
+            section.ledger.fault(*at, "prices:", *what, "is not a price of the offer, or listed twice")
             continue
         seen.append(what)
         now = ours[what]
