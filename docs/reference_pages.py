@@ -1,6 +1,7 @@
 """Pages made from the program itself, so that they are never out of date: `python docs/reference_pages.py [DIR]`.
 
     docs/fields.md        every field of the problem file, from the schema
+    docs/plan.md          every field of a plan, from its models
     docs/cli.md           every command's help
     docs/messages.md      every sentence of errors, notes, reports and hints, from the source
     problems/README.md    the part on row families, from the modules of `problems`
@@ -23,6 +24,7 @@ from messages import messages_page
 from problems.core.encode import FAMILIES
 from router.cli import cli
 from router.output import write_text
+from router.plan.document import Plan
 from router.schema import field_table
 
 WIDTH = 100
@@ -35,6 +37,7 @@ def pages(root: Path) -> dict[Path, str]:
     written = model.read_text(encoding="utf-8").split(MARK)[0]
     return {
         root / "docs" / "fields.md": fields_page(),
+        root / "docs" / "plan.md": plan_page(),
         root / "docs" / "cli.md": cli_page(),
         root / "docs" / "messages.md": messages_page(root),
         model: f"{written}{MARK}\n\n{families()}",
@@ -54,6 +57,30 @@ def fields_page() -> str:
     ]
     for row in field_table():
         cells = (f"`{row.path}`", row.type, row.unit, row.default, row.description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def plan_page() -> str:
+    """The table of a plan's fields."""
+    lines = [
+        "# Fields of a plan",
+        "",
+        "Made by `python docs/reference_pages.py` from the models of `router.plan`. `[]` is an entry of a list,",
+        "`<name>` a name of your own. A field marked *optional* is left out where there is nothing to say; all others",
+        "stand in every plan. As JSON Schema: `router schema --plan -o router-plan.schema.json`.",
+        "",
+        "Plans of `router-plan/1` are read by every command as plans of version 2: `commitments` are `settlements`,",
+        "and months from the start are hours, `730 · month`. What version 1 does not state, the end of a purchase's",
+        "term, is taken from the problem file by the commands that read it (`verify`, `simulate`, `export --problem`,",
+        "`reoptimise`); elsewhere it is null. `upgraded_from` says that a plan was written in version 1.",
+        "",
+        "| field | type | unit | in a plan | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for row in field_table(Plan):
+        always = "optional" if row.default == "null" else "always"
+        cells = (f"`{row.path}`", row.type, row.unit, always, row.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 import router
 from router.cli import cli
 from router.errors import InputError
 from router.plan.document import Plan
 from router.plan.file import read_plan
+from router.schema import field_table
 
 RELEASE = Path(__file__).parent / "data" / "releases" / "0.1.0"
 EXAMPLES = Path(router.__file__).parent / "examples"
@@ -136,3 +138,52 @@ def test_a_store_of_version_1_is_read_and_compared(tmp_path: Path) -> None:
         assert plan["schema"] == "router-plan/2"
         assert all(bought["until_h"] - bought["from_h"] >= 730 for bought in plan["purchases"])
     assert "cost" in said("diff", listed[1]["id"], listed[0]["id"], "--store", store).lower()
+
+
+# ---------------------------------------------------------------- the published schema
+
+
+@pytest.fixture(scope="module")
+def published() -> Draft202012Validator:
+    schema = json.loads(said("schema", "--plan"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plans_of_every_example_keep_the_published_schema(name: str, published: Draft202012Validator) -> None:
+    published.validate(Plan.from_dict(stated(name)).to_dict())
+
+
+def test_the_published_schema_refuses_what_reading_refuses(published: Draft202012Validator) -> None:
+    document = Plan.from_dict(stated("sizing-quote")).to_dict()
+    edits: list[tuple[str, Any]] = [
+        ("colour", "blue"),
+        ("cost_usd", "7"),
+        ("routes", [{**document["routes"][0], "share": True}]),
+        ("routes", [{**document["routes"][0], "hue": 1}]),
+        ("sizing", {**document["sizing"], "rp_usd": None}),
+        ("schema", "router-plan/1"),
+    ]
+    for name, value in edits:
+        broken = {**document, name: value}
+        assert not published.is_valid(broken), name
+        with pytest.raises(InputError):
+            Plan.from_dict(broken)
+    for name in document.keys() - {"sizing", "upgraded_from"}:
+        assert not published.is_valid({key: value for key, value in document.items() if key != name}), name
+
+
+def test_every_field_has_a_meaning_and_every_quantity_a_unit() -> None:
+    """Shares, multiples, counts of runs and gaps have none."""
+    bare = set()
+    for row in field_table(Plan):
+        assert row.description, row.path
+        if row.type.startswith("number") and not row.unit:
+            bare.add(row.path.split(".")[-1])
+    assert bare <= {
+        *("gap", "share", "utilisation", "probability", "distance", "moved_share", "worst", "usd_per_unit"),
+        *("cvar_level", "cvar_weight", "expected_use", "demand_over_mean", "mean_demand", "dearer_in", "at"),
+        *("over_advised", "amount", "walk_away_multiple", "break_even_use", "primal_tolerance"),
+        "dual_tolerance",
+    }

@@ -8,18 +8,22 @@ from router.commands.options import json_option, output_option
 from router.commands.terminal import remark, say, say_json, say_report
 
 
-@click.command(short_help="JSON Schema of the problem file.")
+@click.command(short_help="JSON Schema of the problem file, or of plans.")
+@click.option("--plan", is_flag=True, help="Of plans, for programs that read them.")
 @output_option
-def schema(output: str | None) -> None:
+def schema(plan: bool, output: str | None) -> None:
     """Print the JSON Schema of the problem file, for editors.
 
     In a problem file: # yaml-language-server: $schema=router.schema.json
     """
     from router.output import write_text
     from router.plan.values import to_json
-    from router.schema import json_schema
 
-    text = to_json(json_schema())
+    if plan:
+        from router.plan.published import plan_json_schema as made
+    else:
+        from router.schema import json_schema as made
+    text = to_json(made())
     if output is None:
         say(text)
         return

@@ -23,22 +23,15 @@ LARGEST = 1e60
 CLOSED = ConfigDict(extra="forbid")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class UnitName:
-    """The unit of a field whose name does not say it."""
-
-    name: str
-
-
 _finite = Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)
 
 Number = Annotated[float, _finite, WithJsonSchema({"type": "number"})]
 Positive = Annotated[float, _finite, Field(gt=0), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
-Instances = Annotated[Number, UnitName("instances")]
-Requests = Annotated[Number, UnitName("requests")]
-Futures = Annotated[Whole, UnitName("futures")]
+Instances = Annotated[Number, Field(json_schema_extra={"unit": "instances"})]
+Requests = Annotated[Number, Field(json_schema_extra={"unit": "requests"})]
+Futures = Annotated[Whole, Field(json_schema_extra={"unit": "futures"})]
 Interval = tuple[Number | None, Number | None]
 
 

@@ -31,9 +31,8 @@ def upgraded(data: Mapping[str, Any], problem: Mapping[str, Any] | None = None) 
     document = dict(data)
     offers = {offer["name"]: offer for offer in (problem or {}).get("offers", ())}
     horizon_h = document.get("horizon_h")
-    if "commitments" in document:
-        spans = _spans(document.get("periods"), horizon_h)
-        document["settlements"] = _each(document.pop("commitments"), lambda row: _settlement(row, spans))
+    spans = _spans(document.get("periods"), horizon_h)
+    document["settlements"] = _each(document.pop("commitments", None), lambda row: _settlement(row, spans))
     document["purchases"] = _each(document.get("purchases"), lambda row: _purchase(row, offers))
     document["contracts"] = _each(document.get("contracts"), lambda row: _contract(row, offers, horizon_h))
     return document

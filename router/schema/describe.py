@@ -24,6 +24,7 @@ _UNITS = {  # longest ending first where one ends in another
     "_usd_per_month": "USD/month",
     "_usd_per_kwh": "USD/kWh",
     "_usd": "USD",
+    "usd": "USD",
     "_tokens_per_month": "tokens/month",
     "tokens_per_minute": "tokens/min",
     "requests_per_minute": "requests/min",
@@ -49,6 +50,7 @@ _UNITS = {  # longest ending first where one ends in another
     "parameters_b": "10^9",
     "_tokens": "tokens",
     "concurrency": "requests",
+    "time_limit_s": "s",
     "discount_rate_per_year": "1/year",
     "growth_per_month": "1/month",
     "spread_per_month": "1/√month",
@@ -75,9 +77,9 @@ def json_schema() -> JsonSchemaValue:
     return {**schema, **head}
 
 
-def field_table() -> list[FieldRow]:
-    """Every field of the file with type, unit, default and meaning, in the order of the file."""
-    return list(_rows(Problem, ""))
+def field_table(root: type = Problem) -> list[FieldRow]:
+    """Every field of a document with type, unit, default and meaning, in the order of the document."""
+    return list(_rows(root, ""))
 
 
 def known_fields(at: Path, root: type = Problem) -> tuple[str, ...]:
@@ -110,15 +112,23 @@ def _rows(model: type, prefix: str) -> Iterator[FieldRow]:
     for name, field in fields_of(model).items():
         path = prefix + (field.alias or name)
         description = field.description or ""
-        yield FieldRow(
-            path, _kind(field.annotation, field), unit_of(name), _default(field, name), description
-        )
+        unit = _stated_unit(field) or unit_of(name)
+        yield FieldRow(path, _kind(field.annotation, field), unit, _default(field, name), description)
         for option in _options(field.annotation):
             nested = _model(_item(option) if _holds_items(option) else option)
             if nested is not None:
                 container = _container(option)
                 ending = "[]." if container is tuple else ".<name>." if container is Mapping else "."
                 yield from _rows(nested, path + ending)
+
+
+def _stated_unit(part: object) -> str:
+    """The unit that goes with a type, where a field's name does not say it."""
+    if isinstance(part, FieldInfo):
+        extra = part.json_schema_extra
+        unit = extra.get("unit") if isinstance(extra, dict) else None
+        return str(unit) if unit is not None else _stated_unit(part.annotation)
+    return next((unit for each in typing.get_args(part) if (unit := _stated_unit(each))), "")
 
 
 def _default(field: FieldInfo, name: str) -> str:
@@ -151,6 +161,8 @@ def _kind(annotation: object, field: FieldInfo | None = None) -> str:
             words.append(" | ".join(str(value) for value in typing.get_args(option)))
         else:
             words.append(_scalar(option))
+    if field is not None and field.is_required() and type(None) in typing.get_args(annotation):
+        words.append("null")
     return " or ".join(words)
 
 
