@@ -12,14 +12,13 @@ from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from problem_factory import Data, load
-from sizing_factory import random_sizing, section, sized
-from worker_accidents import AlwaysDies, DiesOnce
+from problem_factory import Data
+from sizing_factory import random_sizing, sized
+from worker_accidents import AlwaysDies, DiesOnce, Fails, Pid
 
-from router.errors import InputError, NoPlanInTime
+from router.errors import Infeasible, InputError, NoPlanInTime
 from router.plan.document import Plan
 from router.planning.workers import Workers, spread, start_workers
-from router.sizing import SizeOptions, size
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -50,7 +49,24 @@ def accidents(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     monkeypatch.setattr("router.sizing.options.spread", risky)
 
 
-@pytest.mark.parametrize("method", ["program", "cuts"])
+@pytest.fixture
+def installed(engine: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An engine that is here, whose workers find what kills them."""
+    pytest.importorskip({"loky": "joblib", "dask": "distributed"}.get(engine, engine))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    return engine
+
+
+# of what a cluster's own libraries do while they start and stop
+ENGINES = [
+    "loky",
+    *(pytest.param(name, marks=pytest.mark.filterwarnings("default")) for name in ("dask", "ray")),
+]
+each_engine = pytest.mark.parametrize("engine", ENGINES)
+each_method = pytest.mark.parametrize("method", ["program", "cuts"])
+
+
+@each_method
 def test_two_workers_make_the_same_plan(method: str) -> None:
     """Chunks differ, processes differ, the plan does not."""
     how: dict[str, Any] = {"method": method, "measures": True, "questions": True, "alternatives": 3}
@@ -59,21 +75,56 @@ def test_two_workers_make_the_same_plan(method: str) -> None:
     assert as_text(one) == as_text(two)
 
 
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_a_cluster_makes_the_same_plan(installed: str) -> None:
+    one = sized(many_futures(), method="cuts", measures=True)
+    there = sized(many_futures(), method="cuts", measures=True, workers=2, backend=installed)
+    assert as_text(one) == as_text(there)
+
+
 @linux
-@pytest.mark.parametrize("method", ["program", "cuts"])
-def test_a_worker_killed_in_mid_run(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calm = sized(many_futures(), method=method, measures=True)
+@each_engine
+def test_a_worker_killed_in_mid_run(installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = sized(many_futures(), method="program")
     marker = tmp_path / "killed"
     accidents(monkeypatch, marker)
-    shaken = sized(many_futures(), method=method, measures=True, workers=2)
+    shaken = sized(many_futures(), method="program", workers=2, backend=installed)
     assert marker.exists()
     assert as_text(calm) == as_text(shaken)
 
 
 @linux
-def test_workers_that_always_die_are_told() -> None:
-    with start_workers("loky", 2) as workers, pytest.raises(NoPlanInTime, match="again and again"):
-        spread(AlwaysDies(os.getpid()), list(range(4)), workers)
+def test_a_worker_killed_amid_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its programs of scenarios are lost with it."""
+    calm = sized(many_futures(), method="cuts", measures=True)
+    marker = tmp_path / "killed"
+    accidents(monkeypatch, marker)
+    shaken = sized(many_futures(), method="cuts", measures=True, workers=2)
+    assert marker.exists()
+    assert as_text(calm) == as_text(shaken)
+
+
+@linux
+@each_engine
+def test_work_that_kills_every_worker_and_work_that_fails(installed: str) -> None:
+    """Errors of the planner and Ctrl-C come back as they are, and work goes on after; after some deaths it ends."""
+    with start_workers(installed, 2) as workers:
+        with pytest.raises(Infeasible, match=r"^no plan$"):
+            spread(Fails(Infeasible("no plan")), list(range(4)), workers)
+        with pytest.raises(KeyboardInterrupt):
+            spread(Fails(KeyboardInterrupt()), list(range(4)), workers)
+        assert spread(str, list(range(4)), workers) == ["0", "1", "2", "3"]
+        with pytest.raises(NoPlanInTime, match="again and again"):
+            spread(AlwaysDies(os.getpid()), list(range(4)), workers)
+
+
+def test_what_runs_when_a_study_is_broken_off_is_stopped() -> None:
+    """Ctrl-C in the middle: the processes that still work are ended, and the next study has new ones."""
+    with pytest.raises(KeyboardInterrupt), start_workers("loky", 2) as workers:
+        before = set(spread(Pid(), list(range(20)), workers))
+        raise KeyboardInterrupt
+    with start_workers("loky", 2) as workers:
+        assert not before & set(spread(Pid(), list(range(20)), workers))
 
 
 @dataclass(frozen=True)
@@ -103,56 +154,3 @@ def test_a_backend_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatc
         pass
     with pytest.raises(InputError, match="must be one of"), start_workers("spark", 2):
         pass
-
-
-@pytest.mark.filterwarnings("default")  # of what the cluster's own libraries do while they start and stop
-class TestDask:
-    """The extra `dask`: workers on this machine, by the loopback address alone."""
-
-    @pytest.fixture(autouse=True)
-    def installed(self) -> None:
-        pytest.importorskip("distributed")
-
-    def test_the_same_plan(self) -> None:
-        one = sized(many_futures(), method="cuts", measures=True)
-        there = sized(many_futures(), method="cuts", measures=True, workers=2, backend="dask")
-        assert as_text(one) == as_text(there)
-
-    @linux
-    def test_a_worker_killed_in_mid_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        calm = sized(many_futures(), method="program")
-        marker = tmp_path / "killed"
-        accidents(monkeypatch, marker)
-        shaken = sized(many_futures(), method="program", workers=2, backend="dask")
-        assert marker.exists()
-        assert as_text(calm) == as_text(shaken)
-
-    @linux
-    def test_workers_that_always_die_are_told(self) -> None:
-        with start_workers("dask", 2) as workers, pytest.raises(NoPlanInTime, match="again and again"):
-            spread(AlwaysDies(os.getpid()), list(range(4)), workers)
-
-
-@pytest.mark.filterwarnings("default")
-class TestRay:
-    """The extra `ray`, where it is installed."""
-
-    @pytest.fixture(autouse=True)
-    def installed(self) -> None:
-        pytest.importorskip("ray")
-
-    def test_the_same_plan(self) -> None:
-        one = size(load(many_futures()), how=SizeOptions(questions=False))
-        there = size(load(many_futures()), how=SizeOptions(questions=False, workers=2, backend="ray"))
-        assert as_text(one) == as_text(there)
-        assert section(there)["sign"] == section(one)["sign"]
-
-    @linux
-    def test_a_worker_killed_in_mid_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        calm = sized(many_futures(), method="program")
-        marker = tmp_path / "killed"
-        accidents(monkeypatch, marker)
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where its workers find what kills them
-        shaken = sized(many_futures(), method="program", workers=2, backend="ray")
-        assert marker.exists()
-        assert as_text(calm) == as_text(shaken)

@@ -1,4 +1,4 @@
-"""A worker that dies in the middle of its work, once: for tests of what is spread over processes."""
+"""Work that goes wrong: for tests of what is spread over processes."""
 
 from __future__ import annotations
 
@@ -38,3 +38,21 @@ class AlwaysDies:
         if os.getpid() != self.parent:
             os.kill(os.getpid(), signal.SIGKILL)
         return task
+
+
+@dataclass(frozen=True)
+class Fails:
+    """Ends with an error of the planner, or by Ctrl-C."""
+
+    error: BaseException
+
+    def __call__(self, task: Any) -> Any:
+        raise self.error
+
+
+@dataclass(frozen=True)
+class Pid:
+    """Who did the work."""
+
+    def __call__(self, task: Any) -> int:
+        return os.getpid()

@@ -20,7 +20,7 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from router.errors import InputError, Issue, NoPlanInTime
+from router.errors import InputError, Issue, NoPlanInTime, RouterError
 
 ATTEMPTS = 3
 IDLE_S = 300.0  # after so long without work a process of loky ends
@@ -72,11 +72,14 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
         return [work(task) for task in tasks]
     results: list[R] = []
     for _ in range(workers.attempts):
-        futures: list[Future[R]] = []
+        futures: list[Future[R | RouterError | KeyboardInterrupt]] = []
         try:
-            futures += (workers.executor.submit(work, task) for task in tasks[len(results) :])
+            futures += (workers.executor.submit(_result, work, task) for task in tasks[len(results) :])
             for future in futures:
-                results.append(future.result())  # noqa: PERF401 - kept as they come, should a later one be lost
+                result = future.result()
+                if isinstance(result, RouterError | KeyboardInterrupt):
+                    raise result
+                results.append(result)
             return results
         except workers.deaths as error:
             lost = error
@@ -84,6 +87,14 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
             for future in futures:
                 future.cancel()
     raise NoPlanInTime(DYING) from lost
+
+
+def _result[T, R](work: Callable[[T], R], task: T) -> R | RouterError | KeyboardInterrupt:
+    """Errors of ours are results: Ray would wrap them in its own, and Dask take Ctrl-C for the death of a process."""
+    try:
+        return work(task)
+    except (RouterError, KeyboardInterrupt) as error:
+        return error
 
 
 def _imported(module: str, backend: str) -> ModuleType:
