@@ -14,7 +14,7 @@ from pathlib import Path
 from router.comparison import compare
 from router.loading.catalogue import load
 from router.plan.document import Plan
-from router.planning.solve import DEFAULT_SOLVER, planned
+from router.planning.solve import DEFAULT_SOLVER, Search, planned
 from router.schema import Problem
 from router.verification import Verification
 from router.verification import verify as check
@@ -37,7 +37,7 @@ def solve(
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    return planned(load(problem), solver, options or SolveOptions(), scenario)
+    return planned(load(problem), Search(solver, options or SolveOptions(), scenario))
 
 
 def verify(problem: Problem | str | Path, plan: Plan) -> Verification:

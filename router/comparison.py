@@ -21,10 +21,9 @@ from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
-from router.planning.optimise import optimise
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
-from router.planning.solve import DEFAULT_SOLVER, encode_problem, scenario_of, with_offers
+from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of
 from router.schema import Problem, Workload
 from solvers import SolveOptions
 
@@ -99,14 +98,13 @@ def compare(
     """Each offer alone; limits of `options` hold for each. Raises InputError, SolverFailed, CertificateFailed."""
     loaded = load(problem)
     whole = encode_problem(loaded, scenario)  # whatever is wrong with the file is said once, with its line
-    chosen = scenario_of(loaded, scenario)
+    search = Search(solver, options or SolveOptions(), scenario_of(loaded, scenario))
     refused = _refusals(whole)
     rows = []
     for offer in loaded.offers:
         if progress is not None:
             progress(offer.name)
-        alone = _Alone(loaded, offer.name, chosen, solver, options or SolveOptions())
-        rows.append(alone.row(offer.provider, refused.get(offer.name, {})))
+        rows.append(_Alone(loaded, offer.name, search).row(offer.provider, refused.get(offer.name, {})))
     rows.sort(key=_cheapest_first)
     return Comparison(loaded.name, whole.instance.time.horizon_h, tuple(rows), _notes(loaded))
 
@@ -122,9 +120,7 @@ class _Alone:
 
     problem: Problem
     offer: str
-    scenario: str | None
-    solver: str
-    options: SolveOptions
+    search: Search
 
     def row(self, provider: str, refused: Mapping[str, tuple[str, ...]]) -> OfferRow:
         """Its line of the table. `refused` holds the codes of each workload without any admissible route."""
@@ -145,9 +141,9 @@ class _Alone:
     def plan(self, workloads: tuple[str, ...]) -> tuple[Plan, Encoded] | str:
         """The verified plan for some workloads, or the code of what prevents it."""
         problem = _restricted(self.problem, self.offer, workloads)
-        encoded = encode_problem(problem, self.scenario)
+        encoded = encode_problem(problem, self.search.scenario)
         try:
-            return publish(problem, encoded, optimise(encoded, self.solver, self.options)), encoded
+            return publish(problem, self.search.best(encoded)), encoded
         except Infeasible:
             return LIMITS
         except NoPlanInTime:
@@ -229,9 +225,18 @@ def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
 
 def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Problem:
     """The problem with one offer and some workloads, without what no single offer could keep."""
-    problem, kept = for_one_offer(with_offers(problem, {offer})), set(workloads)
+    problem, kept = for_one_offer(_with_offer(problem, offer)), set(workloads)
     loads = tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept)
     return problem.model_copy(update={"workloads": loads})
+
+
+def _with_offer(problem: Problem, name: str) -> Problem:
+    """The problem with one of its offers only, and what else refers to the others left out."""
+    offers = tuple(offer for offer in problem.offers if offer.name == name)
+    groups = tuple(
+        group.model_copy(update={"offers": (name,)}) for group in problem.groups if name in group.offers
+    )
+    return problem.model_copy(update={"offers": offers, "groups": groups})
 
 
 def _alone_on(load: Workload, offer: str) -> Workload:

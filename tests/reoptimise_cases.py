@@ -7,7 +7,8 @@ from textwrap import dedent, indent
 from typing import Any
 
 from router.loading.catalogue import load_text
-from router.reoptimisation.run import Result, Search, reoptimise
+from router.planning.solve import Search
+from router.reoptimisation.run import Result, reoptimise
 from router.schema import Problem
 from router.store.history import Store
 from solvers import SolveOptions

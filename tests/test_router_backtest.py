@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reoptimise_cases import api, gpu, problem
 
 from router.backtesting import Backtest, Settings, backtest
-from router.backtesting.step import Search
 from router.errors import InputError
+from router.planning.solve import Search
 from router.schema import Problem
 from router.verification import verify
 from solvers import SolveOptions

@@ -417,7 +417,7 @@ def test_a_limit_that_leaves_no_plan_ends_with_4(
 ) -> None:
     from solvers import Solution, Stop
 
-    monkeypatch.setattr("router.planning.optimise.solve_program", lambda *_: Solution(Stop.TIME_LIMIT))
+    monkeypatch.setattr("router.planning.two_steps.solve_program", lambda *_: Solution(Stop.TIME_LIMIT))
     run = Run(capsys, "solve", QUICKSTART)
     assert run.code == 4
     assert "--time-limit" in run.err
@@ -428,7 +428,7 @@ def test_a_solver_that_breaks_off_ends_with_5(
 ) -> None:
     from solvers import Solution, Stop
 
-    monkeypatch.setattr("router.planning.optimise.solve_program", lambda *_: Solution(Stop.ERROR))
+    monkeypatch.setattr("router.planning.two_steps.solve_program", lambda *_: Solution(Stop.ERROR))
     assert Run(capsys, "solve", QUICKSTART).code == 5
 
 
@@ -480,16 +480,16 @@ def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
     """The solver hands over its incumbent when it is interrupted: a plan like any other, with what is proven of it."""
     from dataclasses import replace
 
-    from router.planning import optimise
+    from router.planning import two_steps
     from solvers import Stop
 
-    solve = optimise.solve_program
+    solve = two_steps.solve_program
 
     def interrupted(program, *rest):  # type: ignore[no-untyped-def]
         solution = solve(program, *rest)
         return replace(solution, stop=Stop.INTERRUPTED, bound=600_000.0) if program.is_mip else solution
 
-    monkeypatch.setattr(optimise, "solve_program", interrupted)
+    monkeypatch.setattr(two_steps, "solve_program", interrupted)
     run = Run(capsys, "solve", QUICKSTART)
     assert run.code == 0
     assert "Proven within 4.8 % of the best possible; interrupted" in run.out

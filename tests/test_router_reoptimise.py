@@ -427,7 +427,7 @@ def test_the_best_found_in_time_is_put_in_force_with_its_gap(tmp_path, monkeypat
     import router.planning.optimise as module
     from solvers import Stop
 
-    whole = module._once
+    whole = module.find
 
     def cut(*given: Any, **named: Any) -> Any:
         from dataclasses import replace
@@ -435,7 +435,7 @@ def test_the_best_found_in_time_is_put_in_force_with_its_gap(tmp_path, monkeypat
         found = whole(*given, **named)
         return replace(found, stop=Stop.TIME_LIMIT, bound=found.bound * 0.9)
 
-    monkeypatch.setattr(module, "_once", cut)
+    monkeypatch.setattr(module, "find", cut)
     result = run(tmp_path, problem(gpu("g", 2.0)))
     assert result.outcome == "first"
     with Store.open(f"sqlite:///{tmp_path / 'router.db'}") as store:

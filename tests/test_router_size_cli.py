@@ -14,7 +14,8 @@ import pytest
 import router
 from router import cli
 from router.plan.document import Plan
-from router.planning.optimise import Incumbent, optimise
+from router.planning.optimise import optimise
+from router.planning.two_steps import Incumbent
 from router.reports.markdown import to_markdown
 from router.reports.sizing import report_of
 from router.reports.text import to_text

@@ -24,16 +24,16 @@ from router.backtesting.frame import Rules, rules_of, tokens_of
 from router.backtesting.record import DemandHistory, record_of
 from router.backtesting.result import Backtest, Execution, Hindsight
 from router.backtesting.series import series
-from router.backtesting.step import Replay, Search
+from router.backtesting.step import Replay
 from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Running
-from router.planning.optimise import optimise
 from router.planning.promises import as_settled, for_one_offer
 from router.planning.publish import publish
+from router.planning.solve import Search
 from router.schema import Problem
 
 DAY_H = 24.0
@@ -120,7 +120,7 @@ def _of_a_step(search: Search) -> Search:
         time_limit_s=STEP_S if limit is None else min(limit, STEP_S),
         gap=max(search.options.gap, STEP_GAP),
     )
-    return Search(search.solver, options)
+    return replace(search, options=options)
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,8 @@ class _Course:
         counts = tuple(replay.actual.counts(0, self.record.periods))
         happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
         arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
-        hold = None if replay.decided is None else held(inst, replay.decided)
-        encoded = encode(replace(inst, running=arrays))
-        found = optimise(encoded, self.search.solver, self.search.options, hold=hold)
-        return publish(problem, found.encoded, found)
+        fixed = None if replay.decided is None else held(inst, replay.decided)
+        return publish(problem, self.search.best(encode(replace(inst, running=arrays)), fixed=fixed))
 
     def settled_problem(self, arrived: Floats) -> Problem:
         """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
@@ -223,9 +221,7 @@ class _Course:
             return mine, None
 
     def _hindsight(self, problem: Problem) -> Hindsight:
-        encoded = encode(normalise(problem))
-        found = optimise(encoded, self.search.solver, self.search.options)
-        plan = publish(problem, found.encoded, found)
+        plan = publish(problem, self.search.best(encode(normalise(problem))))
         return Hindsight(plan.cost_usd, plan.bound_usd, plan.gap, plan.stop, plan)
 
 

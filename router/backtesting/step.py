@@ -24,21 +24,14 @@ from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Running, RunningCount
-from router.planning.decode import Decoded, decode
-from router.planning.optimise import Incumbent, optimise
+from router.planning.decode import Decoded
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
-from router.reoptimisation.run import SAME, SAME_USD, changed_by
+from router.planning.solve import Search
+from router.planning.two_steps import Incumbent
+from router.reoptimisation.run import pays
+from router.reoptimisation.searches import changed_by
 from router.schema import Problem
-from solvers import SolveOptions
-
-
-@dataclass(frozen=True)
-class Search:
-    """How plans are looked for; the options hold for each of the many searches."""
-
-    solver: str
-    options: SolveOptions
 
 
 @dataclass(frozen=True)
@@ -76,14 +69,14 @@ class Replay:
     def _first(self, frame: Frame, ahead: Floats) -> None:
         problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead))
         encoded = encode(normalise(problem))
-        found = optimise(encoded, self.search.solver, self.search.options)
-        self._enforce(problem, found, publish(problem, found.encoded, found))
+        found = self.search.best(encoded)
+        self._enforce(problem, found, publish(problem, found))
         self.steps.append(Step(frame.now, "first"))
 
     def _enforce(self, problem: Problem, found: Incumbent, plan: Plan) -> None:
         self.force = InForce(plan, problem)
         if self.rules.spanning:
-            new = bought(found.encoded, decode(found.encoded, found.point).settled.point)
+            new = bought(found.encoded, found.decoded.settled.point)
             old = self.decided
             self.decided = (
                 new
@@ -101,24 +94,24 @@ class Replay:
             problem, running, found = self._change(frame, requests, problem, inst, running, going is None)
         except (Infeasible, NoPlanInTime):
             return Step(frame.now, "no plan", going_usd=going)
-        decoded = decode(found.encoded, found.point)
+        decoded = found.decoded
         known = Step(frame.now, "kept", going_usd=going, best_usd=decoded.cost_usd)
         if going is not None and not self._pays(going, decoded.cost_usd):
             return known
-        moved, resized = changed_by(found, running)
+        moved, resized = changed_by(found)
         why = Reoptimised("cheaper")
         if going is None:
             why = Reoptimised("repair", broken=(Break("limits", "its promises under the forecast", 1.0),))
-        plan = publish(problem, found.encoded, found, running=running, reoptimise=why)
+        plan = publish(problem, found, running=running, reoptimise=why)
         self._enforce(problem, found, plan)
-        churn = sum(line.usd for line in decoded.cost_lines if line.kind == "churn")
-        return replace(known, taken=why.reason, churn_usd=churn, moved_share=moved, resized=resized)
+        churn_usd = decoded.churn_usd
+        return replace(known, taken=why.reason, churn_usd=churn_usd, moved_share=moved, resized=resized)
 
     def _pays(self, before: float, after: float) -> bool:
         change = self.rules.record.problem.reoptimise
         least = change.min_gain_usd if change is not None else 0.0
         solved_to = self.search.options.gap * abs(before)  # a gain within the gap asked for may be none
-        return before - after > least + SAME_USD + SAME * abs(before) + solved_to
+        return pays(before, after, least + solved_to)
 
     def _running(self, frame: Frame, inst: Instance, problem: Problem, force: InForce) -> Running:
         freeze = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
@@ -136,7 +129,7 @@ class Replay:
             found = self._optimise(replace(inst, running=arrays), np.inf)
         except (Infeasible, NoPlanInTime):
             return None
-        return decode(found.encoded, found.point).cost_usd
+        return found.decoded.cost_usd
 
     def _change(
         self,
@@ -161,8 +154,8 @@ class Replay:
         return problem, running, self._optimise(replace(inst, running=arrays), open_from)
 
     def _optimise(self, inst: Instance, open_from_h: float) -> Incumbent:
-        hold = None if self.decided is None else held(inst, self.decided, open_from_h)
-        return optimise(encode(inst), self.search.solver, self.search.options, hold=hold)
+        fixed = None if self.decided is None else held(inst, self.decided, open_from_h)
+        return self.search.best(encode(inst), fixed=fixed)
 
     def meet(self, frame: Frame, arrived: Floats, ahead: Floats) -> None:
         """The demand that came, (W, commit − now), on the plan in force; `ahead` is what is expected after it."""
@@ -185,4 +178,4 @@ class Replay:
         arrays = running_arrays(problem, inst, running)
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
         found = self._optimise(replace(inst, running=arrays), np.inf)
-        return decode(found.encoded, found.point), running
+        return found.decoded, running

@@ -81,10 +81,10 @@ def backtest(
     from router.backtesting import Settings
     from router.backtesting import backtest as replayed
     from router.backtesting.record import with_trace
-    from router.backtesting.step import Search
     from router.loading.catalogue import load
     from router.output import check_writable, write_text
     from router.plan.values import to_json
+    from router.planning.solve import Search
     from router.reports.backtest import backtest_report, to_html
     from router.reports.backtest_picture import to_svg
 

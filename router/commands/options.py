@@ -18,7 +18,7 @@ EXAMPLE = "router examples copy quickstart && router solve quickstart.yaml"
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchFlags:
     """How a plan is looked for."""
 
     solver: str
@@ -56,9 +56,9 @@ def search_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def search_from(**given: object) -> Search:
+def search_from(**given: object) -> SearchFlags:
     """The options of `search_options` as one value."""
-    return Search(**given)  # type: ignore[arg-type]
+    return SearchFlags(**given)  # type: ignore[arg-type]
 
 
 _SEARCH = (

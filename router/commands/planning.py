@@ -44,7 +44,7 @@ def solve(
     from router.planning.insurance import with_insurance
     from router.planning.optimise import optimise
     from router.planning.publish import publish
-    from router.planning.solve import encode_problem, planned
+    from router.planning.solve import Search, encode_problem, planned
     from router.reports.plan import plan_report
 
     if output is not None:
@@ -58,11 +58,9 @@ def solve(
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
         found = optimise(encoded, search.solver, options)
         doing("checking the plan")
-        plan = publish(problem, encoded, found)
-        quiet = replace(options, log=False)
-        plan = with_insurance(
-            plan, problem, lambda bare: planned(bare, search.solver, quiet, scenario, insured=False)
-        )
+        plan = publish(problem, found)
+        quiet = Search(search.solver, replace(options, log=False), scenario)
+        plan = with_insurance(plan, problem, lambda bare: planned(bare, quiet, insured=False))
     if output is not None:
         write_text(output, plan.to_json())
         remark(f"plan written to {output}")

@@ -22,11 +22,14 @@ from router.commands.terminal import progress, remark, say_json, say_report
 from router.errors import InputError, RouterError
 
 if TYPE_CHECKING:
-    from router.reoptimisation.journal import Journal
     from router.reoptimisation.run import Result
-    from router.reoptimisation.scheduled import Job
+    from router.reoptimisation.scheduled import Job, Journal
 
 CHANGED = 10
+FIGURES = (
+    *("outcome", "changed", "id", "run_key", "running_id", "running_usd", "best_usd", "unconstrained_usd"),
+    *("gain_usd", "churn_usd", "moved_share", "resized", "broken"),
+)
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -100,9 +103,8 @@ def reoptimise(
     if chosen.relax:
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
     from router.output import check_writable
-    from router.reoptimisation.journal import Journal
-    from router.reoptimisation.run import Search
-    from router.reoptimisation.scheduled import Job, forever, once
+    from router.planning.solve import Search
+    from router.reoptimisation.scheduled import Job, Journal, forever, once
 
     for path in (output, metrics):
         if path is not None:
@@ -119,7 +121,7 @@ def reoptimise(
         metrics=metrics,
     )
     if every is not None:
-        forever(job, journal, every, lambda told: _tell(told, journal, machine))
+        forever(job, journal, every, lambda end: _report(end, journal, machine))
         return 0
     return _single(job, journal, machine, detailed_exitcode, once)
 
@@ -130,28 +132,28 @@ def _single(job: Job, journal: Journal, machine: bool, detailed: bool, once: Any
             result: Result = once(job, journal)
     except RouterError as error:
         if journal.as_json and not machine:  # then every line of stderr is JSON
-            _tell(error, journal, machine)
+            _report(error, journal, machine)
             return error.exit_code
         raise
-    _tell(result, journal, machine)
+    _report(result, journal, machine)
     return CHANGED if detailed and result.changed else 0
 
 
-def _tell(told: Result | Exception, journal: Journal, machine: bool) -> None:
+def _report(end: Result | Exception, journal: Journal, machine: bool) -> None:
     """A result on stdout, an error on stderr."""
-    if isinstance(told, Exception):
-        _tell_error(told, journal)
+    if isinstance(end, Exception):
+        _report_error(end, journal)
         return
     if machine:
-        say_json(_document(told))
+        say_json(_document(end))
     else:
         from router.reports.reoptimise import result_report
 
-        say_report(result_report(told))
+        say_report(result_report(end))
 
 
-def _tell_error(error: Exception, journal: Journal) -> None:
-    """In the loop a bug is told with its traceback, for the next run may do."""
+def _report_error(error: Exception, journal: Journal) -> None:
+    """In the loop a bug is reported with its traceback, for the next run may succeed."""
     message, code = str(error), error.exit_code if isinstance(error, RouterError) else 1
     if not isinstance(error, RouterError):
         at = "".join(traceback.format_exception(error))
@@ -167,22 +169,9 @@ def _tell_error(error: Exception, journal: Journal) -> None:
 
 
 def _document(result: Result) -> dict[str, Any]:
-    return {
-        "outcome": result.outcome,
-        "changed": result.changed,
-        "id": result.id,
-        "run_key": result.run_key,
-        "running_id": result.running_id,
-        "running_usd": result.running_usd,
-        "best_usd": result.best_usd,
-        "unconstrained_usd": result.unconstrained_usd,
-        "gain_usd": result.gain_usd,
-        "churn_usd": result.churn_usd,
-        "moved_share": result.moved_share,
-        "resized": result.resized,
+    return {name: getattr(result, name) for name in FIGURES} | {
         "gap": result.plan.gap,
         "stop": result.plan.stop,
-        "broken": result.broken,
         "notes": list(result.notes),
         "seconds": dict(result.seconds),
     }

@@ -20,7 +20,7 @@ from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
 from problems.core.rows import triplets
 from router.explaining.promises import StatedPromise
-from router.planning.optimise import run
+from router.planning.two_steps import run
 from solvers import LinearProgram, SolveOptions, Stop
 
 REFUTED = (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)

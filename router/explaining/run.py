@@ -109,7 +109,7 @@ def explain(
             conflict(questions, stated),
             refused=refused,
         )
-    plan = publish(loaded, encoded, found)
+    plan = publish(loaded, found)
     return Explanation(
         name=loaded.name,
         plan=plan,

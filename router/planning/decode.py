@@ -49,6 +49,11 @@ class Decoded:
     scenarios: tuple[ScenarioCost, ...]
     by_scenario: Floats  # (S,) USD
 
+    @property
+    def churn_usd(self) -> float:
+        """Of what changes against the running plan."""
+        return sum(line.usd for line in self.cost_lines if line.kind == "churn")
+
 
 def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
     """Read a point of the program as a plan; `named`: rows say their scenario (default: where there are several)."""

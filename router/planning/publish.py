@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from problems.core.encode import FAMILIES, Encoded
+from problems.core.encode import FAMILIES
 from router.errors import CertificateFailed
 from router.loading.catalogue import problem_sha256
 from router.plan.document import (
@@ -25,9 +25,9 @@ from router.plan.document import (
     VerifiedCheck,
 )
 from router.plan.running import Reoptimised, Running
-from router.planning.decode import Decoded, decode, refused_rows
+from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import notes_of
-from router.planning.optimise import Incumbent
+from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.verification import verify
@@ -39,14 +39,13 @@ UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth i
 
 def publish(
     problem: Problem,
-    encoded: Encoded,
     found: Incumbent,
     *,
     running: Running | None = None,
     reoptimise: Reoptimised | None = None,
 ) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
-    decoded = decode(found.encoded, found.point)
+    decoded, time = found.decoded, found.encoded.instance.time
     bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = Plan(
         name=problem.name,
@@ -59,8 +58,8 @@ def publish(
         objective_usd=decoded.objective_usd,
         bound_usd=bound,
         gap=gap_of(decoded.objective_usd, bound),
-        horizon_h=encoded.instance.time.horizon_h,
-        periods=encoded.instance.time.periods,
+        horizon_h=time.horizon_h,
+        periods=time.periods,
         cost_lines=decoded.cost_lines,
         routes=decoded.routes,
         instances=decoded.instances,
@@ -68,7 +67,7 @@ def publish(
         contracts=decoded.contracts,
         settlements=decoded.settlements,
         unserved=decoded.unserved,
-        refused=refused_rows(encoded),
+        refused=refused_rows(found.encoded),
         prices=_prices(found),
         scenarios=decoded.scenarios,
         notes=_notes(problem, found, decoded),
@@ -151,7 +150,9 @@ def _notes(problem: Problem, found: Incumbent, decoded: Decoded) -> tuple[str, .
     """The problem's notes, and what solving added to them."""
     notes = []
     if found.options.relax:
-        notes.append("integrality relaxed: instance counts and contracts may be fractions; no plan to sign")
+        notes.append(
+            "integrality relaxed: instance counts and contracts may be fractions, which nobody can sign"
+        )
     settled = decoded.settled
     if max(settled.moved_share, settled.moved_count) > ROUNDING:
         notes.append(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
+from problems.core.instance import Floats
 from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.insurance import with_insurance
 from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from solvers import SolveOptions
@@ -17,26 +22,33 @@ DEFAULT_SOLVER = "highs"
 LISTED = 12  # scenarios named in a message
 
 
-def planned(
-    problem: Problem, solver: str, options: SolveOptions, scenario: str | None = None, *, insured: bool = True
-) -> Plan:
+@dataclass(frozen=True)
+class Search:
+    """How a plan is looked for; part of a run's key."""
+
+    solver: str
+    options: SolveOptions
+    scenario: str | None = None
+
+    def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
+        """See `optimise`."""
+        return optimise(encoded, self.solver, self.options, start, fixed)
+
+
+def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
     """The verified plan of least cost; `insured`: with what `policy.survive_loss_of` costs, which takes a second plan.
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    encoded = encode_problem(problem, scenario)
-    plan = publish(problem, encoded, optimise(encoded, solver, options))
+    plan = publish(problem, search.best(encode_problem(problem, search.scenario)))
     if not insured:
         return plan
-    return with_insurance(plan, problem, lambda bare: planned(bare, solver, options, scenario, insured=False))
+    return with_insurance(plan, problem, lambda bare: planned(bare, search, insured=False))
 
 
-def encode_problem(
-    problem: Problem, scenario: str | None = None, *, boundary: float | None = None
-) -> Encoded:
+def encode_problem(problem: Problem, scenario: str | None = None) -> Encoded:
     """The linear program of a problem, for solving or for export; raises InputError."""
-    instance = normalise(problem, scenario_of(problem, scenario))
-    return encode(instance) if boundary is None else encode(instance, boundary=boundary)
+    return encode(normalise(problem, scenario_of(problem, scenario)))
 
 
 def scenario_of(problem: Problem, scenario: str | None) -> str | None:
@@ -61,14 +73,3 @@ def _listed(names: list[str]) -> str:
     if len(names) <= LISTED:
         return ", ".join(names)
     return f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
-
-
-def with_offers(problem: Problem, names: set[str]) -> Problem:
-    """The problem with some of its offers only, and what else refers to the others left out."""
-    offers = tuple(offer for offer in problem.offers if offer.name in names)
-    groups = tuple(
-        group.model_copy(update={"offers": tuple(name for name in group.offers if name in names)})
-        for group in problem.groups
-        if names & set(group.offers)
-    )
-    return problem.model_copy(update={"offers": offers, "groups": groups})

@@ -1,21 +1,26 @@
-"""A scheduled run around `reoptimise`: demand checked, metrics written, and again every so often where asked."""
+"""A scheduled run around `reoptimise`: demand checked, events and metrics written, again every so often if asked."""
 
 from __future__ import annotations
 
+import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import FrameType
+from typing import Any, TextIO
 
 from router.errors import RouterError
 from router.loading.catalogue import load
 from router.output import write_text
+from router.plan.values import plain
+from router.planning.solve import Search
 from router.reoptimisation import metrics
 from router.reoptimisation.freshness import check_fresh, starting
-from router.reoptimisation.journal import Journal
-from router.reoptimisation.run import LEASE_S, Result, Search, reoptimise
+from router.reoptimisation.run import LEASE_S, Result, reoptimise
 from router.store import open_store
 
 BUG, INTERRUPTED = 1, 130
@@ -35,8 +40,31 @@ class Job:
     metrics: str | None = None
 
 
+class Journal:
+    """`journal("plan published", id=7)`. In JSON every event; in words those above `info`, and all with `verbose`."""
+
+    def __init__(self, *, as_json: bool, verbose: bool = False, stream: TextIO | None = None) -> None:
+        self.as_json, self.verbose = as_json, verbose
+        self.stream = sys.stderr if stream is None else stream
+
+    def __call__(self, event: str, *, level: str = "info", **fields: Any) -> None:
+        if self.as_json:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            line = {"time": at, "level": level, "event": event, **plain(fields)}
+            self._write(json.dumps(line, ensure_ascii=False))
+        elif self.verbose or level != "info":
+            words = ", ".join(f"{name} {value}" for name, value in fields.items())
+            self._write(f"{event}: {words}" if words else event)
+
+    def _write(self, line: str) -> None:
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+
 def once(job: Job, journal: Journal) -> Result:
     """One run, with its metrics whether it ends well or not. Raises what `reoptimise` raises."""
+    if job.metrics is not None:
+        metrics.read(job.metrics)  # raises where the library is not installed, before any work
     began = time.monotonic()
     code, outcome, result = BUG, "unexpected", None
     try:
@@ -67,7 +95,7 @@ def _work(job: Job, journal: Journal) -> Result:
     return result
 
 
-def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result | Exception], None]) -> None:
+def forever(job: Job, journal: Journal, every_s: float, report: Callable[[Result | Exception], None]) -> None:
     """Run now and every `every_s` seconds, on the beat, until SIGTERM or SIGINT; a run that fails ends only itself."""
     stop = threading.Event()
 
@@ -79,9 +107,9 @@ def forever(job: Job, journal: Journal, every_s: float, tell: Callable[[Result |
         beat = time.monotonic()
         while not stop.is_set():
             try:
-                tell(once(job, journal))
-            except Exception as error:  # a bug of ours is told, and the next run may do
-                tell(error)
+                report(once(job, journal))
+            except Exception as error:  # a bug of ours is reported, and the next run may succeed
+                report(error)
             missed = int((time.monotonic() - beat) // every_s)
             beat += (missed + 1) * every_s
             stop.wait(max(beat - time.monotonic(), 0.0))

@@ -17,8 +17,8 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance, Scenarios
 from router.errors import NoPlanInTime
-from router.planning.optimise import Incumbent
 from router.planning.settlement import settle
+from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, search
 from solvers import LinearProgram, Stop

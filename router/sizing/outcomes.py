@@ -19,7 +19,8 @@ from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
 from router.errors import Infeasible
 from router.planning.decode import Decoded, decode
-from router.planning.optimise import Incumbent, optimise
+from router.planning.optimise import optimise
+from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from solvers import Stop
 
@@ -38,9 +39,9 @@ class ScenarioOutcome:
     fault: str | None = None
 
 
-def search(encoded: Encoded, study: Study, hold: Decision | None = None) -> Incumbent:
+def search(encoded: Encoded, study: Study, fixed: Decision | None = None) -> Incumbent:
     """`optimise`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
-    found = optimise(encoded, study.solver, study.options, hold=hold)
+    found = optimise(encoded, study.solver, study.options, fixed=fixed)
     if found.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
     return found
@@ -81,7 +82,7 @@ def _outcomes(
     for s, name in enumerate(inst.scenarios.names):
         alone = replace(inst, scenarios=inst.scenarios.only(s), policy=policy)
         try:
-            plan = search(encode(alone, routed=routed), study, hold=decision)
+            plan = search(encode(alone, routed=routed), study, fixed=decision)
         except Infeasible as error:
             fault = str(error) if decision is None else UNDER
             found.append(ScenarioOutcome(name, None, fault=fault))

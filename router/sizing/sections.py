@@ -107,7 +107,7 @@ class Sections:
         decision = decision_given(inst, self.how.evaluate)
         if complete(decision):
             return decision
-        found = search(encode(with_room(inst, decision)), self.study, hold=decision)
+        found = search(encode(with_room(inst, decision)), self.study, fixed=decision)
         return settled_decision(found.encoded, found.point)
 
     def _evaluated(self, decision: Decision) -> Evaluated:

@@ -178,7 +178,7 @@ def planned(file: Path, *, gap: float = 1e-3, time_limit_s: float = 600.0) -> Ru
     lap("encode")
     found = optimise(encoded, "highs", SolveOptions(gap=gap, time_limit_s=time_limit_s))
     lap("solve")
-    plan = publish(problem, encoded, found)
+    plan = publish(problem, found)
     lap("decode and verify")
     write_text(str(file.with_suffix(".json")), to_json(plan.to_dict()))
     lap("write")

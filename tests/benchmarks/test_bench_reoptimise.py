@@ -22,8 +22,8 @@ from router.api import solve
 from router.cli import run
 from router.loading.shipped import text_of
 from router.plan.document import Plan
-from router.planning.decode import decode
-from router.reoptimisation.run import Search, _Run
+from router.planning.solve import Search
+from router.reoptimisation.searches import Searches
 from router.schema import Problem, Reoptimise
 from router.store import Entry, Outcome
 from router.store.database import transaction
@@ -101,13 +101,13 @@ def test_starting_from_what_is_known(
     search = Search("highs", SolveOptions(time_limit_s=60.0, gap=1e-3, threads=1, seed=0))
     plan: Plan = solve(problem, options=search.options)
     stated = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
-    work = _Run(moved(problem, seed), Entry(1, "k", plan, stated), search, lambda *_, **__: None)
+    work = Searches(moved(problem, seed), Entry(1, "k", plan, stated), search, lambda *_, **__: None)
     going, free = work.go_on(), work.free()
     timed = []
-    for known in ((going, free), (replace(going, found=None), None)):
+    for known in ((going, free), (replace(going, incumbent=None), None)):
         begin = process_time()
         found, _ = work.change(*known)
-        cost = decode(found.encoded, found.point).cost_usd
+        cost = found.decoded.cost_usd
         timed.append((process_time() - begin, cost, found.stop.value))
     with capsys.disabled():
         words = [f"{seconds:.2f} s of CPU to {cost:,.2f} USD, {stop}" for seconds, cost, stop in timed]

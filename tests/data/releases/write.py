@@ -18,8 +18,8 @@ from typing import Any
 from router.cli import run
 from router.loading.catalogue import load
 from router.loading.shipped import listed
-from router.planning.solve import scenario_of
-from router.reoptimisation.run import Search, run_key
+from router.planning.solve import Search, scenario_of
+from router.reoptimisation.run import run_key
 from router.scenarios import planned_draw
 from solvers import SolveOptions
 

@@ -1,0 +1,188 @@
+"""A program to a point in two steps: the integers first, then the flows again with the integers fixed.
+
+A MILP is solved to within the solver's own tolerance (tightening that has given wrong optima), with whole instances
+read with a relative tolerance at unit boundaries. Then its integers are fixed and the flows are solved again as an LP
+at tight tolerance and without that allowance: its point is the plan, its duals are the prices.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from problems.core.decision import Decision, fixed_to
+from problems.core.encode import Encoded, encode, fixed_integers
+from problems.core.instance import Floats, Ints
+from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
+from router.planning.decode import Decoded, decode
+from router.planning.infeasible import why_infeasible
+from router.planning.structure import Before, solve_structured
+from solvers import (
+    LinearProgram,
+    OptionRejected,
+    Solution,
+    SolveOptions,
+    SolversError,
+    SolverUnavailable,
+    Stop,
+    UnknownSolver,
+)
+from solvers import solve as solve_program
+
+TIGHT = 1e-9
+LIMITS = {
+    Stop.TIME_LIMIT,
+    Stop.ITERATION_LIMIT,
+    Stop.NODE_LIMIT,
+    Stop.SOLUTION_LIMIT,
+    Stop.MEMORY_LIMIT,
+    Stop.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """A point of the exact program, what is proven of it, and how it was found."""
+
+    encoded: Encoded  # the program the point belongs to
+    point: Floats
+    integers: Floats  # the point before its flows were solved again
+    stop: Stop
+    bound: float  # no plan costs less
+    row_duals: Floats | None
+    prices_of: str  # what was fixed to get the duals
+    seconds: Mapping[str, float]
+    solver: str
+    options: SolveOptions
+    rounds: int = 0  # of tightening, until waiting kept within every SLO
+
+    @cached_property
+    def objective_usd(self) -> float:
+        """Of the program: with the weights of scenarios and risk, and as the solver's point has it."""
+        return self.encoded.program.objective(self.point)
+
+    @cached_property
+    def decoded(self) -> Decoded:
+        """The point as a plan's rows, rounded."""
+        return decode(self.encoded, self.point)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What is decided before the search: the first stage, and some columns at their values."""
+
+    decision: Decision | None = None
+    columns: tuple[Ints, Floats] | None = None
+
+    def applied(self, encoded: Encoded) -> Encoded:
+        """The same program with that fixed."""
+        program = encoded.program if self.decision is None else fixed_to(encoded, self.decision)
+        return replace(encoded, program=program if self.columns is None else program.fix(*self.columns))
+
+    def exact(self, encoded: Encoded) -> Encoded:
+        """The same without the allowance at unit boundaries."""
+        return self.applied(encode(encoded.instance, boundary=0.0, tightened=encoded.tightened))
+
+
+def find(
+    encoded: Encoded,
+    solver: str,
+    options: SolveOptions,
+    fixed: Fixed,
+    *,
+    start: Floats | None = None,
+    before: Before | None = None,
+) -> Incumbent:
+    """The best point, from `start` or what was found before.
+
+    Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
+    """
+    began, encoded = time.perf_counter(), fixed.applied(encoded)
+    program = encoded.program.relax() if options.relax else encoded.program
+    if not program.is_mip:
+        return _linear(encoded, solver, options, fixed, began)
+    if start is None:
+        first = solve_structured(encoded, lambda part, share: run(part, solver, share), options, before)
+    else:
+        first = run(program, solver, options, start)
+    point = _point_of(first, encoded, options)
+    solved, tight = time.perf_counter(), _tight(options)
+    # allowances, at a unit boundary and the solver's own, are used only where they are needed
+    for target, tolerances in ((fixed.exact(encoded), tight), (encoded, tight), (encoded, options)):
+        second = run(fixed_integers(target.program, point)[0], solver, tolerances)
+        if second.point is not None:
+            break
+    else:
+        raise SolverFailed(
+            f"{solver}: with its integers rounded, the plan no longer satisfies all limits ({first.stats.raw}). "
+            "Another solver (--solver), or a problem scaled less widely, may help."
+        )
+    return Incumbent(
+        encoded=target,
+        point=second.point,
+        integers=point,
+        stop=first.stop,
+        bound=first.bound,
+        row_duals=None if second.duals is None or fixed.columns is not None else second.duals.row,
+        prices_of="instance counts, contracts and other integers fixed as planned",
+        seconds={"integers": solved - began, "flows": time.perf_counter() - solved},
+        solver=solver,
+        options=options,
+    )
+
+
+def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, began: float) -> Incumbent:
+    """Without integers the first solve is the last, at tight tolerance."""
+    exact = fixed.exact(encoded) if encoded.instance.fleets.pools else encoded
+    program = exact.program.relax() if options.relax else exact.program
+    solution = run(program, solver, _tight(options))
+    point = _point_of(solution, exact, options)
+    relaxed = options.relax and encoded.program.is_mip
+    return Incumbent(
+        encoded=replace(exact, program=program),
+        point=point,
+        integers=point,
+        stop=solution.stop,
+        bound=solution.bound,
+        row_duals=None if solution.duals is None else solution.duals.row,
+        prices_of="integrality relaxed" if relaxed else "nothing fixed: a linear program",
+        seconds={"flows": time.perf_counter() - began},
+        solver=solver,
+        options=options,
+    )
+
+
+def _tight(options: SolveOptions) -> SolveOptions:
+    """LP tolerances at 1e-9; a plan once found is finished, whatever time is left."""
+    limit = None if options.time_limit_s is None else max(options.time_limit_s, 60.0)
+    return replace(options, primal_tolerance=TIGHT, dual_tolerance=TIGHT, time_limit_s=limit)
+
+
+def run(program: LinearProgram, solver: str, options: SolveOptions, start: Floats | None = None) -> Solution:
+    """Call a backend; its refusals become errors with an exit code."""
+    try:
+        return solve_program(program, solver, options, start)
+    except (UnknownSolver, SolverUnavailable, OptionRejected) as error:
+        raise InputError(Issue(("--solver",), str(error), value=solver)) from error
+    except SolversError as error:
+        raise SolverFailed(str(error)) from error
+
+
+def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Floats:
+    if solution.point is not None and np.isfinite(solution.point).all():
+        return solution.point
+    if solution.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
+        raise Infeasible(why_infeasible(encoded))
+    if solution.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
+    if solution.stop in LIMITS:
+        limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
+        raise NoPlanInTime(
+            f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
+            "a longer --time-limit, or a wider --gap, may help."
+        )
+    raise SolverFailed(f"the solver ended with {solution.stop.value} ({solution.stats.raw}) and no plan.")

@@ -1,0 +1,160 @@
+"""The three searches of one run over the same instance: go on as it runs, change for nothing, change at its price."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from problems.churn import moved_share, resized_count
+from problems.core.encode import encode
+from problems.core.instance import Floats, Instance
+from router.errors import Infeasible, NoPlanInTime
+from router.normalise import normalise
+from router.normalise.running import running_arrays
+from router.plan.running import Break, Running
+from router.planning.solve import Search
+from router.planning.two_steps import Incumbent
+from router.reoptimisation.breaks import breaks
+from router.reoptimisation.running import Alignment, horizon_of, laid_on, sunk, with_sunk
+from router.schema import Problem
+from router.store import Entry
+from router.traces import recorded
+
+FREE: Mapping[str, Any] = {
+    "move_usd_per_token": 0.0,
+    "resize_usd": 0.0,
+    "max_moved_share": float("inf"),
+    "freeze_h": 0.0,
+}
+
+Say = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class GoingOn:
+    """The running plan under the new data: priced, or the promises that it breaks."""
+
+    broken: tuple[Break, ...] = ()
+    incumbent: Incumbent | None = None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """None where it is broken."""
+        return None if self.incumbent is None else self.incumbent.decoded.cost_usd
+
+
+class Searches:
+    """Of one run from the plan in force; notes and seconds gather as they are made."""
+
+    def __init__(self, problem: Problem, entry: Entry, search: Search, say: Say) -> None:
+        self.problem, self.search, self.say = problem, search, say
+        self.seconds: dict[str, float] = {}
+        self.notes: list[str] = []
+        counted = recorded(problem).problem
+        align = Alignment(counted.model_copy(update={"horizon": horizon_of(entry)}), counted)
+        self.sunk = with_sunk(counted, sunk(entry.plan, align, counted))
+        self.inst = normalise(self.sunk, search.scenario)
+        freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
+        self.running = laid_on(entry.plan, align, self.inst, freeze_h)
+        gone = {row.offer for row in entry.plan.contracts} - {offer.name for offer in problem.offers}
+        if gone:
+            names = ", ".join(sorted(gone))
+            self.notes.append(f"signed by an earlier plan and no longer in the problem: {names}")
+
+    def go_on(self) -> GoingOn:
+        """What it costs to leave shares and counts as they are; all else is settled at least cost."""
+        encoded = encode(self._instance(self.running, goes_on=True))
+        with self.timed("go on"):
+            try:
+                going = GoingOn(incumbent=self.search.best(encoded))
+            except Infeasible:
+                broken = breaks(self.problem, encoded, self.running)
+                self.say("running plan is broken", promises=broken)
+                return GoingOn(broken)
+        self.say("running plan priced", cost_usd=going.cost_usd)
+        return going
+
+    def free(self) -> Incumbent | None:
+        """The best plan if change were free; None where none was found in time.
+
+        Change is measured all the same, so that the plan can be a start for the search that prices it.
+        """
+        workloads, offers = len(self.inst.workloads.names), len(self.inst.offers.names)
+        no_pins = {
+            "stays": np.zeros((workloads, offers), dtype=bool),
+            "counts_stay": np.zeros(offers, dtype=bool),
+        }
+        with self.timed("free"):
+            try:
+                best = self.search.best(encode(self._instance(self.running, **FREE, **no_pins)))
+            except NoPlanInTime:
+                self.notes.append("no plan without limits on change was found in time")
+                return None
+        self.say("best plan if change were free", bound_usd=best.bound)
+        return best
+
+    def change(self, going: GoingOn, free: Incumbent | None = None) -> tuple[Incumbent, Running]:
+        """The best plan with churn, started from going on, or where that is broken from the best if change were free.
+
+        A frozen time in which the running plan is broken thaws; caps and pins do not.
+        """
+        start = None if free is None else free.decoded.settled.point
+        if going.incumbent is not None:
+            start = going.incumbent.point
+        with self.timed("change"):
+            try:
+                return self._change(self.running, start), self.running
+            except Infeasible as error:
+                if not going.broken or self.running.freeze_h == 0:
+                    raise self._stuck(error, going) from error
+            thawed = replace(self.running, freeze_h=0.0)
+            try:
+                best = self._change(thawed, start)
+            except Infeasible as error:
+                raise self._stuck(error, going) from error
+        self.notes.append(
+            "freeze_h gave way: the running plan breaks a promise there, and nothing else repairs it"
+        )
+        return best, thawed
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Seconds of a stage, however it ends."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = time.perf_counter() - began
+
+    def _instance(self, running: Running, **modes: Any) -> Instance:
+        return replace(self.inst, running=replace(running_arrays(self.sunk, self.inst, running), **modes))
+
+    def _change(self, running: Running, start: Floats | None) -> Incumbent:
+        best = self.search.best(encode(self._instance(running)), start)
+        self.say("best plan with change priced", bound_usd=best.bound)
+        return best
+
+    def _stuck(self, error: Infeasible, going: GoingOn) -> Infeasible:
+        """The running plan stays although it is broken, because change is limited."""
+        if not going.broken:
+            return error
+        lines = [f"{error}", "  The running plan stays, and breaks promises under the new data:"]
+        lines += [f"    {broken}" for broken in going.broken]
+        change = self.problem.reoptimise
+        if change is not None and (change.max_moved_share is not None or change.pins):
+            lines.append(
+                "  reoptimise.max_moved_share and reoptimise.pins limit what may change to repair them."
+            )
+        return Infeasible("\n".join(lines))
+
+
+def changed_by(best: Incumbent) -> tuple[float, float]:
+    """(share of all tokens that moves, Σ over periods of instances more or less than run)."""
+    view, cols = best.encoded.views[0], best.encoded.columns[0]
+    point = best.decoded.settled.point
+    return moved_share(view, cols, point), resized_count(cols, point)
