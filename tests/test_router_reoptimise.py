@@ -354,12 +354,12 @@ def test_figures_for_prometheus(folder):
     cli(["reoptimise", written(folder, 1.0, 0.7), *given])
     (folder / "p.yaml").write_text("schema: router/1\nworkloads: []\n")
     assert cli(["reoptimise", "p.yaml", *given]) == 2
-    label = 'file="p.yaml"'
+    label = ("p.yaml",)
     found = read("router.prom")
     assert found["last_run_exit_code", label] == 2
     assert found["plan_cost_usd", label] == approx(0.7)
     assert found["gain_usd", label] == approx(0.3)
-    assert found["runs_total", label + ',outcome="InputError"'] == 1
+    assert found["runs_total", (*label, "InputError")] == 1
     assert found["last_success_timestamp_seconds", label] < found["last_run_timestamp_seconds", label]
     lines = Path("router.prom").read_text().splitlines()
     types = [line.split()[2] for line in lines if line.startswith("# TYPE")]
