@@ -61,10 +61,10 @@ def same_problem(old_sha256: str, new_sha256: str, old_schema: str, new_schema: 
 
 def _changes(before: Figures, after: Figures) -> tuple[Change, ...]:
     keys = list(dict.fromkeys([*before, *after]))
-    found = (Change(key, before.get(key, 0.0), after.get(key, 0.0)) for key in keys)
+    every = (Change(key, before.get(key, 0.0), after.get(key, 0.0)) for key in keys)
     return tuple(
         change
-        for change in found
+        for change in every
         if abs(change.after - change.before) > SAME * max(abs(change.before), abs(change.after), 1e-6)
     )
 
@@ -76,12 +76,12 @@ def _costs(plan: Plan) -> Figures:
 def _tokens(plan: Plan) -> Figures:
     """Expected tokens by workload, offer and model."""
     p = plan.probabilities()
-    made: dict[tuple[str, ...], list[float]] = {}
+    tokens: dict[tuple[str, ...], list[float]] = {}
     for row in plan.routes:
-        made.setdefault((row.workload, row.offer, row.model), []).append(
+        tokens.setdefault((row.workload, row.offer, row.model), []).append(
             p[row.scenario] * (row.prompt_tokens + row.completion_tokens)
         )
-    return {key: fsum(parts) for key, parts in made.items()}
+    return {key: fsum(parts) for key, parts in tokens.items()}
 
 
 def _shares(plan: Plan) -> Figures:
@@ -117,11 +117,11 @@ def _most_instances(plan: Plan) -> Figures:
 
 
 def _committed(plan: Plan) -> Figures:
-    made: Figures = {}
+    committed: Figures = {}
     for row in plan.contracts:
         unit = "tokens" if row.committed_tokens_per_month is not None else "USD"
         key = (row.offer, f"{unit} a month from month {row.start_month + 1}")
-        made[key] = made.get(key, 0.0) + (
+        committed[key] = committed.get(key, 0.0) + (
             row.committed_tokens_per_month or row.committed_usd_per_month or 0.0
         )
-    return made
+    return committed

@@ -54,9 +54,9 @@ def plain(value: Any) -> Any:
     if not dataclasses.is_dataclass(kind):
         return value
     always, optional = _fields(kind)
-    made = {name: getattr(value, name) for name in always}
-    made |= {name: x for name in optional if (x := getattr(value, name)) is not None}
-    return {name: plain(x) for name, x in made.items()}
+    stated = {name: getattr(value, name) for name in always}
+    stated |= {name: x for name in optional if (x := getattr(value, name)) is not None}
+    return {name: plain(x) for name, x in stated.items()}
 
 
 def needed_fields(kind: type) -> tuple[str, ...]:
