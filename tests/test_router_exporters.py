@@ -436,7 +436,7 @@ def test_wrong_options_end_with_2_and_write_nothing(
         (["keda", made], "--problem"),
         (["gateway", made, "--weights", "0"], "--weights"),
         (["gateway", source], "is no"),
-        (["litellm", made, "--scenario", "surge"], "no scenario"),
+        (["litellm", made, "--scenario", "surge"], "not a scenario"),
     ):
         capsys.readouterr()
         assert cli.run(["export", *command, "-o", str(out)]) == 2, command

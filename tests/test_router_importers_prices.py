@@ -183,7 +183,7 @@ def test_litellm_variants_and_modes() -> None:
 
 def test_litellm_wrong_files(tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
-    for text, says in (("[1]", "mapping of models"), ("{", "no JSON"), ('{"a": 1}', "mapping of models")):
+    for text, says in (("[1]", "mapping of models"), ("{", "not JSON"), ('{"a": 1}', "mapping of models")):
         path.write_text(text)
         with pytest.raises(InputError, match=says):
             litellm(path, when=DAY)
@@ -236,7 +236,7 @@ def test_gpu_tables_ask_for_what_they_do_not_know(tmp_path: Path) -> None:
         gpu_csv(DATA / "vms.csv", models=["m"], when=DAY)
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="no table of GPU prices"):
+    with pytest.raises(InputError, match="not a table of GPU prices"):
         gpu_csv(other, models=["m"], when=DAY)
 
 
@@ -288,7 +288,7 @@ def test_the_same_question_gives_the_same_file(capsys: pytest.CaptureFixture[str
         (["genai", "--variant", "batch"], "NAME=VALUE"),
         (["litellm", "nowhere.json"], "cannot be read"),
         (["litellm", str(DATA / "litellm.json"), "--provider", "acne"], 'did you mean "acme"'),
-        (["litellm", str(DATA / "litellm.json"), "--rename", "nobody=me"], "no model of the list"),
+        (["litellm", str(DATA / "litellm.json"), "--rename", "nobody=me"], "not a model of the list"),
         (["gpu", str(DATA / "vms.csv")], "--model"),
         (
             ["gpu", str(DATA / "vms.csv"), "--model", "m", "--provider", "aws", "--gpu", "H999"],

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from router import cli
+from router.commands.imports import usage as command
 from router.errors import InputError
+from router.importers import usage as formats
 from router.importers.usage import Cut, Draft, MissingUsage, StaleUsage, cut, draft, read_usage
 from router.importers.usage.focus import multiplier
 from router.importers.usage.reading import Row, UsageRecords
@@ -32,6 +34,36 @@ def drafted(files: Sequence[str], settings: dict[str, Sequence[str]] | None = No
 
 def problem(files: Sequence[str], settings: dict[str, Sequence[str]] | None = None, **how: object) -> Problem:
     return load_text(drafted(files, settings, **how).text)
+
+
+#: A record of each format, under the format's name.
+RECORDS = {
+    "litellm-spend": ["spend_logs.csv"],
+    "litellm-daily": ["daily_user_spend.json"],
+    "openai": ["openai_page_1.json", "openai_page_2.json"],
+    "focus": ["focus.csv"],
+    "prometheus": ["vllm_requests.json", "vllm_tokens.json"],
+}
+
+
+def test_every_format_recognises_its_own_record() -> None:
+    assert set(RECORDS) == {module.NAME for module in formats.MODULES}
+    for module in formats.MODULES:
+        reading = read_usage([DATA / name for name in RECORDS[module.NAME]])
+        assert reading.source.startswith(f"{module.TITLE}: ")
+        assert reading.rows
+
+
+def test_every_module_that_reads_a_format_is_in_the_list() -> None:
+    folder = Path(str(formats.__file__)).parent
+    readers = {
+        path.stem for path in folder.glob("*.py") if "\ndef recognises(" in path.read_text(encoding="utf-8")
+    }
+    assert readers == {module.__name__.rpartition(".")[2] for module in formats.MODULES}
+
+
+def test_the_command_offers_every_format() -> None:
+    assert set(command.FORMATS) == set(formats.FORMATS)
 
 
 def workload(found: Problem, name: str) -> Workload:
@@ -324,7 +356,7 @@ def test_the_draft_plans_with_a_catalogue(tmp_path: Path, capsys: pytest.Capture
     [
         (["--period", "soon"], "15m, 1h or 7d"),
         (["--timezone", "Mars"], "not a known time zone"),
-        (["--rename", "nobody=me"], "no model of the record"),
+        (["--rename", "nobody=me"], "not a model of the record"),
         (["--where", "team=nobody"], "matches no record"),
         (["--max-age", "1h"], "newest record"),
         (["--start", "yesterday"], "must be a time"),
@@ -348,7 +380,7 @@ def test_errors_have_names_for_machines(tmp_path: Path, capsys: pytest.CaptureFi
     empty.write_text("startTime,completion_tokens\n")
     with pytest.raises(MissingUsage, match="no record"):
         read_usage([empty])
-    with pytest.raises(InputError, match="no usage record"):
+    with pytest.raises(InputError, match="not a usage record"):
         read_usage([DATA.parent / "performance" / "vllm.json"])
     with pytest.raises(InputError, match="what came before"):
         read_usage([DATA / "spend_logs.csv", DATA / "focus.csv"])

@@ -362,7 +362,7 @@ def test_fresh_scenarios_are_others_of_the_same_kind(tmp_path: Path) -> None:
 
 def test_listed_scenarios_have_no_generator(tmp_path: Path) -> None:
     made = problem(hourly(1e6), api("a", 1), scenarios=[{"name": "s", "probability": 1}])
-    with pytest.raises(InputError, match="no generator"):
+    with pytest.raises(InputError, match="not generated"):
         fresh_draw(load(made), 10, 1)
 
 

@@ -359,7 +359,7 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
 
 def test_listed_scenarios_cannot_be_drawn_afresh() -> None:
     made = problem(hourly(1e6), api("a", 1), scenarios=[{"name": "s", "probability": 1}])
-    with pytest.raises(InputError, match="no generator"):
+    with pytest.raises(InputError, match="not generated"):
         size(load(made), how=SizeOptions(out_of_sample=10))
 
 

@@ -157,10 +157,10 @@ def test_what_fails_in_a_transaction_leaves_nothing(url):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("router.db", "no database URL"),
+        ("router.db", "not a database URL"),
         ("sqlite://", "in memory"),
         ("sqlite:////", "is a directory"),
-        ("sqlite:////nowhere/at/all/router.db", "no directory"),
+        ("sqlite:////nowhere/at/all/router.db", "not a directory"),
         ("mysql://host/name", "only sqlite and postgresql"),
     ],
 )
