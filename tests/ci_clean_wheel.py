@@ -94,6 +94,8 @@ def commands(extras: tuple[str, ...] = ()) -> list[Command]:
     made = _read(COMMANDS)
     for extra, text in EXTRAS.items():
         made += _read(text) if extra in extras else [Command(2, one.arguments, extra) for one in _read(text)]
+    if "store" in extras:  # one that is served, not a file: psycopg is an extra of its own
+        made.append(Command(2, ("history", "--store", "postgresql://nobody@127.0.0.1:1/none"), "postgres"))
     return made
 
 

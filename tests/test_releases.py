@@ -206,6 +206,10 @@ def test_its_store_is_carried_on(folder: Path, store: list[str], capsys: pytest.
     )  # the key of today, not the one that the same inputs had in the first run
     assert cli(command) == 0
     assert rows() == after
+    capsys.readouterr()
+    assert cli(["diff", "3", "4", *store]) == 0
+    expected = "cannot be decided" if folder == FIRST else "are for different problems"
+    assert expected in capsys.readouterr().out
 
 
 @each_release

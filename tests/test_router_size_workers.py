@@ -149,7 +149,7 @@ def test_a_backend_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatc
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("router.planning.workers.import_module", missing)
+    monkeypatch.setattr("router.errors.import_module", missing)
     with pytest.raises(InputError, match=r"llm-inference-planner\[ray\]"), start_workers("ray", 2):
         pass
     with pytest.raises(InputError, match="must be one of"), start_workers("spark", 2):

@@ -17,10 +17,9 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from types import ModuleType
 
-from router.errors import InputError, Issue, NoPlanInTime, RouterError
+from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
 
 ATTEMPTS = 3
 IDLE_S = 300.0  # after so long without work a process of loky ends
@@ -59,7 +58,7 @@ def start_workers(backend: str, count: int) -> Iterator[Workers]:
         return
     module, start = STARTS[backend]
     with ExitStack() as stack:
-        yield start(_imported(module, backend), count, stack)
+        yield start(from_extra(module, backend, ("--backend",), backend), count, stack)
 
 
 def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -> list[R]:
@@ -95,14 +94,6 @@ def _result[T, R](work: Callable[[T], R], task: T) -> R | RouterError | Keyboard
         return work(task)
     except (RouterError, KeyboardInterrupt) as error:
         return error
-
-
-def _imported(module: str, backend: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        hint = f"pip install 'llm-inference-planner[{backend}]'"
-        raise InputError(Issue(("--backend",), "is not installed", value=backend, hint=hint)) from error
 
 
 def _loky(loky: ModuleType, count: int, stack: ExitStack) -> Workers:

@@ -14,8 +14,8 @@ NOTES = {
     True: (),
     False: ("the two plans are for different problems",),
     None: (
-        "whether the two plans are for the same problem cannot be decided: one is of an earlier release, which hashed "
-        "problems in another way. router verify FILE PLAN says of each whether it is for FILE",
+        "whether the two plans are for the same problem cannot be decided: one was written by an earlier release, "
+        "which hashed problems in another way. router verify FILE PLAN checks either against a problem file",
     ),
 }
 
