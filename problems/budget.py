@@ -49,12 +49,12 @@ def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost], price: F
     contracts = inst.contracts
     b = contracts.start_contract
     scale = _scale(limit)
-    terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind != "energy"]
+    terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind.scaled]
     if len(b):
         rate = owed_usd(inst)[b] * np.where(contracts.in_tokens[b], price[contracts.offer[b]], 1.0)
         months = force_share(inst) @ inst.time.month_weight
         terms.append((0, first.committed, rate * first.commit_scale[b] * months / scale))
-    spent = sum(cost.constant for cost in costs if cost.kind != "energy")
+    spent = sum(cost.constant for cost in costs if cost.kind.scaled)
     return rows(NAME, 1, terms, lambda _: "max_committed_usd", upper=(limit - spent) / scale)
 
 
@@ -64,8 +64,8 @@ def _scale(limit: float) -> float:
 
 def risk(
     inst: Instance, space: ColumnSpace, by_scenario: Sequence[Sequence[Cost]]
-) -> tuple[Rows, list[Cost]]:
-    """CVaR columns and rows; returns the rows and the risk part of the objective (at full weight)."""
+) -> tuple[Rows, list[tuple[Ints, Floats]]]:
+    """CVaR columns and rows; returns the rows, and the CVaR in USD as (columns, USD per unit of each)."""
     policy, probability = inst.policy, inst.scenarios.probability
     n = len(probability)
     threshold = space.take("cvar_threshold", 1, str, lower=-np.inf)
@@ -79,11 +79,8 @@ def risk(
         terms += [(s, cost.at, -cost.usd / scale) for cost in costs]
         lower[s] = sum(cost.constant for cost in costs) / scale
     tail = scale / (1.0 - policy.cvar_level)
-    parts = [
-        Cost("risk", threshold, np.array([scale]), np.array([-1])),
-        Cost("risk", excess, probability * tail, np.full(n, -1)),
-    ]
-    return rows(RISK, n, terms, lambda s: inst.scenarios.names[s], lower=lower), parts
+    own = [(threshold, np.array([scale])), (excess, probability * tail)]
+    return rows(RISK, n, terms, lambda s: inst.scenarios.names[s], lower=lower), own
 
 
 def _typical(sizes: list[float]) -> float:

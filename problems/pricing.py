@@ -21,6 +21,17 @@ import numpy as np
 from problems import churn
 from problems.commitments import band_scale, force_share, month_share
 from problems.core.columns import Columns, FirstStage
+from problems.core.costs import (
+    CHURN,
+    COMMITMENT,
+    ENERGY,
+    FEE,
+    INSTANCES,
+    STARTS,
+    TOKENS,
+    UNSERVED,
+    CostKind,
+)
 from problems.core.instance import HOURS_PER_MONTH, Contracts, Floats, Instance, Ints
 from problems.core.view import View, first_period
 
@@ -29,7 +40,7 @@ from problems.core.view import View, first_period
 class Cost:
     """USD per unit of each column, and the offer (−1: none) that the money goes to; plus a constant per offer."""
 
-    kind: str
+    kind: CostKind
     at: Ints  # (n,) columns
     usd: Floats  # (n,)
     offer: Ints  # (n,)
@@ -40,7 +51,9 @@ class Cost:
         return 0.0 if self.fixed is None else float(self.fixed.sum())
 
 
-def _cost(kind: str, at: Ints, usd: Floats | float, offer: Ints | int, fixed: Floats | None = None) -> Cost:
+def _cost(
+    kind: CostKind, at: Ints, usd: Floats | float, offer: Ints | int, fixed: Floats | None = None
+) -> Cost:
     return Cost(
         kind,
         at.ravel(),
@@ -54,7 +67,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     """What is bought before demand is known, at a scenario's prices (O,): it is paid in every scenario."""
     months = month_share(inst) @ inst.time.month_weight
     fee = np.flatnonzero(first.active >= 0)
-    costs = [_cost("fee", first.active[fee], (inst.offers.fee_usd_per_month * price)[fee] * months, fee)]
+    costs = [_cost(FEE, first.active[fee], (inst.offers.fee_usd_per_month * price)[fee] * months, fee)]
     costs += _held_counts(inst, first, price)
     costs += _purchases(inst, first, price)
     costs.append(_beyond(inst, first, price))
@@ -68,7 +81,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
         np.add.at(rent, fleets.offer[f], hours * fleets.usd_per_h[f] * price[fleets.offer[f]])
     power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
     none = np.empty(0, dtype=np.int64)
-    costs += [_cost("instances", none, 0.0, none, rent), _cost("energy", none, 0.0, none, power)]
+    costs += [_cost(INSTANCES, none, 0.0, none, rent), _cost(ENERGY, none, 0.0, none, power)]
     return costs
 
 
@@ -83,17 +96,17 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         unit = cols.first.commit_scale[b] * share * weight
         if tiers is not None and contracts.in_tokens[b]:
             usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
-            costs.append(_cost("commitment", cols.band_volume[b], usd, o))
+            costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
         elif cols.billed[b, 0] >= 0:
             rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-            costs.append(_cost("commitment", cols.billed[b], rate * unit, o))
+            costs.append(_cost(COMMITMENT, cols.billed[b], rate * unit, o))
         else:
             overage = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-            costs.append(_cost("commitment", cols.over[b], overage * unit, o))
+            costs.append(_cost(COMMITMENT, cols.over[b], overage * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
             rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
             committed = rate * cols.first.commit_scale[b] * (force[starts] @ weight)
-            costs.append(_cost("commitment", cols.first.committed[starts], committed, o))
+            costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))
     return costs
 
 
@@ -108,7 +121,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
         * view.price[routes.offer[route]]
         * time.weight[flows.period[plain]]
     )
-    costs = [_cost("tokens", cols.flow[plain], usd, routes.offer[route])]
+    costs = [_cost(TOKENS, cols.flow[plain], usd, routes.offer[route])]
     costs += commitments(view, cols)
     costs += _hourly_counts(view, cols)
     costs += _changes(view, cols)
@@ -116,7 +129,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     w = view.cells.workload[dropped]
     worth = inst.workloads.unserved_usd_per_token[w] * inst.workloads.tokens[w] * view.cells.work[dropped]
     costs.append(
-        _cost("unserved", cols.unserved[dropped], worth * time.weight[first_period(view)[dropped]], -1)
+        _cost(UNSERVED, cols.unserved[dropped], worth * time.weight[first_period(view)[dropped]], -1)
     )
     return costs
 
@@ -129,9 +142,9 @@ def _changes(view: View, cols: Columns) -> list[Cost]:
     usd = np.where(changed.known, churn.move_usd(view, running), 0.0)
     q, t = np.nonzero(changed.resized >= 0)
     return [
-        _cost("churn", cols.flow, usd[view.flows.cell], -1),
-        _cost("churn", changed.kept, -usd[changed.cell], -1),
-        _cost("churn", changed.resized[q, t], running.resize_usd * view.inst.time.weight[t], -1),
+        _cost(CHURN, cols.flow, usd[view.flows.cell], -1),
+        _cost(CHURN, changed.kept, -usd[changed.cell], -1),
+        _cost(CHURN, changed.resized[q, t], running.resize_usd * view.inst.time.weight[t], -1),
     ]
 
 
@@ -150,9 +163,9 @@ def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     q, t = np.nonzero(cols.started >= 0)
     start = (fleets.start_usd * view.price[fleets.offer])[f[q]]
     return [
-        _cost("instances", paid, rent[own][:, None] * hours, offer[own][:, None]),
-        _cost("energy", paid, energy[own][:, None] * hours, offer[own][:, None]),
-        _cost("starts", cols.started[q, t], start * time.weight[t], offer[q]),
+        _cost(INSTANCES, paid, rent[own][:, None] * hours, offer[own][:, None]),
+        _cost(ENERGY, paid, energy[own][:, None] * hours, offer[own][:, None]),
+        _cost(STARTS, cols.started[q, t], start * time.weight[t], offer[q]),
     ]
 
 
@@ -167,7 +180,7 @@ def _held_counts(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]
     money = (fleets.usd_per_h[f] * always + fleets.upfront_usd[f]) * price[fleets.offer[f]]
     energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh * always
     paid, offer = first.held.paid[q, 0], fleets.offer[f]
-    return [_cost("instances", paid, money, offer), _cost("energy", paid, energy, offer)]
+    return [_cost(INSTANCES, paid, money, offer), _cost(ENERGY, paid, energy, offer)]
 
 
 def purchase_usd(inst: Instance, fleet: int, month: int) -> float:
@@ -194,7 +207,7 @@ def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
         purchase_usd(inst, int(f), int(m)) * price[inst.fleets.offer[f]]
         for f, m in zip(fleet, k, strict=True)
     ]
-    return [_cost("instances", first.bought[q, k], np.array(each), inst.fleets.offer[fleet])] if each else []
+    return [_cost(INSTANCES, first.bought[q, k], np.array(each), inst.fleets.offer[fleet])] if each else []
 
 
 def beyond_months(inst: Instance) -> Floats:
@@ -210,14 +223,14 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
     b = contracts.start_contract
     if not inst.policy.charge_in_full or not len(b):
         none = np.empty(0, dtype=np.int64)
-        return _cost("commitment", none, 0.0, none)
+        return _cost(COMMITMENT, none, 0.0, none)
     o = contracts.offer[b]
     rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
     months = beyond_months(inst) * inst.time.weight[-1]
     # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
     tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o]
     return _cost(
-        "commitment",
+        COMMITMENT,
         np.concatenate([first.committed, first.signed]),
         np.concatenate([months * rate * first.commit_scale[b], months * tiered]),
         np.concatenate([o, o]),

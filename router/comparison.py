@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from problems.core.admissible import REASONS
+from problems.core.costs import UNSERVED
 from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load
 from router.plan.document import Plan
+from router.plan.rows import usd_of
 from router.planning.decode import refused_rows
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
@@ -157,9 +159,9 @@ class _Alone:
         plan: Plan,
         encoded: Encoded,
     ) -> OfferRow:
-        tokens = fsum(row.prompt_tokens + row.completion_tokens for row in plan.routes)
+        tokens = fsum(row.tokens for row in plan.routes)
         contract = next(iter(plan.contracts), None)
-        unserved = fsum(line.usd for line in plan.cost_lines if line.kind == "unserved")
+        unserved = usd_of(plan.cost_lines, UNSERVED.name)
         return OfferRow(
             offer=self.offer,
             provider=provider,
@@ -267,7 +269,7 @@ def _hours_at_one_instance(plan: Plan, encoded: Encoded) -> float | None:
         return None
     sums = [0.0, 0.0]
     for row in plan.routes:
-        work = row.prompt_tokens + row.completion_tokens if row.requests is None else row.requests
+        work = row.tokens if row.requests is None else row.requests
         for k, each in enumerate(seconds[row.workload, row.model]):
             sums[k] += work * float(each)
     return max(sums) / 3600

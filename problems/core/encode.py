@@ -139,15 +139,15 @@ def encode(
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
     price = inst.scenarios.probability @ inst.scenarios.price
     table.add(budget.committed(inst, first, pricing.first_stage(inst, first, price), price))
-    tail: list[pricing.Cost] = []
+    tail: list[tuple[Ints, Floats]] = []
     if inst.policy.cvar_weight > 0:
         rows, tail = budget.risk(inst, space, costs)
         table.add(rows)
     objective, constant = budget.expected(costs, inst.scenarios.probability, space.size)
     weight = inst.policy.cvar_weight
     objective, constant = objective * (1 - weight), constant * (1 - weight)
-    for cost in tail:
-        budget.add_at(objective, cost.at, weight * cost.usd)
+    for at, usd in tail:
+        budget.add_at(objective, at, weight * usd)
     program = assemble(inst.name, space, table, objective, constant)
     return Encoded(
         inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), tightened or {}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.costs import UNSERVED
 from problems.core.encode import encode
 from problems.core.instance import Floats
 from router.backtesting.actual import LEEWAY
@@ -30,6 +31,7 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
+from router.plan.rows import usd_of
 from router.plan.running import Running
 from router.planning.promises import as_settled, for_one_offer
 from router.planning.publish import publish
@@ -181,7 +183,7 @@ class _Course:
             lost_share=float((tokens @ actual.lost).sum()) / whole,
             lost_requests=float(actual.lost.sum()),
             dropped_share=float((tokens @ actual.dropped).sum()) / whole,
-            dropped_usd=sum(line.usd for line in plan.cost_lines if line.kind == "unserved"),
+            dropped_usd=usd_of(plan.cost_lines, UNSERVED.name),
             plan=plan,
             steps=tuple(replay.steps),
             spread_kept=not notes,

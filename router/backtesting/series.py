@@ -6,17 +6,14 @@ starts, work dropped, and bills of months evenly. Each line's parts sum to the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
+from problems.core.costs import KINDS
 from problems.core.instance import Floats
 from router.backtesting.frame import tokens_of
 from router.backtesting.record import DemandHistory
 from router.backtesting.result import Execution, Hindsight
 from router.plan.document import Plan
-
-BY_PERIOD = ("tokens", "instances", "starts", "energy", "unserved")
 
 
 def series(
@@ -54,29 +51,14 @@ def cost_by_period(plan: Plan, periods: int) -> Floats:
     made = np.zeros(periods)
     for line in plan.cost_lines:
         weight = np.zeros(periods)
-        if line.kind in BY_PERIOD:
-            for period, amount in _cause(plan, line.kind, line.offer):
-                weight[period] += amount
+        rows, field = KINDS[line.kind].by_period or ("", "")
+        for row in getattr(plan, rows, ()):
+            if line.offer is None or row.offer == line.offer:
+                weight[row.period] += getattr(row, field)
         if weight.sum() <= 0:
             weight[:] = 1.0
         made += line.usd * weight / weight.sum()
     return made
-
-
-def _cause(plan: Plan, kind: str, offer: str | None) -> Iterator[tuple[int, float]]:
-    if kind == "unserved":
-        yield from ((row.period, row.usd) for row in plan.unserved)
-    elif kind == "tokens":
-        yield from (
-            (row.period, row.prompt_tokens + row.completion_tokens)
-            for row in plan.routes
-            if row.offer == offer
-        )
-    else:
-        amount: Callable[..., float] = (
-            (lambda row: row.started) if kind == "starts" else (lambda row: row.paid_count)
-        )
-        yield from ((row.period, amount(row)) for row in plan.instances if row.offer == offer)
 
 
 def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
@@ -88,7 +70,7 @@ def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
     pools = {(row.offer, row.model) for row in plan.instances}
     served, carried = np.zeros(periods), {pool: np.zeros(periods) for pool in pools}
     for route in plan.routes:
-        tokens = route.prompt_tokens + route.completion_tokens
+        tokens = route.tokens
         served[route.period] += tokens
         pool = (route.offer, None if route.offer in shared else route.model)
         if pool in carried:

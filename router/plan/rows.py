@@ -6,6 +6,7 @@ Hours count from the start of the horizon: `from_h` is the first of them, `until
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -34,6 +35,11 @@ class CostLine:
     usd: Number = Field(description="Expected cost over the horizon, present value")
 
 
+def usd_of(lines: Iterable[CostLine], kind: str) -> float:
+    """Money of one kind, over all offers."""
+    return math.fsum(line.usd for line in lines if line.kind == kind)
+
+
 @dataclass(frozen=True, slots=True, config=CLOSED)
 class RouteRow:
     """A share of a workload's work, run on an offer in a period."""
@@ -48,6 +54,11 @@ class RouteRow:
     requests: Requests | None = Field(description="Requests; null where no size of a request is stated")
     prompt_tokens: Number = Field(description="Prompt tokens")
     completion_tokens: Number = Field(description="Completion tokens")
+
+    @property
+    def tokens(self) -> float:
+        """Prompt and completion tokens."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True, slots=True, config=CLOSED)
@@ -145,6 +156,11 @@ class UnservedRow:
     prompt_tokens: Number = Field(description="Prompt tokens")
     completion_tokens: Number = Field(description="Completion tokens")
     usd: Number = Field(description="What it costs, undiscounted")
+
+    @property
+    def tokens(self) -> float:
+        """Prompt and completion tokens."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True, slots=True, config=CLOSED)

@@ -11,6 +11,7 @@ import numpy as np
 from problems.commitments import force_share, month_share
 from problems.core.admissible import REASONS
 from problems.core.columns import Columns
+from problems.core.costs import CHURN
 from problems.core.encode import Encoded
 from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
 from problems.core.view import View, first_period
@@ -25,6 +26,7 @@ from router.plan.rows import (
     ScenarioCost,
     Settlement,
     UnservedRow,
+    usd_of,
 )
 from router.planning.settlement import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
 
@@ -52,7 +54,7 @@ class Decoded:
     @property
     def churn_usd(self) -> float:
         """Of what changes against the running plan."""
-        return sum(line.usd for line in self.cost_lines if line.kind == "churn")
+        return usd_of(self.cost_lines, CHURN.name)
 
 
 def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
@@ -67,7 +69,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
     rows = tuple(
         CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
-        if kind != "churn" or abs(usd) > DUST_USD  # a difference of two sums
+        if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
     )
     cost = fsum(line.usd for line in rows)
     return Decoded(

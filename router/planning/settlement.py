@@ -185,6 +185,6 @@ def cost_lines(
                 usd[1:] += cost.fixed
             by_scenario[s] += usd.sum()
             for o in np.flatnonzero(usd):
-                key = (int(o) - 1, cost.kind)
+                key = (int(o) - 1, cost.kind.name)
                 lines[key] = lines.get(key, 0.0) + float(probability[s] * usd[o])
     return lines, by_scenario

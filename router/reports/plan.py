@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from math import fsum
 
+from problems.core.costs import KINDS
 from router.plan.document import Plan
-from router.plan.rows import InstanceRow, RouteRow, Settlement, UnservedRow
+from router.plan.rows import CostLine, InstanceRow, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, Table, columns
 from router.reports.words import count, hours, instances, percent, proof, rate, span, usd
 
-KINDS = {
-    "tokens": "tokens",
-    "fee": "fee",
-    "commitment": "contract",
-    "instances": "instances",
-    "starts": "starts",
-    "energy": "energy",
-    "unserved": "work left unserved",
-    "churn": "change",
-}
 EXAMPLES = 3  # offers named per reason
 
 
@@ -38,7 +29,7 @@ def plan_report(plan: Plan) -> Report:
 def _headline(plan: Plan) -> tuple[str, ...]:
     p = plan.probabilities()
     cost = f"{usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}"
-    tokens = fsum(p[row.scenario] * _tokens(row) for row in plan.routes)
+    tokens = fsum(p[row.scenario] * row.tokens for row in plan.routes)
     rates = [f"{usd(plan.cost_usd_per_month)} USD a month of 730 h"]
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
@@ -57,11 +48,14 @@ def verdict(plan: Plan) -> str:
 def _costs(plan: Plan) -> Table:
     lines = sorted(plan.cost_lines, key=lambda line: -line.usd)
     rows = tuple(
-        (line.offer or "–", KINDS.get(line.kind, line.kind), usd(line.usd), _part(line.usd, plan.cost_usd))
-        for line in lines
+        (line.offer or "–", _label(line), usd(line.usd), _part(line.usd, plan.cost_usd)) for line in lines
     )
     total = ("total", "", usd(plan.cost_usd), _part(plan.cost_usd, plan.cost_usd)) if len(rows) > 1 else None
     return Table("Cost", columns("offer", "for", ">USD", ">share"), rows, total)
+
+
+def _label(line: CostLine) -> str:
+    return KINDS[line.kind].label if line.kind in KINDS else line.kind
 
 
 def _routing(plan: Plan) -> Table:
@@ -82,7 +76,7 @@ def _routing(plan: Plan) -> Table:
         )
         for k, ((offer, model), group) in enumerate(ordered):
             volume = fsum(p[row.scenario] * _volume(row) for row in group)
-            tokens = fsum(p[row.scenario] * _tokens(row) for row in group)
+            tokens = fsum(p[row.scenario] * row.tokens for row in group)
             shares = _cell_shares(group, cells)
             low, high = min(shares), max(shares)
             varies = "" if percent(low) == percent(high) else span(low, high)
@@ -220,13 +214,9 @@ def _without_empty(table: Table, title: str) -> Table:
     )
 
 
-def _tokens(row: RouteRow | UnservedRow) -> float:
-    return row.prompt_tokens + row.completion_tokens
-
-
 def _volume(row: RouteRow | UnservedRow) -> float:
     """Tokens, or requests where a request has no tokens at all."""
-    return _tokens(row) or row.requests or 0.0
+    return row.tokens or row.requests or 0.0
 
 
 def _part(amount: float, whole: float) -> str:

@@ -99,7 +99,7 @@ class Best:
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""
         rows = (row for part in self.parts for row in part.routes if row.offer == offer)
-        return fsum(self.weight(row.scenario) * (row.prompt_tokens + row.completion_tokens) for row in rows)
+        return fsum(self.weight(row.scenario) * row.tokens for row in rows)
 
     def instances(self, offer: str) -> list[InstanceRow]:
         return [row for part in self.parts for row in part.instances if row.offer == offer]

@@ -17,20 +17,13 @@ from math import fsum
 
 import numpy as np
 
+from problems.core.costs import ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import HOURS_PER_MONTH, Instance
 from router.plan.rows import Settlement
 from router.sizing.best import Best, only, without
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import price_of, unused_usd
-
-SCALED = (
-    "tokens",
-    "fee",
-    "commitment",
-    "instances",
-    "starts",
-)  # kinds of cost that are at the offer's prices
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
 
 def bill_of(point: Best, offer: str) -> float:
     """Expected USD that go to the offer at its prices."""
-    return fsum(line.usd for line in point.lines() if line.offer == offer and line.kind in SCALED)
+    return fsum(line.usd for line in point.lines() if line.offer == offer and KINDS[line.kind].scaled)
 
 
 def _avoided_usd(has: Best, elsewhere_usd: float | None, bill_usd: float) -> float | None:
@@ -80,8 +73,8 @@ def _avoided_usd(has: Best, elsewhere_usd: float | None, bill_usd: float) -> flo
     return None if elsewhere_usd is None else elsewhere_usd - (has.expected_usd - bill_usd)
 
 
-def _lines_usd(has: Best, offer: str, *kinds: str) -> float:
-    return fsum(line.usd for line in has.lines() if line.offer == offer and line.kind in kinds)
+def _lines_usd(has: Best, offer: str, *kinds: CostKind) -> float:
+    return fsum(line.usd for line in has.lines() if line.offer == offer and KINDS[line.kind] in kinds)
 
 
 def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[Settlement]) -> QuoteUse:
@@ -93,14 +86,14 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     volume = {row.month: _own(row)[1] for row in rows}  # the same in every scenario
     committed = fsum(float(share[k]) * each for k, each in volume.items())
     # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
-    running, energy = _lines_usd(has, name, "instances", "starts"), _lines_usd(has, name, "energy")
+    running, energy = _lines_usd(has, name, INSTANCES, STARTS), _lines_usd(has, name, ENERGY)
     ahead = any((one.offer, one.kind) == (name, "instances") for one in has.signs)
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
     if avoided is None or avoided <= 0 or tokens <= 0:
         return QuoteUse(used / committed)
     bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
     owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
-    owed += _lines_usd(has, name, "fee") + (running + energy if ahead else 0.0)
+    owed += _lines_usd(has, name, FEE) + (running + energy if ahead else 0.0)
     if inst.policy.charge_in_full:
         later = fsum(
             one.beyond_horizon_usd for one in has.signs if (one.offer, one.kind) == (name, "contract")
@@ -139,8 +132,8 @@ def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUs
         hours = has.weight(row.scenario) * has.inst.time.period_h * row.count
         used += hours * row.utilisation
         committed += hours
-    energy = _lines_usd(has, name, "energy")
-    owed = _lines_usd(has, name, "instances", "fee") + energy
+    energy = _lines_usd(has, name, ENERGY)
+    owed = _lines_usd(has, name, INSTANCES, FEE) + energy
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + energy)
     if committed <= 0:
         return QuoteUse()
@@ -152,7 +145,7 @@ def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUs
 
 def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
-    fee = _lines_usd(has, name, "fee")
+    fee = _lines_usd(has, name, FEE)
     tokens = has.tokens(name)
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name))
     if fee <= 0 or tokens <= 0 or avoided is None:

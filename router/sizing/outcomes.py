@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import fsum
 
 import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
+from problems.core.costs import UNSERVED
 from problems.core.decision import Decision, committed_usd, with_room
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Floats, Instance
 from router.errors import Infeasible
+from router.plan.rows import usd_of
 from router.planning.decode import Decoded, decode
 from router.planning.optimise import optimise
 from router.planning.two_steps import Incumbent
@@ -92,7 +93,7 @@ def _outcomes(
             ScenarioOutcome(
                 name=name,
                 cost_usd=decoded.cost_usd,
-                unserved_usd=fsum(line.usd for line in decoded.cost_lines if line.kind == "unserved"),
+                unserved_usd=usd_of(decoded.cost_lines, UNSERVED.name),
                 decoded=decoded if decodes else None,
             )
         )

@@ -35,6 +35,11 @@ from router.verification.base.work import unit_usd
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
 
+SCALED = frozenset(
+    ("tokens", "fee", "commitment", "instances", "starts")
+)  # kinds that are at the offer's prices
+UNSCALED = frozenset(("energy", "unserved", "churn"))
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:

@@ -19,10 +19,9 @@ from router.plan.sizing import Quote
 from router.schema import Offer
 from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
+from router.verification.base.costs import SCALED
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
-
-SCALED = ("tokens", "fee", "commitment", "instances", "starts")  # kinds of cost at the offer's prices
 
 
 def check_quotes(section: Section) -> None:
