@@ -29,8 +29,8 @@ def check_churn(audit: Audit, ledger: Ledger) -> None:
     _check_known(audit, before, ledger)
     report = audit.plan.reoptimise
     thawed = report is not None and bool(report.broken) and before.freeze_h == 0
-    asked = change.freeze_h if change is not None else 0.0
-    ledger.require(thawed or before.freeze_h == asked, "freeze_h applied is", before.freeze_h)
+    freeze_h = change.freeze_h if change is not None else 0.0
+    ledger.require(thawed or before.freeze_h == freeze_h, "freeze_h applied is", before.freeze_h)
     _check_frozen(audit, before, ledger)
     if change is None:
         return

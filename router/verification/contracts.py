@@ -32,7 +32,7 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
     """What is signed may be signed, what was signed is there, and nothing runs without a contract."""
     case = audit.case
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    kept: set[str] = set()
+    signed_before: set[str] = set()
     for i, row in enumerate(audit.rows.contracts):
         commitment = case.offers[row.offer].commitment
         at = (f"contracts[{i}]:", row.offer)
@@ -46,20 +46,23 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         ledger.require(fault is None, *at, fault)
         _check_committed(commitment, row, at, ledger)
         if row.signed_by == "before":
-            kept.add(row.offer)
+            signed_before.add(row.offer)
     for name, offer in case.offers.items():
         if (
             offer.commitment is not None
             and offer.commitment.signed
             and signed_end(case, offer.commitment) > 0
         ):
-            ledger.require(name in kept, name, "is signed already, but the plan does not list it")
+            ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
     force = in_force(case, audit.rows)
     for flow in audit.flows:
         if flow.offer.commitment is not None and flow.units > 0:
             month = case.month_of[flow.row.period]
             ledger.require(
-                (flow.offer.name, month) in force, flow.offer.name, "carries work unsigned in month", month
+                (flow.offer.name, month) in force,
+                flow.offer.name,
+                "carries work without a contract in month",
+                month,
             )
 
 

@@ -65,16 +65,16 @@ def check_reserved(audit: Audit, ledger: Ledger) -> None:
 def check_horizon_counts(audit: Audit, ledger: Ledger) -> None:
     """Instances bought for the horizon: the same number in every period and every future."""
     first: dict[tuple[str, str | None], InstanceRow] = {}
-    seen: dict[tuple[str, str | None], int] = defaultdict(int)
+    row_count: dict[tuple[str, str | None], int] = defaultdict(int)
     for (offer, model, period, scenario), pool in audit.pools.items():
         if audit.case.bought_ahead(offer) is None:
             continue
         row = first.setdefault((offer, model), pool.row)
-        seen[offer, model] += 1
+        row_count[offer, model] += 1
         at = (offer, model, "period", period, scenario)
         ledger.equal(pool.row.count, row.count, *at, "count for the horizon")
         ledger.equal(pool.row.paid_count, row.paid_count, *at, "paid_count for the horizon")
-    for pool_name, count in seen.items():
+    for pool_name, count in row_count.items():
         if first[pool_name].count > 0:
             whole = audit.case.periods * len(audit.case.futures)
             ledger.require(count == whole, *pool_name, f"bought ahead, has {count} of {whole} rows")

@@ -135,8 +135,8 @@ def check_min_providers(audit: Audit, ledger: Ledger) -> None:
         at = (cell.workload, cell.future.name)
         throughout[at] = throughout[at] & enough if at in throughout else enough
     for (workload, scenario), providers in throughout.items():
-        count, asked = len(providers), audit.case.workloads[workload].routing.min_providers
-        ledger.at_least(count, asked, workload, scenario, "providers throughout")
+        count, least = len(providers), audit.case.workloads[workload].routing.min_providers
+        ledger.at_least(count, least, workload, scenario, "providers throughout")
 
 
 def check_unsplittable(audit: Audit, ledger: Ledger) -> None:

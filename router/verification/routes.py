@@ -19,16 +19,16 @@ from router.verification.base.work import Unit
 
 def check_fields(audit: Audit, ledger: Ledger) -> None:
     """Rows are well-formed and speak of work and pools that there are, no two of the same."""
-    seen: set[tuple[object, ...]] = set()
+    keys: set[tuple[object, ...]] = set()
     for flow in audit.flows:
         key: tuple[object, ...] = (flow.cell.key, flow.row.offer, flow.row.model, flow.row.period)
-        if key in seen:
+        if key in keys:
             ledger.fault(flow.cell, "on", flow.row.offer, flow.row.model, "is listed twice")
-        seen.add(key)
+        keys.add(key)
     for gap in audit.unserved:
-        if gap.cell.key in seen:
+        if gap.cell.key in keys:
             ledger.fault(gap.cell, "is listed twice as unserved")
-        seen.add(gap.cell.key)
+        keys.add(gap.cell.key)
     _ = audit.pools  # notes the rows that are of no pool
 
 
@@ -59,7 +59,7 @@ def check_windows(audit: Audit, ledger: Ledger) -> None:
     for flow in audit.flows:
         ledger.require(flow.row.period in flow.cell.runs, flow.cell, "may not run in period", flow.row.period)
     for gap in audit.unserved:
-        ledger.require(gap.row.period in gap.cell.runs, gap.cell, "has no part in period", gap.row.period)
+        ledger.require(gap.row.period in gap.cell.runs, gap.cell, "may not run in period", gap.row.period)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:

@@ -102,7 +102,7 @@ def _check_listed(audit: Audit, ledger: Ledger) -> None:
     for row in listed:
         future = futures[0] if alone else by_name.get(row.name)
         if future is None or len(listed) != len(futures):
-            ledger.fault("scenario", row.name, "is not one of those planned for, once each")
+            ledger.fault("scenario", row.name, "is not a scenario of the plan, or is listed twice")
             continue
         if alone and future.name is not None and row.name != future.name:
             ledger.fault("scenario", row.name, "is not", future.name)

@@ -61,18 +61,18 @@ def least_of(commitment: Commitment) -> float:
 
 def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
     """Committed a month by offer and month. A contract already signed is due even if the plan forgets it."""
-    found: dict[tuple[str, int], float] = {}
+    before: dict[tuple[str, int], float] = {}
     for name, offer in case.offers.items():
         if offer.commitment is not None and offer.commitment.signed:
             for month in range(min(signed_end(case, offer.commitment), case.months)):
-                found[name, month] = least_of(offer.commitment)
+                before[name, month] = least_of(offer.commitment)
     planned: dict[tuple[str, int], float] = defaultdict(float)
     for row in plan.contracts:
         commitment = case.offers[row.offer].commitment
         if commitment is not None:
             for month in range(max(row.start_month, 0), min(row.end_month, case.months)):
                 planned[row.offer, month] += committed_of(row, commitment)
-    return {**found, **planned}
+    return {**before, **planned}
 
 
 def signed_end(case: Case, commitment: Commitment) -> int:

@@ -154,19 +154,19 @@ def futures_of(problem: Problem, plan: Plan) -> tuple[tuple[Future, ...], str | 
     A plan for a problem of several scenarios names either all of them (`size`) or one (`solve --scenario`).
     """
     try:
-        known = {str(future.name): future for future in _known(problem)}
+        by_name = {str(future.name): future for future in _known(problem)}
     except (InputError, OSError) as error:
         return (CERTAIN,), f"the scenarios cannot be drawn: {error}"
-    if not known:
+    if not by_name:
         return (CERTAIN,), None
     names = [row.name for row in plan.scenarios]
-    if len(names) == 1 and names[0] in known:
-        return (replace(known[names[0]], probability=1.0),), None
-    every = tuple(known.values())
-    if len(known) == 1:
+    if len(names) == 1 and names[0] in by_name:
+        return (replace(by_name[names[0]], probability=1.0),), None
+    every = tuple(by_name.values())
+    if len(by_name) == 1:
         return (replace(every[0], probability=1.0),), None
-    if sorted(names) != sorted(known):
-        return every, f"the plan lists {', '.join(names) or 'none'} of the scenarios {', '.join(known)}"
+    if sorted(names) != sorted(by_name):
+        return every, f"the plan lists {', '.join(names) or 'none'} of the scenarios {', '.join(by_name)}"
     return every, None
 
 

@@ -100,15 +100,15 @@ def by_period(case: Case, workload: Workload, unit: Unit) -> list[float]:
 
 def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> Iterator[Shape]:
     clock = Clock(case.problem.horizon)
-    found = []
+    occurrences = []
     for day in range(-1, clock.days(case.horizon_h) + 1):
         start, end = clock.window(day, minute_of(window.start), minute_of(window.end))
         inside = (max(start, 0.0), min(end, case.horizon_h))
         if inside[1] - inside[0] > 1e-9:
-            found.append((day, end - start, inside))
-    all_hours = math.fsum(end - start for _, _, (start, end) in found)
+            occurrences.append((day, end - start, inside))
+    all_hours = math.fsum(end - start for _, _, (start, end) in occurrences)
     recorded = _recorded(case, clock, workload)
-    for day, length, inside in found:
+    for day, length, inside in occurrences:
         part = inside[1] - inside[0]
         if recorded is not None:
             units = recorded.get(clock.day(day), 0.0) * part / length

@@ -159,12 +159,12 @@ def steps_of(
     """(pool, period, instances more or less than ran) of every pool and period where they differ."""
     names = {(offer, model) for offer, model, _ in running.counts}
     names |= {(offer, model) for offer, model, _, _ in pools}
-    found = []
+    steps = []
     for offer, model in sorted(names, key=str):
         for period in range(1 if case.bought_ahead(offer) is not None else case.periods):
             pool = pools.get((offer, model, period, future.name))
             count = pool.row.count if pool is not None else 0.0
             step = abs(count - running.counts.get((offer, model, period), 0.0))
             if step > 0:
-                found.append(((offer, model), period, step))
-    return found
+                steps.append(((offer, model), period, step))
+    return steps

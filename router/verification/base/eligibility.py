@@ -60,18 +60,18 @@ class _Requirements:
         return cls(workload, unit, context, latency.limits(workload.slo), case.problem.policy.p99_over_mean)
 
 
-def _reasons(asked: _Requirements, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
-    yield from _fit(asked, offer, model)
-    yield from _needs(asked.workload, offer, model)
+def _reasons(required: _Requirements, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
+    yield from _fit(required, offer, model)
+    yield from _needs(required.workload, offer, model)
     if entry is None:
         yield "model_not_offered"
         return
-    yield from _measured(asked, offer, entry)
-    if not _priced(asked.unit, offer, entry):
+    yield from _measured(required, offer, entry)
+    if not _priced(required.unit, offer, entry):
         yield "no_price"
 
 
-def _fit(asked: _Requirements, offer: Offer, model: Model) -> Iterator[str]:
+def _fit(required: _Requirements, offer: Offer, model: Model) -> Iterator[str]:
     largest = offer.limits.max_parameters_b
     if largest is not None and model.parameters_b is not None and model.parameters_b > largest:
         yield "model_too_large"
@@ -79,7 +79,7 @@ def _fit(asked: _Requirements, offer: Offer, model: Model) -> Iterator[str]:
     if memory is not None and model.memory_gb is not None and model.memory_gb > memory:
         yield "memory"
     for window in (model.context_tokens, offer.limits.context_tokens):
-        if window is not None and asked.context > window:
+        if window is not None and required.context > window:
             yield "context"
 
 
@@ -99,27 +99,27 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
         yield "denied"
 
 
-def _measured(asked: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
+def _measured(required: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
     """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
-    sized = asked.unit.requests is not None
+    sized = required.unit.size is not None
     if offer.quota.requests_per_minute is not None and not sized:
         yield "unmeasured"
     if entry.points:
-        size = latency.size_of(asked.workload, asked.unit)
+        size = required.unit.size
         if size is None or not latency.points_of_size(entry, size):
             yield "unmeasured"
-        elif not latency.applicable_points(asked.workload, asked.unit, entry, asked.p99_over_mean):
+        elif not latency.applicable_points(required.workload, required.unit, entry, required.p99_over_mean):
             yield "latency"
         return
     # Of a request of unknown size only this is known: whether it has completion tokens at all.
-    completion = asked.unit.completion if sized or asked.unit.completion == 0 else math.inf
-    if asked.limits and not latency.meets(
-        asked.limits, latency.stated_ms(entry, None, asked.p99_over_mean), completion
+    completion = required.unit.completion if sized or required.unit.completion == 0 else math.inf
+    if required.limits and not latency.meets(
+        required.limits, latency.stated_ms(entry, None, required.p99_over_mean), completion
     ):
         yield "latency"
     if (
         offer.instances is not None
-        and latency.seconds(asked.workload, asked.unit, entry, asked.p99_over_mean) is None
+        and latency.seconds(required.workload, required.unit, entry, required.p99_over_mean) is None
     ):
         yield "unmeasured"
 

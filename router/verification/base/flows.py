@@ -60,7 +60,7 @@ def flows_of(
 ) -> tuple[list[Flow], list[UnservedWork]]:
     """Routes and unserved work on the cells they speak of. A row that speaks of none is a fault."""
     units = {name: unit_of(workload) for name, workload in case.workloads.items()}
-    flows, left = [], []
+    flows, unserved = [], []
     for i, row in enumerate(plan.routes):
         cell = _cell(case, cells, row)
         if cell is None:
@@ -75,7 +75,7 @@ def flows_of(
         if cell is None:
             ledger.fault(f"unserved[{i}]:", gap.workload, "has no such period or occurrence:", gap.occurrence)
             continue
-        left.append(
+        unserved.append(
             UnservedWork(gap, cell, case.workloads[gap.workload], units[gap.workload], gap.share * cell.units)
         )
-    return flows, left
+    return flows, unserved

@@ -35,13 +35,13 @@ type Stated = Mapping[tuple[str, str], float]
 
 def limits(slo: Slo) -> Limits:
     """What a workload asks for."""
-    asked = []
+    promised = []
     for part in ("ttft", "tpot", "request"):
         for statistic in STATISTICS:
             value = getattr(slo, f"{part}_{statistic}_ms", None)
             if value is not None:
-                asked.append((part, statistic, float(value)))
-    return tuple(asked)
+                promised.append((part, statistic, float(value)))
+    return tuple(promised)
 
 
 def stated_ms(entry: OfferModel, point: Point | None, p99_over_mean: float | None) -> Stated:
@@ -69,9 +69,9 @@ def at(part: str, statistic: str, values: Stated) -> float | None:
     )
 
 
-def meets(asked: Limits, values: Stated, completion_tokens: float) -> bool:
+def meets(promised: Limits, values: Stated, completion_tokens: float) -> bool:
     """Whether all limits hold; inclusive, with 1e-9 of the limit for the arithmetic."""
-    for part, statistic, limit in asked:
+    for part, statistic, limit in promised:
         if part == "tpot" and completion_tokens <= 1:
             continue
         value = service_ms(part, statistic, values, completion_tokens)
@@ -100,11 +100,6 @@ type Seconds = tuple[float, float]
 """Seconds on the prompt side and on the completion side; the same twice where one engine does both."""
 
 
-def size_of(workload: Workload, unit: Unit) -> tuple[float, float] | None:
-    """Prompt and completion tokens of a request; None where no size is stated."""
-    return None if unit.requests is None else (unit.prompt, unit.completion)
-
-
 def points_of_size(entry: OfferModel, size: tuple[float, float]) -> list[Point]:
     """The points measured at a size; else at the next larger one in both directions.
 
@@ -123,14 +118,13 @@ def applicable_points(
     workload: Workload, unit: Unit, entry: OfferModel, p99_over_mean: float | None
 ) -> list[Point]:
     """Points of the workload's size that keep its latency promise."""
-    size = size_of(workload, unit)
-    if size is None:
+    if unit.size is None:
         return []
-    asked = limits(workload.slo)
+    promised = limits(workload.slo)
     return [
         point
-        for point in points_of_size(entry, size)
-        if meets(asked, stated_ms(entry, point, p99_over_mean), size[1])
+        for point in points_of_size(entry, unit.size)
+        if meets(promised, stated_ms(entry, point, p99_over_mean), unit.completion)
     ]
 
 

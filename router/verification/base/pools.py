@@ -66,7 +66,7 @@ def _misplaced(case: Case, row: InstanceRow) -> str | None:
     if offer.instances is None:
         return "has no instances to rent"
     if offer.instances.shared_by_models != (row.model is None):
-        return "is not how this offer's pools are kept"
+        return "counts the instances of one model, or of all, where the offer does the other"
     if row.model is not None and row.model not in offer.models:
         return "is a pool for a model not offered"
     return None
@@ -121,16 +121,16 @@ def lines(pools: dict[PoolKey, Pool]) -> dict[Line, dict[int, InstanceRow]]:
 def loads_of(case: Case, flows: Iterable[Flow], ledger: Ledger) -> Loads:
     """Pieces of load by pool, period and future. A route whose rate is unknown is a fault."""
     loads: Loads = defaultdict(list)
-    known: dict[tuple[str, str, str], Seconds | None] = {}
+    by_candidate: dict[tuple[str, str, str], Seconds | None] = {}
     factor = case.problem.policy.p99_over_mean
     for flow in flows:
         row = flow.row
         if flow.offer.instances is None or flow.entry is None or flow.units == 0:
             continue
         candidate = (row.workload, row.offer, row.model)
-        if candidate not in known:
-            known[candidate] = seconds(flow.workload, flow.unit, flow.entry, factor)
-        each = known[candidate]
+        if candidate not in by_candidate:
+            by_candidate[candidate] = seconds(flow.workload, flow.unit, flow.entry, factor)
+        each = by_candidate[candidate]
         if each is None:
             ledger.fault(*candidate, "has no known throughput")
             continue

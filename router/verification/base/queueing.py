@@ -133,15 +133,15 @@ def strictest(budgets: Iterable[Budget], part: float) -> Budget:
 def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[PoolUse]]:
     """What every pool without `max_utilisation` carries, by period and future."""
     uses: dict[PoolKey, list[PoolUse]] = defaultdict(list)
-    known: dict[tuple[str, str, str], PoolUse | None] = {}
+    by_candidate: dict[tuple[str, str, str], PoolUse | None] = {}
     for flow in flows:
         row, instances, entry = flow.row, flow.offer.instances, flow.entry
         if instances is None or instances.max_utilisation is not None or entry is None or flow.units <= 0:
             continue
         candidate = (row.workload, row.offer, row.model)
-        if candidate not in known:
-            known[candidate] = use_of(case, flow, entry)
-        use = known[candidate]
+        if candidate not in by_candidate:
+            by_candidate[candidate] = use_of(case, flow, entry)
+        use = by_candidate[candidate]
         hours = flow.cell.runs.get(row.period)
         if use is None or hours is None:
             continue  # `throughput` and `windows` say so
@@ -173,13 +173,13 @@ def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
     return max(points, key=lambda point: point.requests_per_s, default=None)
 
 
-def _budget(asked: latency.Limits, values: latency.Stated, completion_tokens: float) -> Budget:
+def _budget(promised: latency.Limits, values: latency.Stated, completion_tokens: float) -> Budget:
     """Seconds that limits on the first token and the whole request leave above the service latency, by statistic."""
-    left: dict[str, float] = {}
-    for part, statistic, limit in asked:
+    budget: dict[str, float] = {}
+    for part, statistic, limit in promised:
         if part == "tpot":
             continue
         value = latency.service_ms(part, statistic, values, completion_tokens)
         room = 0.0 if value is None else max(limit - value, 0.0) / 1000.0
-        left[statistic] = min(left.get(statistic, math.inf), room)
-    return left
+        budget[statistic] = min(budget.get(statistic, math.inf), room)
+    return budget

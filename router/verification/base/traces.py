@@ -31,7 +31,7 @@ from router.verification.base.records import EPOCH, HOUR_US, File, TraceRow, Unr
 def with_records(problem: Problem, ledger: Ledger) -> Problem:
     """The problem with counts in place of traces. A record that cannot be used is a fault, and counts as no demand."""
     files: dict[tuple[object, ...], File] = {}
-    mine: dict[int, tuple[File, list[TraceRow]]] = {}
+    chosen: dict[int, tuple[File, list[TraceRow]]] = {}
     wanted = _wanted(problem)
     for w, workload in enumerate(problem.workloads):
         trace = workload.demand.trace
@@ -42,14 +42,14 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
         try:
             if key not in files:
                 files[key] = read_file(trace_path(problem, trace), trace, ZoneInfo(zone), wanted[key[0]])
-            mine[w] = (files[key], _chosen(files[key].rows, trace, wanted[key[0]]))
+            chosen[w] = (files[key], _chosen(files[key].rows, trace, wanted[key[0]]))
         except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError) as error:
             ledger.fault(f"demand.trace of {workload.name}: {error}")
-    if not mine:
+    if not chosen:
         return problem
-    problem = _started(problem, [row for file, rows in mine.values() if not file.relative for row in rows])
+    problem = _started(problem, [row for file, rows in chosen.values() if not file.relative for row in rows])
     loads = list(problem.workloads)
-    for w, (file, rows) in mine.items():
+    for w, (file, rows) in chosen.items():
         try:
             loads[w] = _stated(problem, loads[w], file, rows)
             ledger.looked_at += 1

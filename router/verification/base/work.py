@@ -34,6 +34,11 @@ class Unit:
         return self.prompt + self.completion
 
     @property
+    def size(self) -> tuple[float, float] | None:
+        """Prompt and completion tokens of a request; None where no size is stated."""
+        return None if self.requests is None else (self.prompt, self.completion)
+
+    @property
     def measure(self) -> float:
         """What shares between providers are shares of: tokens, or requests of no tokens at all."""
         return self.tokens or 1.0
