@@ -17,6 +17,7 @@ from router.verification.base.bills import (
     Bill,
     BillKey,
     beyond_usd,
+    committed_of,
     in_force,
     in_tokens,
     least_of,
@@ -100,8 +101,7 @@ def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | N
 def _check_committed(
     commitment: Commitment, row: ContractRow, at: tuple[object, ...], ledger: Ledger
 ) -> None:
-    tokens = in_tokens(commitment)
-    stated = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
+    tokens, stated = in_tokens(commitment), committed_of(row, commitment)
     if stated is None:
         ledger.fault(*at, "states no committed", "tokens" if tokens else "usd", "per month")
         return
@@ -154,8 +154,7 @@ def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, led
     ledger.require(row.signed == bill.signed, *key, "signed is", row.signed)
     for stated, hour in zip((row.from_h, row.until_h), case.month_span_h(row.month), strict=True):
         ledger.equal(stated, hour, *key, "hours billed")
-    committed = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
-    ledger.equal(committed or 0.0, bill.committed, *key, "committed per month")
+    ledger.equal(committed_of(row, commitment) or 0.0, bill.committed, *key, "committed per month")
     ledger.equal(row.used_tokens, bill.used_tokens, *key, "used_tokens")
     ledger.money(row.used_usd, bill.used_usd, *key, "used_usd")
     ledger.money(row.billed_usd, bill.usd, *key, "billed_usd")

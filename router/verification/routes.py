@@ -19,16 +19,17 @@ from router.verification.base.work import Unit
 
 def check_fields(audit: Audit, ledger: Ledger) -> None:
     """Rows are well-formed and speak of work and pools that there are, no two of the same."""
+    flows, unserved = audit.flows, audit.unserved
     keys: set[tuple[object, ...]] = set()
-    for flow in audit.flows:
+    for flow in flows:
         key: tuple[object, ...] = (flow.cell.key, flow.row.offer, flow.row.model, flow.row.period)
         if key in keys:
             ledger.fault(flow.cell, "on", flow.row.offer, flow.row.model, "is listed twice")
         keys.add(key)
-    for gap in audit.unserved:
-        if gap.cell.key in keys:
-            ledger.fault(gap.cell, "is listed twice as unserved")
-        keys.add(gap.cell.key)
+    for work in unserved:
+        if work.cell.key in keys:
+            ledger.fault(work.cell, "is listed twice as unserved")
+        keys.add(work.cell.key)
     _ = audit.pools  # notes the rows that are of no pool
 
 

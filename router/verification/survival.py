@@ -9,7 +9,7 @@ refused routes stay refused. An offer with a minimum carries only in months in w
 without is free to use. Shares of providers do not bind in a loss, nor does waiting: plain capacity does, with
 `max_utilisation` where it is stated.
 
-Cells that have a route without any limit are served by it; the others are solved in groups that share limits.
+Cells that have a route without any limit are served by it; the others are solved together, per loss and future.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class Rest:
                 short.append((cell, 1.0 if ways is not None else 0.0))
             else:
                 bound.append((cell, ways))
-        for group in _groups(bound):
-            missing = _least_short([ways for _, ways in group], self.limits)
-            short += [(cell, share) for (cell, _), share in zip(group, missing, strict=True)]
+        if bound:
+            missing = _least_short([ways for _, ways in bound], self.limits)
+            short += [(cell, share) for (cell, _), share in zip(bound, missing, strict=True)]
         return short
 
     def _ways(self, cell: Cell, routes: Iterable[OpenRoute]) -> list[Way] | None:
@@ -203,27 +203,6 @@ class Rest:
                 for side in (0, 1) if two else (0,):
                     load = loads[side] * cell.units / (3600.0 * h)
                     yield (name, model, period, x, y, side), load, capacity * (y - x) / h
-
-
-def _groups(bound: list[tuple[Cell, list[Way]]]) -> Iterable[list[tuple[Cell, list[Way]]]]:
-    """Cells that share limits, directly or through others."""
-    root = list(range(len(bound)))
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
-    first: dict[Limit, int] = {}
-    for i, (_, ways) in enumerate(bound):
-        for way in ways:
-            for key in way:
-                root[find(i)] = find(first.setdefault(key, i))
-    groups: dict[int, list[tuple[Cell, list[Way]]]] = defaultdict(list)
-    for i, cell in enumerate(bound):
-        groups[find(i)].append(cell)
-    return groups.values()
 
 
 def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[float]:

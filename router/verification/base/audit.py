@@ -13,7 +13,7 @@ from router.verification.base.cells import Cell, CellKey, cells_of
 from router.verification.base.change import EarlierPlan, as_signed, churn_usd, earlier_plan, moved_of
 from router.verification.base.costs import Costs, costs_of, expected, mixed
 from router.verification.base.eligibility import Candidate, judge
-from router.verification.base.flows import Flow, UnservedWork, flows_of
+from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.known import known_rows
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
@@ -71,16 +71,12 @@ class Audit:
         return cells_of(self.case)
 
     @cached_property
-    def _work(self) -> tuple[list[Flow], list[UnservedWork]]:
+    def flows(self) -> list[Flow]:
         return flows_of(self.case, self.cells, self.rows, self.ledgers["fields"])
 
-    @property
-    def flows(self) -> list[Flow]:
-        return self._work[0]
-
-    @property
+    @cached_property
     def unserved(self) -> list[UnservedWork]:
-        return self._work[1]
+        return unserved_of(self.case, self.cells, self.rows, self.ledgers["fields"])
 
     @cached_property
     def pools(self) -> dict[PoolKey, Pool]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from router.plan.document import Plan
-from router.plan.rows import ContractRow
+from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Clock
@@ -48,10 +48,9 @@ def in_tokens(commitment: Commitment) -> bool:
     return commitment.min_usd_per_month is None and commitment.max_usd_per_month is None
 
 
-def committed_of(row: ContractRow, commitment: Commitment) -> float:
-    """What a contract commits to a month, in the commitment's own unit."""
-    value = row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
-    return value if value is not None else 0.0
+def committed_of(row: ContractRow | Settlement, commitment: Commitment) -> float | None:
+    """What a row commits to a month, in the commitment's own unit; None where it does not say."""
+    return row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
 
 
 def least_of(commitment: Commitment) -> float:
@@ -71,7 +70,7 @@ def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
         commitment = case.offers[row.offer].commitment
         if commitment is not None:
             for month in range(max(row.start_month, 0), min(row.end_month, case.months)):
-                planned[row.offer, month] += committed_of(row, commitment)
+                planned[row.offer, month] += committed_of(row, commitment) or 0.0
     return {**before, **planned}
 
 
@@ -179,5 +178,7 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     if row.signed_by == "before" and row.until_h <= max(case.horizon_h, case.months * MONTH_H):
         return 0.0
     end = min(row.end_month, case.months + commitment.term_months)
-    monthly = amount_owed(offer, committed_of(row, commitment), 0.0, 0.0, 1.0, future.price_of(offer.name))
+    monthly = amount_owed(
+        offer, committed_of(row, commitment) or 0.0, 0.0, 0.0, 1.0, future.price_of(offer.name)
+    )
     return monthly * case.beyond_h(end) / MONTH_H

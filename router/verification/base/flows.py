@@ -50,32 +50,35 @@ class UnservedWork:
         return self.units * self.unit.tokens / 1e6 * (self.workload.unserved_usd_per_m_tokens or 0.0)
 
 
-def _cell(case: Case, cells: dict[CellKey, Cell], row: RouteRow | UnservedRow) -> Cell | None:
-    period = row.period if row.occurrence is None else None
-    return cells.get((row.workload, period, row.occurrence, case.future(row.scenario).name))
-
-
-def flows_of(
-    case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger
-) -> tuple[list[Flow], list[UnservedWork]]:
-    """Routes and unserved work on the cells they speak of. A row that speaks of none is a fault."""
+def flows_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger) -> list[Flow]:
+    """The routes on the cells that they speak of. A row that speaks of none is a fault."""
     units = {name: unit_of(workload) for name, workload in case.workloads.items()}
-    flows, unserved = [], []
+    flows = []
     for i, row in enumerate(plan.routes):
-        cell = _cell(case, cells, row)
-        if cell is None:
-            ledger.fault(f"routes[{i}]:", row.workload, "has no such period or occurrence:", row.occurrence)
-            continue
-        offer = case.offers[row.offer]
-        entry = offer.models.get(row.model)
-        share = row.share * cell.units
-        flows.append(Flow(row, cell, case.workloads[row.workload], units[row.workload], offer, entry, share))
-    for i, gap in enumerate(plan.unserved):
-        cell = _cell(case, cells, gap)
-        if cell is None:
-            ledger.fault(f"unserved[{i}]:", gap.workload, "has no such period or occurrence:", gap.occurrence)
-            continue
-        unserved.append(
-            UnservedWork(gap, cell, case.workloads[gap.workload], units[gap.workload], gap.share * cell.units)
-        )
-    return flows, unserved
+        cell = _cell(case, cells, row, f"routes[{i}]:", ledger)
+        if cell is not None:
+            load, offer = case.workloads[row.workload], case.offers[row.offer]
+            entry, share = offer.models.get(row.model), row.share * cell.units
+            flows.append(Flow(row, cell, load, units[row.workload], offer, entry, share))
+    return flows
+
+
+def unserved_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger) -> list[UnservedWork]:
+    """The same of what is left unserved."""
+    unserved = []
+    for i, row in enumerate(plan.unserved):
+        cell = _cell(case, cells, row, f"unserved[{i}]:", ledger)
+        if cell is not None:
+            load = case.workloads[row.workload]
+            unserved.append(UnservedWork(row, cell, load, unit_of(load), row.share * cell.units))
+    return unserved
+
+
+def _cell(
+    case: Case, cells: dict[CellKey, Cell], row: RouteRow | UnservedRow, at: str, ledger: Ledger
+) -> Cell | None:
+    period = row.period if row.occurrence is None else None
+    cell = cells.get((row.workload, period, row.occurrence, case.future(row.scenario).name))
+    if cell is None:
+        ledger.fault(at, row.workload, "has no such period or occurrence:", row.occurrence)
+    return cell

@@ -71,40 +71,42 @@ class Ledger:
 
     def at_most(self, value: float, limit: float, *where: object, slack: float = 1e-9) -> None:
         """value ≤ limit, up to `RELATIVE` of the limit and `slack` in its own unit."""
-        self._judge(value, limit, value - limit, RELATIVE, slack, "exceeds", where)
+        self._judge(value - limit, (RELATIVE, slack), where, value, "exceeds", limit)
 
     def at_least(self, value: float, limit: float, *where: object, slack: float = 1e-9) -> None:
         """value ≥ limit, up to `RELATIVE` of the limit and `slack` in its own unit."""
-        self._judge(value, limit, limit - value, RELATIVE, slack, "is below", where)
+        self._judge(limit - value, (RELATIVE, slack), where, value, "is below", limit)
 
     def equal(self, value: float, expected: float, *where: object, slack: float = 1e-6) -> None:
         """value = expected, up to `RELATIVE` of what is expected and `slack` in its own unit."""
-        self._judge(value, expected, abs(value - expected), RELATIVE, slack, "should be", where)
+        self._judge(abs(value - expected), (RELATIVE, slack), where, value, "should be", expected)
 
     def money(self, value: float, expected: float, *where: object) -> None:
         """Two statements of one amount in USD."""
-        self._judge(value, expected, abs(value - expected), MONEY_RELATIVE, MONEY_USD, "should be", where)
+        self._judge(abs(value - expected), (MONEY_RELATIVE, MONEY_USD), where, value, "should be", expected)
 
     def _judge(
         self,
-        value: float,
-        limit: float,
         miss: float,
-        relative: float,
-        slack: float,
-        verb: str,
+        room: tuple[float, float],
         where: tuple[object, ...],
+        value: float,
+        verb: str,
+        limit: float,
     ) -> None:
-        self.looked_at += 1
+        """`room`: part of the limit, and an amount besides, by which a promise may be missed."""
         if not miss > 0.0 and not math.isnan(miss):
+            self.looked_at += 1
             return
+        relative, slack = room
         scale = max(abs(limit), 1e-12)
-        if miss <= relative * scale + slack:
-            self.worst = max(self.worst, min(miss / max(scale, slack), 1.0))
-            return
-        self.looked_at -= 1
         part = miss / max(scale, slack)
-        self.fault(*where, f"{value:.10g} {verb} {limit:.10g}", worst=part if math.isfinite(part) else 1e300)
+        if miss <= relative * scale + slack:
+            self.looked_at += 1
+            self.worst = max(self.worst, min(part, 1.0))
+        else:
+            worst = part if math.isfinite(part) else 1e300
+            self.fault(*where, f"{value:.10g} {verb} {limit:.10g}", worst=worst)
 
     def check(self) -> Check:
         """The verdict."""
