@@ -8,7 +8,7 @@
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature
-from solvers.core.certify import Certificate, Check, certify, dual_bound
+from solvers.core.certify import Certificate, Residual, certify, dual_bound
 from solvers.core.errors import (
     HandOverRefused,
     OptionRejected,
@@ -21,19 +21,20 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
 from solvers.core.registry import Available, available, get
 from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.shell import solve as solve_with
 
 __all__ = [
     "Available",
     "Backend",
     "Blocks",
     "Certificate",
-    "Check",
     "Duals",
     "Feature",
     "HandOverRefused",
     "LinearProgram",
     "OptionRejected",
     "ProgramError",
+    "Residual",
     "Solution",
     "SolveOptions",
     "SolverUnavailable",
@@ -59,4 +60,4 @@ def solve(
 
     Raises `UnknownSolver`, `SolverUnavailable`, `OptionRejected`, `HandOverRefused`.
     """
-    return get(solver).solve(program, options or SolveOptions(), start)
+    return solve_with(get(solver), program, options, start)

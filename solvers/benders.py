@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from solvers import highs
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
-from solvers.highs import solve as solve_master
+from solvers.core.shell import solve
 
 Oracle = Callable[[Floats], tuple[Floats, Floats, Floats]]
 """x (n,) → costs (S,), inf where no second stage follows; subgradients (S, n); and least (S,), where cost is inf:
@@ -155,7 +156,7 @@ class _Search:
     def _master(self, *, relaxed: bool) -> tuple[Floats | None, Stop]:
         program = self.cuts.program()
         gap = self.options.gap / 4
-        answer = solve_master(program.relax() if relaxed else program, replace(self.options, gap=gap))
+        answer = solve(highs, program.relax() if relaxed else program, replace(self.options, gap=gap))
         if answer.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
         if answer.point is None:

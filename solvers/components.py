@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 
 Solve = Callable[[LinearProgram, SolveOptions], Solution]
@@ -49,37 +49,6 @@ def parts(program: LinearProgram) -> list[np.ndarray]:
     return [np.sort(group) for group in bundled]
 
 
-def restrict(
-    program: LinearProgram,
-    columns: np.ndarray,
-    point: Floats | None = None,
-    by_column: sparse.csc_array | None = None,
-) -> LinearProgram:
-    """The program over some columns, with the others held at `point` (absent: they share no row with these).
-
-    `by_column` is the matrix once more, for who asks often.
-    """
-    whole = program.matrix.tocsc() if by_column is None else by_column
-    matrix = whole[:, columns].tocsr()
-    rows = np.flatnonzero(np.diff(matrix.indptr))
-    matrix = matrix[rows]
-    fixed = np.zeros(len(rows))
-    if point is not None:
-        held = point.copy()
-        held[columns] = 0.0
-        fixed = program.matrix[rows] @ held
-    return LinearProgram(
-        cost=program.cost[columns],
-        matrix=matrix,
-        row_lower=program.row_lower[rows] - fixed,
-        row_upper=program.row_upper[rows] - fixed,
-        col_lower=program.col_lower[columns],
-        col_upper=program.col_upper[columns],
-        integer=program.integer[columns],
-        name=program.name,
-    )
-
-
 def solve_parts(
     program: LinearProgram, groups: list[np.ndarray], solve: SolvePart, options: SolveOptions
 ) -> Solution:
@@ -88,13 +57,12 @@ def solve_parts(
     point = np.zeros(program.n_columns)
     objective, bound = program.offset, program.offset
     stop, found = Stop.OPTIMAL, True
-    by_column = program.matrix.tocsc()
     for i, columns in enumerate(groups):
         mine = options
         if options.time_limit_s is not None:
             left = options.time_limit_s - (time.perf_counter() - began)
             mine = replace(options, time_limit_s=max(left / (len(groups) - i), 0.1 * left, 0.05))
-        part = solve(restrict(program, columns, by_column=by_column), columns, mine)
+        part = solve(program.take(columns).program, columns, mine)
         if part.stop in SEVERITY and part.point is None:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         stop = part.stop if stop is Stop.OPTIMAL else stop

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from solvers.components import Solve, restrict
+from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 
@@ -54,11 +54,10 @@ def lagrangian_bound(
     side = np.where(y > 0, program.row_lower, program.row_upper)
     total = program.offset + float((y[y != 0] * side[y != 0]).sum())
     priced = program.with_cost(program.cost - program.matrix.T @ y)
-    kept = _only_rows(priced, ~reaches)
-    by_column = kept.matrix.tocsc()
+    apart = priced.take(rows=~reaches).program
     labels, began = np.unique(part), time.perf_counter()
     for number, label in enumerate(labels):
-        piece = restrict(kept, np.flatnonzero(part == label), None, by_column)
+        piece = apart.take(part == label).program
         mine = options
         if options.time_limit_s is not None:
             left = options.time_limit_s - (time.perf_counter() - began)
@@ -68,17 +67,3 @@ def lagrangian_bound(
             bound = solve(piece.relax(), replace(options, time_limit_s=None)).bound
         total += bound
     return total
-
-
-def _only_rows(program: LinearProgram, keep: np.ndarray) -> LinearProgram:
-    rows = np.flatnonzero(keep)
-    return LinearProgram(
-        cost=program.cost,
-        matrix=program.matrix[rows],
-        row_lower=program.row_lower[rows],
-        row_upper=program.row_upper[rows],
-        col_lower=program.col_lower,
-        col_upper=program.col_upper,
-        integer=program.integer,
-        name=program.name,
-    )

@@ -23,7 +23,7 @@ import numpy as np
 
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
-from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, _load, set_option
+from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_option
 
 
 class Basis:
@@ -67,25 +67,14 @@ class Recourse:
         if program.blocks is None:
             raise ValueError("the program has no block labels")
         relaxed = program.relax()
-        keep = np.flatnonzero(program.blocks.rows >= 0)
         self.linking = np.flatnonzero(program.blocks.columns < 0).astype(np.int32)
-        second = LinearProgram(
-            cost=relaxed.cost,
-            matrix=relaxed.matrix[keep],
-            row_lower=relaxed.row_lower[keep],
-            row_upper=relaxed.row_upper[keep],
-            col_lower=relaxed.col_lower,
-            col_upper=relaxed.col_upper,
-            integer=relaxed.integer,
-            offset=relaxed.offset,
-            name=relaxed.name,
-        )
-        self._second = second
+        second = relaxed.take(rows=program.blocks.rows >= 0).program
+        self._second = second.with_cost(relaxed.cost, relaxed.offset)
 
     def at(self, x: Floats, basis: Basis | None = None) -> Value:
         """Q(x) and a subgradient; x in the units of the linking columns. `basis`: of an earlier x."""
         h = _engine()
-        _load(h, self._second)
+        load(h, self._second)
         h.changeColsBounds(len(self.linking), self.linking, x, x)
         if basis is not None:
             h.setBasis(basis.found)

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from solvers.components import Solve, restrict
+from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
@@ -129,7 +129,6 @@ def _pass(  # type: ignore[no-untyped-def]
     steps = int(step.max(initial=0)) + 1
     starts = list(range(-shift, steps, width))
     free_always = (step < 0) & ~program.integer
-    by_column = program.matrix.tocsc()
     for i, begin in enumerate(starts):
         inside = (step >= begin) & (step < begin + width)
         if not (program.integer & inside).any():
@@ -137,7 +136,7 @@ def _pass(  # type: ignore[no-untyped-def]
         if only is not None and not any(begin <= t < begin + width for t in only):
             continue
         columns = np.flatnonzero(inside | free_always)
-        answer = solve(restrict(program, columns, x, by_column), left(1.0 / (len(starts) - i)))
+        answer = solve(program.take(columns, point=x).program, left(1.0 / (len(starts) - i)))
         if answer.point is None:
             if first:
                 return x, answer

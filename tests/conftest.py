@@ -20,24 +20,17 @@ import solvers
 
 QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -m quick`
 
-#: Backends every development environment has. A missing one is a failure, not a skip.
-REQUIRED = ("highs", "scipy", "pulp:COIN_CMD", "pulp:HiGHS")
-
-#: What else PuLP finds on this machine is held to the same suite.
-BACKENDS = REQUIRED + tuple(
-    found.name
-    for found in solvers.available()
-    if found.installed and found.name.startswith("pulp:") and found.name not in REQUIRED
-)
+#: Those that every development environment has, and what else is found on this machine: one suite holds them all.
+BACKENDS = {line.name: line for line in solvers.available() if line.installed or line.required}
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """The name of each installed solver in turn; fails if the registry lists one that would be left out."""
-    missed = {found.name for found in solvers.available() if found.installed} - set(BACKENDS)
-    if missed:
-        pytest.fail(f"installed, but not in tests/conftest.py: {sorted(missed)}")
-    return str(request.param)
+    """The name of each solver in turn. A required one that is missing is a failure, not a skip."""
+    line = BACKENDS[request.param]
+    if not line.installed:
+        pytest.fail(f"{line.name} is required for development: {line.remedy}")
+    return line.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,8 +30,10 @@ from solvers import (
     solve,
     via_pulp,
 )
+from solvers.core import shell
+from solvers.core.process import in_thread, stdout_to_stderr
 from solvers.core.settle import WRONG, settled
-from solvers.core.stdout import stdout_to_stderr
+from solvers.pulp_model import PulpModel
 from solvers.via_pulp import PulpBackend
 
 
@@ -69,8 +71,6 @@ def test_ctrl_c_returns_the_incumbent() -> None:
 
 
 def test_an_error_in_the_solvers_thread_reaches_the_caller() -> None:
-    from solvers.core.backend import in_thread
-
     def fails() -> None:
         raise ZeroDivisionError("in the thread")
 
@@ -253,7 +253,7 @@ def test_out_of_time_while_settling_leaves_it_open() -> None:
         return Solution(Stop.TIME_LIMIT)
 
     open_answer = Solution(Stop.INFEASIBLE_OR_UNBOUNDED)
-    assert settled(diet(), SolveOptions(), open_answer, slow).stop is Stop.INFEASIBLE_OR_UNBOUNDED
+    assert settled(diet(), SolveOptions(), open_answer, slow, {}).stop is Stop.INFEASIBLE_OR_UNBOUNDED
     assert settled(diet(), SolveOptions(), Solution(Stop.INFEASIBLE), slow, {"p": 0}).stop is Stop.INFEASIBLE
 
 
@@ -262,15 +262,15 @@ def test_a_crash_of_a_solver_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> No
         raise pulp.PulpSolverError("segmentation fault")
 
     monkeypatch.setattr(pulp.COIN_CMD, "actualSolve", crash)
-    found = PulpBackend("COIN_CMD").solve(diet())
+    found = shell.solve(PulpBackend("COIN_CMD"), diet())
     assert found.stop is Stop.ERROR
     assert "segmentation fault" in found.stats.raw
 
 
 def test_duals_that_prove_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Solvers differ in the sign of a dual; a wrong price is worse than none."""
-    honest = via_pulp._Model.row_duals
-    monkeypatch.setattr(via_pulp._Model, "row_duals", lambda self: -np.asarray(honest(self)))
+    honest = PulpModel.row_duals
+    monkeypatch.setattr(PulpModel, "row_duals", lambda self: -np.asarray(honest(self)))
     found = solve(diet(), "pulp:COIN_CMD")
     assert found.stop is Stop.OPTIMAL
     assert found.duals is None
@@ -280,9 +280,9 @@ def test_duals_that_prove_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_a_solver_that_cannot_take_a_setting_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """GLPK_CMD has a time limit, but neither gap, threads nor seed."""
     backend = PulpBackend("GLPK_CMD")
-    keywords, notes = backend._keywords(SolveOptions(), diet())
-    assert keywords == {"timeLimit": 60.0}
-    assert notes == ["gap left to the solver", "threads left to the solver"]
+    session = backend.session(diet(), SolveOptions())
+    assert session.settings == {"timeLimit": 60.0}
+    assert session.warnings == ["gap left to the solver", "threads left to the solver"]
     for options in (SolveOptions(threads=2), SolveOptions(seed=1), SolveOptions(gap=0.1)):
         with pytest.raises(OptionRejected, match="no such setting"):
-            backend._keywords(options, diet())
+            backend.session(diet(), options)

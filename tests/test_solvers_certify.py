@@ -15,13 +15,13 @@ from solvers import Duals, Solution, Stop, certify, dual_bound, solve
 
 
 def failed(case: object, found: Solution) -> set[str]:
-    return {check.name for check in certify(case, found).checks if not check.ok}  # type: ignore[arg-type]
+    return {residual.name for residual in certify(case, found).residuals if not residual.ok}  # type: ignore[arg-type]
 
 
 def test_a_good_answer_passes_every_check() -> None:
     found = certify(diet(), solve(diet()))
     assert found.ok
-    assert [check.name for check in found.checks] == [
+    assert [residual.name for residual in found.residuals] == [
         "bounds",
         "rows",
         "integrality",
@@ -54,13 +54,13 @@ def test_a_fraction_of_an_instance_fails() -> None:
 def test_where_and_how_much() -> None:
     """Row 1 asks 0 + 3·1 ≥ 6: 3 short, of parts that sum to 3."""
     found = certify(diet(), Solution(Stop.TIME_LIMIT, np.array([3.0, 1.0]) * [0, 1], 2.0))
-    rows = next(check for check in found.checks if check.name == "rows")
+    rows = next(residual for residual in found.residuals if residual.name == "rows")
     assert (rows.at, rows.absolute) == (0, 3.0)
     assert rows.worst == approx(3.0)
 
 
 def test_no_point_no_promise() -> None:
-    assert certify(diet(), Solution(Stop.INFEASIBLE)).checks == ()
+    assert certify(diet(), Solution(Stop.INFEASIBLE)).residuals == ()
 
 
 def test_dual_bound_of_the_optimal_duals_is_the_optimum() -> None:

@@ -189,17 +189,7 @@ def _master(widest: Encoded) -> tuple[LinearProgram, Floats]:
     program, blocks = widest.program, widest.program.blocks
     if blocks is None:
         raise ValueError("the program has no block labels")
-    columns, rows = np.flatnonzero(blocks.columns < 0), np.flatnonzero(blocks.rows < 0)
-    return LinearProgram(
-        cost=np.zeros(len(columns)),
-        matrix=program.matrix[rows][:, columns],
-        row_lower=program.row_lower[rows],
-        row_upper=program.row_upper[rows],
-        col_lower=program.col_lower[columns],
-        col_upper=program.col_upper[columns],
-        integer=program.integer[columns],
-        name=f"{program.name}, first stage",
-    ), own_scale(widest)
+    return program.take(blocks.columns < 0, blocks.rows < 0).program, own_scale(widest)
 
 
 def _start(encoded: Encoded, point: Floats, widest: Encoded, scale: Floats) -> Floats:

@@ -1,20 +1,15 @@
-"""What a backend is, and the few things they all need."""
+"""What a backend is: a file that states what its solver can do, and opens sessions. `shell.solve` does the rest."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.result import Duals, Stop
 
 
 class Feature(Enum):
@@ -28,8 +23,60 @@ class Feature(Enum):
     SEED = "seed"
 
 
+@dataclass(frozen=True)
+class Retry:
+    """Options under which the solver should be asked again, in the time that is left, and what to say of it."""
+
+    options: SolveOptions
+    warning: str
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a solver says of its run, in our terms and unchecked.
+
+    stop            why it ended
+    point           (n,) the best point that it found, whatever the stop; None: none
+    bound           proven bound of a MILP's objective, offset included; None: not told
+    row_duals       (m,) of an LP, signs as in `Duals`; the shell keeps them only if they prove the objective
+    duals           of an LP, from a solver that is trusted with them: kept as they are
+    raw             the solver's own word for its ending
+    iterations, nodes    None: not told
+    warnings        what the solver did differently from what was asked
+    retry           set where the answer is not to be trusted
+    """
+
+    stop: Stop
+    point: Floats | None = None
+    bound: float | None = None
+    row_duals: Floats | None = None
+    duals: Duals | None = None
+    raw: str = ""
+    iterations: int | None = None
+    nodes: int | None = None
+    warnings: tuple[str, ...] = ()
+    retry: Retry | None = None
+
+
+class Session(Protocol):
+    """One program, one solver, one run. Made with the options; each method is called once, in this order."""
+
+    def load(self, start: Floats | None) -> None:
+        """Hand the program over, with a starting point (n,) if there is one. Raises `HandOverRefused`."""
+
+    def run(self) -> Outcome:
+        """Solve. Infeasible, out of time or a crash of the solver is an outcome; raises `OptionRejected` only."""
+
+
 class Backend(Protocol):
-    """A module, or anything else, that turns a program into a solution."""
+    """A module, or anything else, with these names.
+
+    NAME                what `--solver` takes
+    VERSION             of the library behind it
+    FEATURES            what it can do; an option beyond them is refused
+    PRINTS              whether it may write to stdout, which is then diverted to stderr while it runs
+    WITHOUT_PRESOLVE    its own options that switch presolve off; empty: its word "infeasible" is believed
+    """
 
     @property
     def NAME(self) -> str: ...
@@ -37,87 +84,13 @@ class Backend(Protocol):
     def VERSION(self) -> str: ...
     @property
     def FEATURES(self) -> frozenset[Feature]: ...
+    @property
+    def PRINTS(self) -> bool: ...
+    @property
+    def WITHOUT_PRESOLVE(self) -> Mapping[str, object]: ...
 
-    def solve(
-        self, program: LinearProgram, options: SolveOptions | None = None, start: ArrayLike | None = None
-    ) -> Solution: ...
+    def session(self, program: LinearProgram, options: SolveOptions) -> Session:
+        """A run to be, with all options checked: raises `OptionRejected` for one that the solver does not take.
 
-
-def checked_start(program: LinearProgram, start: ArrayLike | None) -> Floats | None:
-    """The starting point as an array, or `ProgramError`; it need not be feasible."""
-    if start is None:
-        return None
-    made = np.asarray(start, dtype=np.float64)
-    if made.shape != (program.n_columns,):
-        raise ProgramError(f"start: expected shape ({program.n_columns},), got {made.shape}")
-    wrong = ~np.isfinite(made)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ProgramError(f"start[{at}] = {made[at]} is not a finite number")
-    return made
-
-
-def in_thread[T](work: Callable[[], T], on_interrupt: Callable[[], bool] = lambda: False) -> T:
-    """The result of `work`, done in a thread of its own, so that Ctrl-C reaches us while a solver runs.
-
-    HiGHS also keeps its task scheduler per thread, and refuses a run with another number of threads than the
-    first; a fresh thread never had one. `on_interrupt` says whether to go on waiting after a Ctrl-C. An
-    event, not `Thread.join`: an interrupted join marks a running thread as ended (CPython issue 90882).
-    """
-    done = threading.Event()
-    results: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # raised again below, in the caller's thread
-            failed.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=run, name="solver", daemon=True).start()
-    while not done.is_set():
-        try:
-            done.wait(0.2)  # without a limit, Windows would not let Ctrl-C through
-        except KeyboardInterrupt:
-            if not on_interrupt():
-                raise
-    if failed:
-        raise failed[0]
-    return results[0]
-
-
-def size(program: LinearProgram, stats: Stats) -> Stats:
-    return replace(stats, rows=program.n_rows, columns=program.n_columns, nonzeros=program.n_nonzeros)
-
-
-def resting(lower: Floats, upper: Floats, integer: np.ndarray) -> Floats:
-    """The allowed value nearest to zero, for columns whose value is free to choose."""
-    lower = np.where(integer, np.ceil(lower), lower)
-    upper = np.where(integer, np.floor(upper), upper)
-    nearest: Floats = np.clip(0.0, lower, upper) + 0.0  # + 0.0: never −0
-    return nearest
-
-
-def solve_trivial(program: LinearProgram, solver: str) -> Solution | None:
-    """The answer to a program without columns or without rows; None if there is something to solve.
-
-    Solvers disagree on these (HiGHS: "empty", CBC: an error, PuLP: adds a column), so none is asked.
-    """
-    if program.n_columns and program.n_rows:
-        return None
-    stats = size(program, Stats(solver=solver, raw="decided without the solver"))
-    if not program.n_columns and ((program.row_lower > 0).any() or (program.row_upper < 0).any()):
-        return Solution(Stop.INFEASIBLE, stats=stats)
-    lower = np.where(program.integer, np.ceil(program.col_lower), program.col_lower)
-    upper = np.where(program.integer, np.floor(program.col_upper), program.col_upper)
-    if (lower > upper).any():
-        return Solution(Stop.INFEASIBLE, stats=stats)
-    cost = program.cost
-    point = np.where(cost > 0, lower, np.where(cost < 0, upper, np.clip(0.0, lower, upper))) + 0.0
-    if not np.isfinite(point).all():
-        return Solution(Stop.UNBOUNDED, stats=stats)
-    value = program.objective(point)
-    duals = None if program.is_mip else Duals(row=np.zeros(program.n_rows), column=cost.copy())
-    return Solution(Stop.OPTIMAL, point, value, value, duals, stats)
+        The program is already relaxed where that was asked, and of a MILP the options state no LP tolerances.
+        """

@@ -19,8 +19,8 @@ TOLERANCE = 2e-6
 
 
 @dataclass(frozen=True)
-class Check:
-    """One promise. `worst` is the largest relative violation, at row or column `at` (None: nowhere)."""
+class Residual:
+    """How well one promise is kept: `worst` relative violation, at row or column `at` (None: nowhere)."""
 
     name: str
     ok: bool
@@ -34,11 +34,11 @@ class Check:
 class Certificate:
     """All promises of one answer; an answer without a point has only those about its bound."""
 
-    checks: tuple[Check, ...]
+    residuals: tuple[Residual, ...]
 
     @property
     def ok(self) -> bool:
-        return all(check.ok for check in self.checks)
+        return all(residual.ok for residual in self.residuals)
 
 
 def certify(
@@ -49,21 +49,21 @@ def certify(
     tolerance     relative, of everything but integrality
     integrality   absolute distance from a whole number
     """
-    checks: list[Check] = []
+    residuals: list[Residual] = []
     point, value, bound = solution.point, solution.objective, solution.bound
     if point is not None:
-        checks += [_bounds(program, point, tolerance), _rows(program, point, tolerance)]
-        checks.append(_integers(program, point, integrality))
+        residuals += [_bounds(program, point, tolerance), _rows(program, point, tolerance)]
+        residuals.append(_integers(program, point, integrality))
     if point is not None and value is not None:
         size = float(np.abs(program.cost * point).sum()) + abs(program.offset)
-        checks.append(_compare("objective", abs(program.objective(point) - value), size, tolerance))
+        residuals.append(_compare("objective", abs(program.objective(point) - value), size, tolerance))
         over = max(0.0, bound - value) if not isinf(bound) else (0.0 if bound < 0 else inf)
-        checks.append(_compare("bound", over, size, tolerance))
+        residuals.append(_compare("bound", over, size, tolerance))
         if solution.duals is not None:
             proven = dual_bound(program, solution.duals.row, tolerance=tolerance)
             short = inf if isinf(proven) else abs(value - proven)
-            checks.append(_compare("duals", short, size, tolerance))
-    return Certificate(tuple(checks))
+            residuals.append(_compare("duals", short, size, tolerance))
+    return Certificate(tuple(residuals))
 
 
 def is_feasible(program: LinearProgram, point: Floats, *, tolerance: float = 1e-5) -> bool:
@@ -106,33 +106,33 @@ def _dot(factor: Floats, limit: Floats) -> float:
     return float(factor[used] @ limit[used])
 
 
-def _bounds(program: LinearProgram, point: Floats, tolerance: float) -> Check:
+def _bounds(program: LinearProgram, point: Floats, tolerance: float) -> Residual:
     over = np.maximum(program.col_lower - point, point - program.col_upper)
     return _worst("bounds", over, np.abs(point), tolerance)
 
 
-def _rows(program: LinearProgram, point: Floats, tolerance: float) -> Check:
+def _rows(program: LinearProgram, point: Floats, tolerance: float) -> Residual:
     """A row's violation against its largest part: Σ|a x| and its limits (at least 1)."""
     activity = program.matrix @ point
     over = np.maximum(program.row_lower - activity, activity - program.row_upper)
     return _worst("rows", over, abs(program.matrix) @ np.abs(point), tolerance)
 
 
-def _integers(program: LinearProgram, point: Floats, tolerance: float) -> Check:
+def _integers(program: LinearProgram, point: Floats, tolerance: float) -> Residual:
     off = np.where(program.integer, np.abs(point - np.round(point)), 0.0)
     return _worst("integrality", off, np.zeros_like(off), tolerance)
 
 
-def _worst(name: str, over: Floats, size: Floats, tolerance: float) -> Check:
+def _worst(name: str, over: Floats, size: Floats, tolerance: float) -> Residual:
     if not over.size:
-        return Check(name, True, 0.0, tolerance)
+        return Residual(name, True, 0.0, tolerance)
     over = np.where(np.isnan(over), inf, np.maximum(over, 0.0))
     relative = over / np.maximum(1.0, size)
     at = int(np.argmax(relative))
     worst, absolute = float(relative[at]), float(over[at])
-    return Check(name, worst <= tolerance, worst, tolerance, absolute, at if worst > 0 else None)
+    return Residual(name, worst <= tolerance, worst, tolerance, absolute, at if worst > 0 else None)
 
 
-def _compare(name: str, difference: float, size: float, tolerance: float) -> Check:
+def _compare(name: str, difference: float, size: float, tolerance: float) -> Residual:
     relative = difference / max(1.0, size)
-    return Check(name, relative <= tolerance, relative, tolerance, difference)
+    return Residual(name, relative <= tolerance, relative, tolerance, difference)

@@ -47,3 +47,9 @@ class SolveOptions:
         for name in ("primal_tolerance", "dual_tolerance"):
             value = getattr(self, name)
             need(value is None or (isfinite(value) and value > 0), name, "must be above 0, or None")
+
+    @property
+    def lp_tolerances(self) -> Mapping[str, float]:
+        """Those that are stated, by side: primal, dual."""
+        sides = {"primal": self.primal_tolerance, "dual": self.dual_tolerance}
+        return {side: value for side, value in sides.items() if value is not None}

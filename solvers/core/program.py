@@ -135,6 +135,42 @@ class LinearProgram:
         """The same program without integrality; its optimum is a bound on this one's."""
         return replace(self, integer=np.zeros(self.n_columns, dtype=bool)) if self.is_mip else self
 
+    @cached_property
+    def by_column(self) -> Any:
+        """The matrix once more, by column: for what asks for parts of it again and again."""
+        return self.matrix.tocsc()
+
+    def take(
+        self, columns: ArrayLike | None = None, rows: ArrayLike | None = None, point: Floats | None = None
+    ) -> Part:
+        """Some columns and rows as a program of their own.
+
+        columns   (k,) indices in rising order, or a mask (n,); None: all
+        rows      (r,) likewise; None: all with a coefficient in one of these columns
+        point     (n,) where the columns left out are held; None: at 0
+
+        The offset, the cost of what is held, names and block labels stay with the whole.
+        """
+        at = np.arange(self.n_columns) if columns is None else _indices(columns)
+        matrix = self.matrix if columns is None else self.by_column[:, at].tocsr()
+        on = np.flatnonzero(np.diff(matrix.indptr)) if rows is None else _indices(rows)
+        held = np.zeros(len(on))
+        if point is not None:
+            rest = point.copy()
+            rest[at] = 0.0
+            held = self.matrix[on] @ rest
+        program = LinearProgram(
+            cost=self.cost[at],
+            matrix=matrix[on],
+            row_lower=self.row_lower[on] - held,
+            row_upper=self.row_upper[on] - held,
+            col_lower=self.col_lower[at],
+            col_upper=self.col_upper[at],
+            integer=self.integer[at],
+            name=self.name,
+        )
+        return Part(program, at, on)
+
     def with_bounds(
         self,
         *,
@@ -155,6 +191,20 @@ class LinearProgram:
     def with_cost(self, cost: ArrayLike, offset: float = 0.0) -> LinearProgram:
         """The same rows and columns under another objective."""
         return replace(self, cost=cost, offset=offset)  # type: ignore[arg-type]
+
+
+class Part(NamedTuple):
+    """A program cut out of another, and where its columns (k,) and rows (r,) stand there."""
+
+    program: LinearProgram
+    columns: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def _indices(chosen: ArrayLike) -> NDArray[np.int64]:
+    """Indices, also of a mask."""
+    at = np.asarray(chosen)
+    return np.flatnonzero(at) if at.dtype == np.bool_ else at.astype(np.int64)
 
 
 def _frozen[A: np.generic](array: NDArray[A]) -> NDArray[A]:

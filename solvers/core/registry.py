@@ -15,11 +15,27 @@ from typing import cast
 from solvers.core.backend import Backend, Feature
 from solvers.core.errors import SolverUnavailable, UnknownSolver
 
-DEFAULT = "highs"
 PULP = "pulp:"
 
-#: name → (module of ours, distribution that must be installed); adding a backend: its file and its line here
-_MODULES = {"highs": ("solvers.highs", "highspy"), "scipy": ("solvers.scipy_milp", "scipy")}
+
+@dataclass(frozen=True)
+class Entry:
+    """A backend of ours: its module, the distribution that brings the solver, and whether every developer has it.
+
+    Tests hold a required one to the conformance suite, and fail where it is missing; others, where they are installed.
+    """
+
+    module: str
+    distribution: str
+    required: bool = True
+
+
+#: Adding a backend: its file and its line here; see solvers/README.md.
+BACKENDS = {
+    "highs": Entry("solvers.highs", "highspy"),
+    "scipy": Entry("solvers.scipy_milp", "scipy"),
+}
+REQUIRED_BY_PULP = ("pulp:COIN_CMD", "pulp:HiGHS")
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Available:
 
     name: str
     installed: bool
+    required: bool = False  # in every development environment
     version: str | None = None  # of the library behind it
     features: frozenset[Feature] = frozenset()
     remedy: str = ""  # how to get it, when it is not installed
@@ -35,7 +52,7 @@ class Available:
 
 def names() -> tuple[str, ...]:
     """Every name `get` knows, installed or not."""
-    return (*_MODULES, *(PULP + name for name in _pulp_names()))
+    return (*BACKENDS, *(PULP + name for name in _pulp_names()))
 
 
 def available() -> list[Available]:
@@ -48,11 +65,11 @@ def available() -> list[Available]:
 
 def get(name: str) -> Backend:
     """The backend of that name; raises `UnknownSolver` or `SolverUnavailable`."""
-    if name in _MODULES:
-        module, distribution = _MODULES[name]
-        if find_spec(distribution) is None:
-            raise SolverUnavailable(name, f"pip install {distribution}")
-        return cast(Backend, import_module(module))
+    if name in BACKENDS:
+        entry = BACKENDS[name]
+        if find_spec(entry.distribution) is None:
+            raise SolverUnavailable(name, f"pip install {entry.distribution}")
+        return cast(Backend, import_module(entry.module))
     if name.startswith(PULP) and find_spec("pulp") is None:
         raise SolverUnavailable(name, 'pip install "pulp[cbc]"')
     if name not in names():
@@ -74,8 +91,9 @@ def _pulp_names() -> tuple[str, ...]:
 
 
 def _describe(name: str) -> Available:
+    required = BACKENDS[name].required if name in BACKENDS else name in REQUIRED_BY_PULP
     try:
         backend = get(name)
     except SolverUnavailable as missing:
-        return Available(name, installed=False, remedy=missing.remedy)
-    return Available(name, installed=True, version=backend.VERSION, features=backend.FEATURES)
+        return Available(name, installed=False, required=required, remedy=missing.remedy)
+    return Available(name, True, required, backend.VERSION, backend.FEATURES)

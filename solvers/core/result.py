@@ -78,8 +78,13 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """(objective − bound) / |objective|, never negative; inf when either is missing."""
-        if self.objective is None or self.bound == -inf:
-            return inf
-        distance = max(0.0, self.objective - self.bound)
-        return 0.0 if distance == 0.0 else distance / abs(self.objective) if self.objective else inf
+        """`relative_gap` of objective and bound; inf without an objective."""
+        return inf if self.objective is None else relative_gap(self.objective, self.bound)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """(objective − bound) / |objective|, never negative; inf without a bound."""
+    if bound == -inf:
+        return inf
+    distance = max(0.0, objective - bound)
+    return 0.0 if distance == 0.0 else distance / abs(objective) if objective else inf

@@ -35,14 +35,14 @@ def settled(
     options: SolveOptions,
     answer: Solution,
     solve: Callable[[LinearProgram, SolveOptions], Solution],
-    without_presolve: Mapping[str, object] | None = None,
+    without_presolve: Mapping[str, object],
 ) -> Solution:
     """The answer, or a better one, in the time that is left.
 
-    `without_presolve` holds the native options that switch presolve off; None: "infeasible" is believed.
+    `without_presolve` holds the native options that switch presolve off; empty: "infeasible" is believed.
     """
     unclear = answer.stop is Stop.INFEASIBLE_OR_UNBOUNDED
-    untried = bool(set(without_presolve or ()) - set(options.native))
+    untried = bool(set(without_presolve) - set(options.native))
     if not unclear and not (answer.stop is Stop.INFEASIBLE and untried and _can_fall_for_ever(program)):
         return answer
     if not program.cost.any():  # nothing in which it could be unbounded
@@ -55,24 +55,24 @@ def settled(
             left = max(1e-3, left - spent - (perf_counter() - begin))
         return solve(case, replace(options, time_limit_s=left, native={**options.native, **native}))
 
-    def told(found: Solution, *warnings: str) -> Solution:
+    def noted(answer: Solution, *warnings: str) -> Solution:
         seconds = spent + perf_counter() - begin
-        noted = (*found.stats.warnings, *warnings)
-        return replace(found, stats=replace(found.stats, solve_s=seconds, warnings=noted))
+        stats = replace(answer.stats, solve_s=seconds, warnings=(*answer.stats.warnings, *warnings))
+        return replace(answer, stats=stats)
 
     second = again(program.with_cost(np.zeros(program.n_columns)), {})
     point = second.point
     if point is None or not is_feasible(program, point):
         sure = not unclear or second.stop is Stop.INFEASIBLE
-        return told(replace(answer, stop=Stop.INFEASIBLE if sure else answer.stop))
+        return noted(replace(answer, stop=Stop.INFEASIBLE if sure else answer.stop))
     answer = replace(answer, point=point, objective=program.objective(point))
     notes = () if unclear else (WRONG,)
-    steepest = again(_directions(program), without_presolve or {}).objective
+    steepest = again(_directions(program), without_presolve).objective
     if steepest is not None and steepest < -1e-6 * float(np.abs(program.cost).max()):
-        return told(replace(answer, stop=Stop.UNBOUNDED), *notes)
-    third = again(program, without_presolve or {}) if untried else answer
+        return noted(replace(answer, stop=Stop.UNBOUNDED), *notes)
+    third = again(program, without_presolve) if untried else answer
     wrong_again = third.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
-    return told(replace(answer, stop=Stop.UNKNOWN) if wrong_again else third, *notes)
+    return noted(replace(answer, stop=Stop.UNKNOWN) if wrong_again else third, *notes)
 
 
 def _can_fall_for_ever(program: LinearProgram) -> bool:

@@ -28,7 +28,7 @@ from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.normalise import normalise
 from solvers import LinearProgram, SolveOptions, Stop, solve
-from solvers.highs import _load
+from solvers.highs import load
 
 ROUNDS = 5
 AT_LEAST_TIMES_FASTER = 20
@@ -42,7 +42,7 @@ def ours(inst: Instance) -> tuple[Any, float, float]:
     built = perf_counter()
     h: Any = highspy.Highs()
     h.setOptionValue("output_flag", False)
-    _load(h, program)
+    load(h, program)
     assert h.getNumCol() == program.n_columns
     return program, built - begin, perf_counter() - built
 
