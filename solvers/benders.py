@@ -30,7 +30,7 @@ what gradient · x must come to before there is one (−inf: not known)."""
 
 
 @dataclass(frozen=True)
-class Risk:
+class TailRisk:
     """Weight ω and level α of CVaR in the objective."""
 
     level: float = 0.95
@@ -60,11 +60,11 @@ def l_shaped(
     *,
     start: Floats,
     options: SolveOptions,
-    risk: Risk | None = None,
+    risk: TailRisk | None = None,
     groups: int = 20,
 ) -> TwoStage:
     """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used."""
-    search = _Search(master, probability, oracle, options, risk or Risk(), groups)
+    search = _Search(master, probability, oracle, options, risk or TailRisk(), groups)
     stop = search.relaxed(start)
     if stop is None:
         stop = search.whole()
@@ -81,7 +81,7 @@ class _Search:
         probability: Floats,
         oracle: Oracle,
         options: SolveOptions,
-        risk: Risk,
+        risk: TailRisk,
         groups: int,
     ) -> None:
         self.master, self.probability, self.oracle = master, probability, oracle
@@ -184,7 +184,7 @@ class _Search:
 RELAXED_ROUNDS = 60
 
 
-def objective_of(cost: Floats, probability: Floats, risk: Risk) -> float:
+def objective_of(cost: Floats, probability: Floats, risk: TailRisk) -> float:
     """(1 − ω) · expected cost + ω · CVaR of the worst 1 − α of the probability."""
     expected = float(probability @ cost)
     if risk.weight == 0:
@@ -197,7 +197,7 @@ def objective_of(cost: Floats, probability: Floats, risk: Risk) -> float:
 class _Cuts:
     """The master program as it grows."""
 
-    def __init__(self, master: LinearProgram, probability: Floats, risk: Risk, groups: int) -> None:
+    def __init__(self, master: LinearProgram, probability: Floats, risk: TailRisk, groups: int) -> None:
         self.master, self.probability, self.risk = master, probability, risk
         n = len(probability)
         # risk needs every scenario's cost; else neighbours share a θ

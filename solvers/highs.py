@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf, isfinite
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import highspy
 import numpy as np
 
-from solvers.core.backend import Feature, Outcome, Retry
+from solvers.core.backend import Feature, RawOutcome, Retry
 from solvers.core.certify import TOLERANCE, is_feasible
 from solvers.core.errors import HandOverRefused, OptionRejected
 from solvers.core.options import SolveOptions
@@ -23,10 +24,10 @@ NAME = "highs"
 VERSION = f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
 FEATURES = frozenset(Feature)
 PRINTS = False  # see `Quiet`
-WITHOUT_PRESOLVE = {"presolve": "off"}
+WITHOUT_PRESOLVE: Mapping[str, object] = {"presolve": "off"}
 
 _S: Any = highspy.HighsModelStatus  # highspy's stubs lack a member
-STOP: dict[Any, Stop] = {  # every member; a test counts them
+STOP: Mapping[Any, Stop] = {  # every member; a test counts them
     _S.kNotset: Stop.UNKNOWN,
     _S.kLoadError: Stop.ERROR,
     _S.kModelError: Stop.ERROR,
@@ -95,12 +96,12 @@ class HighsSession:
         if start is not None:
             self.h.setSolution(len(start), np.arange(len(start), dtype=np.int32), start)
 
-    def run(self) -> Outcome:
+    def run(self) -> RawOutcome:
         h, program = self.h, self.program
         bound = _run(h)
         stop, info, found = STOP[h.getModelStatus()], h.getInfo(), h.getSolution()
         work = info.simplex_iteration_count + info.ipm_iteration_count + info.crossover_iteration_count
-        outcome = Outcome(
+        outcome = RawOutcome(
             stop,
             raw=h.modelStatusToString(h.getModelStatus()),
             iterations=max(0, int(work)),
@@ -119,7 +120,7 @@ class HighsSession:
             outcome = replace(outcome, duals=Duals(row, column))
         return outcome
 
-    def _rescued(self, outcome: Outcome, point: Floats, bound: float) -> Outcome:
+    def _rescued(self, outcome: RawOutcome, point: Floats, bound: float) -> RawOutcome:
         """HiGHS 1.15.1 throws a MILP's answer away when a row is out by a rounding more than its 1e-6 (issue 2782).
 
         The point that it left is taken if it is feasible and within the gap of the last bound that it stated;

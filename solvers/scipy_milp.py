@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import scipy
 from scipy.optimize import Bounds, LinearConstraint, OptimizeWarning, milp
 
-from solvers.core.backend import Feature, Outcome
+from solvers.core.backend import Feature, RawOutcome
 from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.process import in_thread
@@ -25,10 +26,10 @@ NAME = "scipy"
 VERSION = scipy.__version__
 FEATURES = frozenset({Feature.INTEGER, Feature.BOUND, Feature.THREADS, Feature.SEED})
 PRINTS = True  # SciPy 1.18's HiGHS tells of a feasible point that it found on stdout, whatever `disp` says
-WITHOUT_PRESOLVE = {"presolve": False}
+WITHOUT_PRESOLVE: Mapping[str, object] = {"presolve": False}
 
 #: by HiGHS's status number, which scipy gives only inside its message
-STOP = {
+STOP: Mapping[Any, Stop] = {
     0: Stop.UNKNOWN,
     1: Stop.ERROR,
     2: Stop.ERROR,
@@ -76,7 +77,7 @@ class ScipySession:
     def load(self, start: Floats | None) -> None:
         """Nothing: `milp` takes the arrays and solves in one go."""
 
-    def run(self) -> Outcome:
+    def run(self) -> RawOutcome:
         program = self.program
         result = _milp(
             self.settings,
@@ -87,7 +88,7 @@ class ScipySession:
         )
         number = _NUMBER.search(result.message)
         bound = result.get("mip_dual_bound")
-        return Outcome(
+        return RawOutcome(
             stop=STOP.get(int(number.group(1)), Stop.UNKNOWN) if number else Stop.UNKNOWN,
             point=None if result.x is None else np.asarray(result.x, dtype=np.float64),
             bound=None if bound is None else float(bound) + program.offset,

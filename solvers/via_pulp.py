@@ -12,15 +12,15 @@ import inspect
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pulp
 
-from solvers.core.backend import Feature, Outcome, Retry
+from solvers.core.backend import Feature, RawOutcome, Retry
 from solvers.core.certify import is_feasible
 from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
@@ -30,7 +30,7 @@ from solvers.core.result import Stop
 from solvers.pulp_model import PulpModel
 
 _P = pulp.LpSolveStatus
-STOP: dict[Any, Stop] = {  # every member; a test counts them
+STOP: Mapping[Any, Stop] = {  # every member; a test counts them
     _P.NotSolved: Stop.UNKNOWN,
     _P.Optimal: Stop.OPTIMAL,
     _P.Infeasible: Stop.INFEASIBLE,
@@ -66,6 +66,7 @@ _REMEDIES = {
     "GUROBI_CMD": "put the program `gurobi_cl` on PATH",
 }
 
+_SEEDS = {"COIN_CMD": "randomSeed", "HiGHS": "random_seed"}
 _WITHOUT_PRESOLVE: dict[str, dict[str, object]] = {
     "COIN_CMD": {"presolve": False},
     "HiGHS": {"presolve": "off"},
@@ -82,47 +83,22 @@ def solver_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(pulp.listSolvers()))
 
 
-@dataclass(frozen=True)
 class PulpBackend:
     """One of PuLP's solvers as a backend of ours."""
 
-    solver: str
-    VERSION: ClassVar[str] = pulp.__version__
-    PRINTS: ClassVar[bool] = True
-
-    @property
-    def NAME(self) -> str:
-        return f"pulp:{self.solver}"
-
-    @cached_property
-    def accepts(self) -> frozenset[str]:
-        """Names of the settings that PuLP passes on to this solver."""
-        return frozenset(inspect.signature(type(self.driver()).__init__).parameters)
-
-    @property
-    def seed_setting(self) -> str | None:
-        return {"COIN_CMD": "randomSeed", "HiGHS": "random_seed"}.get(self.solver)
-
-    @property
-    def FEATURES(self) -> frozenset[Feature]:
-        features = {Feature.INTEGER}
-        if self.solver in ("COIN_CMD", "HiGHS"):  # those whose answers the test suite has seen
-            features |= {Feature.DUALS, Feature.BOUND}
-        if "warmStart" in self.accepts:
-            features.add(Feature.START)
-        if "threads" in self.accepts:
-            features.add(Feature.THREADS)
-        if self.seed_setting:
-            features.add(Feature.SEED)
-        return frozenset(features)
-
-    @property
-    def WITHOUT_PRESOLVE(self) -> Mapping[str, object]:
-        return _WITHOUT_PRESOLVE.get(self.solver, {})
-
-    @property
-    def remedy(self) -> str:
-        return _REMEDIES.get(self.solver, "see PuLP's guide to configuring solvers")
+    def __init__(self, solver: str) -> None:
+        self.solver, self.NAME = solver, f"pulp:{solver}"
+        self.VERSION: str = pulp.__version__
+        self.PRINTS, self.STOP = True, STOP
+        self.WITHOUT_PRESOLVE: Mapping[str, object] = _WITHOUT_PRESOLVE.get(solver, {})
+        self.remedy = _REMEDIES.get(solver, "see PuLP's guide to configuring solvers")
+        self.seed_setting = _SEEDS.get(solver)
+        #: names of the settings that PuLP passes on to this solver
+        self.accepts = frozenset(inspect.signature(type(self.driver()).__init__).parameters)
+        seen = solver in _SEEDS  # by the test suite, with its answers
+        able = {Feature.INTEGER: True, Feature.DUALS: seen, Feature.BOUND: seen, Feature.SEED: seen}
+        able |= {Feature.START: "warmStart" in self.accepts, Feature.THREADS: "threads" in self.accepts}
+        self.FEATURES = frozenset(feature for feature, has in able.items() if has)
 
     def installed(self) -> bool:
         return bool(self.driver().available())
@@ -195,9 +171,9 @@ class PulpSession:
             self.settings["warmStart"] = True
             self.model.suggest(start)
 
-    def run(self) -> Outcome:
+    def run(self) -> RawOutcome:
         raw, record, log = self._solved()
-        outcome = Outcome(record, raw=raw) if isinstance(record, Stop) else self._outcome(raw, record)
+        outcome = RawOutcome(record, raw=raw) if isinstance(record, Stop) else self._outcome(raw, record)
         if self.backend.solver == "COIN_CMD":
             outcome = replace(outcome, retry=self._without_preprocessing(log, outcome.point))
         return replace(outcome, warnings=tuple(self.warnings))
@@ -232,15 +208,15 @@ class PulpSession:
                 stated = self.options.native.get("options")
                 raise OptionRejected(self.backend.NAME, "options", stated, line.strip())
 
-    def _outcome(self, raw: str, record: Any) -> Outcome:
+    def _outcome(self, raw: str, record: Any) -> RawOutcome:
         program = self.program
         point = self.model.point() if record.has_solution else None
         boxless = np.isinf(program.col_upper - program.col_lower)
         if point is not None and (np.abs(point[boxless]) >= _FAR).any():
             # CBC boxes the columns of an unbounded MILP at 1.23456789e10 and calls that corner optimal
-            return Outcome(Stop.INFEASIBLE_OR_UNBOUNDED, raw=raw, nodes=record.nodes)
+            return RawOutcome(Stop.INFEASIBLE_OR_UNBOUNDED, raw=raw, nodes=record.nodes)
         bound = record.best_bound
-        return Outcome(
+        return RawOutcome(
             stop=STOP[record.status],
             point=point,
             bound=None if bound is None or abs(bound) >= 1e40 else float(bound + program.offset),  # CBC: 1e50

@@ -41,10 +41,8 @@ FUNCTIONS = (
 """Of `import router`, as far as they exist."""
 
 NAMED_TWICE = {
-    "Check",
     "Clock",
     "Policy",
-    "Risk",
     "Running",
     "Table",
 }  # still: take a name out when it means one thing

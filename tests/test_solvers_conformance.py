@@ -10,6 +10,15 @@ from solver_cases import INF, diet, hard_knapsack, instances, large_lp, market_s
 from solvers import Feature, OptionRejected, ProgramError, SolveOptions, Stop, certify, get, solve
 
 
+def test_every_ending_is_mapped(backend: str) -> None:
+    """Every member of the solver's enumerations; one that states numbers has a test of its own."""
+    endings = get(backend).STOP
+    for kind in {type(ending) for ending in endings}:
+        members = set(kind.__members__.values()) if hasattr(kind, "__members__") else set(endings)
+        assert members <= set(endings)
+    assert {Stop.OPTIMAL, Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.TIME_LIMIT} <= set(endings.values())
+
+
 def test_optimal_lp_with_its_point(backend: str) -> None:
     found = solve(diet(), backend)
     assert found.stop is Stop.OPTIMAL

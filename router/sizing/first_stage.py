@@ -22,7 +22,7 @@ from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, search
 from solvers import LinearProgram, Stop
-from solvers.benders import Risk, l_shaped
+from solvers.benders import TailRisk, l_shaped
 from solvers.recourse import Basis, Recourse
 
 PROGRAM, CUTS = "one program", "cuts"
@@ -116,7 +116,7 @@ def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
         oracle,
         start=start,
         options=study.options,
-        risk=Risk(inst.policy.cvar_level, inst.policy.cvar_weight),
+        risk=TailRisk(inst.policy.cvar_level, inst.policy.cvar_weight),
     )
     if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):
         raise CutsEnd

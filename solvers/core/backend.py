@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
@@ -32,7 +32,7 @@ class Retry:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RawOutcome:
     """What a solver says of its run, in our terms and unchecked.
 
     stop            why it ended
@@ -64,7 +64,7 @@ class Session(Protocol):
     def load(self, start: Floats | None) -> None:
         """Hand the program over, with a starting point (n,) if there is one. Raises `HandOverRefused`."""
 
-    def run(self) -> Outcome:
+    def run(self) -> RawOutcome:
         """Solve. Infeasible, out of time or a crash of the solver is an outcome; raises `OptionRejected` only."""
 
 
@@ -76,18 +76,15 @@ class Backend(Protocol):
     FEATURES            what it can do; an option beyond them is refused
     PRINTS              whether it may write to stdout, which is then diverted to stderr while it runs
     WITHOUT_PRESOLVE    its own options that switch presolve off; empty: its word "infeasible" is believed
+    STOP                what each ending of the solver is called here: every member of its enumerations
     """
 
-    @property
-    def NAME(self) -> str: ...
-    @property
-    def VERSION(self) -> str: ...
-    @property
-    def FEATURES(self) -> frozenset[Feature]: ...
-    @property
-    def PRINTS(self) -> bool: ...
-    @property
-    def WITHOUT_PRESOLVE(self) -> Mapping[str, object]: ...
+    NAME: str
+    VERSION: str
+    FEATURES: frozenset[Feature]
+    PRINTS: bool
+    WITHOUT_PRESOLVE: Mapping[str, object]
+    STOP: Mapping[Any, Stop]
 
     def session(self, program: LinearProgram, options: SolveOptions) -> Session:
         """A run to be, with all options checked: raises `OptionRejected` for one that the solver does not take.

@@ -142,7 +142,7 @@ class LinearProgram:
 
     def take(
         self, columns: ArrayLike | None = None, rows: ArrayLike | None = None, point: Floats | None = None
-    ) -> Part:
+    ) -> SubProgram:
         """Some columns and rows as a program of their own.
 
         columns   (k,) indices in rising order, or a mask (n,); None: all
@@ -169,7 +169,7 @@ class LinearProgram:
             integer=self.integer[at],
             name=self.name,
         )
-        return Part(program, at, on)
+        return SubProgram(program, at, on)
 
     def with_bounds(
         self,
@@ -193,7 +193,7 @@ class LinearProgram:
         return replace(self, cost=cost, offset=offset)  # type: ignore[arg-type]
 
 
-class Part(NamedTuple):
+class SubProgram(NamedTuple):
     """A program cut out of another, and where its columns (k,) and rows (r,) stand there."""
 
     program: LinearProgram

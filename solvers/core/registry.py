@@ -19,7 +19,7 @@ PULP = "pulp:"
 
 
 @dataclass(frozen=True)
-class Entry:
+class BackendEntry:
     """A backend of ours: its module, the distribution that brings the solver, and whether every developer has it.
 
     Tests hold a required one to the conformance suite, and fail where it is missing; others, where they are installed.
@@ -32,8 +32,8 @@ class Entry:
 
 #: Adding a backend: its file and its line here; see solvers/README.md.
 BACKENDS = {
-    "highs": Entry("solvers.highs", "highspy"),
-    "scipy": Entry("solvers.scipy_milp", "scipy"),
+    "highs": BackendEntry("solvers.highs", "highspy"),
+    "scipy": BackendEntry("solvers.scipy_milp", "scipy"),
 }
 REQUIRED_BY_PULP = ("pulp:COIN_CMD", "pulp:HiGHS")
 

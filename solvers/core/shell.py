@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solvers.core.backend import Backend, Feature, Outcome
+from solvers.core.backend import Backend, Feature, RawOutcome
 from solvers.core.certify import dual_bound, is_feasible
 from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
@@ -109,7 +109,7 @@ def _decided(program: LinearProgram, stats: Stats) -> Solution | None:
     return Solution(Stop.OPTIMAL, point, value, value, duals, stats)
 
 
-def _answer(program: LinearProgram, outcome: Outcome, gap: float, stats: Stats) -> Solution:
+def _answer(program: LinearProgram, outcome: RawOutcome, gap: float, stats: Stats) -> Solution:
     """The outcome, as far as it can be relied upon."""
     stop, point, warnings = outcome.stop, outcome.point, (*stats.warnings, *outcome.warnings)
     if point is not None and (stop is Stop.INFEASIBLE or not is_feasible(program, point)):
