@@ -78,7 +78,7 @@ def risk(
     for s, costs in enumerate(by_scenario):
         terms += [(s, cost.at, -cost.usd / scale) for cost in costs]
         lower[s] = sum(cost.constant for cost in costs) / scale
-    tail = scale / (1.0 - policy.cvar_level)
+    tail = scale / (1.0 - policy.risk.level)
     own = [(threshold, np.array([scale])), (excess, probability * tail)]
     return rows(RISK, n, terms, lambda s: inst.scenarios.names[s], lower=lower), own
 

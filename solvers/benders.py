@@ -23,18 +23,11 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
 from solvers.core.shell import solve
+from solvers.risk import TailRisk
 
 Oracle = Callable[[Floats], tuple[Floats, Floats, Floats]]
 """x (n,) → costs (S,), inf where no second stage follows; subgradients (S, n); and least (S,), where cost is inf:
 what gradient · x must come to before there is one (−inf: not known)."""
-
-
-@dataclass(frozen=True)
-class TailRisk:
-    """Weight ω and level α of CVaR in the objective."""
-
-    level: float = 0.95
-    weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +144,7 @@ class _Search:
         if self.failing:
             return np.inf if np.isfinite(least[~served]).any() else None
         self.cuts.add(x, cost, gradient)
-        return objective_of(cost, self.probability, self.risk)
+        return self.risk.mix(float(self.probability @ cost), cost, self.probability)
 
     def _master(self, *, relaxed: bool) -> tuple[Floats | None, Stop]:
         program = self.cuts.program()
@@ -182,16 +175,6 @@ class _Search:
 
 
 RELAXED_ROUNDS = 60
-
-
-def objective_of(cost: Floats, probability: Floats, risk: TailRisk) -> float:
-    """(1 − ω) · expected cost + ω · CVaR of the worst 1 − α of the probability."""
-    expected = float(probability @ cost)
-    if risk.weight == 0:
-        return expected
-    order = np.argsort(-cost, kind="stable")
-    share = np.diff(np.minimum(np.cumsum(probability[order]), 1.0 - risk.level), prepend=0.0)
-    return (1 - risk.weight) * expected + risk.weight * float(share @ cost[order]) / (1.0 - risk.level)
 
 
 class _Cuts:
@@ -241,7 +224,7 @@ class _Cuts:
         theta *= self.scale
         if self.risk.weight == 0:
             return float(self.weight @ theta)
-        return objective_of(theta, self.probability, self.risk)
+        return self.risk.mix(float(self.probability @ theta), theta, self.probability)
 
     def program(self) -> LinearProgram:
         """Columns x, θ, and for risk t and e."""

@@ -18,7 +18,6 @@ from test_router_verify_plans import verify
 import router
 from router.errors import InputError
 from router.plan.document import Plan
-from router.planning.decode import cvar
 from router.reports.sizing import report_of
 from router.reports.table_csv import to_csv
 from router.reports.text import to_text
@@ -26,6 +25,7 @@ from router.scenarios import fresh_draw, planned_draw
 from router.schema import Problem
 from router.sizing import SizeOptions, orders_of, size
 from router.sizing.measures import interval, tail_interval
+from solvers.risk import cvar
 
 EXAMPLE = Path(router.__file__).parent / "examples" / "sizing-year.yaml"
 

@@ -140,11 +140,11 @@ def encode(
     price = inst.scenarios.probability @ inst.scenarios.price
     table.add(budget.committed(inst, first, pricing.first_stage(inst, first, price), price))
     tail: list[tuple[Ints, Floats]] = []
-    if inst.policy.cvar_weight > 0:
+    weight = inst.policy.risk.weight
+    if weight > 0:
         rows, tail = budget.risk(inst, space, costs)
         table.add(rows)
     objective, constant = budget.expected(costs, inst.scenarios.probability, space.size)
-    weight = inst.policy.cvar_weight
     objective, constant = objective * (1 - weight), constant * (1 - weight)
     for at, usd in tail:
         budget.add_at(objective, at, weight * usd)

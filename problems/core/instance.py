@@ -18,6 +18,8 @@ from typing import ClassVar, dataclass_transform
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.risk import NEUTRAL, TailRisk
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -297,8 +299,7 @@ class Policy:
     load_margin: float = 0.0  # and at a load higher by this share
     charge_in_full: bool = False
     survive_loss_of: str = "none"
-    cvar_level: float = 0.95
-    cvar_weight: float = 0.0
+    risk: TailRisk = NEUTRAL
 
 
 class Scenarios(Table):

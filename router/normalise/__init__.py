@@ -14,6 +14,7 @@ from router.normalise.offers import contracts, entries, fleets, offers, refuse_p
 from router.normalise.scenarios import scenarios
 from router.schema import Problem
 from router.traces import recorded
+from solvers.risk import TailRisk
 
 __all__ = ["normalise"]
 
@@ -87,6 +88,5 @@ def _policy(problem: Problem) -> Policy:
         load_margin=policy.load_margin,
         charge_in_full=policy.end_of_horizon == "charge_in_full",
         survive_loss_of=policy.survive_loss_of,
-        cvar_level=problem.risk.cvar_level,
-        cvar_weight=problem.risk.cvar_weight,
+        risk=TailRisk(problem.risk.cvar_level, problem.risk.cvar_weight),
     )

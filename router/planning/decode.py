@@ -13,7 +13,7 @@ from problems.core.admissible import REASONS
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats, Policy
+from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats
 from problems.core.view import View, first_period
 from problems.pricing import beyond_months, first_stage, recourse
 from router.plan.rows import (
@@ -75,7 +75,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
     return Decoded(
         settled=settled,
         cost_usd=cost,
-        objective_usd=objective(by_scenario, inst.scenarios.probability, cost, inst.policy),
+        objective_usd=inst.policy.risk.mix(cost, by_scenario, inst.scenarios.probability),
         cost_lines=rows,
         routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named)),
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
@@ -97,23 +97,6 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         else (),
         by_scenario=by_scenario,
     )
-
-
-def objective(by_scenario: Floats, probability: Floats, cost: float, policy: Policy) -> float:
-    """(1 − ω) · expected cost + ω · CVaR."""
-    if policy.cvar_weight == 0:
-        return cost
-    return float(
-        (1 - policy.cvar_weight) * cost
-        + policy.cvar_weight * cvar(by_scenario, probability, policy.cvar_level)
-    )
-
-
-def cvar(cost: Floats, probability: Floats, level: float) -> float:
-    """Mean cost of the worst 1 − level of the probability, a scenario on the border counting in part."""
-    order = np.argsort(-cost, kind="stable")
-    weight = np.diff(np.minimum(np.cumsum(probability[order]), 1.0 - level), prepend=0.0)
-    return float(weight @ cost[order] / (1.0 - level))
 
 
 def _scenario(view: View, named: bool) -> str | None:

@@ -18,11 +18,10 @@ import numpy as np
 from problems.core.decision import Decision
 from problems.core.instance import NONE, Instance
 from router.plan.sizing import Alternative, Amount, Signature
-from router.planning.decode import cvar
-from router.sizing.best import Best, objective, only, signing, try_best_plan, without
+from router.sizing.best import Best, figures, only, signing, try_best_plan, without
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
-from router.sizing.signatures import Advice, advice, can_be_asked, quoted, unsold_month
+from router.sizing.signatures import Advice, advice, can_be_required, quoted, unsold_month
 
 NOTHING = "nothing signed"
 FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
@@ -44,51 +43,50 @@ class Weighed:
     def named(self, inst: Instance) -> dict[str, Best]:
         """By condition, in words; without those that have no plan."""
         names = inst.offers.names
-        found = {NOTHING: self.nothing}
-        found |= {f"without {names[o]}": one for o, one in self.losing.items()}
-        found |= {f"with {names[o]}": one for o, one in self.gaining.items()}
-        return {what: one for what, one in found.items() if one is not None}
+        plans = {NOTHING: self.nothing}
+        plans |= {f"without {names[o]}": plan for o, plan in self.losing.items()}
+        plans |= {f"with {names[o]}": plan for o, plan in self.gaining.items()}
+        return {what: plan for what, plan in plans.items() if plan is not None}
 
 
 def weigh(study: Study, best: Best) -> Weighed:
     """Solve all variants."""
     inst = best.inst
-    quotes = np.flatnonzero(quoted(inst))
-    names = {one.offer for one in best.signs}
-    taken = [int(o) for o in quotes if inst.offers.names[o] in names]
-    others = [int(o) for o in quotes if inst.offers.names[o] not in names]
-    asked = can_be_asked(inst)
-    left = [o for o in others if asked[o]]
-    variants = [without(inst, only(inst, o)) for o in taken] + [signing(inst, o) for o in left]
-    if many := bool(taken) and len(quotes) > 1:
+    quotes = np.flatnonzero(quoted(inst)).tolist()
+    offers = {signature.offer for signature in best.signs}
+    signed = [o for o in quotes if inst.offers.names[o] in offers]
+    others = [o for o in quotes if o not in signed]
+    possible = [o for o in others if can_be_required(inst)[o]]
+    variants = [without(inst, only(inst, o)) for o in signed] + [signing(inst, o) for o in possible]
+    if several := bool(signed) and len(quotes) > 1:
         variants.append(without(inst, quoted(inst)))
-    found = study.each(try_best_plan, variants)
-    losing = dict(zip(taken, found, strict=False))
-    gaining = dict.fromkeys(others, best) | dict(zip(left, found[len(taken) :], strict=False))
-    nothing = found[-1] if many else next(iter(losing.values()), None)
+    plans = study.each(try_best_plan, variants)
+    losing = dict(zip(signed, plans, strict=False))
+    gaining = dict.fromkeys(others, best) | dict(zip(possible, plans[len(signed) :], strict=False))
+    nothing = plans[-1] if several else next(iter(losing.values()), None)
     return Weighed(losing, gaining, nothing)
 
 
 def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, ...]:
     """The nearest in cost, at most so many, each advice once."""
     seen: set[Advice] = {advice(best.signs)}
-    found: list[Alternative] = []
-    for what, one in weighed.named(best.inst).items():
-        if (signs := advice(one.signs)) in seen:
+    nearest: list[Alternative] = []
+    for what, plan in weighed.named(best.inst).items():
+        if (signs := advice(plan.signs)) in seen:
             continue
         seen.add(signs)
-        found.append(
+        nearest.append(
             Alternative(
                 what=what,
-                expected_usd=one.expected_usd,
-                cvar_usd=one.cvar_usd,
-                objective_usd=one.objective_usd,
-                more_usd=one.objective_usd - best.objective_usd,
-                signs=one.signs,
-                gap=one.gap,
+                expected_usd=plan.expected_usd,
+                cvar_usd=plan.cvar_usd,
+                objective_usd=plan.objective_usd,
+                more_usd=plan.objective_usd - best.objective_usd,
+                signs=plan.signs,
+                gap=plan.gap,
             )
         )
-    return tuple(sorted(found, key=lambda one: one.objective_usd)[:most])
+    return tuple(sorted(nearest, key=lambda other: other.objective_usd)[:most])
 
 
 def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
@@ -100,24 +98,21 @@ def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
         if signature in largest
         for change in _changes(best, signature)
     ]
-    found = study.each(partial(_amount, best=best), changes)
-    return tuple((amount, change[-1]) for amount, change in zip(found, changes, strict=True))
+    rows = study.each(partial(_amount, best=best), changes)
+    return tuple((amount, change[-1]) for amount, change in zip(rows, changes, strict=True))
 
 
 def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, best: Best) -> Amount:
     """What one changed amount costs: (what is signed, its amount now, the other, the decision with that)."""
     inst, (signature, now, amount, decision) = best.inst, change
     cost = costs_of(outcomes(inst, decision, study))
-    what = (
-        *(signature.offer, signature.kind, signature.model, signature.start_month),
-        *(amount, amount / now),
-    )
+    what = (signature.offer, signature.kind, signature.model, signature.start_month, amount, amount / now)
     if not np.isfinite(cost).all():
         failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
         return Amount(*what, None, None, None, None, failing)
-    value, probability = objective(cost, inst), inst.scenarios.probability
-    tail = cvar(cost, probability, inst.policy.cvar_level)
-    return Amount(*what, float(probability @ cost), tail, value, value - best.objective_usd, ())
+    usd = figures(cost, inst)
+    more_usd = usd.objective_usd - best.objective_usd
+    return Amount(*what, usd.expected_usd, usd.cvar_usd, usd.objective_usd, more_usd, ())
 
 
 def _changes(best: Best, signature: Signature) -> Iterator[tuple[float, float, Decision]]:
@@ -165,21 +160,21 @@ def _counts(
             if unsold_month(inst, other, fleet) is None:
                 yield now, amount, other
         else:
-            paid, held = decision.paid.copy(), decision.held.copy()
-            paid[q], held[q] = amount, held[q] + amount - now
-            yield now, amount, replace(decision, paid=paid, held=held)
+            paid, ahead = decision.paid.copy(), decision.held.copy()
+            paid[q], ahead[q] = amount, ahead[q] + amount - now
+            yield now, amount, replace(decision, paid=paid, held=ahead)
 
 
 def _sold(now: float, step: float, least: float, most: float) -> Sequence[float]:
     """Amounts around `now` that are sold, in order; the next step on either side is one of them."""
     if now <= 0:
         return ()
-    wanted = [now * factor for factor in FACTORS]
+    near = [now * factor for factor in FACTORS]
     if step:
-        wanted = [now + step * round((amount - now) / step) for amount in wanted] + [now - step, now + step]
-    kept = {round(amount / now, 9): amount for amount in wanted}
+        near = [now + step * round((amount - now) / step) for amount in near] + [now - step, now + step]
+    amounts = {round(amount / now, 9): amount for amount in near}
     return [
         amount
-        for over, amount in sorted(kept.items())
+        for over, amount in sorted(amounts.items())
         if abs(over - 1) > SAME and max(least, SAME * now) <= amount * (1 + SAME) <= most * (1 + 2 * SAME)
     ]

@@ -14,23 +14,32 @@ from problems.core.instance import Bools, Floats, Instance
 from router.errors import Infeasible
 from router.plan.rows import CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
-from router.planning.decode import Decoded, cvar, decode
+from router.planning.decode import Decoded, decode
 from router.sizing.first_stage import CUTS, BoundedDecision, decide
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import in_hand, signed_by
+from solvers.risk import cvar
 
 NEARLY_ALL = 0.99  # of the weight, on risk
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by
 
 
-def objective(cost: Floats, inst: Instance) -> float:
-    """(1 − ω) · mean + ω · CVaR of scenario costs (S,)."""
-    weight = inst.policy.cvar_weight
-    mean = float(inst.scenarios.probability @ cost)
-    if weight == 0:
-        return mean
-    return (1 - weight) * mean + weight * cvar(cost, inst.scenarios.probability, inst.policy.cvar_level)
+@dataclass(frozen=True)
+class CostFigures:
+    """What scenario costs come to. USD over the horizon."""
+
+    expected_usd: float
+    cvar_usd: float
+    objective_usd: float  # (1 − ω) · expected + ω · CVaR
+
+
+def figures(cost: Floats, inst: Instance) -> CostFigures:
+    """Of costs by scenario (S,), all finite, under the policy's risk."""
+    probability, risk = inst.scenarios.probability, inst.policy.risk
+    expected = float(probability @ cost)
+    tail = cvar(cost, probability, risk.level)
+    return CostFigures(expected, tail, risk.mix(expected, cost, probability))
 
 
 @dataclass(frozen=True)
@@ -41,19 +50,26 @@ class Best:
     first: BoundedDecision
     cost: Floats  # (S,)
     parts: tuple[Decoded, ...]  # one of all scenarios, or one of each
-    objective_usd: float
 
     @property
     def decision(self) -> Decision:
         return self.first.decision
 
+    @cached_property
+    def _figures(self) -> CostFigures:
+        return figures(self.cost, self.inst)
+
     @property
     def expected_usd(self) -> float:
-        return float(self.inst.scenarios.probability @ self.cost)
+        return self._figures.expected_usd
 
     @property
     def cvar_usd(self) -> float:
-        return cvar(self.cost, self.inst.scenarios.probability, self.inst.policy.cvar_level)
+        return self._figures.cvar_usd
+
+    @property
+    def objective_usd(self) -> float:
+        return self._figures.objective_usd
 
     @cached_property
     def signs(self) -> tuple[Signature, ...]:
@@ -85,9 +101,7 @@ class Best:
     @cached_property
     def _probability(self) -> dict[str | None, float]:
         scenarios = self.inst.scenarios
-        found: dict[str | None, float] = {None: 1.0}
-        found.update(zip(scenarios.names, scenarios.probability.tolist(), strict=True))
-        return found
+        return {None: 1.0, **dict(zip(scenarios.names, scenarios.probability.tolist(), strict=True))}
 
     def weight(self, scenario: str | None) -> float:
         """Probability of a row's scenario."""
@@ -108,14 +122,13 @@ class Best:
 def best_plan(study: Study, inst: Instance) -> Best:
     """The best plan of a variant. Raises Infeasible, NoPlanInTime."""
     first = decide(inst, study)
-    found = first.found
+    plan = first.plan
     # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
     # nearly all of it they may be dearer by many times the gap
-    if found is None or inst.policy.cvar_weight > NEARLY_ALL:
+    if plan is None or inst.policy.risk.weight > NEARLY_ALL:
         return priced_plan(study, inst, first)
-    decoded = decode(found.encoded, found.point, named=True)
-    cost = decoded.by_scenario
-    return Best(inst, replace(first, found=None), cost, (decoded,), objective(cost, inst))
+    decoded = decode(plan.encoded, plan.point, named=True)
+    return Best(inst, replace(first, plan=None), decoded.by_scenario, (decoded,))
 
 
 def try_best_plan(study: Study, inst: Instance) -> Best | None:
@@ -155,7 +168,7 @@ def plan_under(study: Study, inst: Instance, first: BoundedDecision) -> Best:
     if idle.any():  # no fee is due for what no future uses
         active = np.where(idle, 0.0, first.decision.active)
         return plan_under(study, inst, replace(first, decision=replace(first.decision, active=active)))
-    return Best(inst, replace(first, found=None), cost, parts, objective(cost, inst))
+    return Best(inst, replace(first, plan=None), cost, parts)
 
 
 def only(inst: Instance, offer: int) -> Bools:
@@ -164,11 +177,11 @@ def only(inst: Instance, offer: int) -> Bools:
 
 
 def without(inst: Instance, which: Bools) -> Instance:
-    """The problem with some offers (O,) not on the table; what is held or signed of them already stays."""
-    held = in_hand(inst)
-    permitted = inst.workloads.permitted & ~(which & ~held)[None, :]
+    """The problem with some offers (O,) not on the table; what is reserved or signed of them already stays."""
+    owned = in_hand(inst)
+    permitted = inst.workloads.permitted & ~(which & ~owned)[None, :]
     workloads = replace(inst.workloads, permitted=permitted)
-    return replace(inst, workloads=workloads, must_not_sign=which & held)
+    return replace(inst, workloads=workloads, must_not_sign=which & owned)
 
 
 def signing(inst: Instance, offer: int) -> Instance:

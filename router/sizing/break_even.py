@@ -12,6 +12,7 @@ to another quote.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from problems.core.costs import ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import HOURS_PER_MONTH, Instance
-from router.plan.rows import Settlement
+from router.plan.rows import InstanceRow, Settlement
 from router.sizing.best import Best, only, without
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
@@ -36,9 +37,9 @@ class QuoteUse:
 
 
 def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
-    """Of an offer, between the best plan with it and what that costs in all where its work goes elsewhere."""
+    """Of an offer, by its index: the best plan with it against what all costs where its work goes elsewhere (E₁)."""
     rows = has.settlements(has.inst.offers.names[offer])
-    if any(_own(row)[1] > 0 for row in rows):
+    if any(own_volumes(row)[1] > 0 for row in rows):
         return _of_commitment(has, elsewhere_usd, offer, rows)
     if has.instances(has.inst.offers.names[offer]):
         return _of_instances(has, elsewhere_usd, offer)
@@ -50,7 +51,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
     decision, fleets = has.decision, inst.fleets
     ours = inst.contracts.offer[inst.contracts.start_contract] == offer
     pools = fleets.offer[fleets.pool_fleet] == offer
-    left = replace(
+    remaining = replace(
         decision,
         signed=np.where(ours, 0.0, decision.signed),
         committed=np.where(ours, 0.0, decision.committed),
@@ -59,7 +60,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
         paid=np.where(pools, 0.0, decision.paid),
         bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
     )
-    cost = costs_of(outcomes(without(inst, only(inst, offer)), left, study))
+    cost = costs_of(outcomes(without(inst, only(inst, offer)), remaining, study))
     return float(inst.scenarios.probability @ cost) if np.isfinite(cost).all() else None
 
 
@@ -80,14 +81,14 @@ def _lines_usd(has: Best, offer: str, *kinds: CostKind) -> float:
 def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[Settlement]) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
     share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
-    used = fsum(has.weight(row.scenario) * _own(row)[0] for row in rows)
+    used = fsum(has.weight(row.scenario) * own_volumes(row)[0] for row in rows)
     tokens = fsum(has.weight(row.scenario) * row.used_tokens for row in rows)
     rate = fsum(has.weight(row.scenario) * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
-    volume = {row.month: _own(row)[1] for row in rows}  # the same in every scenario
+    volume = {row.month: own_volumes(row)[1] for row in rows}  # the same in every scenario
     committed = fsum(float(share[k]) * each for k, each in volume.items())
     # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
     running, energy = _lines_usd(has, name, INSTANCES, STARTS), _lines_usd(has, name, ENERGY)
-    ahead = any((one.offer, one.kind) == (name, "instances") for one in has.signs)
+    ahead = any((row.offer, row.kind) == (name, "instances") for row in has.signs)
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
     if avoided is None or avoided <= 0 or tokens <= 0:
         return QuoteUse(used / committed)
@@ -95,15 +96,12 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
     owed += _lines_usd(has, name, FEE) + (running + energy if ahead else 0.0)
     if inst.policy.charge_in_full:
-        later = fsum(
-            one.beyond_horizon_usd for one in has.signs if (one.offer, one.kind) == (name, "contract")
-        )
-        owed += later * float(inst.time.weight[-1])
-    break_even = owed / (avoided / tokens * bought) if bought > 0 else None
-    months = fsum(float(share[k]) for k in volume)
-    return QuoteUse(
-        used / committed, break_even, None if break_even is None else break_even * bought / months
-    )
+        terms = [row for row in has.signs if (row.offer, row.kind) == (name, "contract")]
+        owed += fsum(row.beyond_horizon_usd for row in terms) * float(inst.time.weight[-1])
+    if bought <= 0:
+        return QuoteUse(used / committed)
+    break_even, months = owed / (avoided / tokens * bought), fsum(float(share[k]) for k in volume)
+    return QuoteUse(used / committed, break_even, break_even * bought / months)
 
 
 def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
@@ -125,22 +123,23 @@ def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
 
 
 def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
-    """Energy is drawn by what is held, used or not."""
+    """Energy is drawn by what is bought, used or not."""
     name = has.inst.offers.names[offer]
-    used = committed = 0.0
-    for row in has.instances(name):
-        hours = has.weight(row.scenario) * has.inst.time.period_h * row.count
-        used += hours * row.utilisation
-        committed += hours
+    busy, running = instance_hours(has, has.instances(name))
+    if running <= 0:
+        return QuoteUse()
     energy = _lines_usd(has, name, ENERGY)
     owed = _lines_usd(has, name, INSTANCES, FEE) + energy
     avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + energy)
-    if committed <= 0:
-        return QuoteUse()
-    known = avoided is not None and avoided > 0 and used > 0
-    return QuoteUse(
-        used / committed, owed / (avoided / used * committed) if known and avoided is not None else None
-    )
+    if avoided is None or avoided <= 0 or busy <= 0:
+        return QuoteUse(busy / running)
+    return QuoteUse(busy / running, owed / (avoided / busy * running))
+
+
+def instance_hours(has: Best, rows: Sequence[InstanceRow]) -> tuple[float, float]:
+    """(busy, running) expected hours of instances."""
+    hours = [has.weight(row.scenario) * has.inst.time.period_h * row.count for row in rows]
+    return fsum(each * row.utilisation for each, row in zip(hours, rows, strict=True)), fsum(hours)
 
 
 def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
@@ -155,8 +154,8 @@ def _of_fee(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     return QuoteUse(break_even_tokens_per_month=fee / saved / months if saved > 0 else None)
 
 
-def _own(row: Settlement) -> tuple[float, float]:
-    """(used, committed a month) in the commitment's own unit."""
+def own_volumes(row: Settlement) -> tuple[float, float]:
+    """(used, committed a month) of a settlement, in the commitment's own unit: tokens or USD."""
     if row.committed_tokens_per_month is None:
         return row.used_usd, row.committed_usd_per_month or 0.0
     return row.used_tokens, row.committed_tokens_per_month

@@ -22,8 +22,9 @@ from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, search
 from solvers import LinearProgram, Stop
-from solvers.benders import TailRisk, l_shaped
+from solvers.benders import l_shaped
 from solvers.recourse import Basis, Recourse
+from solvers.risk import NEUTRAL
 
 PROGRAM, CUTS = "one program", "cuts"
 LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/benchmarks measures both)
@@ -38,7 +39,7 @@ class BoundedDecision:
     stop: Stop
     method: str  # "one program" | "cuts"
     rounds: int
-    found: Incumbent | None = None  # all scenarios' plan, where one program found it
+    plan: Incumbent | None = None  # of all scenarios, where one program found it
 
 
 def decide(inst: Instance, study: Study) -> BoundedDecision:
@@ -51,9 +52,9 @@ def decide(inst: Instance, study: Study) -> BoundedDecision:
             return _by_cuts(inst, study)
         except CutsEnd:
             pass
-    found = search(encode(inst), study)
-    decision = settled_decision(found.encoded, found.point)
-    return BoundedDecision(decision, found.bound, found.stop, PROGRAM, found.rounds, found)
+    plan = search(encode(inst), study)
+    decision = settled_decision(plan.encoded, plan.point)
+    return BoundedDecision(decision, plan.bound, plan.stop, PROGRAM, plan.rounds, plan)
 
 
 class CutsEnd(Exception):
@@ -93,7 +94,7 @@ def envelope(scenarios: Scenarios) -> Scenarios:
 
 
 def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
-    plain = replace(inst, policy=replace(inst.policy, cvar_weight=0.0))
+    plain = replace(inst, policy=replace(inst.policy, risk=NEUTRAL))
     widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
     master, scale = _master(widest)
     rough = replace(study, options=replace(study.options, gap=0.01))
@@ -105,9 +106,9 @@ def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
     bases: list[Bases] = [(None,) * len(part.instance.scenarios) for part in parts]
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
-        found = study.each(partial(_values, own=x * scale), list(zip(parts, bases, strict=True)))
-        bases[:] = [part[3] for part in found]
-        cost, gradient, least = (np.concatenate([part[i] for part in found]) for i in range(3))
+        values = study.each(partial(_values, own=x * scale), list(zip(parts, bases, strict=True)))
+        bases[:] = [part[3] for part in values]
+        cost, gradient, least = (np.concatenate([part[i] for part in values]) for i in range(3))
         return cost, gradient * scale, least
 
     result = l_shaped(
@@ -116,7 +117,7 @@ def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
         oracle,
         start=start,
         options=study.options,
-        risk=TailRisk(inst.policy.cvar_level, inst.policy.cvar_weight),
+        risk=inst.policy.risk,
     )
     if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):
         raise CutsEnd

@@ -27,13 +27,13 @@ from problems.core.instance import Floats, Instance, Scenarios
 from router import scenarios
 from router.normalise.scenarios import from_draw
 from router.plan.sizing import Against, FreshFuture, OutOfSample, Sizing
-from router.planning.decode import cvar
 from router.schema import Generated, Problem
-from router.sizing.best import Best, objective
+from router.sizing.best import Best, figures
 from router.sizing.first_stage import settled_decision
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.signatures import signed_by
+from solvers.risk import NEUTRAL, cvar
 
 CONFIDENCE = 0.95
 WORST = 5  # scenarios named
@@ -53,16 +53,16 @@ class Baselines:
 def baselines(study: Study, inst: Instance) -> Baselines:
     """Two solves per scenario, and one of the mean."""
     own = costs_of(outcomes(inst, None, study))
-    mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, cvar_weight=0.0))
-    found = search(encode(mean), study.finishing)
-    decision = settled_decision(found.encoded, found.point)
+    mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, risk=NEUTRAL))
+    plan = search(encode(mean), study.finishing)
+    decision = settled_decision(plan.encoded, plan.point)
     of_mean = outcomes(inst, decision, study)
     return Baselines(
         own_usd=own,
-        ev_usd=float(found.encoded.program.objective(found.point)),
+        ev_usd=plan.objective_usd,
         mean_plan=decision,
         of_mean_usd=costs_of(of_mean),
-        fails_in=tuple(one.name for one in of_mean if one.cost_usd is None),
+        fails_in=tuple(outcome.name for outcome in of_mean if outcome.cost_usd is None),
     )
 
 
@@ -70,8 +70,8 @@ def measured(sizing: Sizing, best: Best, base: Baselines) -> Sizing:
     """The section with all measures; EEV and VSS absent where the plan for the mean fails in a scenario."""
     inst, cost = best.inst, best.cost
     own = np.minimum(base.own_usd, cost)
-    ws, rp = objective(own, inst), best.objective_usd
-    eev = None if base.fails_in else objective(base.of_mean_usd, inst)
+    ws, rp = figures(own, inst).objective_usd, best.objective_usd
+    eev = None if base.fails_in else figures(base.of_mean_usd, inst).objective_usd
     return replace(
         sizing,
         ws_usd=ws,
@@ -103,28 +103,28 @@ def out_of_sample(
     Mean and interval are over the futures that can be served; `failed` counts the others, which have no cost. One such
     future is in the tail, whatever the level: then CVaR is null.
     """
-    drawn = fresh(problem, count, seed)
-    inst = replace(best.inst, scenarios=drawn)
-    found = outcomes(inst, best.decision, study)
-    cost = costs_of(found)
+    inst = replace(best.inst, scenarios=fresh(problem, count, seed))
+    futures = outcomes(inst, best.decision, study)
+    cost = costs_of(futures)
     served = np.isfinite(cost)
-    known, level = cost[served], inst.policy.cvar_level
-    low, high = interval(known)
+    served_usd, level = cost[served], inst.policy.risk.level
+    low, high = interval(served_usd)
     worst = np.argsort(-np.where(served, cost, np.inf), kind="stable")[:WORST]
     return OutOfSample(
         count=count,
         seed=seed,
         failed=int((~served).sum()),
-        fails_in=tuple(one.name for one in found if one.cost_usd is None)[:WORST],
-        mean_usd=float(known.mean()) if len(known) else None,
+        fails_in=tuple(future.name for future in futures if future.cost_usd is None)[:WORST],
+        mean_usd=float(served_usd.mean()) if len(served_usd) else None,
         ci95_usd=(low, high),
-        unserved_usd=float(np.mean([one.unserved_usd for one in found])),
-        cvar_usd=cvar(cost, drawn.probability, level) if served.all() else None,
+        unserved_usd=float(np.mean([future.unserved_usd for future in futures])),
+        cvar_usd=cvar(cost, inst.scenarios.probability, level) if served.all() else None,
         cvar_ci95_usd=tail_interval(cost, level) if served.all() else (None, None),
         cvar_level=level,
         rp_inside_ci=low is not None and high is not None and low <= best.expected_usd <= high,
         worst=tuple(
-            FreshFuture(found[s].name, found[s].cost_usd, _demand(drawn, inst, int(s))) for s in worst
+            FreshFuture(futures[s].name, futures[s].cost_usd, _demand_over_stated(inst, s))
+            for s in worst.tolist()
         ),
         against=tuple(_against(study, inst, what, decision, cost) for what, decision in others.items()),
     )
@@ -144,7 +144,7 @@ def _against(study: Study, inst: Instance, what: str, decision: Decision, cost: 
 
 
 def interval(values: Floats) -> tuple[float | None, float | None]:
-    """The 95 % confidence interval of the mean (Student's t); None for fewer than two values."""
+    """The 95 % confidence interval of the mean of values (n,), by Student's t; None for fewer than two."""
     if len(values) < 2:
         return None, None
     from scipy.stats import t as student  # here: it takes long to load, and only fresh futures ask for it
@@ -164,11 +164,11 @@ def tail_interval(values: Floats, level: float) -> tuple[float | None, float | N
     return (None, None) if low is None or high is None else (quantile + low, quantile + high)
 
 
-def _demand(drawn: Scenarios, inst: Instance, s: int) -> float:
+def _demand_over_stated(inst: Instance, s: int) -> float:
     """Tokens of a future over those stated."""
-    if drawn.path is None or not len(inst.cells):
+    cells, path = inst.cells, inst.scenarios.path
+    if path is None or not len(cells):
         return 1.0
-    cells = inst.cells
     tokens = cells.work * np.maximum(inst.workloads.tokens[cells.workload], 1e-300)
     first = cells.slot_period[np.searchsorted(cells.slot_cell, np.arange(len(cells)))]
-    return float((tokens * drawn.path[s, cells.workload, first]).sum() / tokens.sum())
+    return float((tokens * path[s, cells.workload, first]).sum() / tokens.sum())

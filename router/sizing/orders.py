@@ -42,13 +42,13 @@ class Order:
     model: str | None = None
 
 
-def orders_of(stated: Sequence[str]) -> tuple[Order, ...]:
+def orders_of(texts: Sequence[str]) -> tuple[Order, ...]:
     """What a command line says: files, and OFFER=AMOUNT. Raises InputError."""
-    found: list[Order] = []
-    for text in stated:
+    orders: list[Order] = []
+    for text in texts:
         match = TEXT.fullmatch(text)
-        found += [_order(match)] if match else _from_file(text)
-    return tuple(found)
+        orders += [_order(match)] if match else _from_file(text)
+    return tuple(orders)
 
 
 def _order(match: re.Match[str]) -> Order:
@@ -85,13 +85,13 @@ def _from_file(path: str) -> list[Order]:
 
 
 def _contracts(data: Mapping[str, Any]) -> list[Order]:
-    found = []
+    orders = []
     for row in data.get("contracts") or ():
         if row.get("signed_by", "plan") == "plan":
-            stated = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
-            amount = next((float(parse_number(value)) for value in stated if value is not None), None)
-            found.append(Order(str(row["offer"]), amount, _month(row, "start_month")))
-    return found
+            volumes = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
+            amount = next((float(parse_number(value)) for value in volumes if value is not None), None)
+            orders.append(Order(str(row["offer"]), amount, _month(row, "start_month")))
+    return orders
 
 
 def _purchases(data: Mapping[str, Any]) -> list[Order]:
@@ -120,25 +120,30 @@ def _fees(data: Mapping[str, Any]) -> list[Order]:
     return [Order(str(row["offer"]), None, -1) for row in lines]
 
 
-def decision_given(inst: Instance, orders: Sequence[Order]) -> Decision:
-    """The first stage that signs just that. Raises InputError where an offer does not sell it so."""
-    made, known = _Made(inst), set()
+def decision_of(inst: Instance, orders: Sequence[Order]) -> Decision:
+    """The first stage that signs just that; NaN where orders leave it open (how what is reserved is shared out).
+
+    Raises InputError where an offer does not sell it so.
+    """
+    draft, things = _DecisionDraft(inst), set()
     for order in orders:
         if order.offer not in inst.offers.names:
-            raise _wrong(order.offer, "no such offer", f"there are {', '.join(inst.offers.names)}")
+            raise _wrong(
+                order.offer, "is not an offer of the problem", f"there are {', '.join(inst.offers.names)}"
+            )
         if order.month >= inst.time.months:
             rule = f"cannot be signed from month {order.month + 1} on: the horizon has {inst.time.months}"
             raise _wrong(order.offer, rule)
-        what = (order.offer, order.month, order.model)
-        if order.month >= 0 and what in known:
+        thing = (order.offer, order.month, order.model)
+        if order.month >= 0 and thing in things:
             raise _wrong(order.offer, "is given twice", "one amount for each offer, month and model")
-        known.add(what)
-        made.add(order)
-    made.check_terms()
-    return made.decision
+        things.add(thing)
+        draft.add(order)
+    draft.check_terms()
+    return draft.decision
 
 
-class _Made:
+class _DecisionDraft:
     """A decision as it is put together; at first nothing is signed but what is signed already."""
 
     def __init__(self, inst: Instance) -> None:
@@ -148,13 +153,13 @@ class _Made:
         before = contracts.start_signed
         free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
         ahead = fleets.horizon & (fleets.term_months == 0)
-        open_ = ahead & (fleets.reserved > 0)  # how those held already are shared out is not asked
-        held = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
+        open_ = ahead & (fleets.reserved > 0)  # how those reserved are shared out is not asked
+        counts = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
         self.decision = Decision(
             signed=(before | free).astype(float),
             committed=np.where(before, contracts.min_per_month[of], 0.0),
             active=np.zeros(len(inst.offers.names)),
-            held=held.copy(),
+            held=counts,
             paid=np.zeros(fleets.pools),
             bought=np.zeros((fleets.pools, inst.time.months)),
         )
@@ -168,11 +173,11 @@ class _Made:
             sold = self._instances(order, int(self.inst.offers.fleet[o]))
         if self.inst.offers.fee_usd_per_month[o] > 0:
             if not sold and order.amount is not None:
-                raise _wrong(order.offer, "asks for a fee alone, which has no amount", f"{order.offer}=yes")
+                raise _wrong(order.offer, "sells only a fee, which has no amount", f"{order.offer}=yes")
             self.decision.active[o] = 1.0
             sold = True
         if not sold and order.month >= 0:
-            rule = "sells nothing of the kind ahead: no commitment, no instances bought ahead, no fee"
+            rule = "sells nothing ahead: it has no commitment, no instances bought ahead and no fee"
             raise _wrong(order.offer, rule)
 
     def _contract(self, order: Order, b: int) -> bool:
@@ -183,7 +188,7 @@ class _Made:
         step = float(contracts.step_per_month[b])
         unit = "tokens" if contracts.stated_in_tokens[b] else "USD"
         if not len(at):
-            rule = f"cannot be signed from month {order.month + 1} on: it is signed, or its term begins otherwise"
+            rule = f"cannot be signed from month {order.month + 1} on: it already is, or no term begins then"
             raise _wrong(order.offer, rule)
         amount = least if order.amount is None else order.amount
         if not np.isfinite(most) and abs(amount - least) > NEAR * max(least, 1.0):
@@ -208,7 +213,9 @@ class _Made:
             if order.model is None or inst.models.names[fleets.pool_model[q]] == order.model
         ]
         if len(pools) != 1:
-            rule = "runs several models apart: say of which" if pools else f"runs no {order.model}"
+            rule = (
+                "runs its models on separate instances: say which" if pools else f"does not run {order.model}"
+            )
             raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
         q, count = pools[0], float(order.amount or 0.0)
         if fleets.term_months[fleet] > 0:
@@ -222,7 +229,7 @@ class _Made:
         return True
 
     def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
-        """Whether so many can be had at all, with those held already. What is bought for terms adds up: any number."""
+        """Whether so many can be had at all, with those reserved. What is bought for terms adds up: any number."""
         fleets = self.inst.fleets
         if term and fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
             raise _wrong(offer, f"is bought in whole instances, not {count:g}")
@@ -231,23 +238,25 @@ class _Made:
 
     def _sold(self, fleet: int) -> str:
         fleets = self.inst.fleets
-        held, least = float(fleets.reserved[fleet]), float(fleets.min[fleet])
-        beside = f" beside the {held:g} held" if held else ""
+        reserved, least = float(fleets.reserved[fleet]), float(fleets.min[fleet])
+        beside = f" beside the {reserved:g} reserved" if reserved else ""
         most = float(fleets.max[fleet])
-        upper = f", at most {most - held:g}" if np.isfinite(most) else ""
-        return f"is sold from {max(least - held, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"
+        upper = f", at most {most - reserved:g}" if np.isfinite(most) else ""
+        return (
+            f"is sold from {max(least - reserved, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"
+        )
 
     def check_terms(self) -> None:
         """No contract runs twice at once, and what terms add up to in each month is a number that is sold."""
         contracts, fleets, names = self.inst.contracts, self.inst.fleets, self.inst.offers.names
         signed = np.flatnonzero((self.decision.signed > 0.5) & contracts.decided[contracts.start_contract])
         for b in np.unique(contracts.start_contract[signed]):
-            mine = signed[contracts.start_contract[signed] == b]
-            mine = mine[np.argsort(contracts.start_h[mine])]
-            for first, then in pairwise(mine):
+            starts = signed[contracts.start_contract[signed] == b]
+            starts = starts[np.argsort(contracts.start_h[starts])]
+            for first, then in pairwise(starts):
                 if contracts.start_h[then] < contracts.end_h[first] - 1e-9:
                     month = contracts.start_month[then] + 1
-                    rule = f"runs twice from month {month} on: the term signed before has not ended by then"
+                    rule = f"would run twice from month {month} on: the term before has not ended by then"
                     raise _wrong(names[contracts.offer[b]], rule)
         for fleet in np.flatnonzero(fleets.term_months > 0).tolist():
             if unsold := unsold_month(self.inst, self.decision, fleet):

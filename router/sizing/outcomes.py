@@ -24,6 +24,7 @@ from router.planning.optimise import optimise
 from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from solvers import Stop
+from solvers.risk import NEUTRAL
 
 CHUNKS_PER_WORKER = 4
 UNDER = "What is signed breaks a limit itself (groups, power, budgets, shares), or leaves too little to serve demand."
@@ -42,10 +43,10 @@ class ScenarioOutcome:
 
 def search(encoded: Encoded, study: Study, fixed: Decision | None = None) -> Incumbent:
     """`optimise`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
-    found = optimise(encoded, study.solver, study.options, fixed=fixed)
-    if found.stop is Stop.INTERRUPTED:
+    plan = optimise(encoded, study.solver, study.options, fixed=fixed)
+    if plan.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
-    return found
+    return plan
 
 
 def outcomes(
@@ -65,8 +66,8 @@ def outcomes(
     work = partial(
         _outcomes, routed=routed, decision=decision, decodes=decodes, named=len(inst.scenarios) > 1
     )
-    found = study.finishing.each(work, chunks(inst, study.workers.count))
-    return [outcome for chunk in found for outcome in chunk]
+    parts = study.finishing.each(work, chunks(inst, study.workers.count))
+    return [outcome for part in parts for outcome in part]
 
 
 def _outcomes(
@@ -78,18 +79,18 @@ def _outcomes(
     decodes: bool,
     named: bool,  # rows say their scenario
 ) -> list[ScenarioOutcome]:
-    policy = replace(inst.policy, cvar_weight=0.0)  # one scenario has no tail
-    found = []
+    policy = replace(inst.policy, risk=NEUTRAL)  # one scenario has no tail
+    each: list[ScenarioOutcome] = []
     for s, name in enumerate(inst.scenarios.names):
         alone = replace(inst, scenarios=inst.scenarios.only(s), policy=policy)
         try:
             plan = search(encode(alone, routed=routed), study, fixed=decision)
         except Infeasible as error:
             fault = str(error) if decision is None else UNDER
-            found.append(ScenarioOutcome(name, None, fault=fault))
+            each.append(ScenarioOutcome(name, None, fault=fault))
             continue
         decoded = decode(plan.encoded, plan.point, named=named)
-        found.append(
+        each.append(
             ScenarioOutcome(
                 name=name,
                 cost_usd=decoded.cost_usd,
@@ -97,7 +98,7 @@ def _outcomes(
                 decoded=decoded if decodes else None,
             )
         )
-    return found
+    return each
 
 
 def _over_budget(inst: Instance, decision: Decision) -> str | None:
@@ -119,6 +120,6 @@ def chunks(inst: Instance, workers: int) -> list[Instance]:
     ]
 
 
-def costs_of(found: Sequence[ScenarioOutcome]) -> Floats:
+def costs_of(outcomes: Sequence[ScenarioOutcome]) -> Floats:
     """(S,) USD, inf where a scenario cannot be served."""
-    return np.array([np.inf if outcome.cost_usd is None else outcome.cost_usd for outcome in found])
+    return np.array([np.inf if outcome.cost_usd is None else outcome.cost_usd for outcome in outcomes])

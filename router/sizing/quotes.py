@@ -44,7 +44,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> Quote:
     losing = weighed.losing[offer] if taken else _losing(study, best, offer)
     if has is None:
         return Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
-    # what is held already has the price too, and no price can undo that
+    # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
     use = QuoteUse() if owned else use_of(has, _elsewhere_usd(study, inst, has, losing, offer), offer)
     multiple = None
@@ -156,29 +156,29 @@ class _WalkAway:
         b = int(self.inst.offers.contract[self.offer])
         dollars = b != NONE and not contracts.in_tokens[b]
         capped = math.isfinite(policy.max_spend_usd) or math.isfinite(policy.max_committed_usd)
-        return not dollars and not capped and policy.cvar_weight == 0
+        return not dollars and not capped and policy.risk.weight == 0
 
 
 def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, ...]:
     """The offer's prices, in the units of the problem file; those of its models once where they are alike."""
     fleet, b = int(inst.offers.fleet[offer]), int(inst.offers.contract[offer])
     tiers = None if b == NONE else inst.contracts.tiers[b]
-    found = _per_token(inst, offer)
+    prices = _per_token(inst, offer)
     if tiers is not None:
-        found = [
+        prices = [
             ("usd_per_m", None, float(start), float(usd) * 1e6)
             for start, usd in zip(tiers.from_tokens, tiers.usd, strict=True)
         ]
     if b != NONE and math.isfinite(inst.contracts.overage_usd[b]):
-        unit = 1.0 if inst.contracts.in_tokens[b] else found[0][3] / 1e6  # a dollar's worth of tokens
-        found.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * 1e6))
-    found.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
+        unit = 1.0 if inst.contracts.in_tokens[b] else prices[0][3] / 1e6  # a dollar's worth of tokens
+        prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * 1e6))
+    prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if fleet != NONE:
-        found.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
-        found.append(("upfront_usd", None, None, float(inst.fleets.upfront_usd[fleet])))
+        prices.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
+        prices.append(("upfront_usd", None, None, float(inst.fleets.upfront_usd[fleet])))
     return tuple(
         Price(what, model, start, usd, None if multiple is None else usd * multiple)
-        for what, model, start, usd in found
+        for what, model, start, usd in prices
         if usd > 0
     )
 
@@ -186,16 +186,16 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
 def _per_token(inst: Instance, offer: int) -> list[tuple[str, str | None, float | None, float]]:
     """Prices per M tokens: one where all are alike, else by model and kind."""
     entries = inst.entries
-    found: list[tuple[str, str | None, float | None, float]] = []
+    prices: list[tuple[str, str | None, float | None, float]] = []
     for at in np.flatnonzero(entries.offer == offer):
         model = inst.models.names[entries.model[at]]
         kinds = [("prompt", entries.prompt_usd[at]), ("completion", entries.completion_usd[at])]
         if entries.cached_usd[at] != entries.prompt_usd[at]:
             kinds.append(("cached_prompt", entries.cached_usd[at]))
-        found += [
+        prices += [
             (f"{kind}_usd_per_m", model, None, float(usd) * 1e6) for kind, usd in kinds if np.isfinite(usd)
         ]
-    prices = [usd for *_, usd in found]
-    if prices and max(prices) - min(prices) <= 1e-12 * max(prices):
-        return [("usd_per_m", None, None, prices[0])]
-    return found
+    each = [usd for *_, usd in prices]
+    if each and max(each) - min(each) <= 1e-12 * max(each):
+        return [("usd_per_m", None, None, each[0])]
+    return prices

@@ -25,7 +25,7 @@ from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
 from router.schema import Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
-from router.sizing.best import ROUNDING, Best, objective, plan_under, priced_plan
+from router.sizing.best import ROUNDING, Best, figures, plan_under, priced_plan
 from router.sizing.first_stage import decide, flows_of
 from router.sizing.measures import Baselines, baselines, can_draw
 from router.sizing.options import SizeOptions, Study
@@ -61,9 +61,9 @@ def size(
             base = baselines(study, inst)
             best = _improved(study, best, _of_mean(inst, base))
         best, weighed, near = _weighed(study, best, how, progress)
-        found = Sections(loaded, study, how, best, base, weighed, near, progress).all()
+        sizing = Sections(loaded, study, how, best, base, weighed, near, progress).all()
     progress("checking the plan")
-    return checked(loaded, _plan(loaded, best, found, study))
+    return checked(loaded, _plan(loaded, best, sizing, study))
 
 
 def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best:
@@ -83,7 +83,7 @@ def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
     if len(names) == 1:
         return str(error)
     alone = outcomes(inst, None, study)
-    failing = [one for one in alone if one.cost_usd is None]
+    failing = [outcome for outcome in alone if outcome.cost_usd is None]
     if not failing:
         return (
             f"no plan serves all {len(names)} scenarios, though each has one of its own: limits on what is bought "
@@ -91,14 +91,14 @@ def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
             f"  `router size` without them, or `router explain FILE --scenario {names[0]}` and the like, says how far."
         )
     more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
-    told = f"{failing[0].fault}".replace("explain FILE", f"explain FILE --scenario {failing[0].name}")
-    return f'scenario "{failing[0].name}"{more} cannot be served: {told}'
+    reason = f"{failing[0].fault}".replace("explain FILE", f"explain FILE --scenario {failing[0].name}")
+    return f'scenario "{failing[0].name}"{more} cannot be served: {reason}'
 
 
 def _of_mean(inst: Instance, base: Baselines) -> Iterable[tuple[float, Decision]]:
     """The plan for the mean, where it serves all futures."""
     if not base.fails_in:
-        yield objective(base.of_mean_usd, inst), base.mean_plan
+        yield figures(base.of_mean_usd, inst).objective_usd, base.mean_plan
 
 
 def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]) -> Best:
@@ -115,7 +115,7 @@ def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]
 def _weighed(
     study: Study, best: Best, how: SizeOptions, progress: Callable[[str], None]
 ) -> tuple[Best, Weighed, tuple[Amount, ...]]:
-    """Alternatives to the plan, and its amounts changed; one that is cheaper becomes the plan, and all begins anew."""
+    """Alternatives to the plan, and its amounts changed. If one is cheaper, adopt it as the plan and start over."""
     weighed = Weighed({}, {}, None)
     near: tuple[tuple[Amount, Decision], ...] = ()
     for turn in range(TURNS + 1 if how.weighs else 0):
@@ -126,12 +126,12 @@ def _weighed(
         if turn == TURNS:
             break
         before = best
-        tried = [(one.objective_usd, one.decision) for one in weighed.all() if one is not None]
-        tried += [(one.objective_usd, decision) for one, decision in near if one.objective_usd is not None]
-        best = _improved(study, best, tried)
+        others = [(plan.objective_usd, plan.decision) for plan in weighed.all() if plan is not None]
+        others += [(row.objective_usd, decision) for row, decision in near if row.objective_usd is not None]
+        best = _improved(study, best, others)
         if best is before:
             break
-    return best, weighed, tuple(one for one, _ in near)
+    return best, weighed, tuple(row for row, _ in near)
 
 
 def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
@@ -140,7 +140,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
     signed = [*sizing.sign, *(row for other in sizing.alternatives or () for row in other.signs)]
     owes_later = any(row.beyond_horizon_usd > 0 for row in signed)
     bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)
-    one = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
+    first = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
     costs = (
         ScenarioCost(name, float(p), float(usd))
         for name, p, usd in zip(inst.scenarios.names, inst.scenarios.probability, best.cost, strict=True)
@@ -167,7 +167,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         contracts=tuple({row: None for part in parts for row in part.contracts}),
         settlements=_settlements(best),
         unserved=tuple(row for part in parts for row in part.unserved),
-        refused=refused_rows(one),
+        refused=refused_rows(first),
         prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
         scenarios=tuple(costs) if inst.scenarios.listed else (),
         notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
@@ -183,14 +183,14 @@ def _stop(best: Best, study: Study) -> Stop:
 
 def _settlements(best: Best) -> tuple[Settlement, ...]:
     """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
-    found = [row for part in best.parts for row in part.settlements]
-    known = {(row.offer, row.month): row for row in found}
+    rows = [row for part in best.parts for row in part.settlements]
+    months = {(row.offer, row.month): row for row in rows}
     idle: list[Settlement] = []
     for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
-        mine = {(row.offer, row.month) for row in part.settlements}
+        settled = {(row.offer, row.month) for row in part.settlements}
         idle += [
             replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
-            for key, row in known.items()
-            if key not in mine
+            for key, row in months.items()
+            if key not in settled
         ]
-    return (*found, *idle)
+    return (*rows, *idle)

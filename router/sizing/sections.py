@@ -15,14 +15,14 @@ from problems.core.encode import encode
 from problems.core.instance import NONE, Floats, Instance
 from problems.core.view import multiplier_of
 from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, WorstFuture
-from router.planning.decode import cvar
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
-from router.sizing.best import Best, best_plan, objective
+from router.sizing.best import Best, best_plan, figures
+from router.sizing.break_even import instance_hours, own_volumes
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
 from router.sizing.options import SizeOptions, Study
-from router.sizing.orders import complete, decision_given
+from router.sizing.orders import complete, decision_of
 from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.quotes import quotes
 from router.sizing.sensitivity import flips, frontier
@@ -52,8 +52,8 @@ class Sections:
             objective_usd=best.objective_usd,
             expected_usd=best.expected_usd,
             cvar_usd=best.cvar_usd,
-            cvar_level=policy.cvar_level,
-            cvar_weight=policy.cvar_weight,
+            cvar_level=policy.risk.level,
+            cvar_weight=policy.risk.weight,
             sign=sign_rows(best),
             left_out=how.left_out,
             worst=(),
@@ -65,7 +65,7 @@ class Sections:
         if how.alternatives:
             nearest = alternatives(best, self.weighed, how.alternatives)
             parts |= {"amounts": self.near, "alternatives": nearest}
-            compared = self._compared([one.what for one in nearest[:1]])
+            compared = self._compared([other.what for other in nearest[:1]])
         if how.questions:
             self.progress("quotes")
             parts["quotes"] = quotes(self.study, best, self.weighed)
@@ -89,8 +89,8 @@ class Sections:
 
     def _compared(self, nearest: list[str]) -> dict[str, Decision]:
         """Decisions to hold against the plan's in fresh futures: the nearest alternative, and to sign nothing."""
-        known = self.weighed.named(self.best.inst)
-        return {what: known[what].decision for what in (*nearest, NOTHING) if what in known}
+        plans = self.weighed.named(self.best.inst)
+        return {what: plans[what].decision for what in (*nearest, NOTHING) if what in plans}
 
     def _budgets_cost_usd(self) -> float | None:
         """What limits on spending cost: the plan's objective less that of the best one without them."""
@@ -104,71 +104,64 @@ class Sections:
     def _given(self) -> Decision:
         """The buyer's own commitment; what it leaves open is chosen as well as can be."""
         inst = self.best.inst
-        decision = decision_given(inst, self.how.evaluate)
+        decision = decision_of(inst, self.how.evaluate)
         if complete(decision):
             return decision
-        found = search(encode(with_room(inst, decision)), self.study, fixed=decision)
-        return settled_decision(found.encoded, found.point)
+        plan = search(encode(with_room(inst, decision)), self.study, fixed=decision)
+        return settled_decision(plan.encoded, plan.point)
 
     def _evaluated(self, decision: Decision) -> Evaluated:
         """The buyer's own commitment in every scenario."""
         inst = self.best.inst
-        tried = outcomes(inst, decision, self.study)
-        cost = costs_of(tried)
+        futures = outcomes(inst, decision, self.study)
         signs = signed_by(inst, decision)
-        fails = [one for one in tried if one.cost_usd is None]
+        fails = [future for future in futures if future.cost_usd is None]
         if fails:
-            return Evaluated(signs, tuple(one.name for one in fails), fails[0].fault)
-        probability = inst.scenarios.probability
-        value = objective(cost, inst)
+            return Evaluated(signs, tuple(future.name for future in fails), fails[0].fault)
+        cost = costs_of(futures)
+        usd = figures(cost, inst)
         return Evaluated(
             signs,
             fails_in=(),
-            expected_usd=float(probability @ cost),
-            cvar_usd=cvar(cost, probability, inst.policy.cvar_level),
-            objective_usd=value,
-            more_usd=value - self.best.objective_usd,
+            expected_usd=usd.expected_usd,
+            cvar_usd=usd.cvar_usd,
+            objective_usd=usd.objective_usd,
+            more_usd=usd.objective_usd - self.best.objective_usd,
             by_scenario_usd=dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
         )
 
 
 def sign_rows(best: Best) -> tuple[Advised, ...]:
     """What to sign, with its expected bill, expected use of it, and what it owes past the horizon."""
-    return tuple(_signed_row(best, one) for one in best.signs)
+    return tuple(_signed_row(best, signature) for signature in best.signs)
 
 
-def _signed_row(best: Best, one: Signature) -> Advised:
-    use, billed = None, one.least_usd
-    if one.kind == "contract":
-        use, billed = _contract_use(best, one)
-    elif one.kind == "instances":
-        rows = [row for row in best.instances(one.offer) if row.model == one.model]
-        hours = fsum(best.weight(row.scenario) * row.count for row in rows)
-        busy = fsum(best.weight(row.scenario) * row.count * row.utilisation for row in rows)
-        use = busy / hours if hours > 0 else None
+def _signed_row(best: Best, signature: Signature) -> Advised:
+    use, billed_usd = None, signature.least_usd
+    if signature.kind == "contract":
+        use, billed_usd = _contract_use(best, signature)
+    elif signature.kind == "instances":
+        rows = [row for row in best.instances(signature.offer) if row.model == signature.model]
+        busy, running = instance_hours(best, rows)
+        use = busy / running if running > 0 else None
     if best.inst.policy.charge_in_full:
-        billed += one.beyond_horizon_usd * float(best.inst.time.weight[-1])
-    offer_usd = fsum(line.usd for line in best.lines() if line.offer == one.offer)
-    return Advised(**asdict(one), expected_usd=billed, offer_usd=offer_usd, expected_use=use)
+        billed_usd += signature.beyond_horizon_usd * float(best.inst.time.weight[-1])
+    offer_usd = fsum(line.usd for line in best.lines() if line.offer == signature.offer)
+    return Advised(**asdict(signature), expected_usd=billed_usd, offer_usd=offer_usd, expected_use=use)
 
 
-def _contract_use(best: Best, one: Signature) -> tuple[float | None, float]:
+def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float]:
     """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
-    time = best.inst.time
-    start, end = one.start_month or 0, one.end_month or time.months
-    rows = [row for row in best.settlements(one.offer) if start <= row.month < end]
-    share = month_share(best.inst)
-    used = committed = 0.0
-    for row in rows:
-        p = best.weight(row.scenario)
-        tokens = row.committed_tokens_per_month is not None
-        volume = row.committed_tokens_per_month if tokens else row.committed_usd_per_month
-        used += p * (row.used_tokens if tokens else row.used_usd)
-        committed += p * (volume or 0.0) * float(share[row.month])
-    billed = fsum(
+    time, share = best.inst.time, month_share(best.inst)
+    start, end = signature.start_month or 0, signature.end_month or time.months
+    rows = [row for row in best.settlements(signature.offer) if start <= row.month < end]
+    use = [(best.weight(row.scenario), *own_volumes(row), float(share[row.month])) for row in rows]
+    used = fsum(p * volume for p, volume, _, _ in use)
+    committed = fsum(p * volume * months for p, _, volume, months in use)
+    billed_usd = fsum(
         best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
     )
-    return (used / committed if committed > 0 else None), billed
+    return (used / committed if committed > 0 else None), billed_usd
 
 
 def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFuture, ...]:

@@ -29,7 +29,7 @@ ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs t
 
 
 def flips(study: Study, best: Best) -> tuple[Flip, ...]:
-    """Where the advice changes as all demand shrinks, and as it grows."""
+    """Where the advice changes as all demand shrinks, and as it grows. Raises NoPlanInTime."""
     work = partial(_flip, inst=best.inst, advised=advice(best.signs))
     return tuple(study.each(work, DIRECTIONS))
 
@@ -46,18 +46,13 @@ def _flip(study: Study, direction: Direction, *, inst: Instance, advised: Advice
     def changed(plan: Best | None) -> bool:
         return plan is None or advice(plan.signs) != advised
 
-    steps: list[DemandStep] = []
-    same, other, beyond = 1.0, None, None
-    for stride in STRIDES:
-        at = stride if direction == "up" else 1.0 / stride
-        plan = plan_at(at)
-        steps.append(_step(at, plan))
-        if other is None and changed(plan):
-            other, beyond = at, plan
-        if other is None:
-            same = at
-    if other is None:
-        return Flip(direction, None, True, (), gap, tuple(steps))
+    at = STRIDES if direction == "up" else tuple(1.0 / stride for stride in STRIDES)
+    plans = [plan_at(factor) for factor in at]
+    steps = tuple(_step(*pair) for pair in zip(at, plans, strict=True))
+    first = next((k for k, plan in enumerate(plans) if changed(plan)), None)
+    if first is None:
+        return Flip(direction, None, True, (), gap, steps)
+    same, other, beyond = at[first - 1] if first else 1.0, at[first], plans[first]
     while max(same, other) / min(same, other) > 1.0 + CLOSE:
         middle = float(np.sqrt(same * other))
         plan = plan_at(middle)
@@ -65,23 +60,25 @@ def _flip(study: Study, direction: Direction, *, inst: Instance, advised: Advice
             other, beyond = middle, plan
         else:
             same = middle
-    signs = () if beyond is None else beyond.signs
-    return Flip(direction, other, beyond is not None, signs, gap, tuple(steps))
+    return Flip(direction, other, beyond is not None, () if beyond is None else beyond.signs, gap, steps)
 
 
-def _step(at: float, found: Best | None) -> DemandStep:
-    if found is None:
+def _step(at: float, plan: Best | None) -> DemandStep:
+    if plan is None:
         return DemandStep(at, False, None, ())
-    return DemandStep(at, True, found.expected_usd, found.signs)
+    return DemandStep(at, True, plan.expected_usd, plan.signs)
 
 
 def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:
-    """`points` weights, evenly from 0 to 1; at the level of the problem's `risk`."""
+    """The best plans at `points` weights, evenly from 0 to 1; at the level of the problem's `risk`.
+
+    Raises Infeasible, NoPlanInTime.
+    """
     weights = np.linspace(0.0, 1.0, points) if points > 1 else np.zeros(points)
     return tuple(study.each(partial(_frontier_point, inst=inst), weights.tolist()))
 
 
 def _frontier_point(study: Study, weight: float, *, inst: Instance) -> FrontierPoint:
-    policy = replace(inst.policy, cvar_weight=min(weight, ALL_BUT))
+    policy = replace(inst.policy, risk=replace(inst.policy.risk, weight=min(weight, ALL_BUT)))
     best = best_plan(study, replace(inst, policy=policy))
     return FrontierPoint(weight, best.expected_usd, best.cvar_usd, best.signs, best.gap)

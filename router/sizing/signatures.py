@@ -24,14 +24,13 @@ from router.plan.sizing import Signature
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
 
-
 Advice = frozenset[tuple[str, str, str | None, bool]]
 Used = Set[tuple[str, int]]
 """Contracts that carry something, by offer and first month."""
 
 
 def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> tuple[Signature, ...]:
-    """All that a decision signs; what was signed before the plan is none of its doing.
+    """All that a decision signs, but not what was signed before the plan.
 
     A contract that commits to nothing counts where it is used.
     """
@@ -40,7 +39,7 @@ def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> t
 
 def advice(signs: Iterable[Signature]) -> Advice:
     """What is signed now and what later, whatever the volume and month: equal advice differs in amounts only."""
-    return frozenset((one.offer, one.kind, one.model, bool(one.start_month)) for one in signs)
+    return frozenset((row.offer, row.kind, row.model, bool(row.start_month)) for row in signs)
 
 
 def quoted(inst: Instance) -> Bools:
@@ -56,25 +55,25 @@ def quoted(inst: Instance) -> Bools:
 
 
 def in_hand(inst: Instance) -> Bools:
-    """(O,) offers of which something is held or signed before the plan."""
+    """(O,) offers of which something is reserved or signed before the plan."""
     contracts, fleets = inst.contracts, inst.fleets
-    held = np.zeros(len(inst.offers.names), dtype=bool)
-    held[fleets.offer[fleets.reserved > 0]] = True
-    held[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
-    return held
+    owned = np.zeros(len(inst.offers.names), dtype=bool)
+    owned[fleets.offer[fleets.reserved > 0]] = True
+    owned[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
+    return owned
 
 
-def can_be_asked(inst: Instance) -> Bools:
+def can_be_required(inst: Instance) -> Bools:
     """(O,) offers that can be signed whatever they are worth; a contract of no minimum is only used or not."""
     contracts, fleets = inst.contracts, inst.fleets
-    asked = inst.offers.fee_usd_per_month > 0
-    asked[contracts.offer[contracts.decided]] = True
-    asked[fleets.offer[fleets.horizon | (fleets.term_months > 0)]] = True
-    return np.asarray(asked, dtype=bool)
+    possible = inst.offers.fee_usd_per_month > 0
+    possible[contracts.offer[contracts.decided]] = True
+    possible[fleets.offer[fleets.horizon | (fleets.term_months > 0)]] = True
+    return np.asarray(possible, dtype=bool)
 
 
 def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature]:
-    contracts, found = inst.contracts, []
+    contracts, rows = inst.contracts, []
     for a, b in enumerate(contracts.start_contract):
         most, least = float(contracts.max_per_month[b]), float(contracts.min_per_month[b])
         volume = float(decision.committed[a])
@@ -84,17 +83,16 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
         if contracts.start_signed[a] or (volume == 0 and (offer, month) not in used):
             continue
         tokens = bool(contracts.stated_in_tokens[b])
-        end = float(contracts.end_h[a])
+        end_h = float(contracts.end_h[a])
+        end = int(np.ceil(end_h / HOURS_PER_MONTH - 1e-9)) if np.isfinite(end_h) else inst.time.months
         least_usd, beyond_usd = owed_by_contract(inst, a, volume)
-        found.append(
+        rows.append(
             Signature(
                 offer=offer,
                 kind="contract",
                 model=None,
                 start_month=month,
-                end_month=int(np.ceil(end / HOURS_PER_MONTH - 1e-9))
-                if np.isfinite(end)
-                else inst.time.months,
+                end_month=end,
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
                 count=None,
@@ -102,11 +100,11 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
                 beyond_horizon_usd=beyond_usd,
             )
         )
-    return found
+    return rows
 
 
 def _instances(inst: Instance, decision: Decision) -> list[Signature]:
-    fleets, found = inst.fleets, []
+    fleets, rows = inst.fleets, []
     for q in range(fleets.pools):
         fleet, model = int(fleets.pool_fleet[q]), fleets.pool_model[q]
         offer = inst.offers.names[fleets.offer[fleet]]
@@ -118,10 +116,12 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
         for start, end, count in bought:
             if count > DUST:
                 owed = (
-                    owed_by_purchase(inst, fleet, start, count) if term else owed_by_held(inst, fleet, count)
+                    owed_by_purchase(inst, fleet, start, count)
+                    if term
+                    else owed_by_instances(inst, fleet, count)
                 )
-                found.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
-    return found
+                rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
+    return rows
 
 
 def _fees(inst: Instance, decision: Decision) -> list[Signature]:
@@ -148,15 +148,15 @@ def unused_usd(inst: Instance, offer: int, volume: float) -> float:
 
 
 def owed_by_contract(inst: Instance, start: int, volume: float) -> tuple[float, float]:
-    """(inside, after) of a commitment in own units a month, by its start."""
+    """(inside, after) USD of a commitment in own units (tokens or USD) a month, by the index of its start."""
     offer = int(inst.contracts.offer[inst.contracts.start_contract[start]])
     monthly = unused_usd(inst, offer, volume)
     months = float(force_share(inst)[start] @ inst.time.month_weight)
     return monthly * months, monthly * float(beyond_months(inst)[start])
 
 
-def owed_by_held(inst: Instance, fleet: int, count: float) -> tuple[float, float]:
-    """(inside, after) of instances held for the whole horizon."""
+def owed_by_instances(inst: Instance, fleet: int, count: float) -> tuple[float, float]:
+    """(inside, after) USD of instances bought for the whole horizon."""
     fleets, time = inst.fleets, inst.time
     rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight.sum())
     price = price_of(inst, int(fleets.offer[fleet]))
@@ -164,27 +164,27 @@ def owed_by_held(inst: Instance, fleet: int, count: float) -> tuple[float, float
 
 
 def owed_by_purchase(inst: Instance, fleet: int, month: int, count: float) -> tuple[float, float]:
-    """(inside, after) of instances bought for a term from a billing month on."""
+    """(inside, after) USD of instances bought for a term from a billing month on."""
     fleets = inst.fleets
     term_h = int(fleets.term_months[fleet]) * HOURS_PER_MONTH
     beyond_h = max(month * HOURS_PER_MONTH + term_h - inst.time.horizon_h, 0.0)
     rent = float(fleets.usd_per_h[fleet]) * beyond_h
-    left = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
+    upfront = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
     inside = purchase_usd(inst, fleet, month)
     if inst.policy.charge_in_full:
         inside -= rent * float(inst.time.weight[-1])
     each = count * price_of(inst, int(fleets.offer[fleet]))
-    return each * inside, each * (rent + left)
+    return each * inside, each * (rent + upfront)
 
 
 def owed_by_fee(inst: Instance, offer: int) -> tuple[float, float]:
-    """(inside, after) of a fee."""
+    """(inside, after) USD of a fee."""
     months = float(month_share(inst) @ inst.time.month_weight)
     return float(inst.offers.fee_usd_per_month[offer]) * price_of(inst, offer) * months, 0.0
 
 
 def is_sold(inst: Instance, fleet: int, count: float) -> bool:
-    """Whether so many may run, with those held already."""
+    """Whether so many may run with those reserved: none, or the least and whole steps above it, up to the most."""
     fleets = inst.fleets
     least, step, most = (float(of[fleet]) for of in (fleets.min, fleets.step, fleets.max))
     running = float(fleets.reserved[fleet]) + count
@@ -197,8 +197,8 @@ def unsold_month(inst: Instance, decision: Decision, fleet: int) -> tuple[int, f
     """The first billing month in which what was bought for terms adds up to a number that is not sold."""
     pools = inst.fleets.pool_fleet == fleet
     for k in range(inst.time.months):
-        begun = max(k + 1 - int(inst.fleets.term_months[fleet]), 0)
-        count = float(np.nansum(decision.bought[pools, begun : k + 1]))
+        first = max(k + 1 - int(inst.fleets.term_months[fleet]), 0)
+        count = float(np.nansum(decision.bought[pools, first : k + 1]))
         if count and not is_sold(inst, fleet, count):
             return k, count
     return None
