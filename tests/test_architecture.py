@@ -41,7 +41,6 @@ FUNCTIONS = (
 """Of `import router`, as far as they exist."""
 
 NAMED_TWICE = {
-    "Clock",
     "Policy",
     "Running",
     "Table",

@@ -23,7 +23,7 @@ from router.plan.document import Plan
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.cells import Clock
+from router.verification.base.cells import LocalTime
 from router.verification.base.flows import Flow
 from router.verification.base.work import rate_of, unit_usd
 
@@ -78,7 +78,7 @@ def signed_end(case: Case, commitment: Commitment) -> int:
     """First month no longer covered by a contract already signed: the first to start at or after its end."""
     if commitment.signed_until is None:
         return case.months
-    clock = Clock(case.problem.horizon)
+    clock = LocalTime(case.problem.horizon)
     until = commitment.signed_until
     if until.tzinfo is None:
         until = until.replace(tzinfo=clock.zone)

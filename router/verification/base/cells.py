@@ -99,7 +99,7 @@ def by_period(case: Case, workload: Workload, unit: Unit) -> list[float]:
 
 
 def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> Iterator[Shape]:
-    clock = Clock(case.problem.horizon)
+    clock = LocalTime(case.problem.horizon)
     occurrences = []
     for day in range(-1, clock.days(case.horizon_h) + 1):
         start, end = clock.window(day, minute_of(window.start), minute_of(window.end))
@@ -119,7 +119,7 @@ def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> 
         yield None, day, units, _overlaps(case, inside)
 
 
-def _recorded(case: Case, clock: Clock, workload: Workload) -> dict[date, float] | None:
+def _recorded(case: Case, clock: LocalTime, workload: Workload) -> dict[date, float] | None:
     """By-period demand by the local date on which the period starts; None for demand stated otherwise."""
     counts = workload.demand.requests_by_period
     if counts is None:
@@ -141,7 +141,7 @@ def _overlaps(case: Case, inside: Interval) -> dict[int, Interval]:
     return runs
 
 
-class Clock:
+class LocalTime:
     """Local time of the horizon. Without a start, hour 0 is midnight and the clocks never change."""
 
     def __init__(self, horizon: Horizon) -> None:

@@ -19,7 +19,7 @@ from datetime import timedelta
 from router.plan.running import Running
 from router.schema import Commitment, Offer, Problem
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.cells import Cell, CellKey, Clock
+from router.verification.base.cells import Cell, CellKey, LocalTime
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey
@@ -101,7 +101,7 @@ def _signed(
     to_the_end = commitment.term_months is None and math.ceil(end_h / MONTH_H - 1e-9) * MONTH_H >= horizon_h
     terms = {
         "signed": True,
-        "signed_until": None if to_the_end else Clock(problem.horizon).start + timedelta(hours=end_h),
+        "signed_until": None if to_the_end else LocalTime(problem.horizon).start + timedelta(hours=end_h),
         "min_tokens_per_month": tokens,
         "min_usd_per_month": usd,
         "max_tokens_per_month": None,
