@@ -62,10 +62,12 @@ def _check_measures(section: Section) -> None:
     section.money(stated.ws_usd, ws, "ws_usd")
     section.money(stated.evpi_usd, section.rp - ws, "evpi_usd")
     ledger.require(stated.ev_usd is not None, "ev_usd is not stated")
-    known = {future.name for future in case.futures} | {row.name for row in section.audit.rows.scenarios}
+    names = {future.name for future in case.futures} | {row.name for row in section.audit.rows.scenarios}
     if stated.eev_fails_in:
-        named = set(stated.eev_fails_in) <= known
-        ledger.require(named or len(case.futures) == 1, "eev_fails_in names no scenario of the plan")
+        right = set(stated.eev_fails_in) <= names
+        ledger.require(
+            right or len(case.futures) == 1, "eev_fails_in names a scenario that the plan does not have"
+        )
         ledger.require(eev is None, "eev_usd is stated, though it fails somewhere")
         ledger.require(stated.vss_usd is None, "vss_usd is stated, though eev_usd is not")
     elif eev is None:

@@ -1,4 +1,4 @@
-"""Other decisions than the plan's: no one can tell from the plan what they cost, but their figures must agree.
+"""Other decisions than the plan's: the plan does not show what they cost, but their figures must agree.
 
 objective = (1 − ω) · expected + ω · CVaR ≥ bound        expected ≤ CVaR        more = objective − rp
 by_scenario_usd       gives expected, CVaR and objective again                   (`evaluated`)
@@ -80,9 +80,9 @@ def _check_gap(section: Section, gap: float, name: str) -> None:
 def _fails(section: Section, row: Amount | Evaluated, name: str) -> bool:
     """Whether it fails in a scenario: then these are named, and nothing is what it costs."""
     if row.fails_in:
-        known = {future.name for future in section.case.futures}
-        right = len(known) == 1 or set(row.fails_in) <= known
-        section.ledger.require(right, name, "fails_in names no scenario of the plan")
+        names = {future.name for future in section.case.futures}
+        right = len(names) == 1 or set(row.fails_in) <= names
+        section.ledger.require(right, name, "fails_in names a scenario that the plan does not have")
         costs = (row.expected_usd, row.cvar_usd, row.objective_usd, row.more_usd)
         section.ledger.require(
             costs == (None,) * len(costs), name, "states what it costs, though it fails somewhere"
@@ -109,9 +109,9 @@ def _check_evaluated(section: Section, row: Evaluated) -> None:
     if _fails(section, row, name):
         return
     _check_decision(section, row, name)
-    known = [section.of_future(row.by_scenario_usd, future.name) for future in futures]
-    usd = [each for each in known if each is not None]
-    if len(usd) < len(known):
+    stated = [section.of_future(row.by_scenario_usd, future.name) for future in futures]
+    usd = [each for each in stated if each is not None]
+    if len(usd) < len(futures):
         section.ledger.fault(name, "by_scenario_usd lacks a scenario")
         return
     weighted = [(future.probability, each) for future, each in zip(futures, usd, strict=True)]
@@ -193,12 +193,11 @@ def _interval(
 def _worst(section: Section, stated: OutOfSample) -> list[float]:
     """Costs of the dearest, those without one left out."""
     costs = [row.cost_usd for row in stated.worst]
-    without = [cost for cost in costs if cost is None]
-    known = [cost for cost in costs if cost is not None]
-    right = len(costs) == min(stated.count, SHOWN) and len(without) == min(stated.failed, SHOWN)
-    right = right and costs == [*without, *sorted(known, reverse=True)]
+    served = sorted((cost for cost in costs if cost is not None), reverse=True)
+    failed = min(stated.failed, SHOWN)
+    right = len(costs) == min(stated.count, SHOWN) and costs == [*(None,) * failed, *served]
     section.ledger.require(right, OF, f"worst is not the {min(stated.count, SHOWN)} dearest in order")
-    return known if right else []
+    return served if right else []
 
 
 def _check_tail(section: Section, worst: list[float], count: int, mean: float, tail: float) -> None:
@@ -229,5 +228,5 @@ def _check_against(section: Section, row: Against, count: int, failed: int) -> N
     part = dearer * both
     whole = not exact or abs(part - round(part)) <= 1e-6
     section.ledger.require(0.0 <= dearer <= 1.0 and whole, *at, f"dearer_in is {dearer:.10g} of {both}")
-    section.ledger.require(more <= 0 or dearer > 0, *at, "costs more, and is dearer_in none")
-    section.ledger.require(more >= 0 or dearer < 1, *at, "costs less, and is dearer_in all")
+    section.ledger.require(more <= 0 or dearer > 0, *at, "costs more, but is dearer in no future")
+    section.ledger.require(more >= 0 or dearer < 1, *at, "costs less, but is dearer in every future")

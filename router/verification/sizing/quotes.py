@@ -3,7 +3,7 @@
     sign, needed        signed by the plan            walk away, never, impossible    not signed
     worth               null: needed, impossible      signed, free: ≥ 0    not signed: ≤ 0    within the gaps
     walk-away multiple  sign: ≥ 1, null where the gaps leave open whether it saves    walk away: ≤ 1 where signing costs
-                        null where the offer is held or signed already, and for every other verdict
+                        null where the offer is reserved or signed already, and for every other verdict
     walk_away_usd       = now_usd · walk-away multiple
     bill, use           of what the plan signs: its own
     `without X`         of the alternatives costs more by what X is worth; so does `with X` by what it is not
@@ -29,38 +29,40 @@ def check_quotes(section: Section) -> None:
     amounts: dict[str, float] = {}
     for (offer, _, _, _), amount in signed(section).items():
         amounts[offer] = max(amounts.get(offer, 0.0), amount)
-    seen: list[str] = []
+    listed: list[str] = []
     for row in section.stated.quotes or ():
-        if row.offer not in section.case.offers or row.offer in seen:
+        if row.offer not in section.case.offers or row.offer in listed:
             section.ledger.fault("quotes:", row.offer, "is not an offer, or listed twice")
             continue
-        seen.append(row.offer)
+        listed.append(row.offer)
         _check_quote(section, section.case.offers[row.offer], row, row.offer in amounts)
     if section.stated.quotes is not None:
         for name, amount in amounts.items():
-            section.ledger.require(amount <= 0 or name in seen, "quotes:", name, "is signed and has none")
+            section.ledger.require(
+                amount <= 0 or name in listed, "quotes:", name, "is signed, but has no row"
+            )
 
 
-def _check_quote(section: Section, offer: Offer, row: Quote, taken: bool) -> None:
-    verdict, held, multiple = row.verdict, _in_hand(section.case, offer), row.walk_away_multiple
+def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) -> None:
+    verdict, in_hand, multiple = row.verdict, _in_hand(section.case, offer), row.walk_away_multiple
     at: tuple[object, ...] = ("quotes:", offer.name, f"({verdict})")
-    section.ledger.require(taken or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
+    section.ledger.require(is_signed or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
     unsigned = verdict in ("walk away", "never", "impossible")
-    section.ledger.require(not (taken and unsigned), *at, "is signed by the plan")
-    if held or verdict not in ("sign", "walk away"):
+    section.ledger.require(not (is_signed and unsigned), *at, "is signed by the plan")
+    if in_hand or verdict not in ("sign", "walk away"):
         section.equal(multiple, None, *at, "walk_away_multiple")
         multiple = None
     elif multiple is None or multiple <= 0:
         open_ = verdict == "sign" and multiple is None
         section.ledger.require(open_, *at, "walk_away_multiple is", multiple)
-    _check_worth(section, row, taken, held, multiple, at)
+    _check_worth(section, row, is_signed, in_hand, multiple, at)
     _check_prices(section, offer, row, multiple, at)
-    if held or verdict == "impossible":
+    if in_hand or verdict == "impossible":
         section.equal(row.bill_usd, None, *at, "bill_usd")
         section.equal(row.expected_use, None, *at, "expected_use")
         section.equal(row.break_even_use, None, *at, "break_even_use")
         section.equal(row.break_even_tokens_per_month, None, *at, "break_even_tokens_per_month")
-    elif taken:
+    elif is_signed:
         lines = section.audit.costs.lines(section.case.futures).items()
         bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
         section.equal(row.bill_usd, bill, *at, "bill_usd")
@@ -68,17 +70,16 @@ def _check_quote(section: Section, offer: Offer, row: Quote, taken: bool) -> Non
 
 
 def _in_hand(case: Case, offer: Offer) -> bool:
-    """Whether something of it is held or signed before the plan."""
-    held = offer.instances is not None and offer.instances.reserved > 0
-    terms = offer.commitment
-    return held or (terms is not None and terms.signed and signed_end(case, terms) > 0)
+    """Whether something of it is reserved or signed before the plan."""
+    reserved, terms = offer.instances is not None and offer.instances.reserved > 0, offer.commitment
+    return reserved or (terms is not None and terms.signed and signed_end(case, terms) > 0)
 
 
 def _check_worth(
     section: Section,
     row: Quote,
-    taken: bool,
-    held: bool,
+    is_signed: bool,
+    in_hand: bool,
     multiple: float | None,
     at: tuple[object, ...],
 ) -> None:
@@ -92,39 +93,41 @@ def _check_worth(
     searched = gap * (abs(section.rp) + abs(worth)) + max(section.rp - section.bound, 0.0)
     doubt = searched + section.room(worth)
     saves, costs = worth > doubt, worth < -doubt
-    section.ledger.require(not costs or not (taken or verdict == "free"), *at, f"worth_usd is {worth:.10g}")
-    section.ledger.require(not saves or taken, *at, f"worth_usd is {worth:.10g}")
+    section.ledger.require(
+        not costs or not (is_signed or verdict == "free"), *at, f"worth_usd is {worth:.10g}"
+    )
+    section.ledger.require(not saves or is_signed, *at, f"worth_usd is {worth:.10g}")
     if multiple is None:
-        right = held or verdict != "sign" or not saves
+        right = in_hand or verdict != "sign" or not saves
     else:
         right = multiple >= 1 - 1e-6 if verdict == "sign" else not costs or multiple <= 1 + 1e-6
     section.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
-    what, more = (f"without {row.offer}", worth) if taken else (f"with {row.offer}", -worth)
+    what, more = (f"without {row.offer}", worth) if is_signed else (f"with {row.offer}", -worth)
     for other in section.stated.alternatives or ():
-        if other.what == what and (taken or not held):
+        if other.what == what and (is_signed or not in_hand):
             section.equal(other.more_usd, more, *at, "worth_usd of", what)
 
 
 def _check_prices(
     section: Section, offer: Offer, row: Quote, multiple: float | None, at: tuple[object, ...]
 ) -> None:
-    ours, seen = _prices(offer), []
+    ours, listed = _prices(offer), []
     for price in row.prices:
         what = (price.what, price.model, price.from_tokens_per_month)
-        if what not in ours or what in seen:
+        if what not in ours or what in listed:
             section.ledger.fault(*at, "prices:", *what, "is not a price of the offer, or listed twice")
             continue
-        seen.append(what)
+        listed.append(what)
         now = ours[what]
         section.equal(price.now_usd, now, *at, *what, "now_usd", slack=0.0)
         walk_away = None if multiple is None else now * multiple
         section.equal(price.walk_away_usd, walk_away, *at, *what, "walk_away_usd", slack=0.0)
-    section.ledger.require(len(seen) == len(ours), *at, "lacks a price of the offer")
+    section.ledger.require(len(listed) == len(ours), *at, "lacks a price of the offer")
 
 
 def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     """What is not free, by price field of the problem file, model and start of a tier; alike token prices once."""
-    found: dict[tuple[object, ...], float] = {}
+    prices: dict[tuple[object, ...], float] = {}
     terms, instances = offer.commitment, offer.instances
     for model, entry in offer.models.items():
         cached = entry.cached_prompt_usd_per_m
@@ -132,18 +135,18 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
         kinds = ("prompt", entry.prompt_usd_per_m), ("completion", entry.completion_usd_per_m)
         for kind, usd in (*kinds, ("cached_prompt", cached)):
             if usd is not None:
-                found[f"{kind}_usd_per_m", model, None] = usd
-    if found and max(found.values()) - min(found.values()) <= 1e-12 * max(found.values()):
-        found = {("usd_per_m", None, None): next(iter(found.values()))}
+                prices[f"{kind}_usd_per_m", model, None] = usd
+    if prices and max(prices.values()) - min(prices.values()) <= 1e-12 * max(prices.values()):
+        prices = {("usd_per_m", None, None): next(iter(prices.values()))}
     if terms is not None and terms.tiers:
-        found = {("usd_per_m", None, tier.from_tokens_per_month): tier.usd_per_m for tier in terms.tiers}
+        prices = {("usd_per_m", None, tier.from_tokens_per_month): tier.usd_per_m for tier in terms.tiers}
     if terms is not None and terms.overage_usd_per_m is not None:
-        found["overage_usd_per_m", None, None] = terms.overage_usd_per_m
-    found["fee_usd_per_month", None, None] = offer.fee_usd_per_month
+        prices["overage_usd_per_m", None, None] = terms.overage_usd_per_m
+    prices["fee_usd_per_month", None, None] = offer.fee_usd_per_month
     if instances is not None:
-        found["usd_per_h", None, None] = instances.usd_per_h
-        found["upfront_usd", None, None] = instances.upfront_usd
-    return {what: usd for what, usd in found.items() if usd > 0}
+        prices["usd_per_h", None, None] = instances.usd_per_h
+        prices["upfront_usd", None, None] = instances.upfront_usd
+    return {what: usd for what, usd in prices.items() if usd > 0}
 
 
 def _use(section: Section, offer: Offer) -> float | None:

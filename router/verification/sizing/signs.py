@@ -76,21 +76,21 @@ def key_of(row: Signature | Amount) -> Key:
 
 def signed(section: Section) -> dict[Key, float]:
     """What the plan's rows sign, and how much of it; 1 of a fee."""
-    found: dict[Key, float] = {}
+    amounts: dict[Key, float] = {}
     for row in section.audit.rows.contracts:
         amount = row.committed_tokens_per_month
         amount = row.committed_usd_per_month if amount is None else amount
         if row.signed_by == "plan":
-            found[row.offer, "contract", None, row.start_month] = amount or 0.0
-    for one in section.audit.rows.purchases:
-        found[one.offer, "instances", one.model, one.month] = one.count
+            amounts[row.offer, "contract", None, row.start_month] = amount or 0.0
+    for purchase in section.audit.rows.purchases:
+        amounts[purchase.offer, "instances", purchase.model, purchase.month] = purchase.count
     for (offer, model, _, _), pool in section.audit.pools.items():
         if section.case.bought_ahead(offer) is not None and pool.row.paid_count > DUST:
-            found[offer, "instances", model, 0] = pool.row.paid_count
+            amounts[offer, "instances", model, 0] = pool.row.paid_count
     for route in section.audit.rows.routes:
         if route.share > 0 and section.case.offers[route.offer].fee_usd_per_month > 0:
-            found[route.offer, "fee", None, 0] = 1.0
-    return found
+            amounts[route.offer, "fee", None, 0] = 1.0
+    return amounts
 
 
 def use_of_contract(section: Section, offer: str, months: Iterable[int]) -> float | None:
@@ -107,7 +107,7 @@ def use_of_contract(section: Section, offer: str, months: Iterable[int]) -> floa
 
 
 def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
-    """Expected use of the hours of pools, those of held instances too."""
+    """Expected use of the hours of pools, those of reserved instances too."""
     which = set(pools)
     rows = [
         (pool.future.probability, pool.row)
