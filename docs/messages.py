@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("router", "problems", "solvers")
@@ -37,6 +38,7 @@ def messages(source: str) -> list[str]:
     return [text for text in map(_text, literals) if _is_said(text)]
 
 
+@cache
 def by_module(root: Path) -> dict[str, list[str]]:
     """Messages of every module that has any, by its path."""
     found = {}
