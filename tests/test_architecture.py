@@ -43,7 +43,6 @@ FUNCTIONS = (
 NAMED_TWICE = {
     "Policy",
     "Running",
-    "Table",
 }  # still: take a name out when it means one thing
 
 

@@ -13,7 +13,7 @@ from router import api
 from router.loading.catalogue import load_text
 from router.plan.document import TABLES, Plan
 from router.reports import words
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.markdown import to_markdown
 from router.reports.plan import plan_report
 from router.reports.table_csv import to_csv
@@ -135,7 +135,7 @@ def plan() -> Plan:
     return api.solve(load_text(TEXT))
 
 
-def table(made: Report, title: str) -> Table:
+def table(made: Report, title: str) -> ReportTable:
     return next(table for table in made.tables if table.title == title)
 
 
@@ -198,7 +198,7 @@ WIDE = Report(
     "wide",
     ("one line",),
     (
-        Table(
+        ReportTable(
             "T",
             columns("name", "what it is about", ">figure"),
             (("a-name-of-some-length", "prose " * 30, "1,234,567,890.00"), ("b", "[bold]no markup[/]", "1")),
@@ -219,7 +219,7 @@ def test_figures_are_never_cut_and_prose_wraps(width: int) -> None:
 
 def test_a_page_too_narrow_makes_the_table_wider_rather_than_cut() -> None:
     rows = (("a" * 12, "1,234,567,890.00", "1,234,567,890.00"),)
-    made = Report("r", ("",), (Table("T", columns("n", ">x", ">y"), rows),))
+    made = Report("r", ("",), (ReportTable("T", columns("n", ">x", ">y"), rows),))
     assert to_text(made, width=30).count("1,234,567,890.00") == 2
 
 
@@ -229,7 +229,7 @@ def test_colour_only_where_asked() -> None:
 
 
 def test_markdown_keeps_what_has_a_meaning_there() -> None:
-    odd = Report("a|b", ("x",), (Table("T", columns("n", ">v"), (("p|q_r*", "1"),), ("sum", "1")),))
+    odd = Report("a|b", ("x",), (ReportTable("T", columns("n", ">v"), (("p|q_r*", "1"),), ("sum", "1")),))
     text = to_markdown(odd)
     assert "| p\\|q\\_r\\* | 1 |" in text
     assert "|---|---:|" in text

@@ -35,7 +35,7 @@ def schema(plan: bool, output: str | None) -> None:
 @json_option
 def solvers(machine: bool) -> None:
     """List the solvers that --solver takes, and how to install those that are missing."""
-    from router.reports.document import Report, Table, columns
+    from router.reports.document import Report, ReportTable, columns
     from solvers import available
 
     found = available()
@@ -60,8 +60,8 @@ def solvers(machine: bool) -> None:
     )
     missing = tuple((one.name, one.remedy) for one in found if not one.installed)
     tables = (
-        Table("Installed", columns("--solver", "version", "can"), here),
-        Table("Known, but not installed", columns("--solver", "to get it"), missing),
+        ReportTable("Installed", columns("--solver", "version", "can"), here),
+        ReportTable("Known, but not installed", columns("--solver", "to get it"), missing),
     )
     say_report(Report("solvers", (f"{len(here)} of {len(found)} are installed",), tables))
 
@@ -79,7 +79,7 @@ def examples(context: click.Context) -> None:
 def list_(machine: bool = False) -> None:
     """List the shipped problem files."""
     from router.loading.shipped import listed
-    from router.reports.document import Report, Table, columns
+    from router.reports.document import Report, ReportTable, columns
 
     found = listed()
     if machine:
@@ -88,8 +88,8 @@ def list_(machine: bool = False) -> None:
     problems = tuple((one.name, one.about) for one in found if one.problem)
     parts = tuple((one.name, one.about) for one in found if not one.problem)
     tables = (
-        Table("Problems", columns("name", "what it shows"), problems),
-        Table("To include", columns("name", "what it holds"), parts),
+        ReportTable("Problems", columns("name", "what it shows"), problems),
+        ReportTable("To include", columns("name", "what it holds"), parts),
     )
     way = "copy one with what it includes: router examples copy NAME [DIR]"
     say_report(Report("examples", (way,), tables))

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from router.reports.backtest_picture import to_svg
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.markdown import to_markdown
 from router.reports.words import duration, percent, proof, usd
 
@@ -52,7 +52,7 @@ def _span(amount_h: float) -> str:
     return duration(amount_h) if amount_h >= 1 else f"{amount_h * 60:.3g} min"
 
 
-def _ways(found: Backtest) -> Table:
+def _ways(found: Backtest) -> ReportTable:
     def row(name: str, cost: float | None, way: Execution | None) -> tuple[str, ...]:
         left = (
             ("–", "–")
@@ -73,10 +73,10 @@ def _ways(found: Backtest) -> Table:
     if found.hindsight_of_all is not None:
         rows.append(row("in hindsight, nothing lost", found.hindsight_of_all.cost_usd, None))
     heads = columns("way", ">USD", ">above hindsight", ">overflow", ">unserved")
-    return Table("What it would have cost", heads, tuple(rows))
+    return ReportTable("What it would have cost", heads, tuple(rows))
 
 
-def _changes(replay: Execution) -> Table:
+def _changes(replay: Execution) -> ReportTable:
     rows = (
         ("steps", f"{len(replay.steps):,}"),
         ("plans changed", f"{replay.changes:,}"),
@@ -84,7 +84,7 @@ def _changes(replay: Execution) -> Table:
         ("moved by a change, on average", percent(replay.moved_share)),
         ("churn, USD", usd(replay.churn_usd)),
     )
-    return Table("Changes", columns("what", ">figure"), rows)
+    return ReportTable("Changes", columns("what", ">figure"), rows)
 
 
 def to_html(found: Backtest) -> str:
@@ -104,7 +104,7 @@ def to_page(found: Backtest) -> str:
     return to_markdown(backtest_report(found))
 
 
-def _html_table(table: Table) -> str:
+def _html_table(table: ReportTable) -> str:
     def cells(tag: str, values: tuple[str, ...]) -> str:
         made = []
         for column, value in zip(table.columns, values, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import count, duration, hours, instances, percent, rate, usd
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ def comparison_report(table: Comparison) -> Report:
         ">one instance needs",
         ">committed a month",
     )
-    whole = _only_used(Table("Can serve everything", heads, rows))
+    whole = _only_used(ReportTable("Can serve everything", heads, rows))
     unable = tuple(_unable(row) for row in table.offers if row.cost_usd is None)
-    others = Table("Cannot, or only in part", columns("offer", "why", "could serve", ">USD for that"), unable)
+    others = ReportTable(
+        "Cannot, or only in part", columns("offer", "why", "could serve", ">USD for that"), unable
+    )
     return Report(
         table.name,
         _headline(table, able),
@@ -45,7 +47,7 @@ def verification_report(verdict: Verification, name: str) -> Report:
         f"All {len(rows)} promises hold" if verdict.ok else f"{failed} of {len(rows)} promises do not hold"
     )
     cost = f"Cost by the re-check's own arithmetic: {usd(verdict.cost_usd)} USD"
-    return Report(name, (first, cost), (Table("Checks", columns("promise", "holds", "detail"), rows),))
+    return Report(name, (first, cost), (ReportTable("Checks", columns("promise", "holds", "detail"), rows),))
 
 
 def _headline(table: Comparison, able: list[OfferRow]) -> tuple[str, ...]:
@@ -85,10 +87,10 @@ def _unable(row: OfferRow) -> tuple[str, ...]:
     )
 
 
-def _only_used(table: Table) -> Table:
+def _only_used(table: ReportTable) -> ReportTable:
     """Without columns in which nothing stands; an empty cell becomes a dash."""
     keep = [k for k in range(len(table.columns)) if any(row[k] for row in table.rows)]
-    return Table(
+    return ReportTable(
         table.title,
         tuple(table.columns[k] for k in keep),
         tuple(tuple(row[k] or "–" for k in keep) for row in table.rows),

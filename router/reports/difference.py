@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import count, instances, percent, usd
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ def difference_report(change: Difference, name: str) -> Report:
     cost = f"{usd(change.cost_before_usd)} → {usd(change.cost_after_usd)} USD ({signed})"
     moved = f"{percent(change.moved_share)} of the tokens move"
     tables = (
-        Table(
+        ReportTable(
             "Cost",
             columns("offer", "for", ">before USD", ">after USD"),
             tuple((*line.of, usd(line.before), usd(line.after)) for line in change.costs),
         ),
-        Table(
+        ReportTable(
             "Who serves what",
             columns("workload", "offer", "model", ">before", ">after"),
             tuple((*line.of, percent(line.before), percent(line.after)) for line in change.routes),
         ),
-        Table(
+        ReportTable(
             "Most instances at once",
             columns("offer", "model", ">before", ">after"),
             tuple((*line.of, instances(line.before), instances(line.after)) for line in change.instances),
         ),
-        Table(
+        ReportTable(
             "Committed",
             columns("offer", "what", ">before", ">after"),
             tuple((*line.of, count(line.before), count(line.after)) for line in change.contracts),

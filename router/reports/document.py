@@ -14,7 +14,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Rows of text under a title; `total` is a last row set apart."""
 
     title: str
@@ -29,7 +29,7 @@ class Report:
 
     title: str
     headline: tuple[str, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[ReportTable, ...]
     notes: tuple[str, ...] = ()
 
 

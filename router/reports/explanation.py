@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.explaining import Explanation
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import usd
 
 MOST_ROUTES = 30
@@ -27,7 +27,7 @@ def explanation_report(found: Explanation) -> Report:
     )
 
 
-def _shown(*tables: Table) -> tuple[Table, ...]:
+def _shown(*tables: ReportTable) -> tuple[ReportTable, ...]:
     return tuple(table for table in tables if table.rows)
 
 
@@ -39,30 +39,32 @@ def _ways_out(found: Explanation) -> tuple[str, ...]:
     return (none, "No change of one promise alone makes a plan possible.")
 
 
-def _repairs(found: Explanation) -> Table:
+def _repairs(found: Explanation) -> ReportTable:
     rows = tuple((one.promise.name, one.text) for one in found.repairs)
-    return Table("Least repair of each promise alone", columns("promise", "would do"), rows)
+    return ReportTable("Least repair of each promise alone", columns("promise", "would do"), rows)
 
 
-def _conflict(found: Explanation) -> Table:
+def _conflict(found: Explanation) -> ReportTable:
     if found.conflict is None:
-        return Table("Conflict", (), ())
+        return ReportTable("Conflict", (), ())
     minimal = (
         "none of them can be left out" if found.conflict.proven_minimal else "perhaps not all are needed"
     )
     rows = tuple((one.name, one.field) for one in found.conflict.promises)
-    return Table(f"These contradict each other ({minimal})", columns("promise", "field"), rows)
+    return ReportTable(f"These contradict each other ({minimal})", columns("promise", "field"), rows)
 
 
-def _bindings(found: Explanation) -> Table:
+def _bindings(found: Explanation) -> ReportTable:
     rows = tuple(
         (one.name, one.worth.limit, one.worth.more, str(one.periods), usd(one.usd_per_unit))
         for one in found.bindings
     )
-    return Table("What binds", columns("of", "limit", "what would help", ">periods", ">saves USD"), rows)
+    return ReportTable(
+        "What binds", columns("of", "limit", "what would help", ">periods", ">saves USD"), rows
+    )
 
 
-def _offers(found: Explanation) -> Table:
+def _offers(found: Explanation) -> ReportTable:
     rows = []
     for one in found.offers:
         if one.price_multiple is None:
@@ -70,10 +72,10 @@ def _offers(found: Explanation) -> Table:
         else:
             text = f"{one.price_multiple:.4g} × its prices" + ("" if one.decided else ", or a little more")
         rows.append((one.offer, text))
-    return Table("Not used; would be at or below", columns("offer", "price"), tuple(rows))
+    return ReportTable("Not used; would be at or below", columns("offer", "price"), tuple(rows))
 
 
-def _refused(found: Explanation) -> Table:
+def _refused(found: Explanation) -> ReportTable:
     rows = [
         (one.workload, one.offer, one.model, "; ".join(one.changes)) for one in found.refused[:MOST_ROUTES]
     ]
@@ -81,4 +83,4 @@ def _refused(found: Explanation) -> Table:
     title = "Refused; would be admitted with" + (
         f" (first {len(rows)} of {len(found.refused)})" if more else ""
     )
-    return Table(title, columns("workload", "offer", "model", "all of"), tuple(rows))
+    return ReportTable(title, columns("workload", "offer", "model", "all of"), tuple(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.reports.document import Report, Table
+from router.reports.document import Report, ReportTable
 
 
 def to_markdown(report: Report) -> str:
@@ -17,7 +17,7 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_markdown_table(table: Table) -> str:
+def to_markdown_table(table: ReportTable) -> str:
     """One table; its total stands last, in bold."""
     lines = [
         _line([column.title for column in table.columns]),

@@ -7,7 +7,7 @@ from math import fsum
 from problems.core.costs import KINDS
 from router.plan.document import Plan
 from router.plan.rows import CostLine, InstanceRow, RouteRow, Settlement, UnservedRow
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import count, hours, instances, percent, proof, rate, span, usd
 
 EXAMPLES = 3  # offers named per reason
@@ -45,20 +45,20 @@ def verdict(plan: Plan) -> str:
     return f"NOT VERIFIED: {', '.join(failed) or 'no check was made'}"
 
 
-def _costs(plan: Plan) -> Table:
+def _costs(plan: Plan) -> ReportTable:
     lines = sorted(plan.cost_lines, key=lambda line: -line.usd)
     rows = tuple(
         (line.offer or "–", _label(line), usd(line.usd), _part(line.usd, plan.cost_usd)) for line in lines
     )
     total = ("total", "", usd(plan.cost_usd), _part(plan.cost_usd, plan.cost_usd)) if len(rows) > 1 else None
-    return Table("Cost", columns("offer", "for", ">USD", ">share"), rows, total)
+    return ReportTable("Cost", columns("offer", "for", ">USD", ">share"), rows, total)
 
 
 def _label(line: CostLine) -> str:
     return KINDS[line.kind].label if line.kind in KINDS else line.kind
 
 
-def _routing(plan: Plan) -> Table:
+def _routing(plan: Plan) -> ReportTable:
     """Shares of a workload's tokens over the horizon; the range over its periods where it varies."""
     rows, p = [], plan.probabilities()
     by_workload: dict[str, dict[tuple[str, str], list[RouteRow | UnservedRow]]] = {}
@@ -91,7 +91,7 @@ def _routing(plan: Plan) -> Table:
                 )
             )
     heads = columns("workload", "offer", "model", ">share", ">by period", ">tokens")
-    return _without_empty(Table("Who serves what", heads, tuple(rows)), "by period")
+    return _without_empty(ReportTable("Who serves what", heads, tuple(rows)), "by period")
 
 
 def _cell_shares(
@@ -108,7 +108,7 @@ def _cell(row: RouteRow | UnservedRow) -> tuple[int | None, str | None]:
     return (row.period if row.occurrence is None else row.occurrence), row.scenario
 
 
-def _instances(plan: Plan) -> Table:
+def _instances(plan: Plan) -> ReportTable:
     """Counts by pool over the periods of the plan; mean and load are expected values, the load by instances."""
     p = plan.probabilities()
     futures = {row.scenario for row in plan.instances} | {row.scenario for row in plan.routes}
@@ -135,10 +135,10 @@ def _instances(plan: Plan) -> Table:
             )
         )
     heads = columns("offer", "model", ">least", ">mean", ">most", ">load", ">highest load")
-    return Table("Instances", heads, tuple(rows))
+    return ReportTable("Instances", heads, tuple(rows))
 
 
-def _contracts(plan: Plan) -> Table:
+def _contracts(plan: Plan) -> ReportTable:
     """Contracts in force, with their settlement over the horizon."""
     settled: dict[str, list[Settlement]] = {}
     for row in plan.settlements:
@@ -175,16 +175,16 @@ def _contracts(plan: Plan) -> Table:
         ">billed USD",
         ">owed later USD",
     )
-    return Table("Contracts", heads, tuple(rows))
+    return ReportTable("Contracts", heads, tuple(rows))
 
 
-def _scenarios(plan: Plan) -> Table:
+def _scenarios(plan: Plan) -> ReportTable:
     rows = tuple((row.name, percent(row.probability), usd(row.cost_usd)) for row in plan.scenarios)
     shown = rows if len(rows) > 1 else ()
-    return Table("Futures", columns("scenario", ">probability", ">USD"), shown)
+    return ReportTable("Futures", columns("scenario", ">probability", ">USD"), shown)
 
 
-def _refused(plan: Plan) -> Table:
+def _refused(plan: Plan) -> ReportTable:
     """Candidates that were refused, counted by reason; one may have several."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in plan.refused:
@@ -199,15 +199,15 @@ def _refused(plan: Plan) -> Table:
         workloads = list(dict.fromkeys(workload for workload, _ in pairs))
         served = workloads[0] if len(workloads) == 1 else f"{len(workloads)} of them"
         rows.append((code, str(len(pairs)), served, ", ".join(offers[:EXAMPLES]) + more))
-    return Table("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
+    return ReportTable("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
 
 
-def _without_empty(table: Table, title: str) -> Table:
+def _without_empty(table: ReportTable, title: str) -> ReportTable:
     """The table without a column in which nothing stands."""
     at = [column.title for column in table.columns].index(title)
     if any(row[at] for row in table.rows):
         return table
-    return Table(
+    return ReportTable(
         table.title,
         table.columns[:at] + table.columns[at + 1 :],
         tuple(row[:at] + row[at + 1 :] for row in table.rows),

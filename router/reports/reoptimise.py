@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import percent, usd
 
 if TYPE_CHECKING:
@@ -30,10 +30,12 @@ def result_report(result: Result) -> Report:
         ("the best if change were free", usd(result.unconstrained_usd)),
     ]
     shown = tuple(row for row in rows if row[1] != "–")
-    tables = [Table("Cost over the horizon", columns("plan", ">USD"), shown)]
+    tables = [ReportTable("Cost over the horizon", columns("plan", ">USD"), shown)]
     if result.broken:
         broken = tuple((one.promise, one.detail) for one in result.broken)
-        tables.append(Table("Going on would break", columns("promise", "where, and by how much"), broken))
+        tables.append(
+            ReportTable("Going on would break", columns("promise", "where, and by how much"), broken)
+        )
     head = [WHAT[result.outcome].format(id=result.id)]
     if result.gain_usd is not None:
         head.append(f"Changing gains {usd(result.gain_usd)} USD after churn")
@@ -65,4 +67,4 @@ def history_report(found: Sequence[Listed], store: str, count: int) -> Report:
         ">plan", "made", "problem", "why", ">USD", ">going on USD", ">change free USD", ">moved", "search"
     )
     shown = "" if len(rows) == count else f", the newest {len(rows):,} shown"
-    return Report(store, (f"{count:,} plans{shown}",), (Table("Plans", heads, rows),))
+    return Report(store, (f"{count:,} plans{shown}",), (ReportTable("Plans", heads, rows),))

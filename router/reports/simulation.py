@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.words import count, percent
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def simulation_report(found: SimulationReport) -> Report:
     return Report(found.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes))
 
 
-def _promises(found: SimulationReport) -> Table:
+def _promises(found: SimulationReport) -> ReportTable:
     ranked = sorted(found.promises, key=lambda row: (ORDER[row.verdict], _rank(row)))
     rows = tuple(
         (
@@ -54,7 +54,7 @@ def _promises(found: SimulationReport) -> Table:
     heads = columns(
         "workload", ">period", "promise", ">limit", ">achieved", ">wait", ">formula", ">within", "verdict"
     )
-    return Table(f"Promised and achieved, ms{more}", heads, rows)
+    return ReportTable(f"Promised and achieved, ms{more}", heads, rows)
 
 
 def _rank(row: PromiseVerdict) -> float:
@@ -62,7 +62,7 @@ def _rank(row: PromiseVerdict) -> float:
     return -row.achieved_ms / row.limit_ms if math.isfinite(row.achieved_ms) else -math.inf
 
 
-def _pools(found: SimulationReport) -> Table:
+def _pools(found: SimulationReport) -> ReportTable:
     ranked = sorted(found.pools, key=lambda row: -row.utilisation)
     rows = tuple(
         (
@@ -90,7 +90,7 @@ def _pools(found: SimulationReport) -> Table:
         ">p99 wait",
         ">formula",
     )
-    return Table(f"Pools, waits in ms{more}", heads, rows)
+    return ReportTable(f"Pools, waits in ms{more}", heads, rows)
 
 
 def _remedies(found: SimulationReport) -> list[str]:

@@ -10,7 +10,7 @@ from math import fsum
 
 from router.plan.document import Plan
 from router.plan.sizing import Advised, Sizing, WorstFuture
-from router.reports.document import Report, Table, columns
+from router.reports.document import Report, ReportTable, columns
 from router.reports.plan import plan_report, verdict
 from router.reports.sizing_choices import (
     alternatives,
@@ -120,7 +120,7 @@ def _reservations(sizing: Sizing) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _sign(sizing: Sizing) -> Table:
+def _sign(sizing: Sizing) -> ReportTable:
     rows = tuple(
         (
             str(row.offer) + (f", {row.model}" if row.model else ""),
@@ -140,7 +140,7 @@ def _sign(sizing: Sizing) -> Table:
     least = usd(fsum(row.least_usd for row in sizing.sign))
     later = usd(fsum(row.beyond_horizon_usd for row in sizing.sign))
     total = ("total", "", "", expected, least, "", later)
-    return Table("What to sign", heads, rows, total if len(rows) > 1 else None)
+    return ReportTable("What to sign", heads, rows, total if len(rows) > 1 else None)
 
 
 def _months(row: Advised) -> str:
@@ -148,11 +148,11 @@ def _months(row: Advised) -> str:
     return "–" if start is None else f"{start + 1}–{end}"
 
 
-def _measures(sizing: Sizing) -> Table:
+def _measures(sizing: Sizing) -> ReportTable:
     heads = columns("", ">USD", "which is")
     title = "What planning with scenarios is worth"
     if sizing.ws_usd is None or len(sizing.regret_usd or {}) < 2:
-        return Table(title, heads, ())
+        return ReportTable(title, heads, ())
     fails = sizing.eev_fails_in
     mean = f"EEV: signing {signs(sizing.eev_signs or ())}, then meeting all futures"
     rows = [
@@ -172,10 +172,10 @@ def _measures(sizing: Sizing) -> Table:
         rows.append(
             ("the budgets", usd(sizing.budgets_cost_usd), "what the plan would cost less without them")
         )
-    return Table(title, heads, tuple(rows))
+    return ReportTable(title, heads, tuple(rows))
 
 
-def _worst(sizing: Sizing) -> Table:
+def _worst(sizing: Sizing) -> ReportTable:
     rows: list[tuple[str, ...]] = [
         (
             str(row.scenario),
@@ -200,7 +200,7 @@ def _worst(sizing: Sizing) -> Table:
     )
     if not any(row[3] for row in rows):
         rows, heads = [row[:3] + row[4:] for row in rows], heads[:3] + heads[4:]
-    return Table("The worst futures", heads, tuple(rows))
+    return ReportTable("The worst futures", heads, tuple(rows))
 
 
 def _moved(row: WorstFuture) -> str:
@@ -210,11 +210,11 @@ def _moved(row: WorstFuture) -> str:
     return ", ".join(parts)
 
 
-def _fresh(sizing: Sizing) -> Table:
+def _fresh(sizing: Sizing) -> ReportTable:
     found = sizing.out_of_sample
     heads = columns("", ">USD", "")
     if found is None:
-        return Table("", heads, ())
+        return ReportTable("", heads, ())
     low, high = found.ci95_usd
     served = found.count - found.failed
     of = "" if served == found.count else f" of the {served} that are served"
@@ -242,7 +242,7 @@ def _fresh(sizing: Sizing) -> Table:
         if row.failed:
             told = f"NOT SERVED in {row.failed} of {found.count}; in the others {told}"
         rows.append((f"{row.what} instead", _plus(row.more_usd), told))
-    return Table(f"In {found.count} futures drawn afresh", heads, tuple(rows))
+    return ReportTable(f"In {found.count} futures drawn afresh", heads, tuple(rows))
 
 
 def _plus(amount_usd: float | None) -> str:

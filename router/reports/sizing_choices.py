@@ -7,7 +7,7 @@ from math import fsum
 
 from router.plan.document import Plan
 from router.plan.sizing import DemandStep, Flip, Price, Quote, Signature, Sizing
-from router.reports.document import Table, columns
+from router.reports.document import ReportTable, columns
 from router.reports.words import count, instances, percent, rate, usd
 
 SAME = 1e-8  # relative
@@ -70,7 +70,7 @@ def more(amount_usd: float | None) -> str:
     return "–" if amount_usd is None else f"{amount_usd:+,.2f}"
 
 
-def alternatives(sizing: Sizing) -> Table:
+def alternatives(sizing: Sizing) -> ReportTable:
     rows = tuple(
         (
             str(row.what),
@@ -84,10 +84,10 @@ def alternatives(sizing: Sizing) -> Table:
         for row in sizing.alternatives or ()
     )
     heads = columns("instead", ">USD expected", ">CVaR", ">more", ">owed at least", ">owed later", "signing")
-    return Table("The nearest alternatives", heads, rows)
+    return ReportTable("The nearest alternatives", heads, rows)
 
 
-def amounts(sizing: Sizing) -> Table:
+def amounts(sizing: Sizing) -> ReportTable:
     """Every amount changed; the name stands in the first row of each."""
     rows: list[tuple[str, ...]] = []
     before = None
@@ -114,10 +114,10 @@ def amounts(sizing: Sizing) -> Table:
     heads = columns("of", ">amount", ">of what is advised", ">USD expected", ">CVaR", ">more", "")
     if not any(row[-1] for row in rows):
         rows, heads = [row[:-1] for row in rows], heads[:-1]
-    return Table("Signing more or less of it", heads, tuple(rows))
+    return ReportTable("Signing more or less of it", heads, tuple(rows))
 
 
-def quotes(sizing: Sizing) -> Table:
+def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
         for k, price in enumerate(row.prices or (None,)):
@@ -143,7 +143,7 @@ def quotes(sizing: Sizing) -> Table:
         ">use expected",
         ">break-even use",
     )
-    return Table("What each quote is worth", heads, tuple(rows))
+    return ReportTable("What each quote is worth", heads, tuple(rows))
 
 
 def _price(price: Price) -> str:
@@ -161,7 +161,7 @@ def _break_even(row: Quote) -> str:
     return "–" if volume is None else f"{count(volume)} a month"
 
 
-def flips(sizing: Sizing) -> Table:
+def flips(sizing: Sizing) -> ReportTable:
     """What is signed at other demands, from the least to the most; where the advice changes is said."""
     rows: list[tuple[float, tuple[str, str, str]]] = []
     found = sizing.flips or ()
@@ -177,14 +177,14 @@ def flips(sizing: Sizing) -> Table:
         rows.append((1.0, ("100 %", signs(sizing.sign), f"as advised{holds}")))
     rows.sort(key=lambda row: row[0])
     heads = columns(">of all demand", "what to sign", "")
-    return Table("When the advice flips", heads, tuple(row for _, row in rows))
+    return ReportTable("When the advice flips", heads, tuple(row for _, row in rows))
 
 
 def _then(row: Flip | DemandStep) -> str:
     return signs(row.signs) if row.feasible else "no plan keeps every promise"
 
 
-def evaluated(plan: Plan, sizing: Sizing) -> tuple[Table, ...]:
+def evaluated(plan: Plan, sizing: Sizing) -> tuple[ReportTable, ...]:
     """The buyer's own commitment beside the best, and future by future where there are few."""
     given = sizing.evaluated
     if given is None:
@@ -196,7 +196,7 @@ def evaluated(plan: Plan, sizing: Sizing) -> tuple[Table, ...]:
         ("as given", usd(given.expected_usd), usd(given.cvar_usd), more(given.more_usd), told),
     )
     heads = columns("commitment", ">USD expected", ">CVaR", ">more", "signing")
-    table = Table("The commitment given, beside the best", heads, rows)
+    table = ReportTable("The commitment given, beside the best", heads, rows)
     mine = given.by_scenario_usd
     if mine is None or not 1 < len(plan.scenarios) <= MANY:
         return (table,)
@@ -211,10 +211,10 @@ def evaluated(plan: Plan, sizing: Sizing) -> tuple[Table, ...]:
         for row in plan.scenarios
     )
     heads = columns("future", ">probability", ">advised USD", ">as given USD", ">more")
-    return table, Table("Future by future", heads, each)
+    return table, ReportTable("Future by future", heads, each)
 
 
-def frontier(sizing: Sizing) -> Table:
+def frontier(sizing: Sizing) -> ReportTable:
     """Weights of one plan are one row."""
     merged: list[tuple[list[float], tuple[str, str, str]]] = []
     for row in sizing.frontier or ():
@@ -228,4 +228,4 @@ def frontier(sizing: Sizing) -> Table:
         for weights, told in merged
     )
     heads = columns(">weight of risk", ">USD expected", ">CVaR", "signing")
-    return Table("Expected cost against risk", heads, rows)
+    return ReportTable("Expected cost against risk", heads, rows)

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from router.reports.document import Report, Table
+from router.reports.document import Report, ReportTable
 
 NAME_WIDTH, PROSE_WIDTH, FOLDED_WIDTH = 32, 20, 10
 BETWEEN = 3  # padding and rule of a column
@@ -48,7 +48,7 @@ def _printed(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip()
 
 
-def _grid(table: Table, widths: list[int]) -> RichTable:
+def _grid(table: ReportTable, widths: list[int]) -> RichTable:
     totals = table.total or ("",) * len(table.columns)
     grid = RichTable(box=SIMPLE_HEAD, show_footer=table.total is not None, show_edge=False)
     for column, total, width in zip(table.columns, totals, widths, strict=True):
@@ -59,7 +59,7 @@ def _grid(table: Table, widths: list[int]) -> RichTable:
     return grid
 
 
-def _widths(table: Table, page: int) -> list[int]:
+def _widths(table: ReportTable, page: int) -> list[int]:
     """Widths of the columns: all that they want where the page has room. Where it has not, headings and prose wrap,
     and names at last; figures stay whole."""
     wanted, least = [], []
