@@ -173,6 +173,5 @@ def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
 
 def pool_label(inst: Instance, q: int) -> str:
     """`offer,model` of a pool, or the offer alone where its models share the count."""
-    offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
-    model = inst.fleets.pool_model[q]
-    return offer if model == NONE else f"{offer},{inst.models.names[model]}"
+    offer, model = inst.pool_names[q]
+    return offer if model is None else f"{offer},{model}"

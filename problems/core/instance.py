@@ -398,6 +398,13 @@ class Instance:
     room: Floats | None = None  # (Q,) counts bought ahead that must fit, of use in this future or not
 
     @property
+    def pool_names(self) -> list[tuple[str, str | None]]:
+        """Q × (offer, model); no model where all of the offer's share the count."""
+        offers, models = self.offers.names, self.models.names
+        pools = zip(self.fleets.pool_fleet, self.fleets.pool_model, strict=True)
+        return [(offers[self.fleets.offer[f]], None if m == NONE else models[m]) for f, m in pools]
+
+    @property
     def paid_before(self) -> Floats:
         """(Q,) instances paid for and running when the horizon begins."""
         return np.zeros(self.fleets.pools) if self.running is None else self.running.paid_before

@@ -12,7 +12,7 @@ import numpy as np
 
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance
+from problems.core.instance import HOURS_PER_MONTH, Floats, Instance
 
 Pool = tuple[str, str | None]  # offer and model
 
@@ -33,7 +33,7 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
     if not (inst.fleets.pools or len(inst.contracts.offer) or (encoded.first.active >= 0).any()):
         return Bought({}, {}, {}, {})
     found = decision_of(encoded, point)
-    names, pools = inst.offers.names, pools_of(inst)
+    names, pools = inst.offers.names, inst.pool_names
     starts = _starts(inst)
     return Bought(
         signed={
@@ -53,7 +53,7 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
 
 def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decision:
     """The same decisions for a program; terms that start at `open_from_h` or later are left open, new ones unsigned."""
-    starts, pools = _starts(inst), pools_of(inst)
+    starts, pools = _starts(inst), inst.pool_names
     signed, committed = np.zeros(len(starts)), np.zeros(len(starts))
     for a, key in enumerate(starts):
         signed[a], committed[a] = decided.signed.get(key, (0.0, 0.0))
@@ -78,7 +78,7 @@ def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decisi
 def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]:
     """Instances that terms hold, by pool and period, of the pools that are bought for a term."""
     fleets, held_now = inst.fleets, {}
-    for q, pool in enumerate(pools_of(inst)):
+    for q, pool in enumerate(inst.pool_names):
         term = int(fleets.term_months[fleets.pool_fleet[q]])
         for t, month in enumerate(inst.time.month.tolist() if term else ()):
             bought_then = (
@@ -86,15 +86,6 @@ def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]
             )
             held_now[pool, t] = sum(bought_then)
     return held_now
-
-
-def pools_of(inst: Instance) -> list[Pool]:
-    """(offer, model) of each pool; no model where all of the offer's share it."""
-    fleets = inst.fleets
-    return [
-        (inst.offers.names[fleets.offer[f]], None if m == NONE else inst.models.names[m])
-        for f, m in zip(fleets.pool_fleet, fleets.pool_model, strict=True)
-    ]
 
 
 def spans_periods(inst: Instance) -> bool:

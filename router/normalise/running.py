@@ -18,13 +18,7 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Arrays
     o_of = {name: o for o, name in enumerate(inst.offers.names)}
     m_of = {name: m for m, name in enumerate(inst.models.names)}
     fleets, time = inst.fleets, inst.time
-    pool_of = {
-        (
-            inst.offers.names[fleets.offer[fleets.pool_fleet[q]]],
-            None if fleets.pool_model[q] == NONE else inst.models.names[fleets.pool_model[q]],
-        ): q
-        for q in range(fleets.pools)
-    }
+    pool_of = {pool: q for q, pool in enumerate(inst.pool_names)}
     rows = [row for row in running.shares if row.workload in w_of]
     count = np.zeros((fleets.pools, time.periods))
     for now in running.counts:

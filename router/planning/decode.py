@@ -139,9 +139,8 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
     for side in (0, 1):
         busy = view.flow_load[on, side] * point[cols.flow[on]]
         np.add.at(load[side], (pool[on], view.flows.period[on]), busy)
-    for q in range(fleets.pools):
+    for q, (offer, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
-        model = fleets.pool_model[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
         rise = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
         started = np.where(cols.started[q] >= 0, point[cols.started[q]], rise)
@@ -150,8 +149,8 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         for t in np.flatnonzero(count > 0):
             busy = float(load[:, q, t].max())
             yield InstanceRow(
-                offer=inst.offers.names[fleets.offer[fleet]],
-                model=None if model == NONE else inst.models.names[model],
+                offer=offer,
+                model=model,
                 period=int(t),
                 scenario=scenario,
                 count=float(count[t]),
@@ -175,41 +174,36 @@ def _booting(started: Floats, start_h: float, period_h: float) -> Floats:
 
 def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
     inst, bought = encoded.instance, encoded.first.bought
-    found = []
+    rows = []
     for q, k in zip(*np.nonzero(bought >= 0), strict=True):
         if point[bought[q, k]] > 0:
-            model = inst.fleets.pool_model[q]
-            offer = inst.offers.names[inst.fleets.offer[inst.fleets.pool_fleet[q]]]
-            name = None if model == NONE else inst.models.names[model]
             term_h = float(inst.fleets.term_months[inst.fleets.pool_fleet[q]]) * HOURS_PER_MONTH
             from_h = float(k) * HOURS_PER_MONTH
-            found.append(Purchase(offer, name, from_h, from_h + term_h, float(point[bought[q, k]])))
-    return tuple(found)
+            offer, model = inst.pool_names[q]
+            rows.append(Purchase(offer, model, from_h, from_h + term_h, float(point[bought[q, k]])))
+    return tuple(rows)
 
 
 def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     inst, first = encoded.instance, encoded.first
     contracts = inst.contracts
     listed = signed_starts(encoded, point)
-    found = []
-    for a, b in enumerate(contracts.start_contract):
+    rows = []
+    for a in np.flatnonzero(listed):
+        b, end = contracts.start_contract[a], float(contracts.end_h[a])
         volume = float(point[first.committed[a]] * first.commit_scale[b])
-        before = bool(contracts.start_signed[a])
-        if not listed[a]:
-            continue
         tokens = bool(contracts.stated_in_tokens[b])
-        end = float(contracts.end_h[a])
-        found.append(
+        rows.append(
             ContractRow(
                 offer=inst.offers.names[contracts.offer[b]],
                 from_h=float(contracts.start_month[a]) * HOURS_PER_MONTH,
                 until_h=end if np.isfinite(end) else inst.time.horizon_h,
-                signed_by="before" if before else "plan",
+                signed_by="before" if contracts.start_signed[a] else "plan",
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
             )
         )
-    return tuple(found)
+    return tuple(rows)
 
 
 def signed_starts(encoded: Encoded, point: Floats) -> Bools:

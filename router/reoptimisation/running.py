@@ -7,11 +7,9 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, NONE, Instance
+from problems.core.instance import HOURS_PER_MONTH, Instance
 from router.plan.document import Plan
 from router.plan.running import (
     Running,
@@ -21,7 +19,7 @@ from router.plan.running import (
     SunkContract,
     SunkPurchase,
 )
-from router.schema import Horizon, Problem
+from router.schema import Commitment, Horizon, Problem
 from router.store import Entry
 
 DAY_H = 24.0
@@ -64,49 +62,37 @@ def sunk(plan: Plan, align: Alignment, problem: Problem) -> tuple[SunkContract, 
     """Contracts in force at the new start that an earlier plan signed and the problem does not state itself."""
     ours = {offer.name: offer.commitment for offer in problem.offers}
     earlier = {} if plan.running is None else {row.offer: row.end_h for row in plan.running.contracts}
-    found = []
+    contracts = []
     for row in plan.contracts:
         commitment = ours.get(row.offer)
         if commitment is None or commitment.signed or row.from_h > align.shift_h + SLACK_H:
             continue
         end = earlier.get(row.offer) if row.signed_by == "before" else row.until_h  # else the problem's own
         if end is not None and end - align.shift_h > SLACK_H:
-            found.append(
-                SunkContract(
-                    row.offer,
-                    end - align.shift_h,
-                    row.committed_tokens_per_month,
-                    row.committed_usd_per_month,
-                )
-            )
-    return tuple(found)
+            volume = row.committed_tokens_per_month, row.committed_usd_per_month
+            contracts.append(SunkContract(row.offer, end - align.shift_h, *volume))
+    return tuple(contracts)
 
 
 def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
     """The problem in which earlier contracts are signed, at the volume they were signed for, until their end."""
     by_offer = {row.offer: row for row in contracts}
-    return problem.model_copy(
-        update={
-            "offers": tuple(
-                offer.model_copy(
-                    update={"commitment": _signed(problem, offer.commitment, by_offer[offer.name])}
-                )
-                if offer.name in by_offer
-                else offer
-                for offer in problem.offers
-            )
-        }
+    offers = tuple(
+        offer.model_copy(update={"commitment": _signed(problem, offer.commitment, by_offer[offer.name])})
+        if offer.commitment is not None and offer.name in by_offer
+        else offer
+        for offer in problem.offers
     )
+    return problem.model_copy(update={"offers": offers})
 
 
-def _signed(problem: Problem, commitment: Any, row: SunkContract) -> Any:
+def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
     months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
     lasts = commitment.term_months is None and months * HOURS_PER_MONTH >= problem.horizon.hours
-    until = None if lasts else problem.horizon.clock.local(row.end_h)
     return commitment.model_copy(
         update={
             "signed": True,
-            "signed_until": until,
+            "signed_until": None if lasts else problem.horizon.clock.local(row.end_h),
             "min_tokens_per_month": row.committed_tokens_per_month,
             "min_usd_per_month": row.committed_usd_per_month,
             "max_tokens_per_month": None,
@@ -132,43 +118,42 @@ def laid_on(plan: Plan, align: Alignment, inst: Instance, freeze_h: float) -> Ru
 
 
 def _shares(plan: Plan, align: Alignment, inst: Instance) -> list[RunningShare]:
-    known = _by_cell(plan)
-    overall = _overall(plan)
-    made = []
+    known, overall = _by_cell(plan), _overall(plan)
+    rows = []
     for w, n in zip(inst.cells.workload.tolist(), inst.cells.occurrence.tolist(), strict=True):
         name, moves = inst.workloads.names[w], bool(inst.workloads.moves[w])
         windowed = align.new.workloads[w].window is not None
         shares = known.get((name, moves))
         if shares is None:
-            carried = overall.get(name, {})
+            now = overall.get(name, {})
         else:
-            carried = _nearest(shares, align.day(n) if windowed else align.period(n))
-        for (offer, model), share in carried.items():
+            now = _nearest(shares, align.day(n) if windowed else align.period(n))
+        for (offer, model), share in now.items():
             period, occurrence = (None, n) if moves else (n, None)
-            made.append(RunningShare(name, offer, model, period, occurrence, share))
-    return made
+            rows.append(RunningShare(name, offer, model, period, occurrence, share))
+    return rows
 
 
 def _by_cell(plan: Plan) -> dict[tuple[str, bool], dict[int, Shares]]:
     """Shares by offer and model, of each workload's cells; apart for work that may move."""
-    made: dict[tuple[str, bool], dict[int, Shares]] = {}
+    cells: dict[tuple[str, bool], dict[int, Shares]] = {}
     for row in plan.routes:
         at = row.period if row.occurrence is None else row.occurrence
-        shares = made.setdefault((row.workload, row.occurrence is not None), {}).setdefault(at, {})
+        shares = cells.setdefault((row.workload, row.occurrence is not None), {}).setdefault(at, {})
         shares[row.offer, row.model] = shares.get((row.offer, row.model), 0.0) + row.share
-    return made
+    return cells
 
 
 def _overall(plan: Plan) -> dict[str, Shares]:
     """Shares of each workload's tokens, for one whose demand is stated in another way now."""
-    made: dict[str, Shares] = {}
+    tokens: dict[str, Shares] = {}
     for row in plan.routes:
-        shares = made.setdefault(row.workload, {})
+        shares = tokens.setdefault(row.workload, {})
         key = (row.offer, row.model)
         shares[key] = shares.get(key, 0.0) + row.prompt_tokens + row.completion_tokens
     return {
         name: {key: amount / sum(shares.values()) for key, amount in shares.items()}
-        for name, shares in made.items()
+        for name, shares in tokens.items()
         if sum(shares.values()) > 0
     }
 
@@ -181,23 +166,12 @@ def _nearest(shares: dict[int, Shares], at: int) -> Shares:
     return shares[max(before) if before else min(shares)]
 
 
-def _pools(inst: Instance) -> list[tuple[str, str | None]]:
-    fleets = inst.fleets
-    return [
-        (
-            inst.offers.names[fleets.offer[fleets.pool_fleet[q]]],
-            None if fleets.pool_model[q] == NONE else inst.models.names[fleets.pool_model[q]],
-        )
-        for q in range(fleets.pools)
-    ]
-
-
 def _counts(plan: Plan, align: Alignment, inst: Instance) -> list[RunningCount]:
     count = {(row.offer, row.model, row.period): row.count for row in plan.instances}
     periods = [align.period(t) for t in range(inst.time.periods)]
     return [
         RunningCount(offer, model, t, count[offer, model, old])
-        for offer, model in _pools(inst)
+        for offer, model in inst.pool_names
         for t, old in enumerate(periods)
         if count.get((offer, model, old), 0.0) > 0
     ]
@@ -208,16 +182,14 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
     paid = {(row.offer, row.model): row.paid_count for row in plan.instances if row.period == now}
     return [
         RunningBefore(offer, model, paid[offer, model])
-        for offer, model in _pools(inst)
+        for offer, model in inst.pool_names
         if paid.get((offer, model), 0.0) > 0
     ]
 
 
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
-    pools = set(_pools(inst))
-    ours = {
-        o.name for o in align.new.offers if o.instances is not None and o.instances.term_months is not None
-    }
+    pools = set(inst.pool_names)
+    termed = {offer.name for offer in align.new.offers if offer.instances and offer.instances.term_months}
     earlier = () if plan.running is None else plan.running.purchases
     ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
     ends += [
@@ -228,5 +200,5 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
     return [
         SunkPurchase(offer, model, end - align.shift_h, count)
         for offer, model, end, count in ends
-        if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in ours
+        if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in termed
     ]

@@ -18,7 +18,7 @@ import numpy as np
 
 from problems.commitments import force_share, month_share
 from problems.core.decision import Decision
-from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Instance
+from problems.core.instance import HOURS_PER_MONTH, Bools, Instance
 from problems.pricing import beyond_months, purchase_usd
 from router.plan.sizing import Signature
 
@@ -105,10 +105,8 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
 
 def _instances(inst: Instance, decision: Decision) -> list[Signature]:
     fleets, rows = inst.fleets, []
-    for q in range(fleets.pools):
-        fleet, model = int(fleets.pool_fleet[q]), fleets.pool_model[q]
-        offer = inst.offers.names[fleets.offer[fleet]]
-        name = None if model == NONE else inst.models.names[model]
+    for q, (offer, name) in enumerate(inst.pool_names):
+        fleet = int(fleets.pool_fleet[q])
         term = int(fleets.term_months[fleet])
         bought = [(0, inst.time.months, float(decision.paid[q]))]
         if decision.bought.size:
