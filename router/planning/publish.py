@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from problems.core.encode import FAMILIES
+from problems.core.instance import Time
 from router.errors import CertificateFailed
 from router.loading.catalogue import problem_sha256
 from router.plan.document import (
@@ -45,19 +46,38 @@ def publish(
     reoptimise: Reoptimised | None = None,
 ) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
-    decoded, time = found.decoded, found.encoded.instance.time
+    decoded = found.decoded
     bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
-    plan = Plan(
-        name=problem.name,
+    plan = replace(
+        draft(problem, found.encoded.instance.time, decoded),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        problem_sha256=problem_sha256(problem),
         versions=versions(found.solver),
         solver=SolverRun(found.solver, StatedOptions(**options_of(found.options))),
         stop=found.stop.value,
-        cost_usd=decoded.cost_usd,
-        objective_usd=decoded.objective_usd,
         bound_usd=bound,
         gap=gap_of(decoded.objective_usd, bound),
+        refused=refused_rows(found.encoded),
+        prices=_prices(found),
+        notes=_notes(problem, found, decoded),
+        running=running,
+        reoptimise=reoptimise,
+    )
+    return checked(problem, plan, relaxed=found.options.relax)
+
+
+def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
+    """The rows of a plan and its money, without anything on how it was found."""
+    return Plan(
+        name=problem.name,
+        created="",
+        problem_sha256=problem_sha256(problem),
+        versions={},
+        solver=SolverRun("none"),
+        stop="",
+        cost_usd=decoded.cost_usd,
+        objective_usd=decoded.objective_usd,
+        bound_usd=0.0,
+        gap=1.0,
         horizon_h=time.horizon_h,
         periods=time.periods,
         cost_lines=decoded.cost_lines,
@@ -67,14 +87,8 @@ def publish(
         contracts=decoded.contracts,
         settlements=decoded.settlements,
         unserved=decoded.unserved,
-        refused=refused_rows(found.encoded),
-        prices=_prices(found),
         scenarios=decoded.scenarios,
-        notes=_notes(problem, found, decoded),
-        running=running,
-        reoptimise=reoptimise,
     )
-    return checked(problem, plan, relaxed=found.options.relax)
 
 
 def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:

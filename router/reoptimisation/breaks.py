@@ -6,15 +6,15 @@ counts are put into the new problem as a plan, and the independent check says wh
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from problems.core.admissible import REASONS
 from problems.core.encode import Encoded
 from problems.core.instance import Floats
-from router.loading.catalogue import problem_sha256
-from router.plan.document import Plan, SolverRun
 from router.plan.running import Break, Running
-from router.planning.decode import decode
+from router.planning.decode import decode, refused_rows
+from router.planning.publish import draft
 from router.schema import Problem
 from router.verification import verify
 
@@ -23,10 +23,8 @@ NOT_PROMISES = {"cost", "cost_lines", "bound", "problem", "fields", "refused", "
 
 def breaks(problem: Problem, encoded: Encoded, running: Running) -> tuple[Break, ...]:
     """What is broken; at least one, for a running plan that cannot go on."""
-    found = [*_gone(encoded, running), *_unknown(encoded, running)]
-    if not found:
-        found = _checked(problem, encoded, running)
-    return tuple(found) or (Break("limits", "going on as it runs keeps not all of them together", 1.0),)
+    broken = [*_gone(encoded, running), *_unknown(encoded, running)] or _checked(problem, encoded, running)
+    return tuple(broken) or (Break("limits", "going on as it runs does not keep all of them together", 1.0),)
 
 
 def _gone(encoded: Encoded, running: Running) -> list[Break]:
@@ -37,32 +35,19 @@ def _gone(encoded: Encoded, running: Running) -> list[Break]:
         (inst.workloads.names[w], inst.offers.names[o], inst.models.names[m])
         for w, o, m in zip(routes.workload, routes.offer, routes.model, strict=True)
     }
-    refusals = encoded.refusals
-    codes = np.array(REASONS, dtype=object)
-    why = {
-        (inst.workloads.names[w], inst.offers.names[o], inst.models.names[m]): ", ".join(codes[mask])
-        for w, o, m, mask in zip(
-            refusals.workload, refusals.offer, refusals.model, refusals.reasons, strict=True
-        )
-    }
+    why = {(row.workload, row.offer, row.model): ", ".join(row.reasons) for row in refused_rows(encoded)}
     worst: dict[tuple[str, str, str], float] = {}
     for row in running.shares:
         key = (row.workload, row.offer, row.model)
         if key not in usable:
             worst[key] = max(worst.get(key, 0.0), row.share)
-    return [
-        Break(
-            "admissibility",
-            f'{offer} with {model} carries up to {share:.3g} of "{workload}" and '
-            + (
-                f"is refused now: {why[workload, offer, model]}"
-                if (workload, offer, model) in why
-                else "is gone"
-            ),
-            share,
-        )
-        for (workload, offer, model), share in worst.items()
-    ]
+    rows = []
+    for key, share in worst.items():
+        workload, offer, model = key
+        now = f"is refused now: {why[key]}" if key in why else "is gone"
+        carries = f'{offer} with {model} carries up to {share:.3g} of "{workload}"'
+        rows.append(Break("admissibility", f"{carries} and {now}", share))
+    return rows
 
 
 def _unknown(encoded: Encoded, running: Running) -> list[Break]:
@@ -79,29 +64,7 @@ def _unknown(encoded: Encoded, running: Running) -> list[Break]:
 def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break]:
     """The failed checks of the running shares and counts as a plan of the new problem."""
     decoded = decode(encoded, _as_it_runs(encoded))
-    plan = Plan(
-        name=problem.name,
-        created="",
-        problem_sha256=problem_sha256(problem),
-        versions={},
-        solver=SolverRun("none"),
-        stop="",
-        cost_usd=decoded.cost_usd,
-        objective_usd=decoded.objective_usd,
-        bound_usd=0.0,
-        gap=1.0,
-        horizon_h=encoded.instance.time.horizon_h,
-        periods=encoded.instance.time.periods,
-        cost_lines=decoded.cost_lines,
-        routes=decoded.routes,
-        instances=decoded.instances,
-        purchases=decoded.purchases,
-        contracts=decoded.contracts,
-        settlements=decoded.settlements,
-        unserved=decoded.unserved,
-        scenarios=decoded.scenarios,
-        running=running,
-    )
+    plan = replace(draft(problem, encoded.instance.time, decoded), running=running)
     verdict = verify(problem, plan)
     return [
         Break(check.name, check.detail, check.worst)
