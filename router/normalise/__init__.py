@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.instance import Groups, Instance, Models, Policy
+from router.normalise.columns import flags, floats
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.offers import contracts, entries, fleets, offers, refuse_pending
 from router.normalise.scenarios import scenarios
@@ -32,7 +33,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         name=problem.name,
         time=time,
         models=_models(problem),
-        workloads=workloads(problem, work),
+        workloads=workloads(problem),
         cells=cells(problem, time, clock, work),
         offers=offers(problem),
         entries=entries(problem),
@@ -48,11 +49,11 @@ def _models(problem: Problem) -> Models:
     models = problem.models.values()
     return Models(
         names=tuple(problem.models),
-        parameters_b=np.array([model.parameters_b or 0.0 for model in models]),
-        memory_gb=np.array([model.memory_gb or 0.0 for model in models]),
-        context_tokens=np.array([model.context_tokens or np.inf for model in models]),
-        quality=np.array([-np.inf if model.quality is None else model.quality for model in models]),
-        open_weights=np.array([model.open_weights is True for model in models], dtype=bool),
+        parameters_b=floats(models, "parameters_b", 0.0),
+        memory_gb=floats(models, "memory_gb", 0.0),
+        context_tokens=floats(models, "context_tokens"),
+        quality=floats(models, "quality", -np.inf),
+        open_weights=flags(models, "open_weights"),
     )
 
 
@@ -64,10 +65,8 @@ def _groups(problem: Problem) -> Groups:
     return Groups(
         names=tuple(group.name for group in problem.groups),
         member=member,
-        max_units=np.array(
-            [np.inf if group.max_units is None else group.max_units for group in problem.groups]
-        ),
-        min_units=np.array([group.min_units for group in problem.groups], dtype=float),
+        max_units=floats(problem.groups, "max_units"),
+        min_units=floats(problem.groups, "min_units"),
     )
 
 

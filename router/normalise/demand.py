@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, PERCENTILES, Cells, Floats, Time, Workloads
+from problems.core.instance import HOURS_PER_MONTH, Bools, Cells, Floats, Time, Workloads
+from router.normalise.columns import flags, floats, seconds, whole
 from router.schema import Problem, Window, Workload
 from router.schema.clock import Clock
 
@@ -50,19 +51,16 @@ def work_units(workload: Workload, problem: Problem, time: Time) -> Floats:
     return amount
 
 
-def workloads(problem: Problem, work: list[Floats]) -> Workloads:
+def workloads(problem: Problem) -> Workloads:
     """Needs and promises of each workload, per unit of work."""
     loads = problem.workloads
+    needs, routing = [load.needs for load in loads], [load.routing for load in loads]
     sized = np.array([is_sized(load) for load in loads], dtype=bool)
-    share = np.array([load.demand.completion_share or 0.0 for load in loads])
-    prompt = np.where(sized, [load.prompt_tokens or 0.0 for load in loads], 1.0 - share)
-    completion = np.where(sized, [load.completion_tokens or 0.0 for load in loads], share)
-    model_index = {name: m for m, name in enumerate(problem.models)}
-    accepts = np.zeros((len(loads), len(problem.models)), dtype=bool)
-    for w, load in enumerate(loads):
-        accepts[w, [model_index[name] for name in load.models]] = True
-    need = np.array([load.needs.context_tokens or 0.0 for load in loads])
-    unserved = [load.unserved_usd_per_m_tokens for load in loads]
+    share = floats([load.demand for load in loads], "completion_share", 0.0)
+    prompt = np.where(sized, floats(loads, "prompt_tokens", 0.0), 1.0 - share)
+    completion = np.where(sized, floats(loads, "completion_tokens", 0.0), share)
+    accepts = np.array([[name in load.models for name in problem.models] for load in loads], dtype=bool)
+    slos = [load.slo for load in loads]
     return Workloads(
         names=tuple(load.name for load in loads),
         sized=sized,
@@ -70,52 +68,42 @@ def workloads(problem: Problem, work: list[Floats]) -> Workloads:
             [load.window is not None or load.deferrable_h is not None for load in loads], dtype=bool
         ),
         prompt_tokens=prompt,
-        cached_tokens=prompt * np.array([load.cached_prompt_share for load in loads]),
+        cached_tokens=prompt * floats(loads, "cached_prompt_share"),
         completion_tokens=completion,
-        context_tokens=np.maximum(need, np.where(sized, prompt + completion, 0.0)),
-        streaming=np.array([load.needs.streaming for load in loads], dtype=bool),
-        custom_weights=np.array([load.needs.custom_weights for load in loads], dtype=bool),
-        open_weights=np.array([load.needs.open_weights for load in loads], dtype=bool),
-        min_quality=np.array(
-            [-np.inf if load.needs.min_quality is None else load.needs.min_quality for load in loads]
+        context_tokens=np.maximum(
+            floats(needs, "context_tokens", 0.0), np.where(sized, prompt + completion, 0.0)
         ),
-        regions=tuple(frozenset(load.needs.regions) for load in loads),
+        streaming=flags(needs, "streaming"),
+        custom_weights=flags(needs, "custom_weights"),
+        open_weights=flags(needs, "open_weights"),
+        min_quality=floats(needs, "min_quality", -np.inf),
+        regions=tuple(frozenset(need.regions) for need in needs),
         accepts=accepts,
         permitted=_permitted(problem),
-        slo_ttft_s=_slo(problem, "ttft"),
-        slo_tpot_s=_slo(problem, "tpot"),
-        slo_request_s=_slo(problem, "request"),
-        splittable=np.array([load.routing.splittable for load in loads], dtype=bool),
-        min_providers=np.array([load.routing.min_providers for load in loads], dtype=np.int64),
-        min_share=np.array([load.routing.min_share_per_provider for load in loads], dtype=float),
-        max_share=np.array([load.routing.max_share_per_provider for load in loads], dtype=float),
-        arrival_cv=np.array([load.arrival_cv for load in loads], dtype=float),
-        service_cv=np.array([load.service_cv for load in loads], dtype=float),
-        unserved_usd_per_token=np.array([np.inf if usd is None else usd / 1e6 for usd in unserved]),
+        slo_ttft_s=seconds(slos, "ttft"),
+        slo_tpot_s=seconds(slos, "tpot"),
+        slo_request_s=seconds(slos, "request"),
+        splittable=flags(routing, "splittable"),
+        min_providers=whole(row.min_providers for row in routing),
+        min_share=floats(routing, "min_share_per_provider"),
+        max_share=floats(routing, "max_share_per_provider"),
+        arrival_cv=floats(loads, "arrival_cv"),
+        service_cv=floats(loads, "service_cv"),
+        unserved_usd_per_token=floats(loads, "unserved_usd_per_m_tokens") / 1e6,
     )
 
 
-def _permitted(problem: Problem) -> np.ndarray:
-    names = [offer.name for offer in problem.offers]
-    index = {name: o for o, name in enumerate(names)}
-    permitted = np.ones((len(problem.workloads), len(names)), dtype=bool)
-    for w, load in enumerate(problem.workloads):
-        if load.routing.allow_offers:
-            permitted[w] = False
-            permitted[w, [index[name] for name in load.routing.allow_offers]] = True
-        permitted[w, [index[name] for name in load.routing.deny_offers]] = False
-    return permitted
-
-
-def _slo(problem: Problem, kind: str) -> Floats:
-    """(W, 5) s, inf where nothing is promised."""
-    limits = [
-        [getattr(load.slo, f"{kind}_{percentile}_ms") for percentile in PERCENTILES]
-        for load in problem.workloads
-    ]
-    return np.array([[np.inf if ms is None else ms / 1e3 for ms in row] for row in limits]).reshape(
-        -1, len(PERCENTILES)
-    )
+def _permitted(problem: Problem) -> Bools:
+    """(W, O) offers that a workload's routing lets it use."""
+    names = np.array([offer.name for offer in problem.offers], dtype=object)
+    rows = [load.routing for load in problem.workloads]
+    return np.array(
+        [
+            [(n in row.allow_offers or not row.allow_offers) and n not in row.deny_offers for n in names]
+            for row in rows
+        ],
+        dtype=bool,
+    ).reshape(len(rows), len(names))
 
 
 def cells(problem: Problem, time: Time, clock: Clock, work: list[Floats]) -> Cells:

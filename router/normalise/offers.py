@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from problems.core.instance import (
     HOURS_PER_MONTH,
     NONE,
-    PERCENTILES,
     Contracts,
     Entries,
     Fleets,
     Floats,
+    Ints,
     Offers,
     Points,
     Tiers,
@@ -19,205 +21,157 @@ from problems.core.instance import (
 )
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
-from router.schema import Commitment, Instances, Offer, OfferModel, Point, Problem
+from router.normalise.columns import flags, floats, seconds, whole
+from router.schema import Commitment, Offer, OfferModel, Problem
 from router.schema.clock import Clock
 
 M = 1e6  # prices are quoted per million tokens
 
 
-def _limit(value: float | None) -> float:
-    return np.inf if value is None else value
-
-
 def offers(problem: Problem) -> Offers:
     """Limits and quotas (per second), and where each offer's fleet and contract stand."""
-    given = problem.offers
-    providers = tuple(dict.fromkeys(offer.provider for offer in given))
+    rows = problem.offers
+    limits, quotas = [offer.limits for offer in rows], [offer.quota for offer in rows]
+    providers = tuple(dict.fromkeys(offer.provider for offer in rows))
     index = {name: p for p, name in enumerate(providers)}
     return Offers(
-        names=tuple(offer.name for offer in given),
+        names=tuple(offer.name for offer in rows),
         providers=providers,
-        provider=np.array([index[offer.provider] for offer in given], dtype=np.int64),
-        max_parameters_b=np.array([_limit(offer.limits.max_parameters_b) for offer in given]),
-        context_tokens=np.array([_limit(offer.limits.context_tokens) for offer in given]),
-        no_streaming=np.array([offer.limits.streaming is False for offer in given], dtype=bool),
-        no_custom_weights=np.array([offer.limits.custom_weights is False for offer in given], dtype=bool),
-        regions=tuple(frozenset(offer.limits.regions) for offer in given),
-        quota_requests=np.array([_limit(offer.quota.requests_per_minute) / 60 for offer in given]),
-        quota_tokens=np.array([_limit(offer.quota.tokens_per_minute) / 60 for offer in given]),
-        quota_units=np.array([_limit(offer.quota.units_per_minute) / 60 for offer in given]),
-        fee_usd_per_month=np.array([offer.fee_usd_per_month for offer in given], dtype=float),
-        fleet=_rows([offer.instances is not None for offer in given]),
-        contract=_rows([offer.commitment is not None for offer in given]),
+        provider=whole(index[offer.provider] for offer in rows),
+        max_parameters_b=floats(limits, "max_parameters_b"),
+        context_tokens=floats(limits, "context_tokens"),
+        no_streaming=flags(limits, "streaming", False),
+        no_custom_weights=flags(limits, "custom_weights", False),
+        regions=tuple(frozenset(limit.regions) for limit in limits),
+        quota_requests=floats(quotas, "requests_per_minute") / 60,
+        quota_tokens=floats(quotas, "tokens_per_minute") / 60,
+        quota_units=floats(quotas, "units_per_minute") / 60,
+        fee_usd_per_month=floats(rows, "fee_usd_per_month"),
+        fleet=_rows(offer.instances is not None for offer in rows),
+        contract=_rows(offer.commitment is not None for offer in rows),
     )
 
 
-def _rows(has: list[bool]) -> np.ndarray:
+def _rows(has: Iterable[bool]) -> Ints:
     """Row numbers of those that have a thing, −1 for the others."""
-    mask = np.array(has, dtype=bool)
+    mask = np.array(list(has), dtype=bool)
     return np.where(mask, np.cumsum(mask) - 1, NONE).astype(np.int64)
+
+
+def _or_else(first: Floats, second: Floats) -> Floats:
+    """The first where it is stated, else the second."""
+    return np.where(np.isfinite(first), first, second)
 
 
 def entries(problem: Problem) -> Entries:
     """One row per offer and model, in the order of the file."""
     model_index = {name: m for m, name in enumerate(problem.models)}
-    rows = [
-        (o, model_index[name], entry)
-        for o, offer in enumerate(problem.offers)
-        for name, entry in offer.models.items()
-    ]
-    given = [entry for _, _, entry in rows]
-
-    def rate(name: str) -> Floats:
-        return np.array([_limit(getattr(entry, name)) for entry in given], dtype=float)
-
-    cached = [
-        entry.prompt_usd_per_m if entry.cached_prompt_usd_per_m is None else entry.cached_prompt_usd_per_m
-        for entry in given
-    ]
-    burndown = [
-        entry.prompt_burndown if entry.cached_prompt_burndown is None else entry.cached_prompt_burndown
-        for entry in given
-    ]
+    keys = [(o, model_index[name]) for o, offer in enumerate(problem.offers) for name in offer.models]
+    rows = [entry for offer in problem.offers for entry in offer.models.values()]
+    prompt_usd, burndown = floats(rows, "prompt_usd_per_m"), floats(rows, "prompt_burndown")
     return Entries(
-        offer=np.array([o for o, _, _ in rows], dtype=np.int64),
-        model=np.array([m for _, m, _ in rows], dtype=np.int64),
-        prompt_usd=rate("prompt_usd_per_m") / M,
-        cached_usd=np.array([_limit(usd) / M for usd in cached], dtype=float),
-        completion_usd=rate("completion_usd_per_m") / M,
-        prompt_units=np.array([entry.prompt_burndown for entry in given], dtype=float),
-        cached_units=np.array(burndown, dtype=float),
-        completion_units=np.array([entry.completion_burndown for entry in given], dtype=float),
-        tokens_per_s=rate("tokens_per_s"),
-        prompt_tokens_per_s=rate("prompt_tokens_per_s"),
-        completion_tokens_per_s=rate("completion_tokens_per_s"),
-        requests_per_s=rate("requests_per_s"),
-        units_per_s=rate("units_per_s"),
-        disaggregated=np.array([entry.disaggregated for entry in given], dtype=bool),
-        concurrency=np.array([entry.concurrency or 1.0 for entry in given], dtype=float),
-        ttft_s=_latency(given, "ttft"),
-        tpot_s=_latency(given, "tpot"),
-        points=tuple(_points(entry) if entry.points else None for entry in given),
+        offer=whole(o for o, _ in keys),
+        model=whole(m for _, m in keys),
+        prompt_usd=prompt_usd / M,
+        cached_usd=_or_else(floats(rows, "cached_prompt_usd_per_m"), prompt_usd) / M,
+        completion_usd=floats(rows, "completion_usd_per_m") / M,
+        prompt_units=burndown,
+        cached_units=_or_else(floats(rows, "cached_prompt_burndown"), burndown),
+        completion_units=floats(rows, "completion_burndown"),
+        tokens_per_s=floats(rows, "tokens_per_s"),
+        prompt_tokens_per_s=floats(rows, "prompt_tokens_per_s"),
+        completion_tokens_per_s=floats(rows, "completion_tokens_per_s"),
+        requests_per_s=floats(rows, "requests_per_s"),
+        units_per_s=floats(rows, "units_per_s"),
+        disaggregated=flags(rows, "disaggregated"),
+        concurrency=floats(rows, "concurrency", 1.0),
+        ttft_s=seconds(rows, "ttft"),
+        tpot_s=seconds(rows, "tpot"),
+        points=tuple(_points(entry) if entry.points else None for entry in rows),
     )
 
 
-def _latency(given: list[OfferModel] | list[Point], kind: str) -> Floats:
-    """(n, 5) s by percentile, inf: unknown."""
-    rows = [
-        [_limit(getattr(one, f"{kind}_{percentile}_ms")) / 1e3 for percentile in PERCENTILES] for one in given
-    ]
-    return np.array(rows, dtype=float).reshape(-1, len(PERCENTILES))
-
-
 def _points(entry: OfferModel) -> Points:
-    points = list(entry.points)
     return Points(
-        prompt_tokens=np.array([point.prompt_tokens for point in points], dtype=float),
-        completion_tokens=np.array([point.completion_tokens for point in points], dtype=float),
-        requests_per_s=np.array([point.requests_per_s for point in points], dtype=float),
-        concurrency=np.array(
-            [point.concurrency or entry.concurrency or 1.0 for point in points], dtype=float
-        ),
-        ttft_s=_latency(points, "ttft"),
-        tpot_s=_latency(points, "tpot"),
+        prompt_tokens=floats(entry.points, "prompt_tokens"),
+        completion_tokens=floats(entry.points, "completion_tokens"),
+        requests_per_s=floats(entry.points, "requests_per_s"),
+        concurrency=floats(entry.points, "concurrency", entry.concurrency or 1.0),
+        ttft_s=seconds(entry.points, "ttft"),
+        tpot_s=seconds(entry.points, "tpot"),
     )
 
 
 def fleets(problem: Problem) -> Fleets:
     """Countable capacity and its pools: one per model, or one for all models of the offer."""
     model_index = {name: m for m, name in enumerate(problem.models)}
-    given: list[tuple[int, Offer, Instances]] = [
-        (o, offer, offer.instances) for o, offer in enumerate(problem.offers) if offer.instances is not None
-    ]
-
-    def column(name: str) -> Floats:
-        return np.array([getattr(instances, name) for _, _, instances in given], dtype=float)
-
-    def limit(name: str) -> Floats:
-        return np.array([_limit(getattr(instances, name)) for _, _, instances in given], dtype=float)
-
+    owners = [o for o, offer in enumerate(problem.offers) if offer.instances is not None]
+    rows = [offer.instances for offer in problem.offers if offer.instances is not None]
     pools = [
         (f, model)
-        for f, (_, offer, instances) in enumerate(given)
-        for model in ([NONE] if instances.shared_by_models else [model_index[name] for name in offer.models])
+        for f, (o, fleet) in enumerate(zip(owners, rows, strict=True))
+        for model in (
+            [NONE] if fleet.shared_by_models else [model_index[m] for m in problem.offers[o].models]
+        )
     ]
-    reserved_usd = [
-        i.usd_per_h if i.reserved_usd_per_h is None else i.reserved_usd_per_h for _, _, i in given
-    ]
+    usd_per_h = floats(rows, "usd_per_h")
     return Fleets(
-        offer=np.array([o for o, _, _ in given], dtype=np.int64),
-        usd_per_h=column("usd_per_h"),
-        min=column("min"),
-        step=column("step"),
-        max=limit("max"),
-        integral=np.array([i.integral for _, _, i in given], dtype=bool),
-        horizon=np.array([i.resize == "horizon" for _, _, i in given], dtype=bool),
-        reserved=column("reserved"),
-        reserved_usd_per_h=np.array(reserved_usd, dtype=float),
-        term_months=np.array([i.term_months or 0 for _, _, i in given], dtype=np.int64),
-        upfront_usd=column("upfront_usd"),
-        units=column("units"),
-        memory_gb=limit("memory_gb"),
-        start_usd=column("start_usd"),
-        start_h=column("start_h"),
-        min_up_h=column("min_up_h"),
-        availability=column("availability"),
-        max_utilisation=limit("max_utilisation"),
-        power_kw=column("power_kw"),
-        pool_fleet=np.array([f for f, _ in pools], dtype=np.int64),
-        pool_model=np.array([model for _, model in pools], dtype=np.int64),
+        offer=whole(owners),
+        usd_per_h=usd_per_h,
+        min=floats(rows, "min"),
+        step=floats(rows, "step"),
+        max=floats(rows, "max"),
+        integral=flags(rows, "integral"),
+        horizon=flags(rows, "resize", "horizon"),
+        reserved=floats(rows, "reserved"),
+        reserved_usd_per_h=_or_else(floats(rows, "reserved_usd_per_h"), usd_per_h),
+        term_months=whole(fleet.term_months or 0 for fleet in rows),
+        upfront_usd=floats(rows, "upfront_usd"),
+        units=floats(rows, "units"),
+        memory_gb=floats(rows, "memory_gb"),
+        start_usd=floats(rows, "start_usd"),
+        start_h=floats(rows, "start_h"),
+        min_up_h=floats(rows, "min_up_h"),
+        availability=floats(rows, "availability"),
+        max_utilisation=floats(rows, "max_utilisation"),
+        power_kw=floats(rows, "power_kw"),
+        pool_fleet=whole(f for f, _ in pools),
+        pool_model=whole(model for _, model in pools),
     )
 
 
 def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
     """Commitments in their own unit (tokens, or dollars at contract rates), and the terms that may start."""
-    given = [
-        (o, offer, offer.commitment) for o, offer in enumerate(problem.offers) if offer.commitment is not None
-    ]
-    in_tokens = np.array([_in_tokens(terms) for _, _, terms in given], dtype=bool)
-    starts = [(b, *start) for b, (_, _, terms) in enumerate(given) for start in _starts(terms, time, clock)]
-    prices = [_token_usd(offer) for _, offer, _ in given]
+    sellers = [(o, offer) for o, offer in enumerate(problem.offers) if offer.commitment is not None]
+    rows = [offer.commitment for _, offer in sellers if offer.commitment is not None]
+    in_tokens = np.array([_in_tokens(terms) for terms in rows], dtype=bool)
+    price = np.array([_token_usd(offer) for _, offer in sellers], dtype=float)
+    starts = [(b, *start) for b, terms in enumerate(rows) for start in _starts(terms, time, clock)]
 
-    def own(kind: str, absent: float) -> Floats:
-        values = [
-            getattr(terms, f"{kind}_tokens_per_month" if tokens else f"{kind}_usd_per_month")
-            for (_, _, terms), tokens in zip(given, in_tokens, strict=True)
-        ]
-        return np.array([absent if value is None else value for value in values], dtype=float)
+    def own(bound: str, absent: float) -> Floats:
+        tokens, usd = (floats(rows, f"{bound}_{unit}_per_month", absent) for unit in ("tokens", "usd"))
+        return np.where(in_tokens, tokens, usd)
 
-    overage = [
-        np.inf
-        if terms.overage_usd_per_m is None
-        else terms.overage_usd_per_m / M / (1.0 if tokens else price)
-        for (_, _, terms), tokens, price in zip(given, in_tokens, prices, strict=True)
-    ]
-    rate = [
-        0.0 if terms.tiers and tokens else price if tokens else 1.0
-        for (_, _, terms), tokens, price in zip(given, in_tokens, prices, strict=True)
-    ]
+    overage = floats(rows, "overage_usd_per_m") / M / np.where(in_tokens, 1.0, price)
+    tiered = np.array([bool(terms.tiers) for terms in rows], dtype=bool)
+    stated = [floats(rows, f"{bound}_tokens_per_month") for bound in ("min", "max")]
     return Contracts(
-        offer=np.array([o for o, _, _ in given], dtype=np.int64),
+        offer=whole(o for o, _ in sellers),
         in_tokens=in_tokens,
-        stated_in_tokens=np.array(
-            [
-                t.min_tokens_per_month is not None or bool(tokens)
-                for (_, _, t), tokens in zip(given, in_tokens, strict=True)
-            ],
-            dtype=bool,
-        ),
+        stated_in_tokens=np.isfinite(stated).any(axis=0) | (in_tokens & tiered),
         min_per_month=own("min", 0.0),
         max_per_month=own("max", np.inf),
-        step_per_month=np.array([terms.step_usd_per_month or 0.0 for _, _, terms in given], dtype=float),
-        unit_usd=np.array(rate, dtype=float),
-        limited=np.array([terms.overage == "none" for _, _, terms in given], dtype=bool),
-        overage_usd=np.array(overage, dtype=float),
-        term_months=np.array([terms.term_months or 0 for _, _, terms in given], dtype=np.int64),
-        tiers=tuple(_tiers(terms) for _, _, terms in given),
-        start_contract=np.array([b for b, _, _, _, _ in starts], dtype=np.int64),
-        start_month=np.array([k for _, k, _, _, _ in starts], dtype=np.int64),
-        start_h=np.array([begin for _, _, begin, _, _ in starts], dtype=float),
-        end_h=np.array([end for _, _, _, end, _ in starts], dtype=float),
-        start_signed=np.array([signed for _, _, _, _, signed in starts], dtype=bool),
+        step_per_month=floats(rows, "step_usd_per_month", 0.0),
+        unit_usd=np.where(in_tokens, np.where(tiered, 0.0, price), 1.0),
+        limited=flags(rows, "overage", "none"),
+        overage_usd=overage,
+        term_months=whole(terms.term_months or 0 for terms in rows),
+        tiers=tuple(_tiers(terms) for terms in rows),
+        start_contract=whole(b for b, *_ in starts),
+        start_month=whole(month for _, month, *_ in starts),
+        start_h=np.array([from_h for _, _, from_h, _, _ in starts], dtype=float),
+        end_h=np.array([until_h for _, _, _, until_h, _ in starts], dtype=float),
+        start_signed=np.array([signed for *_, signed in starts], dtype=bool),
     )
 
 
@@ -225,7 +179,8 @@ def _in_tokens(terms: Commitment) -> bool:
     """Whether the contract's own unit is the token; a minimum of nothing leaves use at its own prices."""
     if terms.min_usd_per_month is not None or terms.max_usd_per_month is not None:
         return False
-    return bool(terms.tiers) or bool(terms.min_tokens_per_month) or terms.max_tokens_per_month is not None
+    priced = bool(terms.tiers) or terms.overage_usd_per_m is not None
+    return priced or bool(terms.min_tokens_per_month) or terms.max_tokens_per_month is not None
 
 
 def _token_usd(offer: Offer) -> float:
@@ -243,32 +198,30 @@ def _tiers(terms: Commitment) -> Tiers | None:
     if not terms.tiers:
         return None
     return Tiers(
-        from_tokens=np.array([tier.from_tokens_per_month for tier in terms.tiers], dtype=float),
-        usd=np.array([tier.usd_per_m / M for tier in terms.tiers], dtype=float),
+        from_tokens=floats(terms.tiers, "from_tokens_per_month"),
+        usd=floats(terms.tiers, "usd_per_m") / M,
         all_units=terms.tier_kind == "all_units",
     )
 
 
 def _starts(terms: Commitment, time: Time, clock: Clock) -> list[tuple[int, float, float, bool]]:
     """(month, from h, until h, signed before) of every term that is running or may start."""
-    found: list[tuple[int, float, float, bool]] = []
+    starts: list[tuple[int, float, float, bool]] = []
     free_from = 0.0
     if terms.signed:
         free_from = np.inf
-        if terms.signed_until is not None:
+        if terms.signed_until is not None:  # a month that it covers in part is settled whole
             months = np.ceil(clock.hour(terms.signed_until) / HOURS_PER_MONTH - 1e-9)
-            free_from = (
-                float(max(months, 0)) * HOURS_PER_MONTH
-            )  # a month that it covers in part is settled whole
+            free_from = float(max(months, 0)) * HOURS_PER_MONTH
         if free_from > 0:
-            found.append((0, 0.0, free_from, True))
+            starts.append((0, 0.0, free_from, True))
     term_h = (terms.term_months or 0) * HOURS_PER_MONTH
     months = range(time.months if terms.starts_in_any_month(time.horizon_h) else 1)
     for k in months:  # a signed contract may be signed anew when it has ended
         begin = k * HOURS_PER_MONTH
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
-            found.append((k, begin, begin + (term_h or time.horizon_h), False))
-    return found
+            starts.append((k, begin, begin + (term_h or time.horizon_h), False))
+    return starts
 
 
 def refuse_pending(problem: Problem) -> None:
