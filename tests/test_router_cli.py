@@ -452,7 +452,7 @@ def test_our_own_bug_ends_with_1_and_a_traceback_only_if_asked(
     def broken(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("router.planning.publish.decode", broken)
+    monkeypatch.setattr("router.planning.two_steps.decode", broken)
     quiet, loud = Run(capsys, "solve", problem), Run(capsys, "solve", problem, "-v")
     assert quiet.code == loud.code == 1
     assert "surprise" in quiet.err
@@ -466,7 +466,7 @@ def test_ctrl_c_ends_cleanly(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("router.planning.publish.decode", stopped)
+    monkeypatch.setattr("router.planning.two_steps.decode", stopped)
     out = tmp_path / "plan.json"
     run = Run(capsys, "solve", problem, "-o", out)
     assert run.code == 130

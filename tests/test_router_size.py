@@ -583,7 +583,7 @@ def test_steps_that_cuts_do_not_see_are_left_to_one_program() -> None:
     )
     cuts, whole = sized(data, method="cuts"), sized(data, method="program")
     assert cuts.cost_usd == near(whole.cost_usd)
-    assert cuts.solver["method"] == "one program"
+    assert cuts.solver.method == "one program"
     assert cuts.gap <= 1e-6
 
 

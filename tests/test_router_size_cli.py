@@ -141,7 +141,7 @@ def test_cuts_by_name(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("--evaluate", "nobody=5M"), 2, "no such offer"),
+        (("--evaluate", "nobody=5M"), 2, "is not an offer of the problem"),
         (("--evaluate", "volume-contract=50M"), 2, "commits between 1,000,000 and 20,000,000 tokens a month"),
         (("--evaluate", "missing.json"), 2, "cannot be read"),
         (("--out-of-sample", "10"), 2, "are listed"),

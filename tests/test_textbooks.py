@@ -78,7 +78,7 @@ def test_lands_by_either_method(method: str) -> None:
     plan = size(LANDS, how=SizeOptions(method=method, questions=False, alternatives=0, measures=False))
     assert plan.objective_usd == pytest.approx(381.8533333, abs=1e-6)
     assert plan.bound_usd == pytest.approx(381.8533333, abs=1e-4)
-    assert plan.solver["method"] == ("one program" if method == "program" else "cuts")
+    assert plan.solver.method == ("one program" if method == "program" else "cuts")
 
 
 def newsvendor(rate: float, demands_m: list[float], most_m: float = 100.0) -> dict[str, object]:
