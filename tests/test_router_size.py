@@ -619,7 +619,7 @@ def test_a_budget_is_of_expected_money(method: str) -> None:
         plan = sized(data, method=method, evaluate=orders_of(["reserved=yes"]))
         assert plan.cost_usd == near(usd)
         told = section(plan)["evaluated"]
-        assert told["expected_usd"] == (near(9.0) if budget > 9 else None)
+        assert told.get("expected_usd") == (near(9.0) if budget > 9 else None)
         if budget < 9:
             assert told["why"] == "it commits 9.00 USD, more than policy.max_committed_usd, 8.99"
 

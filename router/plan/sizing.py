@@ -6,7 +6,7 @@ USD over the horizon are present values. Billing months count from 0; an end mon
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -227,6 +227,8 @@ class OutOfSample:
 class Sizing:
     """What `router size` found. What was not asked for is absent."""
 
+    NULL_BESIDE: ClassVar[Mapping[str, str]] = {"eev_usd": "ws_usd", "vss_usd": "ws_usd"}
+
     rp_usd: Number = Field(description="RP: objective of the plan")
     objective_usd: Number = Field(
         description="Objective of the plan: (1 − weight) · expected + weight · CVaR"
@@ -243,7 +245,7 @@ class Sizing:
     ws_usd: Number | None = Field(default=None, description="WS: objective of each future at its own best")
     ev_usd: Number | None = Field(default=None, description="EV: cost if the mean future were certain")
     eev_usd: Number | None = Field(
-        default=None, description="EEV: objective of signing for the mean future; absent where that fails"
+        default=None, description="EEV: objective of signing for the mean future; null where that fails"
     )
     eev_fails_in: tuple[str, ...] | None = Field(default=None, description="Futures in which that fails")
     eev_signs: tuple[Signature, ...] | None = Field(
@@ -251,7 +253,7 @@ class Sizing:
     )
     evpi_usd: Number | None = Field(default=None, description="EVPI = RP − WS, worth of knowing the future")
     vss_usd: Number | None = Field(
-        default=None, description="VSS = EEV − RP, worth of planning with scenarios; absent where EEV is"
+        default=None, description="VSS = EEV − RP, worth of planning with scenarios; null where EEV is"
     )
     regret_usd: Mapping[str, Number] | None = Field(
         default=None, description="By future: cost under the plan above that future's own best"

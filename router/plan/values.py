@@ -56,6 +56,9 @@ def plain(value: Any) -> Any:
     always, optional = _fields(kind)
     stated = {name: getattr(value, name) for name in always}
     stated |= {name: x for name in optional if (x := getattr(value, name)) is not None}
+    for name, beside in getattr(kind, "NULL_BESIDE", {}).items():  # null says something where that one stands
+        if getattr(value, beside) is not None:
+            stated.setdefault(name, None)
     return {name: plain(x) for name, x in stated.items()}
 
 
