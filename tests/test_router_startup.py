@@ -49,7 +49,7 @@ NEEDED = {
     f"explain {QUICKSTART}": SOLVING | {"numpy.ma"},  # np.unique
     f"export lp {QUICKSTART}": ENCODING,
     f"verify {QUICKSTART} PLAN": READING | PLAN_FILE,
-    "report PLAN": PLAN_FILE,
+    "report PLAN": PLAN_FILE | {"problems"},  # labels of kinds of cost
     "diff PLAN PLAN": PLAN_FILE,
     "schema": frozenset({"pydantic"}),
     "examples list": frozenset({"rich"}),
