@@ -36,8 +36,8 @@ def renewal(rng: np.random.Generator, rate: float, cv: float, start_s: float, en
     stretches: list[Floats] = []
     last = start_s - rng.exponential() / rate * max(cv, 1.0)  # begun before, so that no gap starts with it
     while last < end_s:
-        left = (end_s - last) * rate
-        number = int(left + 4.0 * max(cv, 1.0) * np.sqrt(left) + 16.0)
+        expected = (end_s - last) * rate
+        number = int(expected + 4.0 * max(cv, 1.0) * np.sqrt(expected) + 16.0)
         gaps = _alike(rng, 1.0 / rate, cv, number)
         at = last + np.cumsum(gaps)
         stretches.append(at)

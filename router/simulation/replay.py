@@ -85,15 +85,17 @@ def simulate(
         raise InputError(Issue(("--arrivals",), f"is one of {', '.join(arrivals.KINDS)}", value=arrivals_as))
     floor = Floor.of(problem, plan, scenario)
     horizon = floor.case.problem.horizon
-    known: Mapping[str, RecordedRequests] = {}
+    recorded: Mapping[str, RecordedRequests] = {}
     if arrivals_as == "trace":
-        known = arrivals.recorded_requests(problem, horizon, trace)
-        if not known:
+        recorded = arrivals.recorded_requests(problem, horizon, trace)
+        if not recorded:
             rule = "no workload has a trace of single requests"
             raise InputError(
                 Issue(("--arrivals",), rule, value="trace", hint="--arrivals stated, or --trace FILE")
             )
-    settings = ReplaySettings(seed, arrivals_as, arrival_cv, requests, most, known, horizon.period_h * 3600.0)
+    settings = ReplaySettings(
+        seed, arrivals_as, arrival_cv, requests, most, recorded, horizon.period_h * 3600.0
+    )
     chosen = chosen_periods(floor, hours)
     rows: list[PromiseVerdict] = []
     pools: list[PoolWaits] = []
@@ -116,7 +118,7 @@ def simulate(
         requests=total,
         promises=tuple(rows),
         pools=tuple(pools),
-        notes=tuple(notes_of(floor, arrivals_as, arrival_cv, known, chosen)),
+        notes=tuple(notes_of(floor, arrivals_as, arrival_cv, recorded, chosen)),
     )
 
 

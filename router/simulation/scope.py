@@ -19,24 +19,24 @@ def chosen_periods(floor: Floor, hours: str | Sequence[int]) -> list[int]:
     if not isinstance(hours, str):
         return _within(sorted({int(hour) for hour in hours}), last)
     order = sorted(floor.flows)
-    found: list[int] = []
+    indices: list[int] = []
     for part in hours.split(","):
         word, _, number = part.strip().partition(":")
         first, dash, end = word.partition("-")
         if word == "all":
-            found += order
+            indices += order
         elif word in ("busiest", "median") and order:
             by_work = sorted(order, key=lambda index: sum(flow.tokens for flow in floor.flows[index]))
-            found.append(by_work[-1 if word == "busiest" else len(by_work) // 2])
+            indices.append(by_work[-1 if word == "busiest" else len(by_work) // 2])
         elif word == "drawn" and number.isdigit():
             rng = np.random.default_rng(DRAW_SEED)
-            found += rng.choice(order, min(int(number), len(order)), replace=False).tolist()
+            indices += rng.choice(order, min(int(number), len(order)), replace=False).tolist()
         elif first.isdigit() and (not dash or end.isdigit()):
-            found += range(int(first), int(end or first) + 1)
+            indices += range(int(first), int(end or first) + 1)
         else:
             rule = "is all, busiest, median, drawn:N, or numbers of periods such as 0,5,10-14"
             raise InputError(Issue(("--hours",), rule, value=hours))
-    return _within(sorted(set(found)), last)
+    return _within(sorted(set(indices)), last)
 
 
 def _within(wanted: list[int], last: int) -> list[int]:

@@ -139,11 +139,11 @@ def _burstier(waits: StreamWaits, period: Period, gaps: Mapping[str, float]) -> 
     burstier = {}
     for stream in period.streams:
         load = stream.workload
-        seen = gaps.get(load.name, 0.0)
+        observed = gaps.get(load.name, 0.0)
         together = any(route.pool is not None and route.pool in pools for route in stream.routes)
-        if together and seen > load.arrival_cv * BURSTIER + 0.05:
+        if together and observed > load.arrival_cv * BURSTIER + 0.05:
             stated = f"(the plan reckons with {load.arrival_cv:g})"
-            burstier[load.name] = f"arrival_cv: {_up(seen):g} for {load.name} {stated}"
+            burstier[load.name] = f"arrival_cv: {_up(observed):g} for {load.name} {stated}"
     return list(burstier.values())
 
 

@@ -69,9 +69,11 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
     for future in case.futures:
         cells = [cell for cell in audit.cells.values() if cell.future is future and _must(case, cell)]
         for lost in sorted(carriers[future.name]):
-            left = {name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()}
+            remaining = {
+                name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
+            }
             rest = Rest(case, future, audit.pools, force, _spans(cells))
-            for cell, short in rest.unserved(cells, left):
+            for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
 
 

@@ -14,9 +14,9 @@ from router.verification.base.change import EarlierPlan, as_signed, churn_usd, e
 from router.verification.base.costs import Costs, costs_of, expected, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
-from router.verification.base.known import known_rows
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
+from router.verification.base.rows import rows_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Audit:
     @cached_property
     def rows(self) -> Plan:
         """The plan without rows that speak of what the problem does not have."""
-        return known_rows(self.plan, self.as_stated, self.ledgers["fields"])
+        return rows_of(self.plan, self.as_stated, self.ledgers["fields"])
 
     @cached_property
     def earlier(self) -> EarlierPlan | None:

@@ -213,15 +213,15 @@ def expected(case: Case, costs: Costs) -> float:
 
 def cvar(weighted: list[tuple[float, float]], level: float) -> float:
     """Mean cost of the worst 1 − level of the probability, from (probability, cost)."""
-    left = 1.0 - level
+    remaining = 1.0 - level
     parts = []
     for probability, cost in sorted(weighted, key=lambda pair: -pair[1]):
-        taken = min(probability, left)
+        taken = min(probability, remaining)
         parts.append(taken * cost)
-        left -= taken
-        if left <= 0:
+        remaining -= taken
+        if remaining <= 0:
             break
-    return math.fsum(parts) / (1.0 - level - max(left, 0.0))
+    return math.fsum(parts) / (1.0 - level - max(remaining, 0.0))
 
 
 def mix(mean: float, tail: float, weight: float) -> float:

@@ -76,11 +76,11 @@ def erlang_c(servers: float, busy: float) -> float:
     if busy >= servers:
         return 1.0
     total = term = 1.0
-    left = servers
-    while left > 0 and total < SURE and (term > NEGLIGIBLE * total or left > busy):
-        term *= left / busy
+    remaining = servers
+    while remaining > 0 and total < SURE and (term > NEGLIGIBLE * total or remaining > busy):
+        term *= remaining / busy
         total += term
-        left -= 1.0
+        remaining -= 1.0
     used = busy / servers
     return 1.0 / ((1.0 - used) * total + used)
 

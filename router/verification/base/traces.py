@@ -175,7 +175,7 @@ def _slot(slot: int, counts: dict[int, float], gaps: str, every: set[int], ends:
         raise Unreadable(f"nothing is recorded for slot {slot}")
     if gaps in ("silence", "file"):
         return 0.0
-    earlier = [known for known in counts if known < slot]
+    earlier = [each for each in counts if each < slot]
     if not earlier:
         raise Unreadable(f"nothing is recorded before slot {slot}")
     return counts[max(earlier)]
@@ -184,10 +184,10 @@ def _slot(slot: int, counts: dict[int, float], gaps: str, every: set[int], ends:
 def _mean(kind: str, inside: list[TraceRow], rows: list[TraceRow]) -> float:
     """Tokens of a request, inside the horizon; over the whole record where nothing is recorded there."""
     for some in (inside, rows):
-        known = [row for row in some if getattr(row, kind) is not None]
-        covered = math.fsum(row.covered for row in known)
+        stated = [row for row in some if getattr(row, kind) is not None]
+        covered = math.fsum(row.covered for row in stated)
         if covered > 0:
-            return math.fsum(getattr(row, kind) for row in known) / covered
+            return math.fsum(getattr(row, kind) for row in stated) / covered
     raise Unreadable(f"no {kind} tokens are recorded")
 
 
@@ -206,9 +206,9 @@ def _service_cv(file: File, inside: list[tuple[TraceRow, int]]) -> float | None:
 def _arrival_cv(file: File, inside: list[tuple[TraceRow, int]]) -> float | None:
     """Of single requests: of gaps over their period's mean gap, in periods of at least ten gaps."""
     if not file.single:
-        known = [(row.arrival_cv, row.requests) for row, _ in inside if row.arrival_cv is not None]
-        weight = math.fsum(requests for _, requests in known)
-        return math.fsum(cv * requests for cv, requests in known) / weight if weight > 0 else None
+        stated = [(row.arrival_cv, row.requests) for row, _ in inside if row.arrival_cv is not None]
+        weight = math.fsum(requests for _, requests in stated)
+        return math.fsum(cv * requests for cv, requests in stated) / weight if weight > 0 else None
     arrivals: dict[int, list[int]] = defaultdict(list)
     for row, period in inside:
         arrivals[period].append(row.at)

@@ -26,23 +26,23 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def known_rows(plan: Plan, case: Case, ledger: Ledger) -> Plan:
+def rows_of(plan: Plan, case: Case, ledger: Ledger) -> Plan:
     """The plan without rows of unknown workloads, offers, models, periods, hours or scenarios."""
     ledger.require(plan.periods == case.periods, f"periods: {plan.periods} is not {case.periods}")
-    tables: dict[str, Any] = {table: _known(plan, table, case, ledger) for table in TABLES}
+    tables: dict[str, Any] = {table: _table(plan, table, case, ledger) for table in TABLES}
     return replace(plan, **tables)
 
 
-def _known(plan: Plan, table: str, case: Case, ledger: Ledger) -> tuple[Any, ...]:
+def _table(plan: Plan, table: str, case: Case, ledger: Ledger) -> tuple[Any, ...]:
     rules = {field.name: RULES[field.name] for field in fields(TABLES[table]) if field.name in RULES}
-    kept = []
+    rows = []
     for i, row in enumerate(getattr(plan, table)):
         wrong = next(
             (name for name, (holds, _) in rules.items() if not holds(case, getattr(row, name))), None
         )
         if wrong is None:
-            kept.append(row)
+            rows.append(row)
         else:
             ledger.fault(f"{table}[{i}].{wrong}: {getattr(row, wrong)!r}", rules[wrong][1])
-    ledger.looked_at += len(kept)
-    return tuple(kept)
+    ledger.looked_at += len(rows)
+    return tuple(rows)
