@@ -87,7 +87,7 @@ def _follow(
             merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {error}"))
             continue
         if resolved in chain:
-            loop = " → ".join(one.name for one in (*chain[chain.index(resolved) :], resolved))
+            loop = " → ".join(file.name for file in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
         elif not target.exists():
             hint = _near_file(target)
@@ -198,7 +198,7 @@ def _line(mark: Mark, part: str | int) -> int | None:
 def _near_file(target: FilePath) -> str | None:
     """The nearest name in the same directory."""
     try:
-        names = sorted(one.name for one in target.parent.iterdir() if one.is_file())
+        names = sorted(file.name for file in target.parent.iterdir() if file.is_file())
     except OSError:
         return f"the directory {target.parent} does not exist"
     close = difflib.get_close_matches(target.name, names, n=1)

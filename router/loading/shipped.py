@@ -36,8 +36,10 @@ class Example:
 
 def listed() -> tuple[Example, ...]:
     """All examples by name, the one to begin with first."""
-    found = [_read(entry) for entry in _folder().iterdir() if entry.name.endswith(SUFFIX)]
-    return tuple(sorted(found, key=lambda one: (not one.problem, one.name != FIRST, one.name)))
+    examples = [_read(entry) for entry in _folder().iterdir() if entry.name.endswith(SUFFIX)]
+    return tuple(
+        sorted(examples, key=lambda example: (not example.problem, example.name != FIRST, example.name))
+    )
 
 
 def find(name: str) -> Example:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def scenarios(problem: Problem, scenario: str | None) -> Scenarios:
     """The futures planned for: one of them as if it were certain, or all. Raises InputError for a wrong history."""
     if isinstance(problem.scenarios, Generated):
-        made = from_draw(problem, planned_draw(problem))
-        return made if scenario is None else made.only(made.names.index(scenario))
+        futures = from_draw(problem, planned_draw(problem))
+        return futures if scenario is None else futures.only(futures.names.index(scenario))
     return _listed(problem, _futures(problem.scenarios, scenario))
 
 
@@ -55,11 +55,11 @@ def _listed(problem: Problem, futures: tuple[Scenario, ...]) -> Scenarios:
     names = [offer.name for offer in problem.offers]
 
     def table(kind: str, columns: list[str]) -> np.ndarray:
-        made = np.ones((len(futures), len(columns)))
+        values = np.ones((len(futures), len(columns)))
         for s, future in enumerate(futures):
-            given = getattr(future, kind)
-            made[s] = [given.get(name, given.get("*", 1.0)) for name in columns]
-        return made
+            multiplier = getattr(future, kind)
+            values[s] = [multiplier.get(name, multiplier.get("*", 1.0)) for name in columns]
+        return values
 
     probability = np.array([future.probability for future in futures])
     return Scenarios(

@@ -37,15 +37,15 @@ def why_infeasible(encoded: Encoded) -> str:
     }
     lines = [f'no plan can serve "{inst.name}".' if inst.name else "no plan exists."]
     for w in sorted(needed - served):
-        mine = encoded.refusals.workload == w
-        offers = len(set(encoded.refusals.offer[mine].tolist()))
+        refused = encoded.refusals.workload == w
+        offers = len(set(encoded.refusals.offer[refused].tolist()))
         counts: Counter[str] = Counter()
-        for row in encoded.refusals.reasons[mine]:
+        for row in encoded.refusals.reasons[refused]:
             counts.update(np.array(REASONS)[row].tolist())
         parts = [f"{n} {WORDS[code]}" for code, n in counts.most_common()]
         name = inst.workloads.names[w]
-        told = f"of {offers} offers, {', '.join(parts)}" if offers else "there are no offers"
-        lines.append(f'  workload "{name}": {told}.')
+        why = f"of {offers} offers, {', '.join(parts)}" if offers else "there are no offers"
+        lines.append(f'  workload "{name}": {why}.')
     if len(lines) == 1:
         lines.append(
             "  Every workload has offers that could serve it, but limits (capacity, quota, budget, shares) contradict."

@@ -22,8 +22,10 @@ def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan
     try:
         without = solve(problem.model_copy(update={"policy": bare})).cost_usd
     except RouterError as error:
-        said = f"what surviving the loss of any one {kind} costs is not known: {str(error).splitlines()[0]}"
-        return replace(plan, notes=(*plan.notes, said))
+        unknown = (
+            f"what surviving the loss of any one {kind} costs is not known: {str(error).splitlines()[0]}"
+        )
+        return replace(plan, notes=(*plan.notes, unknown))
     usd = max(plan.cost_usd - without, 0.0)
     note = (
         f"surviving the loss of any one {kind} costs {usd:,.2f} USD: "

@@ -22,8 +22,8 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
-    made = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
-    return (*notes, *read.notes, *made)
+    drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
+    return (*notes, *read.notes, *drawn)
 
 
 def sizing_notes(problem: Problem, *, owes_later: bool) -> tuple[str, ...]:

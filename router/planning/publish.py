@@ -40,29 +40,29 @@ UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth i
 
 def publish(
     problem: Problem,
-    found: Incumbent,
+    incumbent: Incumbent,
     *,
     running: Running | None = None,
     reoptimise: Reoptimised | None = None,
 ) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
-    decoded = found.decoded
-    bound = max(min(found.bound, decoded.objective_usd), 0.0)  # no price is negative
+    decoded = incumbent.decoded
+    bound = max(min(incumbent.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = replace(
-        draft(problem, found.encoded.instance.time, decoded),
+        draft(problem, incumbent.encoded.instance.time, decoded),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(found.solver),
-        solver=SolverRun(found.solver, StatedOptions(**options_of(found.options))),
-        stop=found.stop.value,
+        versions=versions(incumbent.solver),
+        solver=SolverRun(incumbent.solver, StatedOptions(**options_of(incumbent.options))),
+        stop=incumbent.stop.value,
         bound_usd=bound,
         gap=gap_of(decoded.objective_usd, bound),
-        refused=refused_rows(found.encoded),
-        prices=_prices(found),
-        notes=_notes(problem, found, decoded),
+        refused=refused_rows(incumbent.encoded),
+        prices=_prices(incumbent),
+        notes=_notes(problem, incumbent, decoded),
         running=running,
         reoptimise=reoptimise,
     )
-    return checked(problem, plan, relaxed=found.options.relax)
+    return checked(problem, plan, relaxed=incumbent.options.relax)
 
 
 def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
@@ -144,26 +144,26 @@ def options_of(options: SolveOptions) -> dict[str, Any]:
     return stated
 
 
-def _prices(found: Incumbent) -> ShadowPrices:
+def _prices(incumbent: Incumbent) -> ShadowPrices:
     """Shadow prices of the business rows, with what was fixed to get them."""
-    if found.row_duals is None:
+    if incumbent.row_duals is None:
         return ShadowPrices("the solver gave no shadow prices", ())
     rows = []
-    largest = float(np.abs(found.row_duals).max(initial=0.0))
-    for family, first, end, _ in found.encoded.row_families:
+    largest = float(np.abs(incumbent.row_duals).max(initial=0.0))
+    for family, first, end, _ in incumbent.encoded.row_families:
         if family not in UNITS:
             continue
-        duals = found.row_duals[first:end]
+        duals = incumbent.row_duals[first:end]
         for i in np.flatnonzero(np.abs(duals) > 1e-9 * max(largest, 1e-9)):
-            label = found.encoded.row_label(first + int(i))
+            label = incumbent.encoded.row_label(first + int(i))
             rows.append(ShadowPrice(family, label, float(duals[i])))
-    return ShadowPrices(found.prices_of, tuple(rows), UNITS)
+    return ShadowPrices(incumbent.prices_of, tuple(rows), UNITS)
 
 
-def _notes(problem: Problem, found: Incumbent, decoded: Decoded) -> tuple[str, ...]:
+def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[str, ...]:
     """The problem's notes, and what solving added to them."""
     notes = []
-    if found.options.relax:
+    if incumbent.options.relax:
         notes.append(
             "integrality relaxed: instance counts and contracts may be fractions, which nobody can sign"
         )
@@ -173,6 +173,8 @@ def _notes(problem: Problem, found: Incumbent, decoded: Decoded) -> tuple[str, .
             f"rounding moved a share by up to {settled.moved_share:.1e} "
             f"and an integer by up to {settled.moved_count:.1e}"
         )
-    if found.rounds:
-        notes.append(f"capacity was tightened in {found.rounds} rounds until waiting kept within every SLO")
+    if incumbent.rounds:
+        notes.append(
+            f"capacity was tightened in {incumbent.rounds} rounds until waiting kept within every SLO"
+        )
     return (*notes_of(problem), *notes)

@@ -44,13 +44,13 @@ def solve_structured(
     if len(groups) == 1:
         return _one(program, step, run, options, before)
 
-    def solve_part(part: LinearProgram, columns: np.ndarray, mine: SolveOptions) -> Solution:
+    def solve_part(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
         if before is None:
-            return _one(part, step[columns], run, mine, None)
+            return _one(part, step[columns], run, share, None)
         point, changed = before.point[columns], before.changed & set(step[columns].tolist())
         if not changed:
             return Solution(Stop.OPTIMAL, point=point, objective=part.objective(point), bound=-np.inf)
-        return _one(part, step[columns], run, mine, Before(point, changed))
+        return _one(part, step[columns], run, share, Before(point, changed))
 
     return solve_parts(program, groups, solve_part, options)
 

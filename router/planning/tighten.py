@@ -21,13 +21,13 @@ def short_of_capacity(encoded: Encoded, point: Floats) -> Broken:
     """Where the load is more than waiting allows under the mix planned."""
     margin = margin_of(encoded.instance.policy)
     return [
-        (view.scenario, one)
+        (view.scenario, short)
         for view, cols in zip(encoded.views, encoded.columns, strict=True)
         if cols.capacity.waits.any()
-        for one in held(
+        for short in held(
             view, cols.capacity.waits, point[cols.flow], np.round(serving(encoded, view.scenario, point), 9)
         )
-        if not one.holds(margin)
+        if not short.holds(margin)
     ]
 
 
@@ -53,23 +53,23 @@ def tightened_by(encoded: Encoded, broken: Broken) -> Tightened:
     so far bound the capacity.
     """
     margin = margin_of(encoded.instance.policy)
-    made = _known(encoded)
-    for s, one in broken:
+    tightened = _known(encoded)
+    for s, short in broken:
         capacity, view = encoded.columns[s].capacity, encoded.views[s]
-        known = encoded.tightened.get(s, {}).get((one.pool, one.period))
+        known = encoded.tightened.get(s, {}).get((short.pool, short.period))
         times = 1 if known is None else known.times + 1
         weighed = times <= WEIGHED
-        thought = capacity.caps[one.pool] if weighed or known is None else known.caps
-        found = one.tightening(margin, thought)
-        weight = weights(view, one, found.count, margin) if weighed else {}
-        made.setdefault(s, {})[one.pool, one.period] = replace(found, weight=weight, times=times)
-    return made
+        caps = capacity.caps[short.pool] if weighed or known is None else known.caps
+        now = short.tightening(margin, caps)
+        weight = weights(view, short, now.count, margin) if weighed else {}
+        tightened.setdefault(s, {})[short.pool, short.period] = replace(now, weight=weight, times=times)
+    return tightened
 
 
 def without_weights(tightened: Tightened) -> Tightened:
     """The same with every load counted as it is."""
     return {
-        s: {key: replace(one, weight={}, times=max(one.times, WEIGHED)) for key, one in known.items()}
+        s: {key: replace(bound, weight={}, times=max(bound.times, WEIGHED)) for key, bound in known.items()}
         for s, known in tightened.items()
     }
 
@@ -77,11 +77,11 @@ def without_weights(tightened: Tightened) -> Tightened:
 def settled_by(encoded: Encoded, broken: Broken) -> Tightened:
     """What was tightened before, and the broken ones under the mix found: it is to stay."""
     margin = margin_of(encoded.instance.policy)
-    made = _known(encoded)
-    for s, one in broken:
-        widest = encoded.columns[s].capacity.caps[one.pool]
-        made.setdefault(s, {})[one.pool, one.period] = one.tightening(margin, widest)
-    return made
+    tightened = _known(encoded)
+    for s, short in broken:
+        widest = encoded.columns[s].capacity.caps[short.pool]
+        tightened.setdefault(s, {})[short.pool, short.period] = short.tightening(margin, widest)
+    return tightened
 
 
 def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:

@@ -214,5 +214,5 @@ def _model(annotation: object) -> type | None:
 
 def fields_of(model: type | None) -> Mapping[str, FieldInfo]:
     """Fields of a model, whether it is a class of pydantic's or a dataclass; of anything else none."""
-    found: Mapping[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
-    return found
+    fields: Mapping[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
+    return fields

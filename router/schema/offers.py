@@ -124,8 +124,8 @@ class OfferModel(Sourced, Latency):
             "requests_per_s",
             "units_per_s",
         )
-        given = tuple(name for name in names if getattr(self, name) is not None)
-        return given + (("points",) if self.points else ())
+        stated = tuple(name for name in names if getattr(self, name) is not None)
+        return stated + (("points",) if self.points else ())
 
 
 class Limits(Strict):

@@ -62,13 +62,13 @@ def multipliers_known(problem: Problem) -> Iterator[Issue]:
     workloads = [workload.name for workload in problem.workloads]
     offers = [offer.name for offer in problem.offers]
     for index, scenario in enumerate(problem.scenarios):
-        for field, given, known, kind in (
+        for field, multipliers, known, kind in (
             ("demand", scenario.demand, workloads, "workload"),
             ("prices", scenario.prices, offers, "offer"),
             ("availability", scenario.availability, offers, "offer"),
         ):
             names = {*known, "*"}
-            for name in given:
+            for name in multipliers:
                 if name not in names:
                     at = ("scenarios", index, field, name)
                     yield Issue(at, f"unknown {kind}", name, nearest(name, known))

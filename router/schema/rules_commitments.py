@@ -78,8 +78,8 @@ def shortfall_priced(problem: Problem) -> Iterator[Issue]:
             if field == "overage_usd_per_m" and 0.0 in prices and _given(commitment, *_USD):
                 yield Issue((*at, field), "needs token prices above 0 to tell use above the commitment")
             continue
-        said = " and ".join(f"{price:.15g}" for price in sorted(prices)[:3]) if prices else "none"
-        rule = f"needs one price for all models and kinds of tokens; the offer has {said} USD per M"
+        stated = " and ".join(f"{price:.15g}" for price in sorted(prices)[:3]) if prices else "none"
+        rule = f"needs one price for all models and kinds of tokens; the offer has {stated} USD per M"
         hint = (
             "equal prices, tiers or min_usd_per_month" if field.endswith("month") else "equal prices or tiers"
         )

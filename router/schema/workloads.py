@@ -24,14 +24,14 @@ from router.schema.base import (
 def _values(value: object) -> object:
     """`filter: {tenant: acme}` is short for `{tenant: [acme]}`."""
     if isinstance(value, dict):
-        return {key: _texts(one) for key, one in value.items()}
+        return {key: _texts(item) for key, item in value.items()}
     return value
 
 
 def _texts(value: object) -> object:
     """Client 3 is the text "3" in a CSV file."""
     items = value if isinstance(value, list | tuple) else [value]
-    return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in items]
+    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
 
 
 class Trace(Strict):
@@ -119,8 +119,8 @@ class Demand(Strict):
     @property
     def ways(self) -> tuple[str, ...]:
         """Names of the fields that state a volume; a checked demand has exactly one."""
-        given = (name for name in type(self).model_fields if getattr(self, name) is not None)
-        return tuple(name for name in given if name != "completion_share")
+        stated = (name for name in type(self).model_fields if getattr(self, name) is not None)
+        return tuple(name for name in stated if name != "completion_share")
 
     @property
     def way(self) -> str:

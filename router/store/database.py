@@ -1,4 +1,4 @@
-"""A SQLAlchemy URL as an engine whose transactions are whole or not at all, and whose failures are told in one piece.
+"""A SQLAlchemy URL as an engine: its transactions are whole or not at all, its failures reported in one piece.
 
 SQLite: write-ahead log, synchronous FULL (a published plan survives a power cut), writers queue for up to 10 s.
 PostgreSQL: synchronous_commit on, whatever the server's default is.
@@ -111,18 +111,18 @@ def now(connection: Connection) -> float:
 
 def reason(error: SQLAlchemyError) -> str:
     """What the database said, in one line."""
-    said: BaseException = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
-    return lines[0].split(" (Background")[0] if lines else type(said).__name__
+    cause: BaseException = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[0].split(" (Background")[0] if lines else type(cause).__name__
 
 
 def _way_out(error: SQLAlchemyError) -> str:
-    said = str(error).lower()
-    if "full" in said or "disk i/o" in said or "no space" in said:
+    words = str(error).lower()
+    if "full" in words or "disk i/o" in words or "no space" in words:
         return "make room; the last plan published is still there, and nothing of this run is"
-    if "locked" in said:
+    if "locked" in words:
         return "another program holds the file; is it on a network drive? PostgreSQL serves several machines"
-    if "not a database" in said or "malformed" in said:
+    if "not a database" in words or "malformed" in words:
         return "the file is damaged or of another program; put a copy back, or name another file"
     return "the last plan published is still there, and nothing of this run is"
 

@@ -148,8 +148,8 @@ class Store:
     def names(self) -> list[str]:
         """Of the problems that it has plans for."""
         with transaction(self.engine, writes=False) as connection:
-            found = connection.execute(select(plans.c.name).distinct().order_by(plans.c.name)).scalars()
-            return [str(name) for name in found]
+            names = connection.execute(select(plans.c.name).distinct().order_by(plans.c.name)).scalars()
+            return [str(name) for name in names]
 
 
 def _make(engine: Engine) -> None:

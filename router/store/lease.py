@@ -57,8 +57,8 @@ class Lease:
 
     def check(self, connection: Connection) -> None:
         """Within a transaction: still ours, and so until its end. Raises LockHeld."""
-        held = select(leases.c.owner, leases.c.fence).where(leases.c.name == self.name).with_for_update()
-        row = connection.execute(held).one_or_none()
+        query = select(leases.c.owner, leases.c.fence).where(leases.c.name == self.name).with_for_update()
+        row = connection.execute(query).one_or_none()
         if row is None or (row.owner, row.fence) != (self.owner, self.fence):
             raise LockHeld(
                 f'another run took over the lock of "{self.name}" while this one worked: '
@@ -66,13 +66,13 @@ class Lease:
             )
 
     def _take(self, connection: Connection) -> int:
-        made = {"name": self.name, "owner": NOBODY, "fence": 0, "expires": 0.0}
+        nobody = {"name": self.name, "owner": NOBODY, "fence": 0, "expires": 0.0}
         statement = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
             connection.dialect.name, insert
         )(leases)
         if isinstance(statement, sqlite.Insert | postgresql.Insert):
             statement = statement.on_conflict_do_nothing()
-        connection.execute(statement.values(made))
+        connection.execute(statement.values(nobody))
         row = connection.execute(select(leases).where(leases.c.name == self.name).with_for_update()).one()
         clock = now(connection)
         if row.owner != NOBODY and row.expires > clock and not is_gone(row.owner):
