@@ -17,6 +17,7 @@ PACKAGES = ("router", "problems", "solvers")
 NOT_SAID = (
     "re.",
     "Field",
+    "stated",
     "cast",
     "TypeVar",
     "getLogger",

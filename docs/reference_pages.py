@@ -24,7 +24,7 @@ from messages import messages_page
 from problems.core.encode import FAMILIES
 from router.cli import cli
 from router.output import write_text
-from router.plan.document import Plan
+from router.plan.document import whole
 from router.schema import field_table
 
 WIDTH = 100
@@ -78,7 +78,7 @@ def plan_page() -> str:
         "| field | type | unit | in a plan | meaning |",
         "|---|---|---|---|---|",
     ]
-    for row in field_table(Plan):
+    for row in field_table(whole()):
         always = "optional" if row.default == "null" else "always"
         cells = (f"`{row.path}`", row.type, row.unit, always, row.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -125,8 +125,11 @@ def _commands(
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from _commands(command.commands[name], (*path, name))
+        context = _context(path, command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from _commands(child, (*path, name))
 
 
 def _context(path: tuple[str, ...], command: click.Command) -> click.Context:

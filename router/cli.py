@@ -15,55 +15,57 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 
 import click
 
-from router.commands import (
-    backtest,
-    contents,
-    explain,
-    history,
-    imports,
-    planning,
-    plans,
-    reference,
-    reoptimise,
-    simulate,
-    size,
-)
 from router.errors import InputError, RouterError
 
 BUG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: Command → its module in `router.commands`.
+COMMANDS = {
+    "solve": "planning",
+    "compare": "planning",
+    "size": "size",
+    "explain": "explain",
+    "verify": "plans",
+    "simulate": "simulate",
+    "reoptimise": "reoptimise",
+    "backtest": "backtest",
+    "history": "history",
+    "report": "plans",
+    "diff": "plans",
+    "export": "contents",
+    "import": "imports",
+    "schema": "reference",
+    "solvers": "reference",
+    "examples": "reference",
+}
+
+
+class Commands(click.Group):
+    """A command is loaded when it is named; a list of them all loads all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"router.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, "imports" if cmd_name == "import" else cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="llm-inference-planner", message="%(prog)s %(version)s")
 def cli() -> None:
     """Plan who serves which LLM workload, on what and under which contract, at least cost, with proof.
 
     To begin: router examples copy quickstart && router solve quickstart.yaml
     """
-
-
-for command in (
-    planning.solve,
-    planning.compare,
-    size.size,
-    explain.explain,
-    plans.verify,
-    simulate.simulate,
-    reoptimise.reoptimise,
-    backtest.backtest,
-    history.history,
-    plans.report,
-    plans.diff,
-    contents.export,
-    imports.imports,
-    reference.schema,
-    reference.solvers,
-    reference.examples,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

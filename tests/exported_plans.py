@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.loading.catalogue import load_text, problem_sha256
-from router.plan.document import Plan
+from router.plan.document import Plan, SolverRun
 from router.plan.rows import CostLine, InstanceRow, RouteRow, UnservedRow
 from router.schema import Problem
 
@@ -81,13 +81,14 @@ def plan(
         created="2026-11-22T00:00:00Z",
         problem_sha256=problem_sha256(of) if of is not None else "0" * 64,
         versions={},
-        solver={"name": "none", "options": {}},
+        solver=SolverRun("none"),
         stop="optimal",
         cost_usd=1.0,
         objective_usd=1.0,
         bound_usd=1.0,
         gap=0.0,
         horizon_h=float(periods),
+        cost_usd_per_month=1.0 * 730.0 / float(periods),
         periods=periods,
         cost_lines=(CostLine("acme", "tokens", 1.0),),
         routes=routes,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.plan.document import Plan
+from router.plan.document import Plan, SolverRun
 from router.plan.rows import CostLine, RouteRow
 
 POSTGRES = os.environ.get("ROUTER_TEST_POSTGRES_URL")
@@ -49,13 +49,14 @@ def small_plan(cost: float = 7.0, created: str = "2026-12-01T00:00:00+00:00") ->
         created=created,
         problem_sha256="0" * 64,
         versions={},
-        solver={"name": "none"},
+        solver=SolverRun("none"),
         stop="optimal",
         cost_usd=cost,
         objective_usd=cost,
         bound_usd=cost,
         gap=0.0,
         horizon_h=1.0,
+        cost_usd_per_month=cost * 730.0 / 1.0,
         periods=1,
         cost_lines=(CostLine("api", "tokens", cost),),
         routes=(RouteRow("w", "api", "m", 0, None, None, 1.0, 10.0, 100.0, 10.0),),

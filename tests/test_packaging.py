@@ -101,7 +101,10 @@ def test_constraints_pin_everything_and_name_no_host() -> None:
 def leaves(group: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
     """Every command that does something, as its words."""
     if isinstance(group, click.Group):
-        for name, command in group.commands.items():
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
             yield from leaves(command, *path, name)
     else:
         yield path

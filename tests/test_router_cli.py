@@ -522,7 +522,7 @@ def test_a_closed_pipe_is_quiet() -> None:
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in cli.cli.commands:
+    for name in cli.COMMANDS:
         run = Run(capsys, name, "--help")
         assert run.code == 0
         assert run.out.startswith("Usage: router")

@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -70,7 +71,7 @@ def tasks() -> list[dict[str, Any]]:
 def test_commands_parse(where):
     """By the program's own parser."""
     name, *arguments = commands()[where]
-    command = cli.commands[name]
+    command = cli.get_command(click.Context(cli), name)
     with command.make_context(name, arguments) as context:
         assert context.params["file"]
         assert context.params["start"] == "now"

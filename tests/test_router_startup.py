@@ -38,7 +38,7 @@ HEAVY = LIBRARIES | EXTRAS | NUMPY | SCIPY | OURS
 READING = frozenset({"pydantic", "yaml"})
 ENCODING = READING | {"numpy", "scipy", "scipy.sparse", "problems", "solvers"}
 SOLVING = ENCODING | {"highspy", "rich"}
-PLAN_FILE = frozenset({"pydantic", "rich"})
+PLAN_FILE = frozenset({"problems", "pydantic", "rich"})  # of problems, the kinds of cost
 NEEDED = {
     "--help": frozenset[str](),
     "solve --help": frozenset[str](),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from problems.core.instance import NONE, Instance
 from problems.core.instance import Running as Arrays
-from router.plan.running import Running
 from router.schema import Problem
+
+if TYPE_CHECKING:
+    from router.plan.running import Running
 
 M = 1e6
 

@@ -6,10 +6,10 @@ Adding a field to a row or a section is one line; with `default=None` documents 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import TypeAdapter, ValidationError
 
 from router.errors import InputError, Issue
 from router.plan import version1
@@ -24,11 +24,7 @@ from router.plan.rows import (
     Settlement,
     UnservedRow,
 )
-from router.plan.running import Reoptimised, Running
-from router.plan.sizing import Sizing
 from router.plan.values import (
-    CLOSED,
-    MONTH_H,
     Flag,
     Futures,
     Number,
@@ -36,144 +32,142 @@ from router.plan.values import (
     Whole,
     needed_fields,
     plain,
+    record,
+    stated,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from router.plan.running import Reoptimised, Running
+    from router.plan.sizing import Sizing
 
 SCHEMA: Final = "router-plan/2"
 HINT = "a plan is what `router solve FILE -o PLAN` writes"
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class StatedOptions:
     """What the solver was asked; absent: its own default."""
 
-    gap: Number | None = Field(default=None, description="Gap at which an answer counts as optimal")
-    time_limit_s: Number | None = Field(default=None, description="Time limit of a search")
-    threads: Whole | None = Field(default=None, description="Threads")
-    seed: Whole | None = Field(default=None, description="Seed of the solver")
-    relax: Flag | None = Field(default=None, description="Integrality dropped")
-    primal_tolerance: Number | None = Field(default=None, description="Tolerance of limits, for LPs")
-    dual_tolerance: Number | None = Field(default=None, description="Tolerance of reduced costs, for LPs")
-    native: Mapping[str, Flag | Whole | Number | str] | None = Field(
-        default=None, description="Options under the solver's own names"
+    gap: Number | None = stated("Gap at which an answer counts as optimal", default=None)
+    time_limit_s: Number | None = stated("Time limit of a search", default=None)
+    threads: Whole | None = stated("Threads", default=None)
+    seed: Whole | None = stated("Seed of the solver", default=None)
+    relax: Flag | None = stated("Integrality dropped", default=None)
+    primal_tolerance: Number | None = stated("Tolerance of limits, for LPs", default=None)
+    dual_tolerance: Number | None = stated("Tolerance of reduced costs, for LPs", default=None)
+    native: Mapping[str, Flag | Whole | Number | str] | None = stated(
+        "Options under the solver's own names", default=None
     )
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class SolverRun:
     """How the plan was found."""
 
-    name: str = Field(description="Solver, as --solver takes it")
-    options: StatedOptions = Field(default=StatedOptions(), description="What it was asked")
-    method: str | None = Field(default=None, description="Of a sized plan: one program, or cuts")
-    rounds: Whole | None = Field(default=None, description="Of a sized plan: rounds of cuts")
+    name: str = stated("Solver, as --solver takes it")
+    options: StatedOptions = stated("What it was asked", default=StatedOptions())
+    method: str | None = stated("Of a sized plan: one program, or cuts", default=None)
+    rounds: Whole | None = stated("Of a sized plan: rounds of cuts", default=None)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class ShadowPrice:
     """What one more unit of a limit would cost; below 0 it would save."""
 
-    family: str = Field(description="Row family of the model")
-    row: str = Field(description="Row: what it limits")
-    usd_per_unit: Number = Field(description="USD for one unit more, in the unit of the family")
+    family: str = stated("Row family of the model")
+    row: str = stated("Row: what it limits")
+    usd_per_unit: Number = stated("USD for one unit more, in the unit of the family")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class ShadowPrices:
     """Prices of the limits that are reached, in the linear program left when what is whole is fixed."""
 
-    fixed: str = Field(description="What was fixed to get them, or why there are none")
-    rows: tuple[ShadowPrice, ...] = Field(description="Prices other than 0")
-    units: Mapping[str, str] | None = Field(default=None, description="Unit by row family")
+    fixed: str = stated("What was fixed to get them, or why there are none")
+    rows: tuple[ShadowPrice, ...] = stated("Prices other than 0")
+    units: Mapping[str, str] | None = stated("Unit by row family", default=None)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class VerifiedCheck:
     """One promise, looked at everywhere."""
 
-    name: str = Field(description="Name of the check")
-    ok: Flag = Field(description="Whether the promise holds")
+    name: str = stated("Name of the check")
+    ok: Flag = stated("Whether the promise holds")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Verified:
     """The verdict of the independent check when the plan was made."""
 
-    ok: Flag = Field(description="Whether every promise holds")
-    checks: tuple[VerifiedCheck, ...] = Field(description="Every check")
+    ok: Flag = stated("Whether every promise holds")
+    checks: tuple[VerifiedCheck, ...] = stated("Every check")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Insurance:
     """What `policy.survive_loss_of` costs."""
 
-    survive_loss_of: str = Field(description="What may be lost: provider or offer")
-    usd: Number = Field(description="Cost above that of the best plan without the policy")
-    without_usd: Number = Field(description="Cost of that plan")
+    survive_loss_of: str = stated("What may be lost: provider or offer")
+    usd: Number = stated("Cost above that of the best plan without the policy")
+    without_usd: Number = stated("Cost of that plan")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class DrawnFutures:
     """How the futures of `scenarios: {generate: …}` were drawn."""
 
-    count: Futures = Field(description="Futures drawn")
-    seed: Whole = Field(description="Seed of the draw")
-    kept: Futures = Field(description="Futures kept")
-    distance: Number = Field(description="What leaving out the others lost, as a distance of distributions")
+    count: Futures = stated("Futures drawn")
+    seed: Whole = stated("Seed of the draw")
+    kept: Futures = stated("Futures kept")
+    distance: Number = stated("What leaving out the others lost, as a distance of distributions")
 
 
 NO_PRICES = ShadowPrices("not asked for", ())
 NOT_CHECKED = Verified(False, ())
 
 
-def _per_month(values: Mapping[str, Any]) -> float:
-    """cost_usd · 730 / horizon_h."""
-    return float(values["cost_usd"] * MONTH_H / values["horizon_h"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+@record(kw_only=True)
 class Plan:
     """An answer that can be checked: `router verify FILE PLAN` needs nothing else."""
 
-    schema: Literal["router-plan/2"] = Field(default=SCHEMA, description="Format of this document")
-    upgraded_from: Literal["router-plan/1"] | None = Field(
-        default=None,
-        description="Format in which the plan was first written; problem_sha256 is made as there",
+    schema: Literal["router-plan/2"] = stated("Format of this document", default=SCHEMA)
+    upgraded_from: Literal["router-plan/1"] | None = stated(
+        "Format in which the plan was first written; problem_sha256 is made as there", default=None
     )
-    name: str = Field(description="Name of the problem")
-    created: str = Field(description="When the plan was made, ISO 8601")
-    problem_sha256: str = Field(description="Hash of the problem that it was made from")
-    versions: Mapping[str, str] = Field(description="Versions of what made it")
-    solver: SolverRun = Field(description="How it was found")
-    stop: str = Field(description="Why the search ended: optimal, time_limit, …")
-    cost_usd: Number = Field(description="Expected cost over the horizon, present value")
-    objective_usd: Number = Field(
-        description="What was made small: the cost, or a mixture of cost and CVaR (risk.cvar_weight)"
+    name: str = stated("Name of the problem")
+    created: str = stated("When the plan was made, ISO 8601")
+    problem_sha256: str = stated("Hash of the problem that it was made from")
+    versions: Mapping[str, str] = stated("Versions of what made it")
+    solver: SolverRun = stated("How it was found")
+    stop: str = stated("Why the search ended: optimal, time_limit, …")
+    cost_usd: Number = stated("Expected cost over the horizon, present value")
+    objective_usd: Number = stated(
+        "What was made small: the cost, or a mixture of cost and CVaR (risk.cvar_weight)"
     )
-    bound_usd: Number = Field(description="No plan has a lower objective")
-    gap: Number = Field(description="(objective_usd − bound_usd) / objective_usd, 0 where they agree")
-    horizon_h: Positive = Field(description="Length of the horizon")
-    periods: Whole = Field(description="Number of periods")
-    cost_usd_per_month: Number = Field(default_factory=_per_month, description="cost_usd · 730 / horizon_h")
-    cost_lines: tuple[CostLine, ...] = Field(description="What the cost is made of")
-    routes: tuple[RouteRow, ...] = Field(description="Who serves what, by period")
-    instances: tuple[InstanceRow, ...] = Field(description="Instances, by period")
-    purchases: tuple[Purchase, ...] = Field(default=(), description="Instances bought for a term")
-    contracts: tuple[ContractRow, ...] = Field(default=(), description="Commitments in force")
-    settlements: tuple[Settlement, ...] = Field(
-        default=(), description="Bills of contracts, by billing month"
-    )
-    unserved: tuple[UnservedRow, ...] = Field(default=(), description="Work that is dropped")
-    refused: tuple[Refused, ...] = Field(default=(), description="What cannot be served where, and why")
-    prices: ShadowPrices = Field(default=NO_PRICES, description="Shadow prices")
-    scenarios: tuple[ScenarioCost, ...] = Field(default=(), description="Futures of the problem")
-    notes: tuple[str, ...] = Field(default=(), description="What to know before trusting a figure")
-    verified: Verified = Field(default=NOT_CHECKED, description="The independent check")
-    sizing: Sizing | None = Field(default=None, description="Of router size: what to sign, and why")
-    running: Running | None = Field(default=None, description="Of router reoptimise: what ran")
-    reoptimise: Reoptimised | None = Field(default=None, description="Of router reoptimise: why this plan")
-    drawn: DrawnFutures | None = Field(default=None, description="How generated futures were drawn")
-    insurance: Insurance | None = Field(default=None, description="What surviving a loss costs")
+    bound_usd: Number = stated("No plan has a lower objective")
+    gap: Number = stated("(objective_usd − bound_usd) / objective_usd, 0 where they agree")
+    horizon_h: Positive = stated("Length of the horizon")
+    periods: Whole = stated("Number of periods")
+    cost_usd_per_month: Number = stated("cost_usd · 730 / horizon_h")
+    cost_lines: tuple[CostLine, ...] = stated("What the cost is made of")
+    routes: tuple[RouteRow, ...] = stated("Who serves what, by period")
+    instances: tuple[InstanceRow, ...] = stated("Instances, by period")
+    purchases: tuple[Purchase, ...] = stated("Instances bought for a term", default=())
+    contracts: tuple[ContractRow, ...] = stated("Commitments in force", default=())
+    settlements: tuple[Settlement, ...] = stated("Bills of contracts, by billing month", default=())
+    unserved: tuple[UnservedRow, ...] = stated("Work that is dropped", default=())
+    refused: tuple[Refused, ...] = stated("What cannot be served where, and why", default=())
+    prices: ShadowPrices = stated("Shadow prices", default=NO_PRICES)
+    scenarios: tuple[ScenarioCost, ...] = stated("Futures of the problem", default=())
+    notes: tuple[str, ...] = stated("What to know before trusting a figure", default=())
+    verified: Verified = stated("The independent check", default=NOT_CHECKED)
+    sizing: Sizing | None = stated("Of router size: what to sign, and why", default=None)
+    running: Running | None = stated("Of router reoptimise: what ran", default=None)
+    reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
+    drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
+    insurance: Insurance | None = stated("What surviving a loss costs", default=None)
 
     def probabilities(self) -> dict[str | None, float]:
         """By what rows call their scenario; rows of a plan for one future name none."""
@@ -214,11 +208,25 @@ class Plan:
         if missing:
             raise InputError([Issue((name,), "is required", file=file) for name in missing])
         try:
-            return TypeAdapter(cls).validate_python(data)
+            return reader().validate_python(data)
         except ValidationError as error:
             from router.schema.issues import issues_of  # only to say what is wrong
 
             raise InputError(issues_of(error, cls, file)) from error
+
+
+def whole() -> type[Plan]:
+    """Plan, with the sections that few plans have loaded too, under the names that its annotations call them by."""
+    from router.plan import running, sizing
+
+    globals().update(Running=running.Running, Reoptimised=running.Reoptimised, Sizing=sizing.Sizing)
+    return Plan
+
+
+@cache
+def reader() -> TypeAdapter[Plan]:
+    """What checks a document."""
+    return TypeAdapter(whole())
 
 
 TABLES: Mapping[str, type] = {

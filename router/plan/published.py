@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from router.plan.document import SCHEMA, Plan
+from router.plan.document import SCHEMA, reader
 
 
 class _Written(GenerateJsonSchema):
@@ -20,5 +19,5 @@ class _Written(GenerateJsonSchema):
 
 def plan_json_schema() -> JsonSchemaValue:
     """JSON Schema (draft 2020-12) of a plan of this version."""
-    schema = TypeAdapter(Plan).json_schema(schema_generator=_Written)
+    schema = reader().json_schema(schema_generator=_Written)
     return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA}

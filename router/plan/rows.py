@@ -9,10 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field
-from pydantic.dataclasses import dataclass
-
-from router.plan.values import CLOSED, MONTH_H, Flag, Instances, Number, Requests, Whole
+from router.plan.values import MONTH_H, Flag, Instances, Number, Requests, Whole, record, stated
 
 OCCURRENCE = "Arrival period, or day of the window; null for work of the period itself"
 SCENARIO = "Future of the row; null in a plan for one"
@@ -24,15 +21,15 @@ def month_at(hour: float) -> int:
     return math.floor(hour / MONTH_H + 1e-9)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class CostLine:
     """Money by offer and kind; the lines sum to the plan's cost."""
 
-    offer: str | None = Field(description="Offer paid; null for what no offer is paid")
-    kind: str = Field(
-        description="tokens, fee, commitment, instances, starts, energy, unserved or churn (change of a running plan)"
+    offer: str | None = stated("Offer paid; null for what no offer is paid")
+    kind: str = stated(
+        "tokens, fee, commitment, instances, starts, energy, unserved or churn (change of a running plan)"
     )
-    usd: Number = Field(description="Expected cost over the horizon, present value")
+    usd: Number = stated("Expected cost over the horizon, present value")
 
 
 def usd_of(lines: Iterable[CostLine], kind: str) -> float:
@@ -40,20 +37,20 @@ def usd_of(lines: Iterable[CostLine], kind: str) -> float:
     return math.fsum(line.usd for line in lines if line.kind == kind)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class RouteRow:
     """A share of a workload's work, run on an offer in a period."""
 
-    workload: str = Field(description="Workload whose work runs")
-    offer: str = Field(description="Offer that it runs on")
-    model: str = Field(description="Model that serves it")
-    period: Whole = Field(description="Period in which it runs, from 0")
-    occurrence: Whole | None = Field(description=OCCURRENCE)
-    scenario: str | None = Field(description=SCENARIO)
-    share: Number = Field(description="Share of the workload's work of that period, or of that occurrence")
-    requests: Requests | None = Field(description="Requests; null where no size of a request is stated")
-    prompt_tokens: Number = Field(description="Prompt tokens")
-    completion_tokens: Number = Field(description="Completion tokens")
+    workload: str = stated("Workload whose work runs")
+    offer: str = stated("Offer that it runs on")
+    model: str = stated("Model that serves it")
+    period: Whole = stated("Period in which it runs, from 0")
+    occurrence: Whole | None = stated(OCCURRENCE)
+    scenario: str | None = stated(SCENARIO)
+    share: Number = stated("Share of the workload's work of that period, or of that occurrence")
+    requests: Requests | None = stated("Requests; null where no size of a request is stated")
+    prompt_tokens: Number = stated("Prompt tokens")
+    completion_tokens: Number = stated("Completion tokens")
 
     @property
     def tokens(self) -> float:
@@ -61,32 +58,32 @@ class RouteRow:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class InstanceRow:
     """Instances that run in a period."""
 
-    offer: str = Field(description="Offer rented")
-    model: str | None = Field(description=SHARED)
-    period: Whole = Field(description="Period, from 0")
-    scenario: str | None = Field(description=SCENARIO)
-    count: Instances = Field(description="Instances that run, booting ones included")
-    reserved_count: Instances = Field(description="Of these, held already (instances.reserved)")
-    paid_count: Instances = Field(description="Of these, paid by the plan: count − reserved_count")
-    started: Instances = Field(description="Started in the period")
-    utilisation: Number = Field(description="Load over capacity of what serves; 1 is full")
+    offer: str = stated("Offer rented")
+    model: str | None = stated(SHARED)
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    count: Instances = stated("Instances that run, booting ones included")
+    reserved_count: Instances = stated("Of these, held already (instances.reserved)")
+    paid_count: Instances = stated("Of these, paid by the plan: count − reserved_count")
+    started: Instances = stated("Started in the period")
+    utilisation: Number = stated("Load over capacity of what serves; 1 is full")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Purchase:
     """Instances bought for a term, from the start of a billing month."""
 
-    offer: str = Field(description="Offer bought")
-    model: str | None = Field(description=SHARED)
-    from_h: Number = Field(description="Start of the term")
-    until_h: Number | None = Field(
-        description="End of the term, also beyond the horizon; null: not stated by a plan of version 1"
+    offer: str = stated("Offer bought")
+    model: str | None = stated(SHARED)
+    from_h: Number = stated("Start of the term")
+    until_h: Number | None = stated(
+        "End of the term, also beyond the horizon; null: not stated by a plan of version 1"
     )
-    count: Instances = Field(description="Instances bought")
+    count: Instances = stated("Instances bought")
 
     @property
     def month(self) -> int:
@@ -94,18 +91,16 @@ class Purchase:
         return month_at(self.from_h)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class ContractRow:
     """A commitment in force: signed by this plan, or before it."""
 
-    offer: str = Field(description="Offer signed")
-    from_h: Number = Field(description="Start, or 0 for what was signed before")
-    until_h: Number = Field(
-        description="End of the term, also beyond the horizon; without a term the horizon's"
-    )
-    signed_by: Literal["plan", "before"] = Field(description="By this plan, or before it")
-    committed_tokens_per_month: Number | None = Field(description="Tokens committed; null for one in USD")
-    committed_usd_per_month: Number | None = Field(description="USD committed; null for one in tokens")
+    offer: str = stated("Offer signed")
+    from_h: Number = stated("Start, or 0 for what was signed before")
+    until_h: Number = stated("End of the term, also beyond the horizon; without a term the horizon's")
+    signed_by: Literal["plan", "before"] = stated("By this plan, or before it")
+    committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
+    committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
 
     @property
     def start_month(self) -> int:
@@ -118,23 +113,23 @@ class ContractRow:
         return -month_at(-self.until_h)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Settlement:
     """The bill of a contract for one billing month."""
 
-    offer: str = Field(description="Offer signed")
-    from_h: Number = Field(description="Start of the first period billed")
-    until_h: Number = Field(description="End of the last period billed")
-    scenario: str | None = Field(description=SCENARIO)
-    signed: Flag = Field(description="Whether a contract is in force")
-    committed_tokens_per_month: Number | None = Field(description="Tokens committed; null for one in USD")
-    committed_usd_per_month: Number | None = Field(description="USD committed; null for one in tokens")
-    used_tokens: Number = Field(description="Tokens used")
-    used_usd: Number = Field(description="What these cost at contract rates")
-    billed_usd: Number = Field(description="What is owed for these hours, undiscounted")
-    beyond_horizon_usd: Number = Field(description="What the term owes after the horizon, undiscounted")
-    utilisation: Number | None = Field(
-        description="Used over committed for these hours, in the commitment's own unit; null where nothing is"
+    offer: str = stated("Offer signed")
+    from_h: Number = stated("Start of the first period billed")
+    until_h: Number = stated("End of the last period billed")
+    scenario: str | None = stated(SCENARIO)
+    signed: Flag = stated("Whether a contract is in force")
+    committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
+    committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
+    used_tokens: Number = stated("Tokens used")
+    used_usd: Number = stated("What these cost at contract rates")
+    billed_usd: Number = stated("What is owed for these hours, undiscounted")
+    beyond_horizon_usd: Number = stated("What the term owes after the horizon, undiscounted")
+    utilisation: Number | None = stated(
+        "Used over committed for these hours, in the commitment's own unit; null where nothing is"
     )
 
     @property
@@ -143,19 +138,19 @@ class Settlement:
         return month_at(self.from_h)
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class UnservedRow:
     """Work that is dropped, at its price."""
 
-    workload: str = Field(description="Workload whose work is dropped")
-    period: Whole = Field(description="Period, or the first one in which it could run, from 0")
-    occurrence: Whole | None = Field(description=OCCURRENCE)
-    scenario: str | None = Field(description=SCENARIO)
-    share: Number = Field(description="Share of the workload's work of that period, or of that occurrence")
-    requests: Requests | None = Field(description="Requests; null where no size of a request is stated")
-    prompt_tokens: Number = Field(description="Prompt tokens")
-    completion_tokens: Number = Field(description="Completion tokens")
-    usd: Number = Field(description="What it costs, undiscounted")
+    workload: str = stated("Workload whose work is dropped")
+    period: Whole = stated("Period, or the first one in which it could run, from 0")
+    occurrence: Whole | None = stated(OCCURRENCE)
+    scenario: str | None = stated(SCENARIO)
+    share: Number = stated("Share of the workload's work of that period, or of that occurrence")
+    requests: Requests | None = stated("Requests; null where no size of a request is stated")
+    prompt_tokens: Number = stated("Prompt tokens")
+    completion_tokens: Number = stated("Completion tokens")
+    usd: Number = stated("What it costs, undiscounted")
 
     @property
     def tokens(self) -> float:
@@ -163,24 +158,23 @@ class UnservedRow:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Refused:
     """A workload that an offer cannot serve with a model, with every reason."""
 
-    workload: str = Field(description="Workload refused")
-    offer: str = Field(description="Offer that refuses it")
-    model: str = Field(description="Model asked for")
-    reasons: tuple[str, ...] = Field(description="Codes of all reasons")
+    workload: str = stated("Workload refused")
+    offer: str = stated("Offer that refuses it")
+    model: str = stated("Model asked for")
+    reasons: tuple[str, ...] = stated("Codes of all reasons")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class ScenarioCost:
     """A future and its cost."""
 
-    name: str = Field(description="Name of the future")
-    probability: Number = Field(description="Its weight")
-    cost_usd: Number = Field(description="Cost of the plan in it")
-    demand_path: tuple[Number, ...] | None = Field(
-        default=None,
-        description="Of a generated future: multipliers by period of demand stated as a rate",
+    name: str = stated("Name of the future")
+    probability: Number = stated("Its weight")
+    cost_usd: Number = stated("Cost of the plan in it")
+    demand_path: tuple[Number, ...] | None = stated(
+        "Of a generated future: multipliers by period of demand stated as a rate", default=None
     )

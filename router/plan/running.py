@@ -4,116 +4,109 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-from pydantic.dataclasses import dataclass
-
 from router.plan.rows import SHARED
-from router.plan.values import CLOSED, Instances, Number, Whole
+from router.plan.values import Instances, Number, Whole, record, stated
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class RunningShare:
     """A share of a piece of work: of a period, or of an occurrence of work that may move."""
 
-    workload: str = Field(description="Workload")
-    offer: str = Field(description="Offer that it ran on")
-    model: str = Field(description="Model that served it")
-    period: Whole | None = Field(description="Period of ordinary work; null for work that may move")
-    occurrence: Whole | None = Field(description="Arrival period or day of work that may move; else null")
-    share: Number = Field(description="Share of that work")
+    workload: str = stated("Workload")
+    offer: str = stated("Offer that it ran on")
+    model: str = stated("Model that served it")
+    period: Whole | None = stated("Period of ordinary work; null for work that may move")
+    occurrence: Whole | None = stated("Arrival period or day of work that may move; else null")
+    share: Number = stated("Share of that work")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class RunningCount:
     """Instances that ran in a period."""
 
-    offer: str = Field(description="Offer rented")
-    model: str | None = Field(description=SHARED)
-    period: Whole = Field(description="Period, from 0")
-    count: Instances = Field(description="Instances")
+    offer: str = stated("Offer rented")
+    model: str | None = stated(SHARED)
+    period: Whole = stated("Period, from 0")
+    count: Instances = stated("Instances")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class RunningBefore:
     """Instances paid for that run at hour 0 and need no start."""
 
-    offer: str = Field(description="Offer rented")
-    model: str | None = Field(description=SHARED)
-    paid_count: Instances = Field(description="Instances paid for")
+    offer: str = stated("Offer rented")
+    model: str | None = stated(SHARED)
+    paid_count: Instances = stated("Instances paid for")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class SunkContract:
     """Signed by an earlier plan, in force from the start of the horizon; its volume is settled."""
 
-    offer: str = Field(description="Offer signed")
-    end_h: Number = Field(description="End, from the start of the horizon")
-    committed_tokens_per_month: Number | None = Field(description="Tokens committed; null for one in USD")
-    committed_usd_per_month: Number | None = Field(description="USD committed; null for one in tokens")
+    offer: str = stated("Offer signed")
+    end_h: Number = stated("End, from the start of the horizon")
+    committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
+    committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class SunkPurchase:
     """Instances bought by an earlier plan for a term that has not ended."""
 
-    offer: str = Field(description="Offer bought")
-    model: str | None = Field(description=SHARED)
-    end_h: Number = Field(description="End of the term, from the start of the horizon")
-    count: Instances = Field(description="Instances")
+    offer: str = stated("Offer bought")
+    model: str | None = stated(SHARED)
+    end_h: Number = stated("End of the term, from the start of the horizon")
+    count: Instances = stated("Instances")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Running:
     """The running plan, laid on the horizon of the new one."""
 
-    aligned_by: Literal["time", "period"] = Field(
-        description="By absolute time, or period by period where a horizon has no start"
+    aligned_by: Literal["time", "period"] = stated(
+        "By absolute time, or period by period where a horizon has no start"
     )
-    shift_h: Number = Field(description="From the running plan's start to the new one's")
-    freeze_h: Number = Field(description="Near future that stays as it runs, as applied")
-    shares: tuple[RunningShare, ...] = Field(description="Who served what")
-    counts: tuple[RunningCount, ...] = Field(description="Instances by period")
-    before: tuple[RunningBefore, ...] = Field(description="Instances that are up at the start")
-    contracts: tuple[SunkContract, ...] = Field(description="Contracts that earlier plans signed")
-    purchases: tuple[SunkPurchase, ...] = Field(description="Instances that earlier plans bought for a term")
+    shift_h: Number = stated("From the running plan's start to the new one's")
+    freeze_h: Number = stated("Near future that stays as it runs, as applied")
+    shares: tuple[RunningShare, ...] = stated("Who served what")
+    counts: tuple[RunningCount, ...] = stated("Instances by period")
+    before: tuple[RunningBefore, ...] = stated("Instances that are up at the start")
+    contracts: tuple[SunkContract, ...] = stated("Contracts that earlier plans signed")
+    purchases: tuple[SunkPurchase, ...] = stated("Instances that earlier plans bought for a term")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Break:
     """A promise that going on as it ran would break."""
 
-    promise: str = Field(description="Name of the check that fails")
-    detail: str = Field(description="Where, and by how much")
-    worst: Number = Field(description="Largest miss, as a part of the limit")
+    promise: str = stated("Name of the check that fails")
+    detail: str = stated("Where, and by how much")
+    worst: Number = stated("Largest miss, as a part of the limit")
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Replaced:
     """The plan that was in force before."""
 
-    id: Whole = Field(description="Its number in the store")
-    created: str = Field(description="When it was made")
-    run_key: str = Field(description="Hash of the inputs that it was made from")
+    id: Whole = stated("Its number in the store")
+    created: str = stated("When it was made")
+    run_key: str = stated("Hash of the inputs that it was made from")
 
 
-@dataclass(frozen=True, slots=True, config=CLOSED)
+@record
 class Reoptimised:
     """Why a scheduled run put the plan in force."""
 
-    reason: Literal["first", "cheaper", "repair"] = Field(description="Why the plan is in force")
-    run_key: str | None = Field(default=None, description="Hash of the inputs of the run")
-    replaces: Replaced | None = Field(default=None, description="The plan in force before")
-    running_usd: Number | None = Field(default=None, description="Cost of going on; absent: that is broken")
-    unconstrained_usd: Number | None = Field(
-        default=None, description="Cost of the best plan if change were free"
-    )
-    gain_usd: Number | None = Field(default=None, description="What the plan gains over going on, churn paid")
-    churn_usd: Number | None = Field(default=None, description="Cost of change")
-    moved_share: Number | None = Field(default=None, description="Share of all tokens that moves")
-    resized: Instances | None = Field(
-        default=None, description="Instances more or less than ran, summed over periods"
-    )
-    broken: tuple[Break, ...] = Field(default=(), description="Promises that going on would break")
+    reason: Literal["first", "cheaper", "repair"] = stated("Why the plan is in force")
+    run_key: str | None = stated("Hash of the inputs of the run", default=None)
+    replaces: Replaced | None = stated("The plan in force before", default=None)
+    running_usd: Number | None = stated("Cost of going on; absent: that is broken", default=None)
+    unconstrained_usd: Number | None = stated("Cost of the best plan if change were free", default=None)
+    gain_usd: Number | None = stated("What the plan gains over going on, churn paid", default=None)
+    churn_usd: Number | None = stated("Cost of change", default=None)
+    moved_share: Number | None = stated("Share of all tokens that moves", default=None)
+    resized: Instances | None = stated("Instances more or less than ran, summed over periods", default=None)
+    broken: tuple[Break, ...] = stated("Promises that going on would break", default=())

@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, dataclass_transform, overload
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
@@ -19,9 +19,6 @@ MONTH_H = 730.0
 
 LARGEST = 1e60
 """No quantity or amount is larger; sums of such numbers stay finite."""
-
-CLOSED = ConfigDict(extra="forbid")
-
 
 _finite = Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)
 
@@ -33,6 +30,35 @@ Instances = Annotated[Number, Field(json_schema_extra={"unit": "instances"})]
 Requests = Annotated[Number, Field(json_schema_extra={"unit": "requests"})]
 Futures = Annotated[Whole, Field(json_schema_extra={"unit": "futures"})]
 Interval = tuple[Number | None, Number | None]
+
+
+def stated(meaning: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """A field of a record, with its meaning for the published pages."""
+    return dataclasses.field(default=default, metadata={"description": meaning})
+
+
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(stated,))
+def record[T](kind: type[T], /) -> type[T]: ...
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(stated,))
+def record[T](*, kw_only: bool) -> Callable[[type[T]], type[T]]: ...
+def record(kind: Any = None, /, *, kw_only: bool = False) -> Any:
+    """A frozen dataclass; pydantic checks it when it is read from a document, and refuses unknown fields there."""
+    if kind is None:
+        return lambda later: _record(later, kw_only)
+    return _record(kind, kw_only)
+
+
+def _record(kind: type, kw_only: bool) -> Any:
+    frozen: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=kw_only)(kind)
+    frozen.__pydantic_config__ = ConfigDict(extra="forbid")
+    return frozen
+
+
+def per_month(usd: float, horizon_h: float) -> float:
+    """usd · 730 / horizon_h."""
+    return usd * MONTH_H / horizon_h
 
 
 def to_json(value: Any) -> str:
@@ -54,12 +80,12 @@ def plain(value: Any) -> Any:
     if not dataclasses.is_dataclass(kind):
         return value
     always, optional = _fields(kind)
-    stated = {name: getattr(value, name) for name in always}
-    stated |= {name: x for name in optional if (x := getattr(value, name)) is not None}
+    written = {name: getattr(value, name) for name in always}
+    written |= {name: x for name in optional if (x := getattr(value, name)) is not None}
     for name, beside in getattr(kind, "NULL_BESIDE", {}).items():  # null says something where that one stands
         if getattr(value, beside) is not None:
-            stated.setdefault(name, None)
-    return {name: plain(x) for name, x in stated.items()}
+            written.setdefault(name, None)
+    return {name: plain(x) for name, x in written.items()}
 
 
 def needed_fields(kind: type) -> tuple[str, ...]:
@@ -70,6 +96,5 @@ def needed_fields(kind: type) -> tuple[str, ...]:
 @cache
 def _fields(kind: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Fields of a dataclass that are always written, and those that are left out while they are None."""
-    fields: Mapping[str, Any] = getattr(kind, "__pydantic_fields__", {})
-    optional = tuple(name for name, field in fields.items() if field.default is None)
+    optional = tuple(field.name for field in dataclasses.fields(kind) if field.default is None)
     return tuple(field.name for field in dataclasses.fields(kind) if field.name not in optional), optional

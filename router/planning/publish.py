@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from router.plan.document import (
     Verified,
     VerifiedCheck,
 )
-from router.plan.running import Reoptimised, Running
+from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import notes_of
 from router.planning.two_steps import Incumbent
@@ -33,6 +33,9 @@ from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.verification import verify
 from solvers import SolveOptions, get
+
+if TYPE_CHECKING:
+    from router.plan.running import Reoptimised, Running
 
 ROUNDING = 1e-6  # a solver's point further than this from a plan is worth a note
 UNITS = {family.name: family.worth.unit for family in FAMILIES if family.worth is not None}
@@ -79,6 +82,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         bound_usd=0.0,
         gap=1.0,
         horizon_h=time.horizon_h,
+        cost_usd_per_month=per_month(decoded.cost_usd, time.horizon_h),
         periods=time.periods,
         cost_lines=decoded.cost_lines,
         routes=decoded.routes,

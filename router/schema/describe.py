@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -214,5 +215,11 @@ def _model(annotation: object) -> type | None:
 
 def fields_of(model: type | None) -> Mapping[str, FieldInfo]:
     """Fields of a model, whether it is a class of pydantic's or a dataclass; of anything else none."""
+    if dataclasses.is_dataclass(model):
+        types_of = typing.get_type_hints(model, include_extras=True)
+        return {
+            field.name: FieldInfo.from_annotated_attribute(types_of[field.name], field)
+            for field in dataclasses.fields(model)
+        }
     fields: Mapping[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
     return fields

@@ -18,6 +18,7 @@ from router.normalise import normalise
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
+from router.plan.values import per_month
 from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
@@ -141,6 +142,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
     owes_later = any(row.beyond_horizon_usd > 0 for row in signed)
     bound = max(min(best.first.bound_usd, best.objective_usd), 0.0)
     first = encode(replace(inst, scenarios=inst.scenarios.only(0)), routed=admissible(inst))
+    cost_usd = fsum(line.usd for line in lines)
     costs = (
         ScenarioCost(name, float(p), float(usd))
         for name, p, usd in zip(inst.scenarios.names, inst.scenarios.probability, best.cost, strict=True)
@@ -154,11 +156,12 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
             study.solver, StatedOptions(**options_of(study.options)), best.first.method, best.first.rounds
         ),
         stop=_stop(best, study).value,
-        cost_usd=fsum(line.usd for line in lines),
+        cost_usd=cost_usd,
         objective_usd=best.objective_usd,
         bound_usd=bound,
         gap=gap_of(best.objective_usd, bound),
         horizon_h=inst.time.horizon_h,
+        cost_usd_per_month=per_month(cost_usd, inst.time.horizon_h),
         periods=inst.time.periods,
         cost_lines=lines,
         routes=tuple(row for part in parts for row in part.routes),

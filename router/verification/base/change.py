@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from router.plan.running import Running
 from router.schema import Commitment, Offer, Problem
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey, LocalTime
@@ -24,6 +24,9 @@ from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey
 from router.verification.base.work import unit_of
+
+if TYPE_CHECKING:
+    from router.plan.running import Running
 
 type Place = tuple[str, str | None]
 """Offer and model of a pool, or of a route."""
