@@ -16,10 +16,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from problems.commitments import force_share, owed_usd
+from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace
-from problems.core.columns import FirstStage
 from problems.core.family import Family, Promise
-from problems.core.instance import Floats, Instance, Ints
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
 from problems.core.rows import Rows, Term, no_rows, rows
 from problems.pricing import Cost
 

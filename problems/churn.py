@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import Bools, Floats, Ints
 from problems.core.changes import Changes
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family
-from problems.core.instance import Bools, Floats, Ints, Running
+from problems.core.instance import RunningArrays
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows
 from problems.core.view import View, first_period
 
@@ -46,7 +47,7 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
-def move_usd(view: View, running: Running) -> Floats:
+def move_usd(view: View, running: RunningArrays) -> Floats:
     """(C,) USD for moving the whole of each cell, weighed by the first period in which it may run."""
     worth = running.move_usd_per_token * tokens(view)
     return np.asarray(worth * view.inst.time.weight[first_period(view)])
@@ -98,7 +99,7 @@ def _flows_kept(view: View, changes: Changes) -> tuple[Ints, Ints]:
     return np.flatnonzero(found), order[place[found]]
 
 
-def frozen(view: View, running: Running) -> Bools:
+def frozen(view: View, running: RunningArrays) -> Bools:
     """(C,) cells that may first run before freeze_h."""
     return np.asarray(view.inst.time.start_h[first_period(view)] < running.freeze_h - 1e-9, dtype=bool)
 
@@ -109,7 +110,7 @@ def _kept(view: View, cols: Columns, changes: Changes, builder: RowBuilder) -> N
     builder.add(len(changes.kept), terms, lambda i: f"kept,{view.label_cell(changes.cell[i])}", lower=0.0)
 
 
-def _stays(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
+def _stays(view: View, cols: Columns, changes: Changes, running: RunningArrays, builder: RowBuilder) -> None:
     """Cells of which nothing may move; what goes on as it is leaves what it does not know unserved."""
     still = frozen(view, running) | running.stays.all(axis=1)[view.cells.workload] | running.goes_on
     which = np.flatnonzero(still & (changes.known | running.goes_on))
@@ -123,7 +124,7 @@ def _stays(view: View, cols: Columns, changes: Changes, running: Running, builde
     builder.add(len(which), terms, lambda i: f"stays,{view.label_cell(which[i])}", upper=0.0)
 
 
-def _pinned(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
+def _pinned(view: View, cols: Columns, changes: Changes, running: RunningArrays, builder: RowBuilder) -> None:
     """Routes of pinned offers carry what they carry."""
     whole = running.stays.all(axis=1)
     pinned = running.stays & ~whole[:, None]
@@ -142,7 +143,7 @@ def _pinned(view: View, cols: Columns, changes: Changes, running: Running, build
     builder.add(len(first), terms, lambda i: f"pinned,{view.label_cell(cell[i])}", lower=share, upper=share)
 
 
-def _cap(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
+def _cap(view: View, cols: Columns, changes: Changes, running: RunningArrays, builder: RowBuilder) -> None:
     """One row: the share of all tokens that moves."""
     if not np.isfinite(running.max_moved_share):
         return
@@ -155,7 +156,9 @@ def _cap(view: View, cols: Columns, changes: Changes, running: Running, builder:
     builder.add(1, terms, lambda _: "max_moved_share", upper=running.max_moved_share)
 
 
-def _resized(view: View, cols: Columns, changes: Changes, running: Running, builder: RowBuilder) -> None:
+def _resized(
+    view: View, cols: Columns, changes: Changes, running: RunningArrays, builder: RowBuilder
+) -> None:
     q, t = np.nonzero(changes.resized >= 0)
     n, now = np.arange(len(q)), running.count[q, t]
 

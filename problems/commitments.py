@@ -22,9 +22,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from problems.core.columns import Columns, FirstStage, in_force
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.columns import Columns
 from problems.core.family import Family, Promise
-from problems.core.instance import HOURS_PER_MONTH, NONE, Floats, Instance, Ints
+from problems.core.first_stage import FirstStage, in_force
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 

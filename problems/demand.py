@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import Bools
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise, Worth
-from problems.core.instance import Bools, Instance
+from problems.core.instance import Instance
 from problems.core.rows import Rows, rows
 from problems.core.view import View
 

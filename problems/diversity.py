@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise
-from problems.core.instance import Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 

@@ -1,14 +1,14 @@
-"""Instances: which counts can be rented, held or bought.
+"""Instances: which counts can be rented, reserved or bought.
 
     count[q,t] = min · open[q,t] + step · steps[q,t],  count ≤ M · open      {0} ∪ {min, min + step, …}
     min · open[q,t] ≤ count[q,t] ≤ M · open[q,t]                             the same for real counts
-    count[q,t] − paid[q,t] ≥ 0,  Σ_q (count − paid) ≤ reserved               what is held already is paid for apart
+    count[q,t] − paid[q,t] ≥ 0,  Σ_q (count − paid) ≤ reserved               what is reserved is paid for apart
     Σ_q count[q,t] ≤ max                                                     over all pools of the offer
-    paid[q,t] = held_over[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term
+    paid[q,t] = carried[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term
 
     open     any are rented in the pool    0/1          steps   multiples above the minimum    integer
     M        largest count that can be of use, from the data
-    held_over   bought before the horizon for a term that still covers t     instances
+    carried  bought before the horizon for a term that still covers t     instances
 
 The same rows serve hourly counts (per scenario) and horizon-wide counts (first stage, one column).
 """
@@ -19,10 +19,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.core.columns import Columns, FirstStage
+from problems.core.arrays import Bools, Floats, Ints
+from problems.core.columns import Columns
 from problems.core.counts import CountColumns, pool_label
 from problems.core.family import Family, Promise, Worth
-from problems.core.instance import Bools, Floats, Instance, Ints
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 
@@ -35,16 +37,16 @@ def build(view: View, cols: Columns) -> Rows:
     counts, inst = cols.counts, view.inst
     builder = RowBuilder(NAME)
     if inst.fleets.pools:
-        _counts(builder, inst, counts, cols.first.held.count[:, 0] < 0)
+        _counts(builder, inst, counts, cols.first.ahead.count[:, 0] < 0)
         _terms(builder, inst, cols.first.bought, counts)
     return builder.rows()
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
-    """Rows of the counts held for the whole horizon."""
+    """Rows of the counts bought for the whole horizon."""
     builder = RowBuilder(NAME)
     if inst.fleets.pools:
-        _counts(builder, inst, first.held, first.held.count[:, 0] >= 0)
+        _counts(builder, inst, first.ahead, first.ahead.count[:, 0] >= 0)
     return builder.rows()
 
 
@@ -100,7 +102,7 @@ def _terms(builder: RowBuilder, inst: Instance, bought: Ints, counts: CountColum
         for k in range(time.months):
             covers = (time.month >= k) & (time.month < k + term)
             parts.append((np.full((1, time.periods), bought[q, k]), -covers.astype(float)[None, :]))
-        before = inst.held_over[[q]]
+        before = inst.carried[[q]]
         _over(builder, inst, np.array([q]), parts, lower=before, upper=before)
 
 

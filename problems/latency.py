@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import NONE, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family
-from problems.core.instance import NONE, Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 from problems.physics.frontier import all_cuts
@@ -43,7 +43,7 @@ def terms(
         slopes = np.array([capacity.line(int(pools[i]), int(periods[i]), side) for i in line])
         per_instance[line] = usable[line] * slopes[:, 0]
         q, t = pools[line], periods[line]
-        opened = np.where(cols.counts.open[q, t] >= 0, cols.counts.open[q, t], cols.first.held.open[q, 0])
+        opened = np.where(cols.counts.open[q, t] >= 0, cols.counts.open[q, t], cols.first.ahead.open[q, 0])
         made.append((line, opened, -usable[line] * slopes[:, 1]))
     levels = cols.counts.levels
     row_at = np.full((len(capacity.waits), view.inst.time.periods), -1, dtype=np.int64)

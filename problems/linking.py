@@ -17,9 +17,9 @@ from collections.abc import Callable
 import numpy as np
 
 from problems.commitments import force_share
+from problems.core.arrays import NONE, Bools, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family
-from problems.core.instance import NONE, Bools, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
@@ -86,7 +86,7 @@ def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
     if not view.inst.fleets.pools:
         return
     pool, period = view.routes.pool[view.flows.route], view.flows.period
-    opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.held.open)
+    opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.ahead.open)
     matters = _least_matters(view, cols)
     for q, t in cols.capacity.tightened:
         matters[q, t] = True

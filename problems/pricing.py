@@ -20,7 +20,8 @@ import numpy as np
 
 from problems import churn
 from problems.commitments import band_scale, force_share, month_share
-from problems.core.columns import Columns, FirstStage
+from problems.core.arrays import HOURS_PER_MONTH, Floats, Ints
+from problems.core.columns import Columns
 from problems.core.costs import (
     CHURN,
     COMMITMENT,
@@ -32,7 +33,9 @@ from problems.core.costs import (
     UNSERVED,
     CostKind,
 )
-from problems.core.instance import HOURS_PER_MONTH, Contracts, Floats, Instance, Ints
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
+from problems.core.supply import Contracts
 from problems.core.view import View, first_period
 
 
@@ -68,7 +71,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     months = month_share(inst) @ inst.time.month_weight
     fee = np.flatnonzero(first.active >= 0)
     costs = [_cost(FEE, first.active[fee], (inst.offers.fee_usd_per_month * price)[fee] * months, fee)]
-    costs += _held_counts(inst, first, price)
+    costs += _counts_ahead(inst, first, price)
     costs += _purchases(inst, first, price)
     costs.append(_beyond(inst, first, price))
     always = inst.time.period_h * inst.time.weight.sum()
@@ -77,7 +80,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     rent[fleets.offer] = fleets.reserved * fleets.reserved_usd_per_h * price[fleets.offer] * always
     if inst.running is not None and fleets.pools:  # earlier terms are paid to their end
         f = fleets.pool_fleet
-        hours = inst.held_over @ inst.time.weight * inst.time.period_h
+        hours = inst.carried @ inst.time.weight * inst.time.period_h
         np.add.at(rent, fleets.offer[f], hours * fleets.usd_per_h[f] * price[fleets.offer[f]])
     power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
     none = np.empty(0, dtype=np.int64)
@@ -154,11 +157,11 @@ def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     if not fleets.pools:
         return []
     f = fleets.pool_fleet
-    held = cols.first.held.count[:, 0] >= 0
+    ahead = cols.first.ahead.count[:, 0] >= 0
     hours = time.period_h * time.weight
     rent = np.where(fleets.term_months[f] > 0, 0.0, fleets.usd_per_h[f] * view.price[fleets.offer[f]])
     energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh
-    own, offer = np.flatnonzero(~held), fleets.offer[f]
+    own, offer = np.flatnonzero(~ahead), fleets.offer[f]
     paid = cols.counts.paid[own]
     q, t = np.nonzero(cols.started >= 0)
     start = (fleets.start_usd * view.price[fleets.offer])[f[q]]
@@ -169,17 +172,17 @@ def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     ]
 
 
-def _held_counts(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
+def _counts_ahead(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     """Rent, upfront and energy of horizon-wide counts."""
     fleets = inst.fleets
     if not fleets.pools:
         return []
-    q = np.flatnonzero(first.held.count[:, 0] >= 0)
+    q = np.flatnonzero(first.ahead.count[:, 0] >= 0)
     f = fleets.pool_fleet[q]
     always = inst.time.period_h * inst.time.weight.sum()
     money = (fleets.usd_per_h[f] * always + fleets.upfront_usd[f]) * price[fleets.offer[f]]
     energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh * always
-    paid, offer = first.held.paid[q, 0], fleets.offer[f]
+    paid, offer = first.ahead.paid[q, 0], fleets.offer[f]
     return [_cost(INSTANCES, paid, money, offer), _cost(ENERGY, paid, energy, offer)]
 
 

@@ -5,7 +5,7 @@
                                                 allows where fractions are sold
     active[o] ≥ 1                               else offers with a fee
 
-    Σ_a signed[a] + Σ_q paid[q] + Σ_(q,k) bought[q,k] ≤ 0       ruled out: nothing beyond what is held or signed already
+    Σ_a signed[a] + Σ_q paid[q] + Σ_(q,k) bought[q,k] ≤ 0       ruled out: nothing beyond what is there already
 
 Questions, not promises of the problem: what would the plan cost with this quote signed, or without? (`router size` asks
 them.) Signed now, because that is what a quote asks: the cheapest way of signing it late is a term of which the horizon
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.columns import FirstStage
+from problems.core.arrays import Ints
 from problems.core.family import Family
-from problems.core.instance import Instance, Ints
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows
 
 NAME = "signing"
@@ -42,7 +43,7 @@ def _new(inst: Instance, first: FirstStage, offer: int) -> Ints:
     found = [first.signed[mine & ~contracts.start_signed]]
     if fleets.pools:
         pools = fleets.offer[fleets.pool_fleet] == offer
-        found += [first.held.paid[pools].ravel(), first.bought[pools].ravel()]
+        found += [first.ahead.paid[pools].ravel(), first.bought[pools].ravel()]
     columns = np.concatenate(found)
     return columns[columns >= 0]
 
@@ -57,7 +58,7 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
             return first.signed[mine & (contracts.start_month == contracts.start_month[mine].min())], 1.0
     if fleets.pools:
         mine = fleets.offer[fleets.pool_fleet] == offer
-        paid, bought = first.held.paid[mine, 0], first.bought[mine]
+        paid, bought = first.ahead.paid[mine, 0], first.bought[mine]
         sold = np.flatnonzero((bought >= 0).any(axis=0))
         begins = bought[:, sold[0]] if len(sold) else np.empty(0, dtype=np.int64)
         columns = np.concatenate([paid[paid >= 0], begins[begins >= 0]])

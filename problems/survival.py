@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.arrays import NONE, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
 from problems.core.family import Family, Promise
-from problems.core.instance import NONE, Ints
 from problems.core.rows import Rows
 from problems.core.view import Flows, View
 

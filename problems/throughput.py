@@ -22,10 +22,10 @@ from __future__ import annotations
 import numpy as np
 
 from problems import latency
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family, Worth
-from problems.core.instance import Floats, Ints
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 

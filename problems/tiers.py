@@ -17,10 +17,11 @@ from __future__ import annotations
 import numpy as np
 
 from problems.commitments import band_scale, flow_terms, month_share
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family
-from problems.core.instance import Floats, Ints, Tiers
 from problems.core.rows import RowBuilder, Rows
+from problems.core.supply import Tiers
 from problems.core.view import View
 
 NAME = "tiers"

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from problems.core.admissible import REASONS
+from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.costs import UNSERVED
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load
 from router.plan.document import Plan

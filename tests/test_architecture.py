@@ -40,11 +40,6 @@ FUNCTIONS = (
 )
 """Of `import router`, as far as they exist."""
 
-NAMED_TWICE = {
-    "Policy",
-    "Running",
-}  # still: take a name out when it means one thing
-
 
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -208,7 +203,7 @@ def test_no_class_name_means_two_things() -> None:
     names = Counter(
         node.name for path in MODULES for node in tree_of(path).body if isinstance(node, ast.ClassDef)
     )
-    assert {name for name, count in names.items() if count > 1} <= NAMED_TWICE
+    assert not {name for name, count in names.items() if count > 1}
 
 
 def test_nothing_under_router_takes_the_place_of_a_function() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from problems.core.instance import PERCENTILES
+from problems.core.arrays import PERCENTILES
 from problems.physics.queueing import erlang_c, largest_load, waits_s
 from problems.physics.waiting import Mix
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_router_verify_plans import verify
 
-from problems.core.instance import PERCENTILES
+from problems.core.arrays import PERCENTILES
 from problems.physics import queueing
 from router import api
 from router.loading.catalogue import load_text

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import NONE, Bools, Floats, Instance, Ints, Table
+from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
+from problems.core.instance import Instance
 from problems.physics.operating_point import Service, services, wait_budget
 
 REASONS = (
@@ -27,7 +28,7 @@ REASONS = (
 )
 
 
-class Routes(Table):
+class Routes(ArrayTable):
     """Admissible candidates, sorted by workload. All "per unit" figures are per unit of work of the workload."""
 
     workload: Ints  # (R,)
@@ -50,7 +51,7 @@ class Routes(Table):
         return len(self.workload)
 
 
-class Refusals(Table):
+class Refusals(ArrayTable):
     workload: Ints
     offer: Ints
     model: Ints
@@ -60,7 +61,7 @@ class Refusals(Table):
         return len(self.workload)
 
 
-class Candidates(Table):
+class Candidates(ArrayTable):
     """Every workload with every offer and every model that will do."""
 
     workload: Ints

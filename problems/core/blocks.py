@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from problems.core.instance import Bools, Floats, Ints
+from problems.core.arrays import Bools, Floats, Ints
 from problems.core.rows import Rows, finder, joined, starts, triplets
 from solvers import Blocks, LinearProgram
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, pool_label
-from problems.core.instance import NONE, Bools, Floats, Ints, Running
+from problems.core.instance import RunningArrays
 from problems.core.view import View
 
 
@@ -24,8 +25,10 @@ class Changes:
     resized: Ints  # (Q, T) or -1: columns, instances more or less than run; a horizon-wide count has one
 
 
-def changes(view: View, space: ColumnSpace, counts: CountColumns, held: Bools, running: Running) -> Changes:
-    """Reserve the columns. `held` (Q,): one count for the whole horizon."""
+def changes(
+    view: View, space: ColumnSpace, counts: CountColumns, ahead: Bools, running: RunningArrays
+) -> Changes:
+    """Reserve the columns. `ahead` (Q,): one count for the whole horizon."""
     cells, routes = view.cells, view.routes
     cell_of = {
         (int(w), int(n)): c for c, (w, n) in enumerate(zip(cells.workload, cells.occurrence, strict=True))
@@ -61,7 +64,7 @@ def changes(view: View, space: ColumnSpace, counts: CountColumns, held: Bools, r
     kept = space.take("kept", len(goes), kept_label, upper=share, block=block)
     resized = np.full(counts.count.shape, NONE, dtype=np.int64)
     counted = np.ones(resized.shape, dtype=np.bool_)
-    counted[held, 1:] = False
+    counted[ahead, 1:] = False
     q, t = np.nonzero(counted)
     fixed = running.counts_stay[view.inst.fleets.offer[view.inst.fleets.pool_fleet[q]]] if len(q) else q > 0
     fixed = fixed | (view.inst.time.start_h[t] < running.freeze_h - 1e-9) | running.goes_on

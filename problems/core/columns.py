@@ -11,25 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.core.arrays import NONE, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
-from problems.core.counts import CountColumns, Waits, count_columns, pool_label, purchases
-from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Floats, Instance, Ints
+from problems.core.counts import CountColumns, Waits, count_columns, pool_label
+from problems.core.first_stage import FirstStage, in_force
 from problems.core.view import View
 from problems.physics.waiting import Capacity
-
-FIRST_STAGE = 0
-
-
-@dataclass(frozen=True)
-class FirstStage:
-    signed: Ints  # (A,) 0/1: a contract starts
-    committed: Ints  # (A,) commitment in force from that start, in `commit_scale` own units a month
-    commit_steps: Ints  # (A,) or -1
-    commit_scale: Floats  # (B,) own units per month that a committed or billed column of 1 stands for
-    active: Ints  # (O,) or -1: 0/1, a fee is due
-    held: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
-    bought: Ints  # (Q, K) or -1: purchases for a term
 
 
 @dataclass(frozen=True)
@@ -49,61 +37,6 @@ class Columns:
     band_open: tuple[Ints, ...]  # (B,) of (K, bands): 0/1
     capacity: Capacity  # of pools whose waiting is modelled
     changes: Changes | None = None  # against what runs already
-
-
-def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
-    """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
-    contracts, offers = inst.contracts, inst.offers
-    view, limit = widest
-    scale = commitment_scale(inst, view)
-    of = contracts.start_contract
-
-    def start_label(i: int) -> str:
-        return f"{offers.names[contracts.offer[of[i]]]},month {contracts.start_month[i]}"
-
-    n = len(of)
-    signed = space.take(
-        "signed",
-        n,
-        start_label,
-        lower=contracts.start_signed.astype(float),
-        upper=1.0,
-        integer=contracts.decided[of] if n else False,
-    )
-    committed = space.take("committed", n, start_label)
-    sold_in_steps = (contracts.step_per_month > 0) & np.isfinite(contracts.max_per_month)
-    stepped = np.flatnonzero(sold_in_steps[of]) if n else np.empty(0, dtype=np.int64)
-    commit_steps = np.full(n, NONE, dtype=np.int64)
-    commit_steps[stepped] = space.take(
-        "commit_steps", len(stepped), lambda i: start_label(stepped[i]), integer=True
-    )
-    with_fee = np.flatnonzero(offers.fee_usd_per_month > 0)
-    active = np.full(len(offers.names), NONE, dtype=np.int64)
-    active[with_fee] = space.take(
-        "active", len(with_fee), lambda i: offers.names[with_fee[i]], upper=1.0, integer=True
-    )
-    fleets = inst.fleets
-    horizon = np.zeros(fleets.pools, dtype=bool)
-    if fleets.pools:
-        horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
-    peak = limit.max(axis=1, initial=0.0)[:, None]
-    held = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "held", FIRST_STAGE)
-    return FirstStage(signed, committed, commit_steps, scale, active, held, purchases(inst, space, peak))
-
-
-def commitment_scale(inst: Instance, view: View) -> Floats:
-    """Own units a month near the largest that each contract could carry, so that its columns stay near 1; (B,)."""
-    contracts = inst.contracts
-    scale = np.ones(len(contracts.offer))
-    for b, at in enumerate(view.flows_of_contract):
-        flows, per_unit = view.flows, view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
-        own = per_unit[flows.route[at]] * flows.work[at]
-        most = np.zeros(len(view.cells))
-        np.maximum.at(most, view.flows.cell[at], own)
-        total = most.sum() * HOURS_PER_MONTH / inst.time.horizon_h
-        known = [v for v in (total, contracts.min_per_month[b]) if v > 0]
-        scale[b] = 2.0 ** np.round(np.log2(max(known))) if known else 1.0
-    return scale
 
 
 def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, capacity: Capacity) -> Columns:
@@ -129,8 +62,8 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     billed, over, band_volume, band_open = _bills(view, space)
     running, changed = inst.running, None
     if running is not None and running.tracked:
-        held = first.held.count[:, 0] >= 0 if inst.fleets.pools else np.zeros(0, dtype=bool)
-        changed = changes(view, space, counts, held, running)
+        ahead = first.ahead.count[:, 0] >= 0 if inst.fleets.pools else np.zeros(0, dtype=bool)
+        changed = changes(view, space, counts, ahead, running)
     return Columns(
         first,
         flow,
@@ -160,13 +93,6 @@ def reachable(view: View) -> Floats:
     contract = view.flow_contract
     upper[~covered[contract, view.flows.period]] = 0.0
     return upper
-
-
-def in_force(inst: Instance) -> Bools:
-    """(A, T) periods that each contract's start covers."""
-    contracts, time = inst.contracts, inst.time
-    begun = time.month >= contracts.start_month[:, None]
-    return np.asarray(begun & (time.start_h < contracts.end_h[:, None] - 1e-9), dtype=bool)
 
 
 def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:
@@ -216,15 +142,15 @@ def _period_counts(
 ) -> CountColumns:
     """Counts of the scenario's periods; horizon-wide ones are the first stage's columns, repeated."""
     fleets = view.inst.fleets
-    held = first.held.count[:, 0] >= 0
-    own = count_columns(view.inst, space, np.flatnonzero(~held), limit, waits, "count", view.scenario + 1)
+    ahead = first.ahead.count[:, 0] >= 0
+    own = count_columns(view.inst, space, np.flatnonzero(~ahead), limit, waits, "count", view.scenario + 1)
 
-    def join(mine: Ints, theirs: Ints) -> Ints:
-        return np.where(held[:, None], np.broadcast_to(theirs, (fleets.pools, limit.shape[1])), mine)
+    def join(hourly: Ints, common: Ints) -> Ints:
+        return np.where(ahead[:, None], np.broadcast_to(common, (fleets.pools, limit.shape[1])), hourly)
 
     return CountColumns(
-        join(own.count, first.held.count),
-        join(own.paid, first.held.paid),
+        join(own.count, first.ahead.count),
+        join(own.paid, first.ahead.paid),
         own.open,
         own.steps,
         own.levels,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
-from problems.core.instance import NONE, Bools, Floats, Instance, Ints
+from problems.core.instance import Instance
 from problems.core.view import View
 from problems.physics.waiting import serving_need, waiting_pools
 
@@ -91,7 +92,7 @@ def count_limit(view: View) -> Floats:
     whole = np.where(need > 0, np.maximum(whole, least), 0.0)
     useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
     if inst.running is not None:  # what runs may stay, of use or not
-        useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.held_over))
+        useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.carried))
     most = np.where(integral & np.isfinite(most), np.floor(most + 1e-9), most)
     return np.minimum(useful, most[:, None])
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems import budget
+from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats, Instance, Ints
+from problems.core.instance import Instance
 from solvers import LinearProgram
 
 
@@ -22,7 +23,7 @@ class Decision:
     signed: Floats  # (A,) 0/1
     committed: Floats  # (A,) own units a month
     active: Floats  # (O,) 0/1, a fee is paid
-    held: Floats  # (Q,) instances for the whole horizon
+    ahead: Floats  # (Q,) instances for the whole horizon
     paid: Floats  # (Q,) of them above what is reserved
     bought: Floats  # (Q, K) instances bought for a term
 
@@ -41,8 +42,8 @@ def decision_of(encoded: Encoded, point: Floats) -> Decision:
         signed=_read(first.signed, point),
         committed=_read(first.committed, point) * first.commit_scale[contract],
         active=_read(first.active, point),
-        held=_read(first.held.count[:, 0], point),
-        paid=_read(first.held.paid[:, 0], point),
+        ahead=_read(first.ahead.count[:, 0], point),
+        paid=_read(first.ahead.paid[:, 0], point),
         bought=_read(first.bought, point),
     )
 
@@ -52,22 +53,22 @@ def with_room(inst: Instance, decision: Decision) -> Instance:
     fleets, months = inst.fleets, inst.time.months
     if not fleets.pools:
         return inst
-    room = np.maximum(np.nan_to_num(decision.held), np.nan_to_num(decision.paid))
+    room = np.maximum(np.nan_to_num(decision.ahead), np.nan_to_num(decision.paid))
     term = fleets.term_months[fleets.pool_fleet]
     for k in range(months):
         begun = (np.arange(months) <= k)[None, :] & (np.arange(months)[None, :] > k - term[:, None])
         room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
-    # what is bought may run beside what is held already, up to a minimum that it does not reach alone
+    # what is bought may run beside what is reserved, up to a minimum that it does not reach alone
     room = np.where(room > 0, room + fleets.reserved[fleets.pool_fleet], 0.0)
     room = np.minimum(room, fleets.max[fleets.pool_fleet])  # a decision above that has no plan
     return replace(inst, room=room if inst.room is None else np.maximum(room, inst.room))
 
 
 def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
-    """The program with its first stage held at a decision.
+    """The program with its first stage fixed at a decision.
 
-    A column held at a whole number need not be an integer column any more; one held at a fraction stays one, and makes
-    the program infeasible, as a decision that breaks a minimum or a step does through its rows.
+    A column fixed at a whole number need not be an integer column any more; one fixed at a fraction stays one, and
+    makes the program infeasible, as a decision that breaks a minimum or a step does through its rows.
     """
     first, program = encoded.first, encoded.program
     contract = encoded.instance.contracts.start_contract
@@ -76,15 +77,14 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         (first.signed, decision.signed),
         (first.committed, decision.committed / first.commit_scale[contract]),
         (first.active, decision.active),
-        (first.held.count[:, 0], decision.held),
-        (first.held.paid[:, 0], decision.paid),
+        (first.ahead.count[:, 0], decision.ahead),
+        (first.ahead.paid[:, 0], decision.paid),
         (first.bought, decision.bought),
     ):
         known = (at >= 0) & ~np.isnan(value)
         near = np.round(value[known])
         whole = np.abs(value[known] - near) <= 1e-6
-        held = np.where(whole & integer[at[known]], near, value[known])
-        lower[at[known]] = upper[at[known]] = held
+        lower[at[known]] = upper[at[known]] = np.where(whole & integer[at[known]], near, value[known])
         integer[at[known]] &= ~whole
     return replace(program, col_lower=lower, col_upper=upper, integer=integer)
 
@@ -95,8 +95,8 @@ def committed_usd(inst: Instance, decision: Decision) -> float:
         inst, policy=replace(inst.policy, max_committed_usd=1.0)
     )  # any limit: its row is read
     encoded = encode(replace(unlimited, scenarios=inst.scenarios.mean()))
-    held = fixed_to(encoded, decision)
+    fixed = fixed_to(encoded, decision)
     (limit,) = (part for part in encoded.row_families if part.family == budget.NAME and part.scenario < 0)
     row = encoded.program.matrix[[limit.first]]
-    known = np.where(np.isfinite(held.col_lower), held.col_lower, 0.0)
-    return float((row @ known)[0] + 1.0 - encoded.program.row_upper[limit.first])
+    point = np.where(np.isfinite(fixed.col_lower), fixed.col_lower, 0.0)
+    return float((row @ point)[0] + 1.0 - encoded.program.row_upper[limit.first])

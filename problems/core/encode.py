@@ -33,12 +33,14 @@ from problems import (
     tiers,
     unsplittable,
 )
-from problems.core import columns, counts
+from problems.core import columns, counts, first_stage
 from problems.core.admissible import Refusals, Routes, admissible
+from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace, RowRange, RowSpace, assemble
-from problems.core.columns import Columns, FirstStage
+from problems.core.columns import Columns
 from problems.core.family import Build, Family, Promise
-from problems.core.instance import Floats, Instance, Ints
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
 from problems.core.rows import Rows
 from problems.core.view import View, views
 from problems.physics.waiting import Tightening, capacity_of
@@ -116,7 +118,7 @@ def encode(
         for view, limit in zip(scenes, limits, strict=True)
     ]
     widest = max(scenes, key=lambda view: float(view.cells.work.sum()))
-    first = columns.first_stage(
+    first = first_stage.first_stage(
         inst, space, (widest, np.max(limits, axis=0)), columns.waits_of(capacities[0])
     )
     for build_first_stage in FIRST_STAGE:

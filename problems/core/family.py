@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from problems.core.arrays import Bools
 from problems.core.columns import Columns
-from problems.core.instance import Bools, Instance
+from problems.core.instance import Instance
 from problems.core.rows import Rows, rows
 from problems.core.view import View
 
@@ -37,7 +38,7 @@ class Promise:
     """A field of the problem file that a plan must keep to, and how it is left out.
 
     field     its path: "offers[].quota.tokens_per_minute"
-    array     where the instance holds it: "offers.quota_tokens" (one value per item), or a value of `policy`
+    array     where it is in the instance: "offers.quota_tokens" (one value per item), or a value of `policy`
     relax     the value there by which nothing is promised
     text      the promise in words, with the {name} of its item and its {limit} in the unit of the file
     per       the unit of the file in that of the array: 60 for a minute of something per second
@@ -45,7 +46,7 @@ class Promise:
     relative  `amount` counts in parts of the limit
     whole     more of it comes in whole numbers
     alone     a single offer could keep it; false for what asks for several (`compare` leaves it out)
-    settled   it binds what has happened too; false for what only a plan is held to (`backtest` leaves it out)
+    settled   it binds what has happened too; false for what only a plan must keep (`backtest` leaves it out)
     made      (n,) which items make it; absent: those whose value is not `relax`
     """
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from problems.core.instance import Floats, Ints
+from problems.core.arrays import Floats, Ints
 
 Term = tuple[Ints | int, Ints, Floats | float]
 """(row, column, coefficient), broadcast against each other; rows count from the first row of their table."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import NONE, Ints
 from problems.core.encode import Encoded
-from problems.core.instance import NONE, Ints
 from problems.core.view import first_period
 
 
@@ -22,8 +22,8 @@ def steps_of(encoded: Encoded) -> Ints:
         mark(cols.pick, view.flows.period)
         mark(cols.unserved, first_period(view))
         periods = np.arange(view.inst.time.periods)
-        held = cols.first.held.count[:, 0] >= 0
-        own = ~held
+        ahead = cols.first.ahead.count[:, 0] >= 0
+        own = ~ahead
         for table in (
             cols.counts.count[own],
             cols.counts.paid[own],

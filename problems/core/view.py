@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from problems.core.admissible import Routes
-from problems.core.instance import Bools, Cells, Floats, Instance, Ints, Table
+from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+from problems.core.instance import Cells, Instance
 
 
-class Flows(Table):
+class Flows(ArrayTable):
     """Where a cell may run: one row per (slot, admissible route). The order is that of the flow columns."""
 
     cell: Ints

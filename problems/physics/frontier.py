@@ -18,10 +18,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from problems.core.instance import Floats, Ints
+from problems.core.arrays import Floats, Ints
 from problems.core.view import View
 from problems.physics.queueing import largest_load
-from problems.physics.waiting import Held, Margin, waiting_pools
+from problems.physics.waiting import Margin, WaitingRecord, waiting_pools
 
 INTERVALS = 48  # of the mix
 AT_COUNTS = (1, 2, 4, 8, 16, 32)  # whose two ends give the weights
@@ -134,7 +134,7 @@ def all_cuts(view: View, limit: Floats) -> dict[int, Cuts]:
     return found
 
 
-def weights(view: View, one: Held, count: int, margin: Margin) -> dict[int, float]:
+def weights(view: View, one: WaitingRecord, count: int, margin: Margin) -> dict[int, float]:
     """What a little more load of each route of a pool takes of its capacity, in loads: 1 on average over the mix."""
     routes = np.flatnonzero(view.routes.pool == one.pool)
     load_s, loads = view.routes.load_s[routes, 0], view.inst.workloads

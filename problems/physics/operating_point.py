@@ -12,13 +12,15 @@ from dataclasses import fields
 
 import numpy as np
 
-from problems.core.instance import PERCENTILES, Bools, Floats, Instance, Ints, Points, Table
+from problems.core.arrays import PERCENTILES, ArrayTable, Bools, Floats, Ints
+from problems.core.instance import Instance
+from problems.core.supply import Points
 
 INCLUSIVE = 1.0 + 1e-9  # a latency equal to its limit meets it, whatever the last bit says
 MEAN, P99 = PERCENTILES.index("mean"), PERCENTILES.index("p99")
 
 
-class Service(Table):
+class Service(ArrayTable):
     """One row per candidate (workload, entry)."""
 
     load_s: Floats  # (n, 2) instance-seconds per unit of work, for prompts and for completions; inf: unknown

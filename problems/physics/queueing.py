@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import PERCENTILES, Floats
+from problems.core.arrays import PERCENTILES, Floats
 
 LEVELS = np.array([0.0, 0.50, 0.90, 0.95, 0.99])  # of PERCENTILES; the mean's is not used
 MEAN = PERCENTILES.index("mean")

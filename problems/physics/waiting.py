@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from problems.core.instance import Bools, Floats, Ints, Policy
+from problems.core.arrays import Bools, Floats, Ints
+from problems.core.instance import PolicyLimits
 from problems.core.view import View
 from problems.physics.queueing import largest_load, waits_s
 
@@ -40,7 +41,7 @@ class Margin(NamedTuple):
 NONE_BEYOND = Margin()
 
 
-def margin_of(policy: Policy) -> Margin:
+def margin_of(policy: PolicyLimits) -> Margin:
     """The margins that a policy asks for."""
     return Margin(policy.wait_margin, policy.load_margin)
 
@@ -236,7 +237,7 @@ def _mix(view: View, routes: Ints, rate: Floats) -> tuple[Mix, Mix]:
 
 
 @dataclass(frozen=True)
-class Held:
+class WaitingRecord:
     """A waiting pool in a period as planned: its mix, load, serving count, and whether the promise holds."""
 
     pool: int
@@ -272,7 +273,7 @@ def _by_route(routes: Ints, rate: Floats) -> tuple[Ints, Floats]:
     return distinct, np.bincount(at, weights=rate)
 
 
-def held(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[Held]:
+def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[WaitingRecord]:
     """Every waiting pool and period that carries something; `flow` (N,) shares, `serving` (Q, T) counts."""
     found = []
     pool = view.routes.pool[view.flows.route]
@@ -288,7 +289,7 @@ def held(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[Held]:
         available = view.usable[view.inst.fleets.pool_fleet[q]]
         load = (view.flow_load[part] * flow[part][:, None] / part_of_period[:, None]).sum(axis=0) / available
         found.append(
-            Held(
+            WaitingRecord(
                 q,
                 t,
                 _mix(view, routes, rate),

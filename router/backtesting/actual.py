@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from problems.core.instance import Floats
+from problems.core.arrays import Floats
 from router.backtesting.bought import Pool
 from router.plan.running import RunningBefore, RunningCount, RunningShare
 from router.planning.decode import Decoded

@@ -1,7 +1,7 @@
-"""What is bought ahead, by name: read from one step's plan, held in the next step's program.
+"""What is bought ahead, by name: read from one step's plan, fixed in the next step's program.
 
 Fees, contracts without a term and counts for the whole horizon are decided at the first step. A term that starts with a
-billing month is decided by the plan in force when the month begins. What is decided is held to the end of its term.
+billing month is decided by the plan in force when the month begins. What is decided stays to the end of its term.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.core.arrays import HOURS_PER_MONTH, Floats
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, Floats, Instance
+from problems.core.instance import Instance
 
 Pool = tuple[str, str | None]  # offer and model
 
@@ -23,7 +24,7 @@ class Bought:
 
     signed: dict[tuple[str, int], tuple[float, float]]  # offer and billing month → signed, committed
     active: dict[str, float]  # offer → its fee is paid
-    held: dict[Pool, tuple[float, float]]  # pool → count for the whole horizon, and of it paid
+    ahead: dict[Pool, tuple[float, float]]  # pool → count for the whole horizon, and of it paid
     terms: dict[tuple[Pool, int], float]  # pool and billing month → instances bought
 
 
@@ -40,8 +41,9 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
             key: (float(s), float(c)) for key, s, c in zip(starts, found.signed, found.committed, strict=True)
         },
         active={name: float(a) for name, a in zip(names, found.active, strict=True)},
-        held={
-            pool: (float(n), float(paid)) for pool, n, paid in zip(pools, found.held, found.paid, strict=True)
+        ahead={
+            pool: (float(n), float(paid))
+            for pool, n, paid in zip(pools, found.ahead, found.paid, strict=True)
         },
         terms={
             (pool, k): float(count)
@@ -51,7 +53,7 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
     )
 
 
-def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decision:
+def decision_for(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decision:
     """The same decisions for a program; terms that start at `open_from_h` or later are left open, new ones unsigned."""
     starts, pools = _starts(inst), inst.pool_names
     signed, committed = np.zeros(len(starts)), np.zeros(len(starts))
@@ -69,23 +71,23 @@ def held(inst: Instance, decided: Bought, open_from_h: float = np.inf) -> Decisi
         signed=signed,
         committed=committed,
         active=np.where(fees > 0.5, np.nan, 0.0),  # taken up, it is due once the offer is used
-        held=np.array([decided.held.get(pool, (0.0, 0.0))[0] for pool in pools]),
-        paid=np.array([decided.held.get(pool, (0.0, 0.0))[1] for pool in pools]),
+        ahead=np.array([decided.ahead.get(pool, (0.0, 0.0))[0] for pool in pools]),
+        paid=np.array([decided.ahead.get(pool, (0.0, 0.0))[1] for pool in pools]),
         bought=terms,
     )
 
 
 def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]:
-    """Instances that terms hold, by pool and period, of the pools that are bought for a term."""
-    fleets, held_now = inst.fleets, {}
+    """Instances under terms, by pool and period, of the pools that are bought for a term."""
+    fleets, counts = inst.fleets, {}
     for q, pool in enumerate(inst.pool_names):
         term = int(fleets.term_months[fleets.pool_fleet[q]])
         for t, month in enumerate(inst.time.month.tolist() if term else ()):
             bought_then = (
                 decided.terms.get((pool, k), 0.0) for k in range(max(0, month - term + 1), month + 1)
             )
-            held_now[pool, t] = sum(bought_then)
-    return held_now
+            counts[pool, t] = sum(bought_then)
+    return counts
 
 
 def spans_periods(inst: Instance) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from problems.core.instance import Floats
+from problems.core.arrays import Floats
 from router.backtesting.record import DemandHistory
 from router.errors import InputError, Issue
 from router.traces.forecast import DAY_H, WEEK_H, forecast

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.core.instance import Floats, Instance
+from problems.core.arrays import Floats
+from problems.core.instance import Instance
 from router.backtesting.actual import Actual
 from router.backtesting.bought import memory_h, spans_periods
 from router.backtesting.record import DemandHistory

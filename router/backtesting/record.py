@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from problems.core.instance import Floats
+from problems.core.arrays import Floats
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.demand import is_sized, time_of, work_units

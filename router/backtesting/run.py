@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.costs import UNSERVED
 from problems.core.encode import encode
-from problems.core.instance import Floats
 from router.backtesting.actual import LEEWAY
-from router.backtesting.bought import held
+from router.backtesting.bought import decision_for
 from router.backtesting.foresight import Method, expected, least_history
 from router.backtesting.frame import Rules, rules_of, tokens_of
 from router.backtesting.record import DemandHistory, record_of
@@ -197,7 +197,7 @@ class _Course:
         counts = tuple(replay.actual.counts(0, self.record.periods))
         happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
         arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
-        fixed = None if replay.decided is None else held(inst, replay.decided)
+        fixed = None if replay.decided is None else decision_for(inst, replay.decided)
         return publish(problem, self.search.best(encode(replace(inst, running=arrays)), fixed=fixed))
 
     def settled_problem(self, arrived: Floats) -> Problem:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.costs import KINDS
-from problems.core.instance import Floats
 from router.backtesting.frame import tokens_of
 from router.backtesting.record import DemandHistory
 from router.backtesting.result import Execution, Hindsight

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.encode import encode
-from problems.core.instance import Floats, Instance
+from problems.core.instance import Instance
 from router.backtesting.actual import Actual
-from router.backtesting.bought import Bought, bought, held, under_term
+from router.backtesting.bought import Bought, bought, decision_for, under_term
 from router.backtesting.frame import LARGE, Frame, InForce, Rules
 from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
@@ -81,7 +82,7 @@ class Replay:
             self.decided = (
                 new
                 if old is None
-                else Bought({**old.signed, **new.signed}, new.active, new.held, {**old.terms, **new.terms})
+                else Bought({**old.signed, **new.signed}, new.active, new.ahead, {**old.terms, **new.terms})
             )
 
     def _again(self, force: InForce, frame: Frame, ahead: Floats) -> Step:
@@ -154,7 +155,7 @@ class Replay:
         return problem, running, self._optimise(replace(inst, running=arrays), open_from)
 
     def _optimise(self, inst: Instance, open_from_h: float) -> Incumbent:
-        fixed = None if self.decided is None else held(inst, self.decided, open_from_h)
+        fixed = None if self.decided is None else decision_for(inst, self.decided, open_from_h)
         return self.search.best(encode(inst), fixed=fixed)
 
     def meet(self, frame: Frame, arrived: Floats, ahead: Floats) -> None:

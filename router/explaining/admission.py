@@ -56,8 +56,10 @@ def _size(case: _Case) -> float:
 
 
 def _memory(case: _Case) -> str:
-    held = case.offer.instances.memory_gb if case.offer.instances is not None else None
-    return f"an instance of {case.model.memory_gb:g} GB (has {held:g})" if held is not None else "more memory"
+    memory_gb = None if case.offer.instances is None else case.offer.instances.memory_gb
+    if memory_gb is None:
+        return "more memory"
+    return f"an instance of {case.model.memory_gb:g} GB (has {memory_gb:g})"
 
 
 def _latency(case: _Case) -> str:

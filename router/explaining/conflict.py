@@ -16,8 +16,9 @@ import numpy as np
 from scipy import sparse
 
 from problems import budget, demand
+from problems.core.arrays import Floats
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats, Instance
+from problems.core.instance import Instance
 from problems.core.rows import triplets
 from router.explaining.promises import StatedPromise
 from router.planning.two_steps import run

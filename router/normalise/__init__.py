@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import Groups, Instance, Models, Policy
+from problems.core.instance import Instance, Models, PolicyLimits
+from problems.core.supply import Groups
 from router.normalise.columns import flags, floats
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.offers import contracts, entries, fleets, offers, refuse_pending
@@ -70,13 +71,13 @@ def _groups(problem: Problem) -> Groups:
     )
 
 
-def _policy(problem: Problem) -> Policy:
+def _policy(problem: Problem) -> PolicyLimits:
     policy = problem.policy
 
     def limit(value: float | None) -> float:
         return np.inf if value is None else value
 
-    return Policy(
+    return PolicyLimits(
         max_spend_usd=limit(policy.max_spend_usd),
         max_committed_usd=limit(policy.max_committed_usd),
         max_share_per_provider=policy.max_share_per_provider,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from problems.core.instance import PERCENTILES, Bools, Floats, Ints
+from problems.core.arrays import PERCENTILES, Bools, Floats, Ints
 
 
 def floats(rows: Iterable[object], field: str, absent: float = np.inf) -> Floats:

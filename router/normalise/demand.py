@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, Bools, Cells, Floats, Time, Workloads
+from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats
+from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
 from router.schema import Problem, Window, Workload
 from router.schema.clock import Clock

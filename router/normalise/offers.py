@@ -6,19 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from problems.core.instance import (
-    HOURS_PER_MONTH,
-    NONE,
-    Contracts,
-    Entries,
-    Fleets,
-    Floats,
-    Ints,
-    Offers,
-    Points,
-    Tiers,
-    Time,
-)
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.instance import Time
+from problems.core.supply import Contracts, Entries, Fleets, Offers, Points, Tiers
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.columns import flags, floats, seconds, whole

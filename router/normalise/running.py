@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from problems.core.instance import NONE, Instance
-from problems.core.instance import Running as Arrays
+from problems.core.arrays import NONE
+from problems.core.instance import Instance, RunningArrays
 from router.schema import Problem
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 M = 1e6
 
 
-def running_arrays(problem: Problem, inst: Instance, running: Running) -> Arrays:
+def running_arrays(problem: Problem, inst: Instance, running: Running) -> RunningArrays:
     """What runs, with the prices and limits of change that the problem states. Names that are gone become −1."""
     w_of = {name: w for w, name in enumerate(inst.workloads.names)}
     o_of = {name: o for o, name in enumerate(inst.offers.names)}
@@ -28,15 +28,15 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Arrays
     for now in running.counts:
         count[pool_of[now.offer, now.model], now.period] = now.count
     before = np.zeros(fleets.pools)
-    for held in running.before:
-        before[pool_of[held.offer, held.model]] = held.paid_count
+    for pool in running.before:
+        before[pool_of[pool.offer, pool.model]] = pool.paid_count
     over = np.zeros((fleets.pools, time.periods))
     for bought in running.purchases:
         over[pool_of[bought.offer, bought.model], time.start_h < bought.end_h - 1e-9] += bought.count
     stays, counts_stay = _pins(problem, w_of, o_of)
     change = problem.reoptimise
     cap = None if change is None else change.max_moved_share
-    return Arrays(
+    return RunningArrays(
         workload=np.array([w_of[row.workload] for row in rows], dtype=np.int64),
         occurrence=np.array(
             [row.period if row.occurrence is None else row.occurrence for row in rows], dtype=np.int64
@@ -46,7 +46,7 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Arrays
         share=np.array([row.share for row in rows], dtype=float),
         count=count,
         paid_before=before,
-        held_over=over,
+        carried=over,
         stays=stays,
         counts_stay=counts_stay,
         freeze_h=running.freeze_h,

@@ -10,10 +10,11 @@ import numpy as np
 
 from problems.commitments import force_share, month_share
 from problems.core.admissible import REASONS
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.encode import Encoded
-from problems.core.instance import HOURS_PER_MONTH, NONE, Bools, Contracts, Floats
+from problems.core.supply import Contracts
 from problems.core.view import View, first_period
 from problems.pricing import beyond_months, first_stage, recourse
 from router.plan.rows import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from problems.core.instance import HOURS_PER_MONTH
+from problems.core.arrays import HOURS_PER_MONTH
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.traces import recorded

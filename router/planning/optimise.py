@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.structure import Before
 from router.planning.tighten import (

@@ -14,9 +14,10 @@ import numpy as np
 
 from problems import churn
 from problems.commitments import band_scale, flow_terms, force_share, month_share
+from problems.core.arrays import Floats
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
-from problems.core.instance import Floats, Tiers
+from problems.core.supply import Tiers
 from problems.core.view import View
 from problems.pricing import Cost
 
@@ -75,9 +76,9 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
     counts, fleets = cols.counts, view.inst.fleets
     for q in range(fleets.pools):
         fleet = fleets.pool_fleet[q]
-        held = cols.first.held.count[q, 0] >= 0
-        opened = cols.first.held.open[q] if held else counts.open[q]
-        steps = cols.first.held.steps[q] if held else counts.steps[q]
+        ahead = cols.first.ahead.count[q, 0] >= 0
+        opened = cols.first.ahead.open[q] if ahead else counts.open[q]
+        steps = cols.first.ahead.steps[q] if ahead else counts.steps[q]
         count, paid = counts.count[q], counts.paid[q]
         for at in (count, paid):
             point[at] = np.where(point[at] < DUST, 0.0, point[at])

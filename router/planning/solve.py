@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats
 from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.plan.document import Plan

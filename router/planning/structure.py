@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.encode import Encoded
-from problems.core.instance import Floats
 from problems.core.steps import steps_of
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts

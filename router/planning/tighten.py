@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded, Tightened
-from problems.core.instance import Floats, Ints
 from problems.physics.frontier import weights
-from problems.physics.waiting import Held, Tightening, held, margin_of
+from problems.physics.waiting import Tightening, WaitingRecord, margin_of, waiting_records
 
 WEIGHED = 3  # rounds in which loads are weighed by what they take of the capacity
 
-Broken = list[tuple[int, Held]]
+Broken = list[tuple[int, WaitingRecord]]
 """By scenario, a pool in a period."""
 
 
@@ -24,7 +24,7 @@ def short_of_capacity(encoded: Encoded, point: Floats) -> Broken:
         (view.scenario, short)
         for view, cols in zip(encoded.views, encoded.columns, strict=True)
         if cols.capacity.waits.any()
-        for short in held(
+        for short in waiting_records(
             view, cols.capacity.waits, point[cols.flow], np.round(serving(encoded, view.scenario, point), 9)
         )
         if not short.holds(margin)

@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from problems.core.arrays import Floats, Ints
 from problems.core.decision import Decision, fixed_to
 from problems.core.encode import Encoded, encode, fixed_integers
-from problems.core.instance import Floats, Ints
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
 from router.planning.infeasible import why_infeasible

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.encode import Encoded
-from problems.core.instance import Floats
 from router.plan.running import Break, Running
 from router.planning.decode import decode, refused_rows
 from router.planning.publish import draft
@@ -90,9 +90,9 @@ def _as_it_runs(encoded: Encoded) -> Floats:
     point[cols.flow] = [share.get(pair, 0.0) / slots[pair] for pair in pairs]
     for q in range(fleets.pools):
         least, step = fleets.min[fleets.pool_fleet[q]], fleets.step[fleets.pool_fleet[q]]
-        held = cols.first.held.count[q, 0] >= 0
-        counts = cols.first.held if held else cols.counts
-        for t in range(1 if held else encoded.instance.time.periods):
+        ahead = cols.first.ahead.count[q, 0] >= 0
+        counts = cols.first.ahead if ahead else cols.counts
+        for t in range(1 if ahead else encoded.instance.time.periods):
             count = running.count[q, t]
             point[counts.count[q, t]] = count
             point[counts.paid[q, t]] = max(count - fleets.reserved[fleets.pool_fleet[q]], 0.0)

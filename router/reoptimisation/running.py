@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.instance import HOURS_PER_MONTH, Instance
+from problems.core.arrays import HOURS_PER_MONTH
+from problems.core.instance import Instance
 from router.plan.document import Plan
 from router.plan.running import (
     Running,

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from problems.churn import moved_share, resized_count
+from problems.core.arrays import Floats
 from problems.core.encode import encode
-from problems.core.instance import Floats, Instance
+from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays

@@ -15,8 +15,9 @@ from functools import partial
 
 import numpy as np
 
+from problems.core.arrays import NONE
 from problems.core.decision import Decision
-from problems.core.instance import NONE, Instance
+from problems.core.instance import Instance
 from router.plan.sizing import Alternative, Amount, Signature
 from router.sizing.best import Best, figures, only, signing, try_best_plan, without
 from router.sizing.options import Study
@@ -160,9 +161,9 @@ def _counts(
             if unsold_month(inst, other, fleet) is None:
                 yield now, amount, other
         else:
-            paid, ahead = decision.paid.copy(), decision.held.copy()
+            paid, ahead = decision.paid.copy(), decision.ahead.copy()
             paid[q], ahead[q] = amount, ahead[q] + amount - now
-            yield now, amount, replace(decision, paid=paid, held=ahead)
+            yield now, amount, replace(decision, paid=paid, ahead=ahead)
 
 
 def _sold(now: float, step: float, least: float, most: float) -> Sequence[float]:

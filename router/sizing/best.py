@@ -9,8 +9,9 @@ from math import fsum
 
 import numpy as np
 
+from problems.core.arrays import Bools, Floats
 from problems.core.decision import Decision
-from problems.core.instance import Bools, Floats, Instance
+from problems.core.instance import Instance
 from router.errors import Infeasible
 from router.plan.rows import CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature

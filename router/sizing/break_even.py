@@ -18,8 +18,9 @@ from math import fsum
 
 import numpy as np
 
+from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.costs import ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
-from problems.core.instance import HOURS_PER_MONTH, Instance
+from problems.core.instance import Instance
 from router.plan.rows import InstanceRow, Settlement
 from router.sizing.best import Best, only, without
 from router.sizing.options import Study
@@ -56,7 +57,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
         signed=np.where(ours, 0.0, decision.signed),
         committed=np.where(ours, 0.0, decision.committed),
         active=np.where(only(inst, offer), 0.0, decision.active),
-        held=np.where(pools, 0.0, decision.held),
+        ahead=np.where(pools, 0.0, decision.ahead),
         paid=np.where(pools, 0.0, decision.paid),
         bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
     )

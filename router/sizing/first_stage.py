@@ -13,9 +13,10 @@ from functools import lru_cache, partial
 import numpy as np
 
 from problems.core.admissible import admissible
+from problems.core.arrays import Floats
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats, Instance, Scenarios
+from problems.core.instance import Instance, Scenarios
 from router.errors import NoPlanInTime
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent

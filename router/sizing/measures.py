@@ -21,9 +21,10 @@ from math import sqrt
 
 import numpy as np
 
+from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import encode
-from problems.core.instance import Floats, Instance, Scenarios
+from problems.core.instance import Instance, Scenarios
 from router import scenarios
 from router.normalise.scenarios import from_draw
 from router.plan.sizing import Against, FreshFuture, OutOfSample, Sizing

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from problems.core.arrays import NONE
 from problems.core.decision import Decision
-from problems.core.instance import NONE, Instance
+from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.plan.rows import month_at
 from router.schema.numbers import parse_number
@@ -152,14 +153,14 @@ class _DecisionDraft:
         of = contracts.start_contract
         before = contracts.start_signed
         free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
-        ahead = fleets.horizon & (fleets.term_months == 0)
-        open_ = ahead & (fleets.reserved > 0)  # how those reserved are shared out is not asked
-        counts = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
+        horizon = fleets.horizon & (fleets.term_months == 0)
+        open_ = horizon & (fleets.reserved > 0)  # how reserved ones are shared out is not asked
+        ahead = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
         self.decision = Decision(
             signed=(before | free).astype(float),
             committed=np.where(before, contracts.min_per_month[of], 0.0),
             active=np.zeros(len(inst.offers.names)),
-            held=counts,
+            ahead=ahead,
             paid=np.zeros(fleets.pools),
             bought=np.zeros((fleets.pools, inst.time.months)),
         )
@@ -225,7 +226,7 @@ class _DecisionDraft:
         else:
             self._check_count(order.offer, fleet, count, term=False)
             self.decision.paid[q] = count
-            self.decision.held[q] = np.nan if fleets.reserved[fleet] > 0 else count
+            self.decision.ahead[q] = np.nan if fleets.reserved[fleet] > 0 else count
         return True
 
     def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
@@ -270,7 +271,7 @@ def complete(decision: Decision) -> bool:
         decision.signed,
         decision.committed,
         decision.active,
-        decision.held,
+        decision.ahead,
         decision.paid,
         decision.bought,
     )

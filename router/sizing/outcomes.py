@@ -13,10 +13,11 @@ from functools import partial
 import numpy as np
 
 from problems.core.admissible import Refusals, Routes, admissible
+from problems.core.arrays import Floats
 from problems.core.costs import UNSERVED
 from problems.core.decision import Decision, committed_usd, with_room
 from problems.core.encode import Encoded, encode
-from problems.core.instance import Floats, Instance
+from problems.core.instance import Instance
 from router.errors import Infeasible
 from router.plan.rows import usd_of
 from router.planning.decode import Decoded, decode

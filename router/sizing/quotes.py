@@ -17,7 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from problems.core.instance import NONE, Instance
+from problems.core.arrays import NONE
+from problems.core.instance import Instance
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without

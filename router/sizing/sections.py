@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from problems.commitments import month_share
+from problems.core.arrays import NONE, Floats
 from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
-from problems.core.instance import NONE, Floats, Instance
+from problems.core.instance import Instance
 from problems.core.view import multiplier_of
 from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, WorstFuture
 from router.schema import Problem

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Set
 import numpy as np
 
 from problems.commitments import force_share, month_share
+from problems.core.arrays import HOURS_PER_MONTH, Bools
 from problems.core.decision import Decision
-from problems.core.instance import HOURS_PER_MONTH, Bools, Instance
+from problems.core.instance import Instance
 from problems.pricing import beyond_months, purchase_usd
 from router.plan.sizing import Signature
 

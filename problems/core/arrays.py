@@ -1,0 +1,58 @@
+"""Frozen tables of arrays, and what their cells mean: the base of everything that the mathematics reads.
+
+"Absent" is +inf for a limit or a price and -1 (`NONE`) for an index; NaN is never legal and raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
+from typing import ClassVar, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NONE = -1
+PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
+HOURS_PER_MONTH = 730.0
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+class ArrayTable:
+    """Base of the array tables, each a frozen dataclass without ==: rejects NaN and arrays of unequal length."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    def __init_subclass__(cls) -> None:
+        dataclass(eq=False, repr=False)(cls)  # frozen below, once for all: thirty times made, that is felt
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_frozen" in self.__dict__:
+            raise FrozenInstanceError(f"cannot assign to {name} of a {type(self).__name__}")
+        super().__setattr__(name, value)
+
+    def __post_init__(self) -> None:
+        length: tuple[str, int] | None = None
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not isinstance(value, np.ndarray):
+                continue
+            if value.dtype.kind == "f" and np.isnan(value).any():
+                where = np.argwhere(np.isnan(value))[0].tolist()
+                raise ValueError(f"{type(self).__name__}.{item.name} has NaN at {where}")
+            if item.metadata.get("free", False):
+                continue
+            if length is None:
+                length = (item.name, len(value))
+            elif len(value) != length[1]:
+                raise ValueError(
+                    f"{type(self).__name__}.{item.name} has {len(value)} rows, {length[0]} has {length[1]}"
+                )
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        self.__dict__["_frozen"] = True

@@ -1,0 +1,91 @@
+"""Columns of the first stage: what is bought before demand is known, shared by all scenarios.
+
+Index arrays by family; −1 where a thing has no column of its own. Sizes as in `problems.core.instance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints
+from problems.core.blocks import ColumnSpace
+from problems.core.counts import CountColumns, Waits, count_columns, purchases
+from problems.core.instance import Instance
+from problems.core.view import View
+
+BLOCK = 0
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    signed: Ints  # (A,) 0/1: a contract starts
+    committed: Ints  # (A,) commitment in force from that start, in `commit_scale` own units a month
+    commit_steps: Ints  # (A,) or -1
+    commit_scale: Floats  # (B,) own units per month that a committed or billed column of 1 stands for
+    active: Ints  # (O,) or -1: 0/1, a fee is due
+    ahead: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
+    bought: Ints  # (Q, K) or -1: purchases for a term
+
+
+def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
+    """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
+    contracts, offers = inst.contracts, inst.offers
+    view, limit = widest
+    scale = commitment_scale(inst, view)
+    of = contracts.start_contract
+
+    def start_label(i: int) -> str:
+        return f"{offers.names[contracts.offer[of[i]]]},month {contracts.start_month[i]}"
+
+    n = len(of)
+    signed = space.take(
+        "signed",
+        n,
+        start_label,
+        lower=contracts.start_signed.astype(float),
+        upper=1.0,
+        integer=contracts.decided[of] if n else False,
+    )
+    committed = space.take("committed", n, start_label)
+    sold_in_steps = (contracts.step_per_month > 0) & np.isfinite(contracts.max_per_month)
+    stepped = np.flatnonzero(sold_in_steps[of]) if n else np.empty(0, dtype=np.int64)
+    commit_steps = np.full(n, NONE, dtype=np.int64)
+    commit_steps[stepped] = space.take(
+        "commit_steps", len(stepped), lambda i: start_label(stepped[i]), integer=True
+    )
+    with_fee = np.flatnonzero(offers.fee_usd_per_month > 0)
+    active = np.full(len(offers.names), NONE, dtype=np.int64)
+    active[with_fee] = space.take(
+        "active", len(with_fee), lambda i: offers.names[with_fee[i]], upper=1.0, integer=True
+    )
+    fleets = inst.fleets
+    horizon = np.zeros(fleets.pools, dtype=bool)
+    if fleets.pools:
+        horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
+    peak = limit.max(axis=1, initial=0.0)[:, None]
+    ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
+    return FirstStage(signed, committed, commit_steps, scale, active, ahead, purchases(inst, space, peak))
+
+
+def commitment_scale(inst: Instance, view: View) -> Floats:
+    """Own units a month near the largest that each contract could carry, so that its columns stay near 1; (B,)."""
+    contracts = inst.contracts
+    scale = np.ones(len(contracts.offer))
+    for b, at in enumerate(view.flows_of_contract):
+        flows, per_unit = view.flows, view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
+        own = per_unit[flows.route[at]] * flows.work[at]
+        most = np.zeros(len(view.cells))
+        np.maximum.at(most, view.flows.cell[at], own)
+        total = most.sum() * HOURS_PER_MONTH / inst.time.horizon_h
+        known = [v for v in (total, contracts.min_per_month[b]) if v > 0]
+        scale[b] = 2.0 ** np.round(np.log2(max(known))) if known else 1.0
+    return scale
+
+
+def in_force(inst: Instance) -> Bools:
+    """(A, T) periods that each contract's start covers."""
+    contracts, time = inst.contracts, inst.time
+    begun = time.month >= contracts.start_month[:, None]
+    return np.asarray(begun & (time.start_h < contracts.end_h[:, None] - 1e-9), dtype=bool)

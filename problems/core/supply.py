@@ -1,0 +1,144 @@
+"""What can be bought, as arrays: offers and what they serve, fleets of instances, contracts with tiers, groups."""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+import numpy as np
+
+from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+
+
+class Offers(ArrayTable):
+    names: tuple[str, ...]
+    providers: tuple[str, ...]  # (P,) names
+    provider: Ints  # (O,) index into providers
+    max_parameters_b: Floats  # (O,) inf: no limit
+    context_tokens: Floats  # (O,)
+    no_streaming: Bools
+    no_custom_weights: Bools
+    regions: tuple[frozenset[str], ...]
+    quota_requests: Floats  # (O,) per second, inf: none
+    quota_tokens: Floats
+    quota_units: Floats
+    fee_usd_per_month: Floats
+    fleet: Ints  # (O,) row in Fleets, -1: no instances
+    contract: Ints  # (O,) row in Contracts, -1: none
+
+
+class Entries(ArrayTable):
+    """What an offer serves: one row per (offer, model). Throughput is per instance."""
+
+    offer: Ints
+    model: Ints
+    prompt_usd: Floats  # (E,) USD per token, inf: not stated
+    cached_usd: Floats
+    completion_usd: Floats
+    prompt_units: Floats  # burndown per token
+    cached_units: Floats
+    completion_units: Floats
+    tokens_per_s: Floats  # (E,) inf: not stated so; likewise below
+    prompt_tokens_per_s: Floats
+    completion_tokens_per_s: Floats
+    requests_per_s: Floats
+    units_per_s: Floats
+    disaggregated: Bools
+    concurrency: Floats  # (E,) requests in flight per instance, 1: not stated
+    ttft_s: Floats  # (E, 5) by percentile, inf: unknown
+    tpot_s: Floats  # (E, 5)
+    points: tuple[Points | None, ...]  # measured operating points, where given
+
+
+class Points(ArrayTable):
+    """Measured operating points of one instance serving one model."""
+
+    prompt_tokens: Floats
+    completion_tokens: Floats
+    requests_per_s: Floats
+    concurrency: Floats  # requests in flight, 1: not stated
+    ttft_s: Floats  # (n, 5)
+    tpot_s: Floats  # (n, 5)
+
+
+class Fleets(ArrayTable):
+    """Countable capacity of an offer (the YAML's `instances`), and its pools."""
+
+    offer: Ints  # (F,)
+    usd_per_h: Floats
+    min: Floats
+    step: Floats
+    max: Floats  # inf: none
+    integral: Bools
+    horizon: Bools  # (F,) one number for the whole horizon
+    reserved: Floats
+    reserved_usd_per_h: Floats
+    term_months: Ints  # 0: no term
+    upfront_usd: Floats
+    units: Floats
+    memory_gb: Floats  # inf: unknown
+    start_usd: Floats
+    start_h: Floats
+    min_up_h: Floats
+    availability: Floats
+    max_utilisation: Floats  # inf: not stated
+    power_kw: Floats
+    pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
+    pool_model: Ints = field(metadata={"free": True})  # (Q,) -1: shared by all models of the offer
+
+    @property
+    def pools(self) -> int:
+        return len(self.pool_fleet)
+
+
+class Contracts(ArrayTable):
+    """Take-or-pay commitments. `unit_usd` is the contract rate per own unit (a token, or 1 for a dollar)."""
+
+    offer: Ints  # (B,)
+    in_tokens: Bools  # own unit is the token; else the dollar at contract rates
+    stated_in_tokens: (
+        Bools  # how the problem states it; a minimum of no tokens is billed in dollars all the same
+    )
+    min_per_month: Floats  # own units
+    max_per_month: Floats  # inf: not stated, the commitment is the minimum
+    step_per_month: Floats  # 0: any
+    unit_usd: Floats  # USD per own unit; 0 where tiers replace it
+    limited: Bools  # overage: none
+    overage_usd: Floats  # USD per own unit above the commitment; inf: at contract rates
+    term_months: Ints  # 0: as long as the horizon
+    tiers: tuple[Tiers | None, ...]
+    start_contract: Ints = field(metadata={"free": True})  # (A,)
+    start_month: Ints = field(metadata={"free": True})  # (A,) first billing month
+    start_h: Floats = field(metadata={"free": True})  # (A,) h, in force from
+    end_h: Floats = field(metadata={"free": True})  # (A,) h, in force until (may lie beyond the horizon)
+    start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
+
+    @property
+    def decided(self) -> Bools:
+        """(B,) whether to sign is a decision: there is a minimum to pay, or one term of several to choose."""
+        starts = np.bincount(self.start_contract, minlength=len(self.offer))
+        return np.asarray((self.min_per_month > 0) | (starts > 1), dtype=bool)
+
+
+class Tiers(ArrayTable):
+    """Price bands by monthly volume of all tokens."""
+
+    from_tokens: Floats  # (n,) per month, first is 0
+    usd: Floats  # (n,) USD per token
+    all_units: bool = False
+
+    def bill(self, tokens: float) -> float:
+        """USD for a whole month's tokens, bought up to a later band where that is cheaper."""
+        if tokens <= 0:
+            return 0.0
+        if self.all_units:
+            begun = np.append(tokens < self.from_tokens[1:] * (1 - 1e-9), True)  # a band begins at its edge
+            return float(np.where(begun, self.usd * np.maximum(tokens, self.from_tokens), np.inf).min())
+        width = np.clip(tokens - self.from_tokens, 0.0, np.diff(self.from_tokens, append=np.inf))
+        return float(width @ self.usd)
+
+
+class Groups(ArrayTable):
+    names: tuple[str, ...]
+    member: Bools  # (G, O)
+    max_units: Floats
+    min_units: Floats
