@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import router
 from router import api
 from router.loading.catalogue import load_text
-from router.plan.document import TABLES, Plan
+from router.plan.document import TABLES, Plan, Verified, VerifiedCheck
 from router.reports import words
 from router.reports.document import Report, ReportTable, columns
 from router.reports.markdown import to_markdown
@@ -166,9 +167,7 @@ def test_instances_are_counted_over_all_periods() -> None:
 
 
 def test_a_plan_that_was_not_verified_says_so_first(plan: Plan) -> None:
-    from dataclasses import replace
-
-    broken = replace(plan, verified={"ok": False, "checks": [{"name": "demand", "ok": False}]})
+    broken = replace(plan, verified=Verified(ok=False, checks=(VerifiedCheck(name="demand", ok=False),)))
     assert plan_report(broken).headline[-1] == "NOT VERIFIED: demand"
 
 
