@@ -24,6 +24,11 @@ QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -
 BACKENDS = {line.name: line for line in solvers.available() if line.installed or line.required}
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core where the whole suite is run; one alone for modules that are named, and benchmarks."""
+    return (os.cpu_count() or 1) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of each solver in turn. A required one that is missing is a failure, not a skip."""
