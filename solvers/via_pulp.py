@@ -52,7 +52,6 @@ _REMEDIES = {
     "HiGHS": "pip install highspy",
     "SCIP_PY": "pip install pyscipopt",
     "GUROBI": "pip install gurobipy (and a licence)",
-    "CPSAT": "pip install ortools",
     "CPLEX_PY": "pip install cplex (and a licence)",
     "XPRESS_PY": "pip install xpress (and a licence)",
     "MOSEK": "pip install Mosek (and a licence)",
@@ -79,8 +78,8 @@ _FAR = 1.2e10
 
 
 def solver_names() -> tuple[str, ...]:
-    """PuLP's names, each once."""
-    return tuple(dict.fromkeys(pulp.listSolvers()))
+    """PuLP's names, each once, without CP-SAT: it takes whole numbers only."""
+    return tuple(name for name in dict.fromkeys(pulp.listSolvers()) if name != "CPSAT")
 
 
 class PulpBackend:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,30 @@ def test_every_solver_is_listed_once_with_a_version_or_a_remedy() -> None:
     assert {"highs", "scipy", "pulp:COIN_CMD", "pulp:HiGHS", "pulp:SCIP_PY"} <= set(names)
     for line in found:
         assert (line.version and line.features) if line.installed else line.remedy
+
+
+def test_every_backend_has_its_module_and_every_module_its_line() -> None:
+    """By the text alone, so that it holds where a solver is not installed too."""
+    folder, stated = Path(solvers.__file__).parent, {entry.module for entry in registry.BACKENDS.values()}
+    for module in stated:
+        assert find_spec(module) is not None, f"BACKENDS names {module}, and there is no such file"
+    for path in folder.glob("*.py"):
+        names = {
+            target.id
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            for target in (node.targets if isinstance(node, ast.Assign) else ())
+            if isinstance(target, ast.Name)
+        }
+        if {"NAME", "session"} <= names:
+            line = f"solvers.{path.stem}"
+            assert line in stated, f"give {line} its line in BACKENDS of solvers/core/registry.py"
+
+
+def test_a_solver_of_whole_numbers_only_is_not_listed() -> None:
+    """PuLP drives CP-SAT wherever OR-Tools is installed; a plan's shares are not whole numbers."""
+    assert "pulp:CPSAT" not in registry.names()
+    with pytest.raises(UnknownSolver):
+        get("pulp:CPSAT")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +82,7 @@ def test_cbc_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_pulp(monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.find_spec
     monkeypatch.setattr(registry, "find_spec", lambda name: None if name == "pulp" else real(name))
-    assert registry.names() == ("highs", "scipy")
+    assert registry.names() == tuple(registry.BACKENDS)
     with pytest.raises(SolverUnavailable, match="pulp"):
         get("pulp:COIN_CMD")
 
