@@ -27,7 +27,7 @@ def verify(problem: Problem, plan: Plan) -> Verification:
     A failed `fields` check means that rows were left out of the others.
     """
     audit = Audit(problem, plan)
-    for name, check in CHECKS:
-        check(audit, audit.ledgers[name])
-    verdict = tuple(audit.ledgers[name].check() for name, _ in CHECKS)
-    return Verification(all(check.ok for check in verdict), verdict, audit.expected_usd)
+    for check in CHECKS:
+        check.look(audit, audit.ledgers[check.name])
+    verdict = tuple(audit.ledgers[check.name].check() for check in CHECKS)
+    return Verification(all(line.ok for line in verdict), verdict, audit.expected_usd)

@@ -1,50 +1,59 @@
-"""Every promise that is looked at, in order: a name that stays, and a function of the audit and its own ledger.
-
-A check to add is a function beside its like, and its line here. Which families of constraints each one re-checks
-stands in `tests/test_router_verify_checks.py`.
-"""
+"""Every promise that is looked at, in order: a check to add is a function beside its like, and its line here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.sizing import check_sizing
 
-CHECKS: tuple[tuple[str, Callable[[Audit, Ledger], None]], ...] = (
-    ("fields", routes.check_fields),
-    ("problem", summary.check_problem),
-    ("churn", churn.check_churn),
-    ("traces", routes.check_traces),
-    ("demand", routes.check_demand),
-    ("windows", routes.check_windows),
-    ("quantities", routes.check_quantities),
-    ("admissibility", routes.check_admissibility),
-    ("refused", routes.check_refused),
-    ("throughput", throughput.check_throughput),
-    ("utilisation", throughput.check_utilisation),
-    ("waiting", throughput.check_waiting),
-    ("counts", instances.check_counts),
-    ("reserved", instances.check_reserved),
-    ("horizon_counts", instances.check_horizon_counts),
-    ("purchases", instances.check_purchases),
-    ("starts", instances.check_starts),
-    ("quota", limits.check_quotas),
-    ("groups", limits.check_groups),
-    ("power", limits.check_power),
-    ("provider_shares", limits.check_provider_shares),
-    ("min_providers", limits.check_min_providers),
-    ("unsplittable", limits.check_unsplittable),
-    ("survival", survival.check_survival),
-    ("contracts", contracts.check_contracts),
-    ("overage", contracts.check_overage),
-    ("settlements", contracts.check_settlements),
-    ("budgets", summary.check_budgets),
-    ("cost_lines", summary.check_cost_lines),
-    ("cost", summary.check_cost),
-    ("bound", summary.check_bound),
-    ("scenarios", summary.check_scenarios),
-    ("sizing", check_sizing),
+
+class CheckEntry(NamedTuple):
+    """A name that stays, a function of the audit and its own ledger, and the families of constraints it looks at again.
+
+    Without a family it is about what a plan states besides: no row of the program answers for it.
+    """
+
+    name: str
+    look: Callable[[Audit, Ledger], None]
+    families: tuple[str, ...] = ()
+
+
+CHECKS: tuple[CheckEntry, ...] = (
+    CheckEntry("fields", routes.check_fields),
+    CheckEntry("problem", summary.check_problem),
+    CheckEntry("churn", churn.check_churn, ("churn",)),
+    CheckEntry("traces", routes.check_traces),
+    CheckEntry("demand", routes.check_demand, ("demand",)),
+    CheckEntry("windows", routes.check_windows, ("demand",)),
+    CheckEntry("quantities", routes.check_quantities),
+    CheckEntry("admissibility", routes.check_admissibility),
+    CheckEntry("refused", routes.check_refused),
+    CheckEntry("throughput", throughput.check_throughput, ("linking", "throughput")),
+    CheckEntry("utilisation", throughput.check_utilisation, ("throughput",)),
+    CheckEntry("waiting", throughput.check_waiting, ("latency",)),
+    CheckEntry("counts", instances.check_counts, ("instances",)),
+    CheckEntry("reserved", instances.check_reserved, ("instances",)),
+    CheckEntry("horizon_counts", instances.check_horizon_counts, ("instances",)),
+    CheckEntry("purchases", instances.check_purchases, ("instances",)),
+    CheckEntry("starts", instances.check_starts, ("starts",)),
+    CheckEntry("quota", limits.check_quotas, ("quota",)),
+    CheckEntry("groups", limits.check_groups, ("groups",)),
+    CheckEntry("power", limits.check_power, ("power",)),
+    CheckEntry("provider_shares", limits.check_provider_shares, ("diversity",)),
+    CheckEntry("min_providers", limits.check_min_providers, ("diversity",)),
+    CheckEntry("unsplittable", limits.check_unsplittable, ("unsplittable",)),
+    CheckEntry("survival", survival.check_survival, ("survival",)),
+    CheckEntry("contracts", contracts.check_contracts, ("commitments", "linking")),
+    CheckEntry("overage", contracts.check_overage, ("commitments",)),
+    CheckEntry("settlements", contracts.check_settlements, ("commitments", "tiers")),
+    CheckEntry("budgets", summary.check_budgets, ("budget",)),
+    CheckEntry("cost_lines", summary.check_cost_lines, ("churn", "linking", "pricing")),
+    CheckEntry("cost", summary.check_cost, ("pricing",)),
+    CheckEntry("bound", summary.check_bound, ("budget",)),
+    CheckEntry("scenarios", summary.check_scenarios),
+    CheckEntry("sizing", check_sizing, ("signing",)),
 )
