@@ -17,6 +17,7 @@ from router.plan.document import Plan
 from router.plan.rows import CostLine, RouteRow, UnservedRow
 from router.schema import field_table
 from router.verification.base import costs as checked
+from router.verification.base import work
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,6 +90,12 @@ REPLACED = {
     for kind in ("prompt", "completion", "cached_prompt")
     for tiers in ("tiers", "tiers in dollars")
 }
+
+
+def test_every_price_of_the_problem_file_is_in_both_lists() -> None:
+    """The planner's and the check's own: a field without its line would be read by nobody."""
+    assert {price.field for price in costs.ENTRY_PRICES} == set(ENTRY_PRICES)
+    assert {price.field: price.kind.name for price in costs.ENTRY_PRICES} == work.PRICES
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
+from problems.core.costs import ENTRY_PRICES, TOKENS
 from problems.core.instance import Instance
 from problems.physics.operating_point import Service, services, wait_budget
 
@@ -148,20 +149,25 @@ def _performance(inst: Instance, workload: Ints, offer: Ints, service: Service) 
     }
 
 
+def amounts(inst: Instance) -> dict[str, Floats]:
+    """What prices are for, (W,) of a unit of work: the amounts that `costs.ENTRY_PRICES` name."""
+    loads = inst.workloads
+    return {
+        "prompt": loads.prompt_tokens - loads.cached_tokens,
+        "cached_prompt": loads.cached_tokens,
+        "completion": loads.completion_tokens,
+    }
+
+
 def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
     """USD per unit of work at token prices, and where a price that is needed is not stated.
 
     An offer with instances needs no token price, and with one it bills both.
     """
-    loads, w = inst.workloads, cand.workload
-    offered = cand.entry >= 0
-    cached = loads.cached_tokens[w]
-    kinds = (
-        (loads.prompt_tokens[w] - cached, inst.entries.prompt_usd),
-        (cached, inst.entries.cached_usd),
-        (loads.completion_tokens[w], inst.entries.completion_usd),
-    )
-    prices = [np.where(offered, price[cand.entry], np.inf) for _, price in kinds]
+    w, offered = cand.workload, cand.entry >= 0
+    counted = amounts(inst)
+    kinds = [(i, counted[price.amount][w]) for i, price in enumerate(ENTRY_PRICES) if price.kind is TOKENS]
+    prices = [np.where(offered, inst.entries.usd[cand.entry, i], np.inf) for i, _ in kinds]
     stated = np.isfinite(prices).any(axis=0)
     fleet = inst.offers.fleet[cand.offer] >= 0
     contract = inst.offers.contract[cand.offer]
@@ -172,7 +178,7 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
     free = tiered | (fleet & ~stated)
     usd = np.zeros(len(w))
     missing = np.zeros(len(w), dtype=bool)
-    for (tokens, _), price in zip(kinds, prices, strict=True):
+    for (_, tokens), price in zip(kinds, prices, strict=True):
         usd += np.where(tokens > 0, tokens * np.where(np.isfinite(price), price, 0.0), 0.0)
         missing |= (tokens > 0) & ~np.isfinite(price)
     nothing = ~stated & ~fleet  # without a price at all it is refused even for work without tokens

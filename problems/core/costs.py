@@ -1,4 +1,4 @@
-"""Kinds of cost. A plan's cost lines say them by name; whatever tells one kind from another reads it here."""
+"""Kinds of cost, and the prices of an offer's models. Whatever tells one kind or price from another reads it here."""
 
 from __future__ import annotations
 
@@ -32,3 +32,30 @@ UNSERVED = CostKind("unserved", "work left unserved", scaled=False, by_period=("
 CHURN = CostKind("churn", "change", scaled=False)
 
 KINDS = {kind.name: kind for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, STARTS, ENERGY, UNSERVED, CHURN)}
+
+
+@dataclass(frozen=True)
+class EntryPrice:
+    """A price that an offer asks for work with a model.
+
+    field      in the problem file, under offers[].models
+    per        how many of what it is for the price buys
+    amount     what it is for, of a unit of work: see `admissible.amounts`
+    kind       of cost; tiers replace the prices of tokens, and the rate of a contract is made of them
+    otherwise  the field whose price holds where this one is not stated
+    """
+
+    field: str
+    per: float
+    amount: str
+    kind: CostKind
+    otherwise: str = ""
+
+
+M = 1e6
+#: In the order of the columns of `Entries.usd`, and of what a quote lists.
+ENTRY_PRICES = (
+    EntryPrice("prompt_usd_per_m", M, "prompt", TOKENS),
+    EntryPrice("completion_usd_per_m", M, "completion", TOKENS),
+    EntryPrice("cached_prompt_usd_per_m", M, "cached_prompt", TOKENS, otherwise="prompt_usd_per_m"),
+)

@@ -31,9 +31,7 @@ class Entries(ArrayTable):
 
     offer: Ints
     model: Ints
-    prompt_usd: Floats  # (E,) USD per token, inf: not stated
-    cached_usd: Floats
-    completion_usd: Floats
+    usd: Floats  # (E, prices) USD for one of what each of `costs.ENTRY_PRICES` is for, inf: not stated
     prompt_units: Floats  # burndown per token
     cached_units: Floats
     completion_units: Floats

@@ -119,8 +119,7 @@ class Rules:
 def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     """`inst` is the instance of the whole replay."""
     prices = [
-        inst.entries.prompt_usd,
-        inst.entries.completion_usd,
+        inst.entries.usd,
         inst.contracts.unit_usd[inst.contracts.in_tokens],
         inst.contracts.overage_usd,
         *(tiers.usd for tiers in inst.contracts.tiers if tiers is not None),

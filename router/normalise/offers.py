@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.costs import ENTRY_PRICES, M
 from problems.core.instance import Time
 from problems.core.supply import Contracts, Entries, Fleets, Offers, Points, Tiers
 from router.errors import InputError, Issue
@@ -14,8 +15,6 @@ from router.loading.catalogue import input_issue
 from router.normalise.columns import flags, floats, seconds, whole
 from router.schema import Commitment, Offer, OfferModel, Problem
 from router.schema.clock import Clock
-
-M = 1e6  # prices are quoted per million tokens
 
 
 def offers(problem: Problem) -> Offers:
@@ -58,13 +57,15 @@ def entries(problem: Problem) -> Entries:
     model_index = {name: m for m, name in enumerate(problem.models)}
     keys = [(o, model_index[name]) for o, offer in enumerate(problem.offers) for name in offer.models]
     rows = [entry for offer in problem.offers for entry in offer.models.values()]
-    prompt_usd, burndown = floats(rows, "prompt_usd_per_m"), floats(rows, "prompt_burndown")
+    burndown = floats(rows, "prompt_burndown")
+    usd = {price.field: floats(rows, price.field) / price.per for price in ENTRY_PRICES}
     return Entries(
         offer=whole(o for o, _ in keys),
         model=whole(m for _, m in keys),
-        prompt_usd=prompt_usd / M,
-        cached_usd=_or_else(floats(rows, "cached_prompt_usd_per_m"), prompt_usd) / M,
-        completion_usd=floats(rows, "completion_usd_per_m") / M,
+        usd=np.stack(
+            [_or_else(usd[price.field], usd[price.otherwise or price.field]) for price in ENTRY_PRICES],
+            axis=1,
+        ),
         prompt_units=burndown,
         cached_units=_or_else(floats(rows, "cached_prompt_burndown"), burndown),
         completion_units=floats(rows, "completion_burndown"),

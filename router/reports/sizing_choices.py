@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import fsum
 
@@ -19,16 +20,6 @@ VERDICTS = {
     "never": "do not sign, even for nothing",
     "impossible": "cannot be signed",
     "free": "sign at any price",
-}
-PRICES = {
-    "usd_per_m": "per M",
-    "prompt_usd_per_m": "prompt per M",
-    "completion_usd_per_m": "completion per M",
-    "cached_prompt_usd_per_m": "cached prompt per M",
-    "overage_usd_per_m": "overage per M",
-    "fee_usd_per_month": "fee a month",
-    "usd_per_h": "an hour",
-    "upfront_usd": "upfront",
 }
 
 
@@ -150,7 +141,13 @@ def _price(price: Price) -> str:
     what, start = price.what, price.from_tokens_per_month
     above = f" from {count(start)} a month" if start else ""
     model = f", {price.model}" if price.model else ""
-    return f"{PRICES.get(what, what)}{above}{model}"
+    return f"{_label(what)}{above}{model}"
+
+
+def _label(what: str) -> str:
+    """`prompt per M` of prompt_usd_per_m: a price in the words of its field, without what all of them are in."""
+    label = " ".join(word for word in what.split("_") if word != "usd")
+    return re.sub(r" m$", " M", label)
 
 
 def _break_even(row: Quote) -> str:

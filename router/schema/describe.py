@@ -16,42 +16,26 @@ from pydantic_core import PydanticUndefined
 from router.errors import Path
 from router.schema.problem import SCHEMA, Problem
 
-_UNITS = {  # longest ending first where one ends in another
-    "_usd_per_m_tokens": "USD per M tokens",
-    "_usd_per_m": "USD per M tokens",
-    "usd_per_m": "USD per M tokens",
-    "_usd_per_h": "USD/h",
-    "usd_per_h": "USD/h",
-    "_usd_per_month": "USD/month",
-    "_usd_per_kwh": "USD/kWh",
-    "_usd": "USD",
+_UNITS = {  # by the last word of a name, or of what stands before "_per_"
     "usd": "USD",
-    "_tokens_per_month": "tokens/month",
-    "tokens_per_minute": "tokens/min",
-    "requests_per_minute": "requests/min",
-    "units_per_minute": "units/min",
-    "tokens_per_s": "tokens/s",
-    "tokens_per_hour": "tokens/h",
-    "tokens_per_day": "tokens/day",
-    "tokens_per_month": "tokens/month",
-    "requests_per_s": "requests/s",
-    "requests_per_hour": "requests/h",
-    "requests_per_day": "requests/day",
-    "requests_per_month": "requests/month",
-    "units_per_s": "units/s",
+    "tokens": "tokens",
+    "requests": "requests",
+    "units": "units",
+    "concurrency": "requests",
+    "burndown": "units/token",
+    "ms": "ms",
+    "s": "s",
+    "h": "h",
+    "months": "months",
+    "gb": "GB",
+    "kw": "kW",
+}
+_PER = {"m": " per M tokens", "m_tokens": " per M tokens", "minute": "/min", "hour": "/h", "kwh": "/kWh"}
+_EXCEPTIONS = {
+    "parameters_b": "10^9",
     "tokens_total": "tokens",
     "requests_total": "requests",
     "requests_by_period": "requests per period",
-    "_burndown": "units/token",
-    "_ms": "ms",
-    "_gb": "GB",
-    "_kw": "kW",
-    "_h": "h",
-    "_months": "months",
-    "parameters_b": "10^9",
-    "_tokens": "tokens",
-    "concurrency": "requests",
-    "time_limit_s": "s",
     "discount_rate_per_year": "1/year",
     "growth_per_month": "1/month",
     "spread_per_month": "1/√month",
@@ -101,12 +85,13 @@ def known_fields(at: Path, root: type = Problem) -> tuple[str, ...]:
 
 
 def unit_of(name: str) -> str:
-    """The unit in a field's name: `ttft_p99_ms` is in ms."""
+    """The unit in a field's name: `ttft_p99_ms` is in ms, `usd_per_request` in USD/request."""
     if name in _INSTANCES:
         return "instances"
-    if name.endswith(("_units", "units")):
-        return "units"
-    return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
+    exception = next((unit for ending, unit in _EXCEPTIONS.items() if name.endswith(ending)), "")
+    amount, _, per = name.partition("_per_")
+    unit = _UNITS.get(amount.rpartition("_")[2], "")
+    return exception or (unit and unit + (_PER.get(per, f"/{per}") if per else ""))
 
 
 def _rows(model: type, prefix: str) -> Iterator[FieldRow]:

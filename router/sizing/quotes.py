@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 
 from problems.core.arrays import NONE
+from problems.core.costs import ENTRY_PRICES, TOKENS, M
 from problems.core.instance import Instance
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
@@ -160,19 +161,24 @@ class _WalkAway:
         return not dollars and not capped and policy.risk.weight == 0
 
 
+type PriceRow = tuple[str, str | None, float | None, float]
+"""Price field of the problem file, model, start of a tier, USD in the unit of the field."""
+
+
 def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, ...]:
     """The offer's prices, in the units of the problem file; those of its models once where they are alike."""
     fleet, b = int(inst.offers.fleet[offer]), int(inst.offers.contract[offer])
     tiers = None if b == NONE else inst.contracts.tiers[b]
-    prices = _per_token(inst, offer)
+    prices = _alike(_of_models(inst, offer, tokens=True))
     if tiers is not None:
         prices = [
-            ("usd_per_m", None, float(start), float(usd) * 1e6)
+            ("usd_per_m", None, float(start), float(usd) * M)
             for start, usd in zip(tiers.from_tokens, tiers.usd, strict=True)
         ]
     if b != NONE and math.isfinite(inst.contracts.overage_usd[b]):
-        unit = 1.0 if inst.contracts.in_tokens[b] else prices[0][3] / 1e6  # a dollar's worth of tokens
-        prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * 1e6))
+        unit = 1.0 if inst.contracts.in_tokens[b] else prices[0][3] / M  # a dollar's worth of tokens
+        prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * M))
+    prices += _of_models(inst, offer, tokens=False)
     prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if fleet != NONE:
         prices.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
@@ -184,19 +190,24 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
     )
 
 
-def _per_token(inst: Instance, offer: int) -> list[tuple[str, str | None, float | None, float]]:
-    """Prices per M tokens: one where all are alike, else by model and kind."""
-    entries = inst.entries
-    prices: list[tuple[str, str | None, float | None, float]] = []
-    for at in np.flatnonzero(entries.offer == offer):
-        model = inst.models.names[entries.model[at]]
-        kinds = [("prompt", entries.prompt_usd[at]), ("completion", entries.completion_usd[at])]
-        if entries.cached_usd[at] != entries.prompt_usd[at]:
-            kinds.append(("cached_prompt", entries.cached_usd[at]))
-        prices += [
-            (f"{kind}_usd_per_m", model, None, float(usd) * 1e6) for kind, usd in kinds if np.isfinite(usd)
+def _of_models(inst: Instance, offer: int, *, tokens: bool) -> list[PriceRow]:
+    """What is stated of each model, of tokens or of all else; a price that stands for another's is not listed."""
+    column = {price.field: i for i, price in enumerate(ENTRY_PRICES)}
+    rows: list[PriceRow] = []
+    for at in np.flatnonzero(inst.entries.offer == offer):
+        model, each = inst.models.names[inst.entries.model[at]], inst.entries.usd[at]
+        rows += [
+            (price.field, model, None, float(usd) * price.per)
+            for price, usd in zip(ENTRY_PRICES, each, strict=True)
+            if (price.kind is TOKENS) == tokens
+            and np.isfinite(usd)
+            and not (price.otherwise and usd == each[column[price.otherwise]])
         ]
+    return rows
+
+
+def _alike(prices: list[PriceRow]) -> list[PriceRow]:
+    """One price per M tokens where all are alike."""
     each = [usd for *_, usd in prices]
-    if each and max(each) - min(each) <= 1e-12 * max(each):
-        return [("usd_per_m", None, None, each[0])]
-    return prices
+    alike = bool(each) and max(each) - min(each) <= 1e-12 * max(each)
+    return [("usd_per_m", None, None, each[0])] if alike else prices

@@ -93,6 +93,20 @@ def _hourly(demand: Demand, what: str) -> float | None:
     return None
 
 
+PRICES = {
+    "prompt_usd_per_m": "tokens",
+    "completion_usd_per_m": "tokens",
+    "cached_prompt_usd_per_m": "tokens",
+}
+"""Prices of an offer's model, by field: the kind of cost that each makes."""
+
+
+def prices_of(entry: OfferModel, kind: str) -> dict[str, float]:
+    """What is stated of a kind, by field."""
+    stated = {field: getattr(entry, field) for field, of in PRICES.items() if of == kind}
+    return {field: usd for field, usd in stated.items() if usd is not None}
+
+
 def unit_usd(unit: Unit, entry: OfferModel) -> float:
     """USD per unit of work; cached prompt tokens at their price, or at the prompt's."""
     prompt = entry.prompt_usd_per_m or 0.0
@@ -106,10 +120,5 @@ def rate_of(offer: Offer) -> float:
 
     Where prices differ a shortfall has no price; the input is refused then, and the dearest stands here.
     """
-    rates = [
-        price
-        for entry in offer.models.values()
-        for price in (entry.prompt_usd_per_m, entry.completion_usd_per_m, entry.cached_prompt_usd_per_m)
-        if price is not None
-    ]
+    rates = [usd for entry in offer.models.values() for usd in prices_of(entry, "tokens").values()]
     return max(rates, default=0.0)

@@ -20,6 +20,7 @@ from router.schema import Offer
 from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
+from router.verification.base.work import PRICES, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
 
@@ -127,21 +128,22 @@ def _check_prices(
 
 def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     """What is not free, by price field of the problem file, model and start of a tier; alike token prices once."""
-    prices: dict[tuple[object, ...], float] = {}
     terms, instances = offer.commitment, offer.instances
+    prices: dict[tuple[object, ...], float] = {}
+    others: dict[tuple[object, ...], float] = {}
     for model, entry in offer.models.items():
-        cached = entry.cached_prompt_usd_per_m
-        cached = None if cached == entry.prompt_usd_per_m else cached
-        kinds = ("prompt", entry.prompt_usd_per_m), ("completion", entry.completion_usd_per_m)
-        for kind, usd in (*kinds, ("cached_prompt", cached)):
-            if usd is not None:
-                prices[f"{kind}_usd_per_m", model, None] = usd
+        for kind in dict.fromkeys(PRICES.values()):
+            listed = prices if kind == "tokens" else others
+            listed |= {(field, model, None): usd for field, usd in prices_of(entry, kind).items()}
+        if entry.cached_prompt_usd_per_m == entry.prompt_usd_per_m:
+            prices.pop(("cached_prompt_usd_per_m", model, None), None)
     if prices and max(prices.values()) - min(prices.values()) <= 1e-12 * max(prices.values()):
         prices = {("usd_per_m", None, None): next(iter(prices.values()))}
     if terms is not None and terms.tiers:
         prices = {("usd_per_m", None, tier.from_tokens_per_month): tier.usd_per_m for tier in terms.tiers}
     if terms is not None and terms.overage_usd_per_m is not None:
         prices["overage_usd_per_m", None, None] = terms.overage_usd_per_m
+    prices |= others
     prices["fee_usd_per_month", None, None] = offer.fee_usd_per_month
     if instances is not None:
         prices["usd_per_h", None, None] = instances.usd_per_h
