@@ -28,9 +28,10 @@ SOLVERS = {"highspy", "pulp"}
 MOST_LINES = 450
 MOST_MODULES = 22
 ROOMS = (
-    *("errors", "output", "schema", "plan", "loading", "traces", "scenarios", "normalise", "verification"),
-    *("planning", "comparison", "explaining", "sizing", "simulation", "store", "reoptimisation"),
-    *("backtesting", "api", "importers", "reports", "exporters", "commands", "cli", "__main__", "__init__"),
+    *("errors", "output", "schema", "plan", "loading", "importers", "traces", "scenarios", "normalise"),
+    *("verification", "planning", "comparison", "explaining", "sizing", "simulation", "store"),
+    *("reoptimisation", "backtesting", "api", "reports", "exporters", "commands", "cli"),
+    *("__main__", "__init__"),
 )
 """What `ls router` shows beside the examples; each room imports only those before it."""
 

@@ -1,0 +1,53 @@
+"""The end of every import: its account is reconciled and shown, then the text is written, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from router.commands.terminal import remark, say
+from router.errors import InputError, Issue
+
+if TYPE_CHECKING:
+    from router.importers.account import Account
+
+
+def account_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
+    """Adds `--strict` and `--dry-run`, which go to `deliver`."""
+    for option in (
+        click.option(
+            "--dry-run", is_flag=True, help="Show what is read, left out and merged; write nothing."
+        ),
+        click.option("--strict", is_flag=True, help="Whatever is left out, changed or guessed is an error."),
+    ):
+        command = option(command)
+    return command
+
+
+def deliver(
+    account: Account, text: str, output: str | None, *, strict: bool, dry_run: bool, summary: str
+) -> None:
+    """Writes `text` under the account's remarks to `output`, or to stdout; `summary` says what was written.
+
+    Raises AccountMismatch; InputError where `strict` meets a remark that no option asked for.
+    """
+    from router.output import write_text
+
+    account.reconcile()
+    refused = [one for one in account.remarks if strict and not one.asked]
+    for line in account.lines():
+        remark(line)
+    if dry_run:
+        say(account.table())
+    if refused:
+        hint = "without --strict they are remarks"
+        raise InputError(Issue(("--strict",), f"nothing is written: {one}", hint=hint) for one in refused)
+    if dry_run:
+        return
+    if output is None:
+        say(account.comment() + text)
+        return
+    write_text(output, account.comment() + text)
+    remark(f"{summary} written to {output}")
