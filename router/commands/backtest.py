@@ -7,18 +7,24 @@ from typing import Any
 import click
 
 from router.commands.options import (
+    SearchFlags,
     json_option,
     output_option,
     problem_argument,
-    problem_file,
-    search_from,
     search_options,
     verbose_option,
+    writable,
 )
-from router.commands.terminal import progress, remark, say_json, say_report
+from router.commands.terminal import answer, deliver, progress, remark
 
 METHODS = ("perfect", "same-hour-last-week", "same-hour-yesterday", "last", "trend")
 PICTURES = (".svg", ".html")
+
+
+def _picture(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    if path is not None and not path.endswith(PICTURES):
+        raise click.UsageError(f"--picture: {path} must end in {' or '.join(PICTURES)}")
+    return writable(context, option, path)
 
 
 @click.command(short_help="Scheduled re-optimisation, replayed on recorded demand.")
@@ -48,23 +54,25 @@ PICTURES = (".svg", ".html")
     metavar="PERIODS",
     help="First periods, history only; default: what the forecast takes.",
 )
-@click.option("--picture", metavar="FILE", help="Demand, capacity and cost over time, as .svg or .html.")
+@click.option(
+    "--picture",
+    metavar="FILE",
+    callback=_picture,
+    help="Demand, capacity and cost over time, as .svg or .html.",
+)
 @output_option
 @search_options
 @json_option
 @verbose_option
 def backtest(
-    file: str | None,
+    file: str,
     trace: str | None,
-    every: int,
-    lookahead: int | None,
-    forecast: str,
-    warm_up: int | None,
     picture: str | None,
     output: str | None,
+    search: SearchFlags,
     machine: bool,
     verbose: bool,
-    **given: Any,
+    **settings: Any,
 ) -> None:
     """Replay demand that is known by now, as `router reoptimise` would have run, and settle what it would have cost.
 
@@ -73,39 +81,23 @@ def backtest(
     beside that of the best plan in hindsight (regret), of the first plan kept throughout, and of the cheapest offer.
     A step's search takes 5 s at most and ends at a gap of 0.1 %; --time-limit and --gap hold for hindsight.
     """
-    file, chosen = problem_file(file), search_from(**given)
-    if chosen.relax:
+    if search.relax:
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
-    if picture is not None and not picture.endswith(PICTURES):
-        raise click.UsageError(f"--picture: {picture} must end in {' or '.join(PICTURES)}")
     from router.backtesting import Settings
     from router.backtesting import backtest as replayed
     from router.backtesting.record import with_trace
     from router.loading.catalogue import load
-    from router.output import check_writable, write_text
-    from router.plan.values import to_json
     from router.planning.solve import Search
     from router.reports.backtest import backtest_report, to_html
     from router.reports.backtest_picture import to_svg
 
-    for path in (output, picture):
-        if path is not None:
-            check_writable(path)
     problem = load(file)
     if trace is not None:
         problem = with_trace(problem, trace)
-    settings = Settings(forecast=forecast, every=every, lookahead=lookahead, warm_up=warm_up)  # type: ignore[arg-type]
     with progress("replaying") as doing:
-        found = replayed(problem, settings, Search(chosen.solver, chosen.options()), doing)
+        found = replayed(problem, Settings(**settings), Search(search.solver, search.options()), doing)
     if picture is not None:
-        write_text(picture, to_html(found) if picture.endswith(".html") else to_svg(found))
-        remark(f"picture written to {picture}")
-    if output is not None:
-        write_text(output, to_json(found.to_dict()))
-        remark(f"backtest written to {output}")
+        deliver(to_html(found) if picture.endswith(".html") else to_svg(found), picture, "picture")
     if verbose:
         remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in found.seconds.items()))
-    if machine:
-        say_json(found.to_dict())
-    else:
-        say_report(backtest_report(found))
+    answer(found.to_dict(), lambda: backtest_report(found), machine, output, "backtest")

@@ -7,13 +7,7 @@ import sys
 import click
 
 from router.commands import export_plans
-from router.commands.options import (
-    output_option,
-    problem_argument,
-    problem_file,
-    scenario_option,
-    verbose_option,
-)
+from router.commands.options import output_option, problem_argument, scenario_option, tracebacks_option
 from router.commands.terminal import remark
 
 
@@ -30,31 +24,29 @@ for command in export_plans.COMMANDS:
 @problem_argument
 @output_option
 @scenario_option
-@verbose_option
-def lp(file: str | None, output: str | None, scenario: str | None, verbose: bool) -> None:
+@tracebacks_option
+def lp(file: str, output: str | None, scenario: str | None) -> None:
     """CPLEX LP format: rows and columns by name, to be read by people too."""
-    _write("lp", problem_file(file), output, scenario)
+    _write("lp", file, output, scenario)
 
 
 @export.command()
 @problem_argument
 @output_option
 @scenario_option
-@verbose_option
-def mps(file: str | None, output: str | None, scenario: str | None, verbose: bool) -> None:
+@tracebacks_option
+def mps(file: str, output: str | None, scenario: str | None) -> None:
     """Free MPS format, which every solver reads."""
-    _write("mps", problem_file(file), output, scenario)
+    _write("mps", file, output, scenario)
 
 
 def _write(form: str, file: str, output: str | None, scenario: str | None) -> None:
     from router.loading.catalogue import load
-    from router.output import check_writable, written
+    from router.output import written
     from router.planning.solve import encode_problem
     from solvers.export import to_lp, to_mps
 
     writer = {"lp": to_lp, "mps": to_mps}[form]
-    if output is not None:
-        check_writable(output)
     program = encode_problem(load(file), scenario).program
     if output is None:
         writer(program, sys.stdout)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from router.commands.options import (
+    SearchFlags,
     json_option,
     problem_argument,
-    problem_file,
     scenario_option,
-    search_from,
     search_options,
     verbose_option,
 )
-from router.commands.terminal import progress, say_json, say_report
+from router.commands.terminal import answer, progress
 
 
 @click.command(short_help="Why no plan exists, or what decides the best one.")
@@ -24,20 +21,16 @@ from router.commands.terminal import progress, say_json, say_report
 @scenario_option
 @json_option
 @verbose_option
-def explain(file: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any) -> int:
+def explain(file: str, search: SearchFlags, scenario: str | None, machine: bool, verbose: bool) -> int:
     """Say why no plan keeps every promise and the least change that makes one; or what binds, and what it is worth.
 
     Exit code 3 where no plan exists, as with `router solve`; the explanation is on stdout all the same.
     """
-    file, search = problem_file(file), search_from(**given)
     from router.errors import Infeasible
     from router.explaining import explain as run
     from router.reports.explanation import explanation_report
 
     with progress("explaining"):
         found = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)
-    if machine:
-        say_json(found.as_dict())
-    else:
-        say_report(explanation_report(found))
+    answer(found.as_dict(), lambda: explanation_report(found), machine)
     return 0 if found.plan is not None else Infeasible.exit_code

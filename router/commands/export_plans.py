@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.commands.options import output_option, verbose_option
-from router.commands.terminal import remark, say
+from router.commands.options import output_option, tracebacks_option
+from router.commands.terminal import deliver, remark
 
 if TYPE_CHECKING:
     from router.exporters import Exported, Targets
@@ -25,48 +25,55 @@ namespace_option = click.option(
 scenario_option = click.option(
     "--scenario", metavar="NAME", help="The future to export, of a plan for several."
 )
-period_option = click.option(
-    "--period", type=click.IntRange(min=0), metavar="N", help="Shares of that period, from 0; absent: of all."
-)
-at_option = click.option("--at", metavar="TIME", help="Shares of the period at that time; needs --problem.")
 
 
-def weights_option[**P, R](default: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """What the weights of a split sum to."""
-    return click.option(
-        "--weights",
-        type=click.IntRange(1, 1_000_000),
-        default=default,
-        show_default=True,
-        metavar="N",
-        help="Sum of the weights of a split; higher is finer.",
+def split_options[**P, R](weights: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A plan, how its split is read, and what the weights of a split sum to."""
+    options = (
+        plan_argument,
+        problem_option,
+        map_option,
+        click.option(
+            "--period",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Shares of that period, from 0; absent: of all.",
+        ),
+        click.option("--at", metavar="TIME", help="Shares of the period at that time; needs --problem."),
+        scenario_option,
+        click.option(
+            "--weights",
+            type=click.IntRange(1, 1_000_000),
+            default=weights,
+            show_default=True,
+            metavar="N",
+            help="Sum of the weights of a split; higher is finer.",
+        ),
     )
+
+    def with_options(command: Callable[P, R]) -> Callable[P, R]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 @click.command(short_help="LiteLLM router configuration.")
-@plan_argument
-@problem_option
-@map_option
-@period_option
-@at_option
-@scenario_option
-@weights_option(1000)
+@split_options(1000)
 @click.option("--retries", type=click.IntRange(min=0), default=2, show_default=True, metavar="N")
-@click.option("--no-fallbacks", is_flag=True, help="No offer for when all offers of the plan fail.")
+@click.option("--no-fallbacks", "bare", is_flag=True, help="No offer for when all offers of the plan fail.")
 @output_option
-@verbose_option
+@tracebacks_option
 def litellm(
     plan: str,
     problem: str | None,
     targets: str | None,
     period: int | None,
     at: str | None,
-    scenario: str | None,
-    weights: int,
-    retries: int,
-    no_fallbacks: bool,
+    bare: bool,
     output: str | None,
-    verbose: bool,
+    **choices: Any,
 ) -> None:
     """Write the plan's split as a LiteLLM router configuration.
 
@@ -75,50 +82,26 @@ def litellm(
     """
     from router import exporters
 
-    made, asked = _read(plan, problem)
-    names = _targets(targets, made, asked)
-    when = _period(period, at, asked)
-    _write(
-        exporters.litellm(
-            made,
-            asked,
-            targets=names,
-            period=when,
-            scenario=scenario,
-            weights=weights,
-            retries=retries,
-            fallbacks=not no_fallbacks,
-        ),
-        output,
-    )
+    made, source = _read(plan, problem)
+    choices |= {"targets": _targets(targets, made, source), "period": _period(period, at, source)}
+    _write(exporters.litellm(made, source, fallbacks=not bare, **choices), output)
 
 
 @click.command(short_help="Gateway API or Envoy AI Gateway routes.")
-@plan_argument
-@problem_option
-@map_option
-@period_option
-@at_option
-@scenario_option
-@weights_option(100)
+@split_options(100)
 @click.option("--form", type=click.Choice(("gateway-api", "envoy")), default="gateway-api", show_default=True)
 @click.option("--gateway", "parent", default="inference-gateway", show_default=True, metavar="NAME")
 @namespace_option
 @output_option
-@verbose_option
+@tracebacks_option
 def gateway(
     plan: str,
     problem: str | None,
     targets: str | None,
     period: int | None,
     at: str | None,
-    scenario: str | None,
-    weights: int,
-    form: str,
-    parent: str,
-    namespace: str | None,
     output: str | None,
-    verbose: bool,
+    **choices: Any,
 ) -> None:
     """Write the plan's split as weights of Kubernetes routes.
 
@@ -127,22 +110,9 @@ def gateway(
     """
     from router import exporters
 
-    made, asked = _read(plan, problem)
-    names = _targets(targets, made, asked)
-    when = _period(period, at, asked)
-    _write(
-        exporters.gateway(
-            made,
-            form=form,
-            targets=names,
-            period=when,
-            scenario=scenario,
-            weights=weights,
-            parent=parent,
-            namespace=namespace,
-        ),
-        output,
-    )
+    made, source = _read(plan, problem)
+    choices |= {"targets": _targets(targets, made, source), "period": _period(period, at, source)}
+    _write(exporters.gateway(made, **choices), output)
 
 
 @click.command(short_help="KEDA cron scalers.")
@@ -159,17 +129,8 @@ def gateway(
 )
 @namespace_option
 @output_option
-@verbose_option
-def keda(
-    plan: str,
-    problem: str,
-    targets: str | None,
-    scenario: str | None,
-    repeat: str,
-    namespace: str | None,
-    output: str | None,
-    verbose: bool,
-) -> None:
+@tracebacks_option
+def keda(plan: str, problem: str, targets: str | None, output: str | None, **choices: Any) -> None:
     """Write the plan's instance counts as KEDA ScaledObjects with cron triggers.
 
     After the horizon the last counts are held: a plan that is not renewed scales nothing down.
@@ -177,20 +138,16 @@ def keda(
     from router import exporters
     from router.loading.catalogue import load
 
-    made, asked = _read(plan, None)[0], load(problem)
-    names = _targets(targets, made, asked)
-    _write(
-        exporters.keda(made, asked, targets=names, scenario=scenario, repeat=repeat, namespace=namespace),
-        output,
-    )
+    made, source = _read(plan, None)[0], load(problem)
+    _write(exporters.keda(made, source, targets=_targets(targets, made, source), **choices), output)
 
 
 @click.command(short_help="Counts as Terraform variables.")
 @plan_argument
 @scenario_option
 @output_option
-@verbose_option
-def tfvars(plan: str, scenario: str | None, output: str | None, verbose: bool) -> None:
+@tracebacks_option
+def tfvars(plan: str, scenario: str | None, output: str | None) -> None:
     """Write the plan's instance counts, purchases and contracts as *.tfvars.json."""
     from router import exporters
 
@@ -203,8 +160,8 @@ def tfvars(plan: str, scenario: str | None, output: str | None, verbose: bool) -
 @click.command("csv", short_help="A plan's rows, one CSV file per table.")
 @plan_argument
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the files; made if need be.")
-@verbose_option
-def csv_(plan: str, output: str, verbose: bool) -> None:
+@tracebacks_option
+def csv_(plan: str, output: str) -> None:
     """Write routes.csv, instances.csv, cost_lines.csv and the plan's other tables into a folder."""
     from router import exporters
     from router.errors import InputError, Issue
@@ -232,13 +189,13 @@ def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     from router.loading.catalogue import load
     from router.plan.file import read_plan
 
-    asked = None if problem is None else load(problem)
-    made = read_plan(plan, asked)
+    source = None if problem is None else load(problem)
+    made = read_plan(plan, source)
     if not made.ok:
         remark("Warning: the plan did not pass its own check")
-    if asked is not None:
-        belongs(made, asked)
-    return made, asked
+    if source is not None:
+        belongs(made, source)
+    return made, source
 
 
 def _targets(path: str | None, plan: Plan, problem: Problem | None) -> Targets:
@@ -265,12 +222,6 @@ def _period(period: int | None, at: str | None, problem: Problem | None) -> int 
 
 
 def _write(exported: Exported, output: str | None) -> None:
-    from router.output import write_text
-
     for line in exported.remarks:
         remark(line)
-    if output is None:
-        say(exported.text)
-        return
-    write_text(output, exported.text)
-    remark(f"written to {output}")
+    deliver(exported.text, output, "export")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from router.commands.options import json_option, output_option, verbose_option
+from router.commands.options import json_option, output_option, tracebacks_option
 from router.commands.reoptimise import store_option
-from router.commands.terminal import remark, say, say_json, say_report
+from router.commands.terminal import answer, deliver
 
 
 @click.command(short_help="The plans of a store.")
@@ -19,7 +19,7 @@ from router.commands.terminal import remark, say, say_json, say_report
 @click.option("--show", type=int, metavar="NUMBER", help="One plan in full, as JSON; -o writes it to a file.")
 @output_option
 @json_option
-@verbose_option
+@tracebacks_option
 def history(
     store: str,
     name: str | None,
@@ -28,32 +28,20 @@ def history(
     show: int | None,
     output: str | None,
     machine: bool,
-    verbose: bool,
 ) -> None:
     """List the plans of a store, newest first, or take one out of it.
 
     `router diff 12 13 --store URL` says what changed from one to the other.
     """
+    from router.reports.reoptimise import history_report
     from router.store import open_store
 
     if output is not None and show is None:
         raise click.UsageError("-o goes with --show")
     with open_store(store, create=False) as opened:
         if show is not None:
-            text = opened.get(show).plan.to_json()
-            if output is None:
-                say(text)
-            else:
-                from router.output import write_text
-
-                write_text(output, text)
-                remark(f"plan {show} written to {output}")
+            deliver(opened.get(show).plan.to_json(), output, f"plan {show}")
             return
         found = opened.history(name, None if everything else limit)
         count = opened.count(name)
-    if machine:
-        say_json({"plans": count, "listed": found})
-    else:
-        from router.reports.reoptimise import history_report
-
-        say_report(history_report(found, store, count))
+    answer({"plans": count, "listed": found}, lambda: history_report(found, store, count), machine)

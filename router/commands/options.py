@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +35,7 @@ class SearchFlags:
         """For the solver. Raises InputError for values that make no sense."""
         from solvers import OptionRejected, SolveOptions
 
+        native = pairs("--solver-option", self.native, "KEY=VALUE", empty=True)
         try:
             return SolveOptions(
                 gap=self.gap,
@@ -41,7 +44,7 @@ class SearchFlags:
                 seed=self.seed,
                 relax=self.relax,
                 log=log,
-                native=dict(_native(text) for text in self.native),
+                native={key: _native(value) for key, value in native},
             )
         except OptionRejected as error:
             flag = "--" + error.option.removesuffix("_s").replace("_", "-")
@@ -49,16 +52,27 @@ class SearchFlags:
             raise InputError(Issue((flag,), rule, value=error.value)) from error
 
 
-def search_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
-    """Adds `--solver` and what it may be told; the command gets one `search`."""
+def search_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Adds `--solver` and its settings; the command gets them as one `search`."""
+
+    @wraps(command)
+    def with_search(
+        *,
+        solver: str,
+        gap: float,
+        time_limit: float,
+        threads: int,
+        seed: int,
+        relax: bool,
+        native: tuple[str, ...],
+        **others: Any,
+    ) -> R:
+        flags = SearchFlags(solver, gap, time_limit, threads, seed, relax, native)
+        return command(search=flags, **others)
+
     for option in reversed(_SEARCH):
-        command = option(command)
-    return command
-
-
-def search_from(**given: object) -> SearchFlags:
-    """The options of `search_options` as one value."""
-    return SearchFlags(**given)  # type: ignore[arg-type]
+        with_search = option(with_search)
+    return with_search
 
 
 _SEARCH = (
@@ -98,24 +112,34 @@ scenario_option = click.option(
     "--scenario", metavar="NAME", help="The one future to plan for, of those in the file."
 )
 json_option = click.option("--json", "machine", is_flag=True, help="Machine output on stdout, errors too.")
-verbose_option = click.option(
-    "-v", "--verbose", is_flag=True, help="More on stderr: sizes, solver log, tracebacks."
+_verbose = partial(
+    click.option, "-v", "--verbose", is_flag=True, help="More on stderr: sizes, solver log, tracebacks."
 )
-output_option = click.option("-o", "--output", metavar="FILE", help="Write it there, whole or not at all.")
+verbose_option = _verbose()
+tracebacks_option = _verbose(expose_value=False)  # of commands in which only `router.cli` looks at it
 
 
-def problem_argument[**P, R](command: Callable[P, R]) -> Callable[P, R]:
-    """FILE, checked by `problem_file`, which can suggest one."""
-    return click.argument("file", required=False, metavar="FILE")(command)
+def writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """The file of an option, tried out before an hour is spent on what goes into it. Raises InputError."""
+    if path is not None:
+        from router.output import check_writable
+
+        check_writable(path)
+    return path
 
 
-def problem_file(file: str | None) -> str:
+output_option = click.option(
+    "-o", "--output", metavar="FILE", callback=writable, help="Write it there, whole or not at all."
+)
+
+
+def _problem_file(context: click.Context, option: click.Parameter, file: str | None) -> str:
     """The problem file named; where there is none, a way to get one. Raises UsageError, InputError."""
     if file is None:
         raise click.UsageError(
             f"which problem? Name a file, or begin with one that is shipped:\n\n  {EXAMPLE}\n"
         )
-    if _is_missing(file):
+    if not os.path.lexists(file):
         from router.loading.shipped import listed
 
         name = file.removesuffix(".yaml")
@@ -125,31 +149,42 @@ def problem_file(file: str | None) -> str:
     return file
 
 
-def _is_missing(file: str) -> bool:
-    import os
-
-    return not os.path.lexists(file)
+problem_argument = click.argument("file", required=False, metavar="FILE", callback=_problem_file)
 
 
-def _native(text: str) -> tuple[str, bool | int | float | str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InputError(Issue(("--solver-option",), "must be KEY=VALUE", value=text))
+def pairs(
+    option: str, texts: tuple[str, ...], form: str = "NAME=VALUE", *, empty: bool = False
+) -> list[tuple[str, str]]:
+    """Name and value of each text of an option; `empty`: the value may be. Raises InputError."""
+    split = [text.partition("=") for text in texts]
+    for text, (name, equals, value) in zip(texts, split, strict=True):
+        if not (name and equals and (value or empty)):
+            raise InputError(Issue((option,), f"must be {form}", value=text))
+    return [(name, value) for name, _, value in split]
+
+
+def _native(value: str) -> bool | int | float | str:
     if value.lower() in ("true", "false"):
-        return key, value.lower() == "true"
+        return value.lower() == "true"
     for kind in (int, float):
         try:
-            return key, kind(value)
+            return kind(value)
         except ValueError:
             continue
-    return key, value
+    return value
 
 
-def zone_name(name: str) -> str:
-    """The IANA time zone of `--timezone`. Raises InputError."""
+def _zone(context: click.Context, option: click.Parameter, name: str) -> str:
     from router.schema.clock import unknown_zone
 
     hint = unknown_zone(name)
     if hint is not None:
         raise InputError(Issue(("--timezone",), "is not a known time zone", name, hint))
     return name
+
+
+def timezone_option[**P, R](meaning: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """`--timezone`, the name of an IANA time zone."""
+    return click.option(
+        "--timezone", default="UTC", show_default=True, metavar="ZONE", callback=_zone, help=meaning
+    )

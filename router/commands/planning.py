@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import click
 
 from router.commands.options import (
+    SearchFlags,
     json_option,
     output_option,
     problem_argument,
-    problem_file,
     scenario_option,
-    search_from,
     search_options,
     verbose_option,
 )
-from router.commands.terminal import progress, remark, say, say_json, say_report
+from router.commands.terminal import answer, progress, remark
 
 if TYPE_CHECKING:
     from problems.core.encode import Encoded
@@ -30,25 +30,21 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def solve(
-    file: str | None, output: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any
+    file: str, output: str | None, search: SearchFlags, scenario: str | None, machine: bool, verbose: bool
 ) -> None:
     """Find the plan of least cost that keeps every promise, and check it independently.
 
     With -o the plan is written as JSON, for `router verify`, `report` and `diff`.
     """
-    file, search = problem_file(file), search_from(**given)
     from dataclasses import replace
 
     from router.loading.catalogue import load
-    from router.output import check_writable, write_text
     from router.planning.insurance import with_insurance
     from router.planning.optimise import optimise
     from router.planning.publish import publish
     from router.planning.solve import Search, encode_problem, planned
     from router.reports.plan import plan_report
 
-    if output is not None:
-        check_writable(output)
     options = search.options(log=verbose)
     with progress("planning") as doing:
         problem = load(file)
@@ -61,15 +57,9 @@ def solve(
         plan = publish(problem, found)
         quiet = Search(search.solver, replace(options, log=False), scenario)
         plan = with_insurance(plan, problem, lambda bare: planned(bare, quiet, insured=False))
-    if output is not None:
-        write_text(output, plan.to_json())
-        remark(f"plan written to {output}")
     if verbose:
         remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in found.seconds.items()))
-    if machine:
-        say(plan.to_json())
-    else:
-        say_report(plan_report(plan))
+    answer(plan, lambda: plan_report(plan), machine, output, "plan")
 
 
 @click.command(short_help="Every offer alone, side by side.")
@@ -80,30 +70,19 @@ def solve(
 @json_option
 @verbose_option
 def compare(
-    file: str | None, output: str | None, scenario: str | None, machine: bool, verbose: bool, **given: Any
+    file: str, output: str | None, search: SearchFlags, scenario: str | None, machine: bool, verbose: bool
 ) -> None:
     """Price every offer alone with all the work, side by side, or say why it cannot have it.
 
     Limits such as --time-limit hold for each offer. With -o the table is written as JSON.
     """
-    file, search = problem_file(file), search_from(**given)
     from router.comparison import compare as side_by_side
-    from router.output import check_writable, write_text
-    from router.plan.values import to_json
     from router.reports.comparison import comparison_report
 
-    if output is not None:
-        check_writable(output)
     options = search.options(log=verbose)
     with progress("comparing") as doing:
         table = side_by_side(file, solver=search.solver, options=options, scenario=scenario, progress=doing)
-    if output is not None:
-        write_text(output, to_json(table.to_dict()))
-        remark(f"comparison written to {output}")
-    if machine:
-        say_json(table.to_dict())
-    else:
-        say_report(comparison_report(table))
+    answer(table.to_dict(), lambda: comparison_report(table), machine, output, "comparison")
 
 
 def _sizes(encoded: Encoded) -> None:
@@ -113,7 +92,7 @@ def _sizes(encoded: Encoded) -> None:
     remark(
         f"{program.n_columns:,} columns, {kinds}; {program.n_rows:,} rows, {program.n_nonzeros:,} non-zeros"
     )
-    rows: dict[str, int] = {}
+    rows = Counter[str]()
     for family, first, end, _ in encoded.row_families:
-        rows[family] = rows.get(family, 0) + end - first
+        rows[family] += end - first
     remark("rows by family: " + ", ".join(f"{family} {n:,}" for family, n in rows.items()))

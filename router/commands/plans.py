@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from router.commands.options import json_option, output_option, verbose_option
-from router.commands.terminal import progress, remark, say, say_json, say_report
+from router.commands.options import json_option, output_option, tracebacks_option
+from router.commands.terminal import answer, deliver, progress, remark, say_report
 
 if TYPE_CHECKING:
     from router.plan.document import Plan
@@ -20,8 +20,8 @@ PROMISES_BROKEN = 6
 @click.argument("file", metavar="FILE")
 @click.argument("plan", metavar="PLAN")
 @json_option
-@verbose_option
-def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
+@tracebacks_option
+def verify(file: str, plan: str, machine: bool) -> int:
     """Check a plan against its problem: every promise, and the cost to the cent.
 
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
@@ -35,10 +35,7 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
     stated = read_plan(plan, problem)
     with progress("checking"):
         verdict = check(problem, stated)
-    if machine:
-        say_json(verdict)
-    else:
-        say_report(verification_report(verdict, f"{plan} for {file}"))
+    answer(verdict, lambda: verification_report(verdict, f"{plan} for {file}"), machine)
     if not verdict.ok:
         remark(f"Error: {plan} does not keep what {file} asks: {', '.join(verdict.failed())}")
     return 0 if verdict.ok else PROMISES_BROKEN
@@ -52,28 +49,20 @@ def verify(file: str, plan: str, machine: bool, verbose: bool) -> int:
 )
 @output_option
 @json_option
-@verbose_option
-def report(plan: str, form: str, table: str | None, output: str | None, machine: bool, verbose: bool) -> None:
+@tracebacks_option
+def report(plan: str, form: str, table: str | None, output: str | None, machine: bool) -> None:
     """Show a plan that was written with `solve -o`: as tables, Markdown, CSV or JSON."""
-    from router.output import check_writable, write_text
     from router.plan.file import read_plan
 
     if table is not None and form != "csv":
         raise click.UsageError("--table goes with --format csv")
-    if output is not None:
-        check_writable(output)
     made = read_plan(plan)
     if form == "table" and output is None and not machine:
         from router.reports.sizing import report_of
 
         say_report(report_of(made))
-        return
-    text = _in_form(made, "json" if machine else form, table)
-    if output is None:
-        say(text)
     else:
-        write_text(output, text)
-        remark(f"report written to {output}")
+        deliver(_in_form(made, "json" if machine else form, table), output, "report")
 
 
 @click.command(short_help="What changes between two plans.")
@@ -81,18 +70,15 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
 @click.argument("new", metavar="PLAN")
 @click.option("--store", metavar="URL", help="Numbers are plans of this store; see router history.")
 @json_option
-@verbose_option
-def diff(old: str, new: str, store: str | None, machine: bool, verbose: bool) -> None:
+@tracebacks_option
+def diff(old: str, new: str, store: str | None, machine: bool) -> None:
     """Show what changes from one plan to another: cost, shares, instances, contracts."""
     from router.plan.difference import difference
     from router.reports.difference import difference_report
 
     before, after = _plans((old, new), store)
     change = difference(before, after)
-    if machine:
-        say_json(change)
-    else:
-        say_report(difference_report(change, f"{old} → {new}"))
+    answer(change, lambda: difference_report(change, f"{old} → {new}"), machine)
 
 
 def _plans(names: tuple[str, ...], store: str | None) -> list[Plan]:
@@ -118,9 +104,6 @@ def _in_form(plan: Plan, form: str, table: str | None) -> str:
         if table is not None and table not in known:
             raise click.UsageError(f"no table {table!r} in this plan; there are {', '.join(known)}")
         return to_csv(plan, table or known[0])
-    writers: dict[str, Any] = {
-        "json": lambda: plan.to_json(),
-        "markdown": lambda: to_markdown(report_of(plan)),
-        "table": lambda: to_text(report_of(plan)),
-    }
-    return str(writers[form]())
+    if form == "json":
+        return plan.to_json()
+    return (to_markdown if form == "markdown" else to_text)(report_of(plan))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from router.commands.options import json_option, output_option
-from router.commands.terminal import remark, say, say_json, say_report
+from router.commands.terminal import answer, deliver, remark, say
 
 
 @click.command(short_help="JSON Schema of the problem file, or of plans.")
@@ -16,19 +16,13 @@ def schema(plan: bool, output: str | None) -> None:
 
     In a problem file: # yaml-language-server: $schema=router.schema.json
     """
-    from router.output import write_text
     from router.plan.values import to_json
 
     if plan:
         from router.plan.published import plan_json_schema as made
     else:
         from router.schema import json_schema as made
-    text = to_json(made())
-    if output is None:
-        say(text)
-        return
-    write_text(output, text)
-    remark(f"schema written to {output}")
+    deliver(to_json(made()), output, "schema")
 
 
 @click.command(short_help="Solvers that --solver takes.")
@@ -39,31 +33,29 @@ def solvers(machine: bool) -> None:
     from solvers import available
 
     found = available()
-    if machine:
-        say_json(
-            [
-                {
-                    "name": one.name,
-                    "installed": one.installed,
-                    "version": one.version,
-                    "features": sorted(feature.value for feature in one.features),
-                    "remedy": one.remedy or None,
-                }
-                for one in found
-            ]
-        )
-        return
+    features = {solver.name: sorted(feature.value for feature in solver.features) for solver in found}
+    document = [
+        {
+            "name": solver.name,
+            "installed": solver.installed,
+            "version": solver.version,
+            "features": features[solver.name],
+            "remedy": solver.remedy or None,
+        }
+        for solver in found
+    ]
     here = tuple(
-        (one.name, one.version or "–", ", ".join(sorted(feature.value for feature in one.features)))
-        for one in found
-        if one.installed
+        (solver.name, solver.version or "–", ", ".join(features[solver.name]))
+        for solver in found
+        if solver.installed
     )
-    missing = tuple((one.name, one.remedy) for one in found if not one.installed)
+    missing = tuple((solver.name, solver.remedy) for solver in found if not solver.installed)
     tables = (
         ReportTable("Installed", columns("--solver", "version", "can"), here),
         ReportTable("Known, but not installed", columns("--solver", "to get it"), missing),
     )
-    say_report(Report("solvers", (f"{len(here)} of {len(found)} are installed",), tables))
+    report = Report("solvers", (f"{len(here)} of {len(found)} are installed",), tables)
+    answer(document, lambda: report, machine)
 
 
 @click.group(invoke_without_command=True, short_help="Shipped problem files: list, copy.")
@@ -82,17 +74,14 @@ def list_(machine: bool = False) -> None:
     from router.reports.document import Report, ReportTable, columns
 
     found = listed()
-    if machine:
-        say_json(found)
-        return
-    problems = tuple((one.name, one.about) for one in found if one.problem)
-    parts = tuple((one.name, one.about) for one in found if not one.problem)
+    problems = tuple((example.name, example.about) for example in found if example.problem)
+    parts = tuple((example.name, example.about) for example in found if not example.problem)
     tables = (
         ReportTable("Problems", columns("name", "what it shows"), problems),
         ReportTable("To include", columns("name", "what it holds"), parts),
     )
     way = "copy one with what it includes: router examples copy NAME [DIR]"
-    say_report(Report("examples", (way,), tables))
+    answer(found, lambda: Report("examples", (way,), tables), machine)
 
 
 @examples.command("copy")

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from router.commands.options import (
+    SearchFlags,
     json_option,
     output_option,
     problem_argument,
-    problem_file,
     scenario_option,
-    search_from,
     search_options,
     verbose_option,
+    writable,
 )
-from router.commands.terminal import progress, remark, say_json, say_report
+from router.commands.terminal import answer, progress, remark
 from router.errors import InputError, RouterError
 
 if TYPE_CHECKING:
@@ -58,9 +58,12 @@ store_option = click.option(
 @store_option
 @output_option
 @click.option("--start", metavar="WHEN", help="Another start of the horizon: a local time, or now.")
-@click.option("--max-age", callback=span, metavar="SPAN", help="Refuse recorded demand older than this.")
+@click.option(
+    "--max-age", "max_age_s", callback=span, metavar="SPAN", help="Refuse recorded demand older than this."
+)
 @click.option(
     "--lease",
+    "lease_s",
     callback=span,
     default="10m",
     show_default=True,
@@ -72,26 +75,22 @@ store_option = click.option(
 )
 @click.option("--every", callback=span, metavar="SPAN", help="Run again and again, until stopped.")
 @click.option("--log-json", is_flag=True, help="Say what happens as JSON lines on stderr.")
-@click.option("--metrics", metavar="FILE", help="Write figures there in the Prometheus text format.")
+@click.option(
+    "--metrics", metavar="FILE", callback=writable, help="Write figures there in the Prometheus text format."
+)
 @search_options
 @scenario_option
 @json_option
 @verbose_option
 def reoptimise(
-    file: str | None,
-    store: str,
-    output: str | None,
-    start: str | None,
-    max_age: float | None,
-    lease: float,
     detailed_exitcode: bool,
     every: float | None,
     log_json: bool,
-    metrics: str | None,
+    search: SearchFlags,
     scenario: str | None,
     machine: bool,
     verbose: bool,
-    **given: Any,
+    **job_settings: Any,
 ) -> int:
     """Plan again as demand and prices move, from the running plan, and change only what pays for itself.
 
@@ -99,27 +98,13 @@ def reoptimise(
     data, and puts a better one in force if that gains more than it disrupts. Equal inputs change nothing. With -o the
     plan in force is written, for `router export`.
     """
-    file, chosen = problem_file(file), search_from(**given)
-    if chosen.relax:
+    if search.relax:
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
-    from router.output import check_writable
     from router.planning.solve import Search
     from router.reoptimisation.scheduled import Job, Journal, forever, once
 
-    for path in (output, metrics):
-        if path is not None:
-            check_writable(path)
     journal = Journal(as_json=log_json, verbose=verbose)
-    job = Job(
-        file=file,
-        store=store,
-        search=Search(chosen.solver, chosen.options(), scenario),
-        start=start,
-        max_age_s=max_age,
-        lease_s=lease,
-        output=output,
-        metrics=metrics,
-    )
+    job = Job(search=Search(search.solver, search.options(), scenario), **job_settings)
     if every is not None:
         forever(job, journal, every, lambda end: _report(end, journal, machine))
         return 0
@@ -144,12 +129,9 @@ def _report(end: Result | Exception, journal: Journal, machine: bool) -> None:
     if isinstance(end, Exception):
         _report_error(end, journal)
         return
-    if machine:
-        say_json(_document(end))
-    else:
-        from router.reports.reoptimise import result_report
+    from router.reports.reoptimise import result_report
 
-        say_report(result_report(end))
+    answer(_document(end), lambda: result_report(end), machine)
 
 
 def _report_error(error: Exception, journal: Journal) -> None:

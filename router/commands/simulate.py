@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from router.commands.options import json_option, output_option, verbose_option
-from router.commands.terminal import progress, remark, say_json, say_report
+from router.commands.options import json_option, output_option, tracebacks_option
+from router.commands.terminal import answer, progress
 
 ARRIVALS = ("stated", "poisson", "bursty", "trace")
 
@@ -22,6 +24,7 @@ ARRIVALS = ("stated", "poisson", "bursty", "trace")
 )
 @click.option(
     "--arrivals",
+    "arrivals_as",
     type=click.Choice(ARRIVALS),
     default="stated",
     show_default=True,
@@ -60,21 +63,15 @@ ARRIVALS = ("stated", "poisson", "bursty", "trace")
 )
 @output_option
 @json_option
-@verbose_option
+@tracebacks_option
 def simulate(
     plan: str,
     problem: str | None,
-    hours: str,
-    arrivals: str,
-    arrival_cv: float | None,
+    arrivals_as: str,
     trace: str | None,
-    scenario: str | None,
-    seed: int,
-    requests: int,
-    most: int,
     output: str | None,
     machine: bool,
-    verbose: bool,
+    **choices: Any,
 ) -> None:
     """Replay requests against the instances of a plan, and report the percentiles achieved beside those promised.
 
@@ -83,35 +80,17 @@ def simulate(
     """
     from router.errors import InputError, Issue
     from router.loading.catalogue import load
-    from router.output import check_writable, write_text
     from router.plan.file import read_plan
-    from router.plan.values import to_json
     from router.reports.simulation import simulation_report
     from router.simulation import simulate as replay
 
     if problem is None:
         rule = "a plan does not hold the service rates of its offers: name the problem file it was made from"
         raise InputError(Issue(("--problem",), rule, hint=f"router simulate {plan} --problem FILE"))
-    if output is not None:
-        check_writable(output)
+    arrivals_as = "trace" if trace is not None else arrivals_as
     with progress("simulating") as doing:
+        stated = load(problem)
         found = replay(
-            stated := load(problem),
-            read_plan(plan, stated),
-            hours=hours,
-            arrivals_as="trace" if trace is not None else arrivals,
-            arrival_cv=arrival_cv,
-            trace=trace,
-            scenario=scenario,
-            seed=seed,
-            requests=requests,
-            most=most,
-            progress=doing,
+            stated, read_plan(plan, stated), arrivals_as=arrivals_as, trace=trace, progress=doing, **choices
         )
-    if output is not None:
-        write_text(output, to_json(found.to_dict()))
-        remark(f"simulation written to {output}")
-    if machine:
-        say_json(found.to_dict())
-    else:
-        say_report(simulation_report(found))
+    answer(found.to_dict(), lambda: simulation_report(found), machine, output, "simulation")

@@ -7,15 +7,14 @@ from typing import Any
 import click
 
 from router.commands.options import (
+    SearchFlags,
     json_option,
     output_option,
     problem_argument,
-    problem_file,
-    search_from,
     search_options,
     verbose_option,
 )
-from router.commands.terminal import progress, remark, say, say_report
+from router.commands.terminal import answer, progress
 
 
 @click.command(short_help="What to sign before demand is known, and what each quote is worth.")
@@ -81,52 +80,24 @@ from router.commands.terminal import progress, remark, say, say_report
 @json_option
 @verbose_option
 def size(
-    file: str | None,
+    file: str,
     output: str | None,
-    method: str,
+    search: SearchFlags,
     evaluate: tuple[str, ...],
-    frontier: int,
-    alternatives: int | None,
-    questions: bool | None,
-    out_of_sample: int | None,
-    measures: bool,
-    workers: int,
-    backend: str,
     machine: bool,
     verbose: bool,
-    **given: Any,
+    **choices: Any,
 ) -> None:
     """Decide what to sign before demand is known: contracts and their volumes, instances bought ahead, fees.
 
     The plan is the best over all scenarios of the file, and says what each quote is worth, what the nearest
     alternatives cost, and at which demand the advice changes. Limits such as --time-limit hold for each search.
     """
-    file, search = problem_file(file), search_from(**given)
-    from router.output import check_writable, write_text
     from router.reports.sizing import report_of
     from router.sizing import SizeOptions, orders_of
     from router.sizing import size as sized
 
-    if output is not None:
-        check_writable(output)
-    how = SizeOptions(
-        method=method,
-        workers=workers,
-        backend=backend,
-        measures=measures,
-        alternatives=alternatives,
-        questions=questions,
-        frontier=frontier,
-        evaluate=orders_of(evaluate),
-        out_of_sample=out_of_sample,
-        seed=search.seed,
-    )
+    how = SizeOptions(evaluate=orders_of(evaluate), seed=search.seed, **choices)
     with progress("sizing") as doing:
         plan = sized(file, solver=search.solver, options=search.options(log=verbose), how=how, progress=doing)
-    if output is not None:
-        write_text(output, plan.to_json())
-        remark(f"plan written to {output}")
-    if machine:
-        say(plan.to_json())
-    else:
-        say_report(report_of(plan))
+    answer(plan, lambda: report_of(plan), machine, output, "plan")

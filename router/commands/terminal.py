@@ -43,6 +43,31 @@ def say_report(report: Report) -> None:
     say(to_text(report, width=width(), colour=coloured()))
 
 
+def deliver(text: str, output: str | None, what: str) -> None:
+    """The answer to the file where one is named, with a remark that names `what` it is; else on stdout."""
+    if output is None:
+        say(text)
+        return
+    from router.output import write_text
+
+    write_text(output, text)
+    remark(f"{what} written to {output}")
+
+
+def answer(
+    document: Any, report: Callable[[], Report], machine: bool, output: str | None = None, what: str = ""
+) -> None:
+    """The answer as JSON in the file where one is named, and on stdout: as JSON for a machine, else as a report."""
+    from router.plan.values import to_json
+
+    if output is not None:
+        deliver(to_json(document), output, what)
+    if machine:
+        say_json(document)
+    else:
+        say_report(report())
+
+
 def width() -> int:
     """Columns of the page; COLUMNS overrides."""
     return max(40, shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)

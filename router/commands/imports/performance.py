@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from router.commands.options import output_option, verbose_option
-from router.commands.terminal import remark, say
-from router.errors import InputError, Issue
+from router.commands.options import output_option, pairs, tracebacks_option
+from router.commands.terminal import deliver, remark
 
 FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
 
@@ -40,22 +40,14 @@ FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Picks the replica of a table of points."
 )
 @output_option
-@verbose_option
+@tracebacks_option
 def import_performance(
     files: tuple[str, ...],
     form: str,
-    offer: str,
-    model: str,
-    provider: str | None,
-    gpus: int | None,
-    usd_per_gpu_h: float | None,
-    usd_per_h: float | None,
-    prompt_tokens: float | None,
-    completion_tokens: float | None,
     allow_failed: float,
     where: tuple[str, ...],
     output: str | None,
-    verbose: bool,
+    **described: Any,
 ) -> None:
     """Turn benchmark results into an offer with measured operating points.
 
@@ -63,39 +55,16 @@ def import_performance(
     replica. Include what it writes in a problem file: the best point that meets a workload's SLO decides its rate.
     """
     from router.importers.performance import TITLES, Replica, extract, fragment, read_runs
-    from router.output import check_writable, write_text
 
-    if output is not None:
-        check_writable(output)
-    filters = [_filter(text) for text in where]
+    filters = pairs("--where", where, "COLUMN=VALUE", empty=True)
     read = [read_runs(Path(file), form, filters) for file in files]
-    replica = Replica(
-        offer=offer,
-        model=model,
-        provider=provider,
-        gpus=gpus,
-        usd_per_gpu_h=usd_per_gpu_h,
-        usd_per_h=usd_per_h,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-    )
+    replica = Replica(**described)
     found = extract([run for _, runs in read for run in runs], replica, allow_failed=allow_failed)
     programs = ", ".join(dict.fromkeys(TITLES[name] for name, _ in read))
     names = ", ".join(Path(file).name for file in files)
     text = fragment(found, replica, f"{programs}: {names}")
     for warning in found.warnings:
         remark(f"Warning: {warning}")
-    if output is None:
-        say(text)
-        return
-    write_text(output, text)
     sizes = sorted({(point["prompt_tokens"], point["completion_tokens"]) for point in found.points})
     shown = ", ".join(f"{prompt:g} + {completion:g}" for prompt, completion in sizes)
-    remark(f"{len(found.points)} points of {shown} tokens written to {output}")
-
-
-def _filter(text: str) -> tuple[str, str]:
-    column, equals, value = text.partition("=")
-    if not equals or not column:
-        raise InputError(Issue(("--where",), "must be COLUMN=VALUE", value=text))
-    return column, value
+    deliver(text, output, f"{len(found.points)} points of {shown} tokens")

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
-from router.commands.options import output_option, verbose_option, zone_name
-from router.commands.terminal import remark, say
+from router.commands.options import output_option, timezone_option, tracebacks_option
+from router.commands.terminal import deliver, remark
 from router.errors import InputError, Issue
 
 FORECASTS = ("none", "same-hour-last-week", "trend")
 MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
+
+
+def _edges(context: click.Context, option: click.Parameter, text: str | None) -> tuple[float, ...]:
+    """`512,2048`: rising whole or decimal numbers."""
+    if text is None:
+        return ()
+    try:
+        edges = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        edges = ()
+    if not edges or sorted(set(edges)) != list(edges) or edges[0] <= 0 or edges[-1] == float("inf"):
+        raise InputError(Issue((option.opts[0],), "must be rising numbers of tokens, like 512,2048", text))
+    return edges
 
 
 @click.command("trace")
@@ -26,13 +39,7 @@ MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
     metavar="HOURS",
     help="Length of a period.",
 )
-@click.option(
-    "--timezone",
-    default="UTC",
-    show_default=True,
-    metavar="ZONE",
-    help="Zone of the horizon, and of times without offset.",
-)
+@timezone_option("Zone of the horizon, and of times without offset.")
 @click.option(
     "--by", multiple=True, metavar="COLUMN", help="A workload for each value, such as a tenant or a model."
 )
@@ -40,9 +47,12 @@ MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
     "--classes", type=click.IntRange(min=1), metavar="N", help="Most classes of size; absent: as many as pay."
 )
 @click.option(
-    "--prompt-edges", metavar="N,N", help="Edges between classes of prompt tokens, in place of found ones."
+    "--prompt-edges",
+    metavar="N,N",
+    callback=_edges,
+    help="Edges between classes of prompt tokens, in place of found ones.",
 )
-@click.option("--completion-edges", metavar="N,N", help="Likewise for completion tokens.")
+@click.option("--completion-edges", metavar="N,N", callback=_edges, help="Likewise for completion tokens.")
 @click.option("--forecast", type=click.Choice(FORECASTS), default="none", show_default=True)
 @click.option(
     "--horizon",
@@ -69,18 +79,14 @@ MODEL_COLUMNS = ("model", "model_name", "model_group", "model_id")
 @click.option("--requests-column", metavar="NAME", help="Makes the file one row a period.")
 @click.option("--tokens-are", type=click.Choice(("totals", "means")), help="Tokens of a period.")
 @output_option
-@verbose_option
+@tracebacks_option
 def import_trace(
     file: Path,
     period_h: float,
-    timezone: str,
     by: tuple[str, ...],
     classes: int | None,
-    prompt_edges: str | None,
-    completion_edges: str | None,
-    forecast: Literal["none", "same-hour-last-week", "trend"],
-    horizon: int | None,
-    gaps: str,
+    prompt_edges: tuple[float, ...],
+    completion_edges: tuple[float, ...],
     models: tuple[str, ...],
     include: tuple[str, ...],
     timestamp_column: str | None,
@@ -89,63 +95,29 @@ def import_trace(
     requests_column: str | None,
     tokens_are: str | None,
     output: str | None,
-    verbose: bool,
+    **others: Any,
 ) -> None:
     """Turn a log of requests into workloads: by tenant or model, by class of size, hour by hour.
 
     Reads CSV and CSV.gz with one row a request, or one row a period with a count. Writes a problem file that lacks
     only offers: include a catalogue. What it assumes stands in comments at its top.
     """
-    from router.output import check_writable, write_text
     from router.traces.columns import ColumnNames
     from router.traces.extract import Choices, extract
     from router.traces.write import problem_text
 
-    if output is not None:
-        check_writable(output)
     if not 0 < period_h < float("inf"):
         raise InputError(Issue(("--period",), "must be more than 0", period_h))
-    edges = None
-    if prompt_edges is not None or completion_edges is not None:
-        if classes is not None:
-            raise InputError(Issue(("--classes",), "does not go with stated edges", classes, "choose one"))
-        edges = (_edges("--prompt-edges", prompt_edges), _edges("--completion-edges", completion_edges))
+    edges = (prompt_edges, completion_edges) if prompt_edges or completion_edges else None
+    if edges is not None and classes is not None:
+        raise InputError(Issue(("--classes",), "does not go with stated edges", classes, "choose one"))
     named = ColumnNames(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
-    choices = Choices(
-        period_h=period_h,
-        timezone=zone_name(timezone),
-        named=named,
-        by=by,
-        classes=classes,
-        edges=edges,
-        forecast=forecast,
-        horizon=horizon,
-        gaps=gaps,
-    )
+    choices = Choices(period_h=period_h, named=named, by=by, classes=classes, edges=edges, **others)
     found = extract(file, choices)
     model_of = next((i for i, name in enumerate(by) if name.lower() in MODEL_COLUMNS), None)
     text = problem_text(found, file.name, models or ("model",), include, None if models else model_of)
     for note in found.notes:
         remark(note)
-    if output is None:
-        say(text)
-        return
-    write_text(output, text)
-    total = sum(float(one.counts.sum()) for one in found.workloads)
-    remark(
-        f"{len(found.workloads)} workloads, {found.periods} periods of {found.period_h:g} h, "
-        f"{total:,.0f} requests written to {output}"
-    )
-
-
-def _edges(option: str, text: str | None) -> tuple[float, ...]:
-    """`512,2048`: rising whole or decimal numbers."""
-    if text is None:
-        return ()
-    try:
-        edges = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        edges = ()
-    if not edges or sorted(set(edges)) != list(edges) or edges[0] <= 0 or edges[-1] == float("inf"):
-        raise InputError(Issue((option,), "must be rising numbers of tokens, like 512,2048", text))
-    return edges
+    total = sum(float(workload.counts.sum()) for workload in found.workloads)
+    size = f"{len(found.workloads)} workloads, {found.periods} periods of {found.period_h:g} h"
+    deliver(text, output, f"{size}, {total:,.0f} requests")

@@ -5,21 +5,40 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
-from router.commands.options import output_option, verbose_option, zone_name
-from router.commands.terminal import remark, say
+from router.commands.options import output_option, pairs, timezone_option, tracebacks_option
+from router.commands.terminal import deliver, remark
 from router.errors import InputError, Issue
 
 FORMATS = ("auto", "litellm-spend", "litellm-daily", "openai", "focus", "prometheus")
 UNITS_H = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
+def _hours(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) ?(m|min|h|d)", text.strip())
+    hours = float(match[1]) * UNITS_H[match[2]] if match else 0.0
+    if hours <= 0:
+        raise InputError(Issue((option.opts[0],), "must be a length like 15m, 1h or 7d", value=text))
+    return hours
+
+
 @click.command("usage", short_help="Recorded usage as workloads.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True)
-@click.option("--period", default="1h", show_default=True, metavar="LENGTH", help="15m, 1h, 24h, 7d.")
+@click.option(
+    "--period",
+    "period_h",
+    default="1h",
+    show_default=True,
+    metavar="LENGTH",
+    callback=_hours,
+    help="15m, 1h, 24h, 7d.",
+)
 @click.option(
     "--by", multiple=True, metavar="LABEL", help="Workloads per label beside the model: team, tag, …"
 )
@@ -27,10 +46,16 @@ UNITS_H = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Your name for a model of the record.")
 @click.option("--start", metavar="TIME", help="Start of the record, where it does not say.")
 @click.option("--end", metavar="TIME", help="End of it, exclusive.")
-@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Zone of the horizon.")
+@timezone_option("Zone of the horizon.")
 @click.option("--gaps", type=click.Choice(("error", "zero", "previous")), default="error", show_default=True)
 @click.option("--spread", is_flag=True, help="Spread records longer than a period evenly.")
-@click.option("--max-age", metavar="LENGTH", help="Fail if the newest record is older, like 2h.")
+@click.option(
+    "--max-age",
+    "max_age_h",
+    metavar="LENGTH",
+    callback=_hours,
+    help="Fail if the newest record is older, like 2h.",
+)
 @click.option(
     "--request-tokens",
     type=click.FloatRange(min=0, min_open=True),
@@ -44,27 +69,22 @@ UNITS_H = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
 @click.option("--include", multiple=True, metavar="FILE", help="Catalogues that the draft shall include.")
 @click.option("--name", default="recorded usage", show_default=True, help="Name of the problem.")
 @output_option
-@verbose_option
+@tracebacks_option
 def import_usage(
     files: tuple[str, ...],
     form: str,
-    period: str,
-    by: tuple[str, ...],
+    timezone: str,
     where: tuple[str, ...],
     rename: tuple[str, ...],
     start: str | None,
     end: str | None,
-    timezone: str,
-    gaps: str,
-    spread: bool,
-    max_age: str | None,
     request_tokens: float | None,
     meter: tuple[str, ...],
     model_column: tuple[str, ...],
     include: tuple[str, ...],
     name: str,
     output: str | None,
-    verbose: bool,
+    **choices: Any,
 ) -> None:
     """Turn recorded usage into workloads: requests by period, mean sizes, cached share, observed first-token times.
 
@@ -73,42 +93,22 @@ def import_usage(
     means.
     """
     from router.importers.usage import Cut, cut, draft, read_usage
-    from router.output import check_writable, write_text
 
-    if output is not None:
-        check_writable(output)
     how = Cut(
-        period_h=_hours("--period", period),
-        timezone=zone_name(timezone),
-        by=by,
-        where=tuple(_pair("--where", text) for text in where),
+        timezone=timezone,
+        where=tuple(pairs("--where", where)),
         start=_moment("--start", start, timezone),
         end=_moment("--end", end, timezone),
-        gaps=gaps,
-        spread=spread,
-        max_age_h=None if max_age is None else _hours("--max-age", max_age),
+        **choices,
     )
     reading = read_usage([Path(file) for file in files], form, {"meter": meter, "model_column": model_column})
     usage = cut(reading, how)
-    names = dict(_pair("--rename", text) for text in rename)
+    names = dict(pairs("--rename", rename))
     made = draft(usage, name=name, rename=names, request_tokens=request_tokens, include=include)
     for line in made.remarks:
         remark(line)
-    if output is None:
-        say(made.text)
-        return
-    write_text(output, made.text)
-    remark(
-        f"{made.workloads} workloads over {usage.periods} periods of {how.period_h:g} h written to {output}"
-    )
-
-
-def _hours(option: str, text: str) -> float:
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+) ?(m|min|h|d)", text.strip())
-    hours = float(match[1]) * UNITS_H[match[2]] if match else 0.0
-    if hours <= 0:
-        raise InputError(Issue((option,), "must be a length like 15m, 1h or 7d", value=text))
-    return hours
+    size = f"{made.workloads} workloads over {usage.periods} periods of {how.period_h:g} h"
+    deliver(made.text, output, size)
 
 
 def _moment(option: str, text: str | None, timezone: str) -> float | None:
@@ -121,10 +121,3 @@ def _moment(option: str, text: str | None, timezone: str) -> float | None:
     except ValueError:
         raise InputError(Issue((option,), 'must be a time like "2026-12-01T06:00"', value=text)) from None
     return Clock.of(parsed, timezone).first.timestamp()
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    left, equals, right = text.partition("=")
-    if not equals or not left or not right:
-        raise InputError(Issue((option,), "must be NAME=VALUE", value=text))
-    return left, right
