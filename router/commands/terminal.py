@@ -58,9 +58,9 @@ def answer(
     document: Any, report: Callable[[], Report], machine: bool, output: str | None = None, what: str = ""
 ) -> None:
     """The answer as JSON in the file where one is named, and on stdout: as JSON for a machine, else as a report."""
-    from router.plan.values import to_json
-
     if output is not None:
+        from router.plan.values import to_json
+
         deliver(to_json(document), output, what)
     if machine:
         say_json(document)
