@@ -36,14 +36,8 @@ class TwoStage:
 
     stop: Stop
     x: Floats | None
-    objective: float
     bound: float
     rounds: int
-    infeasible: tuple[int, ...] = ()  # scenarios that could not follow the last x
-
-    @property
-    def gap(self) -> float:
-        return max(self.objective - self.bound, 0.0) / max(abs(self.objective), 1e-12)
 
 
 def l_shaped(
@@ -61,8 +55,7 @@ def l_shaped(
     stop = search.relaxed(start)
     if stop is None:
         stop = search.whole()
-    failing = search.failing if stop is Stop.INFEASIBLE else ()
-    return TwoStage(stop, search.best_x, search.best, search.bound, search.rounds, failing)
+    return TwoStage(stop, search.best_x, search.bound, search.rounds)
 
 
 class _Search:
@@ -83,7 +76,6 @@ class _Search:
         self.began, self.rounds = time.perf_counter(), 0
         self.best_x: Floats | None = None
         self.best, self.bound = np.inf, -np.inf
-        self.failing: tuple[int, ...] = ()
 
     def relaxed(self, start: Floats) -> Stop | None:
         """Cuts without integrality, half way between the best x and the master's; None where integrality is left to do.
@@ -93,11 +85,11 @@ class _Search:
         """
         inner, value, x = None, np.inf, start
         while self.rounds < RELAXED_ROUNDS or not self.master.is_mip:
-            found = self._evaluate(x)
-            if found is None:
+            usd = self._evaluate(x)
+            if usd is None:
                 return Stop.INFEASIBLE
-            if found < value:
-                inner, value = x, found
+            if usd < value:
+                inner, value = x, usd
             before = self.bound
             outer, stop = self._master(relaxed=True)
             if outer is None:
@@ -108,7 +100,7 @@ class _Search:
             if not moved and np.array_equal(outer, x):
                 break  # no cut tells more at this accuracy
             x = outer if inner is None or not moved else inner + 0.5 * (outer - inner)
-            if self._late():
+            if self.options.late(self.began):
                 break
         if not self.master.is_mip:
             self.best_x, self.best = inner, value
@@ -130,7 +122,7 @@ class _Search:
                 return Stop.INFEASIBLE
             if value < self.best:
                 self.best_x, self.best = x, value
-            if self._closed() or self._late():
+            if self._closed() or self.options.late(self.began):
                 return self._ended()
 
     def _evaluate(self, x: Floats) -> float | None:
@@ -138,10 +130,9 @@ class _Search:
         self.rounds += 1
         cost, gradient, least = self.oracle(x)
         served = np.isfinite(cost)
-        self.failing = tuple(np.flatnonzero(~served).tolist())
-        for s in self.failing:
+        for s in np.flatnonzero(~served):
             self.cuts.need(gradient[s], float(least[s]))
-        if self.failing:
+        if not served.all():
             return np.inf if np.isfinite(least[~served]).any() else None
         self.cuts.add(x, cost, gradient)
         return self.risk.mix(float(self.probability @ cost), cost, self.probability)
@@ -164,14 +155,10 @@ class _Search:
         close = self.options.gap * max(abs(self.best), 1e-12)
         return self.best_x is not None and self.best - self.bound <= close
 
-    def _late(self) -> bool:
-        limit = self.options.time_limit_s
-        return limit is not None and time.perf_counter() - self.began > limit
-
     def _ended(self) -> Stop:
         if self._closed():
             return Stop.OPTIMAL
-        return Stop.TIME_LIMIT if self._late() else Stop.ITERATION_LIMIT
+        return Stop.TIME_LIMIT if self.options.late(self.began) else Stop.ITERATION_LIMIT
 
 
 RELAXED_ROUNDS = 60
@@ -214,17 +201,6 @@ class _Cuts:
             size = float(np.abs(gradient).max(initial=0.0)) or 1.0
             self.needs.append(gradient / size)
             self.least.append(least / size)
-
-    def value_at(self, x: Floats) -> float:
-        """The master's view of the objective at x."""
-        if not self.rows:
-            return -np.inf
-        theta = np.full(len(self.weight), -np.inf)
-        np.maximum.at(theta, self.theta, np.array(self.rows) @ x + np.array(self.lower))
-        theta *= self.scale
-        if self.risk.weight == 0:
-            return float(self.weight @ theta)
-        return self.risk.mix(float(self.probability @ theta), theta, self.probability)
 
     def program(self) -> LinearProgram:
         """Columns x, θ, and for risk t and e."""

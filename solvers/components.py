@@ -56,32 +56,21 @@ def solve_parts(
     began = time.perf_counter()
     point = np.zeros(program.n_columns)
     objective, bound = program.offset, program.offset
-    stop, found = Stop.OPTIMAL, True
+    stop, complete = Stop.OPTIMAL, True
     for i, columns in enumerate(groups):
-        mine = options
-        if options.time_limit_s is not None:
-            left = options.time_limit_s - (time.perf_counter() - began)
-            mine = replace(options, time_limit_s=max(left / (len(groups) - i), 0.1 * left, 0.05))
-        part = solve(program.take(columns).program, columns, mine)
+        in_time = options.left(began, max(1.0 / (len(groups) - i), 0.1), least_s=0.05)
+        part = solve(program.take(columns).program, columns, in_time)
         if part.stop in SEVERITY and part.point is None:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         stop = part.stop if stop is Stop.OPTIMAL else stop
         bound += part.bound
         if part.point is None or part.objective is None:
-            found = False
+            complete = False
             continue
         point[columns] = part.point
         objective += part.objective
-    return Solution(
-        stop=stop,
-        point=point if found else None,
-        objective=objective if found else None,
-        bound=bound,
-        stats=Stats(
-            raw=f"{len(groups)} independent parts, {stop.value}",
-            solve_s=time.perf_counter() - began,
-            rows=program.n_rows,
-            columns=program.n_columns,
-            nonzeros=program.n_nonzeros,
-        ),
-    )
+    raw = f"{len(groups)} independent parts, {stop.value}"
+    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    if not complete:
+        return Solution(stop, bound=bound, stats=stats)
+    return Solution(stop, point, objective, bound, stats=stats)

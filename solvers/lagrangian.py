@@ -58,11 +58,8 @@ def lagrangian_bound(
     labels, began = np.unique(part), time.perf_counter()
     for number, label in enumerate(labels):
         piece = apart.take(part == label).program
-        mine = options
-        if options.time_limit_s is not None:
-            left = options.time_limit_s - (time.perf_counter() - began)
-            mine = replace(options, time_limit_s=max(left / (len(labels) - number), 0.05))
-        bound = solve(piece, mine).bound
+        in_time = options.left(began, 1.0 / (len(labels) - number), least_s=0.05)
+        bound = solve(piece, in_time).bound
         if not np.isfinite(bound) and piece.is_mip:
             bound = solve(piece.relax(), replace(options, time_limit_s=None)).bound
         total += bound

@@ -12,6 +12,7 @@ in lot sizing as relax-and-fix, then fix-and-optimise (Pochet and Wolsey 2006, c
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -41,16 +42,10 @@ def solve_windows(
     """
     began = time.perf_counter()
 
-    def left(share: float = 1.0) -> SolveOptions:
-        if options.time_limit_s is None:
-            return options
-        rest = options.time_limit_s - (time.perf_counter() - began)
-        return replace(options, time_limit_s=max(rest * share, 0.5))
-
     bound, x = -np.inf, start
     if x is None:
         spanning = replace(program, integer=program.integer & (step < 0))
-        relaxed = solve(spanning, left(0.5))
+        relaxed = solve(spanning, options.left(began, 0.5, least_s=0.5))
         bound = relaxed.bound
         if relaxed.point is None:
             return relaxed
@@ -58,51 +53,30 @@ def solve_windows(
         held = spanning.integer
         x[held] = np.round(x[held])
     width = _width(program, step)
-    for_plans = _Share(options, began, FOR_PLANS)
+    for_plans, planning = options.left(began, FOR_PLANS, least_s=FOR_PLANS), time.perf_counter()
+
+    def within(window: LinearProgram, part: float) -> Solution:
+        return solve(window, for_plans.left(planning, part, least_s=0.3))
+
     for shift in (0, width // 2) if only is None and width > 1 else (0,):
-        x, failed = _pass(
-            program, step, solve, for_plans, x, width, shift, only, first=shift == 0 and start is None
-        )
+        starts = range(-shift, int(step.max(initial=0)) + 1, width)
+        x, failed = _pass(program, step, within, x, starts, only, first=shift == 0 and start is None)
         if failed is not None:
             return replace(failed, bound=bound, point=None, objective=None)
-        if not for_plans.remains():
+        if for_plans.late(planning):
             break
     objective = program.objective(x)
     if start is None and objective - bound > options.gap * max(abs(objective), 1e-12):
-        bound = max(bound, _lifted(program, step, solve, left(), width))
+        bound = max(bound, _lifted(program, step, solve, options.left(began, least_s=0.5), width))
     reached = objective - bound <= options.gap * max(abs(objective), 1e-12)
-    late = options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s
-    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if late else Stop.SOLUTION_LIMIT
-    stats = Stats(
-        raw=f"windows of {width} steps, {stop.value}",
-        solve_s=time.perf_counter() - began,
-        rows=program.n_rows,
-        columns=program.n_columns,
-        nonzeros=program.n_nonzeros,
+    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late(began) else Stop.SOLUTION_LIMIT
+    stats = Stats.of(
+        program, raw=f"windows of {width} steps, {stop.value}", solve_s=time.perf_counter() - began
     )
     return Solution(stop=stop, point=x, objective=objective, bound=bound, stats=stats)
 
 
 FOR_PLANS = 0.6  # of the time left after the relaxation; the rest is for the bound
-
-
-class _Share:
-    """A part of the time that is left, handed out in portions."""
-
-    def __init__(self, options: SolveOptions, began: float, part: float) -> None:
-        self.options = options
-        self.until = None
-        if options.time_limit_s is not None:
-            now = time.perf_counter()
-            self.until = now + max(options.time_limit_s - (now - began), 1.0) * part
-
-    def remains(self) -> bool:
-        return self.until is None or time.perf_counter() < self.until
-
-    def __call__(self, portion: float) -> SolveOptions:
-        if self.until is None:
-            return self.options
-        return replace(self.options, time_limit_s=max((self.until - time.perf_counter()) * portion, 0.3))
 
 
 def _lifted(
@@ -122,13 +96,21 @@ def _width(program: LinearProgram, step: np.ndarray) -> int:
     return int(np.clip(COLUMNS // each, 1, steps))
 
 
-def _pass(  # type: ignore[no-untyped-def]
-    program, step, solve, left, x, width, shift, only, *, first
+def _pass(
+    program: LinearProgram,
+    step: np.ndarray,
+    solve: Callable[[LinearProgram, float], Solution],
+    x: Floats,
+    starts: range,
+    only: frozenset[int] | None,
+    *,
+    first: bool,
 ) -> tuple[Floats, Solution | None]:
-    """One sweep over the windows; the first must succeed everywhere, later ones keep what improves."""
-    steps = int(step.max(initial=0)) + 1
-    starts = list(range(-shift, steps, width))
-    free_always = (step < 0) & ~program.integer
+    """One sweep over the windows; the first must succeed everywhere, later ones keep what improves.
+
+    `solve` takes a window, and the part of the time left for all of them that it may use.
+    """
+    width, free_always = starts.step, (step < 0) & ~program.integer
     for i, begin in enumerate(starts):
         inside = (step >= begin) & (step < begin + width)
         if not (program.integer & inside).any():
@@ -136,7 +118,7 @@ def _pass(  # type: ignore[no-untyped-def]
         if only is not None and not any(begin <= t < begin + width for t in only):
             continue
         columns = np.flatnonzero(inside | free_always)
-        answer = solve(program.take(columns, point=x).program, left(1.0 / (len(starts) - i)))
+        answer = solve(program.take(columns, point=x).program, 1.0 / (len(starts) - i))
         if answer.point is None:
             if first:
                 return x, answer

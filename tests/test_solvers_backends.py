@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,7 +229,7 @@ def test_a_wrong_infeasible_is_never_passed_on() -> None:
         answer = solve(case, "highs") if not case.cost.any() else Solution(Stop.INFEASIBLE)
         return settled(case, options, answer, liar, {"presolve": "off"})
 
-    case = diet().with_bounds(col_lower=[-INF, -INF])
+    case = replace(diet(), col_lower=np.array([-INF, -INF]))
     found = liar(case, SolveOptions())
     assert found.stop is Stop.UNKNOWN
     assert found.point is not None

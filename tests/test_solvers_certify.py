@@ -79,7 +79,7 @@ def test_dual_bound_ignores_duals_of_limits_that_do_not_exist() -> None:
 
 def test_wrong_sign_on_an_unbounded_column_proves_nothing() -> None:
     assert dual_bound(diet(), np.array([2.5, 0, 0])) == -INF
-    bounded = diet().with_bounds(col_upper=[3, 10])
+    bounded = replace(diet(), col_upper=np.array([3, 10]))
     # reduced costs 0.5 and −0.5: 4 · 2.5 − 0.5 · 10
     assert dual_bound(bounded, np.array([2.5, 0, 0])) == approx(5)
 
@@ -97,5 +97,5 @@ def test_dual_bound_holds_the_offset() -> None:
 
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=3))
 def test_no_duals_prove_more_than_the_optimum(y: list[float]) -> None:
-    case = diet().with_bounds(col_upper=[10, 10])
+    case = replace(diet(), col_upper=np.array([10, 10]))
     assert dual_bound(case, np.array(y)) <= 8 + 1e-9

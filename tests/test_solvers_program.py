@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -89,11 +91,11 @@ def test_fix_and_relax() -> None:
     assert case.is_mip and case.col_upper.tolist() == [INF, INF]
 
 
-def test_with_bounds_is_checked_again() -> None:
-    case = diet().with_bounds(col_upper=[1, 2])
+def test_other_bounds_are_checked_again() -> None:
+    case = replace(diet(), col_upper=np.array([1, 2]))
     assert case.col_upper.tolist() == [1, 2]
     with pytest.raises(ProgramError, match="col_lower"):
-        case.with_bounds(col_lower=[2, 0])
+        replace(case, col_lower=np.array([2, 0]))
 
 
 def test_objective_does_not_depend_on_the_order_of_columns() -> None:

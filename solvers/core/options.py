@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
+from time import perf_counter
 from types import MappingProxyType
 
 from solvers.core.errors import OptionRejected
@@ -47,6 +48,17 @@ class SolveOptions:
         for name in ("primal_tolerance", "dual_tolerance"):
             value = getattr(self, name)
             need(value is None or (isfinite(value) and value > 0), name, "must be above 0, or None")
+
+    def late(self, began: float) -> bool:
+        """Whether the time is up; `began` as `perf_counter` had it."""
+        return self.time_limit_s is not None and perf_counter() - began > self.time_limit_s
+
+    def left(self, began: float, share: float = 1.0, *, least_s: float) -> SolveOptions:
+        """The same within a share of the time that is left since `began`, but never less than `least_s`."""
+        if self.time_limit_s is None:
+            return self
+        rest = self.time_limit_s - (perf_counter() - began)
+        return replace(self, time_limit_s=max(rest * share, least_s))
 
     @property
     def lp_tolerances(self) -> Mapping[str, float]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -62,16 +62,13 @@ class LinearProgram:
     blocks: Blocks | None = None
 
     def __post_init__(self) -> None:
-        put = self._put
+        put = partial(object.__setattr__, self)
         put("cost", _vector("cost", self.cost))
         put("matrix", _canonical(self.matrix, self.n_columns))
-        _finite("cost", self.cost)
-        for what, size in (("row", self.n_rows), ("col", self.n_columns)):
-            lower = _limit(f"{what}_lower", getattr(self, f"{what}_lower"), size)
-            upper = _limit(f"{what}_upper", getattr(self, f"{what}_upper"), size)
-            _in_order(what, lower, upper)
-            put(f"{what}_lower", lower)
-            put(f"{what}_upper", upper)
+        cost = self.cost
+        refuse_where(np.abs(cost) >= INFINITE, lambda at: f"cost[{at}] = {cost[at]} is not a finite number")
+        self._limit("row", self.row_lower, self.row_upper, self.n_rows)
+        self._limit("col", self.col_lower, self.col_upper, self.n_columns)
         integer = np.array(self.integer)
         if integer.shape != (self.n_columns,) or integer.dtype != np.bool_:
             raise ProgramError(
@@ -84,8 +81,12 @@ class LinearProgram:
         if self.blocks is not None:
             put("blocks", self._labels(*self.blocks))
 
-    def _put(self, field: str, value: object) -> None:
-        object.__setattr__(self, field, value)
+    def _limit(self, what: str, lower: ArrayLike, upper: ArrayLike, size: int) -> None:
+        low, high = _limit(f"{what}_lower", lower, size), _limit(f"{what}_upper", upper, size)
+        rule = f"is above {what}_upper"
+        refuse_where(low > high, lambda at: f"{what}_lower[{at}] = {low[at]} {rule}[{at}] = {high[at]}")
+        object.__setattr__(self, f"{what}_lower", low)
+        object.__setattr__(self, f"{what}_upper", high)
 
     def _labels(self, columns: ArrayLike, rows: ArrayLike) -> Blocks:
         made = Blocks(np.array(columns, dtype=np.int64), np.array(rows, dtype=np.int64))
@@ -123,11 +124,8 @@ class LinearProgram:
         duals price the integer answer.
         """
         lower, upper, integer = self.col_lower.copy(), self.col_upper.copy(), self.integer.copy()
-        at = np.asarray(columns)
-        if at.size == 0 and at.dtype != np.bool_:
-            at = at.astype(np.intp)
-        lower[at] = values
-        upper[at] = values
+        at = _indices(columns)
+        lower[at] = upper[at] = values
         integer[at] = False
         return replace(self, col_lower=lower, col_upper=upper, integer=integer)
 
@@ -171,26 +169,9 @@ class LinearProgram:
         )
         return SubProgram(program, at, on)
 
-    def with_bounds(
-        self,
-        *,
-        col_lower: ArrayLike | None = None,
-        col_upper: ArrayLike | None = None,
-        row_lower: ArrayLike | None = None,
-        row_upper: ArrayLike | None = None,
-    ) -> LinearProgram:
-        """The same program with some of the limits replaced (whole arrays)."""
-        given = {
-            "col_lower": col_lower,
-            "col_upper": col_upper,
-            "row_lower": row_lower,
-            "row_upper": row_upper,
-        }
-        return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
-
-    def with_cost(self, cost: ArrayLike, offset: float = 0.0) -> LinearProgram:
+    def with_cost(self, cost: Floats, offset: float = 0.0) -> LinearProgram:
         """The same rows and columns under another objective."""
-        return replace(self, cost=cost, offset=offset)  # type: ignore[arg-type]
+        return replace(self, cost=cost, offset=offset)
 
 
 class SubProgram(NamedTuple):
@@ -218,7 +199,7 @@ def _vector(name: str, value: ArrayLike) -> Floats:
     made = np.ascontiguousarray(value, dtype=np.float64)
     if np.ndim(value) != 1:
         raise ProgramError(f"{name}: expected one dimension, got shape {np.shape(value)}")
-    _no_nan(name, made)
+    refuse_where(np.isnan(made), lambda at: f"{name}[{at}] is NaN")
     return _frozen(made)
 
 
@@ -227,31 +208,15 @@ def _limit(name: str, value: ArrayLike, size: int) -> Floats:
     if made.shape != (size,):
         raise ProgramError(f"{name}: expected shape ({size},), got {made.shape}")
     wrong = made >= INFINITE if name.endswith("lower") else made <= -INFINITE
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ProgramError(f"{name}[{at}] = {made[at]} leaves no value allowed")
+    refuse_where(wrong, lambda at: f"{name}[{at}] = {made[at]} leaves no value allowed")
     far = (np.abs(made) >= INFINITE) & np.isfinite(made)
     return _frozen(np.where(far, np.copysign(np.inf, made), made)) if far.any() else made
 
 
-def _in_order(what: str, lower: Floats, upper: Floats) -> None:
-    wrong = lower > upper
+def refuse_where(wrong: NDArray[np.bool_], message: Callable[[int], str]) -> None:
+    """Raise `ProgramError` for the first place that is wrong."""
     if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ProgramError(f"{what}_lower[{at}] = {lower[at]} is above {what}_upper[{at}] = {upper[at]}")
-
-
-def _no_nan(name: str, value: Floats) -> None:
-    missing = np.isnan(value)
-    if missing.any():
-        raise ProgramError(f"{name}[{int(np.argmax(missing))}] is NaN")
-
-
-def _finite(name: str, value: Floats) -> None:
-    wrong = np.abs(value) >= INFINITE
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ProgramError(f"{name}[{at}] = {value[at]} is not a finite number")
+        raise ProgramError(message(int(np.argmax(wrong))))
 
 
 def _canonical(matrix: Any, n_columns: int) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
-from solvers.core.program import Floats
+from solvers.core.program import Floats, LinearProgram
 
 
 class Stop(Enum):
@@ -46,7 +46,6 @@ class Stats:
 
     solver: str = ""
     raw: str = ""
-    build_s: float = 0.0  # making the arrays; filled in by whoever made them
     hand_over_s: float = 0.0  # arrays → solver
     solve_s: float = 0.0
     iterations: int | None = None
@@ -55,6 +54,12 @@ class Stats:
     columns: int = 0
     nonzeros: int = 0
     warnings: tuple[str, ...] = ()  # what the solver did differently from what was asked
+
+    @classmethod
+    def of(cls, program: LinearProgram, solver: str = "", raw: str = "", solve_s: float = 0.0) -> Stats:
+        """With the size of the program."""
+        rows, columns, nonzeros = program.n_rows, program.n_columns, program.n_nonzeros
+        return cls(solver, raw, solve_s=solve_s, rows=rows, columns=columns, nonzeros=nonzeros)
 
 
 @dataclass(frozen=True, eq=False)

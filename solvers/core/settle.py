@@ -50,10 +50,8 @@ def settled(
     begin, spent = perf_counter(), answer.stats.solve_s
 
     def again(case: LinearProgram, native: Mapping[str, object]) -> Solution:
-        left = options.time_limit_s
-        if left is not None:
-            left = max(1e-3, left - spent - (perf_counter() - begin))
-        return solve(case, replace(options, time_limit_s=left, native={**options.native, **native}))
+        in_time = options.left(begin - spent, least_s=1e-3)
+        return solve(case, replace(in_time, native={**options.native, **native}))
 
     def noted(answer: Solution, *warnings: str) -> Solution:
         seconds = spent + perf_counter() - begin
@@ -83,7 +81,8 @@ def _can_fall_for_ever(program: LinearProgram) -> bool:
 
 def _directions(program: LinearProgram) -> LinearProgram:
     """The directions that stay feasible for ever, in a box of ±1: bounded, and 0 is one of them."""
-    box = program.with_bounds(
+    box = replace(
+        program,
         col_lower=np.where(np.isfinite(program.col_lower), 0.0, -1.0),
         col_upper=np.where(np.isfinite(program.col_upper), 0.0, 1.0),
         row_lower=np.where(np.isfinite(program.row_lower), 0.0, -np.inf),

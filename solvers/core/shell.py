@@ -20,7 +20,7 @@ from solvers.core.certify import dual_bound, is_feasible
 from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
 from solvers.core.process import stdout_to_stderr
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, LinearProgram, refuse_where
 from solvers.core.result import Duals, Solution, Stats, Stop
 from solvers.core.settle import settled
 
@@ -41,7 +41,7 @@ def solve(
     chosen = replace(asked, primal_tolerance=None, dual_tolerance=None) if program.is_mip else asked
     with _diverted(backend):
         session = backend.session(program, chosen)
-    stats = Stats(backend.NAME, rows=program.n_rows, columns=program.n_columns, nonzeros=program.n_nonzeros)
+    stats = Stats.of(program, backend.NAME)
     decided = _decided(program, stats)
     if decided is not None:
         return decided
@@ -78,10 +78,7 @@ def _checked_start(program: LinearProgram, start: ArrayLike | None) -> Floats | 
     point = np.asarray(start, dtype=np.float64)
     if point.shape != (program.n_columns,):
         raise ProgramError(f"start: expected shape ({program.n_columns},), got {point.shape}")
-    wrong = ~np.isfinite(point)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ProgramError(f"start[{at}] = {point[at]} is not a finite number")
+    refuse_where(~np.isfinite(point), lambda at: f"start[{at}] = {point[at]} is not a finite number")
     return point
 
 
