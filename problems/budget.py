@@ -95,14 +95,9 @@ def expected(costs: Sequence[Sequence[Cost]], probability: Floats, n: int) -> tu
     constant = 0.0
     for p, scenario in zip(probability, costs, strict=True):
         for cost in scenario:
-            add_at(objective, cost.at, p * cost.usd)
+            np.add.at(objective, cost.at, p * cost.usd)
             constant += p * cost.constant
     return objective, float(constant)
-
-
-def add_at(objective: Floats, at: Ints, usd: Floats) -> None:
-    """objective[at] += usd, with repeated columns summed."""
-    np.add.at(objective, at, usd)
 
 
 SPENT = Promise(

@@ -27,7 +27,7 @@ from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family
 from problems.core.instance import RunningArrays
-from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows, positions
 from problems.core.view import View, first_period
 
 NAME = "churn"
@@ -89,14 +89,8 @@ def resized_count(cols: Columns, point: Floats) -> float:
 
 def _flows_kept(view: View, changes: Changes) -> tuple[Ints, Ints]:
     """(flow, kept) pairs of the same cell and route."""
-    n = len(view.routes) + 1
-    key = changes.cell * n + changes.route
-    order = np.argsort(key, kind="stable")
-    mine = view.flows.cell * n + view.flows.route
-    place = np.searchsorted(key[order], mine)
-    found = place < len(key)
-    found[found] = key[order][place[found]] == mine[found]
-    return np.flatnonzero(found), order[place[found]]
+    at = positions((view.flows.cell, view.flows.route), (changes.cell, changes.route))
+    return np.flatnonzero(at >= 0), at[at >= 0]
 
 
 def frozen(view: View, running: RunningArrays) -> Bools:
@@ -131,14 +125,7 @@ def _pinned(view: View, cols: Columns, changes: Changes, running: RunningArrays,
     w, o = view.cells.workload[view.flows.cell], view.routes.offer[view.flows.route]
     at = np.flatnonzero(pinned[w, o] & changes.known[view.flows.cell])
     row, first, (cell, route) = enumerate_keys(view.flows.cell[at], view.flows.route[at])
-    old = dict(
-        zip(
-            zip(changes.cell.tolist(), changes.route.tolist(), strict=True),
-            changes.share.tolist(),
-            strict=True,
-        )
-    )
-    share = np.array([old.get((c, r), 0.0) for c, r in zip(cell.tolist(), route.tolist(), strict=True)])
+    share = np.append(changes.share, 0.0)[positions((cell, route), (changes.cell, changes.route))]
     terms: list[Term] = [(row, cols.flow[at], 1.0)]
     builder.add(len(first), terms, lambda i: f"pinned,{view.label_cell(cell[i])}", lower=share, upper=share)
 

@@ -109,7 +109,6 @@ def band_scale(view: View, b: int) -> Floats:
     """(K,) tokens that a band column of 1 stands for: the most that the contract could carry in the month."""
     flows = view.flows
     at = view.flows_of_contract[b]
-    total = np.zeros(view.inst.time.months)
     most = np.zeros((len(view.cells), view.inst.time.months))
     np.maximum.at(most, (flows.cell[at], view.inst.time.month[flows.period[at]]), view.flow_tokens[at])
     total = most.sum(axis=0)

@@ -21,7 +21,7 @@ def build(view: View, cols: Columns) -> Rows:
     """A row per group and period."""
     inst, periods = view.inst, view.inst.time.periods
     groups, fleets = inst.groups, inst.fleets
-    offer = fleets.offer[fleets.pool_fleet] if fleets.pools else np.empty(0, dtype=np.int64)
+    offer = fleets.offer[fleets.pool_fleet]
     terms: list[Term] = []
     for g in range(len(groups.names)):
         at = g * periods + np.arange(periods)

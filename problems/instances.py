@@ -34,19 +34,16 @@ Part = tuple[Ints, Floats | float]  # (pools, periods) columns, and a coefficien
 
 def build(view: View, cols: Columns) -> Rows:
     """Rows of the counts that a scenario decides."""
-    counts, inst = cols.counts, view.inst
     builder = RowBuilder(NAME)
-    if inst.fleets.pools:
-        _counts(builder, inst, counts, cols.first.ahead.count[:, 0] < 0)
-        _terms(builder, inst, cols.first.bought, counts)
+    _counts(builder, view.inst, cols.counts, cols.first.ahead.count[:, 0] < 0)
+    _terms(builder, view.inst, cols.first.bought, cols.counts)
     return builder.rows()
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
     """Rows of the counts bought for the whole horizon."""
     builder = RowBuilder(NAME)
-    if inst.fleets.pools:
-        _counts(builder, inst, first.ahead, first.ahead.count[:, 0] >= 0)
+    _counts(builder, inst, first.ahead, first.ahead.count[:, 0] >= 0)
     return builder.rows()
 
 

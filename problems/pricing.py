@@ -95,20 +95,17 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
     weight = inst.time.month_weight
     costs = []
     for b, o in enumerate(contracts.offer):
-        price, tiers = view.price[o], contracts.tiers[b]
+        tiers, price = contracts.tiers[b], view.price[o] if contracts.in_tokens[b] else 1.0
         unit = cols.first.commit_scale[b] * share * weight
         if tiers is not None and contracts.in_tokens[b]:
             usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
             costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
         elif cols.billed[b, 0] >= 0:
-            rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-            costs.append(_cost(COMMITMENT, cols.billed[b], rate * unit, o))
+            costs.append(_cost(COMMITMENT, cols.billed[b], contracts.unit_usd[b] * price * unit, o))
         else:
-            overage = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-            costs.append(_cost(COMMITMENT, cols.over[b], overage * unit, o))
+            costs.append(_cost(COMMITMENT, cols.over[b], contracts.overage_usd[b] * price * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
-            rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-            committed = rate * cols.first.commit_scale[b] * (force[starts] @ weight)
+            committed = contracts.unit_usd[b] * price * cols.first.commit_scale[b] * (force[starts] @ weight)
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))
     return costs
 
@@ -154,8 +151,6 @@ def _changes(view: View, cols: Columns) -> list[Cost]:
 def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     """Rent and energy of counts decided per period, and starts."""
     inst, time, fleets = view.inst, view.inst.time, view.inst.fleets
-    if not fleets.pools:
-        return []
     f = fleets.pool_fleet
     ahead = cols.first.ahead.count[:, 0] >= 0
     hours = time.period_h * time.weight
@@ -175,8 +170,6 @@ def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
 def _counts_ahead(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     """Rent, upfront and energy of horizon-wide counts."""
     fleets = inst.fleets
-    if not fleets.pools:
-        return []
     q = np.flatnonzero(first.ahead.count[:, 0] >= 0)
     f = fleets.pool_fleet[q]
     always = inst.time.period_h * inst.time.weight.sum()

@@ -34,7 +34,7 @@ def build(view: View, cols: Columns) -> Rows:
     before = np.where(later, 0.0, -view.inst.paid_before[q])
     builder.add(len(q), rise, lambda i: f"{pool_label(view.inst, q[i])},{t[i]}", lower=before)
 
-    min_up = fleets.min_up_h[fleets.pool_fleet[q]] if len(q) else np.empty(0)
+    min_up = fleets.min_up_h[fleets.pool_fleet[q]]
     bound = np.flatnonzero(min_up > time.period_h * (1 + 1e-9))
     stays: list[Term] = [(np.arange(len(bound)), paid[bound], 1.0)]
     for back in range(int(np.ceil(min_up.max(initial=0.0) / time.period_h - 1e-9))):

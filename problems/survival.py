@@ -21,7 +21,7 @@ from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
 from problems.core.family import Family, Promise
 from problems.core.rows import Rows
-from problems.core.view import Flows, View
+from problems.core.view import View
 
 NAME = "survival"
 
@@ -49,18 +49,7 @@ def losses(view: View) -> list[Loss]:
 def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[View, Columns]:
     """The view without what is lost, and columns in which only the flows are new."""
     stays = np.flatnonzero(~np.isin(view.routes.offer[view.flows.route], lost.offers))
-    flows = view.flows
-    left = replace(
-        view,
-        flows=Flows(
-            cell=flows.cell[stays],
-            route=flows.route[stays],
-            period=flows.period[stays],
-            start=flows.start[stays],
-            end=flows.end[stays],
-            work=flows.work[stays],
-        ),
-    )
+    left = replace(view, flows=view.flows.subset(stays))
     block = view.scenario + 1
 
     def label(i: int) -> str:
@@ -77,11 +66,8 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
         upper=1.0,
         block=block,
     )
-    no_waiting = replace(
-        cols.capacity,
-        waits=np.zeros_like(cols.capacity.waits),
-        exact=np.zeros_like(cols.capacity.exact),
-    )
+    nowhere = np.zeros_like(cols.capacity.waits)
+    no_waiting = replace(cols.capacity, waits=nowhere, exact=nowhere)
     no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
     return left, replace(cols, first=no_fees, flow=flow, unserved=unserved, capacity=no_waiting)
 

@@ -10,7 +10,7 @@ import numpy as np
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.costs import ENTRY_PRICES, TOKENS
 from problems.core.instance import Instance
-from problems.physics.operating_point import Service, services, wait_budget
+from problems.physics.operating_point import Service, burndown_units, services, wait_budget
 
 REASONS = (
     "model_not_offered",
@@ -98,7 +98,7 @@ def admissible(inst: Instance) -> tuple[Routes, Refusals]:
         refused[offered, REASONS.index(code)] = mask
     refused[:, REASONS.index("no_price")] = unpriced
     bad = refused.any(axis=1)
-    return _routes(inst, cand, service.of(~bad[offered]), usd, ~bad), Refusals(
+    return _routes(inst, cand, service.subset(~bad[offered]), usd, ~bad), Refusals(
         cand.workload[bad], cand.offer[bad], cand.model[bad], refused[bad]
     )
 
@@ -114,7 +114,7 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
     memory_gb = (
         np.where(fleet >= 0, inst.fleets.memory_gb[fleet], np.inf) if inst.fleets.offer.size else np.inf
     )
-    needs = _distinct(loads.regions)
+    needs = {need: row for row, need in enumerate(sorted(set(loads.regions), key=sorted))}
     in_region = np.array(
         [[not need or bool(need & has) for has in offers.regions] for need in needs], dtype=bool
     )
@@ -131,10 +131,6 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
         "quality": loads.min_quality[w] > models.quality[m],
         "denied": ~loads.permitted[w, o],
     }
-
-
-def _distinct(needs: tuple[frozenset[str], ...]) -> dict[frozenset[str], int]:
-    return {need: row for row, need in enumerate(sorted(set(needs), key=sorted))}
 
 
 def _performance(inst: Instance, workload: Ints, offer: Ints, service: Service) -> dict[str, Bools]:
@@ -188,8 +184,7 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
 def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, keep: Bools) -> Routes:
     """The candidates kept; `service` has a row for each of them."""
     w, o, m, e = cand.workload[keep], cand.offer[keep], cand.model[keep], cand.entry[keep]
-    loads, entries = inst.workloads, inst.entries
-    cached = loads.cached_tokens[w]
+    loads = inst.workloads
     pool_at = np.full((len(inst.offers.names), len(inst.models.names)), NONE, dtype=np.int64)
     for q, (fleet, model) in enumerate(zip(inst.fleets.pool_fleet, inst.fleets.pool_model, strict=True)):
         offer = inst.fleets.offer[fleet]
@@ -204,9 +199,7 @@ def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, kee
         load_s=np.where(np.isfinite(service.load_s), service.load_s, 0.0),
         requests=np.where(loads.sized[w], 1.0, 0.0),
         tokens=loads.tokens[w],
-        units=(loads.prompt_tokens[w] - cached) * entries.prompt_units[e]
-        + cached * entries.cached_units[e]
-        + loads.completion_tokens[w] * entries.completion_units[e],
+        units=burndown_units(inst, w, e),
         usd=usd[keep],
         concurrency=service.concurrency,
         ttft_s=service.ttft_s,

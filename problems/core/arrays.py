@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
-from typing import ClassVar, dataclass_transform
+from typing import ClassVar, Self, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,3 +56,7 @@ class ArrayTable:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
         self.__dict__["_frozen"] = True
+
+    def subset(self, which: Bools | Ints) -> Self:
+        """Only some of the rows, of a table in which every field is an array with a row for each."""
+        return type(self)(*(getattr(self, item.name)[which] for item in fields(self)))

@@ -18,10 +18,10 @@ class ColumnSpace:
 
     def __init__(self) -> None:
         self.size = 0
-        self._lower: list[Floats] = []
-        self._upper: list[Floats] = []
-        self._integer: list[Bools] = []
-        self._block: list[Ints] = []
+        self.lower: list[Floats] = []
+        self.upper: list[Floats] = []
+        self.integer: list[Bools] = []
+        self.block: list[Ints] = []
         self._names: list[tuple[int, str, Callable[[int], str]]] = []
 
     def take(
@@ -38,24 +38,12 @@ class ColumnSpace:
         """Reserve `n` columns; returns their indices. `block` 0 is the first stage, s + 1 scenario s."""
         first = self.size
         self.size += n
-        self._lower.append(np.broadcast_to(np.asarray(lower, dtype=float), n))
-        self._upper.append(np.broadcast_to(np.asarray(upper, dtype=float), n))
-        self._integer.append(np.broadcast_to(np.asarray(integer, dtype=bool), n))
-        self._block.append(np.full(n, block, dtype=np.int64))
+        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), n))
+        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), n))
+        self.integer.append(np.broadcast_to(np.asarray(integer, dtype=bool), n))
+        self.block.append(np.full(n, block, dtype=np.int64))
         self._names.append((first, family, label))
         return np.arange(first, self.size)
-
-    def lower(self) -> Floats:
-        return np.concatenate([np.empty(0), *self._lower])
-
-    def upper(self) -> Floats:
-        return np.concatenate([np.empty(0), *self._upper])
-
-    def integer(self) -> Bools:
-        return np.concatenate([np.empty(0, dtype=bool), *self._integer])
-
-    def block(self) -> Ints:
-        return np.concatenate([np.empty(0, dtype=np.int64), *self._block])
 
     def names(self) -> list[str]:
         """Names of all columns, made on demand."""
@@ -125,12 +113,14 @@ def assemble(
         matrix=matrix,
         row_lower=np.concatenate([none, *(family.lower for family in rows.families)]),
         row_upper=np.concatenate([none, *(family.upper for family in rows.families)]),
-        col_lower=columns.lower(),
-        col_upper=columns.upper(),
-        integer=columns.integer(),
+        col_lower=np.concatenate([none, *columns.lower]),
+        col_upper=np.concatenate([none, *columns.upper]),
+        integer=np.concatenate([none.astype(bool), *columns.integer]),
         offset=constant,
         name=name,
         column_names=columns.names,
         row_names=rows.names,
-        blocks=Blocks(columns.block() - 1, np.repeat(np.array(rows.blocks, dtype=np.int64) - 1, sizes)),
+        blocks=Blocks(
+            np.concatenate([none, *columns.block]) - 1, np.repeat(np.array(rows.blocks) - 1, sizes)
+        ),
     )

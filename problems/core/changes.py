@@ -10,6 +10,7 @@ from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, pool_label
 from problems.core.instance import RunningArrays
+from problems.core.rows import positions
 from problems.core.view import View
 
 
@@ -30,26 +31,9 @@ def changes(
 ) -> Changes:
     """Reserve the columns. `ahead` (Q,): one count for the whole horizon."""
     cells, routes = view.cells, view.routes
-    cell_of = {
-        (int(w), int(n)): c for c, (w, n) in enumerate(zip(cells.workload, cells.occurrence, strict=True))
-    }
-    route_of = {
-        (int(w), int(o), int(m)): r
-        for r, (w, o, m) in enumerate(zip(routes.workload, routes.offer, routes.model, strict=True))
-    }
-    cell = np.array(
-        [
-            cell_of.get((int(w), int(n)), NONE)
-            for w, n in zip(running.workload, running.occurrence, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    route = np.array(
-        [
-            route_of.get((int(w), int(o), int(m)), NONE)
-            for w, o, m in zip(running.workload, running.offer, running.model, strict=True)
-        ],
-        dtype=np.int64,
+    cell = positions((running.workload, running.occurrence), (cells.workload, cells.occurrence))
+    route = positions(
+        (running.workload, running.offer, running.model), (routes.workload, routes.offer, routes.model)
     )
     known = np.zeros(len(cells), dtype=np.bool_)
     known[cell[cell >= 0]] = True
@@ -66,7 +50,7 @@ def changes(
     counted = np.ones(resized.shape, dtype=np.bool_)
     counted[ahead, 1:] = False
     q, t = np.nonzero(counted)
-    fixed = running.counts_stay[view.inst.fleets.offer[view.inst.fleets.pool_fleet[q]]] if len(q) else q > 0
+    fixed = running.counts_stay[view.inst.fleets.offer[view.inst.fleets.pool_fleet[q]]]
     fixed = fixed | (view.inst.time.start_h[t] < running.freeze_h - 1e-9) | running.goes_on
     resized[q, t] = space.take(
         "resized",

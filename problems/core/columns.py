@@ -7,7 +7,7 @@ counts and purchases. Recourse (per scenario): flows, hourly counts, bills. Size
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,40 +59,20 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     carries = _carriers(view, space)
     counts = _period_counts(view, space, first, limit, waits_of(capacity))
     started = _starts(view, space, counts)
-    billed, over, band_volume, band_open = _bills(view, space)
+    bills = _bills(view, space)
     running, changed = inst.running, None
     if running is not None and running.tracked:
-        ahead = first.ahead.count[:, 0] >= 0 if inst.fleets.pools else np.zeros(0, dtype=bool)
-        changed = changes(view, space, counts, ahead, running)
-    return Columns(
-        first,
-        flow,
-        unserved,
-        pick,
-        carries,
-        counts,
-        started,
-        billed,
-        over,
-        band_volume,
-        band_open,
-        capacity,
-        changed,
-    )
+        changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
+    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, capacity, changed)
 
 
 def reachable(view: View) -> Floats:
     """1, or 0 where no contract could be in force in the period (it ended inside the month, say)."""
     contracts, time = view.inst.contracts, view.inst.time
-    upper = np.ones(len(view.flows))
-    if not contracts.offer.size:
-        return upper
     covered = np.zeros((len(contracts.offer) + 1, time.periods), dtype=bool)
     covered[-1] = True  # offers without a contract
     np.logical_or.at(covered, contracts.start_contract, in_force(view.inst))
-    contract = view.flow_contract
-    upper[~covered[contract, view.flows.period]] = 0.0
-    return upper
+    return covered[view.flow_contract, view.flows.period].astype(float)
 
 
 def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:
@@ -148,22 +128,13 @@ def _period_counts(
     def join(hourly: Ints, common: Ints) -> Ints:
         return np.where(ahead[:, None], np.broadcast_to(common, (fleets.pools, limit.shape[1])), hourly)
 
-    return CountColumns(
-        join(own.count, first.ahead.count),
-        join(own.paid, first.ahead.paid),
-        own.open,
-        own.steps,
-        own.levels,
-        limit,
-    )
+    return replace(own, count=join(own.count, first.ahead.count), paid=join(own.paid, first.ahead.paid))
 
 
 def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
     """Started instances, where a start costs money or time, or binds for a while."""
     fleets, time = view.inst.fleets, view.inst.time
     started = np.full(counts.count.shape, NONE, dtype=np.int64)
-    if not fleets.pools:
-        return started
     f = fleets.pool_fleet
     matters = (fleets.start_usd[f] > 0) | (fleets.start_h[f] > 0) | (fleets.min_up_h[f] > time.period_h)
     once = fleets.horizon[f] & (fleets.term_months[f] == 0)

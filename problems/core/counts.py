@@ -126,15 +126,10 @@ def count_columns(
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)
     reserved = fleets.reserved[f] > 0
-    paid = (
-        np.where(fleets.reserved[fleets.pool_fleet][:, None] > 0, NONE, count)
-        if len(fleets.pool_fleet)
-        else count
-    )
     extra = take("paid", pools[reserved], limit[pools[reserved]], integer=False)
     written = np.flatnonzero(waits.by_level & np.isin(np.arange(len(limit)), pools))
     levels = _levels(inst, space, written, waits.lenient, limit, block)
-    return CountColumns(count, np.where(paid == NONE, extra, paid), opened, steps, levels, limit)
+    return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, levels, limit)
 
 
 def _levels(

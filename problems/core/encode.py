@@ -42,7 +42,7 @@ from problems.core.family import Build, Family, Promise
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.rows import Rows
-from problems.core.view import View, views
+from problems.core.view import View, view_of
 from problems.physics.waiting import Tightening, capacity_of
 from solvers import LinearProgram
 
@@ -104,7 +104,7 @@ def encode(
     """Build the program. `boundary` is the relative tolerance at a unit boundary (see throughput)."""
     routes, refusals = routed or admissible(inst)
     space, table = ColumnSpace(), RowSpace()
-    scenes = tuple(views(inst, routes, boundary))
+    scenes = tuple(view_of(inst, routes, s, boundary) for s in range(len(inst.scenarios)))
     limits = [counts.count_limit(view) for view in scenes]
     if inst.fleets.pools:  # what is bought for a term is one number in all futures
         bought = inst.fleets.term_months[inst.fleets.pool_fleet] > 0
@@ -149,7 +149,7 @@ def encode(
     objective, constant = budget.expected(costs, inst.scenarios.probability, space.size)
     objective, constant = objective * (1 - weight), constant * (1 - weight)
     for at, usd in tail:
-        budget.add_at(objective, at, weight * usd)
+        np.add.at(objective, at, weight * usd)
     program = assemble(inst.name, space, table, objective, constant)
     return Encoded(
         inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), tightened or {}

@@ -46,11 +46,11 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
         start_label,
         lower=contracts.start_signed.astype(float),
         upper=1.0,
-        integer=contracts.decided[of] if n else False,
+        integer=contracts.decided[of],
     )
     committed = space.take("committed", n, start_label)
     sold_in_steps = (contracts.step_per_month > 0) & np.isfinite(contracts.max_per_month)
-    stepped = np.flatnonzero(sold_in_steps[of]) if n else np.empty(0, dtype=np.int64)
+    stepped = np.flatnonzero(sold_in_steps[of])
     commit_steps = np.full(n, NONE, dtype=np.int64)
     commit_steps[stepped] = space.take(
         "commit_steps", len(stepped), lambda i: start_label(stepped[i]), integer=True
@@ -61,9 +61,7 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
         "active", len(with_fee), lambda i: offers.names[with_fee[i]], upper=1.0, integer=True
     )
     fleets = inst.fleets
-    horizon = np.zeros(fleets.pools, dtype=bool)
-    if fleets.pools:
-        horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
+    horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
     peak = limit.max(axis=1, initial=0.0)[:, None]
     ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
     return FirstStage(signed, committed, commit_steps, scale, active, ahead, purchases(inst, space, peak))

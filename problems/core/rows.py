@@ -128,11 +128,17 @@ def triplets(terms: Iterable[Term]) -> tuple[Ints, Ints, Floats]:
 
 def enumerate_keys(*keys: Ints) -> tuple[Ints, Ints, tuple[Ints, ...]]:
     """Number the distinct combinations of keys: (row of each, first position of each row, the keys of each row)."""
-    if len(keys[0]) == 0:
-        empty = np.empty(0, dtype=np.int64)
-        return empty, empty, tuple(empty for _ in keys)
     flat = np.zeros(len(keys[0]), dtype=np.int64)
     for key in keys:
         flat = flat * (int(key.max(initial=0)) + 2) + key + 1
     _, first, row = np.unique(flat, return_index=True, return_inverse=True)
     return row, first, tuple(key[first] for key in keys)
+
+
+def positions(keys: Sequence[Ints], there: Sequence[Ints]) -> Ints:
+    """(n,) where each combination of keys stands among those that are there, each once; −1: nowhere."""
+    n, size = len(keys[0]), len(there[0])
+    row, first, _ = enumerate_keys(*(np.concatenate(pair) for pair in zip(keys, there, strict=True)))
+    at = np.full(len(first), -1, dtype=np.int64)
+    at[row[n:]] = np.arange(size)
+    return at[row[:n]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -76,13 +75,7 @@ class View:
         return f"{workload},{self.cells.occurrence[cell]}"
 
 
-def views(inst: Instance, routes: Routes, boundary: float) -> Iterator[View]:
-    """A view per scenario, in order."""
-    for s in range(len(inst.scenarios)):
-        yield view_of(inst, routes, s, boundary)
-
-
-def view_of(inst: Instance, routes: Routes, s: int, boundary: float = 0.0) -> View:
+def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
     """The view of scenario `s`."""
     cells = _scaled(inst.cells, multiplier_of(inst, s))
     fleets = inst.fleets

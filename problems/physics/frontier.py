@@ -21,7 +21,7 @@ import numpy as np
 from problems.core.arrays import Floats, Ints
 from problems.core.view import View
 from problems.physics.queueing import largest_load
-from problems.physics.waiting import Margin, WaitingRecord, waiting_pools
+from problems.physics.waiting import Margin, WaitingRecord, margin_of, waiting_pools
 
 INTERVALS = 48  # of the mix
 AT_COUNTS = (1, 2, 4, 8, 16, 32)  # whose two ends give the weights
@@ -125,13 +125,12 @@ def _rate_share(one: _User, two: _User, share: Floats) -> Floats:
 
 def all_cuts(view: View, limit: Floats) -> dict[int, Cuts]:
     """The cuts of every waiting pool that has some; `limit` (Q, T) as for capacities."""
-    margin = Margin(view.inst.policy.wait_margin, view.inst.policy.load_margin)
-    found = {}
+    margin, cuts_by_pool = margin_of(view.inst.policy), {}
     for q in np.flatnonzero(waiting_pools(view)).tolist():
         cuts = cuts_of(view, q, int(np.ceil(limit[q].max(initial=0.0))) + 1, margin)
         if cuts is not None:
-            found[q] = cuts
-    return found
+            cuts_by_pool[q] = cuts
+    return cuts_by_pool
 
 
 def weights(view: View, one: WaitingRecord, count: int, margin: Margin) -> dict[int, float]:

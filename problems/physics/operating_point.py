@@ -8,8 +8,6 @@ except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 
 from problems.core.arrays import PERCENTILES, ArrayTable, Bools, Floats, Ints
@@ -29,10 +27,6 @@ class Service(ArrayTable):
     concurrency: Floats
     ttft_s: Floats  # (n, 5)
     tpot_s: Floats  # (n, 5)
-
-    def of(self, some: Bools) -> Service:
-        """Only some of the rows."""
-        return Service(*(getattr(self, item.name)[some] for item in fields(self)))
 
 
 def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
@@ -64,11 +58,9 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
 def wait_budget(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Floats:
     """What the SLO on the first token and on the whole request leaves for waiting, (n, 5) s; inf: no promise."""
     loads = inst.workloads
-    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean)
-    tpot = at_percentile(tpot_s, inst.policy.p99_over_mean)
-    further = np.maximum(loads.completion_tokens[workload] - 1.0, 0.0)[:, None]
+    ttft, _, decode = _latencies(inst, workload, ttft_s, tpot_s)
     with np.errstate(invalid="ignore"):
-        whole = ttft + np.where(further > 0, further * tpot, 0.0)
+        whole = ttft + decode
         first, request = loads.slo_ttft_s[workload], loads.slo_request_s[workload]
         left = np.minimum(
             np.where(np.isfinite(first), first - ttft, np.inf),
@@ -80,16 +72,22 @@ def wait_budget(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) 
 def meets_slo(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Bools:
     """Whether service latencies (n, 5), without waiting, keep every SLO of the workloads (n,)."""
     loads = inst.workloads
-    ttft = at_percentile(ttft_s, inst.policy.p99_over_mean)
-    tpot = at_percentile(tpot_s, inst.policy.p99_over_mean)
-    further = np.maximum(loads.completion_tokens[workload] - 1.0, 0.0)[:, None]
-    with np.errstate(invalid="ignore"):
-        decode = np.where(further > 0, further * tpot, 0.0)
-    streams = (further > 0) | (~loads.sized & (loads.completion_tokens > 0))[workload][:, None]
+    ttft, tpot, decode = _latencies(inst, workload, ttft_s, tpot_s)
+    streams = (loads.completion_tokens > np.where(loads.sized, 1.0, 0.0))[workload][:, None]
     tpot = np.where(streams, tpot, 0.0)  # a request of one token needs none
     ok = (ttft <= loads.slo_ttft_s[workload] * INCLUSIVE) & (tpot <= loads.slo_tpot_s[workload] * INCLUSIVE)
     ok &= ttft + decode <= loads.slo_request_s[workload] * INCLUSIVE
     return np.asarray(ok.all(axis=1), dtype=bool)
+
+
+def _latencies(
+    inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """To the first token, of each further one, and of all further ones together; (n, 5) s each."""
+    ttft, tpot = (at_percentile(known_s, inst.policy.p99_over_mean) for known_s in (ttft_s, tpot_s))
+    further = np.maximum(inst.workloads.completion_tokens[workload] - 1.0, 0.0)[:, None]
+    with np.errstate(invalid="ignore"):
+        return ttft, tpot, np.where(further > 0, further * tpot, 0.0)
 
 
 def at_percentile(known_s: Floats, p99_over_mean: float) -> Floats:
@@ -107,12 +105,7 @@ def _stated_load(inst: Instance, workload: Ints, entry: Ints) -> Floats:
     """Instance-seconds per unit of work from the stated rates, (n, 2); inf where no rate applies."""
     loads, entries = inst.workloads, inst.entries
     prompt, completion = loads.prompt_tokens[workload], loads.completion_tokens[workload]
-    cached = loads.cached_tokens[workload]
-    units = (
-        (prompt - cached) * entries.prompt_units[entry]
-        + cached * entries.cached_units[entry]
-        + completion * entries.completion_units[entry]
-    )
+    units = burndown_units(inst, workload, entry)
     sized = np.where(loads.sized[workload], 1.0, np.inf)
     whole = np.full(len(workload), np.inf)
     for work, rate in (
@@ -130,6 +123,14 @@ def _stated_load(inst: Instance, workload: Ints, entry: Ints) -> Floats:
     shared = stated & ~entries.disaggregated[entry]  # one engine shares its time between the two
     both = np.where(shared, of_prompt + of_completion, 0.0)
     return np.stack([np.where(shared, both, of_prompt), np.where(shared, both, of_completion)], axis=1)
+
+
+def burndown_units(inst: Instance, workload: Ints, entry: Ints) -> Floats:
+    """(n,) burndown units of a unit of work."""
+    loads, entries, cached = inst.workloads, inst.entries, inst.workloads.cached_tokens[workload]
+    units = (loads.prompt_tokens[workload] - cached) * entries.prompt_units[entry]
+    units += cached * entries.cached_units[entry]
+    return np.asarray(units + loads.completion_tokens[workload] * entries.completion_units[entry])
 
 
 def _points_of_size(points: Points, inst: Instance, w: int) -> Ints:

@@ -130,8 +130,7 @@ def waiting_pools(view: View) -> Bools:
     fleets, routes = view.inst.fleets, view.routes
     waits = np.zeros(fleets.pools, dtype=bool)
     at = routes.pool >= 0
-    promised = np.isfinite(routes.wait_budget_s).any(axis=1)
-    waits[routes.pool[at & promised]] = True
+    waits[routes.pool[at & minds(view)]] = True
     return waits & ~np.isfinite(fleets.max_utilisation[fleets.pool_fleet]) if fleets.pools else waits
 
 
@@ -196,7 +195,8 @@ def serving_need(view: View, load: Floats) -> Floats:
 
 def _worst_mix(view: View, q: int) -> Mix:
     """Slowest service, strictest budget, and the largest variability that two extremes can make."""
-    mixes = [mix for single in _single_mixes(view, q) for mix in single if mix.service_s > 0]
+    alone = (_mix(view, np.array([route]), np.ones(1)) for route in np.flatnonzero(view.routes.pool == q))
+    mixes = [mix for sides in alone for mix in sides if mix.service_s > 0]
     routes = view.routes.workload[view.routes.pool == q]
     low, high = min(mix.service_s for mix in mixes), max(mix.service_s for mix in mixes)
     within = float(view.inst.workloads.service_cv[routes].max() ** 2)
@@ -208,12 +208,6 @@ def _worst_mix(view: View, q: int) -> Mix:
         concurrency=min(mix.concurrency for mix in mixes),
         budget_s=np.array([mix.budget_s for mix in mixes], dtype=float).min(axis=0),
     )
-
-
-def _single_mixes(view: View, q: int) -> list[tuple[Mix, Mix]]:
-    """The mix of every workload that could have the pool to itself, for both sides."""
-    routes = np.flatnonzero(view.routes.pool == q)
-    return [_mix(view, routes[[i]], np.ones(1)) for i in range(len(routes))]
 
 
 def _mix(view: View, routes: Ints, rate: Floats) -> tuple[Mix, Mix]:
@@ -267,15 +261,9 @@ class WaitingRecord:
         return Tightening(count, np.minimum(caps, before))
 
 
-def _by_route(routes: Ints, rate: Floats) -> tuple[Ints, Floats]:
-    """Rates of distinct routes."""
-    distinct, at = np.unique(routes, return_inverse=True)
-    return distinct, np.bincount(at, weights=rate)
-
-
 def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[WaitingRecord]:
     """Every waiting pool and period that carries something; `flow` (N,) shares, `serving` (Q, T) counts."""
-    found = []
+    records = []
     pool = view.routes.pool[view.flows.route]
     at = np.flatnonzero((pool >= 0) & (flow > 0))
     at = at[waits[pool[at]]]
@@ -288,14 +276,16 @@ def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> 
         rate = flow[part] * view.flows.work[part] / part_of_period / view.inst.time.seconds
         available = view.usable[view.inst.fleets.pool_fleet[q]]
         load = (view.flow_load[part] * flow[part][:, None] / part_of_period[:, None]).sum(axis=0) / available
-        found.append(
+        distinct, which = np.unique(routes, return_inverse=True)
+        records.append(
             WaitingRecord(
                 q,
                 t,
                 _mix(view, routes, rate),
                 (float(load[0]), float(load[1])),
                 float(serving[q, t]),
-                *_by_route(routes, rate),
+                distinct,
+                np.bincount(which, weights=rate),
             )
         )
-    return found
+    return records

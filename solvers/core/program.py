@@ -83,8 +83,9 @@ class LinearProgram:
 
     def _limit(self, what: str, lower: ArrayLike, upper: ArrayLike, size: int) -> None:
         low, high = _limit(f"{what}_lower", lower, size), _limit(f"{what}_upper", upper, size)
-        rule = f"is above {what}_upper"
-        refuse_where(low > high, lambda at: f"{what}_lower[{at}] = {low[at]} {rule}[{at}] = {high[at]}")
+        refuse_where(
+            low > high, lambda at: f"{what}_lower[{at}] = {low[at]} is above {what}_upper[{at}] = {high[at]}"
+        )
         object.__setattr__(self, f"{what}_lower", low)
         object.__setattr__(self, f"{what}_upper", high)
 
