@@ -35,7 +35,7 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     signed_before: set[str] = set()
     for i, row in enumerate(audit.rows.contracts):
-        commitment = case.offers[row.offer].commitment
+        commitment = case.commitments.get(row.offer)
         at = (f"contracts[{i}]:", row.offer)
         if commitment is None:
             ledger.fault(*at, "has no commitment to sign")
@@ -48,28 +48,17 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         _check_committed(commitment, row, at, ledger)
         if row.signed_by == "before":
             signed_before.add(row.offer)
-    for name, offer in case.offers.items():
-        if (
-            offer.commitment is not None
-            and offer.commitment.signed
-            and signed_end(case, offer.commitment) > 0
-        ):
+    for name, commitment in case.commitments.items():
+        if commitment.signed and signed_end(case, commitment) > 0:
             ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
     force = in_force(case, audit.rows)
     for flow in audit.flows:
         if flow.offer.commitment is not None and flow.units > 0:
-            month = case.month_of[flow.row.period]
-            ledger.require(
-                (flow.offer.name, month) in force,
-                flow.offer.name,
-                "carries work without a contract in month",
-                month,
-            )
+            key = (flow.offer.name, case.month_of[flow.row.period])
+            ledger.require(key in force, key[0], "carries work without a contract in month", key[1])
 
 
 def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | None:
-    if row.signed_by not in ("plan", "before"):
-        return f"signed_by {row.signed_by!r} is neither plan nor before"
     term, from_h, until_h = commitment.term_months, row.from_h, row.until_h
     if row.signed_by == "before":
         if not commitment.signed:
@@ -122,8 +111,8 @@ def _check_committed(
 def check_overage(audit: Audit, ledger: Ledger) -> None:
     """`overage: none`: no more is used than is committed."""
     for (name, month, scenario), bill in audit.bills.items():
-        commitment = audit.case.offers[name].commitment
-        if commitment is not None and commitment.overage == "none":
+        commitment = audit.case.commitments[name]
+        if commitment.overage == "none":
             due = bill.committed * audit.case.month_h[month] / MONTH_H
             used = bill.used_tokens if in_tokens(commitment) else bill.used_usd
             ledger.at_most(used, due, name, "month", month, scenario, "use", slack=1e-6)
@@ -149,8 +138,7 @@ def check_settlements(audit: Audit, ledger: Ledger) -> None:
 
 
 def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, ledger: Ledger) -> None:
-    commitment = case.offers[row.offer].commitment
-    assert commitment is not None  # it has a bill
+    commitment = case.commitments[row.offer]
     ledger.require(row.signed == bill.signed, *key, "signed is", row.signed)
     for stated, hour in zip((row.from_h, row.until_h), case.month_span_h(row.month), strict=True):
         ledger.equal(stated, hour, *key, "hours billed")

@@ -23,19 +23,13 @@ from router.verification.base.pools import EarlierPurchase, Line, by_offer, line
 def check_counts(audit: Audit, ledger: Ledger) -> None:
     """Counts that can be rented, and no more in all than the offer has."""
     for key, pool in audit.pools.items():
-        instances = _instances(audit, key[0])
-        ledger.require(_sold(pool.row.count, instances), *key, f"count {pool.row.count:.10g} is not sold")
+        sold = _sold(pool.row.count, audit.case.instances[key[0]])
+        ledger.require(sold, *key, f"count {pool.row.count:.10g} is not sold")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
-        most = _instances(audit, offer).max
+        most = audit.case.instances[offer].max
         if most is not None:
             count = math.fsum(row.count for row in rows)
             ledger.at_most(count, most, offer, "period", period, scenario, "instances in all")
-
-
-def _instances(audit: Audit, offer: str) -> Instances:
-    instances = audit.case.offers[offer].instances
-    assert instances is not None  # pools of offers without any are left out
-    return instances
 
 
 def _sold(count: float, instances: Instances) -> bool:
@@ -58,7 +52,7 @@ def check_reserved(audit: Audit, ledger: Ledger) -> None:
         ledger.equal(row.paid_count, row.count - row.reserved_count, *key, "paid_count")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
         reserved = math.fsum(row.reserved_count for row in rows)
-        most = _instances(audit, offer).reserved
+        most = audit.case.instances[offer].reserved
         ledger.at_most(reserved, most, offer, "period", period, scenario, "reserved")
 
 
@@ -84,7 +78,7 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
     """Instances with a term: what runs in a month is what was bought, by this plan or before it, and has not lapsed."""
     case, bought = audit.case, _active_purchases(audit, ledger)
     earlier = () if audit.earlier is None else audit.earlier.purchases
-    places = {key[:2] for key in audit.pools if _instances(audit, key[0]).term_months is not None}
+    places = {key[:2] for key in audit.pools if audit.case.instances[key[0]].term_months is not None}
     places |= {key[:2] for key in bought} | {place for place, _, _ in earlier}
     for offer, model in sorted(places, key=str):
         for future in case.futures:
@@ -105,7 +99,7 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
     """Instances under a term by offer, pool and month of the horizon."""
     active: dict[tuple[str, str | None, int], float] = defaultdict(float)
     for i, row in enumerate(audit.rows.purchases):
-        instances = audit.case.offers[row.offer].instances
+        instances = audit.case.instances.get(row.offer)
         if instances is None or instances.term_months is None:
             ledger.fault(f"purchases[{i}]:", row.offer, "has no instances with a term")
             continue
@@ -124,7 +118,7 @@ def check_starts(audit: Audit, ledger: Ledger) -> None:
     """Every instance above those that ran before is started; a start stays up for min_up_h."""
     before_all = {} if audit.earlier is None else audit.earlier.before
     for (offer, model, scenario), rows in lines(audit.pools).items():
-        instances = _instances(audit, offer)
+        instances = audit.case.instances[offer]
         at = (offer, model, scenario)
         for period, row in rows.items():
             before = rows[period - 1].paid_count if period - 1 in rows else 0.0

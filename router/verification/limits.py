@@ -16,9 +16,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from router.schema import Group
 from router.verification.base.audit import Audit
-from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import by_offer
@@ -44,31 +42,19 @@ def check_quotas(audit: Audit, ledger: Ledger) -> None:
 
 def check_groups(audit: Audit, ledger: Ledger) -> None:
     """Units of each group in every period and future, those without any instance included."""
-    counts = {key: math.fsum(row.count for row in rows) for key, rows in by_offer(audit.pools).items()}
     case = audit.case
+    by_pool = {
+        key: case.instances[key[0]].units * math.fsum(row.count for row in rows)
+        for key, rows in by_offer(audit.pools).items()
+    }
     for group in case.problem.groups:
         for future in case.futures:
             for period in range(case.periods):
-                units = _units(case, group, counts, period, future.name)
+                units = math.fsum(by_pool.get((name, period, future.name), 0.0) for name in group.offers)
                 at = (group.name, "period", period, future.name, "units")
                 ledger.at_least(units, group.min_units, *at)
                 if group.max_units is not None:
                     ledger.at_most(units, group.max_units, *at)
-
-
-def _units(
-    case: Case,
-    group: Group,
-    counts: dict[tuple[str, int, str | None], float],
-    period: int,
-    scenario: str | None,
-) -> float:
-    parts = []
-    for name in group.offers:
-        instances = case.offers[name].instances
-        if instances is not None:
-            parts.append(instances.units * counts.get((name, period, scenario), 0.0))
-    return math.fsum(parts)
 
 
 def check_power(audit: Audit, ledger: Ledger) -> None:
@@ -80,12 +66,11 @@ def check_power(audit: Audit, ledger: Ledger) -> None:
     paid = {key: math.fsum(row.paid_count for row in rows) for key, rows in by_offer(audit.pools).items()}
     for future in case.futures:
         for period in range(case.periods):
-            drawn = []
-            for name, offer in case.offers.items():
-                if offer.instances is not None:
-                    count = paid.get((name, period, future.name), 0.0) + offer.instances.reserved
-                    drawn.append(offer.instances.power_kw * count)
-            ledger.at_most(math.fsum(drawn), most, "period", period, future.name, "kW")
+            drawn = math.fsum(
+                rented.power_kw * (paid.get((name, period, future.name), 0.0) + rented.reserved)
+                for name, rented in case.instances.items()
+            )
+            ledger.at_most(drawn, most, "period", period, future.name, "kW")
 
 
 def check_provider_shares(audit: Audit, ledger: Ledger) -> None:

@@ -189,11 +189,8 @@ class Rest:
         self, cell: Cell, route: OpenRoute, instances: Instances, period: int, hours: Interval
     ) -> Iterator[Use]:
         """Instance-periods in every part [x, y] of the period that the work must run inside."""
-        h, name, model = (
-            self.case.period_h,
-            route.offer.name,
-            self.case.pool_model(route.offer.name, route.model),
-        )
+        h, name = self.case.period_h, route.offer.name
+        model = self.case.pool_model(name, route.model)
         pool = self.pools.get((name, model, period, self.future.name))
         most = 1.0 if instances.max_utilisation is None else instances.max_utilisation
         capacity = pool.usable * most if pool is not None and route.seconds is not None else 0.0

@@ -2,7 +2,6 @@
 
 Audit                     one plan of one problem: its case, cells, flows, pools, bills and costs, each made once
 Case, Future              the problem by name, its billing months, and one scenario of it
-Ledger                    the faults of one check
 Flow                      work on one route in one period, h of the horizon and units of the workload
 Pool                      instances of one offer (and model) in one period, with those that serve
 LEVEL, STATISTICS         statistics of a latency: percentiles as parts of 1, and the mean besides
@@ -17,7 +16,6 @@ from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.latency import LEVEL, STATISTICS, Limits, limits, service_ms, stated_ms
-from router.verification.base.ledger import Ledger
 from router.verification.base.pools import Pool
 from router.verification.base.queueing import PoolUse, Queue, operating_point, queues, use_of
 
@@ -28,7 +26,6 @@ __all__ = [
     "Case",
     "Flow",
     "Future",
-    "Ledger",
     "Limits",
     "Pool",
     "PoolUse",

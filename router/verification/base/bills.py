@@ -61,16 +61,15 @@ def least_of(commitment: Commitment) -> float:
 def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
     """Committed a month by offer and month. A contract already signed is due even if the plan forgets it."""
     before: dict[tuple[str, int], float] = {}
-    for name, offer in case.offers.items():
-        if offer.commitment is not None and offer.commitment.signed:
-            for month in range(min(signed_end(case, offer.commitment), case.months)):
-                before[name, month] = least_of(offer.commitment)
+    for name, commitment in case.commitments.items():
+        if commitment.signed:
+            for month in range(min(signed_end(case, commitment), case.months)):
+                before[name, month] = least_of(commitment)
     planned: dict[tuple[str, int], float] = defaultdict(float)
     for row in plan.contracts:
-        commitment = case.offers[row.offer].commitment
-        if commitment is not None:
+        if row.offer in case.commitments:
             for month in range(max(row.start_month, 0), min(row.end_month, case.months)):
-                planned[row.offer, month] += committed_of(row, commitment) or 0.0
+                planned[row.offer, month] += committed_of(row, case.commitments[row.offer]) or 0.0
     return {**before, **planned}
 
 
@@ -97,29 +96,26 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
             used[key].append((flow.tokens, usd))
     force = in_force(case, plan)
     bills = {}
-    for name, offer in case.offers.items():
-        if offer.commitment is None:
-            continue
+    for name in case.commitments:
         for month in range(case.months):
             for future in case.futures:
                 parts = used.get((name, month, future.name), [])
                 tokens, usd = math.fsum(p[0] for p in parts), math.fsum(p[1] for p in parts)
                 committed = force.get((name, month))
-                bills[name, month, future.name] = _bill(case, offer, future, month, committed, tokens, usd)
+                bills[name, month, future.name] = _bill(case, name, future, month, committed, tokens, usd)
     return bills
 
 
 def _bill(
-    case: Case, offer: Offer, future: Future, month: int, committed: float | None, tokens: float, usd: float
+    case: Case, offer: str, future: Future, month: int, committed: float | None, tokens: float, usd: float
 ) -> Bill:
-    commitment = offer.commitment
-    assert commitment is not None  # the caller has looked
+    commitment = case.commitments[offer]
     part = case.month_h[month] / MONTH_H
-    price = future.price_of(offer.name)
+    price = future.price_of(offer)
     due = (committed or 0.0) * part
     if commitment.tiers:
         usd = tiered_usd(commitment, tokens, part) * price
-    owed = amount_owed(offer, due, tokens, usd, part, price)
+    owed = amount_owed(case.offers[offer], due, tokens, usd, part, price)
     own = tokens if in_tokens(commitment) else usd
     return Bill(committed is not None, committed or 0.0, tokens, usd, owed, own / due if due > 0 else None)
 

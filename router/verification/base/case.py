@@ -10,7 +10,7 @@ from functools import cached_property
 from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
-from router.schema import Generated, Instances, Offer, Problem, Scenario, Workload
+from router.schema import Commitment, Generated, Instances, Offer, Problem, Workload
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -68,6 +68,16 @@ class Case:
     @cached_property
     def offers(self) -> dict[str, Offer]:
         return {o.name: o for o in self.problem.offers}
+
+    @cached_property
+    def instances(self) -> dict[str, Instances]:
+        """Of the offers that have some."""
+        return {name: o.instances for name, o in self.offers.items() if o.instances is not None}
+
+    @cached_property
+    def commitments(self) -> dict[str, Commitment]:
+        """Of the offers that have one."""
+        return {name: o.commitment for name, o in self.offers.items() if o.commitment is not None}
 
     @cached_property
     def periods(self) -> int:
@@ -138,14 +148,13 @@ class Case:
 
     def bought_ahead(self, offer: str) -> Instances | None:
         """Its instances, where they are bought once for the whole horizon."""
-        instances = self.offers[offer].instances if offer in self.offers else None
+        instances = self.instances.get(offer)
         ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
         return instances if ahead else None
 
     def pool_model(self, offer: str, model: str) -> str | None:
         """The pool that a model of an offer runs in: its own, or the one that all share."""
-        instances = self.offers[offer].instances
-        return None if instances is not None and instances.shared_by_models else model
+        return None if offer in self.instances and self.instances[offer].shared_by_models else model
 
 
 def futures_of(problem: Problem, plan: Plan) -> tuple[tuple[Future, ...], str | None]:
@@ -179,14 +188,7 @@ def _known(problem: Problem) -> tuple[Future, ...]:
             Future(name, p, {}, {}, {}, {load: tuple(path[s]) for load, path in paths.items()})
             for s, (name, p) in enumerate(zip(draw.names, draw.probability.tolist(), strict=True))
         )
-    return tuple(_listed(scenario) for scenario in problem.scenarios)
-
-
-def _listed(scenario: Scenario) -> Future:
-    return Future(
-        scenario.name,
-        float(scenario.probability),
-        scenario.demand,
-        scenario.prices,
-        scenario.availability,
+    return tuple(
+        Future(future.name, float(future.probability), future.demand, future.prices, future.availability)
+        for future in problem.scenarios
     )

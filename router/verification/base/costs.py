@@ -147,9 +147,8 @@ def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:
 
 def _reserved(case: Case) -> Iterator[Charge]:
     """Reserved instances are paid in every hour, used or not, and draw power."""
-    for name, offer in case.offers.items():
-        rented = offer.instances
-        if rented is None or rented.reserved == 0:
+    for name, rented in case.instances.items():
+        if rented.reserved == 0:
             continue
         price = rented.usd_per_h if rented.reserved_usd_per_h is None else rented.reserved_usd_per_h
         for future in case.futures:
@@ -166,8 +165,7 @@ def _energy(case: Case, instances: Instances, count: float) -> float:
 def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
     """Hours, starts and energy of the instances above those reserved."""
     for pool in pools.values():
-        row, future, rented = pool.row, pool.future, case.offers[pool.row.offer].instances
-        assert rented is not None  # it has a pool
+        row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         weight, price = case.period_weight[row.period], future.price_of(row.offer)
         ahead = rented.resize == "horizon" or rented.term_months is not None
         usd = rented.usd_per_h * price * case.period_h * row.paid_count * weight
@@ -192,7 +190,7 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
     """Upfront money of instances bought for a term, and their hours beyond the horizon if charged in full."""
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     for row in plan.purchases:
-        instances = case.offers[row.offer].instances
+        instances = case.instances.get(row.offer)
         if instances is None or instances.term_months is None:
             continue
         beyond_h = case.beyond_h(row.month + instances.term_months)

@@ -76,8 +76,7 @@ def _with_usable(case: Case, rows: dict[PoolKey, InstanceRow]) -> dict[PoolKey, 
     pools = {}
     for key, row in rows.items():
         offer, model, period, scenario = key
-        instances = case.offers[offer].instances
-        assert instances is not None  # _misplaced has looked
+        instances = case.instances[offer]
         booting = 0.0
         if instances.start_h > 0:
             booting = min(

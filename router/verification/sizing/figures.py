@@ -121,8 +121,7 @@ def _tokens(section: Section) -> dict[str | None, float]:
 
 def _moved(case: Case, future: Future) -> tuple[dict[str, float], dict[str, float]]:
     """Multipliers of prices and of availability other than 1, by offer; availability is of instances."""
-    owned = [name for name, offer in case.offers.items() if offer.instances is not None]
     return (
         {name: value for name in case.offers if (value := future.price_of(name)) != 1.0},
-        {name: value for name in owned if (value := future.availability_of(name)) != 1.0},
+        {name: value for name in case.instances if (value := future.availability_of(name)) != 1.0},
     )
