@@ -64,11 +64,9 @@ class Recourse:
     """
 
     def __init__(self, program: LinearProgram) -> None:
-        if program.blocks is None:
-            raise ValueError("the program has no block labels")
-        relaxed = program.relax()
-        self.linking = np.flatnonzero(program.blocks.columns < 0).astype(np.int32)
-        second = relaxed.take(rows=program.blocks.rows >= 0).program
+        relaxed, (columns, rows) = program.relax(), program.linking
+        self.linking = np.flatnonzero(columns).astype(np.int32)
+        second = relaxed.take(rows=~rows).program
         self._second = second.with_cost(relaxed.cost, relaxed.offset)
 
     def at(self, x: Floats, basis: Basis | None = None) -> Value:

@@ -33,21 +33,22 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
     inst = encoded.instance
     if not (inst.fleets.pools or len(inst.contracts.offer) or (encoded.first.active >= 0).any()):
         return Bought({}, {}, {}, {})
-    found = decision_of(encoded, point)
+    decision = decision_of(encoded, point)
     names, pools = inst.offers.names, inst.pool_names
     starts = _starts(inst)
     return Bought(
         signed={
-            key: (float(s), float(c)) for key, s, c in zip(starts, found.signed, found.committed, strict=True)
+            key: (float(s), float(c))
+            for key, s, c in zip(starts, decision.signed, decision.committed, strict=True)
         },
-        active={name: float(a) for name, a in zip(names, found.active, strict=True)},
+        active={name: float(a) for name, a in zip(names, decision.active, strict=True)},
         ahead={
             pool: (float(n), float(paid))
-            for pool, n, paid in zip(pools, found.ahead, found.paid, strict=True)
+            for pool, n, paid in zip(pools, decision.ahead, decision.paid, strict=True)
         },
         terms={
             (pool, k): float(count)
-            for pool, row in zip(pools, found.bought, strict=True)
+            for pool, row in zip(pools, decision.bought, strict=True)
             for k, count in enumerate(row)
         },
     )

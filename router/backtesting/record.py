@@ -92,14 +92,14 @@ def with_trace(problem: Problem, path: str) -> Problem:
         rule = "no workload has a trace, so it is not clear whose demand the file holds"
         raise InputError(Issue(("--trace",), rule, path, "give one of them demand: {trace: {file: …}}"))
     loads = []
-    for load, mine in zip(problem.workloads, traced, strict=True):
-        if mine or not any(traced):
+    for load, has_trace in zip(problem.workloads, traced, strict=True):
+        if has_trace or not any(traced):
             trace = load.demand.trace or Trace(file=path)
             named = trace.model_copy(update={"file": os.path.abspath(path)})
             load = load.model_copy(update={"demand": Demand(trace=named)})
         loads.append(load)
-    made = problem.model_copy(update={"workloads": tuple(loads)}).at_positions(problem.positions)
-    return made.model_copy(update={"horizon": _covered(made)}).at_positions(problem.positions)
+    replaced = problem.model_copy(update={"workloads": tuple(loads)}).at_positions(problem.positions)
+    return replaced.model_copy(update={"horizon": _covered(replaced)}).at_positions(problem.positions)
 
 
 def _covered(problem: Problem) -> Horizon:
@@ -129,18 +129,18 @@ def _covered(problem: Problem) -> Horizon:
 
 
 def _refuse(problem: Problem) -> None:
-    found: list[Issue] = []
+    issues: list[Issue] = []
     for w, load in enumerate(problem.workloads):
         for field in ("window", "deferrable_h"):
             if getattr(load, field) is not None:
                 rule = "work that may be put off is not replayed: a backtest settles each period as it ends"
-                found.append(input_issue(problem, ("workloads", w, field), None, rule))
+                issues.append(input_issue(problem, ("workloads", w, field), None, rule))
         if load.demand.trace is None and not is_sized(load):
             rule = "demand in tokens of no stated request size is not replayed"
             hint = "state prompt_tokens and completion_tokens"
-            found.append(input_issue(problem, ("workloads", w, "demand"), None, rule, hint))
+            issues.append(input_issue(problem, ("workloads", w, "demand"), None, rule, hint))
     if isinstance(problem.scenarios, Generated) or problem.scenarios:
         rule = "a backtest replays the one future that came"
-        found.append(input_issue(problem, ("scenarios",), None, rule, "leave scenarios out"))
-    if found:
-        raise InputError(found)
+        issues.append(input_issue(problem, ("scenarios",), None, rule, "leave scenarios out"))
+    if issues:
+        raise InputError(issues)

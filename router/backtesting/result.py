@@ -50,10 +50,8 @@ class Execution:
         return sum(moved) / len(moved) if moved else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        told = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("plan", "steps")
-        }
-        return told | {
+        own = (name for name in self.__dataclass_fields__ if name not in ("plan", "steps"))
+        return {name: getattr(self, name) for name in own} | {
             "changes": self.changes,
             "repairs": self.count("repair"),
             "without_plan": self.count("no plan"),
@@ -111,16 +109,10 @@ class Backtest:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        whole = self.hindsight_of_all
-        return {
-            "name": self.name,
-            "forecast": self.forecast,
-            "every": self.every,
-            "lookahead": self.lookahead,
-            "warm_up": self.warm_up,
-            "periods": self.periods,
-            "period_h": self.period_h,
-            "forecast_error": self.forecast_error,
+        whole, cheapest = self.hindsight_of_all, self.cheapest_offer
+        alone = None if cheapest is None else {"offer": cheapest[0], "cost_usd": cheapest[1]}
+        own = ("name", "forecast", "every", "lookahead", "warm_up", "periods", "period_h", "forecast_error")
+        return {name: getattr(self, name) for name in own} | {
             "cost_usd": self.replay.cost_usd,
             "hindsight_usd": self.hindsight.cost_usd,
             "hindsight_bound_usd": self.hindsight.bound_usd,
@@ -130,9 +122,7 @@ class Backtest:
             "regret_above_bound_usd": self.most_regret_usd,
             "regret_share": _part(self.regret_usd, self.hindsight.cost_usd),
             "staying_usd": None if self.staying is None else self.staying.cost_usd,
-            "cheapest_offer": None
-            if self.cheapest_offer is None
-            else {"offer": self.cheapest_offer[0], "cost_usd": self.cheapest_offer[1]},
+            "cheapest_offer": alone,
             "replay": self.replay.to_dict(),
             "staying": None if self.staying is None else self.staying.to_dict(),
             "steps": [asdict(step) for step in self.replay.steps],

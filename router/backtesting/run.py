@@ -37,12 +37,9 @@ from router.planning.promises import as_settled, for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import Search
 from router.schema import Problem
+from router.traces.forecast import DAY_H
 
-DAY_H = 24.0
-STEP_S, STEP_GAP = (
-    5.0,
-    1e-3,
-)  # most time and least gap of one of a step's searches; hindsight has what was asked for
+STEP_S, STEP_GAP = 5.0, 1e-3  # most time and least gap of a step's searches; hindsight has what was asked for
 
 WIDE = 1e-5  # where a solver finds no room within LEEWAY
 
@@ -82,11 +79,11 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
 
     def timed[T](name: str, work: Callable[[], T]) -> T:
         began = time.perf_counter()
-        made = work()
+        result = work()
         seconds[name] = time.perf_counter() - began
-        return made
+        return result
 
-    replay, made = timed("replay", lambda: course.run(replan=True))
+    replay, forecast = timed("replay", lambda: course.run(replan=True))
     staying, _ = timed("staying put", lambda: course.run(replan=False))
     say("hindsight")
     freed = not (replay.spread_kept and staying.spread_kept)
@@ -94,7 +91,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     alone = None
     if settings.offers_alone:
         alone = timed("offers alone", lambda: _cheapest(whole, search, say))
-    error = float(np.abs(made - record.actual).sum() / max(record.actual.sum(), 1e-300))
+    error = float(np.abs(forecast - record.actual).sum() / max(record.actual.sum(), 1e-300))
     return Backtest(
         name=problem.name,
         forecast=settings.forecast,
@@ -109,7 +106,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
         staying=staying,
         hindsight_of_all=of_all,
         cheapest_offer=alone,
-        series=series(record, made, replay, hindsight, staying),
+        series=series(record, forecast, replay, hindsight, staying),
         notes=(*record.notes, *replay.notes),
         seconds=seconds,
     )
@@ -138,7 +135,7 @@ class _Course:
     def run(self, replan: bool) -> tuple[Execution, Floats]:
         """Through the whole replay; with it the demand that was expected for each period when it was last planned."""
         replay, record = Replay(self.rules, self.step), self.record
-        made = np.zeros_like(record.actual)
+        forecast = np.zeros_like(record.actual)
         for now in range(0, record.periods, self.settings.every):
             commit = min(now + self.settings.every, record.periods)
             frame = self.rules.frame(now, commit, min(now + self.lookahead, record.periods))
@@ -149,9 +146,9 @@ class _Course:
             if replan or now == 0:
                 self.say(f"period {now + 1} of {record.periods}")
                 replay.plan(frame, ahead)
-            made[:, now:commit] = ahead[:, : commit - now]
+            forecast[:, now:commit] = ahead[:, : commit - now]
             replay.meet(frame, record.actual[:, now:commit], ahead[:, commit - now :])
-        return self._settle(replay), made
+        return self._settle(replay), forecast
 
     def _settle(self, replay: Replay) -> Execution:
         """What happened as one plan over the whole replay, with its bills month by month, checked by `verify`."""
@@ -160,7 +157,7 @@ class _Course:
         problem = self.settled_problem(arrived)
         notes = []
         for last, (rules, leeway) in enumerate(
-            (made, share) for made in (problem, for_one_offer(problem)) for share in (LEEWAY, WIDE)
+            (rules, share) for rules in (problem, for_one_offer(problem)) for share in (LEEWAY, WIDE)
         ):
             try:
                 plan = self._happened(rules, arrived, replay, leeway)
@@ -216,11 +213,11 @@ class _Course:
         for left in replay.plan.unserved:
             served[w_of[left.workload], left.period] += left.requests or 0.0
         problem = self.settled_problem(served)
-        mine = self._hindsight(for_one_offer(problem) if freed else problem)
+        of_served = self._hindsight(for_one_offer(problem) if freed else problem)
         try:
-            return mine, self._hindsight(self.record.part(0, self.record.actual))
+            return of_served, self._hindsight(self.record.part(0, self.record.actual))
         except (Infeasible, NoPlanInTime):
-            return mine, None
+            return of_served, None
 
     def _hindsight(self, problem: Problem) -> Hindsight:
         plan = publish(problem, self.search.best(encode(normalise(problem))))

@@ -6,6 +6,8 @@ starts, work dropped, and bills of months evenly. Each line's parts sum to the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from problems.core.arrays import Floats
@@ -17,48 +19,56 @@ from router.plan.document import Plan
 
 
 def series(
-    record: DemandHistory, made: Floats, replay: Execution, hindsight: Hindsight, staying: Execution | None
+    record: DemandHistory,
+    forecast: Floats,
+    replay: Execution,
+    hindsight: Hindsight,
+    staying: Execution | None,
 ) -> dict[str, list[float]]:
     """Tokens, instances and running totals of cost, by period."""
     tokens, n = tokens_of(record.problem), record.periods
     served, on_instances, capacity = _carried(replay.plan, n)
-    found = {
+    churn = _by_period(((step.period, step.churn_usd) for step in replay.steps), n)
+    figures = {
         "demand_tokens": tokens @ record.actual,
-        "expected_tokens": tokens @ made,
+        "expected_tokens": tokens @ forecast,
         "served_tokens": served,
         "served_on_instances_tokens": on_instances,
         "capacity_tokens": capacity,
         "instances": instances(replay.plan, n),
         "hindsight_instances": instances(hindsight.plan, n),
-        "cost_usd": np.cumsum(cost_by_period(replay.plan, n) + _churn(replay, n)),
+        "cost_usd": np.cumsum(cost_by_period(replay.plan, n) + churn),
         "hindsight_usd": np.cumsum(cost_by_period(hindsight.plan, n)),
     }
     if staying is not None:
-        found["staying_usd"] = np.cumsum(cost_by_period(staying.plan, n))
-    return {name: [float(value) for value in values] for name, values in found.items()}
+        figures["staying_usd"] = np.cumsum(cost_by_period(staying.plan, n))
+    return {name: [float(value) for value in values] for name, values in figures.items()}
 
 
 def instances(plan: Plan, periods: int) -> Floats:
     """(N,) over all pools."""
-    count = np.zeros(periods)
-    for row in plan.instances:
-        count[row.period] += row.count
-    return count
+    return _by_period(((row.period, row.count) for row in plan.instances), periods)
 
 
 def cost_by_period(plan: Plan, periods: int) -> Floats:
     """(N,) USD; sums to the plan's cost."""
-    made = np.zeros(periods)
+    usd = np.zeros(periods)
     for line in plan.cost_lines:
-        weight = np.zeros(periods)
         rows, field = KINDS[line.kind].by_period or ("", "")
-        for row in getattr(plan, rows, ()):
-            if line.offer is None or row.offer == line.offer:
-                weight[row.period] += getattr(row, field)
+        of_line = (row for row in getattr(plan, rows, ()) if line.offer is None or row.offer == line.offer)
+        weight = _by_period(((row.period, getattr(row, field)) for row in of_line), periods)
         if weight.sum() <= 0:
             weight[:] = 1.0
-        made += line.usd * weight / weight.sum()
-    return made
+        usd += line.usd * weight / weight.sum()
+    return usd
+
+
+def _by_period(amounts: Iterable[tuple[int, float]], periods: int) -> Floats:
+    """(N,) the amounts of each period, added up."""
+    total = np.zeros(periods)
+    for period, amount in amounts:
+        total[period] += amount
+    return total
 
 
 def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
@@ -89,10 +99,3 @@ def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
             else:
                 capacity[row.period] += row.count * float(np.mean(per_instance.get(pool, [0.0])))
     return served, np.sum(list(carried.values()), axis=0) if carried else np.zeros(periods), capacity
-
-
-def _churn(replay: Execution, periods: int) -> Floats:
-    made = np.zeros(periods)
-    for step in replay.steps:
-        made[step.period] += step.churn_usd
-    return made

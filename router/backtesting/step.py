@@ -70,14 +70,14 @@ class Replay:
     def _first(self, frame: Frame, ahead: Floats) -> None:
         problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead))
         encoded = encode(normalise(problem))
-        found = self.search.best(encoded)
-        self._enforce(problem, found, publish(problem, found))
+        incumbent = self.search.best(encoded)
+        self._enforce(problem, incumbent, publish(problem, incumbent))
         self.steps.append(Step(frame.now, "first"))
 
-    def _enforce(self, problem: Problem, found: Incumbent, plan: Plan) -> None:
+    def _enforce(self, problem: Problem, incumbent: Incumbent, plan: Plan) -> None:
         self.force = InForce(plan, problem)
         if self.rules.spanning:
-            new = bought(found.encoded, found.decoded.settled.point)
+            new = bought(incumbent.encoded, incumbent.decoded.settled.point)
             old = self.decided
             self.decided = (
                 new
@@ -92,19 +92,19 @@ class Replay:
         running = self._running(frame, inst, problem, force)
         going = self._going(problem, inst, running)
         try:
-            problem, running, found = self._change(frame, requests, problem, inst, running, going is None)
+            problem, running, incumbent = self._change(frame, requests, problem, inst, running, going is None)
         except (Infeasible, NoPlanInTime):
             return Step(frame.now, "no plan", going_usd=going)
-        decoded = found.decoded
+        decoded = incumbent.decoded
         known = Step(frame.now, "kept", going_usd=going, best_usd=decoded.cost_usd)
         if going is not None and not self._pays(going, decoded.cost_usd):
             return known
-        moved, resized = changed_by(found)
+        moved, resized = changed_by(incumbent)
         why = Reoptimised("cheaper")
         if going is None:
             why = Reoptimised("repair", broken=(Break("limits", "its promises under the forecast", 1.0),))
-        plan = publish(problem, found, running=running, reoptimise=why)
-        self._enforce(problem, found, plan)
+        plan = publish(problem, incumbent, running=running, reoptimise=why)
+        self._enforce(problem, incumbent, plan)
         churn_usd = decoded.churn_usd
         return replace(known, taken=why.reason, churn_usd=churn_usd, moved_share=moved, resized=resized)
 
@@ -127,10 +127,10 @@ class Replay:
     def _going(self, problem: Problem, inst: Instance, running: Running) -> float | None:
         arrays = replace(running_arrays(problem, inst, running), goes_on=True)
         try:
-            found = self._optimise(replace(inst, running=arrays), np.inf)
+            incumbent = self._optimise(replace(inst, running=arrays), np.inf)
         except (Infeasible, NoPlanInTime):
             return None
-        return found.decoded.cost_usd
+        return incumbent.decoded.cost_usd
 
     def _change(
         self,
@@ -178,5 +178,5 @@ class Replay:
         running = self._running(frame, inst, problem, force)
         arrays = running_arrays(problem, inst, running)
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
-        found = self._optimise(replace(inst, running=arrays), np.inf)
-        return found.decoded, running
+        incumbent = self._optimise(replace(inst, running=arrays), np.inf)
+        return incumbent.decoded, running

@@ -78,9 +78,7 @@ def _tokens(plan: Plan) -> Figures:
     p = plan.probabilities()
     tokens: dict[tuple[str, ...], list[float]] = {}
     for row in plan.routes:
-        tokens.setdefault((row.workload, row.offer, row.model), []).append(
-            p[row.scenario] * (row.prompt_tokens + row.completion_tokens)
-        )
+        tokens.setdefault((row.workload, row.offer, row.model), []).append(p[row.scenario] * row.tokens)
     return {key: fsum(parts) for key, parts in tokens.items()}
 
 

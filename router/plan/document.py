@@ -6,6 +6,7 @@ Adding a field to a row or a section is one line; with `default=None` documents 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -128,10 +129,11 @@ NO_PRICES = ShadowPrices("not asked for", ())
 NOT_CHECKED = Verified(False, ())
 
 
-@record(kw_only=True)
+@record
 class Plan:
     """An answer that can be checked: `router verify FILE PLAN` needs nothing else."""
 
+    _: KW_ONLY
     schema: Literal["router-plan/2"] = stated("Format of this document", default=SCHEMA)
     upgraded_from: Literal["router-plan/1"] | None = stated(
         "Format in which the plan was first written; problem_sha256 is made as there", default=None

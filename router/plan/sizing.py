@@ -6,6 +6,7 @@ USD over the horizon are present values. Billing months count from 0; an end mon
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY
 from typing import ClassVar, Literal
 
 from router.plan.values import Flag, Futures, Instances, Interval, Number, Whole, record, stated
@@ -204,12 +205,13 @@ class OutOfSample:
     against: tuple[Against, ...] = stated("Other decisions in the same futures")
 
 
-@record(kw_only=True)
+@record
 class Sizing:
     """What `router size` found. What was not asked for is absent."""
 
     NULL_BESIDE: ClassVar[Mapping[str, str]] = {"eev_usd": "ws_usd", "vss_usd": "ws_usd"}
 
+    _: KW_ONLY
     rp_usd: Number = stated("RP: objective of the plan")
     objective_usd: Number = stated("Objective of the plan: (1 − weight) · expected + weight · CVaR")
     expected_usd: Number = stated("Expected cost of the plan")

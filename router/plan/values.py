@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, dataclass_transform, overload
+from typing import Annotated, Any, cast, dataclass_transform
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
@@ -37,23 +37,12 @@ def stated(meaning: str, *, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"description": meaning})
 
 
-@overload
 @dataclass_transform(frozen_default=True, field_specifiers=(stated,))
-def record[T](kind: type[T], /) -> type[T]: ...
-@overload
-@dataclass_transform(frozen_default=True, field_specifiers=(stated,))
-def record[T](*, kw_only: bool) -> Callable[[type[T]], type[T]]: ...
-def record(kind: Any = None, /, *, kw_only: bool = False) -> Any:
+def record[T](kind: type[T]) -> type[T]:
     """A frozen dataclass; pydantic checks it when it is read from a document, and refuses unknown fields there."""
-    if kind is None:
-        return lambda later: _record(later, kw_only)
-    return _record(kind, kw_only)
-
-
-def _record(kind: type, kw_only: bool) -> Any:
-    frozen: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=kw_only)(kind)
+    frozen: Any = dataclasses.dataclass(frozen=True, slots=True)(kind)
     frozen.__pydantic_config__ = ConfigDict(extra="forbid")
-    return frozen
+    return cast(type[T], frozen)
 
 
 def per_month(usd: float, horizon_h: float) -> float:

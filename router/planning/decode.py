@@ -30,8 +30,8 @@ from router.plan.rows import (
     usd_of,
 )
 from router.planning.settlement import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
+from router.planning.tighten import booting
 
-__all__ = ["Decoded", "decode", "refused_rows"]
 DUST_USD = 1e-9
 
 
@@ -146,7 +146,7 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         rise = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
         started = np.where(cols.started[q] >= 0, point[cols.started[q]], rise)
         usable = fleets.availability[fleet] * inst.scenarios.availability[view.scenario][fleets.offer[fleet]]
-        capacity = min(usable, 1.0) * (count - _booting(started, float(fleets.start_h[fleet]), time.period_h))
+        capacity = min(usable, 1.0) * (count - booting(started, float(fleets.start_h[fleet]), time.period_h))
         for t in np.flatnonzero(count > 0):
             busy = float(load[:, q, t].max())
             yield InstanceRow(
@@ -160,17 +160,6 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
                 started=float(started[t]),
                 utilisation=busy / capacity[t] if capacity[t] > 0 else 0.0,
             )
-
-
-def _booting(started: Floats, start_h: float, period_h: float) -> Floats:
-    """Instances of each period that are paid and do not serve yet."""
-    booting = np.zeros(len(started))
-    back = 0
-    while start_h > back * period_h * (1 + 1e-12) and back < len(started):
-        part = min((start_h - back * period_h) / period_h, 1.0)
-        booting[back:] += part * started[: len(started) - back]
-        back += 1
-    return booting
 
 
 def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:

@@ -41,10 +41,11 @@ def optimise(
     bound, rounds, safe = best.bound, 0, None
     while broken := short_of_capacity(best.encoded, best.point):
         rounds += 1
-        left = _in_time_left(options, began)
+        # at least a tenth of the time: a plan that breaks a promise is of no use, so mending it goes on
+        left = options.left(began, least_s=max(0.1 * (options.time_limit_s or 0.0), 1.0))
         if safe is None or best.objective_usd < safe.objective_usd:
             safe = _cheaper(safe, _settled(best, broken, solver, left, decided))
-        late = options.time_limit_s is not None and time.perf_counter() - began > options.time_limit_s
+        late = options.late(began)
         if safe is not None and (rounds > MOST_ROUNDS or late or safe.objective_usd <= best.objective_usd):
             best = safe
             break
@@ -94,11 +95,3 @@ def _settled(
     except (Infeasible, NoPlanInTime, SolverFailed):
         return None
     return None if short_of_capacity(settled.encoded, settled.point) else settled
-
-
-def _in_time_left(options: SolveOptions, began: float) -> SolveOptions:
-    """What is left of the time, or a tenth of it: a plan that breaks a promise is of no use, so mending it goes on."""
-    if options.time_limit_s is None:
-        return options
-    left = options.time_limit_s - (time.perf_counter() - began)
-    return replace(options, time_limit_s=max(left, 0.1 * options.time_limit_s, 1.0))

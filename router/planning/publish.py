@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -140,12 +140,9 @@ def versions(solver: str) -> Mapping[str, str]:
 
 def options_of(options: SolveOptions) -> dict[str, Any]:
     """What the solver was asked, as the plan states it."""
-    stated = {key: value for key, value in asdict(replace(options, native={})).items() if value is not None}
-    stated.pop("native")
-    stated.pop("log")
-    if options.native:
-        stated["native"] = dict(options.native)
-    return stated
+    stated = {field.name: getattr(options, field.name) for field in fields(StatedOptions)}
+    stated["native"] = dict(options.native) or None
+    return {name: value for name, value in stated.items() if value is not None}
 
 
 def _prices(incumbent: Incumbent) -> ShadowPrices:

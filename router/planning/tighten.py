@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -40,10 +41,17 @@ def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
     for q in np.flatnonzero((cols.started >= 0).any(axis=1)) if counts.size else ():
         start_h = float(fleets.start_h[fleets.pool_fleet[q]])
         started = np.where(cols.started[q] >= 0, point[cols.started[q]], 0.0)
-        for back in range(int(np.ceil(start_h / time.period_h - 1e-9))):
-            part = min((start_h - back * time.period_h) / time.period_h, 1.0)
-            serves[q, back:] -= part * started[: time.periods - back]
+        serves[q] -= booting(started, start_h, time.period_h)
     return serves
+
+
+def booting(started: Floats, start_h: float, period_h: float) -> Floats:
+    """(T,) instances that are paid and do not serve yet, of those started (T,)."""
+    waiting = np.zeros(len(started))
+    for back in range(min(math.ceil(start_h / period_h - 1e-9), len(started))):
+        part = min((start_h - back * period_h) / period_h, 1.0)
+        waiting[back:] += part * started[: len(started) - back]
+    return waiting
 
 
 def tightened_by(encoded: Encoded, broken: Broken) -> Tightened:

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from problems.core.arrays import Floats
 from router.schema import Horizon, Problem, Trace
 from router.traces.demand import rows_of, table_of
 from router.traces.table import US
 from router.traces.times import start_us
 
-Floats = npt.NDArray[np.float64]
 KINDS = ("stated", "poisson", "bursty", "trace")
 BURSTY_CV = 4.0  # of `bursty` where nothing else is said; assumed
 

@@ -13,9 +13,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from problems.core.arrays import Bools, Floats
 
 BATCHES = 20
 CONFIDENCE = 0.95
@@ -48,7 +47,7 @@ def _batch_means(values: Floats) -> Floats:
     return np.asarray(values[: size * BATCHES].reshape(BATCHES, size).mean(axis=1))
 
 
-def share(inside: npt.NDArray[np.bool_], effect: float) -> Interval:
+def share(inside: Bools, effect: float) -> Interval:
     """The part of requests inside a limit."""
     n = max(len(inside) / effect, 1e-9)
     p = float(inside.mean())

@@ -5,9 +5,8 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from problems.core.arrays import Floats
 
 
 def waits(at_s: Floats, hold_s: Floats, servers: int) -> Floats:

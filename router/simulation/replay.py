@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from problems.core.arrays import Floats, Ints
 from router.errors import InputError, Issue
 from router.loading.fingerprint import matches
 from router.plan.document import Plan
@@ -27,10 +27,8 @@ from router.simulation.confidence import CONFIDENCE
 from router.simulation.queue import waits
 from router.simulation.report import PoolWaits, PromiseVerdict, SimulationReport
 from router.simulation.scope import chosen_periods, notes_of
-from router.simulation.station import Floor, Period, PoolName, RequestStream, Station
+from router.simulation.station import Floor, Period, RequestStream, Station
 from router.simulation.verdicts import StreamWaits, gap_cv, pool_row, promises_of
-
-Floats = npt.NDArray[np.float64]
 
 REQUESTS = 20_000  # of the rarest workload with a promise
 MOST = 500_000  # requests in a period
@@ -155,7 +153,7 @@ class Requests:
 
     at_s: Floats
     scale: tuple[Floats, Floats]  # holding time over the workload's mean, by engine
-    route: npt.NDArray[np.int64]
+    route: Ints
 
 
 def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
@@ -171,7 +169,7 @@ def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
             for r, route in enumerate(stream.routes)
             if route.pool == name
         ]
-        pools.append(_through(name, station, parts, period, requests, wait_s, end_s))
+        pools.append(_through(station, parts, period, requests, wait_s, end_s))
     by_workload: dict[str, list[StreamWaits]] = defaultdict(list)
     gaps: dict[str, float] = {}
     for stream, each, wait in zip(period.streams, requests, wait_s, strict=True):
@@ -184,9 +182,8 @@ def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
 
 
 def _through(
-    name: PoolName,
     station: Station,
-    parts: Sequence[tuple[int, int, npt.NDArray[np.int64]]],
+    parts: Sequence[tuple[int, int, Ints]],
     period: Period,
     requests: list[Requests],
     wait_s: list[Floats],
@@ -218,7 +215,7 @@ def _through(
     ends = np.cumsum([len(which) for _, _, which in parts])
     for (s, _, which), part in zip(parts, np.split(back, ends[:-1]), strict=True):
         wait_s[s][which] += part
-    return pool_row(name, station, period.index, arrived[arrived >= 0], wait[arrived >= 0], busy_s, end_s)
+    return pool_row(station, period.index, arrived[arrived >= 0], wait[arrived >= 0], busy_s, end_s)
 
 
 def _hold_s(stream: RequestStream, route: int, side: int, station: Station) -> float:

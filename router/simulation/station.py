@@ -83,10 +83,6 @@ class Period:
     streams: tuple[RequestStream, ...]
     stations: Mapping[PoolName, Station]
 
-    @property
-    def busiest(self) -> float:
-        return max((station.utilisation for station in self.stations.values()), default=0.0)
-
 
 @dataclass
 class Floor:

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from problems.core.arrays import Bools, Floats, Ints
 from router.simulation import confidence
 from router.simulation.report import PoolWaits, PromiseVerdict
-from router.simulation.station import Period, PoolName, RequestStream, Station
+from router.simulation.station import Period, RequestStream, Station
 from router.verification.base import LEVEL, STATISTICS
-
-Floats = npt.NDArray[np.float64]
 
 INCLUSIVE_S = 1e-9  # a wait equal to its limit keeps it
 MS = 1000.0
@@ -31,7 +29,7 @@ class StreamWaits:
 
     stream: RequestStream
     wait_s: Floats
-    route: npt.NDArray[np.int64]
+    route: Ints
     at_s: Floats
 
     @classmethod
@@ -98,7 +96,7 @@ def promises_of(
         )
 
 
-def _effect(inside: npt.NDArray[np.bool_], effect: float) -> float:
+def _effect(inside: Bools, effect: float) -> float:
     """Requests outside a limit come in clusters: the effect on the share itself, where there is something to see."""
     outside = int((~inside).sum())
     return confidence.design_effect(inside.astype(float)) if outside >= confidence.BATCHES else effect
@@ -167,12 +165,12 @@ def _simulated_s(wait_s: Floats, statistic: str) -> float:
 
 
 def pool_row(
-    name: PoolName, station: Station, period: int, at_s: Floats, wait_s: Floats, busy_s: float, end_s: float
+    station: Station, period: int, at_s: Floats, wait_s: Floats, busy_s: float, end_s: float
 ) -> PoolWaits:
     """A pool's waits beside the formula's."""
     return PoolWaits(
-        offer=name[0],
-        model=name[1],
+        offer=station.name[0],
+        model=station.name[1],
         period=period,
         servers=station.servers,
         requests=len(wait_s),

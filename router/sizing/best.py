@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import fsum
@@ -95,18 +96,20 @@ class Best:
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
-        if len(self.parts) == len(self.cost) > 1:
-            return expected_lines(self.parts, self.inst.scenarios.probability.tolist())
-        return self.parts[0].cost_lines
+        if not len(self.parts) == len(self.cost) > 1:
+            return self.parts[0].cost_lines
+        money: dict[tuple[str | None, str], list[float]] = defaultdict(list)
+        for part, p in zip(self.parts, self.inst.scenarios.probability.tolist(), strict=True):
+            for line in part.cost_lines:
+                money[line.offer, line.kind].append(p * line.usd)
+        keys = sorted(money, key=lambda key: (key[0] is None, key[0] or "", key[1]))
+        return tuple(CostLine(offer, kind, fsum(money[offer, kind])) for offer, kind in keys)
 
     @cached_property
-    def _probability(self) -> dict[str | None, float]:
+    def weight(self) -> Mapping[str | None, float]:
+        """Probability by what rows call their scenario."""
         scenarios = self.inst.scenarios
         return {None: 1.0, **dict(zip(scenarios.names, scenarios.probability.tolist(), strict=True))}
-
-    def weight(self, scenario: str | None) -> float:
-        """Probability of a row's scenario."""
-        return self._probability[scenario]
 
     def settlements(self, offer: str) -> list[Settlement]:
         return [row for part in self.parts for row in part.settlements if row.offer == offer]
@@ -114,7 +117,7 @@ class Best:
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""
         rows = (row for part in self.parts for row in part.routes if row.offer == offer)
-        return fsum(self.weight(row.scenario) * row.tokens for row in rows)
+        return fsum(self.weight[row.scenario] * row.tokens for row in rows)
 
     def instances(self, offer: str) -> list[InstanceRow]:
         return [row for part in self.parts for row in part.instances if row.offer == offer]
@@ -200,13 +203,3 @@ def priced(inst: Instance, offer: int, multiple: float) -> Instance:
 def grown(inst: Instance, factor: float) -> Instance:
     """The problem with all demand multiplied."""
     return replace(inst, scenarios=replace(inst.scenarios, demand=inst.scenarios.demand * factor))
-
-
-def expected_lines(parts: Sequence[Decoded], probability: Sequence[float]) -> tuple[CostLine, ...]:
-    """Expected USD by offer and kind, of one plan per scenario."""
-    money: dict[tuple[str | None, str], list[float]] = {}
-    for part, p in zip(parts, probability, strict=True):
-        for line in part.cost_lines:
-            money.setdefault((line.offer, line.kind), []).append(p * line.usd)
-    keys = sorted(money, key=lambda key: (key[0] is None, key[0] or "", key[1]))
-    return tuple(CostLine(offer, kind, fsum(money[offer, kind])) for offer, kind in keys)

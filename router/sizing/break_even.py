@@ -82,9 +82,9 @@ def _lines_usd(has: Best, offer: str, *kinds: CostKind) -> float:
 def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[Settlement]) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
     share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
-    used = fsum(has.weight(row.scenario) * own_volumes(row)[0] for row in rows)
-    tokens = fsum(has.weight(row.scenario) * row.used_tokens for row in rows)
-    rate = fsum(has.weight(row.scenario) * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
+    used = fsum(has.weight[row.scenario] * own_volumes(row)[0] for row in rows)
+    tokens = fsum(has.weight[row.scenario] * row.used_tokens for row in rows)
+    rate = fsum(has.weight[row.scenario] * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
     volume = {row.month: own_volumes(row)[1] for row in rows}  # the same in every scenario
     committed = fsum(float(share[k]) * each for k, each in volume.items())
     # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
@@ -139,7 +139,7 @@ def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUs
 
 def instance_hours(has: Best, rows: Sequence[InstanceRow]) -> tuple[float, float]:
     """(busy, running) expected hours of instances."""
-    hours = [has.weight(row.scenario) * has.inst.time.period_h * row.count for row in rows]
+    hours = [has.weight[row.scenario] * has.inst.time.period_h * row.count for row in rows]
     return fsum(each * row.utilisation for each, row in zip(hours, rows, strict=True)), fsum(hours)
 
 

@@ -177,21 +177,14 @@ def _second_stage(inst: Instance, s: int, columns: int) -> tuple[Recourse, Float
 
 def own_scale(encoded: Encoded) -> Floats:
     """(n,) own units that each first-stage column of 1 stands for."""
-    blocks = encoded.program.blocks
-    if blocks is None:
-        raise ValueError("the program has no block labels")
-    scale = np.ones(int((blocks.columns < 0).sum()))
-    first = encoded.first
+    scale, first = np.ones(int(encoded.program.linking[0].sum())), encoded.first
     scale[first.committed] = first.commit_scale[encoded.instance.contracts.start_contract]
     return scale
 
 
 def _master(widest: Encoded) -> tuple[LinearProgram, Floats]:
     """Columns and rows of the first stage alone."""
-    program, blocks = widest.program, widest.program.blocks
-    if blocks is None:
-        raise ValueError("the program has no block labels")
-    return program.take(blocks.columns < 0, blocks.rows < 0).program, own_scale(widest)
+    return widest.program.take(*widest.program.linking).program, own_scale(widest)
 
 
 def _start(encoded: Encoded, point: Floats, widest: Encoded, scale: Floats) -> Floats:

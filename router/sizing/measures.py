@@ -24,11 +24,11 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import encode
-from problems.core.instance import Instance, Scenarios
+from problems.core.instance import Instance
 from router import scenarios
 from router.normalise.scenarios import from_draw
 from router.plan.sizing import Against, FreshFuture, OutOfSample, Sizing
-from router.schema import Generated, Problem
+from router.schema import Problem
 from router.sizing.best import Best, figures
 from router.sizing.first_stage import settled_decision
 from router.sizing.options import Study
@@ -86,16 +86,6 @@ def measured(sizing: Sizing, best: Best, base: Baselines) -> Sizing:
     )
 
 
-def can_draw(problem: Problem) -> bool:
-    """Whether the problem says how futures come about."""
-    return isinstance(problem.scenarios, Generated)
-
-
-def fresh(problem: Problem, count: int, seed: int) -> Scenarios:
-    """Futures that no plan has seen. Raises InputError where the problem lists its scenarios."""
-    return from_draw(problem, scenarios.fresh_draw(problem, count, seed))
-
-
 def out_of_sample(
     problem: Problem, study: Study, best: Best, others: Mapping[str, Decision], *, count: int, seed: int
 ) -> OutOfSample:
@@ -104,7 +94,7 @@ def out_of_sample(
     Mean and interval are over the futures that can be served; `failed` counts the others, which have no cost. One such
     future is in the tail, whatever the level: then CVaR is null.
     """
-    inst = replace(best.inst, scenarios=fresh(problem, count, seed))
+    inst = replace(best.inst, scenarios=from_draw(problem, scenarios.fresh_draw(problem, count, seed)))
     futures = outcomes(inst, best.decision, study)
     cost = costs_of(futures)
     served = np.isfinite(cost)

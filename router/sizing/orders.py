@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ class _DecisionDraft:
         free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
         horizon = fleets.horizon & (fleets.term_months == 0)
         open_ = horizon & (fleets.reserved > 0)  # how reserved ones are shared out is not asked
-        ahead = np.where(open_[fleets.pool_fleet], np.nan, 0.0) if fleets.pools else np.zeros(0)
+        ahead = np.where(open_[fleets.pool_fleet], np.nan, 0.0)
         self.decision = Decision(
             signed=(before | free).astype(float),
             committed=np.where(before, contracts.min_per_month[of], 0.0),
@@ -220,22 +220,16 @@ class _DecisionDraft:
             raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
         q, count = pools[0], float(order.amount or 0.0)
         if fleets.term_months[fleet] > 0:
-            if order.month >= 0:  # a count that a term leads to is no order of its own
-                self._check_count(order.offer, fleet, count, term=True)
+            if order.month >= 0:  # a count that a term leads to is not an order of its own
+                if fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
+                    raise _wrong(order.offer, f"is bought in whole instances, not {count:g}")
                 self.decision.bought[q, order.month] = count
         else:
-            self._check_count(order.offer, fleet, count, term=False)
+            if count != 0 and not (count > 0 and is_sold(inst, fleet, count)):
+                raise _wrong(order.offer, self._sold(fleet))
             self.decision.paid[q] = count
             self.decision.ahead[q] = np.nan if fleets.reserved[fleet] > 0 else count
         return True
-
-    def _check_count(self, offer: str, fleet: int, count: float, *, term: bool) -> None:
-        """Whether so many can be had at all, with those reserved. What is bought for terms adds up: any number."""
-        fleets = self.inst.fleets
-        if term and fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
-            raise _wrong(offer, f"is bought in whole instances, not {count:g}")
-        if not term and count != 0 and not (count > 0 and is_sold(self.inst, fleet, count)):
-            raise _wrong(offer, self._sold(fleet))
 
     def _sold(self, fleet: int) -> str:
         fleets = self.inst.fleets
@@ -267,15 +261,7 @@ class _DecisionDraft:
 
 def complete(decision: Decision) -> bool:
     """Whether nothing is left open."""
-    parts = (
-        decision.signed,
-        decision.committed,
-        decision.active,
-        decision.ahead,
-        decision.paid,
-        decision.bought,
-    )
-    return not any(np.isnan(part).any() for part in parts)
+    return not any(np.isnan(getattr(decision, part.name)).any() for part in fields(decision))
 
 
 def _wrong(value: object, rule: str, hint: str | None = None) -> InputError:

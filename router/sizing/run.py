@@ -24,11 +24,11 @@ from router.planning.notes import notes_of, sizing_notes
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
-from router.schema import Problem
+from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.best import ROUNDING, Best, figures, plan_under, priced_plan
 from router.sizing.first_stage import decide, flows_of
-from router.sizing.measures import Baselines, baselines, can_draw
+from router.sizing.measures import Baselines, baselines
 from router.sizing.options import SizeOptions, Study
 from router.sizing.outcomes import outcomes
 from router.sizing.sections import Sections
@@ -52,7 +52,7 @@ def size(
     """
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
-    how = how.suited(flows_of(inst), generated=can_draw(loaded))
+    how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
         study = Study(solver, options or SolveOptions(), how.method, workers)
         best = _best(study, inst, progress)

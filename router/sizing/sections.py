@@ -124,9 +124,7 @@ class Sections:
         return Evaluated(
             signs,
             fails_in=(),
-            expected_usd=usd.expected_usd,
-            cvar_usd=usd.cvar_usd,
-            objective_usd=usd.objective_usd,
+            **asdict(usd),
             more_usd=usd.objective_usd - self.best.objective_usd,
             by_scenario_usd=dict(zip(inst.scenarios.names, cost.tolist(), strict=True)),
         )
@@ -156,11 +154,11 @@ def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float
     time, share = best.inst.time, month_share(best.inst)
     start, end = signature.start_month or 0, signature.end_month or time.months
     rows = [row for row in best.settlements(signature.offer) if start <= row.month < end]
-    use = [(best.weight(row.scenario), *own_volumes(row), float(share[row.month])) for row in rows]
+    use = [(best.weight[row.scenario], *own_volumes(row), float(share[row.month])) for row in rows]
     used = fsum(p * volume for p, volume, _, _ in use)
     committed = fsum(p * volume * months for p, _, volume, months in use)
     billed_usd = fsum(
-        best.weight(row.scenario) * row.billed_usd * float(time.month_weight[row.month]) for row in rows
+        best.weight[row.scenario] * row.billed_usd * float(time.month_weight[row.month]) for row in rows
     )
     return (used / committed if committed > 0 else None), billed_usd
 

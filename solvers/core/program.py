@@ -134,6 +134,13 @@ class LinearProgram:
         """The same program without integrality; its optimum is a bound on this one's."""
         return replace(self, integer=np.zeros(self.n_columns, dtype=bool)) if self.is_mip else self
 
+    @property
+    def linking(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n,) columns and (m,) rows of the first stage. Raises ValueError for a program without block labels."""
+        if self.blocks is None:
+            raise ValueError("the program has no block labels")
+        return self.blocks.columns < 0, self.blocks.rows < 0
+
     @cached_property
     def by_column(self) -> Any:
         """The matrix once more, by column: for what asks for parts of it again and again."""
