@@ -18,6 +18,7 @@ NOT_SAID = (
     "re.",
     "Field",
     "stated",
+    "optional",
     "cast",
     "TypeVar",
     "getLogger",

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from router.errors import InputError, Issue, nearest
 from router.loading.yaml_source import read_file
-from router.schema.base import Counting, Name, Strict
+from router.schema.base import Counting, Name, Strict, optional
 from router.schema.issues import issues_of
 from router.schema.source import SourceMap
 
@@ -32,13 +32,13 @@ LABEL = 63  # characters of a Kubernetes name that is a DNS label
 class Target(Strict):
     """One offer, as other programs know it."""
 
-    model: Name | None = Field(default=None, description="LiteLLM model string")
+    model: Name | None = optional("LiteLLM model string")
     models: Mapping[str, Name] = Field(default={}, description="LiteLLM model string by model of the plan")
-    api_key_env: Name | None = Field(default=None, description="Environment variable of the key")
-    api_base: Name | None = Field(default=None, description="Address of the endpoint")
-    backend: Name | None = Field(default=None, description="Kubernetes name of the backend")
-    port: Counting | None = Field(default=None, description="Port of a Service")
-    deployment: Name | None = Field(default=None, description="Kubernetes Deployment that is scaled")
+    api_key_env: Name | None = optional("Environment variable of the key")
+    api_base: Name | None = optional("Address of the endpoint")
+    backend: Name | None = optional("Kubernetes name of the backend")
+    port: Counting | None = optional("Port of a Service")
+    deployment: Name | None = optional("Kubernetes Deployment that is scaled")
 
 
 class Targets(Strict):

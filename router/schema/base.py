@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
@@ -94,7 +94,6 @@ class _Parsed:
 _number = _Parsed(numbers.parse_number)
 _whole = _Parsed(numbers.parse_whole)
 
-Real = Annotated[float, _number, _json("number")]
 NonNegative = Annotated[float, _number, Ge(0), _json("number", minimum=0)]
 Positive = Annotated[float, _number, Gt(0), _json("number", exclusiveMinimum=0)]
 AtLeastOne = Annotated[float, _number, Ge(1), _json("number", minimum=1)]
@@ -113,11 +112,14 @@ Day = Annotated[dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string"
 Timezone = Annotated[str, AfterValidator(_timezone)]
 
 
+def optional(description: str) -> Any:
+    """A field that may be left out; it is None then."""
+    return Field(default=None, description=description)
+
+
 class Sourced(Strict):
     """Where a figure comes from stays beside it, in the file."""
 
-    source: str | None = Field(
-        default=None, description="Where the figures come from: a page, a quote, a measurement"
-    )
-    as_of: Day | None = Field(default=None, description="Date on which the source was read, as YYYY-MM-DD")
-    note: str | None = Field(default=None, description="Remark for the reader; no effect on the plan")
+    source: str | None = optional("Where the figures come from: a page, a quote, a measurement")
+    as_of: Day | None = optional("Date on which the source was read, as YYYY-MM-DD")
+    note: str | None = optional("Remark for the reader; no effect on the plan")

@@ -17,6 +17,7 @@ from router.schema.base import (
     Share,
     Sourced,
     Strict,
+    optional,
 )
 from router.schema.clock import MONTH_H
 
@@ -24,45 +25,28 @@ from router.schema.clock import MONTH_H
 class Model(Sourced):
     """Facts about a model; an absent one refuses nothing, a need that it leaves open does."""
 
-    parameters_b: Positive | None = Field(default=None, description="Parameters, in billions")
-    open_weights: Flag | None = Field(default=None, description="Whether the weights are open")
-    context_tokens: Positive | None = Field(
-        default=None, description="Longest prompt and completion together"
-    )
-    memory_gb: NonNegative | None = Field(default=None, description="Memory that one replica takes")
-    quality: NonNegative | None = Field(
-        default=None, description="Quality in a scale of your own, compared with min_quality"
-    )
+    parameters_b: Positive | None = optional("Parameters, in billions")
+    open_weights: Flag | None = optional("Whether the weights are open")
+    context_tokens: Positive | None = optional("Longest prompt and completion together")
+    memory_gb: NonNegative | None = optional("Memory that one replica takes")
+    quality: NonNegative | None = optional("Quality in a scale of your own, compared with min_quality")
 
 
 class Latency(Strict):
     """Service latency at the stated operating point."""
 
-    ttft_mean_ms: NonNegative | None = Field(default=None, description="Mean time to first token")
-    ttft_p50_ms: NonNegative | None = Field(default=None, description="Median time to first token")
-    ttft_p90_ms: NonNegative | None = Field(
-        default=None, description="90th percentile of the time to first token"
-    )
-    ttft_p95_ms: NonNegative | None = Field(
-        default=None, description="95th percentile of the time to first token"
-    )
-    ttft_p99_ms: NonNegative | None = Field(
-        default=None, description="99th percentile of the time to first token"
-    )
-    tpot_mean_ms: NonNegative | None = Field(default=None, description="Mean time per token after the first")
-    tpot_p50_ms: NonNegative | None = Field(default=None, description="Median time per token after the first")
-    tpot_p90_ms: NonNegative | None = Field(
-        default=None, description="90th percentile of the time per further token"
-    )
-    tpot_p95_ms: NonNegative | None = Field(
-        default=None, description="95th percentile of the time per further token"
-    )
-    tpot_p99_ms: NonNegative | None = Field(
-        default=None, description="99th percentile of the time per further token"
-    )
-    concurrency: Positive | None = Field(
-        default=None,
-        description="Requests that one instance serves at once at this operating point; absent: 1",
+    ttft_mean_ms: NonNegative | None = optional("Mean time to first token")
+    ttft_p50_ms: NonNegative | None = optional("Median time to first token")
+    ttft_p90_ms: NonNegative | None = optional("90th percentile of the time to first token")
+    ttft_p95_ms: NonNegative | None = optional("95th percentile of the time to first token")
+    ttft_p99_ms: NonNegative | None = optional("99th percentile of the time to first token")
+    tpot_mean_ms: NonNegative | None = optional("Mean time per token after the first")
+    tpot_p50_ms: NonNegative | None = optional("Median time per token after the first")
+    tpot_p90_ms: NonNegative | None = optional("90th percentile of the time per further token")
+    tpot_p95_ms: NonNegative | None = optional("95th percentile of the time per further token")
+    tpot_p99_ms: NonNegative | None = optional("99th percentile of the time per further token")
+    concurrency: Positive | None = optional(
+        "Requests that one instance serves at once at this operating point; absent: 1"
     )
 
 
@@ -77,26 +61,22 @@ class Point(Latency):
 class OfferModel(Sourced, Latency):
     """What an offer asks for a model, and what one instance does with it."""
 
-    prompt_usd_per_m: NonNegative | None = Field(default=None, description="Price of prompt tokens")
-    completion_usd_per_m: NonNegative | None = Field(default=None, description="Price of completion tokens")
-    cached_prompt_usd_per_m: NonNegative | None = Field(
-        default=None, description="Price of cached prompt tokens; absent: prompt_usd_per_m"
+    prompt_usd_per_m: NonNegative | None = optional("Price of prompt tokens")
+    completion_usd_per_m: NonNegative | None = optional("Price of completion tokens")
+    cached_prompt_usd_per_m: NonNegative | None = optional(
+        "Price of cached prompt tokens; absent: prompt_usd_per_m"
     )
-    tokens_per_s: Positive | None = Field(
-        default=None, description="Throughput of one instance, prompt and completion tokens together"
+    tokens_per_s: Positive | None = optional(
+        "Throughput of one instance, prompt and completion tokens together"
     )
-    prompt_tokens_per_s: Positive | None = Field(
-        default=None, description="Prompt throughput of one instance, with completion_tokens_per_s"
+    prompt_tokens_per_s: Positive | None = optional(
+        "Prompt throughput of one instance, with completion_tokens_per_s"
     )
-    completion_tokens_per_s: Positive | None = Field(
-        default=None, description="Completion throughput of one instance, with prompt_tokens_per_s"
+    completion_tokens_per_s: Positive | None = optional(
+        "Completion throughput of one instance, with prompt_tokens_per_s"
     )
-    requests_per_s: Positive | None = Field(
-        default=None, description="Throughput of one instance in requests"
-    )
-    units_per_s: Positive | None = Field(
-        default=None, description="Throughput of one instance in burndown units"
-    )
+    requests_per_s: Positive | None = optional("Throughput of one instance in requests")
+    units_per_s: Positive | None = optional("Throughput of one instance in burndown units")
     points: tuple[Point, ...] = Field(
         default=(), description="Measured throughput of one instance, by request size"
     )
@@ -107,8 +87,8 @@ class OfferModel(Sourced, Latency):
     prompt_burndown: NonNegative = Field(
         default=1.0, description="Quota or throughput units per prompt token"
     )
-    cached_prompt_burndown: NonNegative | None = Field(
-        default=None, description="Units per cached prompt token; absent: prompt_burndown"
+    cached_prompt_burndown: NonNegative | None = optional(
+        "Units per cached prompt token; absent: prompt_burndown"
     )
     completion_burndown: NonNegative = Field(
         default=1.0, description="Quota or throughput units per completion token"
@@ -131,25 +111,19 @@ class OfferModel(Sourced, Latency):
 class Limits(Strict):
     """What the offer cannot do; an absent limit refuses nothing."""
 
-    max_parameters_b: NonNegative | None = Field(
-        default=None, description="Largest model it takes, billions of parameters"
-    )
-    streaming: Flag | None = Field(default=None, description="false: answers are not streamed")
-    custom_weights: Flag | None = Field(default=None, description="false: own weights are not accepted")
+    max_parameters_b: NonNegative | None = optional("Largest model it takes, billions of parameters")
+    streaming: Flag | None = optional("false: answers are not streamed")
+    custom_weights: Flag | None = optional("false: own weights are not accepted")
     regions: tuple[Name, ...] = Field(default=(), description="Regions it serves from; empty: unknown")
-    context_tokens: Positive | None = Field(
-        default=None, description="Longest prompt and completion together"
-    )
+    context_tokens: Positive | None = optional("Longest prompt and completion together")
 
 
 class Quota(Strict):
     """The provider's caps, over all models of the offer, averaged over a period."""
 
-    requests_per_minute: NonNegative | None = Field(default=None, description="Most requests a minute")
-    tokens_per_minute: NonNegative | None = Field(
-        default=None, description="Most tokens a minute, all kinds together"
-    )
-    units_per_minute: NonNegative | None = Field(default=None, description="Most burndown units a minute")
+    requests_per_minute: NonNegative | None = optional("Most requests a minute")
+    tokens_per_minute: NonNegative | None = optional("Most tokens a minute, all kinds together")
+    units_per_minute: NonNegative | None = optional("Most burndown units a minute")
 
 
 class Tier(Strict):
@@ -162,34 +136,23 @@ class Tier(Strict):
 class Commitment(Strict):
     """Take-or-pay: each billing month costs at least the commitment and at least the use."""
 
-    min_tokens_per_month: NonNegative | None = Field(default=None, description="Least volume paid for")
-    min_usd_per_month: NonNegative | None = Field(default=None, description="Least spend")
-    max_tokens_per_month: NonNegative | None = Field(
-        default=None, description="Given: the volume to commit is decided, up to this"
-    )
-    max_usd_per_month: NonNegative | None = Field(
-        default=None, description="Given: the spend to commit is decided, up to this"
-    )
-    step_usd_per_month: Positive | None = Field(
-        default=None, description="The spend to commit is sold in multiples of this"
-    )
+    min_tokens_per_month: NonNegative | None = optional("Least volume paid for")
+    min_usd_per_month: NonNegative | None = optional("Least spend")
+    max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")
+    max_usd_per_month: NonNegative | None = optional("Given: the spend to commit is decided, up to this")
+    step_usd_per_month: Positive | None = optional("The spend to commit is sold in multiples of this")
     overage: Literal["contract", "none"] = Field(
         default="contract", description="Use above the commitment: at contract rates, or not possible"
     )
-    overage_usd_per_m: NonNegative | None = Field(
-        default=None, description="Price of use above the commitment"
-    )
-    term_months: Counting | None = Field(
-        default=None, description="Term in billing months of 730 h; absent: the whole horizon"
-    )
-    start: Literal["any", "first"] | None = Field(
-        default=None,
-        description="When its term may begin: any billing month, or the first; absent: any if the term is shorter "
-        "than the horizon",
+    overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
+    term_months: Counting | None = optional("Term in billing months of 730 h; absent: the whole horizon")
+    start: Literal["any", "first"] | None = optional(
+        "When its term may begin: any billing month, or the first; absent: any if the term is shorter "
+        "than the horizon"
     )
     signed: Flag = Field(default=False, description="true: already bought; due whatever the plan does")
-    signed_until: Moment | None = Field(
-        default=None, description="End of a signed contract, exclusive, local time of horizon.timezone"
+    signed_until: Moment | None = optional(
+        "End of a signed contract, exclusive, local time of horizon.timezone"
     )
     tiers: tuple[Tier, ...] = Field(default=(), description="Price bands by volume; replace token prices")
     tier_kind: Literal["incremental", "all_units"] = Field(
@@ -209,7 +172,7 @@ class Instances(Strict):
     usd_per_h: NonNegative = Field(description="Price of an instance")
     min: NonNegative = Field(default=0.0, description="If any are rented in a pool, at least so many")
     step: Positive = Field(default=1.0, description="Above the minimum, sold in multiples of this")
-    max: NonNegative | None = Field(default=None, description="Most instances, over all models of the offer")
+    max: NonNegative | None = optional("Most instances, over all models of the offer")
     integral: Flag = Field(default=True, description="false: any real count; step is ignored")
     shared_by_models: Flag = Field(
         default=False, description="false: one pool per model; true: one count, loaded by all its models"
@@ -220,25 +183,19 @@ class Instances(Strict):
     reserved: NonNegative = Field(
         default=0.0, description="Instances already held, paid in every hour, used or not"
     )
-    reserved_usd_per_h: NonNegative | None = Field(
-        default=None, description="Price of a reserved instance; absent: usd_per_h"
-    )
-    term_months: Counting | None = Field(
-        default=None, description="Given: bought for so many billing months, from the start of one"
-    )
+    reserved_usd_per_h: NonNegative | None = optional("Price of a reserved instance; absent: usd_per_h")
+    term_months: Counting | None = optional("Given: bought for so many billing months, from the start of one")
     upfront_usd: NonNegative = Field(default=0.0, description="Paid once per instance bought")
     units: NonNegative = Field(default=1.0, description="Weight of an instance in groups, such as its GPUs")
-    memory_gb: NonNegative | None = Field(
-        default=None, description="Memory of an instance; the model must fit"
-    )
+    memory_gb: NonNegative | None = optional("Memory of an instance; the model must fit")
     start_usd: NonNegative = Field(
         default=0.0, description="Paid per instance started, in the first period too"
     )
     start_h: NonNegative = Field(default=0.0, description="Time to boot: paid, but not serving")
     min_up_h: NonNegative = Field(default=0.0, description="Least time from start to stop")
     availability: Share = Field(default=1.0, description="Usable share of the count: spot, repair")
-    max_utilisation: PositiveShare | None = Field(
-        default=None, description="Most planned load over capacity; replaces the waiting-time rule"
+    max_utilisation: PositiveShare | None = optional(
+        "Most planned load over capacity; replaces the waiting-time rule"
     )
     power_kw: NonNegative = Field(default=0.0, description="Power drawn by an instance paid for")
 
@@ -256,10 +213,8 @@ class Offer(Sourced):
     fee_usd_per_month: NonNegative = Field(
         default=0.0, description="Paid every month if the offer is used at all"
     )
-    commitment: Commitment | None = Field(default=None, description="Take-or-pay contract")
-    instances: Instances | None = Field(
-        default=None, description="Countable capacity; then it serves through it only"
-    )
+    commitment: Commitment | None = optional("Take-or-pay contract")
+    instances: Instances | None = optional("Countable capacity; then it serves through it only")
 
     @model_validator(mode="before")
     @classmethod
@@ -277,5 +232,5 @@ class Group(Strict):
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
         description="Offers with instances whose units are summed", json_schema_extra={"minItems": 1}
     )
-    max_units: NonNegative | None = Field(default=None, description="Most units; absent: no limit")
+    max_units: NonNegative | None = optional("Most units; absent: no limit")
     min_units: NonNegative = Field(default=0.0, description="Least units")

@@ -29,6 +29,7 @@ from router.schema.base import (
     Strict,
     Timezone,
     Whole,
+    optional,
 )
 from router.schema.clock import MONTH_H, Clock
 from router.schema.offers import Group, Model, Offer
@@ -48,9 +49,8 @@ class Horizon(Strict):
 
     periods: Annotated[Counting, Field(le=1_000_000)] = Field(default=1, description="Number of periods")
     period_h: Positive = Field(default=MONTH_H, description="Length of a period")
-    start: Moment | None = Field(
-        default=None,
-        description="Start, local time of timezone unless it has an offset; absent: a day's 00:00",
+    start: Moment | None = optional(
+        "Start, local time of timezone unless it has an offset; absent: a day's 00:00"
     )
     timezone: Timezone = Field(default="UTC", description="IANA time zone of windows and local times")
 
@@ -68,12 +68,11 @@ class Horizon(Strict):
 class Policy(Strict):
     """Limits and assumptions that hold for the plan as a whole."""
 
-    max_spend_usd: NonNegative | None = Field(
-        default=None, description="Most that the plan may cost over the horizon, in every scenario"
+    max_spend_usd: NonNegative | None = optional(
+        "Most that the plan may cost over the horizon, in every scenario"
     )
-    max_committed_usd: NonNegative | None = Field(
-        default=None,
-        description="Most first-stage money over the horizon: fees, minima, horizon and term purchases",
+    max_committed_usd: NonNegative | None = optional(
+        "Most first-stage money over the horizon: fees, minima, horizon and term purchases"
     )
     max_share_per_provider: PositiveShare = Field(
         default=1.0, description="Most of all tokens that one provider carries in any period"
@@ -82,9 +81,9 @@ class Policy(Strict):
         default="none", description="In every such loss the rest must still meet demand"
     )
     energy_usd_per_kwh: NonNegative = Field(default=0.0, description="Price of energy for power_kw")
-    max_power_kw: NonNegative | None = Field(default=None, description="Most power drawn in any period")
-    p99_over_mean: AtLeastOne | None = Field(
-        default=None, description="Factor assumed from mean to 99th percentile where none was measured"
+    max_power_kw: NonNegative | None = optional("Most power drawn in any period")
+    p99_over_mean: AtLeastOne | None = optional(
+        "Factor assumed from mean to 99th percentile where none was measured"
     )
     wait_margin: NonNegative = Field(
         default=0.0, description="Waits are planned longer than the formula says by this share, for bursts"
@@ -122,21 +121,17 @@ class Generate(Strict):
 
     count: Counting = Field(description="Scenarios drawn")
     seed: Whole = Field(default=0, description="Seed of the generator")
-    history: Annotated[Trace, BeforeValidator(_file)] | None = Field(
-        default=None, description="Recorded demand to draw from: a file, or its columns"
+    history: Annotated[Trace, BeforeValidator(_file)] | None = optional(
+        "Recorded demand to draw from: a file, or its columns"
     )
-    growth_per_month: Growth | None = Field(
-        default=None, description="Growth of demand per 730 h; 0.05 is 5 %"
+    growth_per_month: Growth | None = optional("Growth of demand per 730 h; 0.05 is 5 %")
+    spread: NonNegative | None = optional(
+        "Standard deviation of the logarithm of demand's level, one for the whole horizon"
     )
-    spread: NonNegative | None = Field(
-        default=None,
-        description="Standard deviation of the logarithm of demand's level, one for the whole horizon",
+    spread_per_month: NonNegative | None = optional(
+        "The same of its change from month to month, which adds up: after n months √n times as much"
     )
-    spread_per_month: NonNegative | None = Field(
-        default=None,
-        description="The same of its change from month to month, which adds up: after n months √n times as much",
-    )
-    reduce_to: Counting | None = Field(default=None, description="Scenarios kept for planning; absent: all")
+    reduce_to: Counting | None = optional("Scenarios kept for planning; absent: all")
 
 
 class Generated(Strict):
@@ -155,8 +150,8 @@ class Risk(Strict):
 class Pin(Strict):
     """What stays as it runs: a workload's routes, an offer's counts, or the routes between the two."""
 
-    workload: Name | None = Field(default=None, description="Workload whose routes stay; absent: any")
-    offer: Name | None = Field(default=None, description="Offer whose routes and counts stay; absent: any")
+    workload: Name | None = optional("Workload whose routes stay; absent: any")
+    offer: Name | None = optional("Offer whose routes and counts stay; absent: any")
 
 
 class Reoptimise(Strict):
@@ -166,9 +161,7 @@ class Reoptimise(Strict):
         default=0.0, description="Cost of work moved from where it runs"
     )
     resize_usd: NonNegative = Field(default=0.0, description="Cost of each instance more or less than runs")
-    max_moved_share: Share | None = Field(
-        default=None, description="Most of all tokens that may move; absent: any"
-    )
+    max_moved_share: Share | None = optional("Most of all tokens that may move; absent: any")
     min_gain_usd: NonNegative = Field(
         default=0.0, description="Gain over the horizon below which the old plan stays"
     )
@@ -195,9 +188,8 @@ class Problem(Sourced):
     include: tuple[str, ...] = Field(
         default=(), description="Files whose models and offers are merged in, relative to this one"
     )
-    use_offers: tuple[str, ...] | None = Field(
-        default=None,
-        description="Included offers to use, by name or pattern (* and ?); absent: all; own ones always are",
+    use_offers: tuple[str, ...] | None = optional(
+        "Included offers to use, by name or pattern (* and ?); absent: all; own ones always are"
     )
     models: Mapping[str, Model] = Field(default={}, description="Models by name")
     workloads: Annotated[tuple[Workload, ...], NotEmpty] = Field(
@@ -208,7 +200,7 @@ class Problem(Sourced):
     policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")
     scenarios: Scenarios = Field(default=(), description="Futures, listed or generated; absent: one, certain")
     risk: Risk = Field(default=Risk(), description="Weight of bad futures")
-    reoptimise: Reoptimise | None = Field(default=None, description="What change of a running plan costs")
+    reoptimise: Reoptimise | None = optional("What change of a running plan costs")
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
 

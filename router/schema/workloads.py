@@ -18,6 +18,7 @@ from router.schema.base import (
     Strict,
     TimeOfDay,
     Timezone,
+    optional,
 )
 
 
@@ -41,79 +42,54 @@ class Trace(Strict):
     """
 
     file: str = Field(min_length=1, description="CSV or CSV.gz, relative to the problem file")
-    timestamp_column: str | None = Field(
-        default=None,
-        description="Column of the request's or period's start: ISO 8601, epoch in s or ms, "
-        "or seconds from the start of the horizon",
+    timestamp_column: str | None = optional(
+        "Column of the request's or period's start: ISO 8601, epoch in s or ms, "
+        "or seconds from the start of the horizon"
     )
-    prompt_tokens_column: str | None = Field(
-        default=None, description="Column of prompt tokens, of a request or a period"
+    prompt_tokens_column: str | None = optional("Column of prompt tokens, of a request or a period")
+    completion_tokens_column: str | None = optional("Column of completion tokens, of a request or a period")
+    requests_column: str | None = optional(
+        "Column of request counts: one row a period; absent: one row a request"
     )
-    completion_tokens_column: str | None = Field(
-        default=None, description="Column of completion tokens, of a request or a period"
+    requests_with_lengths_column: str | None = optional(
+        "Column of the requests that a period's tokens cover, where that is not all of them"
     )
-    requests_column: str | None = Field(
-        default=None, description="Column of request counts: one row a period; absent: one row a request"
+    tokens_are: Literal["totals", "means"] | None = optional(
+        "Tokens of a period are totals or means per request; "
+        "absent: means where the column's name ends in mean"
     )
-    requests_with_lengths_column: str | None = Field(
-        default=None,
-        description="Column of the requests that a period's tokens cover, where that is not all of them",
+    model_column: str | None = optional("Column of the model's name, compared with `model`")
+    model: str | None = optional("Only rows whose model column has this value")
+    filter: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values)] | None = optional(
+        "Only rows whose columns have one of these values: {column: value or [values]}"
     )
-    tokens_are: Literal["totals", "means"] | None = Field(
-        default=None,
-        description="Tokens of a period are totals or means per request; "
-        "absent: means where the column's name ends in mean",
-    )
-    model_column: str | None = Field(
-        default=None, description="Column of the model's name, compared with `model`"
-    )
-    model: str | None = Field(default=None, description="Only rows whose model column has this value")
-    filter: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values)] | None = Field(
-        default=None,
-        description="Only rows whose columns have one of these values: {column: value or [values]}",
-    )
-    timezone: Timezone | None = Field(
-        default=None, description="Time zone of timestamps without offset; absent: horizon.timezone"
-    )
-    gaps: Literal["error", "zero", "previous"] | None = Field(
-        default=None,
-        description="What periods without a row of the workload mean: an error; no demand, also before and after the "
+    timezone: Timezone | None = optional("Time zone of timestamps without offset; absent: horizon.timezone")
+    gaps: Literal["error", "zero", "previous"] | None = optional(
+        "What periods without a row of the workload mean: an error; no demand, also before and after the "
         "record; or as before. Absent: an error where the whole file has no row; no demand where it has others, "
-        "and between the first and last of single requests",
+        "and between the first and last of single requests"
     )
 
 
 class Demand(Strict):
     """How much work there is, stated in exactly one way. A day is 24 h, a month 730 h."""
 
-    requests_per_s: NonNegative | None = Field(default=None, description="Requests a second, all the time")
-    requests_per_hour: NonNegative | None = Field(default=None, description="Requests an hour, all the time")
-    requests_per_day: NonNegative | None = Field(default=None, description="Requests per 24 h")
-    requests_per_month: NonNegative | None = Field(default=None, description="Requests per 730 h")
-    tokens_per_s: NonNegative | None = Field(
-        default=None, description="Prompt and completion tokens a second"
+    requests_per_s: NonNegative | None = optional("Requests a second, all the time")
+    requests_per_hour: NonNegative | None = optional("Requests an hour, all the time")
+    requests_per_day: NonNegative | None = optional("Requests per 24 h")
+    requests_per_month: NonNegative | None = optional("Requests per 730 h")
+    tokens_per_s: NonNegative | None = optional("Prompt and completion tokens a second")
+    tokens_per_hour: NonNegative | None = optional("Prompt and completion tokens an hour")
+    tokens_per_day: NonNegative | None = optional("Prompt and completion tokens per 24 h")
+    tokens_per_month: NonNegative | None = optional("Prompt and completion tokens per 730 h")
+    requests_total: NonNegative | None = optional("Requests over the whole horizon, arriving evenly")
+    tokens_total: NonNegative | None = optional("Tokens over the whole horizon, arriving evenly")
+    requests_by_period: tuple[NonNegative, ...] | None = optional(
+        "Requests in each period, one figure a period"
     )
-    tokens_per_hour: NonNegative | None = Field(
-        default=None, description="Prompt and completion tokens an hour"
-    )
-    tokens_per_day: NonNegative | None = Field(
-        default=None, description="Prompt and completion tokens per 24 h"
-    )
-    tokens_per_month: NonNegative | None = Field(
-        default=None, description="Prompt and completion tokens per 730 h"
-    )
-    requests_total: NonNegative | None = Field(
-        default=None, description="Requests over the whole horizon, arriving evenly"
-    )
-    tokens_total: NonNegative | None = Field(
-        default=None, description="Tokens over the whole horizon, arriving evenly"
-    )
-    requests_by_period: tuple[NonNegative, ...] | None = Field(
-        default=None, description="Requests in each period, one figure a period"
-    )
-    trace: Trace | None = Field(default=None, description="Recorded demand in a file")
-    completion_share: Share | None = Field(
-        default=None, description="Completion part of the tokens, with tokens_*, in place of a request size"
+    trace: Trace | None = optional("Recorded demand in a file")
+    completion_share: Share | None = optional(
+        "Completion part of the tokens, with tokens_*, in place of a request size"
     )
 
     @property
@@ -131,39 +107,21 @@ class Demand(Strict):
 class Slo(Strict):
     """Latency limits, inclusive. request = ttft + max(completion_tokens − 1, 0) · tpot."""
 
-    ttft_mean_ms: Positive | None = Field(default=None, description="Mean time to first token")
-    ttft_p50_ms: Positive | None = Field(default=None, description="Median time to first token")
-    ttft_p90_ms: Positive | None = Field(
-        default=None, description="Time to first token that 90 % of requests keep"
-    )
-    ttft_p95_ms: Positive | None = Field(
-        default=None, description="Time to first token that 95 % of requests keep"
-    )
-    ttft_p99_ms: Positive | None = Field(
-        default=None, description="Time to first token that 99 % of requests keep"
-    )
-    tpot_mean_ms: Positive | None = Field(default=None, description="Mean time per token after the first")
-    tpot_p50_ms: Positive | None = Field(default=None, description="Median time per token after the first")
-    tpot_p90_ms: Positive | None = Field(
-        default=None, description="Time per further token that 90 % of requests keep"
-    )
-    tpot_p95_ms: Positive | None = Field(
-        default=None, description="Time per further token that 95 % of requests keep"
-    )
-    tpot_p99_ms: Positive | None = Field(
-        default=None, description="Time per further token that 99 % of requests keep"
-    )
-    request_mean_ms: Positive | None = Field(default=None, description="Mean time of a whole request")
-    request_p50_ms: Positive | None = Field(default=None, description="Median time of a whole request")
-    request_p90_ms: Positive | None = Field(
-        default=None, description="Time of a whole request that 90 % keep"
-    )
-    request_p95_ms: Positive | None = Field(
-        default=None, description="Time of a whole request that 95 % keep"
-    )
-    request_p99_ms: Positive | None = Field(
-        default=None, description="Time of a whole request that 99 % keep"
-    )
+    ttft_mean_ms: Positive | None = optional("Mean time to first token")
+    ttft_p50_ms: Positive | None = optional("Median time to first token")
+    ttft_p90_ms: Positive | None = optional("Time to first token that 90 % of requests keep")
+    ttft_p95_ms: Positive | None = optional("Time to first token that 95 % of requests keep")
+    ttft_p99_ms: Positive | None = optional("Time to first token that 99 % of requests keep")
+    tpot_mean_ms: Positive | None = optional("Mean time per token after the first")
+    tpot_p50_ms: Positive | None = optional("Median time per token after the first")
+    tpot_p90_ms: Positive | None = optional("Time per further token that 90 % of requests keep")
+    tpot_p95_ms: Positive | None = optional("Time per further token that 95 % of requests keep")
+    tpot_p99_ms: Positive | None = optional("Time per further token that 99 % of requests keep")
+    request_mean_ms: Positive | None = optional("Mean time of a whole request")
+    request_p50_ms: Positive | None = optional("Median time of a whole request")
+    request_p90_ms: Positive | None = optional("Time of a whole request that 90 % keep")
+    request_p95_ms: Positive | None = optional("Time of a whole request that 95 % keep")
+    request_p99_ms: Positive | None = optional("Time of a whole request that 99 % keep")
 
 
 class Window(Strict):
@@ -190,13 +148,10 @@ class Needs(Strict):
     custom_weights: Flag = Field(default=False, description="Own or fine-tuned weights must be accepted")
     open_weights: Flag = Field(default=False, description="The model's weights must be open")
     regions: tuple[Name, ...] = Field(default=(), description="Regions that will do; empty: any")
-    context_tokens: NonNegative | None = Field(
-        default=None,
-        description="Context that model and offer must hold, if more than prompt and completion together",
+    context_tokens: NonNegative | None = optional(
+        "Context that model and offer must hold, if more than prompt and completion together"
     )
-    min_quality: NonNegative | None = Field(
-        default=None, description="Least quality of the model, in its own scale"
-    )
+    min_quality: NonNegative | None = optional("Least quality of the model, in its own scale")
 
 
 class Routing(Strict):
@@ -224,12 +179,8 @@ class Workload(Sourced):
         description="Models of which any will do", json_schema_extra={"minItems": 1}
     )
     demand: Demand = Field(description="How much, stated in exactly one way")
-    prompt_tokens: NonNegative | None = Field(
-        default=None, description="Prompt tokens of a request, cached ones included"
-    )
-    completion_tokens: NonNegative | None = Field(
-        default=None, description="Completion tokens of a request; 0 allowed"
-    )
+    prompt_tokens: NonNegative | None = optional("Prompt tokens of a request, cached ones included")
+    completion_tokens: NonNegative | None = optional("Completion tokens of a request; 0 allowed")
     cached_prompt_share: Share = Field(
         default=0.0, description="Part of the prompt billed at the cached price"
     )
@@ -242,17 +193,14 @@ class Workload(Sourced):
         description="Coefficient of variation of the service time among the workload's own requests; 0: all alike",
     )
     slo: Slo = Field(default=Slo(), description="Latency limits; absent: none")
-    window: Window | None = Field(
-        default=None, description="May only run then; the day's volume is spread freely inside"
-    )
-    deferrable_h: NonNegative | None = Field(
-        default=None,
-        description="Work arriving in a period may run in periods that start less than so much later",
+    window: Window | None = optional("May only run then; the day's volume is spread freely inside")
+    deferrable_h: NonNegative | None = optional(
+        "Work arriving in a period may run in periods that start less than so much later"
     )
     needs: Needs = Field(default=Needs(), description="What the work asks of model and offer")
     routing: Routing = Field(default=Routing(), description="How the work may be spread")
-    unserved_usd_per_m_tokens: NonNegative | None = Field(
-        default=None, description="Cost of work left unserved; absent: every request must be served"
+    unserved_usd_per_m_tokens: NonNegative | None = optional(
+        "Cost of work left unserved; absent: every request must be served"
     )
 
 
