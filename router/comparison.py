@@ -8,6 +8,7 @@ An offer's row is the cost of a verified plan over the problem restricted to tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from math import fsum
@@ -81,12 +82,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "name": self.name,
-            "horizon_h": self.horizon_h,
-            "offers": [asdict(row) for row in self.offers],
-            "notes": list(self.notes),
-        }
+        return asdict(self)
 
 
 def compare(
@@ -214,10 +210,10 @@ def _refusals(encoded: Encoded) -> dict[str, dict[str, tuple[str, ...]]]:
         best = nearest.get(key)
         if best is None or _distance(row.reasons) < _distance(best):
             nearest[key] = row.reasons
-    made: dict[str, dict[str, tuple[str, ...]]] = {}
+    by_offer: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for (offer, workload), codes in nearest.items():
-        made.setdefault(offer, {})[workload] = codes
-    return made
+        by_offer[offer][workload] = codes
+    return by_offer
 
 
 def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
@@ -249,9 +245,9 @@ def _alone_on(load: Workload, offer: str) -> Workload:
 
 
 def _most_instances(plan: Plan) -> float:
-    by_period: dict[int, float] = {}
+    by_period: dict[int, float] = defaultdict(float)
     for row in plan.instances:
-        by_period[row.period] = by_period.get(row.period, 0.0) + row.count
+        by_period[row.period] += row.count
     return max(by_period.values(), default=0.0)
 
 

@@ -75,7 +75,7 @@ def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     _refuse(problem)
     read = recorded(problem)
     time = time_of(read.problem)
-    requests = np.array([work_units(load, read.problem, time) for load in read.problem.workloads])
+    requests = np.array([work_units(load, time) for load in read.problem.workloads])
     if not 0 <= warm_up < requests.shape[1]:
         rule = f"leaves nothing to replay of {requests.shape[1]} periods"
         raise InputError(Issue(("--warm-up",), rule, value=warm_up))

@@ -95,9 +95,9 @@ def backtest(
     if trace is not None:
         problem = with_trace(problem, trace)
     with progress("replaying") as doing:
-        found = replayed(problem, Settings(**settings), Search(search.solver, search.options()), doing)
+        result = replayed(problem, Settings(**settings), Search(search.solver, search.options()), doing)
     if picture is not None:
-        deliver(to_html(found) if picture.endswith(".html") else to_svg(found), picture, "picture")
+        deliver(to_html(result) if picture.endswith(".html") else to_svg(result), picture, "picture")
     if verbose:
-        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in found.seconds.items()))
-    answer(found.to_dict(), lambda: backtest_report(found), machine, output, "backtest")
+        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in result.seconds.items()))
+    answer(result.to_dict(), lambda: backtest_report(result), machine, output, "backtest")

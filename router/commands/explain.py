@@ -31,6 +31,6 @@ def explain(file: str, search: SearchFlags, scenario: str | None, machine: bool,
     from router.reports.explanation import explanation_report
 
     with progress("explaining"):
-        found = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)
-    answer(found.as_dict(), lambda: explanation_report(found), machine)
-    return 0 if found.plan is not None else Infeasible.exit_code
+        explanation = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)
+    answer(explanation.as_dict(), lambda: explanation_report(explanation), machine)
+    return 0 if explanation.plan is not None else Infeasible.exit_code

@@ -82,9 +82,9 @@ def litellm(
     """
     from router import exporters
 
-    made, source = _read(plan, problem)
-    choices |= {"targets": _targets(targets, made, source), "period": _period(period, at, source)}
-    _write(exporters.litellm(made, source, fallbacks=not bare, **choices), output)
+    document, source = _read(plan, problem)
+    choices |= {"targets": _targets(targets, document, source), "period": _period(period, at, source)}
+    _write(exporters.litellm(document, source, fallbacks=not bare, **choices), output)
 
 
 @click.command(short_help="Gateway API or Envoy AI Gateway routes.")
@@ -110,9 +110,9 @@ def gateway(
     """
     from router import exporters
 
-    made, source = _read(plan, problem)
-    choices |= {"targets": _targets(targets, made, source), "period": _period(period, at, source)}
-    _write(exporters.gateway(made, **choices), output)
+    document, source = _read(plan, problem)
+    choices |= {"targets": _targets(targets, document, source), "period": _period(period, at, source)}
+    _write(exporters.gateway(document, **choices), output)
 
 
 @click.command(short_help="KEDA cron scalers.")
@@ -138,8 +138,8 @@ def keda(plan: str, problem: str, targets: str | None, output: str | None, **cho
     from router import exporters
     from router.loading.catalogue import load
 
-    made, source = _read(plan, None)[0], load(problem)
-    _write(exporters.keda(made, source, targets=_targets(targets, made, source), **choices), output)
+    document, source = _read(plan, None)[0], load(problem)
+    _write(exporters.keda(document, source, targets=_targets(targets, document, source), **choices), output)
 
 
 @click.command(short_help="Counts as Terraform variables.")
@@ -151,10 +151,10 @@ def tfvars(plan: str, scenario: str | None, output: str | None) -> None:
     """Write the plan's instance counts, purchases and contracts as *.tfvars.json."""
     from router import exporters
 
-    made, _ = _read(plan, None)
+    document, _ = _read(plan, None)
     if output is not None and not output.endswith(".tfvars.json"):
         remark(f"Warning: Terraform reads {output} as JSON only if its name ends in .tfvars.json")
-    _write(exporters.tfvars(made, scenario=scenario), output)
+    _write(exporters.tfvars(document, scenario=scenario), output)
 
 
 @click.command("csv", short_help="A plan's rows, one CSV file per table.")
@@ -167,17 +167,17 @@ def csv_(plan: str, output: str) -> None:
     from router.errors import InputError, Issue
     from router.output import write_text
 
-    made, _ = _read(plan, None)
+    document, _ = _read(plan, None)
     folder = Path(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         rule = f"cannot be made a folder: {error.strerror}"
         raise InputError(Issue(("--output",), rule, value=output)) from error
-    found = exporters.tables(made)
-    for name, text in found.items():
+    texts = exporters.tables(document)
+    for name, text in texts.items():
         write_text(folder / name, text)
-    remark(f"{', '.join(found)} written to {output}")
+    remark(f"{', '.join(texts)} written to {output}")
 
 
 COMMANDS = (litellm, gateway, keda, tfvars, csv_)
@@ -190,12 +190,12 @@ def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     from router.plan.file import read_plan
 
     source = None if problem is None else load(problem)
-    made = read_plan(plan, source)
-    if not made.ok:
+    document = read_plan(plan, source)
+    if not document.ok:
         remark("Warning: the plan did not pass its own check")
     if source is not None:
-        belongs(made, source)
-    return made, source
+        belongs(document, source)
+    return document, source
 
 
 def _targets(path: str | None, plan: Plan, problem: Problem | None) -> Targets:

@@ -42,6 +42,6 @@ def history(
         if show is not None:
             deliver(opened.get(show).plan.to_json(), output, f"plan {show}")
             return
-        found = opened.history(name, None if everything else limit)
+        rows = opened.history(name, None if everything else limit)
         count = opened.count(name)
-    answer({"plans": count, "listed": found}, lambda: history_report(found, store, count), machine)
+    answer({"plans": count, "listed": rows}, lambda: history_report(rows, store, count), machine)

@@ -52,13 +52,13 @@ def solve(
         if verbose:
             _sizes(encoded)
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
-        found = optimise(encoded, search.solver, options)
+        incumbent = optimise(encoded, search.solver, options)
         doing("checking the plan")
-        plan = publish(problem, found)
+        plan = publish(problem, incumbent)
         quiet = Search(search.solver, replace(options, log=False), scenario)
         plan = with_insurance(plan, problem, lambda bare: planned(bare, quiet, insured=False))
     if verbose:
-        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in found.seconds.items()))
+        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in incumbent.seconds.items()))
     answer(plan, lambda: plan_report(plan), machine, output, "plan")
 
 

@@ -56,13 +56,13 @@ def report(plan: str, form: str, table: str | None, output: str | None, machine:
 
     if table is not None and form != "csv":
         raise click.UsageError("--table goes with --format csv")
-    made = read_plan(plan)
+    document = read_plan(plan)
     if form == "table" and output is None and not machine:
         from router.reports.sizing import report_of
 
-        say_report(report_of(made))
+        say_report(report_of(document))
     else:
-        deliver(_in_form(made, "json" if machine else form, table), output, "report")
+        deliver(_in_form(document, "json" if machine else form, table), output, "report")
 
 
 @click.command(short_help="What changes between two plans.")

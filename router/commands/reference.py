@@ -19,10 +19,10 @@ def schema(plan: bool, output: str | None) -> None:
     from router.plan.values import to_json
 
     if plan:
-        from router.plan.published import plan_json_schema as made
+        from router.plan.published import plan_json_schema as schema_of
     else:
-        from router.schema import json_schema as made
-    deliver(to_json(made()), output, "schema")
+        from router.schema import json_schema as schema_of
+    deliver(to_json(schema_of()), output, "schema")
 
 
 @click.command(short_help="Solvers that --solver takes.")
@@ -32,8 +32,8 @@ def solvers(machine: bool) -> None:
     from router.reports.document import Report, ReportTable, columns
     from solvers import available
 
-    found = available()
-    features = {solver.name: sorted(feature.value for feature in solver.features) for solver in found}
+    entries = available()
+    features = {solver.name: sorted(feature.value for feature in solver.features) for solver in entries}
     document = [
         {
             "name": solver.name,
@@ -42,19 +42,19 @@ def solvers(machine: bool) -> None:
             "features": features[solver.name],
             "remedy": solver.remedy or None,
         }
-        for solver in found
+        for solver in entries
     ]
     here = tuple(
         (solver.name, solver.version or "–", ", ".join(features[solver.name]))
-        for solver in found
+        for solver in entries
         if solver.installed
     )
-    missing = tuple((solver.name, solver.remedy) for solver in found if not solver.installed)
+    missing = tuple((solver.name, solver.remedy) for solver in entries if not solver.installed)
     tables = (
         ReportTable("Installed", columns("--solver", "version", "can"), here),
         ReportTable("Known, but not installed", columns("--solver", "to get it"), missing),
     )
-    report = Report("solvers", (f"{len(here)} of {len(found)} are installed",), tables)
+    report = Report("solvers", (f"{len(here)} of {len(entries)} are installed",), tables)
     answer(document, lambda: report, machine)
 
 
@@ -73,15 +73,15 @@ def list_(machine: bool = False) -> None:
     from router.loading.shipped import listed
     from router.reports.document import Report, ReportTable, columns
 
-    found = listed()
-    problems = tuple((example.name, example.about) for example in found if example.problem)
-    parts = tuple((example.name, example.about) for example in found if not example.problem)
+    entries = listed()
+    problems = tuple((example.name, example.about) for example in entries if example.problem)
+    parts = tuple((example.name, example.about) for example in entries if not example.problem)
     tables = (
         ReportTable("Problems", columns("name", "what it shows"), problems),
         ReportTable("To include", columns("name", "what it holds"), parts),
     )
     way = "copy one with what it includes: router examples copy NAME [DIR]"
-    answer(found, lambda: Report("examples", (way,), tables), machine)
+    answer(entries, lambda: Report("examples", (way,), tables), machine)
 
 
 @examples.command("copy")
@@ -92,7 +92,7 @@ def copy_(name: str, folder: str, force: bool) -> None:
     """Copy a shipped problem file, with what it includes, into DIR (default: here)."""
     from router.loading.shipped import copy
 
-    made = copy(name, folder, replace=force)
-    say(str(made[0]))
-    for path in made[1:]:
+    paths = copy(name, folder, replace=force)
+    say(str(paths[0]))
+    for path in paths[1:]:
         remark(f"with {path}")

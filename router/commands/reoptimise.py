@@ -23,7 +23,7 @@ from router.errors import InputError, RouterError
 
 if TYPE_CHECKING:
     from router.reoptimisation.run import Result
-    from router.reoptimisation.scheduled import Job, Journal
+    from router.reoptimisation.scheduled import Journal
 
 CHANGED = 10
 FIGURES = (
@@ -108,20 +108,16 @@ def reoptimise(
     if every is not None:
         forever(job, journal, every, lambda end: _report(end, journal, machine))
         return 0
-    return _single(job, journal, machine, detailed_exitcode, once)
-
-
-def _single(job: Job, journal: Journal, machine: bool, detailed: bool, once: Any) -> int:
     try:
         with progress("re-optimising"):
-            result: Result = once(job, journal)
+            result = once(job, journal)
     except RouterError as error:
-        if journal.as_json and not machine:  # then every line of stderr is JSON
-            _report(error, journal, machine)
-            return error.exit_code
-        raise
+        if machine or not log_json:  # else every line of stderr is JSON
+            raise
+        _report(error, journal, machine)
+        return error.exit_code
     _report(result, journal, machine)
-    return CHANGED if detailed and result.changed else 0
+    return CHANGED if detailed_exitcode and result.changed else 0
 
 
 def _report(end: Result | Exception, journal: Journal, machine: bool) -> None:

@@ -90,7 +90,7 @@ def simulate(
     arrivals_as = "trace" if trace is not None else arrivals_as
     with progress("simulating") as doing:
         stated = load(problem)
-        found = replay(
+        simulation = replay(
             stated, read_plan(plan, stated), arrivals_as=arrivals_as, trace=trace, progress=doing, **choices
         )
-    answer(found.to_dict(), lambda: simulation_report(found), machine, output, "simulation")
+    answer(simulation.to_dict(), lambda: simulation_report(simulation), machine, output, "simulation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,29 +58,9 @@ class Explanation:
                 "promises": [{"promise": one.name, "field": one.field} for one in self.conflict.promises],
                 "proven_minimal": self.conflict.proven_minimal,
             },
-            "binding": [
-                {
-                    "family": one.family,
-                    "name": one.name,
-                    "periods": one.periods,
-                    "usd_per_unit": one.usd_per_unit,
-                }
-                for one in self.bindings
-            ],
-            "offers": [
-                {"offer": one.offer, "price_multiple": one.price_multiple, "decided": one.decided}
-                for one in self.offers
-            ],
-            "refused": [
-                {
-                    "workload": one.workload,
-                    "offer": one.offer,
-                    "model": one.model,
-                    "reasons": list(one.reasons),
-                    "changes": list(one.changes),
-                }
-                for one in self.refused
-            ],
+            "binding": [asdict(binding) for binding in self.bindings],
+            "offers": [asdict(offer) for offer in self.offers],
+            "refused": [asdict(route) for route in self.refused],
         }
 
 

@@ -20,7 +20,6 @@ from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.plan.document import Plan
 
-FORMS = ("gateway-api", "envoy")
 WEIGHTS = 100
 MAX_WEIGHT = 1_000_000
 MAX_BACKENDS = 16

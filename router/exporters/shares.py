@@ -53,7 +53,8 @@ def splits(
     Raises InputError: no such period or scenario.
     """
     rows = of_scenario(plan, plan.routes, scenario)
-    _check_period(plan, period)
+    if period is not None and not 0 <= period < plan.periods:
+        raise InputError(Issue(("--period",), f"must be in 0 … {plan.periods - 1}", period))
     by_workload: dict[str, list[RouteRow]] = {}
     for row in rows:
         by_workload.setdefault(row.workload, []).append(row)
@@ -170,11 +171,3 @@ def _dropped(plan: Plan, period: int | None, scenario: str | None) -> list[str]:
         }
     )
     return [f"{name}: the plan leaves some of it unserved; a router will send that too" for name in names]
-
-
-def _check_period(plan: Plan, period: int | None) -> None:
-    if period is None:
-        return
-    last = plan.periods - 1
-    if not 0 <= period <= last:
-        raise InputError(Issue(("--period",), f"must be in 0 … {last}", period))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.exporters.counts import PoolCounts, pools, whole
+from router.exporters.counts import pools, whole
 from router.exporters.exported import Exported
 from router.plan.document import Plan
 from router.plan.values import to_json
@@ -22,7 +22,15 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
     """The variables as JSON. Raises InputError."""
     found = pools(plan, scenario)
     variables: dict[str, Any] = {
-        "router_instances": {pool.key: _instances(pool) for pool in found},
+        "router_instances": {
+            pool.key: {
+                "offer": pool.offer,
+                "model": pool.model,
+                "max": max(pool.counts),
+                "by_period": pool.counts,
+            }
+            for pool in found
+        },
         "router_purchases": [
             {"offer": row.offer, "model": row.model, "month": row.month, "count": whole(row.count)}
             for row in plan.purchases
@@ -40,7 +48,3 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
     }
     empty = () if found else ("the plan rents no instances",)
     return Exported(to_json(variables), empty)
-
-
-def _instances(pool: PoolCounts) -> dict[str, Any]:
-    return {"offer": pool.offer, "model": pool.model, "max": max(pool.counts), "by_period": list(pool.counts)}

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from router.errors import InputError, Issue, Path
 from router.loading.fingerprint import problem_sha256, trace_path
-from router.loading.includes import Merged, merge_includes
-from router.loading.yaml_source import parse, read_file
+from router.loading.includes import merge_includes
+from router.loading.yaml_source import Value, parse, read_file
 from router.schema import Generated, Problem, Trace
 from router.schema.issues import issues_of
-from router.schema.source import SourceMap
+from router.schema.source import Mark, SourceMap
 
 __all__ = ["input_issue", "load", "load_text", "problem_sha256", "trace_path", "traces"]
 
@@ -28,13 +28,13 @@ def load(problem: Problem | str | FilePath) -> Problem:
         return problem
     file = FilePath(problem)
     value, mark = read_file(file, str(problem))
-    return _build(merge_includes(value, mark, file))
+    return _build(*merge_includes(value, mark, file))
 
 
 def load_text(text: str, file: str = "problem.yaml") -> Problem:
     """The problem in a text; what it includes is looked up beside `file`. Raises InputError."""
     value, mark = parse(text, file, is_json=file.endswith(".json"))
-    return _build(merge_includes(value, mark, FilePath(file)))
+    return _build(*merge_includes(value, mark, FilePath(file)))
 
 
 def input_issue(problem: Problem, at: Path, value: object, rule: str, hint: str | None = None) -> Issue:
@@ -54,15 +54,15 @@ def traces(problem: Problem) -> Iterable[tuple[Path, Trace]]:
         yield ("scenarios", "generate", "history"), problem.scenarios.generate.history
 
 
-def _build(merged: Merged) -> Problem:
+def _build(value: dict[str, Value], mark: Mark, left_out: frozenset[str]) -> Problem:
     """Validates values and gives every issue its file and line, in file order."""
-    positions = SourceMap(merged.mark)
+    positions = SourceMap(mark)
     try:
-        problem = Problem.model_validate(merged.value).at_positions(positions)
+        problem = Problem.model_validate(value).at_positions(positions)
     except ValidationError as error:
         issues = issues_of(error)
     except InputError as error:
-        issues = [_left_out(issue, merged.left_out) for issue in error.issues]
+        issues = [_left_out(issue, left_out) for issue in error.issues]
     else:
         _need_traces(problem)
         return problem

@@ -24,15 +24,6 @@ Entry = tuple[Value, Mark]
 
 
 @dataclasses.dataclass
-class Merged:
-    """A problem's values with its includes, and the included offers that `use_offers` leaves out."""
-
-    value: dict[str, Value]
-    mark: Mark
-    left_out: frozenset[str] = frozenset()
-
-
-@dataclasses.dataclass
 class _Merge:
     models: dict[str, Entry] = dataclasses.field(default_factory=dict)
     offers: list[Entry] = dataclasses.field(default_factory=list)
@@ -40,10 +31,15 @@ class _Merge:
     issues: list[Issue] = dataclasses.field(default_factory=list)
 
 
-def merge_includes(value: dict[str, Value], mark: Mark, path: FilePath) -> Merged:
-    """Values with everything that `include` names. Raises InputError: missing file, loop, contradiction."""
+def merge_includes(
+    value: dict[str, Value], mark: Mark, path: FilePath
+) -> tuple[dict[str, Value], Mark, frozenset[str]]:
+    """Values with everything that `include` names, and the included offers that `use_offers` leaves out.
+
+    Raises InputError: missing file, loop, contradiction.
+    """
     if not value.get("include"):
-        return Merged(value, mark)
+        return value, mark, frozenset()
     merge = _Merge()
     _take(value, mark, merge)
     own = len(merge.offers)
@@ -61,7 +57,7 @@ def merge_includes(value: dict[str, Value], mark: Mark, path: FilePath) -> Merge
         merged["offers"] = [entry[0] for entry in offers]
         children: dict[str | int, Mark] = {index: entry[1] for index, entry in enumerate(offers)}
         marks["offers"] = Mark(mark.file, _line(mark, "offers"), children)
-    return Merged(merged, dataclasses.replace(mark, children=marks), left_out)
+    return merged, dataclasses.replace(mark, children=marks), left_out
 
 
 def _follow(

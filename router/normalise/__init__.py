@@ -29,7 +29,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     refuse_pending(problem)
     problem = recorded(problem).problem
     time, clock = time_of(problem), problem.horizon.clock
-    work = [work_units(workload, problem, time) for workload in problem.workloads]
+    work = [work_units(workload, time) for workload in problem.workloads]
     return Instance(
         name=problem.name,
         time=time,

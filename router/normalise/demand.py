@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats
+from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
 from router.schema import Problem, Window, Workload
@@ -36,7 +38,7 @@ def is_sized(workload: Workload) -> bool:
     return workload.demand.completion_share is None
 
 
-def work_units(workload: Workload, problem: Problem, time: Time) -> Floats:
+def work_units(workload: Workload, time: Time) -> Floats:
     """(T,) units of work that arrive in each period: requests, or tokens where no request size is stated."""
     demand = workload.demand
     amount: Floats
@@ -125,12 +127,16 @@ def cells(problem: Problem, time: Time, clock: Clock, work: list[Floats]) -> Cel
     )
 
 
+@dataclass(frozen=True)
 class _Part:
-    """Cells of one workload and their slots."""
+    """Cells of one workload, and their slots: the part of a period, from start to end, in which a cell may run."""
 
-    def __init__(self, occurrence: np.ndarray, amount: Floats, cell: np.ndarray, period: np.ndarray) -> None:
-        self.occurrence, self.amount, self.cell, self.period = occurrence, amount, cell, period
-        self.start, self.end = np.zeros(len(cell)), np.ones(len(cell))
+    occurrence: Ints
+    amount: Floats
+    cell: Ints
+    period: Ints
+    start: Floats
+    end: Floats
 
 
 def _cells_of(load: Workload, time: Time, clock: Clock, amount: Floats) -> _Part:
@@ -143,7 +149,8 @@ def _cells_of(load: Workload, time: Time, clock: Clock, amount: Floats) -> _Part
     cell = np.repeat(np.arange(len(arrivals)), span)
     period = arrivals[cell] + np.tile(np.arange(span), len(arrivals))
     inside = period < time.periods  # nothing is put off past the horizon
-    return _Part(arrivals, amount[arrivals], cell[inside], period[inside])
+    cell, period = cell[inside], period[inside]
+    return _Part(arrivals, amount[arrivals], cell, period, np.zeros(len(cell)), np.ones(len(cell)))
 
 
 def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: Floats) -> _Part:
@@ -152,12 +159,8 @@ def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: F
     by_period, total = load.demand.requests_by_period is not None, load.demand.way.endswith("_total")
     inside_h = sum(min(end, time.horizon_h) - max(start, 0.0) for _, start, end in occurrences)
     day_of = [clock.day(hour) for hour in time.start_h] if by_period else []
-    day: list[int] = []
-    work: list[float] = []
-    cell: list[int] = []
-    period: list[int] = []
-    begin: list[float] = []
-    finish: list[float] = []
+    volumes: list[tuple[int, float]] = []
+    slots: list[tuple[int, int, float, float]] = []
     for number, start, end in occurrences:
         low, high = max(start, 0.0), min(end, time.horizon_h)
         if total:
@@ -174,20 +177,12 @@ def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: F
         first = int(np.floor(low / time.period_h + 1e-9))
         last = int(np.ceil(high / time.period_h - 1e-9))
         for t in range(first, last):
-            cell.append(len(work))
-            period.append(t)
-            begin.append(max(low / time.period_h - t, 0.0))
-            finish.append(min(high / time.period_h - t, 1.0))
-        day.append(number)
-        work.append(volume)
-    part = _Part(
-        np.array(day, dtype=np.int64),
-        np.array(work, dtype=float),
-        np.array(cell, dtype=np.int64),
-        np.array(period, dtype=np.int64),
-    )
-    part.start, part.end = np.array(begin, dtype=float), np.array(finish, dtype=float)
-    return part
+            begins, ends = max(low / time.period_h - t, 0.0), min(high / time.period_h - t, 1.0)
+            slots.append((len(volumes), t, begins, ends))
+        volumes.append((number, volume))
+    day, work = np.array(volumes, dtype=float).reshape(-1, 2).T
+    cell, period, begin, finish = np.array(slots, dtype=float).reshape(-1, 4).T
+    return _Part(day.astype(np.int64), work, cell.astype(np.int64), period.astype(np.int64), begin, finish)
 
 
 def window_occurrences(window: Window, clock: Clock, horizon_h: float) -> list[tuple[int, float, float]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from problems.core.arrays import NONE
 from problems.core.instance import Instance, RunningArrays
+from router.normalise.columns import floats, whole
 from router.schema import Problem
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
     change = problem.reoptimise
     cap = None if change is None else change.max_moved_share
     return RunningArrays(
-        workload=np.array([w_of[row.workload] for row in rows], dtype=np.int64),
+        workload=whole(w_of[row.workload] for row in rows),
         occurrence=np.array(
             [row.period if row.occurrence is None else row.occurrence for row in rows], dtype=np.int64
         ),
-        offer=np.array([o_of.get(row.offer, NONE) for row in rows], dtype=np.int64),
-        model=np.array([m_of.get(row.model, NONE) for row in rows], dtype=np.int64),
-        share=np.array([row.share for row in rows], dtype=float),
+        offer=whole(o_of.get(row.offer, NONE) for row in rows),
+        model=whole(m_of.get(row.model, NONE) for row in rows),
+        share=floats(rows, "share"),
         count=count,
         paid_before=before,
         carried=over,

@@ -39,25 +39,25 @@ class Panel:
     whole: bool = False
 
 
-def to_svg(found: Backtest) -> str:
+def to_svg(backtest: Backtest) -> str:
     """The whole picture."""
-    panels = tuple(_panels(found))
+    panels = tuple(_panels(backtest))
     height = TOP + len(panels) * (PANEL + GAP) - GAP + BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" role="img">',
-        f"<title>{escape(found.name)}: demand, capacity and cost of a backtest</title>",
+        f"<title>{escape(backtest.name)}: demand, capacity and cost of a backtest</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
     for k, panel in enumerate(panels):
-        parts += _panel(panel, TOP + k * (PANEL + GAP), found)
-    parts += _time_axis(found, height)
+        parts += _panel(panel, TOP + k * (PANEL + GAP), backtest)
+    parts += _time_axis(backtest, height)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _panels(found: Backtest) -> Iterator[Panel]:
-    get = found.series
-    scale = 1.0 / (found.period_h * 3600.0)
+def _panels(backtest: Backtest) -> Iterator[Panel]:
+    get = backtest.series
+    scale = 1.0 / (backtest.period_h * 3600.0)
 
     def per_s(name: str) -> list[float]:
         return [value * scale for value in get[name]]
@@ -85,7 +85,7 @@ def _panels(found: Backtest) -> Iterator[Panel]:
     yield Panel("Cost so far, USD", (*lines, Line("re-optimised", get["cost_usd"], ORANGE, step=False)))
 
 
-def _panel(panel: Panel, top: float, found: Backtest) -> Iterator[str]:
+def _panel(panel: Panel, top: float, backtest: Backtest) -> Iterator[str]:
     highest = max((max(line.values, default=0.0) for line in panel.lines), default=0.0)
     ticks = _ticks(highest, least=1.0 if panel.whole else 0.0)
     full = ticks[-1] or 1.0
@@ -107,7 +107,7 @@ def _panel(panel: Panel, top: float, found: Backtest) -> Iterator[str]:
         yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#e4e4e4"/>'
         yield f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end" fill="#555">{count(tick)}</text>'
     for line in panel.lines:
-        yield from _drawn(line, found.periods, y, top + PANEL)
+        yield from _drawn(line, backtest.periods, y, top + PANEL)
 
 
 def _drawn(line: Line, periods: int, y, floor: float) -> Iterator[str]:  # type: ignore[no-untyped-def]
@@ -131,8 +131,8 @@ def _drawn(line: Line, periods: int, y, floor: float) -> Iterator[str]:  # type:
     )
 
 
-def _time_axis(found: Backtest, height: float) -> Iterator[str]:
-    whole = found.periods * found.period_h
+def _time_axis(backtest: Backtest, height: float) -> Iterator[str]:
+    whole = backtest.periods * backtest.period_h
     unit, size = ("days", 24.0) if whole > 72 else ("hours", 1.0) if whole > 3 else ("minutes", 1 / 60)
     for tick in _ticks(whole / size, most=14):
         x = LEFT + (WIDTH - LEFT - RIGHT) * tick * size / whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.reports.document import Report, ReportTable, columns
@@ -89,9 +90,5 @@ def _unable(row: OfferRow) -> tuple[str, ...]:
 
 def _only_used(table: ReportTable) -> ReportTable:
     """Without columns in which nothing stands; an empty cell becomes a dash."""
-    keep = [k for k in range(len(table.columns)) if any(row[k] for row in table.rows)]
-    return ReportTable(
-        table.title,
-        tuple(table.columns[k] for k in keep),
-        tuple(tuple(row[k] or "–" for k in keep) for row in table.rows),
-    )
+    used = table.without_empty()
+    return replace(used, rows=tuple(tuple(cell or "–" for cell in row) for row in used.rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class ReportTable:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     total: tuple[str, ...] | None = None
+
+    def without_empty(self, *titles: str) -> ReportTable:
+        """Without the columns in which nothing stands, of those titles or of all; for a table without a total."""
+        keep = [
+            k
+            for k, column in enumerate(self.columns)
+            if any(row[k] for row in self.rows) or (titles and column.title not in titles)
+        ]
+        rows = tuple(tuple(row[k] for k in keep) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[k] for k in keep), rows=rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,21 @@ from router.reports.words import usd
 MOST_ROUTES = 30
 
 
-def explanation_report(found: Explanation) -> Report:
+def explanation_report(explanation: Explanation) -> Report:
     """Repairs and conflict where there is no plan; what binds and what offers would need where there is one."""
-    if found.plan is None:
+    if explanation.plan is None:
         return Report(
-            title=found.name,
-            headline=_ways_out(found),
-            tables=_shown(_repairs(found), _conflict(found), _refused(found)),
+            title=explanation.name,
+            headline=_ways_out(explanation),
+            tables=_shown(_repairs(explanation), _conflict(explanation), _refused(explanation)),
         )
-    least = f"{usd(found.plan.cost_usd)} USD is the least; this is what decides it"
-    held = ("Savings hold with instance counts and contracts as planned.",) if found.bindings else ()
+    least = f"{usd(explanation.plan.cost_usd)} USD is the least; this is what decides it"
+    held = ("Savings hold with instance counts and contracts as planned.",) if explanation.bindings else ()
     return Report(
-        title=found.name,
+        title=explanation.name,
         headline=(least, *held),
-        tables=_shown(_bindings(found), _offers(found), _refused(found)),
-        notes=found.plan.notes,
+        tables=_shown(_bindings(explanation), _offers(explanation), _refused(explanation)),
+        notes=explanation.plan.notes,
     )
 
 
@@ -31,56 +31,67 @@ def _shown(*tables: ReportTable) -> tuple[ReportTable, ...]:
     return tuple(table for table in tables if table.rows)
 
 
-def _ways_out(found: Explanation) -> tuple[str, ...]:
+def _ways_out(explanation: Explanation) -> tuple[str, ...]:
     none = "no plan keeps every promise"
-    if found.repairs:
-        ways = (f"  {one.text}" for one in found.repairs)
+    if explanation.repairs:
+        ways = (f"  {repair.text}" for repair in explanation.repairs)
         return (none, "Any one of these changes makes a plan possible:", *ways)
     return (none, "No change of one promise alone makes a plan possible.")
 
 
-def _repairs(found: Explanation) -> ReportTable:
-    rows = tuple((one.promise.name, one.text) for one in found.repairs)
+def _repairs(explanation: Explanation) -> ReportTable:
+    rows = tuple((repair.promise.name, repair.text) for repair in explanation.repairs)
     return ReportTable("Least repair of each promise alone", columns("promise", "would do"), rows)
 
 
-def _conflict(found: Explanation) -> ReportTable:
-    if found.conflict is None:
+def _conflict(explanation: Explanation) -> ReportTable:
+    if explanation.conflict is None:
         return ReportTable("Conflict", (), ())
     minimal = (
-        "none of them can be left out" if found.conflict.proven_minimal else "perhaps not all are needed"
+        "none of them can be left out"
+        if explanation.conflict.proven_minimal
+        else "perhaps not all are needed"
     )
-    rows = tuple((one.name, one.field) for one in found.conflict.promises)
+    rows = tuple((promise.name, promise.field) for promise in explanation.conflict.promises)
     return ReportTable(f"These contradict each other ({minimal})", columns("promise", "field"), rows)
 
 
-def _bindings(found: Explanation) -> ReportTable:
+def _bindings(explanation: Explanation) -> ReportTable:
     rows = tuple(
-        (one.name, one.worth.limit, one.worth.more, str(one.periods), usd(one.usd_per_unit))
-        for one in found.bindings
+        (
+            binding.name,
+            binding.worth.limit,
+            binding.worth.more,
+            str(binding.periods),
+            usd(binding.usd_per_unit),
+        )
+        for binding in explanation.bindings
     )
     return ReportTable(
         "What binds", columns("of", "limit", "what would help", ">periods", ">saves USD"), rows
     )
 
 
-def _offers(found: Explanation) -> ReportTable:
+def _offers(explanation: Explanation) -> ReportTable:
     rows = []
-    for one in found.offers:
-        if one.price_multiple is None:
-            text = "not even for nothing" if one.decided else "not decided in time"
+    for offer in explanation.offers:
+        if offer.price_multiple is None:
+            text = "not even for nothing" if offer.decided else "not decided in time"
         else:
-            text = f"{one.price_multiple:.4g} × its prices" + ("" if one.decided else ", or a little more")
-        rows.append((one.offer, text))
+            text = f"{offer.price_multiple:.4g} × its prices" + (
+                "" if offer.decided else ", or a little more"
+            )
+        rows.append((offer.offer, text))
     return ReportTable("Not used; would be at or below", columns("offer", "price"), tuple(rows))
 
 
-def _refused(found: Explanation) -> ReportTable:
+def _refused(explanation: Explanation) -> ReportTable:
     rows = [
-        (one.workload, one.offer, one.model, "; ".join(one.changes)) for one in found.refused[:MOST_ROUTES]
+        (route.workload, route.offer, route.model, "; ".join(route.changes))
+        for route in explanation.refused[:MOST_ROUTES]
     ]
-    more = len(found.refused) - len(rows)
+    more = len(explanation.refused) - len(rows)
     title = "Refused; would be admitted with" + (
-        f" (first {len(rows)} of {len(found.refused)})" if more else ""
+        f" (first {len(rows)} of {len(explanation.refused)})" if more else ""
     )
     return ReportTable(title, columns("workload", "offer", "model", "all of"), tuple(rows))

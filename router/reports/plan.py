@@ -91,7 +91,7 @@ def _routing(plan: Plan) -> ReportTable:
                 )
             )
     heads = columns("workload", "offer", "model", ">share", ">by period", ">tokens")
-    return _without_empty(ReportTable("Who serves what", heads, tuple(rows)), "by period")
+    return ReportTable("Who serves what", heads, tuple(rows)).without_empty("by period")
 
 
 def _cell_shares(
@@ -200,18 +200,6 @@ def _refused(plan: Plan) -> ReportTable:
         served = workloads[0] if len(workloads) == 1 else f"{len(workloads)} of them"
         rows.append((code, str(len(pairs)), served, ", ".join(offers[:EXAMPLES]) + more))
     return ReportTable("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
-
-
-def _without_empty(table: ReportTable, title: str) -> ReportTable:
-    """The table without a column in which nothing stands."""
-    at = [column.title for column in table.columns].index(title)
-    if any(row[at] for row in table.rows):
-        return table
-    return ReportTable(
-        table.title,
-        table.columns[:at] + table.columns[at + 1 :],
-        tuple(row[:at] + row[at + 1 :] for row in table.rows),
-    )
 
 
 def _volume(row: RouteRow | UnservedRow) -> float:

@@ -58,7 +58,7 @@ def history_report(found: Sequence[Listed], store: str, count: int) -> Report:
             usd(row.cost_usd),
             usd(row.running_usd),
             usd(row.unconstrained_usd),
-            "–" if row.moved_share is None else percent(row.moved_share),
+            percent(row.moved_share),
             row.status,
         )
         for row in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from router.reports.document import Report, ReportTable, columns
@@ -16,26 +16,27 @@ SHOWN = 40  # rows of a table; the JSON has all
 ORDER = {"broken": 0, "undecided": 1, "kept": 2}
 
 
-def simulation_report(found: SimulationReport) -> Report:
+def simulation_report(simulation: SimulationReport) -> Report:
     """Counts of verdicts, every promise (the worst ones first where there are many), and pools by their waits."""
-    counts = found.verdicts
-    told = ", ".join(
+    counts = simulation.verdicts
+    verdicts = ", ".join(
         f"{number} {verdict}" for verdict, number in counts.items() if number or verdict == "kept"
     )
-    asked = len(found.promises)
     headline = [
-        f"{told} of {_many(asked, 'promise')} in {_many(len(found.periods), 'period')}",
-        f"{count(found.requests)} requests, arrivals {found.arrivals}, seed {found.seed}",
+        f"{verdicts} of {_many(len(simulation.promises), 'promise')} in {_many(len(simulation.periods), 'period')}",
+        f"{count(simulation.requests)} requests, arrivals {simulation.arrivals}, seed {simulation.seed}",
     ]
-    if not found.ok:
+    if not simulation.ok:
         headline.append("NOT KEPT: see the remedies below")
-    tables = (_promises(found), _pools(found))
-    notes = [*found.notes, *_remedies(found), *_optimism(found)]
-    return Report(found.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes))
+    tables = (_promises(simulation), _pools(simulation))
+    notes = [*simulation.notes, *_remedies(simulation), *_optimism(simulation)]
+    return Report(
+        simulation.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes)
+    )
 
 
-def _promises(found: SimulationReport) -> ReportTable:
-    ranked = sorted(found.promises, key=lambda row: (ORDER[row.verdict], _rank(row)))
+def _promises(simulation: SimulationReport) -> ReportTable:
+    ranked = sorted(simulation.promises, key=lambda row: (ORDER[row.verdict], _rank(row)))
     rows = tuple(
         (
             row.workload,
@@ -45,7 +46,7 @@ def _promises(found: SimulationReport) -> ReportTable:
             _ms(row.achieved_ms),
             _ms(row.wait_ms),
             _ms(row.formula_wait_ms),
-            "–" if row.within is None else percent(row.within),
+            percent(row.within),
             row.verdict,
         )
         for row in ranked[:SHOWN]
@@ -62,8 +63,8 @@ def _rank(row: PromiseVerdict) -> float:
     return -row.achieved_ms / row.limit_ms if math.isfinite(row.achieved_ms) else -math.inf
 
 
-def _pools(found: SimulationReport) -> ReportTable:
-    ranked = sorted(found.pools, key=lambda row: -row.utilisation)
+def _pools(simulation: SimulationReport) -> ReportTable:
+    ranked = sorted(simulation.pools, key=lambda row: -row.utilisation)
     rows = tuple(
         (
             row.offer if row.model is None else f"{row.offer} {row.model}",
@@ -93,29 +94,26 @@ def _pools(found: SimulationReport) -> ReportTable:
     return ReportTable(f"Pools, waits in ms{more}", heads, rows)
 
 
-def _remedies(found: SimulationReport) -> list[str]:
-    """One line per workload and remedy, with the number of promises that it is for."""
-    by_remedy: dict[tuple[str, str], int] = defaultdict(int)
-    for row in sorted(found.promises, key=_rank):
+def _remedies(simulation: SimulationReport) -> list[str]:
+    """One line per workload: the remedy of its worst promise, and how many are broken."""
+    first: dict[str, str] = {}
+    broken = Counter[str]()
+    for row in sorted(simulation.promises, key=_rank):
         if row.remedy is not None:
-            by_remedy.setdefault((row.workload, row.remedy), 0)
-            by_remedy[row.workload, row.remedy] += 1
-    first = dict[str, str]()
-    for workload, remedy in by_remedy:
-        first.setdefault(workload, remedy)
-    broken = {name: sum(n for (at, _), n in by_remedy.items() if at == name) for name in first}
+            first.setdefault(row.workload, row.remedy)
+            broken[row.workload] += 1
     return [
         f"{name}: {broken[name]} broken; to mend it, {remedy}, and plan again"
         for name, remedy in first.items()
     ]
 
 
-def _optimism(found: SimulationReport) -> list[str]:
-    low = [row for row in found.promises if row.optimistic]
+def _optimism(simulation: SimulationReport) -> list[str]:
+    low = [row for row in simulation.promises if row.optimistic]
     if not low:
         return []
     return [
-        f"the formula's wait is below the simulated one at {len(low)} of {len(found.promises)} promises; "
+        f"the formula's wait is below the simulated one at {len(low)} of {len(simulation.promises)} promises; "
         "policy.wait_margin plans waits longer by a share"
     ]
 

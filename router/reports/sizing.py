@@ -176,7 +176,7 @@ def _measures(sizing: Sizing) -> ReportTable:
 
 
 def _worst(sizing: Sizing) -> ReportTable:
-    rows: list[tuple[str, ...]] = [
+    rows = tuple(
         (
             str(row.scenario),
             percent(row.probability),
@@ -188,7 +188,7 @@ def _worst(sizing: Sizing) -> ReportTable:
         )
         for k, row in enumerate(sizing.worst)
         if k == 0 or row.over_expected_usd > 1e-9 * row.cost_usd  # the others are not bad
-    ]
+    )
     heads = columns(
         "future",
         ">probability",
@@ -198,9 +198,7 @@ def _worst(sizing: Sizing) -> ReportTable:
         ">above expected",
         ">regret of the signing",
     )
-    if not any(row[3] for row in rows):
-        rows, heads = [row[:3] + row[4:] for row in rows], heads[:3] + heads[4:]
-    return ReportTable("The worst futures", heads, tuple(rows))
+    return ReportTable("The worst futures", heads, rows).without_empty("and")
 
 
 def _moved(row: WorstFuture) -> str:

@@ -103,9 +103,7 @@ def amounts(sizing: Sizing) -> ReportTable:
         )
         before = what
     heads = columns("of", ">amount", ">of what is advised", ">USD expected", ">CVaR", ">more", "")
-    if not any(row[-1] for row in rows):
-        rows, heads = [row[:-1] for row in rows], heads[:-1]
-    return ReportTable("Signing more or less of it", heads, tuple(rows))
+    return ReportTable("Signing more or less of it", heads, tuple(rows)).without_empty("")
 
 
 def quotes(sizing: Sizing) -> ReportTable:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
 
 CENTS_BELOW_USD = 10_000.0
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
@@ -20,10 +22,19 @@ STOP = {
 }
 
 
-def usd(amount: float | None) -> str:
+def or_dash(show: Callable[[float], str]) -> Callable[[float | None], str]:
+    """Also for what is not known: `–`."""
+
+    @wraps(show)
+    def shown(figure: float | None) -> str:
+        return "–" if figure is None else show(figure)
+
+    return shown
+
+
+@or_dash
+def usd(amount: float) -> str:
     """`630,000`, `1,860.00`, `0.00128`; cents below 10,000, and what is smaller than a cent in full."""
-    if amount is None:
-        return "–"
     if abs(amount) >= CENTS_BELOW_USD - 0.005:
         return f"{amount:,.0f}"
     if amount != 0 and abs(amount) < 0.01:
@@ -31,53 +42,45 @@ def usd(amount: float | None) -> str:
     return f"{amount:,.2f}"
 
 
-def rate(amount: float | None) -> str:
+@or_dash
+def rate(amount: float) -> str:
     """A price per M tokens: as money, but with four digits at least."""
-    if amount is None:
-        return "–"
     digits = 2 if amount == 0 or abs(amount) >= 100 else max(2, 3 - math.floor(math.log10(abs(amount))))
-    text = f"{amount:,.{digits}f}"
-    while text.endswith("0") and len(text.rsplit(".", 1)[1]) > 2:
-        text = text[:-1]
-    return text
+    whole, _, cents = f"{amount:,.{digits}f}".partition(".")
+    return f"{whole}.{cents.rstrip('0'):0<2}"
 
 
-def count(amount: float | None) -> str:
+@or_dash
+def count(amount: float) -> str:
     """`1.05 T`, `10 M`, `350`: four significant digits."""
-    if amount is None:
-        return "–"
     for size, suffix in _SUFFIXES:
         if abs(amount) >= size * (1 - 5e-5):
             return f"{_plain(amount / size)} {suffix}"
     return _plain(amount)
 
 
-def instances(amount: float | None) -> str:
+@or_dash
+def instances(amount: float) -> str:
     """Whole counts in full, fractions with two digits."""
-    if amount is None:
-        return "–"
     return f"{amount:,.0f}" if abs(amount - round(amount)) < 1e-9 else f"{amount:,.2f}"
 
 
-def hours(amount: float | None) -> str:
+@or_dash
+def hours(amount: float) -> str:
     """`8 h`, or `55.6 h (2.31 days)` from a day and a half on."""
-    if amount is None:
-        return "–"
     text = f"{amount:,.0f} h" if amount >= 1000 or amount == round(amount) else f"{_significant(amount, 3)} h"
     return text if amount < 36 else f"{text} ({_significant(amount / 24, 3)} days)"
 
 
-def duration(amount_h: float | None) -> str:
+@or_dash
+def duration(amount_h: float) -> str:
     """`8 h`, and from a day and a half on `2.31 days`."""
-    if amount_h is None:
-        return "–"
     return hours(amount_h) if amount_h < 36 else f"{_significant(amount_h / 24, 3)} days"
 
 
-def percent(share: float | None) -> str:
+@or_dash
+def percent(share: float) -> str:
     """`100 %`, `38.2 %`, `0.05 %`, `< 0.01 %`, `120 ×`; less than all is never shown as 100 %."""
-    if share is None:
-        return "–"
     if share >= 20:
         return f"{share:,.0f} ×"
     if 0 < share < 1e-4:

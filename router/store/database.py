@@ -17,7 +17,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from router.errors import InputError, Issue
 
-DEFAULT_URL = "sqlite:///router.db"
 BUSY_S = 10.0  # a writer waits for another's transaction; each takes milliseconds
 CONNECT_S = 10
 WRITES = "router_writes"

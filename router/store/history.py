@@ -12,6 +12,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Self
 
 from sqlalchemy import Engine, Row, func, insert, inspect, select
@@ -98,19 +99,15 @@ class Store:
         text = plan.to_json().encode()
         row = {
             "name": lease.name,
-            "run_key": outcome.run_key,
             "created": plan.created,
-            "reason": outcome.reason,
             "status": plan.stop,
             "cost_usd": plan.cost_usd,
             "gap": plan.gap,
-            "running_usd": outcome.running_usd,
-            "unconstrained_usd": outcome.unconstrained_usd,
-            "moved_share": outcome.moved_share,
             "fence": lease.fence,
             "plan_sha256": hashlib.sha256(text).hexdigest(),
             "plan": zlib.compress(text, 6),
             "problem": zlib.compress(json.dumps(problem, sort_keys=True).encode(), 6),
+            **asdict(outcome),
         }
         with transaction(self.engine, writes=True) as connection:
             lease.check(connection)

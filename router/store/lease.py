@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, Engine, Update, insert, select, update
+from sqlalchemy import Connection, Engine, Update, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from router.errors import LockHeld
@@ -67,12 +67,8 @@ class Lease:
 
     def _take(self, connection: Connection) -> int:
         nobody = {"name": self.name, "owner": NOBODY, "fence": 0, "expires": 0.0}
-        statement = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
-            connection.dialect.name, insert
-        )(leases)
-        if isinstance(statement, sqlite.Insert | postgresql.Insert):
-            statement = statement.on_conflict_do_nothing()
-        connection.execute(statement.values(nobody))
+        dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+        connection.execute(dialect.insert(leases).on_conflict_do_nothing().values(nobody))
         row = connection.execute(select(leases).where(leases.c.name == self.name).with_for_update()).one()
         clock = now(connection)
         if row.owner != NOBODY and row.expires > clock and not is_gone(row.owner):

@@ -37,10 +37,6 @@ class ColumnPositions:
     arrival_cv: int | None
     means: bool
 
-    def label(self, name: str, file: str) -> int:
-        """The column of a filter. Raises InputError."""
-        return _position(self.header, name, file)
-
     def describe(self) -> str:
         """For notes: `TIMESTAMP, ContextTokens, GeneratedTokens`."""
         used = (
@@ -62,7 +58,7 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str) -> ColumnPo
 
     def find(kind: str) -> int | None:
         name = getattr(named, kind, None)
-        return _usual(header, kind) if name is None else _position(header, name, file)
+        return _usual(header, kind) if name is None else position_of(header, name, file)
 
     timestamp = find("timestamp")
     if timestamp is None:
@@ -88,7 +84,8 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str) -> ColumnPo
     )
 
 
-def _position(header: Sequence[str], name: str, file: str) -> int:
+def position_of(header: Sequence[str], name: str, file: str) -> int:
+    """The column of a name that the user gives. Raises InputError."""
     if name in header:
         return list(header).index(name)
     raise InputError(Issue((), "no such column", name, nearest(name, header), file=file, line=1))

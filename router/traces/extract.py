@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -79,9 +80,10 @@ def extract(path: FilePath, choices: Choices) -> TraceExtract:
     whole = record_of(table, np.ones(len(table), dtype=bool), grid, slot)
     _no_gaps(whole, grid, choices)
     workloads: list[ExtractedWorkload] = []
+    file_name = path.name.removesuffix(".gz").removesuffix(".csv")
+    record = partial(record_of, table, grid=grid, whole=slot)
     for labels, rows in _groups(table, choices.by):
-        group = _Group(table, rows, labels or (_stem(path),), grid, slot)
-        workloads += _workloads(group, sizes, choices)
+        workloads += _workloads(table, rows, labels or (file_name,), record, sizes, choices)
     workloads, guessed = _fill_sizes(workloads, whole)
     if whole.lengthless > 1e-12 and len(sizes) == 1:
         notes.append(
@@ -154,30 +156,18 @@ def _summary(table: TraceTable, sizes: Sequence[Size]) -> str:
     return words
 
 
-@dataclass(frozen=True)
-class _Group:
-    """The rows of one combination of values, and the slot of each row of the file."""
-
-    table: TraceTable
-    rows: Mask
-    labels: tuple[str, ...]
-    grid: Grid
-    slot: Floats
-
-    @property
-    def name(self) -> str:
-        return "/".join(self.labels)
-
-    def record(self, rows: Mask) -> DemandRecord:
-        return record_of(self.table, rows, self.grid, self.slot)
-
-
-def _workloads(group: _Group, sizes: Sequence[Size], choices: Choices) -> Iterator[ExtractedWorkload]:
-    """The classes of one group that have requests; requests without lengths are spread over them evenly."""
-    table, rows = group.table, group.rows
-    whole = group.record(rows)
+def _workloads(
+    table: TraceTable,
+    rows: Mask,
+    labels: tuple[str, ...],
+    record_of_rows: Callable[[Mask], DemandRecord],
+    sizes: Sequence[Size],
+    choices: Choices,
+) -> Iterator[ExtractedWorkload]:
+    """The classes of one group of rows that have requests; requests without lengths are spread over them evenly."""
+    whole, name = record_of_rows(rows), "/".join(labels)
     if len(sizes) == 1 or whole.size == (None, None):
-        yield _workload(group, group.name, rows, whole, _filled(whole, choices))
+        yield _workload(name, labels, table.only(rows), whole, _filled(whole, choices))
         return
     with np.errstate(invalid="ignore", divide="ignore"):
         prompt, completion = table.prompt / table.with_lengths, table.completion / table.with_lengths
@@ -185,9 +175,9 @@ def _workloads(group: _Group, sizes: Sequence[Size], choices: Choices) -> Iterat
     classes = [(size, inside) for size, inside in classes if inside.any()]
     sized = sum(float(table.requests[inside].sum()) for _, inside in classes)
     for size, inside in classes:
-        record = group.record(inside)
+        record = record_of_rows(inside)
         counts = _filled(record, choices) * (float(table.requests[rows].sum()) / sized)
-        yield _workload(group, f"{group.name}/{size.label}", inside, record, counts)
+        yield _workload(f"{name}/{size.label}", labels, table.only(inside), record, counts)
 
 
 def _filled(record: DemandRecord, choices: Choices) -> Floats:
@@ -199,7 +189,7 @@ def _filled(record: DemandRecord, choices: Choices) -> Floats:
 
 
 def _workload(
-    group: _Group, name: str, rows: Mask, record: DemandRecord, counts: Floats
+    name: str, labels: tuple[str, ...], rows: TraceTable, record: DemandRecord, counts: Floats
 ) -> ExtractedWorkload:
     prompt, completion = record.size
     sized = prompt is not None and completion is not None
@@ -207,10 +197,10 @@ def _workload(
         name=name,
         counts=counts,
         size=(prompt or 0.0, completion or 0.0),
-        p95=_p95(group.table.only(rows)) if sized and group.table.single else None,
+        p95=_p95(rows) if sized and rows.single else None,
         arrival_cv=record.arrival_cv,
         service_cv=record.service_cv,
-        labels=group.labels,
+        labels=labels,
         sized=sized,
     )
 
@@ -272,7 +262,3 @@ def _later(start: datetime | None, hours: float) -> datetime | None:
     if start is None:
         return None
     return datetime.fromtimestamp(start.timestamp() + timedelta(hours=hours).total_seconds(), start.tzinfo)
-
-
-def _stem(path: FilePath) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".csv")

@@ -11,9 +11,8 @@ A forecast is a mean: what it misses stands in the error on the last day, which 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -87,10 +86,11 @@ def _same_hour(history: Floats, periods: int, period_h: float, cycle: int, end: 
 
 
 def _trend(history: Floats, periods: int, cycle: int) -> Floats:
-    smoothing = _holt_winters()
+    otherwise = ", or use same-hour-last-week"
+    holtwinters = from_extra("statsmodels.tsa.holtwinters", "forecast", ("--forecast",), "trend", otherwise)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on convergence: the error on the last day tells what it is worth
-        model = smoothing(
+        model = holtwinters.ExponentialSmoothing(
             history,
             trend="add",
             damped_trend=True,
@@ -104,10 +104,3 @@ def _trend(history: Floats, periods: int, cycle: int) -> Floats:
             Issue(("--forecast",), "found no trend in the record", hint="use same-hour-last-week")
         )
     return np.maximum(ahead, 0.0)
-
-
-def _holt_winters() -> Callable[..., Any]:
-    otherwise = ", or use same-hour-last-week"
-    holtwinters = from_extra("statsmodels.tsa.holtwinters", "forecast", ("--forecast",), "trend", otherwise)
-    chosen: Callable[..., Any] = holtwinters.ExponentialSmoothing
-    return chosen

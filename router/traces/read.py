@@ -19,17 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.traces.columns import ColumnNames, ColumnPositions, columns_of
+from router.traces.columns import ColumnNames, ColumnPositions, columns_of, position_of
 from router.traces.table import US, Floats, Labels, TraceTable
 from router.traces.times import read_us, utc_us
 
 BLOCK = 20_000  # rows parsed at once
 SHOWN = 10  # wrong rows listed before reading stops
-EPOCH_S, EPOCH_MS, EPOCH_US = (
-    1e8,
-    1e11,
-    1e14,
-)  # a plain number from here on is an epoch, in s, ms, µs; below: seconds
+EPOCH_S, EPOCH_MS, EPOCH_US = 1e8, 1e11, 1e14  # from here on a plain number is an epoch, in s, ms, µs
 
 
 def read_table(
@@ -66,7 +62,10 @@ def _read(
                 raise InputError(Issue((), "is empty", file=file))
             columns = columns_of(header, named, file)
             builder = _Builder(
-                file, columns, ZoneInfo(zone), {name: columns.label(name, file) for name in labels}
+                file,
+                columns,
+                ZoneInfo(zone),
+                {name: position_of(columns.header, name, file) for name in labels},
             )
             while True:
                 before = reader.line_num

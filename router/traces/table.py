@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 HOUR_US = 3.6e9
+BY_ROW = ("at_us", "requests", "prompt", "completion", "with_lengths", "arrival_cv")
 US = 1e6  # timestamps are whole microseconds in a double, exact until the year 2255
 
 
@@ -70,16 +71,8 @@ class TraceTable:
 
     def only(self, rows: Mask) -> TraceTable:
         """Some of the rows."""
-        return replace(
-            self,
-            at_us=self.at_us[rows],
-            requests=self.requests[rows],
-            prompt=self.prompt[rows],
-            completion=self.completion[rows],
-            with_lengths=self.with_lengths[rows],
-            arrival_cv=self.arrival_cv[rows],
-            labels={name: Labels(labels.codes[rows], labels.values) for name, labels in self.labels.items()},
-        )
+        labels = {name: Labels(labels.codes[rows], labels.values) for name, labels in self.labels.items()}
+        return replace(self, labels=labels, **{name: getattr(self, name)[rows] for name in BY_ROW})
 
     def __len__(self) -> int:
         return len(self.at_us)

@@ -59,12 +59,12 @@ def import_performance(
     filters = pairs("--where", where, "COLUMN=VALUE", empty=True)
     read = [read_runs(Path(file), form, filters) for file in files]
     replica = Replica(**described)
-    found = extract([run for _, runs in read for run in runs], replica, allow_failed=allow_failed)
+    replica_points = extract([run for _, runs in read for run in runs], replica, allow_failed=allow_failed)
     programs = ", ".join(dict.fromkeys(TITLES[name] for name, _ in read))
     names = ", ".join(Path(file).name for file in files)
-    text = fragment(found, replica, f"{programs}: {names}")
-    for warning in found.warnings:
+    text = fragment(replica_points, replica, f"{programs}: {names}")
+    for warning in replica_points.warnings:
         remark(f"Warning: {warning}")
-    sizes = sorted({(point["prompt_tokens"], point["completion_tokens"]) for point in found.points})
+    sizes = sorted({(point["prompt_tokens"], point["completion_tokens"]) for point in replica_points.points})
     shown = ", ".join(f"{prompt:g} + {completion:g}" for prompt, completion in sizes)
-    deliver(text, output, f"{len(found.points)} points of {shown} tokens")
+    deliver(text, output, f"{len(replica_points.points)} points of {shown} tokens")

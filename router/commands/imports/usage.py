@@ -104,11 +104,11 @@ def import_usage(
     reading = read_usage([Path(file) for file in files], form, {"meter": meter, "model_column": model_column})
     usage = cut(reading, how)
     names = dict(pairs("--rename", rename))
-    made = draft(usage, name=name, rename=names, request_tokens=request_tokens, include=include)
-    for line in made.remarks:
+    problem_draft = draft(usage, name=name, rename=names, request_tokens=request_tokens, include=include)
+    for line in problem_draft.remarks:
         remark(line)
-    size = f"{made.workloads} workloads over {usage.periods} periods of {how.period_h:g} h"
-    deliver(made.text, output, size)
+    size = f"{problem_draft.workloads} workloads over {usage.periods} periods of {how.period_h:g} h"
+    deliver(problem_draft.text, output, size)
 
 
 def _moment(option: str, text: str | None, timezone: str) -> float | None:
