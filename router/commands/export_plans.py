@@ -184,7 +184,7 @@ COMMANDS = (litellm, gateway, keda, tfvars, csv_)
 
 
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
-    """The plan, and its problem where one is named. Raises InputError."""
+    """The plan, and its problem as the plan was made from it, where one is named. Raises InputError."""
     from router.exporters.exported import belongs
     from router.loading.catalogue import load
     from router.plan.file import read_plan
@@ -193,9 +193,7 @@ def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     document = read_plan(plan, source)
     if not document.ok:
         remark("Warning: the plan did not pass its own check")
-    if source is not None:
-        belongs(document, source)
-    return document, source
+    return document, None if source is None else belongs(document, source)
 
 
 def _targets(path: str | None, plan: Plan, problem: Problem | None) -> Targets:

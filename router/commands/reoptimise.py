@@ -59,6 +59,11 @@ store_option = click.option(
 @output_option
 @click.option("--start", metavar="WHEN", help="Another start of the horizon: a local time, or now.")
 @click.option(
+    "--repeat-daily",
+    is_flag=True,
+    help="Lists of demand go by the clock at another start: each day is like theirs.",
+)
+@click.option(
     "--max-age", "max_age_s", callback=span, metavar="SPAN", help="Refuse recorded demand older than this."
 )
 @click.option(

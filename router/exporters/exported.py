@@ -11,6 +11,7 @@ import yaml
 from router.errors import InputError, Issue
 from router.loading.fingerprint import matches
 from router.plan.document import Plan
+from router.plan.start import as_planned
 from router.schema import Problem
 
 
@@ -40,11 +41,13 @@ def head(plan: Plan, what: str) -> str:
     return f"# {what} of the plan {name}, problem {plan.problem_sha256[:12]}\n"
 
 
-def belongs(plan: Plan, problem: Problem) -> None:
-    """The plan was made from this problem: its prices, quotas and dates are the plan's. Raises InputError."""
+def belongs(plan: Plan, problem: Problem) -> Problem:
+    """The problem as the plan was made from it: its prices, quotas and dates are the plan's. Raises InputError."""
+    problem = as_planned(problem, plan)
     if not matches(problem, plan.problem_sha256):
         rule = "is not the problem that the plan was made from, or has changed since"
         raise InputError(Issue(("--problem",), rule, problem.name, "plan again, or name the file as it was"))
+    return problem
 
 
 def of_scenario[Row](plan: Plan, rows: Sequence[Row], scenario: str | None) -> list[Row]:

@@ -42,7 +42,7 @@ def keda(
 ) -> Exported:
     """The ScaledObjects, one document per pool. Raises InputError: no start, periods no cron can tell."""
     targets = targets or Targets()
-    belongs(plan, problem)
+    problem = belongs(plan, problem)
     _check(problem, repeat)
     zone, said = _zone(problem, repeat)
     found = pools(plan, scenario)

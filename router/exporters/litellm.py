@@ -42,7 +42,7 @@ def litellm(
     """The configuration. With the problem it has prices, quotas and fallbacks too. Raises InputError."""
     targets = targets or Targets()
     if problem is not None:
-        belongs(plan, problem)
+        problem = belongs(plan, problem)
     found, remarks = splits(plan, period, scenario)
     said = list(remarks)
     offers = {offer.name: offer for offer in problem.offers} if problem else {}

@@ -23,9 +23,11 @@ class Change:
 class Difference:
     """Only what differs. Costs by offer and kind, USD; shares of a workload's tokens; most instances at once; tokens or
     USD committed a month. `moved_share` is the part of all tokens that another offer or model serves now;
-    `same_problem` is None where that cannot be told."""
+    `same_problem` is None where that cannot be told: of plans with two starts, or of two formats."""
 
     same_problem: bool | None
+    start_before: str | None
+    start_after: str | None
     cost_before_usd: float
     cost_after_usd: float
     moved_share: float
@@ -40,8 +42,11 @@ Figures = dict[tuple[str, ...], float]
 
 def difference(old: Plan, new: Plan) -> Difference:
     """From `old` to `new`."""
+    same = same_problem(old.problem_sha256, new.problem_sha256, old.first_schema, new.first_schema)
     return Difference(
-        same_problem=same_problem(old.problem_sha256, new.problem_sha256, old.first_schema, new.first_schema),
+        same_problem=None if old.start and new.start and old.start != new.start else same,
+        start_before=old.start,
+        start_after=new.start,
         cost_before_usd=old.cost_usd,
         cost_after_usd=new.cost_usd,
         moved_share=_moved(old, new),

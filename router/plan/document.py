@@ -28,6 +28,7 @@ from router.plan.rows import (
 from router.plan.values import (
     Flag,
     Futures,
+    Moment,
     Number,
     Positive,
     Whole,
@@ -141,6 +142,13 @@ class Plan:
     name: str = stated("Name of the problem")
     created: str = stated("When the plan was made, ISO 8601")
     problem_sha256: str = stated("Hash of the problem that it was made from")
+    start: Moment | None = stated(
+        "Start of period 0, which takes the place of the file's; local time unless it has an offset",
+        default=None,
+    )
+    repeat_daily: Flag | None = stated(
+        "Demand that the file lists by period was moved to this start by clock time", default=None
+    )
     versions: Mapping[str, str] = stated("Versions of what made it")
     solver: SolverRun = stated("How it was found")
     stop: str = stated("Why the search ended: optimal, time_limit, …")

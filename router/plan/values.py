@@ -9,10 +9,11 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, cast, dataclass_transform
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 MONTH_H = 730.0
 """Hours of a billing month."""
@@ -29,6 +30,17 @@ Flag = Annotated[bool, Field(strict=True)]
 Instances = Annotated[Number, Field(json_schema_extra={"unit": "instances"})]
 Requests = Annotated[Number, Field(json_schema_extra={"unit": "requests"})]
 Futures = Annotated[Whole, Field(json_schema_extra={"unit": "futures"})]
+
+
+def _moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
 Interval = tuple[Number | None, Number | None]
 
 

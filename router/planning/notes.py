@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from problems.core.arrays import HOURS_PER_MONTH
+from router.plan.start import stated_time
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from router.traces import recorded
@@ -21,6 +22,11 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     read = recorded(problem)
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
+    if problem.repeats_daily and problem.horizon.start is not None:
+        notes.append(
+            f"demand that is listed by period repeats daily from {stated_time(problem.horizon.start)} on "
+            "(--repeat-daily): each period has the amount of the same clock time"
+        )
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
     drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *drawn)

@@ -25,6 +25,7 @@ from router.plan.document import (
     Verified,
     VerifiedCheck,
 )
+from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import notes_of
@@ -74,6 +75,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         name=problem.name,
         created="",
         problem_sha256=problem_sha256(problem),
+        **start_of(problem),
         versions={},
         solver=SolverRun("none"),
         stop="",

@@ -34,6 +34,7 @@ class Job:
     store: str
     search: Search
     start: str | None = None  # another start of the horizon, or `now`
+    repeat_daily: bool = False  # lists of demand move with it
     max_age_s: float | None = None
     lease_s: float = LEASE_S
     output: str | None = None  # the plan in force
@@ -85,7 +86,7 @@ def once(job: Job, journal: Journal) -> Result:
 
 
 def _work(job: Job, journal: Journal) -> Result:
-    problem = starting(load(job.file), job.start)
+    problem = starting(load(job.file), job.start, repeat_daily=job.repeat_daily)
     check_fresh(problem, job.max_age_s)
     journal("run started", problem=problem.name, file=job.file)
     with open_store(job.store) as store:

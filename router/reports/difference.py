@@ -10,14 +10,21 @@ from router.reports.words import count, instances, percent, usd
 if TYPE_CHECKING:
     from router.plan.difference import Difference
 
-NOTES = {
-    True: (),
-    False: ("the two plans are for different problems",),
-    None: (
-        "whether the two plans are for the same problem cannot be decided: one was written by an earlier release, "
-        "which hashed problems in another way. router verify FILE PLAN checks either against a problem file",
-    ),
-}
+OTHER_PROBLEM = "the two plans are for different problems"
+UNDECIDED = (
+    "whether the two plans are for the same problem cannot be decided: one was written by an earlier release, "
+    "which hashed problems in another way. router verify FILE PLAN checks either against a problem file"
+)
+
+
+def _notes(change: Difference) -> tuple[str, ...]:
+    before, after = change.start_before, change.start_after
+    if before and after and before != after:
+        rule = (
+            f"the first plan starts at {before}, the second at {after}: their periods are not the same hours"
+        )
+        return (rule,)
+    return {True: (), False: (OTHER_PROBLEM,), None: (UNDECIDED,)}[change.same_problem]
 
 
 def difference_report(change: Difference, name: str) -> Report:
@@ -53,5 +60,5 @@ def difference_report(change: Difference, name: str) -> Report:
         name,
         (cost, moved) if changed else (cost, "nothing else changes"),
         changed,
-        NOTES[change.same_problem],
+        _notes(change),
     )

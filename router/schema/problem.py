@@ -203,6 +203,7 @@ class Problem(Sourced):
     reoptimise: Reoptimise | None = optional("What change of a running plan costs")
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
+    _repeats_daily: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
@@ -224,3 +225,14 @@ class Problem(Sourced):
     def positions(self) -> SourceMap:
         """Where each field stands in its file; see `router.loading.catalogue.input_issue`."""
         return self._positions
+
+    def repeating_daily(self) -> Self:
+        """The same problem, knowing that its lists of demand were moved to its start by clock time."""
+        copy = self.model_copy()
+        copy._repeats_daily = True
+        return copy
+
+    @property
+    def repeats_daily(self) -> bool:
+        """Whether lists of demand were moved to the start; see `router.plan.start`."""
+        return self._repeats_daily

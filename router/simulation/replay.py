@@ -20,6 +20,7 @@ from problems.core.arrays import Floats, Ints
 from router.errors import InputError, Issue
 from router.loading.fingerprint import matches
 from router.plan.document import Plan
+from router.plan.start import as_planned
 from router.schema import Problem
 from router.simulation import arrivals
 from router.simulation.arrivals import RecordedRequests
@@ -76,6 +77,7 @@ def simulate(
     progress: Callable[[str], None] | None = None,
 ) -> SimulationReport:
     """Requests against the plan; see the module. Raises InputError where plan and problem do not belong together."""
+    problem = as_planned(problem, plan)
     if not matches(problem, plan.problem_sha256):
         hint = "simulate with the problem file that the plan was made from, or solve again"
         raise InputError(Issue((), "is not the problem of this plan (problem_sha256 differs)", hint=hint))

@@ -18,6 +18,7 @@ from router.normalise import normalise
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
+from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes
@@ -151,6 +152,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         name=problem.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         problem_sha256=problem_sha256(problem),
+        **start_of(problem),
         versions=versions(study.solver),
         solver=SolverRun(
             study.solver, StatedOptions(**options_of(study.options)), best.first.method, best.first.rounds

@@ -13,6 +13,7 @@ say is no promise to work out again. `verify` is the whole interface.
 from __future__ import annotations
 
 from router.plan.document import Plan
+from router.plan.start import as_planned
 from router.schema import Problem
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Check, Verification
@@ -26,7 +27,7 @@ def verify(problem: Problem, plan: Plan) -> Verification:
 
     A failed `fields` check means that rows were left out of the others.
     """
-    audit = Audit(problem, plan)
+    audit = Audit(as_planned(problem, plan), plan)
     for check in CHECKS:
         check.look(audit, audit.ledgers[check.name])
     verdict = tuple(audit.ledgers[check.name].check() for check in CHECKS)
