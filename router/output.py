@@ -12,10 +12,12 @@ from typing import TextIO
 
 from router.errors import InputError, Issue
 
+OUTPUT = "--output"
 
-def check_writable(path: str | Path) -> None:
-    """Try out that a file can be put there, without touching what is there. Raises InputError."""
-    target = _target(path)
+
+def check_writable(path: str | Path, option: str = OUTPUT) -> None:
+    """Try out that a file can be put there, without touching what is there. Raises InputError that names the option."""
+    target = _target(path, option)
     if not _is_plain(target):
         return
     try:
@@ -23,16 +25,16 @@ def check_writable(path: str | Path) -> None:
         os.close(descriptor)
         os.unlink(trial)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise _unwritable(path, option, error.strerror or str(error)) from error
 
 
 @contextmanager
-def written(path: str | Path) -> Iterator[TextIO]:
+def written(path: str | Path, option: str = OUTPUT) -> Iterator[TextIO]:
     """A text file that takes its place when the block ends well; a failure leaves what was there before.
 
     Raises InputError where it cannot be written.
     """
-    target = _target(path)
+    target = _target(path, option)
     if not _is_plain(target):  # a pipe or /dev/null is written to, never replaced
         with target.open("w", encoding="utf-8") as file:
             yield file
@@ -40,7 +42,7 @@ def written(path: str | Path) -> Iterator[TextIO]:
     try:
         descriptor, made = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise _unwritable(path, option, error.strerror or str(error)) from error
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
             yield file
@@ -49,34 +51,35 @@ def written(path: str | Path) -> Iterator[TextIO]:
         os.chmod(made, _mode(target))
         os.replace(made, target)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise _unwritable(path, option, error.strerror or str(error)) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(made)
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, option: str = OUTPUT) -> None:
     """The whole text, or nothing. Raises InputError."""
-    with written(path) as file:
+    with written(path, option) as file:
         file.write(text)
 
 
-def _target(path: str | Path) -> Path:
+def _target(path: str | Path, option: str) -> Path:
     """Where the file really goes: a link is followed, so that it stays one. Raises InputError."""
     if str(path) == "-":
-        raise _unwritable(path, "names no file", "leave -o out for output on the terminal or into a pipe")
+        hint = "leave -o out for output on the terminal or into a pipe" if option == OUTPUT else "name a file"
+        raise _unwritable(path, option, "names no file", hint)
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
-            raise _unwritable(path, "is a directory", "name a file in it")
+            raise _unwritable(path, option, "is a directory", "name a file in it")
         if not target.parent.is_dir():
             missing = target.parent
             rule = "is not a directory" if missing.exists() else "does not exist"
             raise _unwritable(
-                path, f"{missing} {rule}", f"mkdir -p {missing}" if rule[-5:] == "exist" else None
+                path, option, f"{missing} {rule}", f"mkdir -p {missing}" if rule[-5:] == "exist" else None
             )
     except (OSError, ValueError) as error:
-        raise _unwritable(path, str(error)) from error
+        raise _unwritable(path, option, str(error)) from error
     return target
 
 
@@ -96,5 +99,5 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def _unwritable(path: str | Path, why: str, hint: str | None = None) -> InputError:
-    return InputError(Issue(("--output",), f"cannot be written: {why}", value=str(path), hint=hint))
+def _unwritable(path: str | Path, option: str, why: str, hint: str | None = None) -> InputError:
+    return InputError(Issue((option,), f"cannot be written: {why}", value=str(path), hint=hint))

@@ -145,6 +145,7 @@ sys.exit(run(sys.argv[1:]))
     ("arguments", "extra"),
     [
         ("reoptimise router/examples/quickstart.yaml", "store"),
+        ("reoptimise router/examples/quickstart.yaml --every 1s", "store"),
         ("history", "store"),
         ("diff 1 2 --store sqlite:///router.db", "store"),
         ("import prices genai", "prices"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -422,6 +423,50 @@ def test_what_makes_no_sense_is_refused(folder):
     assert not Path("router.db").exists()
 
 
+@pytest.mark.parametrize("option", ["--every", "--max-age", "--lease"])
+def test_a_length_of_time_needs_a_unit(folder, capsys, option):
+    """15 is minutes to who writes crontabs, and seconds to who writes shells."""
+    assert cli(["reoptimise", written(folder, 1.0, 2.0), option, "15"]) == 2
+    assert f'{option}: "15": needs a unit: 15m or 15s' in capsys.readouterr().err
+    assert not Path("router.db").exists()
+
+
+@pytest.mark.parametrize("option", ["--metrics", "-o"])
+def test_an_option_that_names_no_place_is_named_before_anything_is_planned(folder, capsys, option):
+    assert cli(["reoptimise", written(folder, 1.0, 2.0), option, "/no/where"]) == 2
+    name = {"-o": "--output"}.get(option, option)
+    assert f'{name}: "/no/where": cannot be written: /no does not exist' in capsys.readouterr().err
+    assert not Path("router.db").exists()
+
+
+def test_lines_of_the_loop_begin_with_the_time(folder):
+    """What a run did on stdout, what failed and what -v says on stderr: each with the time, UTC."""
+    file = written(folder, 1.0, 2.0)
+    command = [sys.executable, "-m", "router", "reoptimise", file, "--every", "0.5s", "-v"]
+    loop = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert loop.stdout is not None
+    assert loop.stderr is not None
+    first = loop.stdout.readline()
+    Path(file).write_text("nonsense: [")
+    said = []
+    for line in loop.stderr:
+        said.append(line)
+        if "Error:" in line:
+            break
+    loop.send_signal(signal.SIGTERM)
+    loop.communicate(timeout=30)
+    time_utc = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ "
+    assert re.match(time_utc + "p: Plan 1 is in force", first)
+    assert all(re.match(time_utc, line) for line in said), said
+
+
+def test_a_url_of_no_store_ends_the_loop_before_it_begins(folder, capsys):
+    """No later run can mend it; a database that is away may come back, and does not end the loop."""
+    file = written(folder, 1.0, 2.0)
+    assert cli(["reoptimise", file, "--every", "1s", "--store", "mysql://x/y"]) == 2
+    assert capsys.readouterr().err.count("only sqlite and postgresql are") == 1
+
+
 def test_the_best_found_in_time_is_put_in_force_with_its_gap(tmp_path, monkeypatch):
     """What stopped the search stands in the store."""
     import router.planning.optimise as module
@@ -450,8 +495,6 @@ def test_shares_of_a_kept_plan_are_those_that_run(tmp_path):
 
 def test_examples_of_the_page_are_options(folder):
     """docs/reoptimise.md names no option that is not there."""
-    import re
-
     from router.commands.reoptimise import reoptimise
 
     page = (Path(__file__).parents[1] / "docs" / "reoptimise.md").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def writable(context: click.Context, option: click.Parameter, path: str | None) 
     if path is not None:
         from router.output import check_writable
 
-        check_writable(path)
+        check_writable(path, max(option.opts, key=len))
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from router.commands.options import (
     writable,
 )
 from router.commands.terminal import answer, progress, remark
-from router.errors import InputError, RouterError
+from router.errors import InputError, Issue, RouterError
 
 if TYPE_CHECKING:
     from router.reoptimisation.run import Result
@@ -34,13 +35,16 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def span(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
-    """Seconds of `90s`, `15m`, `2h`, `1d`; a plain number is seconds."""
+    """Seconds of `90s`, `15m`, `2h`, `1d`. Raises InputError: a plain number is minutes to some, seconds to others."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())
+    at, number = (option.opts[0],), value.strip()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", number)
     if match is None or float(match[1]) <= 0:
-        raise click.BadParameter(f"{value!r} is not a time span; write 90s, 15m, 2h or 1d", context, option)
-    return float(match[1]) * UNITS[match[2] or "s"]
+        raise InputError(Issue(at, "is not a length of time", value, "write 90s, 15m, 2h or 1d"))
+    if not match[2]:
+        raise InputError(Issue(at, f"needs a unit: {number}m or {number}s", value))
+    return float(match[1]) * UNITS[match[2]]
 
 
 store_option = click.option(
@@ -106,12 +110,13 @@ def reoptimise(
     if search.relax:
         raise click.UsageError("--relax gives bounds, and a bound cannot be put in force")
     from router.planning.solve import Search
-    from router.reoptimisation.scheduled import Job, Journal, forever, once
+    from router.reoptimisation.scheduled import Job, Journal, check_needs, forever, once, stamp
 
     journal = Journal(as_json=log_json, verbose=verbose)
     job = Job(search=Search(search.solver, search.options(), scenario), **job_settings)
     if every is not None:
-        forever(job, journal, every, lambda end: _report(end, journal, machine))
+        check_needs(job)
+        forever(job, journal, every, lambda end: _report(end, journal, machine, at=stamp()))
         return 0
     try:
         with progress("re-optimising"):
@@ -125,26 +130,27 @@ def reoptimise(
     return CHANGED if detailed_exitcode and result.changed else 0
 
 
-def _report(end: Result | Exception, journal: Journal, machine: bool) -> None:
-    """A result on stdout, an error on stderr."""
+def _report(end: Result | Exception, journal: Journal, machine: bool, at: str | None = None) -> None:
+    """A result on stdout, an error on stderr; `at`: when it was, in the loop."""
     if isinstance(end, Exception):
-        _report_error(end, journal)
+        _report_error(end, journal, at)
         return
     from router.reports.reoptimise import result_report
 
-    answer(_document(end), lambda: result_report(end), machine)
+    report = result_report(end)
+    answer(_document(end), lambda: replace(report, title=f"{at} {report.title}") if at else report, machine)
 
 
-def _report_error(error: Exception, journal: Journal) -> None:
+def _report_error(error: Exception, journal: Journal, at: str | None) -> None:
     """In the loop a bug is reported with its traceback, for the next run may succeed."""
     message, code = str(error), error.exit_code if isinstance(error, RouterError) else 1
     if not isinstance(error, RouterError):
-        at = "".join(traceback.format_exception(error))
+        trace = "".join(traceback.format_exception(error))
         message = (
-            f"unexpected {type(error).__name__}: a bug of the planner; please report it with this:\n{at}"
+            f"unexpected {type(error).__name__}: a bug of the planner; please report it with this:\n{trace}"
         )
     if not journal.as_json:
-        remark(f"Error: {message}")
+        remark(f"{at} Error: {message}" if at else f"Error: {message}")
         return
     issues = [issue.as_dict() for issue in error.issues] if isinstance(error, InputError) else []
     kind = type(error).__name__

@@ -81,9 +81,9 @@ def copy(name: str, folder: str | Path, *, replace: bool = False) -> tuple[Path,
     except OSError as error:
         raise InputError(Issue((), f"cannot be made: {error.strerror}", value=str(folder))) from error
     for path in copies:
-        check_writable(path)
+        check_writable(path, "DIR")
     for path, text in copies.items():
-        write_text(path, text)
+        write_text(path, text, "DIR")
     return tuple(copies)
 
 

@@ -56,7 +56,7 @@ def record(
         samples.pop((metric, (name,)), None)
         if value is not None:
             samples[metric, (name,)] = value
-    write_text(path, text(samples))
+    write_text(path, text(samples), "--metrics")
 
 
 def _of(result: Result) -> dict[str, float | None]:

@@ -21,7 +21,7 @@ from router.planning.solve import Search
 from router.reoptimisation import metrics
 from router.reoptimisation.freshness import check_fresh, starting
 from router.reoptimisation.run import LEASE_S, Result, reoptimise
-from router.store import open_store
+from router.store import check_store, open_store
 
 BUG, INTERRUPTED = 1, 130
 
@@ -55,11 +55,26 @@ class Journal:
             self._write(json.dumps(line, ensure_ascii=False))
         elif self.verbose or level != "info":
             words = ", ".join(f"{name} {value}" for name, value in fields.items())
-            self._write(f"{event}: {words}" if words else event)
+            self._write(f"{stamp()} {event}: {words}" if words else f"{stamp()} {event}")
 
     def _write(self, line: str) -> None:
         self.stream.write(line + "\n")
         self.stream.flush()
+
+
+def stamp() -> str:
+    """The time, UTC, at the head of a line of a log."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_needs(job: Job) -> None:
+    """What no later run can mend is said before the first: a package that is not installed, a URL of no store.
+
+    Raises InputError.
+    """
+    check_store(job.store)
+    if job.metrics is not None:
+        metrics.read(job.metrics)
 
 
 def once(job: Job, journal: Journal) -> Result:

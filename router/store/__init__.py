@@ -20,7 +20,15 @@ from router.store.entries import Entry, Listed, Outcome
 if TYPE_CHECKING:
     from router.store.history import Store
 
-__all__ = ["Entry", "Listed", "Outcome", "open_store"]
+__all__ = ["Entry", "Listed", "Outcome", "check_store", "open_store"]
+
+
+def check_store(url: str) -> None:
+    """Whether a store may be behind a URL, without connecting to it. Raises InputError as `open_store` does."""
+    from_extra("sqlalchemy", "store", ("--store",), url)
+    from router.store.database import engine_of
+
+    engine_of(url).dispose()
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
