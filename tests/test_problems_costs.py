@@ -98,6 +98,14 @@ def test_every_price_of_the_problem_file_is_in_both_lists() -> None:
     assert {price.field: price.kind.name for price in costs.ENTRY_PRICES} == work.PRICES
 
 
+@pytest.mark.parametrize("price", ENTRY_PRICES)
+def test_every_price_stands_in_a_problem_of_known_optimum(price: str) -> None:
+    files = [*(ROOT / "tests" / "instances").glob("*.yaml"), *(ROOT / "tests").glob("test_semantics*.py")]
+    assert any(f"{price}:" in file.read_text(encoding="utf-8").replace('"', "") for file in files), (
+        f"work out a problem with {price} by hand, and leave it in tests/instances"
+    )
+
+
 @pytest.mark.parametrize("contract", CONTRACTS)
 @pytest.mark.parametrize("price", ENTRY_PRICES)
 def test_a_price_is_charged_or_refused_but_never_dropped(price: str, contract: str) -> None:

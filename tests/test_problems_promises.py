@@ -77,6 +77,22 @@ def test_nobody_makes_a_promise_that_is_left_out(promise: Promise) -> None:
     assert promise.text.format(name="acme", limit=promise.relax) != promise.text
 
 
+#: Problems with an optimum worked out by hand.
+PROVED = [
+    *(ROOT / "tests" / "instances").glob("*.yaml"),
+    *(ROOT / "tests").glob("test_hand_proved*.py"),
+    *(ROOT / "tests").glob("test_semantics*.py"),
+]
+
+
+@pytest.mark.parametrize("field", [promise.field for promise in PROMISES])
+def test_every_promise_stands_in_a_problem_of_known_optimum(field: str) -> None:
+    name = field.removesuffix("[]").rpartition(".")[2]
+    assert any(name in file.read_text(encoding="utf-8") for file in PROVED), (
+        f"work out a problem with {name} by hand, and leave it in tests/instances"
+    )
+
+
 def test_what_several_offers_must_keep_is_left_out_for_one() -> None:
     """Fields are put back to the default, in each item of a list, and nothing else changes."""
     spread = {"min_providers": 2, "max_share_per_provider": 0.7, "splittable": True}
