@@ -56,7 +56,7 @@ def cost_by_period(plan: Plan, periods: int) -> Floats:
     for line in plan.cost_lines:
         rows, field = KINDS[line.kind].by_period or ("", "")
         of_line = (row for row in getattr(plan, rows, ()) if line.offer is None or row.offer == line.offer)
-        weight = _by_period(((row.period, getattr(row, field)) for row in of_line), periods)
+        weight = _by_period(((row.period, getattr(row, field) or 0.0) for row in of_line), periods)
         if weight.sum() <= 0:
             weight[:] = 1.0
         usd += line.usd * weight / weight.sum()

@@ -19,7 +19,7 @@ from math import fsum
 import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH
-from problems.core.costs import ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
+from problems.core.costs import COMMITMENT, ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import Instance
 from router.plan.rows import InstanceRow, Settlement
 from router.sizing.best import Best, only, without
@@ -87,15 +87,15 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     rate = fsum(has.weight[row.scenario] * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
     volume = {row.month: own_volumes(row)[1] for row in rows}  # the same in every scenario
     committed = fsum(float(share[k]) * each for k, each in volume.items())
-    # instances bought ahead are owed unused as the commitment is; those by the hour are the price of using it
-    running, energy = _lines_usd(has, name, INSTANCES, STARTS), _lines_usd(has, name, ENERGY)
+    # instances bought ahead are owed unused as the commitment is; all else is the price of using it
     ahead = any((row.offer, row.kind) == (name, "instances") for row in has.signs)
-    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name) + (energy if ahead else -running))
+    besides = FEE, *((INSTANCES, STARTS, ENERGY) if ahead else ())
+    avoided = _avoided_usd(has, elsewhere_usd, _lines_usd(has, name, COMMITMENT, *besides))
     if avoided is None or avoided <= 0 or tokens <= 0:
         return QuoteUse(used / committed)
     bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
     owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
-    owed += _lines_usd(has, name, FEE) + (running + energy if ahead else 0.0)
+    owed += _lines_usd(has, name, *besides)
     if inst.policy.charge_in_full:
         terms = [row for row in has.signs if (row.offer, row.kind) == (name, "contract")]
         owed += fsum(row.beyond_horizon_usd for row in terms) * float(inst.time.weight[-1])
