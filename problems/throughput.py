@@ -86,8 +86,6 @@ def _limit(
 
 def _booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
     """What has started and does not serve yet: the part of each period before `start_h` after the start."""
-    if not len(pools):
-        return []
     time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
     terms: list[Term] = []
     for back in range(int(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9))):

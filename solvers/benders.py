@@ -47,11 +47,10 @@ def l_shaped(
     *,
     start: Floats,
     options: SolveOptions,
-    risk: TailRisk | None = None,
-    groups: int = 20,
+    risk: TailRisk,
 ) -> TwoStage:
     """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used."""
-    search = _Search(master, probability, oracle, options, risk or TailRisk(), groups)
+    search = _Search(master, probability, oracle, options, risk)
     stop = search.relaxed(start)
     if stop is None:
         stop = search.whole()
@@ -68,11 +67,10 @@ class _Search:
         oracle: Oracle,
         options: SolveOptions,
         risk: TailRisk,
-        groups: int,
     ) -> None:
         self.master, self.probability, self.oracle = master, probability, oracle
         self.options, self.risk = options, risk
-        self.cuts = _Cuts(master, probability, risk, groups)
+        self.cuts = _Cuts(master, probability, risk)
         self.began, self.rounds = time.perf_counter(), 0
         self.best_x: Floats | None = None
         self.best, self.bound = np.inf, -np.inf
@@ -162,16 +160,17 @@ class _Search:
 
 
 RELAXED_ROUNDS = 60
+GROUPS = 20  # of scenarios that share a cut
 
 
 class _Cuts:
     """The master program as it grows."""
 
-    def __init__(self, master: LinearProgram, probability: Floats, risk: TailRisk, groups: int) -> None:
+    def __init__(self, master: LinearProgram, probability: Floats, risk: TailRisk) -> None:
         self.master, self.probability, self.risk = master, probability, risk
         n = len(probability)
         # risk needs every scenario's cost; else neighbours share a θ
-        many = n if risk.weight > 0 else min(groups, n)
+        many = n if risk.weight > 0 else min(GROUPS, n)
         self.member = np.arange(n) * many // n
         self.weight = np.bincount(self.member, weights=probability, minlength=many).astype(float)
         self.scale = 1.0
@@ -211,9 +210,8 @@ class _Cuts:
         cost[m.n_columns : m.n_columns + many] = (1 - weight) * self.weight
         theta = m.n_columns + np.arange(many)
         slopes = np.array([*(-row for row in self.rows), *self.needs])
-        slopes = slopes.reshape(
-            len(self.rows) + len(self.needs), m.n_columns
-        )  # also where there are none of either
+        # also where there are none of either
+        slopes = slopes.reshape(len(self.rows) + len(self.needs), m.n_columns)
         blocks = [
             sparse.hstack([m.matrix, sparse.csr_array((m.n_rows, many + tail))]),
             sparse.hstack(

@@ -83,9 +83,9 @@ def _lp(program: LinearProgram) -> Iterator[str]:
     yield "Minimize"
     yield from _sum(" obj:", list(zip(columns, program.cost.tolist(), strict=True)), program.offset)
     yield "Subject To"
-    for name, (terms, low, high) in zip(rows, _rows(program, columns), strict=True):
+    for name, (entries, low, high) in zip(rows, program.each_row(), strict=True):
         # A row without coefficients has no place in the format unless it names a column.
-        terms = terms or [(columns[0] if columns else _NOTHING, 0.0)]
+        terms = [(columns[j], value) for j, value in entries] or [(columns[0] if columns else _NOTHING, 0.0)]
         if low == high:
             yield from _sum(f" {name}:", terms, end=f" = {low!r}")
             continue
@@ -122,17 +122,6 @@ def _sum(head: str, terms: list[tuple[str, float]], constant: float = 0.0, end: 
     yield head
     yield from (f"  {part}" for part in parts[:-1])
     yield f"  {parts[-1] if parts else ''}{end}"
-
-
-def _rows(
-    program: LinearProgram, columns: Sequence[str]
-) -> Iterator[tuple[list[tuple[str, float]], float, float]]:
-    matrix = program.matrix
-    starts, indices, values = matrix.indptr.tolist(), matrix.indices.tolist(), matrix.data.tolist()
-    limits = zip(program.row_lower.tolist(), program.row_upper.tolist(), strict=True)
-    for i, (low, high) in enumerate(limits):
-        inside = range(starts[i], starts[i + 1])
-        yield [(columns[indices[k]], values[k]) for k in inside], low, high
 
 
 def _mps(program: LinearProgram) -> Iterator[str]:

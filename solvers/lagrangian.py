@@ -18,23 +18,14 @@ from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 
-SPANNING = -1
-
-
-def parts_of_steps(step: np.ndarray, width: int) -> np.ndarray:
-    """(n,) the window of each column; −1 for those that span."""
-    return np.where(step >= 0, step // width, SPANNING)
-
 
 def reaching_rows(program: LinearProgram, part: np.ndarray) -> np.ndarray:
     """(m,) rows with columns of more than one part."""
     matrix = program.matrix
     of_entry = part[matrix.indices]
     row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
-    low, high = (
-        np.full(program.n_rows, np.iinfo(np.int64).max),
-        np.full(program.n_rows, np.iinfo(np.int64).min),
-    )
+    low = np.full(program.n_rows, np.iinfo(np.int64).max)
+    high = np.full(program.n_rows, np.iinfo(np.int64).min)
     np.minimum.at(low, row, of_entry)
     np.maximum.at(high, row, of_entry)
     return np.asarray(low < high)

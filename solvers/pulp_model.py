@@ -37,14 +37,10 @@ class PulpModel:
         self._add_rows()
 
     def _add_rows(self) -> None:
-        matrix, columns = self.program.matrix, self.columns
-        starts, indices, values = matrix.indptr.tolist(), matrix.indices.tolist(), matrix.data.tolist()
-        limits = zip(self.program.row_lower.tolist(), self.program.row_upper.tolist(), strict=True)
-        for i, (low, high) in enumerate(limits):
-            inside = range(starts[i], starts[i + 1])
-            if not inside:
+        for i, (entries, low, high) in enumerate(self.program.each_row()):
+            if not entries:
                 continue
-            terms = [(columns[indices[k]], values[k]) for k in inside]
+            terms = [(self.columns[j], value) for j, value in entries]
             if low == high:
                 self._add(i, pulp.lpSum_vars_coefs(terms) == low, "")
                 continue
@@ -63,7 +59,7 @@ class PulpModel:
     def point(self) -> Floats | None:
         """Clipped to the bounds: CBC prints 8 digits, which can lie just outside."""
         program = self.program
-        point = _resting(program)
+        point: Floats = np.clip(0.0, *program.whole_bounds) + 0.0  # at rest nearest to zero, never −0
         for j in np.flatnonzero(self.used):
             value = self.columns[j].varValue
             if value is None:
@@ -78,11 +74,3 @@ class PulpModel:
                 return None
             duals[row] += constraint.pi
         return duals
-
-
-def _resting(program: LinearProgram) -> Floats:
-    """(n,) the allowed value of each column that is nearest to zero."""
-    lower = np.where(program.integer, np.ceil(program.col_lower), program.col_lower)
-    upper = np.where(program.integer, np.floor(program.col_upper), program.col_upper)
-    nearest: Floats = np.clip(0.0, lower, upper) + 0.0  # + 0.0: never −0
-    return nearest

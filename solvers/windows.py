@@ -21,7 +21,7 @@ from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
-from solvers.lagrangian import lagrangian_bound, parts_of_steps
+from solvers.lagrangian import lagrangian_bound
 
 COLUMNS = 2_000  # of a window, about
 
@@ -86,7 +86,8 @@ def _lifted(
     relaxed = solve(program.relax(), options)
     if relaxed.duals is None:
         return -np.inf
-    return lagrangian_bound(program, parts_of_steps(step, width), relaxed.duals.row, solve, options)
+    windows = np.where(step >= 0, step // width, -1)  # and what spans them
+    return lagrangian_bound(program, windows, relaxed.duals.row, solve, options)
 
 
 def _width(program: LinearProgram, step: np.ndarray) -> int:

@@ -91,9 +91,8 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
 
 def committed_usd(inst: Instance, decision: Decision) -> float:
     """First-stage money over the horizon, expected over the scenarios: what `max_committed_usd` limits."""
-    unlimited = replace(
-        inst, policy=replace(inst.policy, max_committed_usd=1.0)
-    )  # any limit: its row is read
+    # any limit: its row is read
+    unlimited = replace(inst, policy=replace(inst.policy, max_committed_usd=1.0))
     encoded = encode(replace(unlimited, scenarios=inst.scenarios.mean()))
     fixed = fixed_to(encoded, decision)
     (limit,) = (part for part in encoded.row_families if part.family == budget.NAME and part.scenario < 0)

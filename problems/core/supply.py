@@ -93,9 +93,7 @@ class Contracts(ArrayTable):
 
     offer: Ints  # (B,)
     in_tokens: Bools  # own unit is the token; else the dollar at contract rates
-    stated_in_tokens: (
-        Bools  # how the problem states it; a minimum of no tokens is billed in dollars all the same
-    )
+    stated_in_tokens: Bools  # by the problem; a minimum of no tokens is billed in dollars all the same
     min_per_month: Floats  # own units
     max_per_month: Floats  # inf: not stated, the commitment is the minimum
     step_per_month: Floats  # 0: any

@@ -38,9 +38,7 @@ class View:
     price: Floats  # (O,) multiplier of all prices of the offer
     usable: Floats  # (F,) usable share of an instance: availability · max_utilisation
     scenario: int
-    boundary: float = (
-        0.0  # relative tolerance of whole instances at a unit boundary (see problems.throughput)
-    )
+    boundary: float  # relative tolerance of whole instances at a unit boundary (see problems.throughput)
 
     @cached_property
     def flow_load(self) -> Floats:

@@ -128,9 +128,8 @@ def _may_grow() -> None:
 
 
 def _dask(distributed: ModuleType, count: int, stack: ExitStack) -> Workers:
-    stack.enter_context(
-        redirect_stdout(sys.stderr)
-    )  # clusters tell of dead workers there; stdout is the plan's
+    # clusters tell of dead workers there; stdout is the plan's
+    stack.enter_context(redirect_stdout(sys.stderr))
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if address is None:
         import dask

@@ -100,7 +100,8 @@ def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
     master, scale = _master(widest)
     rough = replace(study, options=replace(study.options, gap=0.01))
     mean = search(encode(replace(plain, scenarios=inst.scenarios.mean())), rough)
-    start = _start(mean.encoded, mean.point, widest, scale)
+    start = mean.point[: len(scale)] * own_scale(mean.encoded) / scale  # in the units of the master
+    start = np.clip(start, master.col_lower, master.col_upper)
     roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
     stamp = uuid.uuid4().hex  # never that of another run on the same cluster
     parts = [_Chunk(stamp, i, part) for i, part in enumerate(chunks(roomy, study.workers.count))]
@@ -185,11 +186,3 @@ def own_scale(encoded: Encoded) -> Floats:
 def _master(widest: Encoded) -> tuple[LinearProgram, Floats]:
     """Columns and rows of the first stage alone."""
     return widest.program.take(*widest.program.linking).program, own_scale(widest)
-
-
-def _start(encoded: Encoded, point: Floats, widest: Encoded, scale: Floats) -> Floats:
-    """The first stage of the mean scenario's plan, in the master's units."""
-    n = len(scale)
-    return np.clip(
-        point[:n] * own_scale(encoded) / scale, widest.program.col_lower[:n], widest.program.col_upper[:n]
-    )

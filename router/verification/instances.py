@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 
 from router.plan.rows import InstanceRow
 from router.schema import Instances
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.pools import EarlierPurchase, Line, by_offer, lines
+from router.verification.base.pools import Line, by_offer, lines
 
 
 def check_counts(audit: Audit, ledger: Ledger) -> None:
@@ -86,13 +85,9 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
                 pool = audit.pools.get((offer, model, period, future.name))
                 paid = pool.row.paid_count if pool is not None else 0.0
                 due = bought.get((offer, model, case.month_of[period]), 0.0)
-                due += _carried_over(earlier, (offer, model), period * case.period_h)
+                hour = period * case.period_h + 1e-9
+                due += math.fsum(count for at, end, count in earlier if at == (offer, model) and hour < end)
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
-
-
-def _carried_over(earlier: Sequence[EarlierPurchase], place: tuple[str, str | None], hour: float) -> float:
-    """Instances bought for a term before the horizon that still covers an hour of it."""
-    return math.fsum(count for at, end, count in earlier if at == place and hour < end - 1e-9)
 
 
 def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | None, int], float]:

@@ -8,13 +8,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from router.plan.rows import RouteRow, UnservedRow
 from router.verification.base.audit import Audit
-from router.verification.base.cells import Cell, CellKey
+from router.verification.base.cells import CellKey
 from router.verification.base.eligibility import Candidate
-from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.work import Unit
 
 
 def check_fields(audit: Audit, ledger: Ledger) -> None:
@@ -41,8 +38,7 @@ def check_traces(audit: Audit, ledger: Ledger) -> None:
 def check_demand(audit: Audit, ledger: Ledger) -> None:
     """Shares of every cell with work sum to 1, and only work that may be left is left."""
     shares: dict[CellKey, list[float]] = defaultdict(list)
-    rows: list[Flow | UnservedWork] = [*audit.flows, *audit.unserved]
-    for work in rows:
+    for work in audit.work:
         share = work.row.share
         if not -1e-12 <= share <= 1 + RELATIVE:
             ledger.fault(work.cell, f"share {share:.10g} is outside [0, 1]")
@@ -57,30 +53,24 @@ def check_demand(audit: Audit, ledger: Ledger) -> None:
 
 def check_windows(audit: Audit, ledger: Ledger) -> None:
     """Work runs in the periods of its cell only."""
-    for flow in audit.flows:
-        ledger.require(flow.row.period in flow.cell.runs, flow.cell, "may not run in period", flow.row.period)
-    for gap in audit.unserved:
-        ledger.require(gap.row.period in gap.cell.runs, gap.cell, "may not run in period", gap.row.period)
+    for work in audit.work:
+        ledger.require(work.row.period in work.cell.runs, work.cell, "may not run in period", work.row.period)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:
     """Requests and tokens of every row are its share of what its cell asks for."""
-    rows: list[Flow | UnservedWork] = [*audit.flows, *audit.unserved]
-    for work in rows:
-        _quantities(work.cell, work.unit, work.units, work.row, ledger)
+    for work in audit.work:
+        cell, unit, row, units = work.cell, work.unit, work.row, work.units
+        if unit.requests is None:
+            ledger.require(row.requests is None, cell, "states requests, though no size is given")
+        elif row.requests is None:
+            ledger.fault(cell, "states no requests")
+        else:
+            ledger.equal(row.requests, units, cell, "requests")
+        ledger.equal(row.prompt_tokens, units * unit.prompt, cell, "prompt_tokens")
+        ledger.equal(row.completion_tokens, units * unit.completion, cell, "completion_tokens")
     for gap in audit.unserved:
         ledger.money(gap.row.usd, gap.usd, gap.cell, "unserved usd")
-
-
-def _quantities(cell: Cell, unit: Unit, units: float, row: RouteRow | UnservedRow, ledger: Ledger) -> None:
-    if unit.requests is None:
-        ledger.require(row.requests is None, cell, "states requests, though no size is given")
-    elif row.requests is None:
-        ledger.fault(cell, "states no requests")
-    else:
-        ledger.equal(row.requests, units, cell, "requests")
-    ledger.equal(row.prompt_tokens, units * unit.prompt, cell, "prompt_tokens")
-    ledger.equal(row.completion_tokens, units * unit.completion, cell, "completion_tokens")
 
 
 def check_admissibility(audit: Audit, ledger: Ledger) -> None:

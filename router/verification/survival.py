@@ -67,7 +67,8 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
             carriers[flow.future.name].add(who(flow.offer))
     routes, force = _routes(audit), in_force(case, audit.rows)
     for future in case.futures:
-        cells = [cell for cell in audit.cells.values() if cell.future is future and _must(case, cell)]
+        cells = [cell for cell in audit.cells.values() if cell.future is future and cell.units > 0]
+        cells = [cell for cell in cells if case.workloads[cell.workload].unserved_usd_per_m_tokens is None]
         for lost in sorted(carriers[future.name]):
             remaining = {
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
@@ -75,10 +76,6 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
             rest = Rest(case, future, audit.pools, force, _spans(cells))
             for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
-
-
-def _must(case: Case, cell: Cell) -> bool:
-    return cell.units > 0 and case.workloads[cell.workload].unserved_usd_per_m_tokens is None
 
 
 def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:

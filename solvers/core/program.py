@@ -11,9 +11,10 @@ or a meaning; names are made on demand, since most solves never need them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice, pairwise
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -114,6 +115,17 @@ class LinearProgram:
     def is_mip(self) -> bool:
         return bool(self.integer.any())
 
+    def each_row(self) -> Iterator[tuple[list[tuple[int, float]], float, float]]:
+        """(columns with their coefficients, lower, upper) of every row, in order."""
+        matrix = self.matrix
+        starts, entries = (
+            matrix.indptr.tolist(),
+            zip(matrix.indices.tolist(), matrix.data.tolist(), strict=True),
+        )
+        limits = zip(self.row_lower.tolist(), self.row_upper.tolist(), strict=True)
+        for (first, end), (low, high) in zip(pairwise(starts), limits, strict=True):
+            yield list(islice(entries, end - first)), low, high
+
     def objective(self, point: Floats) -> float:
         """c·x + offset, summed without rounding in between, so that the order of columns does not matter."""
         return fsum((self.cost * point).tolist()) + self.offset
@@ -133,6 +145,12 @@ class LinearProgram:
     def relax(self) -> LinearProgram:
         """The same program without integrality; its optimum is a bound on this one's."""
         return replace(self, integer=np.zeros(self.n_columns, dtype=bool)) if self.is_mip else self
+
+    @property
+    def whole_bounds(self) -> tuple[Floats, Floats]:
+        """(n,) bounds of the columns, those of integer columns rounded inwards."""
+        lower = np.where(self.integer, np.ceil(self.col_lower), self.col_lower)
+        return lower, np.where(self.integer, np.floor(self.col_upper), self.col_upper)
 
     @property
     def linking(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

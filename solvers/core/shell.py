@@ -93,8 +93,7 @@ def _decided(program: LinearProgram, stats: Stats) -> Solution | None:
         return Solution(Stop.INFEASIBLE, stats=stats)
     if program.n_columns and program.n_rows:
         return None
-    lower = np.where(program.integer, np.ceil(program.col_lower), program.col_lower)
-    upper = np.where(program.integer, np.floor(program.col_upper), program.col_upper)
+    lower, upper = program.whole_bounds
     if (lower > upper).any():
         return Solution(Stop.INFEASIBLE, stats=stats)
     cost = program.cost

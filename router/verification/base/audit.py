@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from router.verification.base.bills import Bill, BillKey, bills_of
 from router.verification.base.case import Case, Future, futures_of
 from router.verification.base.cells import Cell, CellKey, cells_of
 from router.verification.base.change import EarlierPlan, as_signed, churn_usd, earlier_plan, moved_of
-from router.verification.base.costs import Costs, costs_of, expected, mixed
+from router.verification.base.costs import Costs, costs_of, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.ledger import Ledgers
@@ -78,6 +79,11 @@ class Audit:
     def unserved(self) -> list[UnservedWork]:
         return unserved_of(self.case, self.cells, self.rows, self.ledgers["fields"])
 
+    @property
+    def work(self) -> list[Flow | UnservedWork]:
+        """All that is routed, and all that is not."""
+        return [*self.flows, *self.unserved]
+
     @cached_property
     def pools(self) -> dict[PoolKey, Pool]:
         return pools_of(self.case, self.rows, self.ledgers["fields"])
@@ -107,7 +113,7 @@ class Audit:
 
     @cached_property
     def expected_usd(self) -> float:
-        return expected(self.case, self.costs)
+        return math.fsum(future.probability * self.costs.of(future) for future in self.case.futures)
 
     @cached_property
     def objective_usd(self) -> float:

@@ -35,9 +35,8 @@ from router.verification.base.work import unit_usd
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
 
-SCALED = frozenset(
-    ("tokens", "fee", "commitment", "instances", "starts")
-)  # kinds that are at the offer's prices
+# kinds that are at the offer's prices
+SCALED = frozenset(("tokens", "fee", "commitment", "instances", "starts"))
 UNSCALED = frozenset(("energy", "unserved", "churn"))
 
 
@@ -202,11 +201,6 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
             if in_full:
                 usd = instances.usd_per_h * price * beyond_h * case.period_weight[-1]
                 yield Charge(future, row.offer, "instances", usd, True)
-
-
-def expected(case: Case, costs: Costs) -> float:
-    """Σ probability · cost."""
-    return math.fsum(future.probability * costs.of(future) for future in case.futures)
 
 
 def cvar(weighted: list[tuple[float, float]], level: float) -> float:

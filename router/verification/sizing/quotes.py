@@ -59,10 +59,8 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
     _check_worth(section, row, is_signed, in_hand, multiple, at)
     _check_prices(section, offer, row, multiple, at)
     if in_hand or verdict == "impossible":
-        section.equal(row.bill_usd, None, *at, "bill_usd")
-        section.equal(row.expected_use, None, *at, "expected_use")
-        section.equal(row.break_even_use, None, *at, "break_even_use")
-        section.equal(row.break_even_tokens_per_month, None, *at, "break_even_tokens_per_month")
+        for figure in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
+            section.equal(getattr(row, figure), None, *at, figure)
     elif is_signed:
         lines = section.audit.costs.lines(section.case.futures).items()
         bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
