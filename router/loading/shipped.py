@@ -53,11 +53,6 @@ def find(name: str) -> Example:
     raise InputError(Issue((), "no such example", value=name, hint=hint))
 
 
-def text_of(name: str) -> str:
-    """The text of a shipped file."""
-    return (_folder() / (find(name).name + SUFFIX)).read_text(encoding="utf-8")
-
-
 def copy(name: str, folder: str | Path, *, replace: bool = False) -> tuple[Path, ...]:
     """Copy an example and what it includes; nothing is written if any file is there with other content.
 

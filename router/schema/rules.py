@@ -6,11 +6,12 @@ Adding one: the function in `rules_workloads`, `rules_offers` or here, its place
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_workloads
 from router.schema.problem import Generated, Problem, Scenario
+from router.schema.rules_workloads import unknown
 
 
 def unique_names(problem: Problem) -> Iterator[Issue]:
@@ -112,14 +113,6 @@ def pins_hold(problem: Problem) -> Iterator[Issue]:
             yield Issue((*at, "workload"), "unknown workload", pin.workload, nearest(pin.workload, workloads))
         if pin.offer is not None and pin.offer not in offers:
             yield Issue((*at, "offer"), "unknown offer", pin.offer, nearest(pin.offer, offers))
-
-
-def unknown(at: Path, names: Sequence[str], known: Iterable[str], kind: str) -> Iterator[Issue]:
-    """One issue per name that is not known."""
-    known = set(known)
-    for index, name in enumerate(names):
-        if name not in known:
-            yield Issue((*at, index), f"unknown {kind}", name, nearest(name, known))
 
 
 Rule = Callable[[Problem], Iterator[Issue]]

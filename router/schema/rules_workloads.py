@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
@@ -129,9 +129,7 @@ def routing_offers_known(problem: Problem) -> Iterator[Issue]:
     for at, workload in _each(problem):
         routing = workload.routing
         for field, names in (("allow_offers", routing.allow_offers), ("deny_offers", routing.deny_offers)):
-            for index, name in enumerate(names):
-                if name not in known:
-                    yield Issue((*at, "routing", field, index), "unknown offer", name, nearest(name, known))
+            yield from unknown((*at, "routing", field), names, known, "offer")
         for index, name in enumerate(routing.deny_offers):
             if name in routing.allow_offers:
                 yield Issue(
@@ -162,6 +160,14 @@ def routing_shares_hold(problem: Problem) -> Iterator[Issue]:
         elif count > 1 and least > most:
             rule = f"must not be more than max_share_per_provider, {most:.6g}"
             yield Issue((*at, "routing", "min_share_per_provider"), rule, least)
+
+
+def unknown(at: Path, names: Sequence[str], known: Iterable[str], kind: str) -> Iterator[Issue]:
+    """One issue per name that is not known."""
+    known = set(known)
+    for index, name in enumerate(names):
+        if name not in known:
+            yield Issue((*at, index), f"unknown {kind}", name, nearest(name, known))
 
 
 def _each(problem: Problem) -> Iterator[tuple[Path, Workload]]:
