@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.commands.imports.delivery import deliver
+from router.commands.imports.delivery import deliver_import
 from router.errors import InputError
 from router.importers.account import Account, AccountMismatch, Treatment
 
@@ -87,20 +87,20 @@ def test_a_name_cannot_leave_its_comment() -> None:
 def test_strict_refuses_what_no_option_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.yaml"
     with pytest.raises(InputError, match="nothing is written: left out"):
-        deliver(bill(), "a: 1\n", str(out), strict=True, dry_run=False, summary="one")
+        deliver_import(bill(), "a: 1\n", str(out), strict=True, dry_run=False, summary="one")
     assert not out.exists()
     account = Account()
     account.reads({"rows": 2})
     account.writes({"rows": 1})
     account.remark("left out", "not asked for", "f", {"rows": 1}, asked=True)
-    deliver(account, "a: 1\n", str(out), strict=True, dry_run=False, summary="one")
+    deliver_import(account, "a: 1\n", str(out), strict=True, dry_run=False, summary="one")
     assert out.read_text() == "# read: 1 of 2 rows\n# left out, not asked for: 1 row; first at f\na: 1\n"
     assert capsys.readouterr().err.endswith(f"one written to {out}\n")
 
 
 def test_a_dry_run_shows_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.yaml"
-    deliver(bill(), "a: 1\n", str(out), strict=False, dry_run=True, summary="one")
+    deliver_import(bill(), "a: 1\n", str(out), strict=False, dry_run=True, summary="one")
     shown = capsys.readouterr().out
     assert not out.exists()
     assert [line.split() for line in shown.splitlines()][1] == ["read", "4", "1,500,000", "1,694.18"]

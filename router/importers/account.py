@@ -17,8 +17,8 @@ asked for (`--where`): it is said, and `--strict` does not refuse it. Amounts ar
 "prompt tokens" and "completion tokens" are shown as one sum, "cached tokens" are part of the prompt, and a currency is
 a measure of its own. A price that is not sayable yet (a fee per request) goes into `names`, as "x: 0.005 USD".
 
-`router.commands.imports.delivery.deliver` does the rest for every command: it reconciles, prints the remarks, writes
-them at the top of the file, and obeys `--strict` and `--dry-run` (`account_options`).
+`deliver_import` (router/commands/imports/delivery.py) does the rest for every command: it reconciles, prints the
+remarks, writes them at the top of the file, and obeys `--strict` and `--dry-run`, which `account_options` adds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Amounts = Mapping[str, float]
 Treatment = Literal["left out", "merged", "added", "note"]
 
 PROMPT, CACHED, COMPLETION = "prompt tokens", "cached tokens", "completion tokens"
-ORDER = ("rows", "entries", "charges", "runs", "requests", PROMPT, CACHED, COMPLETION)
+ORDER = ("rows", "entries", "charges", "runs", "series", "requests", PROMPT, CACHED, COMPLETION)
 NAMED = 5  # names shown of a kind
 SAME = 1e-9  # of all that was read: rounding to 12 digits and sums of floats
 
@@ -101,6 +101,7 @@ class Account:
         """One more of a kind; the first of a kind gives its place and hint."""
         fresh = ImportRemark(treatment, why, first, hint, asked, {}, {})
         remark = self._remarks.setdefault((treatment, why), fresh)
+        remark.first = remark.first or first
         remark.names.update(dict.fromkeys(names))
         for measure, amount in amounts.items():
             remark.amounts[measure] = remark.amounts.get(measure, 0.0) + amount
@@ -183,13 +184,16 @@ def _amounts(amounts: Amounts, shown: Amounts | None = None) -> list[str]:
 
 
 def _tokens_together(amounts: Amounts) -> dict[str, float]:
-    rest = {name: amount for name, amount in amounts.items() if name not in (PROMPT, CACHED, COMPLETION)}
-    tokens = amounts.get(PROMPT, 0.0) + amounts.get(COMPLETION, 0.0)
-    return rest | ({"tokens": tokens} if PROMPT in amounts or COMPLETION in amounts else {})
+    """Cached tokens are part of the prompt, and a measure of their own only where no prompt is."""
+    rest = {name: amount for name, amount in amounts.items() if name not in (PROMPT, COMPLETION)}
+    if PROMPT not in amounts and COMPLETION not in amounts:
+        return rest
+    rest.pop(CACHED, None)
+    return rest | {"tokens": amounts.get(PROMPT, 0.0) + amounts.get(COMPLETION, 0.0)}
 
 
 def _word(measure: str, amount: float) -> str:
-    if abs(amount) != 1 or not measure.endswith("s"):
+    if abs(amount) != 1 or measure == "series" or not measure.endswith("s"):
         return measure
     return f"{measure[:-3]}y" if measure.endswith("ies") else measure[:-1]
 

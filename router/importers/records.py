@@ -11,25 +11,39 @@ from pathlib import Path as FilePath
 from router.errors import InputError, Issue
 from router.importers.performance.run import RawRecord, json_records, read_text
 
-__all__ = ["RawRecord", "csv_records", "json_records", "moment", "needed", "read_text"]
+__all__ = ["RawRecord", "count", "csv_records", "is_table", "json_records", "moment", "needed", "read_text"]
 
 EARLIEST, LATEST = 3.15e8, 7.258e9  # a time out of these is some other number
+NOTHING = ("NULL", "null", "\\N")  # how databases write an empty cell
 MILLISECONDS_FROM = 1e11  # an epoch above this (year 5138 in seconds) is in milliseconds
 
 
 def needed(record: RawRecord, name: str) -> float:
-    """A number that must be there, 0 allowed: a column that is missing is not one of zeros."""
-    number = record.number(name)
-    if number is None:
+    """A count that must be there, 0 allowed: a column that is missing is not one of zeros."""
+    if record.get(name) in (None, ""):
         raise record.error((name,), "is missing", record.get(name))
-    return number
+    return count(record, name)
+
+
+def count(record: RawRecord, *path: str) -> float:
+    """How many of something; absent is 0. What is below 0, or not a finite number, cannot be: raises InputError."""
+    value = record.get(*path)
+    number = record.number(*path)
+    if (number is None and value not in (None, "")) or (number is not None and number < 0):
+        raise record.error(path, "cannot be: it counts something", value)
+    return number or 0.0
+
+
+def is_table(path: FilePath) -> bool:
+    """Whether a file is a table by its name: .csv, .tsv, gzipped or not."""
+    return path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
 
 
 def csv_records(path: FilePath) -> list[RawRecord]:
-    """The rows of a CSV file with a heading. Raises InputError."""
+    """The rows of a CSV file with a heading, parted by commas, semicolons or tabs. Raises InputError."""
     text = read_text(path)
     first = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max("\t;,", key=first.count))
     found = []
     try:
         if not reader.fieldnames:
@@ -38,7 +52,8 @@ def csv_records(path: FilePath) -> list[RawRecord]:
             if None in row or None in row.values():
                 rule = f"has not the {len(reader.fieldnames)} columns of the heading"
                 raise InputError(Issue((), rule, file=str(path), line=reader.line_num))
-            found.append(RawRecord(row, str(path), reader.line_num))
+            values = {name: "" if value in NOTHING else value for name, value in row.items()}
+            found.append(RawRecord(values, str(path), reader.line_num))
     except csv.Error as error:
         raise InputError(
             Issue((), f"is not valid CSV: {error}", file=str(path), line=reader.line_num)

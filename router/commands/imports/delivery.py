@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.commands.terminal import remark, say
+from router.commands.terminal import deliver, remark, say
 from router.errors import InputError, Issue
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def account_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
-    """Adds `--strict` and `--dry-run`, which go to `deliver`."""
+    """Adds `--strict` and `--dry-run`, which go to `deliver_import`."""
     for option in (
         click.option(
             "--dry-run", is_flag=True, help="Show what is read, left out and merged; write nothing."
@@ -26,28 +26,21 @@ def account_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def deliver(
+def deliver_import(
     account: Account, text: str, output: str | None, *, strict: bool, dry_run: bool, summary: str
 ) -> None:
     """Writes `text` under the account's remarks to `output`, or to stdout; `summary` says what was written.
 
     Raises AccountMismatch; InputError where `strict` meets a remark that no option asked for.
     """
-    from router.output import write_text
-
     account.reconcile()
-    refused = [one for one in account.remarks if strict and not one.asked]
     for line in account.lines():
         remark(line)
     if dry_run:
         say(account.table())
+    refused = [one for one in account.remarks if strict and not one.asked]
     if refused:
         hint = "without --strict they are remarks"
         raise InputError(Issue(("--strict",), f"nothing is written: {one}", hint=hint) for one in refused)
-    if dry_run:
-        return
-    if output is None:
-        say(account.comment() + text)
-        return
-    write_text(output, account.comment() + text)
-    remark(f"{summary} written to {output}")
+    if not dry_run:
+        deliver(account.comment() + text, output, summary)

@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
+from router.commands.imports.delivery import account_options, deliver_import
 from router.commands.options import output_option, pairs, timezone_option, tracebacks_option
-from router.commands.terminal import deliver, remark
 from router.errors import InputError, Issue
 
-FORMATS = ("auto", "litellm-spend", "litellm-daily", "openai", "focus", "prometheus")
+FORMATS = (
+    *("auto", "litellm-spend", "litellm-daily", "litellm-activity", "openai", "anthropic", "focus"),
+    "prometheus",
+)
 UNITS_H = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
@@ -43,7 +46,12 @@ def _hours(context: click.Context, option: click.Parameter, text: str | None) ->
     "--by", multiple=True, metavar="LABEL", help="Workloads per label beside the model: team, tag, …"
 )
 @click.option("--where", multiple=True, metavar="LABEL=VALUE", help="Only records with that label.")
-@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Your name for a model of the record.")
+@click.option(
+    "--rename",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Your name for a model of the record; several of one name are put together.",
+)
 @click.option("--start", metavar="TIME", help="Start of the record, where it does not say.")
 @click.option("--end", metavar="TIME", help="End of it, exclusive.")
 @timezone_option("Zone of the horizon.")
@@ -65,9 +73,17 @@ def _hours(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option(
     "--meter", multiple=True, metavar="KIND=REGEX", help="FOCUS: meters of prompt, completion, cached."
 )
+@click.option("--meter-column", multiple=True, metavar="COLUMN", help="FOCUS: where the meter's name stands.")
+@click.option(
+    "--meter-unit",
+    multiple=True,
+    metavar="UNIT=TOKENS",
+    help="FOCUS: tokens in one of a unit, like Units=1e6.",
+)
 @click.option("--model-column", multiple=True, metavar="COLUMN", help="FOCUS: where the model's name stands.")
 @click.option("--include", multiple=True, metavar="FILE", help="Catalogues that the draft shall include.")
 @click.option("--name", default="recorded usage", show_default=True, help="Name of the problem.")
+@account_options
 @output_option
 @tracebacks_option
 def import_usage(
@@ -80,16 +96,21 @@ def import_usage(
     end: str | None,
     request_tokens: float | None,
     meter: tuple[str, ...],
+    meter_column: tuple[str, ...],
+    meter_unit: tuple[str, ...],
     model_column: tuple[str, ...],
     include: tuple[str, ...],
     name: str,
+    strict: bool,
+    dry_run: bool,
     output: str | None,
     **choices: Any,
 ) -> None:
     """Turn recorded usage into workloads: requests by period, mean sizes, cached share, observed first-token times.
 
-    Reads LiteLLM spend logs and daily spend, pages of the OpenAI usage API, FOCUS 1.2 CSV, and Prometheus range
-    results. Writes a problem file without offers. Time that no record covers is an error until --gaps says what it
+    Reads LiteLLM spend logs, daily spend and its proxy's answers, usage of OpenAI and Anthropic (pages or CSV), FOCUS
+    1.0 to 1.3 CSV, and Prometheus range results; gzipped too. Writes a problem file without offers. What is left out,
+    scaled or guessed is said, and stands at its top. Time that no record covers is an error until --gaps says what it
     means.
     """
     from router.importers.usage import Cut, cut, draft, read_usage
@@ -101,14 +122,24 @@ def import_usage(
         end=_moment("--end", end, timezone),
         **choices,
     )
-    reading = read_usage([Path(file) for file in files], form, {"meter": meter, "model_column": model_column})
-    usage = cut(reading, how)
-    names = dict(pairs("--rename", rename))
-    problem_draft = draft(usage, name=name, rename=names, request_tokens=request_tokens, include=include)
-    for line in problem_draft.remarks:
-        remark(line)
+    settings = {
+        "meter": meter,
+        "meter_column": meter_column,
+        "meter_unit": meter_unit,
+        "model_column": model_column,
+    }
+    usage = cut(read_usage([Path(file) for file in files], form, settings), how)
+    problem_draft = draft(
+        usage,
+        name=name,
+        rename=dict(pairs("--rename", rename)),
+        request_tokens=request_tokens,
+        include=include,
+    )
     size = f"{problem_draft.workloads} workloads over {usage.periods} periods of {how.period_h:g} h"
-    deliver(problem_draft.text, output, size)
+    deliver_import(
+        problem_draft.account, problem_draft.text, output, strict=strict, dry_run=dry_run, summary=size
+    )
 
 
 def _moment(option: str, text: str | None, timezone: str) -> float | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
 
 MAX_BYTES = 500_000_000  # results with the latencies of every request are large; a disk image is larger
+RESULT = ", result "  # between a file and the place of a record in its list
 PERCENTILES = ("p50", "p90", "p95", "p99")
 
 Setting = tuple[float | str | None, ...]
@@ -69,6 +72,16 @@ class RawRecord:
     file: str
     line: int | None = None
 
+    @property
+    def where(self) -> str:
+        """`logs.csv, line 3`."""
+        return Issue((), "", file=self.file, line=self.line).where
+
+    @property
+    def path(self) -> str:
+        """The file alone; `file` of a record in a JSON list says which it is too."""
+        return self.file.partition(RESULT)[0]
+
     def get(self, *path: str) -> object:
         """The value at a path of keys; None where a step is absent."""
         here: object = self.values
@@ -111,14 +124,18 @@ class RawRecord:
 
 
 def read_text(path: FilePath) -> str:
-    """A file as text. Raises InputError."""
+    """A file as text, unpacked if it is gzipped, whatever its name. Raises InputError."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise InputError(Issue((), f"is larger than {MAX_BYTES // 1_000_000} MB", file=str(path)))
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(Issue((), f"is not UTF-8 text: {error.reason}", file=str(path))) from None
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(Issue((), f"cannot be read: {reason}", file=str(path))) from None
 
@@ -135,7 +152,7 @@ def json_records(path: FilePath) -> list[RawRecord]:
     if not items or not all(isinstance(item, dict) for item in items):
         raise InputError(Issue((), "must hold a JSON object, a list of them, or one a line", file=str(path)))
     return [
-        RawRecord(item, str(path) if single else f"{path}, result {index + 1}")
+        RawRecord(item, str(path) if single else f"{path}{RESULT}{index + 1}")
         for index, item in enumerate(items)
     ]
 

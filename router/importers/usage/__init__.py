@@ -1,24 +1,35 @@
-"""Recorded usage → workloads by period: LiteLLM, the OpenAI usage API, FOCUS bills, Prometheus.
+"""Recorded usage → workloads by period: LiteLLM, OpenAI, Anthropic, FOCUS bills, Prometheus.
 
-Formats are read into `Reading`s (one module each), put together, cut into periods (`periods.py`) and written as a
-problem file without offers (`problem.py`). Conventions:
+Formats are read into `Row`s (one module each), put together, cut into periods (`periods.py`) and written as a problem
+file without offers (`problem.py`). Conventions:
 
+- What comes in goes out or stands in the account: rows, requests, tokens, money. Rows that repeat others count once.
 - Time that no record covers is a gap, and an error unless `gaps` says otherwise: missing data is not silence.
-- Prompt tokens include cached ones, whatever the format does.
+- Prompt tokens include cached ones, whatever the format does; a count that cannot be is an error with its row.
 - Failed requests and answers from a proxy's own cache reach no provider and are left out, by number.
 - A record that is older than `max_age_h` is an error: a job must not plan for a day that is long past.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from types import ModuleType
 
 from router.errors import InputError, Issue
-from router.importers.records import RawRecord, csv_records, json_records
-from router.importers.usage import focus, litellm_daily, litellm_spend, openai_usage, prometheus
-from router.importers.usage.periods import Cut, Usage, cut
+from router.importers.records import RawRecord, csv_records, is_table, json_records
+from router.importers.usage import (
+    anthropic_usage,
+    focus,
+    litellm_activity,
+    litellm_daily,
+    litellm_spend,
+    openai_usage,
+    prometheus,
+)
+from router.importers.usage.grid import Cut
+from router.importers.usage.periods import Usage, cut
 from router.importers.usage.problem import Draft, draft
 from router.importers.usage.reading import MissingUsage, StaleUsage, UsageRecords, together
 
@@ -27,7 +38,6 @@ __all__ = [
     "Cut",
     "Draft",
     "MissingUsage",
-    "Reading",
     "StaleUsage",
     "Usage",
     "cut",
@@ -35,8 +45,17 @@ __all__ = [
     "read_usage",
 ]
 
-MODULES: tuple[ModuleType, ...] = (litellm_spend, litellm_daily, openai_usage, focus, prometheus)
+MODULES: tuple[ModuleType, ...] = (
+    litellm_spend,
+    litellm_daily,
+    litellm_activity,
+    openai_usage,
+    anthropic_usage,
+    focus,
+    prometheus,
+)
 FORMATS = ("auto", *(module.NAME for module in MODULES))
+AGAIN = " (given again)"
 
 
 def read_usage(
@@ -44,8 +63,15 @@ def read_usage(
 ) -> UsageRecords:
     """All files together, which must be of one format. `settings` go to the format. Raises InputError."""
     module, found = None, []
+    seen: set[FilePath] = set()
     for path in paths:
-        its = csv_records(path) if path.suffix.lower() in (".csv", ".tsv") else json_records(path)
+        its = csv_records(path) if is_table(path) else json_records(path)
+        if path.resolve() in seen:  # a file of its own, so that its rows are found to repeat others
+            its = [
+                dataclasses.replace(one, file=f"{path}{AGAIN}{one.file.removeprefix(str(path))}")
+                for one in its
+            ]
+        seen.add(path.resolve())
         if not its:
             raise MissingUsage(Issue((), "holds no record", file=str(path)))
         kind = next((one for one in MODULES if form == one.NAME), None) or _recognised(its[0])

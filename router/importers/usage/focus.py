@@ -1,44 +1,68 @@
-"""FOCUS 1.2 cost and usage CSV: tokens by meter and charge period. https://focus.finops.org
+"""FOCUS 1.0 to 1.3 cost and usage CSV: tokens by meter and charge period. https://focus.finops.org
 
-    tokens = ConsumedQuantity · multiplier(ConsumedUnit), else PricingQuantity · multiplier(PricingUnit)
-    multiplier: "Tokens" 1, "1000 Tokens" and "1K Tokens" 1,000, "1M Tokens" and "Million Tokens" 1,000,000
+`focus_meters` reads how many tokens of which kind a row counts. Prompt tokens are those of prompt and cached meters
+together. A token meter whose kind no word tells is an error, not nothing.
 
-Which kind of token a meter counts stands only in its name (`SkuMeter`), in each provider's words: regular expressions
-tell, in the order cached, completion, prompt; `--meter prompt=REGEX` states others. A token meter that none of them
-knows is an error, not nothing. Prompt tokens are those of prompt and cached meters together.
+Read are rows of ChargeCategory Usage that are not an unused commitment; corrections (negative quantities) count. What
+else the bill charges is left out by name, with its money. A bill counts no requests. The model is the first of
+`--model-column`, x_Model, x_ModelName, ResourceName, SkuId with a value; without SkuMeter (FOCUS 1.0) a SKU is of one
+kind of token, and the meter's own name says the model.
 
-Read are rows of ChargeCategory Usage that are not an unused commitment; corrections (negative quantities) count. A bill
-counts no requests. The model is the first of `--model-column`, x_Model, x_ModelName, ResourceName, SkuId with a value.
+Exports are written again from month's begin every day: a row that an earlier file has in every amount counts once, and
+one that agrees with it in all but quantity or cost is an error.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from router.errors import InputError, Issue
+from router.importers.account import COMPLETION, PROMPT, Account
 from router.importers.records import RawRecord, moment
-from router.importers.usage.reading import Row, UsageRecords
+from router.importers.usage.focus_meters import COLUMNS, MeterRules, model_in
+from router.importers.usage.reading import Row, UsageRecords, leave_out, with_repeats
 
 NAME = "focus"
-TITLE = "FOCUS 1.2 cost and usage"
+TITLE = "FOCUS cost and usage"
 
-METERS = {
-    "cached": r"^(?!.*(writ|creat)).*cach",  # tokens written to a cache are prompt tokens like others
-    "completion": r"output|completion|generat|response",
-    "prompt": r"input|prompt|request",
-}
-MODEL_COLUMNS = ("x_Model", "x_ModelName", "ResourceName", "SkuId")
+MODEL_COLUMNS = ("x_Model", "x_ModelName", "ResourceName")
 LABELS = {
-    "provider": "ProviderName",
-    "account": "SubAccountId",
-    "region": "RegionId",
-    "service": "ServiceName",
+    "provider": ("ProviderName", "ServiceProviderName"),
+    "account": ("SubAccountId",),
+    "region": ("RegionId",),
+    "service": ("ServiceName",),
+    "category": ("PricingCategory",),
 }
-_UNIT = re.compile(
-    r"(?:(?P<number>[0-9][0-9,._]*)\s*)?(?P<scale>k|m|b|thousand|million|billion)?\s*tokens?", re.I
+KEY = (
+    *(
+        "ChargePeriodStart",
+        "ChargePeriodEnd",
+        "ChargeCategory",
+        "ChargeClass",
+        "PricingCategory",
+        "BillingAccountId",
+    ),
+    *(
+        "SubAccountId",
+        "RegionId",
+        "AvailabilityZone",
+        "ServiceName",
+        "ResourceId",
+        "ResourceName",
+        "SkuId",
+        "SkuPriceId",
+    ),
+    *(
+        "SkuPriceDetails",
+        "Tags",
+        "ConsumedUnit",
+        "PricingUnit",
+        "CommitmentDiscountId",
+        "CommitmentDiscountStatus",
+    ),
+    *("ProviderName", "ServiceProviderName", *COLUMNS),
 )
-_SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9}
+AMOUNTS = ("ConsumedQuantity", "PricingQuantity", "BilledCost", "EffectiveCost")
 
 
 def recognises(record: RawRecord) -> bool:
@@ -47,61 +71,86 @@ def recognises(record: RawRecord) -> bool:
 
 
 def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
-    """The rows of all files. Raises InputError: a meter that no expression knows."""
-    meters = _meters(settings.get("meter", ()))
+    """The rows of all files. Raises InputError: a meter whose kind no word tells, rows that contradict each other."""
+    rules = MeterRules.of(settings)
     columns = (*settings.get("model_column", ()), *MODEL_COLUMNS)
-    rows, other, unused = [], 0, 0
+    account, rows = Account(), []
     unknown: dict[str, RawRecord] = {}
-    for record in found:
-        tokens = _tokens(record)
-        if tokens is None or (record.text("ChargeCategory") or "Usage").lower() != "usage":
-            other += 1
-        elif (record.text("CommitmentDiscountStatus") or "").lower() == "unused":
-            unused += 1
+    records = with_repeats(
+        found,
+        key=lambda record: tuple(record.get(name) or "" for name in (*KEY, *rules.columns)),
+        amounts=lambda record: tuple(record.number(name) for name in AMOUNTS),
+        same="period, meter, account and resource",
+    )
+    for record, repeated in records:
+        column, meter = rules.meter(record)
+        tokens = rules.tokens(record)
+        why, hint = _left_out(record, tokens)
+        kind = None if why else rules.kind(record, meter)
+        row = _row(record, tokens or 0.0, kind, _model(record, columns, column, meter))
+        if why or repeated:
+            names = () if repeated else (row.labels["service"],)
+            leave_out(account, row, "counted already" if repeated else why or "", names, hint)
+        elif kind is None:
+            unknown.setdefault(meter, record)
         else:
-            meter = record.text("SkuMeter") or ""
-            kind = next((name for name, regex in meters.items() if regex.search(meter)), None)
-            if kind is None:
-                unknown.setdefault(meter, record)
-            else:
-                rows.append(_row(record, tokens, kind, columns))
+            rows.append(row)
+            _note(account, row, kind, column)
     if unknown:
-        hint = "--meter prompt=REGEX, --meter completion=REGEX or --meter cached=REGEX says"
+        hint = "--meter prompt=REGEX (or completion=, cached=) says; --meter-column reads another column"
         raise InputError(
-            Issue(("SkuMeter",), "counts tokens of which kind?", meter or None, hint, one.file, one.line)
+            Issue(
+                (rules.meter(one)[0] or COLUMNS[0],),
+                "counts tokens of which kind?",
+                meter or None,
+                hint,
+                one.file,
+                one.line,
+            )
             for meter, one in sorted(unknown.items())
         )
-    counts = ((other, "row that counts no tokens"), (unused, "row of unused commitment"))
-    remarks = [f"{count:,} × {word} left out" for count, word in counts if count]
-    return UsageRecords(rows, sorted({(row.start, row.end) for row in rows}), remarks)
+    _one_kind(account, rows)
+    return UsageRecords(rows, sorted({(row.start, row.end) for row in rows}), account)
 
 
-def multiplier(unit: str | None) -> float | None:
-    """Tokens in one of a unit; None where it does not count tokens."""
-    match = _UNIT.fullmatch((unit or "").strip())
-    if match is None:
-        return None
-    number = float(re.sub("[,_]", "", match["number"])) if match["number"] else 1.0
-    return number * _SCALE.get((match["scale"] or "").lower(), 1.0)
+def _left_out(record: RawRecord, tokens: float | None) -> tuple[str | None, str | None]:
+    """Why a row counts no tokens that are used, and what could be done about it."""
+    category = record.text("ChargeCategory") or "Usage"
+    if category.lower() != "usage":
+        return f"charge category {category}", None
+    if (record.text("CommitmentDiscountStatus") or "").lower() == "unused":
+        return "unused commitment", None
+    if tokens is not None:
+        return None, None
+    unit = record.text("ConsumedUnit") or record.text("PricingUnit")
+    if unit is None:
+        return "no unit", None
+    if record.number("ConsumedQuantity") is None and record.number("PricingQuantity") is None:
+        return "no quantity", None
+    return f'unit "{unit}" not known', f'"--meter-unit {unit}=N" says that one is N tokens'
 
 
-def _tokens(record: RawRecord) -> float | None:
-    for quantity, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
-        factor, amount = multiplier(record.text(unit)), record.number(quantity)
-        if factor is not None and amount is not None:
-            return amount * factor
-    return None
+def _model(record: RawRecord, columns: Sequence[str], column: str, meter: str) -> str:
+    """The model's name; a column that names meters says it beside the kind."""
+    for name in columns:
+        if text := record.text(name):
+            return (model_in(text) or text) if name in COLUMNS else text
+    own = model_in(meter) if column != COLUMNS[0] else ""
+    return own or record.text("SkuId") or meter or "unknown"
 
 
-def _row(record: RawRecord, tokens: float, kind: str, columns: Sequence[str]) -> Row:
+def _row(record: RawRecord, tokens: float, kind: str | None, model: str) -> Row:
     start, end = moment(record, "ChargePeriodStart"), moment(record, "ChargePeriodEnd")
     if end <= start:
         raise record.error(
             ("ChargePeriodEnd",), "must be after ChargePeriodStart", record.get("ChargePeriodEnd")
         )
-    labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
-    labels["model"] = next((text for column in columns if (text := record.text(column))), "unknown")
-    labels["category"] = record.text("PricingCategory") or "none"
+    labels = {
+        name: next((text for column in columns if (text := record.text(column))), "none")
+        for name, columns in LABELS.items()
+    }
+    labels["model"] = model
+    billed = record.number("BilledCost")
     return Row(
         start=start,
         end=end,
@@ -110,22 +159,34 @@ def _row(record: RawRecord, tokens: float, kind: str, columns: Sequence[str]) ->
         cached_tokens=tokens if kind == "cached" else 0.0,
         completion_tokens=tokens if kind == "completion" else 0.0,
         labels=labels,
+        money=billed if billed is not None else record.number("EffectiveCost") or 0.0,
+        currency=(record.text("BillingCurrency") or "USD").upper(),
+        place=record.where,
     )
 
 
-def _meters(given: Sequence[str]) -> dict[str, re.Pattern[str]]:
-    """Expressions by kind; one that is given replaces ours."""
-    texts = dict(METERS)
-    for text in given:
-        kind, _, regex = text.partition("=")
-        if kind not in METERS or not regex:
-            raise InputError(
-                Issue(("--meter",), "must be prompt=REGEX, completion=REGEX or cached=REGEX", text)
-            )
-        texts[kind] = regex
-    try:
-        return {kind: re.compile(regex, re.I) for kind, regex in texts.items()}
-    except re.error as error:
-        raise InputError(
-            Issue(("--meter",), f"is not a regular expression: {error}", error.pattern)
-        ) from None
+def _note(account: Account, row: Row, kind: str, column: str) -> None:
+    if kind == "written":
+        why = "tokens written to a cache: they count as prompt, at its price"
+        account.remark("note", why, row.place, {PROMPT: row.prompt_tokens})
+    if column != COLUMNS[0]:
+        why = f"kind of token, and the model where no column names it, read from {column}, as there is no SkuMeter"
+        account.remark("note", why, row.place, {"rows": 1}, hint="--meter-column names another")
+
+
+def _one_kind(account: Account, rows: Sequence[Row]) -> None:
+    """SKUs of prompt alone beside SKUs of completion alone may be halves of one model."""
+    sums: dict[str, tuple[float, float, str]] = {}
+    for row in rows:
+        prompt, completion, place = sums.get(row.labels["model"], (0.0, 0.0, row.place))
+        sums[row.labels["model"]] = prompt + row.prompt_tokens, completion + row.completion_tokens, place
+    halves = {name: (p > 0, c > 0) for name, (p, c, _) in sums.items()}
+    if {(True, False), (False, True)} <= set(halves.values()):
+        names = [name for name, (prompt, completion) in halves.items() if prompt != completion]
+        amounts = {
+            PROMPT: sum(sums[name][0] for name in names),
+            COMPLETION: sum(sums[name][1] for name in names),
+        }
+        why = "names of one kind of token each, which may be halves of one model"
+        hint = f'"--rename {names[0]}=MODEL", and so for each, puts them together'
+        account.remark("note", why, sums[names[0]][2], amounts, names=names, hint=hint)

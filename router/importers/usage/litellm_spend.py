@@ -1,11 +1,13 @@
-"""LiteLLM_SpendLogs: one row a request, as CSV, JSON, or JSON lines.
+"""LiteLLM_SpendLogs: one row a request, as CSV, JSON or JSON lines; and pages of the proxy's `/spend/logs/v2`.
 
 startTime, endTime                      UTC where they have no offset
 completionStartTime                     first token; equal to endTime where the answer was not streamed
-prompt_tokens, completion_tokens        prompt includes cached, of all providers
-metadata.usage_object.prompt_tokens_details.cached_tokens, or metadata.additional_usage_values.cache_read_input_tokens
-status ("failure"), cache_hit ("True")  never reached a provider, or not in a way that is billed
-model_group, model, custom_llm_provider, team_id, organization_id, user, end_user, api_key, request_tags
+prompt_tokens, completion_tokens        prompt includes cached, of all providers; `litellm_caching` has the exception
+metadata.{usage_object, additional_usage_values}: prompt_tokens_details.cached_tokens, cache_read_input_tokens,
+                                        cache_creation_input_tokens, completion_tokens_details.reasoning_tokens
+status, metadata.status ("failure"), cache_hit ("True")    never reached a provider, or not in a way that is billed
+model_group, model, custom_llm_provider, team_id, organization_id, user, end_user, api_key, request_tags, spend
+data[], page, total_pages               of `/spend/logs/v2`: every page must be given
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from router.importers.records import RawRecord, moment, needed
-from router.importers.usage.reading import Row, UsageRecords, plural
+from router.importers.account import COMPLETION, Account
+from router.importers.records import RawRecord, count, moment, needed
+from router.importers.usage.litellm_caching import PromptCaching
+from router.importers.usage.pages import check_numbered
+from router.importers.usage.reading import Row, UsageRecords, leave_out, with_repeats
 
 NAME = "litellm-spend"
 TITLE = "LiteLLM spend logs"
@@ -28,49 +33,93 @@ LABELS = {
     "end_user": "end_user",
     "key": "api_key",
 }
+SAME = ("model", "prompt_tokens", "completion_tokens", "startTime")
 
 
 def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
+    data = record.get("data")
+    if isinstance(data, list) and "total_pages" in record.values:
+        return all(isinstance(one, dict) and "startTime" in one for one in data)
     return "startTime" in record.values and "completion_tokens" in record.values
 
 
 def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files; a request that stands in two of them counts once. Raises InputError."""
-    rows, seen = [], set()
-    failed = cached = twice = 0
-    for record in found:
-        key = record.text("request_id")
-        if key is not None and key in seen:
-            twice += 1
-            continue
-        seen.add(key)
-        if (record.text("status") or "").lower() in ("failure", "failed", "error"):
-            failed += 1
-        elif str(record.get("cache_hit")).lower() == "true":
-            cached += 1
+    account, rows = Account(), []
+    caching = PromptCaching(account)
+    check_numbered([(record, record.values) for record in found if "total_pages" in record.values])
+    records = with_repeats(
+        [one for record in found for one in _unpacked(record)],
+        key=lambda record: record.text("request_id") or json.dumps(record.values, sort_keys=True),
+        amounts=lambda record: tuple(str(record.get(name)) for name in SAME),
+        same="request_id",
+        unique=lambda record: record.text("request_id") is not None,
+    )
+    for record, repeated in records:
+        why = "counted already" if repeated else _unserved(record)
+        row = _row(record, account, None if why else caching)
+        if why:
+            leave_out(account, row, why)
         else:
-            rows.append(_row(record))
-    counts = ((failed, "failed request"), (cached, "answer from the proxy's cache"), (twice, "repeated row"))
-    remarks = [f"{plural(count, word)} left out" for count, word in counts if count]
-    return UsageRecords(rows, None, [remark.replace("caches left", "cache left") for remark in remarks])
+            rows.append(row)
+    caching.finish()
+    return UsageRecords(rows, None, account)
 
 
-def _row(record: RawRecord) -> Row:
+def _unpacked(record: RawRecord) -> list[RawRecord]:
+    data = record.get("data")
+    if not isinstance(data, list):
+        return [record]
+    return [RawRecord(one, f"{record.file}, data[{index}]", record.line) for index, one in enumerate(data)]
+
+
+def _unserved(record: RawRecord) -> str | None:
+    """Why no provider served it, where none did."""
+    status = record.text("status") or _metadata(record).text("status") or ""
+    if status.lower() in ("failure", "failed", "error"):
+        return "failed"
+    return "answered from the proxy's cache" if str(record.get("cache_hit")).lower() == "true" else None
+
+
+def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> Row:
+    """`caching` is None for what is left out, whose tokens may be missing."""
     start = moment(record, "startTime")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
     labels["model"] = record.text("model_group") or record.text("model") or "unknown"
     labels["tag"] = "+".join(sorted(_tags(record.get("request_tags")))) or "none"
+    tokens = needed if caching else count
+    prompt, completion = tokens(record, "prompt_tokens"), tokens(record, "completion_tokens")
+    read = _detail(record, ("prompt_tokens_details", "cached_tokens"), ("cache_read_input_tokens",))
+    if caching:
+        written = _detail(
+            record, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
+        )
+        kind = f"{labels['model']} {record.text('call_type') or ''}".strip()
+        prompt = caching.prompt(kind, record.where, prompt, read, written)
+        completion = _with_reasoning(record, account, completion)
     return Row(
         start=start,
         end=start,
         requests=1.0,
-        prompt_tokens=needed(record, "prompt_tokens"),
-        cached_tokens=_cached(record),
-        completion_tokens=needed(record, "completion_tokens"),
+        prompt_tokens=prompt,
+        cached_tokens=min(read, prompt),
+        completion_tokens=completion,
         labels=labels,
         ttft_ms=_ttft_ms(record, start),
+        money=record.number("spend") or 0.0,
+        place=record.where,
     )
+
+
+def _with_reasoning(record: RawRecord, account: Account, completion: float) -> float:
+    """Reasoning is part of the completion: where it is more, some versions leave it out."""
+    reasoning = _detail(record, ("completion_tokens_details", "reasoning_tokens"))
+    if reasoning <= completion:
+        return completion
+    why = "reasoning tokens added to the completion, which leaves them out (more reasoning than completion cannot be)"
+    account.remark("note", why, record.where, {"rows": 1, COMPLETION: reasoning})
+    return completion + reasoning
 
 
 def _ttft_ms(record: RawRecord, start: float) -> float | None:
@@ -83,21 +132,17 @@ def _ttft_ms(record: RawRecord, start: float) -> float | None:
     return (first - start) * 1000 if first > start else None
 
 
-def _cached(record: RawRecord) -> float:
+def _metadata(record: RawRecord) -> RawRecord:
     """Metadata is JSON, in a table as text."""
     metadata = _parsed(record.get("metadata"))
-    inner = RawRecord(metadata, record.file, record.line) if isinstance(metadata, dict) else None
-    if inner is None:
-        return 0.0
-    for path in (
-        ("usage_object", "prompt_tokens_details", "cached_tokens"),
-        ("additional_usage_values", "prompt_tokens_details", "cached_tokens"),
-        ("additional_usage_values", "cache_read_input_tokens"),
-    ):
-        value = inner.number(*path)
-        if value:
-            return value
-    return 0.0
+    return RawRecord(metadata if isinstance(metadata, dict) else {}, record.file, record.line)
+
+
+def _detail(record: RawRecord, *paths: tuple[str, ...]) -> float:
+    """The first of the paths that has a count above 0, in either part of the metadata."""
+    inner = _metadata(record)
+    parts = ("usage_object", "additional_usage_values")
+    return next((n for part in parts for path in paths if (n := count(inner, part, *path))), 0.0)
 
 
 def _tags(value: object) -> list[str]:

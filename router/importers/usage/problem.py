@@ -9,6 +9,7 @@ The totals over the horizon are the record's; within it every request has the me
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 import math
@@ -20,20 +21,22 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from router.errors import InputError, Issue
+from router.importers.account import CACHED, COMPLETION, PROMPT, Account
 from router.importers.usage.periods import Usage, Work
 from router.loading.catalogue import load_text
 
 DIGITS = 12
+SAME = 1e-9  # sums of floats
 PERCENTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
 @dataclasses.dataclass(frozen=True)
 class Draft:
-    """The file's text, how many workloads it has, and what the reader must know."""
+    """The file's text, how many workloads it has, and the account of all that was read."""
 
     text: str
     workloads: int
-    remarks: tuple[str, ...]
+    account: Account
 
 
 def draft(
@@ -44,21 +47,18 @@ def draft(
     request_tokens: float | None = None,
     include: Sequence[str] = (),
 ) -> Draft:
-    """The problem file. `rename` gives the record's models your names. Raises InputError where nothing was used."""
-    rename = rename or {}
-    unknown = sorted(set(rename) - {work.model for work in usage.work})
-    if unknown:
-        known = ", ".join(sorted({work.model for work in usage.work}))
-        raise InputError(Issue(("--rename",), "is not a model of the record", unknown[0], f"known: {known}"))
-    remarks = list(usage.remarks)
+    """The problem file. `rename` gives the record's models your names; several of one name become one workload.
+
+    Raises InputError where nothing was used, or corrections outweigh the use.
+    """
+    account = copy.deepcopy(usage.account)
     workloads = []
-    for work in usage.work:
-        made = _workload(work, usage, rename, request_tokens, remarks)
+    for work in _renamed(usage.work, rename or {}, account):
+        made = _workload(work, usage, request_tokens, account)
         if made is not None:
             workloads.append(made)
     if not workloads:
-        raise InputError(Issue((), "holds no use at all", detail="\n".join(remarks) or None))
-    _distinct(workloads)
+        raise InputError(Issue((), "holds no use at all", detail="\n".join(account.lines())))
     text = _head(usage, name, include) + yaml.safe_dump(
         {
             "models": {model: {} for model in sorted({one["models"][0] for one in workloads})},
@@ -71,48 +71,113 @@ def draft(
     )
     if not include:
         load_text(text, "the draft")
-    return Draft(text, len(workloads), tuple(remarks))
+    return Draft(text, len(workloads), account)
+
+
+def _renamed(works: Sequence[Work], rename: Mapping[str, str], account: Account) -> list[Work]:
+    """By your names. Two that now share all of it are one: their amounts add up, period by period."""
+    unknown = sorted(set(rename) - {work.model for work in works})
+    if unknown:
+        known = ", ".join(sorted({work.model for work in works}))
+        raise InputError(Issue(("--rename",), "is not a model of the record", unknown[0], f"known: {known}"))
+    found: dict[tuple[str, ...], list[Work]] = {}
+    for work in works:
+        model = rename.get(work.model, work.model)
+        found.setdefault((model, *work.labels), []).append(work)
+    for key, its in found.items():
+        if len(its) > 1:
+            why = f"put together as {'/'.join(key)}"
+            account.remark("note", why, "", {}, names=[work.model for work in its], asked=True)
+    return [_sum(key, its) for key, its in found.items()]
+
+
+def _sum(key: tuple[str, ...], works: Sequence[Work]) -> Work:
+    """`sources` keeps the record's own names, under which observed times stand."""
+
+    def added(name: str) -> tuple[float, ...]:
+        return tuple(map(fsum, zip(*(getattr(work, name) for work in works), strict=True)))
+
+    money: dict[str, float] = {}
+    for work in works:
+        for currency, amount in work.money.items():
+            money[currency] = money.get(currency, 0.0) + amount
+    return Work(
+        model=key[0],
+        labels=key[1:],
+        requests=added("requests"),
+        prompt_tokens=added("prompt_tokens"),
+        cached_tokens=added("cached_tokens"),
+        completion_tokens=added("completion_tokens"),
+        ttft_ms=tuple(sorted(time for work in works for time in work.ttft_ms)),
+        rows=sum(work.rows for work in works),
+        money=money,
+        sources=tuple(work.model for work in works),
+    )
 
 
 def _workload(
-    work: Work, usage: Usage, rename: Mapping[str, str], request_tokens: float | None, remarks: list[str]
+    work: Work, usage: Usage, request_tokens: float | None, account: Account
 ) -> dict[str, Any] | None:
-    model = rename.get(work.model, work.model)
-    name = "/".join((model, *work.labels))
-    requests, prompt = fsum(work.requests), fsum(work.prompt_tokens)
-    cached, completion = fsum(work.cached_tokens), fsum(work.completion_tokens)
+    name = "/".join((work.model, *work.labels))
+    totals = work.totals()
+    requests, prompt = totals["requests"], totals[PROMPT]
+    cached, completion = totals[CACHED], totals[COMPLETION]
+    if min(prompt, completion, cached) < 0 or cached > prompt * (1 + SAME):
+        hint = "import the period that they correct too"
+        raise InputError(Issue((), "corrections outweigh the use", name, hint))
     if prompt + completion <= 0:
-        if requests > 0:
-            remarks.append(f"{name}: {requests:,.0f} requests without tokens left out")
+        account.remark("left out", "without tokens", "", totals, names=[name])
         return None
-    if min(prompt, completion) < 0:
-        raise InputError(
-            Issue((), "corrections outweigh the use", name, "import the period that they correct too")
-        )
-    made: dict[str, Any] = {"name": name, "models": [model]}
+    made: dict[str, Any] = {"name": name, "models": [work.model]}
+    written = {currency: amount for currency, amount in totals.items() if currency in work.money}
+    written["rows"] = work.rows
     if requests > 0:
-        made["demand"] = {"requests_by_period": [_number(max(n, 0.0)) for n in work.requests]}
+        made["demand"] = {"requests_by_period": [_number(n) for n in work.requests]}
         made |= _sizes(prompt / requests, completion / requests)
     elif request_tokens is not None:
-        by_period = [
-            max(p + c, 0.0) / request_tokens
-            for p, c in zip(work.prompt_tokens, work.completion_tokens, strict=True)
-        ]
-        made["demand"] = {"requests_by_period": [_number(n) for n in by_period]}
+        counts = _counted(work, name, request_tokens, account)
+        made["demand"] = {"requests_by_period": [_number(n) for n in counts]}
         share = completion / (prompt + completion)
         made |= _sizes(request_tokens * (1 - share), request_tokens * share)
-        remarks.append(f"{name}: requests were not counted; taken to be of {request_tokens:g} tokens each")
     else:
         share = completion / (prompt + completion)
         made["demand"] = {"tokens_total": _number(prompt + completion), "completion_share": _number(share)}
-        remarks.append(
-            f"{name}: requests were not counted: demand is in tokens, evenly; or --request-tokens N"
-        )
-    if cached > 0 and prompt > 0:
+        why, hint = "requests were not counted: demand is in tokens, evenly", "or --request-tokens N"
+        account.remark("note", why, "", {}, names=[name], hint=hint)
+    if cached > 0:
         made["cached_prompt_share"] = _number(min(cached / prompt, 1.0))
+    account.writes(written | _written(made))
     made["source"] = usage.source
     note = _ttft(work, usage)
     return made | ({"note": note} if note else {})
+
+
+def _counted(work: Work, name: str, request_tokens: float, account: Account) -> list[float]:
+    """Requests by period where only tokens are known; what corrections leave below zero counts as none."""
+    tokens = [p + c for p, c in zip(work.prompt_tokens, work.completion_tokens, strict=True)]
+    counts = [max(amount, 0.0) / request_tokens for amount in tokens]
+    why = f"requests were not counted; taken to be of {request_tokens:g} tokens each"
+    account.remark("added", why, "", {"requests": fsum(counts)}, names=[name], asked=True)
+    missing = -fsum(min(amount, 0.0) for amount in tokens)
+    if missing:
+        part = missing / fsum(tokens)
+        totals = {kind: work.totals()[kind] * part for kind in (PROMPT, CACHED, COMPLETION)}
+        why = "corrections of other periods than their own: periods below zero count as none"
+        account.remark("added", why, "", totals, names=[name])
+    return counts
+
+
+def _written(made: Mapping[str, Any]) -> dict[str, float]:
+    """Requests and tokens as the file now says them."""
+    demand = made["demand"]
+    if "tokens_total" in demand:
+        requests, completion = 0.0, demand["tokens_total"] * demand["completion_share"]
+        prompt = demand["tokens_total"] - completion
+    else:
+        requests = fsum(demand["requests_by_period"])
+        prompt, completion = requests * made["prompt_tokens"], requests * made["completion_tokens"]
+    cached = prompt * made.get("cached_prompt_share", 0.0)
+    return {"requests": requests, PROMPT: prompt, CACHED: cached, COMPLETION: completion}
 
 
 def _sizes(prompt: float, completion: float) -> dict[str, float]:
@@ -125,9 +190,10 @@ def _ttft(work: Work, usage: Usage) -> str | None:
     if values:
         shown = [f"{word} {values[math.ceil(share * len(values)) - 1]:.0f} ms" for word, share in PERCENTILES]
         return f"observed time to first token: {', '.join(shown)} of {len(values):,} streamed requests"
-    if work.model in usage.means:
-        mean, count = usage.means[work.model]
-        return f"observed time to first token of {work.model}: mean {mean:.0f} ms of {count:,.0f} requests"
+    for name in work.sources:
+        if name in usage.means:
+            mean, count = usage.means[name]
+            return f"observed time to first token of {name}: mean {mean:.0f} ms of {count:,.0f} requests"
     return None
 
 
@@ -152,15 +218,3 @@ def _number(value: float) -> float | int:
     """12 significant digits; whole numbers without a point."""
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
-
-
-def _distinct(workloads: Sequence[Mapping[str, Any]]) -> None:
-    """Two recorded models under one of your names are one workload, which only you can say."""
-    seen: set[str] = set()
-    for one in workloads:
-        if one["name"] in seen:
-            rule = "is the name of two workloads"
-            raise InputError(
-                Issue(("--rename",), rule, one["name"], "give each record model a name of its own")
-            )
-        seen.add(one["name"])

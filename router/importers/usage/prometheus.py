@@ -1,54 +1,66 @@
-"""Prometheus range results (`/api/v1/query_range`) of raw counters: vLLM's and OpenTelemetry's GenAI names.
-
-    vLLM            vllm:prompt_tokens_total, vllm:generation_tokens_total, vllm:request_success_total (all reasons),
-                    vllm:prefix_cache_hits_total (tokens), vllm:time_to_first_token_seconds_{sum,count}; model_name
-    OpenTelemetry   gen_ai_client_token_usage_{sum,count} with gen_ai_token_type input|output (inputs are counted once a
-                    request), gen_ai_server_time_to_first_token_seconds_{sum,count}; gen_ai_request_model
+"""Prometheus range results (`/api/v1/query_range`) of raw counters, by the names of `prometheus_names`.
 
     use between two samples of a series = later − earlier, or the later alone where it is lower: the counter was reset
+    cached prompt tokens = hits · Σ prompt / Σ queries where queries are at hand: up to vLLM 0.8 both count blocks
+                           (https://github.com/vllm-project/vllm/pull/18003), and their ratio is right in either unit
 
-What a series counted before its first sample is not known and not counted, as in PromQL. The record covers the time
-between samples that follow each other within 2.5 steps (the usual distance), as far as every kind of counter does;
-where one series of several has a longer hole, its use is spread over the hole.
+A series in several files is one. Two series that differ only in who scraped them, or in which GPU of one engine
+counted, are the same requests: the longer one counts. What a series counted before its first sample is not known and
+not counted, as in PromQL. The record covers the time between samples that follow each other within 2.5 steps (the
+usual distance), as far as every kind of counter does; where one series of several has a longer hole, its use is spread
+over the hole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
+from router.importers.account import CACHED, PROMPT, Account
 from router.importers.records import RawRecord, moment
+from router.importers.usage.prometheus_names import (
+    LABELS,
+    MAY_BE_SAME,
+    MODEL,
+    PLACES,
+    SAME_REQUEST,
+    SAME_TARGET,
+    TARGET,
+    is_failure,
+)
 from router.importers.usage.reading import Row, UsageRecords
 
 NAME = "prometheus"
 TITLE = "Prometheus range result"
 
 HOLE = 2.5  # steps
-KINDS = {
-    "vllm_prompt_tokens_total": "prompt",
-    "vllm_generation_tokens_total": "completion",
-    "vllm_request_success_total": "requests",
-    "vllm_prefix_cache_hits_total": "cached",
-    "vllm_gpu_prefix_cache_hits_total": "cached",
-    "vllm_time_to_first_token_seconds_sum": "ttft_s",
-    "vllm_time_to_first_token_seconds_count": "ttft_n",
-    "gen_ai_server_time_to_first_token_seconds_sum": "ttft_s",
-    "gen_ai_server_time_to_first_token_seconds_count": "ttft_n",
-    "gen_ai_client_token_usage_sum": "tokens",
-    "gen_ai_client_token_usage_count": "calls",
-}
-BY_TYPE = {("tokens", "input"): "prompt", ("tokens", "output"): "completion", ("calls", "input"): "requests"}
-MODEL = ("gen_ai_request_model", "model_name", "gen_ai_response_model", "model")
-LABELS = {
-    "provider": "gen_ai_provider_name",
-    "job": "job",
-    "namespace": "namespace",
-    "service": "service_name",
-    "instance": "instance",
-}
+SCALED = 0.02  # a unit of hits that is further from one token is worth a word
 
-Samples = list[tuple[float, float]]
+Stretch = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Counter:
+    """A series over all files: its samples by time; kind and source "" where it is none that is known."""
+
+    name: str
+    source: str
+    kind: str
+    preference: int
+    metric: dict[str, str]
+    samples: dict[float, float]
+    place: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By our names."""
+        found = {name: self._first(columns) or "none" for name, columns in LABELS.items()}
+        return found | {"model": self._first(MODEL) or "unknown"}
+
+    def _first(self, names: Iterable[str]) -> str | None:
+        return next((self.metric[name] for name in names if self.metric.get(name)), None)
 
 
 def recognises(record: RawRecord) -> bool:
@@ -56,44 +68,157 @@ def recognises(record: RawRecord) -> bool:
     return record.get("status") is not None and isinstance(record.get("data"), dict)
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
-    """The use of all series of all files. Raises InputError."""
+def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
+    """The use of all series of all files. Raises InputError: samples that contradict, counts that cannot be."""
+    account = Account()
     rows: list[Row] = []
-    spans: dict[str, set[tuple[float, float]]] = {}
+    spans: dict[str, set[Stretch]] = {}
     ttft: dict[str, dict[str, float]] = {}
-    ignored: dict[str, int] = {}
-    resets = 0
-    for record in found:
-        for series in _series(record):
-            kind, labels = _kind(series), _labels(series)
-            if kind is None:
-                ignored[_name(series)] = ignored.get(_name(series), 0) + 1
-                continue
-            samples = _samples(series)
-            times = [time for time, _ in samples]
-            step = median([b - a for a, b in pairwise(times)]) if len(times) > 1 else 0.0
-            for (t1, v1), (t2, v2) in pairwise(samples):
-                use = v2 - v1 if v2 >= v1 else v2
-                resets += v2 < v1
-                hole = t2 - t1 > HOLE * step
-                if not hole and kind in ("prompt", "completion", "requests"):
-                    spans.setdefault(kind, set()).add((t1, t2))
-                if kind in ("ttft_s", "ttft_n"):
-                    its = ttft.setdefault(labels["model"], {"ttft_s": 0.0, "ttft_n": 0.0})
-                    its[kind] += use
-                elif use > 0:
-                    rows.append(_row(kind, t1, t2, use, labels, hole))
-    remarks = [f"{resets:,} counter resets bridged"] if resets else []
-    remarks += [f"{name}: {count:,} series not used" for name, count in sorted(ignored.items())]
+    used = _chosen(account, _counters(account, found))
+    _one_source(account, used)
+    for series in used:
+        labels = series.labels
+        account.writes({"series": 1})
+        for start, end, use, hole in _uses(series, account):
+            if not hole and series.kind in ("prompt", "completion", "requests"):
+                spans.setdefault(series.kind, set()).add((start, end))
+            if series.kind in ("ttft_s", "ttft_n"):
+                ttft.setdefault(labels["model"], {"ttft_s": 0.0, "ttft_n": 0.0})[series.kind] += use
+            elif series.kind == "written" and use:
+                why = "tokens written to a cache: they count as prompt, at its price"
+                account.remark("note", why, series.place, {PROMPT: use})
+            elif series.kind == "requests" and is_failure(series.metric) and use:
+                account.reads({"requests": use})
+                account.remark("left out", "failed", series.place, {"requests": use})
+            elif use > 0 and series.kind not in ("written", "queries"):
+                rows.append(_row(series, labels, start, end, use, hole))
     means = {
-        m: (1000 * its["ttft_s"] / its["ttft_n"], its["ttft_n"])
-        for m, its in ttft.items()
+        model: (1000 * its["ttft_s"] / its["ttft_n"], its["ttft_n"])
+        for model, its in ttft.items()
         if its["ttft_n"] > 0
     }
-    return UsageRecords(rows, _by_all(list(spans.values())), remarks, means)
+    return UsageRecords(_with_cached(account, rows, used), _by_all(list(spans.values())), account, means)
 
 
-def _by_all(spans: Sequence[Iterable[tuple[float, float]]]) -> list[tuple[float, float]]:
+def _counters(account: Account, found: Sequence[RawRecord]) -> list[Counter]:
+    """Series by name and labels, samples of all files together. Raises InputError where two files contradict."""
+    merged: dict[tuple[str, frozenset[tuple[str, str]]], Counter] = {}
+    for record in found:
+        for series in _series(record):
+            metric = _metric(series)
+            name = metric.pop("__name__")
+            typed = f"{name} {metric.get('gen_ai_token_type', '')}".strip()
+            source, kind, preference = PLACES.get(name, PLACES.get(typed, ("", "", 0)))
+            place = f"{series.file}, {name}"
+            fresh = Counter(name, source, kind, preference, metric, {}, place)
+            counter = merged.setdefault((name, frozenset(metric.items())), fresh)
+            samples = _samples(series)
+            if counter is fresh:
+                account.reads({"series": 1})
+            elif again := len(samples.keys() & counter.samples.keys()):
+                account.remark("note", "samples given again, counted already", place, {"samples": again})
+            for time, value in samples.items():
+                if counter.samples.setdefault(time, value) != value and counter.kind:
+                    rule = (
+                        f"is {value:.12g} at {time:.0f}, and {counter.samples[time]:.12g} in {counter.place}"
+                    )
+                    raise series.error(("values",), rule, hint="one counter has one value at a time")
+    return list(merged.values())
+
+
+def _chosen(account: Account, counters: Sequence[Counter]) -> list[Counter]:
+    """Each count once: not what is unknown, what another name of the model counts, or what was scraped twice."""
+    best: dict[tuple[str, str, str], int] = {}
+    for one in counters:
+        key = one.source, one.kind, one.labels["model"]
+        best[key] = min(best.get(key, one.preference), one.preference)
+    kept: dict[tuple[object, ...], Counter] = {}
+    for one in sorted(counters, key=lambda one: -len(one.samples)):
+        why = None
+        if not one.kind:
+            why = "not used"
+        elif one.preference > best[one.source, one.kind, one.labels["model"]]:
+            why = "counts what another name of its source counts"
+        else:
+            twin = kept.setdefault(_target(one), one)
+            if twin is not one:
+                why = "counted already: another scrape, or another GPU of one engine, of the same requests"
+        if why:
+            account.remark("left out", why, one.place, {"series": 1}, names=[one.name])
+    chosen = set(map(id, kept.values()))
+    return [one for one in counters if id(one) in chosen]
+
+
+def _target(series: Counter) -> tuple[object, ...]:
+    """What tells counters apart: name and labels without those that say who scraped."""
+    aside = {*SAME_TARGET, *SAME_REQUEST}
+    its_own = any(series.metric.get(name) for name in TARGET)
+    samples: object = None
+    if MAY_BE_SAME in series.metric:
+        aside.add(MAY_BE_SAME)
+        samples = None if its_own else tuple(sorted(series.samples.items()))
+    return series.name, frozenset(pair for pair in series.metric.items() if pair[0] not in aside), samples
+
+
+def _one_source(account: Account, used: Sequence[Counter]) -> None:
+    """A proxy in front of a server counts what the server counts. Raises InputError where both name one model."""
+    sources: dict[str, dict[str, Counter]] = {}
+    for series in used:
+        if series.kind in ("prompt", "completion", "requests"):
+            sources.setdefault(series.source, {}).setdefault(series.labels["model"], series)
+    for (one, its), (other, others) in pairwise(sources.items()):
+        for model in its.keys() & others.keys():
+            place = RawRecord({}, others[model].place)
+            rule = (
+                f"counts {model} for {other}, and {its[model].place} for {one}: a request would count twice"
+            )
+            raise place.error((), rule, hint="give the counters of one of them")
+        why = f"counters of {one} and {other}: a request that passes both counts twice"
+        account.remark("note", why, next(iter(others.values())).place, {}, names=[*its, *others])
+
+
+def _uses(series: Counter, account: Account) -> Iterator[tuple[float, float, float, bool]]:
+    """Start, end, use, and whether it is a hole, between samples."""
+    samples = sorted(series.samples.items())
+    step = median([b - a for (a, _), (b, _) in pairwise(samples)]) if len(samples) > 1 else 0.0
+    for (t1, v1), (t2, v2) in pairwise(samples):
+        if v2 < v1:
+            account.remark("note", "counter resets bridged", series.place, {"resets": 1})
+        yield t1, t2, v2 - v1 if v2 >= v1 else v2, t2 - t1 > HOLE * step
+
+
+def _with_cached(account: Account, rows: Sequence[Row], used: Sequence[Counter]) -> list[Row]:
+    """Hits in prompt tokens, by the queries of the same labels. Raises InputError: more cached than prompt."""
+    quiet = Account()
+    queries: dict[tuple[str, ...], float] = {}
+    for series in used:
+        if series.kind == "queries":
+            key = tuple(series.labels.values())
+            queries[key] = queries.get(key, 0.0) + sum(use for _, _, use, _ in _uses(series, quiet))
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.labels.values()), []).append(row)
+    scaled: list[Row] = []
+    for key, its in groups.items():
+        prompt, hits = sum(row.prompt_tokens for row in its), sum(row.cached_tokens for row in its)
+        asked = queries.get(key, 0.0)
+        place = next((row.place for row in its if row.cached_tokens), "")
+        factor = prompt / asked if asked > 0 and prompt > 0 else 1.0
+        if hits > (asked or prompt):
+            rule = f"cannot be: {hits:,.0f} cached of {asked or prompt:,.0f} prompt tokens"
+            raise RawRecord({}, place).error((), rule, hint="query the counters of prompts and queries too")
+        if hits and abs(factor - 1) > SCALED:
+            why = "prefix hits are of another unit than prompt tokens (blocks): taken as hits of queries"
+            account.remark("note", why, place, {CACHED: hits * factor}, names=[f"× {factor:.4g}"])
+        if hits and not asked and "gpu_prefix" in place:
+            why = "prefix hits may be of blocks of 16 tokens, up to vLLM 0.8"
+            hint = "query vllm:gpu_prefix_cache_queries_total too, which tells"
+            account.remark("note", why, place, {CACHED: hits}, hint=hint)
+        scaled += [dataclasses.replace(row, cached_tokens=row.cached_tokens * factor) for row in its]
+    return scaled
+
+
+def _by_all(spans: Sequence[Iterable[Stretch]]) -> list[Stretch]:
     """What every kind of counter covers: requests without their tokens would change the size of a request."""
     common = _union(spans[0]) if spans else []
     for others in spans[1:]:
@@ -103,8 +228,8 @@ def _by_all(spans: Sequence[Iterable[tuple[float, float]]]) -> list[tuple[float,
     return common
 
 
-def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    merged: list[tuple[float, float]] = []
+def _union(spans: Iterable[Stretch]) -> list[Stretch]:
+    merged: list[Stretch] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
@@ -124,41 +249,24 @@ def _series(record: RawRecord) -> Iterator[RawRecord]:
         yield RawRecord(one if isinstance(one, dict) else {}, record.file, record.line)
 
 
-def _name(series: RawRecord) -> str:
-    """The metric's name with `:` and `.` as `_`; a rate or a sum has none any more."""
+def _metric(series: RawRecord) -> dict[str, str]:
+    """Labels with `.` as `_`; the name with `:` as `_` too and without `_total`: a rate or a sum has none any more."""
     name = series.text("metric", "__name__")
     if name is None:
         hint = "query the raw counter, without rate() or sum(): rates are made here, resets included"
         raise series.error(("metric", "__name__"), "is missing: the query changed the counter", None, hint)
-    return name.replace(":", "_").replace(".", "_")
-
-
-def _kind(series: RawRecord) -> str | None:
-    kind = KINDS.get(_name(series))
-    token = _label(series, ("gen_ai_token_type",))
-    return BY_TYPE.get((kind, token)) if kind in ("tokens", "calls") and token else kind
-
-
-def _label(series: RawRecord, names: Sequence[str]) -> str | None:
     metric = series.get("metric")
-    labels = (
-        {key.replace(".", "_"): value for key, value in metric.items()} if isinstance(metric, dict) else {}
-    )
-    return next((str(labels[name]) for name in names if labels.get(name)), None)
+    labels = metric.items() if isinstance(metric, dict) else ()
+    name = name.replace(":", "_").replace(".", "_").removesuffix("_total")
+    return {str(key).replace(".", "_"): str(value) for key, value in labels} | {"__name__": name}
 
 
-def _labels(series: RawRecord) -> dict[str, str]:
-    labels = {name: _label(series, (column,)) or "none" for name, column in LABELS.items()}
-    labels["model"] = _label(series, MODEL) or "unknown"
-    return labels
-
-
-def _samples(series: RawRecord) -> Samples:
-    """Times and values in order; NaN is no sample."""
+def _samples(series: RawRecord) -> dict[float, float]:
+    """Values by time; NaN is no sample."""
     values = series.get("values")
     if not isinstance(values, list):
         raise series.error(("values",), "must be a list of [time, value]", values)
-    found: Samples = []
+    found: dict[float, float] = {}
     for pair in values:
         fields = dict(zip(("time", "value"), pair, strict=False)) if isinstance(pair, list) else {}
         record = RawRecord(fields, series.file, series.line)
@@ -166,11 +274,12 @@ def _samples(series: RawRecord) -> Samples:
             raise series.error(("values",), "must be a list of [time, value]", pair)
         time, value = moment(record, "time"), record.number("value")
         if value is not None:
-            found.append((time, value))
-    return sorted(found)
+            found[time] = value
+    return found
 
 
-def _row(kind: str, start: float, end: float, use: float, labels: Mapping[str, str], hole: bool) -> Row:
+def _row(series: Counter, labels: dict[str, str], start: float, end: float, use: float, hole: bool) -> Row:
+    kind = series.kind
     return Row(
         start=start,
         end=end,
@@ -180,4 +289,7 @@ def _row(kind: str, start: float, end: float, use: float, labels: Mapping[str, s
         completion_tokens=use if kind == "completion" else 0.0,
         labels=labels,
         hole=hole,
+        money=use if kind == "money" else 0.0,
+        place=series.place,
+        rows=0,
     )

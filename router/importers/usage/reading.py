@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
 from router.errors import InputError, Issue
+from router.importers.account import CACHED, COMPLETION, PROMPT, Account
+from router.importers.records import RawRecord, count
+
+Labels = Mapping[str, str]
 
 
 class MissingUsage(InputError):
@@ -26,6 +31,9 @@ class Row:
     labels                             model, team, …; "model" is always there
     ttft_ms                            of a single, streamed request
     hole                               the record has a hole there: how use is spread over it is not known
+    money, currency                    what it cost, where the record says
+    place                              file and line
+    rows                               records that it stands for: 0 where a record is a series of many
     """
 
     start: float
@@ -34,9 +42,24 @@ class Row:
     prompt_tokens: float
     cached_tokens: float
     completion_tokens: float
-    labels: Mapping[str, str]
+    labels: Labels
     ttft_ms: float | None = None
     hole: bool = False
+    money: float = 0.0
+    currency: str = "USD"
+    place: str = ""
+    rows: int = 1
+
+    def amounts(self, part: float = 1.0, rows: bool = True) -> dict[str, float]:
+        """For the account: all of it, or a part; the record itself goes one way only."""
+        return {
+            "rows": float(self.rows if rows else 0),
+            "requests": self.requests * part,
+            PROMPT: self.prompt_tokens * part,
+            CACHED: self.cached_tokens * part,
+            COMPLETION: self.completion_tokens * part,
+            self.currency: self.money * part,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,26 +67,87 @@ class UsageRecords:
     """All rows of the files.
 
     covered    stretches that the record covers, use or not; None: single requests, which tell only by being there
+    account    what was left out, noted or scaled in reading; `rows` are not in it yet
     means      observed mean time to first token, ms, by model, and of how many requests, where only that is known
-    remarks    what was left out, and why
+    repeating  label by which one request has several rows, one for each of its values
     """
 
     rows: Sequence[Row]
     covered: Sequence[tuple[float, float]] | None
-    remarks: Sequence[str] = ()
+    account: Account = dataclasses.field(default_factory=Account)
     means: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     source: str = ""
+    repeating: str | None = None
+
+
+def leave_out(
+    account: Account, row: Row, why: str, names: Iterable[str] = (), hint: str | None = None
+) -> None:
+    """A row that is read and goes no further."""
+    account.reads(row.amounts())
+    account.remark("left out", why, row.place, row.amounts(), names=names, hint=hint)
 
 
 def together(reading: UsageRecords, title: str, files: Sequence[str]) -> UsageRecords:
     """With its source; raises MissingUsage where there is nothing."""
     source = f"{title}: {', '.join(files)}"
     if not reading.rows and not reading.covered:
-        detail = "\n".join(reading.remarks) or None
+        detail = "\n".join(map(str, reading.account.remarks)) or None
         raise MissingUsage(Issue((), "hold no usage", file=", ".join(files), detail=detail))
     return dataclasses.replace(reading, source=source)
 
 
-def plural(count: int, word: str) -> str:
-    """`1 row`, `2,000 rows`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+def with_repeats(
+    records: Iterable[RawRecord],
+    key: Callable[[RawRecord], Hashable],
+    amounts: Callable[[RawRecord], Hashable],
+    same: str,
+    unique: Callable[[RawRecord], bool] = lambda record: False,
+) -> Iterator[tuple[RawRecord, bool]]:
+    """Each record, and whether an earlier file has it already: the same key with the same amounts, as often.
+
+    Two equal records in one file are two, unless their key is `unique`. Raises InputError with both places where a key
+    of an earlier file, or a unique one, comes again with other amounts; `same` says in words what the key is.
+    """
+    earlier: dict[Hashable, list[tuple[Hashable, RawRecord]]] = {}
+    for _, group in groupby(records, key=lambda record: record.path):
+        here: dict[Hashable, list[tuple[Hashable, RawRecord]]] = {}
+        still: dict[Hashable, list[Hashable]] = {}
+        for record in group:
+            name, amount = key(record), amounts(record)
+            known = earlier.get(name, here.get(name, []) if unique(record) else [])
+            if not known:
+                here.setdefault(name, []).append((amount, record))
+                yield record, False
+                continue
+            left = (
+                [old for old, _ in known] if unique(record) else still.setdefault(name, [o for o, _ in known])
+            )
+            if amount not in left:
+                rule = f"has the {same} of {known[0][1].where}, and other amounts"
+                raise record.error(
+                    (), rule, hint="give the newer of the two alone, or files that do not overlap"
+                )
+            left.remove(amount)
+            yield record, True
+        earlier |= here
+
+
+def check_spans(spans: Mapping[tuple[float, float], RawRecord]) -> list[tuple[float, float]]:
+    """Stretches of time in order. Raises InputError where one reaches into the next: its use would count twice."""
+    ordered = sorted(spans)
+    for before, after in pairwise(ordered):
+        if after[0] < before[1]:
+            rule = f"is of a time that {spans[before].where} covers too, in a stretch of another length"
+            raise spans[after].error(
+                (), rule, hint="give records of one length, or of times that do not overlap"
+            )
+    return ordered
+
+
+def part_of(record: RawRecord, part: str, whole: str) -> float:
+    """A count that is part of another. Raises InputError where it is more than that."""
+    amount, of = count(record, part), count(record, whole)
+    if amount > of:
+        raise record.error((part,), f"cannot be: it is part of {whole}, which is {of:,.0f}", amount)
+    return amount
