@@ -263,6 +263,14 @@ def test_junk_in_the_section_is_refused_or_judged(case: str, data: st.DataObject
     assert all(math.isfinite(check.worst) for check in told.checks)
 
 
+def test_a_whole_number_beyond_all_measure_is_refused(sized: tuple[Problem, dict[str, Any]]) -> None:
+    """No float can hold it, so that no check could say by how much it misses."""
+    problem, plan = sized
+    row = {**plan["sizing"]["sign"][0], "end_month": 10**400}
+    with pytest.raises(InputError):
+        verify(problem, {**plan, "sizing": {**plan["sizing"], "sign": [row]}})
+
+
 def test_a_plan_without_the_section_makes_no_such_promise(sized: tuple[Problem, dict[str, Any]]) -> None:
     problem, plan = sized
     assert verify(problem, {key: value for key, value in plan.items() if key != "sizing"}).ok

@@ -25,7 +25,8 @@ _finite = Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)
 
 Number = Annotated[float, _finite, WithJsonSchema({"type": "number"})]
 Positive = Annotated[float, _finite, Field(gt=0), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
-Whole = Annotated[int, Field(strict=True)]
+_whole = Field(strict=True, ge=-int(LARGEST), le=int(LARGEST))
+Whole = Annotated[int, _whole, WithJsonSchema({"type": "integer"})]
 Flag = Annotated[bool, Field(strict=True)]
 Instances = Annotated[Number, Field(json_schema_extra={"unit": "instances"})]
 Requests = Annotated[Number, Field(json_schema_extra={"unit": "requests"})]
