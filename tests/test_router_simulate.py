@@ -294,6 +294,76 @@ def test_hours(hours: Any, periods: tuple[int, ...] | None):
     assert found.periods == periods if periods is not None else len(found.periods) == 1
 
 
+DATA = Path(__file__).parent / "data" / "simulate"
+
+
+def test_busiest_is_where_a_promise_is_nearest_to_breaking(tmp_path: Path) -> None:
+    """By day an API takes most of the tokens, by night a batch fills the pool: hour 123, and there the chat breaks."""
+    plan, problem = str(tmp_path / "plan.json"), str(DATA / "startup-week.yaml")
+    run = CliRunner().invoke
+    solved = run(cli, ["solve", problem, "-o", plan])
+    said = " ".join(solved.output.split())
+    assert (
+        "waiting keeps the SLOs by the queueing formula and was not simulated: router simulate PLAN" in said
+    )
+    found = json.loads(
+        run(cli, ["simulate", plan, "--problem", problem, "--hours", "busiest", "--json"]).stdout
+    )
+    assert found["periods"] == [123]
+    assert {row["workload"]: row["verdict"] for row in found["promises"]} == {"chat": "broken", "rag": "kept"}
+
+
+TWO_POOLS = """
+schema: router/1
+horizon: {periods: 2, period_h: 1}
+models: {m: {}, n: {}}
+workloads:
+  - {name: chat, models: [m], demand: {requests_by_period: [9000, 900]}, prompt_tokens: 500, completion_tokens: 100,
+     slo: {ttft_p99_ms: 4000}}
+  - {name: bulk, models: [n], demand: {requests_by_period: [900, 28000]}, prompt_tokens: 500, completion_tokens: 100}
+offers:
+  - {name: a, models: {m: {tokens_per_s: 5000, concurrency: 8, ttft_p99_ms: 80}}, instances: {usd_per_h: 2, max: 1}}
+  - {name: b, models: {n: {tokens_per_s: 5000}}, instances: {usd_per_h: 2, max: 1}}
+"""
+
+
+def test_the_busiest_pool_is_one_that_promises() -> None:
+    """Hour 0: the chat's pool at 30 %. Hour 1: the batch's at 93 %, of thrice the tokens, and nobody is promised."""
+    problem = load_text(TWO_POOLS)
+    plan = api.solve(problem)
+    assert simulate(problem, plan, hours="busiest", requests=500).periods == (0,)
+    problem = load_text(
+        TWO_POOLS.replace("ttft_p99_ms: 4000", "tpot_p99_ms: 40").replace(
+            "ttft_p99_ms: 80", "tpot_p99_ms: 20"
+        )
+    )
+    assert simulate(problem, api.solve(problem), hours="busiest", requests=500).periods == (1,)
+
+
+@pytest.mark.parametrize(
+    ("slo", "utilisation", "note"),
+    [
+        ("{ttft_p95_ms: 4000}", "", "was not simulated"),
+        ("{request_p99_ms: 90000}", "", "was not simulated"),
+        ("{ttft_p95_ms: 4000}", ", max_utilisation: 0.5", "no waiting is planned for"),
+        ("{tpot_p95_ms: 100}", "", None),
+        ("{}", "", None),
+    ],
+)
+def test_a_plan_says_that_its_slos_were_not_simulated(slo: str, utilisation: str, note: str | None) -> None:
+    """Where requests can wait at all: not for a limit on the time per token, nor without limits."""
+    text = (
+        "schema: router/1\nhorizon: {periods: 1, period_h: 1}\nmodels: {m: {}}\n"
+        "workloads: [{name: w, models: [m], demand: {requests_per_hour: 100}, prompt_tokens: 100, "
+        f"completion_tokens: 100, slo: {slo}}}]\n"
+        "offers: [{name: o, models: {m: {tokens_per_s: 1000, concurrency: 8, ttft_p99_ms: 500, tpot_p99_ms: 20}}, "
+        f"instances: {{usd_per_h: 2{utilisation}}}}}]\n"
+    )
+    notes = [words for words in api.solve(load_text(text)).notes if "router simulate" in words]
+    assert len(notes) == (note is not None)
+    assert all(note is not None and note in words for words in notes)
+
+
 # ---------------------------------------------------------------- traces
 
 

@@ -20,7 +20,7 @@ ARRIVALS = ("stated", "poisson", "bursty", "trace")
     default="all",
     show_default=True,
     metavar="WHICH",
-    help="all, busiest, median, drawn:N, or periods such as 0,5,10-14.",
+    help="all, busiest (a pool with a promise is fullest), median, drawn:N, or periods such as 0,5,10-14.",
 )
 @click.option(
     "--arrivals",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from problems.core.arrays import HOURS_PER_MONTH
+from router.plan.rows import RouteRow
 from router.plan.start import stated_time
 from router.scenarios import planned_draw
-from router.schema import Generated, Problem
+from router.schema import Generated, Problem, Slo
 from router.traces import recorded
 
 
@@ -30,6 +31,27 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
     drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *drawn)
+
+
+def waiting_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]:
+    """That no request was simulated, where work with a limit that waiting can break runs on instances."""
+    instances = {offer.name: offer.instances for offer in problem.offers}
+    promised = {load.name for load in problem.workloads if _limits_waiting(load.slo)}
+    pools = {
+        name: its for row in routes if row.workload in promised and (its := instances[name := row.offer])
+    }
+    how = "router simulate PLAN --problem FILE"
+    if any(its.max_utilisation is None for its in pools.values()):
+        yield f"waiting keeps the SLOs by the queueing formula and was not simulated: {how} does that"
+    stated = sorted(name for name, its in pools.items() if its.max_utilisation is not None)
+    if stated:
+        names = ", ".join(stated)
+        yield f"no waiting is planned for where max_utilisation is stated ({names}): {how} says whether SLOs hold there"
+
+
+def _limits_waiting(slo: Slo) -> bool:
+    limits = (getattr(slo, name) for name in type(slo).model_fields if name.startswith(("ttft_", "request_")))
+    return any(limit is not None for limit in limits)
 
 
 def sizing_notes(problem: Problem, *, owes_later: bool) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from router.plan.document import (
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
-from router.planning.notes import notes_of
+from router.planning.notes import notes_of, waiting_notes
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -180,4 +180,4 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
         notes.append(
             f"capacity was tightened in {incumbent.rounds} rounds until waiting kept within every SLO"
         )
-    return (*notes_of(problem), *notes)
+    return (*notes_of(problem), *waiting_notes(problem, decoded.routes), *notes)

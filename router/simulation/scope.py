@@ -14,7 +14,11 @@ DRAW_SEED = 0  # which hours `drawn:N` takes does not depend on the seed of the 
 
 
 def chosen_periods(floor: Floor, hours: str | Sequence[int]) -> list[int]:
-    """`all`, `busiest`, `median`, `drawn:N`, or numbers and ranges such as `0,5,10-14`. Raises InputError."""
+    """`all`, `busiest`, `median`, `drawn:N`, or numbers and ranges such as `0,5,10-14`. Raises InputError.
+
+    busiest    where a promise is nearest to breaking: the pool that serves one is planned fullest
+    median     of the tokens served
+    """
     last = floor.case.periods - 1
     if not isinstance(hours, str):
         return _within(sorted({int(hour) for hour in hours}), last)
@@ -25,9 +29,10 @@ def chosen_periods(floor: Floor, hours: str | Sequence[int]) -> list[int]:
         first, dash, end = word.partition("-")
         if word == "all":
             indices += order
-        elif word in ("busiest", "median") and order:
-            by_work = sorted(order, key=lambda index: sum(flow.tokens for flow in floor.flows[index]))
-            indices.append(by_work[-1 if word == "busiest" else len(by_work) // 2])
+        elif word == "busiest" and order:
+            indices.append(max(order, key=lambda index: _fullness(floor, index)))
+        elif word == "median" and order:
+            indices.append(sorted(order, key=lambda index: _tokens(floor, index))[len(order) // 2])
         elif word == "drawn" and number.isdigit():
             rng = np.random.default_rng(DRAW_SEED)
             indices += rng.choice(order, min(int(number), len(order)), replace=False).tolist()
@@ -37,6 +42,19 @@ def chosen_periods(floor: Floor, hours: str | Sequence[int]) -> list[int]:
             rule = "is all, busiest, median, drawn:N, or numbers of periods such as 0,5,10-14"
             raise InputError(Issue(("--hours",), rule, value=hours))
     return _within(sorted(set(indices)), last)
+
+
+def _fullness(floor: Floor, index: int) -> tuple[float, float, float]:
+    """How near a period's promises are to breaking: its fullest pool under a promise, its fullest pool, its tokens."""
+    period = floor.period(index)
+    promised = {route.pool for stream in period.streams if stream.promises for route in stream.routes}
+    used = {name: station.utilisation for name, station in period.stations.items()}
+    under_promise = max((used[name] for name in used.keys() & promised), default=-1.0)
+    return under_promise, max(used.values(), default=-1.0), _tokens(floor, index)
+
+
+def _tokens(floor: Floor, index: int) -> float:
+    return sum(flow.tokens for flow in floor.flows[index])
 
 
 def _within(wanted: list[int], last: int) -> list[int]:

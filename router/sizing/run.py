@@ -21,7 +21,7 @@ from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
-from router.planning.notes import notes_of, sizing_notes
+from router.planning.notes import notes_of, sizing_notes, waiting_notes
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
@@ -148,6 +148,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         ScenarioCost(name, float(p), float(usd))
         for name, p, usd in zip(inst.scenarios.names, inst.scenarios.probability, best.cost, strict=True)
     )
+    routes = tuple(row for part in parts for row in part.routes)
     return Plan(
         name=problem.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -166,7 +167,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         cost_usd_per_month=per_month(cost_usd, inst.time.horizon_h),
         periods=inst.time.periods,
         cost_lines=lines,
-        routes=tuple(row for part in parts for row in part.routes),
+        routes=routes,
         instances=tuple(row for part in parts for row in part.instances),
         purchases=parts[0].purchases,
         contracts=tuple({row: None for part in parts for row in part.contracts}),
@@ -175,7 +176,11 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         refused=refused_rows(first),
         prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
         scenarios=tuple(costs) if inst.scenarios.listed else (),
-        notes=(*sizing_notes(problem, owes_later=owes_later), *notes_of(problem)),
+        notes=(
+            *sizing_notes(problem, owes_later=owes_later),
+            *notes_of(problem),
+            *waiting_notes(problem, routes),
+        ),
         sizing=sizing,
     )
 
