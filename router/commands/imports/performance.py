@@ -25,7 +25,7 @@ FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
     "--usd-per-h", type=click.FloatRange(min=0), metavar="X", help="Price of the whole replica, instead."
 )
 @click.option(
-    "--prompt-tokens", type=click.FloatRange(min=0), metavar="N", help="Nominal size, within 2 % of mean."
+    "--prompt-tokens", type=click.FloatRange(min=0), metavar="N", help="Nominal size, within 5 % of mean."
 )
 @click.option("--completion-tokens", type=click.FloatRange(min=0), metavar="N", help="Likewise.")
 @click.option(

@@ -39,6 +39,9 @@ def runs(record: RawRecord) -> list[Run]:
         unusable = "the run was cancelled"
     elif completed == 0 or rate <= 0:
         unusable = "no request was completed"
+    models = _models(record)
+    if len(models) > 1:
+        unusable = f"it measured {len(models)} models together: {', '.join(models)}"
     return [
         Run(
             file=record.file,
@@ -51,7 +54,7 @@ def runs(record: RawRecord) -> list[Run]:
             latency=_latencies(record),
             completed=completed,
             failed=failed,
-            model=_model(record),
+            model=models[0] if len(models) == 1 else None,
             measured_on=_date(record.text("start_time")),
             unusable=unusable,
         )
@@ -87,13 +90,25 @@ def _errors(record: RawRecord) -> float:
 
 
 def _setting(record: RawRecord) -> tuple[float | str | None, ...]:
-    load = ("input_config", "loadgen")
-    return (record.number(*load, "concurrency"), record.number(*load, "request_rate"))
+    """The load asked for: `loadgen`, or from 0.13 on `phases`, whose warm-ups are not what was measured."""
+    config = record.get("input_config")
+    phases = config.get("phases", config.get("loadgen")) if isinstance(config, dict) else None
+    found: list[float | None] = []
+    for phase in phases if isinstance(phases, list) else [phases]:
+        load = RawRecord(phase if isinstance(phase, dict) else {}, record.file, record.line)
+        if not any("warm" in str(load.get(key)).lower() for key in ("kind", "name", "type")):
+            rate = load.number("rate")
+            found += [load.number("concurrency"), load.number("request_rate") if rate is None else rate]
+    return tuple(found)
 
 
-def _model(record: RawRecord) -> str | None:
+def _models(record: RawRecord) -> list[str]:
+    """What was measured: `endpoint.model_names`, or from 0.13 on `models.items`."""
     names = record.get("input_config", "endpoint", "model_names")
-    return str(names[0]) if isinstance(names, list) and len(names) == 1 else None
+    items = record.get("input_config", "models", "items")
+    if isinstance(items, list):
+        names = [item.get("name") for item in items if isinstance(item, dict)]
+    return sorted({str(name) for name in names}) if isinstance(names, list) else []
 
 
 def _date(text: str | None) -> dt.date | None:

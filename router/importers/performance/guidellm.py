@@ -1,4 +1,4 @@
-"""GuideLLM reports: `benchmarks.json`, schema version 2 (`guidellm/benchmark/schemas/`).
+"""GuideLLM reports: `benchmarks.json`, schema versions 1 (0.3 to 0.6) and 2, whose fields read here are the same.
 
 *Trap*: its `time_per_output_token_ms` counts the first token in, (last token − request start) / tokens. What a planner
 calls time per token after the first is its `inter_token_latency_ms`, (last − first) / (tokens − 1), weighted by tokens.
@@ -12,7 +12,7 @@ from router.importers.performance.run import PERCENTILES, RawRecord, Run, day_of
 
 NAME = "guidellm"
 TITLE = "GuideLLM"
-VERSION = 2
+VERSIONS = (1, 2)
 CUT_OFF = 0.1  # share of requests from which on the missing long ones are worth a remark
 
 _LATENCY = {"ttft": "time_to_first_token_ms", "tpot": "inter_token_latency_ms"}
@@ -26,8 +26,8 @@ def recognises(record: RawRecord) -> bool:
 def runs(record: RawRecord) -> list[Run]:
     """One run per benchmark of the report. Raises InputError."""
     version = record.number("metadata", "version")
-    if version != VERSION:
-        hint = f"version {VERSION} is read; run it again with a newer GuideLLM"
+    if version not in VERSIONS:
+        hint = "versions 1 and 2 are read; run it again with GuideLLM 0.3 or newer"
         raise record.error(("metadata", "version"), "is not known", record.get("metadata", "version"), hint)
     benchmarks = record.get("benchmarks")
     found = []

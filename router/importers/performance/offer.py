@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from router.errors import InputError, Issue
-from router.importers.performance.points import Point, points_of, rounded, usable
-from router.importers.performance.run import PERCENTILES, Run
+from router.importers.performance.points import LATENCIES, SAME_SWEEP, Point, points_of, rounded, usable
+from router.importers.performance.run import Run
 from router.loading.catalogue import load_text
 
-NOMINAL = 0.02  # relative; how far a stated size may be from what was measured
+NOMINAL = SAME_SWEEP  # relative; how far a stated size may be from what was measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0)
     """The points of the runs. Raises InputError: nothing usable, two models, no GPU count or price."""
     warnings: list[str] = []
     _one_model(runs)
-    kept = [_nominal(run, replica) for run in usable(runs, allow_failed, warnings)]
+    kept = [_nominal(run, replica) for run in usable(_once(runs, warnings), allow_failed, warnings)]
     if not kept:
         file = runs[0].file if runs else None
         raise InputError(Issue((), "holds no usable run", file=file, detail="\n".join(warnings)))
@@ -90,15 +90,24 @@ def fragment(found: ReplicaPoints, replica: Replica, source: str) -> str:
 
 
 def means_only(points: Sequence[Mapping[str, float]]) -> bool:
-    """Whether no point has a percentile."""
-    return not any(
-        f"{kind}_{p}_ms" in point for point in points for kind in ("ttft", "tpot") for p in PERCENTILES
-    )
+    """Whether latencies are known, and no percentile of them."""
+    known = {name for point in points for name in point if name in LATENCIES}
+    return bool(known) and all("_mean_" in name for name in known)
 
 
 def flow(values: Mapping[str, float]) -> str:
     """`{prompt_tokens: 1024, …}`: whole numbers without a point."""
     return "{" + ", ".join(f"{name}: {value:.15g}" for name, value in values.items()) + "}"
+
+
+def _once(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
+    """Each run once: a sweep's summary repeats the runs beside it."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        same = first.setdefault(repr(dataclasses.replace(run, file="", line=None)), run)
+        if same is not run:
+            warnings.append(f"{run.where}: left out: counted already, as {same.where}")
+    return list(first.values())
 
 
 def _one_model(runs: Sequence[Run]) -> None:

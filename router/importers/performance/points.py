@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from router.importers.performance.run import PERCENTILES, Run
 
-SAME_SIZE = 0.01  # relative; drawn prompts of a nominal 1,024 tokens have means of 1,023 and 1,026
+SAME_SIZE = 0.01  # relative; stated sizes this close are one
+SAME_SWEEP = 0.05  # drawn prompts of few requests differ by 1 to 3 % between the steps of a sweep
 DIGITS = 6  # significant, of rates and latencies
+IN_FLIGHT = 1.5  # times the most in flight; means of requests and of their parts differ by less
 LATENCIES = tuple(f"{kind}_{part}_ms" for kind in ("ttft", "tpot") for part in ("mean", *PERCENTILES))
+SIZES = ("prompt_tokens", "completion_tokens")
 
 Point = dict[str, float]
 
@@ -27,6 +30,8 @@ def usable(runs: Iterable[Run], allow_failed: float, warnings: list[str]) -> lis
         if why is None and run.failed_share > allow_failed:
             total = (run.failed or 0) + (run.completed or 0)
             why = f"{run.failed:g} of {total:g} requests failed (--allow-failed SHARE keeps it)"
+        if why is None:
+            why = _impossible(run)
         if why is None and run.prompt_tokens + run.completion_tokens <= 0:
             why = "it states no tokens"
         if why is None and not (run.requests_per_s > 0 and math.isfinite(run.requests_per_s)):
@@ -38,37 +43,62 @@ def usable(runs: Iterable[Run], allow_failed: float, warnings: list[str]) -> lis
     return kept
 
 
+def _impossible(run: Run) -> str | None:
+    """Why the figures of a run contradict each other, as latencies in another unit do."""
+    most = run.setting[0] if run.setting else None
+    if isinstance(most, float) and run.concurrency is not None and run.concurrency > IN_FLIGHT * most:
+        return (
+            f"its rate times its latency are {run.concurrency:,.4g} requests in flight, at most {most:g} were"
+        )
+    return None
+
+
 def points_of(runs: Iterable[Run], warnings: list[str]) -> list[Point]:
     """The points, sorted by size and rate."""
-    points = [_point(run) for run in _slowest(_sized(runs), warnings)]
+    points = [_point(run) for run in _slowest(_sized(runs, warnings), warnings)]
     order = ("prompt_tokens", "completion_tokens", "requests_per_s")
     points.sort(key=lambda point: [point[name] for name in order])
     return _distinct(points, warnings)
 
 
-def _sized(runs: Iterable[Run]) -> list[Run]:
-    """Sizes within 1 % of each other become one, the smallest: whoever serves more tokens a request can serve fewer.
+def _sized(runs: Iterable[Run], warnings: list[str]) -> list[Run]:
+    """The steps of one sweep become one size, their largest mean.
 
-    Else each run of drawn prompts would be a size of its own, and a workload would see one point of a whole sweep.
+    Else each step of drawn prompts would be a size of its own, and a workload would see one point of a whole sweep; of
+    the smaller mean a workload of the nominal size would see none.
     """
     groups: list[list[Run]] = []
     for run in sorted(runs, key=lambda one: (one.prompt_tokens, one.completion_tokens)):
-        for group in groups:
-            if _near(run.prompt_tokens, group[0].prompt_tokens) and _near(
-                run.completion_tokens, group[0].completion_tokens
-            ):
-                group.append(run)
-                break
-        else:
+        group = next((group for group in groups if all(_one_size(run, other) for other in group)), None)
+        if group is None:
             groups.append([run])
+        else:
+            group.append(run)
     found = []
     for group in groups:
-        prompt = _floor(min(run.prompt_tokens for run in group))
-        completion = _floor(min(run.completion_tokens for run in group))
+        by_kind = list(zip(*(run.size for run in group), strict=True))
+        prompt, completion = (_tenth(max(sizes)) for sizes in by_kind)
         found += [
             dataclasses.replace(run, prompt_tokens=prompt, completion_tokens=completion) for run in group
         ]
+        for name, sizes in zip(SIZES, by_kind, strict=True):
+            means = sorted(set(map(_tenth, sizes)), reverse=True)
+            if len(means) > 1:
+                shown = ", ".join(f"{mean:,g}" for mean in means)
+                words, option = name.replace("_", " "), "--" + name.replace("_", "-")
+                warnings.append(
+                    f"runs of {shown} {words} (means) are taken for one size, {means[0]:,g}; "
+                    f"{option} states the nominal one"
+                )
     return found
+
+
+def _one_size(run: Run, other: Run) -> bool:
+    """Whether two runs are steps of one sweep: nearly of a size, and not two stated sizes under the same load."""
+    apart = max(abs(a - b) / max(a, b, 1.0) for a, b in zip(run.size, other.size, strict=True))
+    whole = all(tokens == round(tokens) for tokens in run.size + other.size)
+    stated = not run.drawn or (whole and run.setting == other.setting)
+    return apart <= (SAME_SIZE if stated else SAME_SWEEP)
 
 
 def _slowest(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
@@ -113,11 +143,7 @@ def _distinct(points: Sequence[Point], warnings: list[str]) -> list[Point]:
     return list(found.values())
 
 
-def _near(a: float, b: float) -> bool:
-    return abs(a - b) <= SAME_SIZE * max(b, 1.0)
-
-
-def _floor(tokens: float) -> float:
+def _tenth(tokens: float) -> float:
     """Down to a tenth of a token; up would promise more than was measured."""
     return math.floor(tokens * 10 + 1e-6) / 10
 

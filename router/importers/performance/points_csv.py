@@ -123,6 +123,7 @@ def _run(record: RawRecord) -> Run:
         latency=latency,
         gpus=gpus,
         model=record.text("model_path"),
+        drawn=False,
         unusable=unusable,
     )
 

@@ -32,6 +32,7 @@ class Run:
     failed, completed                  requests; None: the file does not say
     gpus                               GPUs of the replica, where the file says
     model                              its name in the file
+    drawn                              the size is a mean over drawn requests; False: as stated in a table
     unusable                           why this is no operating point, as a clause
     remarks                            what a reader must know, as clauses
     """
@@ -48,6 +49,7 @@ class Run:
     failed: float | None = None
     gpus: int | None = None
     model: str | None = None
+    drawn: bool = True
     measured_on: dt.date | None = None
     unusable: str | None = None
     remarks: tuple[str, ...] = ()
@@ -56,6 +58,11 @@ class Run:
     def where(self) -> str:
         """`bench.jsonl, line 3`, or what in a file without lines tells its runs apart."""
         return Issue((), "", file=self.file, line=self.line).where
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Prompt and completion tokens of a request."""
+        return self.prompt_tokens, self.completion_tokens
 
     @property
     def failed_share(self) -> float:

@@ -1,5 +1,8 @@
 """Results of `vllm bench serve --save-result` (or `--append-result`: JSON lines); latencies in ms.
 
+Programs that keep its names but write seconds leave the ending off (`median_ttft` beside `median_ttft_ms`).
+`vllm bench sweep serve` adds `run_number`, which is -1 for a warm-up.
+
 Fields as vllm/benchmarks/serve.py writes them: `total_input_tokens`, `total_output_tokens` and `request_throughput`
 count completed requests; `tpot` is each request's mean time per token after the first, as ours is (`itl` is per gap
 and is not used); the percentiles are those of `--metric-percentiles` (p99 unless asked), and the median.
@@ -38,7 +41,7 @@ def runs(record: RawRecord) -> list[Run]:
     completion_tokens = (record.number("total_output_tokens") or 0.0) / completed
     latency = latencies(record)
     rate = record.positive("request_throughput")
-    request_ms = record.number("mean_e2el_ms") or request_time_ms(latency, completion_tokens)
+    request_ms = _ms(record, "mean_e2el") or request_time_ms(latency, completion_tokens)
     return [
         Run(
             file=record.file,
@@ -54,7 +57,7 @@ def runs(record: RawRecord) -> list[Run]:
             failed=_failed(record, completed),
             gpus=_gpus(record),
             measured_on=_date(record.text("date")),
-            unusable="the load was ramped up during the run" if record.get("ramp_up_strategy") else None,
+            unusable=_unsteady(record),
         )
     ]
 
@@ -63,12 +66,26 @@ def latencies(record: RawRecord) -> dict[str, float]:
     """The fields of a point; vLLM's and SGLang's names are the same."""
     values: dict[str, float | None] = {}
     for kind in ("ttft", "tpot"):
-        values[f"{kind}_mean_ms"] = record.number(f"mean_{kind}_ms")
-        for percentile in PERCENTILES:
-            values[f"{kind}_{percentile}_ms"] = record.number(f"{percentile}_{kind}_ms")
-        if values[f"{kind}_p50_ms"] is None:
-            values[f"{kind}_p50_ms"] = record.number(f"median_{kind}_ms")
+        for part in ("mean", *PERCENTILES):
+            names = (f"{part}_{kind}", f"median_{kind}") if part == "p50" else (f"{part}_{kind}",)
+            found = (_ms(record, name) for name in names)
+            values[f"{kind}_{part}_ms"] = next((value for value in found if value is not None), None)
     return measured(values)
+
+
+def _ms(record: RawRecord, name: str) -> float | None:
+    """A latency in ms, from `name_ms` or, in seconds, `name`."""
+    milliseconds, seconds = record.number(f"{name}_ms"), record.number(name)
+    return seconds * 1e3 if milliseconds is None and seconds is not None else milliseconds
+
+
+def _unsteady(record: RawRecord) -> str | None:
+    """Why a run is not one of a steady load."""
+    if record.get("ramp_up_strategy"):
+        return "the load was ramped up during the run"
+    if (record.number("run_number") or 0) < 0:
+        return "a warm-up run"
+    return None
 
 
 def setting(record: RawRecord) -> tuple[float | str | None, ...]:
