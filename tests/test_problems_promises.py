@@ -27,6 +27,8 @@ NO_PROMISES = {
     "workloads[].needs.min_quality",
     "workloads[].routing.min_share_per_provider",  # said with min_providers
     "offers[].limits.max_parameters_b",
+    "offers[].limits.max_prompt_tokens",
+    "offers[].limits.max_completion_tokens",
     "offers[].commitment.min_tokens_per_month",
     "offers[].commitment.min_usd_per_month",
     "offers[].commitment.max_tokens_per_month",

@@ -130,7 +130,7 @@ workloads:
 offers:
   - name: slow
     models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1, ttft_p99_ms: 250, tpot_p50_ms: 10}}
-    limits: {max_parameters_b: 100, streaming: false, regions: [us], context_tokens: 4096}
+    limits: {max_parameters_b: 100, streaming: false, regions: [us], context_tokens: 4096, max_completion_tokens: 100}
 """
 
 
@@ -140,7 +140,7 @@ def test_what_would_admit_a_refused_route():
     text = "; ".join(one.changes)
     for part in (
         "limits.max_parameters_b: 172 (is 100)",
-        "a context of 8,000 tokens",
+        "a context of 8,000 tokens in model and offer, limits.max_completion_tokens: 101 (is 100)",
         "limits.streaming: true",
         "one of eu in limits.regions (has us)",
         "needs.min_quality: 0.5 (is 0.7)",

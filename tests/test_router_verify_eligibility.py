@@ -72,6 +72,8 @@ REFUSED = [
     ),
     (("context",), {"model": "context_tokens: 109"}),
     (("context",), {"offer": "limits: {context_tokens: 4096}", "workload": "needs: {context_tokens: 4097}"}),
+    (("context",), {"offer": "limits: {max_prompt_tokens: 99}"}),
+    (("context",), {"offer": "limits: {max_completion_tokens: 9}"}),
     (("streaming",), {"offer": "limits: {streaming: false}", "workload": "needs: {streaming: true}"}),
     (
         ("custom_weights",),
@@ -161,6 +163,12 @@ ADMITTED = [
     {"model": "parameters_b: 70", "offer": "limits: {max_parameters_b: 70}"},
     {"offer": "limits: {max_parameters_b: 7}"},
     {"model": "context_tokens: 110", "offer": "limits: {context_tokens: 110}"},
+    {"offer": "limits: {max_prompt_tokens: 100, max_completion_tokens: 10}"},
+    {
+        "offer": "limits: {max_prompt_tokens: 1, max_completion_tokens: 1}",
+        "demand": "tokens_total: 100, completion_share: 0",
+        "sized": False,
+    },
     {"workload": "needs: {streaming: true, custom_weights: true}"},
     {"workload": "needs: {regions: [eu, us]}", "offer": "limits: {regions: [us, asia]}"},
     {"workload": SLOW, "entry": PRICED + "ttft_p90_ms: 100"},

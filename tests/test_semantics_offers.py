@@ -74,6 +74,8 @@ def test_a_composition_of_everything() -> None:
         ({"limits": {"context_tokens": 999}}, {}, ("context",)),
         ({"limits": {"context_tokens": 1000}}, {}, ()),
         ({}, {"context_tokens": 999}, ("context",)),
+        ({"limits": {"max_prompt_tokens": 999}}, {}, ("context",)),
+        ({"limits": {"max_prompt_tokens": 1000, "max_completion_tokens": 1}}, {}, ()),
         ({}, {}, ()),
     ],
 )

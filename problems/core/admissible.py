@@ -123,7 +123,12 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
         "model_not_offered": cand.entry < 0,
         "model_too_large": models.parameters_b[m] > offers.max_parameters_b[o],
         "memory": models.memory_gb[m] > memory_gb,
-        "context": loads.context_tokens[w] > np.minimum(models.context_tokens[m], offers.context_tokens[o]),
+        "context": (loads.context_tokens[w] > np.minimum(models.context_tokens[m], offers.context_tokens[o]))
+        | loads.sized[w]
+        & (
+            (loads.prompt_tokens[w] > offers.max_prompt_tokens[o])
+            | (loads.completion_tokens[w] > offers.max_completion_tokens[o])
+        ),
         "streaming": loads.streaming[w] & offers.no_streaming[o],
         "custom_weights": loads.custom_weights[w] & offers.no_custom_weights[o],
         "open_weights": loads.open_weights[w] & ~models.open_weights[m],

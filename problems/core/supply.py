@@ -14,7 +14,9 @@ class Offers(ArrayTable):
     providers: tuple[str, ...]  # (P,) names
     provider: Ints  # (O,) index into providers
     max_parameters_b: Floats  # (O,) inf: no limit
-    context_tokens: Floats  # (O,)
+    context_tokens: Floats  # (O,) inf: no limit, likewise below
+    max_prompt_tokens: Floats
+    max_completion_tokens: Floats
     no_streaming: Bools
     no_custom_weights: Bools
     regions: tuple[frozenset[str], ...]

@@ -50,9 +50,23 @@ class _Case:
         return self.offer.models.get(self.name)
 
 
-def _size(case: _Case) -> float:
-    size = (case.load.prompt_tokens or 0) + (case.load.completion_tokens or 0)
-    return max(case.load.needs.context_tokens or 0, size)
+def _context(case: _Case) -> str:
+    """The windows that the request does not fit, and what it needs."""
+    prompt, completion = case.load.prompt_tokens or 0, case.load.completion_tokens or 0
+    limits = case.offer.limits
+    together = max(case.load.needs.context_tokens or 0, prompt + completion)
+    parts = [
+        f"limits.{name}: {tokens:,.0f} (is {most:,.0f})"
+        for name, tokens, most in (
+            ("max_prompt_tokens", prompt, limits.max_prompt_tokens),
+            ("max_completion_tokens", completion, limits.max_completion_tokens),
+        )
+        if most is not None and tokens > most
+    ]
+    windows = [window for window in (case.model.context_tokens, limits.context_tokens) if window is not None]
+    if min(windows, default=together) < together:
+        parts.insert(0, f"a context of {together:,.0f} tokens in model and offer")
+    return ", ".join(parts)
 
 
 def _memory(case: _Case) -> str:
@@ -104,7 +118,7 @@ CHANGES: dict[str, Callable[[_Case], str]] = {
         f"limits.max_parameters_b: {case.model.parameters_b:g} (is {case.offer.limits.max_parameters_b:g})"
     ),
     "memory": _memory,
-    "context": lambda case: f"a context of {_size(case):,.0f} tokens in model and offer",
+    "context": _context,
     "streaming": lambda case: "limits.streaming: true, or needs.streaming: false",
     "custom_weights": lambda case: "limits.custom_weights: true, or needs.custom_weights: false",
     "open_weights": lambda case: f"a stated open_weights: true for {case.name}, or needs.open_weights: false",

@@ -29,6 +29,8 @@ def offers(problem: Problem) -> Offers:
         provider=whole(index[offer.provider] for offer in rows),
         max_parameters_b=floats(limits, "max_parameters_b"),
         context_tokens=floats(limits, "context_tokens"),
+        max_prompt_tokens=floats(limits, "max_prompt_tokens"),
+        max_completion_tokens=floats(limits, "max_completion_tokens"),
         no_streaming=flags(limits, "streaming", False),
         no_custom_weights=flags(limits, "custom_weights", False),
         regions=tuple(frozenset(limit.regions) for limit in limits),

@@ -116,6 +116,8 @@ class Limits(Strict):
     custom_weights: Flag | None = optional("false: own weights are not accepted")
     regions: tuple[Name, ...] = Field(default=(), description="Regions it serves from; empty: unknown")
     context_tokens: Positive | None = optional("Longest prompt and completion together")
+    max_prompt_tokens: Positive | None = optional("Longest prompt, whatever is answered")
+    max_completion_tokens: Positive | None = optional("Longest completion")
 
 
 class Quota(Strict):

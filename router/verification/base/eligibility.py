@@ -81,6 +81,10 @@ def _fit(required: _Requirements, offer: Offer, model: Model) -> Iterator[str]:
     for window in (model.context_tokens, offer.limits.context_tokens):
         if window is not None and required.context > window:
             yield "context"
+    longest = offer.limits.max_prompt_tokens, offer.limits.max_completion_tokens
+    for tokens, most in zip(required.unit.size or (), longest, strict=False):
+        if most is not None and tokens > most:
+            yield "context"
 
 
 def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
