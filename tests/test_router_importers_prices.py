@@ -81,13 +81,13 @@ def test_a_variant_counts_from_its_day_on() -> None:
 def test_prices_by_prompt_length_say_which_was_taken_and_end_there() -> None:
     listing = genai(when=NOON, providers=["x-ai"], models=["grok-build-0.1"])
     (base,) = listing.entries
-    assert (base.prompt, base.context_tokens) == (Decimal(1), 199_999)
+    assert (base.prompt, base.max_prompt_tokens) == (Decimal(1), 199_999)
     assert base.note is not None
     assert "base price, for prompts up to 199,999 tokens" in base.note
-    assert any("base price" in remark for remark in listing.remarks)
+    assert any("prices for prompts of another length" in str(remark) for remark in listing.account.remarks)
     (above,) = genai(when=NOON, providers=["x-ai"], models=["grok-build-0.1"], prompt_tokens=300_000).entries
     assert above.prompt == Decimal(2)
-    assert above.context_tokens is None or above.context_tokens > 199_999
+    assert above.max_prompt_tokens is None
 
 
 def test_prices_of_a_day_are_those_of_that_day() -> None:
@@ -97,6 +97,7 @@ def test_prices_of_a_day_are_those_of_that_day() -> None:
     assert (night.prompt, day.prompt) == (Decimal("0.135"), Decimal("0.27"))
     assert night.note is not None
     assert "20:00 UTC" in night.note
+    assert "0.27 and 1.10 USD per M tokens at 01, " in night.note
 
 
 def test_every_priced_model_of_every_provider_loads_and_the_rest_is_listed(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_every_priced_model_of_every_provider_loads_and_the_rest_is_listed(tmp_p
     assert all(f"#   {one.name}\n" in text for one in listing.left_out)
     more = genai(when=NOON, deprecated=True)
     assert len(more.entries) > len(listing.entries)
-    assert any("deprecated by its provider" in remark for remark in more.remarks)
+    assert any("deprecated by its provider" in str(remark) for remark in more.account.remarks)
 
 
 def test_genai_prices_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def test_litellm_prices_are_per_million_exactly(tmp_path: Path) -> None:
     large = found["acme-large"]
     sold = large.models["acme-large"]
     assert (sold.prompt_usd_per_m, sold.completion_usd_per_m, sold.cached_prompt_usd_per_m) == (2, 8, 0.5)
-    assert large.limits.context_tokens == 128_000
+    assert large.limits.max_prompt_tokens == 128_000
     assert (large.quota.requests_per_minute, large.quota.tokens_per_minute) == (2000, 800_000)
     assert found["acme/acme-long"].models["acme-long"].prompt_usd_per_m == 1.25
     assert why(listing) == {
@@ -150,7 +151,7 @@ def test_litellm_steps_by_prompt_length() -> None:
     def prices(length: float | None, name: str) -> tuple[object, ...]:
         listing = litellm(DATA / "litellm.json", when=DAY, models=[f"acme/{name}"], prompt_tokens=length)
         (one,) = listing.entries
-        return one.prompt, one.completion, one.context_tokens
+        return one.prompt, one.completion, one.max_prompt_tokens
 
     assert prices(None, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000)
     assert prices(200_000, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from router.commands.imports.delivery import account_options, deliver
 from router.commands.options import output_option, pairs, verbose_option
-from router.commands.terminal import deliver, remark
 from router.errors import InputError, Issue
 
 if TYPE_CHECKING:
     from router.importers.prices import Listing
-
-SHOWN = 5
 
 provider_option = click.option(
     "--provider", "providers", multiple=True, metavar="NAME", help="Only these; may be repeated."
@@ -54,7 +51,7 @@ deprecated_option = click.option("--deprecated", is_flag=True, help="With models
 
 def written_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
     """What is written, where, and under which names."""
-    for option in (verbose_option, output_option, rename_option, date_option):
+    for option in (verbose_option, output_option, account_options, rename_option, date_option):
         command = option(command)
     return command
 
@@ -77,13 +74,19 @@ def import_prices() -> None:
 @deprecated_option
 @written_options
 def genai(
-    variant: tuple[str, ...], rename: tuple[str, ...], output: str | None, verbose: bool, **choices: Any
+    variant: tuple[str, ...],
+    rename: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
+    output: str | None,
+    verbose: bool,
+    **choices: Any,
 ) -> None:
     """Pay-per-token prices of 47 providers, as the installed genai-prices knows them for a day."""
     from router.importers.prices import genai as read
 
     listing = read(variant=dict(pairs("--variant", variant)), **choices)
-    _write(listing, rename, output, verbose)
+    _write(listing, rename, output, strict, dry_run)
 
 
 @import_prices.command(short_help="LiteLLM's price file.")
@@ -95,6 +98,14 @@ def genai(
 )
 @click.option("--variant", type=click.Choice(("batches", "priority", "flex")))
 @length_option
+@click.option(
+    "--search-context",
+    "search",
+    type=click.Choice(("low", "medium", "high")),
+    default="high",
+    show_default=True,
+    help="Size of the searches that a request makes, where they are charged.",
+)
 @deprecated_option
 @click.option("--free", is_flag=True, help="With models whose price is 0.")
 @written_options
@@ -102,6 +113,8 @@ def litellm(
     file: str,
     when: dt.datetime,
     rename: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
     output: str | None,
     verbose: bool,
     **choices: Any,
@@ -109,7 +122,7 @@ def litellm(
     """Token prices, and Bedrock's reserved model units, from model_prices_and_context_window.json."""
     from router.importers.prices import litellm as read
 
-    _write(read(Path(file), when=when.date(), **choices), rename, output, verbose)
+    _write(read(Path(file), when=when.date(), **choices), rename, output, strict, dry_run)
 
 
 @import_prices.command(short_help="GPU price tables of SkyPilot or gpuhunt.")
@@ -138,6 +151,8 @@ def gpu(
     file: str,
     when: dt.datetime,
     rename: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
     output: str | None,
     verbose: bool,
     **choices: Any,
@@ -145,22 +160,14 @@ def gpu(
     """Machines with GPUs as offers of instances, from SkyPilot's vms.csv or a gpuhunt table."""
     from router.importers.prices import gpu_csv as read
 
-    _write(read(Path(file), when=when.date(), **choices), rename, output, verbose)
+    _write(read(Path(file), when=when.date(), **choices), rename, output, strict, dry_run)
 
 
-def _write(listing: Listing, rename: tuple[str, ...], output: str | None, verbose: bool) -> None:
+def _write(
+    listing: Listing, rename: tuple[str, ...], output: str | None, strict: bool, dry_run: bool
+) -> None:
     from router.importers.prices import catalogue
 
-    names = dict(pairs("--rename", rename))
-    text = catalogue(listing, f"prices: {listing.source}", names)
-    shown = listing.remarks if verbose else listing.remarks[:SHOWN]
-    for line in shown:
-        remark(line)
-    if len(shown) < len(listing.remarks):
-        remark(
-            f"… and {len(listing.remarks) - len(shown)} more remarks; -v shows them, the offers' notes hold them"
-        )
-    reasons = Counter(entry.why for entry in listing.left_out)
-    for why, count in sorted(reasons.items()):
-        remark(f"{count:,} left out, {why}; listed at the end of the file")
-    deliver(text, output, f"{len(listing.entries):,} offers of {listing.as_of}")
+    text = catalogue(listing, f"prices: {listing.source}", dict(pairs("--rename", rename)))
+    summary = f"{len(listing.entries):,} offers of {listing.as_of}"
+    deliver(listing.account, text, output, strict=strict, dry_run=dry_run, summary=summary)

@@ -3,8 +3,10 @@
 - Variants (`processing=batch`, `service_tier=priority|flex`, …): the package answers with the standard price where it
   knows no such variant, so `price_variants` is looked into first, and what has none on that day is left out, by name.
 - Steps by prompt length apply to *all* tokens of a request that is longer. The base price is taken, and the offer's
-  context ends at the first step, for above it the price is another; `prompt_tokens` takes the step for that length.
-- Prices that differ by time of day are those of the time asked for.
+  longest prompt ends at the first step, for above it the price is another; `prompt_tokens` takes that of a
+  length.
+- Prices that differ by time of day are those of the time asked for; the others are named.
+- What is billed beside (requests, cache writes, audio, searches) is named with its amount.
 - The price is that of the day asked for, as far as the installed version knows it.
 """
 
@@ -17,7 +19,7 @@ from importlib.metadata import version
 from typing import Any
 
 from router.errors import InputError, Issue, from_extra, nearest
-from router.importers.prices.listing import LeftOut, ListedOffer, Listing, picked
+from router.importers.prices.listing import Charge, ListedOffer, Listing, money, picked
 
 PACKAGE = "genai-prices"
 FIELDS = {"prompt": "input_mtok", "completion": "output_mtok", "cached": "cache_read_mtok"}
@@ -38,20 +40,26 @@ def genai(
         if name not in sellers:
             hint = nearest(name, sellers)
             raise InputError(Issue(("--provider",), f"is not a provider of {PACKAGE}", name, hint))
-    source = f"{PACKAGE} {version(PACKAGE)}"
     at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-    entries, left_out, remarks = [], [], []
-    for seller, model in _each(sellers, providers, models):
-        made = _entry(seller, model, at, dict(variant or {}), prompt_tokens, deprecated, source)
-        if isinstance(made, LeftOut):
-            left_out.append(made)
+    listing = Listing(f"{PACKAGE} {version(PACKAGE)}", at.astimezone(dt.UTC).date())
+    for seller, model in _each(sellers):
+        prices = _prices(model, at, dict(variant or {}))
+        charges = sum(1 + len(getattr(value, "tiers", ())) for value in prices.values())
+        listing.account.reads({"entries": 1, "charges": charges})
+        if (providers and seller.id not in providers) or not picked(model.id, models):
+            listing.skip(charges=charges)
             continue
-        entries.append(made)
-        if made.note:
-            remarks.append(f"{made.offer}: {made.note}")
+        name = f"{seller.id}/{model.id}" + "".join(
+            f":{value}" for _, value in sorted((variant or {}).items())
+        )
+        offer = _offer(name, seller, model, prices, at, dict(variant or {}), prompt_tokens, deprecated)
+        if isinstance(offer, str):
+            listing.leave_out(name, offer, charges=charges)
+            continue
+        listing.offer(offer, _beside(model, prices, at))
         if model.deprecated:
-            remarks.append(f"{made.offer}: deprecated by its provider")
-    return Listing(entries, left_out, source, at.astimezone(dt.UTC).date(), remarks)
+            listing.account.remark("note", "deprecated by its provider", "", {}, names=[name], asked=True)
+    return listing
 
 
 def _sellers() -> dict[str, Any]:
@@ -59,49 +67,71 @@ def _sellers() -> dict[str, Any]:
     return {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
 
 
-def _each(
-    sellers: Mapping[str, Any], providers: Sequence[str], models: Sequence[str]
-) -> Iterator[tuple[Any, Any]]:
+def _each(sellers: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
     for name in sorted(sellers):
-        if not providers or name in providers:
-            for model in sorted(sellers[name].models, key=lambda one: str(one.id)):
-                if picked(model.id, models):
-                    yield sellers[name], model
+        for model in sorted(sellers[name].models, key=lambda one: str(one.id)):
+            yield sellers[name], model
 
 
-def _entry(
+def _prices(model: Any, at: dt.datetime, variant: dict[str, str]) -> dict[str, Any]:
+    """The prices above 0 at a moment, by the package's names."""
+    found = vars(model.get_prices(at, variant or None))
+    return {key: value for key, value in found.items() if not key.startswith("_") and value and _base(value)}
+
+
+def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[Charge]:
+    """What is billed beside the three prices of tokens that an offer has."""
+    found = []
+    for key, value in prices.items():
+        steps = [f"{money(tier.price)} {_unit(key)}" for tier in getattr(value, "tiers", ())]
+        if key not in FIELDS.values():
+            found.append(
+                Charge(f"charged beside tokens: {_words(key)}", f"{money(_base(value))} {_unit(key)}")
+            )
+        found += [Charge("prices for prompts of another length", step) for step in steps]
+    return found
+
+
+def _words(key: str) -> str:
+    names = {"cache_write_mtok": "cache writes", "requests_kcount": "a fee per request"}
+    return names.get(key) or key.rpartition("_")[0].replace("_", " ")
+
+
+def _unit(key: str) -> str:
+    return "USD per M tokens" if key.endswith("_mtok") else f"USD per thousand {key.rpartition('_')[0]}"
+
+
+def _offer(
+    name: str,
     seller: Any,
     model: Any,
+    prices: Mapping[str, Any],
     at: dt.datetime,
     variant: dict[str, str],
     prompt_tokens: float | None,
     deprecated: bool,
-    source: str,
-) -> ListedOffer | LeftOut:
-    name = f"{seller.id}/{model.id}" + "".join(f":{value}" for _, value in sorted(variant.items()))
+) -> ListedOffer | str:
+    """The offer; or why there is none."""
     if model.deprecated and not deprecated:
-        return LeftOut(name, "deprecated")
+        return "deprecated"
     if variant and not _sells(model, variant, at):
-        return LeftOut(
-            name, "no price for " + ", ".join(f"{key}={value}" for key, value in sorted(variant.items()))
-        )
-    prices = model.get_prices(at, variant or None)
-    values = {field: getattr(prices, key, None) for field, key in FIELDS.items()}
+        return "no price for " + ", ".join(f"{key}={value}" for key, value in sorted(variant.items()))
+    every = model.get_prices(at, variant or None)
+    values = {field: getattr(every, key, None) for field, key in FIELDS.items()}
     if values["prompt"] is None and values["completion"] is None:
-        return LeftOut(name, "no token price")
-    if not any(_base(value) for value in values.values()):
-        return LeftOut(name, "price 0")
-    notes, context = [], model.context_window
+        return "no token price"
+    if not any(key in prices for key in FIELDS.values()):
+        return "price 0"
+    notes, longest = [], None
     steps = sorted({tier.start for value in values.values() for tier in getattr(value, "tiers", ())})
     if steps:
         below = [step for step in steps if prompt_tokens is not None and prompt_tokens > step]
         above = [step for step in steps if step not in below]
         notes.append(_said(below, above))
-        context = min(context or above[0], above[0]) if above else context
-    if _by_hour(model):
-        notes.append(f"price at {at.astimezone(dt.UTC):%H:%M} UTC; it differs by time of day")
-    if getattr(prices, "requests_kcount", None):
-        notes.append("billed by request too, which is not in these prices")
+        longest = above[0] if above else None
+    others = _other_hours(model, at, variant)
+    if others:
+        notes.append(f"price at {at.astimezone(dt.UTC):%H:%M} UTC; it differs by time of day: {others}")
     pages = getattr(seller, "pricing_urls", None) or ()
     found = {field: _at(value, prompt_tokens) for field, value in values.items()}
     return ListedOffer(
@@ -111,8 +141,9 @@ def _entry(
         prompt=found["prompt"],
         completion=found["completion"],
         cached=found["cached"],
-        context_tokens=context,
-        source=", ".join((source, *pages[:1])),
+        context_tokens=model.context_window,
+        max_prompt_tokens=longest,
+        source=", ".join((f"{PACKAGE} {version(PACKAGE)}", *pages[:1])),
         note="; ".join(notes) or None,
     )
 
@@ -152,6 +183,19 @@ def _said(below: Sequence[int], above: Sequence[int]) -> str:
     return f"base price, for prompts up to {above[0]:,} tokens; --prompt-tokens takes the price above"
 
 
-def _by_hour(model: Any) -> bool:
+def _other_hours(model: Any, at: dt.datetime, variant: dict[str, str]) -> str:
+    """Prices of prompt and completion tokens at the other hours of the day; empty where they are the same."""
     conditions = model.prices if isinstance(model.prices, list) else ()
-    return any(type(one.constraint).__name__ == "TimeOfDateConstraint" for one in conditions)
+    if not any(type(one.constraint).__name__ == "TimeOfDateConstraint" for one in conditions):
+        return ""
+    by_price: dict[str, list[int]] = {}
+    for hour in range(24):
+        prices = model.get_prices(at.astimezone(dt.UTC).replace(hour=hour), variant or None)
+        pair = [getattr(prices, FIELDS[kind], None) for kind in ("prompt", "completion")]
+        by_price.setdefault(" and ".join(money(_base(one)) for one in pair), []).append(hour)
+    now = at.astimezone(dt.UTC).hour
+    return "; ".join(
+        f"{pair} USD per M tokens at {', '.join(f'{hour:02}' for hour in hours)} h UTC"
+        for pair, hours in by_price.items()
+        if now not in hours
+    )

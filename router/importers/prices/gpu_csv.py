@@ -1,28 +1,31 @@
 """GPU price tables → offers of instances: SkyPilot's `vms.csv` and gpuhunt's catalogue.
 
-    SkyPilot   InstanceType, AcceleratorName, AcceleratorCount, Price, SpotPrice, Region, AvailabilityZone, GpuInfo;
-               names no cloud, so `provider` does
-    gpuhunt    provider, instance_name, location, price, gpu_count, gpu_name, gpu_memory (GB each), spot
-
 An instance is one machine: `units` are its GPUs, `memory_gb` their memory together. Of several zones of a region the
-cheapest stands. Spot prices become offers only with a stated `spot_availability`, for a share of the time that nobody
-states cannot be planned with. The table does not know what a machine serves: `models`, and its throughput, are yours.
+cheapest stands; machines of one name that differ in GPU, their number or flags are offers of their own. Spot prices
+become offers only with a stated `spot_availability`, for a share of the time that nobody states cannot be planned with.
+The price of a reservation is not one of an instance rented by the hour, and a figure far above all others is none.
+The table does not know what a machine serves: `models`, and its throughput, are yours.
 """
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from router.errors import InputError, Issue
-from router.importers.prices.listing import LeftOut, ListedOffer, Listing, picked
+from router.importers.prices.listing import ListedOffer, Listing, picked
+from router.importers.prices.machines import Machine, gpuhunt, skypilot
 from router.importers.records import RawRecord, csv_records
 
 SKYPILOT = ("InstanceType", "AcceleratorName")
 GPUHUNT = ("instance_name", "gpu_name")
-MIB_PER_GB = 1024.0  # cards are sold by GiB and called GB
+RESERVATION = re.compile(r"dws|calendar|reserv|capacity.?block|commit", re.IGNORECASE)
+PLACEHOLDER = 10.0  # times the median price of that GPU in the table
+MOST_USD = 50.0  # per GPU and hour; the dearest rented by the hour is below 20
 
 
 def gpu_csv(
@@ -52,106 +55,104 @@ def gpu_csv(
     if sky and provider is None:
         hint = "--provider aws"
         raise InputError(Issue(("--provider",), "is needed: SkyPilot's table names no cloud", hint=hint))
-    best: dict[str, ListedOffer] = {}
-    left: dict[str, LeftOut] = {}
-    for record in records:
-        for machine in _skypilot(record, provider or "") if sky else _gpuhunt(record, provider):
-            if not _wanted(machine, gpus, count, regions):
-                continue
-            name = machine.name + (":spot" if machine.spot else "")
-            if not machine.usd_per_h or machine.usd_per_h <= 0:
-                left.setdefault(name, LeftOut(name, "no price"))
-            elif machine.spot and spot_availability is None:
-                left.setdefault(name, LeftOut(name, "spot, and no --spot-availability is stated"))
-            else:
-                made = _entry(machine, name, models, spot_availability, tokens_per_s)
-                if name not in best or _price(made) < _price(best[name]):
-                    best[name] = made
-    listing = [best[name] for name in sorted(best)]
-    source = f"{'SkyPilot' if sky else 'gpuhunt'} price table {path.name}"
-    remarks = []
-    if tokens_per_s is None and listing:
-        remarks.append("no throughput is stated: add tokens_per_s, or points (router import performance)")
-    return Listing(
-        listing, [one for name, one in sorted(left.items()) if name not in best], source, when, remarks
-    )
+    listing = Listing(f"{'SkyPilot' if sky else 'gpuhunt'} price table {path.name}", when)
+    machines = []
+    for found in skypilot(records, provider or "") if sky else gpuhunt(records, provider):
+        listing.account.reads({"entries": 1})
+        if isinstance(found, RawRecord):
+            listing.account.remark("left out", "no GPU", found.where, {"entries": 1}, asked=True)
+        else:
+            machines.append(found)
+    names = _names(machines)
+    usual = _usual_usd(machines)
+    best: dict[str, Machine] = {}
+    for machine in machines:
+        name = names[machine.base, machine.spot, machine.variant]
+        if not _wanted(machine, gpus, count, regions):
+            listing.skip(machine.where)
+        elif (reason := _unsold(machine, spot_availability, usual)) is not None:
+            told = reason.startswith(("price", "a place"))
+            listing.leave_out(
+                f"{name} at {machine.usd_per_h:.2f} USD/h" if told else name, reason, machine.where
+            )
+        elif name in best:
+            why = "zones of a region, of which the cheapest counts"
+            listing.account.remark("merged", why, machine.where, {"entries": 1}, asked=True)
+            best[name] = min(best[name], machine, key=lambda one: one.usd_per_h or 0.0)
+        else:
+            best[name] = machine
+    for name, machine in sorted(best.items()):
+        listing.entries.append(_entry(machine, name, models, spot_availability, tokens_per_s))
+        _remarks(listing, name, machine)
+    if tokens_per_s is None and listing.entries:
+        hint = "add tokens_per_s, or points (router import performance)"
+        listing.account.remark("note", "no throughput is stated", "", {}, hint=hint, asked=True)
+    return listing
 
 
-class _Machine:
-    """One row: a machine in a region at a price, on demand or spot."""
-
-    def __init__(
-        self,
-        provider: str,
-        kind: str,
-        region: str,
-        gpu: str,
-        gpus: float,
-        memory_gb: float | None,
-        usd_per_h: float | None,
-        spot: bool,
-    ) -> None:
-        self.provider, self.kind, self.region, self.gpu = provider, kind, region, gpu
-        self.gpus, self.memory_gb, self.usd_per_h, self.spot = gpus, memory_gb, usd_per_h, spot
-
-    @property
-    def name(self) -> str:
-        return "/".join(part for part in (self.provider, self.kind, self.region) if part)
-
-
-def _skypilot(record: RawRecord, provider: str) -> list[_Machine]:
-    gpu, count = record.text("AcceleratorName"), record.number("AcceleratorCount")
-    if gpu is None or not count:
-        return []
-    memory = _memory_gb(record.text("GpuInfo") or record.text("GPUInfo"))
-    region = record.text("Region") or ""
-    kind = record.text("InstanceType") or f"{count:g}x{gpu}"
-    found = [_Machine(provider, kind, region, gpu, count, memory, record.number("Price"), False)]
-    spot = record.number("SpotPrice")
-    if spot is not None:
-        found.append(_Machine(provider, kind, region, gpu, count, memory, spot, True))
+def _names(machines: Iterable[Machine]) -> Mapping[tuple[str, bool, tuple[object, ...]], str]:
+    """A name for each; machines that share theirs get what tells them apart: GPUs, their memory, flags."""
+    variants: dict[tuple[str, bool], dict[tuple[object, ...], Machine]] = defaultdict(dict)
+    for machine in machines:
+        variants[machine.base, machine.spot].setdefault(machine.variant, machine)
+    found = {}
+    for (base, spot), group in variants.items():
+        parts = {one: (f"{one.gpus:g}x{one.gpu}", f"{one.memory_gb or 0:g}GB") for one in group.values()}
+        depth = next(
+            i for i in range(3) if len({part[:i] for part in parts.values()}) == len(set(parts.values()))
+        )
+        for variant, machine in group.items():
+            flagged = machine.flags and any(parts[one] == parts[machine] for one in parts if one != machine)
+            words = [base, *parts[machine][:depth], *(["+".join(machine.flags)] if flagged else [])]
+            found[base, spot, variant] = "/".join(words) + (":spot" if spot else "")
     return found
 
 
-def _gpuhunt(record: RawRecord, provider: str | None) -> list[_Machine]:
-    gpu, count = record.text("gpu_name"), record.number("gpu_count")
-    seller = record.text("provider") or provider
-    if gpu is None or not count:
-        return []
-    if seller is None:
-        raise record.error(("provider",), "is missing", hint="--provider NAME says whose table it is")
-    each = record.number("gpu_memory")
-    return [
-        _Machine(
-            seller,
-            record.text("instance_name") or f"{count:g}x{gpu}",
-            record.text("location") or "",
-            gpu,
-            count,
-            each * count if each is not None else None,
-            record.number("price"),
-            str(record.get("spot")).lower() == "true",
-        )
-    ]
+def _usual_usd(machines: Iterable[Machine]) -> Mapping[str, float]:
+    """USD per GPU and hour in the middle of the table, by GPU."""
+    prices: dict[str, list[float]] = defaultdict(list)
+    for machine in machines:
+        if machine.usd_per_h and machine.usd_per_h > 0 and not machine.spot:
+            prices[machine.gpu].append(machine.usd_per_h / machine.gpus)
+    return {gpu: median(each) for gpu, each in prices.items()}
 
 
-def _memory_gb(text: str | None) -> float | None:
-    """`{'Gpus': [...], 'TotalGpuMemoryInMiB': 655360}`: a Python literal in a cell."""
-    try:
-        info = ast.literal_eval(text or "None")
-        total = info.get("TotalGpuMemoryInMiB") if isinstance(info, dict) else None
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return total / MIB_PER_GB if isinstance(total, int | float) and total > 0 else None
+def _unsold(machine: Machine, spot_availability: float | None, usual: Mapping[str, float]) -> str | None:
+    """Why a row is not the price of a machine that can be rented by the hour; None where it is."""
+    if not machine.usd_per_h or machine.usd_per_h <= 0:
+        return "no price"
+    if machine.spot and spot_availability is None:
+        return "spot, and no --spot-availability is stated"
+    held = [flag for flag in machine.flags if RESERVATION.search(flag)]
+    if held:
+        return f"price of a reservation (flag {', '.join(held)})"
+    each = machine.usd_per_h / machine.gpus
+    tpu = machine.gpu.lower().startswith("tpu")  # a row is a whole pod
+    if not tpu and (each > MOST_USD or each > PLACEHOLDER * usual.get(machine.gpu, each)):
+        return f"a placeholder: above {MOST_USD:g} USD per GPU and hour, or {PLACEHOLDER:g} times the usual price"
+    return None
 
 
-def _wanted(machine: _Machine, gpus: Sequence[str], count: int | None, regions: Sequence[str]) -> bool:
+def _remarks(listing: Listing, name: str, machine: Machine) -> None:
+    for why, said in (
+        ("memory that cannot be, mended by the row itself", machine.mended),
+        ("the host is charged beside its GPUs, and counted in", machine.hosted),
+        (
+            "price of the GPUs alone: the host that they need is charged beside it",
+            "no host in the table" if machine.host_missing else None,
+        ),
+    ):
+        if said:
+            listing.account.remark("note", why, machine.where, {"entries": 1}, names=[f"{name}: {said}"])
+
+
+def _wanted(machine: Machine, gpus: Sequence[str], count: int | None, regions: Sequence[str]) -> bool:
     right_count = count is None or machine.gpus == count
     return picked(machine.gpu, gpus) and right_count and picked(machine.region, regions)
 
 
 def _entry(
-    machine: _Machine,
+    machine: Machine,
     name: str,
     models: Sequence[str],
     spot_availability: float | None,
@@ -162,9 +163,11 @@ def _entry(
         instances["memory_gb"] = machine.memory_gb
     if machine.spot and spot_availability is not None:
         instances["availability"] = spot_availability
-    note = f"{machine.gpus:g} × {machine.gpu}"
-    if machine.spot:
-        note += "; spot: availability is assumed"
+    notes = [f"{machine.gpus:g} × {machine.gpu}"]
+    notes += ["spot: availability is assumed"] if machine.spot else []
+    notes += [f"flags: {', '.join(machine.flags)}"] if machine.flags else []
+    notes += [said for said in (machine.mended, machine.hosted) if said]
+    notes += ["price of the GPUs alone: the host is charged beside it"] if machine.host_missing else []
     return ListedOffer(
         offer=name,
         provider=machine.provider,
@@ -172,9 +175,5 @@ def _entry(
         regions=(machine.region,) if machine.region else (),
         tokens_per_s=tokens_per_s,
         instances=instances,
-        note=note,
+        note="; ".join(notes),
     )
-
-
-def _price(entry: ListedOffer) -> float:
-    return (entry.instances or {}).get("usd_per_h", 0.0)

@@ -12,8 +12,10 @@ from typing import Any
 import yaml
 
 from router.errors import InputError, Issue, nearest
+from router.importers.account import Account
 from router.loading.catalogue import load_text
 
+CHARGED = "charged "  # the beginning of a kind of charge that a bill has and these prices do not
 COMMENTED = 2000  # names of a comment; a list of everything that exists needs no end
 
 
@@ -21,7 +23,7 @@ COMMENTED = 2000  # names of a comment; a list of everything that exists needs n
 class ListedOffer:
     """One offer: a provider's model at token prices, or instances. Prices in USD per million tokens, None: not sold so.
 
-    context_tokens    what the offer takes at these prices
+    context_tokens, max_prompt_tokens, max_completion_tokens   what the offer takes at these prices
     instances         fields of `instances`, for what is rented
     note              what a reader must know about the price
     """
@@ -33,6 +35,8 @@ class ListedOffer:
     completion: Decimal | None = None
     cached: Decimal | None = None
     context_tokens: int | None = None
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
     regions: tuple[str, ...] = ()
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -40,6 +44,16 @@ class ListedOffer:
     instances: Mapping[str, float] | None = None
     source: str = ""
     note: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge of an entry. why: its kind, in words, which begins with `charged` where a bill has it beside the tokens;
+    amount: with its unit, as `3.75 USD per M tokens`."""
+
+    why: str
+    amount: str
+    hint: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,19 +64,59 @@ class LeftOut:
     why: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Listing:
-    """Entries in the order of the list. source: package and version, or file."""
+    """What a list sells, and the account of what was read. source: package and version, or file.
 
-    entries: Sequence[ListedOffer]
-    left_out: Sequence[LeftOut]
+    Entries are in the order of the list. A reader counts each `entry` it meets, and each of its `charges`; what it does
+    not sell, it leaves out by name.
+    """
+
     source: str
     as_of: dt.date
-    remarks: Sequence[str] = ()
+    entries: list[ListedOffer] = dataclasses.field(default_factory=list)
+    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
+    account: Account = dataclasses.field(default_factory=Account)
+
+    def leave_out(self, name: str, why: str, where: str = "", charges: int = 0) -> None:
+        """An entry that is not in the catalogue, with its charges."""
+        if LeftOut(name, why) not in self._known:
+            self._known.add(LeftOut(name, why))
+            self.left_out.append(LeftOut(name, why))
+        amounts = {"entries": 1.0} | ({"charges": charges} if charges else {})
+        self.account.remark(
+            "left out", why, where, amounts, names=[name], hint="listed at the end of the file"
+        )
+
+    def offer(self, offer: ListedOffer, beside: Sequence[Charge] = ()) -> None:
+        """An offer, and the charges of its entry that no field says."""
+        said = []
+        for charge in beside:
+            billed = charge.why.startswith(CHARGED)
+            names = [f"{offer.offer}: {charge.amount}"]
+            self.account.remark(
+                "left out", charge.why, "", {"charges": 1}, names=names, hint=charge.hint, asked=not billed
+            )
+            if billed:
+                said.append(f"{charge.why.partition(': ')[2]} {charge.amount}")
+        notes = [offer.note or "", f"not in these prices: {', '.join(said)}" if said else ""]
+        note = "; ".join(filter(None, notes))
+        self.entries.append(dataclasses.replace(offer, note=note or None))
+
+    def skip(self, where: str = "", charges: int = 0) -> None:
+        """An entry that the options do not ask for."""
+        amounts = {"entries": 1.0} | ({"charges": charges} if charges else {})
+        self.account.remark("left out", "not asked for", where, amounts, asked=True)
+
+    def __post_init__(self) -> None:
+        self._known = set(self.left_out)
 
 
 def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = None) -> str:
-    """The file's text; `rename` gives the list's models your names. Raises InputError: no price, two of a name."""
+    """The file's text; `rename` gives the list's models your names. Raises InputError: no price, two of a name.
+
+    The account gets what is written: entries and, where the reader counts them, charges.
+    """
     if not listing.entries:
         shown = ", ".join(f"{one.name} ({one.why})" for one in listing.left_out[:5])
         raise InputError(Issue((), "nothing that was asked for has a price", detail=shown or None))
@@ -75,24 +129,39 @@ def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = No
             )
         seen.add(entry.offer)
     models = sorted({rename.get(model, model) for entry in listing.entries for model in entry.models})
+    offers = [_offer(entry, listing, rename) for entry in listing.entries]
     content = {
         "schema": "router/1",
         "name": name,
         "source": listing.source,
         "as_of": listing.as_of.isoformat(),
         "models": {model: {} for model in models},
-        "offers": [_offer(entry, listing, rename) for entry in listing.entries],
+        "offers": offers,
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
     size = "prompt_tokens: 1, completion_tokens: 1"
     load = f"{{name: w, models: [{_scalar(models[0])}], demand: {{requests_per_s: 1}}, {size}}}"
     load_text(f"{text}workloads: [{load}]\n", "the catalogue")
+    charged = listing.account.total("read", "charges") > 0
+    for offer in offers:
+        sold = next(iter(offer["models"].values()))
+        prices = [price for key, price in sold.items() if key.endswith("_usd_per_m")]
+        prices += [offer["instances"]["usd_per_h"]] if "instances" in offer else []
+        count = sum(price > 0 for price in prices)
+        listing.account.writes({"entries": 1} | ({"charges": count} if charged else {}))
     return text + _comment(listing.left_out)
 
 
 def picked(name: str, patterns: Sequence[str]) -> bool:
     """Whether a name matches one of the patterns, upper or lower case; all do where there is none."""
     return not patterns or any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+def money(usd: Decimal | float) -> str:
+    """`3.75`, `4.00`, `0.0005`: at least cents, at most ten digits."""
+    text = f"{Decimal(f'{Decimal(str(usd)):.10g}').normalize():f}"
+    whole, _, digits = text.partition(".")
+    return f"{whole}.{digits:0<2}"
 
 
 def per_million(value: object) -> Decimal | None:
@@ -125,8 +194,9 @@ def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> d
         made["note"] = entry.note
     made["models"] = {rename.get(model, model): dict(sold) for model in entry.models}
     limits: dict[str, Any] = {"regions": list(entry.regions)} if entry.regions else {}
-    if entry.context_tokens:
-        limits["context_tokens"] = entry.context_tokens
+    for name in ("context_tokens", "max_prompt_tokens", "max_completion_tokens"):
+        if (tokens := getattr(entry, name)) is not None:
+            limits[name] = tokens
     quota = {"requests_per_minute": entry.requests_per_minute, "tokens_per_minute": entry.tokens_per_minute}
     if limits:
         made["limits"] = limits

@@ -4,9 +4,11 @@
     …_batches, …_priority, …_flex                                   variants; left out where there is none
     …_above_200k_tokens, tiered_pricing[]{range, …}                 by prompt length, for all tokens of a request
     bedrock/<region|*>/<n>-month-commitment/<model>                 a reserved model unit at input_cost_per_second
-    max_input_tokens, rpm, tpm, mode, deprecation_date, litellm_provider
+    max_input_tokens, max_output_tokens                             the longest prompt, and the longest answer
+    rpm, tpm, mode, deprecation_date, litellm_provider
 
-A cost of 0 stands for "free" and for "unknown" alike in that file: such models are left out, unless `free`.
+What an entry charges beside is named with its amount (`litellm_charges`). A cost of 0 stands for "free" and for
+"unknown" alike in that file: such models are left out, unless `free`.
 """
 
 from __future__ import annotations
@@ -15,22 +17,45 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
-from router.importers.prices.listing import LeftOut, ListedOffer, Listing, per_million, picked
+from router.importers.prices.listing import Charge, ListedOffer, Listing, per_million, picked
+from router.importers.prices.litellm_charges import SEARCHES, charges_of, impossible
 from router.importers.records import RawRecord, read_text
 
 MODES = ("chat", "completion", "responses")
 VARIANTS = ("batches", "priority", "flex")
 COMMITMENT = re.compile(r"bedrock/(?P<region>[^/]+)/(?P<months>\d+)-month-commitment/(?P<model>.+)")
 ABOVE = re.compile(r"(?:input|output)_cost_per_token_above_(\d+)k_tokens")
+NOT_MODELS = ("sample_spec", "fallback_generalizations")
 COSTS = {
     "prompt": "input_cost_per_token",
     "completion": "output_cost_per_token",
     "cached": "cache_read_input_token_cost",
 }
+HIT = "input_cost_per_token_cache_hit"  # an older name of the same
+AGAIN = (
+    *COSTS.values(),
+    HIT,
+    "output_cost_per_reasoning_token",
+    "cost_per_second",
+)  # may repeat another price
+
+Fields = dict[str, str]  # kind of token → the field that holds its price
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of the file."""
+
+    when: dt.date
+    variant: str | None
+    prompt_tokens: float | None
+    search: str
+    deprecated: bool
+    free: bool
 
 
 def litellm(
@@ -42,10 +67,12 @@ def litellm(
     modes: Sequence[str] = MODES,
     variant: str | None = None,
     prompt_tokens: float | None = None,
+    search: str = SEARCHES[-1],
     deprecated: bool = False,
     free: bool = False,
 ) -> Listing:
-    """The prices in a file. Raises InputError: no such file, unknown provider."""
+    """The prices in a file; `search` is the size of a search's context. Raises InputError: no such file, unknown
+    provider."""
     content = _content(path)
     known = {str(one.get("litellm_provider")) for one in content.values()}
     for name in providers:
@@ -53,22 +80,18 @@ def litellm(
             raise InputError(
                 Issue(("--provider",), "is not a provider in the file", name, nearest(name, known), str(path))
             )
-    entries, left_out, remarks = [], [], []
-    for key in sorted(content):
+    listing = Listing(f"LiteLLM price file {path.name}", when)
+    asked = _Question(when, variant, prompt_tokens, search, deprecated, free)
+    for key in sorted(content.keys() - set(NOT_MODELS)):
         record = RawRecord(content[key], str(path))
-        provider = record.text("litellm_provider") or "unknown"
-        if key == "sample_spec" or (providers and provider not in providers) or not picked(key, models):
-            continue
-        if (record.text("mode") or "chat") not in modes:
-            continue
-        made = _entry(key, provider, record, when, variant, prompt_tokens, deprecated, free)
-        if isinstance(made, LeftOut):
-            left_out.append(made)
+        charges = charges_of(record.values, variant, search)
+        listing.account.reads({"entries": 1, "charges": len(charges)})
+        wanted = not providers or record.text("litellm_provider") in providers
+        if not (wanted and picked(key, models) and (record.text("mode") or "chat") in modes):
+            listing.skip(charges=len(charges))
         else:
-            entries.append(made)
-            if made.note:
-                remarks.append(f"{made.offer}: {made.note}")
-    return Listing(entries, left_out, f"LiteLLM price file {path.name}", when, remarks)
+            _read(listing, key, record, charges, asked)
+    return listing
 
 
 def _content(path: Path) -> dict[str, Mapping[str, object]]:
@@ -82,45 +105,71 @@ def _content(path: Path) -> dict[str, Mapping[str, object]]:
     return content
 
 
-def _entry(
-    key: str,
-    provider: str,
-    record: RawRecord,
-    when: dt.date,
-    variant: str | None,
-    prompt_tokens: float | None,
-    deprecated: bool,
-    free: bool,
-) -> ListedOffer | LeftOut:
-    name = key if variant is None else f"{key}:{variant}"
-    gone = _day(record)
-    if gone is not None and gone <= when and not deprecated:
-        return LeftOut(name, f"deprecated before {when}")
+def _read(
+    listing: Listing, key: str, record: RawRecord, charges: Mapping[str, Charge], asked: _Question
+) -> None:
+    """The offer of an entry, and what it charges beside; or the reason why there is none."""
+    name = key if asked.variant is None else f"{key}:{asked.variant}"
     match = COMMITMENT.fullmatch(key)
+    offer: ListedOffer | str
+    used: set[str]
+    if (gone := _day(record)) is not None and gone <= asked.when and not asked.deprecated:
+        offer, used = f"deprecated before {asked.when}", set()
+    elif (wrong := impossible(record.values)) is not None:
+        offer, used = f"a price that cannot be ({wrong})", set()
+    elif match is not None:
+        offer = f"no {asked.variant} price" if asked.variant else _reserved(key, match, record)
+        used = {"input_cost_per_second"}
+    else:
+        offer, used = _offer(key, name, record, asked)
+    if isinstance(offer, str):
+        listing.leave_out(name, offer, charges=len(charges))
+        return
+    once = {charges[path].amount for path in used if path in charges}
+    beside = []
+    for path, charge in charges.items():
+        if path in AGAIN and path not in used and charge.amount in once:
+            why = "a price that is stated once more, under another name"
+            listing.account.remark("merged", why, "", {"charges": 1}, asked=True)
+        elif path not in used:
+            beside.append(charge)
+    listing.offer(offer, beside)
     if match is not None:
-        return _reserved(key, match, record) if variant is None else LeftOut(name, f"no {variant} price")
+        why = "a reserved unit: what it serves is not in the list"
+        listing.account.remark("note", why, "", {}, names=[key], hint="add a throughput, like tokens_per_s")
+
+
+def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[ListedOffer | str, set[str]]:
+    """The offer at its token prices, and the fields that it takes them from; or why there is none."""
+    variant = asked.variant
+    provider = record.text("litellm_provider") or "unknown"
     suffix = f"_{variant}" if variant else ""
-    costs = {field: per_million(record.get(cost + suffix)) for field, cost in COSTS.items()}
-    if (
-        costs["cached"] is None and suffix
-    ):  # a variant without a price for cached tokens bills them as standard ones
-        costs["cached"] = per_million(record.get(COSTS["cached"]))
-    if costs["prompt"] is None and costs["completion"] is None and not record.get("tiered_pricing"):
-        return LeftOut(name, "no token price" if variant is None else f"no {variant} price")
-    context = record.number("max_input_tokens") or record.number("max_tokens")
-    costs, limit, note = _step(record, costs, suffix, prompt_tokens)
-    if not any(costs.values()) and not free:
-        return LeftOut(name, "price 0, which may mean unknown")
-    if limit is not None:
-        context = min(context or limit, limit)
-    return ListedOffer(
+    fields = {kind: cost + suffix for kind, cost in COSTS.items() if record.get(cost + suffix) is not None}
+    lacking = "no token price" if variant is None else f"no {variant} price"
+    if not fields.keys() & {"prompt", "completion"} and (variant or not record.get("tiered_pricing")):
+        return lacking, set()
+    if "cached" not in fields:  # a variant without a price for cached tokens bills them as standard ones
+        cached = next((field for field in (COSTS["cached"], HIT) if record.get(field) is not None), None)
+        fields |= {"cached": cached} if cached else {}
+    step = _step(record, fields, suffix, asked.prompt_tokens)
+    if isinstance(step, str):
+        return f"{lacking}{step}", set()
+    fields, longest, note = step
+    costs = {kind: per_million(_value(record, field)) for kind, field in fields.items()}
+    if not any(costs.values()) and not asked.free:
+        return "price 0, which may mean unknown", set()
+    prompts = [tokens for tokens in (_whole(record, "max_input_tokens"), longest) if tokens is not None]
+    completions = _whole(record, "max_output_tokens")
+    offer = ListedOffer(
         offer=name,
         provider=provider,
         models=(key.removeprefix(f"{provider}/"),),
-        prompt=costs["prompt"],
-        completion=costs["completion"],
-        cached=costs["cached"],
-        context_tokens=int(context) if context else None,
+        prompt=costs.get("prompt"),
+        completion=costs.get("completion"),
+        cached=costs.get("cached"),
+        context_tokens=_whole(record, "max_tokens") if not prompts and completions is None else None,
+        max_prompt_tokens=min(prompts, default=None),
+        max_completion_tokens=completions,
         requests_per_minute=_whole(record, "rpm"),
         tokens_per_minute=_whole(record, "tpm"),
         source=", ".join(
@@ -128,68 +177,84 @@ def _entry(
         ),
         note=note,
     )
+    return offer, {field for kind, field in fields.items() if costs[kind]}
 
 
-def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | LeftOut:
+def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | str:
     """A model unit for a term. What it serves is not in the file, and nothing is made up."""
-    cost = record.get("input_cost_per_second")
-    price = per_million(cost)
+    price = per_million(record.get("input_cost_per_second"))
     if not price:
-        return LeftOut(key, "no price")
+        return "no price"
     region = match["region"]
     return ListedOffer(
         offer=key,
         provider="bedrock",
         models=(match["model"],),
         regions=() if region == "*" else (region,),
-        context_tokens=_whole(record, "max_input_tokens"),
+        max_prompt_tokens=_whole(record, "max_input_tokens"),
+        max_completion_tokens=_whole(record, "max_output_tokens"),
         instances={"usd_per_h": float(price * 3600 / 1_000_000), "term_months": float(match["months"])},
         note="one model unit; the list does not say what it serves: add a throughput, like tokens_per_s",
     )
 
 
 def _step(
-    record: RawRecord, base: dict[str, Decimal | None], suffix: str, prompt_tokens: float | None
-) -> tuple[dict[str, Decimal | None], float | None, str | None]:
-    """Prices for the prompt length asked for, the length up to which they hold, and what to say of it."""
+    record: RawRecord, base: Fields, suffix: str, prompt_tokens: float | None
+) -> tuple[Fields, int | None, str | None] | str:
+    """Fields for the prompt length asked for, the length up to which they hold, and what to say of it; or, as text,
+    that there is no price at that length."""
     steps = _steps(record, base, suffix)
-    if len(steps) == 1:
-        return steps[0][1], None, None
     at = 0
     while prompt_tokens is not None and at + 1 < len(steps) and prompt_tokens > steps[at + 1][0]:
         at += 1
-    start, costs = steps[at]
+    start, fields = steps[at]
+    if fields is None:
+        return f" above {start:,} prompt tokens"
+    if len(steps) == 1:
+        return fields, None, None
     limit = steps[at + 1][0] if at + 1 < len(steps) else None
-    to = "" if limit is None else f" up to {limit:,.0f}"
-    note = (
-        f"price for prompts {f'above {start:,.0f}' if at else ''}{' and' if at and limit else ''}{to} tokens"
-    )
-    return (
-        costs,
-        limit,
-        re.sub(" +", " ", note) + ("; --prompt-tokens takes the price above" if limit else ""),
-    )
+    parts = [f"above {start:,}"] if at else []
+    parts += [f"up to {limit:,}"] if limit is not None else []
+    note = f"price for prompts {' and '.join(parts)} tokens"
+    return fields, limit, note + ("; --prompt-tokens takes the price above" if limit else "")
 
 
-def _steps(
-    record: RawRecord, base: dict[str, Decimal | None], suffix: str
-) -> list[tuple[float, dict[str, Decimal | None]]]:
-    """(prompt length above which they hold, prices), rising."""
+def _steps(record: RawRecord, base: Fields, suffix: str) -> list[tuple[int, Fields | None]]:
+    """(prompt length above which they hold, fields), rising; None: the variant has no price there."""
     tiers = record.get("tiered_pricing")
-    if isinstance(tiers, list) and tiers and not suffix:
-        found = []
-        for tier in tiers:
-            one = RawRecord(tier if isinstance(tier, dict) else {}, record.file)
-            span = one.get("range")
+    if isinstance(tiers, list) and tiers:
+        found: list[tuple[int, Fields | None]] = []
+        for i, tier in enumerate(tiers):
+            span = tier.get("range") if isinstance(tier, dict) else None
             if isinstance(span, list) and span and isinstance(span[0], int | float):
-                found.append((float(span[0]), {f: per_million(one.get(c)) for f, c in COSTS.items()}))
-        return sorted(found, key=lambda step: step[0]) or [(0.0, base)]
-    starts = sorted({int(m[1]) for key in record.values if (m := ABOVE.fullmatch(key.removesuffix(suffix)))})
-    steps = [(0.0, base)]
+                own = {kind: f"tiered_pricing[{i}].{cost}" for kind, cost in COSTS.items() if cost in tier}
+                found.append((int(span[0]), own))
+        if not suffix and found:
+            return sorted(found, key=lambda step: step[0])
+        return [(0, base), *((start, None) for start, _ in found if start > 0)][:2]
+    starts = sorted({int(m[1]) for key in record.values if (m := ABOVE.match(key))})
+    steps: list[tuple[int, Fields | None]] = [(0, base)]
+    before = base
     for start in starts:
-        own = {f: per_million(record.get(f"{c}_above_{start}k_tokens{suffix}")) for f, c in COSTS.items()}
-        steps.append((start * 1000.0, {f: own[f] if own[f] is not None else steps[-1][1][f] for f in COSTS}))
+        own = {
+            kind: field
+            for kind, cost in COSTS.items()
+            if record.get(field := f"{cost}_above_{start}k_tokens{suffix}") is not None
+        }
+        if suffix and not own.keys() & {"prompt", "completion"}:
+            return [*steps, (start * 1000, None)]
+        if own:
+            before = before | own
+            steps.append((start * 1000, before))
     return steps
+
+
+def _value(record: RawRecord, field: str) -> object:
+    """`input_cost_per_token`, or `tiered_pricing[1].input_cost_per_token`."""
+    if not field.startswith("tiered_pricing["):
+        return record.get(field)
+    tiers, index = record.get("tiered_pricing"), int(field.partition("[")[2].partition("]")[0])
+    return tiers[index].get(field.rpartition(".")[2]) if isinstance(tiers, list) else None
 
 
 def _day(record: RawRecord) -> dt.date | None:

@@ -1,0 +1,308 @@
+"""Price lists as people have them: every entry and every charge is in the catalogue or named as left out.
+
+Inputs in tests/data/prices; what each is made after stands in its README, where the kind was met in docs/imports.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest import approx
+
+from router.cli import run
+from router.importers.prices import Listing, catalogue, gpu_csv, litellm
+
+DATA = Path(__file__).parent / "data" / "prices"
+DAY = dt.date(2026, 11, 1)
+CHAT = {"litellm_provider": "p", "mode": "chat"}
+
+
+def listed(tmp_path: Path, entries: dict[str, dict[str, Any]], **options: Any) -> Listing:
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps({name: CHAT | entry for name, entry in entries.items()}))
+    return balanced(litellm(path, when=DAY, **options))
+
+
+def balanced(listing: Listing) -> Listing:
+    """The listing, written; what came in is what went out and what is left out."""
+    catalogue(listing, "prices")
+    listing.account.reconcile()
+    return listing
+
+
+def lines(listing: Listing) -> str:
+    return "\n".join(listing.account.lines())
+
+
+def machines(name: str, **options: Any) -> Listing:
+    return balanced(gpu_csv(DATA / name, models=["m"], when=DAY, provider="c", **options))
+
+
+def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
+    """USD per hour and GB by offer."""
+    found = {}
+    for entry in listing.entries:
+        assert entry.instances is not None
+        found[entry.offer] = entry.instances["usd_per_h"], entry.instances.get("memory_gb")
+    return found
+
+
+# ---------------------------------------------------------------- charges beside tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "amount"),
+    [
+        ("search-model", "0.005 USD per request"),
+        ("search-model-2", "0.014 USD per search"),
+        ("video-model", "0.0005 USD per second of video"),
+        ("night-model", "0.65 and 2.00 USD per M tokens (16:00 to 24:00 UTC)"),
+        ("thinking-model", "4.00 USD per M tokens"),
+        ("caching-model", "3.75 USD per M tokens"),
+    ],
+)
+def test_a_charge_beside_tokens_is_named_with_its_amount(model: str, amount: str) -> None:
+    """Of 17 charges 11 are prices of prompt, completion and cached tokens; six have no field yet."""
+    listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
+    assert lines(listing).startswith("read: all of 6 entries, 11 of 17 charges")
+    assert f"({model}: {amount}" in lines(listing)
+    note = next(entry.note for entry in listing.entries if entry.offer == model)
+    assert note is not None
+    assert amount in note
+
+
+@pytest.mark.parametrize(("size", "usd"), [("low", "0.006"), ("medium", "0.01"), ("high", "0.014")])
+def test_the_size_of_a_search_is_asked_for(size: str, usd: str) -> None:
+    listing = litellm(DATA / "litellm_fees.json", when=DAY, search=size)
+    assert f"search-model-2: {usd} USD per search of {size} context" in lines(listing)
+
+
+def test_charges_of_any_unit_are_named(tmp_path: Path) -> None:
+    prices = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+    listing = listed(
+        tmp_path,
+        {
+            "a": prices
+            | {
+                "input_cost_per_audio_token": 3e-5,
+                "input_cost_per_image": 0.002,
+                "code_interpreter_cost_per_session": 0.03,
+                "citation_cost_per_token": 2e-6,
+                "provider_specific_entry": {"us": 1.1},
+                "regional_processing_uplift_multiplier_eu": 1.2,
+                "output_cost_per_reasoning_token": 2e-6,
+                "input_dbu_cost_per_token": 1.4e-5,
+            }
+        },
+    )
+    for said in (
+        "30.00 USD per M tokens",
+        "0.002 USD per image",
+        "0.03 USD per session",
+        "2.00 USD per M tokens",
+        "x 1.1 for us",
+        "x 1.2",
+    ):
+        assert said in lines(listing)
+    assert "merged, a price that is stated once more" in lines(
+        listing
+    )  # reasoning at the price of completions
+
+
+def test_strict_refuses_what_a_bill_would_have_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "offers.yaml"
+    command = ["import", "prices", "litellm", str(DATA / "litellm_fees.json"), "-o", str(out)]
+    assert run([*command, "--strict"]) == 2
+    assert "cache writes (caching-model: 3.75" in capsys.readouterr().err
+    assert run([*command, "--dry-run"]) == 0
+    assert "goes out" in capsys.readouterr().out
+    assert not out.exists()
+    assert run(command) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "# left out, charged beside tokens: cache writes (caching-model: 3.75 USD per M tokens)" in text
+
+
+# ---------------------------------------------------------------- prices that are none, or of another thing
+
+
+@pytest.mark.parametrize("price", [-1, -1e-6, 3.0, "free", "nan"])
+def test_a_price_that_cannot_be_leaves_its_entry_out(tmp_path: Path, price: object) -> None:
+    """Below 0, no number, or 3 USD a token where 3 USD a million is meant."""
+    good = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+    listing = listed(tmp_path, {"good": good, "bad": good | {"output_cost_per_token": price}})
+    assert [entry.offer for entry in listing.entries] == ["good"]
+    assert f"a price that cannot be (output_cost_per_token: {price})" in lines(listing)
+
+
+def test_a_variant_has_no_price_above_a_step_that_only_the_standard_tier_has(tmp_path: Path) -> None:
+    """Flex at 0.5 up to 200,000 tokens; above, only the standard 2 is stated, and a flex price would be invented."""
+    entry = {
+        "input_cost_per_token": 1e-6,
+        "output_cost_per_token": 4e-6,
+        "input_cost_per_token_above_200k_tokens": 2e-6,
+        "input_cost_per_token_flex": 5e-7,
+        "output_cost_per_token_flex": 2e-6,
+        "max_input_tokens": 1_000_000,
+    }
+    other = {"input_cost_per_token_flex": 1e-6, "output_cost_per_token_flex": 2e-6}
+    (flex, _) = listed(tmp_path, {"a": entry, "b": other}, variant="flex").entries
+    assert (float(flex.prompt or 0), flex.max_prompt_tokens) == (0.5, 200_000)
+    long = listed(tmp_path, {"a": entry, "b": other}, variant="flex", prompt_tokens=300_000)
+    assert [one.offer for one in long.entries] == ["b:flex"]
+    assert "no flex price above 200,000 prompt tokens (a:flex)" in lines(long)
+
+
+def test_a_step_of_one_kind_of_token_keeps_the_others(tmp_path: Path) -> None:
+    entry = {
+        "input_cost_per_token": 1e-6,
+        "output_cost_per_token": 4e-6,
+        "input_cost_per_token_above_128k_tokens": 2e-6,
+    }
+    (one,) = listed(tmp_path, {"a": entry}, prompt_tokens=200_000).entries
+    assert (one.prompt, one.completion) == (2, 4)
+
+
+def test_longest_prompt_and_answer_are_limits_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """265,000 + 10,000 tokens fit 272,000 in and 128,000 out: 304.17 requests a month of 0.33125 + 0.1 USD."""
+    offers = tmp_path / "offers.yaml"
+    assert run(["import", "prices", "litellm", str(DATA / "litellm_context.json"), "-o", str(offers)]) == 0
+    assert "limits: {max_prompt_tokens: 272000, max_completion_tokens: 128000}" in offers.read_text()
+    problem = tmp_path / "problem.yaml"
+    text = (
+        "schema: router/1\ninclude: [offers.yaml]\nworkloads:\n  - {name: w, models: [gpt-x], demand: "
+        "{requests_per_day: 10}, prompt_tokens: 265000, completion_tokens: 10000}\n"
+    )
+    problem.write_text(text)
+    capsys.readouterr()
+    assert run(["solve", str(problem), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost_usd"] == approx(131.17, abs=0.005)
+    for longer in (text.replace("265000", "300000"), text.replace("10000}", "128001}")):
+        problem.write_text(longer)
+        assert run(["solve", str(problem)]) == 3
+        assert "too small a context" in capsys.readouterr().err
+
+
+def test_max_tokens_alone_is_a_window(tmp_path: Path) -> None:
+    """The older field: the answer's length where `max_output_tokens` repeats it, else the window."""
+    price = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6, "max_tokens": 8192}
+    (alone, both) = listed(tmp_path, {"a": price, "b": price | {"max_output_tokens": 8192}}).entries
+    assert (alone.context_tokens, alone.max_completion_tokens) == (8192, None)
+    assert (both.context_tokens, both.max_completion_tokens) == (None, 8192)
+
+
+# ---------------------------------------------------------------- machines
+
+
+def test_machines_of_one_name_are_told_apart_and_a_reservation_is_none() -> None:
+    listing = machines("gpuhunt_names.csv")
+    assert {name: usd for name, (usd, _) in rented(listing).items()} == {
+        "c/pod-h9/dc-1/1xH9": 3.0,
+        "c/pod-h9/dc-1/8xH9": 24.0,
+        "c/n9-standard-8/z-a/1xT9": 0.73,
+        "c/n9-standard-8/z-a/1xV9": 2.86,
+        "c/a9-8g/z-a": 88.5,
+    }
+    said = "price of a reservation (flag gcp-dws-calendar-mode) (c/a9-8g/z-a"
+    assert said in lines(listing)
+    assert "at 47.10 USD/h" in lines(listing)
+    assert "at 47.10 USD/h" in catalogue(listing, "again").rpartition("# left out")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "offer", "gb", "said"),
+    [
+        ("vms_lambda.csv", "c/gpu_8x_b9/us-1", 1440, "read 184320 MiB, taken 1440 GB (8 × 180 GB)"),
+        ("vms_runpod.csv", "c/4x_A9-80GB/US", 320, "read 320 MiB, taken 320 GB (4 × 80 GB)"),
+    ],
+)
+def test_memory_is_count_times_size(name: str, offer: str, gb: float, said: str) -> None:
+    listing = machines(name)
+    assert rented(listing)[offer][1] == gb
+    assert f"{offer}: GPU memory {said}" in lines(listing)
+
+
+HEAD = "InstanceType,AcceleratorName,AcceleratorCount,Price,Region,GpuInfo,SpotPrice\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "gb", "remark"),
+    [
+        (
+            "{'Gpus': [{'Count': 8, 'MemoryInfo': {'SizeInMiB': 81920}}], 'TotalGpuMemoryInMiB': 655360}",
+            640,
+            False,
+        ),
+        (
+            "{'Gpus': [{'Count': 8, 'MemoryInfo': {'SizeInMiB': 655360}}], 'TotalGpuMemoryInMiB': 655360}",
+            640,
+            False,
+        ),
+        ("{'Gpus': [{'Count': 8, 'MemoryInfo': {'SizeInMiB': 81920}}]}", 640, False),
+        ("{'Gpus': [{'MemoryInfo': {'SizeInMiB': 80}}]}", 640, True),
+        ("{'TotalGpuMemoryInMiB': 655360}", 640, False),
+        ("{'TotalGpuMemoryInMiB': 640}", 640, True),
+        ("{'Gpus': [{'Count': 8, 'MemoryInfo': {'SizeInMiB': 81920000000}}]}", None, True),
+        ("{}", None, False),
+        ("H100", None, False),
+    ],
+)
+def test_memory_of_a_cell_in_any_unit(tmp_path: Path, cell: str, gb: float | None, remark: bool) -> None:
+    path = tmp_path / "vms.csv"
+    path.write_text(f'{HEAD}big,H9,8,24.0,us,"{cell}",\n')
+    listing = balanced(gpu_csv(path, models=["m"], when=DAY, provider="c", tokens_per_s=1))
+    assert rented(listing)["c/big/us"] == (24.0, gb)
+    assert ("memory that cannot be" in lines(listing)) is remark
+
+
+def test_memory_of_gpuhunt_in_mib(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.csv"
+    path.write_text(
+        "instance_name,location,price,gpu_count,gpu_name,gpu_memory,spot\nx,us,16,8,H9,81920,False\n"
+    )
+    listing = balanced(gpu_csv(path, models=["m"], when=DAY, provider="c"))
+    assert rented(listing)["c/x/us"][1] == 640
+    assert "memory of one GPU read 81920, taken 80 GB" in lines(listing)
+
+
+def test_the_host_of_gpus_is_counted_in_or_named() -> None:
+    """Google Cloud's table: 24 for eight A100 and 6 for the host that they come with; a T4 may be in any host."""
+    listing = machines("vms_gcp.csv", spot_availability=0.5)
+    assert rented(listing) == {
+        "c/8xA100/us-1": (30.0, 320),
+        "c/8xA100/us-1:spot": (11.0, 320),
+        "c/1xT4/us-1": (0.35, 16),
+        "c/1xT4/us-1:spot": (0.1, 16),
+    }
+    assert "c/8xA100/us-1: GPUs 24 + host a2-highgpu-8g 6 USD/h" in lines(listing)
+    assert "the host that they need is charged beside it (c/1xT4/us-1" in lines(listing)
+
+
+@pytest.mark.parametrize("usd", [700.0, 130.0])
+def test_a_placeholder_is_no_price(tmp_path: Path, usd: float) -> None:
+    """700 USD for an hour of 8 GPUs is 87.50 each; 130 is 16.25, 16 times what this GPU costs elsewhere."""
+    path = tmp_path / "catalog.csv"
+    rows = "".join(f"x{i},us,8.0,8,H9,80,False\n" for i in range(3))
+    path.write_text(
+        f"instance_name,location,price,gpu_count,gpu_name,gpu_memory,spot\n{rows}y,us,{usd},8,H9,80,False\n"
+    )
+    listing = balanced(gpu_csv(path, models=["m"], when=DAY, provider="c"))
+    assert set(rented(listing)) == {"c/x0/us", "c/x1/us", "c/x2/us"}
+    assert f"c/y/us at {usd:.2f} USD/h" in lines(listing)
+
+
+def test_every_row_of_a_table_is_an_offer_or_named() -> None:
+    """Six rows, of which three have a spot price too: three offers, a zone merged; three spot prices, one without a
+    price and one without a GPU left out."""
+    listing = machines("vms.csv")
+    account = listing.account
+    assert account.total("read", "entries") == 9
+    assert account.total("out", "entries") == 3
+    assert (account.total("left out", "entries"), account.total("merged", "entries")) == (5, 1)
