@@ -30,7 +30,10 @@ VLLM = {
 
 
 def points(*names: str | Path) -> ReplicaPoints:
-    return extract([one for name in names for one in read_runs(DATA / name)[1]], OWN)
+    """What the files make; what came in is what went out and what is left out or merged."""
+    found = extract([one for name in names for one in read_runs(DATA / name)[1]], OWN)
+    found.account.reconcile()
+    return found
 
 
 def jsonl(tmp_path: Path, *records: dict[str, Any]) -> Path:
@@ -119,7 +122,7 @@ def test_latencies_in_seconds_are_read_as_seconds() -> None:
         "tpot_p50_ms": 34,
         "tpot_p99_ms": 72,
     }
-    assert found.warnings == ()
+    assert found.account.lines() == ["read: all of 1 run"]
 
 
 # ---------------------------------------------------------------- merged and split
@@ -128,7 +131,9 @@ def test_latencies_in_seconds_are_read_as_seconds() -> None:
 def test_aiperf_0_13_states_model_and_load_elsewhere() -> None:
     found = points("aiperf_0.13_run_1.json", "aiperf_0.13_run_2.json")
     assert rates(found) == [6.4]
-    assert any("repeats a load (6.4, 7.7 requests/s); the slowest counts" in line for line in found.warnings)
+    assert any(
+        "repeats a load (6.4, 7.7 requests/s); the slowest counts" in line for line in found.account.lines()
+    )
     with pytest.raises(InputError, match="the runs are of 2 models: model-a, model-b"):
         points("aiperf_0.13_run_1.json", "aiperf_0.13_other_model.json")
 
@@ -149,7 +154,7 @@ def test_the_steps_of_a_sweep_are_one_size_the_largest_mean() -> None:
     found = points("guidellm_drawn.json")
     assert [(p["prompt_tokens"], p["completion_tokens"]) for p in found.points] == [(1017.4, 200)] * 2
     assert rates(found) == [0.5, 6.2]
-    assert any("1,017.4, 1,000.2" in line and "--prompt-tokens" in line for line in found.warnings)
+    assert any("1,017.4, 1,000.2" in line and "--prompt-tokens" in line for line in found.account.lines())
 
 
 def test_steps_of_drawn_answers_likewise(tmp_path: Path) -> None:
@@ -171,7 +176,7 @@ def test_steps_of_drawn_answers_likewise(tmp_path: Path) -> None:
         )
     )
     assert [p["completion_tokens"] for p in found.points] == [203.3, 203.3]
-    assert any("203.3, 198.7 completion tokens" in line for line in found.warnings)
+    assert any("203.3, 198.7 completion tokens" in line for line in found.account.lines())
 
 
 def test_two_stated_sizes_under_one_load_are_not_one_sweep(tmp_path: Path) -> None:
@@ -183,7 +188,7 @@ def test_two_stated_sizes_under_one_load_are_not_one_sweep(tmp_path: Path) -> No
     ]
     found = points(jsonl(tmp_path, *loads))
     assert sizes(found) == [4000, 4000, 4096, 4096]
-    assert not any("one size" in line for line in found.warnings)
+    assert not any("one size" in line for line in found.account.lines())
 
 
 def test_sizes_that_differ_more_are_two(tmp_path: Path) -> None:
@@ -208,7 +213,7 @@ def test_a_warm_up_run_of_a_sweep_is_left_out(tmp_path: Path) -> None:
         )
     )
     assert rates(found) == [4]
-    assert any("line 1: left out: a warm-up run" in line for line in found.warnings)
+    assert any("left out, a warm-up run: 1 run; first at" in line for line in found.account.lines())
 
 
 def test_a_summary_beside_its_runs_counts_each_once(tmp_path: Path) -> None:
@@ -218,7 +223,7 @@ def test_a_summary_beside_its_runs_counts_each_once(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps(content))
     found = points(*(tmp_path / name for name in ("run=0.json", "run=1.json", "summary.json")))
     assert rates(found) == [4, 6]
-    assert sum("counted already" in line for line in found.warnings) == 2
+    assert sum("counted already" in line for line in found.account.lines()) == 2
 
 
 def test_latencies_that_cannot_be_leave_the_run_out(tmp_path: Path) -> None:
@@ -232,7 +237,7 @@ def test_latencies_that_cannot_be_leave_the_run_out(tmp_path: Path) -> None:
     bad = good | {"request_throughput": 4.0, "max_concurrency": 8, "mean_e2el_ms": 90_000}
     found = points(jsonl(tmp_path, good, bad))
     assert rates(found) == [2]
-    assert any("line 2: left out: its rate times its latency are 360" in line for line in found.warnings)
+    assert any("left out, its rate times its latency are 360" in line for line in found.account.lines())
 
 
 # ---------------------------------------------------------------- what a plan makes of it

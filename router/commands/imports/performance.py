@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from router.commands.imports.delivery import account_options, deliver
 from router.commands.options import output_option, pairs, tracebacks_option
-from router.commands.terminal import deliver, remark
 
 FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
 
@@ -39,6 +39,7 @@ FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
 @click.option(
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Picks the replica of a table of points."
 )
+@account_options
 @output_option
 @tracebacks_option
 def import_performance(
@@ -46,6 +47,8 @@ def import_performance(
     form: str,
     allow_failed: float,
     where: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
     output: str | None,
     **described: Any,
 ) -> None:
@@ -63,8 +66,7 @@ def import_performance(
     programs = ", ".join(dict.fromkeys(TITLES[name] for name, _ in read))
     names = ", ".join(Path(file).name for file in files)
     text = fragment(replica_points, replica, f"{programs}: {names}")
-    for warning in replica_points.warnings:
-        remark(f"Warning: {warning}")
     sizes = sorted({(point["prompt_tokens"], point["completion_tokens"]) for point in replica_points.points})
     shown = ", ".join(f"{prompt:g} + {completion:g}" for prompt, completion in sizes)
-    deliver(text, output, f"{len(replica_points.points)} points of {shown} tokens")
+    summary = f"{len(replica_points.points)} points of {shown} tokens"
+    deliver(replica_points.account, text, output, strict=strict, dry_run=dry_run, summary=summary)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from router.errors import InputError, Issue
+from router.importers.account import Account
 from router.importers.performance.points import LATENCIES, SAME_SWEEP, Point, points_of, rounded, usable
 from router.importers.performance.run import Run
 from router.loading.catalogue import load_text
@@ -44,28 +45,33 @@ class ReplicaPoints:
     gpus: int
     usd_per_h: float
     as_of: str | None
-    warnings: tuple[str, ...]
+    account: Account
 
 
 def extract(runs: Sequence[Run], replica: Replica, *, allow_failed: float = 0.0) -> ReplicaPoints:
     """The points of the runs. Raises InputError: nothing usable, two models, no GPU count or price."""
-    warnings: list[str] = []
+    account = Account()
+    account.reads({"runs": len(runs)})
     _one_model(runs)
-    kept = [_nominal(run, replica) for run in usable(_once(runs, warnings), allow_failed, warnings)]
+    kept = [_nominal(run, replica) for run in usable(runs, allow_failed, account)]
     if not kept:
-        file = runs[0].file if runs else None
-        raise InputError(Issue((), "holds no usable run", file=file, detail="\n".join(warnings)))
-    points = points_of(kept, warnings)
-    warnings += [f"{run.where}: {remark}" for run in kept for remark in run.remarks]
-    warnings += _gaps(points)
-    gpus = _gpus(kept, replica, warnings)
+        file, detail = (runs[0].file if runs else None), "\n".join(map(str, account.remarks))
+        raise InputError(Issue((), "holds no usable run", file=file, detail=detail))
+    points = points_of(kept, account)
+    for run in kept:
+        for remark in run.remarks:
+            account.remark("note", remark, run.where, {"runs": 1})
+    for gap in _gaps(points):
+        account.remark("note", gap, "", {}, asked=True)
+    gpus = _gpus(kept, replica, account)
     days = [run.measured_on for run in kept if run.measured_on is not None]
+    account.writes({"runs": len(points)})
     return ReplicaPoints(
         points=tuple(points),
         gpus=gpus,
         usd_per_h=_price(replica, gpus),
         as_of=max(days).isoformat() if days else None,
-        warnings=tuple(dict.fromkeys(warnings)),
+        account=account,
     )
 
 
@@ -100,16 +106,6 @@ def flow(values: Mapping[str, float]) -> str:
     return "{" + ", ".join(f"{name}: {value:.15g}" for name, value in values.items()) + "}"
 
 
-def _once(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
-    """Each run once: a sweep's summary repeats the runs beside it."""
-    first: dict[str, Run] = {}
-    for run in runs:
-        same = first.setdefault(repr(dataclasses.replace(run, file="", line=None)), run)
-        if same is not run:
-            warnings.append(f"{run.where}: left out: counted already, as {same.where}")
-    return list(first.values())
-
-
 def _one_model(runs: Sequence[Run]) -> None:
     """Two models would become one offer that is neither."""
     models = sorted({run.model for run in runs if run.model is not None})
@@ -132,13 +128,14 @@ def _nominal(run: Run, replica: Replica) -> Run:
     return dataclasses.replace(run, **sizes)
 
 
-def _gpus(runs: Sequence[Run], replica: Replica, warnings: list[str]) -> int:
+def _gpus(runs: Sequence[Run], replica: Replica, account: Account) -> int:
     """Of the option, else of the runs, which must agree."""
     found = sorted({run.gpus for run in runs if run.gpus is not None})
     if replica.gpus is not None:
         if found and found != [replica.gpus]:
             stated = ", ".join(map(str, found))
-            warnings.append(f"--gpus {replica.gpus} is used; the runs say {stated}")
+            why = f"--gpus {replica.gpus} is used; the runs say {stated}"
+            account.remark("note", why, runs[0].where, {"runs": len(runs)}, asked=True)
         return replica.gpus
     if len(found) > 1:
         rule = f"the runs are of replicas with {', '.join(map(str, found))} GPUs"

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
+from router.importers.account import Account
 from router.importers.performance.run import PERCENTILES, Run
 
 SAME_SIZE = 0.01  # relative; stated sizes this close are one
@@ -18,15 +19,17 @@ SIZES = ("prompt_tokens", "completion_tokens")
 Point = dict[str, float]
 
 
-def usable(runs: Iterable[Run], allow_failed: float, warnings: list[str]) -> list[Run]:
-    """The runs that are operating points; a warning names each of the others, and why.
+def usable(runs: Iterable[Run], allow_failed: float, account: Account) -> list[Run]:
+    """The runs that are operating points; the account names each of the others, and why.
 
     A run with failed requests is none unless their share is allowed: those that survive an overloaded server were
     served at less than the load asked for.
     """
     kept = []
+    first: dict[str, Run] = {}
     for run in runs:
-        why = run.unusable
+        same = first.setdefault(repr(dataclasses.replace(run, file="", line=None)), run)
+        why = run.unusable if same is run else f"counted already, as {same.where}"
         if why is None and run.failed_share > allow_failed:
             total = (run.failed or 0) + (run.completed or 0)
             why = f"{run.failed:g} of {total:g} requests failed (--allow-failed SHARE keeps it)"
@@ -39,7 +42,7 @@ def usable(runs: Iterable[Run], allow_failed: float, warnings: list[str]) -> lis
         if why is None:
             kept.append(run)
         else:
-            warnings.append(f"{run.where}: left out: {why}")
+            account.remark("left out", why, run.where, {"runs": 1})
     return kept
 
 
@@ -53,15 +56,15 @@ def _impossible(run: Run) -> str | None:
     return None
 
 
-def points_of(runs: Iterable[Run], warnings: list[str]) -> list[Point]:
+def points_of(runs: Iterable[Run], account: Account) -> list[Point]:
     """The points, sorted by size and rate."""
-    points = [_point(run) for run in _slowest(_sized(runs, warnings), warnings)]
+    points = [_point(run) for run in _slowest(_sized(runs, account), account)]
     order = ("prompt_tokens", "completion_tokens", "requests_per_s")
     points.sort(key=lambda point: [point[name] for name in order])
-    return _distinct(points, warnings)
+    return _distinct(points, account)
 
 
-def _sized(runs: Iterable[Run], warnings: list[str]) -> list[Run]:
+def _sized(runs: Iterable[Run], account: Account) -> list[Run]:
     """The steps of one sweep become one size, their largest mean.
 
     Else each step of drawn prompts would be a size of its own, and a workload would see one point of a whole sweep; of
@@ -86,10 +89,9 @@ def _sized(runs: Iterable[Run], warnings: list[str]) -> list[Run]:
             if len(means) > 1:
                 shown = ", ".join(f"{mean:,g}" for mean in means)
                 words, option = name.replace("_", " "), "--" + name.replace("_", "-")
-                warnings.append(
-                    f"runs of {shown} {words} (means) are taken for one size, {means[0]:,g}; "
-                    f"{option} states the nominal one"
-                )
+                why = f"runs of {shown} {words} (means) are taken for one size, {means[0]:,g}"
+                hint = f"{option} states the nominal one"
+                account.remark("note", why, group[0].where, {"runs": len(group)}, hint=hint)
     return found
 
 
@@ -101,7 +103,7 @@ def _one_size(run: Run, other: Run) -> bool:
     return apart <= (SAME_SIZE if stated else SAME_SWEEP)
 
 
-def _slowest(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
+def _slowest(runs: Sequence[Run], account: Account) -> list[Run]:
     """One run per size and load: where several were made, the one with the least throughput."""
     by_load: dict[tuple[object, ...], list[Run]] = {}
     for index, run in enumerate(runs):
@@ -114,7 +116,8 @@ def _slowest(runs: Sequence[Run], warnings: list[str]) -> list[Run]:
         found.append(slowest)
         if len(repeats) > 1:
             rates = ", ".join(f"{run.requests_per_s:.4g}" for run in repeats)
-            warnings.append(f"{slowest.where}: repeats a load ({rates} requests/s); the slowest counts")
+            why = f"repeats a load ({rates} requests/s); the slowest counts"
+            account.remark("merged", why, slowest.where, {"runs": len(repeats) - 1})
     return found
 
 
@@ -129,7 +132,7 @@ def _point(run: Run) -> Point:
     return point | {name: rounded(run.latency[name]) for name in LATENCIES if name in run.latency}
 
 
-def _distinct(points: Sequence[Point], warnings: list[str]) -> list[Point]:
+def _distinct(points: Sequence[Point], account: Account) -> list[Point]:
     """Equal size and rate says the same twice: the one with the longer latencies counts."""
     found: dict[tuple[float, ...], Point] = {}
     for point in points:
@@ -137,7 +140,8 @@ def _distinct(points: Sequence[Point], warnings: list[str]) -> list[Point]:
         other = found.get(key)
         if other is not None:
             size = f"{key[0]:g} + {key[1]:g} tokens"
-            warnings.append(f"two points of {size} have {key[2]:g} requests/s; the slower counts")
+            why = f"two points of {size} have {key[2]:g} requests/s; the slower counts"
+            account.remark("merged", why, "", {"runs": 1})
         if other is None or point.get("ttft_mean_ms", 0.0) > other.get("ttft_mean_ms", 0.0):
             found[key] = point
     return list(found.values())
