@@ -19,7 +19,7 @@ from importlib.metadata import version
 from typing import Any
 
 from router.errors import InputError, Issue, from_extra, nearest
-from router.importers.prices.listing import Charge, ListedOffer, Listing, money, picked
+from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, money, picked
 
 PACKAGE = "genai-prices"
 FIELDS = {"prompt": "input_mtok", "completion": "output_mtok", "cached": "cache_read_mtok"}
@@ -79,16 +79,16 @@ def _prices(model: Any, at: dt.datetime, variant: dict[str, str]) -> dict[str, A
     return {key: value for key, value in found.items() if not key.startswith("_") and value and _base(value)}
 
 
-def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[Charge]:
+def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[ListedCharge]:
     """What is billed beside the three prices of tokens that an offer has."""
     found = []
     for key, value in prices.items():
         steps = [f"{money(tier.price)} {_unit(key)}" for tier in getattr(value, "tiers", ())]
         if key not in FIELDS.values():
             found.append(
-                Charge(f"charged beside tokens: {_words(key)}", f"{money(_base(value))} {_unit(key)}")
+                ListedCharge(f"charged beside tokens: {_words(key)}", f"{money(_base(value))} {_unit(key)}")
             )
-        found += [Charge("prices for prompts of another length", step) for step in steps]
+        found += [ListedCharge("prices for prompts of another length", step) for step in steps]
     return found
 
 

@@ -47,7 +47,7 @@ class ListedOffer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Charge:
+class ListedCharge:
     """A charge of an entry. why: its kind, in words, which begins with `charged` where a bill has it beside the tokens;
     amount: with its unit, as `3.75 USD per M tokens`."""
 
@@ -88,7 +88,7 @@ class Listing:
             "left out", why, where, amounts, names=[name], hint="listed at the end of the file"
         )
 
-    def offer(self, offer: ListedOffer, beside: Sequence[Charge] = ()) -> None:
+    def offer(self, offer: ListedOffer, beside: Sequence[ListedCharge] = ()) -> None:
         """An offer, and the charges of its entry that no field says."""
         said = []
         for charge in beside:

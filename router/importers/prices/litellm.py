@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
-from router.importers.prices.listing import Charge, ListedOffer, Listing, per_million, picked
+from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, per_million, picked
 from router.importers.prices.litellm_charges import SEARCHES, charges_of, impossible
 from router.importers.records import RawRecord, read_text
 
@@ -106,7 +106,7 @@ def _content(path: Path) -> dict[str, Mapping[str, object]]:
 
 
 def _read(
-    listing: Listing, key: str, record: RawRecord, charges: Mapping[str, Charge], asked: _Question
+    listing: Listing, key: str, record: RawRecord, charges: Mapping[str, ListedCharge], asked: _Question
 ) -> None:
     """The offer of an entry, and what it charges beside; or the reason why there is none."""
     name = key if asked.variant is None else f"{key}:{asked.variant}"

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from router.importers.prices.listing import Charge, money
+from router.importers.prices.listing import ListedCharge, money
 
 TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
@@ -57,7 +57,7 @@ def amount(value: object) -> Decimal | None:
 
 def charges_of(
     values: Mapping[str, object], variant: str | None = None, search: str = SEARCHES[-1]
-) -> dict[str, Charge]:
+) -> dict[str, ListedCharge]:
     """By field; `tiered_pricing[1].input_cost_per_token` for one in a list."""
     found = {path: charge for path, charge in _charges(values, search) if charge is not None}
     if variant is None:
@@ -92,7 +92,7 @@ def _flat(values: Mapping[str, object]) -> Iterator[tuple[str, object]]:
                     yield from ((f"{key}[{i}].{name}", price) for name, price in tier.items())
 
 
-def _charges(values: Mapping[str, object], search: str) -> Iterator[tuple[str, Charge | None]]:
+def _charges(values: Mapping[str, object], search: str) -> Iterator[tuple[str, ListedCharge | None]]:
     for path, value in _flat(values):
         if path == "search_context_cost_per_query":
             yield path, _searches(value, search)
@@ -104,7 +104,7 @@ def _charges(values: Mapping[str, object], search: str) -> Iterator[tuple[str, C
         elif "uplift_multiplier" in path:
             yield path, _uplift(value, path.replace("_uplift_multiplier", "").replace("_", " "))
         elif "cost" in path and "dbu" not in path and (price := amount(value)):
-            yield path, Charge(_why(path), _said(path.rpartition(".")[2], price))
+            yield path, ListedCharge(_why(path), _said(path.rpartition(".")[2], price))
 
 
 def _why(path: str) -> str:
@@ -135,17 +135,19 @@ def _said(field: str, price: Decimal) -> str:
     return f"{money(price)} USD per {unit.replace('_', ' ')}"
 
 
-def _searches(value: object, search: str) -> Charge | None:
+def _searches(value: object, search: str) -> ListedCharge | None:
     sizes = value if isinstance(value, Mapping) else {}
     prices = {size: amount(sizes.get(f"search_context_size_{size}")) or Decimal(0) for size in SEARCHES}
     if not any(prices.values()):
         return None
     listed = ", ".join(f"{size} {money(price)}" for size, price in prices.items())
     said = f"{money(prices[search])} USD per search of {search} context, one a request assumed ({listed})"
-    return Charge(f"{BESIDE}{_NAMES['search_context_cost_per_query']}", said, "--search-context says which")
+    return ListedCharge(
+        f"{BESIDE}{_NAMES['search_context_cost_per_query']}", said, "--search-context says which"
+    )
 
 
-def _off_peak(value: object) -> Charge | None:
+def _off_peak(value: object) -> ListedCharge | None:
     terms = value if isinstance(value, Mapping) else {}
     prices = [
         price
@@ -158,7 +160,9 @@ def _off_peak(value: object) -> Charge | None:
     spans = [_window(window) for window in (windows if isinstance(windows, list) else ())]
     shown = " and ".join(money(price * 1_000_000) for price in prices)
     hours = f" ({'; '.join(span for span in spans if span)} UTC)" if any(spans) else ""
-    return Charge(f"charged otherwise: {_NAMES['off_peak_pricing']}", f"{shown} USD per M tokens{hours}")
+    return ListedCharge(
+        f"charged otherwise: {_NAMES['off_peak_pricing']}", f"{shown} USD per M tokens{hours}"
+    )
 
 
 def _window(window: object) -> str:
@@ -169,8 +173,8 @@ def _window(window: object) -> str:
     return shown + (f" on weekdays {', '.join(map(str, days))}" if isinstance(days, list) else "")
 
 
-def _uplift(value: object, name: str) -> Charge | None:
+def _uplift(value: object, name: str) -> ListedCharge | None:
     factor = amount(value)
     if factor is None or factor == 1:
         return None
-    return Charge("factors on all prices, for a region or an option", f"x {factor:f} for {name}")
+    return ListedCharge("factors on all prices, for a region or an option", f"x {factor:f} for {name}")
