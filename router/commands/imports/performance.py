@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from router.commands.imports.delivery import account_options, deliver
+from router.commands.imports.delivery import account_options, deliver_import
 from router.commands.options import output_option, pairs, tracebacks_option
 
 FORMATS = ("auto", "vllm", "sglang", "guidellm", "aiperf", "points-csv")
@@ -69,4 +69,4 @@ def import_performance(
     sizes = sorted({(point["prompt_tokens"], point["completion_tokens"]) for point in replica_points.points})
     shown = ", ".join(f"{prompt:g} + {completion:g}" for prompt, completion in sizes)
     summary = f"{len(replica_points.points)} points of {shown} tokens"
-    deliver(replica_points.account, text, output, strict=strict, dry_run=dry_run, summary=summary)
+    deliver_import(replica_points.account, text, output, strict=strict, dry_run=dry_run, summary=summary)

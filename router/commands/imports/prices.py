@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.commands.imports.delivery import account_options, deliver
+from router.commands.imports.delivery import account_options, deliver_import
 from router.commands.options import output_option, pairs, verbose_option
 from router.errors import InputError, Issue
 
@@ -170,4 +170,4 @@ def _write(
 
     text = catalogue(listing, f"prices: {listing.source}", dict(pairs("--rename", rename)))
     summary = f"{len(listing.entries):,} offers of {listing.as_of}"
-    deliver(listing.account, text, output, strict=strict, dry_run=dry_run, summary=summary)
+    deliver_import(listing.account, text, output, strict=strict, dry_run=dry_run, summary=summary)
