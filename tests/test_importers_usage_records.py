@@ -12,7 +12,8 @@ import pytest
 from pytest import approx
 
 from router import cli
-from router.loading.catalogue import load_text
+from router.errors import InputError
+from router.loading.catalogue import load, load_text
 from router.schema import Workload
 
 DATA = Path(__file__).parent / "data" / "usage"
@@ -159,6 +160,35 @@ def test_skus_of_one_kind_each_are_put_together_by_rename(imports: Imports, tmp_
     halves.says("one kind of token", "SKU1", "SKU2", "--rename")
     told = imports(path, *DAY, "--rename", "SKU1=m", "--rename", "SKU2=m")
     assert in_tokens(told.work["m"]) == (1_200_000, approx(1 / 6), 0)
+
+
+def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_path: Path) -> None:
+    """12,000 USD and 1,200 M tokens of a year, 8,760 h or 12 months of 730 h: 1,000 USD and 100 M tokens a month."""
+    told = imports("focus_commitments.csv", "--timezone", "Europe/Berlin")
+    assert told.code == 0
+    told.says("prices and models are not in the record", "spend-1, tokens-1")
+    told.says("left out", '"Hours"', "hours-1", "500.00 USD")
+    told.says("left out", "in EUR", "900.00 EUR")
+    told.says("has ended by now", "old-1 at 2025-01-01T01:00:00")
+    assert "12,600.00 of 15,500.00 USD" in told.err.splitlines()[0]
+    catalogue = tmp_path / "contracts.yaml"
+    catalogue.write_text(told.out)
+    problem = tmp_path / "problem.yaml"
+    problem.write_text(
+        "schema: router/1\nname: p\nhorizon: {start: 2097-03-01T00:00:00}\nmodels: {m: {}}\n"
+        "include: [contracts.yaml]\nworkloads: [{name: w, models: [m], demand: {requests_per_s: 1}, "
+        "prompt_tokens: 1, completion_tokens: 1}]\n"
+    )
+    with pytest.raises(InputError, match="models"):
+        load(problem)
+    price = "models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2}}"
+    catalogue.write_text(told.out.replace("models: {}", price))
+    spend, tokens, _ = (one.commitment for one in load(problem).offers)
+    assert spend is not None
+    assert (spend.min_usd_per_month, spend.signed) == (1000, True)
+    assert str(spend.signed_until) == "2098-01-01 01:00:00"
+    assert tokens is not None
+    assert tokens.min_tokens_per_month == 100_000_000
 
 
 # LiteLLM

@@ -111,9 +111,9 @@ def import_usage(
     Reads LiteLLM spend logs, daily spend and its proxy's answers, usage of OpenAI and Anthropic (pages or CSV), FOCUS
     1.0 to 1.3 CSV, and Prometheus range results; gzipped too. Writes a problem file without offers. What is left out,
     scaled or guessed is said, and stands at its top. Time that no record covers is an error until --gaps says what it
-    means.
+    means. FOCUS 1.3 contract commitments become signed contracts of a file to include, without prices.
     """
-    from router.importers.usage import Cut, cut, draft, read_usage
+    from router.importers.usage import Cut, commitments, cut, draft, read_files, usage_of
 
     how = Cut(
         timezone=timezone,
@@ -128,7 +128,16 @@ def import_usage(
         "meter_unit": meter_unit,
         "model_column": model_column,
     }
-    usage = cut(read_usage([Path(file) for file in files], form, settings), how)
+    records = read_files([Path(file) for file in files], form)
+    if records.module is commitments:
+        text, account, offers = commitments.signed_offers(
+            records.records, settings, source=records.source, timezone=timezone, now=how.moment
+        )
+        deliver_import(
+            account, text, output, strict=strict, dry_run=dry_run, summary=f"{offers} signed contracts"
+        )
+        return
+    usage = cut(usage_of(records, settings), how)
     problem_draft = draft(
         usage,
         name=name,

@@ -21,6 +21,7 @@ from router.errors import InputError, Issue
 from router.importers.records import RawRecord, csv_records, is_table, json_records
 from router.importers.usage import (
     anthropic_usage,
+    commitments,
     focus,
     litellm_activity,
     litellm_daily,
@@ -31,7 +32,7 @@ from router.importers.usage import (
 from router.importers.usage.grid import Cut
 from router.importers.usage.periods import Usage, cut
 from router.importers.usage.problem import Draft, draft
-from router.importers.usage.reading import MissingUsage, StaleUsage, UsageRecords, together
+from router.importers.usage.reading import MissingUsage, StaleUsage, UsageRecords
 
 __all__ = [
     "FORMATS",
@@ -40,9 +41,12 @@ __all__ = [
     "MissingUsage",
     "StaleUsage",
     "Usage",
+    "UsageFiles",
     "cut",
     "draft",
+    "read_files",
     "read_usage",
+    "usage_of",
 ]
 
 MODULES: tuple[ModuleType, ...] = (
@@ -58,10 +62,22 @@ FORMATS = ("auto", *(module.NAME for module in MODULES))
 AGAIN = " (given again)"
 
 
-def read_usage(
-    paths: Sequence[FilePath], form: str = "auto", settings: Mapping[str, Sequence[str]] | None = None
-) -> UsageRecords:
-    """All files together, which must be of one format. `settings` go to the format. Raises InputError."""
+@dataclasses.dataclass(frozen=True)
+class UsageFiles:
+    """Records of all files, in their order, and the one format that they have."""
+
+    module: ModuleType
+    records: Sequence[RawRecord]
+    names: Sequence[str]
+
+    @property
+    def source(self) -> str:
+        """`FOCUS cost and usage: june.csv`."""
+        return f"{self.module.TITLE}: {', '.join(self.names)}"
+
+
+def read_files(paths: Sequence[FilePath], form: str = "auto") -> UsageFiles:
+    """All files together, which must be of one format: `form`, else what the first record shows. Raises InputError."""
     module, found = None, []
     seen: set[FilePath] = set()
     for path in paths:
@@ -82,11 +98,30 @@ def read_usage(
         found += its
     if module is None:
         raise InputError(Issue((), "no file is given"))
-    reading: UsageRecords = module.read(found, dict(settings or {}))
-    return together(reading, module.TITLE, [path.name for path in paths])
+    return UsageFiles(module, found, [path.name for path in paths])
+
+
+def read_usage(
+    paths: Sequence[FilePath], form: str = "auto", settings: Mapping[str, Sequence[str]] | None = None
+) -> UsageRecords:
+    """The use of all files. `settings` go to the format. Raises InputError."""
+    return usage_of(read_files(paths, form), settings or {})
+
+
+def usage_of(files: UsageFiles, settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+    """The use that the records tell; raises MissingUsage where there is none, InputError as the format says."""
+    if files.module is commitments:
+        raise InputError(Issue((), "are commitments, and no use", file=", ".join(files.names)))
+    reading: UsageRecords = files.module.read(files.records, dict(settings))
+    if not reading.rows and not reading.covered:
+        detail = "\n".join(map(str, reading.account.remarks)) or None
+        raise MissingUsage(Issue((), "hold no usage", file=", ".join(files.names), detail=detail))
+    return dataclasses.replace(reading, source=files.source)
 
 
 def _recognised(record: RawRecord) -> ModuleType:
+    if commitments.is_commitment(record):
+        return commitments
     for module in MODULES:
         if module.recognises(record):
             return module

@@ -74,11 +74,14 @@ class MeterRules:
         units = dict(_unit(text) for text in settings.get("meter_unit", ()))
         return cls(given, units, (*settings.get("meter_column", ()), *COLUMNS))
 
+    def factor(self, unit: str | None) -> float | None:
+        """Tokens in one of a unit; None where it is not known to count any."""
+        return self.units.get((unit or "").lower(), multiplier(unit))
+
     def tokens(self, record: RawRecord) -> float | None:
         """Tokens of a row; None where its unit is not known to count any."""
         for quantity, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
-            name, amount = record.text(unit), record.number(quantity)
-            factor = self.units.get((name or "").lower(), multiplier(name))
+            factor, amount = self.factor(record.text(unit)), record.number(quantity)
             if factor is not None and amount is not None:
                 return amount * factor
         return None

@@ -132,20 +132,23 @@ def _workload(
     written = {currency: amount for currency, amount in totals.items() if currency in work.money}
     written["rows"] = work.rows
     if requests > 0:
-        made["demand"] = {"requests_by_period": [_number(n) for n in work.requests]}
+        made["demand"] = {"requests_by_period": [written_number(n) for n in work.requests]}
         made |= _sizes(prompt / requests, completion / requests)
     elif request_tokens is not None:
         counts = _counted(work, name, request_tokens, account)
-        made["demand"] = {"requests_by_period": [_number(n) for n in counts]}
+        made["demand"] = {"requests_by_period": [written_number(n) for n in counts]}
         share = completion / (prompt + completion)
         made |= _sizes(request_tokens * (1 - share), request_tokens * share)
     else:
         share = completion / (prompt + completion)
-        made["demand"] = {"tokens_total": _number(prompt + completion), "completion_share": _number(share)}
+        made["demand"] = {
+            "tokens_total": written_number(prompt + completion),
+            "completion_share": written_number(share),
+        }
         why, hint = "requests were not counted: demand is in tokens, evenly", "or --request-tokens N"
         account.remark("note", why, "", {}, names=[name], hint=hint)
     if cached > 0:
-        made["cached_prompt_share"] = _number(min(cached / prompt, 1.0))
+        made["cached_prompt_share"] = written_number(min(cached / prompt, 1.0))
     account.writes(written | _written(made))
     made["source"] = usage.source
     note = _ttft(work, usage)
@@ -181,7 +184,7 @@ def _written(made: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _sizes(prompt: float, completion: float) -> dict[str, float]:
-    return {"prompt_tokens": _number(prompt), "completion_tokens": _number(completion)}
+    return {"prompt_tokens": written_number(prompt), "completion_tokens": written_number(completion)}
 
 
 def _ttft(work: Work, usage: Usage) -> str | None:
@@ -204,7 +207,7 @@ def _head(usage: Usage, name: str, include: Sequence[str]) -> str:
     ).isoformat()  # an hour that comes twice needs its offset
     horizon = {
         "periods": usage.periods,
-        "period_h": _number(usage.period_h),
+        "period_h": written_number(usage.period_h),
         "start": start,
         "timezone": usage.timezone,
     }
@@ -214,7 +217,7 @@ def _head(usage: Usage, name: str, include: Sequence[str]) -> str:
     return yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
 
 
-def _number(value: float) -> float | int:
+def written_number(value: float) -> float | int:
     """12 significant digits; whole numbers without a point."""
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded

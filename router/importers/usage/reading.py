@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 
-from router.errors import InputError, Issue
+from router.errors import InputError
 from router.importers.account import CACHED, COMPLETION, PROMPT, Account
 from router.importers.records import RawRecord, count
 
@@ -86,15 +86,6 @@ def leave_out(
     """A row that is read and goes no further."""
     account.reads(row.amounts())
     account.remark("left out", why, row.place, row.amounts(), names=names, hint=hint)
-
-
-def together(reading: UsageRecords, title: str, files: Sequence[str]) -> UsageRecords:
-    """With its source; raises MissingUsage where there is nothing."""
-    source = f"{title}: {', '.join(files)}"
-    if not reading.rows and not reading.covered:
-        detail = "\n".join(map(str, reading.account.remarks)) or None
-        raise MissingUsage(Issue((), "hold no usage", file=", ".join(files), detail=detail))
-    return dataclasses.replace(reading, source=source)
 
 
 def with_repeats(
