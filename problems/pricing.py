@@ -208,7 +208,7 @@ def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
 
 def beyond_months(inst: Instance) -> Floats:
     """(A,) months that each start's term owes after the horizon."""
-    ends = inst.contracts.end_h
+    ends = inst.contracts.owed_until_h
     beyond = np.where(np.isfinite(ends), np.maximum(ends - inst.time.horizon_h, 0.0), 0.0)
     return np.asarray(beyond / HOURS_PER_MONTH)
 

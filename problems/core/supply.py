@@ -108,6 +108,7 @@ class Contracts(ArrayTable):
     start_month: Ints = field(metadata={"free": True})  # (A,) first billing month
     start_h: Floats = field(metadata={"free": True})  # (A,) h, in force from
     end_h: Floats = field(metadata={"free": True})  # (A,) h, in force until (may lie beyond the horizon)
+    owed_until_h: Floats = field(metadata={"free": True})  # (A,) h, its minimum is owed until
     start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
 
     @property

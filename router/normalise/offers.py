@@ -162,8 +162,9 @@ def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
         tiers=tuple(_tiers(terms) for terms in rows),
         start_contract=whole(b for b, *_ in starts),
         start_month=whole(month for _, month, *_ in starts),
-        start_h=np.array([from_h for _, _, from_h, _, _ in starts], dtype=float),
-        end_h=np.array([until_h for _, _, _, until_h, _ in starts], dtype=float),
+        start_h=np.array([from_h for _, _, from_h, *_ in starts], dtype=float),
+        end_h=np.array([end_h for _, _, _, end_h, *_ in starts], dtype=float),
+        owed_until_h=np.array([until_h for *_, until_h, _ in starts], dtype=float),
         start_signed=np.array([signed for *_, signed in starts], dtype=bool),
     )
 
@@ -197,23 +198,28 @@ def _tiers(terms: Commitment) -> Tiers | None:
     )
 
 
-def _starts(terms: Commitment, time: Time, clock: Clock) -> list[tuple[int, float, float, bool]]:
-    """(month, from h, until h, signed before) of every term that is running or may start."""
-    starts: list[tuple[int, float, float, bool]] = []
+def _starts(terms: Commitment, time: Time, clock: Clock) -> list[tuple[int, float, float, float, bool]]:
+    """(month, from h, in force until h, owed until h, signed before) of every term that is running or may start.
+
+    A month of the horizon that a signed term covers in part is settled whole; after the horizon its hours are owed.
+    """
+    starts: list[tuple[int, float, float, float, bool]] = []
     free_from = 0.0
     if terms.signed:
-        free_from = np.inf
-        if terms.signed_until is not None:  # a month that it covers in part is settled whole
-            months = np.ceil(clock.hour(terms.signed_until) / HOURS_PER_MONTH - 1e-9)
-            free_from = float(max(months, 0)) * HOURS_PER_MONTH
+        free_from = owed_until = np.inf
+        if terms.signed_until is not None:
+            end_h = clock.hour(terms.signed_until)
+            free_from = max(float(np.ceil(end_h / HOURS_PER_MONTH - 1e-9)), 0.0) * HOURS_PER_MONTH
+            owed_until = end_h if end_h > time.horizon_h else min(free_from, time.horizon_h)
         if free_from > 0:
-            starts.append((0, 0.0, free_from, True))
+            starts.append((0, 0.0, free_from, owed_until, True))
     term_h = (terms.term_months or 0) * HOURS_PER_MONTH
     months = range(time.months if terms.starts_in_any_month(time.horizon_h) else 1)
     for k in months:  # a signed contract may be signed anew when it has ended
         begin = k * HOURS_PER_MONTH
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
-            starts.append((k, begin, begin + (term_h or time.horizon_h), False))
+            end_h = begin + (term_h or time.horizon_h)
+            starts.append((k, begin, end_h, end_h, False))
     return starts
 
 

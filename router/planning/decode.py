@@ -180,7 +180,7 @@ def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     listed = signed_starts(encoded, point)
     rows = []
     for a in np.flatnonzero(listed):
-        b, end = contracts.start_contract[a], float(contracts.end_h[a])
+        b, end = contracts.start_contract[a], float(contracts.owed_until_h[a])
         volume = float(point[first.committed[a]] * first.commit_scale[b])
         tokens = bool(contracts.stated_in_tokens[b])
         rows.append(

@@ -22,6 +22,7 @@ from router.verification.base.bills import (
     in_tokens,
     least_of,
     signed_end,
+    signed_until_h,
 )
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
@@ -63,8 +64,10 @@ def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | N
     if row.signed_by == "before":
         if not commitment.signed:
             return "is not signed before"
-        lasts = commitment.signed_until is None  # version 1 stated the end of its last month
-        ends = (case.horizon_h, case.months * MONTH_H) if lasts else (signed_end(case, commitment) * MONTH_H,)
+        until = signed_until_h(case, commitment)
+        month_end_h = signed_end(case, commitment) * MONTH_H  # which version 1 stated
+        end_h = case.horizon_h if until is None else max(min(month_end_h, case.horizon_h), until)
+        ends = (end_h, month_end_h)
         right = from_h == 0 and any(abs(until_h - end_h) <= SLACK_H for end_h in ends)
         return (
             None if right else f"runs from {from_h:.10g} h to {until_h:.10g} h, not from 0 to {ends[0]:.10g}"

@@ -75,14 +75,19 @@ def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
 
 def signed_end(case: Case, commitment: Commitment) -> int:
     """First month no longer covered by a contract already signed: the first to start at or after its end."""
-    if commitment.signed_until is None:
-        return case.months
-    clock = LocalTime(case.problem.horizon)
+    hours = signed_until_h(case, commitment)
+    return case.months if hours is None else max(0, math.ceil(hours / MONTH_H - 1e-9))
+
+
+def signed_until_h(case: Case, commitment: Commitment) -> float | None:
+    """Hour, from the start of the horizon, at which a contract already signed ends; None where none is stated."""
     until = commitment.signed_until
+    if until is None:
+        return None
+    clock = LocalTime(case.problem.horizon)
     if until.tzinfo is None:
         until = until.replace(tzinfo=clock.zone)
-    hours = (until - clock.start) / timedelta(hours=1)
-    return max(0, math.ceil(hours / MONTH_H - 1e-9))
+    return (until - clock.start) / timedelta(hours=1)
 
 
 def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
@@ -169,12 +174,15 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     A contract without a term ends with the horizon, and so does one signed before that states no later end.
     """
     commitment = offer.commitment
-    if commitment is None or commitment.term_months is None:
+    if commitment is None:
         return 0.0
-    if row.signed_by == "before" and row.until_h <= max(case.horizon_h, case.months * MONTH_H):
+    if row.signed_by == "before" and commitment.signed:
+        beyond_h = max(0.0, (signed_until_h(case, commitment) or 0.0) - case.horizon_h)
+    elif commitment.term_months is None:
         return 0.0
-    end = min(row.end_month, case.months + commitment.term_months)
+    else:
+        beyond_h = case.beyond_h(min(row.end_month, case.months + commitment.term_months))
     monthly = amount_owed(
         offer, committed_of(row, commitment) or 0.0, 0.0, 0.0, 1.0, future.price_of(offer.name)
     )
-    return monthly * case.beyond_h(end) / MONTH_H
+    return monthly * beyond_h / MONTH_H
