@@ -37,7 +37,8 @@ def build(view: View, cols: Columns) -> Rows:
     min_up = fleets.min_up_h[fleets.pool_fleet[q]]
     bound = np.flatnonzero(min_up > time.period_h * (1 + 1e-9))
     stays: list[Term] = [(np.arange(len(bound)), paid[bound], 1.0)]
-    for back in range(int(np.ceil(min_up.max(initial=0.0) / time.period_h - 1e-9))):
+    most = min(np.ceil(min_up.max(initial=0.0) / time.period_h - 1e-9), time.periods)
+    for back in range(int(most)):
         some = np.flatnonzero((min_up[bound] > back * time.period_h * (1 + 1e-9)) & (t[bound] >= back))
         column = cols.started[q[bound][some], t[bound][some] - back]
         known = column >= 0

@@ -88,7 +88,8 @@ def _booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floa
     """What has started and does not serve yet: the part of each period before `start_h` after the start."""
     time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
     terms: list[Term] = []
-    for back in range(int(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9))):
+    most = min(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9), time.periods)
+    for back in range(int(most)):
         boot = np.clip((start_h - back * time.period_h) / time.period_h, 0.0, 1.0)
         at = np.flatnonzero((boot > 0) & (periods >= back))
         started = cols.started[pools[at], periods[at] - back]
