@@ -88,7 +88,7 @@ def count_limit(view: View) -> Floats:
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
     least = fleets.min[f][:, None]
-    whole = least + np.ceil(np.maximum(need - least, 0.0) / step - 1e-6) * step
+    whole = least + np.ceil(np.maximum(need - least, 0.0) / step * (1 - 1e-6)) * step
     whole = np.where(need > 0, np.maximum(whole, least), 0.0)
     useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
     if inst.running is not None:  # what runs may stay, of use or not
@@ -126,7 +126,10 @@ def count_columns(
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)
     reserved = fleets.reserved[f] > 0
-    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=False)
+    # half an instance paid for beside half a reserved one would start, and boot, half an instance
+    starting = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
+    in_whole = integral & starting & (fleets.reserved[f] % 1.0 == 0)
+    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=in_whole[reserved])
     written = np.flatnonzero(waits.by_level & np.isin(np.arange(len(limit)), pools))
     levels = _levels(inst, space, written, waits.lenient, limit, block)
     return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, levels, limit)

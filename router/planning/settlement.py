@@ -74,6 +74,7 @@ def _shares(view: View, cols: Columns, point: Floats) -> float:
 def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
     """Counts from their parts, what is paid above the reserved, and what was started; not `whole`: relaxed."""
     counts, fleets = cols.counts, view.inst.fleets
+    least_needed = _least_needed(view, cols, point)
     for q in range(fleets.pools):
         fleet = fleets.pool_fleet[q]
         ahead = cols.first.ahead.count[q, 0] >= 0
@@ -81,7 +82,7 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
         steps = cols.first.ahead.steps[q] if ahead else counts.steps[q]
         count, paid = counts.count[q], counts.paid[q]
         for at in (count, paid):
-            point[at] = np.where(point[at] < DUST, 0.0, point[at])
+            point[at] = np.where(point[at] < DUST, least_needed[q], point[at])
         if steps[0] >= 0:
             least = fleets.min[fleet] * point[opened] if opened[0] >= 0 else 0.0
             point[count] = least + fleets.step[fleet] * point[steps]
@@ -93,6 +94,20 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
             before = np.concatenate([view.inst.paid_before[[q]], point[paid]])[started]
             rise = np.maximum(point[paid][started] - before, 0.0)
             point[cols.started[q, started]] = rise
+
+
+def _least_needed(view: View, cols: Columns, point: Floats) -> Floats:
+    """(Q, T) what carries loads so small that the solver's tolerance takes them for none; 0 for whole instances."""
+    fleets, flows = view.inst.fleets, view.flows
+    needed = np.zeros(cols.counts.count.shape)
+    pool = view.routes.pool[flows.route]
+    at = np.flatnonzero(pool >= 0)
+    at = at[~fleets.integral[fleets.pool_fleet[pool[at]]]]
+    load = view.flow_load[at].max(axis=1) * point[cols.flow[at]]
+    part = np.maximum(flows.end[at] - flows.start[at], 1e-12)
+    usable = np.maximum(view.usable[fleets.pool_fleet[pool[at]]], 1e-12)
+    np.add.at(needed, (pool[at], flows.period[at]), load / part / usable)
+    return np.where(needed < DUST, needed, 0.0)
 
 
 def _committed(encoded: Encoded, point: Floats) -> None:
