@@ -76,6 +76,7 @@ class Account:
         self._read: defaultdict[str, list[float]] = defaultdict(list)
         self._out: defaultdict[str, list[float]] = defaultdict(list)
         self._remarks: dict[tuple[Treatment, str], ImportRemark] = {}
+        self.span = ""  # how much time the record is of, in words, for the first line
 
     def reads(self, amounts: Amounts) -> None:
         """Something in the input, whatever becomes of it."""
@@ -137,7 +138,7 @@ class Account:
             f"all of {whole}" if part == whole else f"{part.split()[0]} of {whole}"
             for part, whole in zip(_amounts(used, read), _amounts(read), strict=True)
         ]
-        return f"read: {', '.join(parts) or 'nothing'}"
+        return f"read: {', '.join(parts) or 'nothing'}" + (f"; {self.span}" if self.span else "")
 
     def lines(self) -> list[str]:
         """The share read, then a line for each kind."""

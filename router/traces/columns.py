@@ -25,7 +25,8 @@ class ColumnNames:
 class ColumnPositions:
     """Positions of the columns in a row; None where there is none.
 
-    requests None: one row a request. means: a period's tokens are means per request, not totals.
+    requests None: one row a request. means: a period's tokens are means per request, not totals. Cached tokens, hashes
+    of prefixes and the status of a request are looked for in logs alone.
     """
 
     header: tuple[str, ...]
@@ -36,6 +37,9 @@ class ColumnPositions:
     requests_with_lengths: int | None
     arrival_cv: int | None
     means: bool
+    cached_tokens: int | None = None
+    hash_ids: int | None = None
+    status: int | None = None
 
     def describe(self) -> str:
         """For notes: `TIMESTAMP, ContextTokens, GeneratedTokens`."""
@@ -45,12 +49,18 @@ class ColumnPositions:
             self.requests_with_lengths,
             self.prompt_tokens,
             self.completion_tokens,
+            self.cached_tokens,
+            self.hash_ids,
+            self.status,
         )
         return ", ".join(self.header[i] for i in used if i is not None)
 
 
-def columns_of(header: Sequence[str], named: ColumnNames, file: str) -> ColumnPositions:
-    """Positions of all columns. Raises InputError for one that is named and not there, or no time at all."""
+def columns_of(header: Sequence[str], named: ColumnNames, file: str, log: bool = False) -> ColumnPositions:
+    """Positions of all columns; `log`: also of those that only an importer reads.
+
+    Raises InputError for one that is named and not there, or no time at all.
+    """
     header = tuple(name.strip() for name in header)
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
@@ -81,7 +91,14 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str) -> ColumnPo
         requests_with_lengths=find("requests_with_lengths") if requests is not None and not means else None,
         arrival_cv=find("arrival_cv") if requests is not None else None,
         means=means,
+        **{kind: find(kind) for kind in (("cached_tokens", "hash_ids", "status") if log else ())},
     )
+
+
+def is_mooncake(columns: ColumnPositions) -> bool:
+    """Whether these are the columns of Mooncake's traces, whose times are milliseconds from the start."""
+    names = {name.lower() for name in columns.header}
+    return {"timestamp", "input_length", "output_length"} <= names and "chat_id" not in names
 
 
 def position_of(header: Sequence[str], name: str, file: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,11 +13,13 @@ from pathlib import Path as FilePath
 import numpy as np
 
 from router.errors import InputError, Issue
+from router.importers.account import COMPLETION, PROMPT, Account
 from router.schema.clock import period_start
+from router.traces.account import answered, named_plainly, opened
 from router.traces.classes import Size, explained, found_classes, grid_classes
 from router.traces.columns import ColumnNames
 from router.traces.forecast import Method, forecast, last_day_error
-from router.traces.read import read_table
+from router.traces.read import LogForm, read_table
 from router.traces.record import DemandRecord, Grid, record_of, slots, slots_of, slots_per_period
 from router.traces.table import US, Floats, Mask, TraceTable
 from router.traces.times import local
@@ -31,6 +34,7 @@ class Choices:
     edges         stated edges of prompt and completion tokens, in place of found classes
     horizon       periods to state; None: those recorded, or a week of forecast
     gaps          what hours without any row mean: error, zero or previous
+    unit          of times that are plain numbers: s, ms or us; None: as they look
     """
 
     period_h: float = 1.0
@@ -42,11 +46,16 @@ class Choices:
     forecast: Method = "none"
     horizon: int | None = None
     gaps: str = "error"
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
 class ExtractedWorkload:
-    """One workload: requests by period, mean size with the 95th percentile beside it, burstiness."""
+    """One workload: requests by period, mean size with the 95th percentile beside it, burstiness.
+
+    covered       requests whose prompt tokens, and whose completion tokens, are recorded
+    cached_share  part of the prompt tokens that a cache had; None: not recorded
+    """
 
     name: str
     counts: Floats
@@ -56,42 +65,71 @@ class ExtractedWorkload:
     service_cv: float | None
     labels: tuple[str, ...] = ()
     sized: bool = True
+    covered: tuple[float, float] = (0.0, 0.0)
+    cached_share: float | None = None
+
+    def amounts(self) -> dict[str, float]:
+        """What it states, for the account."""
+        requests = float(self.counts.sum())
+        prompt, completion = (requests * tokens for tokens in self.size)
+        return {"requests": requests, PROMPT: prompt, COMPLETION: completion}
 
 
 @dataclass(frozen=True)
 class TraceExtract:
-    """All workloads, the horizon that they are stated for, and what to say about them. start None: no date is known."""
+    """All workloads, the horizon that they are stated for, and the account of what was read. start None: no date."""
 
     workloads: tuple[ExtractedWorkload, ...]
     periods: int
     period_h: float
     start: datetime | None
     timezone: str
-    notes: tuple[str, ...]
+    account: Account
 
 
 def extract(path: FilePath, choices: Choices) -> TraceExtract:
     """Workloads of a trace file. Raises InputError."""
-    table = read_table(path, choices.named, choices.timezone, choices.by)
+    table = read_table(path, choices.named, choices.timezone, choices.by, log=LogForm(choices.unit))
+    account = opened(table)
+    table = named_plainly(answered(table, account), choices.by, account)
     grid = _grid(table, choices)
     sizes = _sizes(table, choices)
-    notes = [_summary(table, sizes)]
+    account.remark("note", _summary(table, sizes), "", {}, asked=True)
     slot = slots_of(table, grid)
     whole = record_of(table, np.ones(len(table), dtype=bool), grid, slot)
     _no_gaps(whole, grid, choices)
     workloads: list[ExtractedWorkload] = []
-    file_name = path.name.removesuffix(".gz").removesuffix(".csv")
+    file_name = re.sub(r"(\.(csv|tsv|jsonl?))?(\.gz)?$", "", path.name)
     record = partial(record_of, table, grid=grid, whole=slot)
     for labels, rows in _groups(table, choices.by):
         workloads += _workloads(table, rows, labels or (file_name,), record, sizes, choices)
-    workloads, guessed = _fill_sizes(workloads, whole)
+    workloads = _fill_sizes(workloads, whole, account)
     if whole.lengthless > 1e-12 and len(sizes) == 1:
-        notes.append(
-            f"{whole.lengthless:.3g} of the requests have no recorded lengths; taken as long as the others"
-        )
+        why = f"{whole.lengthless:.3g} of the requests have no recorded lengths; taken as long as the others"
+        account.remark("note", why, "", {})
+    _fill_account(account, table, workloads, choices)
     start = None if table.relative else local(grid.start_us, choices.timezone)
-    ahead = _ahead(workloads, grid, choices, start)
-    return replace(ahead, notes=(*notes, *guessed, *ahead.notes))
+    return _ahead(workloads, grid, choices, start, account)
+
+
+def _fill_account(
+    account: Account, table: TraceTable, workloads: Sequence[ExtractedWorkload], choices: Choices
+) -> None:
+    """What is written beyond what was read: periods filled as before, requests taken to be as long as others."""
+    if choices.gaps == "previous":
+        filled = sum(float(load.counts.sum()) for load in workloads) - float(table.requests.sum())
+        account.remark(
+            "added", "periods without a row, as the one before", "", {"requests": filled}, asked=True
+        )
+    lengthless = [
+        sum((float(load.counts.sum()) - load.covered[kind]) * load.size[kind] for load in workloads)
+        for kind in (0, 1)
+    ]
+    if any(tokens > 1e-9 for tokens in lengthless):
+        amounts = dict(zip((PROMPT, COMPLETION), lengthless, strict=True))
+        account.remark(
+            "added", "lengths that are not recorded, as those of the others", "", amounts, asked=True
+        )
 
 
 def _grid(table: TraceTable, choices: Choices) -> Grid:
@@ -193,6 +231,10 @@ def _workload(
 ) -> ExtractedWorkload:
     prompt, completion = record.size
     sized = prompt is not None and completion is not None
+    covered = [
+        float(rows.with_lengths[~np.isnan(tokens)].sum()) if mean is not None else 0.0
+        for tokens, mean in ((rows.prompt, prompt), (rows.completion, completion))
+    ]
     return ExtractedWorkload(
         name=name,
         counts=counts,
@@ -202,6 +244,8 @@ def _workload(
         service_cv=record.service_cv,
         labels=labels,
         sized=sized,
+        covered=(covered[0], covered[1]) if sized else (0.0, 0.0),
+        cached_share=record.cached_share,
     )
 
 
@@ -211,50 +255,63 @@ def _p95(rows: TraceTable) -> tuple[float, float]:
 
 
 def _fill_sizes(
-    workloads: list[ExtractedWorkload], whole: DemandRecord
-) -> tuple[list[ExtractedWorkload], list[str]]:
-    """Workloads without any recorded length get the mean of all, with a note."""
+    workloads: list[ExtractedWorkload], whole: DemandRecord, account: Account
+) -> list[ExtractedWorkload]:
+    """Workloads without any recorded length get the mean of all, with a remark."""
     bare = [load.name for load in workloads if not load.sized]
     if not bare:
-        return workloads, []
+        return workloads
     prompt, completion = whole.size
     if prompt is None or completion is None:
         hint = "name the columns with --prompt-column and --completion-column"
         raise InputError(Issue((), "no row says how many tokens a request has", hint=hint))
     more = f" and {len(bare) - 5} more" if len(bare) > 5 else ""
-    note = f"no lengths are recorded for {', '.join(bare[:5])}{more}; taken as long as the mean of the others"
-    return [load if load.sized else replace(load, size=(prompt, completion)) for load in workloads], [note]
+    why = f"no lengths are recorded for {', '.join(bare[:5])}{more}; taken as long as the mean of the others"
+    account.remark("note", why, "", {})
+    return [load if load.sized else replace(load, size=(prompt, completion)) for load in workloads]
 
 
 def _ahead(
-    workloads: list[ExtractedWorkload], grid: Grid, choices: Choices, start: datetime | None
+    workloads: list[ExtractedWorkload],
+    grid: Grid,
+    choices: Choices,
+    start: datetime | None,
+    account: Account,
 ) -> TraceExtract:
     """The recorded periods, or those after them."""
     recorded, period_h, method = grid.periods, choices.period_h, choices.forecast
-    notes: tuple[str, ...] = ()
     if method == "none":
         periods = choices.horizon or recorded
         if periods > recorded:
             rule = f"is more than the {recorded} periods recorded"
             raise InputError(Issue(("--horizon",), rule, periods, "choose a --forecast"))
         start = _later(start, period_h * (recorded - periods))
+        early = [replace(load, counts=load.counts[: recorded - periods]) for load in workloads]
+        for load in early if periods < recorded else ():
+            account.remark("left out", "before the periods asked for", "", load.amounts(), asked=True)
         workloads = [replace(load, counts=load.counts[-periods:]) for load in workloads]
     else:
         periods = choices.horizon or max(1, round(168 / period_h))
         start = _later(start, period_h * recorded)
         total = np.sum([load.counts for load in workloads], axis=0)
+        for load in workloads:
+            account.remark("left out", "the record, for a forecast after it", "", load.amounts(), asked=True)
         workloads = [
             replace(load, counts=forecast(load.counts, periods, period_h, method, start))
             for load in workloads
         ]
+        for load in workloads:
+            account.remark("added", "forecast", "", load.amounts(), asked=True)
         error = last_day_error(total, period_h, method)
         off = "" if error is None else f"; forecast so, the last recorded day is off by {error:.0%} in total"
-        notes = (f"{method} after {recorded} recorded periods{off}",)
+        account.remark("note", f"{method} after {recorded} recorded periods{off}", "", {}, asked=True)
         hour = recorded * period_h % 24
         if start is None and min(hour, 24 - hour) > 1e-6:
-            hint = "horizon.start should say so"
-            notes += (f"hour 0 of the forecast is hour {hour:g} of a day of the record; {hint}",)
-    return TraceExtract(tuple(workloads), periods, period_h, start, choices.timezone, notes)
+            why = f"hour 0 of the forecast is hour {hour:g} of a day of the record"
+            account.remark("note", why, "", {}, hint="horizon.start should say so", asked=True)
+    for load in workloads:
+        account.writes(load.amounts())
+    return TraceExtract(tuple(workloads), periods, period_h, start, choices.timezone, account)
 
 
 def _later(start: datetime | None, hours: float) -> datetime | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path as FilePath
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -19,29 +18,46 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.traces.columns import ColumnNames, ColumnPositions, columns_of, position_of
+from router.traces.columns import ColumnNames, ColumnPositions, columns_of, is_mooncake, position_of
+from router.traces.forms import Block, any_source, csv_source
+from router.traces.prefixes import cached_tokens
 from router.traces.table import US, Floats, Labels, TraceTable
 from router.traces.times import read_us, utc_us
 
-BLOCK = 20_000  # rows parsed at once
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # of plain numbers, in a second
+MS_FROM = 1e5  # whole numbers up to here are a day in seconds, or minutes in milliseconds
+FAILED = re.compile(r"fail\w*|err\w*|[45]\d\d|false", re.IGNORECASE)
 SHOWN = 10  # wrong rows listed before reading stops
 EPOCH_S, EPOCH_MS, EPOCH_US = 1e8, 1e11, 1e14  # from here on a plain number is an epoch, in s, ms, µs
 
 
+@dataclass(frozen=True, slots=True)
+class LogForm:
+    """What a log may be beside a CSV file with commas; unit: of times that are plain numbers, s, ms or us."""
+
+    unit: str | None = None
+
+
 def read_table(
-    path: FilePath, named: ColumnNames, zone: str, labels: Sequence[str] = (), shown: str | None = None
+    path: FilePath,
+    named: ColumnNames,
+    zone: str,
+    labels: Sequence[str] = (),
+    shown: str | None = None,
+    log: LogForm | None = None,
 ) -> TraceTable:
-    """The rows of a CSV or CSV.gz file; `zone` is that of timestamps without offset.
+    """The rows of a CSV or CSV.gz file, or of a log in any form; `zone` is that of timestamps without offset.
 
     Raises InputError with file and line for everything that is not as it should be.
     """
+    file = shown or str(path)
     try:
         state = path.stat()
-        return _read(path, state.st_mtime_ns, state.st_size, named, zone, tuple(labels), shown or str(path))
+        return _read(path, state.st_mtime_ns, state.st_size, named, zone, tuple(labels), file, log)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
-        raise InputError(Issue((), f"cannot be read: {error}", file=shown or str(path))) from None
+        raise InputError(Issue((), f"cannot be read: {error}", file=file)) from None
     except UnicodeDecodeError:
-        raise InputError(Issue((), "is not UTF-8 text", file=shown or str(path))) from None
+        raise InputError(Issue((), "is not UTF-8 text", file=file)) from None
 
 
 @lru_cache(maxsize=4)  # a hundred workloads of one file read it once
@@ -53,29 +69,47 @@ def _read(
     zone: str,
     labels: tuple[str, ...],
     file: str,
+    log: LogForm | None,
 ) -> TraceTable:
     with open_text(path) as text:
-        reader = csv.reader(text)
-        try:
-            header = next(reader, [])
-            if not any(header):
-                raise InputError(Issue((), "is empty", file=file))
-            columns = columns_of(header, named, file)
-            builder = _Builder(
-                file,
-                columns,
-                ZoneInfo(zone),
-                {name: position_of(columns.header, name, file) for name in labels},
-            )
-            while True:
-                before = reader.line_num
-                rows = list(islice(reader, BLOCK))
-                if not rows:
-                    break
-                builder.add(rows, _lines(before, rows, reader.line_num))
-        except csv.Error as error:
-            raise InputError(Issue((), f"is not CSV: {error}", file=file, line=reader.line_num)) from None
+        header, blocks = csv_source(text, file) if log is None else any_source(text, file)
+        columns = columns_of(header, named, file, log is not None)
+        builder = _Builder(
+            file,
+            columns,
+            ZoneInfo(zone),
+            {name: position_of(columns.header, name, file) for name in labels},
+            unit=log.unit if log else None,
+        )
+        read = list(blocks) if is_mooncake(columns) and builder.unit is None else blocks
+        if isinstance(read, list) and _in_thousands(read, columns):
+            name = columns.header[columns.timestamp]
+            said = f"{name} is taken as milliseconds because the columns are Mooncake's"
+            if log is None:
+                hint = "router import trace FILE reads it; where they are seconds, call the columns otherwise"
+                rule = "looks like milliseconds: the columns are Mooncake's"
+                raise InputError(Issue((name,), rule, hint=hint, file=file))
+            builder.unit, builder.remarks = "ms", [said]
+        for rows, lines in read:
+            builder.add(rows, lines)
     return builder.table()
+
+
+def _in_thousands(blocks: Sequence[Block], columns: ColumnPositions) -> bool:
+    """Whether times are whole numbers that rise by thousands, or the prompts have hashes as Mooncake's do."""
+    try:
+        times = [float(row[columns.timestamp]) for rows, _ in blocks for row in rows if row]
+    except (ValueError, IndexError):
+        return False
+    whole = bool(times) and all(time == round(time) for time in times)
+    most = max(times, default=0.0)
+    thousands = most >= 1000 and all(time % 1000 == 0 for time in times)
+    return whole and min(times) < EPOCH_S and ("hash_ids" in columns.header or thousands or most >= MS_FROM)
+
+
+def _failed(status: str) -> bool:
+    """Whether a status is one of a request that got no answer: `failure`, `error`, 429, 503."""
+    return FAILED.fullmatch(status.strip().removesuffix(".0")) is not None
 
 
 def open_text(path: FilePath) -> TextIO:
@@ -85,17 +119,6 @@ def open_text(path: FilePath) -> TextIO:
     if zipped:
         return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _lines(before: int, rows: list[list[str]], last: int) -> list[int]:
-    """The line on which each row starts; fields with line ends in them are rare, and looked for only then."""
-    if last == before + len(rows):
-        return list(range(before + 1, last + 1))
-    lines, line = [], before + 1
-    for row in rows:
-        lines.append(line)
-        line += 1 + sum(text.count("\n") for text in row)
-    return lines
 
 
 @dataclass
@@ -110,6 +133,9 @@ class _Builder:
     codes: dict[str, list[npt.NDArray[np.int32]]] = field(default_factory=dict)
     values: dict[str, dict[str, int]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
+    unit: str | None = None
+    remarks: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
 
     def add(self, rows: list[list[str]], lines: list[int]) -> None:
         """Parse a block; a row that is wrong ends the reading, with all wrong rows of its block."""
@@ -130,10 +156,21 @@ class _Builder:
         completion = self._numbers(self.columns.completion_tokens, columns, lines)
         covered = self._numbers(self.columns.requests_with_lengths, columns, lines)
         arrival_cv = self._numbers(self.columns.arrival_cv, columns, lines)
+        cached = self._numbers(self.columns.cached_tokens, columns, lines)
+        for i in np.flatnonzero(cached > prompt)[:SHOWN]:
+            rule = f"is more than the {prompt[i]:g} prompt tokens that it is part of"
+            self._wrong(
+                self.columns.header[self.columns.cached_tokens or 0], f"{cached[i]:g}", lines[i], rule
+            )
         self._stop()
         if self.columns.requests is None:
             requests = np.ones(len(rows))
-        self.parts.append((at, requests, prompt, completion, covered, arrival_cv))
+        status = None if self.columns.status is None else columns[self.columns.status]
+        failed = np.array([_failed(text) for text in status], float) if status else np.zeros(len(rows))
+        if self.columns.hash_ids is not None:
+            self.hashes += columns[self.columns.hash_ids]
+        at_line = np.array(lines, dtype=float)
+        self.parts.append((at, requests, prompt, completion, covered, arrival_cv, at_line, cached, failed))
         for name, position in self.labels.items():
             known = self.values.setdefault(name, {})
             codes = [known.setdefault(text.strip(), len(known)) for text in columns[position]]
@@ -142,15 +179,19 @@ class _Builder:
     def table(self) -> TraceTable:
         if not self.parts:
             raise InputError(Issue((), "has a header and no rows", file=self.file))
-        at, requests, prompt, completion, covered, arrival_cv = (
+        at, requests, prompt, completion, covered, arrival_cv, lines, cached, failed = (
             np.concatenate(column) for column in zip(*self.parts, strict=True)
         )
+        if self.hashes and self.columns.cached_tokens is None and self.columns.requests is None:
+            cached, block = cached_tokens(self.hashes, at, prompt, [int(line) for line in lines], self.file)
+            said = f"cached share from hash_ids, blocks of {block} tokens, as of a cache that forgets nothing: the most"
+            self.remarks.append(said)
         recorded = ~(np.isnan(prompt) & np.isnan(completion))
         with_lengths = np.where(
             recorded, requests if self.columns.requests_with_lengths is None else covered, 0.0
         )
         if self.columns.means:
-            prompt, completion = prompt * requests, completion * requests
+            prompt, completion, cached = prompt * requests, completion * requests, cached * requests
         return TraceTable(
             file=self.file,
             columns=self.columns,
@@ -161,11 +202,15 @@ class _Builder:
             completion=completion,
             with_lengths=np.nan_to_num(with_lengths),
             arrival_cv=arrival_cv,
+            lines=lines,
+            cached=cached,
+            failed=failed,
             labels={
                 name: Labels(np.concatenate(self.codes[name]), tuple(self.values[name]))
                 for name in self.labels
             },
             ambiguous=self.ambiguous,
+            remarks=tuple(self.remarks),
         )
 
     def _numbers(
@@ -218,13 +263,15 @@ class _Builder:
         return np.rint(np.array(list(map(self._time, texts, lines))) * US)
 
     def _plain_numbers(self, numbers: Floats, texts: tuple[str, ...], lines: list[int]) -> Floats:
+        if self.unit is not None:
+            numbers = numbers / UNITS[self.unit]
         size = np.abs(numbers)
         relative = size < EPOCH_S
         if self.relative is None:
             self.relative = bool(relative[0])
         for i in np.flatnonzero((relative != self.relative) | ~np.isfinite(numbers))[:SHOWN]:
             self._wrong_time(texts[i], lines[i])
-        scale = np.select([size < EPOCH_MS, size < EPOCH_US], [US, 1e3], 1.0)
+        scale = np.select([size < EPOCH_MS, size < EPOCH_US], [US, 1e3], 1.0) if self.unit is None else US
         at_us: Floats = np.rint(numbers * scale)
         return at_us
 

@@ -48,6 +48,7 @@ class DemandRecord:
     single        one row a request
     rows, inside  rows of the workload, and those in the horizon
     size          mean prompt and completion tokens; None: none recorded
+    cached_share  part of the prompt tokens that a cache had; None: not recorded
     lengthless    part of the requests inside whose lengths are not recorded
     """
 
@@ -67,6 +68,7 @@ class DemandRecord:
     lengthless: float
     arrival_cv: float | None
     service_cv: float | None
+    cached_share: float | None
 
     def by_period(self, by_slot: Floats) -> Floats:
         """(T,) sums over the slots of each period."""
@@ -118,6 +120,7 @@ def record_of(table: TraceTable, mask: Mask, grid: Grid, whole: Floats | None = 
         lengthless=max(0.0, 1.0 - covered / requests) if requests else 0.0,
         arrival_cv=gap_cv(there.at_us, slot[inside]) if table.single else _recorded_cv(there),
         service_cv=cv(there.prompt + there.completion) if table.single else None,
+        cached_share=_cached_share(there),
     )
 
 
@@ -158,6 +161,13 @@ def gap_cv(at_us: Floats, period: Floats) -> float | None:
     if not use.any():
         return None
     return float(np.sqrt(np.mean((gaps[use] / mean[index][use] - 1.0) ** 2)))
+
+
+def _cached_share(rows: TraceTable) -> float | None:
+    """Part of the prompt tokens that a cache had; None where nothing is recorded of it."""
+    known = ~np.isnan(rows.cached) & ~np.isnan(rows.prompt)
+    prompt = float(rows.prompt[known].sum())
+    return float(rows.cached[known].sum()) / prompt if prompt > 0 else None
 
 
 def _recorded_cv(rows: TraceTable) -> float | None:

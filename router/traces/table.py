@@ -15,7 +15,17 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 HOUR_US = 3.6e9
-BY_ROW = ("at_us", "requests", "prompt", "completion", "with_lengths", "arrival_cv")
+BY_ROW = (
+    "at_us",
+    "requests",
+    "prompt",
+    "completion",
+    "with_lengths",
+    "arrival_cv",
+    "lines",
+    "cached",
+    "failed",
+)
 US = 1e6  # timestamps are whole microseconds in a double, exact until the year 2255
 
 
@@ -41,6 +51,10 @@ class TraceTable:
     prompt, completion  (N,) tokens of the row in total; NaN where not recorded
     with_lengths        (N,) requests that the tokens cover; 0 where none are recorded
     arrival_cv          (N,) NaN where not recorded
+    lines               (N,) of the file, on which each row begins
+    cached              (N,) prompt tokens of the row that a cache had; NaN where not recorded
+    failed              (N,) 1 where the status says so
+    remarks             what was taken for granted in reading it
     ambiguous           rows whose local time the clocks showed twice or not at all
     """
 
@@ -53,8 +67,12 @@ class TraceTable:
     completion: Floats
     with_lengths: Floats
     arrival_cv: Floats
+    lines: Floats
+    cached: Floats
+    failed: Floats
     labels: dict[str, Labels]
     ambiguous: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def single(self) -> bool:

@@ -39,7 +39,7 @@ def problem_text(
         raise RuntimeError(f"{source} would not load: {error}") from error
     file = head | ({"include": list(include)} if include else named) | {"workloads": workloads}
     text = yaml.safe_dump(file, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
-    return "".join(f"# {note}\n" for note in extract.notes) + str(text)
+    return str(text)
 
 
 def _workload(load: ExtractedWorkload, source: str, models: list[str]) -> dict[str, Any]:
@@ -53,6 +53,8 @@ def _workload(load: ExtractedWorkload, source: str, models: list[str]) -> dict[s
     for name, value in (("arrival_cv", load.arrival_cv), ("service_cv", load.service_cv)):
         if value is not None:
             entry[name] = number(value)
+    if load.cached_share is not None:
+        entry["cached_prompt_share"] = number(load.cached_share)
     entry["source"] = source
     if load.p95 is not None:
         prompt, completion = load.p95

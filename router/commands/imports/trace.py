@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from router.commands.imports.delivery import account_options, deliver_import
 from router.commands.options import output_option, timezone_option, tracebacks_option
-from router.commands.terminal import deliver, remark
 from router.errors import InputError, Issue
 
 FORECASTS = ("none", "same-hour-last-week", "trend")
@@ -78,6 +78,10 @@ def _edges(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--completion-column", metavar="NAME")
 @click.option("--requests-column", metavar="NAME", help="Makes the file one row a period.")
 @click.option("--tokens-are", type=click.Choice(("totals", "means")), help="Tokens of a period.")
+@click.option(
+    "--time-unit", "unit", type=click.Choice(("s", "ms", "us")), help="Of times that are plain numbers."
+)
+@account_options
 @output_option
 @tracebacks_option
 def import_trace(
@@ -94,13 +98,16 @@ def import_trace(
     completion_column: str | None,
     requests_column: str | None,
     tokens_are: str | None,
+    strict: bool,
+    dry_run: bool,
     output: str | None,
     **others: Any,
 ) -> None:
     """Turn a log of requests into workloads: by tenant or model, by class of size, hour by hour.
 
-    Reads CSV and CSV.gz with one row a request, or one row a period with a count. Writes a problem file that lacks
-    only offers: include a catalogue. What it assumes stands in comments at its top.
+    Reads CSV, TSV and JSON lines (.gz too) with one row a request, or one row a period with a count; Mooncake's and
+    Qwen's traces with the hashes of their prefixes. Writes a problem file that lacks only offers: include a catalogue.
+    What it assumes and leaves out stands in comments at its top.
     """
     from router.traces.columns import ColumnNames
     from router.traces.extract import Choices, extract
@@ -116,8 +123,7 @@ def import_trace(
     found = extract(file, choices)
     model_of = next((i for i, name in enumerate(by) if name.lower() in MODEL_COLUMNS), None)
     text = problem_text(found, file.name, models or ("model",), include, None if models else model_of)
-    for note in found.notes:
-        remark(note)
     total = sum(float(workload.counts.sum()) for workload in found.workloads)
     size = f"{len(found.workloads)} workloads, {found.periods} periods of {found.period_h:g} h"
-    deliver(text, output, f"{size}, {total:,.0f} requests")
+    summary = f"{size}, {total:,.0f} requests"
+    deliver_import(found.account, text, output, strict=strict, dry_run=dry_run, summary=summary)
