@@ -11,6 +11,7 @@ import pytest
 
 import router
 from router import api
+from router.cli import run as router_command
 from router.loading.catalogue import load_text
 from router.plan.document import TABLES, Plan, Verified, VerifiedCheck
 from router.reports import words
@@ -220,6 +221,42 @@ def test_a_page_too_narrow_makes_the_table_wider_rather_than_cut() -> None:
     rows = (("a" * 12, "1,234,567,890.00", "1,234,567,890.00"),)
     made = Report("r", ("",), (ReportTable("T", columns("n", ">x", ">y"), rows),))
     assert to_text(made, width=30).count("1,234,567,890.00") == 2
+
+
+NAMES = (
+    "cerebras-reserved",
+    "self-hosted-8x-h100",
+    "llama-3.1-70b-instruct-fp8",
+    "volume-contract-of-a-year",
+)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_on_a_narrow_terminal_names_stand_whole_and_columns_are_left_out(width: int) -> None:
+    """No line is wider than the terminal; what is left out is said under its table."""
+    heads = columns("offer", "workload", "model", ">USD", ">by period", "note")
+    rows = tuple((name, *NAMES[:2], "1,234,567.00", "12–34 %", "prose " * 20) for name in NAMES)
+    made = Report("r", ("",), (ReportTable("T", heads, rows, ("total", "", "", "9", "", "")),))
+    lines = to_text(made, width=width, whole=False).splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(any(name in line for line in lines) for name in NAMES)
+    (said,) = [line for line in lines if "left out" in line]
+    assert f"left out at {width} columns: " in said
+    shown = [head.title for head in heads if any(head.title in line for line in lines if line != said)]
+    assert set(shown).isdisjoint(said.rpartition(": ")[2].split(", "))
+    assert len(shown) + len(said.rpartition(": ")[2].split(", ")) >= len(heads)
+    assert "left out" not in to_text(made, width=width)
+
+
+@pytest.mark.parametrize("width", ["60", "80"])
+def test_a_plan_fits_its_terminal(width: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Every offer, workload and model of the shipped fleet stands whole on one line."""
+    monkeypatch.setenv("COLUMNS", width)
+    assert router_command(["solve", str(EXAMPLES / "fleet.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(width)
+    for name in ("writing", "own-h100", "spot-h100", "together-ai", "llama-2-70b"):
+        assert any(name in line for line in lines), name
 
 
 def test_colour_only_where_asked() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from schema_texts import DROP, changed, problem
 
@@ -251,7 +254,7 @@ def test_json_schema_is_complete_and_takes_suffix_numbers():
     """Every model forbids other fields; numbers may be text of the pattern."""
     schema = json_schema()
     assert schema["$schema"].endswith("2020-12/schema")
-    assert schema["required"] == ["schema", "workloads"]
+    assert schema["required"] == ["schema"]  # files that are included have no workloads
     definitions = schema["$defs"]
     for name, definition in definitions.items():
         assert definition["additionalProperties"] is False, name
@@ -264,3 +267,36 @@ def test_json_schema_is_complete_and_takes_suffix_numbers():
     for bad in ("", "many", "5m", "nan", "1__0", "1 000"):
         assert not re.search(text["pattern"], bad)
     assert set(schema["properties"]) == set(known_fields(()))
+
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(
+    [*(ROOT / "router" / "examples").glob("*.yaml"), *(ROOT / "tests" / "instances").glob("*.yaml")]
+)
+
+
+def faults(text: str) -> list[str]:
+    return [error.message for error in Draft202012Validator(json_schema()).iter_errors(yaml.safe_load(text))]
+
+
+def test_json_schema_takes_what_the_program_takes():
+    """Every shipped file and every instance, catalogues to be included too."""
+    assert len(FILES) >= 50
+    assert [path.name for path in FILES if faults(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [("7", True), ("chat", True), ("1.5", True), ("[7, chat]", True), ("[[7]]", False), ("{a: 1}", False)],
+)
+def test_a_filter_is_a_value_or_a_list_of_them(value, taken):
+    """As the loader takes it; a field misspelt is still an error."""
+    trace = f"{{trace: {{file: d.csv, filter: {{client: {value}}}}}}}"
+    workloads = f"workloads: [{{name: w, models: [m], demand: {trace}}}]"
+    text = f"schema: router/1\nmodels: {{m: {{}}}}\n{workloads}\noffers: []\n"
+    assert (faults(text) == []) is taken
+    assert faults(text.replace("filter", "filtre"))
+    assert faults(text.replace("workloads:", "workload:"))
+    if taken:
+        wanted = Problem.model_validate(yaml.safe_load(text)).workloads[0].demand.trace.filter["client"]
+        assert all(isinstance(item, str) for item in wanted)

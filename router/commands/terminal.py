@@ -40,7 +40,7 @@ def say_report(report: Report) -> None:
     """A person's answer, as wide as the terminal, in colour where that is wanted."""
     from router.reports.text import to_text
 
-    say(to_text(report, width=width(), colour=coloured()))
+    say(to_text(report, width=width(), colour=coloured(), whole=not _has_width()))
 
 
 def deliver(text: str, output: str | None, what: str) -> None:
@@ -71,6 +71,11 @@ def answer(
 def width() -> int:
     """Columns of the page; COLUMNS overrides."""
     return max(40, shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)
+
+
+def _has_width() -> bool:
+    """Whether somebody looks at so many columns and no more; a file or a pipe takes lines of any length."""
+    return bool(os.environ.get("COLUMNS")) or sys.stdout.isatty()
 
 
 def coloured() -> bool:

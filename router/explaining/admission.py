@@ -23,14 +23,12 @@ class Admission:
 
 
 def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
-    """The changes for every refused route; `model_not_offered` rows are left out where the offer has another model."""
+    """The changes for every refused route."""
     loads = {load.name: load for load in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
     made = []
     for row in refused:
         load, offer = loads[row.workload], offers[row.offer]
-        if "model_not_offered" in row.reasons and set(load.models) & set(offer.models):
-            continue
         case = _Case(problem, load, offer, problem.models[row.model], row.model)
         changes = tuple(CHANGES[reason](case) for reason in row.reasons)
         made.append(Admission(row.workload, row.offer, row.model, row.reasons, changes))

@@ -54,8 +54,9 @@ class FieldRow(NamedTuple):
 
 
 def json_schema() -> JsonSchemaValue:
-    """JSON Schema (draft 2020-12) of the problem file, for editors."""
+    """JSON Schema (draft 2020-12) of the problem file and of files that one includes, which have no workloads."""
     schema = Problem.model_json_schema(by_alias=True)
+    schema["required"] = [name for name in schema["required"] if name != "workloads"]
     offer = schema["$defs"]["Offer"]
     offer["required"] = [name for name in offer["required"] if name != "provider"]  # filled in from the name
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from router.schema.base import (
     Counting,
@@ -32,7 +32,13 @@ def _values(value: object) -> object:
 def _texts(value: object) -> object:
     """Client 3 is the text "3" in a CSV file."""
     items = value if isinstance(value, list | tuple) else [value]
-    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
+    return [
+        str(item) if isinstance(item, int | float) and not isinstance(item, bool) else item for item in items
+    ]
+
+
+_ONE = {"type": ["string", "number"]}
+_FILTER = {"type": "object", "additionalProperties": {"anyOf": [_ONE, {"type": "array", "items": _ONE}]}}
 
 
 class Trace(Strict):
@@ -60,9 +66,9 @@ class Trace(Strict):
     )
     model_column: str | None = optional("Column of the model's name, compared with `model`")
     model: str | None = optional("Only rows whose model column has this value")
-    filter: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values)] | None = optional(
-        "Only rows whose columns have one of these values: {column: value or [values]}"
-    )
+    filter: (
+        Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values), WithJsonSchema(_FILTER)] | None
+    ) = optional("Only rows whose columns have one of these values: {column: value or [values]}")
     timezone: Timezone | None = optional("Time zone of timestamps without offset; absent: horizon.timezone")
     gaps: Literal["error", "zero", "previous"] | None = optional(
         "What periods without a row of the workload mean: an error; no demand, also before and after the "

@@ -1,0 +1,61 @@
+"""The commands that shipped files name in their comments: written as the program takes them, and they end well."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+
+import router
+from router.cli import cli, run
+
+EXAMPLES = Path(router.__file__).parent / "examples"
+FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
+
+
+def commands(name: str) -> list[list[str]]:
+    """Arguments of each command of a file's leading comment; remarks in brackets follow after spaces."""
+    found = []
+    for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("#   router"):
+            for part in re.split(r";|&&", re.sub(r"\s{3,}\(.*\)$", "", line.lstrip("# "))):
+                program, *arguments = shlex.split(part)
+                assert program == "router"
+                found.append(arguments)
+    return found
+
+
+def test_most_files_name_a_command():
+    assert sum(bool(commands(name)) for name in FILES) >= 25
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_commands_are_options_and_read_what_is_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """By the program's own parser; a file that a command reads is shipped, or a command before wrote it."""
+    monkeypatch.chdir(tmp_path)
+    written: set[str] = set()
+    for arguments in commands(name):
+        command = cli.get_command(click.Context(cli), arguments[0])
+        assert command is not None
+        (tmp_path / name).touch()
+        with command.make_context(arguments[0], arguments[1:]) as context:
+            read = {context.params.get(key) for key in ("file", "plan", "problem")} - {None}
+            assert read <= written | {name}, arguments
+            written |= {value for key in ("output", "picture") if (value := context.params.get(key))}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if commands(name)])
+def test_commands_end_well(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a folder with the shipped files, as `router examples copy` makes it."""
+    for path in EXAMPLES.glob("*.*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for arguments in commands(name):
+        if "NAME" not in arguments:  # a scenario's, which the sentence leaves open
+            assert run(arguments) == 0, arguments
