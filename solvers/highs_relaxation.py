@@ -1,0 +1,96 @@
+"""HiGHS kept warm: one relaxation loaded once, its integer columns' bounds changed, the dual simplex going on."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from solvers.core.errors import HandOverRefused
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.relaxation import RelaxedAnswer
+from solvers.core.result import Stop
+from solvers.highs import NAME, STOP, Quiet, load, set_option
+
+OPTIONS = {
+    "output_flag": False,
+    "threads": 1,
+    "presolve": "off",
+    "solver": "simplex",
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
+
+
+class HighsRelaxation:
+    """See `solvers.core.relaxation`. Presolve is off, so that duals and rays are of the program as it stands."""
+
+    def __init__(self, program: LinearProgram, time_limit_s: float | None = None) -> None:
+        self.program, self.time_limit_s = program, time_limit_s
+        self.columns = np.flatnonzero(program.integer).astype(np.int32)
+        self.highs = self._loaded(program.relax())
+        self.elastic: Any = None  # made when it is first asked for
+
+    def _loaded(self, program: LinearProgram) -> Any:
+        h: Any = Quiet()
+        for key, value in OPTIONS.items():
+            set_option(h, key, value, NAME)
+        set_option(h, "time_limit", inf if self.time_limit_s is None else float(self.time_limit_s), NAME)
+        load(h, program)
+        return h
+
+    def solve(self, lower: Floats, upper: Floats) -> RelaxedAnswer:
+        """The relaxation with these bounds on the integer columns.
+
+        Raises `HandOverRefused` where HiGHS refuses them.
+        """
+        h = self.highs
+        stop = self._run(h, lower, upper)
+        info = h.getInfo()
+        iterations = max(0, int(info.simplex_iteration_count))
+        if stop is Stop.OPTIMAL:
+            found = h.getSolution()
+            point = np.array(found.col_value, dtype=np.float64)
+            return RelaxedAnswer(stop, point, np.array(found.row_dual, dtype=np.float64), iterations)
+        if stop is Stop.INFEASIBLE:
+            _, known, ray = h.getDualRay()
+            return RelaxedAnswer(stop, None, np.array(ray, dtype=np.float64) if known else None, iterations)
+        return RelaxedAnswer(stop, None, None, iterations)
+
+    def refute(self, lower: Floats, upper: Floats) -> Floats | None:
+        """Duals of the least total violation of the rows; where that is above 0 they are a ray."""
+        if self.elastic is None:
+            self.elastic = self._loaded(elastic(self.program))
+        stop = self._run(self.elastic, lower, upper)
+        if stop is not Stop.OPTIMAL or not self.elastic.getInfo().objective_function_value > 0:
+            return None
+        return np.array(self.elastic.getSolution().row_dual, dtype=np.float64)
+
+    def _run(self, h: Any, lower: Floats, upper: Floats) -> Stop:
+        status = h.changeColsBounds(len(self.columns), self.columns, lower, upper)
+        if status == highspy.HighsStatus.kError:
+            raise HandOverRefused(NAME, "bounds of a branch refused")
+        h.run()
+        return STOP[h.getModelStatus()]
+
+
+def elastic(program: LinearProgram) -> LinearProgram:
+    """The relaxation in which every row may be missed, at 1 per unit, and nothing else costs."""
+    m = program.n_rows
+    below, above = np.isfinite(program.row_lower), np.isfinite(program.row_upper)
+    slack = sparse.eye_array(m, format="csc")
+    matrix = sparse.hstack([program.matrix, slack[:, below], -slack[:, above]], format="csr")
+    extra = int(below.sum() + above.sum())
+    return LinearProgram(
+        cost=np.concatenate([np.zeros(program.n_columns), np.ones(extra)]),
+        matrix=matrix,
+        row_lower=program.row_lower,
+        row_upper=program.row_upper,
+        col_lower=np.concatenate([program.col_lower, np.zeros(extra)]),
+        col_upper=np.concatenate([program.col_upper, np.full(extra, inf)]),
+        integer=np.zeros(program.n_columns + extra, dtype=np.bool_),
+        name=program.name,
+    )

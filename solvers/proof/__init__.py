@@ -1,0 +1,14 @@
+"""Bounds that are our own: recomputed from multipliers in safe arithmetic, by a tree where whole numbers matter.
+
+    safe     what multipliers prove about a program, rounded down
+    tree     branch and bound whose every leaf has such a bound
+    whole    a program taken apart, like parts proved once, each by what fits it
+
+No solver's word is in any of them: a solver proposes multipliers and points, and what they prove is computed here.
+"""
+
+from solvers.proof.safe import safe_bound
+from solvers.proof.tree import ProofLeaf, ProofTree, branch_and_bound
+from solvers.proof.whole import ProgramProof, ProvedPart, prove
+
+__all__ = ["ProofLeaf", "ProvedPart", "ProgramProof", "ProofTree", "branch_and_bound", "prove", "safe_bound"]

@@ -1,0 +1,265 @@
+"""Branch and bound of our own: every leaf has multipliers that prove its bound.
+
+    1  take the open node of the least bound; solve its relaxation
+    2  what its multipliers prove (`safe_bound`) is its bound; it is a leaf where that is no less than the target,
+       or where its point is whole and the bound is that point's cost but for rounding
+    3  else split the range of the whole column whose two sides are expected to raise the bound most
+       (pseudo-costs: Bénichou et al. 1971; product rule: Achterberg, Koch and Martin 2005)
+
+The leaves' ranges cover every whole point, since they come from splits alone. The tree ends by itself, or by limits of
+work (nodes, simplex iterations), so that equal programs give equal trees; a clock can only stop it early. Whatever ends
+it, its bound is proven: what is still open counts with the bound of the node it was split from.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+
+from solvers.core.certify import is_feasible
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.relaxation import OpenRelaxation, Relaxation
+from solvers.core.result import Stop
+from solvers.proof.safe import refuting, safe_bound
+
+WHOLE = 1e-6
+"""Distance from a whole number at which a relaxation's value counts as whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProofLeaf:
+    """A box of whole columns and what is proven in it.
+
+    lower, upper   (k,) range of each integer column, in their order
+    multipliers    (m,) of the rows
+    bound          no point of the program with its whole columns in the box costs less
+    """
+
+    lower: Floats
+    upper: Floats
+    multipliers: Floats
+    bound: float
+
+
+@dataclass(frozen=True)
+class WorkLimits:
+    """Limits of work. `late` is asked before each node: a clock that can end the search, and nothing else."""
+
+    nodes: int = 4_000
+    iterations: int = 400_000
+    late: Callable[[], bool] = field(default=lambda: False)
+
+
+@dataclass(frozen=True, eq=False)
+class ProofTree:
+    """The leaves, and the best point known.
+
+    bound       the least of the leaves' bounds: no point costs less
+    point       (n,) the best point found or given; None: none is known
+    complete    every leaf reaches the target; False where a limit ended the search, or a leaf could not be proven
+    """
+
+    leaves: tuple[ProofLeaf, ...]
+    bound: float
+    point: Floats | None
+    objective: float
+    complete: bool
+    nodes: int
+    iterations: int
+
+
+@dataclass(order=True)
+class _OpenNode:
+    bound: float
+    number: int
+    lower: Floats = field(compare=False)
+    upper: Floats = field(compare=False)
+    multipliers: Floats = field(compare=False)
+    branch: tuple[int, int, float] | None = field(compare=False, default=None)  # column, side, distance
+    refuted: bool = field(compare=False, default=False)  # it has no point: its multipliers are a ray
+
+
+def branch_and_bound(
+    program: LinearProgram,
+    open_relaxation: OpenRelaxation,
+    *,
+    start: Floats | None = None,
+    gap: float = 1e-7,
+    slack: float = 0.0,
+    work: WorkLimits | None = None,
+) -> ProofTree:
+    """Prove a bound within `gap` (relative) of the best point, and better the point where the tree meets a better one.
+
+    start   (n,) a feasible point, if one is known: its cost is the first target
+    slack   absolute, on top of the gap: where a part costs nothing, a relative gap leaves no room for rounding
+    """
+    return _TreeSearch(
+        program, open_relaxation(program, None), start, (gap, slack), work or WorkLimits()
+    ).run()
+
+
+class _TreeSearch:
+    def __init__(
+        self,
+        program: LinearProgram,
+        relaxation: Relaxation,
+        start: Floats | None,
+        within: tuple[float, float],
+        work: WorkLimits,
+    ) -> None:
+        self.program, self.relaxation, self.within, self.work = program, relaxation, within, work
+        self.columns = np.flatnonzero(program.integer)
+        self.point = start
+        self.objective = inf if start is None else program.objective(start)
+        self.leaves: list[ProofLeaf] = []
+        self.open: list[_OpenNode] = []
+        self.nodes = self.iterations = 0
+        self.gain = np.zeros((2, len(self.columns)))
+        self.seen = np.zeros((2, len(self.columns)))
+
+    @property
+    def target(self) -> float:
+        """A bound from here on is as good as the best point."""
+        if not np.isfinite(self.objective):
+            return inf
+        gap, slack = self.within
+        return self.objective - gap * abs(self.objective) - slack
+
+    def run(self) -> ProofTree:
+        none = np.zeros(self.program.n_rows)
+        lower = np.ceil(self.program.col_lower[self.columns] - WHOLE)
+        upper = np.floor(self.program.col_upper[self.columns] + WHOLE)
+        self.open = [_OpenNode(self._bound(none, lower, upper), 0, lower, upper, none)]
+        limited = False
+        while self.open:
+            limited = (
+                self.nodes >= self.work.nodes
+                or self.iterations >= self.work.iterations
+                or (self.nodes > 0 and self.work.late())
+            )
+            if limited:
+                break
+            node = heapq.heappop(self.open)
+            if node.bound >= self.target:
+                self._close(node)
+            else:
+                self._look(node)
+        for node in self.open:
+            self._close(node)
+        self.leaves = [self._far_enough(leaf) for leaf in self.leaves]
+        bound = min((leaf.bound for leaf in self.leaves), default=-inf)
+        proven = bound >= self.target
+        return ProofTree(
+            tuple(self.leaves), bound, self.point, self.objective, proven, self.nodes, self.iterations
+        )
+
+    def _far_enough(self, leaf: ProofLeaf) -> ProofLeaf:
+        """A leaf without a point: its ray taken so far that it proves more than the best point costs."""
+        if leaf.bound < inf:
+            return leaf
+        wanted = max(self.objective, 1.0) if np.isfinite(self.objective) else 1.0
+        bounds = self._column_bounds(leaf.lower, leaf.upper)
+        multipliers, bound = refuting(self.program, leaf.multipliers, wanted, *bounds)
+        return replace(leaf, multipliers=multipliers, bound=bound)
+
+    def _close(self, node: _OpenNode) -> None:
+        self.leaves.append(ProofLeaf(node.lower, node.upper, node.multipliers, node.bound))
+
+    def _look(self, node: _OpenNode) -> None:
+        """Solve a node's relaxation; close it or split it."""
+        self.nodes += 1
+        relaxed = self.relaxation.solve(node.lower, node.upper)
+        self.iterations += relaxed.iterations
+        if relaxed.stop is Stop.INFEASIBLE:
+            self._refute(node, relaxed.multipliers)
+        elif relaxed.multipliers is not None:
+            bound = self._bound(relaxed.multipliers, node.lower, node.upper)
+            self._learn(node, bound)
+            self._better(node, relaxed.multipliers, bound)
+        if relaxed.point is None:
+            if node.refuted or node.bound >= self.target:
+                self._close(node)
+            else:
+                self._split_widest(node)
+            return
+        value = relaxed.point[self.columns]
+        if (np.abs(value - np.round(value)) <= WHOLE).all():
+            self._take(relaxed.point)
+            self._close(node)
+        elif node.bound >= self.target:
+            self._close(node)
+        else:
+            self._split(node, value)
+
+    def _refute(self, node: _OpenNode, ray: Floats | None) -> None:
+        """Prove that a node has no point: by the ray that came with the answer, else by one looked for anew."""
+        bounds = self._column_bounds(node.lower, node.upper)
+        for proposed in (ray, None):
+            if proposed is None:
+                proposed = self.relaxation.refute(node.lower, node.upper)
+            if proposed is not None and refuting(self.program, proposed, 1.0, *bounds)[1] > -inf:
+                node.refuted, node.bound, node.multipliers = True, inf, proposed
+                return
+
+    def _better(self, node: _OpenNode, multipliers: Floats, bound: float) -> None:
+        if bound > node.bound:
+            node.bound, node.multipliers = bound, multipliers
+
+    def _learn(self, node: _OpenNode, bound: float) -> None:
+        """Pseudo-costs: what the last split of a column has brought, per unit of distance."""
+        if node.branch is not None and np.isfinite(bound) and np.isfinite(node.bound):
+            k, side, distance = node.branch
+            self.gain[side, k] += max(bound - node.bound, 0.0) / max(distance, WHOLE)
+            self.seen[side, k] += 1.0
+
+    def _take(self, point: Floats) -> None:
+        """A whole point of the relaxation is a point of the program, if it is one."""
+        whole = point.copy()
+        whole[self.columns] = np.round(point[self.columns])
+        cost = self.program.objective(whole)
+        if cost < self.objective and is_feasible(self.program, whole, tolerance=1e-6):
+            self.point, self.objective = whole, cost
+
+    def _split(self, node: _OpenNode, value: Floats) -> None:
+        down = value - np.floor(value)
+        fraction = np.abs(value - np.round(value)) > WHOLE
+        known = self.gain.sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1.0)
+        usual = np.where(known > 0.0, known, 1.0)[:, None]
+        each = np.where(self.seen > 0.0, self.gain / np.maximum(self.seen, 1.0), usual)
+        score = np.maximum(each[0] * down, 1e-9) * np.maximum(each[1] * (1.0 - down), 1e-9)
+        k = int(np.argmax(np.where(fraction, score, -1.0)))
+        self._branch(node, k, float(np.floor(value[k])), float(down[k]))
+
+    def _split_widest(self, node: _OpenNode) -> None:
+        """Said to be infeasible, but not proven: halve the widest range, until what is left is a point."""
+        width = node.upper - node.lower
+        k = int(np.argmax(width)) if len(width) else 0
+        if not len(width) or width[k] < 1.0:
+            self._close(node)
+            return
+        self._branch(node, k, float(np.floor((node.lower[k] + node.upper[k]) / 2.0)), 0.5)
+
+    def _branch(self, node: _OpenNode, k: int, at: float, down: float) -> None:
+        for side, distance in ((0, down), (1, 1.0 - down)):
+            lower, upper = node.lower, node.upper
+            if side == 0:
+                upper = upper.copy()
+                upper[k] = at
+            else:
+                lower = lower.copy()
+                lower[k] = at + 1.0
+            number = -(2 * self.nodes + side)  # of equal bounds the newest first
+            child = _OpenNode(node.bound, number, lower, upper, node.multipliers, (k, side, distance))
+            heapq.heappush(self.open, child)
+
+    def _bound(self, multipliers: Floats, lower: Floats, upper: Floats) -> float:
+        return safe_bound(self.program, multipliers, *self._column_bounds(lower, upper))
+
+    def _column_bounds(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+        every_lower, every_upper = self.program.col_lower.copy(), self.program.col_upper.copy()
+        every_lower[self.columns], every_upper[self.columns] = lower, upper
+        return every_lower, every_upper
