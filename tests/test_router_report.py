@@ -91,21 +91,32 @@ def test_percentages_do_not_flatter(share: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "stop", "text"),
+    ("gap", "stop", "kind", "text"),
     [
-        (0.0, "optimal", "proven optimal: no plan costs less"),
-        (0.0151, "time_limit", "proven within 1.6 % of the best possible; stopped by the time limit of 60 s"),
-        (8.2e-7, "optimal", "proven within 0.000082 % of the best possible"),
-        (None, "interrupted", "how much better a plan could be is not known; interrupted"),
+        (0.0, "optimal", "own", "proven optimal: no plan costs less"),
+        (8.2e-7, "optimal", "own", "proven optimal: no plan costs less"),
+        (
+            0.0151,
+            "time_limit",
+            "own",
+            "proven: no plan costs over 1.6 % less; stopped by the time limit of 60 s",
+        ),
+        (0.0, "optimal", "two_searches", "two searches found no cheaper plan; not proven"),
+        (0.0, "optimal", "solver", "highs states that no plan costs less; not re-checked"),
+        (8.2e-5, "optimal", "solver", "highs states that no plan costs over 0.0082 % less; not re-checked"),
+        (None, "interrupted", "solver", "how much better a plan could be is not known; interrupted"),
         (
             float("inf"),
             "node_limit",
+            "own",
             "how much better a plan could be is not known; stopped by the limit on nodes",
         ),
     ],
 )
-def test_the_proof_is_rounded_up_and_says_what_ended_it(gap: float | None, stop: str, text: str) -> None:
-    assert words.proof(gap, stop, 60.0) == text
+def test_the_proof_is_rounded_up_and_says_whose_word_it_is_and_what_ended_it(
+    gap: float | None, stop: str, kind: str, text: str
+) -> None:
+    assert words.proof(gap, stop, 60.0, kind=kind, solver="highs") == text
 
 
 def test_hours_become_days() -> None:

@@ -41,8 +41,7 @@ def solve(
     from router.loading.catalogue import load
     from router.planning.insurance import with_insurance
     from router.planning.optimise import optimise
-    from router.planning.publish import publish
-    from router.planning.solve import Search, encode_problem, planned
+    from router.planning.solve import Search, encode_problem, planned, proven_plan
     from router.reports.plan import plan_report
 
     options = search.options(log=verbose)
@@ -53,8 +52,8 @@ def solve(
             _sizes(encoded)
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
         incumbent = optimise(encoded, search.solver, options)
-        doing("checking the plan")
-        plan = publish(problem, incumbent)
+        doing("working out a bound, and checking the plan")
+        plan = proven_plan(problem, encoded, incumbent)
         quiet = Search(search.solver, replace(options, log=False), scenario)
         plan = with_insurance(plan, problem, lambda bare: planned(bare, quiet, insured=False))
     if verbose:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from router.errors import InputError, Issue
 from router.plan import version1
+from router.plan.proof import Proof
 from router.plan.rows import (
     ContractRow,
     CostLine,
@@ -178,6 +179,7 @@ class Plan:
     reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
+    proof: Proof | None = stated("What the bound rests on", default=None)
 
     def probabilities(self) -> dict[str | None, float]:
         """By what rows call their scenario; rows of a plan for one future name none."""

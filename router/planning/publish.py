@@ -25,6 +25,7 @@ from router.plan.document import (
     Verified,
     VerifiedCheck,
 )
+from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
@@ -48,6 +49,7 @@ def publish(
     *,
     running: Running | None = None,
     reoptimise: Reoptimised | None = None,
+    proof: Proof | None = None,
 ) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
     decoded = incumbent.decoded
@@ -65,6 +67,7 @@ def publish(
         notes=_notes(problem, incumbent, decoded),
         running=running,
         reoptimise=reoptimise,
+        proof=proof,
     )
     return checked(problem, plan, relaxed=incumbent.options.relax)
 

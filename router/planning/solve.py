@@ -12,6 +12,7 @@ from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.insurance import with_insurance
 from router.planning.optimise import optimise
+from router.planning.proving import with_proof
 from router.planning.publish import publish
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
@@ -40,10 +41,17 @@ def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    plan = publish(problem, search.best(encode_problem(problem, search.scenario)))
+    encoded = encode_problem(problem, search.scenario)
+    plan = proven_plan(problem, encoded, search.best(encoded))
     if not insured:
         return plan
     return with_insurance(plan, problem, lambda bare: planned(bare, search, insured=False))
+
+
+def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:
+    """The verified plan of an incumbent, or of a better one that is met while its bound is worked out."""
+    best, proof = with_proof(problem, encoded, incumbent)
+    return publish(problem, best, proof=proof)
 
 
 def encode_problem(problem: Problem, scenario: str | None = None) -> Encoded:

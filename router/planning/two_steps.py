@@ -109,8 +109,19 @@ def find(
         first = solve_structured(encoded, lambda part, share: run(part, solver, share), options, before)
     else:
         first = run(program, solver, options, start)
-    point = _point_of(first, encoded, options)
-    solved, tight = time.perf_counter(), _tight(options)
+    _point_of(first, encoded, options)
+    return finished(encoded, first, (solver, options), fixed, time.perf_counter() - began)
+
+
+def finished(
+    encoded: Encoded, first: Solution, search: tuple[str, SolveOptions], fixed: Fixed, seconds: float
+) -> Incumbent:
+    """The second step: the integers of a solution fixed, the flows solved again. `seconds`: the first step's.
+
+    Raises SolverFailed where no flows go with these integers.
+    """
+    (solver, options), began = search, time.perf_counter()
+    point, tight = _point_of(first, encoded, options), _tight(options)
     # allowances, at a unit boundary and the solver's own, are used only where they are needed
     for target, tolerances in ((fixed.exact(encoded), tight), (encoded, tight), (encoded, options)):
         second = run(fixed_integers(target.program, point)[0], solver, tolerances)
@@ -129,7 +140,7 @@ def find(
         bound=first.bound,
         row_duals=None if second.duals is None or fixed.columns is not None else second.duals.row,
         prices_of="instance counts, contracts and other integers fixed as planned",
-        seconds={"integers": solved - began, "flows": time.perf_counter() - solved},
+        seconds={"integers": seconds, "flows": time.perf_counter() - began},
         solver=solver,
         options=options,
     )

@@ -35,7 +35,8 @@ def backtest_report(backtest: Backtest) -> Report:
 
 def _regret(backtest: Backtest) -> str:
     part = backtest.regret_usd / backtest.hindsight.cost_usd if backtest.hindsight.cost_usd > 0 else 0.0
-    sure = proof(backtest.hindsight.gap, backtest.hindsight.stop)
+    hindsight = backtest.hindsight
+    sure = proof(hindsight.gap, hindsight.stop, solver=hindsight.plan.solver.name)
     return f"Regret {usd(backtest.regret_usd)} USD, {percent(part)} above the plan made in hindsight ({sure})"
 
 

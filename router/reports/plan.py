@@ -8,7 +8,7 @@ from problems.core.costs import KINDS
 from router.plan.document import Plan
 from router.plan.rows import CostLine, InstanceRow, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, ReportTable, columns
-from router.reports.words import count, hours, instances, percent, proof, rate, span, usd
+from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
 EXAMPLES = 3  # offers named per reason
 
@@ -33,8 +33,9 @@ def _headline(plan: Plan) -> tuple[str, ...]:
     rates = [f"{usd(plan.cost_usd_per_month)} USD a month of 730 h"]
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
-    return cost, ", ".join(rates), good[:1].upper() + good[1:], verdict(plan)
+    kind = "solver" if plan.proof is None else plan.proof.kind
+    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
+    return cost, ", ".join(rates), as_sentence(good, plan.solver.name), verdict(plan)
 
 
 def verdict(plan: Plan) -> str:

@@ -23,7 +23,7 @@ from router.reports.sizing_choices import (
     quotes,
     signs,
 )
-from router.reports.words import count, hours, percent, proof, usd
+from router.reports.words import as_sentence, count, hours, percent, proof, usd
 
 UNPROVEN = 1e-3  # gap from which on an advice is only the best that was found
 ROUGH = "95 % confidence, about"  # of a tail of few futures
@@ -68,7 +68,7 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
     if len(plan.scenarios) > 1:
         tail = percent(1.0 - sizing.cvar_level)
         money += f"; {usd(sizing.cvar_usd)} USD in the worst {tail} of {len(plan.scenarios)} futures"
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s)
+    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, solver=plan.solver.name)
     planned = (f"Planned for later: {signs(later)}",) if later else ()
     return (
         first,
@@ -76,7 +76,7 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
         money,
         *_liability(now, later),
         *_reservations(sizing),
-        good[:1].upper() + good[1:],
+        as_sentence(good, plan.solver.name),
         verdict(plan),
     )
 

@@ -97,18 +97,39 @@ def span(low: float, high: float) -> str:
     return first if first == last else f"{first.removesuffix(' %')}–{last}"
 
 
-def proof(gap: float | None, stop: str, time_limit_s: float | None = None) -> str:
-    """How good the plan is known to be, and what ended the search."""
+OPTIMAL = 1e-6
+"""Gap up to which no plan is said to cost less: what promises about capacity are kept to."""
+
+
+def proof(
+    gap: float | None,
+    stop: str,
+    time_limit_s: float | None = None,
+    *,
+    kind: str = "solver",
+    solver: str = "the solver",
+) -> str:
+    """How good the plan is known to be, by whose word, and what ended the search. `kind` as in a plan's `proof`."""
     if gap is None or not gap < 1:
         known = "how much better a plan could be is not known"
-    elif gap <= 1e-9:
-        known = "proven optimal: no plan costs less"
     else:
-        known = f"proven within {_rounded_up(gap * 100)} % of the best possible"
+        less = "costs less" if gap <= OPTIMAL else f"costs over {_rounded_up(gap * 100)} % less"
+        if kind == "own":
+            known = f"proven{' optimal' if gap <= OPTIMAL else ''}: no plan {less}"
+        elif kind == "two_searches":
+            cheaper = "cheaper plan" if gap <= OPTIMAL else f"plan that {less}"
+            known = f"two searches found no {cheaper}; not proven"
+        else:
+            known = f"{solver} states that no plan {less}; not re-checked"
     why = STOP.get(stop, stop.replace("_", " "))
     if stop == "time_limit" and time_limit_s is not None:
         why = f"stopped by the time limit of {time_limit_s:g} s"
     return f"{known}; {why}" if why else known
+
+
+def as_sentence(text: str, name: str) -> str:
+    """With a capital, but where it begins with a name."""
+    return text if text.startswith(name) else text[:1].upper() + text[1:]
 
 
 def _rounded_up(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
+from router.verification.bound import proof
 from router.verification.sizing import check_sizing
 
 
@@ -54,6 +55,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("cost_lines", summary.check_cost_lines, ("churn", "linking", "pricing")),
     CheckEntry("cost", summary.check_cost, ("pricing",)),
     CheckEntry("bound", summary.check_bound, ("budget",)),
+    CheckEntry("proof", proof.check_proof),
     CheckEntry("scenarios", summary.check_scenarios),
     CheckEntry("sizing", check_sizing, ("signing",)),
 )

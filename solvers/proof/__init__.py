@@ -1,6 +1,7 @@
 """Bounds that are our own: recomputed from multipliers in safe arithmetic, by a tree where whole numbers matter.
 
     safe     what multipliers prove about a program, rounded down
+    finite   upper bounds for columns that state none
     tree     branch and bound whose every leaf has such a bound
     whole    a program taken apart, like parts proved once, each by what fits it
 
@@ -8,7 +9,16 @@ No solver's word is in any of them: a solver proposes multipliers and points, an
 """
 
 from solvers.proof.safe import safe_bound
-from solvers.proof.tree import ProofLeaf, ProofTree, branch_and_bound
+from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound
 from solvers.proof.whole import ProgramProof, ProvedPart, prove
 
-__all__ = ["ProofLeaf", "ProvedPart", "ProgramProof", "ProofTree", "branch_and_bound", "prove", "safe_bound"]
+__all__ = [
+    "ProofLeaf",
+    "ProvedPart",
+    "ProgramProof",
+    "ProofTree",
+    "WorkLimits",
+    "branch_and_bound",
+    "prove",
+    "safe_bound",
+]

@@ -17,8 +17,11 @@ from __future__ import annotations
 from math import fsum, inf, nextafter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.core.program import Floats, LinearProgram
+
+type Ints = NDArray[np.int64]
 
 UNIT = 2.0**-53
 """Relative error of one rounded operation."""
@@ -48,25 +51,57 @@ def safe_bound(
 
     −inf where a reduced cost that may be negative meets a column without an upper limit (or the reverse).
     """
-    lower = program.col_lower if col_lower is None else col_lower
-    upper = program.col_upper if col_upper is None else col_upper
-    y = usable(program, multipliers)
-    transposed = program.matrix.T
-    reduced = program.cost - transposed @ y
-    size = np.abs(program.cost) + abs(transposed) @ np.abs(y)
-    entries = np.bincount(program.matrix.indices, minlength=program.n_columns) + 2
-    error = SPARE * UNIT * entries * size
-    least, most = reduced - error, reduced + error
-    with np.errstate(invalid="ignore"):
-        corners = [np.where(side == 0.0, 0.0, end * side) for end in (least, most) for side in (lower, upper)]
-    columns = np.minimum.reduce(corners)
-    columns = np.where(np.isnan(columns), -inf, columns)
-    if np.isneginf(columns).any():
-        return -inf
-    rows = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0)) * y
-    rounding = UNIT * SPARE * (np.abs(rows).sum() + np.abs(columns).sum())
-    total = fsum([program.offset, -float(rounding), *rows.tolist(), *columns.tolist()])
-    return nextafter(total, -inf)
+    return SafeBounds(program).total(multipliers, col_lower, col_upper)
+
+
+class SafeBounds:
+    """The same for many multipliers of one program: what does not change is worked out once."""
+
+    def __init__(self, program: LinearProgram) -> None:
+        self.program = program
+        self.transposed = program.matrix.T.tocsr()
+        self.sizes = abs(self.transposed)
+        self.entries = np.diff(self.transposed.indptr) + 2
+
+    def total(
+        self, multipliers: Floats, col_lower: Floats | None = None, col_upper: Floats | None = None
+    ) -> float:
+        """See `safe_bound`."""
+        rows, columns = self._terms(multipliers, col_lower, col_upper)
+        if np.isneginf(columns).any():
+            return -inf
+        rounding = UNIT * SPARE * (np.abs(rows).sum() + np.abs(columns).sum())
+        total = fsum([self.program.offset, -float(rounding), *rows.tolist(), *columns.tolist()])
+        return nextafter(total, -inf)
+
+    def by_part(self, multipliers: Floats, row_part: Ints, column_part: Ints, parts: int) -> Floats:
+        """(parts,) what each of several parts costs at least, that share no row; the offset is in none of them."""
+        rows, columns = self._terms(multipliers, None, None)
+        terms = np.concatenate([rows, columns])
+        part = np.concatenate([row_part, column_part])
+        with np.errstate(invalid="ignore"):
+            total = np.bincount(part, terms, minlength=parts)
+            size = np.bincount(part, np.abs(terms), minlength=parts)
+            count = np.bincount(part, minlength=parts)
+            bound = total - SPARE * UNIT * (count + 4) * size
+        return np.where(np.isfinite(bound), bound, -inf)
+
+    def _terms(
+        self, multipliers: Floats, col_lower: Floats | None, col_upper: Floats | None
+    ) -> tuple[Floats, Floats]:
+        """What each row (m,) and each column (n,) puts into L(y)."""
+        program = self.program
+        lower = program.col_lower if col_lower is None else col_lower
+        upper = program.col_upper if col_upper is None else col_upper
+        y = usable(program, multipliers)
+        reduced = program.cost - self.transposed @ y
+        error = SPARE * UNIT * self.entries * (np.abs(program.cost) + self.sizes @ np.abs(y))
+        ends = (reduced - error, reduced + error)
+        with np.errstate(invalid="ignore"):
+            corners = [np.where(side == 0.0, 0.0, end * side) for end in ends for side in (lower, upper)]
+        columns = np.minimum.reduce(corners)
+        limit = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
+        return limit * y, np.where(np.isnan(columns), -inf, columns)
 
 
 def refuting(program: LinearProgram, ray: Floats, wanted: float, *bounds: Floats) -> tuple[Floats, float]:
@@ -80,8 +115,9 @@ def refuting(program: LinearProgram, ray: Floats, wanted: float, *bounds: Floats
         return np.zeros(program.n_rows), -inf
     length = 2.0 * max(abs(wanted), 1.0) / step
     for _ in range(8):
-        bound = safe_bound(program, ray * length, *bounds)
+        multipliers = usable(program, ray * length)
+        bound = safe_bound(program, multipliers, *bounds)
         if bound >= wanted:
-            return ray * length, bound
+            break
         length *= 16.0
-    return ray * length, bound
+    return multipliers, bound

@@ -24,7 +24,7 @@ from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.relaxation import OpenRelaxation, Relaxation
 from solvers.core.result import Stop
-from solvers.proof.safe import refuting, safe_bound
+from solvers.proof.safe import SafeBounds, refuting, usable
 
 WHOLE = 1e-6
 """Distance from a whole number at which a relaxation's value counts as whole."""
@@ -45,11 +45,21 @@ class ProofLeaf:
     bound: float
 
 
+OPENING = 200
+"""Columns that a node costs besides its own."""
+
+
 @dataclass(frozen=True)
 class WorkLimits:
-    """Limits of work. `late` is asked before each node: a clock that can end the search, and nothing else."""
+    """Limits of work. `late` is asked before each node: a clock that can end the search, and nothing else.
+
+    nodes        relaxations solved
+    effort       Σ (columns + OPENING) over them: a node of a large part counts for more
+    iterations   of the simplex method
+    """
 
     nodes: int = 4_000
+    effort: int = 20_000_000
     iterations: int = 400_000
     late: Callable[[], bool] = field(default=lambda: False)
 
@@ -88,18 +98,16 @@ def branch_and_bound(
     open_relaxation: OpenRelaxation,
     *,
     start: Floats | None = None,
-    gap: float = 1e-7,
-    slack: float = 0.0,
+    within: tuple[float, float] = (1e-7, 0.0),
     work: WorkLimits | None = None,
 ) -> ProofTree:
-    """Prove a bound within `gap` (relative) of the best point, and better the point where the tree meets a better one.
+    """Prove a bound near the cost of the best point, and better the point where the tree meets a better one.
 
-    start   (n,) a feasible point, if one is known: its cost is the first target
-    slack   absolute, on top of the gap: where a part costs nothing, a relative gap leaves no room for rounding
+    start    (n,) a feasible point, if one is known: its cost is the first target
+    within   how near: relative, and absolute on top: where a part costs nothing, a relative gap leaves no room
     """
-    return _TreeSearch(
-        program, open_relaxation(program, None), start, (gap, slack), work or WorkLimits()
-    ).run()
+    relaxation = open_relaxation(program, None)
+    return _TreeSearch(program, relaxation, start, within, work or WorkLimits()).run()
 
 
 class _TreeSearch:
@@ -112,6 +120,7 @@ class _TreeSearch:
         work: WorkLimits,
     ) -> None:
         self.program, self.relaxation, self.within, self.work = program, relaxation, within, work
+        self.safe = SafeBounds(program)
         self.columns = np.flatnonzero(program.integer)
         self.point = start
         self.objective = inf if start is None else program.objective(start)
@@ -138,6 +147,7 @@ class _TreeSearch:
         while self.open:
             limited = (
                 self.nodes >= self.work.nodes
+                or self.nodes * (self.program.n_columns + OPENING) >= self.work.effort
                 or self.iterations >= self.work.iterations
                 or (self.nodes > 0 and self.work.late())
             )
@@ -167,7 +177,8 @@ class _TreeSearch:
         return replace(leaf, multipliers=multipliers, bound=bound)
 
     def _close(self, node: _OpenNode) -> None:
-        self.leaves.append(ProofLeaf(node.lower, node.upper, node.multipliers, node.bound))
+        multipliers = usable(self.program, node.multipliers)
+        self.leaves.append(ProofLeaf(node.lower, node.upper, multipliers, node.bound))
 
     def _look(self, node: _OpenNode) -> None:
         """Solve a node's relaxation; close it or split it."""
@@ -189,8 +200,7 @@ class _TreeSearch:
         value = relaxed.point[self.columns]
         if (np.abs(value - np.round(value)) <= WHOLE).all():
             self._take(relaxed.point)
-            self._close(node)
-        elif node.bound >= self.target:
+        if node.bound >= self.target or (value == np.round(value)).all():
             self._close(node)
         else:
             self._split(node, value)
@@ -226,7 +236,10 @@ class _TreeSearch:
 
     def _split(self, node: _OpenNode, value: Floats) -> None:
         down = value - np.floor(value)
-        fraction = np.abs(value - np.round(value)) > WHOLE
+        distance = np.abs(value - np.round(value))
+        fraction = distance > min(
+            WHOLE, 0.5 * distance.max()
+        )  # where all are nearly whole, what is left of it counts
         known = self.gain.sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1.0)
         usual = np.where(known > 0.0, known, 1.0)[:, None]
         each = np.where(self.seen > 0.0, self.gain / np.maximum(self.seen, 1.0), usual)
@@ -257,7 +270,7 @@ class _TreeSearch:
             heapq.heappush(self.open, child)
 
     def _bound(self, multipliers: Floats, lower: Floats, upper: Floats) -> float:
-        return safe_bound(self.program, multipliers, *self._column_bounds(lower, upper))
+        return self.safe.total(multipliers, *self._column_bounds(lower, upper))
 
     def _column_bounds(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         every_lower, every_upper = self.program.col_lower.copy(), self.program.col_upper.copy()

@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from math import fsum, inf, nextafter
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
+from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.relaxation import OpenRelaxation
-from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound
-
-type Ints = NDArray[np.int64]
+from solvers.proof.safe import Ints, SafeBounds, usable
+from solvers.proof.tree import OPENING, ProofLeaf, ProofTree, WorkLimits, branch_and_bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,63 +62,151 @@ def prove(
 ) -> ProgramProof:
     """Bound a program by its parts.
 
-    start   (n,) a feasible point, if one is known
+    start   (n,) a point, if one is known; one that is not feasible is left out
     gap     relative to each part's cost, at which it counts as proven
     work    limits over all parts together
     """
-    work = work or WorkLimits()
-    proved: dict[bytes, ProofTree] = {}
-    parts: list[ProvedPart] = []
-    point = np.zeros(program.n_columns) if start is None else start.copy()
-    complete, known = True, True
-    nodes = iterations = 0
-    by_column = program.matrix.tocsc()
+    if start is not None and not is_feasible(program, start, tolerance=1e-6):
+        start = None
+    found = _Parts(program, open_relaxation, start, gap, work or WorkLimits())
     groups = independent(program)
-    slack = 0.0 if start is None else gap * abs(program.objective(start)) / max(len(groups), 1)
+    if len(groups) > 1:
+        groups = found.without_tree(groups)
     for columns in groups:
-        rows = np.unique(by_column[:, columns].indices).astype(np.int64)
+        found.with_tree(columns)
+    return found.proof()
+
+
+class _Parts:
+    """Parts proved so far, and what is left of the work."""
+
+    def __init__(
+        self,
+        program: LinearProgram,
+        open_relaxation: OpenRelaxation,
+        start: Floats | None,
+        gap: float,
+        work: WorkLimits,
+    ) -> None:
+        self.program, self.open_relaxation, self.start, self.gap = program, open_relaxation, start, gap
+        self.left = work
+        self.by_column = program.matrix.tocsc()
+        self.trees: dict[bytes, ProofTree] = {}
+        self.parts: list[ProvedPart] = []
+        self.point = np.zeros(program.n_columns) if start is None else start.copy()
+        self.complete = self.known = True
+        self.nodes = self.iterations = 0
+        self.slack = 0.0
+
+    def without_tree(self, groups: list[Ints]) -> list[Ints]:
+        """Take the parts that the relaxation of the whole proves already; the parts that are left."""
+        program, count = self.program, len(groups)
+        whole = np.flatnonzero(program.integer)
+        lower, upper = program.col_lower[whole], program.col_upper[whole]
+        answer = self.open_relaxation(program, None).solve(lower, upper)
+        self._spend(1, program.n_columns, answer.iterations)
+        if answer.multipliers is None or answer.point is None:
+            return groups
+        column_part = np.zeros(program.n_columns, dtype=np.int64)
+        for k, columns in enumerate(groups):
+            column_part[columns] = k
+        row_part = np.zeros(program.n_rows, dtype=np.int64)
+        entries = program.matrix.tocoo()
+        row_part[entries.row] = column_part[entries.col]
+        value = self._settled(answer.point, column_part, count)
+        bounds = SafeBounds(program).by_part(answer.multipliers, row_part, column_part, count)
+        if np.isfinite(value).all():
+            self.slack = self.gap * abs(float(value.sum())) / count
+        known = np.isfinite(value)
+        target = np.where(known, value, 0.0)
+        done = known & (bounds >= target - self.gap * np.abs(target) - self.slack)
+        if not done.any():
+            return groups
+        columns, rows = np.flatnonzero(done[column_part]), np.flatnonzero(done[row_part])
+        own = columns[program.integer[columns]]
+        multipliers = usable(program, answer.multipliers)[rows]
+        bound = fsum(bounds[done].tolist())
+        leaf = ProofLeaf(program.col_lower[own], program.col_upper[own], multipliers, bound)
+        self.parts.append(ProvedPart(columns, rows, own, (leaf,), bound))
+        return [columns for columns, proved in zip(groups, done.tolist(), strict=True) if not proved]
+
+    def _settled(self, relaxed: Floats, column_part: Ints, count: int) -> Floats:
+        """(count,) what each part costs at the start; where the relaxation is whole it is the best, and taken."""
+        program = self.program
+        near = np.where(program.integer, np.round(relaxed), relaxed)
+        broken = np.bincount(column_part, np.abs(near - relaxed) > 1e-9, minlength=count) > 0
+        ours = np.full(count, inf)
+        if self.start is not None:
+            ours = np.bincount(column_part, program.cost * self.start, minlength=count)
+        theirs = np.where(broken, inf, np.bincount(column_part, program.cost * near, minlength=count))
+        taken = theirs < ours
+        self.point = np.where(taken[column_part], near, self.point)
+        return np.where(taken, theirs, ours)
+
+    def with_tree(self, columns: Ints) -> None:
+        """Prove a part by a tree; one that is like an earlier one is proved already."""
+        program = self.program
+        touched = np.zeros(program.n_rows, dtype=bool)
+        touched[self.by_column[:, columns].indices] = True
+        rows = np.flatnonzero(touched)
         piece = _piece(program, columns, rows)
         key = _content(piece)
-        tree = proved.get(key)
+        tree = self.trees.get(key)
         if tree is None:
-            left = replace(work, nodes=work.nodes - nodes, iterations=work.iterations - iterations)
-            own = None if start is None else start[columns]
-            tree = branch_and_bound(piece, open_relaxation, start=own, gap=gap, slack=slack, work=left)
-            nodes, iterations = nodes + tree.nodes, iterations + tree.iterations
-            proved[key] = tree
-        parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))
-        complete &= tree.complete
+            own = None if self.start is None else self.start[columns]
+            within = (self.gap, self.slack)
+            tree = branch_and_bound(piece, self.open_relaxation, start=own, within=within, work=self.left)
+            self._spend(tree.nodes, piece.n_columns, tree.iterations)
+            self.trees[key] = tree
+        self.parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))
+        self.complete &= tree.complete
         if tree.point is None:
-            known = False
+            self.known = False
         else:
-            point[columns] = tree.point
-    bound = nextafter(fsum([program.offset, *(part.bound for part in parts)]), -inf)
-    return ProgramProof(
-        tuple(parts),
-        bound,
-        point if known else None,
-        program.objective(point) if known else inf,
-        complete,
-        nodes,
-        iterations,
-    )
+            self.point[columns] = tree.point
+
+    def _spend(self, nodes: int, columns: int, iterations: int) -> None:
+        self.nodes, self.iterations = self.nodes + nodes, self.iterations + iterations
+        self.left = replace(
+            self.left,
+            nodes=self.left.nodes - nodes,
+            effort=self.left.effort - nodes * (columns + OPENING),
+            iterations=self.left.iterations - iterations,
+        )
+
+    def proof(self) -> ProgramProof:
+        """All parts together."""
+        bound = nextafter(fsum([self.program.offset, *(part.bound for part in self.parts)]), -inf)
+        point = self.point if self.known else None
+        value = self.program.objective(self.point) if self.known else inf
+        parts = tuple(self.parts)
+        return ProgramProof(parts, bound, point, value, self.complete, self.nodes, self.iterations)
 
 
 def independent(program: LinearProgram) -> list[Ints]:
     """Columns of each part with whole columns, in the order of their first columns; the rest, if any, as one part."""
-    n = program.n_columns
-    entries = sparse.coo_array(program.matrix)
-    graph = sparse.coo_array(
-        (np.ones(entries.nnz, dtype=np.int8), (entries.row + n, entries.col)), shape=(n + program.n_rows,) * 2
-    )
-    label = sparse.csgraph.connected_components(graph, directed=False)[1][:n]
-    whole = np.zeros(label.max(initial=0) + 1, dtype=bool)
-    whole[label[program.integer]] = True
-    parts = [np.flatnonzero(~whole[label])]
-    with_whole = np.flatnonzero(whole[label])
-    order = with_whole[np.argsort(label[with_whole], kind="stable")]
-    parts += np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-    return sorted((part for part in parts if len(part)), key=lambda part: int(part[0]))
+    matrix = program.matrix
+    label = list(range(program.n_columns))  # of each column, one before it in the same part, or itself
+
+    def root(j: int) -> int:
+        while label[j] != j:
+            label[j] = label[label[j]]
+            j = label[j]
+        return j
+
+    begin, columns = matrix.indptr.tolist(), matrix.indices.tolist()
+    for i in range(program.n_rows):
+        roots = {root(j) for j in columns[begin[i] : begin[i + 1]]}
+        first = min(roots, default=0)
+        for j in roots:
+            label[j] = first
+    part = np.array([root(j) for j in range(program.n_columns)], dtype=np.int64)
+    whole = np.zeros(program.n_columns, dtype=bool)
+    whole[part[program.integer]] = True
+    part[~whole[part]] = -1
+    order = np.argsort(part, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
+    return sorted((each for each in parts if len(each)), key=lambda each: int(each[0]))
 
 
 def _piece(program: LinearProgram, columns: Ints, rows: Ints) -> LinearProgram:

@@ -1,0 +1,43 @@
+"""What a plan's bound rests on: multipliers of promises, by name, from which the bound is worked out again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from router.plan.values import Interval, Number, Whole, record, stated
+
+type Multipliers = Mapping[str, Number]
+
+
+@record
+class ProvenLeaf:
+    """One leaf of a search tree: ranges of what is whole, and what multipliers prove there."""
+
+    ranges: Mapping[str, Interval] = stated("From and to of each count that the leaf narrows; null: no end")
+    multipliers: Multipliers = stated("USD per unit of each promise")
+
+
+@record
+class ProofPart:
+    """A part of the problem that shares no promise with the others."""
+
+    workloads: tuple[str, ...] = stated("Workloads that it serves")
+    periods: tuple[Whole, ...] = stated("First and last period in which its work may run; none: no work")
+    bound_usd: Number = stated("What the part costs at least")
+    multipliers: Multipliers | None = stated("USD per unit of each promise", default=None)
+    leaves: tuple[ProvenLeaf, ...] | None = stated(
+        "Of a part with whole counts: leaves that leave no count out", default=None
+    )
+
+
+@record
+class Proof:
+    """Whose word the bound is, and a bound that `router verify` works out again."""
+
+    kind: Literal["own", "two_searches", "solver"] = stated(
+        "own: bound_usd of the plan is worked out again by router verify; two_searches: a second search, by another "
+        "path, found no cheaper plan; solver: the solver's word"
+    )
+    bound_usd: Number = stated("No plan has a lower objective, worked out again from the parts")
+    parts: tuple[ProofPart, ...] = stated("Parts, which with what is owed in any case make up the bound")

@@ -1,0 +1,97 @@
+"""The proof in a plan, part by part: what it proves, by our own rows and arithmetic."""
+
+from __future__ import annotations
+
+import math
+
+from router.plan.proof import Proof, ProofPart, ProvenLeaf
+from router.verification.base.audit import Audit
+from router.verification.base.ledger import Ledger
+from router.verification.bound import relaxation_of
+from router.verification.bound.duality import covered, proven
+from router.verification.bound.relaxation import RelaxedProblem
+
+RELATIVE = 1e-9
+"""How far a stated bound may lie above what is worked out here, as a part of the objective."""
+
+
+class Unproven(Exception):
+    """Why a proof proves nothing."""
+
+
+def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[list[float], float]:
+    """What each part costs at least, and all of it together. Raises `Unproven`."""
+    owner: dict[str, int] = {}
+    bounds = []
+    for i, part in enumerate(parts):
+        leaves = (ProvenLeaf({}, part.multipliers or {}),) if part.leaves is None else part.leaves
+        own = set().union(*(_speaks_of(model, leaf) for leaf in leaves))
+        for name in own:
+            if owner.setdefault(name, i) != i:
+                raise Unproven(f"parts {owner[name]} and {i} both speak of {name}")
+        ranges = [_ranges(leaf) for leaf in leaves]
+        if not covered(ranges):
+            raise Unproven(f"part {i}: its leaves leave some counts out")
+        bounds.append(
+            min(proven(model, own, leaf.multipliers, box) for leaf, box in zip(leaves, ranges, strict=True))
+        )
+    rest = [
+        variable.usd * (variable.lower if variable.usd > 0 else variable.upper)
+        for name, variable in model.variables.items()
+        if variable.usd and name not in owner
+    ]
+    sums = [model.constant, *bounds, *rest]
+    total = math.fsum(sums)
+    if not math.isfinite(total):
+        raise Unproven("its multipliers bound nothing")
+    return bounds, total - 2.0**-50 * math.fsum(map(abs, sums))
+
+
+def _speaks_of(model: RelaxedProblem, leaf: ProvenLeaf) -> set[str]:
+    names: set[str] = set()
+    for promise in leaf.multipliers:
+        if promise not in model.constraints:
+            raise Unproven(f"{promise} is not a promise of the problem")
+        names.update(name for name, _ in model.constraints[promise].terms)
+    for name, (lower, upper) in leaf.ranges.items():
+        if name not in model.variables or not model.variables[name].whole:
+            raise Unproven(f"{name} is not a whole count of the problem")
+        if any(end is not None and end != round(end) for end in (lower, upper)):
+            raise Unproven(f"{name}: its range does not end at whole numbers")
+        names.add(name)
+    return names
+
+
+def _ranges(leaf: ProvenLeaf) -> dict[str, tuple[float, float]]:
+    return {
+        name: (-math.inf if lower is None else lower, math.inf if upper is None else upper)
+        for name, (lower, upper) in leaf.ranges.items()
+    }
+
+
+def check_proof(audit: Audit, ledger: Ledger) -> None:
+    """The bound of a proof is no higher than what its multipliers prove, and the plan's own is no higher than that."""
+    stated: Proof | None = audit.plan.proof
+    if stated is None:
+        return
+    model = relaxation_of(audit)
+    if model is None:
+        ledger.fault("proof: a plan of this kind has none")
+        return
+    slack = RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
+    try:
+        bounds, total = proven_parts(model, stated.parts)
+    except Unproven as error:
+        ledger.fault("proof:", error)
+        return
+    for i, (part, bound) in enumerate(zip(stated.parts, bounds, strict=True)):
+        right = part.bound_usd <= bound + slack
+        ledger.require(right, f"proof.parts[{i}]: bound_usd is {part.bound_usd!r}, proven is {bound!r}")
+    ledger.require(
+        stated.bound_usd <= total + slack, f"proof.bound_usd is {stated.bound_usd!r}, proven is {total!r}"
+    )
+    if stated.kind == "own":
+        own = audit.plan.bound_usd <= stated.bound_usd + slack
+        ledger.require(
+            own, f"bound_usd is {audit.plan.bound_usd!r}, above proof.bound_usd {stated.bound_usd!r}"
+        )

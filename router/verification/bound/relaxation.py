@@ -1,0 +1,91 @@
+"""A linear relaxation of the problem: what a plan decides, within limits, and what all plans keep to, by name.
+
+    minimise  constant + Σ usd · variable      lower ≤ variable ≤ upper      lower ≤ Σ coefficient · variable ≤ upper
+
+Names are `kind(of what)`: `count(kind-5,model-3,0)`, `demand(work-1,0)`. Every plan of the problem that costs no more
+than the one under audit, or a plan that costs no more than that one, keeps to all of it; what is left out here, of rows
+or of cost, makes the bound lower and never wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+type Terms = list[tuple[str, float]]
+
+ROOM = 1e-6
+"""Relative: by how much more than the plan under audit may cost what the limits from cost still let through."""
+
+
+@dataclass(slots=True)
+class Variable:
+    """What a plan decides. `whole`: the problem allows whole numbers only."""
+
+    lower: float
+    upper: float
+    whole: bool
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """lower ≤ Σ coefficient · variable ≤ upper."""
+
+    terms: Terms
+    lower: float
+    upper: float
+
+
+@dataclass(slots=True)
+class RelaxedProblem:
+    """Variables and constraints by name."""
+
+    variables: dict[str, Variable] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
+    constant: float = 0.0
+    runs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Workload and period of each flow."""
+    twice: set[str] = field(default_factory=set)
+
+    def variable(
+        self, name: str, upper: float = math.inf, *, lower: float = 0.0, whole: bool = False, usd: float = 0.0
+    ) -> str:
+        """A variable more; its name."""
+        if name in self.variables:
+            self.twice.add(name)
+        self.variables[name] = Variable(lower, upper, whole, usd)
+        return name
+
+    def constraint(
+        self,
+        name: str,
+        terms: Iterable[tuple[str, float]],
+        *,
+        lower: float = -math.inf,
+        upper: float = math.inf,
+    ) -> None:
+        """A constraint more. Two things of one name (there may be commas in names) leave nothing to prove."""
+        if name in self.constraints:
+            self.twice.add(name)
+        self.constraints[name] = Constraint([term for term in terms if term[1]], lower, upper)
+
+    def limited(self, most_usd: float) -> None:
+        """Limits from cost: what costs at most `most_usd` in all cannot hold more of one thing than that pays for.
+
+        What is whole ends at a whole number.
+        """
+        self._by_cost(most_usd)
+        for each in self.variables.values():
+            if each.whole and math.isfinite(each.upper):
+                each.upper = math.floor(each.upper + 1e-9)
+
+    def _by_cost(self, most_usd: float) -> None:
+        if any(each.usd < 0 or each.lower < 0 for each in self.variables.values()):
+            return
+        least = self.constant + math.fsum(each.usd * each.lower for each in self.variables.values())
+        left = max(most_usd - least, 0.0) + ROOM * (abs(most_usd) + abs(least))
+        for each in self.variables.values():
+            if each.usd > 0:
+                each.upper = min(each.upper, each.lower + left / each.usd)

@@ -1,0 +1,261 @@
+"""Instances: which counts can be rented, what they cost, how they start, and limits over several of them.
+
+count(pool,t)     instances that run; ahead(pool,0) where one number holds for the horizon
+*_paid            above what is reserved; the count itself where nothing is
+*_open, *_steps   count = min · open + step · steps
+started(pool,t)   instances started in the period; bought(pool,month k) for a term
+
+No more is of use than all work that may come to a pool could keep busy, rounded up to what is sold: a plan with more
+costs no less with just that. Every M comes from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from router.schema import Instances, Offer
+from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.latency import limits
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
+
+
+@dataclass(frozen=True, slots=True)
+class RentedPool:
+    """Variables of a pool by period: one name throughout where the count is one for the horizon."""
+
+    offer: str
+    instances: Instances
+    name: str
+    count: list[str]
+    paid: list[str]
+
+
+def add_counts(
+    model: RelaxedProblem, case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
+) -> list[RentedPool]:
+    """Every pool of every offer, used or not."""
+    limits = _limits(case, pools, future)
+    rented = []
+    for name, offer in case.offers.items():
+        instances = offer.instances
+        if instances is None:
+            continue
+        own = [
+            _pool(model, case, name, instances, pool_name(name, served), limits[name, served], future)
+            for served in _served(offer)
+        ]
+        _together(model, case, name, instances, own)
+        rented += own
+        model.constant += _reserved_usd(case, name, instances, future)
+    return rented
+
+
+def _served(offer: Offer) -> list[str | None]:
+    """Model of each pool of an offer with instances; None where one count serves all."""
+    shared = offer.instances is not None and offer.instances.shared_by_models
+    return [None] if shared else list(offer.models)
+
+
+def _limits(
+    case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
+) -> dict[tuple[str, str | None], list[float]]:
+    """Largest count of use of each pool, by period."""
+    limits: dict[tuple[str, str | None], list[float]] = {}
+    for name, offer in case.offers.items():
+        instances = offer.instances
+        if instances is None:
+            continue
+        for served in _served(offer):
+            usable = usable_of(instances, name, future)
+            boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
+            need = [
+                _busy(case, pools.get((name, served, t), [])) / usable / (1.0 - boot) if usable > 0 else 0.0
+                for t in range(case.periods)
+            ]
+            if _may_wait(
+                instances, (flow for at, own in pools.items() if at[:2] == (name, served) for flow in own)
+            ):
+                need = [
+                    math.inf if each > 0 else 0.0 for each in need
+                ]  # how many keep a wait short is not known here
+            if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_months:
+                need = [max(need)] * case.periods
+            limits[name, served] = [_sold(case, name, instances, each) for each in need]
+    return limits
+
+
+def _may_wait(instances: Instances, flows: Iterable[PossibleFlow]) -> bool:
+    """Whether somebody in a pool is promised a latency that its waiting is part of."""
+    return instances.max_utilisation is None and any(limits(flow.workload.slo) for flow in flows)
+
+
+def _busy(case: Case, flows: list[PossibleFlow]) -> float:
+    """Instances that all cells could keep busy, each on its heaviest route."""
+    heaviest: dict[object, float] = defaultdict(float)
+    for flow in flows:
+        hours = max((flow.hours[1] - flow.hours[0]) / case.period_h, 1e-12)
+        heaviest[flow.cell.key] = max(heaviest[flow.cell.key], max(flow.load) / hours)
+    return math.fsum(heaviest.values())
+
+
+def _sold(case: Case, offer: str, instances: Instances, need: float) -> float:
+    """The least count that is sold and does, groups' minima included; no more than there is."""
+    most = math.inf if instances.max is None else instances.max
+    for group in case.problem.groups:
+        if offer in group.offers:
+            units = max(instances.units, 1e-12)
+            need = max(need, group.min_units / units)
+            most = min(most, math.inf if group.max_units is None else group.max_units / units)
+    if need > 0:
+        need = max(need, instances.min)
+        if instances.integral and math.isfinite(need):
+            steps = math.ceil((need - instances.min) / instances.step - 1e-6)
+            need = instances.min + steps * instances.step
+    if instances.integral and math.isfinite(most):
+        most = math.floor(most + 1e-9)
+    return min(need, most)
+
+
+def _pool(
+    model: RelaxedProblem,
+    case: Case,
+    offer: str,
+    instances: Instances,
+    pool: str,
+    limit: list[float],
+    future: Future,
+) -> RentedPool:
+    term, ahead = instances.term_months, case.bought_ahead(offer) is not None
+    kind, n = ("ahead", 1) if ahead else ("count", case.periods)
+    price = future.price_of(offer)
+    energy = case.problem.policy.energy_usd_per_kwh * instances.power_kw * case.period_h
+    hourly = [(0.0 if term else instances.usd_per_h * price * case.period_h) + energy] * case.periods
+    usd = [each * weight for each, weight in zip(hourly, case.period_weight, strict=True)]
+    if ahead:
+        limit, usd = [max(limit)], [math.fsum(usd) + instances.upfront_usd * price]
+    count, paid = [], []
+    for t in range(n):
+        at = f"{pool},{t}"
+        reserved = instances.reserved > 0
+        own = model.variable(
+            f"{kind}({at})", limit[t], whole=instances.integral, usd=0.0 if reserved else usd[t]
+        )
+        _shape(model, instances, kind, at, own, limit[t])
+        above = own
+        if reserved:
+            above = model.variable(f"{kind}_paid({at})", limit[t], usd=usd[t])
+            model.constraint(f"instances({at},paid)", [(own, 1.0), (above, -1.0)], lower=0.0)
+        count.append(own)
+        paid.append(above)
+    if ahead:
+        count, paid = count * case.periods, paid * case.periods
+    rented = RentedPool(offer, instances, pool, count, paid)
+    if term:
+        _purchases(model, case, rented, max(limit), future)
+    _starts(model, case, rented, max(limit), 1 if ahead else case.periods, future)
+    return rented
+
+
+def _shape(model: RelaxedProblem, instances: Instances, kind: str, at: str, count: str, limit: float) -> None:
+    """count ∈ {0} ∪ {min, min + step, …}."""
+    least, step = instances.min, instances.step if instances.integral else 1.0
+    opens = least > 0 and (least != step or not instances.integral)
+    terms: Terms = [(count, 1.0)]
+    if opens:
+        opened = model.variable(f"{kind}_open({at})", 1.0, whole=True)
+        if math.isfinite(limit):
+            model.constraint(f"instances({at},open)", [(count, 1.0), (opened, -limit)], upper=0.0)
+        terms.append((opened, -least))
+    if instances.integral and (opens or step != 1):
+        steps = model.variable(f"{kind}_steps({at})", limit / max(step, 1e-12) + 1.0, whole=True)
+        model.constraint(f"instances({at},sold)", [*terms, (steps, -step)], lower=0.0, upper=0.0)
+    elif opens:
+        model.constraint(f"instances({at},sold)", terms, lower=0.0)
+
+
+def _together(
+    model: RelaxedProblem, case: Case, offer: str, instances: Instances, pools: list[RentedPool]
+) -> None:
+    """What is reserved is shared out over the pools of an offer, and so is its maximum."""
+    periods = 1 if case.bought_ahead(offer) is not None else case.periods
+    for t in range(periods):
+        at = f"{pools[0].name},{t}"
+        if instances.reserved > 0:
+            terms = [(pool.count[t], 1.0) for pool in pools] + [(pool.paid[t], -1.0) for pool in pools]
+            model.constraint(f"instances({at},reserved)", terms, upper=instances.reserved)
+        if instances.max is not None and len(pools) > 1:
+            terms = [(pool.count[t], 1.0) for pool in pools]
+            model.constraint(f"instances({at})", terms, upper=instances.max)
+
+
+def _reserved_usd(case: Case, offer: str, instances: Instances, future: Future) -> float:
+    """Reserved instances are paid in every hour, used or not, and draw power."""
+    stated = instances.usd_per_h if instances.reserved_usd_per_h is None else instances.reserved_usd_per_h
+    hourly = stated * future.price_of(offer) + case.problem.policy.energy_usd_per_kwh * instances.power_kw
+    return instances.reserved * hourly * case.period_h * math.fsum(case.period_weight)
+
+
+def _purchases(model: RelaxedProblem, case: Case, pool: RentedPool, limit: float, future: Future) -> None:
+    """What is paid for in a period was bought for a term that covers it."""
+    instances, term = pool.instances, pool.instances.term_months or 0
+    price, in_full = future.price_of(pool.offer), case.problem.policy.end_of_horizon == "charge_in_full"
+    bought = []
+    for k in range(case.months):
+        covered = [w for t, w in enumerate(case.period_weight) if k <= case.month_of[t] < k + term]
+        beyond_h = case.beyond_h(k + term)
+        inside = 1.0 if in_full else 1.0 - beyond_h / (term * MONTH_H)
+        usd = instances.usd_per_h * case.period_h * math.fsum(covered)
+        usd += instances.upfront_usd * case.month_weight[k] * inside
+        if in_full:
+            usd += instances.usd_per_h * beyond_h * case.period_weight[-1]
+        name = f"bought({pool.name},month {k})"
+        bought.append(model.variable(name, limit, whole=instances.integral, usd=usd * price))
+    for t in range(case.periods):
+        terms = [(b, -1.0) for k, b in enumerate(bought) if k <= case.month_of[t] < k + term]
+        model.constraint(
+            f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=0.0, upper=0.0
+        )
+
+
+def _starts(
+    model: RelaxedProblem, case: Case, pool: RentedPool, limit: float, n: int, future: Future
+) -> None:
+    """started ≥ paid − paid before; paid ≥ what was started within the least time up."""
+    instances, h = pool.instances, case.period_h
+    if not (instances.start_usd > 0 or instances.start_h > 0 or instances.min_up_h > h):
+        return
+    usd = instances.start_usd * future.price_of(pool.offer)
+    started = [
+        model.variable(f"started({pool.name},{t})", limit, usd=usd * case.period_weight[t]) for t in range(n)
+    ]
+    for t in range(n):
+        terms = [(started[t], 1.0), (pool.paid[t], -1.0)]
+        if t > 0:
+            terms.append((pool.paid[t - 1], 1.0))
+        model.constraint(f"starts({pool.name},{t})", terms, lower=0.0)
+        if instances.min_up_h > h * (1 + 1e-9):
+            stays = [
+                (s, -1.0)
+                for u, s in enumerate(started[: t + 1])
+                if (t - u) * h * (1 + 1e-9) < instances.min_up_h
+            ]
+            model.constraint(f"starts({pool.name},{t},stays)", [(pool.paid[t], 1.0), *stays], lower=0.0)
+
+
+def add_shared_limits(model: RelaxedProblem, case: Case, pools: list[RentedPool]) -> None:
+    """Groups and power, in every period."""
+    policy = case.problem.policy
+    for t in range(case.periods):
+        for group in case.problem.groups:
+            terms = [(pool.count[t], pool.instances.units) for pool in pools if pool.offer in group.offers]
+            upper = math.inf if group.max_units is None else group.max_units
+            model.constraint(f"groups({group.name},{t})", terms, lower=group.min_units, upper=upper)
+        if policy.max_power_kw is not None:
+            rented = [offer.instances for offer in case.offers.values() if offer.instances is not None]
+            always = math.fsum(instances.power_kw * instances.reserved for instances in rented)
+            terms = [(pool.paid[t], pool.instances.power_kw) for pool in pools]
+            model.constraint(f"power({t})", terms, upper=policy.max_power_kw - always)

@@ -1,0 +1,223 @@
+"""Work: where each cell may run, that it is served, and what its routes share.
+
+    flow(w,n,offer,model,t)   share of the cell that runs there and then; n is its period or occurrence
+    unserved(w,n)             share that is dropped, where that has a price
+
+    demand         Σ flow + unserved = 1
+    throughput     Σ load · flow − usable · (count − booting) ≤ 0      per pool and period, and part of a period
+    quota          Σ amount · flow / quota ≤ 1
+    unsplittable   Σ_t flow ≤ pick,  Σ pick ≤ 1
+
+Counts that are whole carry 1e-6 more than they could, as `throughput` allows a plan.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from router.schema import Instances, Offer, OfferModel, Workload
+from router.verification.base import latency
+from router.verification.base.audit import Audit
+from router.verification.base.case import Case, Future
+from router.verification.base.cells import Cell, Interval
+from router.verification.base.ledger import RELATIVE
+from router.verification.base.work import Unit, quotas, unit_of, unit_usd
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+
+type PoolAt = tuple[str, str | None, int]
+"""Offer, model (None where one count serves all), period."""
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleFlow:
+    """A cell on an admissible route in a period. load: instances that all of the cell would keep busy, by side."""
+
+    name: str
+    cell: Cell
+    workload: Workload
+    unit: Unit
+    offer: Offer
+    model: str
+    entry: OfferModel
+    period: int
+    hours: Interval
+    load: tuple[float, float]
+
+    @property
+    def tokens(self) -> float:
+        return self.cell.units * self.unit.tokens
+
+    @property
+    def route(self) -> str:
+        return f"{self.workload.name},{self.offer.name},{self.model}"
+
+    def usd(self, future: Future) -> float:
+        """Of all the cell at token prices."""
+        return self.cell.units * unit_usd(self.unit, self.entry) * future.price_of(self.offer.name)
+
+
+def cell_name(cell: Cell) -> str:
+    """`workload,n`."""
+    return f"{cell.workload},{cell.period if cell.occurrence is None else cell.occurrence}"
+
+
+def pool_name(offer: str, model: str | None) -> str:
+    """`offer,model`, or the offer alone where one count serves all its models."""
+    return offer if model is None else f"{offer},{model}"
+
+
+def possible_flows(audit: Audit) -> list[PossibleFlow]:
+    """Every way to serve something, in the order of cells."""
+    case, factor = audit.case, audit.case.problem.policy.p99_over_mean
+    routes: dict[str, list[tuple[Offer, str, OfferModel, latency.Seconds]]] = defaultdict(list)
+    units = {name: unit_of(load) for name, load in case.workloads.items()}
+    for (load, name, model), reasons in audit.verdicts.items():
+        offer = case.offers[name]
+        entry = offer.models.get(model)
+        if not reasons and entry is not None:
+            each = None
+            if offer.instances is not None:
+                each = latency.seconds(case.workloads[load], units[load], entry, factor)
+            routes[load].append((offer, model, entry, each or (0.0, 0.0)))
+    return [
+        PossibleFlow(
+            f"flow({cell_name(cell)},{offer.name},{model},{t})",
+            cell,
+            case.workloads[cell.workload],
+            units[cell.workload],
+            offer,
+            model,
+            entry,
+            t,
+            hours,
+            (each[0] * part, each[1] * part),
+        )
+        for cell in audit.cells.values()
+        if cell.units > 0
+        for part in [cell.units / (3600.0 * case.period_h)]
+        for t, hours in cell.runs.items()
+        for offer, model, entry, each in routes[cell.workload]
+    ]
+
+
+def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
+    """Variables of flows and of what is dropped, and that every cell is served."""
+    weight = audit.case.period_weight
+    served: dict[str, Terms] = {cell_name(cell): [] for cell in audit.cells.values() if cell.units > 0}
+    for flow in flows:
+        usd = 0.0 if flow.offer.commitment is not None else flow.usd(future) * weight[flow.period]
+        model.variable(flow.name, 1.0, usd=usd)
+        model.runs[flow.name] = (flow.workload.name, flow.period)
+        served[cell_name(flow.cell)].append((flow.name, 1.0))
+    for cell in audit.cells.values():
+        if cell.units <= 0:
+            continue
+        name, load = cell_name(cell), audit.case.workloads[cell.workload]
+        if load.unserved_usd_per_m_tokens is not None:
+            usd = cell.units * unit_of(load).tokens / 1e6 * load.unserved_usd_per_m_tokens
+            usd *= weight[min(cell.runs)]
+            served[name].append((model.variable(f"unserved({name})", 1.0, usd=usd), 1.0))
+        model.constraint(f"demand({name})", served[name], lower=1.0, upper=1.0)
+    _picks(model, flows)
+
+
+def _picks(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
+    by_route: dict[tuple[str, str], list[PossibleFlow]] = defaultdict(list)
+    for flow in flows:
+        if not flow.workload.routing.splittable:
+            by_route[cell_name(flow.cell), f"{flow.offer.name},{flow.model}"].append(flow)
+    picked: dict[str, Terms] = defaultdict(list)
+    for (cell, route), own in by_route.items():
+        pick = model.variable(f"pick({cell},{route},{own[0].period})", 1.0, whole=True)
+        terms = [(flow.name, 1.0) for flow in own]
+        model.constraint(f"unsplittable({cell},{route})", [*terms, (pick, -1.0)], upper=0.0)
+        picked[cell].append((pick, 1.0))
+    for cell, terms in picked.items():
+        model.constraint(f"unsplittable({cell})", terms, upper=1.0)
+
+
+def add_quotas(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """In parts of the quota."""
+    used: dict[tuple[str, str, int], Terms] = defaultdict(list)
+    caps: dict[tuple[str, str], float] = {}
+    for flow in flows:
+        for name, cap, amount in quotas(flow.offer, flow.unit, flow.entry):
+            kind = name.removesuffix("_per_minute")
+            caps[flow.offer.name, kind] = cap
+            minute = flow.cell.units * amount / (60.0 * case.period_h)
+            used[flow.offer.name, kind, flow.period].append((flow.name, minute / cap if cap else minute))
+    for (offer, kind, t), terms in used.items():
+        upper = 1.0 if caps[offer, kind] > 0 else 0.0
+        model.constraint(f"quota({offer},{kind},{t})", terms, upper=upper)
+
+
+def usable_of(instances: Instances, offer: str, future: Future) -> float:
+    """Usable share of an instance: availability · highest planned utilisation."""
+    available = min(instances.availability * future.availability_of(offer), 1.0)
+    return available * (1.0 if instances.max_utilisation is None else instances.max_utilisation)
+
+
+def by_pool(case: Case, flows: list[PossibleFlow]) -> dict[PoolAt, list[PossibleFlow]]:
+    """Flows by the pool and period that they load."""
+    pools: dict[PoolAt, list[PossibleFlow]] = defaultdict(list)
+    for flow in flows:
+        if flow.offer.instances is not None:
+            pools[flow.offer.name, case.pool_model(flow.offer.name, flow.model), flow.period].append(flow)
+    return pools
+
+
+def add_throughput(
+    model: RelaxedProblem, case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
+) -> None:
+    """What is routed to a pool fits in what serves there, in the whole period and in parts of it."""
+    intervals = _intervals(case, pools)
+    for (offer, served, t), flows in pools.items():
+        instances = case.offers[offer].instances
+        assert instances is not None  # it has a pool
+        pool = pool_name(offer, served)
+        usable = usable_of(instances, offer, future) * (1.0 + RELATIVE * instances.integral)
+        capacity = [(name, -usable * part) for name, part in _serving(model, case, instances, pool, t)]
+        sides = (0, 1) if any(flow.entry.disaggregated for flow in flows) else (0,)
+        for side in sides:
+            kind = ",completion" if side else ""
+            loads = [(flow.name, flow.load[side]) for flow in flows if not side or flow.entry.disaggregated]
+            model.constraint(f"throughput({pool},{t}{kind})", [*loads, *capacity], upper=0.0)
+            for start, end in intervals:
+                inside = [
+                    (flow.name, flow.load[side])
+                    for flow in flows
+                    for own in [_part(case, flow)]
+                    if own != (0.0, 1.0) and own[0] >= start - 1e-12 and own[1] <= end + 1e-12
+                    if not side or flow.entry.disaggregated
+                ]
+                if inside:
+                    part = [(name, factor * (end - start)) for name, factor in capacity]
+                    name = f"throughput({pool},{t}{kind},{start:.6g}-{end:.6g})"
+                    model.constraint(name, [*inside, *part], upper=0.0)
+
+
+def _serving(
+    model: RelaxedProblem, case: Case, instances: Instances, pool: str, t: int
+) -> Iterator[tuple[str, float]]:
+    """The count of a pool in a period, less the parts of what has started that still boots."""
+    ahead = f"ahead({pool},0)"
+    yield (ahead if ahead in model.variables else f"count({pool},{t})"), 1.0
+    for since in range(t + 1):
+        part = min(instances.start_h - (t - since) * case.period_h, case.period_h) / case.period_h
+        if part > 0 and f"started({pool},{since})" in model.variables:
+            yield f"started({pool},{since})", -part
+
+
+def _part(case: Case, flow: PossibleFlow) -> tuple[float, float]:
+    """From and to, in parts of the period."""
+    start, end = (hour / case.period_h - flow.period for hour in flow.hours)
+    return (start if start > 1e-9 else 0.0), (end if end < 1 - 1e-9 else 1.0)
+
+
+def _intervals(case: Case, pools: dict[PoolAt, list[PossibleFlow]]) -> list[tuple[float, float]]:
+    """Every stretch between ends of windows that covers part of a period."""
+    parts = {_part(case, flow) for flows in pools.values() for flow in flows} - {(0.0, 1.0)}
+    starts, ends = ({part[side] for part in parts} for side in (0, 1))
+    return [(x, y) for x in sorted(starts) for y in sorted(ends) if x < y and (x > 0 or y < 1)]

@@ -1,0 +1,63 @@
+"""Shares of providers: no one carries too much, and enough of them carry something.
+
+carries(w,provider)   0/1: the provider carries its least share of every cell of the workload
+
+diversity    Σ at the provider ≤ max share · Σ of all        per workload and period, and over all tokens
+             Σ flow at the provider ≥ min share · (carries − unserved),  Σ carries ≥ min providers
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from router.verification.base.case import Case
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.serving import PossibleFlow, cell_name
+
+
+def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """Rows of the three kinds."""
+    own: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
+    everything: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
+    for flow in flows:
+        if flow.workload.routing.max_share_per_provider < 1:
+            own[flow.workload.name, flow.period].append((flow, flow.cell.units))
+        everything["all workloads", flow.period].append((flow, flow.tokens))
+    for (workload, period), parts in own.items():
+        most = case.workloads[workload].routing.max_share_per_provider
+        _most(model, f"{workload},{period}", parts, most)
+    if case.problem.policy.max_share_per_provider < 1:
+        for (name, period), parts in everything.items():
+            _most(model, f"{name},{period}", parts, case.problem.policy.max_share_per_provider)
+    _least(model, [flow for flow in flows if flow.workload.routing.min_providers > 1])
+
+
+def _most(model: RelaxedProblem, at: str, parts: list[tuple[PossibleFlow, float]], most: float) -> None:
+    """In parts of the largest amount."""
+    unit = max(amount for _, amount in parts) or 1.0
+    for provider in dict.fromkeys(flow.offer.provider for flow, _ in parts):
+        terms = [
+            (flow.name, (most - (flow.offer.provider == provider)) * amount / unit) for flow, amount in parts
+        ]
+        model.constraint(f"diversity({at},{provider})", terms, lower=0.0)
+
+
+def _least(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
+    by_cell: dict[tuple[str, str], list[PossibleFlow]] = defaultdict(list)
+    carried: dict[str, Terms] = defaultdict(list)
+    least: dict[str, int] = {}
+    for flow in flows:
+        by_cell[cell_name(flow.cell), flow.offer.provider].append(flow)
+    for (cell, provider), own in by_cell.items():
+        load = own[0].workload
+        carries = f"carries({load.name},{provider})"
+        if carries not in model.variables:
+            carried[load.name].append((model.variable(carries, 1.0, whole=True), 1.0))
+            least[load.name] = load.routing.min_providers
+        share = load.routing.min_share_per_provider
+        terms = [*((flow.name, 1.0) for flow in own), (carries, -share)]
+        if f"unserved({cell})" in model.variables:
+            terms.append((f"unserved({cell})", share))
+        model.constraint(f"diversity({cell},{provider},least)", terms, lower=0.0)
+    for name, terms in carried.items():
+        model.constraint(f"diversity({name})", terms, lower=float(least[name]))
