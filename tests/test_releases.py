@@ -262,12 +262,12 @@ def test_diff_says_where_it_cannot_tell_whether_the_problem_is_the_same(old, new
 def test_what_today_s_release_would_leave_passes_the_same(
     writer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Of three examples: one is packed, one is sized."""
+    """Of three examples: two are packed, one is sized."""
     folder = tmp_path / "9.9.9"
     monkeypatch.setattr(writer, "LARGE", 30_000)
     writer.write(folder, ["quickstart", "fleet", "sizing-quote"])
     found = sorted((folder / "plans").iterdir())
-    assert [path.name for path in found] == ["fleet.json", "quickstart.json", "sizing-quote.json.gz"]
+    assert [path.name for path in found] == ["fleet.json.gz", "quickstart.json", "sizing-quote.json.gz"]
     for path in found:
         check_plan(problem_of(folder, path.name.split(".")[0] + ".yaml"), path, tmp_path)
     assert [path.name for path in sorted(folder.iterdir())] == [
