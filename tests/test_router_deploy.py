@@ -70,7 +70,7 @@ def tasks() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("where", ["systemd", "kubernetes", "airflow"])
 def test_commands_parse(where, monkeypatch):
     """By the program's own parser; the files that they write are those of another machine."""
-    monkeypatch.setattr("router.output.check_writable", lambda path: None)
+    monkeypatch.setattr("router.output.check_writable", lambda path, option="-o": None)
     name, *arguments = commands()[where]
     command = cli.get_command(click.Context(cli), name)
     with command.make_context(name, arguments) as context:

@@ -170,7 +170,7 @@ def _note(account: Account, row: Row, kind: str, column: str) -> None:
         why = "tokens written to a cache: they count as prompt, at its price"
         account.remark("note", why, row.place, {PROMPT: row.prompt_tokens})
     if column != COLUMNS[0]:
-        why = f"kind of token, and the model where no column names it, read from {column}, as there is no SkuMeter"
+        why = f"kind of token, and the model where no column names it, read from {column}, because SkuMeter is missing"
         account.remark("note", why, row.place, {"rows": 1}, hint="--meter-column names another")
 
 
