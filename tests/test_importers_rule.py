@@ -544,7 +544,7 @@ def halves(folder: Path, rng: random.Random) -> None:
 
 def not_grouped(folder: Path, rng: random.Random) -> None:
     text = re.sub(r'"model": "model-.", ', "", openai(uses(rng)))
-    assert any("not grouped" in str(one) for one in run_usage([put(folder, "all.json", text)]).remarks)
+    assert any("no model is named" in str(one) for one in run_usage([put(folder, "all.json", text)]).remarks)
 
 
 def failed_requests(folder: Path, rng: random.Random) -> None:

@@ -611,9 +611,117 @@ def test_a_first_look_writes_nothing(imports: Imports, tmp_path: Path) -> None:
     assert table["goes out"][-1] == "1.92"
 
 
+def test_a_first_look_shows_what_was_read_before_the_options_suit_it(imports: Imports) -> None:
+    told = imports("focus_marketplace.csv", "--dry-run")  # rows of a day, periods of an hour
+    assert told.code == 2
+    assert "--period 24h" in told.err
+    assert "1,694.18" in told.out
+
+
 def test_strict_makes_remarks_errors(imports: Imports, tmp_path: Path) -> None:
     out = tmp_path / "out.yaml"
     told = imports("focus_marketplace.csv", *DAY, "--strict", "-o", out)
     assert told.code == 2
     assert not out.exists()
     assert imports("litellm_daily_activity.json", *DAY, "--strict", "-o", out).code == 0
+
+
+# siblings: the same kinds of fault in other clothes
+
+
+@pytest.mark.parametrize(
+    ("meter", "cached"),
+    [
+        ("input tokens (cache hit)", True),
+        ("input tokens (cache miss)", False),
+        ("Uncached input tokens", False),
+        ("NonCached Input Tokens", False),
+        ("CacheReadInputTokenCount", True),
+        ("cache write input tokens", False),
+    ],
+)
+def test_a_meter_that_says_it_is_not_cached_is_not(
+    imports: Imports, tmp_path: Path, meter: str, cached: bool
+) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text((DATA / "focus_june.csv").read_text().replace("model-a input tokens", meter))
+    (one,) = imports(path, *DAY).work.values()
+    assert in_tokens(one) == (1_200_000, approx(1 / 6), 1 if cached else 0)
+
+
+@pytest.mark.parametrize(
+    ("meter", "completion"), [("text-embedding Tokens", 0), ("thinking tokens", 1), ("opt glbl Tokens", 1)]
+)
+def test_other_words_of_meters(imports: Imports, tmp_path: Path, meter: str, completion: float) -> None:
+    path = tmp_path / "bill.csv"
+    lines = (DATA / "focus_june.csv").read_text().replace("model-a input tokens", meter).splitlines()
+    path.write_text("\n".join(["sep=,", *lines[:2], ""]))
+    (one,) = imports(path, *DAY).work.values()
+    assert one.demand.completion_share == completion
+
+
+def test_the_total_tells_that_cached_tokens_stand_beside_the_prompt(imports: Imports, tmp_path: Path) -> None:
+    """5,000 + 2,600 + 300 = 7,900 in total: the cached 2,600 are not of the 5,000."""
+
+    def change(rows: Any) -> None:
+        for row in rows:
+            row |= {"prompt_tokens": 5000, "total_tokens": 7900}
+
+    (one,) = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change)).work.values()
+    assert (one.prompt_tokens, one.cached_prompt_share) == (7600, approx(2500 / 7600))
+
+
+def test_the_total_tells_that_reasoning_stands_beside_the_completion(
+    imports: Imports, tmp_path: Path
+) -> None:
+    """5,000 prompt with its cached part, 300 + 80 of reasoning: a total of 5,380; then 70 that nobody explains."""
+
+    def change(rows: Any) -> None:
+        for row in rows:
+            row |= {"prompt_tokens": 5000, "total_tokens": 5380}
+            row["metadata"]["usage_object"]["completion_tokens_details"] = {"reasoning_tokens": 80}
+        rows[2]["total_tokens"] = 5370
+
+    told = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
+    (one,) = told.work.values()
+    assert (one.prompt_tokens, one.completion_tokens) == (5000, approx((380 + 380 + 300) / 3))
+    told.says("neither of prompt nor of completion", "1 row", "70 tokens")
+
+
+def test_scrapes_that_are_apart_are_not_mixed(imports: Imports, tmp_path: Path) -> None:
+    """The same counter from a second server, 40 s later in time and two requests behind: no reset in between."""
+
+    def behind(value: Any) -> None:
+        for one in value["data"]["result"]:
+            step = float(one["values"][1][1])
+            one["values"] = [[t + 40, str(max(float(n) - step / 5, 0))] for t, n in one["values"]]
+
+    told = imports("vllm_blocks.json", changed(tmp_path / "r.json", "vllm_blocks.json", behind))
+    (one,) = told.work.values()
+    assert one.demand.requests_by_period == (60, 60)
+    assert "reset" not in told.err
+
+
+def test_a_second_answer_fills_the_hole_of_the_first(imports: Imports, tmp_path: Path) -> None:
+    def holed(value: Any) -> None:
+        for one in value["data"]["result"]:
+            del one["values"][3:9]
+
+    files = [changed(tmp_path / "r.json", "vllm_blocks.json", holed), "vllm_blocks.json"]
+    (one,) = imports(*files).work.values()
+    assert one.demand.requests_by_period == (60, 60)
+
+
+def test_a_partial_answer_is_said(imports: Imports, tmp_path: Path) -> None:
+    def change(value: Any) -> None:
+        value["warnings"] = ["partial response: store gateway timed out"]
+
+    told = imports(changed(tmp_path / "r.json", "vllm_blocks.json", change))
+    told.says("the server warns", "store gateway timed out")
+
+
+def test_models_that_no_record_names_are_said(imports: Imports, tmp_path: Path) -> None:
+    path = tmp_path / "u.csv"
+    path.write_text((DATA / "openai_completions_usage.csv").read_text().replace("model-a", ""))
+    told = imports(path, *DAY)
+    told.says("no model is named", "1 row", "100 requests", "group_by=model")

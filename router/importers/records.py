@@ -42,6 +42,8 @@ def is_table(path: FilePath) -> bool:
 def csv_records(path: FilePath) -> list[RawRecord]:
     """The rows of a CSV file with a heading, parted by commas, semicolons or tabs. Raises InputError."""
     text = read_text(path)
+    if text.startswith("sep="):  # a line that Excel writes first
+        text = text.partition("\n")[2]
     first = text.split("\n", 1)[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max("\t;,", key=first.count))
     found = []

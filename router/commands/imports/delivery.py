@@ -34,13 +34,18 @@ def deliver_import(
     Raises AccountMismatch; InputError where `strict` meets a remark that no option asked for.
     """
     account.reconcile()
-    for line in account.lines():
-        remark(line)
-    if dry_run:
-        say(account.table())
+    show(account, table=dry_run)
     refused = [one for one in account.remarks if strict and not one.asked]
     if refused:
         hint = "without --strict they are remarks"
         raise InputError(Issue(("--strict",), f"nothing is written: {one}", hint=hint) for one in refused)
     if not dry_run:
         deliver(account.comment() + text, output, summary)
+
+
+def show(account: Account, *, table: bool) -> None:
+    """The share read and the remarks on stderr; the table of a first look on stdout."""
+    for line in account.lines():
+        remark(line)
+    if table:
+        say(account.table())

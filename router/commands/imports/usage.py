@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from router.commands.imports.delivery import account_options, deliver_import
+from router.commands.imports.delivery import account_options, deliver_import, show
 from router.commands.options import output_option, pairs, timezone_option, tracebacks_option
 from router.errors import InputError, Issue
 
@@ -113,7 +113,7 @@ def import_usage(
     scaled or guessed is said, and stands at its top. Time that no record covers is an error until --gaps says what it
     means. FOCUS 1.3 contract commitments become signed contracts of a file to include, without prices.
     """
-    from router.importers.usage import Cut, commitments, cut, draft, read_files, usage_of
+    from router.importers.usage import Cut, account_of, commitments, cut, draft, read_files, usage_of
 
     how = Cut(
         timezone=timezone,
@@ -137,7 +137,13 @@ def import_usage(
             account, text, output, strict=strict, dry_run=dry_run, summary=f"{offers} signed contracts"
         )
         return
-    usage = cut(usage_of(records, settings), how)
+    reading = usage_of(records, settings)
+    try:
+        usage = cut(reading, how)
+    except InputError:
+        if dry_run:  # a first look shows what was read even where the options do not suit it yet
+            show(account_of(reading), table=True)
+        raise
     problem_draft = draft(
         usage,
         name=name,

@@ -30,7 +30,7 @@ from router.importers.usage import (
     prometheus,
 )
 from router.importers.usage.grid import Cut
-from router.importers.usage.periods import Usage, cut
+from router.importers.usage.periods import Usage, account_of, cut
 from router.importers.usage.problem import Draft, draft
 from router.importers.usage.reading import MissingUsage, StaleUsage, UsageRecords
 
@@ -42,6 +42,7 @@ __all__ = [
     "StaleUsage",
     "Usage",
     "UsageFiles",
+    "account_of",
     "cut",
     "draft",
     "read_files",

@@ -5,7 +5,7 @@
 
 Which kind of token a meter counts stands only in its name, in each provider's words: Azure's Inp, Outp, Inpt, opt, cchd
 and cd among them. A name that matches two kinds is of the one whose word stands nearest to "token"; a cached one is
-cached, unless it is written. Expressions that are given come first.
+cached, unless it is written, or says that it is not. Expressions that are given come first.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from router.importers.records import RawRecord
 
 KINDS = ("prompt", "completion", "cached")
 CACHED = re.compile(r"cach|cchd|\bcd\b", re.I)
+UNCACHED = re.compile(r"\b(un|non|no|not)[- ]?cach\w*|cache[- ]?miss(es)?", re.I)
 WRITTEN = re.compile(r"writ|creat", re.I)
 WORDS = {
-    "completion": re.compile(r"output|outp|\bopt\b|completion|generat|response", re.I),
-    "prompt": re.compile(r"input|\binpt?\b|prompt|request", re.I),
+    "completion": re.compile(r"output|outp|\bopt\b|completion|generat|response|reason|think|thought", re.I),
+    "prompt": re.compile(r"input|\binpt?\b|prompt|request|embed", re.I),
 }
 TOKEN = re.compile(r"tokens?|\btkns?\b", re.I)
 COLUMNS = ("SkuMeter", "x_UsageType", "x_SkuMeterName", "ChargeDescription")  # SkuMeter came with FOCUS 1.1
@@ -95,7 +96,7 @@ class MeterRules:
         for kind, regex in self.given.items():
             if regex.search(meter):
                 return kind
-        text = _apart(meter)
+        text = UNCACHED.sub(" ", _apart(meter))
         status = _cache_status(record)
         written = bool(WRITTEN.search(status or "")) or bool(WRITTEN.search(text) and CACHED.search(text))
         is_cached = status == "read" or (status is None and CACHED.search(text) is not None)

@@ -46,6 +46,9 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
             raise page.error(("metadata", "page"), "is given twice, with other results", number)
         seen[str(number), content] = page
         for day in _days(page):
+            if entities := _mapping(day.get("breakdown", "entities")):
+                why = "broken down by owner: if these are tags, a request counts once for each of its tags"
+                account.remark("note", why, day.where, {}, names=list(entities))
             covered.add((moment(day, "date"), moment(day, "date") + DAY_S))
             for row, failed in _rows(day, caching):
                 if repeated or row.labels["model"] == "unknown":

@@ -1,7 +1,8 @@
 """Whether LiteLLM's prompt tokens include cached ones: they do, but for some versions' Anthropic calls.
 
-Cached and written tokens are parts of the prompt. Where they are more than the prompt, that row leaves them out, as
-Anthropic's own counting does, and they are added. https://github.com/BerriAI/litellm/pull/23342, issues 15056, 13207.
+Cached and written tokens are parts of the prompt. Where they are more than the prompt, or the row's total is prompt,
+completion and they, the row leaves them out, as Anthropic's own counting does, and they are added.
+https://github.com/BerriAI/litellm/pull/23342, issues 15056, 13207.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ class PromptCaching:
         self._apart: set[str] = set()
         self._unclear: list[tuple[str, str, float]] = []
 
-    def prompt(self, kind: str, place: str, prompt: float, read: float, written: float) -> float:
-        """Prompt tokens with cached and written ones; `kind` of calls are counted alike, as far as one can tell."""
+    def prompt(
+        self, kind: str, place: str, prompt: float, read: float, written: float, beyond: float = 0.0
+    ) -> float:
+        """Prompt tokens with cached and written ones; `kind` of calls are counted alike, as far as one can tell.
+
+        beyond    tokens of the row's total that are in neither prompt nor completion
+        """
         if written:
             why = "tokens written to a cache: they count as prompt, at its price"
             self._account.remark("note", why, place, {PROMPT: written})
-        if read + written > prompt:
+        if read + written > prompt or 0 < beyond == read + written:
             self._apart.add(kind)
             why = (
-                "cached tokens added to the prompt, which leaves them out (more cached than prompt cannot be)"
+                "cached tokens added to the prompt, which leaves them out: it is less, or the total has both"
             )
             self._account.remark("note", why, place, {"rows": 1, PROMPT: read + written})
             return prompt + read + written

@@ -96,8 +96,17 @@ def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> 
             record, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
         )
         kind = f"{labels['model']} {record.text('call_type') or ''}".strip()
-        prompt = caching.prompt(kind, record.where, prompt, read, written)
-        completion = _with_reasoning(record, account, completion)
+        beyond = count(record, "total_tokens") - prompt - completion
+        counted = caching.prompt(kind, record.where, prompt, read, written, beyond)
+        beyond -= counted - prompt
+        whole = _with_reasoning(record, account, completion, beyond)
+        beyond -= whole - completion
+        prompt, completion = counted, whole
+        if beyond > 0:
+            why = "tokens of a total that are neither of prompt nor of completion"
+            account.remark("note", why, record.where, {"rows": 1, "tokens": beyond})
+        if not prompt + completion:
+            account.remark("note", "served without any token counted", record.where, {"rows": 1})
     return Row(
         start=start,
         end=start,
@@ -112,12 +121,12 @@ def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> 
     )
 
 
-def _with_reasoning(record: RawRecord, account: Account, completion: float) -> float:
-    """Reasoning is part of the completion: where it is more, some versions leave it out."""
+def _with_reasoning(record: RawRecord, account: Account, completion: float, beyond: float) -> float:
+    """Reasoning is part of the completion; a row where it is more, or stands beside it in the total, leaves it out."""
     reasoning = _detail(record, ("completion_tokens_details", "reasoning_tokens"))
-    if reasoning <= completion:
+    if reasoning <= completion and not 0 < beyond == reasoning:
         return completion
-    why = "reasoning tokens added to the completion, which leaves them out (more reasoning than completion cannot be)"
+    why = "reasoning tokens added to the completion, which leaves them out: it is less, or the total has both"
     account.remark("note", why, record.where, {"rows": 1, COMPLETION: reasoning})
     return completion + reasoning
 

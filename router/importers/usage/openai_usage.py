@@ -70,9 +70,6 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
         spans.setdefault(span, record)
         if any(record.get(name) not in (None, "") for name in COUNTS):  # an empty row is a time without use
             _take(account, rows, _row(record, *span), repeated)
-    if rows and all(row.labels["model"] == "unknown" for row in rows):
-        why = "not grouped by model (group_by=model): all use is of one model, `unknown`"
-        account.remark("note", why, rows[0].place, {})
     return UsageRecords(rows, check_spans(spans), account)
 
 

@@ -77,13 +77,11 @@ class Usage:
 
 def cut(reading: UsageRecords, how: Cut) -> Usage:
     """The workloads. Raises InputError: MissingUsage, StaleUsage, rows too long for the periods."""
-    account = copy.deepcopy(reading.account)
-    for row in reading.rows:
-        account.reads(row.amounts())
+    account = account_of(reading)
     _check_repeating(reading, how, account)
+    _check_fresh(reading, how)
     reading = _finished(reading, how, account)
     rows = _chosen(reading.rows, how, account)
-    _check_fresh(reading, how)
     grid = grid_of(reading, how, account)
     if how.spread:
         long = [row for row in rows if row.end - row.start > grid.length * (1 + 1e-9)]
@@ -114,6 +112,17 @@ def cut(reading: UsageRecords, how: Cut) -> Usage:
         account=account,
         source=reading.source,
     )
+
+
+def account_of(reading: UsageRecords) -> Account:
+    """With all rows as read, before any is cut."""
+    account = copy.deepcopy(reading.account)
+    for row in reading.rows:
+        account.reads(row.amounts())
+        if row.labels["model"] == "unknown":
+            why = "no model is named: taken as one model, unknown"
+            account.remark("note", why, row.place, row.amounts(), hint="OpenAI: fetch with group_by=model")
+    return account
 
 
 def _check_repeating(reading: UsageRecords, how: Cut, account: Account) -> None:

@@ -19,17 +19,15 @@ from itertools import pairwise
 from statistics import median
 
 from router.importers.account import CACHED, PROMPT, Account
-from router.importers.records import RawRecord, moment
+from router.importers.records import RawRecord
 from router.importers.usage.prometheus_names import (
-    LABELS,
     MAY_BE_SAME,
-    MODEL,
-    PLACES,
     SAME_REQUEST,
     SAME_TARGET,
     TARGET,
     is_failure,
 )
+from router.importers.usage.prometheus_series import Counter, counters_of
 from router.importers.usage.reading import Row, UsageRecords
 
 NAME = "prometheus"
@@ -39,28 +37,6 @@ HOLE = 2.5  # steps
 SCALED = 0.02  # a unit of hits that is further from one token is worth a word
 
 Stretch = tuple[float, float]
-
-
-@dataclasses.dataclass(frozen=True)
-class Counter:
-    """A series over all files: its samples by time; kind and source "" where it is none that is known."""
-
-    name: str
-    source: str
-    kind: str
-    preference: int
-    metric: dict[str, str]
-    samples: dict[float, float]
-    place: str
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """By our names."""
-        found = {name: self._first(columns) or "none" for name, columns in LABELS.items()}
-        return found | {"model": self._first(MODEL) or "unknown"}
-
-    def _first(self, names: Iterable[str]) -> str | None:
-        return next((self.metric[name] for name in names if self.metric.get(name)), None)
 
 
 def recognises(record: RawRecord) -> bool:
@@ -74,7 +50,7 @@ def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
     rows: list[Row] = []
     spans: dict[str, set[Stretch]] = {}
     ttft: dict[str, dict[str, float]] = {}
-    used = _chosen(account, _counters(account, found))
+    used = _chosen(account, counters_of(account, found))
     _one_source(account, used)
     for series in used:
         labels = series.labels
@@ -98,32 +74,6 @@ def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
         if its["ttft_n"] > 0
     }
     return UsageRecords(_with_cached(account, rows, used), _by_all(list(spans.values())), account, means)
-
-
-def _counters(account: Account, found: Sequence[RawRecord]) -> list[Counter]:
-    """Series by name and labels, samples of all files together. Raises InputError where two files contradict."""
-    merged: dict[tuple[str, frozenset[tuple[str, str]]], Counter] = {}
-    for record in found:
-        for series in _series(record):
-            metric = _metric(series)
-            name = metric.pop("__name__")
-            typed = f"{name} {metric.get('gen_ai_token_type', '')}".strip()
-            source, kind, preference = PLACES.get(name, PLACES.get(typed, ("", "", 0)))
-            place = f"{series.file}, {name}"
-            fresh = Counter(name, source, kind, preference, metric, {}, place)
-            counter = merged.setdefault((name, frozenset(metric.items())), fresh)
-            samples = _samples(series)
-            if counter is fresh:
-                account.reads({"series": 1})
-            elif again := len(samples.keys() & counter.samples.keys()):
-                account.remark("note", "samples given again, counted already", place, {"samples": again})
-            for time, value in samples.items():
-                if counter.samples.setdefault(time, value) != value and counter.kind:
-                    rule = (
-                        f"is {value:.12g} at {time:.0f}, and {counter.samples[time]:.12g} in {counter.place}"
-                    )
-                    raise series.error(("values",), rule, hint="one counter has one value at a time")
-    return list(merged.values())
 
 
 def _chosen(account: Account, counters: Sequence[Counter]) -> list[Counter]:
@@ -236,46 +186,6 @@ def _union(spans: Iterable[Stretch]) -> list[Stretch]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _series(record: RawRecord) -> Iterator[RawRecord]:
-    if record.get("status") != "success":
-        raise record.error(("status",), f"the query failed: {record.get('error')}", record.get("status"))
-    kind, result = record.get("data", "resultType"), record.get("data", "result")
-    if kind != "matrix" or not isinstance(result, list):
-        hint = "ask /api/v1/query_range for the raw counter, like vllm:prompt_tokens_total"
-        raise record.error(("data", "resultType"), "must be matrix, a range result", kind, hint)
-    for one in result:
-        yield RawRecord(one if isinstance(one, dict) else {}, record.file, record.line)
-
-
-def _metric(series: RawRecord) -> dict[str, str]:
-    """Labels with `.` as `_`; the name with `:` as `_` too and without `_total`: a rate or a sum has none any more."""
-    name = series.text("metric", "__name__")
-    if name is None:
-        hint = "query the raw counter, without rate() or sum(): rates are made here, resets included"
-        raise series.error(("metric", "__name__"), "is missing: the query changed the counter", None, hint)
-    metric = series.get("metric")
-    labels = metric.items() if isinstance(metric, dict) else ()
-    name = name.replace(":", "_").replace(".", "_").removesuffix("_total")
-    return {str(key).replace(".", "_"): str(value) for key, value in labels} | {"__name__": name}
-
-
-def _samples(series: RawRecord) -> dict[float, float]:
-    """Values by time; NaN is no sample."""
-    values = series.get("values")
-    if not isinstance(values, list):
-        raise series.error(("values",), "must be a list of [time, value]", values)
-    found: dict[float, float] = {}
-    for pair in values:
-        fields = dict(zip(("time", "value"), pair, strict=False)) if isinstance(pair, list) else {}
-        record = RawRecord(fields, series.file, series.line)
-        if len(record.values) != 2:
-            raise series.error(("values",), "must be a list of [time, value]", pair)
-        time, value = moment(record, "time"), record.number("value")
-        if value is not None:
-            found[time] = value
-    return found
 
 
 def _row(series: Counter, labels: dict[str, str], start: float, end: float, use: float, hole: bool) -> Row:
