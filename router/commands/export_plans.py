@@ -1,4 +1,4 @@
-"""`router export litellm|gateway|keda|tfvars|csv`: what steers traffic and counts replicas, from a plan."""
+"""`router export litellm|gateway|keda|headroom|tfvars|csv`: what steers traffic and counts replicas, from a plan."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ scenario_option = click.option(
 )
 
 
+period_option = click.option(
+    "--period", type=click.IntRange(min=0), metavar="N", help="Of that period, from 0; absent: of all."
+)
+at_option = click.option("--at", metavar="TIME", help="Of the period at that time; needs --problem.")
+
+
 def split_options[**P, R](weights: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A plan, how its split is read, and what the weights of a split sum to."""
     options = (
         plan_argument,
         problem_option,
         map_option,
-        click.option(
-            "--period",
-            type=click.IntRange(min=0),
-            metavar="N",
-            help="Shares of that period, from 0; absent: of all.",
-        ),
-        click.option("--at", metavar="TIME", help="Shares of the period at that time; needs --problem."),
+        period_option,
+        at_option,
         scenario_option,
         click.option(
             "--weights",
@@ -142,6 +143,29 @@ def keda(plan: str, problem: str, targets: str | None, output: str | None, **cho
     _write(exporters.keda(document, source, targets=_targets(targets, document, source), **choices), output)
 
 
+@click.command(short_help="How much more work each pool can take.")
+@plan_argument
+@click.option("--problem", metavar="FILE", required=True, help="The problem that the plan was made from.")
+@period_option
+@at_option
+@scenario_option
+@output_option
+@tracebacks_option
+def headroom(
+    plan: str, problem: str, period: int | None, at: str | None, scenario: str | None, output: str | None
+) -> None:
+    """Write how much more of each workload every pool can take beside what is planned, hour by hour, as JSON.
+
+    Requests per second until the hour ends, within every SLO, quota and rule of spreading. Each figure stands alone.
+    """
+    from router import exporters
+
+    document, source = _read(plan, problem)
+    if source is not None:
+        when = _period(period, at, source)
+        _write(exporters.headroom(document, source, period=when, scenario=scenario), output)
+
+
 @click.command(short_help="Counts as Terraform variables.")
 @plan_argument
 @scenario_option
@@ -180,7 +204,7 @@ def csv_(plan: str, output: str) -> None:
     remark(f"{', '.join(texts)} written to {output}")
 
 
-COMMANDS = (litellm, gateway, keda, tfvars, csv_)
+COMMANDS = (litellm, gateway, keda, headroom, tfvars, csv_)
 
 
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:

@@ -6,6 +6,7 @@ of several, and what the reader must know. None of them reads or writes a file; 
 
 from router.exporters.exported import Exported
 from router.exporters.gateway import gateway
+from router.exporters.headroom import headroom
 from router.exporters.keda import keda
 from router.exporters.litellm import litellm
 from router.exporters.shares import largest_remainder, period_at, splits
@@ -17,6 +18,7 @@ __all__ = [
     "Exported",
     "Targets",
     "gateway",
+    "headroom",
     "keda",
     "largest_remainder",
     "litellm",
