@@ -76,7 +76,11 @@ def with_more(
         for r in plan.instances
     ]
     made = replace(
-        plan, routes=tuple(others + moved), instances=tuple(counts), problem_sha256=problem_sha256(changed)
+        plan,
+        proof=None,
+        routes=tuple(others + moved),
+        instances=tuple(counts),
+        problem_sha256=problem_sha256(changed),
     )
     return changed, made
 
