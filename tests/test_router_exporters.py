@@ -234,13 +234,24 @@ def test_envoy_ai_gateway_routes_override_the_model_and_set_no_priority() -> Non
     )
     documents = list(yaml.safe_load_all(gateway(plan(SERVED, RENTED), form="envoy", targets=targets).text))
     one = documents[0]
-    assert (one["apiVersion"], one["kind"]) == ("aigateway.envoyproxy.io/v1alpha1", "AIGatewayRoute")
+    assert (one["apiVersion"], one["kind"]) == ("aigateway.envoyproxy.io/v1beta1", "AIGatewayRoute")
     refs = one["spec"]["rules"][0]["backendRefs"]
     assert refs == [
         {"name": "acme-backend", "weight": 34, "modelNameOverride": "llama"},
         {"name": "h100", "weight": 33, "modelNameOverride": "m"},
         {"name": "h100", "weight": 33, "modelNameOverride": "n"},
     ]
+
+
+def test_envoy_asks_for_the_tier_of_an_offer_and_no_gateway_sends_batches() -> None:
+    tiered = plan({("chat", "gpt-x:flex", "m"): [1.0]})
+    (document,) = yaml.safe_load_all(gateway(tiered, form="envoy").text)
+    (ref,) = document["spec"]["rules"][0]["backendRefs"]
+    assert ref["bodyMutation"] == {"set": [{"path": "service_tier", "value": '"flex"'}]}
+    (said, *_) = gateway(tiered).remarks
+    assert said == "gpt-x:flex: an HTTPRoute cannot ask for service_tier flex; its backend must"
+    with pytest.raises(InputError, match=r"gpt-x:batches.*a gateway sends no batches"):
+        gateway(plan({("chat", "gpt-x:batches", "m"): [1.0]}))
 
 
 def test_two_offers_under_one_kubernetes_name_are_refused() -> None:

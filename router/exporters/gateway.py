@@ -3,8 +3,9 @@
 - `gateway-api`: HTTPRoute (gateway.networking.k8s.io/v1). Pools of instances are InferencePools of the Gateway API
   Inference Extension, everything else is a Service; the workload is told by the header that the extension's body-based
   router sets, `X-Gateway-Model-Name`.
-- `envoy`: AIGatewayRoute of Envoy AI Gateway (aigateway.envoyproxy.io/v1alpha1); backends are AIServiceBackends, the
-  workload is the request's `model` (header `x-ai-eg-model`), and `modelNameOverride` is the model that the plan chose.
+- `envoy`: AIGatewayRoute of Envoy AI Gateway (aigateway.envoyproxy.io/v1beta1, of 1.0); backends are AIServiceBackends,
+  the workload is the request's `model` (header `x-ai-eg-model`), `modelNameOverride` is the model that the plan chose,
+  and a `bodyMutation` asks for the tier of an offer like `gpt-x:flex`.
 
 Weights are whole and sum to `weights` (largest remainder); the API takes 0 … 1,000,000 and at most 16 backends a rule.
 No `priority` is set: backends of a lower priority get nothing while the first are healthy.
@@ -18,6 +19,7 @@ from router.errors import InputError, Issue
 from router.exporters.exported import Exported, head, to_yaml
 from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets, distinct, kubernetes_name
+from router.exporters.tiers import tier_of
 from router.plan.document import Plan
 
 WEIGHTS = 100
@@ -57,11 +59,17 @@ def gateway(
         refs = []
         for part, weight in kept:
             mapped = targets.of(part.offer).backend
+            tier = tier_of(part.offer, None, "a gateway")
+            if tier is not None and form != "envoy":
+                said.append(
+                    f"{part.offer}: an HTTPRoute cannot ask for service_tier {tier}; its backend must"
+                )
             own_pool = form != "envoy" and (part.offer, part.model) in pools and mapped is None
             key = (part.offer, part.model) if own_pool else (part.offer,)
             backends[key] = name = mapped or kubernetes_name(*key)
             if form == "envoy":
-                refs.append({"name": name, "weight": weight, "modelNameOverride": _override(part, targets)})
+                ref = {"name": name, "weight": weight, "modelNameOverride": _override(part, targets)}
+                refs.append(ref | _tier(tier))
             elif part.offer in rented:
                 refs.append({**_POOL, "name": name, "weight": weight})
             else:
@@ -79,6 +87,11 @@ def gateway(
 _POOL = {"group": "inference.networking.k8s.io", "kind": "InferencePool"}
 
 
+def _tier(tier: str | None) -> dict[str, Any]:
+    """What sets a field of the request's body."""
+    return {} if tier is None else {"bodyMutation": {"set": [{"path": "service_tier", "value": f'"{tier}"'}]}}
+
+
 def _override(part: Part, targets: Targets) -> str:
     """The model as the backend knows it: LiteLLM's string without its provider, where one is mapped."""
     target = targets.of(part.offer)
@@ -91,7 +104,7 @@ def _route(
 ) -> dict[str, Any]:
     metadata = {"name": kubernetes_name(split.workload)} | ({"namespace": namespace} if namespace else {})
     if form == "envoy":
-        version, kind, header = "aigateway.envoyproxy.io/v1alpha1", "AIGatewayRoute", "x-ai-eg-model"
+        version, kind, header = "aigateway.envoyproxy.io/v1beta1", "AIGatewayRoute", "x-ai-eg-model"
     else:
         version, kind, header = "gateway.networking.k8s.io/v1", "HTTPRoute", "X-Gateway-Model-Name"
     match = {"headers": [{"type": "Exact", "name": header, "value": split.workload}]}

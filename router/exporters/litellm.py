@@ -18,9 +18,10 @@ from typing import Any
 
 from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, head, to_yaml
-from router.exporters.litellm_models import Named, named
+from router.exporters.litellm_models import SENDER, Named, named
 from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets
+from router.exporters.tiers import sells_batches, tier_of
 from router.plan.document import Plan
 from router.schema import Offer, Problem, Workload
 
@@ -63,6 +64,8 @@ def litellm(
         settings["fallbacks"] = chains
     elif problem is None:
         said.append("without --problem there are no prices, quotas and fallbacks in it")
+    if any(name.api_key_env is None for name in names.values()):
+        said.append("offers of LiteLLM's own list: their keys are read where LiteLLM looks for them")
     said += list(dict.fromkeys(name.remark for name in names.values() if name.remark))
     text = to_yaml({"model_list": entries, "router_settings": settings})
     return Exported(head(plan, "LiteLLM router configuration") + text, tuple(said))
@@ -76,7 +79,12 @@ def _entry(
     offer: Offer | None,
     use: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
-    params: dict[str, Any] = {"model": name.model, "api_key": f"os.environ/{name.api_key_env}"}
+    params: dict[str, Any] = {"model": name.model}
+    if name.api_key_env is not None:
+        params["api_key"] = f"os.environ/{name.api_key_env}"
+    tier = tier_of(part.offer, offer, SENDER)
+    if tier is not None:
+        params["service_tier"] = tier
     if name.api_base is not None:
         params["api_base"] = name.api_base
     params["weight"] = weight
@@ -141,7 +149,7 @@ def _fallbacks(
         spare = [
             (cost, offer, model)
             for offer in problem.offers
-            if offer.name not in used
+            if offer.name not in used and not sells_batches(offer)
             for model in workload.models
             if model in offer.models and (workload.name, offer.name, model) not in refused
             if (cost := _on_demand(workload, offer, model)) is not None

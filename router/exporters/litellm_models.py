@@ -1,7 +1,8 @@
 """How LiteLLM calls an offer's model: `provider/model`, the key's environment variable, the endpoint.
 
-Providers that LiteLLM knows keep its prefix; everything else is taken to speak OpenAI's API at an address that an
-environment variable holds. Both are guesses, so they are said; `--map` states it.
+An offer of LiteLLM's own price list has its key as name, which is LiteLLM's string, and LiteLLM finds the credentials
+by itself. Other providers that LiteLLM knows keep its prefix; everything else is taken to speak OpenAI's API at an
+address that an environment variable holds. Both are guesses, so they are said; `--map` states it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from router.exporters.targets import Target
+from router.exporters.tiers import tier_of
 from router.schema import Offer
 
 PREFIXES = {
@@ -38,12 +40,21 @@ PREFIXES = {
 """LiteLLM's prefix by provider; tests hold every one of them to the real LiteLLM."""
 
 
+OWN_LIST = "LiteLLM price file"
+SENDER = "LiteLLM's router"
+ROUTES = {"bedrock_converse": "bedrock", "azure_text": "azure"}
+"""LiteLLM's route of providers that its list calls otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A deployment's address in LiteLLM's terms; `remark` where part of it is derived."""
+    """A deployment's address in LiteLLM's terms; `remark` where part of it is derived.
+
+    api_key_env   environment variable of the key; None: where LiteLLM itself looks for it
+    """
 
     model: str
-    api_key_env: str
+    api_key_env: str | None
     api_base: str | None
     remark: str | None
 
@@ -52,6 +63,8 @@ def named(offer: str, model: str, sold: Offer | None, target: Target) -> Named:
     """As mapped; else derived from the provider, or the offer's name where the problem is not at hand."""
     provider = sold.provider if sold is not None else offer
     given = target.models.get(model) or target.model
+    if given is None and sold is not None and (sold.source or "").startswith(OWN_LIST):
+        return Named(_own(sold), target.api_key_env, target.api_base, None)
     prefix = PREFIXES.get(provider.lower())
     string = given or f"{prefix or 'openai'}/{model}"
     key = target.api_key_env or f"{_variable(provider)}_API_KEY"
@@ -64,6 +77,18 @@ def named(offer: str, model: str, sold: Offer | None, target: Target) -> Named:
     return Named(
         string, key, base, f"{offer}: not in --map; taken to be {string}{where} with the key in {key}"
     )
+
+
+def _own(sold: Offer) -> str:
+    """LiteLLM's string of an entry of its list: the key, with the provider's route where it does not begin with it."""
+    tier = tier_of(sold.name, sold, SENDER)
+    key = sold.name.removesuffix(f":{tier}") if tier else sold.name
+    family = "vertex_ai" if sold.provider.startswith("vertex_ai-") else sold.provider
+    route = ROUTES.get(family, family)
+    first, _, rest = key.partition("/")
+    if first.replace("-", "_") in (family, route):
+        return f"{first.replace('-', '_')}/{rest}"
+    return f"{route}/{key}"
 
 
 def _variable(text: str) -> str:
