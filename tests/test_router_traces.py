@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from pathlib import Path
 
 import pytest
@@ -402,18 +401,13 @@ def test_a_day_of_servegen_clients_is_planned():
     assert plan.gap < 0.01
 
 
-def test_many_rows_are_read_in_seconds(tmp_path: Path):
-    """20,000 rows well under a second, 300,000 in a few; the second reading is remembered."""
-    for count, most_s in ((20_000, 1.0), (300_000, 6.0)):
-        rows = "".join(
-            f"2026-03-01 {i * 23 // count:02}:{i % 60:02}:00.1234567,{i % 997},{i % 89}\n"
-            for i in range(count)
-        )
-        problem = traced(tmp_path, f"{HEAD}\n{rows}", DAY, "gaps: zero")
-        began = time.perf_counter()
-        found = recorded(problem)
-        assert time.perf_counter() - began < most_s
-        assert sum(found.problem.workloads[0].demand.requests_by_period or ()) == count
-        began = time.perf_counter()
-        recorded(problem)
-        assert time.perf_counter() - began < 0.3
+def test_many_rows_are_counted_and_a_file_is_read_once(tmp_path: Path):
+    """Every one of 20,000 rows; asked again, the file need not even be there (how fast: tests/benchmarks)."""
+    count = 20_000
+    rows = "".join(
+        f"2026-03-01 {i * 23 // count:02}:{i % 60:02}:00.1234567,{i % 997},{i % 89}\n" for i in range(count)
+    )
+    problem = traced(tmp_path, f"{HEAD}\n{rows}", DAY, "gaps: zero")
+    first = recorded(problem)
+    assert sum(first.problem.workloads[0].demand.requests_by_period or ()) == count
+    assert recorded(problem).problem == first.problem
