@@ -208,12 +208,17 @@ def _refusals(encoded: Encoded) -> dict[str, dict[str, tuple[str, ...]]]:
         if key in can or row.workload not in worked:
             continue
         best = nearest.get(key)
-        if best is None or len(row.reasons) < len(best):
+        if best is None or _distance(row.reasons) < _distance(best):
             nearest[key] = row.reasons
     by_offer: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for (offer, workload), codes in nearest.items():
         by_offer[offer][workload] = codes
     return by_offer
+
+
+def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
+    """A model that the offer has, but may not be used here, says more than one that it does not have."""
+    return "model_not_offered" in codes, len(codes)
 
 
 def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Problem:

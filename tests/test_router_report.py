@@ -234,6 +234,31 @@ def test_a_page_too_narrow_makes_the_table_wider_rather_than_cut() -> None:
     assert to_text(made, width=30).count("1,234,567,890.00") == 2
 
 
+REFUSING = """
+schema: router/1
+models: {m: {parameters_b: 70}, n: {}, x: {}}
+workloads: [{name: w, models: [m, n], demand: {requests_per_hour: 1}, prompt_tokens: 100, completion_tokens: 1}]
+offers:
+  - {name: o, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
+  - {name: p, models: {x: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}, limits: {max_parameters_b: 10}}
+  - {name: q, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}, limits: {max_parameters_b: 10}}
+"""
+
+
+def test_an_offer_that_lists_a_model_that_will_do_is_not_refused_for_another() -> None:
+    """Of m and n either will do: o lists m, p neither, q lists m, which is too large for it."""
+    (table,) = [
+        table for table in plan_report(api.solve(load_text(REFUSING))).tables if table.title == "Refused"
+    ]
+    assert table.rows == (("model_too_large", "1", "w", "q"), ("model_not_offered", "2", "w", "p"))
+    explained = {(row.offer, row.model): row.reasons for row in router.explain(load_text(REFUSING)).refused}
+    assert explained == {
+        ("p", "m"): ("model_not_offered",),
+        ("p", "n"): ("model_not_offered",),
+        ("q", "m"): ("model_too_large",),
+    }
+
+
 NAMES = (
     "cerebras-reserved",
     "self-hosted-8x-h100",

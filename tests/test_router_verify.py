@@ -425,6 +425,7 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
         "router.plan.rows",
         "router.plan.running",
         "router.plan.sizing",
+        "router.plan.start",
         "router.plan.values",
         "router.schema",
         "router.schema.trace_columns",

@@ -86,10 +86,7 @@ def candidates(inst: Instance) -> Candidates:
 
 
 def admissible(inst: Instance) -> tuple[Routes, Refusals]:
-    """Split the candidates into routes and refusals.
-
-    A model that the offer does not list is refused for that alone, and only where the offer lists none that would do.
-    """
+    """Split the candidates into routes and refusals."""
     cand = candidates(inst)
     offered = cand.entry >= 0
     service = services(inst, cand.workload[offered], cand.entry[offered])
@@ -101,19 +98,9 @@ def admissible(inst: Instance) -> tuple[Routes, Refusals]:
         refused[offered, REASONS.index(code)] = mask
     refused[:, REASONS.index("no_price")] = unpriced
     bad = refused.any(axis=1)
-    shown = bad & (offered | ~_offers_another(inst, cand))
-    refused[~offered] = [reason == "model_not_offered" for reason in REASONS]
     return _routes(inst, cand, service.subset(~bad[offered]), usd, ~bad), Refusals(
-        cand.workload[shown], cand.offer[shown], cand.model[shown], refused[shown]
+        cand.workload[bad], cand.offer[bad], cand.model[bad], refused[bad]
     )
-
-
-def _offers_another(inst: Instance, cand: Candidates) -> Bools:
-    """Whether the candidate's offer has any model that its workload accepts: then it is no fault to lack this one."""
-    has = np.zeros((len(inst.workloads.names), len(inst.offers.names)), dtype=bool)
-    offered = cand.entry >= 0
-    has[cand.workload[offered], cand.offer[offered]] = True
-    return np.asarray(has[cand.workload, cand.offer])
 
 
 def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:

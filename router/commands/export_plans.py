@@ -1,4 +1,4 @@
-"""`router export litellm|gateway|keda|headroom|tfvars|csv`: what steers traffic and counts replicas, from a plan."""
+"""`router export` of a plan: what steers traffic, counts replicas, and says how much more is safe or paid already."""
 
 from __future__ import annotations
 
@@ -166,6 +166,49 @@ def headroom(
         _write(exporters.headroom(document, source, period=when, scenario=scenario), output)
 
 
+@click.command(short_help="What is paid ahead, in order of use.")
+@plan_argument
+@click.option("--problem", metavar="FILE", required=True, help="The problem that the plan was made from.")
+@map_option
+@period_option
+@at_option
+@scenario_option
+@click.option(
+    "--form", type=click.Choice(("json", "karpenter", "litellm")), default="json", show_default=True
+)
+@click.option(
+    "--resource", default="nvidia.com/gpu", show_default=True, metavar="NAME", help="What Karpenter limits."
+)
+@click.option(
+    "--node-class",
+    default="karpenter.k8s.aws/EC2NodeClass/default",
+    show_default=True,
+    metavar="GROUP/KIND/NAME",
+    help="What makes Karpenter's nodes.",
+)
+@output_option
+@tracebacks_option
+def commitments(
+    plan: str,
+    problem: str,
+    targets: str | None,
+    period: int | None,
+    at: str | None,
+    output: str | None,
+    **choices: Any,
+) -> None:
+    """Write the commitments in force in the order in which they are to be used, each with its ceiling.
+
+    karpenter: NodePools with weight and limits. litellm: its configuration with order and budgets in place of weights.
+    """
+    from router import exporters
+
+    document, source = _read(plan, problem)
+    if source is not None:
+        choices |= {"targets": _targets(targets, document, source), "period": _period(period, at, source)}
+        _write(exporters.commitments(document, source, **choices), output)
+
+
 @click.command(short_help="Counts as Terraform variables.")
 @plan_argument
 @scenario_option
@@ -204,7 +247,7 @@ def csv_(plan: str, output: str) -> None:
     remark(f"{', '.join(texts)} written to {output}")
 
 
-COMMANDS = (litellm, gateway, keda, headroom, tfvars, csv_)
+COMMANDS = (litellm, gateway, keda, headroom, commitments, tfvars, csv_)
 
 
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:

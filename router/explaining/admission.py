@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from router.plan.rows import Refused
 from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
 
+NOT_OFFERED = "model_not_offered"
 PERCENTILES = ("p50", "p90", "p95", "p99")
 
 
@@ -23,15 +24,21 @@ class Admission:
 
 
 def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
-    """The changes for every refused route."""
+    """The changes for every refused route.
+
+    A model that the offer does not list is refused for that alone, and not at all where it lists another that would do.
+    """
     loads = {load.name: load for load in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
     made = []
     for row in refused:
         load, offer = loads[row.workload], offers[row.offer]
+        if NOT_OFFERED in row.reasons and set(load.models) & set(offer.models):
+            continue
+        reasons = (NOT_OFFERED,) if NOT_OFFERED in row.reasons else row.reasons
         case = _Case(problem, load, offer, problem.models[row.model], row.model)
-        changes = tuple(CHANGES[reason](case) for reason in row.reasons)
-        made.append(Admission(row.workload, row.offer, row.model, row.reasons, changes))
+        changes = tuple(CHANGES[reason](case) for reason in reasons)
+        made.append(Admission(row.workload, row.offer, row.model, reasons, changes))
     return made
 
 

@@ -4,6 +4,7 @@ Every exporter is a function from a plan (and the problem it was made from) to a
 of several, and what the reader must know. None of them reads or writes a file; equal plans give equal text.
 """
 
+from router.exporters.commitments import commitments
 from router.exporters.exported import Exported
 from router.exporters.gateway import gateway
 from router.exporters.headroom import headroom
@@ -17,6 +18,7 @@ from router.exporters.tfvars import tfvars
 __all__ = [
     "Exported",
     "Targets",
+    "commitments",
     "gateway",
     "headroom",
     "keda",

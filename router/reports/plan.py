@@ -6,11 +6,12 @@ from math import fsum
 
 from problems.core.costs import KINDS
 from router.plan.document import Plan
-from router.plan.rows import CostLine, InstanceRow, RouteRow, Settlement, UnservedRow
+from router.plan.rows import CostLine, InstanceRow, Refused, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, ReportTable, columns
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
 EXAMPLES = 3  # offers named per reason
+NOT_OFFERED = "model_not_offered"
 
 
 def plan_report(plan: Plan) -> Report:
@@ -186,15 +187,28 @@ def _scenarios(plan: Plan) -> ReportTable:
 
 
 def _refused(plan: Plan) -> ReportTable:
-    """Candidates that were refused, counted by reason; one may have several."""
+    """Candidates that were refused, counted by reason; one may have several.
+
+    A model that the offer does not list counts for that alone, and not at all where it lists another that would do.
+    """
+    models: dict[str, set[str]] = {}  # of each workload, as far as the plan names them
+    lacking: dict[tuple[str, str], set[str]] = {}
+    named: tuple[RouteRow | Refused, ...] = (*plan.routes, *plan.refused)
+    for route in named:
+        models.setdefault(route.workload, set()).add(route.model)
+    for row in plan.refused:
+        if NOT_OFFERED in row.reasons:
+            lacking.setdefault((row.workload, row.offer), set()).add(row.model)
     found: dict[str, list[tuple[str, str]]] = {}
     for row in plan.refused:
-        for code in row.reasons:
+        reasons = row.reasons
+        if NOT_OFFERED in reasons:
+            lists_none = lacking[row.workload, row.offer] == models[row.workload]
+            reasons = (NOT_OFFERED,) if lists_none else ()
+        for code in reasons:
             found.setdefault(code, []).append((row.workload, row.offer))
     rows = []
-    for code, pairs in sorted(
-        found.items(), key=lambda item: (item[0] == "model_not_offered", -len(item[1]))
-    ):
+    for code, pairs in sorted(found.items(), key=lambda item: (item[0] == NOT_OFFERED, -len(item[1]))):
         offers = list(dict.fromkeys(offer for _, offer in pairs))
         more = f", and {len(offers) - EXAMPLES} more" if len(offers) > EXAMPLES else ""
         workloads = list(dict.fromkeys(workload for workload, _ in pairs))

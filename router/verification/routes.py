@@ -80,20 +80,8 @@ def check_admissibility(audit: Audit, ledger: Ledger) -> None:
         ledger.require(not reasons, *candidate, "is refused:", ", ".join(reasons))
 
 
-NOT_OFFERED = "model_not_offered"
-
-
-def _has_another(audit: Audit, candidate: Candidate) -> bool:
-    workload, offer, _ = candidate
-    return not set(audit.case.workloads[workload].models).isdisjoint(audit.case.offers[offer].models)
-
-
 def check_refused(audit: Audit, ledger: Ledger) -> None:
-    """The plan's refusals are ours, reason by reason, and it misses none.
-
-    Of a model that the offer does not list one reason will do, and none where it lists another that would do: earlier
-    releases listed every reason of every model.
-    """
+    """The plan's refusals are ours, reason by reason, and it misses none."""
     listed: set[Candidate] = set()
     for row in audit.rows.refused:
         candidate = (row.workload, row.offer, row.model)
@@ -103,14 +91,10 @@ def check_refused(audit: Audit, ledger: Ledger) -> None:
         ours = audit.verdicts.get(candidate)
         if ours is None:
             ledger.fault(*candidate, "is not a candidate")
-        elif row.reasons not in (ours, tuple(code for code in ours if code == NOT_OFFERED)):
+        elif ours != row.reasons:
             ledger.fault(*candidate, f"is refused for {list(row.reasons)}, by our judgement for {list(ours)}")
         else:
             ledger.looked_at += 1
     for candidate, reasons in audit.verdicts.items():
-        if (
-            reasons
-            and candidate not in listed
-            and not (NOT_OFFERED in reasons and _has_another(audit, candidate))
-        ):
+        if reasons and candidate not in listed:
             ledger.fault(*candidate, f"is not listed, by our judgement refused for {list(reasons)}")
