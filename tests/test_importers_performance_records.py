@@ -273,3 +273,42 @@ def test_a_sweep_of_drawn_prompts_is_planned_at_its_fastest_step(
     """30 requests/s at 6.2 an instance: 5 of 2 USD an hour, 7,300 USD in 730 h; not 60 of the step at 0.5."""
     assert solved(tmp_path, [], capsys) == pytest.approx(7300)
     assert solved(tmp_path, ["--prompt-tokens", "1010"], capsys) == pytest.approx(7300)
+
+
+# ---------------------------------------------------------------- estimates
+
+
+def test_estimates_are_marked_and_said_in_the_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two configurations of aiconfigurator must not be mixed; those of tp 4 become two points, off by up to 20 %."""
+    file = DATA / "aiconfigurator_pareto.csv"
+    with pytest.raises(InputError, match="holds 2 replicas, which differ in num_total_gpus, tp"):
+        read_runs(file)
+    out = tmp_path / "offer.yaml"
+    command = ["import", "performance", str(file), "--where", "tp=4", "--offer", "own", "--model", "m"]
+    assert run([*command, "--usd-per-gpu-h", "2", "-o", str(out)]) == 0
+    assert "note, estimated, not measured: 2 runs" in capsys.readouterr().err
+    text = out.read_text()
+    assert "requests_per_s: 3.73, concurrency: 32, estimated: true, error: 0.2, ttft_mean_ms: 600" in text
+    assert "units: 4" in text
+    problem = tmp_path / "problem.yaml"
+    problem.write_text(
+        "schema: router/1\ninclude: [offer.yaml]\nworkloads:\n  - {name: w, models: [m], demand: "
+        "{requests_per_s: 1}, prompt_tokens: 4000, completion_tokens: 500}\n"
+    )
+    assert run(["solve", str(problem), "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert (
+        "estimated, not measured, off by up to 20%: throughput and latency of own (points.estimated)" in notes
+    )
+
+
+def test_time_per_token_that_counts_the_first_one_in(tmp_path: Path) -> None:
+    """5,390 ms over 500 tokens are 10.78 each; after the first of 400 ms 4,990 over 499 are 10."""
+    text = (DATA / "aiconfigurator_pareto.csv").read_text().splitlines()
+    row = text[1].replace("400.0,10.0,5390.0", "400.0,10.78,5390.0")
+    path = tmp_path / "pareto.csv"
+    path.write_text(f"{text[0]}\n{row}\n")
+    (point,) = points(path).points
+    assert point["tpot_mean_ms"] == pytest.approx(10)

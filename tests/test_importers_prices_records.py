@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from pytest import approx
 
 from router.cli import run
-from router.importers.prices import Listing, catalogue, gpu_csv, litellm
+from router.importers.prices import Listing, catalogue, gpu_csv, litellm, models_dev, opencost
 
 DATA = Path(__file__).parent / "data" / "prices"
 DAY = dt.date(2026, 11, 1)
@@ -306,3 +307,62 @@ def test_every_row_of_a_table_is_an_offer_or_named() -> None:
     assert account.total("read", "entries") == 9
     assert account.total("out", "entries") == 3
     assert (account.total("left out", "entries"), account.total("merged", "entries")) == (5, 1)
+
+
+# ---------------------------------------------------------------- models.dev, OpenCost
+
+
+def test_models_dev_prices_are_per_million(tmp_path: Path) -> None:
+    """Nine charges above 0 of `big`, five of `lab/big`; two and one of the entries that are left out."""
+    listing = balanced(models_dev(DATA / "models_dev.json", when=DAY))
+    big, shop = listing.entries
+    assert (big.offer, big.provider, big.models) == ("lab/big", "lab", ("big",))
+    assert (big.prompt, big.completion, big.cached) == (2, 8, Decimal("0.5"))
+    assert (big.context_tokens, big.max_prompt_tokens, big.max_completion_tokens) == (
+        1_000_000,
+        200_000,
+        64_000,
+    )
+    assert (shop.offer, shop.max_prompt_tokens, shop.max_completion_tokens) == (
+        "shop/lab/big",
+        128_000,
+        32_000,
+    )
+    said = lines(listing)
+    assert "cache writes (lab/big: 2.50 USD per M tokens)" in said
+    assert "reasoning (shop/lab/big: 12.00 USD per M tokens)" in said
+    for why in ("deprecated (lab/old)", "price 0 (lab/free)", "a price that cannot be (input) (lab/wrong)"):
+        assert why in said
+    assert "no token price (lab/bare)" in said
+
+
+def test_models_dev_takes_the_step_of_a_length() -> None:
+    for length, prompt, longest in ((200_000, 2, 200_000), (200_001, 4, 900_000)):
+        listing = balanced(
+            models_dev(DATA / "models_dev.json", when=DAY, models=["big"], prompt_tokens=length)
+        )
+        assert [(one.prompt, one.max_prompt_tokens) for one in listing.entries] == [(prompt, longest)]
+
+
+def test_opencost_pools_are_as_measured() -> None:
+    """76.80 USD and 360 M tokens in 24 h: 3.20 USD an hour, 4,166.67 tokens/s, 0.2133 USD per M tokens."""
+    listing = balanced(opencost(DATA / "opencost.json", when=DAY))
+    first, second = listing.entries
+    assert (first.offer, first.provider) == ("one/ns-a/lab/big", "one")
+    assert first.instances == {"usd_per_h": 3.2}
+    assert first.tokens_per_s == approx(4166.67)
+    assert "costBasis allocation" in (first.note or "")
+    assert (second.offer, second.instances) == ("ns-b/lab/big", {"usd_per_h": 1.0})
+    said = lines(listing)
+    assert "idle and shared costs are not in it (costBasis usage) (ns-b/lab/big)" in said
+    assert "no cost, tokens or time (idle:ns-c)" in said
+    assert "its tokens contradict each other: 5 + 5 are not 1,000 (odd:ns-c)" in said
+
+
+def test_the_commands_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for source, name in (("models-dev", "models_dev.json"), ("opencost", "opencost.json")):
+        assert run(["import", "prices", source, str(DATA / name), "--date", "2026-11-01"]) == 0
+        assert "as_of: '2026-11-01'" in capsys.readouterr().out
+        other = str(DATA / "litellm.json")
+        assert run(["import", "prices", source, other]) == 2
+        assert "models.dev" in (said := capsys.readouterr().err) or "OpenCost" in said

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from listing_faults import LISTING_FAULTS
 from pytest import approx
 
 from router.errors import InputError
@@ -696,6 +697,8 @@ FAULTS: dict[str, dict[str, list[Fault]]] = {
         "Prometheus": [by_format("prometheus sglang"), by_format("prometheus opentelemetry")],
     },
 }
+for kind, of_listings in LISTING_FAULTS.items():
+    FAULTS[kind] = FAULTS.get(kind, {}) | of_listings
 CASES = [
     pytest.param(fault, id=f"{kind} - {importer} {index}")
     for kind, importers in FAULTS.items()

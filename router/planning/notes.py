@@ -20,6 +20,7 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
             f"assumed: where no percentile was measured, "
             f"P99 = {problem.policy.p99_over_mean:g} × mean (policy.p99_over_mean)"
         )
+    notes += _of_estimates(problem)
     read = recorded(problem)
     if read.problem.horizon.start is None and any(load.window is not None for load in problem.workloads):
         notes.append("assumed: the horizon starts at 00:00 local time (horizon.start is not given)")
@@ -31,6 +32,19 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
     drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *drawn)
+
+
+def _of_estimates(problem: Problem) -> Iterator[str]:
+    """Offers whose throughput nobody measured."""
+    errors: dict[str, float] = {}
+    for offer in problem.offers:
+        points = [point for entry in offer.models.values() for point in entry.points if point.estimated]
+        if points:
+            errors[offer.name] = max(point.error or 0.0 for point in points)
+    for error in sorted(set(errors.values())):
+        names = ", ".join(name for name in errors if errors[name] == error)
+        off = f", off by up to {error:.0%}" if error else ""
+        yield f"estimated, not measured{off}: throughput and latency of {names} (points.estimated)"
 
 
 def waiting_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]:

@@ -51,11 +51,15 @@ class Latency(Strict):
 
 
 class Point(Latency):
-    """One measured operating point of one instance."""
+    """One measured, or estimated, operating point of one instance."""
 
     prompt_tokens: NonNegative = Field(description="Prompt tokens of the requests measured")
     completion_tokens: NonNegative = Field(description="Completion tokens of the requests measured")
     requests_per_s: Positive = Field(description="Requests a second that one instance served")
+    estimated: Flag = Field(
+        default=False, description="true: calculated by a model of the hardware, not measured"
+    )
+    error: Share | None = optional("Relative error of an estimate, as far as it is known")
 
 
 class OfferModel(Sourced, Latency):

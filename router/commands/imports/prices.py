@@ -1,4 +1,4 @@
-"""`router import prices genai|litellm|gpu`: price lists become catalogues with offers."""
+"""`router import prices genai|litellm|models-dev|opencost|gpu`: price lists become catalogues with offers."""
 
 from __future__ import annotations
 
@@ -121,6 +121,49 @@ def litellm(
 ) -> None:
     """Token prices, and Bedrock's reserved model units, from model_prices_and_context_window.json."""
     from router.importers.prices import litellm as read
+
+    _write(read(Path(file), when=when.date(), **choices), rename, output, strict, dry_run)
+
+
+@import_prices.command("models-dev", short_help="models.dev's api.json.")
+@click.argument("file", metavar="FILE")
+@provider_option
+@model_option
+@length_option
+@deprecated_option
+@written_options
+def models_dev(
+    file: str,
+    when: dt.datetime,
+    rename: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
+    output: str | None,
+    verbose: bool,
+    **choices: Any,
+) -> None:
+    """Token prices of a saved https://models.dev/api.json."""
+    from router.importers.prices import models_dev as read
+
+    _write(read(Path(file), when=when.date(), **choices), rename, output, strict, dry_run)
+
+
+@import_prices.command(short_help="OpenCost's costs of your own pools.")
+@click.argument("file", metavar="FILE")
+@model_option
+@written_options
+def opencost(
+    file: str,
+    when: dt.datetime,
+    rename: tuple[str, ...],
+    strict: bool,
+    dry_run: bool,
+    output: str | None,
+    verbose: bool,
+    **choices: Any,
+) -> None:
+    """Own pools at the cost and tokens measured, from a saved answer of /inferenceCost/total."""
+    from router.importers.prices import opencost as read
 
     _write(read(Path(file), when=when.date(), **choices), rename, output, strict, dry_run)
 

@@ -80,8 +80,13 @@ def fragment(found: ReplicaPoints, replica: Replica, source: str) -> str:
     head = {"name": replica.offer, "provider": replica.provider or replica.offer, "source": source}
     if found.as_of:
         head["as_of"] = found.as_of
-    if means_only(found.points):
-        head["note"] = "latencies are means; an SLO at a percentile needs policy.p99_over_mean"
+    notes = ["latencies are means; an SLO at a percentile needs policy.p99_over_mean"] * means_only(
+        found.points
+    )
+    if any("estimated" in point for point in found.points):
+        notes.insert(0, "estimated, not measured")
+    if notes:
+        head["note"] = "; ".join(notes)
     model = _scalar(replica.model)
     lines = ["schema: router/1", f"name: {_scalar(replica.offer)}", "models:", f"  {model}: {{}}", "offers:"]
     lines += [
@@ -103,7 +108,8 @@ def means_only(points: Sequence[Mapping[str, float]]) -> bool:
 
 def flow(values: Mapping[str, float]) -> str:
     """`{prompt_tokens: 1024, …}`: whole numbers without a point."""
-    return "{" + ", ".join(f"{name}: {value:.15g}" for name, value in values.items()) + "}"
+    shown = {name: "true" if value is True else f"{value:.15g}" for name, value in values.items()}
+    return "{" + ", ".join(f"{name}: {text}" for name, text in shown.items()) + "}"
 
 
 def _one_model(runs: Sequence[Run]) -> None:

@@ -129,6 +129,8 @@ def _point(run: Run) -> Point:
     }
     if run.concurrency is not None and run.concurrency > 0:
         point["concurrency"] = rounded(run.concurrency)
+    if run.error is not None:
+        point |= {"estimated": True, "error": run.error}
     return point | {name: rounded(run.latency[name]) for name in LATENCIES if name in run.latency}
 
 

@@ -32,6 +32,7 @@ class Run:
     failed, completed                  requests; None: the file does not say
     gpus                               GPUs of the replica, where the file says
     model                              its name in the file
+    error                              relative, of what a model of the hardware estimated; None: measured
     drawn                              the size is a mean over drawn requests; False: as stated in a table
     unusable                           why this is no operating point, as a clause
     remarks                            what a reader must know, as clauses
@@ -49,6 +50,7 @@ class Run:
     failed: float | None = None
     gpus: int | None = None
     model: str | None = None
+    error: float | None = None
     drawn: bool = True
     measured_on: dt.date | None = None
     unusable: str | None = None

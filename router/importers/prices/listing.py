@@ -164,15 +164,21 @@ def money(usd: Decimal | float) -> str:
     return f"{whole}.{digits:0<2}"
 
 
-def per_million(value: object) -> Decimal | None:
-    """USD per token → per million, exactly as written (2e-06 is 2); what is no amount, or below 0, is no price."""
+def amount(value: object) -> Decimal | None:
+    """A number as it is written; None for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        amount = Decimal(str(value)) * 1_000_000
+        number = Decimal(str(value))
     except ArithmeticError:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return number if number.is_finite() else None
+
+
+def per_million(value: object) -> Decimal | None:
+    """USD per token → per million, exactly as written (2e-06 is 2); what is no amount, or below 0, is no price."""
+    price = amount(value)
+    return None if price is None or price < 0 else price * 1_000_000
 
 
 def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from router.importers.prices.listing import ListedCharge, money
+from router.importers.prices.listing import ListedCharge, amount, money
 
 TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
@@ -42,17 +42,6 @@ _NAMES = {
 BESIDE = "charged beside tokens: "
 STANDARD = "prices of the standard tier"
 _PER = re.compile(r"(?:(?P<what>\w+?)_)?cost_per_(?P<unit>\w+)")
-
-
-def amount(value: object) -> Decimal | None:
-    """A number as it is written; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = Decimal(str(value))
-    except ArithmeticError:
-        return None
-    return number if number.is_finite() else None
 
 
 def charges_of(
