@@ -725,3 +725,67 @@ def test_models_that_no_record_names_are_said(imports: Imports, tmp_path: Path) 
     path.write_text((DATA / "openai_completions_usage.csv").read_text().replace("model-a", ""))
     told = imports(path, *DAY)
     told.says("no model is named", "1 row", "100 requests", "group_by=model")
+
+
+def bill(path: Path, column: str, rows: Sequence[tuple[str, str, str]]) -> Path:
+    """A FOCUS bill of 2,000 tokens a row: resource, service, name of the meter in the column."""
+    head = "BilledCost,ChargePeriodStart,ChargePeriodEnd,ConsumedQuantity,ConsumedUnit,ResourceName,ServiceName,SkuId"
+    lines = [
+        f"1,2026-08-01T00:00:00Z,2026-08-02T00:00:00Z,2,1K Tokens,{resource},{service},SKU{number},{meter}"
+        for number, (resource, service, meter) in enumerate(rows)
+    ]
+    path.write_text("\n".join([f"{head},{column}", *lines, ""]))
+    return path
+
+
+def test_a_meter_without_a_model_leaves_it_to_the_service(imports: Imports, tmp_path: Path) -> None:
+    """AWS Marketplace's usage types name the region alone: two models of one meter are two by their service."""
+    rows = [
+        ("", service, f"USE1-MP:USE1_{kind}TokenCount-Units")
+        for service in ("Model A", "Model B")
+        for kind in ("Input", "Output")
+    ]
+    told = imports(bill(tmp_path / "bill.csv", "x_UsageType", rows), *DAY)
+    assert {name: in_tokens(one) for name, one in told.work.items()} == {
+        "Model A": (4000, 0.5, 0),
+        "Model B": (4000, 0.5, 0),
+    }
+
+
+def test_models_of_one_resource_are_said_and_told_apart_by_their_meters(
+    imports: Imports, tmp_path: Path
+) -> None:
+    rows = [
+        ("my-account", "LLM", meter)
+        for meter in (
+            "gpt-x-Inp-glbl Tokens",
+            "gpt-x-Outp-glbl Tokens",
+            "GPT-y cd inp glbl",
+            "GPT-y opt glbl",
+        )
+    ]
+    path = bill(tmp_path / "bill.csv", "SkuMeter", rows)
+    imports(path, *DAY).says("several models put together", "my-account", "gpt-x-glbl, GPT-y glbl")
+    told = imports(path, *DAY, "--model-column", "SkuMeter")
+    assert in_tokens(told.work["GPT-y glbl"]) == (4000, 0.5, 1)
+    assert in_tokens(told.work["gpt-x-glbl"]) == (4000, 0.5, 0)
+
+
+@pytest.mark.parametrize("option", ["--meter-column", "--model-column"])
+def test_a_column_that_is_not_there_is_a_typing_error(imports: Imports, option: str) -> None:
+    told = imports("focus_azure.csv", *DAY, option, "SkuMetr")
+    assert told.code == 2
+    assert 'did you mean "SkuMeter"?' in told.err
+
+
+def test_requests_that_clients_broke_off_are_counted_and_said(imports: Imports, tmp_path: Path) -> None:
+    model = {"model_name": "m"}
+    series = {
+        "vllm:prompt_tokens_total": (6000.0, model),
+        "vllm:generation_tokens_total": (1200.0, model),
+        "vllm:request_success_total|1": (5.0, model | {"finished_reason": "stop"}),
+        "vllm:request_success_total|2": (1.0, model | {"finished_reason": "abort"}),
+    }
+    told = imports(counters(tmp_path / "r.json", series))
+    assert told.work["m"].demand.requests_by_period == (6, 6)
+    told.says("broken off by their clients", "2 requests")

@@ -73,20 +73,24 @@ class Account:
     """What an import read, wrote, and did between the two."""
 
     def __init__(self) -> None:
-        self._read: defaultdict[str, list[float]] = defaultdict(list)
-        self._out: defaultdict[str, list[float]] = defaultdict(list)
+        self._read: defaultdict[str, float] = defaultdict(float)
+        self._out: defaultdict[str, float] = defaultdict(float)
+        self._size: defaultdict[str, float] = defaultdict(
+            float
+        )  # Σ |read|, which sums of corrections are small beside
         self._remarks: dict[tuple[Treatment, str], ImportRemark] = {}
         self.span = ""  # how much time the record is of, in words, for the first line
 
     def reads(self, amounts: Amounts) -> None:
         """Something in the input, whatever becomes of it."""
         for measure, amount in amounts.items():
-            self._read[measure].append(amount)
+            self._read[measure] += amount
+            self._size[measure] += abs(amount)
 
     def writes(self, amounts: Amounts) -> None:
         """Something in the output."""
         for measure, amount in amounts.items():
-            self._out[measure].append(amount)
+            self._out[measure] += amount
 
     def remark(
         self,
@@ -115,7 +119,7 @@ class Account:
     def total(self, side: Literal["read", "out"] | Treatment, measure: str) -> float:
         """Sum of a measure over what was read or written, or over the remarks of a treatment."""
         if side in ("read", "out"):
-            return fsum((self._read if side == "read" else self._out).get(measure, ()))
+            return (self._read if side == "read" else self._out).get(measure, 0.0)
         return fsum(one.amounts.get(measure, 0.0) for one in self.remarks if one.treatment == side)
 
     def reconcile(self) -> None:
@@ -123,7 +127,7 @@ class Account:
         for measure in self._measures():
             came = self.total("read", measure) + self.total("added", measure)
             went = sum(self.total(side, measure) for side in ("out", "left out", "merged"))
-            size = fsum(map(abs, self._read.get(measure, ()))) + abs(came)
+            size = self._size.get(measure, 0.0) + abs(came)
             if not abs(came - went) <= SAME * (1 + size):
                 raise AccountMismatch(
                     f"the import does not balance: {came:,.12g} {measure} came in, and {went:,.12g} went out or are "

@@ -93,6 +93,8 @@ class RawRecord:
 
     def get(self, *path: str) -> object:
         """The value at a path of keys; None where a step is absent."""
+        if len(path) == 1:
+            return self.values.get(path[0])
         here: object = self.values
         for key in path:
             here = here.get(key) if isinstance(here, Mapping) else None

@@ -60,7 +60,8 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
     account, rows = Account(), list[Row]()
     spans: dict[tuple[float, float], RawRecord] = {}
     table = [record for record in found if TABLE["uncached"] in record.values]
-    for bucket in buckets([record for record in found if record not in table], "starting_at", "ending_at"):
+    pages = [record for record in found if TABLE["uncached"] not in record.values]
+    for bucket in buckets(pages, "starting_at", "ending_at"):
         spans.setdefault((bucket.start, bucket.end), found[0])
         for result in bucket.results:
             _take(account, rows, result, (bucket.start, bucket.end), bucket.repeated)

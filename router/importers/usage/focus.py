@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.errors import InputError, Issue
+from router.errors import InputError, Issue, nearest
 from router.importers.account import COMPLETION, PROMPT, Account
 from router.importers.records import RawRecord, moment
 from router.importers.usage.focus_meters import COLUMNS, MeterRules, model_in
@@ -73,9 +73,16 @@ def recognises(record: RawRecord) -> bool:
 def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files. Raises InputError: a meter whose kind no word tells, rows that contradict each other."""
     rules = MeterRules.of(settings)
+    for option in ("meter_column", "model_column"):
+        for name in settings.get(option, ()):
+            if all(name not in record.values for record in found):
+                known = nearest(name, {column for record in found for column in record.values})
+                flag = f"--{option.replace('_', '-')}"
+                raise InputError(Issue((flag,), "is not a column of these records", name, known))
     columns = (*settings.get("model_column", ()), *MODEL_COLUMNS)
     account, rows = Account(), []
     unknown: dict[str, RawRecord] = {}
+    several: dict[str, dict[str, Row]] = {}
     records = with_repeats(
         found,
         key=lambda record: tuple(record.get(name) or "" for name in (*KEY, *rules.columns)),
@@ -96,6 +103,8 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
         else:
             rows.append(row)
             _note(account, row, kind, column)
+            if (said := model_in(meter)) and row.labels["model"] == record.text("ResourceName"):
+                several.setdefault(row.labels["model"], {}).setdefault(said, row)
     if unknown:
         hint = "--meter prompt=REGEX (or completion=, cached=) says; --meter-column reads another column"
         raise InputError(
@@ -109,6 +118,11 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
             )
             for meter, one in sorted(unknown.items())
         )
+    for resource, models in several.items():
+        if len(models) > 1:
+            why = f"meters of several models put together, as all are of resource {resource}"
+            hint = f"--model-column {COLUMNS[0]} tells them apart"
+            account.remark("note", why, next(iter(models.values())).place, {}, names=list(models), hint=hint)
     _one_kind(account, rows)
     return UsageRecords(rows, sorted({(row.start, row.end) for row in rows}), account)
 
@@ -135,7 +149,7 @@ def _model(record: RawRecord, columns: Sequence[str], column: str, meter: str) -
     for name in columns:
         if text := record.text(name):
             return (model_in(text) or text) if name in COLUMNS else text
-    own = model_in(meter) if column != COLUMNS[0] else ""
+    own = (model_in(meter) or record.text("ServiceName")) if column != COLUMNS[0] else None
     return own or record.text("SkuId") or meter or "unknown"
 
 

@@ -15,12 +15,14 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from router.errors import InputError, Issue
 from router.importers.records import RawRecord
 
 KINDS = ("prompt", "completion", "cached")
 CACHED = re.compile(r"cach|cchd|\bcd\b", re.I)
+CACHE_STATUS = ("x_CacheStatus", "CacheStatus")
 UNCACHED = re.compile(r"\b(un|non|no|not)[- ]?cach\w*|cache[- ]?miss(es)?", re.I)
 WRITTEN = re.compile(r"writ|creat", re.I)
 WORDS = {
@@ -34,6 +36,7 @@ NO_NAME = re.compile(
     r"completions?|tokens?|counts?|units?|per|1?[km]|1|1000|\$[0-9.]+",
     re.I,
 )
+PLACE = re.compile(r"MP|[A-Z]{1,4}[0-9]")  # AWS's Marketplace and regions: R1, USE1, APN1
 _UNIT = re.compile(
     r"(?:per\s+)?(?:(?P<number>[0-9][0-9,._]*)\s*)?(?P<scale>k|m|b|thousand|million|billion)?\s*tokens?", re.I
 )
@@ -93,30 +96,37 @@ class MeterRules:
 
     def kind(self, record: RawRecord, meter: str) -> str | None:
         """prompt, completion, cached, or written (prompt tokens put into a cache); None: no word tells."""
-        for kind, regex in self.given.items():
-            if regex.search(meter):
-                return kind
-        text = UNCACHED.sub(" ", _apart(meter))
-        status = _cache_status(record)
-        written = bool(WRITTEN.search(status or "")) or bool(WRITTEN.search(text) and CACHED.search(text))
-        is_cached = status == "read" or (status is None and CACHED.search(text) is not None)
-        if is_cached and not written and "cached" not in self.given:
-            return "cached"
-        near = {kind: _distance(regex, text) for kind, regex in WORDS.items() if kind not in self.given}
-        best = min(near.values(), default=math.inf)
-        nearest = [kind for kind, distance in near.items() if distance == best < math.inf]
-        if written and nearest != ["completion"]:
-            return "written"
-        return nearest[0] if len(nearest) == 1 else None
+        return _kind(meter, _cache_status(record), tuple(self.given.items()))
 
 
+@cache
+def _kind(meter: str, status: str | None, given: tuple[tuple[str, re.Pattern[str]], ...]) -> str | None:
+    for kind, regex in given:
+        if regex.search(meter):
+            return kind
+    ours = {"completion", "prompt", "cached"} - {kind for kind, _ in given}
+    text = UNCACHED.sub(" ", _apart(meter))
+    says = status is None and CACHED.search(text) is not None
+    written = status == "written" or (WRITTEN.search(text) is not None and CACHED.search(text) is not None)
+    if (status == "read" or says) and not written and "cached" in ours:
+        return "cached"
+    near = {kind: _distance(regex, text) for kind, regex in WORDS.items() if kind in ours}
+    best = min(near.values(), default=math.inf)
+    nearest = [kind for kind, distance in near.items() if distance == best < math.inf]
+    if written and nearest != ["completion"]:
+        return "written"
+    return nearest[0] if len(nearest) == 1 else None
+
+
+@cache
 def model_in(meter: str) -> str:
     """What a meter's name says beside the kind: "R1-ModelA-input-tokens" is of R1-ModelA; "" where it says no more."""
     parts = re.split(r"([-_:/\s]+)", meter)
     kept = [
         part for part in parts if not all(NO_NAME.fullmatch(word) for word in _apart(part).split() or [""])
     ]
-    return re.sub(r"(?<=[-_:/\s])[-_:/\s]+", "", "".join(kept)).strip("-_:/ \t")
+    model = re.sub(r"(?<=[-_:/\s])[-_:/\s]+", "", "".join(kept)).strip("-_:/ \t")
+    return "" if all(map(PLACE.fullmatch, re.split(r"[-_:/\s]+", model))) else model
 
 
 def _unit(text: str) -> tuple[str, float]:
@@ -147,20 +157,16 @@ def _distance(regex: re.Pattern[str], text: str) -> float:
 
 
 def _cache_status(record: RawRecord) -> str | None:
-    """What SkuPriceDetails says of the cache: "read", "write", "none"; None: nothing."""
+    """What a column or SkuPriceDetails says of the cache: "read", "written", "none"; None: nothing."""
     try:
         details = json.loads(record.text("SkuPriceDetails") or "{}")
     except (json.JSONDecodeError, RecursionError):
-        return None
-    items = [*record.values.items(), *(details.items() if isinstance(details, dict) else ())]
-    found = (str(value).lower() for name, value in items if value and name.lower().endswith("cachestatus"))
+        details = None
+    places = (record.values, details if isinstance(details, dict) else {})
+    found = (str(place[name]).lower() for place in places for name in CACHE_STATUS if place.get(name))
     status = next(found, None)
     if status is None:
         return None
-    return (
-        "none"
-        if "un" in status or status in ("none", "miss")
-        else "write"
-        if WRITTEN.search(status)
-        else "read"
-    )
+    if WRITTEN.search(status):
+        return "written"
+    return "none" if "un" in status or "miss" in status or status == "none" else "read"

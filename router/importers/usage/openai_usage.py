@@ -53,7 +53,8 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
     account, rows = Account(), list[Row]()
     spans: dict[tuple[float, float], RawRecord] = {}
     table = [record for record in found if "num_model_requests" in record.values]
-    for bucket in buckets([record for record in found if record not in table], "start_time", "end_time"):
+    pages = [record for record in found if "num_model_requests" not in record.values]
+    for bucket in buckets(pages, "start_time", "end_time"):
         spans.setdefault((bucket.start, bucket.end), found[0])
         for result in bucket.results:
             _take(account, rows, _row(result, bucket.start, bucket.end), bucket.repeated)

@@ -55,6 +55,10 @@ def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
     for series in used:
         labels = series.labels
         account.writes({"series": 1})
+        if series.metric.get("finished_reason") == "abort":
+            aborted = sum(use for _, _, use, _ in _uses(series, Account()))
+            why = "broken off by their clients: counted, as they took their share of the server"
+            account.remark("note", why, series.place, {"requests": aborted})
         for start, end, use, hole in _uses(series, account):
             if not hole and series.kind in ("prompt", "completion", "requests"):
                 spans.setdefault(series.kind, set()).add((start, end))

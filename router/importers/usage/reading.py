@@ -100,6 +100,10 @@ def with_repeats(
     Two equal records in one file are two, unless their key is `unique`. Raises InputError with both places where a key
     of an earlier file, or a unique one, comes again with other amounts; `same` says in words what the key is.
     """
+    records = list(records)
+    if records and records[0].path == records[-1].path and not unique(records[0]):
+        yield from ((record, False) for record in records)  # one file: nothing to compare it with
+        return
     earlier: dict[Hashable, list[tuple[Hashable, RawRecord]]] = {}
     for _, group in groupby(records, key=lambda record: record.path):
         here: dict[Hashable, list[tuple[Hashable, RawRecord]]] = {}
