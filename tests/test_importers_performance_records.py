@@ -240,6 +240,19 @@ def test_latencies_that_cannot_be_leave_the_run_out(tmp_path: Path) -> None:
     assert any("left out, its rate times its latency are 360" in line for line in found.account.lines())
 
 
+def test_percentiles_that_fall_leave_the_run_out(tmp_path: Path) -> None:
+    good = {
+        "total_input_tokens": 100_000,
+        "request_throughput": 2.0,
+        "max_concurrency": 4,
+        "p99_ttft_ms": 300.0,
+    }
+    bad = good | {"request_throughput": 4.0, "max_concurrency": 8, "median_ttft_ms": 301.0}
+    found = points(jsonl(tmp_path, good, bad))
+    assert rates(found) == [2]
+    assert any("its percentiles of ttft fall: 301, 300 ms" in line for line in found.account.lines())
+
+
 # ---------------------------------------------------------------- what a plan makes of it
 
 

@@ -132,13 +132,30 @@ def test_strict_refuses_what_a_bill_would_have_beside(
 # ---------------------------------------------------------------- prices that are none, or of another thing
 
 
-@pytest.mark.parametrize("price", [-1, -1e-6, 3.0, "free", "nan"])
+@pytest.mark.parametrize("price", [-1, -1e-6, 3.0, 0.0025, "free", "nan"])
 def test_a_price_that_cannot_be_leaves_its_entry_out(tmp_path: Path, price: object) -> None:
-    """Below 0, no number, or 3 USD a token where 3 USD a million is meant."""
+    """Below 0, no number, or 3 USD a token where 3 USD a million is meant; 0.0025 where it is a thousand."""
     good = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
     listing = listed(tmp_path, {"good": good, "bad": good | {"output_cost_per_token": price}})
     assert [entry.offer for entry in listing.entries] == ["good"]
     assert f"a price that cannot be (output_cost_per_token: {price})" in lines(listing)
+
+
+def test_cached_tokens_that_are_dearer_than_others(tmp_path: Path) -> None:
+    """Where a list says so, it is said; a batch at half the price whose cached price is the standard one has none."""
+    good = {
+        "input_cost_per_token": 2e-6,
+        "output_cost_per_token": 4e-6,
+        "cache_read_input_token_cost": 1.5e-6,
+    }
+    bad = good | {"cache_read_input_token_cost": 3e-6}
+    listing = listed(tmp_path, {"good": good, "bad": bad})
+    assert "cached tokens dearer than others, as listed (bad: 3.00 beside 2.00 USD per M tokens)" in lines(
+        listing
+    )
+    batch = good | {"input_cost_per_token_batches": 1e-6, "output_cost_per_token_batches": 2e-6}
+    (one,) = listed(tmp_path, {"a": batch}, variant="batches").entries
+    assert (one.prompt, one.cached) == (1, None)
 
 
 def test_a_variant_has_no_price_above_a_step_that_only_the_standard_tier_has(tmp_path: Path) -> None:

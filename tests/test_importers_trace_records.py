@@ -202,12 +202,19 @@ def test_requests_without_tokens_are_left_out_and_counted(tmp_path: Path) -> Non
 
 def test_failed_requests_are_left_out_by_their_status(tmp_path: Path) -> None:
     rows = "".join(
-        f"{i},100,10,{status}\n" for i, status in enumerate(("200", "success", "429", "error", "503"))
+        f"{i},100,10,{status}\n" for i, status in enumerate(("200", "ok", "429", "error", "503 overload"))
     )
     file = written(tmp_path, f"timestamp,prompt_tokens,completion_tokens,status\n{rows}")
     problem, said, _ = imported(tmp_path, file, "--classes", 1)
     assert requests(problem) == 2
     assert "left out, 3 of 5 requests failed, as their status says: 3 requests, 330 tokens" in said
+
+
+def test_prompts_without_an_answer_are_kept_and_said(tmp_path: Path) -> None:
+    file = written(tmp_path, "timestamp,prompt_tokens,completion_tokens\n0,100,10\n1,100,0\n")
+    problem, said, _ = imported(tmp_path, file, "--classes", 1)
+    assert requests(problem) == 2
+    assert "1 of 2 requests have a prompt and no completion, and are kept: 1 request; first at" in said
 
 
 def test_periods_without_tokens_stay_recorded(tmp_path: Path) -> None:

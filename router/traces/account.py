@@ -42,6 +42,12 @@ def answered(table: TraceTable, account: Account) -> TraceTable:
             why = f"{requests:,.6g} of {everything:,.6g} requests {words}"
             account.remark("left out", why, line, _amounts(table.only(rows)))
     lost = failed | empty
+    unanswered = ~lost & (table.completion == 0) & (table.prompt > 0) & (table.requests > 0)
+    if unanswered.any() and not unanswered[~lost].all():
+        requests = float(table.requests[unanswered].sum())
+        line = f"{table.file}, line {table.lines[unanswered][0]:.0f}"
+        why = f"{requests:,.6g} of {everything:,.6g} requests have a prompt and no completion, and are kept"
+        account.remark("note", why, line, {"requests": requests}, hint="they may have failed")
     if lost.all():
         raise InputError(Issue((), "no request has an answer or any tokens", file=table.file))
     if table.single:

@@ -26,7 +26,7 @@ from router.traces.times import read_us, utc_us
 
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # of plain numbers, in a second
 MS_FROM = 1e5  # whole numbers up to here are a day in seconds, or minutes in milliseconds
-FAILED = re.compile(r"fail\w*|err\w*|[45]\d\d|false", re.IGNORECASE)
+FAILED = re.compile(r"fail|err|timeout|cancel|abort|reject|[45]\d\d\b|false$", re.IGNORECASE)
 SHOWN = 10  # wrong rows listed before reading stops
 EPOCH_S, EPOCH_MS, EPOCH_US = 1e8, 1e11, 1e14  # from here on a plain number is an epoch, in s, ms, µs
 
@@ -109,7 +109,7 @@ def _in_thousands(blocks: Sequence[Block], columns: ColumnPositions) -> bool:
 
 def _failed(status: str) -> bool:
     """Whether a status is one of a request that got no answer: `failure`, `error`, 429, 503."""
-    return FAILED.fullmatch(status.strip().removesuffix(".0")) is not None
+    return FAILED.match(status.strip()) is not None
 
 
 def open_text(path: FilePath) -> TextIO:

@@ -53,6 +53,10 @@ def _impossible(run: Run) -> str | None:
         return (
             f"its rate times its latency are {run.concurrency:,.4g} requests in flight, at most {most:g} were"
         )
+    for kind in ("ttft", "tpot"):
+        known = [run.latency[name] for p in PERCENTILES if (name := f"{kind}_{p}_ms") in run.latency]
+        if known != sorted(known):
+            return f"its percentiles of {kind} fall: {', '.join(f'{value:g}' for value in known)} ms"
     return None
 
 

@@ -39,7 +39,7 @@ def runs(record: RawRecord) -> list[Run]:
             completed=completed,
             failed=failed,
             gpus=_gpus(record),
-            model=record.text("server_info", "model_path"),
+            model=record.text("server_info", "model_path") or record.text("model_id") or record.text("model"),
             unusable="no request was completed" if completed == 0 or rate <= 0 else None,
             remarks=()
             if failed is not None

@@ -90,6 +90,9 @@ class Listing:
 
     def offer(self, offer: ListedOffer, beside: Sequence[ListedCharge] = ()) -> None:
         """An offer, and the charges of its entry that no field says."""
+        if offer.cached is not None and offer.prompt and offer.cached > offer.prompt:
+            names = [f"{offer.offer}: {money(offer.cached)} beside {money(offer.prompt)} USD per M tokens"]
+            self.account.remark("note", "cached tokens dearer than others, as listed", "", {}, names=names)
         said = []
         for charge in beside:
             billed = charge.why.startswith(CHARGED)

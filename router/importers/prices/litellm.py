@@ -156,6 +156,9 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         return f"{lacking}{step}", set()
     fields, longest, note = step
     costs = {kind: per_million(_value(record, field)) for kind, field in fields.items()}
+    standard = variant and fields.get("cached") in (COSTS["cached"], HIT)
+    if standard and (costs["cached"] or 0) > (costs.get("prompt") or 0):  # whose prompts are dearer too
+        del fields["cached"], costs["cached"]
     if not any(costs.values()) and not asked.free:
         return "price 0, which may mean unknown", set()
     prompts = [tokens for tokens in (_whole(record, "max_input_tokens"), longest) if tokens is not None]

@@ -24,7 +24,7 @@ TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
 LONGER = re.compile(r".*_above_\d+k_tokens.*")
 SEARCHES = ("low", "medium", "high")
-MOST_USD = Decimal("0.01")  # per token; the dearest sold is below a tenth of it
+MOST_USD = Decimal("0.001")  # per token: 1,000 USD per million; what is sold costs less
 
 _NAMES = {
     "cache_creation_input_token_cost": "cache writes",

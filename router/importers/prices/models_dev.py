@@ -21,7 +21,7 @@ from router.importers.records import RawRecord, read_text
 
 FIELDS = {"prompt": "input", "completion": "output", "cached": "cache_read"}
 NAMES = {"cache_write": "cache writes", "input_audio": "audio in", "output_audio": "audio out"}
-MOST_USD_PER_M = 10_000  # the dearest sold is below a tenth of it
+MOST_USD_PER_M = 1000  # what is sold costs less
 LONG = 200_000  # tokens from which on `context_over_200k` holds
 
 Prices = Mapping[str, Decimal]
