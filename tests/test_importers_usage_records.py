@@ -789,3 +789,20 @@ def test_requests_that_clients_broke_off_are_counted_and_said(imports: Imports, 
     told = imports(counters(tmp_path / "r.json", series))
     assert told.work["m"].demand.requests_by_period == (6, 6)
     told.says("broken off by their clients", "2 requests")
+
+
+@pytest.mark.parametrize(
+    "source", ["anthropic_report.json", "openai_page_2.json", "litellm_spend_logs_v2.json"]
+)
+@pytest.mark.parametrize("junk", [None, "x", {}, ["x"], [None]])
+def test_a_page_of_another_shape_is_an_error_and_not_silence(
+    imports: Imports, tmp_path: Path, source: str, junk: object
+) -> None:
+    def change(value: Any) -> None:
+        if source.startswith("litellm"):
+            value["data"] = junk
+        else:
+            value["data"][0]["results"] = junk
+
+    told = imports(changed(tmp_path / "page.json", source, change), *DAY)
+    assert told.code == 2, told.err

@@ -9,9 +9,19 @@ import math
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
-from router.importers.performance.run import RawRecord, json_records, read_text
+from router.importers.performance.run import RESULT, RawRecord, json_records, read_text
 
-__all__ = ["RawRecord", "count", "csv_records", "is_table", "json_records", "moment", "needed", "read_text"]
+__all__ = [
+    "RawRecord",
+    "count",
+    "csv_records",
+    "inner",
+    "is_table",
+    "json_records",
+    "moment",
+    "needed",
+    "read_text",
+]
 
 EARLIEST, LATEST = 3.15e8, 7.258e9  # a time out of these is some other number
 NOTHING = ("NULL", "null", "\\N")  # how databases write an empty cell
@@ -32,6 +42,15 @@ def count(record: RawRecord, *path: str) -> float:
     if (number is None and value not in (None, "")) or (number is not None and number < 0):
         raise record.error(path, "cannot be: it counts something", value)
     return number or 0.0
+
+
+def inner(record: RawRecord, value: object, place: str) -> RawRecord:
+    """An object in a list of a record, as a record of its own. Raises InputError where it is none."""
+    at = f"{record.file}.{place}" if RESULT in record.file else f"{record.file}{RESULT}{place}"
+    inside = RawRecord(value if isinstance(value, dict) else {}, at, record.line)
+    if not isinstance(value, dict):
+        raise inside.error((), "must be a JSON object", value)
+    return inside
 
 
 def is_table(path: FilePath) -> bool:

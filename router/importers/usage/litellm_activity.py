@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from router.importers.account import Account
-from router.importers.records import RawRecord, moment
+from router.importers.records import RawRecord, inner, moment
 from router.importers.usage.litellm_caching import PromptCaching
 from router.importers.usage.litellm_daily import DAY_S, daily_row, days, leave_failed
 from router.importers.usage.pages import check_numbered
@@ -63,7 +63,7 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
 def _days(page: RawRecord) -> Iterator[RawRecord]:
     results = page.get("results")
     for index, day in enumerate(results if isinstance(results, list) else []):
-        record = RawRecord(day, f"{page.file}, results[{index}]", page.line)
+        record = inner(page, day, str(index + 1))
         if any(name.startswith(AGENT) for name in _mapping(record.get("breakdown", "entities"))):
             rule = "is a report by tag: a request counts once for each of its tags"
             raise record.error(("breakdown", "entities"), rule, hint="fetch /user/daily/activity")

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from router.importers.account import COMPLETION, Account
-from router.importers.records import RawRecord, count, moment, needed
+from router.importers.records import RawRecord, count, inner, moment, needed
 from router.importers.usage.litellm_caching import PromptCaching
 from router.importers.usage.pages import check_numbered
 from router.importers.usage.reading import Row, UsageRecords, leave_out, with_repeats
@@ -71,7 +71,7 @@ def _unpacked(record: RawRecord) -> list[RawRecord]:
     data = record.get("data")
     if not isinstance(data, list):
         return [record]
-    return [RawRecord(one, f"{record.file}, data[{index}]", record.line) for index, one in enumerate(data)]
+    return [inner(record, one, str(index + 1)) for index, one in enumerate(data)]
 
 
 def _unserved(record: RawRecord) -> str | None:

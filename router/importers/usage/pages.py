@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.errors import Issue
-from router.importers.records import RawRecord, moment
+from router.importers.records import RawRecord, inner, moment
 from router.importers.usage.reading import MissingUsage, check_spans
 
 
@@ -29,19 +29,19 @@ def buckets(pages: Iterable[RawRecord], start: str, end: str) -> Iterator[UsageB
         if not isinstance(data, list):
             raise page.error(("data",), "must be a list of buckets", data)
         for index, value in enumerate(data):
-            bucket = RawRecord(value if isinstance(value, dict) else {}, page.file, page.line)
+            bucket = inner(page, value, str(index + 1))
             span = moment(bucket, start), moment(bucket, end)
             if span[1] <= span[0]:
-                raise page.error(("data", str(index), end), f"must be after {start}", bucket.get(end))
-            results = bucket.get("results")
-            its = results if isinstance(results, list) else []
+                raise bucket.error((end,), f"must be after {start}", bucket.get(end))
+            its = bucket.get("results")
+            if not isinstance(its, list):
+                raise bucket.error(("results",), "must be a list", its)
             known = first.setdefault(span, (page, its))
             repeated = known[1] is not its
             if repeated and known[1] != its:
                 rule = f"is the bucket of {known[0].where} again, with other results"
-                raise page.error(("data", str(index)), rule, hint="give every page once")
-            place = f"{page.file}, data[{index}].results["
-            records = [RawRecord(one, f"{place}{n}]", page.line) for n, one in enumerate(its)]
+                raise bucket.error((), rule, hint="give every page once")
+            records = [inner(bucket, one, str(n + 1)) for n, one in enumerate(its)]
             yield UsageBucket(*span, records, repeated)
             if last is None or span[1] > last[0]:
                 last = (span[1], page)

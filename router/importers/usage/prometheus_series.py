@@ -90,7 +90,9 @@ def _series(record: RawRecord) -> Iterator[RawRecord]:
         hint = "ask /api/v1/query_range for the raw counter, like vllm:prompt_tokens_total"
         raise record.error(("data", "resultType"), "must be matrix, a range result", kind, hint)
     for one in result:
-        yield RawRecord(one if isinstance(one, dict) else {}, record.file, record.line)
+        if not isinstance(one, dict):
+            raise record.error(("data", "result"), "must be a list of series", one)
+        yield RawRecord(one, record.file, record.line)
 
 
 def _metric(series: RawRecord) -> dict[str, str]:
