@@ -38,7 +38,8 @@ def solve_windows(
     """`step` (n,) is the time step of each column, −1 where it spans. With `start` (a point) and `only` (steps), just
     the windows that hold those steps are solved again.
 
-    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.SOLUTION_LIMIT`.
+    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.SOLUTION_LIMIT`. A window
+    without a point is `Stop.UNKNOWN`; only the relaxation of all is told as infeasible.
     """
     began = time.perf_counter()
 
@@ -62,7 +63,9 @@ def solve_windows(
         starts = range(-shift, int(step.max(initial=0)) + 1, width)
         x, failed = _pass(program, step, within, x, starts, only, first=shift == 0 and start is None)
         if failed is not None:
-            return replace(failed, bound=bound, point=None, objective=None)
+            # with what spans all windows decided, and the past; without them there may well be a point
+            stop = Stop.UNKNOWN if start is None and failed.stop is Stop.INFEASIBLE else failed.stop
+            return replace(failed, stop=stop, bound=bound, point=None, objective=None)
         if for_plans.late(planning):
             break
     objective = program.objective(x)
