@@ -46,6 +46,22 @@ def test_multipliers_prove_the_relaxation_and_leaves_the_whole_numbers() -> None
     assert proven(model, ["n"], {"work": -1.0}, {}) == -inf  # there is no upper limit to take
 
 
+def test_variables_without_end_get_one_from_cost_and_from_constraints() -> None:
+    """min 2b : b ≥ 3, b − c ≥ 0, c = 4 s, s whole. What costs at most 10 has b ≤ 5, so c ≤ 5 and s ≤ 5/4: it is 1."""
+    model = RelaxedProblem()
+    model.variable("b", usd=2.0)
+    model.variable("c")
+    model.variable("s", whole=True)
+    model.constraint("least", [("b", 1.0)], lower=3.0)
+    model.constraint("most", [("b", 1.0), ("c", -1.0)], lower=0.0)
+    model.constraint("steps", [("c", 1.0), ("s", -4.0)], lower=0.0, upper=0.0)
+    model.limited(10.0)
+    assert model.variables["b"].upper == pytest.approx(5.0, rel=1e-5)
+    assert model.variables["c"].upper == pytest.approx(5.0, rel=1e-5)
+    assert model.variables["s"].upper == 1.0
+    assert all(model.variables[name].upper >= 5.0 for name in "bc")
+
+
 @pytest.mark.parametrize(
     ("leaves", "whole"),
     [

@@ -16,7 +16,6 @@ from solvers import LinearProgram, SolveOptions, Stop, solve
 from solvers.core.relaxation import RelaxedAnswer
 from solvers.highs_relaxation import HighsRelaxation
 from solvers.proof import branch_and_bound, prove, safe_bound
-from solvers.proof.finite import with_upper_bounds
 from solvers.proof.safe import refuting
 from solvers.proof.tree import WorkLimits
 
@@ -210,24 +209,6 @@ def test_parts_are_proved_apart_and_like_parts_once() -> None:
     assert both.complete
     assert both.bound == pytest.approx(3 * single.bound + alone.bound + 1.5, rel=1e-9)
     assert both.nodes < 2 * single.nodes + alone.nodes
-
-
-def test_columns_without_end_get_one_from_cost_and_from_rows() -> None:
-    """min 2b : b ≥ 3, b − c ≥ 0, c = 4 s, s whole. What costs at most 10 has b ≤ 5, so c ≤ 5 and s ≤ 5/4."""
-    program = LinearProgram(
-        cost=np.array([2.0, 0.0, 0.0]),
-        matrix=sparse.csr_array(np.array([[1.0, 0, 0], [1.0, -1.0, 0], [0, 1.0, -4.0]])),
-        row_lower=np.array([3.0, 0.0, 0.0]),
-        row_upper=np.array([inf, inf, 0.0]),
-        col_lower=np.zeros(3),
-        col_upper=np.full(3, inf),
-        integer=np.array([False, False, True]),
-    )
-    bounded = with_upper_bounds(program, 10.0)
-    assert bounded.col_upper == pytest.approx([5.0, 5.0, 1.25])
-    assert (bounded.col_upper >= [5.0, 5.0, 1.25]).all()
-    assert safe_bound(program, np.array([2.0 + 1e-12, 0.0, 0.0])) == -inf
-    assert safe_bound(bounded, np.array([2.0 + 1e-12, 0.0, 0.0])) == pytest.approx(6.0)
 
 
 def test_a_point_that_is_whole_but_for_rounding_is_still_split() -> None:

@@ -27,7 +27,7 @@ from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import LinearProgram, Solution, SolveOptions, Stop
+from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
 from solvers.proof import ProgramProof, ProofLeaf, ProvedPart, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, a tree of this kind is not the means
@@ -90,7 +90,15 @@ def with_proof(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> tupl
     if relaxation is None:
         return incumbent, None
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
-    searched = _searched(model, encoded, incumbent)
+    start = _start(model, encoded, incumbent)
+    if start is None:  # a relaxation without the plan in it proves nothing of it
+        return incumbent, None
+    try:
+        searched = _searched(model, start, incumbent)
+    except SolversError:
+        return incumbent, None
+    except KeyboardInterrupt:  # the plan is there: it is given as it is
+        return replace(incumbent, stop=Stop.INTERRUPTED), None
     better = _bettered(model, searched.point, encoded, incumbent, time.perf_counter() - began)
     if better is not None:
         incumbent = better
@@ -117,7 +125,7 @@ def _draft(problem: Problem, incumbent: Incumbent) -> Plan:
     return draft(problem, incumbent.encoded.instance.time, incumbent.decoded)
 
 
-def _searched(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -> ProgramProof:
+def _searched(model: ScaledRelaxation, start: Floats, incumbent: Incumbent) -> ProgramProof:
     """The trees, from the incumbent on."""
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
@@ -127,7 +135,6 @@ def _searched(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -
     def late() -> bool:
         return left is not None and time.perf_counter() - began > left
 
-    start = _start(model, encoded, incumbent)
     return prove(
         model.program, HighsRelaxation, start=start, gap=GAP, work=WorkLimits(effort=EFFORT, late=late)
     )

@@ -1,7 +1,6 @@
 """Bounds that are our own: recomputed from multipliers in safe arithmetic, by a tree where whole numbers matter.
 
     safe     what multipliers prove about a program, rounded down
-    finite   upper bounds for columns that state none
     tree     branch and bound whose every leaf has such a bound
     whole    a program taken apart, like parts proved once, each by what fits it
 

@@ -26,6 +26,9 @@ from solvers.core.relaxation import OpenRelaxation, Relaxation
 from solvers.core.result import Stop
 from solvers.proof.safe import SafeBounds, refuting, usable
 
+FARTHEST = 1e9
+"""A range without end is split no farther out than this."""
+
 WHOLE = 1e-6
 """Distance from a whole number at which a relaxation's value counts as whole."""
 
@@ -251,10 +254,12 @@ class _TreeSearch:
         """Said to be infeasible, but not proven: halve the widest range, until what is left is a point."""
         width = node.upper - node.lower
         k = int(np.argmax(width)) if len(width) else 0
-        if not len(width) or width[k] < 1.0:
+        if not len(width) or width[k] < 1.0 or node.lower[k] > FARTHEST:
             self._close(node)
             return
-        self._branch(node, k, float(np.floor((node.lower[k] + node.upper[k]) / 2.0)), 0.5)
+        low, high = float(node.lower[k]), float(node.upper[k])
+        middle = np.floor((low + high) / 2.0) if np.isfinite(high) else 2.0 * max(low, 0.0) + 1.0
+        self._branch(node, k, float(middle), 0.5)
 
     def _branch(self, node: _OpenNode, k: int, at: float, down: float) -> None:
         for side, distance in ((0, down), (1, 1.0 - down)):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from router.verification.base.audit import Audit
 from router.verification.bound.contracts import add_bills, add_signatures
-from router.verification.bound.links import add_links
+from router.verification.bound.links import add_links, add_presence
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import add_counts, add_shared_limits
 from router.verification.bound.serving import (
@@ -42,6 +42,7 @@ def relaxation_of(audit: Audit) -> RelaxedProblem | None:
     add_signatures(model, case, future)
     add_bills(model, case, flows, future)
     add_links(model, case, flows)
+    add_presence(model, case, pools, future)
     add_shares(model, case, flows)
     if model.twice:
         return None

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import least_of, signed_end
+from router.verification.base.bills import least_of, signed_end, tiered_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.work import rate_of
 from router.verification.bound.relaxation import RelaxedProblem, Terms
@@ -79,16 +79,27 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
     if commitment.term_months is not None or not commitment.signed:
         any_month = commitment.starts_in_any_month(case.horizon_h)
         starts += [k for k in range(case.months if any_month else 1) if k >= before]
-    rate = 0.0
-    if commitment.overage_usd_per_m is not None:  # what is committed is paid for as such
-        rate = rate_of(offer) * future.price_of(offer.name) / 1e6 if tokens else 1.0
+    decided = least > 0 or len(starts) > 1  # else there is nothing to pay for signing
+    price = future.price_of(offer.name)
+    rate = rate_of(offer) * price / 1e6 if tokens else 1.0
+    as_such = (
+        rate if commitment.overage_usd_per_m is not None else 0.0
+    )  # what is committed is paid for as such
+    in_full = case.problem.policy.end_of_horizon == "charge_in_full" and commitment.term_months is not None
+    tiered = tiered_usd(commitment, least, 1.0) * price if commitment.tiers and tokens else None
     for start in starts:
         at = f"{offer.name},month {start}"
         due = start == 0 and before > 0
         top = least if due or most is None else most
         hours = [(force_h(case, offer.name, start, k), w) for k, w in enumerate(case.month_weight)]
-        usd = rate * math.fsum(h * w for h, w in hours) / MONTH_H
-        signed = model.variable(f"signed({at})", 1.0, lower=1.0 if due else 0.0, whole=True)
+        usd = as_such * math.fsum(h * w for h, w in hours) / MONTH_H
+        later = 0.0  # months owed after the horizon, where that is charged in full
+        if in_full and not due:
+            later = case.beyond_h(end_month(case, offer.name, start)) / MONTH_H * case.period_weight[-1]
+        usd += later * rate if tiered is None else 0.0
+        signed = model.variable(
+            f"signed({at})", 1.0, lower=1.0 if due else 0.0, whole=decided, usd=later * (tiered or 0.0)
+        )
         committed = model.variable(f"committed({at})", top, usd=usd)
         exact = top == least
         model.constraint(

@@ -9,10 +9,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from router.verification.base.case import Case
+from router.verification.base.case import Case, Future
 from router.verification.bound.contracts import in_force
 from router.verification.bound.relaxation import RelaxedProblem
-from router.verification.bound.serving import PossibleFlow, cell_name, pool_name
+from router.verification.bound.serving import (
+    PoolAt,
+    PossibleFlow,
+    cell_name,
+    pool_name,
+    serving_parts,
+    usable_of,
+)
+
+SMALL = 1e-3
+"""Part of what could run, or of an instance, below which a flow is looked at alone."""
 
 
 def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
@@ -32,10 +42,37 @@ def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> N
         if case.offers[offer].commitment is not None and not signed:
             for flow in own:
                 model.variables[flow.name].upper = 0.0
-        if signed and any(model.variables[name].lower < 1 for name in signed):
-            model.constraint(f"linking({route},{month})", [*use, *((a, -1.0) for a in signed)], upper=0.0)
+        small = [name for name, part in use if part < SMALL]
+        if any(model.variables[name].whole for name in signed):
+            minus = [(name, -1.0) for name in signed]
+            model.constraint(f"linking({route},{month})", [*use, *minus], upper=0.0)
+            for name in small:
+                model.constraint(f"linking({name},signed)", [(name, 1.0), *minus], upper=0.0)
         if f"active({offer})" in model.variables:
-            model.constraint(f"linking({route},{month},fee)", [*use, (f"active({offer})", -1.0)], upper=0.0)
+            fee = (f"active({offer})", -1.0)
+            model.constraint(f"linking({route},{month},fee)", [*use, fee], upper=0.0)
+            for name in small:
+                model.constraint(f"linking({name},fee)", [(name, 1.0), fee], upper=0.0)
+
+
+def add_presence(
+    model: RelaxedProblem, case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
+) -> None:
+    """What runs on whole instances runs on one at least, however little it is."""
+    for (offer, served, t), flows in pools.items():
+        instances = case.offers[offer].instances
+        if instances is None or not instances.integral:
+            continue
+        usable = usable_of(instances, offer, future)
+        serving = [
+            (name, -part) for name, part in serving_parts(model, case, instances, pool_name(offer, served), t)
+        ]
+        whole = [
+            (name, part) for name, part in serving if part in (1.0, -1.0)
+        ]  # what boots for a part may serve
+        for flow in flows:
+            if 0 < max(flow.load) < SMALL * usable:
+                model.constraint(f"linking({flow.name},count)", [(flow.name, 1.0), *whole], upper=0.0)
 
 
 def opening(model: RelaxedProblem, case: Case, flow: PossibleFlow) -> str:

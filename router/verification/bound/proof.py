@@ -9,7 +9,7 @@ from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
 from router.verification.bound.duality import covered, proven
-from router.verification.bound.relaxation import RelaxedProblem
+from router.verification.bound.relaxation import ROOM, RelaxedProblem
 
 RELATIVE = 1e-9
 """How far a stated bound may lie above what is worked out here, as a part of the objective."""
@@ -90,6 +90,8 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
     ledger.require(
         stated.bound_usd <= total + slack, f"proof.bound_usd is {stated.bound_usd!r}, proven is {total!r}"
     )
+    above = total > audit.plan.objective_usd * (1 + ROOM) + slack
+    ledger.require(not above, f"proof: {total!r} is proven, and the plan costs less")
     if stated.kind == "own":
         own = audit.plan.bound_usd <= stated.bound_usd + slack
         ledger.require(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 type Terms = list[tuple[str, float]]
 
+PASSES = 4
 ROOM = 1e-6
 """Relative: by how much more than the plan under audit may cost what the limits from cost still let through."""
 
@@ -77,9 +78,32 @@ class RelaxedProblem:
         What is whole ends at a whole number.
         """
         self._by_cost(most_usd)
+        for _ in range(PASSES):
+            if not self._by_constraints():
+                break
         for each in self.variables.values():
             if each.whole and math.isfinite(each.upper):
                 each.upper = math.floor(each.upper + 1e-9)
+
+    def _by_constraints(self) -> bool:
+        """What a constraint leaves for its only variable without end, the others at their least; whether one did."""
+        endless = {name for name, each in self.variables.items() if math.isinf(each.upper)}
+        found = False
+        for constraint in self.constraints.values() if endless else ():
+            for sign, limit in ((1.0, constraint.upper), (-1.0, -constraint.lower)):  # sign · Σ ≤ limit
+                free = [(name, sign * a) for name, a in constraint.terms if name in endless]
+                if len(free) != 1 or free[0][1] <= 0 or math.isinf(limit):
+                    continue
+                rest = [
+                    sign * a * (self.variables[name].lower if sign * a > 0 else self.variables[name].upper)
+                    for name, a in constraint.terms
+                    if name != free[0][0]
+                ]
+                room = ROOM * (abs(limit) + math.fsum(map(abs, rest)))
+                most = (max(limit - math.fsum(rest), 0.0) + room) / free[0][1]
+                self.variables[free[0][0]].upper = min(self.variables[free[0][0]].upper, most)
+                found = True
+        return found
 
     def _by_cost(self, most_usd: float) -> None:
         if any(each.usd < 0 or each.lower < 0 for each in self.variables.values()):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from router.schema import Instances, Offer
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.latency import limits
+from router.verification.base.ledger import RELATIVE
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
 
@@ -112,9 +113,9 @@ def _sold(case: Case, offer: str, instances: Instances, need: float) -> float:
             most = min(most, math.inf if group.max_units is None else group.max_units / units)
     if need > 0:
         need = max(need, instances.min)
-        if instances.integral and math.isfinite(need):
-            steps = math.ceil((need - instances.min) / instances.step - 1e-6)
-            need = instances.min + steps * instances.step
+        if instances.integral and math.isfinite(need):  # each carries `RELATIVE` more than it could
+            steps = math.ceil((need / (1.0 + RELATIVE) - instances.min) / instances.step)
+            need = instances.min + max(steps, 0) * instances.step
     if instances.integral and math.isfinite(most):
         most = math.floor(most + 1e-9)
     return min(need, most)
@@ -147,7 +148,9 @@ def _pool(
         _shape(model, instances, kind, at, own, limit[t])
         above = own
         if reserved:
-            above = model.variable(f"{kind}_paid({at})", limit[t], usd=usd[t])
+            starting = instances.start_usd + instances.start_h + instances.min_up_h > 0
+            whole = instances.integral and starting and instances.reserved % 1 == 0
+            above = model.variable(f"{kind}_paid({at})", limit[t], whole=whole, usd=usd[t])
             model.constraint(f"instances({at},paid)", [(own, 1.0), (above, -1.0)], lower=0.0)
         count.append(own)
         paid.append(above)

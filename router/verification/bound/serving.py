@@ -178,7 +178,7 @@ def add_throughput(
         assert instances is not None  # it has a pool
         pool = pool_name(offer, served)
         usable = usable_of(instances, offer, future) * (1.0 + RELATIVE * instances.integral)
-        capacity = [(name, -usable * part) for name, part in _serving(model, case, instances, pool, t)]
+        capacity = [(name, -usable * part) for name, part in serving_parts(model, case, instances, pool, t)]
         sides = (0, 1) if any(flow.entry.disaggregated for flow in flows) else (0,)
         for side in sides:
             kind = ",completion" if side else ""
@@ -198,7 +198,7 @@ def add_throughput(
                     model.constraint(name, [*inside, *part], upper=0.0)
 
 
-def _serving(
+def serving_parts(
     model: RelaxedProblem, case: Case, instances: Instances, pool: str, t: int
 ) -> Iterator[tuple[str, float]]:
     """The count of a pool in a period, less the parts of what has started that still boots."""
