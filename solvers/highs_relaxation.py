@@ -63,7 +63,7 @@ class HighsRelaxation:
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
         """Duals of the least total violation of the rows; where that is above 0 they are a ray."""
         if self.elastic is None:
-            self.elastic = self._loaded(elastic(self.program))
+            self.elastic = self._loaded(elastic(self.program).relax())
         stop = self._run(self.elastic, lower, upper)
         if stop is not Stop.OPTIMAL or not self.elastic.getInfo().objective_function_value > 0:
             return None
@@ -78,7 +78,7 @@ class HighsRelaxation:
 
 
 def elastic(program: LinearProgram) -> LinearProgram:
-    """The relaxation in which every row may be missed, at 1 per unit, and nothing else costs."""
+    """The program in which every row may be missed, at 1 per unit, and nothing else costs."""
     m = program.n_rows
     below, above = np.isfinite(program.row_lower), np.isfinite(program.row_upper)
     slack = sparse.eye_array(m, format="csc")
@@ -91,6 +91,6 @@ def elastic(program: LinearProgram) -> LinearProgram:
         row_upper=program.row_upper,
         col_lower=np.concatenate([program.col_lower, np.zeros(extra)]),
         col_upper=np.concatenate([program.col_upper, np.full(extra, inf)]),
-        integer=np.zeros(program.n_columns + extra, dtype=np.bool_),
+        integer=np.concatenate([program.integer, np.zeros(extra, dtype=np.bool_)]),
         name=program.name,
     )

@@ -7,7 +7,7 @@
 No solver's word is in any of them: a solver proposes multipliers and points, and what they prove is computed here.
 """
 
-from solvers.proof.safe import safe_bound
+from solvers.proof.safe import refuting, safe_bound
 from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound
 from solvers.proof.whole import ProgramProof, ProvedPart, prove
 
@@ -19,5 +19,6 @@ __all__ = [
     "WorkLimits",
     "branch_and_bound",
     "prove",
+    "refuting",
     "safe_bound",
 ]

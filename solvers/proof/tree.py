@@ -74,6 +74,7 @@ class ProofTree:
     bound       the least of the leaves' bounds: no point costs less
     point       (n,) the best point found or given; None: none is known
     complete    every leaf reaches the target; False where a limit ended the search, or a leaf could not be proven
+    refuted     no leaf has a point: the program is infeasible
     """
 
     leaves: tuple[ProofLeaf, ...]
@@ -81,6 +82,7 @@ class ProofTree:
     point: Floats | None
     objective: float
     complete: bool
+    refuted: bool
     nodes: int
     iterations: int
 
@@ -163,12 +165,12 @@ class _TreeSearch:
                 self._look(node)
         for node in self.open:
             self._close(node)
+        refuted = bool(self.leaves) and all(leaf.bound == inf for leaf in self.leaves)
         self.leaves = [self._far_enough(leaf) for leaf in self.leaves]
         bound = min((leaf.bound for leaf in self.leaves), default=-inf)
         proven = bound >= self.target
-        return ProofTree(
-            tuple(self.leaves), bound, self.point, self.objective, proven, self.nodes, self.iterations
-        )
+        leaves, work = tuple(self.leaves), (self.nodes, self.iterations)
+        return ProofTree(leaves, bound, self.point, self.objective, proven, refuted, *work)
 
     def _far_enough(self, leaf: ProofLeaf) -> ProofLeaf:
         """A leaf without a point: its ray taken so far that it proves more than the best point costs."""

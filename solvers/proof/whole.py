@@ -41,6 +41,7 @@ class ProgramProof:
 
     bound      no point costs less
     complete   every part reached its target: nothing but the gap asked for lies between the point and the bound
+    refuted    a part has no point, so that the program is infeasible
     """
 
     parts: tuple[ProvedPart, ...]
@@ -48,6 +49,7 @@ class ProgramProof:
     point: Floats | None
     objective: float
     complete: bool
+    refuted: bool
     nodes: int
     iterations: int
 
@@ -95,6 +97,7 @@ class _Parts:
         self.parts: list[ProvedPart] = []
         self.point = np.zeros(program.n_columns) if start is None else start.copy()
         self.complete = self.known = True
+        self.refuted = False
         self.nodes = self.iterations = 0
         self.slack = 0.0
 
@@ -160,6 +163,7 @@ class _Parts:
             self.trees[key] = tree
         self.parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))
         self.complete &= tree.complete
+        self.refuted |= tree.refuted
         if tree.point is None:
             self.known = False
         else:
@@ -179,8 +183,8 @@ class _Parts:
         bound = nextafter(fsum([self.program.offset, *(part.bound for part in self.parts)]), -inf)
         point = self.point if self.known else None
         value = self.program.objective(self.point) if self.known else inf
-        parts = tuple(self.parts)
-        return ProgramProof(parts, bound, point, value, self.complete, self.nodes, self.iterations)
+        parts, work = tuple(self.parts), (self.nodes, self.iterations)
+        return ProgramProof(parts, bound, point, value, self.complete, self.refuted, *work)
 
 
 def independent(program: LinearProgram) -> list[Ints]:

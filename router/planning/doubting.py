@@ -1,0 +1,69 @@
+"""Second thoughts about "infeasible": it is said only where it is proved, or where some promise must be broken.
+
+    1  multipliers that refute the relaxation, in safe arithmetic
+    2  a tree of our own: every leaf refuted, or a point met
+    3  the program with slack in every row, solved by another path: what is violated in all is above nothing, or a point
+
+A point makes the plan; it is not the best one by anybody's word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from problems.core.arrays import Floats
+from problems.core.encode import Encoded
+from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.tighten import short_of_capacity
+from router.planning.two_steps import Fixed, Incumbent, finished, run
+from solvers import Solution, SolveOptions, Stop
+from solvers.proof import WorkLimits, prove, refuting
+
+LARGEST = 3_000  # columns, for a tree
+EFFORT = 300_000  # see `WorkLimits`
+VIOLATED = 1e-6  # of rows, whose terms are near 1
+
+
+def in_doubt(encoded: Encoded, solver: str, options: SolveOptions, told: Infeasible) -> Incumbent:
+    """A plan after all. Raises `told` where there is none, NoPlanInTime where that is not known."""
+    point = _point(encoded, solver, options)
+    if point is None:
+        raise told
+    value = encoded.program.objective(point)
+    first = Solution(Stop.SOLUTION_LIMIT, point, value, -np.inf)
+    try:
+        found = finished(encoded, first, (solver, options), Fixed(), 0.0)
+    except SolverFailed:  # a point within tolerances alone
+        raise told from None
+    if short_of_capacity(found.encoded, found.point):  # the rows know less of waiting than the search did
+        raise told
+    return found
+
+
+def _point(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | None:
+    """A point of the program; None: it has none."""
+    from solvers.highs_relaxation import HighsRelaxation, elastic
+
+    program = encoded.program.relax() if options.relax else encoded.program
+    whole = np.flatnonzero(program.integer)
+    ray = HighsRelaxation(program).refute(program.col_lower[whole], program.col_upper[whole])
+    if ray is not None and refuting(program, ray, 1.0)[1] > -np.inf:
+        return None
+    if program.n_columns <= LARGEST:
+        tree = prove(program, HighsRelaxation, work=WorkLimits(effort=EFFORT))
+        if tree.point is not None:
+            return tree.point
+        if tree.refuted:
+            return None
+    slack = elastic(program)
+    least = run(slack, solver, replace(options, relax=False, seed=options.seed + 1))
+    if least.point is not None and least.objective is not None and least.objective <= VIOLATED:
+        return least.point[: program.n_columns]
+    if least.bound > VIOLATED:
+        return None
+    raise NoPlanInTime(
+        f"{solver} found no plan and says that there is none; within the limits that could not be confirmed. "
+        "A longer --time-limit may help."
+    )
