@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -446,7 +447,7 @@ def test_one_server_scraped_twice_counts_once(imports: Imports, tmp_path: Path, 
     told = imports(path)
     (one,) = told.work.values()
     assert one.demand.requests_by_period == (60, 60)
-    told.says("counted already", "5 series")
+    told.says("counted already", "5 series", "120 requests", "144,000 tokens")
 
 
 def test_two_servers_count_both(imports: Imports, tmp_path: Path) -> None:
@@ -521,7 +522,7 @@ def test_litellm_counters_without_the_failed_and_the_deprecated(imports: Imports
     assert told.work["chat"].demand.requests_by_period == (6, 6)
     assert told.work["chat"].prompt_tokens == 1000
     told.says("left out, failed", "6 requests")
-    told.says("another name of its source", "litellm_requests_metric", "1 series")
+    told.says("another name of its source", "litellm_requests_metric", "1 series", "12 requests")
     assert "all of 1.00 USD" in told.err
 
 
@@ -806,3 +807,42 @@ def test_a_page_of_another_shape_is_an_error_and_not_silence(
 
     told = imports(changed(tmp_path / "page.json", source, change), *DAY)
     assert told.code == 2, told.err
+
+
+def test_one_process_under_two_jobs_counts_once_and_two_processes_twice(
+    imports: Imports, tmp_path: Path
+) -> None:
+    """The same address scraped by a service's monitor and by a pod's; then two addresses of one job."""
+    path = changed(tmp_path / "r.json", "vllm_blocks.json", twins("job", ("service", "pods"), shift=0.5))
+    told = imports(path)
+    assert told.work["model-a"].demand.requests_by_period == (60, 60)
+    told.says("counted already", "5 series")
+
+    def busier(value: Any) -> None:
+        twins("job", ("prod", "test"))(value)
+        for one in value["data"]["result"][1::2]:
+            one["values"] = [[time, str(2 * float(n))] for time, n in one["values"]]
+
+    path = changed(tmp_path / "r.json", "vllm_blocks.json", busier)
+    assert imports(path).work["model-a"].demand.requests_by_period == (180, 180)
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()]
+)
+def test_columns_in_capitals_or_with_underscores(
+    imports: Imports, tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    head, _, rest = (DATA / "focus_june.csv").read_text().partition("\n")
+    path = tmp_path / "bill.csv"
+    path.write_text(f"{change(head)}\n{rest.replace('T00:00:00Z', ' 00:00:00 UTC')}")
+    assert in_tokens(imports(path, *DAY).work["model-a"]) == (1_200_000, approx(1 / 6), 0)
+
+
+def test_a_parquet_file_is_refused_with_the_way_out(imports: Imports, tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_bytes(b"PAR1\x15\x04")
+    told = imports(path)
+    assert told.code == 2
+    assert "is a Parquet file" in told.err
+    assert "export it as CSV" in told.err

@@ -99,7 +99,7 @@ def moment(record: RawRecord, *path: str) -> float:
 
 def _from_text(record: RawRecord, path: tuple[str, ...], text: str) -> float:
     try:
-        parsed = dt.datetime.fromisoformat(text.strip())
+        parsed = dt.datetime.fromisoformat(text.strip().removesuffix(" UTC"))
     except ValueError:
         raise record.error(path, "must be a time like 2026-12-01T06:00:00Z", text) from None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).timestamp()

@@ -143,6 +143,9 @@ def read_text(path: FilePath) -> str:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(Issue((), f"is larger than {MAX_BYTES // 1_000_000} MB", file=str(path)))
+        if content.startswith(b"PAR1"):
+            hint = "export it as CSV, gzipped if you like"
+            raise InputError(Issue((), "is a Parquet file, which is not read", hint=hint, file=str(path)))
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(Issue((), f"is not UTF-8 text: {error.reason}", file=str(path))) from None

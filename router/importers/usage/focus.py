@@ -14,12 +14,13 @@ one that agrees with it in all but quantity or cost is an error.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from router.errors import InputError, Issue, nearest
 from router.importers.account import COMPLETION, PROMPT, Account
 from router.importers.records import RawRecord, moment
-from router.importers.usage.focus_meters import COLUMNS, MeterRules, model_in
+from router.importers.usage.focus_meters import CACHE_STATUS, COLUMNS, MeterRules, model_in
 from router.importers.usage.reading import Row, UsageRecords, leave_out, with_repeats
 
 NAME = "focus"
@@ -67,12 +68,31 @@ AMOUNTS = ("ConsumedQuantity", "PricingQuantity", "BilledCost", "EffectiveCost")
 
 def recognises(record: RawRecord) -> bool:
     """Whether a record is one of these."""
-    return "ChargePeriodStart" in record.values
+    return any(_plain(name) == "chargeperiodstart" for name in record.values)
+
+
+def _plain(column: str) -> str:
+    return column.replace("_", "").lower()
+
+
+def _as_named(found: Sequence[RawRecord]) -> Sequence[RawRecord]:
+    """Columns by FOCUS's own names, where a database has written them all in capitals or with underscores."""
+    if all("ChargePeriodStart" in record.values for record in found):
+        return found
+    names = {
+        _plain(name): name for name in (*KEY, *AMOUNTS, *MODEL_COLUMNS, "BillingCurrency", *CACHE_STATUS)
+    }
+    return [
+        dataclasses.replace(
+            record, values={names.get(_plain(name), name): value for name, value in record.values.items()}
+        )
+        for record in found
+    ]
 
 
 def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files. Raises InputError: a meter whose kind no word tells, rows that contradict each other."""
-    rules = MeterRules.of(settings)
+    rules, found = MeterRules.of(settings), _as_named(found)
     for option in ("meter_column", "model_column"):
         for name in settings.get(option, ()):
             if all(name not in record.values for record in found):

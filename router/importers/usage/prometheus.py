@@ -18,10 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from router.importers.account import CACHED, PROMPT, Account
+from router.importers.account import CACHED, COMPLETION, PROMPT, Account
 from router.importers.records import RawRecord
 from router.importers.usage.prometheus_names import (
-    MAY_BE_SAME,
     SAME_REQUEST,
     SAME_TARGET,
     TARGET,
@@ -34,6 +33,14 @@ NAME = "prometheus"
 TITLE = "Prometheus range result"
 
 HOLE = 2.5  # steps
+ALIKE = 0.05  # two scrapes of one counter differ by what came between them
+MEASURES = {
+    "prompt": PROMPT,
+    "completion": COMPLETION,
+    "cached": CACHED,
+    "requests": "requests",
+    "money": "USD",
+}
 SCALED = 0.02  # a unit of hits that is further from one token is worth a word
 
 Stretch = tuple[float, float]
@@ -86,32 +93,44 @@ def _chosen(account: Account, counters: Sequence[Counter]) -> list[Counter]:
     for one in counters:
         key = one.source, one.kind, one.labels["model"]
         best[key] = min(best.get(key, one.preference), one.preference)
-    kept: dict[tuple[object, ...], Counter] = {}
+    kept: dict[tuple[object, ...], list[Counter]] = {}
+    chosen: set[int] = set()
     for one in sorted(counters, key=lambda one: -len(one.samples)):
-        why = None
+        twins = kept.setdefault((one.name, one.apart_from_scrapes()), [])
         if not one.kind:
-            why = "not used"
+            account.remark("left out", "not used", one.place, {"series": 1}, names=[one.name])
         elif one.preference > best[one.source, one.kind, one.labels["model"]]:
-            why = "counts what another name of its source counts"
+            _leave(account, one, "counted already under another name of its source")
+        elif any(_is_twin(one, other) for other in twins):
+            _leave(
+                account,
+                one,
+                "counted already: another scrape, or another GPU of one engine, of the same requests",
+            )
         else:
-            twin = kept.setdefault(_target(one), one)
-            if twin is not one:
-                why = "counted already: another scrape, or another GPU of one engine, of the same requests"
-        if why:
-            account.remark("left out", why, one.place, {"series": 1}, names=[one.name])
-    chosen = set(map(id, kept.values()))
+            twins.append(one)
+            chosen.add(id(one))
     return [one for one in counters if id(one) in chosen]
 
 
-def _target(series: Counter) -> tuple[object, ...]:
-    """What tells counters apart: name and labels without those that say who scraped."""
-    aside = {*SAME_TARGET, *SAME_REQUEST}
-    its_own = any(series.metric.get(name) for name in TARGET)
-    samples: object = None
-    if MAY_BE_SAME in series.metric:
-        aside.add(MAY_BE_SAME)
-        samples = None if its_own else tuple(sorted(series.samples.items()))
-    return series.name, frozenset(pair for pair in series.metric.items() if pair[0] not in aside), samples
+def _leave(account: Account, series: Counter, why: str) -> None:
+    amounts = {"series": 1.0}
+    if series.kind in MEASURES:
+        amounts[MEASURES[series.kind]] = sum(use for _, _, use, _ in _uses(series, Account()))
+        account.reads({MEASURES[series.kind]: amounts[MEASURES[series.kind]]})
+    account.remark("left out", why, series.place, amounts, names=[series.name])
+
+
+def _is_twin(one: Counter, other: Counter) -> bool:
+    """Whether two series that differ in who scraped, at most, are one counter."""
+    apart = {name for name, _ in set(one.metric.items()) ^ set(other.metric.items())}
+    apart -= {*SAME_TARGET, *SAME_REQUEST}
+    if not apart or (apart == {"replica"} and one.samples == other.samples):
+        return True
+    if not any(one.metric.get(name) and one.metric.get(name) == other.metric.get(name) for name in TARGET):
+        return False
+    first, second = (sum(use for _, _, use, _ in _uses(series, Account())) for series in (one, other))
+    return abs(first - second) <= ALIKE * max(first, second)
 
 
 def _one_source(account: Account, used: Sequence[Counter]) -> None:

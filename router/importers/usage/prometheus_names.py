@@ -73,9 +73,11 @@ SAME_TARGET = ("prometheus_replica", "__replica__", "thanos_replica", "receive_r
 """Who scraped: two series that differ only in these are one counter, read twice."""
 SAME_REQUEST = ("tp_rank", "pp_rank", "moe_ep_rank")
 """Which GPU of one engine counted: each counts all its requests."""
-MAY_BE_SAME = "replica"
-"""Who scraped, or a server of its own: it is the first if the target is the same, or every sample is."""
+MAY_BE_SAME = ("replica", "job", "endpoint", "service", "monitor")
+"""Who scraped, or a server of its own: the first if the target is the same and counts alike."""
 TARGET = ("instance", "pod")
+TOKEN_TYPES = {"prompt": "input", "completion": "output"}
+"""Earlier values of gen_ai_token_type."""
 
 
 def is_failure(labels: dict[str, str]) -> bool:

@@ -11,7 +11,15 @@ from statistics import median
 
 from router.importers.account import Account
 from router.importers.records import RawRecord, moment
-from router.importers.usage.prometheus_names import LABELS, MODEL, PLACES
+from router.importers.usage.prometheus_names import (
+    LABELS,
+    MAY_BE_SAME,
+    MODEL,
+    PLACES,
+    SAME_REQUEST,
+    SAME_TARGET,
+    TOKEN_TYPES,
+)
 
 ALMOST = 0.9  # of the count before: a reset falls to less, another scrape of the same counter does not
 
@@ -34,6 +42,11 @@ class Counter:
         found = {name: self._first(columns) or "none" for name, columns in LABELS.items()}
         return found | {"model": self._first(MODEL) or "unknown"}
 
+    def apart_from_scrapes(self) -> frozenset[tuple[str, str]]:
+        """The labels that no scrape adds: series that differ in them are never one counter."""
+        aside = {*SAME_TARGET, *SAME_REQUEST, *MAY_BE_SAME}
+        return frozenset(pair for pair in self.metric.items() if pair[0] not in aside)
+
     def _first(self, names: Iterable[str]) -> str | None:
         return next((self.metric[name] for name in names if self.metric.get(name)), None)
 
@@ -48,7 +61,8 @@ def counters_of(account: Account, found: Sequence[RawRecord]) -> list[Counter]:
         for series in _series(record):
             metric = _metric(series)
             name = metric.pop("__name__")
-            typed = f"{name} {metric.get('gen_ai_token_type', '')}".strip()
+            kind_of_token = metric.get("gen_ai_token_type", "")
+            typed = f"{name} {TOKEN_TYPES.get(kind_of_token, kind_of_token)}".strip()
             source, kind, preference = PLACES.get(name, PLACES.get(typed, ("", "", 0)))
             place = f"{series.file}, {name}"
             fresh = Counter(name, source, kind, preference, metric, {}, place)
