@@ -265,8 +265,9 @@ def test_rows_of_older_versions_count_all_requests_together(imports: Imports, tm
     def change(rows: Any) -> Any:
         return [{**rows[0], "tag": None, "successful_requests": "0"}]
 
-    (one,) = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY).work.values()
-    assert one.demand.requests_by_period == (100,)
+    told = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY)
+    assert told.work["model-a"].demand.requests_by_period == (100,)
+    told.says("not counted apart", "100 requests")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ class PromptCaching:
     """Puts rows of both ways of counting on one, and says what it did."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self.account = account
         self._apart: set[str] = set()
         self._unclear: list[tuple[str, str, float]] = []
 
@@ -27,13 +27,13 @@ class PromptCaching:
         """
         if written:
             why = "tokens written to a cache: they count as prompt, at its price"
-            self._account.remark("note", why, place, {PROMPT: written})
+            self.account.remark("note", why, place, {PROMPT: written})
         if read + written > prompt or 0 < beyond == read + written:
             self._apart.add(kind)
             why = (
                 "cached tokens added to the prompt, which leaves them out: it is less, or the total has both"
             )
-            self._account.remark("note", why, place, {"rows": 1, PROMPT: read + written})
+            self.account.remark("note", why, place, {"rows": 1, PROMPT: read + written})
             return prompt + read + written
         if read + written:
             self._unclear.append((kind, place, read + written))
@@ -44,4 +44,4 @@ class PromptCaching:
         why = "cached tokens taken as part of the prompt, though other rows of these calls leave them out"
         for kind, place, tokens in self._unclear:
             if kind in self._apart:
-                self._account.remark("note", why, place, {"rows": 1, PROMPT: tokens}, names=[kind])
+                self.account.remark("note", why, place, {"rows": 1, PROMPT: tokens}, names=[kind])

@@ -77,6 +77,9 @@ def daily_row(record: RawRecord, model: str | None, caching: PromptCaching) -> t
         raise record.error(("api_requests",), rule, asked)
     if not done and (not failed or record.get("successful_requests") in (None, "")):
         done = asked - failed  # older versions count all together
+        if done:
+            why = "successful requests are not counted apart: all that did not fail are taken"
+            caching.account.remark("note", why, record.where, {"rows": 1, "requests": done})
     prompt, read = needed(record, "prompt_tokens"), count(record, "cache_read_input_tokens")
     written = count(record, "cache_creation_input_tokens")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
