@@ -9,8 +9,8 @@ stdout carries the answer, stderr the rest.
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -82,7 +82,8 @@ def run(arguments: Sequence[str]) -> int:
     verbose = "-v" in arguments or "--verbose" in arguments
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except RouterError as error:
         issues = [issue.as_dict() for issue in error.issues] if isinstance(error, InputError) else []
@@ -96,6 +97,8 @@ def run(arguments: Sequence[str]) -> int:
         return _unread()
     except SystemExit as error:  # click's own way of ending on a closed pipe
         return _unread() if error.code == 1 else int(error.code or 0)
+    except OSError as error:
+        return _unwritten(error, machine) if _is_of_stdout(error) else _bug(error, machine, verbose)
     except MemoryError:
         return _failed(
             "OutOfMemory", "out of memory: the problem is too large for this machine.", BUG, machine
@@ -131,14 +134,26 @@ def _failed(
         told = {"kind": kind, "exit_code": code, "message": message, "issues": list(issues)}
         try:
             click.echo(json.dumps({"error": told}, ensure_ascii=False, indent=1))
-        except BrokenPipeError:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:
             _unread()
     return code
 
 
+def _is_of_stdout(error: OSError) -> bool:
+    """Of help and lists, which click itself prints; what is written to files names its file."""
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF)
+
+
+def _unwritten(error: OSError, machine: bool) -> int:
+    _unread()
+    return _failed("InputError", f"stdout: cannot be written: {error.strerror or error}", USAGE, machine)
+
+
 def _unread() -> int:
     """Whoever read our output has gone; what Python still wants to flush goes nowhere."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+    from router.commands.terminal import to_nowhere
+
+    to_nowhere(sys.stdout)
     return UNREAD

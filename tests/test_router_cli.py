@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -582,3 +583,41 @@ def test_public_names_are_there() -> None:
         assert getattr(router, name) is not None
     with pytest.raises(AttributeError):
         router.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("where", [">&-", "> /dev/full"])
+def test_where_stdout_is_lost_the_work_decides_the_code(where: str, tmp_path: Path) -> None:
+    """0 where a file has the plan, 10 where a store has a new one, else 2; never a bug of the planner."""
+    (tmp_path / "p.yaml").write_text(ONE_OFFER)
+    reoptimised = "reoptimise p.yaml --store sqlite:///s.db --detailed-exitcode"
+    for command, code in (
+        ("solve p.yaml -o plan.json", 0),
+        ("solve p.yaml -o plan.json --json", 0),
+        ("solve p.yaml", 2),
+        ("solve p.yaml --json", 2),
+        (reoptimised, 10),
+        (reoptimised, 0),
+        ("report plan.json --format csv", 2),
+    ):
+        line = f"{shlex.quote(sys.executable)} -m router {command} {where}"
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert done.returncode == code, (command, done.stderr)
+        assert "stdout: cannot be written" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert (tmp_path / "plan.json").exists()
+
+
+ONE_OFFER = """
+schema: router/1
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {requests_per_day: 1000}, prompt_tokens: 100, completion_tokens: 100}]
+offers: [{name: a, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 2}}}]
+"""
+
+
+def test_help_into_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -m router --help > /dev/full"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "stdout: cannot be written" in done.stderr) == (2, True)

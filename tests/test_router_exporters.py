@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-from router import cli
+from router import api, cli
 from router.errors import InputError
 from router.exporters import (
     Targets,
@@ -31,6 +31,7 @@ from router.exporters import (
     tables,
     tfvars,
 )
+from router.loading.catalogue import load_text
 from router.plan.rows import UnservedRow
 
 TWO = {
@@ -460,3 +461,27 @@ def test_keda_scales_to_zero_where_the_plan_ends_with_nothing() -> None:
     text = keda(plan(ONE, {("h100", "m"): [4, 0, 0]}, of=asked), asked).text
     start = datetime(2026, 12, 1, 0, 30, tzinfo=UTC)
     assert [replicas(text, "h100-m", start + timedelta(hours=h)) for h in range(4)] == [4, 0, 0, 0]
+
+
+def test_two_providers_behind_one_variable_are_refused(tmp_path: Path) -> None:
+    """`G P` and `g-p` would both be at G_P_API_BASE: one would be called for the other. Names of their own will do."""
+    text = """
+schema: router/1
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {requests_per_hour: 9000}, prompt_tokens: 100, completion_tokens: 100}]
+offers:
+  - {name: "G P", models: {m: {tokens_per_s: 300}}, instances: {usd_per_h: 2, max: 1}}
+  - {name: "g-p", models: {m: {tokens_per_s: 300}}, instances: {usd_per_h: 2, max: 1}}
+"""
+    made = load_text(text)
+    found = api.solve(made)
+    with pytest.raises(InputError, match='"G_P_API_BASE": is the environment variable of both G P and g-p'):
+        litellm(found, made)
+    names = tmp_path / "map.yaml"
+    names.write_text("g-p: {api_key_env: OTHER_KEY, api_base: https://other.example/v1}")
+    assert "OTHER_KEY" in litellm(found, made, targets=read_targets(str(names))).text
+    same = text.replace(
+        '{name: "g-p",', '{name: "g-p", provider: "G P",'
+    )  # one provider: one key, one address
+    made = load_text(same)
+    assert litellm(api.solve(made), made).text

@@ -306,3 +306,28 @@ def test_markdown_keeps_what_has_a_meaning_there() -> None:
     assert "| p\\|q\\_r\\* | 1 |" in text
     assert "|---|---:|" in text
     assert "| **sum** | **1** |" in text
+
+
+FORMULAS = """
+schema: router/1
+models: {m: {}}
+workloads:
+  - {name: "=cmd|A1", models: [m], demand: {requests_per_day: 1000}, prompt_tokens: 100, completion_tokens: 100}
+  - {name: "@sum", models: [m], demand: {requests_per_day: 1000}, prompt_tokens: 100, completion_tokens: 100}
+offers:
+  - {name: "+a", models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 2}}}
+  - {name: "-b", models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2}}}
+"""
+
+
+def test_csv_holds_no_text_that_a_spreadsheet_runs() -> None:
+    """An apostrophe before = + - @, a tab or a return; figures never get one, negative ones neither."""
+    made = api.solve(load_text(FORMULAS))
+    rows = list(csv.DictReader(StringIO(to_csv(made, "routes"))))
+    assert {row["workload"] for row in rows} == {"'=cmd|A1", "'@sum"}
+    assert {row["offer"] for row in rows} == {"'+a"}
+    line = replace(made.cost_lines[0], usd=-1.5)
+    assert to_csv(replace(made, cost_lines=(line,))).splitlines()[1] == "'+a,tokens,-1.5"
+    for name in ("\tx", "\rx"):  # in plans of other hands: our own names are printable
+        text = to_csv(replace(made, cost_lines=(replace(line, offer=name),)))
+        assert text.split("\n")[1].startswith(f"'{name}")

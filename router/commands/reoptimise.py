@@ -138,7 +138,9 @@ def _report(end: Result | Exception, journal: Journal, machine: bool, at: str | 
     from router.reports.reoptimise import result_report
 
     report = result_report(end)
-    answer(_document(end), lambda: replace(report, title=f"{at} {report.title}") if at else report, machine)
+    if at:
+        report = replace(report, title=f"{at} {report.title}")
+    answer(_document(end), lambda: report, machine, delivered=True)  # the store has the plan
 
 
 def _report_error(error: Exception, journal: Journal, at: str | None) -> None:

@@ -7,10 +7,12 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from router.errors import InputError, Issue
 
 if TYPE_CHECKING:
     from router.reports.document import Report
@@ -19,9 +21,28 @@ PATIENCE_S = 2.0
 PIPE_WIDTH = 100  # columns where nobody says how wide the page is
 
 
-def say(text: str) -> None:
-    """The answer, on stdout."""
-    click.echo(text, nl=not text.endswith("\n"))
+def say(text: str, *, delivered: bool = False) -> None:
+    """The answer, on stdout. Raises InputError where it is closed or full; only said where a file or store has it."""
+    try:
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        click.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        issue = Issue(("stdout",), f"cannot be written: {error.strerror or error}")
+        to_nowhere(sys.stdout)
+        if not delivered:
+            raise InputError(issue) from error
+        remark(f"Warning: {issue}")
+
+
+def to_nowhere(stream: TextIO | None) -> None:
+    """What Python still wants to flush into a stream goes nowhere."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
 
 
 def remark(text: str) -> None:
@@ -29,18 +50,19 @@ def remark(text: str) -> None:
     click.echo(text, err=True)
 
 
-def say_json(value: Any) -> None:
+def say_json(value: Any, *, delivered: bool = False) -> None:
     """A machine's answer: sorted keys, no NaN."""
     from router.plan.values import to_json
 
-    say(to_json(value))
+    say(to_json(value), delivered=delivered)
 
 
-def say_report(report: Report) -> None:
+def say_report(report: Report, *, delivered: bool = False) -> None:
     """A person's answer, as wide as the terminal, in colour where that is wanted."""
     from router.reports.text import to_text
 
-    say(to_text(report, width=width(), colour=coloured(), whole=not _has_width()))
+    text = to_text(report, width=width(), colour=coloured(), whole=not _has_width())
+    say(text, delivered=delivered)
 
 
 def deliver(text: str, output: str | None, what: str) -> None:
@@ -55,17 +77,27 @@ def deliver(text: str, output: str | None, what: str) -> None:
 
 
 def answer(
-    document: Any, report: Callable[[], Report], machine: bool, output: str | None = None, what: str = ""
+    document: Any,
+    report: Callable[[], Report],
+    machine: bool,
+    output: str | None = None,
+    what: str = "",
+    *,
+    delivered: bool = False,
 ) -> None:
-    """The answer as JSON in the file where one is named, and on stdout: as JSON for a machine, else as a report."""
+    """The answer as JSON in the file where one is named, and on stdout: as JSON for a machine, else as a report.
+
+    delivered   somebody has it already, such as a store
+    """
     if output is not None:
         from router.plan.values import to_json
 
         deliver(to_json(document), output, what)
+    delivered = delivered or output is not None
     if machine:
-        say_json(document)
+        say_json(document, delivered=delivered)
     else:
-        say_report(report())
+        say_report(report(), delivered=delivered)
 
 
 def width() -> int:
@@ -75,18 +107,22 @@ def width() -> int:
 
 def _has_width() -> bool:
     """Whether somebody looks at so many columns and no more; a file or a pipe takes lines of any length."""
-    return bool(os.environ.get("COLUMNS")) or sys.stdout.isatty()
+    return bool(os.environ.get("COLUMNS")) or _is_terminal(sys.stdout)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def coloured() -> bool:
     """Colour on a terminal, unless NO_COLOR is set or it is a dumb one."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def progress(task: str) -> Iterator[Callable[[str], None]]:
     """A line on the terminal for what takes longer than two seconds; yields a function that says what is being done."""
-    if not sys.stderr.isatty():
+    if not _is_terminal(sys.stderr):
         yield lambda _: None
         return
     from rich.console import Console

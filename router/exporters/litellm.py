@@ -20,7 +20,7 @@ from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.litellm_models import SENDER, Named, named
 from router.exporters.shares import Part, Split, splits, weighted
-from router.exporters.targets import Targets
+from router.exporters.targets import Targets, distinct
 from router.exporters.tiers import sells_batches, tier_of
 from router.plan.document import Plan
 from router.schema import Offer, Problem, Workload
@@ -64,11 +64,29 @@ def litellm(
         settings["fallbacks"] = chains
     elif problem is None:
         said.append("without --problem there are no prices, quotas and fallbacks in it")
+    _distinct_variables(names, offers, targets)
     if any(name.api_key_env is None for name in names.values()):
         said.append("offers of LiteLLM's own list: their keys are read where LiteLLM looks for them")
     said += list(dict.fromkeys(name.remark for name in names.values() if name.remark))
     text = to_yaml({"model_list": entries, "router_settings": settings})
     return Exported(head(plan, "LiteLLM router configuration") + text, tuple(said))
+
+
+def _distinct_variables(
+    names: Mapping[tuple[str, str], Named], offers: Mapping[str, Offer], targets: Targets
+) -> None:
+    """Two providers behind one derived variable would be called for each other. Raises InputError."""
+    bases: dict[tuple[str, ...], str] = {}
+    keys: dict[tuple[str, ...], str] = {}
+    for (name, _), address in names.items():
+        provider = (offers[name].provider if name in offers else name,)
+        target = targets.of(name)
+        if target.api_base is None and address.api_base is not None:
+            bases[provider] = address.api_base.removeprefix("os.environ/")
+        if target.api_key_env is None and address.api_key_env is not None:
+            keys[provider] = address.api_key_env
+    for variables in (bases, keys):
+        distinct(variables, "environment variable")
 
 
 def _entry(

@@ -83,11 +83,11 @@ def kubernetes_name(*parts: str) -> str:
     return text
 
 
-def distinct(names: Mapping[tuple[str, ...], str]) -> None:
-    """Two things under one name would steer each other's traffic. Raises InputError."""
+def distinct(names: Mapping[tuple[str, ...], str], what: str = "Kubernetes name") -> None:
+    """Two things under one name would get each other's traffic. Raises InputError."""
     first: dict[str, tuple[str, ...]] = {}
     for key, name in names.items():
         other = first.setdefault(name, key)
         if other != key:
-            rule = f"is the Kubernetes name of both {' '.join(other)} and {' '.join(key)}"
+            rule = f"is the {what} of both {' '.join(other)} and {' '.join(key)}"
             raise InputError(Issue(("--map",), rule, name, "give one another name in --map"))

@@ -58,8 +58,9 @@ class Journal:
             self._write(f"{stamp()} {event}: {words}" if words else f"{stamp()} {event}")
 
     def _write(self, line: str) -> None:
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        if self.stream is not None:  # closed from the start
+            self.stream.write(line + "\n")
+            self.stream.flush()
 
 
 def stamp() -> str:

@@ -13,6 +13,8 @@ from router.plan.values import plain
 
 SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 type Row = Mapping[str, object]
 
 
@@ -75,8 +77,13 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
     if isinstance(value, tuple):
-        return " ".join(str(one) for one in value)
-    if isinstance(value, list | Mapping):
-        return json.dumps(value)
-    return repr(value) if isinstance(value, float) else str(value)
+        return _text(" ".join(str(one) for one in value))
+    return _text(json.dumps(value) if isinstance(value, list | Mapping) else str(value))
+
+
+def _text(text: str) -> str:
+    """A spreadsheet runs what begins like a formula; an apostrophe makes it text."""
+    return f"'{text}" if text.startswith(FORMULA) else text
