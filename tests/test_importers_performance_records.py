@@ -191,6 +191,23 @@ def test_two_stated_sizes_under_one_load_are_not_one_sweep(tmp_path: Path) -> No
     assert not any("one size" in line for line in found.account.lines())
 
 
+def test_a_sweep_of_answers_that_end_early_is_told(tmp_path: Path) -> None:
+    """Means of 200 and 150 completion tokens are no one size; each step is a size of its own."""
+    loads = [
+        {
+            "total_input_tokens": 100_000,
+            "total_output_tokens": tokens,
+            "request_throughput": 2,
+            "max_concurrency": at,
+        }
+        for tokens, at in ((20_000, 8), (15_000, 16))
+    ]
+    found = points(jsonl(tmp_path, *loads))
+    assert any(
+        "each run is of a size of its own (1,000 + 150, 1,000 + 200" in line for line in found.account.lines()
+    )
+
+
 def test_sizes_that_differ_more_are_two(tmp_path: Path) -> None:
     loads = [
         {"total_input_tokens": tokens, "request_throughput": 2, "max_concurrency": 8}

@@ -216,6 +216,17 @@ def test_max_tokens_alone_is_a_window(tmp_path: Path) -> None:
     assert (both.context_tokens, both.max_completion_tokens) == (None, 8192)
 
 
+def test_a_key_that_stands_twice_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "prices.json"
+    entry = (
+        '{"litellm_provider": "p", "mode": "chat", "input_cost_per_token": %s, "output_cost_per_token": 1e-6}'
+    )
+    path.write_text(f'{{"a": {entry % "1e-6"}, "a": {entry % "2e-6"}}}')
+    listing = balanced(litellm(path, when=DAY))
+    assert [entry.prompt for entry in listing.entries] == [2]
+    assert "keys that stand in the file twice, of which the last counts (a)" in lines(listing)
+
+
 # ---------------------------------------------------------------- machines
 
 
@@ -280,14 +291,24 @@ def test_memory_of_a_cell_in_any_unit(tmp_path: Path, cell: str, gb: float | Non
     assert ("memory that cannot be" in lines(listing)) is remark
 
 
-def test_memory_of_gpuhunt_in_mib(tmp_path: Path) -> None:
+def test_a_pod_of_tpus_is_no_placeholder(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.csv"
+    head = "instance_name,location,price,gpu_count,gpu_name,gpu_memory,spot,gpu_vendor\n"
+    path.write_text(f"{head}v5p-512,us,1075.2,1,v5p-512,,False,google\n")
+    assert rented(balanced(gpu_csv(path, models=["m"], when=DAY, provider="c"))) == {
+        "c/v5p-512/us": (1075.2, None)
+    }
+
+
+@pytest.mark.parametrize("read", ["81920", "640"])
+def test_memory_of_gpuhunt_in_mib_or_of_all_gpus(tmp_path: Path, read: str) -> None:
     path = tmp_path / "catalog.csv"
     path.write_text(
-        "instance_name,location,price,gpu_count,gpu_name,gpu_memory,spot\nx,us,16,8,H9,81920,False\n"
+        f"instance_name,location,price,gpu_count,gpu_name,gpu_memory,spot\nx,us,16,8,H9,{read},False\n"
     )
     listing = balanced(gpu_csv(path, models=["m"], when=DAY, provider="c"))
     assert rented(listing)["c/x/us"][1] == 640
-    assert "memory of one GPU read 81920, taken 80 GB" in lines(listing)
+    assert f"memory of one GPU read {read}, taken 80 GB" in lines(listing)
 
 
 def test_the_host_of_gpus_is_counted_in_or_named() -> None:

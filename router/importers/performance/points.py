@@ -81,6 +81,7 @@ def _sized(runs: Iterable[Run], account: Account) -> list[Run]:
             groups.append([run])
         else:
             group.append(run)
+    _told_apart(groups, account)
     found = []
     for group in groups:
         by_kind = list(zip(*(run.size for run in group), strict=True))
@@ -97,6 +98,15 @@ def _sized(runs: Iterable[Run], account: Account) -> list[Run]:
                 hint = f"{option} states the nominal one"
                 account.remark("note", why, group[0].where, {"runs": len(group)}, hint=hint)
     return found
+
+
+def _told_apart(groups: Sequence[Sequence[Run]], account: Account) -> None:
+    """A sweep whose every step is of a size of its own: a workload would see one point of it."""
+    runs = [group[0] for group in groups if len(group) == 1 and group[0].drawn]
+    if len(groups) > 1 and len(runs) == len(groups) and len({run.setting for run in runs}) == len(runs):
+        sizes = ", ".join(f"{run.prompt_tokens:,g} + {run.completion_tokens:,g}" for run in runs)
+        why = f"each run is of a size of its own ({sizes} tokens): a workload sees only those of its size or larger"
+        account.remark("note", why, runs[0].where, {"runs": len(runs)})
 
 
 def _one_size(run: Run, other: Run) -> bool:

@@ -127,8 +127,7 @@ def _unsold(machine: Machine, spot_availability: float | None, usual: Mapping[st
     if held:
         return f"price of a reservation (flag {', '.join(held)})"
     each = machine.usd_per_h / machine.gpus
-    tpu = machine.gpu.lower().startswith("tpu")  # a row is a whole pod
-    if not tpu and (each > MOST_USD or each > PLACEHOLDER * usual.get(machine.gpu, each)):
+    if not machine.pod and (each > MOST_USD or each > PLACEHOLDER * usual.get(machine.gpu, each)):
         return f"a placeholder: above {MOST_USD:g} USD per GPU and hour, or {PLACEHOLDER:g} times the usual price"
     return None
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from router.errors import InputError, Issue, nearest
 from router.importers.account import Account
+from router.importers.records import read_text
 from router.loading.catalogue import load_text
 
 CHARGED = "charged "  # the beginning of a kind of charge that a bill has and these prices do not
@@ -153,6 +157,27 @@ def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = No
         count = sum(price > 0 for price in prices)
         listing.account.writes({"entries": 1} | ({"charges": count} if charged else {}))
     return text + _comment(listing.left_out)
+
+
+def read_json(path: Path, listing: Listing) -> object:
+    """The content of a JSON file; a key that an object has twice is said. Raises InputError."""
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            twice.extend(key for key, count in counts.items() if count > 1)
+        return found
+
+    try:
+        content: object = json.loads(read_text(path), object_pairs_hook=members)
+    except (json.JSONDecodeError, RecursionError):
+        raise InputError(Issue((), "is not JSON", file=str(path))) from None
+    if twice:
+        why = "keys that stand in the file twice, of which the last counts"
+        listing.account.remark("note", why, str(path), {}, names=twice)
+    return content
 
 
 def picked(name: str, patterns: Sequence[str]) -> bool:

@@ -14,16 +14,15 @@ What an entry charges beside is named with its amount (`litellm_charges`). A cos
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
-from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, per_million, picked
+from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, per_million, picked, read_json
 from router.importers.prices.litellm_charges import SEARCHES, charges_of, impossible
-from router.importers.records import RawRecord, read_text
+from router.importers.records import RawRecord
 
 MODES = ("chat", "completion", "responses")
 VARIANTS = ("batches", "priority", "flex")
@@ -73,14 +72,14 @@ def litellm(
 ) -> Listing:
     """The prices in a file; `search` is the size of a search's context. Raises InputError: no such file, unknown
     provider."""
-    content = _content(path)
+    listing = Listing(f"LiteLLM price file {path.name}", when)
+    content = _entries(path, listing)
     known = {str(one.get("litellm_provider")) for one in content.values()}
     for name in providers:
         if name not in known:
             raise InputError(
                 Issue(("--provider",), "is not a provider in the file", name, nearest(name, known), str(path))
             )
-    listing = Listing(f"LiteLLM price file {path.name}", when)
     asked = _Question(when, variant, prompt_tokens, search, deprecated, free)
     for key in sorted(content.keys() - set(NOT_MODELS)):
         record = RawRecord(content[key], str(path))
@@ -94,11 +93,8 @@ def litellm(
     return listing
 
 
-def _content(path: Path) -> dict[str, Mapping[str, object]]:
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError):
-        raise InputError(Issue((), "is not JSON", file=str(path))) from None
+def _entries(path: Path, listing: Listing) -> dict[str, Mapping[str, object]]:
+    content = read_json(path, listing)
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
         hint = "LiteLLM's is model_prices_and_context_window.json"
         raise InputError(Issue((), "must be a mapping of models to their prices", None, hint, str(path)))

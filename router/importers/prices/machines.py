@@ -32,7 +32,12 @@ HOSTS = {  # the accelerator-optimised machines that Google Cloud sells these GP
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """A machine in a region at a price, on demand or spot. `mended`: what was read and what is taken, in words."""
+    """A machine in a region at a price, on demand or spot.
+
+    pod            a row is a whole pod of TPUs, however many, and counts as one
+    mended         what was read of its memory and what is taken, in words
+    hosted         the price of its GPUs and of the host that is counted in; host_missing: none is in the table
+    """
 
     provider: str
     kind: str
@@ -44,6 +49,7 @@ class Machine:
     spot: bool
     where: str
     flags: tuple[str, ...] = ()
+    pod: bool = False
     mended: str | None = None
     hosted: str | None = None
     host_missing: bool = False
@@ -84,13 +90,14 @@ def skypilot(records: Sequence[RawRecord], provider: str) -> Iterable[Machine | 
             usd_per_h=record.number("Price"),
             spot=False,
             where=record.where,
+            pod=gpu.lower().startswith("tpu"),
             mended=mended,
         )
         spot_price = record.number("SpotPrice")
         offers = [machine]
         if spot_price is not None:
             offers.append(dataclasses.replace(machine, usd_per_h=spot_price, spot=True))
-        alone = kind is None and not gpu.lower().startswith("tpu")
+        alone = kind is None and not machine.pod
         yield from (_hosted(one, record, hosts) for one in offers) if alone else offers
 
 
@@ -105,7 +112,7 @@ def gpuhunt(records: Iterable[RawRecord], provider: str | None) -> Iterable[Mach
         if seller is None:
             raise record.error(("provider",), "is missing", hint="--provider NAME says whose table it is")
         read = record.number("gpu_memory")
-        each = _one_gpu(read) if read is not None else None
+        each = _one_gpu(read, count) if read is not None else None
         mended = None if each == read else f"memory of one GPU read {read:g}, taken {_gb(each)}"
         yield Machine(
             provider=seller,
@@ -118,6 +125,7 @@ def gpuhunt(records: Iterable[RawRecord], provider: str | None) -> Iterable[Mach
             spot=str(record.get("spot")).lower() == "true",
             where=record.where,
             flags=tuple((record.text("flags") or "").replace(",", " ").split()),
+            pod=record.text("gpu_vendor") == "google",
             mended=mended,
         )
 

@@ -10,14 +10,21 @@ What is billed beside prompt, completion and cached tokens is named with its amo
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
-from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, amount, money, picked
-from router.importers.records import RawRecord, read_text
+from router.importers.prices.listing import (
+    ListedCharge,
+    ListedOffer,
+    Listing,
+    amount,
+    money,
+    picked,
+    read_json,
+)
+from router.importers.records import RawRecord
 
 FIELDS = {"prompt": "input", "completion": "output", "cached": "cache_read"}
 NAMES = {"cache_write": "cache writes", "input_audio": "audio in", "output_audio": "audio out"}
@@ -37,12 +44,12 @@ def models_dev(
     deprecated: bool = False,
 ) -> Listing:
     """The prices in a file. Raises InputError: no such file, unknown provider."""
-    content = _content(path)
+    listing = Listing(f"models.dev {path.name}", when)
+    content = _providers(path, listing)
     for name in providers:
         if name not in content:
             hint = nearest(name, content)
             raise InputError(Issue(("--provider",), "is not a provider in the file", name, hint, str(path)))
-    listing = Listing(f"models.dev {path.name}", when)
     for provider, key, record in _each(content, path):
         steps = _steps(record)
         charges = sum(price > 0 for _, prices in steps for price in prices.values())
@@ -58,11 +65,8 @@ def models_dev(
     return listing
 
 
-def _content(path: Path) -> dict[str, Mapping[str, object]]:
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError):
-        raise InputError(Issue((), "is not JSON", file=str(path))) from None
+def _providers(path: Path, listing: Listing) -> dict[str, Mapping[str, object]]:
+    content = read_json(path, listing)
     if not isinstance(content, dict) or not all(
         isinstance(one, dict) and isinstance(one.get("models"), dict) for one in content.values()
     ):

@@ -11,13 +11,12 @@ reconciles with the bill; `usage` leaves idle and shared costs out.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from router.errors import InputError, Issue
-from router.importers.prices.listing import ListedOffer, Listing, picked
-from router.importers.records import RawRecord, moment, read_text
+from router.importers.prices.listing import ListedOffer, Listing, picked, read_json
+from router.importers.records import RawRecord, moment
 
 RATES = ("costPerMillionTokens", "inputCostPerMillionTokens", "outputCostPerMillionTokens")
 SAME = 0.01  # relative; figures are rounded
@@ -25,17 +24,14 @@ SAME = 0.01  # relative; figures are rounded
 
 def opencost(path: Path, *, when: dt.date, models: Sequence[str] = ()) -> Listing:
     """The pools in an answer. Raises InputError: no such answer, a time that is none."""
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError):
-        raise InputError(Issue((), "is not JSON", file=str(path))) from None
+    listing = Listing(f"OpenCost {path.name}", when)
+    content = read_json(path, listing)
     whole = RawRecord(content if isinstance(content, dict) else {}, str(path))
     costs = whole.get("data", "inferenceCosts")
     if not isinstance(costs, dict):
         hint = "curl 'http://localhost:9003/inferenceCost/total?window=7d&aggregate=model_name,namespace'"
         rule = "is not an answer of OpenCost's /inferenceCost/total"
         raise InputError(Issue((), rule, hint=hint, file=str(path)))
-    listing = Listing(f"OpenCost {path.name}", when)
     for key in sorted(costs):
         record = RawRecord(costs[key] if isinstance(costs[key], dict) else {}, f"{path}, {key}")
         listing.account.reads({"entries": 1})
