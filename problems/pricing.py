@@ -14,8 +14,6 @@ Each is weighed by `time.weight`, the present value of a dollar of its period, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from problems import churn
@@ -37,10 +35,10 @@ from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.supply import Contracts
 from problems.core.view import View, first_period
+from solvers.core.record import Record
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(Record):
     """USD per unit of each column, and the offer (−1: none) that the money goes to; plus a constant per offer."""
 
     kind: CostKind

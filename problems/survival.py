@@ -12,7 +12,7 @@ Provider shares do not bind in a loss, nor do waiting times: plain capacity does
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,12 +22,12 @@ from problems.core.columns import Columns, reachable
 from problems.core.family import Family, Promise
 from problems.core.rows import Rows
 from problems.core.view import View
+from solvers.core.record import Record
 
 NAME = "survival"
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(Record):
     """What is gone: the name, and the offers with it."""
 
     name: str

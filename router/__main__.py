@@ -18,7 +18,7 @@ NAMED_ONLY = frozenset(
     f"numpy.{name}"
     for name in ("char", "ctypeslib", "f2py", "ma", "polynomial", "random", "rec", "strings", "testing")
 )
-OBJECTS_BETWEEN_COLLECTIONS = 50_000  # Python's own 700 look again and again through what imports have made
+OBJECTS_BETWEEN_COLLECTIONS = 500_000  # Python's own 700 look again and again through what imports have made
 
 
 class LoadedWhenUsed:

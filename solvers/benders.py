@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +21,7 @@ from scipy import sparse
 from solvers import highs
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.core.shell import solve
 from solvers.risk import TailRisk
@@ -30,8 +31,7 @@ Oracle = Callable[[Floats], tuple[Floats, Floats, Floats]]
 what gradient · x must come to before there is one (−inf: not known)."""
 
 
-@dataclass(frozen=True)
-class TwoStage:
+class TwoStage(Record):
     """What the method found. `x` is None where no x tried has a second stage in every scenario."""
 
     stop: Stop

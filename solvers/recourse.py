@@ -15,13 +15,13 @@ what it is told alone, and not on which process was asked what before.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import highspy
 import numpy as np
 
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_option
 
@@ -45,8 +45,7 @@ class Basis:
 STATUS = tuple(highspy.HighsBasisStatus(code) for code in range(5))
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(Record):
     """Q at a point. Where no second stage follows it, cost is None and gradient · x ≥ least is what it lacks."""
 
     cost: float | None

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
-from typing import ClassVar, Self, dataclass_transform
+from dataclasses import fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from solvers.core.record import Record
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,19 +22,8 @@ PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
 HOURS_PER_MONTH = 730.0
 
 
-@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
-class ArrayTable:
-    """Base of the array tables, each a frozen dataclass without ==: rejects NaN and arrays of unequal length."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
-
-    def __init_subclass__(cls) -> None:
-        dataclass(eq=False, repr=False)(cls)  # frozen below, once for all: thirty times made, that is felt
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if "_frozen" in self.__dict__:
-            raise FrozenInstanceError(f"cannot assign to {name} of a {type(self).__name__}")
-        super().__setattr__(name, value)
+class ArrayTable(Record):
+    """Base of the array tables: rejects NaN and arrays of unequal length, and makes them read-only."""
 
     def __post_init__(self) -> None:
         length: tuple[str, int] | None = None
@@ -55,7 +46,7 @@ class ArrayTable:
             value = getattr(self, item.name)
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
-        self.__dict__["_frozen"] = True
+        super().__post_init__()
 
     def subset(self, which: Bools | Ints) -> Self:
         """Only some of the rows, of a table in which every field is an array with a row for each."""

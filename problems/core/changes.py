@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from problems.core.arrays import NONE, Bools, Floats, Ints
@@ -12,10 +10,10 @@ from problems.core.counts import CountColumns, pool_label
 from problems.core.instance import RunningArrays
 from problems.core.rows import positions
 from problems.core.view import View
+from solvers.core.record import Record
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(Record):
     """`kept` has a column for each (cell, route) that carries something already, H of them."""
 
     cell: Ints  # (H,)

@@ -7,7 +7,7 @@ counts and purchases. Recourse (per scenario): flows, hourly counts, bills. Size
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from problems.core.counts import CountColumns, Waits, count_columns, pool_label
 from problems.core.first_stage import FirstStage, in_force
 from problems.core.view import View
 from problems.physics.waiting import Capacity
+from solvers.core.record import Record
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Record):
     """All columns that a scenario's rows may touch."""
 
     first: FirstStage

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from problems.core.arrays import NONE, Bools, Floats, Ints
@@ -11,10 +9,10 @@ from problems.core.blocks import ColumnSpace
 from problems.core.instance import Instance
 from problems.core.view import View
 from problems.physics.waiting import serving_need, waiting_pools
+from solvers.core.record import Record
 
 
-@dataclass(frozen=True)
-class Waits:
+class Waits(Record):
     """(Q,) each: pools whose waiting is modelled, exactly by a column per count, or by a line that is tightened."""
 
     by_level: Bools
@@ -26,8 +24,7 @@ class Waits:
         return self.by_level | self.by_line
 
 
-@dataclass(frozen=True)
-class Levels:
+class Levels(Record):
     """One 0/1 column per pool, period and count from 1 up, for pools whose capacity is written exactly; (n,) each.
 
     Pools with users who mind no waiting have a second set of columns: nobody who minds is there.
@@ -40,8 +37,7 @@ class Levels:
     at: Ints
 
 
-@dataclass(frozen=True)
-class CountColumns:
+class CountColumns(Record):
     """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
 
     count: Ints

@@ -5,7 +5,7 @@ Programs of the same problem over other scenarios have the same first-stage thin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from solvers import LinearProgram
+from solvers.core.record import Record
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(Record):
     """What is bought before demand is known. NaN: left open."""
 
     signed: Floats  # (A,) 0/1

@@ -9,7 +9,6 @@ caller's own rows go in by `encode(instance, extra=[build])`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,6 +44,7 @@ from problems.core.rows import Rows
 from problems.core.view import View, view_of
 from problems.physics.waiting import Tightening, capacity_of
 from solvers import LinearProgram
+from solvers.core.record import Record
 
 Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, then by pool and period
 FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
@@ -74,8 +74,7 @@ FAMILIES: tuple[Family, ...] = (
 PROMISES: tuple[Promise, ...] = tuple(promise for family in FAMILIES for promise in family.promises)
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(Record):
     """The program and all that is needed to read its answer."""
 
     instance: Instance

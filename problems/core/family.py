@@ -9,7 +9,7 @@ Everything that speaks of promises (`explain`, `compare`, `backtest`, shadow pri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,13 @@ from problems.core.columns import Columns
 from problems.core.instance import Instance
 from problems.core.rows import Rows, rows
 from problems.core.view import View
+from solvers.core.record import Record
 
 Build = Callable[[View, Columns], Rows]
 Value = float | bool | str
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Record):
     """One of those who make a promise: its index, its name (empty for the policy), the value that it is about."""
 
     index: int
@@ -33,8 +33,7 @@ class Item:
     value: Value
 
 
-@dataclass(frozen=True)
-class Promise:
+class Promise(Record):
     """A field of the problem file that a plan must keep to, and how it is left out.
 
     field     its path: "offers[].quota.tokens_per_minute"
@@ -104,8 +103,7 @@ class Promise:
         return replace(inst, **{table: replace(self._table(inst), **{name: changed})})
 
 
-@dataclass(frozen=True)
-class Worth:
+class Worth(Record):
     """What the shadow price of a family's rows is in, and what would help where they bind.
 
     unit    of the price: "USD per kW"
@@ -120,8 +118,7 @@ class Worth:
     rented: bool = False
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(Record):
     """A constraint family. `build` makes its rows of a scenario; None where they are made otherwise (see `encode`).
 
     `in_a_loss` makes the rows that hold when a provider is lost too (see `survival`); None: it does not bind there.

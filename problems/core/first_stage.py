@@ -5,8 +5,6 @@ Index arrays by family; −1 where a thing has no column of its own. Sizes as in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints
@@ -14,12 +12,12 @@ from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, Waits, count_columns, purchases
 from problems.core.instance import Instance
 from problems.core.view import View
+from solvers.core.record import Record
 
 BLOCK = 0
 
 
-@dataclass(frozen=True)
-class FirstStage:
+class FirstStage(Record):
     signed: Ints  # (A,) 0/1: a contract starts
     committed: Ints  # (A,) commitment in force from that start, in `commit_scale` own units a month
     commit_steps: Ints  # (A,) or -1

@@ -12,12 +12,13 @@ A **cell** is a piece of demand that must be served as one: a workload's work of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.supply import Contracts, Entries, Fleets, Groups, Offers
+from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 
 
@@ -106,8 +107,7 @@ class Cells(ArrayTable):
         return len(self.work)
 
 
-@dataclass(frozen=True)
-class PolicyLimits:
+class PolicyLimits(Record):
     max_spend_usd: float = np.inf
     max_committed_usd: float = np.inf
     max_share_per_provider: float = 1.0
@@ -195,8 +195,7 @@ class RunningArrays(ArrayTable):
     goes_on: bool = False  # nothing may change at all: prices what runs
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Record):
     """Everything the mathematics knows of a problem."""
 
     name: str

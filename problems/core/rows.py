@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
+from solvers.core.record import Record
 
 Term = tuple[Ints | int, Ints, Floats | float]
 """(row, column, coefficient), broadcast against each other; rows count from the first row of their table."""
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Record):
     """Rows of one family: lower ≤ Σ coefficient · column ≤ upper.
 
     `label(i)` names row i in words of the problem ("moderation, period 3"); it is called only when a name is asked for.

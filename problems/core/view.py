@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ import numpy as np
 from problems.core.admissible import Routes
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 from problems.core.instance import Cells, Instance
+from solvers.core.record import Record
 
 
 class Flows(ArrayTable):
@@ -27,8 +28,7 @@ class Flows(ArrayTable):
         return len(self.cell)
 
 
-@dataclass(frozen=True)
-class View:
+class View(Record):
     """The instance under one scenario's demand, prices and availability."""
 
     inst: Instance

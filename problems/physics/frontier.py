@@ -13,7 +13,6 @@ a plan leaves R_n all the same (it is not convex), or users are many, the cap is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +21,7 @@ from problems.core.arrays import Floats, Ints
 from problems.core.view import View
 from problems.physics.queueing import largest_load
 from problems.physics.waiting import Margin, WaitingRecord, margin_of, waiting_pools
+from solvers.core.record import Record
 
 INTERVALS = 48  # of the mix
 AT_COUNTS = (1, 2, 4, 8, 16, 32)  # whose two ends give the weights
@@ -29,8 +29,7 @@ STEP = 0.01  # of the load, for the slope of the cap
 LIGHTEST, HEAVIEST = 0.25, 4.0  # weights of a linearised cap
 
 
-@dataclass(frozen=True)
-class Cuts:
+class Cuts(Record):
     """Inequalities of one pool: Σ weight[k, i] · load of route i ≤ most[k, n]."""
 
     routes: Ints  # (2,)
@@ -38,8 +37,7 @@ class Cuts:
     most: Floats  # (K, N + 1) by count
 
 
-@dataclass(frozen=True)
-class _User:
+class _User(Record):
     """One kind of request, hashable."""
 
     load_s: float

@@ -15,7 +15,7 @@ waiting (fastest service, least variability), so that their optimum is a bound; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from problems.core.arrays import Bools, Floats, Ints
 from problems.core.instance import PolicyLimits
 from problems.core.view import View
 from problems.physics.queueing import largest_load, waits_s
+from solvers.core.record import Record
 
 LARGEST_EXACT = 40  # counts up to here get a 0/1 column each
 MOST_LEVELS = 20_000  # of those columns in all; beyond, tightening takes over
@@ -46,8 +47,7 @@ def margin_of(policy: PolicyLimits) -> Margin:
     return Margin(policy.wait_margin, policy.load_margin)
 
 
-@dataclass(frozen=True)
-class Mix:
+class Mix(Record):
     """What a pool serves in a period, as the queueing formula needs it."""
 
     service_s: float  # mean time a request holds a server
@@ -90,8 +90,7 @@ def _caps(
     return np.asarray(np.minimum(load / concurrency, at) / (1.0 + margin.load * promised))
 
 
-@dataclass(frozen=True)
-class Tightening:
+class Tightening(Record):
     """Capacity of one pool in one period under the mix found there."""
 
     count: int  # the count at which the line touches
@@ -100,8 +99,7 @@ class Tightening:
     times: int = 1  # that the pool was found short in the period
 
 
-@dataclass(frozen=True)
-class Capacity:
+class Capacity(Record):
     """Which pools wait, and the load each count allows, by pool and (where found) by period."""
 
     waits: Bools  # (Q,)
@@ -230,8 +228,7 @@ def _mix(view: View, routes: Ints, rate: Floats) -> tuple[Mix, Mix]:
     return sides[0], sides[1]
 
 
-@dataclass(frozen=True)
-class WaitingRecord:
+class WaitingRecord(Record):
     """A waiting pool in a period as planned: its mix, load, serving count, and whether the promise holds."""
 
     pool: int

@@ -52,10 +52,32 @@ def stated(meaning: str, *, default: Any = dataclasses.MISSING) -> Any:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(stated,))
 def record[T](kind: type[T]) -> type[T]:
-    """A frozen dataclass; pydantic checks it when it is read from a document, and refuses unknown fields there."""
-    frozen: Any = dataclasses.dataclass(frozen=True, slots=True)(kind)
+    """A frozen dataclass; pydantic checks it when it is read from a document, and refuses unknown fields there.
+
+    What compares and prints it is written once for all: generated for each of some forty, it is felt at every start.
+    """
+    shared: Any = kind
+    shared.__repr__, shared.__eq__, shared.__hash__ = _printed, _same, _hashed
+    frozen: Any = dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False)(kind)
     frozen.__pydantic_config__ = ConfigDict(extra="forbid")
     return cast(type[T], frozen)
+
+
+def _values(row: Any) -> tuple[object, ...]:
+    return tuple(getattr(row, field.name) for field in dataclasses.fields(row))
+
+
+def _same(row: Any, other: Any) -> bool:
+    return _values(row) == _values(other) if type(row) is type(other) else NotImplemented
+
+
+def _hashed(row: Any) -> int:
+    return hash(_values(row))
+
+
+def _printed(row: Any) -> str:
+    fields = (f"{field.name}={getattr(row, field.name)!r}" for field in dataclasses.fields(row))
+    return f"{type(row).__name__}({', '.join(fields)})"
 
 
 def per_month(usd: float, horizon_h: float) -> float:

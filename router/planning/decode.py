@@ -35,7 +35,7 @@ from router.planning.tighten import booting
 DUST_USD = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Decoded:
     """The rows of a plan and its money."""
 

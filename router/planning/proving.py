@@ -36,7 +36,7 @@ EFFORT = 1_000_000  # see `WorkLimits`
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScaledRelaxation:
     """The verifier's relaxation as a program; its columns and rows are scaled by powers of two."""
 

@@ -25,7 +25,7 @@ NEAR = 2e-6  # of the largest commitment: a solver's tolerance of its limits
 DUST = 1e-9  # shares and instances below this are the solver's tolerance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settled:
     """A point that means what it says, and how far it is from the solver's."""
 

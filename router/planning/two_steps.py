@@ -44,7 +44,7 @@ LIMITS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Incumbent:
     """A point of the exact program, what is proven of it, and how it was found."""
 
@@ -71,7 +71,7 @@ class Incumbent:
         return decode(self.encoded, self.point)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fixed:
     """What is decided before the search: the first stage, and some columns at their values."""
 

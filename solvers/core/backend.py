@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.result import Duals, Stop
 
 
@@ -23,16 +23,14 @@ class Feature(Enum):
     SEED = "seed"
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(Record):
     """Options under which the solver should be asked again, in the time that is left, and what to say of it."""
 
     options: SolveOptions
     warning: str
 
 
-@dataclass(frozen=True, eq=False)
-class RawOutcome:
+class RawOutcome(Record):
     """What a solver says of its run, in our terms and unchecked.
 
     stop            why it ended

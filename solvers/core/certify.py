@@ -6,20 +6,19 @@ so that 1e-6 means the same in a row of shares and in a row of millions of token
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isinf
 
 import numpy as np
 
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.result import Solution
 
 #: Twice what solvers allow themselves: HiGHS uses up its 1e-6 in a MILP (3 z ≥ 1 by z = 0.333333).
 TOLERANCE = 2e-6
 
 
-@dataclass(frozen=True)
-class Residual:
+class Residual(Record):
     """How well one promise is kept: `worst` relative violation, at row or column `at` (None: nowhere)."""
 
     name: str
@@ -30,8 +29,7 @@ class Residual:
     at: int | None = None
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(Record):
     """All promises of one answer; an answer without a point has only those about its bound."""
 
     residuals: tuple[Residual, ...]

@@ -12,7 +12,7 @@ or a meaning; names are made on demand, since most solves never need them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice, pairwise
 from math import fsum
@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from solvers.core.errors import ProgramError
+from solvers.core.record import Record
 
 type Floats = NDArray[np.float64]
 type Names = Callable[[], Sequence[str]]
@@ -38,8 +39,7 @@ class Blocks(NamedTuple):
     rows: NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class LinearProgram:
+class LinearProgram(Record):
     """A mixed-integer linear program as read-only arrays; raises `ProgramError` if they do not fit together.
 
     cost                    (n,)   finite
@@ -81,6 +81,7 @@ class LinearProgram:
         put("offset", float(self.offset))
         if self.blocks is not None:
             put("blocks", self._labels(*self.blocks))
+        super().__post_init__()
 
     def _limit(self, what: str, lower: ArrayLike, upper: ArrayLike, size: int) -> None:
         low, high = _limit(f"{what}_lower", lower, size), _limit(f"{what}_upper", upper, size)

@@ -5,15 +5,14 @@ What comes back is a proposal: `solvers.proof` computes by itself what the multi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.result import Stop
 
 
-@dataclass(frozen=True, eq=False)
-class RelaxedAnswer:
+class RelaxedAnswer(Record):
     """One linear program's answer.
 
     stop         why it ended; says nothing about the rest

@@ -12,6 +12,7 @@ from enum import Enum
 from math import inf
 
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 
 
 class Stop(Enum):
@@ -32,8 +33,7 @@ class Stop(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, eq=False)
-class Duals:
+class Duals(Record):
     """Prices of an LP's limits, in objective units per unit of the limit (signs: see the module)."""
 
     row: Floats
@@ -62,8 +62,7 @@ class Stats:
         return cls(solver, raw, solve_s=solve_s, rows=rows, columns=columns, nonzeros=nonzeros)
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Record):
     """What came back.
 
     stop        why the solver ended

@@ -22,6 +22,7 @@ import numpy as np
 
 from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation, Relaxation
 from solvers.core.result import Stop
 from solvers.proof.safe import SafeBounds, refuting, usable
@@ -33,8 +34,7 @@ WHOLE = 1e-6
 """Distance from a whole number at which a relaxation's value counts as whole."""
 
 
-@dataclass(frozen=True, eq=False)
-class ProofLeaf:
+class ProofLeaf(Record):
     """A box of whole columns and what is proven in it.
 
     lower, upper   (k,) range of each integer column, in their order
@@ -67,8 +67,7 @@ class WorkLimits:
     late: Callable[[], bool] = field(default=lambda: False)
 
 
-@dataclass(frozen=True, eq=False)
-class ProofTree:
+class ProofTree(Record):
     """The leaves, and the best point known.
 
     bound       the least of the leaves' bounds: no point costs less

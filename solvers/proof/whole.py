@@ -6,20 +6,20 @@ program, bounded by its multipliers; every part with whole columns has a tree of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import fsum, inf, nextafter
 
 import numpy as np
 
 from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation
 from solvers.proof.safe import Ints, SafeBounds, usable
 from solvers.proof.tree import OPENING, ProofLeaf, ProofTree, WorkLimits, branch_and_bound
 
 
-@dataclass(frozen=True, eq=False)
-class ProvedPart:
+class ProvedPart(Record):
     """A part of a program and what is proven of it; like parts share their leaves.
 
     columns, rows   where the part's columns and rows stand in the whole
@@ -35,8 +35,7 @@ class ProvedPart:
     bound: float
 
 
-@dataclass(frozen=True, eq=False)
-class ProgramProof:
+class ProgramProof(Record):
     """What is proven of a program, and the best point met on the way.
 
     bound      no point costs less

@@ -20,7 +20,7 @@ from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools
 from router.verification.base.rows import rows_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Audit:
     """What every check looks at. A part is made when it is first asked for.
 

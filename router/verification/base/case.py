@@ -51,7 +51,7 @@ def _multiplier(of: Mapping[str, float], name: str) -> float:
 CERTAIN = Future(None, 1.0, {}, {}, {})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Case:
     """A problem and the futures for which a plan of it is checked.
 

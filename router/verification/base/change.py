@@ -37,7 +37,7 @@ type Where = tuple[str, int | None, int | None]
 LONGEST_H = 1e7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class EarlierPlan:
     """What the plan says ran. Ends of contracts and purchases in hours from the start of the horizon."""
 
