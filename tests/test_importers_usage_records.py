@@ -66,20 +66,20 @@ def changed(path: Path, source: str, change: Callable[[Any], Any]) -> Path:
 
 def test_a_unit_that_is_not_known_is_named_with_its_money(imports: Imports) -> None:
     """Of 0.96 + 0.96 + 990.38 + 701.88 = 1,694.18 USD, 1.92 count tokens in a unit that the file explains."""
-    told = imports("focus_marketplace.csv", *DAY)
-    assert in_tokens(told.work["model-a"]) == (1_500_000, approx(0.2), 0)
-    assert told.err.startswith("read: 2 of 4 rows, all of 1,500,000 tokens, 1.92 of 1,694.18 USD\n")
-    told.says(
+    result = imports("focus_marketplace.csv", *DAY)
+    assert in_tokens(result.work["model-a"]) == (1_500_000, approx(0.2), 0)
+    assert result.err.startswith("read: 2 of 4 rows, all of 1,500,000 tokens, 1.92 of 1,694.18 USD\n")
+    result.says(
         "2 rows", "1,692.26 USD", "line 4", "Model B (Amazon Bedrock Edition)", '"Units"', "--meter-unit"
     )
 
 
 def test_a_unit_that_is_stated_is_read(imports: Imports) -> None:
     """198.075 M prompt and 28.075 M completion tokens: 226.15 M, 12.41 % of them completion."""
-    told = imports("focus_marketplace.csv", *DAY, "--meter-unit", "Units=1e6")
-    assert set(told.work) == {"model-a", "model-b"}
-    assert in_tokens(told.work["model-b"]) == (226_150_000, approx(28.075 / 226.15), 0)
-    assert "all of 1,694.18 USD" in told.err.splitlines()[0]
+    result = imports("focus_marketplace.csv", *DAY, "--meter-unit", "Units=1e6")
+    assert set(result.work) == {"model-a", "model-b"}
+    assert in_tokens(result.work["model-b"]) == (226_150_000, approx(28.075 / 226.15), 0)
+    assert "all of 1,694.18 USD" in result.err.splitlines()[0]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -90,15 +90,15 @@ def test_null_is_nothing_and_the_credit_is_left_out_by_name(
     if packed:
         path = tmp_path / "null.csv.gz"
         path.write_bytes(gzip.compress((DATA / "focus_null.csv").read_bytes()))
-    told = imports(path, *DAY)
-    assert in_tokens(told.work["model-a"]) == (1000, 0, 0)
-    told.says("Credit", "1 row", "-5.00 USD", "line 3")
+    result = imports(path, *DAY)
+    assert in_tokens(result.work["model-a"]) == (1000, 0, 0)
+    result.says("Credit", "1 row", "-5.00 USD", "line 3")
 
 
 def test_focus_1_0_says_kind_and_model_in_the_usage_type(imports: Imports) -> None:
-    told = imports("focus_1.0.csv", *DAY)
-    assert in_tokens(told.work["R1-ModelA"]) == (1_200_000, approx(1 / 6), 0)
-    told.says("x_UsageType", "2 rows", "--meter-column")
+    result = imports("focus_1.0.csv", *DAY)
+    assert in_tokens(result.work["R1-ModelA"]) == (1_200_000, approx(1 / 6), 0)
+    result.says("x_UsageType", "2 rows", "--meter-column")
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
@@ -106,41 +106,41 @@ def test_azure_names_and_any_separator(imports: Imports, tmp_path: Path, mark: s
     """1.2 M Inp, 0.3 M Outp and 1 M cchd: 2.5 M, of 2.2 M prompt tokens 1 M cached."""
     path = tmp_path / "azure.csv"
     path.write_text((DATA / "focus_azure.csv").read_text().replace(",", mark))
-    told = imports(path, *DAY)
-    assert in_tokens(told.work["model-a"]) == (2_500_000, approx(0.12), approx(1 / 2.2))
+    result = imports(path, *DAY)
+    assert in_tokens(result.work["model-a"]) == (2_500_000, approx(0.12), approx(1 / 2.2))
 
 
 def test_the_state_of_the_cache_may_stand_in_the_price_details(imports: Imports) -> None:
     """8,000 of 8,500 prompt tokens were read from a cache, and 300 are completion."""
-    told = imports("focus_cache_details.csv", *DAY)
-    assert in_tokens(told.work["model-a"]) == (8800, approx(300 / 8800), approx(8000 / 8500))
+    result = imports("focus_cache_details.csv", *DAY)
+    assert in_tokens(result.work["model-a"]) == (8800, approx(300 / 8800), approx(8000 / 8500))
 
 
 def test_the_kind_is_the_word_nearest_to_token(imports: Imports) -> None:
-    told = imports("focus_generate.csv", *DAY)
-    assert in_tokens(told.work["model-a"]) == (2_100_000, approx(1 / 21), 0)
+    result = imports("focus_generate.csv", *DAY)
+    assert in_tokens(result.work["model-a"]) == (2_100_000, approx(1 / 21), 0)
 
 
 def test_rows_of_an_earlier_file_count_once(imports: Imports) -> None:
-    told = imports("focus_june.csv", "focus_june_month_to_date.csv", *DAY)
-    assert in_tokens(told.work["model-a"]) == (1_200_000, approx(1 / 6), 0)
-    told.says(
+    result = imports("focus_june.csv", "focus_june_month_to_date.csv", *DAY)
+    assert in_tokens(result.work["model-a"]) == (1_200_000, approx(1 / 6), 0)
+    result.says(
         "counted already", "2 rows", "1,200,000 tokens", "2.00 USD", "focus_june_month_to_date.csv, line 2"
     )
 
 
 def test_one_file_given_twice_counts_once(imports: Imports) -> None:
-    told = imports("focus_june.csv", "focus_june.csv", *DAY)
-    assert in_tokens(told.work["model-a"])[0] == 1_200_000
+    result = imports("focus_june.csv", "focus_june.csv", *DAY)
+    assert in_tokens(result.work["model-a"])[0] == 1_200_000
 
 
 def test_rows_of_two_files_that_contradict_are_an_error(imports: Imports, tmp_path: Path) -> None:
     path = tmp_path / "later.csv"
     path.write_text((DATA / "focus_june.csv").read_text().replace("1.00,USD", "1.50,USD", 1))
-    told = imports("focus_june.csv", path, *DAY)
-    assert told.code == 2
-    assert "later.csv, line 2" in told.err
-    assert "focus_june.csv, line 2" in told.err
+    result = imports("focus_june.csv", path, *DAY)
+    assert result.code == 2
+    assert "later.csv, line 2" in result.err
+    assert "focus_june.csv, line 2" in result.err
 
 
 def test_equal_rows_of_one_file_are_two_charges(imports: Imports, tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_equal_rows_of_one_file_are_two_charges(imports: Imports, tmp_path: Path
     lines = (DATA / "focus_june.csv").read_text().splitlines()
     path.write_text("\n".join([*lines, lines[1], ""]))
     assert in_tokens(imports(path, *DAY).work["model-a"])[0] == 2_200_000
-    told = imports(path, "focus_june.csv", *DAY)  # of the three, two stand in the second file too
-    assert in_tokens(told.work["model-a"])[0] == 2_200_000
+    result = imports(path, "focus_june.csv", *DAY)  # of the three, two stand in the second file too
+    assert in_tokens(result.work["model-a"])[0] == 2_200_000
 
 
 def test_skus_of_one_kind_each_are_put_together_by_rename(imports: Imports, tmp_path: Path) -> None:
@@ -159,21 +159,21 @@ def test_skus_of_one_kind_each_are_put_together_by_rename(imports: Imports, tmp_
     halves = imports(path, *DAY)
     assert set(halves.work) == {"SKU1", "SKU2"}
     halves.says("one kind of token", "SKU1", "SKU2", "--rename")
-    told = imports(path, *DAY, "--rename", "SKU1=m", "--rename", "SKU2=m")
-    assert in_tokens(told.work["m"]) == (1_200_000, approx(1 / 6), 0)
+    result = imports(path, *DAY, "--rename", "SKU1=m", "--rename", "SKU2=m")
+    assert in_tokens(result.work["m"]) == (1_200_000, approx(1 / 6), 0)
 
 
 def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_path: Path) -> None:
     """12,000 USD and 1,200 M tokens of a year, 8,760 h or 12 months of 730 h: 1,000 USD and 100 M tokens a month."""
-    told = imports("focus_commitments.csv", "--timezone", "Europe/Berlin")
-    assert told.code == 0
-    told.says("prices and models are not in the record", "spend-1, tokens-1")
-    told.says("left out", '"Hours"', "hours-1", "500.00 USD")
-    told.says("left out", "in EUR", "900.00 EUR")
-    told.says("has ended by now", "old-1 at 2025-01-01T01:00:00")
-    assert "12,600.00 of 15,500.00 USD" in told.err.splitlines()[0]
+    result = imports("focus_commitments.csv", "--timezone", "Europe/Berlin")
+    assert result.code == 0
+    result.says("prices and models are not in the record", "spend-1, tokens-1")
+    result.says("left out", '"Hours"', "hours-1", "500.00 USD")
+    result.says("left out", "in EUR", "900.00 EUR")
+    result.says("has ended by now", "old-1 at 2025-01-01T01:00:00")
+    assert "12,600.00 of 15,500.00 USD" in result.err.splitlines()[0]
     catalogue = tmp_path / "contracts.yaml"
-    catalogue.write_text(told.out)
+    catalogue.write_text(result.out)
     problem = tmp_path / "problem.yaml"
     problem.write_text(
         "schema: router/1\nname: p\nhorizon: {start: 2097-03-01T00:00:00}\nmodels: {m: {}}\n"
@@ -183,7 +183,7 @@ def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_
     with pytest.raises(InputError, match="models"):
         load(problem)
     price = "models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2}}"
-    catalogue.write_text(told.out.replace("models: {}", price))
+    catalogue.write_text(result.out.replace("models: {}", price))
     spend, tokens, _ = (one.commitment for one in load(problem).offers)
     assert spend is not None
     assert (spend.min_usd_per_month, spend.signed) == (1000, True)
@@ -197,13 +197,13 @@ def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_
 
 def test_cached_tokens_above_the_prompt_are_added_to_it(imports: Imports) -> None:
     """12 + 2,500 read + 100 written = 2,612 prompt tokens, 2,500 of them cached."""
-    told = imports("spend_logs_anthropic.json")
-    (one,) = told.work.values()
+    result = imports("spend_logs_anthropic.json")
+    (one,) = result.work.values()
     assert one.demand.requests_by_period == (3,)
     assert (one.prompt_tokens, one.completion_tokens) == (2612, 300)
     assert one.cached_prompt_share == approx(2500 / 2612)
-    told.says("cached tokens added to the prompt", "3 rows", "result 1")
-    told.says("written to a cache", "300 tokens")
+    result.says("cached tokens added to the prompt", "3 rows", "result 1")
+    result.says("written to a cache", "300 tokens")
 
 
 def test_tokens_written_above_the_prompt_tell_too(imports: Imports, tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_reasoning_above_the_completion_is_added_to_it(imports: Imports, tmp_pat
     def change(rows: Any) -> None:
         rows[0]["metadata"]["usage_object"]["completion_tokens_details"] = {"reasoning_tokens": 900}
 
-    told = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
-    (one,) = told.work.values()
+    result = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
+    (one,) = result.work.values()
     assert one.completion_tokens == 600  # (1,200 + 300 + 300) / 3
-    told.says("reasoning tokens added", "1 row", "900 tokens")
+    result.says("reasoning tokens added", "1 row", "900 tokens")
 
 
 def test_a_table_of_tags_is_refused_read_by_one_tag_or_said_to_overlap(imports: Imports) -> None:
@@ -238,9 +238,9 @@ def test_a_table_of_tags_is_refused_read_by_one_tag_or_said_to_overlap(imports: 
         assert words in refused.err
     (one,) = imports("daily_tag_spend.json", *DAY, "--where", "tag=shop").work.values()
     assert one.demand.requests_by_period == (100,)
-    told = imports("daily_tag_spend.json", *DAY, "--by", "tag")
-    assert [one.demand.requests_by_period for one in told.work.values()] == [(100,)] * 3
-    told.says("overlap", "do not plan them together")
+    result = imports("daily_tag_spend.json", *DAY, "--by", "tag")
+    assert [one.demand.requests_by_period for one in result.work.values()] == [(100,)] * 3
+    result.says("overlap", "do not plan them together")
 
 
 def test_tables_of_users_and_of_teams_count_the_same_requests(imports: Imports, tmp_path: Path) -> None:
@@ -254,9 +254,9 @@ def test_tables_of_users_and_of_teams_count_the_same_requests(imports: Imports, 
     teams = [{name: value for name, value in row.items() if name not in ("user_id", "id")} for row in rows]
     path = tmp_path / "teams.json"
     path.write_text(json.dumps([{**row, "team_id": "red"} for row in teams]))
-    told = imports(users, path, *DAY)
-    assert told.code == 2
-    assert "counts by team what" in told.err
+    result = imports(users, path, *DAY)
+    assert result.code == 2
+    assert "counts by team what" in result.err
 
 
 def test_rows_of_older_versions_count_all_requests_together(imports: Imports, tmp_path: Path) -> None:
@@ -265,9 +265,9 @@ def test_rows_of_older_versions_count_all_requests_together(imports: Imports, tm
     def change(rows: Any) -> Any:
         return [{**rows[0], "tag": None, "successful_requests": "0"}]
 
-    told = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY)
-    assert told.work["model-a"].demand.requests_by_period == (100,)
-    told.says("not counted apart", "100 requests")
+    result = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY)
+    assert result.work["model-a"].demand.requests_by_period == (100,)
+    result.says("not counted apart", "100 requests")
 
 
 @pytest.mark.parametrize(
@@ -284,10 +284,10 @@ def test_counts_that_cannot_be_are_errors_with_their_row(
     def change(rows: Any) -> Any:
         return [rows[0], {**rows[0], "id": "x", "date": "2026-08-02"} | fields]
 
-    told = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY)
-    assert told.code == 2
-    assert says in told.err
-    assert "result 2" in told.err
+    result = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", change), *DAY)
+    assert result.code == 2
+    assert says in result.err
+    assert "result 2" in result.err
 
 
 def test_answers_of_the_proxy(imports: Imports) -> None:
@@ -309,9 +309,9 @@ def test_answers_of_the_proxy(imports: Imports) -> None:
 def test_a_page_that_is_not_the_last_is_an_error(
     imports: Imports, tmp_path: Path, source: str, change: Callable[[Any], None]
 ) -> None:
-    told = imports(changed(tmp_path / "page.json", source, change), *DAY)
-    assert told.code == 2
-    assert "more pages" in told.err
+    result = imports(changed(tmp_path / "page.json", source, change), *DAY)
+    assert result.code == 2
+    assert "more pages" in result.err
 
 
 def test_what_a_day_counts_beyond_its_models_is_left_out_by_name(imports: Imports, tmp_path: Path) -> None:
@@ -322,19 +322,19 @@ def test_what_a_day_counts_beyond_its_models_is_left_out_by_name(imports: Import
             "successful_requests": 130,
         }
 
-    told = imports(changed(tmp_path / "a.json", "litellm_daily_activity.json", change), *DAY)
-    (one,) = told.work.values()
+    result = imports(changed(tmp_path / "a.json", "litellm_daily_activity.json", change), *DAY)
+    (one,) = result.work.values()
     assert (one.demand.requests_by_period, one.prompt_tokens) == ((100,), 1000)
-    told.says("in no model of its day", "30 requests", "50,000 tokens")
+    result.says("in no model of its day", "30 requests", "50,000 tokens")
 
 
 def test_models_that_count_more_than_their_day_are_an_error(imports: Imports, tmp_path: Path) -> None:
     def change(value: Any) -> None:
         value["results"][0]["metrics"]["prompt_tokens"] = 90_000
 
-    told = imports(changed(tmp_path / "a.json", "litellm_daily_activity.json", change), *DAY)
-    assert told.code == 2
-    assert "more than the day" in told.err
+    result = imports(changed(tmp_path / "a.json", "litellm_daily_activity.json", change), *DAY)
+    assert result.code == 2
+    assert "more than the day" in result.err
 
 
 # OpenAI, Anthropic
@@ -349,9 +349,9 @@ def test_the_dashboards_table_of_openai(imports: Imports) -> None:
 def test_more_cached_than_input_is_an_error_with_its_row(imports: Imports, tmp_path: Path) -> None:
     path = tmp_path / "u.csv"
     path.write_text((DATA / "openai_completions_usage.csv").read_text().replace("30000", "130000"))
-    told = imports(path, *DAY)
-    assert told.code == 2
-    assert "u.csv, line 2: input_cached_tokens" in told.err
+    result = imports(path, *DAY)
+    assert result.code == 2
+    assert "u.csv, line 2: input_cached_tokens" in result.err
 
 
 def test_pages_of_other_apis_say_what_they_are(imports: Imports, tmp_path: Path) -> None:
@@ -361,9 +361,9 @@ def test_pages_of_other_apis_say_what_they_are(imports: Imports, tmp_path: Path)
     path.write_text(
         json.dumps({"object": "page", "data": [{**bucket, "results": [costs]}], "has_more": False})
     )
-    told = imports(path, *DAY)
-    assert told.code == 2
-    assert "counts no tokens of a model" in told.err
+    result = imports(path, *DAY)
+    assert result.code == 2
+    assert "counts no tokens of a model" in result.err
     embeddings = {
         "object": "organization.usage.embeddings.result",
         "input_tokens": 500,
@@ -379,17 +379,17 @@ def test_buckets_of_two_lengths_over_one_time_are_an_error(imports: Imports, tmp
     path = tmp_path / "u.csv"
     text = (DATA / "openai_completions_usage.csv").read_text()
     path.write_text(text + text.splitlines()[1].replace("1785628800", "1785546000") + "\n")
-    told = imports(path, *DAY)
-    assert told.code == 2
-    assert "covers too" in told.err
+    result = imports(path, *DAY)
+    assert result.code == 2
+    assert "covers too" in result.err
 
 
 def test_anthropics_report_and_table(imports: Imports, tmp_path: Path) -> None:
     """1,500 uncached + 1,000 + 500 written + 200 read = 3,200 prompt tokens, and 500 of completion."""
-    told = imports("anthropic_report.json", *DAY)
-    assert in_tokens(told.work["model-a"]) == (3700, approx(500 / 3700), approx(200 / 3200))
-    told.says("requests were not counted", "--request-tokens N")
-    told.says("written to a cache", "1,500 tokens")
+    result = imports("anthropic_report.json", *DAY)
+    assert in_tokens(result.work["model-a"]) == (3700, approx(500 / 3700), approx(200 / 3200))
+    result.says("requests were not counted", "--request-tokens N")
+    result.says("written to a cache", "1,500 tokens")
     path = tmp_path / "claude.csv"
     path.write_text(
         "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
@@ -397,7 +397,7 @@ def test_anthropics_report_and_table(imports: Imports, tmp_path: Path) -> None:
         "usage_output_tokens,web_search_count\n2026-08-01,model-a,k,w,standard,≤ 200k,1500,500,1000,200,500,7\n"
     )
     table = imports(path, *DAY)
-    assert in_tokens(table.work["model-a"]) == in_tokens(told.work["model-a"])
+    assert in_tokens(table.work["model-a"]) == in_tokens(result.work["model-a"])
     table.says("web searches", "7 web searches")
 
 
@@ -406,12 +406,12 @@ def test_anthropics_report_and_table(imports: Imports, tmp_path: Path) -> None:
 
 def test_hits_of_blocks_are_taken_by_their_queries(imports: Imports) -> None:
     """250 hits of 620 queries, whatever their unit: 25 / 62 of the prompt."""
-    told = imports("vllm_blocks.json")
-    (one,) = told.work.values()
+    result = imports("vllm_blocks.json")
+    (one,) = result.work.values()
     assert one.demand.requests_by_period == (60, 60)
     assert one.cached_prompt_share == approx(25 / 62)
-    assert "not used" not in told.err
-    told.says("hits of queries", "48,387.10 cached tokens")
+    assert "not used" not in result.err
+    result.says("hits of queries", "48,387.10 cached tokens")
 
 
 def test_more_hits_than_prompt_tokens_are_an_error(imports: Imports, tmp_path: Path) -> None:
@@ -420,9 +420,9 @@ def test_more_hits_than_prompt_tokens_are_an_error(imports: Imports, tmp_path: P
         value["data"]["result"] = series[:4]
         series[3]["values"] = [[time, str(40 * float(n))] for time, n in series[0]["values"]]
 
-    told = imports(changed(tmp_path / "r.json", "vllm_blocks.json", change))
-    assert told.code == 2
-    assert "4,800,000 cached of 120,000 prompt tokens" in told.err
+    result = imports(changed(tmp_path / "r.json", "vllm_blocks.json", change))
+    assert result.code == 2
+    assert "4,800,000 cached of 120,000 prompt tokens" in result.err
 
 
 def twins(label: str, values: tuple[str, str], shift: float = 0.0) -> Callable[[Any], None]:
@@ -445,10 +445,10 @@ def twins(label: str, values: tuple[str, str], shift: float = 0.0) -> Callable[[
 @pytest.mark.parametrize("label", ["prometheus_replica", "replica", "tp_rank"])
 def test_one_server_scraped_twice_counts_once(imports: Imports, tmp_path: Path, label: str) -> None:
     path = changed(tmp_path / "r.json", "vllm_blocks.json", twins(label, ("0", "1"), shift=0.5))
-    told = imports(path)
-    (one,) = told.work.values()
+    result = imports(path)
+    (one,) = result.work.values()
     assert one.demand.requests_by_period == (60, 60)
-    told.says("counted already", "5 series", "120 requests", "144,000 tokens")
+    result.says("counted already", "5 series", "120 requests", "144,000 tokens")
 
 
 def test_two_servers_count_both(imports: Imports, tmp_path: Path) -> None:
@@ -467,19 +467,19 @@ def test_files_that_overlap_are_one_series(imports: Imports, tmp_path: Path) -> 
             one["values"] = one["values"][5:]
 
     files = [changed(tmp_path / f"{one.__name__}.json", "vllm_blocks.json", one) for one in (first, second)]
-    told = imports(*files)
-    (one,) = told.work.values()
+    result = imports(*files)
+    (one,) = result.work.values()
     assert one.demand.requests_by_period == (60, 60)
-    told.says("given again", "20 samples")
+    result.says("given again", "20 samples")
 
 
 def test_a_sample_that_two_files_state_differently_is_an_error(imports: Imports, tmp_path: Path) -> None:
     def change(value: Any) -> None:
         value["data"]["result"][0]["values"][3][1] = "31000"
 
-    told = imports("vllm_blocks.json", changed(tmp_path / "r.json", "vllm_blocks.json", change))
-    assert told.code == 2
-    assert "one counter has one value" in told.err
+    result = imports("vllm_blocks.json", changed(tmp_path / "r.json", "vllm_blocks.json", change))
+    assert result.code == 2
+    assert "one counter has one value" in result.err
 
 
 def counters(path: Path, series: dict[str, tuple[float, dict[str, str]]]) -> Path:
@@ -519,12 +519,12 @@ def test_litellm_counters_without_the_failed_and_the_deprecated(imports: Imports
         "litellm_requests_metric_total": (6.0, its),
         "litellm_spend_metric_total": (0.5, its | {"model": "gpt-x"}),
     }
-    told = imports(counters(tmp_path / "r.json", series))
-    assert told.work["chat"].demand.requests_by_period == (6, 6)
-    assert told.work["chat"].prompt_tokens == 1000
-    told.says("left out, failed", "6 requests")
-    told.says("another name of its source", "litellm_requests_metric", "1 series", "12 requests")
-    assert "all of 1.00 USD" in told.err
+    result = imports(counters(tmp_path / "r.json", series))
+    assert result.work["chat"].demand.requests_by_period == (6, 6)
+    assert result.work["chat"].prompt_tokens == 1000
+    result.says("left out, failed", "6 requests")
+    result.says("another name of its source", "litellm_requests_metric", "1 series", "12 requests")
+    assert "all of 1.00 USD" in result.err
 
 
 def test_the_new_counters_of_opentelemetry(imports: Imports, tmp_path: Path) -> None:
@@ -538,11 +538,11 @@ def test_the_new_counters_of_opentelemetry(imports: Imports, tmp_path: Path) -> 
         "gen_ai_client_inference_operation_input_tokens_count": (6.0, its),
         "gen_ai_client_token_usage_sum|1": (6000.0, its | {"gen_ai_token_type": "input"}),
     }
-    told = imports(counters(tmp_path / "r.json", series))
-    (one,) = told.work.values()
+    result = imports(counters(tmp_path / "r.json", series))
+    (one,) = result.work.values()
     assert (one.demand.requests_by_period, one.prompt_tokens, one.completion_tokens) == ((6, 6), 1000, 200)
     assert one.cached_prompt_share == approx(0.25)
-    told.says("another name of its source", "gen_ai_client_token_usage_sum")
+    result.says("another name of its source", "gen_ai_client_token_usage_sum")
 
 
 def test_a_proxy_and_its_server_count_the_same_requests(imports: Imports, tmp_path: Path) -> None:
@@ -550,9 +550,9 @@ def test_a_proxy_and_its_server_count_the_same_requests(imports: Imports, tmp_pa
         "litellm_input_tokens_metric_total": (6000.0, {"requested_model": "m"}),
         "vllm:prompt_tokens_total": (6000.0, {"model_name": "m"}),
     }
-    told = imports(counters(tmp_path / "r.json", series))
-    assert told.code == 2
-    assert "would count twice" in told.err
+    result = imports(counters(tmp_path / "r.json", series))
+    assert result.code == 2
+    assert "would count twice" in result.err
 
 
 # what is not over yet
@@ -572,16 +572,16 @@ def test_a_day_that_is_not_over_is_left_out(imports: Imports, tmp_path: Path) ->
             for day in days
         ]
 
-    told = imports(changed(tmp_path / "r.json", "anthropic_report.json", buckets), *DAY)
-    assert in_tokens(told.work["model-a"])[0] == 7400
-    told.says("not over yet", "1 row", "3,700 tokens")
+    result = imports(changed(tmp_path / "r.json", "anthropic_report.json", buckets), *DAY)
+    assert in_tokens(result.work["model-a"])[0] == 7400
+    result.says("not over yet", "1 row", "3,700 tokens")
 
     def rows(value: Any) -> Any:
         return [{**value[0], "id": str(day), "date": day.date().isoformat()} for day in days]
 
-    told = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", rows), *DAY)
-    assert told.work["model-a"].demand.requests_by_period == (100, 100)
-    told.says("not over yet", "1 row", "100 requests")
+    result = imports(changed(tmp_path / "d.json", "daily_tag_spend.json", rows), *DAY)
+    assert result.work["model-a"].demand.requests_by_period == (100, 100)
+    result.says("not over yet", "1 row", "100 requests")
 
 
 def test_the_hour_that_is_not_over_is_cut_off(imports: Imports, tmp_path: Path) -> None:
@@ -594,9 +594,9 @@ def test_the_hour_that_is_not_over_is_cut_off(imports: Imports, tmp_path: Path) 
             row["startTime"] = (now - dt.timedelta(hours=hours)).isoformat()
             del row["endTime"]
 
-    told = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
-    assert told.work["model-a"].demand.requests_by_period == (1, 1)
-    told.says("not over yet", "1 request")
+    result = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
+    assert result.work["model-a"].demand.requests_by_period == (1, 1)
+    result.says("not over yet", "1 request")
 
 
 # the command
@@ -604,26 +604,26 @@ def test_the_hour_that_is_not_over_is_cut_off(imports: Imports, tmp_path: Path) 
 
 def test_a_first_look_writes_nothing(imports: Imports, tmp_path: Path) -> None:
     out = tmp_path / "out.yaml"
-    told = imports("focus_marketplace.csv", *DAY, "--dry-run", "-o", out)
-    assert told.code == 0
+    result = imports("focus_marketplace.csv", *DAY, "--dry-run", "-o", out)
+    assert result.code == 0
     assert not out.exists()
-    table = {line.split("  ")[0]: line.split() for line in told.out.splitlines() if line[:1].strip()}
+    table = {line.split("  ")[0]: line.split() for line in result.out.splitlines() if line[:1].strip()}
     assert table["read"][-1] == "1,694.18"
     assert table["left out"][-1] == "1,692.26"
     assert table["goes out"][-1] == "1.92"
 
 
 def test_a_first_look_shows_what_was_read_before_the_options_suit_it(imports: Imports) -> None:
-    told = imports("focus_marketplace.csv", "--dry-run")  # rows of a day, periods of an hour
-    assert told.code == 2
-    assert "--period 24h" in told.err
-    assert "1,694.18" in told.out
+    result = imports("focus_marketplace.csv", "--dry-run")  # rows of a day, periods of an hour
+    assert result.code == 2
+    assert "--period 24h" in result.err
+    assert "1,694.18" in result.out
 
 
 def test_strict_makes_remarks_errors(imports: Imports, tmp_path: Path) -> None:
     out = tmp_path / "out.yaml"
-    told = imports("focus_marketplace.csv", *DAY, "--strict", "-o", out)
-    assert told.code == 2
+    result = imports("focus_marketplace.csv", *DAY, "--strict", "-o", out)
+    assert result.code == 2
     assert not out.exists()
     assert imports("litellm_daily_activity.json", *DAY, "--strict", "-o", out).code == 0
 
@@ -684,10 +684,10 @@ def test_the_total_tells_that_reasoning_stands_beside_the_completion(
             row["metadata"]["usage_object"]["completion_tokens_details"] = {"reasoning_tokens": 80}
         rows[2]["total_tokens"] = 5370
 
-    told = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
-    (one,) = told.work.values()
+    result = imports(changed(tmp_path / "s.json", "spend_logs_anthropic.json", change))
+    (one,) = result.work.values()
     assert (one.prompt_tokens, one.completion_tokens) == (5000, approx((380 + 380 + 300) / 3))
-    told.says("neither of prompt nor of completion", "1 row", "70 tokens")
+    result.says("neither of prompt nor of completion", "1 row", "70 tokens")
 
 
 def test_scrapes_that_are_apart_are_not_mixed(imports: Imports, tmp_path: Path) -> None:
@@ -698,10 +698,10 @@ def test_scrapes_that_are_apart_are_not_mixed(imports: Imports, tmp_path: Path) 
             step = float(one["values"][1][1])
             one["values"] = [[t + 40, str(max(float(n) - step / 5, 0))] for t, n in one["values"]]
 
-    told = imports("vllm_blocks.json", changed(tmp_path / "r.json", "vllm_blocks.json", behind))
-    (one,) = told.work.values()
+    result = imports("vllm_blocks.json", changed(tmp_path / "r.json", "vllm_blocks.json", behind))
+    (one,) = result.work.values()
     assert one.demand.requests_by_period == (60, 60)
-    assert "reset" not in told.err
+    assert "reset" not in result.err
 
 
 def test_a_second_answer_fills_the_hole_of_the_first(imports: Imports, tmp_path: Path) -> None:
@@ -718,15 +718,15 @@ def test_a_partial_answer_is_said(imports: Imports, tmp_path: Path) -> None:
     def change(value: Any) -> None:
         value["warnings"] = ["partial response: store gateway timed out"]
 
-    told = imports(changed(tmp_path / "r.json", "vllm_blocks.json", change))
-    told.says("the server warns", "store gateway timed out")
+    result = imports(changed(tmp_path / "r.json", "vllm_blocks.json", change))
+    result.says("the server warns", "store gateway timed out")
 
 
 def test_models_that_no_record_names_are_said(imports: Imports, tmp_path: Path) -> None:
     path = tmp_path / "u.csv"
     path.write_text((DATA / "openai_completions_usage.csv").read_text().replace("model-a", ""))
-    told = imports(path, *DAY)
-    told.says("no model is named", "1 row", "100 requests", "group_by=model")
+    result = imports(path, *DAY)
+    result.says("no model is named", "1 row", "100 requests", "group_by=model")
 
 
 def bill(path: Path, column: str, rows: Sequence[tuple[str, str, str]]) -> Path:
@@ -747,8 +747,8 @@ def test_a_meter_without_a_model_leaves_it_to_the_service(imports: Imports, tmp_
         for service in ("Model A", "Model B")
         for kind in ("Input", "Output")
     ]
-    told = imports(bill(tmp_path / "bill.csv", "x_UsageType", rows), *DAY)
-    assert {name: in_tokens(one) for name, one in told.work.items()} == {
+    result = imports(bill(tmp_path / "bill.csv", "x_UsageType", rows), *DAY)
+    assert {name: in_tokens(one) for name, one in result.work.items()} == {
         "Model A": (4000, 0.5, 0),
         "Model B": (4000, 0.5, 0),
     }
@@ -768,16 +768,16 @@ def test_models_of_one_resource_are_said_and_told_apart_by_their_meters(
     ]
     path = bill(tmp_path / "bill.csv", "SkuMeter", rows)
     imports(path, *DAY).says("several models put together", "my-account", "gpt-x-glbl, GPT-y glbl")
-    told = imports(path, *DAY, "--model-column", "SkuMeter")
-    assert in_tokens(told.work["GPT-y glbl"]) == (4000, 0.5, 1)
-    assert in_tokens(told.work["gpt-x-glbl"]) == (4000, 0.5, 0)
+    result = imports(path, *DAY, "--model-column", "SkuMeter")
+    assert in_tokens(result.work["GPT-y glbl"]) == (4000, 0.5, 1)
+    assert in_tokens(result.work["gpt-x-glbl"]) == (4000, 0.5, 0)
 
 
 @pytest.mark.parametrize("option", ["--meter-column", "--model-column"])
 def test_a_column_that_is_not_there_is_a_typing_error(imports: Imports, option: str) -> None:
-    told = imports("focus_azure.csv", *DAY, option, "SkuMetr")
-    assert told.code == 2
-    assert 'did you mean "SkuMeter"?' in told.err
+    result = imports("focus_azure.csv", *DAY, option, "SkuMetr")
+    assert result.code == 2
+    assert 'did you mean "SkuMeter"?' in result.err
 
 
 def test_requests_that_clients_broke_off_are_counted_and_said(imports: Imports, tmp_path: Path) -> None:
@@ -788,9 +788,9 @@ def test_requests_that_clients_broke_off_are_counted_and_said(imports: Imports, 
         "vllm:request_success_total|1": (5.0, model | {"finished_reason": "stop"}),
         "vllm:request_success_total|2": (1.0, model | {"finished_reason": "abort"}),
     }
-    told = imports(counters(tmp_path / "r.json", series))
-    assert told.work["m"].demand.requests_by_period == (6, 6)
-    told.says("broken off by their clients", "2 requests")
+    result = imports(counters(tmp_path / "r.json", series))
+    assert result.work["m"].demand.requests_by_period == (6, 6)
+    result.says("broken off by their clients", "2 requests")
 
 
 @pytest.mark.parametrize(
@@ -806,8 +806,8 @@ def test_a_page_of_another_shape_is_an_error_and_not_silence(
         else:
             value["data"][0]["results"] = junk
 
-    told = imports(changed(tmp_path / "page.json", source, change), *DAY)
-    assert told.code == 2, told.err
+    result = imports(changed(tmp_path / "page.json", source, change), *DAY)
+    assert result.code == 2, result.err
 
 
 def test_one_process_under_two_jobs_counts_once_and_two_processes_twice(
@@ -815,9 +815,9 @@ def test_one_process_under_two_jobs_counts_once_and_two_processes_twice(
 ) -> None:
     """The same address scraped by a service's monitor and by a pod's; then two addresses of one job."""
     path = changed(tmp_path / "r.json", "vllm_blocks.json", twins("job", ("service", "pods"), shift=0.5))
-    told = imports(path)
-    assert told.work["model-a"].demand.requests_by_period == (60, 60)
-    told.says("counted already", "5 series")
+    result = imports(path)
+    assert result.work["model-a"].demand.requests_by_period == (60, 60)
+    result.says("counted already", "5 series")
 
     def busier(value: Any) -> None:
         twins("job", ("prod", "test"))(value)
@@ -843,7 +843,7 @@ def test_columns_in_capitals_or_with_underscores(
 def test_a_parquet_file_is_refused_with_the_way_out(imports: Imports, tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
     path.write_bytes(b"PAR1\x15\x04")
-    told = imports(path)
-    assert told.code == 2
-    assert "is a Parquet file" in told.err
-    assert "export it as CSV" in told.err
+    result = imports(path)
+    assert result.code == 2
+    assert "is a Parquet file" in result.err
+    assert "export it as CSV" in result.err

@@ -93,11 +93,9 @@ class RawRecord:
 
     def get(self, *path: str) -> object:
         """The value at a path of keys; None where a step is absent."""
-        if len(path) == 1:
-            return self.values.get(path[0])
-        here: object = self.values
-        for key in path:
-            here = here.get(key) if isinstance(here, Mapping) else None
+        here = self.values.get(path[0])
+        for key in path[1:]:
+            here = here.get(key) if isinstance(here, dict) else None
         return here
 
     def number(self, *path: str) -> float | None:

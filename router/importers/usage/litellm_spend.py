@@ -57,8 +57,9 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
         unique=lambda record: record.text("request_id") is not None,
     )
     for record, repeated in records:
-        why = "counted already" if repeated else _unserved(record)
-        row = _row(record, account, None if why else caching)
+        metadata = _metadata(record)
+        why = "counted already" if repeated else _unserved(record, metadata)
+        row = _row(record, metadata, account, None if why else caching)
         if why:
             leave_out(account, row, why)
         else:
@@ -74,15 +75,15 @@ def _unpacked(record: RawRecord) -> list[RawRecord]:
     return [inner(record, one, str(index + 1)) for index, one in enumerate(data)]
 
 
-def _unserved(record: RawRecord) -> str | None:
+def _unserved(record: RawRecord, metadata: RawRecord) -> str | None:
     """Why no provider served it, where none did."""
-    status = record.text("status") or _metadata(record).text("status") or ""
+    status = record.text("status") or metadata.text("status") or ""
     if status.lower() in ("failure", "failed", "error"):
         return "failed"
     return "answered from the proxy's cache" if str(record.get("cache_hit")).lower() == "true" else None
 
 
-def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> Row:
+def _row(record: RawRecord, metadata: RawRecord, account: Account, caching: PromptCaching | None) -> Row:
     """`caching` is None for what is left out, whose tokens may be missing."""
     start = moment(record, "startTime")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
@@ -90,16 +91,16 @@ def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> 
     labels["tag"] = "+".join(sorted(_tags(record.get("request_tags")))) or "none"
     tokens = needed if caching else count
     prompt, completion = tokens(record, "prompt_tokens"), tokens(record, "completion_tokens")
-    read = _detail(record, ("prompt_tokens_details", "cached_tokens"), ("cache_read_input_tokens",))
+    read = _detail(metadata, ("prompt_tokens_details", "cached_tokens"), ("cache_read_input_tokens",))
     if caching:
         written = _detail(
-            record, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
+            metadata, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
         )
         kind = f"{labels['model']} {record.text('call_type') or ''}".strip()
         beyond = count(record, "total_tokens") - prompt - completion
         counted = caching.prompt(kind, record.where, prompt, read, written, beyond)
         beyond -= counted - prompt
-        whole = _with_reasoning(record, account, completion, beyond)
+        whole = _with_reasoning(metadata, account, completion, beyond)
         beyond -= whole - completion
         prompt, completion = counted, whole
         if beyond > 0:
@@ -121,13 +122,13 @@ def _row(record: RawRecord, account: Account, caching: PromptCaching | None) -> 
     )
 
 
-def _with_reasoning(record: RawRecord, account: Account, completion: float, beyond: float) -> float:
+def _with_reasoning(metadata: RawRecord, account: Account, completion: float, beyond: float) -> float:
     """Reasoning is part of the completion; a row where it is more, or stands beside it in the total, leaves it out."""
-    reasoning = _detail(record, ("completion_tokens_details", "reasoning_tokens"))
+    reasoning = _detail(metadata, ("completion_tokens_details", "reasoning_tokens"))
     if reasoning <= completion and not 0 < beyond == reasoning:
         return completion
     why = "reasoning tokens added to the completion, which leaves them out: it is less, or the total has both"
-    account.remark("note", why, record.where, {"rows": 1, COMPLETION: reasoning})
+    account.remark("note", why, metadata.where, {"rows": 1, COMPLETION: reasoning})
     return completion + reasoning
 
 
@@ -147,11 +148,10 @@ def _metadata(record: RawRecord) -> RawRecord:
     return RawRecord(metadata if isinstance(metadata, dict) else {}, record.file, record.line)
 
 
-def _detail(record: RawRecord, *paths: tuple[str, ...]) -> float:
+def _detail(metadata: RawRecord, *paths: tuple[str, ...]) -> float:
     """The first of the paths that has a count above 0, in either part of the metadata."""
-    inner = _metadata(record)
-    parts = ("usage_object", "additional_usage_values")
-    return next((n for part in parts for path in paths if (n := count(inner, part, *path))), 0.0)
+    parts = [name for name in ("usage_object", "additional_usage_values") if metadata.get(name)]
+    return next((n for part in parts for path in paths if (n := count(metadata, part, *path))), 0.0)
 
 
 def _tags(value: object) -> list[str]:
