@@ -119,7 +119,7 @@ def judge(url: str, round_: int, offer: str, last: Result, figures: Figures) -> 
     with Store.open(url, create=False) as store:
         entry = store.running(NAME)
         if store.skipped:
-            figures.faults.append(f"round {round_}: damaged plans {store.skipped}")
+            figures.faults.append(f"round {round_}: damaged plans {dict(store.skipped)}")
         if entry is None or entry.id < last.id:
             figures.faults.append(f"round {round_}: plan {last.id} is lost")
         elif entry.id == last.id and entry.plan.to_json() != last.plan.to_json():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 from stores import BACKENDS, small_plan, store_url
 
+from router.cli import run as command
 from router.errors import InputError, LockHeld
 from router.plan.document import Plan
 from router.store import Outcome
@@ -72,7 +74,7 @@ def test_a_damaged_newest_plan_gives_way_to_the_last_good_one(url):
         entry = store.running("p")
         assert entry is not None
         assert entry.id == good
-        assert store.skipped == (bad,)
+        assert list(store.skipped) == [bad]
         with pytest.raises(InputError, match="damaged"):
             store.get(bad)
 
@@ -222,7 +224,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, limit):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     if limit < 20_000:
         assert run.stdout.startswith("2 --store: ")
-        assert "still there" in run.stdout
+        assert "nothing of this run is in the store" in run.stdout
     with Store.open(url) as store:
         entry = store.running("p")
         assert entry is not None
@@ -235,7 +237,7 @@ def test_a_lost_connection_is_told_and_leaves_nothing(tmp_path):
     with store_or_skip(tmp_path) as url, Store.open(url) as store, Store.open(url) as killer:
         good = publish(store, 7.0)
         with store.lease("p", 60) as lease:
-            with pytest.raises(StoreFailed, match="still there") as told, half_written(store) as mine:
+            with pytest.raises(StoreFailed, match="nothing of this run") as told, half_written(store) as mine:
                 number = mine.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
                 with transaction(killer.engine, writes=False) as theirs:
                     theirs.exec_driver_sql(f"SELECT pg_terminate_backend({number})")
@@ -259,3 +261,102 @@ def store_or_skip(folder: Path):
     if not os.environ.get("ROUTER_TEST_POSTGRES_URL"):
         pytest.skip("ROUTER_TEST_POSTGRES_URL is not set")
     return store_url("postgresql", folder)
+
+
+RUNS = """
+schema: router/1
+name: four runs
+horizon: {periods: 1, period_h: 730}
+models: {m: {}}
+workloads:
+  - {name: w, models: [m], demand: {requests_per_day: 100K}, prompt_tokens: 300, completion_tokens: 100}
+offers:
+  - {name: a, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
+  - {name: b, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
+  - name: contract
+    models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}
+    commitment: {min_usd_per_month: 500, term_months: 12}
+scenarios:
+  - {name: first, probability: 0.25, prices: {b: 2, contract: 2}}
+  - {name: second, probability: 0.25, prices: {a: 2, contract: 2}}
+  - {name: third, probability: 0.25, prices: {a: 2, b: 2, contract: 0.9}}
+  - {name: fourth, probability: 0.25, prices: {b: 2, contract: 2}}
+"""
+
+
+@pytest.fixture
+def ops(tmp_path, monkeypatch):
+    """Three plans in a store, and a way to change its rows."""
+    monkeypatch.chdir(tmp_path)
+    Path("problem.yaml").write_text(RUNS)
+    for scenario in ("first", "second", "third"):
+        assert again(scenario) == 0
+
+    def change(statement: str) -> None:
+        connection = sqlite3.connect("s.db")
+        connection.execute(statement)
+        connection.commit()
+        connection.close()
+
+    return change
+
+
+def again(scenario: str, *more: str) -> int:
+    return command(["reoptimise", "problem.yaml", "--scenario", scenario, "--store", "sqlite:///s.db", *more])
+
+
+def test_a_damaged_plan_is_named_with_what_is_not_known(ops, capsys):
+    """Plan 3 signed a contract: on stderr, in the new plan's notes and in the list stands that this is not known."""
+    ops("update router_plans set plan_sha256 = 'junk' where id = 3")
+    capsys.readouterr()
+    assert again("fourth", "--detailed-exitcode", "-o", "plan.json") == 10
+    said = capsys.readouterr()
+    for text in (
+        said.err,
+        " ".join(said.out.split()),
+        " ".join(json.loads(Path("plan.json").read_text())["notes"]),
+    ):
+        assert "plan 3 does not read back whole (plan_sha256 differs" in text
+        assert "what it signed, started or moved is not known" in text
+    assert command(["history", "--store", "sqlite:///s.db"]) == 0
+    listed = capsys.readouterr().out
+    (row,) = [line for line in listed.splitlines() if line.startswith("    3")]
+    assert "damaged" in row
+    assert listed.count("damaged") == 1
+    assert command(["history", "--store", "sqlite:///s.db", "--json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["listed"] if "damaged" in row] == [3]
+
+
+def test_where_no_plan_can_be_read_it_is_not_the_first(ops, capsys):
+    ops("update router_plans set plan_sha256 = 'junk'")
+    capsys.readouterr()
+    assert again("fourth") == 0
+    out = capsys.readouterr().out
+    assert "no earlier plan of this problem can be read" in out
+    assert "the first of this problem" not in out
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("update router_plans set plan = 'text' where id = 3", "table router_plans, row 3, column plan"),
+        (
+            "update router_plans set problem = 'text' where id = 3",
+            "table router_plans, row 3, column problem",
+        ),
+        (
+            "update router_plans set cost_usd = 'dear' where id = 3",
+            "table router_plans, row 3, column cost_usd",
+        ),
+        ("drop table router_plans", "router_plans"),
+    ],
+)
+def test_what_no_planner_wrote_is_named_by_table_row_and_column(ops, capsys, statement, names):
+    """Exit code 2 from every run, and nobody says of a plan that it is there without having read it."""
+    ops(statement)
+    for run_of in (lambda: again("fourth"), lambda: command(["history", "--store", "sqlite:///s.db"])):
+        capsys.readouterr()
+        assert run_of() == 2
+        said = capsys.readouterr().err
+        assert names in said
+        assert "still there" not in said

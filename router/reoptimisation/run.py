@@ -64,6 +64,7 @@ class Result:
     broken: tuple[Break, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    unread: tuple[int, ...] = ()  # newer plans that do not read back whole
 
     @property
     def changed(self) -> bool:
@@ -84,13 +85,21 @@ def reoptimise(
     key = run_key(problem, search)
     with store.lease(problem.name, lease_s) as lease:
         entry = store.running(problem.name)
-        for number in store.skipped:
-            say("damaged plan skipped", id=number)
+        unread = tuple(store.skipped)
+        notes = tuple(
+            f"plan {number} does not read back whole ({why}): what it signed, started or moved is not known"
+            for number, why in store.skipped.items()
+        )
+        for number, note in zip(unread, notes, strict=True):
+            say("damaged plan skipped", level="warning", id=number, note=note)
         if entry is not None and entry.run_key in (key, run_key_v1(problem, search)):
-            return Result("same inputs", entry.run_key, entry.id, entry.plan, running_id=entry.id)
+            same = Result("same inputs", entry.run_key, entry.id, entry.plan, running_id=entry.id)
+            return replace(same, notes=notes, unread=unread)
         result = _first(problem, search, key) if entry is None else _again(problem, entry, search, key, say)
+        result = replace(result, unread=unread, notes=(*notes, *result.notes))
         if not result.changed:
             return result
+        result = replace(result, plan=replace(result.plan, notes=(*notes, *result.plan.notes)))
         stored = recorded(problem).problem.model_dump(mode="json", by_alias=True, exclude_none=True)
         outcome = Outcome(
             key, result.outcome, result.running_usd, result.unconstrained_usd, result.moved_share

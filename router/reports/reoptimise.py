@@ -21,6 +21,9 @@ WHAT = {
 }
 
 
+NO_EARLIER = "Plan {id} is in force: no earlier plan of this problem can be read"
+
+
 def result_report(result: Result) -> Report:
     """The verdict first, then the costs side by side."""
     rows = [
@@ -36,7 +39,8 @@ def result_report(result: Result) -> Report:
         tables.append(
             ReportTable("Going on would break", columns("promise", "where, and by how much"), broken)
         )
-    head = [WHAT[result.outcome].format(id=result.id)]
+    unread = result.outcome == "first" and result.unread
+    head = [(NO_EARLIER if unread else WHAT[result.outcome]).format(id=result.id)]
     if result.gain_usd is not None:
         head.append(f"Changing gains {usd(result.gain_usd)} USD after churn")
     if result.moved_share is not None:
@@ -59,7 +63,7 @@ def history_report(found: Sequence[Listed], store: str, count: int) -> Report:
             usd(row.running_usd),
             usd(row.unconstrained_usd),
             percent(row.moved_share),
-            row.status,
+            "damaged" if row.damaged else row.status,
         )
         for row in found
     )
@@ -67,4 +71,5 @@ def history_report(found: Sequence[Listed], store: str, count: int) -> Report:
         ">plan", "made", "problem", "why", ">USD", ">going on USD", ">change free USD", ">moved", "search"
     )
     shown = "" if len(rows) == count else f", the newest {len(rows):,} shown"
-    return Report(store, (f"{count:,} plans{shown}",), (ReportTable("Plans", heads, rows),))
+    damaged = tuple(f"plan {row.id} does not read back whole: {row.damaged}" for row in found if row.damaged)
+    return Report(store, (f"{count:,} plans{shown}",), (ReportTable("Plans", heads, rows),), damaged)

@@ -23,7 +23,7 @@ WRITES = "router_writes"
 
 
 class StoreFailed(InputError):
-    """The store cannot be opened, read or written. What was published before is still there."""
+    """The store cannot be opened, read or written, or holds what no planner wrote."""
 
 
 def engine_of(url: str, *, must_exist: bool = False) -> Engine:
@@ -118,12 +118,14 @@ def reason(error: SQLAlchemyError) -> str:
 def _way_out(error: SQLAlchemyError) -> str:
     words = str(error).lower()
     if "full" in words or "disk i/o" in words or "no space" in words:
-        return "make room; the last plan published is still there, and nothing of this run is"
+        return "make room; nothing of this run is in the store"
     if "locked" in words:
         return "another program holds the file; is it on a network drive? PostgreSQL serves several machines"
     if "not a database" in words or "malformed" in words:
         return "the file is damaged or of another program; put a copy back, or name another file"
-    return "the last plan published is still there, and nothing of this run is"
+    if "no such table" in words or ("relation" in words and "does not exist" in words):
+        return "a table of the store is gone: put a copy back, or name another store"
+    return "nothing of this run is in the store"
 
 
 def failed(url: str, rule: str, hint: str | None = None) -> StoreFailed:

@@ -35,6 +35,7 @@ class Listed:
     running_usd: float | None
     unconstrained_usd: float | None
     moved_share: float | None
+    damaged: str | None = None  # why it does not read back whole
 
 
 @dataclass(frozen=True, slots=True)

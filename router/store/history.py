@@ -2,7 +2,7 @@
 
 running(name)    the newest plan that reads back whole, with its number and the problem it is for
 publish(...)     one transaction: the lease is still ours, then the row; or nothing
-history(...)     the small columns only, so that ten thousand plans list at once
+history(...)     the small columns, and whether each plan reads back whole
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Self
 
-from sqlalchemy import Engine, Row, func, insert, inspect, select
+from sqlalchemy import Column, Connection, Engine, Row, Select, func, insert, inspect, literal_column, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from router.errors import InputError, Issue, RouterError
@@ -34,7 +34,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.skipped: tuple[int, ...] = ()  # newer rows that did not read back whole
+        self.skipped: Mapping[int, str] = {}  # newer rows that did not read back whole, and why
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Self:
@@ -73,23 +73,42 @@ class Store:
         return Lease(self.engine, name, seconds)
 
     def running(self, name: str) -> Entry | None:
-        """The plan in force: the newest that reads back whole; None where there is none yet."""
-        skipped: list[int] = []
+        """The plan in force: the newest that reads back whole; None where there is none. Raises StoreFailed."""
+        skipped: dict[int, str] = {}
         with transaction(self.engine, writes=False) as connection:
             newest = connection.execute(
                 select(plans.c.id).where(plans.c.name == name).order_by(plans.c.id.desc())
             ).scalars()
             for number in newest:
-                row = connection.execute(select(plans).where(plans.c.id == number)).one()
-                try:
-                    entry = _entry(row)
-                except (InputError, ValueError, zlib.error):
-                    skipped.append(int(number))
-                    continue
-                self.skipped = tuple(skipped)
-                return entry
-        self.skipped = tuple(skipped)
+                entry = self._entry(connection, int(number))
+                if not isinstance(entry, str):
+                    self.skipped = skipped
+                    return entry
+                skipped[int(number)] = entry
+        self.skipped = skipped
         return None
+
+    def _entry(self, connection: Connection, number: int) -> Entry | str | None:
+        """A row; in words why it does not read back whole; None where there is none. Raises StoreFailed."""
+        row = connection.execute(_as_stored(plans.c).where(plans.c.id == number)).one_or_none()
+        if row is None:
+            return None
+        self._check_types(row)
+        try:
+            return _entry(row)
+        except (InputError, ValueError, zlib.error) as error:
+            return str(error)
+
+    def _check_types(self, row: Row[Any]) -> None:
+        """A value of another type than its column's was not written by this program. Raises StoreFailed."""
+        for name, value in row._mapping.items():
+            column = plans.c[name]
+            kind: type = column.type.python_type
+            right = (int, float) if kind is float else kind
+            if not (isinstance(value, right) or (value is None and column.nullable)):
+                where = f"table {plans.name}, row {row.id}, column {name}"
+                rule = f"{where}: is {type(value).__name__}, where {kind.__name__} is stored"
+                raise failed(shown(self.engine.url), rule, "put a copy back, or delete the row")
 
     def publish(self, lease: Lease, plan: Plan, problem: Mapping[str, Any], outcome: Outcome) -> int:
         """Put a plan in force; its number.
@@ -116,23 +135,26 @@ class Store:
     def get(self, number: int) -> Entry:
         """A plan by its number. Raises InputError where there is none, or it does not read back whole."""
         with transaction(self.engine, writes=False) as connection:
-            row = connection.execute(select(plans).where(plans.c.id == number)).one_or_none()
-        if row is None:
+            entry = self._entry(connection, number)
+        if entry is None:
             hint = f"router history --store {shown(self.engine.url)} lists them"
             raise InputError(Issue((), "the store has no such plan", value=number, hint=hint))
-        try:
-            return _entry(row)
-        except (InputError, ValueError, zlib.error) as error:
-            raise InputError(Issue((), f"is damaged in the store: {error}", value=number)) from error
+        if isinstance(entry, str):
+            raise InputError(Issue((), f"is damaged in the store: {entry}", value=number))
+        return entry
 
     def history(self, name: str | None = None, limit: int | None = None) -> list[Listed]:
-        """Newest first."""
-        columns = [plans.c[column] for column in LISTED]
-        query = select(*columns).order_by(plans.c.id.desc()).limit(limit)
+        """Newest first, each with why it does not read back whole, if so. Raises StoreFailed."""
+        query = _as_stored([plans.c[column] for column in LISTED]).order_by(plans.c.id.desc()).limit(limit)
         if name is not None:
             query = query.where(plans.c.name == name)
+        listed = []
         with transaction(self.engine, writes=False) as connection:
-            return [Listed(**row._mapping) for row in connection.execute(query)]
+            for row in connection.execute(query).all():
+                self._check_types(row)
+                entry = self._entry(connection, row.id)
+                listed.append(Listed(**row._mapping, damaged=entry if isinstance(entry, str) else None))
+        return listed
 
     def count(self, name: str | None = None) -> int:
         """Plans in the store, of one problem or of all."""
@@ -149,6 +171,11 @@ class Store:
             return [str(name) for name in names]
 
 
+def _as_stored(columns: Iterable[Column[Any]]) -> Select[*tuple[Any, ...]]:
+    """Values as the database has them: what a column's type would make of a wrong one is an error without a place."""
+    return select(*(literal_column(column.name).label(column.name) for column in columns)).select_from(plans)
+
+
 def _make(engine: Engine) -> None:
     """The tables, in one transaction; two runs that make them at once do no harm."""
     with transaction(engine, writes=True) as connection:
@@ -163,6 +190,6 @@ def _entry(row: Row[Any]) -> Entry:
     """Raises InputError, ValueError or zlib.error where the row is not what was written."""
     text = zlib.decompress(row.plan)
     if hashlib.sha256(text).hexdigest() != row.plan_sha256:
-        raise ValueError("its content does not have the hash it was stored with")
+        raise ValueError("plan_sha256 differs from that of its content")
     problem = json.loads(zlib.decompress(row.problem))
     return Entry(int(row.id), str(row.run_key), Plan.from_dict(json.loads(text), problem), problem)
