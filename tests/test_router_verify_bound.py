@@ -17,12 +17,14 @@ from router.errors import Infeasible, InputError
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
+from router.planning import two_steps
 from router.planning.proving import ScaledRelaxation
+from router.reports.plan import plan_report
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.duality import covered, proven
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import SolveOptions, solve
+from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
 
 FLEETS = Path(__file__).parent / "instances" / "bug-016-five-fleets-apart.yaml"
 LEFT_OUT = {"scenarios", "slo"}  # several futures have no such bound, waiting is not in its rows
@@ -171,3 +173,54 @@ def test_only_what_is_whole_may_be_split(fleets: Plan) -> None:
     flow = next(name for name in (relaxation_of(Audit(router.load(FLEETS), fleets)) or RelaxedProblem()).runs)
     leaves = tuple(ProvenLeaf({flow: ends}, {}) for ends in ((None, 0.0), (1.0, None)))
     assert not proof_holds(changed(fleets, replace(part, leaves=leaves, bound_usd=0.0)))
+
+
+def either_may_be_lost() -> Plan:
+    """Two servers at 1 USD/h, one is enough; any provider may be lost, so both are rented: 2 USD.
+
+    What a loss asks for is not in the verifier's rows: by them one server would do, for 1 USD.
+    """
+    offers = [
+        {
+            "name": name,
+            "provider": name,
+            "models": {"m": {"tokens_per_s": 1000}},
+            "instances": {"usd_per_h": 1},
+        }
+        for name in ("north", "south")
+    ]
+    for offer in offers:
+        offer["instances"]["max_utilisation"] = 1.0  # type: ignore[index]
+    work = {"name": "w", "models": ["m"], "demand": {"tokens_per_s": 500, "completion_share": 0.5}}
+    return router.solve(
+        load(
+            {
+                "schema": "router/1",
+                "horizon": {"periods": 1, "period_h": 1},
+                "models": {"m": {}},
+                "workloads": [work],
+                "offers": offers,
+                "policy": {"survive_loss_of": "provider"},
+            }
+        )
+    )
+
+
+def test_a_second_search_agrees_where_no_bound_of_ours_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = either_may_be_lost()
+    assert plan.proof is not None
+    assert (plan.cost_usd, plan.proof.kind) == (pytest.approx(2.0), "two_searches")
+    assert plan.proof.bound_usd == pytest.approx(1.0, rel=1e-5)
+    assert "Two searches found no cheaper plan; not proven" in plan_report(plan).headline
+
+    honest = two_steps.solve_program
+
+    def stopped(program: LinearProgram, solver: str, options: SolveOptions, *rest: object) -> Solution:
+        answer = honest(program, solver, options, *rest)  # type: ignore[arg-type]
+        return replace(answer, stop=Stop.NODE_LIMIT) if options.seed else answer
+
+    monkeypatch.setattr(two_steps, "solve_program", stopped)
+    alone = either_may_be_lost()
+    assert alone.proof is not None
+    assert alone.proof.kind == "solver"
+    assert "highs states that no plan costs less; not re-checked" in plan_report(alone).headline

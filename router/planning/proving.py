@@ -27,7 +27,7 @@ from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
+from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
 from solvers.proof import ProgramProof, ProofLeaf, ProvedPart, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, a tree of this kind is not the means
@@ -111,14 +111,40 @@ def with_proof(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> tupl
     value = incumbent.decoded.objective_usd
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     claimed = total if refuted else min(incumbent.bound, value)
-    own = total >= claimed - OWN * abs(value) - GAP
+    if (
+        total > value + OWN * abs(value) + GAP
+    ):  # the plan is none for these rows, which then prove nothing of it
+        return incumbent, None
     stated = tuple(replace(part, bound_usd=bound) for part, bound in zip(parts, bounds, strict=True))
-    proof = Proof("own" if own else "solver", total, stated)
-    if own:
+    if total >= claimed - OWN * abs(value) - GAP:
         done = value - total <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
-        incumbent = replace(incumbent, bound=min(total, value), stop=stop)
-    return incumbent, proof
+        return replace(incumbent, bound=min(total, value), stop=stop), Proof("own", total, stated)
+    agreed = _second_look(encoded, incumbent)
+    return incumbent, Proof("two_searches" if agreed else "solver", total, stated)
+
+
+CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it
+NODE_LIMIT = {"highs": "mip_max_nodes"}
+"""What solvers call a limit on the nodes of their tree: a second look is no more work than the first."""
+
+
+def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
+    """Whether a search by another path, without presolve and from another seed, ends with the same cost."""
+    solver, options, limit = incumbent.solver, incumbent.options, NODE_LIMIT.get(incumbent.solver)
+    said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds and incumbent.nodes is not None
+    if not said or limit is None or encoded.program.n_columns > CHEAP:
+        return False
+    native = {**options.native, **get(solver).WITHOUT_PRESOLVE, limit: max(incumbent.nodes or 0, 1)}
+    left = options.left(time.perf_counter() - sum(incumbent.seconds.values()), least_s=0.1)
+    try:
+        second = run(encoded.program, solver, replace(left, seed=options.seed + 1, native=native))
+    except RouterError:
+        return False
+    value = incumbent.encoded.program.objective(incumbent.integers)
+    near = max(options.gap, OWN) * abs(value) + GAP
+    agrees = second.objective is not None and second.objective >= value - near
+    return second.stop is Stop.OPTIMAL and agrees and second.bound <= value + near
 
 
 def _draft(problem: Problem, incumbent: Incumbent) -> Plan:

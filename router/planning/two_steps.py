@@ -59,6 +59,7 @@ class Incumbent:
     solver: str
     options: SolveOptions
     rounds: int = 0  # of tightening, until waiting kept within every SLO
+    nodes: int | None = None  # of the solver's tree; None: it does not say
 
     @cached_property
     def objective_usd(self) -> float:
@@ -143,6 +144,7 @@ def finished(
         seconds={"integers": seconds, "flows": time.perf_counter() - began},
         solver=solver,
         options=options,
+        nodes=first.stats.nodes,
     )
 
 

@@ -51,20 +51,26 @@ class ProofLeaf(Record):
 OPENING = 200
 """Columns that a node costs besides its own."""
 
+ROWS_AT_ONCE = 50
+"""Rows of a simplex iteration that cost as much as a column of a node."""
+
 
 @dataclass(frozen=True)
 class WorkLimits:
     """Limits of work. `late` is asked before each node: a clock that can end the search, and nothing else.
 
-    nodes        relaxations solved
-    effort       Σ (columns + OPENING) over them: a node of a large part counts for more
-    iterations   of the simplex method
+    nodes    relaxations solved
+    effort   Σ (columns + OPENING + iterations · rows / ROWS_AT_ONCE) over them, which is near the time they take
     """
 
     nodes: int = 4_000
-    effort: int = 20_000_000
-    iterations: int = 400_000
+    effort: float = 20_000_000.0
     late: Callable[[], bool] = field(default=lambda: False)
+
+
+def effort(program: LinearProgram, nodes: int, iterations: int) -> float:
+    """What that much work on a program counts for; see `WorkLimits`."""
+    return nodes * (program.n_columns + OPENING) + iterations * program.n_rows / ROWS_AT_ONCE
 
 
 class ProofTree(Record):
@@ -151,8 +157,7 @@ class _TreeSearch:
         while self.open:
             limited = (
                 self.nodes >= self.work.nodes
-                or self.nodes * (self.program.n_columns + OPENING) >= self.work.effort
-                or self.iterations >= self.work.iterations
+                or effort(self.program, self.nodes, self.iterations) >= self.work.effort
                 or (self.nodes > 0 and self.work.late())
             )
             if limited:

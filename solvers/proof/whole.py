@@ -16,7 +16,7 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation
 from solvers.proof.safe import Ints, SafeBounds, usable
-from solvers.proof.tree import OPENING, ProofLeaf, ProofTree, WorkLimits, branch_and_bound
+from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound, effort
 
 
 class ProvedPart(Record):
@@ -106,7 +106,7 @@ class _Parts:
         whole = np.flatnonzero(program.integer)
         lower, upper = program.col_lower[whole], program.col_upper[whole]
         answer = self.open_relaxation(program, None).solve(lower, upper)
-        self._spend(1, program.n_columns, answer.iterations)
+        self._spend(program, 1, answer.iterations)
         if answer.multipliers is None or answer.point is None:
             return groups
         column_part = np.zeros(program.n_columns, dtype=np.int64)
@@ -158,7 +158,7 @@ class _Parts:
             own = None if self.start is None else self.start[columns]
             within = (self.gap, self.slack)
             tree = branch_and_bound(piece, self.open_relaxation, start=own, within=within, work=self.left)
-            self._spend(tree.nodes, piece.n_columns, tree.iterations)
+            self._spend(piece, tree.nodes, tree.iterations)
             self.trees[key] = tree
         self.parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))
         self.complete &= tree.complete
@@ -168,14 +168,10 @@ class _Parts:
         else:
             self.point[columns] = tree.point
 
-    def _spend(self, nodes: int, columns: int, iterations: int) -> None:
+    def _spend(self, program: LinearProgram, nodes: int, iterations: int) -> None:
         self.nodes, self.iterations = self.nodes + nodes, self.iterations + iterations
-        self.left = replace(
-            self.left,
-            nodes=self.left.nodes - nodes,
-            effort=self.left.effort - nodes * (columns + OPENING),
-            iterations=self.left.iterations - iterations,
-        )
+        rest = self.left.effort - effort(program, nodes, iterations)
+        self.left = replace(self.left, nodes=self.left.nodes - nodes, effort=rest)
 
     def proof(self) -> ProgramProof:
         """All parts together."""
