@@ -86,11 +86,13 @@ def test_a_lie_is_found_out_or_nothing_is_claimed(lie: str, monkeypatch: pytest.
                 ends[type(error).__name__] += 1
                 continue
         slack = 1e-5 * max(best, 1e-3)
-        assert plan.proof is not None
-        if plan.proof.kind == "own":
+        kind = (
+            "nobody's" if plan.proof is None else plan.proof.kind
+        )  # a plan of no use may be in no relaxation
+        if kind == "own":
             assert plan.bound_usd <= best + slack, f"seed {seed}"
             assert plan.objective_usd <= best + slack or plan.gap > 1e-6, f"seed {seed}: {plan.gap}"
-        ends[plan.proof.kind] += 1
+        ends[kind] += 1
     assert ends["own"] >= 0.5 * sum(ends.values()), ends
 
 
