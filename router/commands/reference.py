@@ -58,7 +58,11 @@ def solvers(machine: bool) -> None:
     answer(document, lambda: report, machine)
 
 
-@click.group(invoke_without_command=True, short_help="Shipped problem files: list, copy.")
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",  # older clicks say that a command must be given
+    short_help="Shipped problem files: list, copy.",
+)
 @click.pass_context
 def examples(context: click.Context) -> None:
     """List the problem files that are shipped, or copy one."""
