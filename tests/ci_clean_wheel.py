@@ -50,6 +50,8 @@ COMMANDS = f"""
 0   backtest backtest-azure.yaml --forecast last --lookahead 5
 0   import usage {DATA}/usage/spend_logs.jsonl --gaps zero
 0   import prices litellm {DATA}/prices/litellm.json
+0   import prices models-dev {DATA}/prices/models_dev.json
+0   import prices opencost {DATA}/prices/opencost.json
 0   import prices gpu {DATA}/prices/vms.csv --model m --provider aws
 0   import performance {DATA}/performance/vllm.json --offer own --model m --gpus 8 --usd-per-gpu-h 2
 0   import trace {DATA}/traces/servegen-m-large.csv

@@ -356,6 +356,7 @@ def test_every_check_has_a_mutation_that_trips_it():
         "waiting",
         "churn",
         "sizing",
+        "proof",
     }
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
     tripped |= {"unsplittable", "reserved"}
@@ -422,6 +423,7 @@ def test_it_imports_neither_the_model_nor_the_solvers_nor_numpy():
     }
     assert ours == {
         "router.plan.document",
+        "router.plan.proof",
         "router.plan.rows",
         "router.plan.running",
         "router.plan.sizing",
