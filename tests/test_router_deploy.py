@@ -16,6 +16,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 import router
 from router.cli import cli, run
@@ -142,6 +143,51 @@ def test_the_container_file_passes_hadolint():
 @pytest.mark.parametrize("name", ["cronjob.yaml", "kustomize/deployment.yaml", "kustomize/service.yaml"])
 def test_manifests_keep_the_schema_of_kubernetes(name: str):
     lint(linter("kubernetes-validate"), "--strict", str(DEPLOY / name))
+
+
+SCHEMAS = ROOT / "tests" / "data" / "deploy"
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [("prometheus-rules.yaml", "prometheus-rules"), ("kustomize/kustomization.yaml", "kustomization")],
+)
+def test_rules_and_base_keep_the_format_that_is_documented(name: str, schema: str):
+    """No linter of these is on the registry: their documented format stands in tests/data/deploy as a JSON Schema."""
+    validator = Draft202012Validator(
+        json.loads((SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8"))
+    )
+    document = yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
+    validator.validate(document)
+    assert not validator.is_valid(document | {"unknown": 1})
+
+
+def test_the_dashboard_is_read_whole_by_grafanas_own_models():
+    """What Grafana's SDK does not know it would lose: read and written again, every field is there, unchanged."""
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
+    written = encoder.JSONEncoder().encode(models.Dashboard.from_json(dashboard()))
+    assert not lost(dashboard(), json.loads(written))
+    assert lost({"titel": "a typing error"}, json.loads(written)) == ["titel"]
+
+
+def lost(document: object, other: object, at: str = "") -> list[str]:
+    """Paths of a document that are not in another, or differ there."""
+    if isinstance(document, dict):
+        if not isinstance(other, dict):
+            return [at]
+        return [
+            path for key in document for path in lost(document[key], other.get(key), f"{at}.{key}".strip("."))
+        ]
+    if isinstance(document, list):
+        if not isinstance(other, list) or len(document) != len(other):
+            return [at]
+        return [
+            path
+            for i, (one, two) in enumerate(zip(document, other, strict=True))
+            for path in lost(one, two, f"{at}[{i}]")
+        ]
+    return [] if document == other else [at]
 
 
 def test_the_container_holds_what_the_wheel_needs():
