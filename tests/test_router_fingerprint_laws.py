@@ -48,7 +48,10 @@ def sha_v1(data: dict[str, Any]) -> str | None:
 @pytest.mark.usefixtures("no_rules")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_changing_any_leaf_changes_the_hash(name: str):
-    """Each in turn, put back afterwards. All hashes differ from each other, too."""
+    """Each in turn, put back afterwards. All hashes differ from each other, too.
+
+    That of 0.1.0 is none where a field has come later: it could not have read the problem.
+    """
     data = copy.deepcopy(PROBLEMS[name])
     first, seen, seen_v1 = sha(data), {sha(data)}, {sha_v1(data)}
     count = 1
@@ -61,8 +64,8 @@ def test_changing_any_leaf_changes_the_hash(name: str):
             count += 1
         place.holder[place.key] = before
     assert sha(data) == first
-    assert len(seen) == len(seen_v1) == count
-    assert None not in seen_v1
+    assert len(seen) == count
+    assert seen_v1 == {None} if name in FULL else (len(seen_v1) == count and None not in seen_v1)
     if name in FULL:
         changed = {(place.record, place.name) for place in places(data) if list(place.instead())}
         leaves = {

@@ -57,18 +57,18 @@ def history_report(found: Sequence[Listed], store: str, count: int) -> Report:
         (
             str(row.id),
             row.created,
+            "damaged" if row.damaged else row.status,
             row.name,
             row.reason,
             usd(row.cost_usd),
             usd(row.running_usd),
             usd(row.unconstrained_usd),
             percent(row.moved_share),
-            "damaged" if row.damaged else row.status,
         )
         for row in found
     )
     heads = columns(
-        ">plan", "made", "problem", "why", ">USD", ">going on USD", ">change free USD", ">moved", "search"
+        ">plan", "made", "search", "problem", "why", ">USD", ">going on USD", ">change free USD", ">moved"
     )
     shown = "" if len(rows) == count else f", the newest {len(rows):,} shown"
     damaged = tuple(f"plan {row.id} does not read back whole: {row.damaged}" for row in found if row.damaged)
