@@ -37,7 +37,8 @@ def solve(
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    return planned(load(problem), Search(solver, options or SolveOptions(), scenario))
+    search = Search(solver, options or SolveOptions(), scenario).begun()
+    return planned(load(problem), search)
 
 
 def verify(problem: Problem | str | Path, plan: Plan) -> Verification:

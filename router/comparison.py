@@ -94,9 +94,10 @@ def compare(
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Each offer alone; limits of `options` hold for each. Raises InputError, SolverFailed, CertificateFailed."""
+    begun = (options or SolveOptions()).begun()
     loaded = load(problem)
     whole = encode_problem(loaded, scenario)  # whatever is wrong with the file is said once, with its line
-    search = Search(solver, options or SolveOptions(), scenario_of(loaded, scenario))
+    search = Search(solver, begun, scenario_of(loaded, scenario))
     refused = _refusals(whole)
     rows = []
     for offer in loaded.offers:

@@ -11,7 +11,6 @@ The master's optimum is a bound, the best x tried an answer. The first rounds le
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -71,7 +70,7 @@ class _Search:
         self.master, self.probability, self.oracle = master, probability, oracle
         self.options, self.risk = options, risk
         self.cuts = _Cuts(master, probability, risk)
-        self.began, self.rounds = time.perf_counter(), 0
+        self.rounds = 0
         self.best_x: Floats | None = None
         self.best, self.bound = np.inf, -np.inf
 
@@ -98,7 +97,7 @@ class _Search:
             if not moved and np.array_equal(outer, x):
                 break  # no cut tells more at this accuracy
             x = outer if inner is None or not moved else inner + 0.5 * (outer - inner)
-            if self.options.late(self.began):
+            if self.options.late:
                 break
         if not self.master.is_mip:
             self.best_x, self.best = inner, value
@@ -120,7 +119,7 @@ class _Search:
                 return Stop.INFEASIBLE
             if value < self.best:
                 self.best_x, self.best = x, value
-            if self._closed() or self.options.late(self.began):
+            if self._closed() or self.options.late:
                 return self._ended()
 
     def _evaluate(self, x: Floats) -> float | None:
@@ -156,7 +155,7 @@ class _Search:
     def _ended(self) -> Stop:
         if self._closed():
             return Stop.OPTIMAL
-        return Stop.TIME_LIMIT if self.options.late(self.began) else Stop.ITERATION_LIMIT
+        return Stop.TIME_LIMIT if self.options.late else Stop.ITERATION_LIMIT
 
 
 RELAXED_ROUNDS = 60

@@ -58,8 +58,8 @@ def solve_parts(
     objective, bound = program.offset, program.offset
     stop, complete = Stop.OPTIMAL, True
     for i, columns in enumerate(groups):
-        in_time = options.left(began, max(1.0 / (len(groups) - i), 0.1), least_s=0.05)
-        part = solve(program.take(columns).program, columns, in_time)
+        share = options.within(max(1.0 / (len(groups) - i), 0.1))
+        part = solve(program.take(columns).program, columns, share)
         if part.stop in SEVERITY and part.point is None:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         stop = part.stop if stop is Stop.OPTIMAL else stop

@@ -83,7 +83,7 @@ class HighsSession:
             "random_seed": options.seed,
             "mip_rel_gap": options.gap,
             "mip_abs_gap": 0.0,
-            "time_limit": inf if options.time_limit_s is None else float(options.time_limit_s),
+            "time_limit": options.left_s,
             "small_matrix_value": SMALLEST_COEFFICIENT,
             **{f"{side}_feasibility_tolerance": value for side, value in options.lp_tolerances.items()},
             **options.native,

@@ -38,7 +38,7 @@ class HighsRelaxation:
         h: Any = Quiet()
         for key, value in OPTIONS.items():
             set_option(h, key, value, NAME)
-        set_option(h, "time_limit", inf if self.time_limit_s is None else float(self.time_limit_s), NAME)
+        set_option(h, "time_limit", inf if self.time_limit_s is None else self.time_limit_s, NAME)
         load(h, program)
         return h
 

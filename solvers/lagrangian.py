@@ -9,9 +9,6 @@ part cut short by time still gives its own bound.
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-
 import numpy as np
 
 from solvers.components import Solve
@@ -46,12 +43,11 @@ def lagrangian_bound(
     total = program.offset + float((y[y != 0] * side[y != 0]).sum())
     priced = program.with_cost(program.cost - program.matrix.T @ y)
     apart = priced.take(rows=~reaches).program
-    labels, began = np.unique(part), time.perf_counter()
+    labels = np.unique(part)
     for number, label in enumerate(labels):
         piece = apart.take(part == label).program
-        in_time = options.left(began, 1.0 / (len(labels) - number), least_s=0.05)
-        bound = solve(piece, in_time).bound
+        bound = solve(piece, options.within(1.0 / (len(labels) - number))).bound
         if not np.isfinite(bound) and piece.is_mip:
-            bound = solve(piece.relax(), replace(options, time_limit_s=None)).bound
+            bound = solve(piece.relax(), options.finishing).bound
         total += bound
     return total

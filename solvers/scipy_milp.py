@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class ScipySession:
             "mip_abs_gap": 0.0,
             "small_matrix_value": 1e-12,
             **{f"{side}_feasibility_tolerance": value for side, value in options.lp_tolerances.items()},
-            **({} if options.time_limit_s is None else {"time_limit": float(options.time_limit_s)}),
+            **({} if options.left_s == inf else {"time_limit": options.left_s}),
             **options.native,
         }
         if options.native:

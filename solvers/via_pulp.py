@@ -128,7 +128,7 @@ class PulpSession:
         for ours, name in (theirs | {"seed": backend.seed_setting}).items():
             value = getattr(options, ours)
             if name is not None:
-                settings[name] = value
+                settings[name] = options.left_s if ours == "time_limit_s" and value is not None else value
             elif value != getattr(default, ours):
                 raise OptionRejected(backend.NAME, ours, value, "this solver has no such setting")
             elif ours != "seed":

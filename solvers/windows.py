@@ -46,7 +46,7 @@ def solve_windows(
     bound, x = -np.inf, start
     if x is None:
         spanning = replace(program, integer=program.integer & (step < 0))
-        relaxed = solve(spanning, options.left(began, 0.5, least_s=0.5))
+        relaxed = solve(spanning, options.within(0.5))
         bound = relaxed.bound
         if relaxed.point is None:
             return relaxed
@@ -54,10 +54,10 @@ def solve_windows(
         held = spanning.integer
         x[held] = np.round(x[held])
     width = _width(program, step)
-    for_plans, planning = options.left(began, FOR_PLANS, least_s=FOR_PLANS), time.perf_counter()
+    for_plans = options.within(FOR_PLANS)
 
     def within(window: LinearProgram, part: float) -> Solution:
-        return solve(window, for_plans.left(planning, part, least_s=0.3))
+        return solve(window, for_plans.within(part))
 
     for shift in (0, width // 2) if only is None and width > 1 else (0,):
         starts = range(-shift, int(step.max(initial=0)) + 1, width)
@@ -66,13 +66,13 @@ def solve_windows(
             # with what spans all windows decided, and the past; without them there may well be a point
             stop = Stop.UNKNOWN if start is None and failed.stop is Stop.INFEASIBLE else failed.stop
             return replace(failed, stop=stop, bound=bound, point=None, objective=None)
-        if for_plans.late(planning):
+        if for_plans.late:
             break
     objective = program.objective(x)
     if start is None and objective - bound > options.gap * max(abs(objective), 1e-12):
-        bound = max(bound, _lifted(program, step, solve, options.left(began, least_s=0.5), width))
+        bound = max(bound, _lifted(program, step, solve, options, width))
     reached = objective - bound <= options.gap * max(abs(objective), 1e-12)
-    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late(began) else Stop.SOLUTION_LIMIT
+    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.SOLUTION_LIMIT
     stats = Stats.of(
         program, raw=f"windows of {width} steps, {stop.value}", solve_s=time.perf_counter() - began
     )

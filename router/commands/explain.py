@@ -30,7 +30,8 @@ def explain(file: str, search: SearchFlags, scenario: str | None, machine: bool,
     from router.explaining import explain as run
     from router.reports.explanation import explanation_report
 
+    options = search.begun(log=verbose)
     with progress("explaining"):
-        explanation = run(file, solver=search.solver, options=search.options(log=verbose), scenario=scenario)
+        explanation = run(file, solver=search.solver, options=options, scenario=scenario)
     answer(explanation.as_dict(), lambda: explanation_report(explanation), machine)
     return 0 if explanation.plan is not None else Infeasible.exit_code

@@ -31,6 +31,10 @@ class SearchFlags:
     relax: bool
     native: tuple[str, ...]
 
+    def begun(self, log: bool = False) -> SolveOptions:
+        """The same as `options`, with the time running from now on: what a command asks first of all."""
+        return self.options(log).begun()
+
     def options(self, log: bool = False) -> SolveOptions:
         """For the solver. Raises InputError for values that make no sense."""
         from solvers import OptionRejected, SolveOptions

@@ -43,7 +43,7 @@ def solve(
     from router.planning.solve import Search, encode_problem, planned, proven_plan, sure_best
     from router.reports.plan import plan_report
 
-    options = search.options(log=verbose)
+    options = search.begun(log=verbose)
     with progress("planning") as doing:
         problem = load(file)
         encoded = encode_problem(problem, scenario)
@@ -77,7 +77,7 @@ def compare(
     from router.comparison import compare as side_by_side
     from router.reports.comparison import comparison_report
 
-    options = search.options(log=verbose)
+    options = search.begun(log=verbose)
     with progress("comparing") as doing:
         table = side_by_side(file, solver=search.solver, options=options, scenario=scenario, progress=doing)
     answer(table.to_dict(), lambda: comparison_report(table), machine, output, "comparison")

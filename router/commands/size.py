@@ -99,5 +99,5 @@ def size(
 
     how = SizeOptions(evaluate=orders_of(evaluate), seed=search.seed, **choices)
     with progress("sizing") as doing:
-        plan = sized(file, solver=search.solver, options=search.options(log=verbose), how=how, progress=doing)
+        plan = sized(file, solver=search.solver, options=search.begun(log=verbose), how=how, progress=doing)
     answer(plan, lambda: report_of(plan), machine, output, "plan")

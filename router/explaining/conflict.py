@@ -8,9 +8,8 @@ conflict   deletion filter (Chinneck and Dravnieks 1991): leave out one promise 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -48,19 +47,12 @@ class Questions:
     """Feasibility questions about an instance, within a limit on time."""
 
     def __init__(self, inst: Instance, solver: str, options: SolveOptions) -> None:
-        self.inst, self.solver, self.options = inst, solver, options
-        self.began = time.perf_counter()
-
-    def left(self) -> SolveOptions:
-        limit = self.options.time_limit_s
-        if limit is None:
-            return self.options
-        return replace(self.options, time_limit_s=max(limit - (time.perf_counter() - self.began), 0.5))
+        self.inst, self.solver, self.options = inst, solver, options.begun()
 
     def feasible(self, inst: Instance) -> bool | None:
         """Whether there is any plan; None: not decided in time."""
         program = encode(inst).program
-        answer = run(program.with_cost(np.zeros(program.n_columns)), self.solver, self.left())
+        answer = run(program.with_cost(np.zeros(program.n_columns)), self.solver, self.options)
         if answer.point is not None:
             return True
         return False if answer.stop in REFUTED else None
@@ -77,7 +69,7 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
     if stated.promise is demand.SERVED:
         return _served(questions, stated, encoded)
     if stated.promise is budget.SPENT:
-        least = run(encoded.program, questions.solver, questions.left()).objective
+        least = run(encoded.program, questions.solver, questions.options).objective
         text = f"without {stated.field}" if least is None else f"{stated.field}: {least:,.2f}"
         return Repair(stated, least, text)
     factor = _least_factor(questions, stated, encoded)
@@ -104,7 +96,7 @@ def _least_factor(questions: Questions, stated: StatedPromise, encoded: Encoded)
         upper.append(np.asarray(used.upper) - 1.0)  # amount + always ≤ s
     if not blocks:
         return None
-    answer = run(_with_factor(program, blocks, upper), questions.solver, questions.left())
+    answer = run(_with_factor(program, blocks, upper), questions.solver, questions.options)
     return None if answer.point is None else float(answer.point[-1])
 
 
@@ -135,7 +127,7 @@ def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Re
         cost[cols.unserved[cells]] = work
         total += float(work.sum())
     scale = total or 1.0
-    answer = run(encoded.program.with_cost(cost / scale), questions.solver, questions.left())
+    answer = run(encoded.program.with_cost(cost / scale), questions.solver, questions.options)
     if answer.point is None:
         return Repair(stated, None, f'less demand of "{workload.name}"')
     share = 1.0 - float(cost / scale @ answer.point)

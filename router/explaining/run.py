@@ -73,7 +73,8 @@ def explain(
     most_offers: int = 20,
 ) -> Explanation:
     """Why there is no plan and what would make one, or what binds in the best one. Raises InputError, SolverFailed."""
-    loaded, chosen = load(problem), options or SolveOptions()
+    chosen = (options or SolveOptions()).begun()
+    loaded = load(problem)
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))

@@ -28,7 +28,7 @@ VIOLATED = 1e-6  # of rows, whose terms are near 1
 
 def in_doubt(encoded: Encoded, solver: str, options: SolveOptions, told: Infeasible) -> Incumbent:
     """A plan after all. Raises `told` where there is none, NoPlanInTime where that is not known."""
-    point = _point(encoded, solver, options)
+    point = _point(encoded, solver, options.begun())
     if point is None:
         raise told
     value = encoded.program.objective(point)
@@ -52,7 +52,7 @@ def _point(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | Non
     if ray is not None and refuting(program, ray, 1.0)[1] > -np.inf:
         return None
     if program.n_columns <= LARGEST:
-        tree = prove(program, HighsRelaxation, work=WorkLimits(effort=EFFORT))
+        tree = prove(program, HighsRelaxation, work=WorkLimits(effort=EFFORT, late=lambda: options.late))
         if tree.point is not None:
             return tree.point
         if tree.refuted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from problems.core.arrays import Floats
@@ -36,17 +35,18 @@ def optimise(
     With `fixed` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a
     bad solver or option.
     """
-    began, decided = time.perf_counter(), Fixed(fixed)
+    options, decided = options.begun(), Fixed(fixed)
     best = find(encoded, solver, options, decided, start=start)
     bound, rounds, safe = best.bound, 0, None
     while broken := short_of_capacity(best.encoded, best.point):
         rounds += 1
-        # at least a tenth of the time: a plan that breaks a promise is of no use, so mending it goes on
-        left = options.left(began, least_s=max(0.1 * (options.time_limit_s or 0.0), 1.0))
+        # a plan that breaks a promise is of no use, so mending it goes on into the overtime
+        left = options.finishing if options.late else options
         if safe is None or best.objective_usd < safe.objective_usd:
             safe = _cheaper(safe, _settled(best, broken, solver, left, decided))
-        late = options.late(began)
-        if safe is not None and (rounds > MOST_ROUNDS or late or safe.objective_usd <= best.objective_usd):
+        if safe is not None and (
+            rounds > MOST_ROUNDS or options.late or safe.objective_usd <= best.objective_usd
+        ):
             best = safe
             break
         if rounds > 2 * MOST_ROUNDS:

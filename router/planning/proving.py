@@ -27,7 +27,7 @@ from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
+from solvers import LinearProgram, Solution, SolversError, Stop, get
 from solvers.proof import ProgramProof, ProofLeaf, ProvedPart, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, a tree of this kind is not the means
@@ -136,9 +136,8 @@ def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
     if not said or limit is None or encoded.program.n_columns > CHEAP:
         return False
     native = {**options.native, **get(solver).WITHOUT_PRESOLVE, limit: max(incumbent.nodes or 0, 1)}
-    left = options.left(time.perf_counter() - sum(incumbent.seconds.values()), least_s=0.1)
     try:
-        second = run(encoded.program, solver, replace(left, seed=options.seed + 1, native=native))
+        second = run(encoded.program, solver, replace(options, seed=options.seed + 1, native=native))
     except RouterError:
         return False
     value = incumbent.encoded.program.objective(incumbent.integers)
@@ -155,15 +154,13 @@ def _searched(model: ScaledRelaxation, start: Floats, incumbent: Incumbent) -> P
     """The trees, from the incumbent on."""
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-    options, began = incumbent.options, time.perf_counter()
-    left = None if options.time_limit_s is None else options.time_limit_s - sum(incumbent.seconds.values())
+    options = incumbent.options
 
-    def late() -> bool:
-        return left is not None and time.perf_counter() - began > left
+    def opened(program: LinearProgram, time_limit_s: float | None) -> HighsRelaxation:
+        return HighsRelaxation(program, options.left_s)
 
-    return prove(
-        model.program, HighsRelaxation, start=start, gap=GAP, work=WorkLimits(effort=EFFORT, late=late)
-    )
+    work = WorkLimits(effort=EFFORT, late=lambda: options.late)
+    return prove(model.program, opened, start=start, gap=GAP, work=work)
 
 
 def _start(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -> Floats | None:
@@ -175,7 +172,7 @@ def _start(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -> F
         return None
     values = np.round([found[model.names[j]] for j in at])
     values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])
-    return run(model.program.fix(at, values).relax(), "highs", SolveOptions()).point
+    return run(model.program.fix(at, values).relax(), "highs", incumbent.options.finishing).point
 
 
 def _bettered(

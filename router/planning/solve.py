@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
@@ -31,6 +31,10 @@ class Search:
     options: SolveOptions
     scenario: str | None = None
 
+    def begun(self) -> Search:
+        """The same, with the time running from now on; where it runs already, unchanged."""
+        return replace(self, options=self.options.begun())
+
     def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
         """See `optimise`."""
         return optimise(encoded, self.solver, self.options, start, fixed)
@@ -41,6 +45,7 @@ def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
+    search = search.begun()
     encoded = encode_problem(problem, search.scenario)
     plan = proven_plan(problem, encoded, sure_best(encoded, search))
     if not insured:

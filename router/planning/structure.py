@@ -6,7 +6,6 @@ bound is proven, and the gap stated is to it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,11 +62,10 @@ def _one(
     if int(program.integer.sum()) <= MANY_INTEGERS or step.max(initial=0) < 1:
         return run(program, options)
     if before is None:
-        began = time.perf_counter()
         found = solve_windows(program, step, run, options)
         if (
             found.point is None and found.stop is Stop.UNKNOWN
         ):  # a window's failure, which says nothing of the whole
-            return run(program, options.left(began, least_s=0.3))
+            return run(program, options)
         return found
     return solve_windows(program, step, run, options, start=before.point, only=before.changed)

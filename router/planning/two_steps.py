@@ -124,7 +124,7 @@ def finished(
     (solver, options), began = search, time.perf_counter()
     point, tight = _point_of(first, encoded, options), _tight(options)
     # allowances, at a unit boundary and the solver's own, are used only where they are needed
-    for target, tolerances in ((fixed.exact(encoded), tight), (encoded, tight), (encoded, options)):
+    for target, tolerances in ((fixed.exact(encoded), tight), (encoded, tight), (encoded, options.finishing)):
         second = run(fixed_integers(target.program, point)[0], solver, tolerances)
         if second.point is not None:
             break
@@ -170,9 +170,8 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
 
 
 def _tight(options: SolveOptions) -> SolveOptions:
-    """LP tolerances at 1e-9; a plan once found is finished, whatever time is left."""
-    limit = None if options.time_limit_s is None else max(options.time_limit_s, 60.0)
-    return replace(options, primal_tolerance=TIGHT, dual_tolerance=TIGHT, time_limit_s=limit)
+    """LP tolerances at 1e-9; a plan once found is finished in the overtime if need be."""
+    return replace(options.finishing, primal_tolerance=TIGHT, dual_tolerance=TIGHT)
 
 
 def run(program: LinearProgram, solver: str, options: SolveOptions, start: Floats | None = None) -> Solution:

@@ -81,7 +81,7 @@ def reoptimise(
     say: Say = lambda *_, **__: None,
 ) -> Result:
     """One run. Raises LockHeld where another is at work, and all that planning raises: the running plan then stays."""
-    search = replace(search, scenario=scenario_of(problem, search.scenario))
+    search = replace(search.begun(), scenario=scenario_of(problem, search.scenario))
     key = run_key(problem, search)
     with store.lease(problem.name, lease_s) as lease:
         entry = store.running(problem.name)
@@ -193,6 +193,7 @@ def _key(sha256: str, search: Search, options: Mapping[str, Any]) -> str:
 
 def _not_default(options: SolveOptions) -> dict[str, Any]:
     usual = type(options)()
-    stated = {item.name: getattr(options, item.name) for item in fields(options) if item.name != "log"}
+    asked = [item.name for item in fields(options) if item.compare and item.name != "log"]
+    stated = {name: getattr(options, name) for name in asked}
     stated["native"] = dict(options.native)
     return {name: value for name, value in stated.items() if value != getattr(usual, name)}

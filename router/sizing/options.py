@@ -13,7 +13,6 @@ from solvers import SolveOptions
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
-FINISHING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,8 @@ class Study:
 
     @property
     def finishing(self) -> Study:
-        """For what follows a decision: it is small, and is finished whatever the time limit of a search for one."""
-        limit = self.options.time_limit_s
-        time_limit_s = None if limit is None else max(limit, FINISHING_S)
-        return replace(self, options=replace(self.options, time_limit_s=time_limit_s))
+        """For what follows a decision: it is small, and may be finished in the overtime."""
+        return replace(self, options=self.options.finishing)
 
     def each[T, R](self, work: Callable[[Study, T], R], tasks: Sequence[T]) -> list[R]:
         """What `work` makes of each task, in order, shared out among the workers; each task in one process.

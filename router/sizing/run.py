@@ -51,11 +51,12 @@ def size(
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, CertificateFailed.
     """
+    begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
-        study = Study(solver, options or SolveOptions(), how.method, workers)
+        study = Study(solver, begun, how.method, workers)
         best = _best(study, inst, progress)
         base = None
         if how.measures:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite
-from time import perf_counter
+from math import inf, isfinite
 from types import MappingProxyType
 
+from solvers.core.deadline import Deadline
 from solvers.core.errors import OptionRejected
 
 
@@ -24,6 +24,7 @@ class SolveOptions:
     primal_tolerance    LPs only; None: the solver's own. MILPs keep the solver's tolerances:
     dual_tolerance      HiGHS's mip_feasibility_tolerance at 1e-9 has given wrong optima
     native              options under the solver's own names; a misspelt or refused one raises
+    deadline            where the time limit runs already: when it ends (`begun`); not part of what was asked
     """
 
     gap: float = 1e-6
@@ -35,6 +36,7 @@ class SolveOptions:
     primal_tolerance: float | None = None
     dual_tolerance: float | None = None
     native: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    deadline: Deadline | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         def need(ok: bool, option: str, rule: str) -> None:
@@ -49,16 +51,38 @@ class SolveOptions:
             value = getattr(self, name)
             need(value is None or (isfinite(value) and value > 0), name, "must be above 0, or None")
 
-    def late(self, began: float) -> bool:
-        """Whether the time is up; `began` as `perf_counter` had it."""
-        return self.time_limit_s is not None and perf_counter() - began > self.time_limit_s
+    def begun(self) -> SolveOptions:
+        """The same, with the time running from now on; where it runs already, unchanged."""
+        return (
+            self if self.deadline is not None else replace(self, deadline=Deadline.after(self.time_limit_s))
+        )
 
-    def left(self, began: float, share: float = 1.0, *, least_s: float) -> SolveOptions:
-        """The same within a share of the time that is left since `began`, but never less than `least_s`."""
-        if self.time_limit_s is None:
-            return self
-        rest = self.time_limit_s - (perf_counter() - began)
-        return replace(self, time_limit_s=max(rest * share, least_s))
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, ≥ 0, or all of them where the time does not run yet; inf: no limit."""
+        if self.deadline is not None:
+            return self.deadline.left_s
+        return inf if self.time_limit_s is None else self.time_limit_s
+
+    @property
+    def late(self) -> bool:
+        """Whether no time is left."""
+        return self.deadline is not None and self.deadline.passed
+
+    def within(self, share: float = 1.0, *, most_s: float = inf) -> SolveOptions:
+        """The same within a share of the time that is left, and within at most so many seconds of it."""
+        return replace(
+            self, deadline=(self.deadline or Deadline.after(self.time_limit_s)).sooner(share, most_s)
+        )
+
+    @property
+    def finishing(self) -> SolveOptions:
+        """The same with the overtime that a point, once found, has to become a plan."""
+        return replace(self, deadline=self._running.overtime)
+
+    @property
+    def _running(self) -> Deadline:
+        return self.deadline or Deadline.after(self.time_limit_s)
 
     @property
     def lp_tolerances(self) -> Mapping[str, float]:

@@ -50,8 +50,7 @@ def settled(
     begin, spent = perf_counter(), answer.stats.solve_s
 
     def again(case: LinearProgram, native: Mapping[str, object]) -> Solution:
-        in_time = options.left(begin - spent, least_s=1e-3)
-        return solve(case, replace(in_time, native={**options.native, **native}))
+        return solve(case, replace(options, native={**options.native, **native}))
 
     def noted(answer: Solution, *warnings: str) -> Solution:
         seconds = spent + perf_counter() - begin

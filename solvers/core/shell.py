@@ -35,7 +35,7 @@ def solve(
     start: ArrayLike | None = None,
 ) -> Solution:
     """The solution by this backend; see `solvers.solve`."""
-    asked = options or SolveOptions()
+    asked = (options or SolveOptions()).begun()
     program = program.relax() if asked.relax else program
     point = _checked_start(program, start)
     chosen = replace(asked, primal_tolerance=None, dual_tolerance=None) if program.is_mip else asked
@@ -45,6 +45,8 @@ def solve(
     decided = _decided(program, stats)
     if decided is not None:
         return decided
+    if asked.late:
+        return Solution(Stop.TIME_LIMIT, stats=replace(stats, raw="no time was left for it"))
     if point is not None and Feature.START not in backend.FEATURES:
         stats, point = replace(stats, warnings=("starting point not used",)), None
     begin = perf_counter()
@@ -54,9 +56,8 @@ def solve(
         outcome = session.run()
     stats = replace(stats, hand_over_s=loaded - begin, solve_s=perf_counter() - loaded)
     answer = _answer(program, outcome, chosen.gap, stats)
-    left = None if asked.time_limit_s is None else asked.time_limit_s - answer.stats.solve_s
-    if outcome.retry is not None and (left is None or left > 0):
-        second = solve(backend, program, replace(outcome.retry.options, time_limit_s=left), start)
+    if outcome.retry is not None and not asked.late:
+        second = solve(backend, program, outcome.retry.options, start)
         spent = answer.stats.solve_s + second.stats.solve_s
         warnings = (*second.stats.warnings, outcome.retry.warning)
         return replace(second, stats=replace(second.stats, solve_s=spent, warnings=warnings))

@@ -1,0 +1,111 @@
+"""One deadline for a whole command: shares of it, overtime, the way to other processes, and that all hand it on."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from math import inf
+from pathlib import Path
+
+import pytest
+from pytest import approx
+from solver_cases import diet
+
+import solvers.core.deadline as clock
+from solvers import SolveOptions, Stop, solve
+from solvers.core.deadline import Deadline
+
+ROOT = Path(__file__).parent.parent
+
+
+class Now:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.s = 100.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Now:
+    hand = Now()
+    monkeypatch.setattr(clock, "monotonic", hand)
+    return hand
+
+
+def test_a_limit_runs_from_the_moment_that_it_is_begun(now: Now) -> None:
+    """60 s asked for: 60 left before it runs; begun at 100 and looked at 20 s later, 40. What was asked stays 60."""
+    asked = SolveOptions(time_limit_s=60.0)
+    now.s = 90.0
+    assert asked.left_s == 60.0
+    now.s = 100.0
+    begun = asked.begun()
+    now.s = 120.0
+    assert begun.left_s == 40.0
+    assert begun.begun().left_s == 40.0  # what runs is not begun anew
+    assert begun.time_limit_s == 60.0
+    assert begun == asked
+    now.s = 161.0
+    assert begun.left_s == 0.0
+    assert begun.late
+
+
+def test_a_part_never_has_more_than_the_whole(now: Now) -> None:
+    """Of 60 s a quarter is 15; a quarter of what is left 8 s later of those, 7, is 1.75; 100 s at most are still 7."""
+    part = SolveOptions(time_limit_s=60.0).begun().within(0.25)
+    assert part.left_s == 15.0
+    now.s = 108.0
+    assert part.within(0.25).left_s == 1.75
+    assert part.within(most_s=100.0).left_s == 7.0
+    assert part.within(most_s=5.0).left_s == 5.0
+
+
+def test_overtime_is_5_percent_and_at_least_a_second(now: Now) -> None:
+    """Of 60 s: 3, also of a part that ended long before; of 2 s: 1."""
+    part = SolveOptions(time_limit_s=60.0).begun().within(0.01)
+    now.s = 160.0
+    assert part.late
+    assert part.finishing.left_s == approx(3.0)
+    assert SolveOptions(time_limit_s=2.0).begun().finishing.left_s == approx(3.0)
+
+
+def test_without_a_limit_nothing_ends() -> None:
+    options = SolveOptions(time_limit_s=None).begun()
+    assert options.left_s == options.within(0.1).left_s == options.finishing.left_s == inf
+    assert not options.late
+
+
+def test_another_process_gets_the_seconds_that_are_left(now: Now) -> None:
+    """Its clock may have begun at another time: 40 of 60 s are left, whatever it shows."""
+    deadline = Deadline.after(60.0)
+    now.s = 120.0
+    sent = pickle.dumps(deadline)
+    now.s = 5_000.0
+    received: Deadline = pickle.loads(sent)
+    assert received.left_s == approx(40.0)
+    assert received.overtime.left_s == approx(43.0)
+    assert pickle.loads(pickle.dumps(Deadline())) == Deadline()
+
+
+def test_no_solver_is_asked_when_no_time_is_left(now: Now) -> None:
+    begun = SolveOptions(time_limit_s=1.0).begun()
+    now.s = 102.0
+    answer = solve(diet(), "highs", begun)
+    assert (answer.stop, answer.point) == (Stop.TIME_LIMIT, None)
+    assert answer.stats.raw == "no time was left for it"
+
+
+def test_no_part_of_a_command_makes_a_limit_of_its_own() -> None:
+    """Shares of the time that is left are taken with `within`; a new limit stands where a command begins, and nowhere
+    else."""
+    ours = re.compile(r"time_limit_s=(?!None if)")
+    makers = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("router", "problems", "solvers")
+        for path in (ROOT / package).rglob("*.py")
+        if ours.search(path.read_text(encoding="utf-8"))
+    }
+    # the example of the docstring, and the steps of a replay, each a command of its own
+    assert makers == {"solvers/__init__.py", "router/backtesting/run.py"}
