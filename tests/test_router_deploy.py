@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 
 import router
 from router.cli import cli, run
@@ -152,11 +152,10 @@ SCHEMAS = ROOT / "tests" / "data" / "deploy"
     ("name", "schema"),
     [("prometheus-rules.yaml", "prometheus-rules"), ("kustomize/kustomization.yaml", "kustomization")],
 )
-def test_rules_and_base_keep_the_format_that_is_documented(name: str, schema: str):
-    """No linter of these is on the registry: their documented format stands in tests/data/deploy as a JSON Schema."""
-    validator = Draft202012Validator(
-        json.loads((SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8"))
-    )
+def test_rules_and_base_keep_their_published_schema(name: str, schema: str):
+    """Neither has a linter that pip installs: CI runs Prometheus's own on the rules, from a Debian package."""
+    published = json.loads((SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8"))
+    validator = validator_for(published)(published)
     document = yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
     validator.validate(document)
     assert not validator.is_valid(document | {"unknown": 1})
