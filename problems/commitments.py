@@ -85,19 +85,23 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     """(month, column, own units per column unit) of what contract `b` carries."""
     contracts = view.inst.contracts
     tiers = contracts.tiers[b]
-    if tiers is not None and not contracts.in_tokens[b]:  # dollars of use are what the bands cost
-        month = np.repeat(np.arange(view.inst.time.months), len(tiers.usd))
-        tokens = band_scale(view, b)[month]
-        return (
-            month,
-            cols.band_volume[b].ravel(),
-            tokens * np.tile(tiers.usd * view.price[contracts.offer[b]], view.inst.time.months),
-        )
-    return flow_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
+    own = flow_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
+    if tiers is None or contracts.in_tokens[b]:
+        return own
+    months = view.inst.time.months  # dollars of use are what the bands cost, and fees a request
+    month = np.repeat(np.arange(months), len(tiers.usd))
+    usd = band_scale(view, b)[month] * np.tile(tiers.usd * view.price[contracts.offer[b]], months)
+    bands = (month, cols.band_volume[b].ravel(), usd)
+    fees = own[2] > 0
+    if not fees.any():
+        return bands
+    joined = (np.concatenate([band, fee[fees]]) for band, fee in zip(bands, own, strict=True))
+    month, column, usd = joined
+    return month, column, usd
 
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(month, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`."""
+    """(month, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`; no bands."""
     flows, routes = view.flows, view.routes
     at = view.flows_of_contract[b]
     usd = routes.usd[flows.route[at]] * flows.work[at] * view.price[view.inst.contracts.offer[b]]

@@ -1,6 +1,6 @@
 """The objective: every dollar of a plan, by kind, as (columns, USD per column unit) terms.
 
-    tokens        usd[r] · work · price multiplier                          per flow, offers without a contract
+    tokens        usd[r] · work · price multiplier                          per flow, of what no contract bills
     commitment    rate · billed, or rate · committed + overage · over       per contract and month, or by band of tiers
     fee           fee · months, if the offer is used at all                 per offer
     instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront, terms on top
@@ -111,7 +111,11 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
 def recourse(view: View, cols: Columns) -> list[Cost]:
     """What a scenario costs beyond the first stage."""
     inst, time, flows, routes = view.inst, view.inst.time, view.flows, view.routes
-    plain = np.flatnonzero(view.flow_contract < 0)
+    contract = view.flow_contract
+    in_dollars = contract >= 0
+    if inst.contracts.offer.size:  # a contract in dollars bills all use, one in tokens leaves fees a request
+        in_dollars &= ~inst.contracts.in_tokens[contract]
+    plain = np.flatnonzero(~in_dollars)
     route = flows.route[plain]
     usd = (
         routes.usd[route]

@@ -68,7 +68,7 @@ class Rest(Decisions):
                     if not self._covered(choice, route.offer, self.month[t]):
                         continue
                     plain = "commitment" not in self.offers[route.offer]
-                    name = lp.var(("flow", c, r, t), route.usd * cell.work if plain else 0.0)
+                    name = lp.var(("flow", c, r, t), (route.usd + route.fee) * cell.work if plain else 0.0)
                     found.append((name, c, r, t))
         return found
 
@@ -294,9 +294,13 @@ class Rest(Decisions):
             }
             mine = [flow for flow in flows if self.routes[flow[2]].offer == o and self.month[flow[3]] == k]
             tokens = {name: self.routes[r].tokens * self.cells[c].work / 1e6 for name, c, r, _ in mine}
-            dollars = {name: self.routes[r].usd * self.cells[c].work for name, c, r, _ in mine}
+            fees = {name: self.routes[r].fee * self.cells[c].work for name, c, r, _ in mine}
+            dollars = {name: self.routes[r].usd * self.cells[c].work + fees[name] for name, c, r, _ in mine}
+            if not in_usd and (tiers or least or most or contract.get("overage_usd_per_m") is not None):
+                for name, fee in fees.items():  # a contract in tokens leaves them to be paid beside it
+                    lp.cost[name] += fee
             if tiers:
-                self._tiered(lp, choice, o, k, contract, due, tokens, in_usd)
+                self._tiered(lp, choice, o, k, contract, due, tokens, fees if in_usd else {})
                 continue
             used, rate = (dollars, 1.0) if in_usd else (tokens, price)
             extra = contract.get("overage_usd_per_m")
@@ -325,9 +329,10 @@ class Rest(Decisions):
         contract: Data,
         due: dict[Any, float],
         tokens: dict[Any, float],
-        in_usd: bool,
+        fees: dict[Any, float],
     ) -> None:
         """The month's volume lies in the band chosen, which makes its price a straight line."""
+        in_usd = any(f"{bound}_usd_per_month" in contract for bound in ("min", "max"))
         part, tiers, band = self.month_h[k] / MONTH_H, contract["tiers"], choice["band", o, k]
         edges = [tier["from_tokens_per_month"] / 1e6 * part for tier in tiers] + [math.inf]
         price = tiers[band]["usd_per_m"]
@@ -360,7 +365,7 @@ class Rest(Decisions):
                 lp.rows.append(({**tokens, **minus_due}, 0.0))
             return
         bill = lp.var(("bill", o, k), 1.0)
-        lp.rows.append(({volume: price, one: base, bill: -1.0}, 0.0))
+        lp.rows.append(({volume: price, one: base, bill: -1.0, **fees}, 0.0))
         lp.rows.append(({**due, bill: -1.0}, 0.0))
         if contract.get("overage") == "none":
             lp.rows.append(({volume: price, one: base, **minus_due}, 0.0))

@@ -23,6 +23,7 @@ class Route:
     requests: float
     units: float
     usd: float
+    fee: float
     load_s: tuple[float, float]  # prompt side, completion side
 
 
@@ -131,13 +132,16 @@ class Reading:
                     + cached * entry.get("cached_prompt_burndown", entry.get("prompt_burndown", 1))
                     + completion * entry.get("completion_burndown", 1)
                 )
+                if not sized and "usd_per_request" in entry:
+                    continue
                 usd = self._token_usd(offer, entry, prompt, cached, completion)
+                fee = entry.get("usd_per_request", 0.0)
                 load_s = (
                     self._load_s(entry, prompt, completion, units, sized) if "instances" in offer else (0, 0)
                 )
                 if usd is not None and load_s is not None:
                     tokens = prompt + completion
-                    yield Route(w, o, model, tokens, 1.0 if sized else 0.0, units, usd, load_s)
+                    yield Route(w, o, model, tokens, 1.0 if sized else 0.0, units, usd, fee, load_s)
 
     def _token_usd(
         self, offer: Data, entry: Data, prompt: float, cached: float, completion: float
@@ -146,7 +150,7 @@ class Reading:
             return 0.0
         prices = [entry.get(f"{kind}_usd_per_m") for kind in ("prompt", "completion")]
         if prices == [None, None]:
-            return 0.0 if "instances" in offer else None
+            return 0.0 if "instances" in offer or "usd_per_request" in entry else None
         if (prompt and prices[0] is None) or (completion and prices[1] is None):
             return None
         per_prompt = prices[0] or 0.0

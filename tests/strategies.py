@@ -57,6 +57,18 @@ def random_problem(
     return made
 
 
+def billed_otherwise(data: Data, rng: Random) -> Data:
+    """The same with prices as they are billed: fees a request, beside the price of tokens or in its place."""
+    for offer in data["offers"]:
+        for entry in offer["models"].values():
+            if rng.random() < 0.5:
+                entry["usd_per_request"] = rng.choice((0, 1e-4, 1e-3, 5e-3))
+                if rng.random() < 0.2 and "commitment" not in offer:
+                    for kind in ("prompt", "completion", "cached_prompt"):
+                        entry.pop(f"{kind}_usd_per_m", None)
+    return data
+
+
 class Draw:
     def __init__(self, rng: Random, features: frozenset[str]) -> None:
         self.rng, self.features = rng, features

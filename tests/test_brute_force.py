@@ -1,7 +1,8 @@
 """The planner against brute force: every integer plan of a tiny problem is tried, the rest solved by scipy.
 
-Two families of seeded random problems: contracts, fees, tiers, instances, shares over one to three periods; and those
-where time couples the periods: starts, boots, minimum up times, terms, windows, deferral.
+Three families of seeded random problems: contracts, fees, tiers, instances, shares over one to three periods; those
+where time couples the periods: starts, boots, minimum up times, terms, windows, deferral; and the first with prices as
+they are billed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from random import Random
 import pytest
 from brute_force import TooLarge, cheapest
 from problem_factory import Data, load
-from strategies import EVERYTHING, random_problem
+from strategies import EVERYTHING, billed_otherwise, random_problem
 
 from router.api import solve
 from router.errors import Infeasible, InputError
@@ -32,6 +33,11 @@ def coupled_over_time(seed: int) -> Data:
     return random_problem(rng, features, periods=rng.choice((2, 3)), offers=rng.choice((1, 2)))
 
 
+def as_it_is_billed(seed: int) -> Data:
+    data = random_problem(Random(seed), EVERYTHING - UNKNOWN)
+    return billed_otherwise(data, Random(seed))
+
+
 def bounded(data: Data) -> Data:
     """Brute force needs an end."""
     for offer in data["offers"]:
@@ -49,8 +55,12 @@ def planned(data: Data) -> float | None:
 
 @pytest.mark.parametrize(
     ("family", "seeds", "enough"),
-    [(contracts_and_counts, range(350), 200), (coupled_over_time, range(180), 100)],
-    ids=["contracts and counts", "coupled over time"],
+    [
+        (contracts_and_counts, range(350), 200),
+        (coupled_over_time, range(180), 100),
+        (as_it_is_billed, range(1000, 1300), 150),
+    ],
+    ids=["contracts and counts", "coupled over time", "as it is billed"],
 )
 def test_no_integer_plan_is_cheaper(family: type, seeds: range, enough: int) -> None:
     """Costs agree to 1e-6, and so does whether there is a plan; most problems have one."""

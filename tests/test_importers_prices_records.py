@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pytest import approx
 
+import router
 from router.cli import run
 from router.importers.prices import Listing, catalogue, gpu_csv, litellm, models_dev, opencost
 
@@ -58,8 +59,6 @@ def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
 @pytest.mark.parametrize(
     ("model", "amount"),
     [
-        ("search-model", "0.005 USD per request"),
-        ("search-model-2", "0.014 USD per search"),
         ("video-model", "0.0005 USD per second of video"),
         ("night-model", "0.65 and 2.00 USD per M tokens (16:00 to 24:00 UTC)"),
         ("thinking-model", "4.00 USD per M tokens"),
@@ -67,19 +66,57 @@ def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
     ],
 )
 def test_a_charge_beside_tokens_is_named_with_its_amount(model: str, amount: str) -> None:
-    """Of 17 charges 11 are prices of prompt, completion and cached tokens; six have no field yet."""
+    """Of 17 charges 11 are prices of prompt, completion and cached tokens, two of requests; four have no field yet."""
     listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
-    assert lines(listing).startswith("read: all of 6 entries, 11 of 17 charges")
+    assert lines(listing).startswith("read: all of 6 entries, 13 of 17 charges")
     assert f"({model}: {amount}" in lines(listing)
     note = next(entry.note for entry in listing.entries if entry.offer == model)
     assert note is not None
     assert amount in note
 
 
-@pytest.mark.parametrize(("size", "usd"), [("low", "0.006"), ("medium", "0.01"), ("high", "0.014")])
-def test_the_size_of_a_search_is_asked_for(size: str, usd: str) -> None:
-    listing = litellm(DATA / "litellm_fees.json", when=DAY, search=size)
-    assert f"search-model-2: {usd} USD per search of {size} context" in lines(listing)
+SEARCHED = """
+schema: router/1
+include: [offers.yaml]
+workloads:
+  - {name: w, models: [MODEL], demand: {requests_per_month: 1M}, prompt_tokens: 1000, completion_tokens: 300}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "usd"),
+    [
+        ("search-model", "high", 5840.0),
+        ("search-model-2", "low", 13_500.0),
+        ("search-model-2", "medium", 17_500.0),
+        ("search-model-2", "high", 21_500.0),
+    ],
+)
+def test_what_a_request_costs_is_in_the_plan(tmp_path: Path, model: str, size: str, usd: float) -> None:
+    """A million requests of 1,000 + 300 tokens: 0 + 840 USD of tokens and 5,000 of requests at search-model; at the
+    other 3,000 + 4,500, and a search in every request at 0.006, 0.01 or 0.014 USD by its size."""
+    listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY, search=size))
+    (tmp_path / "offers.yaml").write_text(catalogue(listing, "prices"), encoding="utf-8")
+    (tmp_path / "problem.yaml").write_text(SEARCHED.replace("MODEL", model), encoding="utf-8")
+    assert router.solve(tmp_path / "problem.yaml").cost_usd == approx(usd)
+
+
+def test_that_a_search_in_every_request_is_assumed_is_said() -> None:
+    listing = litellm(DATA / "litellm_fees.json", when=DAY, search="low")
+    assumed = (
+        "0.006 USD per search of low context, one a request assumed (low 0.006, medium 0.01, high 0.014)"
+    )
+    assert f"search-model-2: {assumed}" in lines(listing)
+    assert [entry.note for entry in listing.entries if entry.offer == "search-model-2"] == [assumed]
+
+
+def test_a_fee_and_a_search_are_one_price_of_a_request(tmp_path: Path) -> None:
+    """0.005 + 0.01 USD; two charges read, one written, one in it."""
+    prices = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "input_cost_per_request": 0.005}
+    listing = listed(
+        tmp_path, {"a": prices | {"search_context_cost_per_query": {"search_context_size_high": 0.01}}}
+    )
+    assert listing.entries[0].request == Decimal("0.015")
 
 
 def test_charges_of_any_unit_are_named(tmp_path: Path) -> None:

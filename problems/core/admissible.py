@@ -42,7 +42,7 @@ class Routes(ArrayTable):
     requests: Floats  # (R,) per unit: 1, or 0 where the workload states no size
     tokens: Floats
     units: Floats  # burndown units per unit
-    usd: Floats  # at token prices, per unit; 0 where tiers set the price
+    usd: Floats  # at the prices of use, per unit; of tokens only where no tiers and no contract in tokens price them
     concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
     ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
     tpot_s: Floats  # (R, 5)
@@ -94,7 +94,7 @@ def admissible(inst: Instance) -> tuple[Routes, Refusals]:
     refused = np.zeros((len(cand.workload), len(REASONS)), dtype=bool)
     for code, mask in _offer_limits(inst, cand).items():
         refused[:, REASONS.index(code)] = mask
-    for code, mask in _performance(inst, cand.workload[offered], cand.offer[offered], service).items():
+    for code, mask in _performance(inst, cand.workload[offered], cand.entry[offered], service).items():
         refused[offered, REASONS.index(code)] = mask
     refused[:, REASONS.index("no_price")] = unpriced
     bad = refused.any(axis=1)
@@ -138,10 +138,14 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
     }
 
 
-def _performance(inst: Instance, workload: Ints, offer: Ints, service: Service) -> dict[str, Bools]:
+def _performance(inst: Instance, workload: Ints, entry: Ints, service: Service) -> dict[str, Bools]:
     """`latency`: an SLO is not met by the service itself; `unmeasured`: the rate or the size is not known."""
+    offer = inst.entries.offer[entry]
     fleet = inst.offers.fleet[offer] >= 0
     needs_size = np.isfinite(inst.offers.quota_requests[offer])
+    for i, price in enumerate(ENTRY_PRICES):
+        if price.amount == "requests":
+            needs_size |= np.isfinite(inst.entries.usd[entry, i])
     unsized = ~inst.workloads.sized[workload]
     unknown_rate = fleet & ~np.isfinite(service.load_s).all(axis=1)
     return {
@@ -157,33 +161,41 @@ def amounts(inst: Instance) -> dict[str, Floats]:
         "prompt": loads.prompt_tokens - loads.cached_tokens,
         "cached_prompt": loads.cached_tokens,
         "completion": loads.completion_tokens,
+        "requests": np.where(loads.sized, 1.0, 0.0),
     }
 
 
 def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
-    """USD per unit of work at token prices, and where a price that is needed is not stated.
+    """USD per unit of work at the prices of use, and where a price that is needed is not stated.
 
-    An offer with instances needs no token price, and with one it bills both.
+    An offer with instances needs no token price, and with one it bills both; where only requests have a price, tokens
+    cost nothing. What tiers or a contract in tokens replace is 0.
     """
     w, offered = cand.workload, cand.entry >= 0
     counted = amounts(inst)
-    kinds = [(i, counted[price.amount][w]) for i, price in enumerate(ENTRY_PRICES) if price.kind is TOKENS]
-    prices = [np.where(offered, inst.entries.usd[cand.entry, i], np.inf) for i, _ in kinds]
-    stated = np.isfinite(prices).any(axis=0)
-    fleet = inst.offers.fleet[cand.offer] >= 0
     contract = inst.offers.contract[cand.offer]
-    tiered = np.zeros(len(w), dtype=bool)
+    replaced, tiered = np.zeros((2, len(w)), dtype=bool)
     if inst.contracts.offer.size:
         has_tiers = np.array([tiers is not None for tiers in inst.contracts.tiers], dtype=bool)
         tiered = (contract >= 0) & has_tiers[contract]
-    free = tiered | (fleet & ~stated)
+        replaced = tiered | (contract >= 0) & inst.contracts.in_tokens[contract]
+    stated, missing, priced = np.zeros((3, len(w)), dtype=bool)
     usd = np.zeros(len(w))
-    missing = np.zeros(len(w), dtype=bool)
-    for (_, tokens), price in zip(kinds, prices, strict=True):
-        usd += np.where(tokens > 0, tokens * np.where(np.isfinite(price), price, 0.0), 0.0)
-        missing |= (tokens > 0) & ~np.isfinite(price)
-    nothing = ~stated & ~fleet  # without a price at all it is refused even for work without tokens
-    return np.where(free, 0.0, usd), offered & ~free & (missing | nothing)
+    for i, price in enumerate(ENTRY_PRICES):
+        if price.kind is not TOKENS:
+            continue
+        each, amount = np.where(offered, inst.entries.usd[cand.entry, i], np.inf), counted[price.amount][w]
+        known = np.isfinite(each)
+        charged = known & (amount > 0) & ~(replaced & price.replaced)
+        usd += np.where(charged, amount * np.where(known, each, 0.0), 0.0)
+        priced |= known
+        if price.replaced:
+            stated |= known
+            missing |= (amount > 0) & ~known
+    fleet = inst.offers.fleet[cand.offer] >= 0
+    free = tiered | ~stated & (fleet | priced)
+    nothing = ~priced & ~fleet  # without a price at all it is refused even for work without tokens
+    return usd, offered & ~free & (missing | nothing)
 
 
 def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, keep: Bools) -> Routes:

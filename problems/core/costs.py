@@ -41,8 +41,9 @@ class EntryPrice:
     field      in the problem file, under offers[].models
     per        how many of what it is for the price buys
     amount     what it is for, of a unit of work: see `admissible.amounts`
-    kind       of cost; tiers replace the prices of tokens, and the rate of a contract is made of them
+    kind       of cost
     otherwise  the field whose price holds where this one is not stated
+    replaced   a price of tokens: tiers replace it, and the rate of a contract in tokens is made of it
     """
 
     field: str
@@ -50,12 +51,14 @@ class EntryPrice:
     amount: str
     kind: CostKind
     otherwise: str = ""
+    replaced: bool = False
 
 
 M = 1e6
 #: In the order of the columns of `Entries.usd`, and of what a quote lists.
 ENTRY_PRICES = (
-    EntryPrice("prompt_usd_per_m", M, "prompt", TOKENS),
-    EntryPrice("completion_usd_per_m", M, "completion", TOKENS),
-    EntryPrice("cached_prompt_usd_per_m", M, "cached_prompt", TOKENS, otherwise="prompt_usd_per_m"),
+    EntryPrice("prompt_usd_per_m", M, "prompt", TOKENS, replaced=True),
+    EntryPrice("completion_usd_per_m", M, "completion", TOKENS, replaced=True),
+    EntryPrice("cached_prompt_usd_per_m", M, "cached_prompt", TOKENS, "prompt_usd_per_m", replaced=True),
+    EntryPrice("usd_per_request", 1.0, "requests", TOKENS),
 )

@@ -135,7 +135,10 @@ def _prices(offer: Offer | None, model: str) -> dict[str, float]:
         "output_cost_per_token": sold.completion_usd_per_m,
         "cache_read_input_token_cost": cached,  # LiteLLM takes an absent one for 0
     }
-    return {key: float(Decimal(repr(price)).scaleb(-6)) for key, price in prices.items() if price is not None}
+    named = {
+        key: float(Decimal(repr(price)).scaleb(-6)) for key, price in prices.items() if price is not None
+    }
+    return named | ({} if sold.usd_per_request is None else {"input_cost_per_request": sold.usd_per_request})
 
 
 def _use(found: Sequence[Split]) -> dict[str, tuple[float, float]]:
@@ -195,9 +198,11 @@ def _on_demand(workload: Workload, offer: Offer, model: str) -> float | None:
     if sold.prompt_usd_per_m is None or sold.completion_usd_per_m is None:
         return None
     prompt, completion = workload.prompt_tokens, workload.completion_tokens
+    fee = 0.0
     if prompt is None or completion is None or prompt + completion == 0:
         share = workload.demand.completion_share
         share = 0.5 if share is None else share
     else:
         share = completion / (prompt + completion)
-    return (1 - share) * sold.prompt_usd_per_m + share * sold.completion_usd_per_m
+        fee = (sold.usd_per_request or 0.0) / (prompt + completion) * 1e6
+    return (1 - share) * sold.prompt_usd_per_m + share * sold.completion_usd_per_m + fee

@@ -224,10 +224,10 @@ def _settlements(
         rate = contracts.unit_usd[b] * (price if tokens else 1.0)
         used_usd = own * rate
         if tiers is not None:
-            used_usd = (fill(tiers, used, share) * tiers.usd).sum(axis=1) * price
-            volume = np.maximum(used, committed) if tokens else used
-            billed = (fill(tiers, volume, share) * tiers.usd).sum(axis=1) * price
-            billed = billed if tokens else np.maximum(billed, committed)
+            used_usd = (fill(tiers, used, share) * tiers.usd).sum(axis=1) * price + (0.0 if tokens else own)
+            billed = np.maximum(used_usd, committed)
+            if tokens:
+                billed = (fill(tiers, np.maximum(used, committed), share) * tiers.usd).sum(axis=1) * price
             own = used if tokens else used_usd
         elif cols.billed[b, 0] >= 0:
             billed = np.maximum(own, committed) * rate

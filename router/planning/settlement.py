@@ -145,7 +145,7 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
             bands = fill(tiers, volume, month_share(view.inst))
             point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
             if not contracts.in_tokens[b]:
-                used = (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
+                used = used + (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
         if cols.billed[b, 0] >= 0:
             point[cols.billed[b]] = np.maximum(used, committed) / unit
         else:
@@ -166,7 +166,7 @@ def used_tokens(view: View, cols: Columns, b: int, point: Floats) -> Floats:
 
 
 def used_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
-    """(K,) own units that the contract carries: tokens, or dollars at contract rates (tiers apart)."""
+    """(K,) own units that the contract carries: tokens, or dollars at contract rates (what is in tiers apart)."""
     month, column, own = flow_terms(view, cols, b, tokens=bool(view.inst.contracts.in_tokens[b]))
     return np.bincount(month, weights=own * point[column], minlength=view.inst.time.months).astype(float)
 

@@ -70,6 +70,9 @@ class OfferModel(Sourced, Latency):
     cached_prompt_usd_per_m: NonNegative | None = optional(
         "Price of cached prompt tokens; absent: prompt_usd_per_m"
     )
+    usd_per_request: NonNegative | None = optional(
+        "Price of a request, beside that of its tokens; alone, tokens cost nothing"
+    )
     tokens_per_s: Positive | None = optional(
         "Throughput of one instance, prompt and completion tokens together"
     )

@@ -86,6 +86,26 @@ def shortfall_priced(problem: Problem) -> Iterator[Issue]:
         yield Issue((*at, field), rule, getattr(commitment, field), hint)
 
 
+def request_fees_billed(problem: Problem) -> Iterator[Issue]:
+    """Where a commitment in USD is told apart from use above it by tokens, fees a request have no part in it."""
+    for at, offer, commitment in _each(problem):
+        if not _given(commitment, *_USD):
+            continue
+        if commitment.overage_usd_per_m is not None:
+            field, rule = (
+                "overage_usd_per_m",
+                "prices tokens alone, and fees a request would count in this commitment",
+            )
+        elif commitment.tiers and commitment.overage == "none":
+            field, rule = "overage", "goes with tiers in USD only where requests have no fee"
+        else:
+            continue
+        for name, model in offer.models.items():
+            if model.usd_per_request is not None:
+                hint = f"remove it, or models.{name}.usd_per_request"
+                yield Issue((*at, field), rule, getattr(commitment, field), hint)
+
+
 _USD = ("min_usd_per_month", "max_usd_per_month")
 
 
@@ -155,6 +175,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     step_can_be_bought,
     overage_defined,
     shortfall_priced,
+    request_fees_billed,
     tiers_in_order,
     signed_end_placed,
     start_has_a_term,

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from problems.core.arrays import NONE
-from problems.core.costs import ENTRY_PRICES, TOKENS, M
+from problems.core.costs import ENTRY_PRICES, M
 from problems.core.instance import Instance
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
@@ -199,7 +199,7 @@ def _of_models(inst: Instance, offer: int, *, tokens: bool) -> list[PriceRow]:
         rows += [
             (price.field, model, None, float(usd) * price.per)
             for price, usd in zip(ENTRY_PRICES, each, strict=True)
-            if (price.kind is TOKENS) == tokens
+            if price.replaced == tokens
             and np.isfinite(usd)
             and not (price.otherwise and usd == each[column[price.otherwise]])
         ]

@@ -26,7 +26,7 @@ from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Pool, PoolKey
-from router.verification.base.work import Unit, quotas, unit_of, unit_usd
+from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
@@ -174,7 +174,8 @@ class Rest:
         if in_tokens(terms):
             return tokens, due
         if not terms.tiers:
-            return cell.units * unit_usd(route.unit, route.entry) * price, due
+            usd = tokens_usd(route.unit, route.entry) + request_usd(route.unit, route.entry)
+            return cell.units * usd * price, due
         low, high = 0.0, 1e30  # the volume that the committed spend buys by bands
         for _ in range(ROUNDS):
             middle = 0.5 * (low + high)

@@ -6,7 +6,7 @@
   longest prompt ends at the first step, for above it the price is another; `prompt_tokens` takes that of a
   length.
 - Prices that differ by time of day are those of the time asked for; the others are named.
-- What is billed beside (requests, cache writes, audio, searches) is named with its amount.
+- What is billed beside (cache writes, audio, searches) is named with its amount.
 - The price is that of the day asked for, as far as the installed version knows it.
 """
 
@@ -23,6 +23,7 @@ from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, 
 
 PACKAGE = "genai-prices"
 FIELDS = {"prompt": "input_mtok", "completion": "output_mtok", "cached": "cache_read_mtok"}
+REQUESTS = "requests_kcount"
 
 
 def genai(
@@ -80,11 +81,11 @@ def _prices(model: Any, at: dt.datetime, variant: dict[str, str]) -> dict[str, A
 
 
 def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[ListedCharge]:
-    """What is billed beside the three prices of tokens that an offer has."""
+    """What is billed beside the prices that an offer has."""
     found = []
     for key, value in prices.items():
         steps = [f"{money(tier.price)} {_unit(key)}" for tier in getattr(value, "tiers", ())]
-        if key not in FIELDS.values():
+        if key not in (*FIELDS.values(), REQUESTS):
             found.append(
                 ListedCharge(f"charged beside tokens: {_words(key)}", f"{money(_base(value))} {_unit(key)}")
             )
@@ -93,7 +94,7 @@ def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[List
 
 
 def _words(key: str) -> str:
-    names = {"cache_write_mtok": "cache writes", "requests_kcount": "a fee per request"}
+    names = {"cache_write_mtok": "cache writes"}
     return names.get(key) or key.rpartition("_")[0].replace("_", " ")
 
 
@@ -120,7 +121,7 @@ def _offer(
     values = {field: getattr(every, key, None) for field, key in FIELDS.items()}
     if values["prompt"] is None and values["completion"] is None:
         return "no token price"
-    if not any(key in prices for key in FIELDS.values()):
+    if not any(key in prices for key in (*FIELDS.values(), REQUESTS)):
         return "price 0"
     notes, longest = [], None
     steps = sorted({tier.start for value in values.values() for tier in getattr(value, "tiers", ())})
@@ -134,6 +135,7 @@ def _offer(
         notes.append(f"price at {at.astimezone(dt.UTC):%H:%M} UTC; it differs by time of day: {others}")
     pages = getattr(seller, "pricing_urls", None) or ()
     found = {field: _at(value, prompt_tokens) for field, value in values.items()}
+    requests = _at(prices.get(REQUESTS), prompt_tokens)
     return ListedOffer(
         offer=name,
         provider=seller.id,
@@ -141,6 +143,7 @@ def _offer(
         prompt=found["prompt"],
         completion=found["completion"],
         cached=found["cached"],
+        request=requests / 1000 if requests else None,
         context_tokens=model.context_window,
         max_prompt_tokens=longest,
         source=", ".join((f"{PACKAGE} {version(PACKAGE)}", *pages[:1])),

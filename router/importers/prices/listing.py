@@ -27,6 +27,7 @@ COMMENTED = 2000  # names of a comment; a list of everything that exists needs n
 class ListedOffer:
     """One offer: a provider's model at token prices, or instances. Prices in USD per million tokens, None: not sold so.
 
+    request           USD per request, beside its tokens
     context_tokens, max_prompt_tokens, max_completion_tokens   what the offer takes at these prices
     instances         fields of `instances`, for what is rented
     note              what a reader must know about the price
@@ -38,6 +39,7 @@ class ListedOffer:
     prompt: Decimal | None = None
     completion: Decimal | None = None
     cached: Decimal | None = None
+    request: Decimal | None = None
     context_tokens: int | None = None
     max_prompt_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -152,7 +154,7 @@ def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = No
     charged = listing.account.total("read", "charges") > 0
     for offer in offers:
         sold = next(iter(offer["models"].values()))
-        prices = [price for key, price in sold.items() if key.endswith("_usd_per_m")]
+        prices = [price for key, price in sold.items() if "usd" in key]
         prices += [offer["instances"]["usd_per_h"]] if "instances" in offer else []
         count = sum(price > 0 for price in prices)
         listing.account.writes({"entries": 1} | ({"charges": count} if charged else {}))
@@ -215,6 +217,7 @@ def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> d
         "prompt_usd_per_m": entry.prompt,
         "completion_usd_per_m": entry.completion,
         "cached_prompt_usd_per_m": entry.cached,
+        "usd_per_request": entry.request,
         "tokens_per_s": entry.tokens_per_s,
     }
     sold = {key: _number(value) for key, value in prices.items() if value is not None}

@@ -5,6 +5,7 @@
     …_above_200k_tokens, tiered_pricing[]{range, …}                 by prompt length, for all tokens of a request
     bedrock/<region|*>/<n>-month-commitment/<model>                 a reserved model unit at input_cost_per_second
     max_input_tokens, max_output_tokens                             the longest prompt, and the longest answer
+    input_cost_per_request, search_context_cost_per_query           USD per request; one search in each is assumed
     rpm, tpm, mode, deprecation_date, litellm_provider
 
 What an entry charges beside is named with its amount (`litellm_charges`). A cost of 0 stands for "free" and for
@@ -16,12 +17,19 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
 from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, per_million, picked, read_json
-from router.importers.prices.litellm_charges import SEARCHES, charges_of, impossible
+from router.importers.prices.litellm_charges import (
+    QUERIES,
+    SEARCHES,
+    charges_of,
+    impossible,
+    request_usd,
+)
 from router.importers.records import RawRecord
 
 MODES = ("chat", "completion", "responses")
@@ -121,6 +129,16 @@ def _read(
     if isinstance(offer, str):
         listing.leave_out(name, offer, charges=len(charges))
         return
+    if QUERIES in used:
+        charge = charges[QUERIES]
+        why = "a search in every request is assumed, and its price is in usd_per_request"
+        names = [f"{name}: {charge.amount}"]
+        listing.account.remark("note", why, "", {}, names=names, hint=charge.hint)
+        offer = replace(offer, note="; ".join(filter(None, (offer.note, charge.amount))))
+    if len(used & request_usd(record.values, asked.search).keys()) > 1:
+        listing.account.remark(
+            "merged", "a fee per request and a search, in one price", "", {"charges": 1}, asked=True
+        )
     once = {charges[path].amount for path in used if path in charges}
     beside = []
     for path, charge in charges.items():
@@ -155,7 +173,8 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
     standard = variant and fields.get("cached") in (COSTS["cached"], HIT)
     if standard and (costs["cached"] or 0) > (costs.get("prompt") or 0):  # whose prompts are dearer too
         del fields["cached"], costs["cached"]
-    if not any(costs.values()) and not asked.free:
+    requests = request_usd(record.values, asked.search)
+    if not any(costs.values()) and not requests and not asked.free:
         return "price 0, which may mean unknown", set()
     prompts = [tokens for tokens in (_whole(record, "max_input_tokens"), longest) if tokens is not None]
     completions = _whole(record, "max_output_tokens")
@@ -166,6 +185,7 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         prompt=costs.get("prompt"),
         completion=costs.get("completion"),
         cached=costs.get("cached"),
+        request=sum(requests.values(), Decimal(0)) if requests else None,
         context_tokens=_whole(record, "max_tokens") if not prompts and completions is None else None,
         max_prompt_tokens=min(prompts, default=None),
         max_completion_tokens=completions,
@@ -176,7 +196,7 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         ),
         note=note,
     )
-    return offer, {field for kind, field in fields.items() if costs[kind]}
+    return offer, {field for kind, field in fields.items() if costs[kind]} | requests.keys()
 
 
 def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | str:

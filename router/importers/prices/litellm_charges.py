@@ -23,6 +23,7 @@ from router.importers.prices.listing import ListedCharge, amount, money
 TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
 LONGER = re.compile(r".*_above_\d+k_tokens.*")
+REQUESTS, QUERIES = "input_cost_per_request", "search_context_cost_per_query"
 SEARCHES = ("low", "medium", "high")
 MOST_USD = Decimal("0.001")  # per token: 1,000 USD per million; what is sold costs less
 
@@ -33,10 +34,10 @@ _NAMES = {
     "output_cost_per_reasoning_token": "reasoning",
     "explicit_cache_read_input_token_cost": "reads of an explicit cache",
     "cache_read_input_audio_token_cost": "cached audio",
-    "input_cost_per_request": "a fee per request",
+    REQUESTS: "a fee per request",
     "input_cost_per_video_per_second": "video",
     "input_cost_per_audio_per_second": "audio",
-    "search_context_cost_per_query": "searches",
+    QUERIES: "searches",
     "off_peak_pricing": "off-peak prices",
 }
 BESIDE = "charged beside tokens: "
@@ -83,7 +84,7 @@ def _flat(values: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _charges(values: Mapping[str, object], search: str) -> Iterator[tuple[str, ListedCharge | None]]:
     for path, value in _flat(values):
-        if path == "search_context_cost_per_query":
+        if path == QUERIES:
             yield path, _searches(value, search)
         elif path == "off_peak_pricing":
             yield path, _off_peak(value)
@@ -124,16 +125,24 @@ def _said(field: str, price: Decimal) -> str:
     return f"{money(price)} USD per {unit.replace('_', ' ')}"
 
 
-def _searches(value: object, search: str) -> ListedCharge | None:
+def request_usd(values: Mapping[str, object], search: str) -> dict[str, Decimal]:
+    """What every request is charged, by field: its fee, and one search of the size of context."""
+    fee, query = amount(values.get(REQUESTS)), _sizes(values.get(QUERIES))[search]
+    return {path: usd for path, usd in ((REQUESTS, fee), (QUERIES, query)) if usd}
+
+
+def _sizes(value: object) -> dict[str, Decimal]:
     sizes = value if isinstance(value, Mapping) else {}
-    prices = {size: amount(sizes.get(f"search_context_size_{size}")) or Decimal(0) for size in SEARCHES}
+    return {size: amount(sizes.get(f"search_context_size_{size}")) or Decimal(0) for size in SEARCHES}
+
+
+def _searches(value: object, search: str) -> ListedCharge | None:
+    prices = _sizes(value)
     if not any(prices.values()):
         return None
     listed = ", ".join(f"{size} {money(price)}" for size, price in prices.items())
     said = f"{money(prices[search])} USD per search of {search} context, one a request assumed ({listed})"
-    return ListedCharge(
-        f"{BESIDE}{_NAMES['search_context_cost_per_query']}", said, "--search-context says which"
-    )
+    return ListedCharge(f"{BESIDE}{_NAMES[QUERIES]}", said, "--search-context says which")
 
 
 def _off_peak(value: object) -> ListedCharge | None:

@@ -7,8 +7,9 @@
                 overage price p: rate · C + p · max(0, used − C)   USD: C + p · max(0, used − C / rate)
     none        `overage: none`: used ≤ C
 
-An offer carries nothing in a month without a contract. All-units bands may be bought up into: the bill is
-the least over volumes of at least max(used, C).
+Fees a request are use of a commitment in USD, whether or not tiers price its tokens; a commitment in tokens leaves them
+to be paid beside it. An offer carries nothing in a month without a contract. All-units bands may be bought up into: the
+bill is the least over volumes of at least max(used, C).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from router.schema import Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import LocalTime
 from router.verification.base.flows import Flow
-from router.verification.base.work import rate_of, unit_usd
+from router.verification.base.work import rate_of, request_usd, tokens_usd
 
 type BillKey = tuple[str, int, str | None]
 """Offer, month, scenario."""
@@ -46,6 +47,14 @@ class Bill:
 def in_tokens(commitment: Commitment) -> bool:
     """Whether the commitment is a volume; one that states neither is a volume of 0."""
     return commitment.min_usd_per_month is None and commitment.max_usd_per_month is None
+
+
+def bills_dollars(commitment: Commitment) -> bool:
+    """Whether all use is billed under it, in USD: one in USD, or a minimum of no tokens at the offer's prices."""
+    if not in_tokens(commitment):
+        return True
+    volume = commitment.min_tokens_per_month or commitment.max_tokens_per_month is not None
+    return not (volume or commitment.tiers or commitment.overage_usd_per_m is not None)
 
 
 def committed_of(row: ContractRow | Settlement, commitment: Commitment) -> float | None:
@@ -92,27 +101,37 @@ def signed_until_h(case: Case, commitment: Commitment) -> float | None:
 
 def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
     """Every month's bill of every offer with a commitment, in every future."""
-    used: dict[BillKey, list[tuple[float, float]]] = defaultdict(list)
+    used: dict[BillKey, list[tuple[float, float, float]]] = defaultdict(list)
     for flow in flows:
-        if flow.offer.commitment is not None and flow.entry is not None:
-            price = flow.future.price_of(flow.offer.name)
-            usd = flow.units * unit_usd(flow.unit, flow.entry) * price
+        commitment = flow.offer.commitment
+        if commitment is not None and flow.entry is not None:
+            units = flow.units * flow.future.price_of(flow.offer.name)
+            fees = units * request_usd(flow.unit, flow.entry) if bills_dollars(commitment) else 0.0
             key = (flow.offer.name, case.month_of[flow.row.period], flow.future.name)
-            used[key].append((flow.tokens, usd))
+            used[key].append((flow.tokens, units * tokens_usd(flow.unit, flow.entry), fees))
     force = in_force(case, plan)
     bills = {}
     for name in case.commitments:
         for month in range(case.months):
             for future in case.futures:
                 parts = used.get((name, month, future.name), [])
-                tokens, usd = math.fsum(p[0] for p in parts), math.fsum(p[1] for p in parts)
+                tokens, usd, fees = (math.fsum(part[i] for part in parts) for i in range(3))
                 committed = force.get((name, month))
-                bills[name, month, future.name] = _bill(case, name, future, month, committed, tokens, usd)
+                bills[name, month, future.name] = _bill(
+                    case, name, future, month, committed, tokens, usd, fees
+                )
     return bills
 
 
 def _bill(
-    case: Case, offer: str, future: Future, month: int, committed: float | None, tokens: float, usd: float
+    case: Case,
+    offer: str,
+    future: Future,
+    month: int,
+    committed: float | None,
+    tokens: float,
+    usd: float,
+    fees: float,
 ) -> Bill:
     commitment = case.commitments[offer]
     part = case.month_h[month] / MONTH_H
@@ -120,6 +139,7 @@ def _bill(
     due = (committed or 0.0) * part
     if commitment.tiers:
         usd = tiered_usd(commitment, tokens, part) * price
+    usd += fees
     owed = amount_owed(case.offers[offer], due, tokens, usd, part, price)
     own = tokens if in_tokens(commitment) else usd
     return Bill(committed is not None, committed or 0.0, tokens, usd, owed, own / due if due > 0 else None)

@@ -1,6 +1,6 @@
 """The whole cost, from the problem and the plan's rows: one amount per future, offer and kind.
 
-    tokens       Σ tokens · price                                       offers without a commitment
+    tokens       Σ tokens · price + requests · price                offers without a commitment; one in tokens: requests
     fee          fee · month's hours / 730, every month              if the offer carries anything, ever
     commitment   the month's bill                                       offers with a commitment
     instances    h · (usd_per_h · Σ paid + reserved_usd_per_h · reserved) + upfront · bought
@@ -26,11 +26,11 @@ from typing import NamedTuple
 
 from router.plan.document import Plan
 from router.schema import Instances
-from router.verification.base.bills import Bill, BillKey, amount_owed, beyond_usd, in_force
+from router.verification.base.bills import Bill, BillKey, amount_owed, beyond_usd, bills_dollars, in_force
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import Pool, PoolKey
-from router.verification.base.work import unit_usd
+from router.verification.base.work import request_usd, tokens_usd
 
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
@@ -104,8 +104,13 @@ def costs_of(
 
 def _tokens(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
     for flow in flows:
-        if flow.offer.commitment is None and flow.entry is not None:
-            usd = flow.units * unit_usd(flow.unit, flow.entry) * flow.future.price_of(flow.offer.name)
+        if flow.entry is None or (flow.offer.commitment is not None and bills_dollars(flow.offer.commitment)):
+            continue
+        usd = request_usd(flow.unit, flow.entry)
+        if flow.offer.commitment is None:
+            usd += tokens_usd(flow.unit, flow.entry)
+        if usd > 0:
+            usd *= flow.units * flow.future.price_of(flow.offer.name)
             yield Charge(flow.future, flow.offer.name, "tokens", usd * case.period_weight[flow.row.period])
 
 

@@ -106,7 +106,7 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
 def _measured(required: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
     """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
     sized = required.unit.size is not None
-    if offer.quota.requests_per_minute is not None and not sized:
+    if (offer.quota.requests_per_minute is not None or entry.usd_per_request is not None) and not sized:
         yield "unmeasured"
     if entry.points:
         size = required.unit.size
@@ -129,12 +129,19 @@ def _measured(required: _Requirements, offer: Offer, entry: OfferModel) -> Itera
 
 
 def _priced(unit: Unit, offer: Offer, entry: OfferModel) -> bool:
-    """An offer without instances needs a price for each kind of token used; with them, both or neither."""
+    """An offer needs a price for each kind of token used; with instances, or a price of requests, both or neither."""
     if offer.commitment is not None and offer.commitment.tiers:
         return True
-    prompt, completion = entry.prompt_usd_per_m, entry.completion_usd_per_m
-    if offer.instances is not None and prompt is None and completion is None:
-        return True
-    if prompt is None and completion is None:
-        return False
-    return (prompt is not None or unit.prompt == 0) and (completion is not None or unit.completion == 0)
+    prompt, completion, cached = (
+        entry.prompt_usd_per_m,
+        entry.completion_usd_per_m,
+        entry.cached_prompt_usd_per_m,
+    )
+    if prompt is None and completion is None and cached is None:
+        return offer.instances is not None or entry.usd_per_request is not None
+    needed = (
+        (prompt, unit.prompt - unit.cached),
+        (prompt if cached is None else cached, unit.cached),
+        (completion, unit.completion),
+    )
+    return all(price is not None for price, amount in needed if amount > 0)

@@ -97,18 +97,26 @@ PRICES = {
     "prompt_usd_per_m": "tokens",
     "completion_usd_per_m": "tokens",
     "cached_prompt_usd_per_m": "tokens",
+    "usd_per_request": "tokens",
 }
 """Prices of an offer's model, by field: the kind of cost that each makes."""
+TOKEN_PRICES = ("prompt_usd_per_m", "completion_usd_per_m", "cached_prompt_usd_per_m")
+"""Those for tokens: what tiers replace, and a contract in tokens bills at one rate."""
 
 
-def prices_of(entry: OfferModel, kind: str) -> dict[str, float]:
-    """What is stated of a kind, by field."""
-    stated = {field: getattr(entry, field) for field, of in PRICES.items() if of == kind}
+def prices_of(entry: OfferModel) -> dict[str, float]:
+    """What is stated, by field."""
+    stated = {field: getattr(entry, field) for field in PRICES}
     return {field: usd for field, usd in stated.items() if usd is not None}
 
 
-def unit_usd(unit: Unit, entry: OfferModel) -> float:
-    """USD per unit of work; cached prompt tokens at their price, or at the prompt's."""
+def request_usd(unit: Unit, entry: OfferModel) -> float:
+    """USD per unit of work for the request that it is."""
+    return (unit.requests or 0.0) * (entry.usd_per_request or 0.0)
+
+
+def tokens_usd(unit: Unit, entry: OfferModel) -> float:
+    """USD per unit of work for its tokens; cached prompt tokens at their price, or at the prompt's."""
     prompt = entry.prompt_usd_per_m or 0.0
     cached = prompt if entry.cached_prompt_usd_per_m is None else entry.cached_prompt_usd_per_m
     completion = entry.completion_usd_per_m or 0.0
@@ -120,5 +128,5 @@ def rate_of(offer: Offer) -> float:
 
     Where prices differ a shortfall has no price; the input is refused then, and the dearest stands here.
     """
-    rates = [usd for entry in offer.models.values() for usd in prices_of(entry, "tokens").values()]
-    return max(rates, default=0.0)
+    every = [prices_of(entry) for entry in offer.models.values()]
+    return max((stated[field] for stated in every for field in TOKEN_PRICES if field in stated), default=0.0)

@@ -19,20 +19,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import least_of, signed_end, tiered_usd
+from router.verification.base.bills import bills_dollars, least_of, signed_end, tiered_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.work import rate_of
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
-
-
-def unit_is_token(commitment: Commitment) -> bool:
-    """Whether the bill is of tokens; a minimum of no tokens and no price of its own leaves use at its prices."""
-    if commitment.min_usd_per_month is not None or commitment.max_usd_per_month is not None:
-        return False
-    priced = bool(commitment.tiers) or commitment.overage_usd_per_m is not None
-    volume = bool(commitment.min_tokens_per_month) or commitment.max_tokens_per_month is not None
-    return priced or volume
 
 
 def end_month(case: Case, offer: str, start: int) -> int:
@@ -71,7 +62,7 @@ def add_signatures(model: RelaxedProblem, case: Case, future: Future) -> None:
 
 
 def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitment, future: Future) -> None:
-    tokens = unit_is_token(commitment)
+    tokens = not bills_dollars(commitment)
     least = least_of(commitment)
     most = commitment.max_tokens_per_month if tokens else commitment.max_usd_per_month
     before = signed_end(case, commitment) if commitment.signed else 0
@@ -145,12 +136,13 @@ def _month(
     flows: list[PossibleFlow],
     future: Future,
 ) -> None:
-    tokens, price, weight = unit_is_token(commitment), future.price_of(offer.name), case.month_weight[k]
+    tokens, price, weight = not bills_dollars(commitment), future.price_of(offer.name), case.month_weight[k]
     used: Terms = [(flow.name, flow.tokens if tokens else flow.usd(future)) for flow in flows]
     if commitment.tiers:
         bands = _bands(model, case, offer, commitment, k, flows, future)
         if not tokens:
-            used = [(band, usd * price) for band, usd in bands]
+            fees = [(flow.name, flow.fees(future)) for flow in flows]
+            used = [*((band, usd * price) for band, usd in bands), *fees]
     minus = [(variable, -own) for variable, own in used]
     committed: Terms = [
         (f"committed({offer.name},month {start})", force_h(case, offer.name, start, k) / MONTH_H)
@@ -161,7 +153,8 @@ def _month(
     beyond = commitment.overage_usd_per_m
     if beyond is None:
         rate = (0.0 if commitment.tiers else rate_of(offer) * price / 1e6) if tokens else 1.0
-        most = max(_heaviest(flows, dict(used)), sum(model.variables[c].upper * own for c, own in committed))
+        heaviest = _heaviest(flows, {} if commitment.tiers and not tokens else dict(used))
+        most = max(heaviest, sum(model.variables[c].upper * own for c, own in committed))
         billed = model.variable(f"billed({offer.name},{k})", most * (1 + 1e-9), usd=rate * weight)
         model.constraint(at % "use", [(billed, 1.0), *minus], lower=0.0)
         due = [(variable, -own) for variable, own in committed]
@@ -196,7 +189,7 @@ def _bands(
     future: Future,
 ) -> Terms:
     """The bands of a month: variables, and USD per token of each."""
-    tokens, part = unit_is_token(commitment), case.month_h[k] / MONTH_H
+    tokens, part = not bills_dollars(commitment), case.month_h[k] / MONTH_H
     price, weight = future.price_of(offer.name), case.month_weight[k]
     tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
     most = _heaviest(flows, {flow.name: flow.tokens for flow in flows})

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from router.schema import Instances, Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.audit import Audit
+from router.verification.base.bills import bills_dollars
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE
-from router.verification.base.work import Unit, quotas, unit_of, unit_usd
+from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 
 type PoolAt = tuple[str, str | None, int]
@@ -53,9 +54,20 @@ class PossibleFlow:
     def route(self) -> str:
         return f"{self.workload.name},{self.offer.name},{self.model}"
 
+    def fees(self, future: Future) -> float:
+        """USD for the requests of all the cell."""
+        return self.cell.units * request_usd(self.unit, self.entry) * future.price_of(self.offer.name)
+
     def usd(self, future: Future) -> float:
-        """Of all the cell at token prices."""
-        return self.cell.units * unit_usd(self.unit, self.entry) * future.price_of(self.offer.name)
+        """Of all the cell at the prices of tokens and requests."""
+        tokens = self.cell.units * tokens_usd(self.unit, self.entry) * future.price_of(self.offer.name)
+        return tokens + self.fees(future)
+
+    def unbilled(self, future: Future) -> float:
+        """USD of it that no commitment bills."""
+        if self.offer.commitment is None:
+            return self.usd(future)
+        return 0.0 if bills_dollars(self.offer.commitment) else self.fees(future)
 
 
 def cell_name(cell: Cell) -> str:
@@ -107,8 +119,7 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
     weight = audit.case.period_weight
     served: dict[str, Terms] = {cell_name(cell): [] for cell in audit.cells.values() if cell.units > 0}
     for flow in flows:
-        usd = 0.0 if flow.offer.commitment is not None else flow.usd(future) * weight[flow.period]
-        model.variable(flow.name, 1.0, usd=usd)
+        model.variable(flow.name, 1.0, usd=flow.unbilled(future) * weight[flow.period])
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
     for cell in audit.cells.values():

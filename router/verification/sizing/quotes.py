@@ -20,7 +20,7 @@ from router.schema import Offer
 from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
-from router.verification.base.work import PRICES, prices_of
+from router.verification.base.work import TOKEN_PRICES, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
 
@@ -130,9 +130,8 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     prices: dict[tuple[object, ...], float] = {}
     others: dict[tuple[object, ...], float] = {}
     for model, entry in offer.models.items():
-        for kind in dict.fromkeys(PRICES.values()):
-            listed = prices if kind == "tokens" else others
-            listed |= {(field, model, None): usd for field, usd in prices_of(entry, kind).items()}
+        for field, usd in prices_of(entry).items():
+            (prices if field in TOKEN_PRICES else others)[field, model, None] = usd
         if entry.cached_prompt_usd_per_m == entry.prompt_usd_per_m:
             prices.pop(("cached_prompt_usd_per_m", model, None), None)
     if prices and max(prices.values()) - min(prices.values()) <= 1e-12 * max(prices.values()):
