@@ -27,7 +27,7 @@ SUITES = {
     ),
     "price": (
         "tests/test_problems_costs.py tests/test_instances.py",
-        "test_problems_costs or price-per-request",
+        "test_problems_costs or price-of-screening",
     ),
     "solver": (
         "tests/test_solvers_registry.py tests/test_solvers_conformance.py",
