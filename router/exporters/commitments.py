@@ -202,8 +202,8 @@ def _litellm(
     period: int | None,
     scenario: str | None,
 ) -> Exported:
-    made = litellm(plan, problem, targets=targets, period=period, scenario=scenario)
-    config = yaml.safe_load(made.text)
+    configuration = litellm(plan, problem, targets=targets, period=period, scenario=scenario)
+    config = yaml.safe_load(configuration.text)
     order = {row.offer: row.order for row in reversed(rows)}
     budgets = _budgets(plan, problem, rows, period, scenario)
     parts = {
@@ -218,7 +218,7 @@ def _litellm(
             params["order"] = order.get(parts[key], PAID_AS_USED)
             if key in budgets:
                 params |= {"max_budget": budgets[key], "budget_duration": MONTH}
-    remarks = [remark for remark in made.remarks if "--weights" not in remark]
+    remarks = [remark for remark in configuration.remarks if "--weights" not in remark]
     remarks.append(
         "budgets are counted by LiteLLM from its first request on, not from the start of a billing month"
     )

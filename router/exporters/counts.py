@@ -25,10 +25,10 @@ class PoolCounts:
 def pools(plan: Plan, scenario: str | None = None) -> tuple[PoolCounts, ...]:
     """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
     rows = of_scenario(plan, plan.instances, scenario)
-    found: dict[tuple[str, str | None], list[int]] = {}
+    by_pool: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
-        found.setdefault((row.offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
-    ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+        by_pool.setdefault((row.offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
+    ordered = sorted(by_pool.items(), key=lambda item: (item[0][0], item[0][1] or ""))
     return tuple(PoolCounts(offer, model, tuple(counts)) for (offer, model), counts in ordered)
 
 

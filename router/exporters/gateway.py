@@ -43,21 +43,21 @@ def gateway(
     targets = targets or Targets()
     if not 1 <= weights <= MAX_WEIGHT:
         raise InputError(Issue(("--weights",), f"must be in 1 … {MAX_WEIGHT:,}", weights))
-    found, remarks = splits(plan, period, scenario)
+    workload_splits, remarks = splits(plan, period, scenario)
     said, documents = list(remarks), []
     pools = {(row.offer, row.model) for row in plan.instances}
     rented = {offer for offer, _ in pools}
     backends: dict[tuple[str, ...], str] = {}
-    for split in found:
-        kept, lost = weighted(split, weights)
+    for split in workload_splits:
+        weighted_parts, lost = weighted(split, weights)
         said += lost
-        if len(kept) > MAX_BACKENDS:
-            rule = f"has {len(kept)} backends, and a rule takes {MAX_BACKENDS}"
+        if len(weighted_parts) > MAX_BACKENDS:
+            rule = f"has {len(weighted_parts)} backends, and a rule takes {MAX_BACKENDS}"
             raise InputError(
                 Issue(("workloads",), rule, split.workload, "lower --weights drops the smallest")
             )
         refs = []
-        for part, weight in kept:
+        for part, weight in weighted_parts:
             mapped = targets.of(part.offer).backend
             tier = tier_of(part.offer, None, "a gateway")
             if tier is not None and form != "envoy":
@@ -77,7 +77,7 @@ def gateway(
                 refs.append({"kind": "Service", "name": name, "port": port, "weight": weight})
         documents.append(_route(form, split, refs, parent, namespace))
     distinct(backends)
-    distinct({(split.workload,): kubernetes_name(split.workload) for split in found})
+    distinct({(split.workload,): kubernetes_name(split.workload) for split in workload_splits})
     unmapped = sorted({key[0] for key in backends if targets.of(key[0]).backend is None})
     if unmapped:
         said.append(f"backends named after their offers, as --map names none: {', '.join(unmapped)}")
@@ -95,8 +95,8 @@ def _tier(tier: str | None) -> dict[str, Any]:
 def _override(part: Part, targets: Targets) -> str:
     """The model as the backend knows it: LiteLLM's string without its provider, where one is mapped."""
     target = targets.of(part.offer)
-    given = target.models.get(part.model) or target.model
-    return given.partition("/")[2] or given if given else part.model
+    mapped = target.models.get(part.model) or target.model
+    return mapped.partition("/")[2] or mapped if mapped else part.model
 
 
 def _route(

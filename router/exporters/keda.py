@@ -44,35 +44,35 @@ def keda(
     targets = targets or Targets()
     problem = belongs(plan, problem)
     _check(problem, repeat)
-    zone, said = _zone(problem, repeat)
-    found = pools(plan, scenario)
+    zone, remarks = _zone(problem, repeat)
+    pool_counts = pools(plan, scenario)
     names: dict[tuple[str, ...], str] = {
-        (pool.offer, pool.model or ""): _deployment(pool, targets) for pool in found
+        (pool.offer, pool.model or ""): _deployment(pool, targets) for pool in pool_counts
     }
     distinct(names)
     documents = [
         _scaled_object(
             pool, names[pool.offer, pool.model or ""], _triggers(pool, problem, repeat, zone), namespace
         )
-        for pool in found
+        for pool in pool_counts
     ]
-    unmapped = sorted({pool.offer for pool in found if targets.of(pool.offer).deployment is None})
+    unmapped = sorted({pool.offer for pool in pool_counts if targets.of(pool.offer).deployment is None})
     if unmapped:
-        said.append(f"deployments named after their pools, as --map names none: {', '.join(unmapped)}")
-    if not found:
-        said.append("the plan rents no instances: nothing to scale")
-    return Exported(head(plan, "KEDA scalers") + (to_yaml(*documents) if documents else ""), tuple(said))
+        remarks.append(f"deployments named after their pools, as --map names none: {', '.join(unmapped)}")
+    if not pool_counts:
+        remarks.append("the plan rents no instances: nothing to scale")
+    return Exported(head(plan, "KEDA scalers") + (to_yaml(*documents) if documents else ""), tuple(remarks))
 
 
 def stretches(counts: Sequence[int]) -> list[Stretch]:
     """Runs of equal counts."""
-    found: list[Stretch] = []
+    runs: list[Stretch] = []
     for period, count in enumerate(counts):
-        if found and found[-1][2] == count:
-            found[-1] = (found[-1][0], period + 1, count)
+        if runs and runs[-1][2] == count:
+            runs[-1] = (runs[-1][0], period + 1, count)
         else:
-            found.append((period, period + 1, count))
-    return found
+            runs.append((period, period + 1, count))
+    return runs
 
 
 def _check(problem: Problem, repeat: str) -> None:
@@ -114,13 +114,13 @@ def _triggers(pool: PoolCounts, problem: Problem, repeat: str, zone: ZoneInfo) -
     cyclic = repeat != "never"
     if cyclic and len(runs) > 1 and runs[0][2] == runs[-1][2]:  # the evening's count goes on past midnight
         runs = [*runs[1:-1], (runs[-1][0], last + runs[0][1], runs[-1][2])]
-    found = []
+    triggers = []
     for first, end, count in runs:
         if count == least and len(runs) > 1:
             continue
         until = 0 if (end == last and not cyclic) else end % last if cyclic else end
-        found.append(_trigger(problem, repeat, zone, first, until, count))
-    return found
+        triggers.append(_trigger(problem, repeat, zone, first, until, count))
+    return triggers
 
 
 def _trigger(

@@ -44,22 +44,22 @@ def litellm(
     targets = targets or Targets()
     if problem is not None:
         problem = belongs(plan, problem)
-    found, remarks = splits(plan, period, scenario)
+    workload_splits, remarks = splits(plan, period, scenario)
     said = list(remarks)
     offers = {offer.name: offer for offer in problem.offers} if problem else {}
-    use = _use(found)
+    use = _use(workload_splits)
     names: dict[tuple[str, str], Named] = {}
     entries = []
-    for split in found:
-        kept, lost = weighted(split, weights)
+    for split in workload_splits:
+        weighted_parts, lost = weighted(split, weights)
         said += lost
-        for part, weight in kept:
+        for part, weight in weighted_parts:
             key = (part.offer, part.model)
             names[key] = name = named(*key, offers.get(part.offer), targets.of(part.offer))
             entries.append(_entry(split.workload, part, name, weight, offers.get(part.offer), use))
     settings: dict[str, Any] = {"routing_strategy": "simple-shuffle", "num_retries": retries}
     if problem is not None and fallbacks:
-        more, chains = _fallbacks(plan, problem, found, targets, names)
+        more, chains = _fallbacks(plan, problem, workload_splits, targets, names)
         entries += more
         settings["fallbacks"] = chains
     elif problem is None:
@@ -141,10 +141,10 @@ def _prices(offer: Offer | None, model: str) -> dict[str, float]:
     return named | ({} if sold.usd_per_request is None else {"input_cost_per_request": sold.usd_per_request})
 
 
-def _use(found: Sequence[Split]) -> dict[str, tuple[float, float]]:
+def _use(workload_splits: Sequence[Split]) -> dict[str, tuple[float, float]]:
     """Requests and tokens that all workloads bring to an offer."""
     parts: dict[str, list[Part]] = {}
-    for split in found:
+    for split in workload_splits:
         for part in split.parts:
             parts.setdefault(part.offer, []).append(part)
     return {
@@ -156,7 +156,7 @@ def _use(found: Sequence[Split]) -> dict[str, tuple[float, float]]:
 def _fallbacks(
     plan: Plan,
     problem: Problem,
-    found: Sequence[Split],
+    workload_splits: Sequence[Split],
     targets: Targets,
     names: dict[tuple[str, str], Named],
 ) -> tuple[list[dict[str, Any]], list[dict[str, list[str]]]]:
@@ -164,7 +164,7 @@ def _fallbacks(
     workloads = {workload.name: workload for workload in problem.workloads}
     refused = {(row.workload, row.offer, row.model) for row in plan.refused}
     entries, chains = [], []
-    for split in found:
+    for split in workload_splits:
         workload = workloads[split.workload]
         used = {part.offer for part in split.parts}
         spare = [
@@ -177,7 +177,7 @@ def _fallbacks(
         ]
         if not spare:
             continue
-        _, offer, model = min(spare, key=lambda one: (one[0], one[1].name, one[2]))
+        _, offer, model = min(spare, key=lambda choice: (choice[0], choice[1].name, choice[2]))
         group = split.workload + FALLBACK
         if group in workloads:
             raise InputError(

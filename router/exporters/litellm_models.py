@@ -62,16 +62,16 @@ class Named:
 def named(offer: str, model: str, sold: Offer | None, target: Target) -> Named:
     """As mapped; else derived from the provider, or the offer's name where the problem is not at hand."""
     provider = sold.provider if sold is not None else offer
-    given = target.models.get(model) or target.model
-    if given is None and sold is not None and (sold.source or "").startswith(OWN_LIST):
+    mapped = target.models.get(model) or target.model
+    if mapped is None and sold is not None and (sold.source or "").startswith(OWN_LIST):
         return Named(_own(sold), target.api_key_env, target.api_base, None)
     prefix = PREFIXES.get(provider.lower())
-    string = given or f"{prefix or 'openai'}/{model}"
+    string = mapped or f"{prefix or 'openai'}/{model}"
     key = target.api_key_env or f"{_variable(provider)}_API_KEY"
     base = target.api_base
-    if base is None and given is None and prefix is None:
+    if base is None and mapped is None and prefix is None:
         base = f"os.environ/{_variable(provider)}_API_BASE"
-    if given is not None:
+    if mapped is not None:
         return Named(string, key, base, None)
     where = f" at {base}" if base else ""
     return Named(

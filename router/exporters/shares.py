@@ -58,7 +58,7 @@ def splits(
     by_workload: dict[str, list[RouteRow]] = {}
     for row in rows:
         by_workload.setdefault(row.workload, []).append(row)
-    found, remarks = [], []
+    workload_splits, remarks = [], []
     for workload, its in by_workload.items():
         here = [row for row in its if period is None or row.period == period]
         split = _split(workload, here)
@@ -77,8 +77,8 @@ def splits(
             remarks.append(
                 f"{workload}: shares differ by period; these are means, --period N or --at TIME is exact"
             )
-        found.append(split)
-    return tuple(found), tuple(remarks + _dropped(plan, period, scenario))
+        workload_splits.append(split)
+    return tuple(workload_splits), tuple(remarks + _dropped(plan, period, scenario))
 
 
 def largest_remainder(shares: Sequence[float], total: int) -> list[int]:
@@ -100,9 +100,9 @@ def largest_remainder(shares: Sequence[float], total: int) -> list[int]:
 def weighted(split: Split, total: int) -> tuple[list[tuple[Part, int]], list[str]]:
     """The parts with a weight above 0, and a remark for those too small to get one."""
     weights = largest_remainder([part.share for part in split.parts], total)
-    kept = [(part, weight) for part, weight in zip(split.parts, weights, strict=True) if weight > 0]
+    weighted_parts = [(part, weight) for part, weight in zip(split.parts, weights, strict=True) if weight > 0]
     lost = [part for part, weight in zip(split.parts, weights, strict=True) if weight == 0]
-    return kept, [
+    return weighted_parts, [
         f"{split.workload}: {part.offer} has {part.share:.3%} and gets no weight of {total}; raise --weights"
         for part in lost
     ]

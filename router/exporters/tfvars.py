@@ -20,7 +20,7 @@ from router.plan.values import to_json
 
 def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
     """The variables as JSON. Raises InputError."""
-    found = pools(plan, scenario)
+    pool_counts = pools(plan, scenario)
     variables: dict[str, Any] = {
         "router_instances": {
             pool.key: {
@@ -29,7 +29,7 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
                 "max": max(pool.counts),
                 "by_period": pool.counts,
             }
-            for pool in found
+            for pool in pool_counts
         },
         "router_purchases": [
             {"offer": row.offer, "model": row.model, "month": row.month, "count": whole(row.count)}
@@ -46,5 +46,5 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
             for row in plan.contracts
         ],
     }
-    empty = () if found else ("the plan rents no instances",)
+    empty = () if pool_counts else ("the plan rents no instances",)
     return Exported(to_json(variables), empty)

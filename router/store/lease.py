@@ -77,8 +77,8 @@ class Lease:
                 f"its lock ends within {row.expires - clock:.0f} s unless it is renewed."
             )
         fence = int(row.fence) + 1
-        taken = update(leases).where(leases.c.name == self.name)
-        connection.execute(taken.values(owner=self.owner, fence=fence, expires=clock + self.seconds))
+        takeover = update(leases).where(leases.c.name == self.name)
+        connection.execute(takeover.values(owner=self.owner, fence=fence, expires=clock + self.seconds))
         return fence
 
     def _mine(self) -> Update:

@@ -21,9 +21,9 @@ def opened(table: TraceTable) -> Account:
         account.span = (
             f"a record of {hours:,.3g} h, {float(table.requests.sum()) / hours:,.3g} requests an hour"
         )
-    for said in table.remarks:
-        hint = "--time-unit says otherwise" if "taken as" in said else None
-        account.remark("note", said, table.file, {"requests": float(table.requests.sum())}, hint=hint)
+    for sentence in table.remarks:
+        hint = "--time-unit says otherwise" if "taken as" in sentence else None
+        account.remark("note", sentence, table.file, {"requests": float(table.requests.sum())}, hint=hint)
     return account
 
 
@@ -52,9 +52,11 @@ def answered(table: TraceTable, account: Account) -> TraceTable:
         raise InputError(Issue((), "no request has an answer or any tokens", file=table.file))
     if table.single:
         return table.only(~lost)
-    kept, with_lengths = (np.where(lost, 0.0, each) for each in (table.requests, table.with_lengths))
+    requests_answered, with_lengths = (
+        np.where(lost, 0.0, each) for each in (table.requests, table.with_lengths)
+    )
     return replace(
-        table, requests=kept, with_lengths=with_lengths
+        table, requests=requests_answered, with_lengths=with_lengths
     )  # the rows stay: their periods are recorded
 
 
@@ -77,9 +79,13 @@ def named_plainly(table: TraceTable, by: Sequence[str], account: Account) -> Tra
                 continue
             line = f"{table.file}, line {table.lines[rows][0]:.0f}"
             why = f"names of {column} that are not one line of visible characters, cleaned"
-            told = f"{value!a} is {name}"
+            renaming = f"{value!a} is {name}"
             account.remark(
-                "note", why, line, {"names": 1, "requests": float(table.requests[rows].sum())}, names=[told]
+                "note",
+                why,
+                line,
+                {"names": 1, "requests": float(table.requests[rows].sum())},
+                names=[renaming],
             )
         labels[column] = Labels(table.labels[column].codes, tuple(plain[value] for value in values))
     return replace(table, labels=labels)

@@ -27,7 +27,9 @@ def cached_tokens(
     """(N,) cached tokens, and the tokens of a block. Raises InputError with the row of what is no list, or too long."""
     hashes = [_blocks(cell, line, file) for cell, line in zip(cells, lines, strict=True)]
     counts = np.array([len(blocks) for blocks in hashes], dtype=float)
-    size = next((one for one in SIZES if np.mean(np.ceil(prompt / one) == counts) >= FITS), None)
+    size = next(
+        (candidate for candidate in SIZES if np.mean(np.ceil(prompt / candidate) == counts) >= FITS), None
+    )
     if size is None:
         size = int(np.ceil(np.nanmax(prompt / np.maximum(counts, 1.0))))
     seen: set[object] = set()

@@ -84,12 +84,12 @@ def _read(
         read = list(blocks) if is_mooncake(columns) and builder.unit is None else blocks
         if isinstance(read, list) and _in_thousands(read, columns):
             name = columns.header[columns.timestamp]
-            said = f"{name} is taken as milliseconds because the columns are Mooncake's"
+            sentence = f"{name} is taken as milliseconds because the columns are Mooncake's"
             if log is None:
                 hint = "router import trace FILE reads it; where they are seconds, call the columns otherwise"
                 rule = "looks like milliseconds: the columns are Mooncake's"
                 raise InputError(Issue((name,), rule, hint=hint, file=file))
-            builder.unit, builder.remarks = "ms", [said]
+            builder.unit, builder.remarks = "ms", [sentence]
         for rows, lines in read:
             builder.add(rows, lines)
     return builder.table()
@@ -184,8 +184,9 @@ class _Builder:
         )
         if self.hashes and self.columns.cached_tokens is None and self.columns.requests is None:
             cached, block = cached_tokens(self.hashes, at, prompt, [int(line) for line in lines], self.file)
-            said = f"cached share from hash_ids, blocks of {block} tokens, as of a cache that forgets nothing: the most"
-            self.remarks.append(said)
+            self.remarks.append(
+                f"cached share from hash_ids, blocks of {block} tokens, as of a cache that forgets nothing: the most"
+            )
         recorded = ~(np.isnan(prompt) & np.isnan(completion))
         with_lengths = np.where(
             recorded, requests if self.columns.requests_with_lengths is None else covered, 0.0

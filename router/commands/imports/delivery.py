@@ -35,10 +35,10 @@ def deliver_import(
     """
     account.reconcile()
     show(account, table=dry_run)
-    refused = [one for one in account.remarks if strict and not one.asked]
-    if refused:
+    unasked = [item for item in account.remarks if strict and not item.asked]
+    if unasked:
         hint = "without --strict they are remarks"
-        raise InputError(Issue(("--strict",), f"nothing is written: {one}", hint=hint) for one in refused)
+        raise InputError(Issue(("--strict",), f"nothing is written: {item}", hint=hint) for item in unasked)
     if not dry_run:
         deliver(account.comment() + text, output, summary)
 

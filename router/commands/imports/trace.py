@@ -120,10 +120,10 @@ def import_trace(
         raise InputError(Issue(("--classes",), "does not go with stated edges", classes, "choose one"))
     named = ColumnNames(timestamp_column, prompt_column, completion_column, requests_column, None, tokens_are)
     choices = Choices(period_h=period_h, named=named, by=by, classes=classes, edges=edges, **others)
-    found = extract(file, choices)
+    extraction = extract(file, choices)
     model_of = next((i for i, name in enumerate(by) if name.lower() in MODEL_COLUMNS), None)
-    text = problem_text(found, file.name, models or ("model",), include, None if models else model_of)
-    total = sum(float(workload.counts.sum()) for workload in found.workloads)
-    size = f"{len(found.workloads)} workloads, {found.periods} periods of {found.period_h:g} h"
+    text = problem_text(extraction, file.name, models or ("model",), include, None if models else model_of)
+    total = sum(float(workload.counts.sum()) for workload in extraction.workloads)
+    size = f"{len(extraction.workloads)} workloads, {extraction.periods} periods of {extraction.period_h:g} h"
     summary = f"{size}, {total:,.0f} requests"
-    deliver_import(found.account, text, output, strict=strict, dry_run=dry_run, summary=summary)
+    deliver_import(extraction.account, text, output, strict=strict, dry_run=dry_run, summary=summary)

@@ -79,16 +79,16 @@ class UsageFiles:
 
 def read_files(paths: Sequence[FilePath], form: str = "auto") -> UsageFiles:
     """All files together, which must be of one format: `form`, else what the first record shows. Raises InputError."""
-    module, found = None, []
-    seen: set[FilePath] = set()
+    module, records = None, []
+    paths_read: set[FilePath] = set()
     for path in paths:
         its = csv_records(path) if is_table(path) else json_records(path)
-        if path.resolve() in seen:  # a file of its own, so that its rows are found to repeat others
+        if path.resolve() in paths_read:  # a file of its own, so that its rows are found to repeat others
             its = [
                 dataclasses.replace(one, file=f"{path}{AGAIN}{one.file.removeprefix(str(path))}")
                 for one in its
             ]
-        seen.add(path.resolve())
+        paths_read.add(path.resolve())
         if not its:
             raise MissingUsage(Issue((), "holds no record", file=str(path)))
         kind = next((one for one in MODULES if form == one.NAME), None) or _recognised(its[0])
@@ -96,10 +96,10 @@ def read_files(paths: Sequence[FilePath], form: str = "auto") -> UsageFiles:
             rule = f"is {kind.TITLE}, and what came before is {module.TITLE}"
             raise InputError(Issue((), rule, file=str(path), hint="import each on its own"))
         module = kind
-        found += its
+        records += its
     if module is None:
         raise InputError(Issue((), "no file is given"))
-    return UsageFiles(module, found, [path.name for path in paths])
+    return UsageFiles(module, records, [path.name for path in paths])
 
 
 def read_usage(

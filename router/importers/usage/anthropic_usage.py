@@ -55,14 +55,14 @@ def recognises(record: RawRecord) -> bool:
     return isinstance(data, list) and any(isinstance(one, dict) and "starting_at" in one for one in data)
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all pages or tables. Raises InputError, MissingUsage where a page is missing."""
     account, rows = Account(), list[Row]()
     spans: dict[tuple[float, float], RawRecord] = {}
-    table = [record for record in found if TABLE["uncached"] in record.values]
-    pages = [record for record in found if TABLE["uncached"] not in record.values]
+    table = [record for record in records if TABLE["uncached"] in record.values]
+    pages = [record for record in records if TABLE["uncached"] not in record.values]
     for bucket in buckets(pages, "starting_at", "ending_at"):
-        spans.setdefault((bucket.start, bucket.end), found[0])
+        spans.setdefault((bucket.start, bucket.end), records[0])
         for result in bucket.results:
             _take(account, rows, result, (bucket.start, bucket.end), bucket.repeated)
     numbers = {*TABLE.values(), *(path[-1] for path in (*WRITTEN, *SEARCHES))}

@@ -75,10 +75,10 @@ def _plain(column: str) -> str:
     return column.replace("_", "").lower()
 
 
-def _as_named(found: Sequence[RawRecord]) -> Sequence[RawRecord]:
+def _as_named(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """Columns by FOCUS's own names, where a database has written them all in capitals or with underscores."""
-    if all("ChargePeriodStart" in record.values for record in found):
-        return found
+    if all("ChargePeriodStart" in record.values for record in records):
+        return records
     names = {
         _plain(name): name for name in (*KEY, *AMOUNTS, *MODEL_COLUMNS, "BillingCurrency", *CACHE_STATUS)
     }
@@ -86,30 +86,30 @@ def _as_named(found: Sequence[RawRecord]) -> Sequence[RawRecord]:
         dataclasses.replace(
             record, values={names.get(_plain(name), name): value for name, value in record.values.items()}
         )
-        for record in found
+        for record in records
     ]
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files. Raises InputError: a meter whose kind no word tells, rows that contradict each other."""
-    rules, found = MeterRules.of(settings), _as_named(found)
+    rules, records = MeterRules.of(settings), _as_named(records)
     for option in ("meter_column", "model_column"):
         for name in settings.get(option, ()):
-            if all(name not in record.values for record in found):
-                known = nearest(name, {column for record in found for column in record.values})
+            if all(name not in record.values for record in records):
+                known = nearest(name, {column for record in records for column in record.values})
                 flag = f"--{option.replace('_', '-')}"
                 raise InputError(Issue((flag,), "is not a column of these records", name, known))
     columns = (*settings.get("model_column", ()), *MODEL_COLUMNS)
     account, rows = Account(), []
     unknown: dict[str, RawRecord] = {}
     several: dict[str, dict[str, Row]] = {}
-    records = with_repeats(
-        found,
+    unique = with_repeats(
+        records,
         key=lambda record: tuple(record.get(name) or "" for name in (*KEY, *rules.columns)),
         amounts=lambda record: tuple(record.number(name) for name in AMOUNTS),
         same="period, meter, account and resource",
     )
-    for record, repeated in records:
+    for record, repeated in unique:
         column, meter = rules.meter(record)
         tokens = rules.tokens(record)
         why, hint = _left_out(record, tokens)

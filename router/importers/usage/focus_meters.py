@@ -54,29 +54,29 @@ def multiplier(unit: str | None) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class MeterRules:
-    """What was given on how to read meters: an expression by kind, tokens by unit, columns before the usual ones."""
+    """What is stated on how to read meters: an expression by kind, tokens by unit, columns before the usual ones."""
 
-    given: Mapping[str, re.Pattern[str]]
+    expressions: Mapping[str, re.Pattern[str]]
     units: Mapping[str, float]
     columns: Sequence[str]
 
     @classmethod
     def of(cls, settings: Mapping[str, Sequence[str]]) -> MeterRules:
         """From the options --meter, --meter-unit and --meter-column. Raises InputError."""
-        given = {}
+        expressions = {}
         for text in settings.get("meter", ()):
             kind, _, regex = text.partition("=")
             if kind not in KINDS or not regex:
                 rule = "must be prompt=REGEX, completion=REGEX or cached=REGEX"
                 raise InputError(Issue(("--meter",), rule, text))
             try:
-                given[kind] = re.compile(regex, re.I)
+                expressions[kind] = re.compile(regex, re.I)
             except re.error as error:
                 raise InputError(
                     Issue(("--meter",), f"is not a regular expression: {error}", error.pattern)
                 ) from None
         units = dict(_unit(text) for text in settings.get("meter_unit", ()))
-        return cls(given, units, (*settings.get("meter_column", ()), *COLUMNS))
+        return cls(expressions, units, (*settings.get("meter_column", ()), *COLUMNS))
 
     def factor(self, unit: str | None) -> float | None:
         """Tokens in one of a unit; None where it is not known to count any."""
@@ -96,15 +96,15 @@ class MeterRules:
 
     def kind(self, record: RawRecord, meter: str) -> str | None:
         """prompt, completion, cached, or written (prompt tokens put into a cache); None: no word tells."""
-        return _kind(meter, _cache_status(record), tuple(self.given.items()))
+        return _kind(meter, _cache_status(record), tuple(self.expressions.items()))
 
 
 @cache
-def _kind(meter: str, status: str | None, given: tuple[tuple[str, re.Pattern[str]], ...]) -> str | None:
-    for kind, regex in given:
+def _kind(meter: str, status: str | None, expressions: tuple[tuple[str, re.Pattern[str]], ...]) -> str | None:
+    for kind, regex in expressions:
         if regex.search(meter):
             return kind
-    ours = {"completion", "prompt", "cached"} - {kind for kind, _ in given}
+    ours = {"completion", "prompt", "cached"} - {kind for kind, _ in expressions}
     text = UNCACHED.sub(" ", _apart(meter))
     says = status is None and CACHED.search(text) is not None
     written = status == "written" or (WRITTEN.search(text) is not None and CACHED.search(text) is not None)
@@ -163,8 +163,8 @@ def _cache_status(record: RawRecord) -> str | None:
     except (json.JSONDecodeError, RecursionError):
         details = None
     places = (record.values, details if isinstance(details, dict) else {})
-    found = (str(place[name]).lower() for place in places for name in CACHE_STATUS if place.get(name))
-    status = next(found, None)
+    statuses = (str(place[name]).lower() for place in places for name in CACHE_STATUS if place.get(name))
+    status = next(statuses, None)
     if status is None:
         return None
     if WRITTEN.search(status):

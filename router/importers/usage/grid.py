@@ -94,13 +94,13 @@ class PeriodGrid:
             return [(p, 1.0)] if low <= p < high and end == begin else []
         lowest = max(low, math.floor((begin - self.first) / self.length + 1e-9))
         highest = min(high, math.ceil((end - self.first) / self.length - 1e-9))
-        found = []
+        touched = []
         for p in range(lowest, highest):
             here = self.first + p * self.length
             inside = min(end, here + self.length) - max(begin, here)
             if inside > 0:
-                found.append((p, inside / (end - begin)))
-        return found
+                touched.append((p, inside / (end - begin)))
+        return touched
 
 
 def grid_of(reading: UsageRecords, how: Cut, account: Account) -> PeriodGrid:
@@ -155,18 +155,18 @@ def _extent(reading: UsageRecords, how: Cut) -> tuple[float, int]:
 
 def _covered(reading: UsageRecords, grid: PeriodGrid) -> list[float]:
     """Part of each period that the record covers, in [0, 1]."""
-    found = [0.0] * len(grid.covered)
+    covered = [0.0] * len(grid.covered)
     if reading.covered is None:
         for row in reading.rows:
-            for p, _ in grid.parts(row.start, row.start, 0, len(found)):
-                found[p] = 1.0
-        return found
+            for p, _ in grid.parts(row.start, row.start, 0, len(covered)):
+                covered[p] = 1.0
+        return covered
     reached = -math.inf
     for begin, end in sorted(stretches(reading)):
-        for p, part in grid.parts(max(begin, reached), end, 0, len(found)):
-            found[p] += part * (end - max(begin, reached)) / grid.length
+        for p, part in grid.parts(max(begin, reached), end, 0, len(covered)):
+            covered[p] += part * (end - max(begin, reached)) / grid.length
         reached = max(reached, end)
-    return [min(part, 1.0) for part in found]
+    return [min(part, 1.0) for part in covered]
 
 
 def _trimmed(grid: PeriodGrid, reading: UsageRecords, how: Cut, account: Account) -> PeriodGrid:

@@ -31,14 +31,14 @@ def recognises(record: RawRecord) -> bool:
     return isinstance(results, list) and all(isinstance(day, dict) and "breakdown" in day for day in results)
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(pages: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all pages. Raises InputError, MissingUsage where a page is missing."""
     account, rows = Account(), []
     caching = PromptCaching(account)
-    check_numbered([(page, _mapping(page.get("metadata"))) for page in found])
+    check_numbered([(page, _mapping(page.get("metadata"))) for page in pages])
     seen: dict[tuple[str, str], RawRecord] = {}
     covered: set[tuple[float, float]] = set()
-    for page in found:
+    for page in pages:
         number = page.get("metadata", "page")
         content = json.dumps(page.get("results"), sort_keys=True)
         repeated = (str(number), content) in seen

@@ -40,18 +40,18 @@ def recognises(record: RawRecord) -> bool:
     return {"date", "prompt_tokens", "api_requests"} <= set(record.values)
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files; a row that stands in two of them counts once. Raises InputError."""
     account, rows = Account(), []
     caching = PromptCaching(account)
-    records = with_repeats(
-        found,
+    unique = with_repeats(
+        records,
         key=lambda record: record.text("id") or tuple(str(record.get(name)) for name in KEY),
         amounts=lambda record: tuple(record.number(name) for name in COUNTS),
         same="day, key and model",
         unique=lambda record: True,
     )
-    for record, repeated in records:
+    for record, repeated in unique:
         its = PromptCaching(Account()) if repeated else caching
         row, failed = daily_row(record, record.text("model_group") or record.text("model"), its)
         if repeated:
@@ -62,7 +62,7 @@ def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> U
     caching.finish()
     tagged = {row.labels["tag"] for row in rows} - {"none"}
     repeating = "tag" if len(tagged) > 1 else None
-    _one_table(found)
+    _one_table(records)
     return UsageRecords(rows, days(rows), account, repeating=repeating)
 
 
@@ -70,13 +70,13 @@ def daily_row(record: RawRecord, model: str | None, caching: PromptCaching) -> t
     """A row of a day, and how many requests failed beside those that it counts. Raises InputError."""
     start = moment(record, "date")
     done, failed = count(record, "successful_requests"), count(record, "failed_requests")
-    asked = needed(record, "api_requests") if record.get("successful_requests") in (None, "") else 0.0
-    asked = asked or count(record, "api_requests") or done + failed
-    if done + failed > asked:
+    requests = needed(record, "api_requests") if record.get("successful_requests") in (None, "") else 0.0
+    requests = requests or count(record, "api_requests") or done + failed
+    if done + failed > requests:
         rule = f"cannot be: {done:,.0f} succeeded and {failed:,.0f} failed"
-        raise record.error(("api_requests",), rule, asked)
+        raise record.error(("api_requests",), rule, requests)
     if not done and (not failed or record.get("successful_requests") in (None, "")):
-        done = asked - failed  # older versions count all together
+        done = requests - failed  # older versions count all together
         if done:
             why = "successful requests are not counted apart: all that did not fail are taken"
             caching.account.remark("note", why, record.where, {"rows": 1, "requests": done})
@@ -95,7 +95,7 @@ def daily_row(record: RawRecord, model: str | None, caching: PromptCaching) -> t
         money=record.number("spend") or 0.0,
         place=record.where,
     )
-    return row, asked - done
+    return row, requests - done
 
 
 def leave_failed(account: Account, row: Row, failed: float) -> None:
@@ -110,10 +110,10 @@ def days(rows: Sequence[Row]) -> list[tuple[float, float]]:
     return sorted({(row.start, row.end) for row in rows})
 
 
-def _one_table(found: Sequence[RawRecord]) -> None:
+def _one_table(records: Sequence[RawRecord]) -> None:
     """Raises InputError where tables of two kinds of owners, which count the same requests, come together."""
     first: tuple[set[str], RawRecord] | None = None
-    for record in found:
+    for record in records:
         owners = {name for name, column in OWNERS.items() if column in record.values}
         if first is None:
             first = owners, record

@@ -44,19 +44,19 @@ def recognises(record: RawRecord) -> bool:
     return "startTime" in record.values and "completion_tokens" in record.values
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all files; a request that stands in two of them counts once. Raises InputError."""
     account, rows = Account(), []
     caching = PromptCaching(account)
-    check_numbered([(record, record.values) for record in found if "total_pages" in record.values])
-    records = with_repeats(
-        [one for record in found for one in _unpacked(record)],
+    check_numbered([(record, record.values) for record in records if "total_pages" in record.values])
+    unique = with_repeats(
+        [one for record in records for one in _unpacked(record)],
         key=lambda record: record.text("request_id") or json.dumps(record.values, sort_keys=True),
         amounts=lambda record: tuple(str(record.get(name)) for name in SAME),
         same="request_id",
         unique=lambda record: record.text("request_id") is not None,
     )
-    for record, repeated in records:
+    for record, repeated in unique:
         metadata = _metadata(record)
         why = "counted already" if repeated else _unserved(record, metadata)
         row = _row(record, metadata, account, None if why else caching)
@@ -155,8 +155,8 @@ def _detail(metadata: RawRecord, *paths: tuple[str, ...]) -> float:
 
 
 def _tags(value: object) -> list[str]:
-    found = _parsed(value)
-    return [str(one) for one in found] if isinstance(found, list) else []
+    tags = _parsed(value)
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
 
 
 def _parsed(value: object) -> object:

@@ -48,14 +48,14 @@ def recognises(record: RawRecord) -> bool:
     )
 
 
-def read(found: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) -> UsageRecords:
     """The rows of all pages or tables. Raises InputError, MissingUsage where a page is missing."""
     account, rows = Account(), list[Row]()
     spans: dict[tuple[float, float], RawRecord] = {}
-    table = [record for record in found if "num_model_requests" in record.values]
-    pages = [record for record in found if "num_model_requests" not in record.values]
+    table = [record for record in records if "num_model_requests" in record.values]
+    pages = [record for record in records if "num_model_requests" not in record.values]
     for bucket in buckets(pages, "start_time", "end_time"):
-        spans.setdefault((bucket.start, bucket.end), found[0])
+        spans.setdefault((bucket.start, bucket.end), records[0])
         for result in bucket.results:
             _take(account, rows, _row(result, bucket.start, bucket.end), bucket.repeated)
     repeats = with_repeats(

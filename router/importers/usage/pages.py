@@ -55,9 +55,9 @@ def buckets(pages: Iterable[RawRecord], start: str, end: str) -> Iterator[UsageB
 
 def check_numbered(pages: Sequence[tuple[RawRecord, Mapping[str, object]]]) -> None:
     """LiteLLM's `page`, `total_pages`, `has_more`, in the mapping of each page. Raises MissingUsage: one is missing."""
-    given = {int(number) for _, at in pages if isinstance(number := at.get("page"), int | float)}
+    numbers = {int(number) for _, at in pages if isinstance(number := at.get("page"), int | float)}
     total = max((int(n) for _, at in pages if isinstance(n := at.get("total_pages"), int | float)), default=0)
-    missing = sorted(set(range(1, total + 1)) - given) if given else []
+    missing = sorted(set(range(1, total + 1)) - numbers) if numbers else []
     if missing:
         _more(pages[-1][0], ("total_pages",), total, f"fetch it with page={missing[0]}")
     if not total and pages and pages[-1][1].get("has_more"):

@@ -211,30 +211,30 @@ class _Sum:
 
 
 def _sums(rows: Iterable[Row], how: Cut, grid: PeriodGrid, account: Account) -> dict[Kind, _Sum]:
-    found: dict[Kind, _Sum] = {}
+    sums: dict[Kind, _Sum] = {}
     for row in rows:
         parts = grid.parts(row.start, row.end, 0, len(grid.covered))
-        kept = [(p - grid.low, part) for p, part in parts if grid.low <= p < grid.high]
-        inside, total = fsum(part for _, part in kept), fsum(part for _, part in parts)
+        within = [(p - grid.low, part) for p, part in parts if grid.low <= p < grid.high]
+        inside, total = fsum(part for _, part in within), fsum(part for _, part in parts)
         if 1 - total > 1e-12:
             why = "before --start or after --end"
             left = row.amounts(1 - total, rows=not parts)
             account.remark("left out", why, row.place, left, asked=True)
         if total - inside > 1e-12:
-            account.remark("left out", grid.why, row.place, row.amounts(total - inside, rows=not kept))
-        if not kept:
+            account.remark("left out", grid.why, row.place, row.amounts(total - inside, rows=not within))
+        if not within:
             continue
         key = (row.labels["model"], *(row.labels.get(name, "none") for name in how.by if name != "model"))
-        its = found.setdefault(key, _Sum(grid.high - grid.low))
+        its = sums.setdefault(key, _Sum(grid.high - grid.low))
         its.rows += row.rows
         for name, amount in row.amounts(rows=False).items():
             if name != "rows":
                 by_period = its.amounts[name]
-                for p, part in kept:
+                for p, part in within:
                     by_period[p] += amount * part
         if row.ttft_ms is not None:
             its.ttft.append(row.ttft_ms)
-    return found
+    return sums
 
 
 def _filled(

@@ -54,9 +54,9 @@ def draft(
     account = copy.deepcopy(usage.account)
     workloads = []
     for work in _renamed(usage.work, rename or {}, account):
-        made = _workload(work, usage, request_tokens, account)
-        if made is not None:
-            workloads.append(made)
+        entry = _workload(work, usage, request_tokens, account)
+        if entry is not None:
+            workloads.append(entry)
     if not workloads:
         raise InputError(Issue((), "holds no use at all", detail="\n".join(account.lines())))
     text = _head(usage, name, include) + yaml.safe_dump(
@@ -80,15 +80,15 @@ def _renamed(works: Sequence[Work], rename: Mapping[str, str], account: Account)
     if unknown:
         known = ", ".join(sorted({work.model for work in works}))
         raise InputError(Issue(("--rename",), "is not a model of the record", unknown[0], f"known: {known}"))
-    found: dict[tuple[str, ...], list[Work]] = {}
+    by_name: dict[tuple[str, ...], list[Work]] = {}
     for work in works:
         model = rename.get(work.model, work.model)
-        found.setdefault((model, *work.labels), []).append(work)
-    for key, its in found.items():
+        by_name.setdefault((model, *work.labels), []).append(work)
+    for key, its in by_name.items():
         if len(its) > 1:
             why = f"put together as {'/'.join(key)}"
             account.remark("note", why, "", {}, names=[work.model for work in its], asked=True)
-    return [_sum(key, its) for key, its in found.items()]
+    return [_sum(key, its) for key, its in by_name.items()]
 
 
 def _sum(key: tuple[str, ...], works: Sequence[Work]) -> Work:
@@ -128,31 +128,31 @@ def _workload(
     if prompt + completion <= 0:
         account.remark("left out", "without tokens", "", totals, names=[name])
         return None
-    made: dict[str, Any] = {"name": name, "models": [work.model]}
+    entry: dict[str, Any] = {"name": name, "models": [work.model]}
     written = {currency: amount for currency, amount in totals.items() if currency in work.money}
     written["rows"] = work.rows
     if requests > 0:
-        made["demand"] = {"requests_by_period": [written_number(n) for n in work.requests]}
-        made |= _sizes(prompt / requests, completion / requests)
+        entry["demand"] = {"requests_by_period": [written_number(n) for n in work.requests]}
+        entry |= _sizes(prompt / requests, completion / requests)
     elif request_tokens is not None:
         counts = _counted(work, name, request_tokens, account)
-        made["demand"] = {"requests_by_period": [written_number(n) for n in counts]}
+        entry["demand"] = {"requests_by_period": [written_number(n) for n in counts]}
         share = completion / (prompt + completion)
-        made |= _sizes(request_tokens * (1 - share), request_tokens * share)
+        entry |= _sizes(request_tokens * (1 - share), request_tokens * share)
     else:
         share = completion / (prompt + completion)
-        made["demand"] = {
+        entry["demand"] = {
             "tokens_total": written_number(prompt + completion),
             "completion_share": written_number(share),
         }
         why, hint = "requests were not counted: demand is in tokens, evenly", "or --request-tokens N"
         account.remark("note", why, "", {}, names=[name], hint=hint)
     if cached > 0:
-        made["cached_prompt_share"] = written_number(min(cached / prompt, 1.0))
-    account.writes(written | _written(made))
-    made["source"] = usage.source
+        entry["cached_prompt_share"] = written_number(min(cached / prompt, 1.0))
+    account.writes(written | _written(entry))
+    entry["source"] = usage.source
     note = _ttft(work, usage)
-    return made | ({"note": note} if note else {})
+    return entry | ({"note": note} if note else {})
 
 
 def _counted(work: Work, name: str, request_tokens: float, account: Account) -> list[float]:
@@ -170,16 +170,19 @@ def _counted(work: Work, name: str, request_tokens: float, account: Account) -> 
     return counts
 
 
-def _written(made: Mapping[str, Any]) -> dict[str, float]:
+def _written(entry: Mapping[str, Any]) -> dict[str, float]:
     """Requests and tokens as the file now says them."""
-    demand = made["demand"]
+    demand = entry["demand"]
     if "tokens_total" in demand:
         requests, completion = 0.0, demand["tokens_total"] * demand["completion_share"]
         prompt = demand["tokens_total"] - completion
     else:
         requests = fsum(demand["requests_by_period"])
-        prompt, completion = requests * made["prompt_tokens"], requests * made["completion_tokens"]
-    cached = prompt * made.get("cached_prompt_share", 0.0)
+        prompt, completion = (
+            requests * entry["prompt_tokens"],
+            requests * entry["completion_tokens"],
+        )
+    cached = prompt * entry.get("cached_prompt_share", 0.0)
     return {"requests": requests, PROMPT: prompt, CACHED: cached, COMPLETION: completion}
 
 

@@ -51,13 +51,13 @@ def recognises(record: RawRecord) -> bool:
     return record.get("status") is not None and isinstance(record.get("data"), dict)
 
 
-def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
+def read(records: Sequence[RawRecord], settings: object) -> UsageRecords:
     """The use of all series of all files. Raises InputError: samples that contradict, counts that cannot be."""
     account = Account()
     rows: list[Row] = []
     spans: dict[str, set[Stretch]] = {}
     ttft: dict[str, dict[str, float]] = {}
-    used = _chosen(account, counters_of(account, found))
+    used = _chosen(account, counters_of(account, records))
     _one_source(account, used)
     for series in used:
         labels = series.labels
@@ -90,27 +90,27 @@ def read(found: Sequence[RawRecord], settings: object) -> UsageRecords:
 def _chosen(account: Account, counters: Sequence[Counter]) -> list[Counter]:
     """Each count once: not what is unknown, what another name of the model counts, or what was scraped twice."""
     best: dict[tuple[str, str, str], int] = {}
-    for one in counters:
-        key = one.source, one.kind, one.labels["model"]
-        best[key] = min(best.get(key, one.preference), one.preference)
-    kept: dict[tuple[object, ...], list[Counter]] = {}
+    for counter in counters:
+        key = counter.source, counter.kind, counter.labels["model"]
+        best[key] = min(best.get(key, counter.preference), counter.preference)
+    by_labels: dict[tuple[object, ...], list[Counter]] = {}
     chosen: set[int] = set()
-    for one in sorted(counters, key=lambda one: -len(one.samples)):
-        twins = kept.setdefault((one.name, one.apart_from_scrapes()), [])
-        if not one.kind:
-            account.remark("left out", "not used", one.place, {"series": 1}, names=[one.name])
-        elif one.preference > best[one.source, one.kind, one.labels["model"]]:
-            _leave(account, one, "counted already under another name of its source")
-        elif any(_is_twin(one, other) for other in twins):
+    for counter in sorted(counters, key=lambda counter: -len(counter.samples)):
+        twins = by_labels.setdefault((counter.name, counter.apart_from_scrapes()), [])
+        if not counter.kind:
+            account.remark("left out", "not used", counter.place, {"series": 1}, names=[counter.name])
+        elif counter.preference > best[counter.source, counter.kind, counter.labels["model"]]:
+            _leave(account, counter, "counted already under another name of its source")
+        elif any(_is_twin(counter, other) for other in twins):
             _leave(
                 account,
-                one,
+                counter,
                 "counted already: another scrape, or another GPU of one engine, of the same requests",
             )
         else:
-            twins.append(one)
-            chosen.add(id(one))
-    return [one for one in counters if id(one) in chosen]
+            twins.append(counter)
+            chosen.add(id(counter))
+    return [counter for counter in counters if id(counter) in chosen]
 
 
 def _leave(account: Account, series: Counter, why: str) -> None:

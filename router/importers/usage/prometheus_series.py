@@ -39,8 +39,8 @@ class Counter:
     @property
     def labels(self) -> dict[str, str]:
         """By our names."""
-        found = {name: self._first(columns) or "none" for name, columns in LABELS.items()}
-        return found | {"model": self._first(MODEL) or "unknown"}
+        by_name = {name: self._first(columns) or "none" for name, columns in LABELS.items()}
+        return by_name | {"model": self._first(MODEL) or "unknown"}
 
     def apart_from_scrapes(self) -> frozenset[tuple[str, str]]:
         """The labels that no scrape adds: series that differ in them are never one counter."""
@@ -51,10 +51,10 @@ class Counter:
         return next((self.metric[name] for name in names if self.metric.get(name)), None)
 
 
-def counters_of(account: Account, found: Sequence[RawRecord]) -> list[Counter]:
+def counters_of(account: Account, records: Sequence[RawRecord]) -> list[Counter]:
     """Series by name and labels, samples of all files together. Raises InputError where two files contradict."""
     merged: dict[tuple[str, frozenset[tuple[str, str]]], Counter] = {}
-    for record in found:
+    for record in records:
         warnings = record.get("warnings")
         for text in warnings if isinstance(warnings, list) else []:
             account.remark("note", "the server warns of its answer", record.where, {}, names=[str(text)])
@@ -103,10 +103,10 @@ def _series(record: RawRecord) -> Iterator[RawRecord]:
     if kind != "matrix" or not isinstance(result, list):
         hint = "ask /api/v1/query_range for the raw counter, like vllm:prompt_tokens_total"
         raise record.error(("data", "resultType"), "must be matrix, a range result", kind, hint)
-    for one in result:
-        if not isinstance(one, dict):
-            raise record.error(("data", "result"), "must be a list of series", one)
-        yield RawRecord(one, record.file, record.line)
+    for item in result:
+        if not isinstance(item, dict):
+            raise record.error(("data", "result"), "must be a list of series", item)
+        yield RawRecord(item, record.file, record.line)
 
 
 def _metric(series: RawRecord) -> dict[str, str]:
@@ -126,7 +126,7 @@ def _samples(series: RawRecord) -> dict[float, float]:
     values = series.get("values")
     if not isinstance(values, list):
         raise series.error(("values",), "must be a list of [time, value]", values)
-    found: dict[float, float] = {}
+    samples: dict[float, float] = {}
     for pair in values:
         fields = dict(zip(("time", "value"), pair, strict=False)) if isinstance(pair, list) else {}
         record = RawRecord(fields, series.file, series.line)
@@ -134,5 +134,5 @@ def _samples(series: RawRecord) -> dict[float, float]:
             raise series.error(("values",), "must be a list of [time, value]", pair)
         time, value = moment(record, "time"), record.number("value")
         if value is not None:
-            found[time] = value
-    return found
+            samples[time] = value
+    return samples
