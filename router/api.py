@@ -32,18 +32,31 @@ def solve(
 ) -> Plan:
     """The plan of least cost that keeps every promise, re-checked by `verify`.
 
-    `options.gap` is relative, `options.time_limit_s` in seconds; `scenario` names the future to plan for, where the
-    problem lists several.
+    problem     a `Problem`, or the path of its file (YAML, or JSON by its name)
+    solver      a name of `router solvers`, like "highs" or "pulp:COIN_CMD"
+    options     `gap` relative, ≥ 0; `time_limit_s` in seconds for all of it, None without limit; `threads`; `seed`;
+                `relax` gives a bound and no plan to follow; None: 1e-6 within 60 s, on one thread
+    scenario    the future to plan for, needed where the problem has several
 
-    Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
+    Gives a `Plan`: `cost_usd`, `bound_usd` (no plan is cheaper) and `gap` (relative) over the horizon, `stop` (why the
+    search ended), and a row for each route, instance count, contract and line of cost. With a gap it is a plan too.
+
+    Raises InputError (what is wrong with the file, the solver's name or an option), Infeasible (nothing keeps all
+    promises), NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
     search = Search(solver, options or SolveOptions(), scenario).begun()
     return planned(load(problem), search)
 
 
 def verify(problem: Problem | str | Path, plan: Plan) -> Verification:
-    """Re-check every promise of a plan and its cost, from the problem and the plan alone. Raises InputError.
+    """Re-check every promise of a plan and its cost, from the problem and the plan alone, without any solver's word.
 
-    `.ok`, and `.checks` with the name, the verdict and the largest relative miss of each.
+    problem     a `Problem`, or the path of its file
+    plan        of this problem: `solve` or `size` gave it, or `Plan.from_dict` read it from JSON
+
+    Gives a `Verification`: `ok`; `cost_usd`, by arithmetic of its own, over the horizon; and `checks`, one for each
+    promise, with its `name`, `ok` and the largest relative miss, `worst`. A broken promise is a verdict, no exception.
+
+    Raises InputError where the problem file is wrong, or the plan is of a form that no verdict can be given on.
     """
     return check(load(problem), plan)

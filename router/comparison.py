@@ -93,7 +93,19 @@ def compare(
     scenario: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Each offer alone; limits of `options` hold for each. Raises InputError, SolverFailed, CertificateFailed."""
+    """Every offer alone, as if there were no other: what it costs to serve everything there, or why it cannot.
+
+    problem     a `Problem`, or the path of its file
+    solver      a name of `router solvers`
+    options     as for `solve`; `time_limit_s`, in seconds, holds for the whole comparison
+    scenario    the future to compare in, needed where the problem has several
+    progress    called with the name of each offer before it is looked at
+
+    Gives a `Comparison`: a row for each offer, the cheapest first, with `cost_usd` over the horizon; None and the
+    reasons, by code, where it cannot serve everything.
+
+    Raises InputError, SolverFailed, CertificateFailed.
+    """
     begun = (options or SolveOptions()).begun()
     loaded = load(problem)
     whole = encode_problem(loaded, scenario)  # whatever is wrong with the file is said once, with its line

@@ -20,7 +20,9 @@ __all__ = ["input_issue", "load", "load_text", "problem_sha256", "trace_path", "
 
 
 def load(problem: Problem | str | FilePath) -> Problem:
-    """The problem in a file, with its includes; a problem is returned as it is.
+    """The problem in a file, YAML or JSON (by its name), with its includes; a `Problem` is returned as it is.
+
+    Units are those of the file's fields, as their names say (`usd_per_h`, `ttft_p99_ms`); docs/fields.md lists them.
 
     Raises InputError with all mistakes of the file and of what it includes, each with its line.
     """
