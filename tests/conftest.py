@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 if sys.dont_write_bytecode:  # else every process that a test starts would compile numpy, pydantic … anew
@@ -17,6 +18,7 @@ import pytest
 import tiers
 
 import solvers
+from router.planning import proving
 
 QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -m quick`
 
@@ -36,6 +38,17 @@ def backend(request: pytest.FixtureRequest) -> str:
     if not line.installed:
         pytest.fail(f"{line.name} is required for development: {line.remedy}")
     return line.name
+
+
+@pytest.fixture(scope="module")
+def short_proofs() -> Iterator[None]:
+    """For tests of costs over many problems: the tree that proves a plan gives up after a twentieth of its work.
+
+    What a problem costs does not hang on it; how much is claimed of it is shown by the tests of proofs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proving, "EFFORT", proving.EFFORT // 20)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,11 +11,14 @@ from random import Random
 
 import pytest
 from brute_force import TooLarge, cheapest
+from campaign import times
 from problem_factory import Data, load
 from strategies import EVERYTHING, billed_otherwise, random_problem
 
 from router.api import solve
 from router.errors import Infeasible, InputError
+
+pytestmark = pytest.mark.usefixtures("short_proofs")
 
 UNKNOWN = {"window", "slo", "needs", "points", "discount", "scenarios", "allow"}
 TIMED = {"window", "deferral", "starts", "boot", "min_up", "purchases", "term", "horizon"}
@@ -56,9 +59,9 @@ def planned(data: Data) -> float | None:
 @pytest.mark.parametrize(
     ("family", "seeds", "enough"),
     [
-        (contracts_and_counts, range(350), 200),
-        (coupled_over_time, range(180), 100),
-        (as_it_is_billed, range(1000, 1300), 150),
+        (contracts_and_counts, range(times(120)), times(60)),
+        (coupled_over_time, range(times(60)), times(30)),
+        (as_it_is_billed, range(1000, 1000 + times(100)), times(50)),
     ],
     ids=["contracts and counts", "coupled over time", "as it is billed"],
 )

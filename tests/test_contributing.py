@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,10 @@ def patched(kind: str) -> list[str]:
     return re.findall(r"^diff --git a/\S+ b/(\S+)$", text, re.M)
 
 
-@pytest.fixture(scope="module", params=EXAMPLES)
-def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A copy of this checkout with the whole example in it."""
-    folder = tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of this checkout; one for all examples, which then compile it once."""
+    folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(
@@ -63,8 +64,15 @@ def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             )
         else:
             shutil.copy(ROOT / name, folder / name)
-    _apply(folder, request.param)
-    return str(request.param), folder
+    return folder
+
+
+@pytest.fixture(params=EXAMPLES)
+def checkout(request: pytest.FixtureRequest, copy: Path) -> Iterator[tuple[str, Path]]:
+    """The copy with a whole example in it, and without it again afterwards."""
+    _apply(copy, request.param)
+    yield str(request.param), copy
+    _apply(copy, request.param, "--reverse")
 
 
 def _apply(folder: Path, kind: str, *options: str) -> None:
@@ -74,13 +82,27 @@ def _apply(folder: Path, kind: str, *options: str) -> None:
 
 
 def _outcome(folder: Path, kind: str, test: str = "") -> tuple[int, str]:
-    """Exit code and summary of the tests that an example touches, run in the copy; of one test or module alone."""
+    """Exit code and summary of the tests that an example touches, run in the copy; of one test or module alone.
+
+    The first failure is enough.
+    """
     modules, selected = SUITES[kind]
     holding = [
         module for module in modules.split() if test in module or test in (folder / module).read_text("utf-8")
     ]
     expression = f"({selected}) and {test}" if test else selected
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", expression, *holding]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        expression,
+        *holding,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 

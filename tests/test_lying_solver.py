@@ -1,11 +1,11 @@
 """A solver that lies: worse points as optimal, bounds too high, no plan where there is one, points that are none.
 
-Every lie is found out, or the plan does not claim to be proven. `LIES=2000 pytest tests/test_lying_solver.py` for more.
+Every lie is found out, or the plan does not claim to be proven.
+For more: `CAMPAIGN=100 pytest tests/test_lying_solver.py`.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from campaign import times
 from problem_factory import load
 from strategies import EVERYTHING, random_problem
 
@@ -22,7 +23,7 @@ from router.errors import Infeasible, InputError, RouterError
 from router.planning import two_steps
 from solvers import LinearProgram, Solution, Stop
 
-COUNT = int(os.environ.get("LIES", "25"))
+COUNT = times(15)
 FEATURES = EVERYTHING - {"scenarios", "slo"}
 HONEST = two_steps.solve_program
 

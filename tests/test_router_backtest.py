@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from campaign import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reoptimise_cases import api, gpu, problem
@@ -228,7 +229,7 @@ OFFERS = (
 FORECASTS = st.sampled_from(["last", "perfect"])
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=times(5), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.integers(0, 1500), min_size=4, max_size=7),
     FORECASTS,
@@ -249,7 +250,7 @@ def test_no_replay_beats_hindsight_and_what_happened_is_a_plan(
     assert found.series["cost_usd"][-1] == pytest.approx(found.replay.cost_usd)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=times(5), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, 1500), min_size=3, max_size=6), st.integers(1, 2))
 def test_knowing_everything_is_hindsight(requests: list[int], every: int) -> None:
     made = hourly([float(n) for n in requests], OFFERS)

@@ -27,6 +27,9 @@ from router.sizing import SizeOptions, orders_of, size
 from router.sizing.measures import interval, tail_interval
 from solvers.risk import cvar
 
+#: Neither measures nor questions: the plan, and what is verified of it.
+PLAN_ALONE = SizeOptions(measures=False, questions=False, alternatives=0, out_of_sample=0)
+
 EXAMPLE = Path(router.__file__).parent / "examples" / "sizing-year.yaml"
 
 
@@ -61,7 +64,7 @@ def test_the_volume_to_commit_is_the_newsvendors_quantile() -> None:
     """Commit up to the v with P(demand > v) = 0.60 / 1.50 = 0.4: of 21 equally probable demands the 13th, beyond which
     8 are (0.381); one less leaves 9 (0.429)."""
     made = load(newsvendor(count=21, seed=4))
-    plan = size(made)
+    plan = size(made, how=PLAN_ALONE)
     demands = np.sort(planned_draw(made).multiplier[:, 0])
     (contract,) = plan.contracts
     assert contract.committed_tokens_per_month == approx(1e9 * demands[12], rel=1e-6)
@@ -75,7 +78,7 @@ def test_growth_alone_is_demand_by_period() -> None:
     rest: Data = {"periods": 4, "period_h": 730.0}
     made = generated(hourly(1e6), offers, growth_per_month=0.1, count=6, reduce_to=2, **rest)
     certain = problem(by_period([1e6 * 730 * 1.1**k for k in range(4)]), offers, **rest)
-    plan = size(load(made))
+    plan = size(load(made), how=replace(PLAN_ALONE, measures=True))
     assert plan.cost_usd == approx(plan_of(certain).cost_usd, rel=1e-9)
     assert plan.drawn.distance == 0
     assert plan.to_dict()["sizing"]["evpi_usd"] == approx(0, abs=1e-6 * plan.cost_usd)
@@ -88,7 +91,8 @@ def test_the_same_scenarios_listed_give_the_same_plan() -> None:
         {"name": name, "probability": p, "demand": {"*": path[0]}}
         for name, p, path in zip(draw.names, draw.probability.tolist(), draw.multiplier.tolist(), strict=True)
     ]
-    plan, other = size(load(made)), size(load({**made, "scenarios": listed}))
+    plan = size(load(made), how=PLAN_ALONE)
+    other = size(load({**made, "scenarios": listed}), how=replace(PLAN_ALONE, out_of_sample=None))
     assert plan.cost_usd == approx(other.cost_usd, rel=1e-9)
     assert [row.probability for row in plan.scenarios] == [row.probability for row in other.scenarios]
     assert all(row.demand_path is None for row in other.scenarios)
@@ -123,7 +127,7 @@ def test_one_alone_needs_no_name() -> None:
 @pytest.fixture(scope="module")
 def sized() -> tuple[Problem, Data]:
     made = load(newsvendor(count=40, reduce_to=6, seed=11))
-    plan = size(made)
+    plan = size(made, how=PLAN_ALONE)
     return made, json.loads(plan.to_json())
 
 
@@ -235,7 +239,7 @@ def test_every_kind_of_demand_agrees_with_the_verifier(tmp_path: Path) -> None:
     )
     (tmp_path / "p.json").write_text(json.dumps(made))
     read = router.load(tmp_path / "p.json")
-    plan = size(read)
+    plan = size(read, how=PLAN_ALONE)
     assert plan.ok
     assert len(plan.scenarios) == 3
     (tmp_path / "h.csv").write_text("\n".join([*lines[:-1], f"{3600 * 503},999"]) + "\n")
@@ -272,7 +276,7 @@ def test_the_interval_of_the_tail_holds_what_it_says() -> None:
 def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     """Cost of each: 0.6 · v + 1.5 · max(demand − v, 0), v as committed; mean, interval and tail follow."""
     made = load(newsvendor(count=200, reduce_to=15))
-    plan = size(made, how=SizeOptions(out_of_sample=100, seed=3))
+    plan = size(made, how=SizeOptions(out_of_sample=100, seed=3, questions=False, alternatives=1))
     told = plan.to_dict()["sizing"]["out_of_sample"]
     (contract,) = plan.contracts
     committed = contract.committed_tokens_per_month
@@ -343,7 +347,7 @@ def test_futures_that_cannot_be_served_are_counted_and_have_no_cost() -> None:
             seed=7,
         )
     )
-    plan = size(made, how=SizeOptions(measures=False, out_of_sample=40, seed=1))
+    plan = size(made, how=replace(PLAN_ALONE, out_of_sample=40, seed=1))
     told = plan.to_dict()["sizing"]["out_of_sample"]
     most = planned_draw(made).multiplier.max()
     beyond = fresh_draw(made, 40, 1).multiplier[:, 0] > most
@@ -367,12 +371,12 @@ def test_listed_scenarios_cannot_be_drawn_afresh() -> None:
 
 
 def test_the_shipped_year_in_small() -> None:
-    """100 drawn, 8 kept: signed, verified scenario by scenario, WS ≤ RP ≤ EEV, and about right in 60 fresh futures."""
+    """100 drawn, 6 kept: signed, verified scenario by scenario, WS ≤ RP ≤ EEV, and about right in 30 fresh futures."""
     made = router.load(EXAMPLE)
     assert made.scenarios.generate.count == 1000  # type: ignore[union-attr]
-    few = made.scenarios.generate.model_copy(update={"count": 100, "reduce_to": 8})  # type: ignore[union-attr]
+    few = made.scenarios.generate.model_copy(update={"count": 100, "reduce_to": 6})  # type: ignore[union-attr]
     small = made.model_copy(update={"scenarios": made.scenarios.model_copy(update={"generate": few})})  # type: ignore[union-attr]
-    plan = size(small, how=SizeOptions(out_of_sample=60))
+    plan = size(small, how=SizeOptions(out_of_sample=30, questions=False, alternatives=0))
     assert plan.ok
     assert plan.gap <= 1e-6
     sizing = plan.to_dict()["sizing"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows, verify
@@ -386,7 +387,7 @@ def places(value: object) -> list[tuple[Any, Any]]:
     return []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(data=st.data())
 def test_junk_anywhere_in_a_plan_is_refused_or_judged(data: st.DataObject):
     """One to three values replaced by anything: no plan, or a verdict with a cost that is a number."""

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import campaign
 import pytest
 import sizing_factory
 from hypothesis import HealthCheck, given, settings
@@ -246,7 +247,7 @@ def test_a_part_that_disagrees_is_caught(case: str, change: Callable[[Section], 
     assert is_caught(data, plan, "sizing")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=campaign.times(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize("case", ["sizing-quote", "bought ahead, fees, risk", "drawn"])
 def test_junk_in_the_section_is_refused_or_judged(case: str, data: st.DataObject) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
+from campaign import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
@@ -50,27 +51,27 @@ def agree(case: LinearProgram, names: tuple[str, ...]) -> None:
 
 
 @given(programs(whole=False, box=None))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 def test_backends_agree_on_lps(case: LinearProgram) -> None:
     agree(case, ("highs", "scipy", "pulp:HiGHS"))
 
 
 @given(programs(whole=True, box=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 def test_backends_agree_on_integers(case: LinearProgram) -> None:
     """Within a box: on an unbounded MILP branch and bound may run for ever."""
     agree(case, ("highs", "scipy", "pulp:HiGHS"))
 
 
 @given(st.one_of(programs(whole=False, box=None), programs(whole=True, box=6)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=times(20), deadline=None)
 def test_cbc_agrees(case: LinearProgram) -> None:
     """Fewer, since each starts a process."""
     agree(case, ("highs", "pulp:COIN_CMD"))
 
 
 @given(programs(whole=True, box=3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 def test_brute_force_over_all_integer_points(case: LinearProgram) -> None:
     whole = replace(case, integer=np.ones(case.n_columns, dtype=bool))
     ranges = [range(int(a), int(b) + 1) for a, b in zip(whole.col_lower, whole.col_upper, strict=True)]
