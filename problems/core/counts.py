@@ -80,7 +80,7 @@ def count_limit(view: View) -> Floats:
         member = inst.groups.member[g, fleets.offer[f]]
         need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
         most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf))
-    need = serving_need(view, need)
+    need = serving_need(view, need, most)
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
     least = fleets.min[f][:, None]

@@ -175,8 +175,9 @@ def _best_mixes(view: View, q: int) -> tuple[tuple[list[Mix], list[Mix]], bool]:
     return (sides[0], sides[1]), bool((~strict).any())
 
 
-def serving_need(view: View, load: Floats) -> Floats:
-    """(Q, T) counts that would carry a load (Q, T) under the worst mix each pool could have.
+def serving_need(view: View, load: Floats, most: Floats) -> Floats:
+    """(Q, T) counts that would carry a load (Q, T) under the worst mix each pool could have; what is more than the most
+    that may be held (Q,) is not told apart.
 
     Where no number of instances could (a mean wait of zero, say) a pool of twice the load and some is the limit.
     """
@@ -184,7 +185,7 @@ def serving_need(view: View, load: Floats) -> Floats:
     for q in np.flatnonzero(waits):
         worst = _worst_mix(view, int(q))
         top = float(load[q].max(initial=0.0))
-        counts = np.arange(int(2 * top) + 50, dtype=float)
+        counts = np.arange(int(min(2 * top, most[q])) + 50, dtype=float)
         caps = worst.caps(counts, margin_of(view.inst.policy))
         at = np.minimum(np.searchsorted(caps, load[q] * (1 - TOLERANCE)), len(counts) - 1)
         need[q] = np.where(load[q] > 0, np.maximum(counts[at], load[q]), 0.0)

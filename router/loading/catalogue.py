@@ -12,6 +12,7 @@ from router.errors import InputError, Issue, Path
 from router.loading.fingerprint import problem_sha256, trace_path
 from router.loading.includes import merge_includes
 from router.loading.yaml_source import Value, parse, read_file
+from router.regular import NOT_REGULAR
 from router.schema import Generated, Problem, Trace
 from router.schema.issues import issues_of
 from router.schema.source import Mark, SourceMap
@@ -85,9 +86,9 @@ def _in_file_order(issues: Iterable[Issue], main: str | None) -> list[Issue]:
 def _need_traces(problem: Problem) -> None:
     """A trace that is not there is found now, not after minutes of planning."""
     missing = [
-        input_issue(problem, (*at, "file"), trace.file, "no such file")
+        input_issue(problem, (*at, "file"), trace.file, NOT_REGULAR if path.exists() else "no such file")
         for at, trace in traces(problem)
-        if not trace_path(problem, trace).is_file()
+        if not (path := trace_path(problem, trace)).is_file()
     ]
     if missing:
         raise InputError(missing)

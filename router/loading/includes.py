@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue, nearest
 from router.loading.yaml_source import Value, read_file
+from router.regular import NOT_REGULAR, is_other
 from router.schema.numbers import parse_number
 from router.schema.source import Mark
 
@@ -85,6 +86,8 @@ def _follow(
         if resolved in chain:
             loop = " → ".join(file.name for file in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
+        elif is_other(target):
+            merge.issues.append(dataclasses.replace(issue, rule=NOT_REGULAR))
         elif not target.exists():
             hint = _near_file(target)
             merge.issues.append(dataclasses.replace(issue, rule="no such file", hint=hint))

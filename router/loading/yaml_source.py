@@ -15,6 +15,7 @@ from pathlib import Path as FilePath
 import yaml
 
 from router.errors import InputError, Issue, Path
+from router.regular import check_regular
 from router.schema.source import NOTHING, Mark
 
 MAX_BYTES = 20_000_000
@@ -193,11 +194,12 @@ def _read_bytes(path: FilePath, shown: str) -> bytes:
     """At most MAX_BYTES; a larger file is refused unread."""
     rule = f"is larger than {MAX_BYTES // 1_000_000} MB, the most that is read"
     hint = "demand by period may stand in a CSV file, named under trace"
+    check_regular(path, shown, handed=True)
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise InputError(Issue((), rule, file=shown, hint=hint))
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)  # devices and pipes have no size to ask
+            data = file.read(MAX_BYTES + 1)  # a pipe has no size to ask
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(Issue((), f"cannot be read: {reason}", file=shown)) from None

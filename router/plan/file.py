@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import InputError, Issue
 from router.plan.document import HINT, Plan
+from router.regular import check_regular
 
 if TYPE_CHECKING:
     from router.schema import Problem
@@ -19,6 +20,7 @@ MAX_BYTES = 1_000_000_000
 def read_json(path: str | Path) -> Mapping[str, Any]:
     """The JSON object in a file. Raises InputError."""
     file = Path(path)
+    check_regular(file, handed=True)
     try:
         if file.stat().st_size > MAX_BYTES:
             raise InputError(Issue((), f"is larger than {MAX_BYTES:,} bytes", file=str(path)))

@@ -28,7 +28,7 @@ VIOLATED = 1e-6  # of rows, whose terms are near 1
 
 def in_doubt(encoded: Encoded, solver: str, options: SolveOptions, told: Infeasible) -> Incumbent:
     """A plan after all. Raises `told` where there is none, NoPlanInTime where that is not known."""
-    point = _point(encoded, solver, options.begun())
+    point = _point(encoded, solver, options.finishing)
     if point is None:
         raise told
     value = encoded.program.objective(point)

@@ -37,6 +37,7 @@ from router.schema.source import SourceMap
 from router.schema.workloads import Trace, Workload
 
 SCHEMA = "router/1"
+MOST_PERIODS = 105_408  # of five minutes in a leap year (docs/limits.md)
 
 
 def _file(value: object) -> object:
@@ -47,7 +48,7 @@ def _file(value: object) -> object:
 class Horizon(Strict):
     """The planned span, cut into periods of equal length."""
 
-    periods: Annotated[Counting, Field(le=1_000_000)] = Field(default=1, description="Number of periods")
+    periods: Annotated[Counting, Field(le=MOST_PERIODS)] = Field(default=1, description="Number of periods")
     period_h: Positive = Field(default=MONTH_H, description="Length of a period")
     start: Moment | None = optional(
         "Start, local time of timezone unless it has an offset; absent: a day's 00:00"

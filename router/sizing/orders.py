@@ -25,6 +25,7 @@ from problems.core.decision import Decision
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.plan.rows import month_at
+from router.regular import check_regular
 from router.schema.numbers import parse_number
 from router.sizing.signatures import is_sold, unsold_month
 
@@ -68,6 +69,7 @@ def _order(match: re.Match[str]) -> Order:
 
 
 def _from_file(path: str) -> list[Order]:
+    check_regular(Path(path), handed=True)
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
+from router.regular import check_regular
 from router.traces.columns import ColumnNames, ColumnPositions, columns_of, is_mooncake, position_of
 from router.traces.forms import Block, any_source, csv_source
 from router.traces.prefixes import cached_tokens
@@ -27,6 +28,8 @@ from router.traces.times import read_us, utc_us
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # of plain numbers, in a second
 MS_FROM = 1e5  # whole numbers up to here are a day in seconds, or minutes in milliseconds
 FAILED = re.compile(r"fail|err|timeout|cancel|abort|reject|[45]\d\d\b|false$", re.IGNORECASE)
+MAX_ROWS = 10_000_000  # of a file: some 3.5 GB at their peak (docs/limits.md)
+SHORTEST_ROW, CHUNK = 2, 1 << 20  # bytes
 SHOWN = 10  # wrong rows listed before reading stops
 EPOCH_S, EPOCH_MS, EPOCH_US = 1e8, 1e11, 1e14  # from here on a plain number is an epoch, in s, ms, µs
 
@@ -51,8 +54,10 @@ def read_table(
     Raises InputError with file and line for everything that is not as it should be.
     """
     file = shown or str(path)
+    check_regular(path, file)
     try:
         state = path.stat()
+        _check_rows(path, state.st_size, file)
         return _read(path, state.st_mtime_ns, state.st_size, named, zone, tuple(labels), file, log)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(Issue((), f"cannot be read: {error}", file=file)) from None
@@ -110,6 +115,25 @@ def _in_thousands(blocks: Sequence[Block], columns: ColumnPositions) -> bool:
 def _failed(status: str) -> bool:
     """Whether a status is one of a request that got no answer: `failure`, `error`, 429, 503."""
     return FAILED.match(status.strip()) is not None
+
+
+def _check_rows(path: FilePath, size: int, file: str) -> None:
+    """Counts the lines of a file that could have too many, a second for each hundred million: no row is parsed yet.
+
+    Raises InputError.
+    """
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    if not zipped and size <= MAX_ROWS * SHORTEST_ROW:
+        return
+    lines = 0
+    with gzip.open(path, "rb") if zipped else path.open("rb") as content:
+        while chunk := content.read(CHUNK):
+            lines += chunk.count(b"\n")
+            if lines > MAX_ROWS + 1:  # and the header
+                rule = f"has more than {MAX_ROWS:,} rows, the most that is read"
+                hint = "split it by time, or count its requests by period"
+                raise InputError(Issue((), rule, file=file, line=MAX_ROWS + 2, hint=hint))
 
 
 def open_text(path: FilePath) -> TextIO:

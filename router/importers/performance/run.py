@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
+from router.regular import check_regular
 
 MAX_BYTES = 500_000_000  # results with the latencies of every request are large; a disk image is larger
 RESULT = ", result "  # between a file and the place of a record in its list
@@ -134,6 +135,7 @@ class RawRecord:
 
 def read_text(path: FilePath) -> str:
     """A file as text, unpacked if it is gzipped, whatever its name. Raises InputError."""
+    check_regular(path)
     try:
         with path.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"
