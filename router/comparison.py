@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.plan.rows import usd_of
 from router.planning.decode import refused_rows
+from router.planning.notes import out_of_time
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of
@@ -111,13 +112,17 @@ def compare(
     whole = encode_problem(loaded, scenario)  # whatever is wrong with the file is said once, with its line
     search = Search(solver, begun, scenario_of(loaded, scenario))
     refused = _refusals(whole)
-    rows = []
-    for offer in loaded.offers:
+    rows, late = [], []
+    for i, offer in enumerate(loaded.offers):
         if progress is not None:
             progress(offer.name)
-        rows.append(_Alone(loaded, offer.name, search).row(offer.provider, refused.get(offer.name, {})))
+        share = begun.within(1.0 / (len(loaded.offers) - i))
+        alone = _Alone(loaded, offer.name, replace(search, options=share))
+        rows.append(alone.row(offer.provider, refused.get(offer.name, {})))
+        late += [offer.name] if NO_PLAN_IN_TIME in rows[-1].reasons else []
     rows.sort(key=_cheapest_first)
-    return Comparison(loaded.name, whole.instance.time.horizon_h, tuple(rows), _notes(loaded))
+    notes = (*_notes(loaded), *out_of_time(late))
+    return Comparison(loaded.name, whole.instance.time.horizon_h, tuple(rows), notes)
 
 
 def _cheapest_first(row: OfferRow) -> tuple[bool, float, int, str]:
@@ -151,6 +156,8 @@ class _Alone:
 
     def plan(self, workloads: tuple[str, ...]) -> tuple[Plan, Encoded] | str:
         """The verified plan for some workloads, or the code of what prevents it."""
+        if self.search.options.late:
+            return NO_PLAN_IN_TIME
         problem = _restricted(self.problem, self.offer, workloads)
         encoded = encode_problem(problem, self.search.scenario)
         try:

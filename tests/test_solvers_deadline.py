@@ -8,34 +8,22 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from hand_clock import HandClock, set_clock
 from pytest import approx
 from solver_cases import diet
 
-import solvers.core.deadline as clock
 from solvers import SolveOptions, Stop, solve
 from solvers.core.deadline import Deadline
 
 ROOT = Path(__file__).parent.parent
 
 
-class Now:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.s = 100.0
-
-    def __call__(self) -> float:
-        return self.s
-
-
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Now:
-    hand = Now()
-    monkeypatch.setattr(clock, "monotonic", hand)
-    return hand
+def now(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    return set_clock(monkeypatch)
 
 
-def test_a_limit_runs_from_the_moment_that_it_is_begun(now: Now) -> None:
+def test_a_limit_runs_from_the_moment_that_it_is_begun(now: HandClock) -> None:
     """60 s asked for: 60 left before it runs; begun at 100 and looked at 20 s later, 40. What was asked stays 60."""
     asked = SolveOptions(time_limit_s=60.0)
     now.s = 90.0
@@ -52,7 +40,7 @@ def test_a_limit_runs_from_the_moment_that_it_is_begun(now: Now) -> None:
     assert begun.late
 
 
-def test_a_part_never_has_more_than_the_whole(now: Now) -> None:
+def test_a_part_never_has_more_than_the_whole(now: HandClock) -> None:
     """Of 60 s a quarter is 15; a quarter of what is left 8 s later of those, 7, is 1.75; 100 s at most are still 7."""
     part = SolveOptions(time_limit_s=60.0).begun().within(0.25)
     assert part.left_s == 15.0
@@ -62,7 +50,7 @@ def test_a_part_never_has_more_than_the_whole(now: Now) -> None:
     assert part.within(most_s=5.0).left_s == 5.0
 
 
-def test_overtime_is_5_percent_and_at_least_a_second(now: Now) -> None:
+def test_overtime_is_5_percent_and_at_least_a_second(now: HandClock) -> None:
     """Of 60 s: 3, also of a part that ended long before; of 2 s: 1."""
     part = SolveOptions(time_limit_s=60.0).begun().within(0.01)
     now.s = 160.0
@@ -77,7 +65,7 @@ def test_without_a_limit_nothing_ends() -> None:
     assert not options.late
 
 
-def test_another_process_gets_the_seconds_that_are_left(now: Now) -> None:
+def test_another_process_gets_the_seconds_that_are_left(now: HandClock) -> None:
     """Its clock may have begun at another time: 40 of 60 s are left, whatever it shows."""
     deadline = Deadline.after(60.0)
     now.s = 120.0
@@ -89,7 +77,7 @@ def test_another_process_gets_the_seconds_that_are_left(now: Now) -> None:
     assert pickle.loads(pickle.dumps(Deadline())) == Deadline()
 
 
-def test_no_solver_is_asked_when_no_time_is_left(now: Now) -> None:
+def test_no_solver_is_asked_when_no_time_is_left(now: HandClock) -> None:
     begun = SolveOptions(time_limit_s=1.0).begun()
     now.s = 102.0
     answer = solve(diet(), "highs", begun)

@@ -72,7 +72,7 @@ def compare(
 ) -> None:
     """Price every offer alone with all the work, side by side, or say why it cannot have it.
 
-    Limits such as --time-limit hold for each offer. With -o the table is written as JSON.
+    One --time-limit holds for all of them. With -o the table is written as JSON.
     """
     from router.comparison import compare as side_by_side
     from router.reports.comparison import comparison_report

@@ -48,6 +48,9 @@ class Questions:
 
     def __init__(self, inst: Instance, solver: str, options: SolveOptions) -> None:
         self.inst, self.solver, self.options = inst, solver, options.begun()
+        self.undecided: list[
+            str
+        ] = []  # promises of which it is not known whether they alone stand in the way
 
     def feasible(self, inst: Instance) -> bool | None:
         """Whether there is any plan; None: not decided in time."""
@@ -60,8 +63,15 @@ class Questions:
 
 def repairs(questions: Questions, stated: Sequence[StatedPromise]) -> list[Repair]:
     """Every promise that alone stands in the way, with what it would have to become."""
-    without = ((promise, promise.without(questions.inst)) for promise in stated)
-    return [_least(questions, promise, encode(inst)) for promise, inst in without if questions.feasible(inst)]
+    found: list[Repair] = []
+    for promise in stated:
+        inst = promise.without(questions.inst)
+        feasible = None if questions.options.late else questions.feasible(inst)
+        if feasible is None:
+            questions.undecided.append(promise.name)
+        elif feasible:
+            found.append(_least(questions, promise, encode(inst)))
+    return found
 
 
 def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair:
@@ -138,6 +148,8 @@ def conflict(questions: Questions, stated: Sequence[StatedPromise]) -> Conflict:
     """Promises that contradict each other; minimal where every step was decided in time."""
     kept, decided = list(stated), True
     for promise in stated:
+        if questions.options.late:
+            return Conflict(tuple(kept), False)
         trial = [other for other in kept if other is not promise]
         feasible = questions.feasible(without_all(questions.inst, stated, trial))
         if feasible is None:

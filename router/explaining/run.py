@@ -22,6 +22,9 @@ from router.planning.solve import DEFAULT_SOLVER, scenario_of
 from router.schema import Problem
 from solvers import SolveOptions
 
+FOR_THE_PLAN = 0.6  # of the time at most; the rest is for questions about it
+FOR_REPAIRS = 0.7  # where there is no plan; the rest is for the conflict
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -35,6 +38,7 @@ class Explanation:
     bindings: tuple[Binding, ...] = ()
     offers: tuple[Offered, ...] = ()
     refused: tuple[Admission, ...] = ()
+    out_of_time: tuple[str, ...] = ()  # offers and promises not looked into
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -61,6 +65,7 @@ class Explanation:
             "binding": [asdict(binding) for binding in self.bindings],
             "offers": [asdict(offer) for offer in self.offers],
             "refused": [asdict(route) for route in self.refused],
+            "out_of_time": list(self.out_of_time),
         }
 
 
@@ -79,23 +84,29 @@ def explain(
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))
     try:
-        found = optimise(encoded, solver, chosen)
+        found = optimise(encoded, solver, chosen.within(FOR_THE_PLAN))
     except Infeasible as error:
-        questions, stated = Questions(inst, solver, chosen), promises(inst)
+        stated = promises(inst)
+        questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))
+        mended = tuple(repairs(questions, stated))
+        contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,
             None,
             str(error),
-            tuple(repairs(questions, stated)),
-            conflict(questions, stated),
+            mended,
+            contradiction,
             refused=refused,
+            out_of_time=tuple(questions.undecided),
         )
     plan = publish(loaded, found)
+    offers, out_of_time = unused(found, plan, chosen, most_offers)
     return Explanation(
         name=loaded.name,
         plan=plan,
         why=None,
         bindings=tuple(bindings(plan)),
-        offers=tuple(unused(inst, plan, solver, chosen, most_offers)),
+        offers=tuple(offers),
         refused=refused,
+        out_of_time=tuple(out_of_time),
     )

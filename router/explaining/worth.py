@@ -17,6 +17,7 @@ from router.errors import RouterError
 from router.plan.document import Plan
 from router.planning.decode import decode
 from router.planning.optimise import optimise
+from router.planning.two_steps import Incumbent
 from solvers import SolveOptions
 
 LIMITS = {family.name: family.worth for family in FAMILIES if family.worth is not None and family.worth.limit}
@@ -66,22 +67,43 @@ class Offered:
     decided: bool
 
 
-def unused(inst: Instance, plan: Plan, solver: str, options: SolveOptions, most: int) -> list[Offered]:
-    """The offers that could serve something and do not, up to `most` of them, nearest to use first."""
-    used = {row.offer for row in plan.routes}
-    routes = encode(inst).views[0].routes
-    able = {inst.offers.names[o] for o in np.unique(routes.offer)} - used
-    made = [
-        _threshold(inst, inst.offers.names.index(name), plan.objective_usd, solver, options)
-        for name in sorted(able)[:most]
-    ]
-    return sorted(made, key=lambda one: (one.price_multiple is None, -(one.price_multiple or 0.0), one.offer))
+def unused(found: Incumbent, plan: Plan, options: SolveOptions, most: int) -> tuple[list[Offered], list[str]]:
+    """The offers that could serve something and do not, up to `most` of them, nearest to use first; and the names of
+    those for which no time was left, out of these."""
+    inst, used = found.encoded.instance, {row.offer for row in plan.routes}
+    names = [inst.offers.names[o] for o in _nearest_to_use(found) if inst.offers.names[o] not in used][:most]
+    thresholds: list[Offered] = []
+    for i, name in enumerate(names):
+        if options.late:
+            break
+        share, o = options.within(1.0 / (len(names) - i)), inst.offers.names.index(name)
+        thresholds.append(_threshold(inst, o, plan.objective_usd, found.solver, share))
+    by_price = sorted(
+        thresholds, key=lambda one: (one.price_multiple is None, -(one.price_multiple or 0.0), one.offer)
+    )
+    return by_price, names[len(thresholds) :]
+
+
+def _nearest_to_use(found: Incumbent) -> list[int]:
+    """The offers with a route, by the largest part of a route's price at which its reduced cost would be 0."""
+    program, duals = found.encoded.program, found.row_duals
+    reduced = program.cost if duals is None else program.cost - program.matrix.T @ duals
+    nearest: dict[int, float] = {}
+    for view, cols in zip(found.encoded.views, found.encoded.columns, strict=True):
+        price = program.cost[cols.flow]
+        part = np.where(price > 0, 1.0 - reduced[cols.flow] / np.where(price > 0, price, 1.0), -np.inf)
+        for o, at in zip(view.routes.offer[view.flows.route].tolist(), part.tolist(), strict=True):
+            nearest[o] = max(nearest.get(o, -np.inf), at)
+    names = found.encoded.instance.offers.names
+    return sorted(nearest, key=lambda o: (-nearest[o], names[o]))
 
 
 def _threshold(inst: Instance, o: int, without: float, solver: str, options: SolveOptions) -> Offered:
     """Newton from the left on the optimal cost as a function of the price multiple, which is concave and ends flat."""
     multiple, name = NEARLY_FREE, inst.offers.names[o]
     for _ in range(ROUNDS):
+        if options.late:
+            return Offered(name, None if multiple == NEARLY_FREE else multiple, False)
         price = inst.scenarios.price.copy()
         price[:, o] *= multiple
         cheaper = replace(inst, scenarios=replace(inst.scenarios, price=price))

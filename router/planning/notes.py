@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from problems.core.arrays import HOURS_PER_MONTH
 from router.plan.rows import RouteRow
@@ -32,6 +32,13 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
     drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *drawn)
+
+
+def out_of_time(names: Sequence[str]) -> tuple[str, ...]:
+    """What was left out for want of time, in a note; none where there is nothing."""
+    if not names:
+        return ()
+    return (f"left out for want of time: {', '.join(names)}. A longer --time-limit looks into it",)
 
 
 def _of_estimates(problem: Problem) -> Iterator[str]:

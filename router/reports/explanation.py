@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.explaining import Explanation
+from router.planning.notes import out_of_time
 from router.reports.document import Report, ReportTable, columns
 from router.reports.words import usd
 
@@ -16,6 +17,7 @@ def explanation_report(explanation: Explanation) -> Report:
             title=explanation.name,
             headline=_ways_out(explanation),
             tables=_shown(_repairs(explanation), _conflict(explanation), _refused(explanation)),
+            notes=out_of_time(explanation.out_of_time),
         )
     least = f"{usd(explanation.plan.cost_usd)} USD is the least; this is what decides it"
     held = ("Savings hold with instance counts and contracts as planned.",) if explanation.bindings else ()
@@ -23,7 +25,7 @@ def explanation_report(explanation: Explanation) -> Report:
         title=explanation.name,
         headline=(least, *held),
         tables=_shown(_bindings(explanation), _offers(explanation), _refused(explanation)),
-        notes=explanation.plan.notes,
+        notes=(*explanation.plan.notes, *out_of_time(explanation.out_of_time)),
     )
 
 
