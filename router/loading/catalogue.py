@@ -12,9 +12,9 @@ from router.errors import InputError, Issue, Path
 from router.loading.fingerprint import problem_sha256, trace_path
 from router.loading.includes import merge_includes
 from router.loading.yaml_source import Value, parse, read_file
-from router.regular import NOT_REGULAR
 from router.schema import Generated, Problem, Trace
 from router.schema.issues import issues_of
+from router.schema.regular import NOT_REGULAR
 from router.schema.source import Mark, SourceMap
 
 __all__ = ["input_issue", "load", "load_text", "problem_sha256", "trace_path", "traces"]

@@ -14,8 +14,8 @@ from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue, nearest
 from router.loading.yaml_source import Value, read_file
-from router.regular import NOT_REGULAR, is_other
 from router.schema.numbers import parse_number
+from router.schema.regular import NOT_REGULAR, is_other
 from router.schema.source import Mark
 
 MAX_FILES = 200

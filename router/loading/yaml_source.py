@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 import yaml
 
 from router.errors import InputError, Issue, Path
-from router.regular import check_regular
+from router.schema.regular import check_regular
 from router.schema.source import NOTHING, Mark
 
 MAX_BYTES = 20_000_000

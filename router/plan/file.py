@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import InputError, Issue
 from router.plan.document import HINT, Plan
-from router.regular import check_regular
+from router.schema.regular import check_regular
 
 if TYPE_CHECKING:
     from router.schema import Problem

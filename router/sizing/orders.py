@@ -25,8 +25,8 @@ from problems.core.decision import Decision
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.plan.rows import month_at
-from router.regular import check_regular
 from router.schema.numbers import parse_number
+from router.schema.regular import check_regular
 from router.sizing.signatures import is_sold, unsold_month
 
 OPTION = "--evaluate"

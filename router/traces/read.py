@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.regular import check_regular
+from router.schema.regular import check_regular
 from router.traces.columns import ColumnNames, ColumnPositions, columns_of, is_mooncake, position_of
 from router.traces.forms import Block, any_source, csv_source
 from router.traces.prefixes import cached_tokens
