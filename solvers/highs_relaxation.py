@@ -28,8 +28,10 @@ OPTIONS = {
 class HighsRelaxation:
     """See `solvers.core.relaxation`. Presolve is off, so that duals and rays are of the program as it stands."""
 
-    def __init__(self, program: LinearProgram, time_limit_s: float | None = None) -> None:
-        self.program, self.time_limit_s = program, time_limit_s
+    def __init__(
+        self, program: LinearProgram, most_iterations: int | None = None, *, time_limit_s: float | None = None
+    ) -> None:
+        self.program, self.most_iterations, self.time_limit_s = program, most_iterations, time_limit_s
         self.columns = np.flatnonzero(program.integer).astype(np.int32)
         self.highs = self._loaded(program.relax())
         self.elastic: Any = None  # made when it is first asked for
@@ -39,6 +41,8 @@ class HighsRelaxation:
         for key, value in OPTIONS.items():
             set_option(h, key, value, NAME)
         set_option(h, "time_limit", inf if self.time_limit_s is None else self.time_limit_s, NAME)
+        if self.most_iterations is not None:
+            set_option(h, "simplex_iteration_limit", self.most_iterations, NAME)
         load(h, program)
         return h
 
@@ -58,6 +62,13 @@ class HighsRelaxation:
         if stop is Stop.INFEASIBLE:
             _, known, ray = h.getDualRay()
             return RelaxedAnswer(stop, None, np.array(ray, dtype=np.float64) if known else None, iterations)
+        if stop in (
+            Stop.ITERATION_LIMIT,
+            Stop.TIME_LIMIT,
+        ):  # what the dual simplex has so far proves something
+            multipliers = np.array(h.getSolution().row_dual, dtype=np.float64)
+            known = len(multipliers) == self.program.n_rows
+            return RelaxedAnswer(stop, None, multipliers if known else None, iterations)
         return RelaxedAnswer(stop, None, None, iterations)
 
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:

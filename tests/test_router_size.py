@@ -545,14 +545,16 @@ def test_a_better_plan_met_on_the_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_bound_that_a_better_plan_refutes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A solver that calls 126.0 the optimum, wrongly: the plan for the mean costs 79.2, and nothing is proven."""
+    """A solver that calls 126.0 the optimum, wrongly: the plan for the mean costs 79.2, as our own bound says."""
     data = article(10, futures((0.5, 0.2), (0.5, 1.2)))
     inst = normalise(load(data))
     wrong = decide(without(inst, quoted(inst)), HIGHS)
     monkeypatch.setattr("router.sizing.run.decide", lambda *_, **__: wrong)
     plan = sized(data, measures=True)
     assert plan.cost_usd == near(79.2)
-    assert (plan.bound_usd, plan.gap, plan.stop) == (0.0, 1.0, "unknown")
+    assert (plan.bound_usd, plan.gap, plan.stop) == (near(79.2), near(0.0), "optimal")
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
 
 
 @METHODS

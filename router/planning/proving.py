@@ -2,24 +2,25 @@
 
     relaxation of the verifier → linear program → parts, each with a tree → multipliers by name → worked out again
 
-The tree's work is limited, so that two runs find the same; what it does not finish still bounds.
+Every plan has a bound of its own: where a tree does not fit, of the relaxation alone; where that takes too long, of
+what it has by then. All work is limited by counts, so that two runs find the same; what is not finished still bounds.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.plan.document import Plan
-from router.plan.proof import Proof, ProofPart, ProvenLeaf
-from router.planning.publish import draft
+from router.plan.proof import Proof
+from router.plan.running import Running
+from router.planning.publish import draft, gap_of
+from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Fixed, Incumbent, finished, run
 from router.schema import Problem
@@ -27,101 +28,113 @@ from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import LinearProgram, Solution, SolversError, Stop, get
-from solvers.proof import ProgramProof, ProofLeaf, ProvedPart, WorkLimits, prove
+from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
+from solvers.proof import ProgramProof, WorkLimits, prove
 
-LARGEST = 10_000  # columns: beyond, a tree of this kind is not the means
+LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ScaledRelaxation:
-    """The verifier's relaxation as a program; its columns and rows are scaled by powers of two."""
+def with_proof(
+    problem: Problem, encoded: Encoded, incumbent: Incumbent, running: Running | None = None
+) -> tuple[Incumbent, Proof | None]:
+    """The incumbent, or a better one, and what is proven of it; None where it is not the plan of one future.
 
-    relaxation: RelaxedProblem
-    program: LinearProgram
-    names: tuple[str, ...]
-    promises: tuple[str, ...]
-    row_scale: Floats  # (m,) a scaled row is so many times the promise
-
-    @classmethod
-    def of(cls, relaxation: RelaxedProblem) -> ScaledRelaxation:
-        names, promises = tuple(relaxation.variables), tuple(relaxation.constraints)
-        at = {name: j for j, name in enumerate(names)}
-        rows = relaxation.constraints.values()
-        variables = relaxation.variables.values()
-        upper = np.array([each.upper for each in variables], dtype=float)
-        whole = np.array([each.whole for each in variables], dtype=bool)
-        sized = ~whole & np.isfinite(upper) & (upper > 0)
-        scale = np.where(sized, 2.0 ** np.round(np.log2(np.where(sized, upper, 1.0))), 1.0)
-        index = np.repeat(np.arange(len(promises)), [len(row.terms) for row in rows])
-        column = np.array([at[name] for row in rows for name, _ in row.terms], dtype=np.int64)
-        value = np.array([factor for row in rows for _, factor in row.terms], dtype=float) * scale[column]
-        largest = np.zeros(len(promises))
-        np.maximum.at(largest, index, np.abs(value))
-        row_scale = 2.0 ** -np.round(np.log2(np.where(largest > 0, largest, 1.0)))
-        shape = (len(promises), len(names))
-        program = LinearProgram(
-            cost=np.array([each.usd for each in variables], dtype=float) * scale,
-            matrix=sparse.coo_array((value * row_scale[index], (index, column)), shape=shape).tocsr(),
-            row_lower=np.array([row.lower for row in rows], dtype=float) * row_scale,
-            row_upper=np.array([row.upper for row in rows], dtype=float) * row_scale,
-            col_lower=np.array([each.lower for each in variables], dtype=float) / scale,
-            col_upper=upper / scale,
-            integer=whole,
-            offset=relaxation.constant,
-        )
-        return cls(relaxation, program, names, promises, row_scale)
-
-
-def with_proof(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> tuple[Incumbent, Proof | None]:
-    """The incumbent, or a better one, and what is proven of it; None where no bound of this kind can be had."""
+    running   what ran before, of a plan that is made from it
+    """
     options = incumbent.options
-    if (
-        incumbent.stop is Stop.INTERRUPTED
-        or options.relax
-        or len(encoded.views) != 1
-        or encoded.program.n_columns > LARGEST
-    ):
+    if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
-    relaxation = relaxation_of(Audit(problem, _draft(problem, incumbent)))
+    plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
+    relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:
         return incumbent, None
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
-    start = _start(model, encoded, incumbent)
-    if start is None:  # a relaxation without the plan in it proves nothing of it
+    small = encoded.program.n_columns <= LARGEST
+    start = _start(model, encoded, incumbent) if small else None
+    if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
-        searched = _searched(model, start, incumbent)
+        searched = searched_by(model, options, start, EFFORT if small else 0.0)
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
         return replace(incumbent, stop=Stop.INTERRUPTED), None
-    better = _bettered(model, searched.point, encoded, incumbent, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    better = None if running else _bettered(model, searched.point, encoded, incumbent, seconds)
     if better is not None:
         incumbent = better
         relaxation.limited(incumbent.decoded.objective_usd)
-    parts = _parts(model, searched.parts)
+    value = incumbent.decoded.objective_usd
+    proof = stated_proof(relaxation, model, searched, value)
+    if proof is None:
+        return incumbent, None
+    refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
+    claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
+    if proof.bound_usd >= claimed - OWN * abs(value) - GAP:
+        done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
+        stop = Stop.OPTIMAL if done else incumbent.stop
+        return replace(incumbent, bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
+    agreed = _second_look(encoded, incumbent)
+    return incumbent, replace(proof, kind="two_searches") if agreed else proof
+
+
+def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions) -> Plan:
+    """A plan for several futures with its proof: a tree over all of them, the relaxation alone where they are many."""
+    relaxation = relaxation_of(Audit(problem, plan))
+    if relaxation is None:
+        return plan
+    model = ScaledRelaxation.of(relaxation)
+    try:
+        small = len(model.names) <= LARGEST
+        searched = searched_by(model, options, None, EFFORT if small else 0.0)
+    except SolversError:
+        return plan
+    value = plan.objective_usd
+    proof = stated_proof(relaxation, model, searched, value)
+    if proof is None or proof.bound_usd < min(plan.bound_usd, value) - OWN * abs(value) - GAP:
+        return replace(plan, proof=proof)
+    bound = max(min(proof.bound_usd, value), 0.0)
+    done = value - bound <= max(options.gap, OWN) * abs(value)
+    own = replace(proof, kind="own")
+    stop = Stop.OPTIMAL.value if done else plan.stop
+    return replace(plan, proof=own, bound_usd=bound, gap=gap_of(value, bound), stop=stop)
+
+
+def searched_by(
+    model: ScaledRelaxation, options: SolveOptions, start: Floats | None, effort: float
+) -> ProgramProof:
+    """Trees from a point on, within so much effort; without any the relaxation alone, in overtime if need be.
+
+    Raises SolversError.
+    """
+    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+    def opened(program: LinearProgram, most_iterations: int | None) -> HighsRelaxation:
+        return HighsRelaxation(program, most_iterations, time_limit_s=options.finishing.left_s)
+
+    work = WorkLimits(effort=0.0 if options.late else effort, late=lambda: options.late)
+    return prove(model.program, opened, start=start, gap=GAP, work=work)
+
+
+def stated_proof(
+    relaxation: RelaxedProblem, model: ScaledRelaxation, searched: ProgramProof, value: float
+) -> Proof | None:
+    """What was found by name, and what it proves by the verifier's reckoning; nobody's claim yet.
+
+    None where the plan would cost less than is proven: then it is none for these rows, which prove nothing of it.
+    """
+    parts = parts_by_name(model, searched.parts)
     try:
         bounds, total = proven_parts(relaxation, parts)
     except Unproven:
-        return incumbent, None
-    value = incumbent.decoded.objective_usd
-    refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
-    claimed = total if refuted else min(incumbent.bound, value)
-    if (
-        total > value + OWN * abs(value) + GAP
-    ):  # the plan is none for these rows, which then prove nothing of it
-        return incumbent, None
+        return None
+    if total > value + OWN * abs(value) + GAP:
+        return None
     stated = tuple(replace(part, bound_usd=bound) for part, bound in zip(parts, bounds, strict=True))
-    if total >= claimed - OWN * abs(value) - GAP:
-        done = value - total <= max(options.gap, OWN) * abs(value)
-        stop = Stop.OPTIMAL if done else incumbent.stop
-        return replace(incumbent, bound=min(total, value), stop=stop), Proof("own", total, stated)
-    agreed = _second_look(encoded, incumbent)
-    return incumbent, Proof("two_searches" if agreed else "solver", total, stated)
+    return Proof("solver", total, stated)
 
 
 CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it
@@ -144,23 +157,6 @@ def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
     near = max(options.gap, OWN) * abs(value) + GAP
     agrees = second.objective is not None and second.objective >= value - near
     return second.stop is Stop.OPTIMAL and agrees and second.bound <= value + near
-
-
-def _draft(problem: Problem, incumbent: Incumbent) -> Plan:
-    return draft(problem, incumbent.encoded.instance.time, incumbent.decoded)
-
-
-def _searched(model: ScaledRelaxation, start: Floats, incumbent: Incumbent) -> ProgramProof:
-    """The trees, from the incumbent on."""
-    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
-
-    options = incumbent.options
-
-    def opened(program: LinearProgram, time_limit_s: float | None) -> HighsRelaxation:
-        return HighsRelaxation(program, options.left_s)
-
-    work = WorkLimits(effort=EFFORT, late=lambda: options.late)
-    return prove(model.program, opened, start=start, gap=GAP, work=work)
 
 
 def _start(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -> Floats | None:
@@ -196,47 +192,3 @@ def _bettered(
         return None
     cheaper = better.decoded.objective_usd < usd
     return better if cheaper and not short_of_capacity(better.encoded, better.point) else None
-
-
-def _parts(model: ScaledRelaxation, proved: Sequence[ProvedPart]) -> tuple[ProofPart, ...]:
-    """By name; parts that need no tree are one."""
-    whole: list[ProofPart] = []
-    multipliers: dict[str, float] = {}
-    columns: list[int] = []
-    for part in proved:
-        leaves = [_leaf(model, part, leaf) for leaf in part.leaves]
-        if len(leaves) == 1 and not leaves[0].ranges:
-            multipliers |= leaves[0].multipliers
-            columns += part.columns.tolist()
-        else:
-            whole.append(_part(model, part.columns.tolist(), leaves=tuple(leaves)))
-    return (*([_part(model, columns, multipliers=multipliers)] if columns else ()), *whole)
-
-
-def _part(
-    model: ScaledRelaxation,
-    columns: Sequence[int],
-    *,
-    multipliers: dict[str, float] | None = None,
-    leaves: tuple[ProvenLeaf, ...] | None = None,
-) -> ProofPart:
-    runs = [model.relaxation.runs[name] for j in columns if (name := model.names[j]) in model.relaxation.runs]
-    periods = [period for _, period in runs]
-    return ProofPart(
-        workloads=tuple(dict.fromkeys(workload for workload, _ in runs)),
-        periods=(min(periods), max(periods)) if periods else (),
-        bound_usd=0.0,
-        multipliers=multipliers,
-        leaves=leaves,
-    )
-
-
-def _leaf(model: ScaledRelaxation, part: ProvedPart, leaf: ProofLeaf) -> ProvenLeaf:
-    program, ranges = model.program, {}
-    for j, low, high in zip(part.whole.tolist(), leaf.lower.tolist(), leaf.upper.tolist(), strict=True):
-        narrowed = (low > np.ceil(program.col_lower[j]), high < np.floor(program.col_upper[j]))
-        if any(narrowed):
-            ranges[model.names[j]] = (low if narrowed[0] else None, high if narrowed[1] else None)
-    usd = leaf.multipliers * model.row_scale[part.rows]
-    used = np.flatnonzero(usd)
-    return ProvenLeaf(ranges, {model.promises[part.rows[i]]: float(usd[i]) for i in used.tolist()})

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
+from router.planning.proving import with_proof
 from router.planning.publish import options_of, publish
 from router.planning.solve import Search, planned, scenario_of
 from router.reoptimisation.searches import Say, Searches, changed_by
@@ -161,7 +162,8 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         broken=going.broken,
     )
     with searches.timed("check"):
-        plan = publish(problem, best, running=running, reoptimise=why)
+        best, proof = with_proof(problem, best.encoded, best, running)
+        plan = publish(problem, best, running=running, reoptimise=why, proof=proof)
     return replace(result, outcome=why.reason, plan=replace(plan, notes=(*plan.notes, *searches.notes)))
 
 

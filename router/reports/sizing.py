@@ -68,7 +68,8 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
     if len(plan.scenarios) > 1:
         tail = percent(1.0 - sizing.cvar_level)
         money += f"; {usd(sizing.cvar_usd)} USD in the worst {tail} of {len(plan.scenarios)} futures"
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, solver=plan.solver.name)
+    kind = "solver" if plan.proof is None else plan.proof.kind
+    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
     planned = (f"Planned for later: {signs(later)}",) if later else ()
     return (
         first,

@@ -22,6 +22,7 @@ from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes, waiting_notes
+from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
@@ -66,7 +67,7 @@ def size(
         best, weighed, near = _weighed(study, best, how, progress)
         sizing = Sections(loaded, study, how, best, base, weighed, near, progress).all()
     progress("checking the plan")
-    return checked(loaded, _plan(loaded, best, sizing, study))
+    return checked(loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options))
 
 
 def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best:

@@ -17,7 +17,8 @@ class RelaxedAnswer(Record):
 
     stop         why it ended; says nothing about the rest
     point        (n,) the optimum of the relaxation, None where there is none
-    multipliers  (m,) row duals at the optimum, or a ray that refutes an infeasible program; None: neither
+    multipliers  (m,) row duals at the optimum, or where a limit ended the solve, or a ray that refutes an infeasible
+                 program; None: neither
     iterations   simplex iterations spent
     """
 
@@ -40,6 +41,6 @@ class Relaxation(Protocol):
 
 
 class OpenRelaxation(Protocol):
-    """Opens one; `time_limit_s` bounds each solve."""
+    """Opens one; a limit on iterations bounds each solve, so that equal programs end alike."""
 
-    def __call__(self, program: LinearProgram, time_limit_s: float | None) -> Relaxation: ...
+    def __call__(self, program: LinearProgram, most_iterations: int | None) -> Relaxation: ...

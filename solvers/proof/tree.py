@@ -60,12 +60,19 @@ class WorkLimits:
     """Limits of work. `late` is asked before each node: a clock that can end the search, and nothing else.
 
     nodes    relaxations solved
+    root     of one relaxation, counted as below: what it has by then is its answer
     effort   Σ (columns + OPENING + iterations · rows / ROWS_AT_ONCE) over them, which is near the time they take
     """
 
     nodes: int = 4_000
+    root: float = 50_000_000.0
     effort: float = 20_000_000.0
     late: Callable[[], bool] = field(default=lambda: False)
+
+    def iterations(self, program: LinearProgram) -> int:
+        """The most of one relaxation of a program."""
+        most = int(self.root * ROWS_AT_ONCE / max(program.n_rows, 1))
+        return min(max(most, 1_000), 1_000_000_000)
 
 
 def effort(program: LinearProgram, nodes: int, iterations: int) -> float:
@@ -108,16 +115,20 @@ def branch_and_bound(
     open_relaxation: OpenRelaxation,
     *,
     start: Floats | None = None,
+    known: Floats | None = None,
     within: tuple[float, float] = (1e-7, 0.0),
     work: WorkLimits | None = None,
 ) -> ProofTree:
     """Prove a bound near the cost of the best point, and better the point where the tree meets a better one.
 
     start    (n,) a feasible point, if one is known: its cost is the first target
+    known    (m,) multipliers that prove something already: what is left open has at least their bound
     within   how near: relative, and absolute on top: where a part costs nothing, a relative gap leaves no room
     """
-    relaxation = open_relaxation(program, None)
-    return _TreeSearch(program, relaxation, start, within, work or WorkLimits()).run()
+    work = work or WorkLimits()
+    relaxation = open_relaxation(program, work.iterations(program))
+    search = _TreeSearch(program, relaxation, start, within, work)
+    return search.run(np.zeros(program.n_rows) if known is None else known)
 
 
 class _TreeSearch:
@@ -148,11 +159,10 @@ class _TreeSearch:
         gap, slack = self.within
         return self.objective - gap * abs(self.objective) - slack
 
-    def run(self) -> ProofTree:
-        none = np.zeros(self.program.n_rows)
+    def run(self, known: Floats) -> ProofTree:
         lower = np.ceil(self.program.col_lower[self.columns] - WHOLE)
         upper = np.floor(self.program.col_upper[self.columns] + WHOLE)
-        self.open = [_OpenNode(self._bound(none, lower, upper), 0, lower, upper, none)]
+        self.open = [_OpenNode(self._bound(known, lower, upper), 0, lower, upper, known)]
         limited = False
         while self.open:
             limited = (

@@ -15,6 +15,7 @@ from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation
+from solvers.core.result import Stop
 from solvers.proof.safe import Ints, SafeBounds, usable
 from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound, effort
 
@@ -71,7 +72,7 @@ def prove(
         start = None
     found = _Parts(program, open_relaxation, start, gap, work or WorkLimits())
     groups = independent(program)
-    if len(groups) > 1:
+    if len(groups) > 1 or not found.left.effort > 0:
         groups = found.without_tree(groups)
     for columns in groups:
         found.with_tree(columns)
@@ -91,6 +92,7 @@ class _Parts:
     ) -> None:
         self.program, self.open_relaxation, self.start, self.gap = program, open_relaxation, start, gap
         self.left = work
+        self.root: Floats | None = None  # multipliers of the relaxation of the whole
         self.by_column = program.matrix.tocsc()
         self.trees: dict[bytes, ProofTree] = {}
         self.parts: list[ProvedPart] = []
@@ -101,13 +103,16 @@ class _Parts:
         self.slack = 0.0
 
     def without_tree(self, groups: list[Ints]) -> list[Ints]:
-        """Take the parts that the relaxation of the whole proves already; the parts that are left."""
+        """Take the parts that the relaxation of the whole proves already, or all where no effort is left; the rest."""
         program, count = self.program, len(groups)
         whole = np.flatnonzero(program.integer)
         lower, upper = program.col_lower[whole], program.col_upper[whole]
-        answer = self.open_relaxation(program, None).solve(lower, upper)
+        answer = self.open_relaxation(program, self.left.iterations(program)).solve(lower, upper)
         self._spend(program, 1, answer.iterations)
-        if answer.multipliers is None or answer.point is None:
+        self.root = None if answer.stop is Stop.INFEASIBLE else answer.multipliers
+        if self.root is None and not self.left.effort > 0:
+            self.root = np.zeros(program.n_rows)
+        if self.root is None:
             return groups
         column_part = np.zeros(program.n_columns, dtype=np.int64)
         for k, columns in enumerate(groups):
@@ -116,30 +121,35 @@ class _Parts:
         entries = program.matrix.tocoo()
         row_part[entries.row] = column_part[entries.col]
         value = self._settled(answer.point, column_part, count)
-        bounds = SafeBounds(program).by_part(answer.multipliers, row_part, column_part, count)
+        bounds = SafeBounds(program).by_part(self.root, row_part, column_part, count)
         if np.isfinite(value).all():
             self.slack = self.gap * abs(float(value.sum())) / count
         known = np.isfinite(value)
         target = np.where(known, value, 0.0)
-        done = known & (bounds >= target - self.gap * np.abs(target) - self.slack)
+        proved = known & (bounds >= target - self.gap * np.abs(target) - self.slack)
+        done = proved if self.left.effort > 0 else np.ones(count, dtype=bool)
         if not done.any():
             return groups
+        self.complete &= bool(proved[done].all())
+        self.known &= bool(known[done].all())
         columns, rows = np.flatnonzero(done[column_part]), np.flatnonzero(done[row_part])
         own = columns[program.integer[columns]]
-        multipliers = usable(program, answer.multipliers)[rows]
+        multipliers = usable(program, self.root)[rows]
         bound = fsum(bounds[done].tolist())
         leaf = ProofLeaf(program.col_lower[own], program.col_upper[own], multipliers, bound)
         self.parts.append(ProvedPart(columns, rows, own, (leaf,), bound))
         return [columns for columns, proved in zip(groups, done.tolist(), strict=True) if not proved]
 
-    def _settled(self, relaxed: Floats, column_part: Ints, count: int) -> Floats:
+    def _settled(self, relaxed: Floats | None, column_part: Ints, count: int) -> Floats:
         """(count,) what each part costs at the start; where the relaxation is whole it is the best, and taken."""
         program = self.program
-        near = np.where(program.integer, np.round(relaxed), relaxed)
-        broken = np.bincount(column_part, np.abs(near - relaxed) > 1e-9, minlength=count) > 0
         ours = np.full(count, inf)
         if self.start is not None:
             ours = np.bincount(column_part, program.cost * self.start, minlength=count)
+        if relaxed is None:
+            return ours
+        near = np.where(program.integer, np.round(relaxed), relaxed)
+        broken = np.bincount(column_part, np.abs(near - relaxed) > 1e-9, minlength=count) > 0
         theirs = np.where(broken, inf, np.bincount(column_part, program.cost * near, minlength=count))
         taken = theirs < ours
         self.point = np.where(taken[column_part], near, self.point)
@@ -157,7 +167,10 @@ class _Parts:
         if tree is None:
             own = None if self.start is None else self.start[columns]
             within = (self.gap, self.slack)
-            tree = branch_and_bound(piece, self.open_relaxation, start=own, within=within, work=self.left)
+            known = None if self.root is None else usable(program, self.root)[rows]
+            tree = branch_and_bound(
+                piece, self.open_relaxation, start=own, known=known, within=within, work=self.left
+            )
             self._spend(piece, tree.nodes, tree.iterations)
             self.trees[key] = tree
         self.parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))

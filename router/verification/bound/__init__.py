@@ -2,21 +2,25 @@
 
     relaxation   variables and constraints by name
     serving, renting, contracts, links, shares    what the problem file says of each
+    futures      several futures that share what is decided before them
     duality      what multipliers prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
 
-What is left out, so that bounds are lower there and never wrong: waiting, budgets, losses.
-Plans for several futures, and against a running plan, have no such bound.
+What is left out, so that bounds are lower there and never wrong: waiting, budgets, losses, risk, what change costs and
+how much of it there may be.
 """
 
 from __future__ import annotations
 
 from router.verification.base.audit import Audit
+from router.verification.base.case import Future
 from router.verification.bound.contracts import add_bills, add_signatures
+from router.verification.bound.futures import together
 from router.verification.bound.links import add_links, add_presence
 from router.verification.bound.relaxation import RelaxedProblem
-from router.verification.bound.renting import add_counts, add_shared_limits
+from router.verification.bound.renting import MostOfUse, add_counts, add_shared_limits, most_of_use
 from router.verification.bound.serving import (
+    PossibleFlow,
     add_flows,
     add_quotas,
     add_throughput,
@@ -27,15 +31,28 @@ from router.verification.bound.shares import add_shares
 
 
 def relaxation_of(audit: Audit) -> RelaxedProblem | None:
-    """The relaxation that bounds the plan of one certain future; None where there is none yet."""
+    """The relaxation that bounds the plan; None where two things of the problem have one name."""
     case = audit.case
-    if len(case.futures) != 1 or audit.earlier is not None or audit.plan.running is not None:
+    flows = [possible_flows(audit, future) for future in case.futures]
+    uses = [
+        most_of_use(case, by_pool(case, own), future) for own, future in zip(flows, case.futures, strict=True)
+    ]
+    most = {
+        pool: [max(counts) for counts in zip(*(use[pool] for use in uses), strict=True)] for pool in uses[0]
+    }
+    models = [_of_future(audit, own, most, future) for own, future in zip(flows, case.futures, strict=True)]
+    model = models[0] if len(models) == 1 else together(models, case.futures)
+    if model.twice:
         return None
-    model, future = RelaxedProblem(), case.futures[0]
-    flows = possible_flows(audit)
+    model.limited(audit.plan.objective_usd)
+    return model
+
+
+def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future: Future) -> RelaxedProblem:
+    model, case = RelaxedProblem(), audit.case
     pools = by_pool(case, flows)
     add_flows(model, audit, flows, future)
-    rented = add_counts(model, case, pools, future)
+    rented = add_counts(model, case, most, future, audit.earlier)
     add_throughput(model, case, pools, future)
     add_quotas(model, case, flows)
     add_shared_limits(model, case, rented)
@@ -44,7 +61,4 @@ def relaxation_of(audit: Audit) -> RelaxedProblem | None:
     add_links(model, case, flows)
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)
-    if model.twice:
-        return None
-    model.limited(audit.plan.objective_usd)
     return model

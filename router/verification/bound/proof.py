@@ -76,7 +76,7 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
         return
     model = relaxation_of(audit)
     if model is None:
-        ledger.fault("proof: a plan of this kind has none")
+        ledger.fault("proof: the problem calls two things by one name")
         return
     slack = RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
     try:

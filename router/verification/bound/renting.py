@@ -18,10 +18,14 @@ from dataclasses import dataclass
 
 from router.schema import Instances, Offer
 from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.change import NOTHING, EarlierPlan, Place
 from router.verification.base.latency import limits
 from router.verification.base.ledger import RELATIVE
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
+
+type MostOfUse = dict[tuple[str, str | None], list[float]]
+"""By pool, its largest count of use in each period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,16 @@ class RentedPool:
 
 
 def add_counts(
-    model: RelaxedProblem, case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
+    model: RelaxedProblem, case: Case, most: MostOfUse, future: Future, earlier: EarlierPlan | None
 ) -> list[RentedPool]:
-    """Every pool of every offer, used or not."""
-    limits = _limits(case, pools, future)
+    """Every pool of every offer, used or not; what an earlier plan bought and started goes on."""
     rented = []
     for name, offer in case.offers.items():
         instances = offer.instances
         if instances is None:
             continue
         own = [
-            _pool(model, case, name, instances, pool_name(name, served), limits[name, served], future)
+            _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING)
             for served in _served(offer)
         ]
         _together(model, case, name, instances, own)
@@ -61,11 +64,9 @@ def _served(offer: Offer) -> list[str | None]:
     return [None] if shared else list(offer.models)
 
 
-def _limits(
-    case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future
-) -> dict[tuple[str, str | None], list[float]]:
+def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Future) -> MostOfUse:
     """Largest count of use of each pool, by period."""
-    limits: dict[tuple[str, str | None], list[float]] = {}
+    limits: MostOfUse = {}
     for name, offer in case.offers.items():
         instances = offer.instances
         if instances is None:
@@ -124,12 +125,12 @@ def _sold(case: Case, offer: str, instances: Instances, need: float) -> float:
 def _pool(
     model: RelaxedProblem,
     case: Case,
-    offer: str,
-    instances: Instances,
-    pool: str,
+    place: Place,
     limit: list[float],
     future: Future,
+    earlier: EarlierPlan,
 ) -> RentedPool:
+    offer, pool, instances = place[0], pool_name(*place), case.instances[place[0]]
     term, ahead = instances.term_months, case.bought_ahead(offer) is not None
     kind, n = ("ahead", 1) if ahead else ("count", case.periods)
     price = future.price_of(offer)
@@ -158,8 +159,10 @@ def _pool(
         count, paid = count * case.periods, paid * case.periods
     rented = RentedPool(offer, instances, pool, count, paid)
     if term:
-        _purchases(model, case, rented, max(limit), future)
-    _starts(model, case, rented, max(limit), 1 if ahead else case.periods, future)
+        before = [(end_h, count) for at, end_h, count in earlier.purchases if at == place]
+        _purchases(model, case, rented, max(limit), future, before)
+    ran = earlier.before.get(place, 0.0)
+    _starts(model, case, rented, max(limit), 1 if ahead else case.periods, future, ran)
     return rented
 
 
@@ -202,8 +205,18 @@ def _reserved_usd(case: Case, offer: str, instances: Instances, future: Future) 
     return instances.reserved * hourly * case.period_h * math.fsum(case.period_weight)
 
 
-def _purchases(model: RelaxedProblem, case: Case, pool: RentedPool, limit: float, future: Future) -> None:
-    """What is paid for in a period was bought for a term that covers it."""
+def _purchases(
+    model: RelaxedProblem,
+    case: Case,
+    pool: RentedPool,
+    limit: float,
+    future: Future,
+    before: list[tuple[float, float]],
+) -> None:
+    """What is paid for in a period was bought for a term that covers it, or before, until an hour of the horizon.
+
+    What was bought before is paid for to its end, and may be more than is of use.
+    """
     instances, term = pool.instances, pool.instances.term_months or 0
     price, in_full = future.price_of(pool.offer), case.problem.policy.end_of_horizon == "charge_in_full"
     bought = []
@@ -219,15 +232,18 @@ def _purchases(model: RelaxedProblem, case: Case, pool: RentedPool, limit: float
         bought.append(model.variable(name, limit, whole=instances.integral, usd=usd * price))
     for t in range(case.periods):
         terms = [(b, -1.0) for k, b in enumerate(bought) if k <= case.month_of[t] < k + term]
+        runs = math.fsum(count for end_h, count in before if t * case.period_h + 1e-9 < end_h)
+        model.constant += runs * instances.usd_per_h * price * case.period_h * case.period_weight[t]
+        least = -math.inf if before else 0.0
         model.constraint(
-            f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=0.0, upper=0.0
+            f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=least, upper=runs
         )
 
 
 def _starts(
-    model: RelaxedProblem, case: Case, pool: RentedPool, limit: float, n: int, future: Future
+    model: RelaxedProblem, case: Case, pool: RentedPool, limit: float, n: int, future: Future, ran: float
 ) -> None:
-    """started ≥ paid − paid before; paid ≥ what was started within the least time up."""
+    """started ≥ paid − paid before, at first less what ran; paid ≥ what was started within the least time up."""
     instances, h = pool.instances, case.period_h
     if not (instances.start_usd > 0 or instances.start_h > 0 or instances.min_up_h > h):
         return
@@ -239,7 +255,7 @@ def _starts(
         terms = [(started[t], 1.0), (pool.paid[t], -1.0)]
         if t > 0:
             terms.append((pool.paid[t - 1], 1.0))
-        model.constraint(f"starts({pool.name},{t})", terms, lower=0.0)
+        model.constraint(f"starts({pool.name},{t})", terms, lower=0.0 if t > 0 else -ran)
         if instances.min_up_h > h * (1 + 1e-9):
             stays = [
                 (s, -1.0)

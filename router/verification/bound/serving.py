@@ -80,8 +80,8 @@ def pool_name(offer: str, model: str | None) -> str:
     return offer if model is None else f"{offer},{model}"
 
 
-def possible_flows(audit: Audit) -> list[PossibleFlow]:
-    """Every way to serve something, in the order of cells."""
+def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
+    """Every way to serve something in a future, in the order of cells."""
     case, factor = audit.case, audit.case.problem.policy.p99_over_mean
     routes: dict[str, list[tuple[Offer, str, OfferModel, latency.Seconds]]] = defaultdict(list)
     units = {name: unit_of(load) for name, load in case.workloads.items()}
@@ -106,25 +106,28 @@ def possible_flows(audit: Audit) -> list[PossibleFlow]:
             hours,
             (each[0] * part, each[1] * part),
         )
-        for cell in audit.cells.values()
-        if cell.units > 0
+        for cell in with_work(audit, future)
         for part in [cell.units / (3600.0 * case.period_h)]
         for t, hours in cell.runs.items()
         for offer, model, entry, each in routes[cell.workload]
     ]
 
 
+def with_work(audit: Audit, future: Future) -> list[Cell]:
+    """Cells of a future that bring something."""
+    return [cell for cell in audit.cells.values() if cell.units > 0 and cell.future.name == future.name]
+
+
 def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
     """Variables of flows and of what is dropped, and that every cell is served."""
     weight = audit.case.period_weight
-    served: dict[str, Terms] = {cell_name(cell): [] for cell in audit.cells.values() if cell.units > 0}
+    cells = with_work(audit, future)
+    served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
         model.variable(flow.name, 1.0, usd=flow.unbilled(future) * weight[flow.period])
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
-    for cell in audit.cells.values():
-        if cell.units <= 0:
-            continue
+    for cell in cells:
         name, load = cell_name(cell), audit.case.workloads[cell.workload]
         if load.unserved_usd_per_m_tokens is not None:
             usd = cell.units * unit_of(load).tokens / 1e6 * load.unserved_usd_per_m_tokens

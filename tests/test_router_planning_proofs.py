@@ -1,0 +1,118 @@
+"""Every plan has a bound of its own: large ones, of several futures, made from a running plan, stopped early."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from problem_factory import load
+from reoptimise_cases import api, gpu, problem, run
+from scipy import sparse
+from sizing_factory import sized
+from strategies import EVERYTHING, random_problem
+
+import router
+from problems.core.encode import encode
+from router.errors import RouterError
+from router.normalise import normalise
+from router.planning import proving
+from router.planning.scaled import ScaledRelaxation
+from router.verification.base.audit import Audit
+from router.verification.bound import relaxation_of
+from solvers import LinearProgram, SolveOptions, solve
+from solvers.highs_relaxation import HighsRelaxation
+from solvers.proof import WorkLimits, prove
+
+FLEETS = Path(__file__).parent / "instances" / "bug-016-five-fleets-apart.yaml"
+SEVERAL = [0, 8, 36, 39, 49, 55]  # seeds whose problems have several futures
+
+
+@pytest.mark.parametrize("seed", SEVERAL)
+def test_the_rows_of_several_futures_are_those_of_the_program(seed: int) -> None:
+    """Both relaxations have the same optimum; the tree over all futures then proves the plan."""
+    data = random_problem(Random(seed), EVERYTHING - {"slo"})
+    assert len(data["scenarios"]) == 3
+    plan = sized(data)
+    model = relaxation_of(Audit(load(data), replace(plan, objective_usd=1e12)))
+    assert model is not None
+    ours = solve(ScaledRelaxation.of(model).program.relax(), "highs", SolveOptions()).objective
+    theirs = solve(encode(normalise(load(data))).program.relax(), "highs", SolveOptions()).objective
+    assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.bound_usd == pytest.approx(plan.objective_usd, rel=1e-5)
+
+
+def test_beyond_a_tree_the_relaxation_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """11,765.50 USD is the optimum of five fleets; fractions of instances cost a little less."""
+    monkeypatch.setattr(proving, "LARGEST", 10)
+    plan = router.solve(FLEETS)
+    assert plan.proof is not None
+    assert plan.proof.kind != "own"
+    assert all(part.leaves is None for part in plan.proof.parts)
+    assert 11_000 < plan.proof.bound_usd < 11_765.5
+    assert plan.ok
+
+
+def knapsacks(n: int) -> LinearProgram:
+    """min Σ (1 + i / n) x_i : x_i + x_(i+1) ≥ 1, in [0, 10]; half of every x costs 3 n / 4 or so."""
+    index = np.arange(n - 1)
+    rows, columns = np.concatenate([index, index]), np.concatenate([index, index + 1])
+    return LinearProgram(
+        cost=1.0 + np.arange(n) / n,
+        matrix=sparse.coo_array((np.ones(2 * n - 2), (rows, columns)), shape=(n - 1, n)).tocsr(),
+        row_lower=np.ones(n - 1),
+        row_upper=np.full(n - 1, np.inf),
+        col_lower=np.zeros(n),
+        col_upper=np.full(n, 10.0),
+        integer=np.arange(n) % 2 == 0,
+        offset=0.0,
+    )
+
+
+def test_what_a_limit_ends_still_bounds_and_more_work_bounds_more() -> None:
+    program = knapsacks(4_000)
+    best = prove(program, HighsRelaxation).bound
+    few = prove(program, HighsRelaxation, work=WorkLimits(effort=0.0, root=80_000.0))
+    assert not few.complete
+    assert 0.1 * best < few.bound < best
+    assert few.bound == prove(program, HighsRelaxation, work=WorkLimits(effort=0.0, root=80_000.0)).bound
+
+
+RUNNING = gpu("slow", 2.0, 150.0, ", start_usd: 0.7, start_h: 0.5, min_up_h: 2, max_utilisation: 1.0")
+TERM = gpu("term", 1.5, 150.0, ", term_months: 1, upfront_usd: 2.0, max_utilisation: 1.0")
+
+
+@pytest.mark.parametrize("offer", [RUNNING, TERM])
+def test_a_plan_made_from_a_running_one_has_its_own_bound(tmp_path: Path, offer: str) -> None:
+    """What ran starts for nothing, what was bought goes on; what change costs is left out, and here there is none."""
+    hours = "{periods: 3, period_h: 1}"
+    run(tmp_path, problem(offer + api("dear", 9.0), horizon=hours))
+    more = "- {name: w, models: [m], demand: {requests_per_hour: 3000}, prompt_tokens: 900, completion_tokens: 100}"
+    result = run(tmp_path, problem(offer + api("cheap", 0.3), horizon=hours, workloads=more))
+    plan = result.plan
+    assert plan.running is not None
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.bound_usd == pytest.approx(plan.objective_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_plan_from_a_running_one_is_cheaper_than_its_proof(tmp_path: Path, seed: int) -> None:
+    """Random problems, run again at other prices: the plan is within its relaxation, whatever runs and is signed."""
+    data = random_problem(Random(seed), EVERYTHING - {"scenarios", "slo"})
+    try:
+        run(tmp_path, load(data))
+        for offer in data["offers"][::2]:
+            for entry in offer["models"].values():
+                for name in [name for name in entry if name.endswith("usd_per_m")]:
+                    entry[name] *= 3.0
+        plan = run(tmp_path, load(data)).plan
+    except RouterError:
+        return
+    if plan is not None and plan.running is not None:
+        assert plan.proof is not None
+        assert plan.proof.bound_usd <= plan.objective_usd * (1 + 1e-6) + 1e-9
