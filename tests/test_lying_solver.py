@@ -1,13 +1,15 @@
 """A solver that lies: worse points as optimal, bounds too high, no plan where there is one, points that are none.
 
-Every lie is found out, or the plan does not claim to be proven. `python tests/campaigns/lies.py` for more of them.
+Every lie is found out, or the plan does not claim to be proven.
+For more: `CAMPAIGN=100 pytest tests/test_lying_solver.py`, or `python tests/campaigns/lies.py`.
 """
 
 from __future__ import annotations
 
+from campaign import times
 from campaigns.lies import LIES, campaign, honest_share
 
-PROBLEMS = 25
+PROBLEMS = times(15)
 
 
 def test_a_lie_is_found_out_or_nothing_is_claimed_and_the_honest_are_believed() -> None:
