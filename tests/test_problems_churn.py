@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from campaign import times
 from pytest import approx
 from reoptimise_cases import api, gpu, lines, problem, run, shares
 
@@ -225,7 +226,7 @@ def test_zero_demand_scales_down(tmp_path):
     assert result.plan.cost_usd == 0
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(times(6)))
 def test_against_every_plan_there_is(tmp_path, seed):
     """Counts of two pools over two hours, all 5^4 of them, with what change costs counted by hand."""
     import random

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from campaign import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +56,7 @@ def by_definition(servers: int, load: Fraction) -> Fraction:
     return last / (sum(load**k / math.factorial(k) for k in range(servers)) + last)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 @given(
     servers=st.integers(1, 120), part=st.fractions(Fraction(1, 100), Fraction(99, 100), max_denominator=100)
 )
@@ -96,7 +97,7 @@ def test_edges():
     assert waits(1, 0.4)[P50] == 0  # six of ten do not wait at all
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(80), deadline=None)
 @given(
     servers=st.integers(1, 3000),
     used=st.floats(0.01, 0.99),
@@ -116,7 +117,7 @@ def test_more_work_waits_longer_and_more_servers_less(
     assert waits(servers, load, service, 3 * variability) == pytest.approx(3 * here)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(
     servers=st.integers(1, 3000),
     service=st.floats(0.01, 10),

@@ -92,7 +92,7 @@ def test_another_record_is_replayed_over_the_periods_it_covers(
 
 def test_a_page_with_picture_and_tables(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page = tmp_path / "azure.html"
-    arguments = ["--forecast", "last", "--lookahead", 2, "--every", 2, "--picture", page]
+    arguments = ["--forecast", "last", "--lookahead", 6, "--every", 6, "--picture", page]
     ran(capsys, EXAMPLES / "backtest-azure.yaml", *arguments)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>") and "<svg" in text and "first plan kept" in text

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from campaign import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
@@ -49,7 +50,7 @@ paths = st.integers(2, 7).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 @given(paths)
 def test_mass_is_kept_the_distance_is_true_and_never_far_from_the_best(
     case: tuple[list[list[int]], list[int], int],

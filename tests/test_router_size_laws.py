@@ -127,7 +127,7 @@ def times(data: Data, offer: str, factor: float) -> Data:
     return {**data, "scenarios": scenarios}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(times(3)))
 def test_evaluating_the_plan_itself_costs_what_it_costs(seed: int, tmp_path: Any) -> None:
     from router.sizing import orders_of
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaign import times
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_router_verify_plans import verify
@@ -63,7 +64,7 @@ def test_erlang_c_by_hand(servers: float, busy: float, waits: float):
     assert erlang_c(servers, busy) == pytest.approx(waits, rel=1e-12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(servers=st.integers(1, 300_000), used=st.floats(0.0, 1.0, exclude_max=True))
 @example(servers=256_000, used=0.9999)
 @example(servers=1, used=5e-324)
@@ -72,7 +73,7 @@ def test_verifier_and_planner_have_the_same_erlang_c(servers: int, used: float):
     assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(80), deadline=None)
 @given(
     servers=st.integers(0, 5000),
     used=st.floats(0.0, 1.2),
