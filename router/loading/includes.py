@@ -79,16 +79,17 @@ def _follow(
             continue
         target = path.parent / name
         try:
-            resolved = target.resolve()
-        except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, links in a circle
-            merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {error}"))
+            resolved, there = target.resolve(), target.exists()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
+            why = getattr(error, "strerror", None) or error
+            merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {why}"))
             continue
         if resolved in chain:
             loop = " → ".join(file.name for file in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
         elif is_other(target):
             merge.issues.append(dataclasses.replace(issue, rule=NOT_REGULAR))
-        elif not target.exists():
+        elif not there:
             hint = _near_file(target)
             merge.issues.append(dataclasses.replace(issue, rule="no such file", hint=hint))
         elif resolved not in merge.seen:

@@ -14,6 +14,7 @@ from router.normalise.columns import flags, floats
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.offers import contracts, entries, fleets, offers, refuse_pending
 from router.normalise.scenarios import scenarios
+from router.normalise.sizes import refuse_too_large
 from router.schema import Problem
 from router.traces import recorded
 from solvers.risk import TailRisk
@@ -30,7 +31,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     problem = recorded(problem).problem
     time, clock = time_of(problem), problem.horizon.clock
     work = [work_units(workload, time) for workload in problem.workloads]
-    return Instance(
+    inst = Instance(
         name=problem.name,
         time=time,
         models=_models(problem),
@@ -44,6 +45,8 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         policy=_policy(problem),
         scenarios=scenarios(problem, scenario),
     )
+    refuse_too_large(problem, inst)
+    return inst
 
 
 def _models(problem: Problem) -> Models:

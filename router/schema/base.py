@@ -21,6 +21,10 @@ from pydantic_core import CoreSchema, core_schema
 from router.schema import numbers
 from router.schema.clock import unknown_zone
 
+FIRST_YEAR, LAST_YEAR = 1900, 9998  # of dates: one further, and a time zone would leave the calendar
+MOST_TOKENS = 1e12  # of a request: a whole batch may be one
+MOST_HOURS = 876_000.0  # of a horizon: a century
+
 
 class Strict(BaseModel):
     """Unknown fields are errors, and nothing changes after loading."""
@@ -44,12 +48,16 @@ def _name(text: str) -> str:
 
 def _moment(value: object) -> dt.datetime:
     """Dates are text in the file; `fromisoformat` takes 2026-12-01, 2026-12-01T06:00 and offsets."""
-    if isinstance(value, dt.datetime):
-        return value
-    try:
-        return dt.datetime.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
+    moment = value
+    if not isinstance(value, dt.datetime):
+        try:
+            moment = dt.datetime.fromisoformat(value if isinstance(value, str) else "")
+        except ValueError:
+            raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
+    assert isinstance(moment, dt.datetime)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
 
 
 def _day(value: object) -> dt.date:
@@ -94,13 +102,23 @@ class _Parsed:
 _number = _Parsed(numbers.parse_number)
 _whole = _Parsed(numbers.parse_whole)
 
-NonNegative = Annotated[float, _number, Ge(0), _json("number", minimum=0)]
-Positive = Annotated[float, _number, Gt(0), _json("number", exclusiveMinimum=0)]
-AtLeastOne = Annotated[float, _number, Ge(1), _json("number", minimum=1)]
+_most = Le(numbers.LARGEST)
+
+NonNegative = Annotated[float, _number, Ge(0), _most, _json("number", minimum=0, maximum=numbers.LARGEST)]
+Positive = Annotated[
+    float, _number, Gt(0), _most, _json("number", exclusiveMinimum=0, maximum=numbers.LARGEST)
+]
+AtLeastOne = Annotated[float, _number, Ge(1), _most, _json("number", minimum=1, maximum=numbers.LARGEST)]
+PeriodHours = Annotated[
+    float, _number, Gt(0), Le(MOST_HOURS), _json("number", exclusiveMinimum=0, maximum=MOST_HOURS)
+]
+Tokens = Annotated[float, _number, Ge(0), Le(MOST_TOKENS), _json("number", minimum=0, maximum=MOST_TOKENS)]
 Share = Annotated[float, _number, Ge(0), Le(1), _json("number", minimum=0, maximum=1)]
 PositiveShare = Annotated[float, _number, Gt(0), Le(1), _json("number", exclusiveMinimum=0, maximum=1)]
 ShareBelowOne = Annotated[float, _number, Ge(0), Lt(1), _json("number", minimum=0, exclusiveMaximum=1)]
-Growth = Annotated[float, _number, Gt(-1), _json("number", exclusiveMinimum=-1)]
+Growth = Annotated[
+    float, _number, Gt(-1), _most, _json("number", exclusiveMinimum=-1, maximum=numbers.LARGEST)
+]
 Whole = Annotated[int, _whole, Ge(0), _json("integer", minimum=0)]
 Counting = Annotated[int, _whole, Ge(1), _json("integer", minimum=1)]
 Flag = Annotated[bool, BeforeValidator(numbers.parse_flag), WithJsonSchema({"type": "boolean"})]

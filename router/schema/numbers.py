@@ -16,6 +16,7 @@ _NUMBER = re.compile(
     r"(?:[eE](?P<exponent>[+-]?[0-9]{1,4}))?\s?(?P<suffix>[KkMBT]?)"
 )
 _TOO_LONG = 400  # characters; the longest double written out has about 330
+LARGEST = 1e18  # of any figure: more tokens than all machines together write in decades
 _EXACT = 2**53
 
 

@@ -17,6 +17,7 @@ from router.schema.base import (
     Share,
     Sourced,
     Strict,
+    Tokens,
     optional,
 )
 from router.schema.clock import MONTH_H
@@ -53,8 +54,8 @@ class Latency(Strict):
 class Point(Latency):
     """One measured, or estimated, operating point of one instance."""
 
-    prompt_tokens: NonNegative = Field(description="Prompt tokens of the requests measured")
-    completion_tokens: NonNegative = Field(description="Completion tokens of the requests measured")
+    prompt_tokens: Tokens = Field(description="Prompt tokens of the requests measured")
+    completion_tokens: Tokens = Field(description="Completion tokens of the requests measured")
     requests_per_s: Positive = Field(description="Requests a second that one instance served")
     estimated: Flag = Field(
         default=False, description="true: calculated by a model of the hardware, not measured"

@@ -21,7 +21,7 @@ from router.schema.base import (
     Name,
     NonNegative,
     NotEmpty,
-    Positive,
+    PeriodHours,
     PositiveShare,
     Share,
     ShareBelowOne,
@@ -49,7 +49,7 @@ class Horizon(Strict):
     """The planned span, cut into periods of equal length."""
 
     periods: Annotated[Counting, Field(le=MOST_PERIODS)] = Field(default=1, description="Number of periods")
-    period_h: Positive = Field(default=MONTH_H, description="Length of a period")
+    period_h: PeriodHours = Field(default=MONTH_H, description="Length of a period")
     start: Moment | None = optional(
         "Start, local time of timezone unless it has an offset; absent: a day's 00:00"
     )

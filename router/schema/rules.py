@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_workloads
+from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
@@ -29,6 +30,18 @@ def unique_names(problem: Problem) -> Iterator[Issue]:
                 rule = f"names must be unique; {field}[{first[name]}] has this one too"
                 yield Issue((field, index, "name"), rule, name, "rename one")
             first.setdefault(name, index)
+
+
+def horizon_ends(problem: Problem) -> Iterator[Issue]:
+    """A horizon is at most a century long, and ends while the calendar lasts."""
+    horizon = problem.horizon
+    if horizon.hours > MOST_HOURS:
+        rule = f"with period_h, {horizon.period_h:.15g}, make {horizon.hours:.6g} h; the most is {MOST_HOURS:g} h"
+        yield Issue(("horizon", "periods"), rule, horizon.periods)
+    elif horizon.start is not None and horizon.start.year > LAST_YEAR - 100:
+        yield Issue(
+            ("horizon", "start"), f"must be before the year {LAST_YEAR - 99}", horizon.start.isoformat()
+        )
 
 
 def groups_hold(problem: Problem) -> Iterator[Issue]:
@@ -119,6 +132,7 @@ Rule = Callable[[Problem], Iterator[Issue]]
 
 RULES: tuple[Rule, ...] = (
     unique_names,
+    horizon_ends,
     *rules_workloads.RULES,
     *rules_offers.RULES,
     groups_hold,

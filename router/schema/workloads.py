@@ -18,6 +18,7 @@ from router.schema.base import (
     Strict,
     TimeOfDay,
     Timezone,
+    Tokens,
     optional,
 )
 
@@ -185,8 +186,8 @@ class Workload(Sourced):
         description="Models of which any will do", json_schema_extra={"minItems": 1}
     )
     demand: Demand = Field(description="How much, stated in exactly one way")
-    prompt_tokens: NonNegative | None = optional("Prompt tokens of a request, cached ones included")
-    completion_tokens: NonNegative | None = optional("Completion tokens of a request; 0 allowed")
+    prompt_tokens: Tokens | None = optional("Prompt tokens of a request, cached ones included")
+    completion_tokens: Tokens | None = optional("Completion tokens of a request; 0 allowed")
     cached_prompt_share: Share = Field(
         default=0.0, description="Part of the prompt billed at the cached price"
     )

@@ -6,6 +6,7 @@ PostgreSQL: synchronous_commit on, whatever the server's default is.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,9 +65,15 @@ def _check_file(url: str, where: URL, *, must_exist: bool) -> None:
     if where.database in (None, "", ":memory:"):
         raise failed(url, "is in memory: gone with the run", "name a file: sqlite:///router.db")
     file = Path(str(where.database))
-    if file.is_dir():
+    try:
+        there = file.stat()
+    except FileNotFoundError:
+        there = None
+    except (OSError, ValueError) as error:  # a name too long, a NUL in it
+        raise failed(url, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    if there is not None and stat.S_ISDIR(there.st_mode):
         raise failed(url, f"{file} is a directory")
-    if must_exist and not file.exists():
+    if must_exist and there is None:
         raise failed(url, "this store does not exist", "router reoptimise FILE --store URL makes it")
     if not file.parent.is_dir():
         raise failed(url, f"{file.parent} is not a directory", f"mkdir -p {file.parent}")

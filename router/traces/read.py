@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import TextIO
@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from router.errors import InputError, Issue
 from router.schema.regular import check_regular
+from router.schema.base import FIRST_YEAR, LAST_YEAR
+from router.schema.numbers import LARGEST
 from router.traces.columns import ColumnNames, ColumnPositions, columns_of, is_mooncake, position_of
 from router.traces.forms import Block, any_source, csv_source
 from router.traces.prefixes import cached_tokens
@@ -31,6 +33,8 @@ FAILED = re.compile(r"fail|err|timeout|cancel|abort|reject|[45]\d\d\b|false$", r
 MAX_ROWS = 10_000_000  # of a file: some 3.5 GB at their peak (docs/limits.md)
 SHORTEST_ROW, CHUNK = 2, 1 << 20  # bytes
 SHOWN = 10  # wrong rows listed before reading stops
+YEARS = f"must be in the years {FIRST_YEAR} to {LAST_YEAR}"
+LAST_US = datetime(LAST_YEAR, 12, 31, tzinfo=UTC).timestamp() * US
 EPOCH_S, EPOCH_MS, EPOCH_US = 1e8, 1e11, 1e14  # from here on a plain number is an epoch, in s, ms, µs
 
 
@@ -247,7 +251,7 @@ class _Builder:
         texts = columns[position]
         try:
             numbers = np.array(list(map(float, texts)), dtype=np.float64)
-            if np.isfinite(numbers).all() and (numbers >= 0).all():
+            if ((numbers >= 0) & (numbers <= LARGEST)).all():
                 return numbers
         except ValueError:
             pass
@@ -265,9 +269,12 @@ class _Builder:
         else:
             try:
                 number = float(text)
-                if math.isfinite(number) and number >= 0:
+                if 0 <= number <= LARGEST:
                     return number
-                rule = "must be at least 0" if number < 0 else "must be a finite number"
+                if math.isfinite(number):
+                    rule = "must be at least 0" if number < 0 else f"must be at most {LARGEST:g}"
+                else:
+                    rule = "must be a finite number"
             except ValueError:
                 pass
         self._wrong(name, text, line, rule)
@@ -296,8 +303,11 @@ class _Builder:
             self.relative = bool(relative[0])
         for i in np.flatnonzero((relative != self.relative) | ~np.isfinite(numbers))[:SHOWN]:
             self._wrong_time(texts[i], lines[i])
+        self._stop()
         scale = np.select([size < EPOCH_MS, size < EPOCH_US], [US, 1e3], 1.0) if self.unit is None else US
         at_us: Floats = np.rint(numbers * scale)
+        for i in np.flatnonzero(np.abs(at_us) > LAST_US)[:SHOWN]:
+            self._wrong(self.columns.header[self.columns.timestamp], texts[i], lines[i], YEARS)
         return at_us
 
     def _time(self, text: str, line: int) -> float:
@@ -315,6 +325,9 @@ class _Builder:
             self.relative = False
         if self.relative:
             self._wrong_time(text, line)
+            return math.nan
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            self._wrong(self.columns.header[self.columns.timestamp], text, line, YEARS)
             return math.nan
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.zone)

@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
 from router.schema.regular import check_regular
+from router.schema.numbers import LARGEST
 
 MAX_BYTES = 500_000_000  # results with the latencies of every request are large; a disk image is larger
 RESULT = ", result "  # between a file and the place of a record in its list
@@ -110,6 +111,8 @@ class RawRecord:
             number = float(value)
         except (ValueError, OverflowError):
             raise self.error(path, "must be a number", value) from None
+        if math.isfinite(number) and abs(number) > LARGEST:
+            raise self.error(path, f"must be within ±{LARGEST:g}", value)
         return number if math.isfinite(number) else None
 
     def positive(self, *path: str) -> float:
@@ -120,6 +123,13 @@ class RawRecord:
         if number <= 0:
             raise self.error(path, "must be greater than 0", number)
         return number
+
+    def whole(self, *path: str) -> int | None:
+        """A count of at least 1; None where it is absent."""
+        number = self.number(*path)
+        if number is not None and (number < 1 or not number.is_integer()):
+            raise self.error(path, "must be a whole number of at least 1", number)
+        return None if number is None else int(number)
 
     def text(self, *path: str) -> str | None:
         """Text; None where there is none."""

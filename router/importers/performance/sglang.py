@@ -55,10 +55,10 @@ def _failed(record: RawRecord) -> float | None:
 
 def _gpus(record: RawRecord) -> int | None:
     """tp · pp, and · dp unless attention alone is data parallel, which happens inside the tensor-parallel group."""
-    tp = record.number("server_info", "tp_size")
+    tp = record.whole("server_info", "tp_size")
     if tp is None:
         return None
-    dp = record.number("server_info", "dp_size") or 1
+    dp = record.whole("server_info", "dp_size") or 1
     if record.get("server_info", "enable_dp_attention"):
         dp = 1
-    return int(tp * (record.number("server_info", "pp_size") or 1) * dp)
+    return tp * (record.whole("server_info", "pp_size") or 1) * dp

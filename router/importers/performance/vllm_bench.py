@@ -34,6 +34,8 @@ def recognises(record: RawRecord) -> bool:
 def runs(record: RawRecord) -> list[Run]:
     """The run of one result. Raises InputError."""
     completed = record.number("completed") or 0.0
+    if not completed.is_integer():
+        raise record.error(("completed",), "must be a whole number of requests", completed)
     if completed == 0:
         return [_nothing(record, "no request was completed")]
     if record.get("total_output_tokens") is None:
@@ -103,11 +105,11 @@ def _failed(record: RawRecord, completed: float) -> float | None:
 def _gpus(record: RawRecord) -> int | None:
     for name in _GPUS:
         if record.get(name) is not None:
-            return int(record.positive(name))
-    sizes = [next((record.number(name) for name in names if record.get(name)), None) for names in _PARALLEL]
+            return record.whole(name)
+    sizes = [next((record.whole(name) for name in names if record.get(name)), None) for names in _PARALLEL]
     if sizes[0] is None:
         return None
-    return int(sizes[0] * (sizes[1] or 1) * (sizes[2] or 1))
+    return sizes[0] * (sizes[1] or 1) * (sizes[2] or 1)
 
 
 def _date(text: str | None) -> dt.date | None:

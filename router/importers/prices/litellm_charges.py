@@ -19,6 +19,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from router.importers.prices.listing import ListedCharge, amount, money
+from router.schema.numbers import LARGEST
 
 TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
@@ -26,6 +27,8 @@ LONGER = re.compile(r".*_above_\d+k_tokens.*")
 REQUESTS, QUERIES = "input_cost_per_request", "search_context_cost_per_query"
 SEARCHES = ("low", "medium", "high")
 MOST_USD = Decimal("0.001")  # per token: 1,000 USD per million; what is sold costs less
+
+LIMITS = ("max_tokens", "max_input_tokens", "max_output_tokens", "rpm", "tpm")
 
 _NAMES = {
     "cache_creation_input_token_cost": "cache writes",
@@ -62,8 +65,10 @@ def charges_of(
 
 
 def impossible(values: Mapping[str, object]) -> str | None:
-    """A price that cannot be: below 0, no number, or so high that it is one of another unit."""
+    """What cannot be: a price below 0, no number, or so high that it is one of another unit; an endless limit."""
     for key, value in _flat(values):
+        if key in LIMITS and isinstance(value, int | float) and not abs(value) <= LARGEST:
+            return f"{key}: {value}"
         if not key.endswith(("token", "token_cost")) or "cost" not in key or "dbu" in key:
             continue
         number = amount(value)
