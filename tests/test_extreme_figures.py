@@ -134,7 +134,7 @@ def test_an_endless_limit_leaves_its_entry_out_of_a_price_list(tmp_path: Path, l
     assert code == 0, error
     assert [offer["name"] for offer in yaml.safe_load(out.read_text())["offers"]] == ["acme/a"]
     assert "acme/b" in out.read_text()
-    assert f"a figure that cannot be ({limit}: " in out.read_text()
+    assert f"a limit that cannot be ({limit}: " in out.read_text()
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _read(
     if (gone := _day(record)) is not None and gone <= asked.when and not asked.deprecated:
         offer, used = f"deprecated before {asked.when}", set()
     elif (wrong := impossible(record.values)) is not None:
-        offer, used = f"a figure that cannot be ({wrong})", set()
+        offer, used = wrong, set()
     elif match is not None:
         offer = f"no {asked.variant} price" if asked.variant else _reserved(key, match, record)
         used = {"input_cost_per_second"}

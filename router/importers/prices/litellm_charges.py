@@ -68,12 +68,12 @@ def impossible(values: Mapping[str, object]) -> str | None:
     """What cannot be: a price below 0, no number, or so high that it is one of another unit; an endless limit."""
     for key, value in _flat(values):
         if key in LIMITS and isinstance(value, int | float) and not abs(value) <= LARGEST:
-            return f"{key}: {value}"
+            return f"a limit that cannot be ({key}: {value})"
         if not key.endswith(("token", "token_cost")) or "cost" not in key or "dbu" in key:
             continue
         number = amount(value)
         if value is not None and (number is None or not 0 <= number <= MOST_USD):
-            return f"{key}: {value}"
+            return f"a price that cannot be ({key}: {value})"
     return None
 
 

@@ -60,7 +60,7 @@ def models_dev(
         try:
             offer = _offer(f"{provider}/{key}", provider, key, record, steps, prompt_tokens, deprecated)
         except InputError as error:
-            offer = f"a figure that cannot be ({error.issues[0].path}: {error.issues[0].value})"
+            offer = f"a limit that cannot be ({error.issues[0].path}: {error.issues[0].value})"
         if isinstance(offer, str):
             listing.leave_out(f"{provider}/{key}", offer, charges=charges)
         else:
@@ -130,7 +130,7 @@ def _offer(
     prices = {kind: steps[at][1].get(field) for kind, field in FIELDS.items()}
     for kind, price in ((kind, price) for _, every in steps for kind, price in every.items()):
         if not 0 <= price <= MOST_USD_PER_M:
-            return f"a figure that cannot be ({kind})"
+            return f"a price that cannot be ({kind})"
     if prices["prompt"] is None and prices["completion"] is None:
         return "no token price"
     if not any(prices.values()):
