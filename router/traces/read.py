@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from router.errors import InputError, Issue
-from router.schema.regular import check_regular
 from router.schema.base import FIRST_YEAR, LAST_YEAR
 from router.schema.numbers import LARGEST
+from router.schema.regular import check_regular
 from router.traces.columns import ColumnNames, ColumnPositions, columns_of, is_mooncake, position_of
 from router.traces.forms import Block, any_source, csv_source
 from router.traces.prefixes import cached_tokens

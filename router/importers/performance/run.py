@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue
-from router.schema.regular import check_regular
 from router.schema.numbers import LARGEST
+from router.schema.regular import check_regular
 
 MAX_BYTES = 500_000_000  # results with the latencies of every request are large; a disk image is larger
 RESULT = ", result "  # between a file and the place of a record in its list
