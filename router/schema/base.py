@@ -48,13 +48,11 @@ def _name(text: str) -> str:
 
 def _moment(value: object) -> dt.datetime:
     """Dates are text in the file; `fromisoformat` takes 2026-12-01, 2026-12-01T06:00 and offsets."""
-    moment = value
-    if not isinstance(value, dt.datetime):
-        try:
-            moment = dt.datetime.fromisoformat(value if isinstance(value, str) else "")
-        except ValueError:
-            raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
-    assert isinstance(moment, dt.datetime)
+    try:
+        text = value if isinstance(value, str) else ""
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError('must be a date and time like "2026-12-01T00:00:00"') from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
     return moment
