@@ -50,14 +50,17 @@ class Reading:
         self.cells = [cell for w in range(len(self.loads)) for cell in self._cells(w)]
         self.routes = [route for w in range(len(self.loads)) for route in self._routes(w)]
 
-    def _size(self, w: int) -> tuple[float, float, float, bool]:
-        """Prompt, cached and completion tokens of a unit of work; whether it is a request."""
+    def _size(self, w: int) -> tuple[float, float, float, float, bool]:
+        """Prompt, cached, written and completion tokens of a unit of work; whether it is a request."""
         load = self.loads[w]
         share = load["demand"].get("completion_share")
         prompt, completion = (
             (1 - share, share) if share is not None else (load["prompt_tokens"], load["completion_tokens"])
         )
-        return prompt, prompt * load.get("cached_prompt_share", 0.0), completion, share is None
+        cached, written = (
+            prompt * load.get(f"{kind}_share", 0.0) for kind in ("cached_prompt", "cache_write")
+        )
+        return prompt, cached, written, completion, share is None
 
     def _arrivals(self, w: int) -> list[float]:
         """Units of work that arrive in each period."""
@@ -65,7 +68,7 @@ class Reading:
         if "requests_by_period" in demand:
             return list(demand["requests_by_period"])
         way = next(key for key in demand if key != "completion_share")
-        prompt, _, completion, sized = self._size(w)
+        prompt, _, _, completion, sized = self._size(w)
         per = prompt + completion if way.startswith("tokens") and sized else 1.0
         if way.endswith("_total"):
             return [demand[way] / per / self.n] * self.n
@@ -115,7 +118,7 @@ class Reading:
 
     def _routes(self, w: int) -> Iterator[Route]:
         load = self.loads[w]
-        prompt, cached, completion, sized = self._size(w)
+        prompt, cached, written, completion, sized = self._size(w)
         routing = load.get("routing", {})
         for o, offer in enumerate(self.offers):
             allowed = routing.get("allow_offers") or [offer["name"]]
@@ -132,9 +135,11 @@ class Reading:
                     + cached * entry.get("cached_prompt_burndown", entry.get("prompt_burndown", 1))
                     + completion * entry.get("completion_burndown", 1)
                 )
-                if not sized and "usd_per_request" in entry:
+                longer = entry.get("long_prompt") or {}
+                if not sized and ("usd_per_request" in entry or longer):
                     continue
-                usd = self._token_usd(offer, entry, prompt, cached, completion)
+                asked = entry | longer if longer and prompt > longer["above_tokens"] else entry
+                usd = self._token_usd(offer, asked, prompt, cached, written, completion)
                 fee = entry.get("usd_per_request", 0.0)
                 load_s = (
                     self._load_s(entry, prompt, completion, units, sized) if "instances" in offer else (0, 0)
@@ -144,7 +149,7 @@ class Reading:
                     yield Route(w, o, model, tokens, 1.0 if sized else 0.0, units, usd, fee, load_s)
 
     def _token_usd(
-        self, offer: Data, entry: Data, prompt: float, cached: float, completion: float
+        self, offer: Data, entry: Data, prompt: float, cached: float, written: float, completion: float
     ) -> float | None:
         if offer.get("commitment", {}).get("tiers"):
             return 0.0
@@ -154,7 +159,9 @@ class Reading:
         if (prompt and prices[0] is None) or (completion and prices[1] is None):
             return None
         per_prompt = prices[0] or 0.0
-        usd = (prompt - cached) * per_prompt + cached * entry.get("cached_prompt_usd_per_m", per_prompt)
+        usd = (prompt - cached - written) * per_prompt
+        usd += cached * entry.get("cached_prompt_usd_per_m", per_prompt)
+        usd += written * entry.get("cache_write_usd_per_m", per_prompt)
         return (usd + completion * (prices[1] or 0.0)) / 1e6
 
     def _load_s(

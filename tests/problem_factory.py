@@ -72,8 +72,10 @@ def sized(name: str, demand: Data, **rest: Any) -> Data:
 
 
 def api(name: str, usd_per_m: float, models: tuple[str, ...] = ("m",), **rest: Any) -> Data:
-    """Pay per token, one price for every token of every model."""
+    """Pay per token, one price for every token of every model; or what tiers say in its place."""
     price = {"prompt_usd_per_m": usd_per_m, "completion_usd_per_m": usd_per_m}
+    if rest.get("commitment", {}).get("tiers"):
+        price = {}
     return {"name": name, "models": {model: dict(price) for model in models}, **rest}
 
 

@@ -57,15 +57,33 @@ def random_problem(
     return made
 
 
+def unpriced(entry: Data) -> Data:
+    """Without prices of tokens."""
+    return {key: value for key, value in entry.items() if not key.endswith("_usd_per_m")}
+
+
 def billed_otherwise(data: Data, rng: Random) -> Data:
-    """The same with prices as they are billed: fees a request, beside the price of tokens or in its place."""
+    """The same with prices as they are billed: fees a request, beside prices of tokens or in their place; cache writes;
+    other prices of long prompts."""
+    for load in data["workloads"]:
+        if rng.random() < 0.3:
+            load["cache_write_share"] = rng.choice((0.2, 0.5)) * (1 - load.get("cached_prompt_share", 0.0))
     for offer in data["offers"]:
-        for entry in offer["models"].values():
+        for model, entry in offer["models"].items():
+            price = entry.get("prompt_usd_per_m")
+            if price is not None and rng.random() < 0.4:
+                entry["cache_write_usd_per_m"] = price * rng.choice((1.25, 2))
+            if price is not None and rng.random() < 0.4:
+                longer = {"prompt_usd_per_m": 2 * price, "completion_usd_per_m": 1.5 * price}
+                longer["cache_write_usd_per_m"] = 3 * price
+                kept = rng.sample(sorted(longer), rng.choice((1, 2, 3)))
+                entry["long_prompt"] = {"above_tokens": rng.choice((0, 400, 900, 5000))} | {
+                    kind: longer[kind] for kind in kept
+                }
             if rng.random() < 0.5:
                 entry["usd_per_request"] = rng.choice((0, 1e-4, 1e-3, 5e-3))
                 if rng.random() < 0.2 and "commitment" not in offer:
-                    for kind in ("prompt", "completion", "cached_prompt"):
-                        entry.pop(f"{kind}_usd_per_m", None)
+                    offer["models"] = offer["models"] | {model: unpriced(entry) | {"long_prompt": None}}
     return data
 
 
@@ -180,6 +198,8 @@ class Draw:
         offer["models"] = {model: self.entry(one_price, counted, mixed) for model in some}
         if contract is not None:
             offer["commitment"] = contract
+            if "tiers" in contract:  # which stand in the place of prices
+                offer["models"] = {name: unpriced(entry) for name, entry in offer["models"].items()}
         if counted:
             offer["instances"] = self.instances(period_h)
         if self.uses("fee", 0.2):

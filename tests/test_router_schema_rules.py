@@ -263,8 +263,9 @@ def test_overage_defined():
     base = {"min_tokens_per_month": 1, "overage_usd_per_m": 1}
     refused({CONTRACT: {**base, "overage": "none"}}, field, "none")
     tiers = [{"from_tokens_per_month": 0, "usd_per_m": 1}]
-    refused({CONTRACT: {**base, "tiers": tiers}}, field, "tiers")
-    refused({CONTRACT: {"tiers": tiers, "overage": "none"}}, "offers[0].commitment.overage")
+    unpriced = {f"{O}.models.m": {}}
+    refused({CONTRACT: {**base, "tiers": tiers}, **unpriced}, field, "tiers")
+    refused({CONTRACT: {"tiers": tiers, "overage": "none"}, **unpriced}, "offers[0].commitment.overage")
 
 
 def test_token_minimum_needs_one_price():
@@ -273,12 +274,53 @@ def test_token_minimum_needs_one_price():
     base = {CONTRACT: {"min_tokens_per_month": "10M"}}
     refused({**base, at: 2}, field, "1 and 2", "min_usd_per_month")
     refused({**base, f"{O}.models.m.cached_prompt_usd_per_m": 0.1}, field, "0.1 and 1")
+    refused({**base, f"{O}.models.m.cache_write_usd_per_m": 2}, field, "1 and 2")
+    refused(
+        {**base, f"{O}.models.m.long_prompt": {"above_tokens": 9, "prompt_usd_per_m": 2}}, field, "1 and 2"
+    )
+    assert problem({**base, f"{O}.models.m.usd_per_request": 2})
     refused({**base, f"{O}.models.n": {"prompt_usd_per_m": 3}}, field, "1 and 3")
     refused({**base, f"{O}.models": {"m": {}}}, field, "none")
     assert problem({f"{CONTRACT}.min_tokens_per_month": 0, at: 2})
     assert problem({f"{CONTRACT}.min_usd_per_month": 10, at: 2})
     tiers = [{"from_tokens_per_month": 0, "usd_per_m": 1}]
-    assert problem({CONTRACT: {"min_tokens_per_month": "10M", "tiers": tiers}, at: 2})
+    assert problem({CONTRACT: {"min_tokens_per_month": "10M", "tiers": tiers}, f"{O}.models.m": {}})
+
+
+def test_tiers_stand_alone():
+    """A price of tokens beside tiers was dropped without a word: it is refused, and the way out says which to drop."""
+    terms = {CONTRACT: {"tiers": [{"from_tokens_per_month": 0, "usd_per_m": 1}]}}
+    for kind in ("prompt", "completion", "cached_prompt", "cache_write"):
+        changes = {**terms, f"{O}.models.m": {f"{kind}_usd_per_m": 2}}
+        refused(changes, f"offers[0].models.m.{kind}_usd_per_m", "tiers", "drop it")
+    refused(
+        {**terms, f"{O}.models.m": {"long_prompt": {"above_tokens": 9}}},
+        "offers[0].models.m.long_prompt",
+        "tiers",
+    )
+    assert problem({**terms, f"{O}.models.m": {"usd_per_request": 2}})
+
+
+def test_fees_a_request_have_a_bill():
+    """Use above a commitment in USD that has a price of its own is told by tokens; and with tiers in USD, use that
+    must keep within them is told by tokens too."""
+    fee = {f"{O}.models.m.usd_per_request": 0.1}
+    usd = {"min_usd_per_month": 10, "overage_usd_per_m": 1}
+    refused({CONTRACT: usd, **fee}, "offers[0].commitment.overage_usd_per_m", "usd_per_request")
+    tiers = {"min_usd_per_month": 10, "tiers": [{"from_tokens_per_month": 0, "usd_per_m": 1}]}
+    alone = {f"{O}.models.m": {"usd_per_request": 0.1}}
+    refused(
+        {CONTRACT: {**tiers, "overage": "none"}, **alone}, "offers[0].commitment.overage", "usd_per_request"
+    )
+    assert problem({CONTRACT: tiers, **alone})
+    assert problem({CONTRACT: {"min_tokens_per_month": 10, "overage_usd_per_m": 1}, **fee})
+
+
+def test_what_is_read_and_what_is_written_are_parts_of_the_prompt():
+    """0.7 + 0.4 of a prompt is more than it."""
+    shares = {"workloads.0.cached_prompt_share": 0.7, "workloads.0.cache_write_share": 0.4}
+    refused(shares, "workloads[0].cache_write_share", "cached_prompt_share", "0.7")
+    assert problem({**shares, "workloads.0.cache_write_share": 0.3})
 
 
 def test_overage_price_needs_one_price():
@@ -294,7 +336,8 @@ def test_tiers_in_order():
     """Tiers begin at 0 and increase."""
 
     def tiers(*starts: object) -> dict[str, object]:
-        return {CONTRACT: {"tiers": [{"from_tokens_per_month": s, "usd_per_m": 1} for s in starts]}}
+        bands = [{"from_tokens_per_month": s, "usd_per_m": 1} for s in starts]
+        return {CONTRACT: {"tiers": bands}, f"{O}.models.m": {}}
 
     refused(tiers(1, "1B"), "offers[0].commitment.tiers[0].from_tokens_per_month", "begin at 0")
     refused(tiers(0, "1B", 1e9), "offers[0].commitment.tiers[2].from_tokens_per_month", "increase")

@@ -30,13 +30,14 @@ policy: {{{policy}}}
 
 def problem_of(
     commitment: str,
-    prices: str = "prompt_usd_per_m: 2",
+    prices: str | None = None,
     demand: str = "[50]",
     horizon: str = "{periods: 1, period_h: 730}",
     policy: str = "",
     more: str = "",
 ) -> Any:
-    """One workload of so many million tokens a period on one contract."""
+    """One workload of so many million tokens a period on one contract, at 2 USD per M where no tiers price them."""
+    prices = prices or ("" if "tiers" in commitment else "prompt_usd_per_m: 2")
     text = ONE.format(commitment=commitment, prices=prices, demand=demand, horizon=horizon, policy=policy)
     return load_text(text + more)
 

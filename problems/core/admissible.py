@@ -142,7 +142,7 @@ def _performance(inst: Instance, workload: Ints, entry: Ints, service: Service) 
     """`latency`: an SLO is not met by the service itself; `unmeasured`: the rate or the size is not known."""
     offer = inst.entries.offer[entry]
     fleet = inst.offers.fleet[offer] >= 0
-    needs_size = np.isfinite(inst.offers.quota_requests[offer])
+    needs_size = np.isfinite(inst.offers.quota_requests[offer]) | np.isfinite(inst.entries.long_above[entry])
     for i, price in enumerate(ENTRY_PRICES):
         if price.amount == "requests":
             needs_size |= np.isfinite(inst.entries.usd[entry, i])
@@ -158,8 +158,9 @@ def amounts(inst: Instance) -> dict[str, Floats]:
     """What prices are for, (W,) of a unit of work: the amounts that `costs.ENTRY_PRICES` name."""
     loads = inst.workloads
     return {
-        "prompt": loads.prompt_tokens - loads.cached_tokens,
+        "prompt": loads.prompt_tokens - loads.cached_tokens - loads.written_tokens,
         "cached_prompt": loads.cached_tokens,
+        "cache_write": loads.written_tokens,
         "completion": loads.completion_tokens,
         "requests": np.where(loads.sized, 1.0, 0.0),
     }
@@ -169,7 +170,7 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
     """USD per unit of work at the prices of use, and where a price that is needed is not stated.
 
     An offer with instances needs no token price, and with one it bills both; where only requests have a price, tokens
-    cost nothing. What tiers or a contract in tokens replace is 0.
+    cost nothing. A long prompt prices the whole request. What tiers or a contract in tokens replace is 0.
     """
     w, offered = cand.workload, cand.entry >= 0
     counted = amounts(inst)
@@ -179,12 +180,14 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
         has_tiers = np.array([tiers is not None for tiers in inst.contracts.tiers], dtype=bool)
         tiered = (contract >= 0) & has_tiers[contract]
         replaced = tiered | (contract >= 0) & inst.contracts.in_tokens[contract]
+    long = inst.workloads.prompt_tokens[w] > inst.entries.long_above[cand.entry]
+    prices = np.where(long[:, None], inst.entries.long_usd[cand.entry], inst.entries.usd[cand.entry])
     stated, missing, priced = np.zeros((3, len(w)), dtype=bool)
     usd = np.zeros(len(w))
     for i, price in enumerate(ENTRY_PRICES):
         if price.kind is not TOKENS:
             continue
-        each, amount = np.where(offered, inst.entries.usd[cand.entry, i], np.inf), counted[price.amount][w]
+        each, amount = np.where(offered, prices[:, i], np.inf), counted[price.amount][w]
         known = np.isfinite(each)
         charged = known & (amount > 0) & ~(replaced & price.replaced)
         usd += np.where(charged, amount * np.where(known, each, 0.0), 0.0)

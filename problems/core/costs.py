@@ -60,5 +60,6 @@ ENTRY_PRICES = (
     EntryPrice("prompt_usd_per_m", M, "prompt", TOKENS, replaced=True),
     EntryPrice("completion_usd_per_m", M, "completion", TOKENS, replaced=True),
     EntryPrice("cached_prompt_usd_per_m", M, "cached_prompt", TOKENS, "prompt_usd_per_m", replaced=True),
+    EntryPrice("cache_write_usd_per_m", M, "cache_write", TOKENS, "prompt_usd_per_m", replaced=True),
     EntryPrice("usd_per_request", 1.0, "requests", TOKENS),
 )

@@ -65,7 +65,8 @@ class Workloads(ArrayTable):
     sized: Bools  # (W,) a unit of work is a request of known size
     moves: Bools  # (W,) its work may run in several periods (window, deferrable_h)
     prompt_tokens: Floats  # (W,) per unit of work, cached ones included
-    cached_tokens: Floats  # (W,) per unit of work
+    cached_tokens: Floats  # (W,) per unit of work, read from a cache
+    written_tokens: Floats  # (W,) per unit of work, written to one
     completion_tokens: Floats  # (W,) per unit of work
     context_tokens: Floats  # (W,) the larger of the need and prompt + completion
     streaming: Bools

@@ -34,6 +34,10 @@ class Entries(ArrayTable):
     offer: Ints
     model: Ints
     usd: Floats  # (E, prices) USD for one of what each of `costs.ENTRY_PRICES` is for, inf: not stated
+    long_usd: Floats  # (E, prices) the same of requests with longer prompts
+    long_above: (
+        Floats  # (E,) tokens of the longest prompt that has not those prices, inf: all have the others
+    )
     prompt_units: Floats  # burndown per token
     cached_units: Floats
     completion_units: Floats

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.arrays import Floats
+from problems.core.costs import ENTRY_PRICES
 from problems.core.instance import Instance
 from router.backtesting.actual import Actual
 from router.backtesting.bought import memory_h, spans_periods
@@ -118,8 +119,12 @@ class Rules:
 
 def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     """`inst` is the instance of the whole replay."""
+    tokens = inst.workloads.tokens[inst.workloads.tokens > 0]
+    fewest = tokens.min() if tokens.size else 1.0
+    least = np.array([1.0 if price.replaced else fewest for price in ENTRY_PRICES])
     prices = [
-        inst.entries.usd,
+        inst.entries.usd / least,  # of a request: spread over its tokens
+        inst.entries.long_usd / least,
         inst.contracts.unit_usd[inst.contracts.in_tokens],
         inst.contracts.overage_usd,
         *(tiers.usd for tiers in inst.contracts.tiers if tiers is not None),

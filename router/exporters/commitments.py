@@ -25,6 +25,7 @@ from router.errors import InputError, Issue
 from router.exporters.counts import whole
 from router.exporters.exported import Exported, belongs, head, of_scenario, to_yaml
 from router.exporters.litellm import litellm
+from router.exporters.prices import mixed_prices
 from router.exporters.shares import splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.plan.document import Plan
@@ -238,9 +239,7 @@ def _budgets(
     for route in of_scenario(plan, plan.routes, scenario):
         if period in (None, route.period):
             entry, load = offers[route.offer].models[route.model], loads[route.workload]
-            prompt, completion = entry.prompt_usd_per_m or 0.0, entry.completion_usd_per_m or 0.0
-            cached = prompt if entry.cached_prompt_usd_per_m is None else entry.cached_prompt_usd_per_m
-            prompt += (cached - prompt) * load.cached_prompt_share
+            prompt, completion = (usd or 0.0 for usd in mixed_prices(entry, load))
             usd = (route.prompt_tokens * prompt + route.completion_tokens * completion) / 1e6
             parts = use.setdefault(route.offer, {})
             before = parts.get((route.workload, route.model), (0.0, 0.0))

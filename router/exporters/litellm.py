@@ -19,6 +19,7 @@ from typing import Any
 from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.litellm_models import SENDER, Named, named
+from router.exporters.prices import mixed_prices
 from router.exporters.shares import Part, Split, splits, weighted
 from router.exporters.targets import Targets, distinct
 from router.exporters.tiers import sells_batches, tier_of
@@ -134,6 +135,7 @@ def _prices(offer: Offer | None, model: str) -> dict[str, float]:
         "input_cost_per_token": sold.prompt_usd_per_m,
         "output_cost_per_token": sold.completion_usd_per_m,
         "cache_read_input_token_cost": cached,  # LiteLLM takes an absent one for 0
+        "cache_creation_input_token_cost": sold.cache_write_usd_per_m,
     }
     named = {
         key: float(Decimal(repr(price)).scaleb(-6)) for key, price in prices.items() if price is not None
@@ -195,7 +197,8 @@ def _on_demand(workload: Workload, offer: Offer, model: str) -> float | None:
     sold = offer.models[model]
     if offer.instances or offer.commitment or offer.fee_usd_per_month:
         return None
-    if sold.prompt_usd_per_m is None or sold.completion_usd_per_m is None:
+    prompt_usd, completion_usd = mixed_prices(sold, workload)
+    if prompt_usd is None or completion_usd is None:
         return None
     prompt, completion = workload.prompt_tokens, workload.completion_tokens
     fee = 0.0
@@ -205,4 +208,4 @@ def _on_demand(workload: Workload, offer: Offer, model: str) -> float | None:
     else:
         share = completion / (prompt + completion)
         fee = (sold.usd_per_request or 0.0) / (prompt + completion) * 1e6
-    return (1 - share) * sold.prompt_usd_per_m + share * sold.completion_usd_per_m + fee
+    return (1 - share) * prompt_usd + share * completion_usd + fee

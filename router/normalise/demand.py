@@ -72,6 +72,7 @@ def workloads(problem: Problem) -> Workloads:
         ),
         prompt_tokens=prompt,
         cached_tokens=prompt * floats(loads, "cached_prompt_share"),
+        written_tokens=prompt * floats(loads, "cache_write_share"),
         completion_tokens=completion,
         context_tokens=np.maximum(
             floats(needs, "context_tokens", 0.0), np.where(sized, prompt + completion, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from problems.core.supply import Contracts, Entries, Fleets, Offers, Points, Tie
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.columns import flags, floats, seconds, whole
-from router.schema import Commitment, Offer, OfferModel, Problem
+from router.schema import Commitment, LongPrompt, Offer, OfferModel, Problem
 from router.schema.clock import Clock
 
 
@@ -61,12 +61,19 @@ def entries(problem: Problem) -> Entries:
     rows = [entry for offer in problem.offers for entry in offer.models.values()]
     burndown = floats(rows, "prompt_burndown")
     usd = {price.field: floats(rows, price.field) / price.per for price in ENTRY_PRICES}
+    longer = [entry.long_prompt or entry for entry in rows]
+    long_usd = usd | {
+        price.field: _or_else(floats(longer, price.field) / price.per, usd[price.field])
+        for price in ENTRY_PRICES
+        if price.field in LongPrompt.model_fields
+    }
     return Entries(
         offer=whole(o for o, _ in keys),
         model=whole(m for _, m in keys),
-        usd=np.stack(
-            [_or_else(usd[price.field], usd[price.otherwise or price.field]) for price in ENTRY_PRICES],
-            axis=1,
+        usd=_all_prices(usd),
+        long_usd=_all_prices(long_usd),
+        long_above=np.array(
+            [np.inf if entry.long_prompt is None else entry.long_prompt.above_tokens for entry in rows]
         ),
         prompt_units=burndown,
         cached_units=_or_else(floats(rows, "cached_prompt_burndown"), burndown),
@@ -82,6 +89,12 @@ def entries(problem: Problem) -> Entries:
         tpot_s=seconds(rows, "tpot"),
         points=tuple(_points(entry) if entry.points else None for entry in rows),
     )
+
+
+def _all_prices(usd: Mapping[str, Floats]) -> Floats:
+    """(E, prices) in the order of the list; what is not stated is as the price that stands for it."""
+    columns = [_or_else(usd[price.field], usd[price.otherwise or price.field]) for price in ENTRY_PRICES]
+    return np.stack(columns, axis=1)
 
 
 def _points(entry: OfferModel) -> Points:

@@ -144,7 +144,7 @@ def _price(price: Price) -> str:
 
 def _label(what: str) -> str:
     """`prompt per M` of prompt_usd_per_m: a price in the words of its field, without what all of them are in."""
-    label = " ".join(word for word in what.split("_") if word != "usd")
+    label = " ".join(word for word in re.split("[_.]", what) if word != "usd")
     return re.sub(r" m$", " M", label)
 
 

@@ -63,6 +63,20 @@ class Point(Latency):
     error: Share | None = optional("Relative error of an estimate, as far as it is known")
 
 
+class LongPrompt(Strict):
+    """Prices of the whole request where its prompt is longer; what is left out stays as beside it."""
+
+    above_tokens: NonNegative = Field(
+        description="Longest prompt, in tokens, that has the prices beside these"
+    )
+    prompt_usd_per_m: NonNegative | None = optional("Price of prompt tokens of longer requests")
+    completion_usd_per_m: NonNegative | None = optional("Price of completion tokens of longer requests")
+    cached_prompt_usd_per_m: NonNegative | None = optional("Price of cached prompt tokens of longer requests")
+    cache_write_usd_per_m: NonNegative | None = optional(
+        "Price of tokens that longer requests write to the cache"
+    )
+
+
 class OfferModel(Sourced, Latency):
     """What an offer asks for a model, and what one instance does with it."""
 
@@ -70,6 +84,12 @@ class OfferModel(Sourced, Latency):
     completion_usd_per_m: NonNegative | None = optional("Price of completion tokens")
     cached_prompt_usd_per_m: NonNegative | None = optional(
         "Price of cached prompt tokens; absent: prompt_usd_per_m"
+    )
+    cache_write_usd_per_m: NonNegative | None = optional(
+        "Price of prompt tokens written to the cache; absent: prompt_usd_per_m"
+    )
+    long_prompt: LongPrompt | None = optional(
+        "Prices of requests whose workload has more prompt_tokens than so many; it needs a request size"
     )
     usd_per_request: NonNegative | None = optional(
         "Price of a request, beside that of its tokens; alone, tokens cost nothing"

@@ -120,9 +120,27 @@ def _needs_one_price(commitment: Commitment) -> str | None:
 
 def _token_prices(offer: Offer) -> set[float]:
     """Distinct prices over models and kinds of tokens."""
-    kinds = ("prompt_usd_per_m", "completion_usd_per_m", "cached_prompt_usd_per_m")
-    prices = (getattr(model, kind) for model in offer.models.values() for kind in kinds)
-    return {price for price in prices if price is not None}
+    every = [prices for model in offer.models.values() for prices in (model, model.long_prompt)]
+    return {usd for prices in every for kind in _KINDS if (usd := getattr(prices, kind, None)) is not None}
+
+
+_KINDS = ("prompt_usd_per_m", "completion_usd_per_m", "cached_prompt_usd_per_m", "cache_write_usd_per_m")
+
+
+def tiers_stand_alone(problem: Problem) -> Iterator[Issue]:
+    """Tiers replace the prices of tokens: what is stated beside them would be paid by nobody."""
+    for at, offer, commitment in _each(problem):
+        for name, model in offer.models.items() if commitment.tiers else ():
+            for kind in (*_KINDS, "long_prompt"):
+                if getattr(model, kind) is not None:
+                    field = (*at[:-1], "models", name, kind)
+                    value = None if kind == "long_prompt" else getattr(model, kind)
+                    yield Issue(
+                        field,
+                        "does not go with tiers, which price all tokens",
+                        value,
+                        "drop it, or the tiers",
+                    )
 
 
 def tiers_in_order(problem: Problem) -> Iterator[Issue]:
@@ -177,6 +195,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     shortfall_priced,
     request_fees_billed,
     tiers_in_order,
+    tiers_stand_alone,
     signed_end_placed,
     start_has_a_term,
 )

@@ -83,6 +83,15 @@ def request_slo_needs_size(problem: Problem) -> Iterator[Issue]:
                 yield Issue((*at, "slo", name), rule, limit, hint)
 
 
+def cache_shares_fit(problem: Problem) -> Iterator[Issue]:
+    """What is read from a cache and what is written to one are parts of the prompt."""
+    for at, workload in _each(problem):
+        read, written = workload.cached_prompt_share, workload.cache_write_share
+        if read + written > 1 + 1e-9:
+            rule = f"and cached_prompt_share, {read:.15g}, must not be more than 1 together"
+            yield Issue((*at, "cache_write_share"), rule, written)
+
+
 def demand_by_period_fits(problem: Problem) -> Iterator[Issue]:
     """`requests_by_period` has one figure for each period."""
     periods = problem.horizon.periods
@@ -179,6 +188,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     demand_stated_once,
     size_stated_once,
     request_slo_needs_size,
+    cache_shares_fit,
     demand_by_period_fits,
     window_holds,
     models_known,

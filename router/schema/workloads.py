@@ -189,7 +189,11 @@ class Workload(Sourced):
     prompt_tokens: Tokens | None = optional("Prompt tokens of a request, cached ones included")
     completion_tokens: Tokens | None = optional("Completion tokens of a request; 0 allowed")
     cached_prompt_share: Share = Field(
-        default=0.0, description="Part of the prompt billed at the cached price"
+        default=0.0, description="Part of the prompt read from a cache, and billed at the cached price"
+    )
+    cache_write_share: Share = Field(
+        default=0.0,
+        description="Part of the prompt written to a cache, and billed at the price of that; with those read at most 1",
     )
     arrival_cv: NonNegative = Field(
         default=1.0,

@@ -195,14 +195,16 @@ def _of_models(inst: Instance, offer: int, *, tokens: bool) -> list[PriceRow]:
     column = {price.field: i for i, price in enumerate(ENTRY_PRICES)}
     rows: list[PriceRow] = []
     for at in np.flatnonzero(inst.entries.offer == offer):
-        model, each = inst.models.names[inst.entries.model[at]], inst.entries.usd[at]
-        rows += [
-            (price.field, model, None, float(usd) * price.per)
-            for price, usd in zip(ENTRY_PRICES, each, strict=True)
-            if price.replaced == tokens
-            and np.isfinite(usd)
-            and not (price.otherwise and usd == each[column[price.otherwise]])
-        ]
+        model, short = inst.models.names[inst.entries.model[at]], inst.entries.usd[at]
+        for prefix, each in (("", short), ("long_prompt.", inst.entries.long_usd[at])):
+            rows += [
+                (prefix + price.field, model, None, float(usd) * price.per)
+                for price, usd, beside in zip(ENTRY_PRICES, each, short, strict=True)
+                if price.replaced == tokens
+                and np.isfinite(usd)
+                and not (price.otherwise and usd == each[column[price.otherwise]])
+                and not (prefix and usd == beside)
+            ]
     return rows
 
 

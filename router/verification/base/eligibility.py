@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from router.schema import Model, Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.case import Case
-from router.verification.base.work import Unit, unit_of
+from router.verification.base.work import TOKEN_PRICES, Unit, prices_of, token_prices, unit_of
 
 CODES = (
     "model_not_offered", "model_too_large", "memory", "context", "streaming", "custom_weights",
@@ -106,7 +106,8 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
 def _measured(required: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
     """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
     sized = required.unit.size is not None
-    if (offer.quota.requests_per_minute is not None or entry.usd_per_request is not None) and not sized:
+    by_request = (offer.quota.requests_per_minute, entry.usd_per_request, entry.long_prompt)
+    if not sized and any(stated is not None for stated in by_request):
         yield "unmeasured"
     if entry.points:
         size = required.unit.size
@@ -132,16 +133,6 @@ def _priced(unit: Unit, offer: Offer, entry: OfferModel) -> bool:
     """An offer needs a price for each kind of token used; with instances, or a price of requests, both or neither."""
     if offer.commitment is not None and offer.commitment.tiers:
         return True
-    prompt, completion, cached = (
-        entry.prompt_usd_per_m,
-        entry.completion_usd_per_m,
-        entry.cached_prompt_usd_per_m,
-    )
-    if prompt is None and completion is None and cached is None:
+    if not set(prices_of(entry)) & set(TOKEN_PRICES):
         return offer.instances is not None or entry.usd_per_request is not None
-    needed = (
-        (prompt, unit.prompt - unit.cached),
-        (prompt if cached is None else cached, unit.cached),
-        (completion, unit.completion),
-    )
-    return all(price is not None for price, amount in needed if amount > 0)
+    return all(usd is not None for tokens, usd in token_prices(unit, entry) if tokens > 0)

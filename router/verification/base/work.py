@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ RATES_H = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": MONTH_H}
 class Unit:
     """One unit of work and how much of it is asked for.
 
-    prompt, completion   tokens in it; cached tokens are part of the prompt
+    prompt, completion   tokens in it
+    cached, written      tokens of the prompt that are read from a cache, or written to one
     requests             1, or None: no request size is stated
     per_hour             units an hour, where a rate is stated
     total                units over the horizon, where that is stated
@@ -25,6 +27,7 @@ class Unit:
     prompt: float
     completion: float
     cached: float
+    written: float
     requests: float | None
     per_hour: float | None
     total: float
@@ -72,17 +75,17 @@ def unit_of(workload: Workload) -> Unit:
     requests, tokens = _hourly(demand, "requests"), _hourly(demand, "tokens")
     total = demand.requests_total if demand.requests_total is not None else demand.tokens_total
     in_tokens = tokens is not None or demand.tokens_total is not None
-    cached = workload.cached_prompt_share
+    cached, written = workload.cached_prompt_share, workload.cache_write_share
     if in_tokens and demand.completion_share is not None:
-        share = demand.completion_share
-        return Unit(1 - share, share, (1 - share) * cached, None, tokens, total or 0.0)
+        prompt, completion = 1 - demand.completion_share, demand.completion_share
+        return Unit(prompt, completion, prompt * cached, prompt * written, None, tokens, total or 0.0)
     prompt, completion = float(workload.prompt_tokens or 0.0), float(workload.completion_tokens or 0.0)
     size = prompt + completion
     per_hour = requests
     if in_tokens:
         per_hour = None if tokens is None else tokens / size
         total = None if total is None else total / size
-    return Unit(prompt, completion, prompt * cached, 1.0, per_hour, total or 0.0)
+    return Unit(prompt, completion, prompt * cached, prompt * written, 1.0, per_hour, total or 0.0)
 
 
 def _hourly(demand: Demand, what: str) -> float | None:
@@ -97,11 +100,17 @@ PRICES = {
     "prompt_usd_per_m": "tokens",
     "completion_usd_per_m": "tokens",
     "cached_prompt_usd_per_m": "tokens",
+    "cache_write_usd_per_m": "tokens",
     "usd_per_request": "tokens",
 }
 """Prices of an offer's model, by field: the kind of cost that each makes."""
-TOKEN_PRICES = ("prompt_usd_per_m", "completion_usd_per_m", "cached_prompt_usd_per_m")
-"""Those for tokens: what tiers replace, and a contract in tokens bills at one rate."""
+TOKEN_PRICES = (
+    "prompt_usd_per_m",
+    "completion_usd_per_m",
+    "cached_prompt_usd_per_m",
+    "cache_write_usd_per_m",
+)
+"""Those for tokens: tiers stand in their place, and a contract in tokens bills at one rate."""
 
 
 def prices_of(entry: OfferModel) -> dict[str, float]:
@@ -110,17 +119,37 @@ def prices_of(entry: OfferModel) -> dict[str, float]:
     return {field: usd for field, usd in stated.items() if usd is not None}
 
 
+def long_prices_of(entry: OfferModel) -> dict[str, float]:
+    """What is stated for requests with long prompts, by field."""
+    stated = {field: getattr(entry.long_prompt, field, None) for field in TOKEN_PRICES}
+    return {field: usd for field, usd in stated.items() if usd is not None}
+
+
+def token_prices(unit: Unit, entry: OfferModel) -> list[tuple[float, float | None]]:
+    """Tokens of one unit of work of each kind, and their price, USD per million; None: not stated.
+
+    Those read from a cache or written to it are priced as the rest of the prompt where they have no price of their own.
+    """
+    stated = prices_of(entry)
+    if entry.long_prompt is not None and unit.requests and unit.prompt > entry.long_prompt.above_tokens:
+        stated |= long_prices_of(entry)
+    prompt = stated.get("prompt_usd_per_m")
+    return [
+        (unit.prompt - unit.cached - unit.written, prompt),
+        (unit.cached, stated.get("cached_prompt_usd_per_m", prompt)),
+        (unit.written, stated.get("cache_write_usd_per_m", prompt)),
+        (unit.completion, stated.get("completion_usd_per_m")),
+    ]
+
+
 def request_usd(unit: Unit, entry: OfferModel) -> float:
     """USD per unit of work for the request that it is."""
     return (unit.requests or 0.0) * (entry.usd_per_request or 0.0)
 
 
 def tokens_usd(unit: Unit, entry: OfferModel) -> float:
-    """USD per unit of work for its tokens; cached prompt tokens at their price, or at the prompt's."""
-    prompt = entry.prompt_usd_per_m or 0.0
-    cached = prompt if entry.cached_prompt_usd_per_m is None else entry.cached_prompt_usd_per_m
-    completion = entry.completion_usd_per_m or 0.0
-    return ((unit.prompt - unit.cached) * prompt + unit.cached * cached + unit.completion * completion) / 1e6
+    """USD per unit of work for its tokens."""
+    return math.fsum(tokens * (usd or 0.0) for tokens, usd in token_prices(unit, entry)) / 1e6
 
 
 def rate_of(offer: Offer) -> float:
@@ -128,5 +157,7 @@ def rate_of(offer: Offer) -> float:
 
     Where prices differ a shortfall has no price; the input is refused then, and the dearest stands here.
     """
-    every = [prices_of(entry) for entry in offer.models.values()]
-    return max((stated[field] for stated in every for field in TOKEN_PRICES if field in stated), default=0.0)
+    every = [
+        prices for entry in offer.models.values() for prices in (prices_of(entry), long_prices_of(entry))
+    ]
+    return max((prices[field] for prices in every for field in TOKEN_PRICES if field in prices), default=0.0)

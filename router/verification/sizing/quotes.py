@@ -16,11 +16,11 @@ from __future__ import annotations
 import math
 
 from router.plan.sizing import Quote
-from router.schema import Offer
+from router.schema import Offer, OfferModel
 from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
-from router.verification.base.work import TOKEN_PRICES, prices_of
+from router.verification.base.work import TOKEN_PRICES, long_prices_of, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
 
@@ -132,8 +132,11 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     for model, entry in offer.models.items():
         for field, usd in prices_of(entry).items():
             (prices if field in TOKEN_PRICES else others)[field, model, None] = usd
-        if entry.cached_prompt_usd_per_m == entry.prompt_usd_per_m:
-            prices.pop(("cached_prompt_usd_per_m", model, None), None)
+        for field in ("cached_prompt_usd_per_m", "cache_write_usd_per_m"):
+            if getattr(entry, field) == entry.prompt_usd_per_m:
+                prices.pop((field, model, None), None)
+        if entry.long_prompt is not None:
+            prices |= {(f"long_prompt.{field}", model, None): usd for field, usd in _longer(entry).items()}
     if prices and max(prices.values()) - min(prices.values()) <= 1e-12 * max(prices.values()):
         prices = {("usd_per_m", None, None): next(iter(prices.values()))}
     if terms is not None and terms.tiers:
@@ -146,6 +149,21 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
         prices["usd_per_h", None, None] = instances.usd_per_h
         prices["upfront_usd", None, None] = instances.upfront_usd
     return {what: usd for what, usd in prices.items() if usd > 0}
+
+
+def _longer(entry: OfferModel) -> dict[str, float]:
+    """Prices of long prompts that no other of the entry says."""
+    beside, longer = prices_of(entry), prices_of(entry) | long_prices_of(entry)
+    return {
+        field: usd
+        for field, usd in longer.items()
+        if field in TOKEN_PRICES
+        and usd != beside.get(field, beside.get(_INSTEAD.get(field, field)))
+        and (field not in _INSTEAD or usd != longer.get(_INSTEAD[field]))
+    }
+
+
+_INSTEAD = {"cached_prompt_usd_per_m": "prompt_usd_per_m", "cache_write_usd_per_m": "prompt_usd_per_m"}
 
 
 def _use(section: Section, offer: Offer) -> float | None:
