@@ -84,7 +84,7 @@ class Rest(Decisions):
             terms = {name: 1.0 for name, at, _, _ in flows if at == c}
             price = self.loads[cell.workload].get("unserved_usd_per_m_tokens")
             if price is not None:
-                prompt, _, completion, _ = self._size(cell.workload)
+                prompt, _, _, completion, _ = self._size(cell.workload)
                 terms[lp.var(("unserved", c), price / 1e6 * cell.work * (prompt + completion))] = 1.0
             lp.equal.append((terms, 1.0))
 

@@ -183,6 +183,17 @@ def beside(field: str, value: object, amount: str) -> Fault:
     return fault
 
 
+def priced(field: str, value: object, price: str, usd: float) -> Fault:
+    """A charge that an offer has a field for is a price of it."""
+
+    def fault(folder: Path, rng: random.Random) -> None:
+        listing = prices(folder, {"a": sold(rng) | {field: value}})
+        assert listing.account.total("read", "charges") == listing.account.total("out", "charges") == 3
+        assert float(getattr(listing.entries[0], price)) == approx(usd)
+
+    return fault
+
+
 def host(folder: Path, rng: random.Random) -> None:
     gpus, own = rng.randint(100, 300) / 10, rng.randint(10, 90) / 10
     path = folder / "vms.csv"
@@ -341,12 +352,11 @@ LISTING_FAULTS: dict[str, dict[str, list[Fault]]] = {
     },
     "a charge beside what is read": {
         LISTS: [
-            beside("cache_creation_input_token_cost", 3.75e-06, "3.75 USD per M tokens"),
-            beside("input_cost_per_request", 0.005, "0.005 USD per request"),
+            beside("cache_creation_input_token_cost_above_1hr", 3.75e-06, "3.75 USD per M tokens"),
+            priced("cache_creation_input_token_cost", 3.75e-06, "written", 3.75),
+            priced("input_cost_per_request", 0.005, "request", 0.005),
             beside("output_cost_per_reasoning_token", 1e-3, "1000.00 USD per M tokens"),
-            beside(
-                "search_context_cost_per_query", {"search_context_size_high": 0.02}, "0.02 USD per search"
-            ),
+            priced("search_context_cost_per_query", {"search_context_size_high": 0.02}, "request", 0.02),
             beside("input_cost_per_video_per_second", 0.0005, "0.0005 USD per second of video"),
             beside("input_cost_per_image", 0.001, "0.001 USD per image"),
             beside("off_peak_pricing", {"input_cost_per_token": 1e-8}, "0.01 USD per M tokens"),

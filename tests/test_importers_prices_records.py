@@ -62,13 +62,12 @@ def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
         ("video-model", "0.0005 USD per second of video"),
         ("night-model", "0.65 and 2.00 USD per M tokens (16:00 to 24:00 UTC)"),
         ("thinking-model", "4.00 USD per M tokens"),
-        ("caching-model", "3.75 USD per M tokens"),
     ],
 )
 def test_a_charge_beside_tokens_is_named_with_its_amount(model: str, amount: str) -> None:
-    """Of 17 charges 11 are prices of prompt, completion and cached tokens, two of requests; four have no field yet."""
+    """Of 17 charges 12 are prices of prompt and completion tokens and of a cache, two of requests; three have no field."""
     listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
-    assert lines(listing).startswith("read: all of 6 entries, 13 of 17 charges")
+    assert lines(listing).startswith("read: all of 6 entries, 14 of 17 charges")
     assert f"({model}: {amount}" in lines(listing)
     note = next(entry.note for entry in listing.entries if entry.offer == model)
     assert note is not None
@@ -157,13 +156,14 @@ def test_strict_refuses_what_a_bill_would_have_beside(
     out = tmp_path / "offers.yaml"
     command = ["import", "prices", "litellm", str(DATA / "litellm_fees.json"), "-o", str(out)]
     assert run([*command, "--strict"]) == 2
-    assert "cache writes (caching-model: 3.75" in capsys.readouterr().err
+    assert "reasoning (thinking-model: 4.00" in capsys.readouterr().err
     assert run([*command, "--dry-run"]) == 0
     assert "goes out" in capsys.readouterr().out
     assert not out.exists()
     assert run(command) == 0
     text = out.read_text(encoding="utf-8")
-    assert "# left out, charged beside tokens: cache writes (caching-model: 3.75 USD per M tokens)" in text
+    assert "# left out, charged beside tokens: reasoning (thinking-model: 4.00 USD per M tokens)" in text
+    assert "cache_write_usd_per_m: 3.75" in text
 
 
 # ---------------------------------------------------------------- prices that are none, or of another thing
@@ -392,19 +392,19 @@ def test_models_dev_prices_are_per_million(tmp_path: Path) -> None:
     listing = balanced(models_dev(DATA / "models_dev.json", when=DAY))
     big, shop = listing.entries
     assert (big.offer, big.provider, big.models) == ("lab/big", "lab", ("big",))
-    assert (big.prompt, big.completion, big.cached) == (2, 8, Decimal("0.5"))
+    assert (big.prompt, big.completion, big.cached, big.written) == (2, 8, Decimal("0.5"), Decimal("2.5"))
     assert (big.context_tokens, big.max_prompt_tokens, big.max_completion_tokens) == (
         1_000_000,
-        200_000,
+        900_000,
         64_000,
     )
+    assert (big.longer_above, big.longer["prompt"]) == (200_000, 4)
     assert (shop.offer, shop.max_prompt_tokens, shop.max_completion_tokens) == (
         "shop/lab/big",
-        128_000,
+        None,
         32_000,
     )
     said = lines(listing)
-    assert "cache writes (lab/big: 2.50 USD per M tokens)" in said
     assert "reasoning (shop/lab/big: 12.00 USD per M tokens)" in said
     for why in ("deprecated (lab/old)", "price 0 (lab/free)", "a price that cannot be (input) (lab/wrong)"):
         assert why in said
@@ -412,11 +412,12 @@ def test_models_dev_prices_are_per_million(tmp_path: Path) -> None:
 
 
 def test_models_dev_takes_the_step_of_a_length() -> None:
-    for length, prompt, longest in ((200_000, 2, 200_000), (200_001, 4, 900_000)):
+    for length, prompt, above in ((200_000, 2, 200_000), (200_001, 4, None)):
         listing = balanced(
             models_dev(DATA / "models_dev.json", when=DAY, models=["big"], prompt_tokens=length)
         )
-        assert [(one.prompt, one.max_prompt_tokens) for one in listing.entries] == [(prompt, longest)]
+        assert [(one.prompt, one.longer_above) for one in listing.entries] == [(prompt, above)]
+        assert [one.max_prompt_tokens for one in listing.entries] == [900_000]
 
 
 def test_opencost_pools_are_as_measured() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pytest import approx
 
+import router
 from router import cli
 from router.errors import InputError
 from router.importers.prices import Listing, catalogue, genai, gpu_csv, litellm
@@ -79,14 +80,13 @@ def test_a_variant_counts_from_its_day_on() -> None:
 
 
 def test_prices_by_prompt_length_say_which_was_taken_and_end_there() -> None:
-    listing = genai(when=NOON, providers=["x-ai"], models=["grok-build-0.1"])
-    (base,) = listing.entries
-    assert (base.prompt, base.max_prompt_tokens) == (Decimal(1), 199_999)
-    assert base.note is not None
-    assert "base price, for prompts up to 199,999 tokens" in base.note
-    assert any("prices for prompts of another length" in str(remark) for remark in listing.account.remarks)
+    """The price of longer prompts comes along; with --prompt-tokens it is the only one."""
+    (base,) = genai(when=NOON, providers=["x-ai"], models=["grok-build-0.1"]).entries
+    assert (base.prompt, base.longer["prompt"], base.longer_above) == (Decimal(1), Decimal(2), 199_999)
+    assert base.max_prompt_tokens is None
     (above,) = genai(when=NOON, providers=["x-ai"], models=["grok-build-0.1"], prompt_tokens=300_000).entries
-    assert above.prompt == Decimal(2)
+    assert (above.prompt, above.longer, above.longer_above) == (Decimal(2), {}, None)
+    assert above.note == "prices for prompts above 199,999 tokens"
     assert above.max_prompt_tokens is None
 
 
@@ -151,13 +151,28 @@ def test_litellm_steps_by_prompt_length() -> None:
     def prices(length: float | None, name: str) -> tuple[object, ...]:
         listing = litellm(DATA / "litellm.json", when=DAY, models=[f"acme/{name}"], prompt_tokens=length)
         (one,) = listing.entries
-        return one.prompt, one.completion, one.max_prompt_tokens
+        assert one.max_prompt_tokens == 1_000_000
+        return one.prompt, one.completion, one.longer_above, one.longer
 
-    assert prices(None, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000)
-    assert prices(200_000, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000)
-    assert prices(200_001, "acme-long") == (Decimal("2.5"), Decimal(15), 1_000_000)
-    assert prices(None, "acme-steps") == (Decimal("0.05"), Decimal("0.4"), 256_000)
-    assert prices(300_000, "acme-steps") == (Decimal("0.25"), Decimal(2), 1_000_000)
+    long = {"prompt": Decimal("2.5"), "completion": Decimal(15)}
+    assert prices(None, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000, long)
+    assert prices(200_000, "acme-long") == (Decimal("1.25"), Decimal(10), 200_000, long)
+    assert prices(200_001, "acme-long") == (Decimal("2.5"), Decimal(15), None, {})
+    steps = {"prompt": Decimal("0.25"), "completion": Decimal(2)}
+    assert prices(None, "acme-steps") == (Decimal("0.05"), Decimal("0.4"), 256_000, steps)
+    assert prices(300_000, "acme-steps") == (Decimal("0.25"), Decimal(2), None, {})
+
+
+def test_the_price_of_long_prompts_is_in_the_plan(tmp_path: Path) -> None:
+    """A million-token request at 2.5 USD per M, for it is longer than 200,000; one of 200,000 at 1.25."""
+    listing = litellm(DATA / "litellm.json", when=DAY, models=["acme/acme-long"])
+    (offer,) = offers(listing, tmp_path).values()
+    load = "{name: w, models: [acme-long], demand: {requests_total: 1}, prompt_tokens: SIZE, completion_tokens: 0}"
+    text = f"schema: router/1\ninclude: [prices.yaml]\nworkloads: [{load}]\n"
+    assert offer.models["acme-long"].long_prompt is not None
+    for size, usd in (("200K", 0.25), ("1M", 2.5)):
+        (tmp_path / "problem.yaml").write_text(text.replace("SIZE", size))
+        assert router.solve(tmp_path / "problem.yaml").cost_usd == pytest.approx(usd)
 
 
 def test_litellm_commitments_are_instances_for_a_term(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 - Variants (`processing=batch`, `service_tier=priority|flex`, …): the package answers with the standard price where it
   knows no such variant, so `price_variants` is looked into first, and what has none on that day is left out, by name.
-- Steps by prompt length apply to *all* tokens of a request that is longer. The base price is taken, and the offer's
-  longest prompt ends at the first step, for above it the price is another; `prompt_tokens` takes that of a
-  length.
+- Steps by prompt length apply to *all* tokens of a request that is longer. The base price is taken with that of the
+  first step, and the offer's longest prompt ends at the second; `prompt_tokens` takes those from a length on.
 - Prices that differ by time of day are those of the time asked for; the others are named.
-- What is billed beside (cache writes, audio, searches) is named with its amount.
+- What is billed beside (audio, searches, reasoning) is named with its amount.
 - The price is that of the day asked for, as far as the installed version knows it.
 """
 
@@ -22,7 +21,12 @@ from router.errors import InputError, Issue, from_extra, nearest
 from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, money, picked
 
 PACKAGE = "genai-prices"
-FIELDS = {"prompt": "input_mtok", "completion": "output_mtok", "cached": "cache_read_mtok"}
+FIELDS = {
+    "prompt": "input_mtok",
+    "completion": "output_mtok",
+    "cached": "cache_read_mtok",
+    "written": "cache_write_mtok",
+}
 REQUESTS = "requests_kcount"
 
 
@@ -57,7 +61,7 @@ def genai(
         if isinstance(offer, str):
             listing.leave_out(name, offer, charges=charges)
             continue
-        listing.offer(offer, _beside(model, prices, at))
+        listing.offer(offer, _beside(prices, prompt_tokens, offer.longer_above))
         if model.deprecated:
             listing.account.remark("note", "deprecated by its provider", "", {}, names=[name], asked=True)
     return listing
@@ -80,22 +84,25 @@ def _prices(model: Any, at: dt.datetime, variant: dict[str, str]) -> dict[str, A
     return {key: value for key, value in found.items() if not key.startswith("_") and value and _base(value)}
 
 
-def _beside(model: Any, prices: Mapping[str, Any], at: dt.datetime) -> list[ListedCharge]:
+def _beside(
+    prices: Mapping[str, Any], prompt_tokens: float | None, longer_above: int | None
+) -> list[ListedCharge]:
     """What is billed beside the prices that an offer has."""
     found = []
     for key, value in prices.items():
-        steps = [f"{money(tier.price)} {_unit(key)}" for tier in getattr(value, "tiers", ())]
-        if key not in (*FIELDS.values(), REQUESTS):
-            found.append(
-                ListedCharge(f"charged beside tokens: {_words(key)}", f"{money(_base(value))} {_unit(key)}")
-            )
-        found += [ListedCharge("prices for prompts of another length", step) for step in steps]
+        tiers = getattr(value, "tiers", ())
+        taken = max((tier.start for tier in tiers if tier.start < (prompt_tokens or 0.0)), default=0)
+        for start, price in [(0, _base(value)), *((tier.start, tier.price) for tier in tiers)]:
+            said = f"{money(price)} {_unit(key)}"
+            if start == taken and key not in (*FIELDS.values(), REQUESTS):
+                found.append(ListedCharge(f"charged beside tokens: {_words(key)}", said))
+            elif start != taken and not (start == longer_above and key in FIELDS.values()):
+                found.append(ListedCharge("prices for prompts of another length", said))
     return found
 
 
 def _words(key: str) -> str:
-    names = {"cache_write_mtok": "cache writes"}
-    return names.get(key) or key.rpartition("_")[0].replace("_", " ")
+    return key.rpartition("_")[0].replace("_", " ")
 
 
 def _unit(key: str) -> str:
@@ -123,13 +130,22 @@ def _offer(
         return "no token price"
     if not any(key in prices for key in (*FIELDS.values(), REQUESTS)):
         return "price 0"
-    notes, longest = [], None
+    notes: list[str] = []
+    longer: dict[str, Decimal] = {}
+    longer_above = longest = None
     steps = sorted({tier.start for value in values.values() for tier in getattr(value, "tiers", ())})
     if steps:
         below = [step for step in steps if prompt_tokens is not None and prompt_tokens > step]
         above = [step for step in steps if step not in below]
-        notes.append(_said(below, above))
-        longest = above[0] if above else None
+        longer_above, longest = (above[0] if above else None), (above[1] if len(above) > 1 else None)
+        if below or longest:
+            notes.append(_said(below, longest))
+        longer = {
+            field: tier.price
+            for field, value in values.items()
+            for tier in getattr(value, "tiers", ())
+            if tier.start == longer_above
+        }
     others = _other_hours(model, at, variant)
     if others:
         notes.append(f"price at {at.astimezone(dt.UTC):%H:%M} UTC; it differs by time of day: {others}")
@@ -143,6 +159,9 @@ def _offer(
         prompt=found["prompt"],
         completion=found["completion"],
         cached=found["cached"],
+        written=found["written"],
+        longer=longer,
+        longer_above=longer_above,
         request=requests / 1000 if requests else None,
         context_tokens=model.context_window,
         max_prompt_tokens=longest,
@@ -177,13 +196,12 @@ def _base(value: Any) -> Decimal:
     return _at(value, None) or Decimal(0)
 
 
-def _said(below: Sequence[int], above: Sequence[int]) -> str:
-    """Which step was taken, and where it ends."""
-    if below and above:
-        return f"price for prompts above {below[-1]:,} and up to {above[0]:,} tokens"
-    if below:
-        return f"price for prompts above {below[-1]:,} tokens"
-    return f"base price, for prompts up to {above[0]:,} tokens; --prompt-tokens takes the price above"
+def _said(below: Sequence[int], longest: int | None) -> str:
+    """From and up to which prompt length the prices hold."""
+    parts = [f"above {below[-1]:,}"] if below else []
+    parts += [f"up to {longest:,}"] if longest else []
+    note = f"prices for prompts {' and '.join(parts)} tokens"
+    return note + ("; --prompt-tokens takes those above" if longest else "")
 
 
 def _other_hours(model: Any, at: dt.datetime, variant: dict[str, str]) -> str:

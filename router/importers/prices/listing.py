@@ -20,6 +20,12 @@ from router.importers.records import read_text
 from router.loading.catalogue import load_text
 
 CHARGED = "charged "  # the beginning of a kind of charge that a bill has and these prices do not
+FIELDS = {
+    "prompt": "prompt_usd_per_m",
+    "completion": "completion_usd_per_m",
+    "cached": "cached_prompt_usd_per_m",
+    "written": "cache_write_usd_per_m",
+}
 COMMENTED = 2000  # names of a comment; a list of everything that exists needs no end
 
 
@@ -27,7 +33,9 @@ COMMENTED = 2000  # names of a comment; a list of everything that exists needs n
 class ListedOffer:
     """One offer: a provider's model at token prices, or instances. Prices in USD per million tokens, None: not sold so.
 
+    written           of prompt tokens written to a cache
     request           USD per request, beside its tokens
+    longer            other prices of whole requests with more than `longer_above` prompt tokens, by kind: `prompt`, …
     context_tokens, max_prompt_tokens, max_completion_tokens   what the offer takes at these prices
     instances         fields of `instances`, for what is rented
     note              what a reader must know about the price
@@ -39,7 +47,10 @@ class ListedOffer:
     prompt: Decimal | None = None
     completion: Decimal | None = None
     cached: Decimal | None = None
+    written: Decimal | None = None
     request: Decimal | None = None
+    longer: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    longer_above: int | None = None
     context_tokens: int | None = None
     max_prompt_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -154,7 +165,7 @@ def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = No
     charged = listing.account.total("read", "charges") > 0
     for offer in offers:
         sold = next(iter(offer["models"].values()))
-        prices = [price for key, price in sold.items() if "usd" in key]
+        prices = [price for key, price in (sold | _longer(sold)).items() if "usd" in key]
         prices += [offer["instances"]["usd_per_h"]] if "instances" in offer else []
         count = sum(price > 0 for price in prices)
         listing.account.writes({"entries": 1} | ({"charges": count} if charged else {}))
@@ -217,10 +228,14 @@ def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> d
         "prompt_usd_per_m": entry.prompt,
         "completion_usd_per_m": entry.completion,
         "cached_prompt_usd_per_m": entry.cached,
+        "cache_write_usd_per_m": entry.written,
         "usd_per_request": entry.request,
         "tokens_per_s": entry.tokens_per_s,
     }
     sold = {key: _number(value) for key, value in prices.items() if value is not None}
+    if entry.longer:
+        longer = {FIELDS[kind]: _number(usd) for kind, usd in entry.longer.items()}
+        sold["long_prompt"] = {"above_tokens": entry.longer_above, **longer}
     made: dict[str, Any] = {
         "name": entry.offer,
         "provider": entry.provider,
@@ -242,6 +257,10 @@ def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> d
     if entry.instances is not None:
         made["instances"] = {key: _number(value) for key, value in entry.instances.items()}
     return made
+
+
+def _longer(sold: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"long_prompt.{key}": price for key, price in sold.get("long_prompt", {}).items()}
 
 
 def _number(value: Decimal | float) -> float | int:

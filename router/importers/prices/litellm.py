@@ -1,6 +1,7 @@
 """LiteLLM's `model_prices_and_context_window.json`, the user's own file.
 
-    {input,output}_cost_per_token, cache_read_input_token_cost      USD per token
+    {input,output}_cost_per_token                                   USD per token
+    cache_read_input_token_cost, cache_creation_input_token_cost    the same, of a cache
     …_batches, …_priority, …_flex                                   variants; left out where there is none
     …_above_200k_tokens, tiered_pricing[]{range, …}                 by prompt length, for all tokens of a request
     bedrock/<region|*>/<n>-month-commitment/<model>                 a reserved model unit at input_cost_per_second
@@ -41,6 +42,7 @@ COSTS = {
     "prompt": "input_cost_per_token",
     "completion": "output_cost_per_token",
     "cached": "cache_read_input_token_cost",
+    "written": "cache_creation_input_token_cost",
 }
 HIT = "input_cost_per_token_cache_hit"  # an older name of the same
 AGAIN = (
@@ -165,10 +167,12 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
     if "cached" not in fields:  # a variant without a price for cached tokens bills them as standard ones
         cached = next((field for field in (COSTS["cached"], HIT) if record.get(field) is not None), None)
         fields |= {"cached": cached} if cached else {}
+    if "written" not in fields and record.get(COSTS["written"]) is not None:  # so is what it writes to one
+        fields |= {"written": COSTS["written"]}
     step = _step(record, fields, suffix, asked.prompt_tokens)
     if isinstance(step, str):
         return f"{lacking}{step}", set()
-    fields, longest, note = step
+    fields, above, longer, longest, note = step
     costs = {kind: per_million(_value(record, field)) for kind, field in fields.items()}
     standard = variant and fields.get("cached") in (COSTS["cached"], HIT)
     if standard and (costs["cached"] or 0) > (costs.get("prompt") or 0):  # whose prompts are dearer too
@@ -185,6 +189,13 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         prompt=costs.get("prompt"),
         completion=costs.get("completion"),
         cached=costs.get("cached"),
+        written=costs.get("written"),
+        longer={
+            kind: usd
+            for kind, field in longer.items()
+            if (usd := per_million(_value(record, field))) is not None
+        },
+        longer_above=above,
         request=sum(requests.values(), Decimal(0)) if requests else None,
         context_tokens=_whole(record, "max_tokens") if not prompts and completions is None else None,
         max_prompt_tokens=min(prompts, default=None),
@@ -196,7 +207,8 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         ),
         note=note,
     )
-    return offer, {field for kind, field in fields.items() if costs[kind]} | requests.keys()
+    used = {field for kind, field in fields.items() if costs[kind]}
+    return offer, used | {longer[kind] for kind, usd in offer.longer.items() if usd} | requests.keys()
 
 
 def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | str:
@@ -219,9 +231,9 @@ def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer 
 
 def _step(
     record: RawRecord, base: Fields, suffix: str, prompt_tokens: float | None
-) -> tuple[Fields, int | None, str | None] | str:
-    """Fields for the prompt length asked for, the length up to which they hold, and what to say of it; or, as text,
-    that there is no price at that length."""
+) -> tuple[Fields, int | None, Fields, int | None, str | None] | str:
+    """Fields for the prompt length asked for; the length above which others hold, and those that differ; the length
+    up to which they do, and what to say of it. Or, as text, that there is no price at that length."""
     steps = _steps(record, base, suffix)
     at = 0
     while prompt_tokens is not None and at + 1 < len(steps) and prompt_tokens > steps[at + 1][0]:
@@ -229,13 +241,16 @@ def _step(
     start, fields = steps[at]
     if fields is None:
         return f" above {start:,} prompt tokens"
-    if len(steps) == 1:
-        return fields, None, None
-    limit = steps[at + 1][0] if at + 1 < len(steps) else None
+    above, longer = steps[at + 1] if at + 1 < len(steps) else (None, None)
+    end = at + 1 if longer is None else at + 2
+    limit = steps[end][0] if end < len(steps) else None
     parts = [f"above {start:,}"] if at else []
     parts += [f"up to {limit:,}"] if limit is not None else []
-    note = f"price for prompts {' and '.join(parts)} tokens"
-    return fields, limit, note + ("; --prompt-tokens takes the price above" if limit else "")
+    note = f"price for prompts {' and '.join(parts)} tokens" if parts else None
+    if note and limit:
+        note += "; --prompt-tokens takes the price above"
+    others = {kind: field for kind, field in (longer or {}).items() if field != fields.get(kind)}
+    return fields, above if others else None, others, limit, note
 
 
 def _steps(record: RawRecord, base: Fields, suffix: str) -> list[tuple[int, Fields | None]]:

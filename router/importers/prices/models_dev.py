@@ -4,7 +4,7 @@
     cost.tiers[]{…, tier: {type: context, size}}, cost.context_over_200k{…}     by prompt length, for the whole request
     limit{context, input, output}, status: deprecated | alpha | beta, modalities.output
 
-What is billed beside prompt, completion and cached tokens is named with its amount.
+What is billed beside prompt and completion tokens, and those of a cache, is named with its amount.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from router.importers.prices.listing import (
 )
 from router.importers.records import RawRecord
 
-FIELDS = {"prompt": "input", "completion": "output", "cached": "cache_read"}
-NAMES = {"cache_write": "cache writes", "input_audio": "audio in", "output_audio": "audio out"}
+FIELDS = {"prompt": "input", "completion": "output", "cached": "cache_read", "written": "cache_write"}
+NAMES = {"input_audio": "audio in", "output_audio": "audio out"}
 MOST_USD_PER_M = 1000  # what is sold costs less
 LONG = 200_000  # tokens from which on `context_over_200k` holds
 
@@ -136,8 +136,10 @@ def _offer(
     if not any(prices.values()):
         return "price 0"
     longest = [tokens for tokens in (record.number("limit", "input"),) if tokens]
-    longest += [steps[at + 1][0]] if at + 1 < len(steps) else []
-    note = f"price for prompts up to {steps[at + 1][0]:,} tokens" if at + 1 < len(steps) else None
+    end = at + 2  # the next step is the price of longer prompts
+    longest += [steps[end][0]] if end < len(steps) else []
+    note = f"price for prompts up to {steps[end][0]:,} tokens" if end < len(steps) else None
+    longer = _others(steps, at)
     context, completions = record.number("limit", "context"), record.number("limit", "output")
     return ListedOffer(
         offer=name,
@@ -146,11 +148,20 @@ def _offer(
         prompt=prices["prompt"],
         completion=prices["completion"],
         cached=prices["cached"],
+        written=prices["written"],
+        longer=longer,
+        longer_above=steps[at + 1][0] if longer else None,
         context_tokens=int(context) if context else None,
         max_prompt_tokens=int(min(longest)) if longest else None,
         max_completion_tokens=int(completions) if completions else None,
         note=note,
     )
+
+
+def _others(steps: Sequence[tuple[int, Prices]], at: int) -> dict[str, Decimal]:
+    """What the next step says of the kinds of token that an offer prices."""
+    following = steps[at + 1][1] if at + 1 < len(steps) else {}
+    return {kind: following[field] for kind, field in FIELDS.items() if field in following}
 
 
 def _beside(steps: Sequence[tuple[int, Prices]], prompt_tokens: float | None) -> list[ListedCharge]:
@@ -160,9 +171,11 @@ def _beside(steps: Sequence[tuple[int, Prices]], prompt_tokens: float | None) ->
     for i, (_, prices) in enumerate(steps):
         for kind, price in prices.items():
             said = f"{money(price)} USD per M tokens"
-            if price > 0 and i != at:
+            if price <= 0 or (i == at + 1 and kind in FIELDS.values()):
+                continue
+            if i != at:
                 found.append(ListedCharge("prices for prompts of another length", said))
-            elif price > 0 and kind not in FIELDS.values():
+            elif kind not in FIELDS.values():
                 words = NAMES.get(kind) or kind.replace("_", " ")
                 found.append(ListedCharge(f"charged beside tokens: {words}", said))
     return found
