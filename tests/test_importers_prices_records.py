@@ -65,7 +65,7 @@ def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
     ],
 )
 def test_a_charge_beside_tokens_is_named_with_its_amount(model: str, amount: str) -> None:
-    """Of 17 charges 12 are prices of prompt and completion tokens and of a cache, two of requests; three have no field."""
+    """Of 17 charges 12 are prices of prompt and completion tokens and of a cache, two of requests; three none."""
     listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
     assert lines(listing).startswith("read: all of 6 entries, 14 of 17 charges")
     assert f"({model}: {amount}" in lines(listing)
