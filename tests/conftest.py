@@ -18,7 +18,6 @@ import pytest
 import tiers
 
 import solvers
-from router.planning import proving
 
 QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -m quick`
 
@@ -46,6 +45,8 @@ def short_proofs() -> Iterator[None]:
 
     What a problem costs does not hang on it; how much is claimed of it is shown by the tests of proofs.
     """
+    from router.planning import proving  # here: the planner may be what a test finds broken
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proving, "EFFORT", proving.EFFORT // 20)
         yield
