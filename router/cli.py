@@ -31,6 +31,7 @@ COMMANDS = {
     "size": "size",
     "explain": "explain",
     "verify": "plans",
+    "prove": "prove",
     "simulate": "simulate",
     "reoptimise": "reoptimise",
     "backtest": "backtest",

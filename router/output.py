@@ -7,8 +7,9 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from router.errors import InputError, Issue
 
@@ -18,7 +19,7 @@ OUTPUT = "--output"
 def check_writable(path: str | Path, option: str = OUTPUT) -> None:
     """Try out that a file can be put there, without touching what is there. Raises InputError that names the option."""
     target = _target(path, option)
-    if not _is_plain(target):
+    if not is_plain(target):
         return
     try:
         descriptor, trial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
@@ -30,13 +31,24 @@ def check_writable(path: str | Path, option: str = OUTPUT) -> None:
 
 @contextmanager
 def written(path: str | Path, option: str = OUTPUT) -> Iterator[TextIO]:
-    """A text file that takes its place when the block ends well; a failure leaves what was there before.
+    """A text file that takes its place when the block ends well; see `written_bytes`."""
+    with written_bytes(path, option) as raw:
+        file = TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=True)
+        try:
+            yield file
+        finally:
+            file.detach()
+
+
+@contextmanager
+def written_bytes(path: str | Path, option: str = OUTPUT) -> Iterator[BinaryIO]:
+    """A file that takes its place when the block ends well; a failure leaves what was there before.
 
     Raises InputError where it cannot be written.
     """
     target = _target(path, option)
-    if not _is_plain(target):  # a pipe or /dev/null is written to, never replaced
-        with target.open("w", encoding="utf-8") as file:
+    if not is_plain(target):  # a pipe or /dev/null is written to, never replaced
+        with target.open("wb") as file:
             yield file
         return
     try:
@@ -44,7 +56,7 @@ def written(path: str | Path, option: str = OUTPUT) -> Iterator[TextIO]:
     except OSError as error:
         raise _unwritable(path, option, error.strerror or str(error)) from error
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -83,7 +95,7 @@ def _target(path: str | Path, option: str) -> Path:
     return target
 
 
-def _is_plain(target: Path) -> bool:
+def is_plain(target: Path) -> bool:
     try:
         return stat.S_ISREG(target.stat().st_mode)
     except FileNotFoundError:

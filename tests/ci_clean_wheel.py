@@ -42,6 +42,7 @@ COMMANDS = f"""
 3   solve impossible.yaml
 3   explain impossible.yaml
 0   verify quickstart.yaml plan.json
+0   prove quickstart.yaml plan.json
 0   report fleet.json --format markdown
 0   diff plan.json fleet.json
 0   simulate azure.json --problem azure-2023.yaml --hours busiest --requests 1000

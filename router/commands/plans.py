@@ -26,13 +26,14 @@ def verify(file: str, plan: str, machine: bool) -> int:
 
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
     """
+    from router.commands.plan_file import with_proof_beside
     from router.loading.catalogue import load
     from router.plan.file import read_plan
     from router.reports.comparison import verification_report
     from router.verification import verify as check
 
     problem = load(file)
-    stated = read_plan(plan, problem)
+    stated = with_proof_beside(read_plan(plan, problem), plan)
     with progress("checking"):
         verdict = check(problem, stated)
     answer(verdict, lambda: verification_report(verdict, f"{plan} for {file}"), machine)

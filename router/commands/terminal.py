@@ -89,7 +89,12 @@ def answer(
 
     delivered   somebody has it already, such as a store
     """
-    if output is not None:
+    if output is not None and what == "plan":
+        from router.commands.plan_file import write_plan
+
+        beside = write_plan(output, document)
+        remark(f"plan written to {output}" + (f", its proof beside it to {beside}" if beside else ""))
+    elif output is not None:
         from router.plan.values import to_json
 
         deliver(to_json(document), output, what)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Literal
 
-from router.plan.values import Interval, Number, Whole, record, stated
+from router.plan.values import Interval, Number, Whole, record, stated, to_json
 
 type Multipliers = Mapping[str, Number]
 
@@ -32,6 +33,14 @@ class ProofPart:
 
 
 @record
+class ProofFile:
+    """Where the parts of a large proof are: beside the plan, as gzipped JSON."""
+
+    name: str = stated("Name of the file, in the folder of the plan")
+    sha256: str = stated("Hash of the parts as JSON")
+
+
+@record
 class Proof:
     """Whose word the bound is, and a bound that `router verify` works out again."""
 
@@ -41,3 +50,10 @@ class Proof:
     )
     bound_usd: Number = stated("No plan has a lower objective, worked out again from the parts")
     parts: tuple[ProofPart, ...] = stated("Parts, which with what is owed in any case make up the bound")
+    beside: ProofFile | None = stated("Of a proof of more than 1 MB: where its parts are", default=None)
+
+
+def parts_json(parts: tuple[ProofPart, ...]) -> tuple[str, str]:
+    """The parts as JSON, and the hash of that."""
+    text = to_json(parts)
+    return text, sha256(text.encode()).hexdigest()

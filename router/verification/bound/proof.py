@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from router.plan.proof import Proof, ProofPart, ProvenLeaf
+from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
@@ -73,6 +73,9 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
     """The bound of a proof is no higher than what its multipliers prove, and the plan's own is no higher than that."""
     stated: Proof | None = audit.plan.proof
     if stated is None:
+        return
+    if stated.beside is not None and parts_json(stated.parts)[1] != stated.beside.sha256:
+        ledger.fault("proof:", stated.beside.name, "is not the one that the plan was written with")
         return
     model = relaxation_of(audit)
     if model is None:

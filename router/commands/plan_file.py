@@ -1,0 +1,66 @@
+"""A plan on disk, written whole; the parts of a large proof lie beside it.
+
+    plan.json             the plan, with the hash of
+    plan.proof.json.gz    the parts of its proof, where they take more than 1 MB
+
+Each takes its place when it is whole, the plan first; a proof of another plan has another hash.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from router.errors import InputError, Issue
+from router.output import is_plain, write_text, written_bytes
+from router.plan.document import Plan
+from router.plan.proof import ProofFile, ProofPart, parts_json
+from router.schema.regular import check_regular
+
+MOST_INSIDE = 1_000_000  # bytes of a proof that stand in the plan itself
+MOST_BESIDE = 1_000_000_000  # bytes, once unpacked
+
+
+def write_plan(path: str | Path, plan: Plan) -> str | None:
+    """Write a plan, whole or not at all; the name of the file beside it, if its proof needs one. Raises InputError."""
+    target = Path(path)
+    text, sha256 = parts_json(plan.proof.parts) if plan.proof is not None else ("", "")
+    if plan.proof is None or len(text.encode()) <= MOST_INSIDE or not is_plain(target):
+        write_text(target, plan.to_json())
+        return None
+    name = f"{target.name.removesuffix('.json')}.proof.json.gz"
+    proof = replace(plan.proof, parts=(), beside=ProofFile(name, sha256))
+    with written_bytes(target.with_name(name)) as beside:
+        beside.write(gzip.compress(text.encode(), mtime=0))
+        write_text(target, replace(plan, proof=proof).to_json())
+    return name
+
+
+def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
+    """The plan of a file with the parts of its proof, where they are in another beside it.
+
+    `verify` says whether they are those that the plan speaks of. Raises InputError where it is missing or damaged.
+    """
+    if plan.proof is None or plan.proof.beside is None:
+        return plan
+    file = Path(path).with_name(Path(plan.proof.beside.name).name)
+    check_regular(file)
+    try:
+        with gzip.open(file, "rb") as beside:
+            raw = beside.read(MOST_BESIDE + 1)
+        if len(raw) > MOST_BESIDE:
+            raise InputError(Issue((), f"is larger than {MOST_BESIDE:,} bytes", file=str(file)))
+        parts = TypeAdapter(tuple[ProofPart, ...]).validate_json(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        rule = "is damaged: it is not the gzipped parts of a proof"
+        raise InputError(Issue((), rule, file=str(file))) from error
+    except OSError as error:
+        hint = f"it holds the proof of {path}; keep both together"
+        raise InputError(
+            Issue((), f"cannot be read: {error.strerror or error}", None, hint, str(file))
+        ) from error
+    return replace(plan, proof=replace(plan.proof, parts=parts))
