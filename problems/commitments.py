@@ -1,16 +1,22 @@
-"""Reserved minimum: take-or-pay contracts, settled per billing month.
+"""Reserved minimum: take-or-pay contracts, settled span by span (hour, day, month, quarter, year or term).
 
-    billed[b,k] ≥ Σ_f own[f] · flow[f]                             at least the use,
-    billed[b,k] ≥ committed in force in month k                    at least the commitment
-    over[b,k]   ≥ Σ_f own[f] · flow[f] − committed                 where use above it has a price of its own
-    Σ_f own[f] · flow[f] ≤ committed                               overage: none
+    billed[n] ≥ used[n]                                            at least the use,
+    billed[n] ≥ committed in force in span n                       at least the commitment
+    over[n]   ≥ used[n] + carry[n] − carry[n−1] − committed        or: the commitment, and what goes beyond it
+    carry[n]  ≤ Σ committed in the last rollover_spans spans       left for later spans, oldest first
+    used[n] ≤ committed                                            overage: none
     minimum · signed ≤ committed ≤ maximum · signed                no maximum: committed = minimum · signed
     committed = step · steps                                       sold in multiples
-    Σ_(a in force in k) signed[a] ≤ 1                              one term at a time
+    Σ_(a in force) signed[a] ≤ 1                                   one term at a time, unless they add up:
+    force[i] = force[i−1] + committed[starts] − committed[ends] ≤ maximum
+
+    used[n] = used before the horizon + Σ_f own[f] · flow[f]       spans that all terms share, else term by term:
+    used[n] = Σ_p part[a,p],   Σ_a part[a,p] = Σ_f own · flow,   part[a,p] ≤ U[p] · signed[a]
 
     own[f]         tokens, or USD at contract rates, of the whole cell
-    signed[a]      contract b starts in month k (a = (b, k))       0/1; fixed to 1 where signed before
-    committed[a]   commitment of that start                        own units a month / commit_scale
+    signed[a]      a term of the contract starts            0/1; fixed to 1 where signed before
+    committed[a]   commitment of that start                 own units a month / commit_scale
+    part[a,p]      use in a run of periods p that is counted under start a; U: all that could be used then
 
 Money and volume per month are prorated by hours in force / 730. Columns are scaled by `commit_scale` so that they stay
 near 1. Which contract may carry what is the linking family's matter.
@@ -21,11 +27,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import sparse
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise
-from problems.core.first_stage import FirstStage, in_force
+from problems.core.first_stage import FirstStage, covered_periods, force_slots
 from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
@@ -38,10 +45,23 @@ def month_share(inst: Instance) -> Floats:
     return inst.time.month_hours / HOURS_PER_MONTH
 
 
-def force_share(inst: Instance) -> Floats:
-    """(A, K) hours that each start is in force in each billing month / 730."""
-    month = inst.time.month[:, None] == np.arange(inst.time.months)  # (T, K)
-    return np.asarray(in_force(inst).astype(float) @ month * (inst.time.period_h / HOURS_PER_MONTH))
+def span_weight(inst: Instance) -> Floats:
+    """(N,) present value of a dollar of each span's bill: of its first period in the horizon."""
+    return np.asarray(inst.time.weight[inst.contracts.spans.period])
+
+
+def due_share(inst: Instance) -> sparse.csr_array:
+    """(A, N) months of each start's commitment that are due in each span."""
+    spans = inst.contracts.spans
+    shape = (len(inst.contracts.start_contract), len(spans.contract))
+    return sparse.csr_array((spans.force_share, (spans.force_start, spans.force_span)), shape=shape)
+
+
+def owed_months(inst: Instance) -> Floats:
+    """(A,) months of each start's commitment that are due in the horizon, at present value."""
+    spans, n = inst.contracts.spans, len(inst.contracts.start_contract)
+    months = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span]
+    return np.bincount(spans.force_start, weights=months, minlength=n).astype(float)
 
 
 def owed_usd(inst: Instance) -> Floats:
@@ -56,11 +76,11 @@ def owed_usd(inst: Instance) -> Floats:
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
-    """What may be committed: rows per start, then one per contract and month with overlapping starts."""
+    """What may be committed: rows per start, then which terms may run together, then what adds up."""
     contracts, builder = inst.contracts, RowBuilder(NAME)
     for a, b in enumerate(contracts.start_contract):
-        scale, least, most = first.commit_scale[b], contracts.min_per_month[b], contracts.max_per_month[b]
-        name = f"{inst.offers.names[contracts.offer[b]]},month {contracts.start_month[a]}"
+        scale, least, most = first.commit_scale[b], contracts.start_min[a], contracts.start_max[a]
+        name = f"{inst.offers.names[contracts.offer[b]]},{contracts.start_label(a)}"
         signed, committed = first.signed[a], first.committed[a]
         if contracts.start_signed[a] or not np.isfinite(most):
             builder.one(name, [(committed, 1.0), (signed, -least / scale)], lower=0.0, upper=0.0)
@@ -70,73 +90,138 @@ def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
         if first.commit_steps[a] != NONE:
             step = contracts.step_per_month[b] / scale
             builder.one(name, [(committed, 1.0), (first.commit_steps[a], -step)], lower=0.0, upper=0.0)
-    share = force_share(inst)
+    begin, end = covered_periods(inst)
     for b, o in enumerate(contracts.offer):
-        for k in range(inst.time.months):
-            starts = np.flatnonzero((contracts.start_contract == b) & (share[:, k] > 0))
-            if len(starts) > 1:
-                builder.one(
-                    f"{inst.offers.names[o]},one term in month {k}", [(first.signed[starts], 1.0)], upper=1.0
-                )
+        mine = np.flatnonzero(contracts.start_contract == b)
+        name = inst.offers.names[o]
+        if contracts.stackable[b]:
+            _adding_up(builder, inst, first, b, name)
+            continue
+        for t in np.unique(begin[mine]).tolist():
+            together = mine[(begin[mine] <= t) & (end[mine] > t)]
+            if len(together) > 1:
+                when = contracts.start_label(int(together[-1])).partition(",")[0]
+                builder.one(f"{name},one term in {when}", [(first.signed[together], 1.0)], upper=1.0)
     return builder.rows()
 
 
+def _adding_up(builder: RowBuilder, inst: Instance, first: FirstStage, b: int, name: str) -> None:
+    """force[i] = force[i−1] + what starts − what ends."""
+    begin, end = covered_periods(inst)
+    mine, slots = np.flatnonzero(inst.contracts.start_contract == b), force_slots(inst, b)
+    for i, t in enumerate(slots.tolist()):
+        starts, ends = mine[begin[mine] == t], mine[end[mine] == t]
+        terms: list[tuple[Ints | int, Floats | float]] = [
+            (first.force[b][[i]], 1.0),
+            (first.committed[starts], -1.0),
+            (first.committed[ends], 1.0),
+        ]
+        if i:
+            terms.append((first.force[b][[i - 1]], -1.0))
+        builder.one(f"{name},in force from period {t}", terms, lower=0.0, upper=0.0)
+
+
 def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
-    """(month, column, own units per column unit) of what contract `b` carries."""
+    """(span of the contract, column, own units per column unit) of what contract `b` carries in the horizon."""
     contracts = view.inst.contracts
-    tiers = contracts.tiers[b]
-    own = flow_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
-    if tiers is None or contracts.in_tokens[b]:
-        return own
-    months = view.inst.time.months  # dollars of use are what the bands cost, and fees a request
-    month = np.repeat(np.arange(months), len(tiers.usd))
-    usd = band_scale(view, b)[month] * np.tile(tiers.usd * view.price[contracts.offer[b]], months)
-    bands = (month, cols.band_volume[b].ravel(), usd)
+    spans = contracts.spans.of(b)
+    tiers, discounts = contracts.tiers[b], contracts.discounts[b]
+    rate = None
+    if discounts is not None:
+        rate = discounts.rate
+    elif (
+        tiers is not None and not contracts.in_tokens[b]
+    ):  # dollars of use are what the bands cost, and fees a request
+        rate = tiers.usd * view.price[contracts.offer[b]]
+    if rate is None:
+        return volume_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
+    row = np.repeat(np.arange(len(spans)), len(rate))
+    usd = band_scale(view, b)[row] * np.tile(rate, len(spans))
+    bands = (row, cols.band_volume[b].ravel(), usd)
+    if tiers is None or contracts.spans.split(b):
+        return bands
+    own = volume_terms(view, cols, b, tokens=False)
     fees = own[2] > 0
     if not fees.any():
         return bands
     joined = (np.concatenate([band, fee[fees]]) for band, fee in zip(bands, own, strict=True))
-    month, column, usd = joined
-    return month, column, usd
+    row, column, usd = joined
+    return row, column, usd
+
+
+def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
+    """(span of the contract, column, tokens or dollars at contract rates per column unit): flows, or parts of them."""
+    spans = view.inst.contracts.spans
+    first = int(spans.of(b)[0]) if len(spans.of(b)) else 0
+    if spans.split(b):
+        parts = cols.parts
+        mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
+        rate = view.inst.contracts.start_rate[spans.lot_start[parts.lot[mine]]]
+        return parts.span[mine] - first, parts.at[mine], parts.unit[mine] * rate
+    period, column, own = flow_terms(view, cols, b, tokens=tokens)
+    span = spans.lot_span[spans.lots(b)[0]][period] if len(period) else period
+    some = span >= 0
+    return span[some] - first, column[some], own[some]
 
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(month, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`; no bands."""
-    flows, routes = view.flows, view.routes
+    """(period, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`; no bands."""
     at = view.flows_of_contract[b]
-    usd = routes.usd[flows.route[at]] * flows.work[at] * view.price[view.inst.contracts.offer[b]]
-    own = view.flow_tokens[at] if tokens else usd
-    return view.inst.time.month[flows.period[at]], cols.flow[at], own
+    return view.flows.period[at], cols.flow[at], view.own_use(b, tokens=tokens)
 
 
 def band_scale(view: View, b: int) -> Floats:
-    """(K,) tokens that a band column of 1 stands for: the most that the contract could carry in the month."""
-    flows = view.flows
-    at = view.flows_of_contract[b]
-    most = np.zeros((len(view.cells), view.inst.time.months))
-    np.maximum.at(most, (flows.cell[at], view.inst.time.month[flows.period[at]]), view.flow_tokens[at])
-    total = most.sum(axis=0)
-    tiers = view.inst.contracts.tiers[b]
+    """(n,) tokens, or dollars of use, that a band column of 1 stands for: the most that a span could carry."""
+    contracts = view.inst.contracts
+    tiers, discounts = contracts.tiers[b], contracts.discounts[b]
+    own = view.own_use(b, tokens=discounts is None)
     top = float(tiers.from_tokens[-1]) if tiers is not None else 0.0
-    floor = max(
-        top, float(view.inst.contracts.min_per_month[b]) if view.inst.contracts.in_tokens[b] else 0.0, 1.0
-    )
-    return np.asarray(2.0 ** np.round(np.log2(np.maximum(total, floor * month_share(view.inst)))))
+    if discounts is not None:
+        top = float(discounts.from_usd[-1])
+    floor = max(top, float(contracts.min_per_month[b]) if contracts.in_tokens[b] else 0.0, 1.0)
+    spans = contracts.spans
+    most = np.maximum(most_used(view, b, own), floor * spans.share[spans.of(b)])
+    return np.asarray(2.0 ** np.round(np.log2(most)))
+
+
+def most_used(view: View, b: int, own: Floats) -> Floats:
+    """(n,) the most of something (by flow) that could be used in each span of a contract, each cell counted once."""
+    spans, flows, at = view.inst.contracts.spans, view.flows, view.flows_of_contract[b]
+    mine = spans.of(b)
+    total = np.zeros(len(mine))
+    for lot in spans.lots(b).tolist():
+        span = spans.lot_span[lot][flows.period[at]]
+        some = np.flatnonzero(span >= 0)
+        key = span[some] * len(view.cells) + flows.cell[at[some]]
+        distinct, row = np.unique(key, return_inverse=True)
+        heaviest = np.zeros(len(distinct))
+        np.maximum.at(heaviest, row, own[some])
+        np.add.at(total, distinct // max(len(view.cells), 1) - mine[0], heaviest)
+    return total
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """Per contract and month: at least the use, at least the commitment, and no more where there is no overage."""
-    builder, months = RowBuilder(NAME), view.inst.time.months
-    for b in range(len(view.inst.contracts.offer)):
+    """Per contract and span: at least the use, at least the commitment, and no more where there is no overage."""
+    builder, contracts = RowBuilder(NAME), view.inst.contracts
+    for b in range(len(contracts.offer)):
+        spans = contracts.spans.of(b)
+        n, at = len(spans), np.arange(len(spans))
+        if contracts.spans.split(b):
+            _split(builder, view, cols, b)
         use, committed = _terms(view, cols, b)
-        if cols.billed[b, 0] >= 0:
-            billed: Term = (np.arange(months), cols.billed[b], 1.0)
-            builder.add(months, [billed, _minus(use)], _label(view, b, "use"), lower=0.0)
+        before = _before(view, cols, b)
+        if n and cols.billed[spans[0]] >= 0:
+            billed: Term = (at, cols.billed[spans], 1.0)
+            builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
             minimum = [billed, *map(_minus, committed)]
-            builder.add(months, minimum, _label(view, b, "minimum"), lower=0.0)
-        else:
-            over: Term = (np.arange(months), cols.over[b], 1.0)
-            builder.add(months, [over, _minus(use), *committed], _label(view, b, "overage"), lower=0.0)
+            builder.add(n, minimum, _label(view, b, "minimum"), lower=0.0)
+        elif n:
+            over: Term = (at, cols.over[spans], 1.0)
+            carried, credit = _carried(view, cols, b)
+            terms = [over, _minus(use), *committed, *carried]
+            builder.add(n, terms, _label(view, b, "overage"), lower=before - credit)
+            if contracts.rollover[b]:
+                _rolling(builder, view, cols, b)
     _limits(builder, view, cols)
     return builder.rows()
 
@@ -149,28 +234,121 @@ def limits(view: View, cols: Columns) -> Rows:
 
 
 def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
-    for b in np.flatnonzero(view.inst.contracts.limited).tolist():
+    contracts = view.inst.contracts
+    for b in np.flatnonzero(contracts.limited).tolist():
+        if contracts.rollover[b]:  # what goes beyond all that is left is none
+            continue
+        spans = contracts.spans.of(b)
         use, committed = _terms(view, cols, b)
         terms = [use, *map(_minus, committed)]
-        builder.add(view.inst.time.months, terms, _label(view, b, "limit"), upper=0.0)
+        left = np.minimum(_before(view, cols, b), _due_before_end(view.inst, b) / _unit(view, cols, b))
+        builder.add(len(spans), terms, _label(view, b, "limit"), upper=-left)
+
+
+def _due_before_end(inst: Instance, b: int) -> Floats:
+    """(n,) own units that what was signed before commits to in each span."""
+    contracts = inst.contracts
+    signed = np.where(contracts.start_signed, contracts.start_min, 0.0)
+    return np.asarray((due_share(inst).T @ signed)[contracts.spans.of(b)])
+
+
+def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
+    """Use is counted under a term that is signed, all of it, each part once."""
+    spans, parts = view.inst.contracts.spans, cols.parts
+    mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
+    tiered = view.inst.contracts.tiers[b] is not None
+    tokens = tiered or bool(view.inst.contracts.in_tokens[b])
+    period, column, own = flow_terms(view, cols, b, tokens=tokens)
+    runs = int(parts.run[mine].max(initial=NONE)) + 1
+    unit = np.ones(runs)
+    unit[parts.run[mine]] = parts.unit[mine]
+    run = parts.run_of[b][period]
+    some = np.flatnonzero((run >= 0) & (run < runs))
+    terms: list[Term] = [
+        (parts.run[mine], parts.at[mine], 1.0),
+        (run[some], column[some], -own[some] / unit[run[some]]),
+    ]
+    builder.add(runs, terms, _label(view, b, "counted"), lower=0.0, upper=0.0)
+    signed = cols.first.signed[spans.lot_start[parts.lot[mine]]]
+    at = np.arange(len(mine))
+    under: list[Term] = [(at, parts.at[mine], 1.0), (at, signed, -1.0)]
+    builder.add(len(mine), under, _label(view, b, "signed"), upper=0.0)
+
+
+def _carried(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:
+    """carry[n−1] − carry[n] in units of each span, and (n,) the credit that was brought in."""
+    spans = view.inst.contracts.spans
+    mine = spans.of(b)
+    credit = np.zeros(len(mine))
+    if not view.inst.contracts.rollover[b]:
+        return [], credit
+    unit, at = _unit(view, cols, b), np.arange(len(mine))
+    first = spans.from_h[mine] <= 0.0
+    credit[first] = view.inst.contracts.credit[b].sum() / unit[first]
+    later = np.flatnonzero(np.diff(spans.lot[mine], prepend=NONE) == 0)
+    carry = cols.carry[mine]
+    return [(at, carry, -1.0), (later, carry[later - 1], unit[later - 1] / unit[later])], credit
+
+
+def _rolling(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
+    """carry[n] ≤ what the last spans committed to: what they left unused, at most."""
+    spans, rollover = view.inst.contracts.spans, int(view.inst.contracts.rollover[b])
+    mine, unit = spans.of(b), _unit(view, cols, b)
+    at = np.arange(len(mine))
+    place = at - np.searchsorted(spans.lot[mine], spans.lot[mine])  # in its lot
+    credit = view.inst.contracts.credit[b]
+    left = np.array([credit[max(len(credit) - max(rollover - 1 - int(i), 0), 0) :].sum() for i in place])
+    left = np.where(spans.from_h[mine[at - place]] <= 0.0, left, 0.0)
+    terms: list[Term] = [(at, cols.carry[mine], 1.0)]
+    due, scale = due_share(view.inst), cols.first.commit_scale[b]
+    for a in np.flatnonzero(view.inst.contracts.start_contract == b).tolist():
+        total = np.append(0.0, np.cumsum(due[[a]].toarray()[0, mine]))
+        recent = np.maximum(at + 1 - rollover, at - place)
+        terms.append((at, cols.first.committed[[a]], -(total[at + 1] - total[recent]) * scale / unit))
+    builder.add(len(mine), terms, _label(view, b, "rolls over"), upper=left / unit)
 
 
 def _label(view: View, b: int, kind: str) -> Callable[[int], str]:
     offer = view.inst.offers.names[view.inst.contracts.offer[b]]
-    return lambda month: f"{offer},{kind},month {month}"
+    return lambda span: f"{offer},{kind},span {span}"
+
+
+def _unit(view: View, cols: Columns, b: int) -> Floats:
+    """(n,) own units that a billed column of 1 stands for."""
+    spans = view.inst.contracts.spans
+    return np.asarray(cols.first.commit_scale[b] * spans.share[spans.of(b)])
+
+
+def _before(view: View, cols: Columns, b: int) -> Floats:
+    """(n,) what was used before the horizon, in units of a billed column of 1; with bands their rows count it."""
+    contracts = view.inst.contracts
+    if contracts.discounts[b] is not None or (contracts.tiers[b] is not None and not contracts.in_tokens[b]):
+        return np.zeros(len(contracts.spans.of(b)))
+    starts = np.flatnonzero((contracts.start_contract == b) & contracts.start_signed)
+    rate = float(contracts.start_rate[starts[0]]) if len(starts) else 1.0
+    return np.asarray(contracts.spans.used_before[contracts.spans.of(b)] * rate / _unit(view, cols, b))
 
 
 def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
-    """What a contract carries and what is committed, by month, in units of a billed column of 1."""
-    months = view.inst.time.months
-    month, column, own = use_terms(view, cols, b)
-    unit = cols.first.commit_scale[b] * month_share(view.inst)
-    force = force_share(view.inst) * cols.first.commit_scale[b]
-    committed: list[Term] = [
-        (np.arange(months), np.full(months, cols.first.committed[a]), force[a] / unit)
-        for a in np.flatnonzero(view.inst.contracts.start_contract == b)
-    ]
-    return (month, column, own / unit[month]), committed
+    """What a contract carries and what is committed, by span, in units of a billed column of 1."""
+    inst, spans = view.inst, view.inst.contracts.spans
+    mine = spans.of(b)
+    row, column, own = use_terms(view, cols, b)
+    unit = _unit(view, cols, b)
+    if cols.first.force[b].size:
+        slots = np.append(force_slots(inst, b), inst.time.periods)
+        period = np.arange(inst.time.periods)
+        span, slot = spans.lot_span[spans.lots(b)[0]], np.searchsorted(slots, period, side="right") - 1
+        some = np.flatnonzero((span >= 0) & (slot >= 0) & (slot < len(slots) - 1))
+        at = span[some] - mine[0]
+        periods = np.round((spans.until_h - spans.from_h)[mine] / inst.time.period_h)
+        part = spans.share[mine[at]] / periods[at] * cols.first.commit_scale[b] / unit[at]
+        return (row, column, own / unit[row]), [(at, cols.first.force[b][slot[some]], part)]
+    here = np.flatnonzero(inst.contracts.start_contract[spans.force_start] == b)
+    at = spans.force_span[here] - (mine[0] if len(mine) else 0)
+    share = spans.force_share[here] * cols.first.commit_scale[b] / unit[at]
+    committed: list[Term] = [(at, cols.first.committed[spans.force_start[here]], share)]
+    return (row, column, own / unit[row]), committed
 
 
 def _minus(term: Term) -> Term:

@@ -1,6 +1,7 @@
 """Linking: nothing runs on what is not bought.
 
-    Σ_f work · flow[f] / W[r,k] ≤ Σ_(a in force in k) signed[a]      per route and month, contracts to sign
+    Σ_f work · flow[f] / W[r,k] ≤ Σ_(a in force in k) signed[a]      per route and month, contracts to sign; k: months,
+                                                                     cut where another term begins or ends
     Σ_f work · flow[f] / W[r,k] ≤ active[o]                          per route and month, offers with a fee
     flow[f] ≤ open[q,t]                                              per flow, pools with a minimum count
     flow[f] ≤ Σ_(a in force in k) signed[a],  flow[f] ≤ active[o]    per flow that is small beside W[r,k]
@@ -22,10 +23,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from problems.commitments import force_share
 from problems.core.arrays import NONE, Bools, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family
+from problems.core.first_stage import covered_periods
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
@@ -38,15 +40,21 @@ def build(view: View, cols: Columns) -> Rows:
     inst, routes, builder = view.inst, view.routes, RowBuilder(NAME)
     if inst.contracts.offer.size:
         binding = np.concatenate([inst.contracts.decided, [False]])  # -1: no contract
-        use, route, k = _used(view, cols, binding[view.flow_contract])
-        force = force_share(inst)
+        slots = _slots(inst)
+        of = view.flow_contract
+        slot = np.where(of >= 0, slots[of, view.flows.period], NONE)
+        use, route, k = _used(view, cols, binding[of], slot)
+        begin, end = covered_periods(inst)
         terms = [use]
         for a, b in enumerate(inst.contracts.start_contract):
-            some = np.flatnonzero((inst.offers.contract[routes.offer[route]] == b) & (force[a, k] > 0))
-            terms.append((some, cols.first.signed[[a]], -1.0))
+            covered = slots[b, begin[a] : end[a]]
+            if len(covered):
+                mine = inst.offers.contract[routes.offer[route]] == b
+                some = np.flatnonzero(mine & (k >= covered[0]) & (k <= covered[-1]))
+                terms.append((some, cols.first.signed[[a]], -1.0))
         builder.add(len(route), terms, _label(view, route, k), upper=0.0)
     active = cols.first.active[routes.offer]
-    use, route, k = _used(view, cols, active[view.flows.route] >= 0)
+    use, route, k = _used(view, cols, active[view.flows.route] >= 0, inst.time.month[view.flows.period])
     terms = [use, (np.arange(len(route)), active[route], -1.0)]
     builder.add(len(route), terms, _label(view, route, k), upper=0.0)
     _opening(builder, view, cols)
@@ -54,14 +62,25 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
-def _used(view: View, cols: Columns, linked: Bools) -> tuple[Term, Ints, Ints]:
-    """Σ work · flow / W over the flows marked (N,), a row per route and month, then a row per flow that is small in it.
+def _slots(inst: Instance) -> Ints:
+    """(B, T) billing months, cut where another term of the contract begins or ends, numbered in order."""
+    begin, end = covered_periods(inst)
+    cut = np.zeros((len(inst.contracts.offer), inst.time.periods + 1), dtype=bool)
+    cut[:, :-1] = np.diff(inst.time.month, prepend=0) > 0
+    cut[inst.contracts.start_contract, begin] = True
+    cut[inst.contracts.start_contract, end] = True
+    cut[:, 0] = False
+    return np.asarray(cut[:, :-1].cumsum(axis=1))
 
-    With the route and the month of each row.
+
+def _used(view: View, cols: Columns, linked: Bools, slot: Ints) -> tuple[Term, Ints, Ints]:
+    """Σ work · flow / W over the flows marked (N,), a row per route and slot, then a row per flow that is small in it.
+
+    `slot` (N,): a month, or part of one. With the route and the slot of each row.
     """
     flows = view.flows
     at = np.flatnonzero(linked)
-    row, _, (route, k) = enumerate_keys(flows.route[at], view.inst.time.month[flows.period[at]])
+    row, _, (route, k) = enumerate_keys(flows.route[at], slot[at])
     _, pair_first, _ = enumerate_keys(row, flows.cell[at])  # a cell with several slots counts once
     total = np.zeros(len(route))
     np.add.at(total, row[pair_first], flows.work[at[pair_first]])

@@ -1,7 +1,8 @@
 """The objective: every dollar of a plan, by kind, as (columns, USD per column unit) terms.
 
     tokens        usd[r] · work · price multiplier                          per flow, of what no contract bills
-    commitment    rate · billed, or rate · committed + overage · over       per contract and month, or by band of tiers
+    commitment    rate · billed, or rate · committed + overage · over       per contract and span, or by band of tiers,
+                                                                            less the bill as it stood at the start
     fee           fee · months, if the offer is used at all                 per offer
     instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront, terms on top
     starts        start_usd · started
@@ -17,9 +18,10 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, force_share, month_share
+from problems.commitments import band_scale, due_share, month_share, span_weight
 from problems.core.arrays import HOURS_PER_MONTH, Floats, Ints
 from problems.core.columns import Columns
+from problems.core.contracts import Contracts
 from problems.core.costs import (
     CHURN,
     COMMITMENT,
@@ -33,7 +35,6 @@ from problems.core.costs import (
 )
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
-from problems.core.supply import Contracts
 from problems.core.view import View, first_period
 from solvers.core.record import Record
 
@@ -89,23 +90,50 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
 def commitments(view: View, cols: Columns) -> list[Cost]:
     """The bills of contracts with a rate, and with tiers."""
     inst, contracts = view.inst, view.inst.contracts
-    share, force = month_share(inst), force_share(inst)
-    weight = inst.time.month_weight
+    spans = contracts.spans
+    all_months = due_share(inst) @ span_weight(inst)
     costs = []
     for b, o in enumerate(contracts.offer):
         tiers, price = contracts.tiers[b], view.price[o] if contracts.in_tokens[b] else 1.0
-        unit = cols.first.commit_scale[b] * share * weight
+        mine = spans.of(b)
+        weight = span_weight(inst)[mine]
+        unit = cols.first.commit_scale[b] * spans.share[mine] * weight
         if tiers is not None and contracts.in_tokens[b]:
             usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
             costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
-        elif cols.billed[b, 0] >= 0:
-            costs.append(_cost(COMMITMENT, cols.billed[b], contracts.unit_usd[b] * price * unit, o))
+        elif len(mine) and cols.billed[mine[0]] >= 0:
+            costs.append(_cost(COMMITMENT, cols.billed[mine], contracts.unit_usd[b] * price * unit, o))
         else:
-            costs.append(_cost(COMMITMENT, cols.over[b], contracts.overage_usd[b] * price * unit, o))
+            costs.append(_cost(COMMITMENT, cols.over[mine], contracts.overage_usd[b] * price * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
-            committed = contracts.unit_usd[b] * price * cols.first.commit_scale[b] * (force[starts] @ weight)
+            committed = contracts.unit_usd[b] * price * cols.first.commit_scale[b] * all_months[starts]
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))
-    return costs
+    none = np.empty(0, dtype=np.int64)
+    fixed = np.zeros(len(inst.offers.names))
+    for n in np.flatnonzero((spans.share_before > 0) | (spans.used_before > 0)).tolist():
+        o = contracts.offer[spans.contract[n]]
+        fixed[o] -= billed_before(inst, n, float(view.price[o])) * span_weight(inst)[n]
+    return [*costs, _cost(COMMITMENT, none, 0.0, none, fixed)] if fixed.any() else costs
+
+
+def billed_before(inst: Instance, n: int, price: float) -> float:
+    """USD that a span's bill stood at when the horizon began: of its use and of its minimum by the hours until then."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    b = int(spans.contract[n])
+    here = (spans.force_span == n) & contracts.start_signed[spans.force_start]
+    starts = spans.force_start[here]
+    due = float(spans.force_before[here] @ contracts.start_min[starts])
+    used = float(spans.used_before[n]) * float(contracts.start_rate[starts].max(initial=0.0))
+    tiers, discounts, share = contracts.tiers[b], contracts.discounts[b], float(spans.share_before[n])
+    if tiers is not None and contracts.in_tokens[b]:
+        return tiers.bill(max(used, due), share) * price
+    if tiers is not None:
+        return max(tiers.bill(used, share) * price, due)
+    if discounts is not None:
+        return max(discounts.bill(used, share), due)
+    rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+    beyond = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+    return float(due * rate + max(used - float(contracts.credit[b].sum()) - due, 0.0) * beyond)
 
 
 def recourse(view: View, cols: Columns) -> list[Cost]:
@@ -208,13 +236,6 @@ def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     return [_cost(INSTANCES, first.bought[q, k], np.array(each), inst.fleets.offer[fleet])] if each else []
 
 
-def beyond_months(inst: Instance) -> Floats:
-    """(A,) months that each start's term owes after the horizon."""
-    ends = inst.contracts.owed_until_h
-    beyond = np.where(np.isfinite(ends), np.maximum(ends - inst.time.horizon_h, 0.0), 0.0)
-    return np.asarray(beyond / HOURS_PER_MONTH)
-
-
 def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
     """With `charge_in_full`, what terms owe beyond the horizon counts today."""
     contracts = inst.contracts
@@ -224,7 +245,7 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
         return _cost(COMMITMENT, none, 0.0, none)
     o = contracts.offer[b]
     rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
-    months = beyond_months(inst) * inst.time.weight[-1]
+    months = contracts.beyond_months * inst.time.weight[-1]
     # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
     tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o]
     return _cost(

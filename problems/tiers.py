@@ -1,4 +1,4 @@
-"""Tiers: price bands by monthly volume of all tokens. The bill is tiers(max(used, committed)).
+"""Tiers: price bands by the volume of all tokens in a span. The bill is tiers(max(used, committed)).
 
 incremental: each band's tokens at that band's price
     volume = Σ_i band[i],   0 ≤ band[i] ≤ width[i]
@@ -6,7 +6,10 @@ incremental: each band's tokens at that band's price
 all_units: the band reached sets the price of every token; unused units may be bought to reach it
     volume = Σ_i band[i],   from[i] · open[i] ≤ band[i] ≤ to[i] · open[i],   Σ_i open[i] = 1
 
-    volume   billed volume of the month: at least the use and at least the commitment
+    volume   billed volume of the span: at least the use and at least the commitment
+
+discount_tiers: bands of what a span uses at contract rates; the bill is max(committed, Σ_i (1 − discount[i]) · band[i])
+    use = Σ_i band[i], bands as above; nothing is bought to reach a band
 
 Falling prices are concave: without the binaries the plain LP takes the last band's price from the first token.
 The last band ends at the largest volume that could be used or committed.
@@ -16,12 +19,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.commitments import band_scale, flow_terms, month_share
+from problems.commitments import band_scale, most_used, volume_terms
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
+from problems.core.contracts import Discounts, Tiers
 from problems.core.family import Family
 from problems.core.rows import RowBuilder, Rows
-from problems.core.supply import Tiers
 from problems.core.view import View
 
 NAME = "tiers"
@@ -29,51 +32,51 @@ MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume kee
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """Rows per contract with tiers, and month."""
+    """Rows per contract with tiers, and span."""
     inst, contracts = view.inst, view.inst.contracts
     builder = RowBuilder(NAME)
-    for b, tiers in enumerate(contracts.tiers):
-        if tiers is None:
+    for b in range(len(contracts.offer)):
+        tiers, discounts = contracts.tiers[b], contracts.discounts[b]
+        priced = discounts if tiers is None else tiers
+        if priced is None:
             continue
-        scale, share = band_scale(view, b), month_share(inst)
-        for k in range(inst.time.months):
-            name = f"{inst.offers.names[contracts.offer[b]]},month {k}"
-            volume = cols.band_volume[b][k]
-            builder.one(name, _volume(view, cols, b, k, scale[k]), lower=0.0)
-            top = _top(view, b, k)
-            edges = (
-                np.concatenate([tiers.from_tokens * share[k], [max(top, tiers.from_tokens[-1] * share[k])]])
-                / scale[k]
-            )
+        spans = contracts.spans.of(b)
+        scale, share = band_scale(view, b), contracts.spans.share[spans]
+        top = _top(view, b)
+        volume = volume_terms(view, cols, b, tokens=discounts is None)
+        for k, n in enumerate(spans.tolist()):
+            name = f"{inst.offers.names[contracts.offer[b]]},span {k}"
+            bands = cols.band_volume[b][k]
+            begins = priced.begins * share[k]
+            edges = np.append(begins, max(top[k], begins[-1])) / scale[k]
+            before = contracts.spans.used_before[n] / scale[k]
+            parts: list[tuple[Ints, Floats | float]] = [(bands, 1.0)]
+            if contracts.in_tokens[b]:
+                parts.append((cols.billed[[n]], -cols.first.commit_scale[b] * share[k] / scale[k]))
+                before = 0.0  # what is billed has it
+            else:
+                here = volume[0] == k
+                parts.append((volume[1][here], -volume[2][here] / scale[k]))
+            builder.one(name, parts, lower=before, upper=np.inf if tiers is not None else before)
             opens = cols.band_open[b][k] if cols.band_open[b].shape[1] else None
-            _bands(builder, name, tiers, edges, volume, opens)
+            if tiers is not None:
+                _bands(builder, name, tiers, edges, bands, opens)
+            elif discounts is not None:
+                _discount_bands(builder, name, discounts, edges, bands, opens)
     return builder.rows()
 
 
-def _volume(view: View, cols: Columns, b: int, k: int, scale: float) -> list[tuple[Ints, Floats | float]]:
-    """Σ band ≥ use, and = billed where the contract's own unit is the token."""
-    parts: list[tuple[Ints, Floats | float]] = [(cols.band_volume[b][k], 1.0)]
-    if view.inst.contracts.in_tokens[b]:
-        unit = cols.first.commit_scale[b] * month_share(view.inst)[k]
-        return [*parts, (cols.billed[b, [k]], -unit / scale)]
-    month, column, tokens = flow_terms(view, cols, b, tokens=True)
-    here = month == k
-    return [*parts, (column[here], -tokens[here] / scale)]
-
-
-def _top(view: View, b: int, k: int) -> float:
-    """The largest volume of the month: all that could be routed there, or the largest commitment."""
-    contracts, share = view.inst.contracts, month_share(view.inst)[k]
-    flows = view.flows
-    at = view.flows_of_contract[b]
-    at = at[view.inst.time.month[flows.period[at]] == k]
-    most = np.zeros(len(view.cells))
-    np.maximum.at(most, flows.cell[at], view.flow_tokens[at])
+def _top(view: View, b: int) -> Floats:
+    """(n,) the largest volume of each span: all that could be routed there, or the largest commitment."""
+    contracts = view.inst.contracts
+    spans = contracts.spans.of(b)
+    most = most_used(view, b, view.own_use(b, tokens=contracts.discounts[b] is None))
+    most = most + contracts.spans.used_before[spans]
     committed = 0.0
     if contracts.in_tokens[b]:
         high = contracts.max_per_month[b]
-        committed = (high if np.isfinite(high) else contracts.min_per_month[b]) * share
-    return float(max(most.sum(), committed)) * (1 + 1e-9)
+        committed = high if np.isfinite(high) else contracts.min_per_month[b]
+    return np.asarray(np.maximum(most, committed * contracts.spans.share[spans]) * (1 + 1e-9))
 
 
 def _bands(
@@ -97,6 +100,27 @@ def _bands(
         builder.one(name, [(volume[i], 1.0), (opens[i], -width[i])], upper=0.0)
         if i + 1 < n:
             builder.one(name, [(volume[i], 1.0), (opens[i + 1], -width[i])], lower=0.0)
+
+
+def _discount_bands(
+    builder: RowBuilder, name: str, discounts: Discounts, edges: Floats, use: Ints, opens: Ints | None
+) -> None:
+    """Which use the bands may hold: all of it in the band that it reaches, or each band up to its edge, in order."""
+    if opens is None:
+        return
+    width, n = np.diff(edges), len(use)
+    if not discounts.all_units:
+        for i in range(n):
+            builder.one(name, [(use[i], 1.0), (opens[i], -width[i])], upper=0.0)
+            if i + 1 < n:
+                builder.one(name, [(use[i], 1.0), (opens[i + 1], -width[i])], lower=0.0)
+        return
+    dearer = np.append(np.diff(discounts.rate) > 0, False)
+    last = np.where(dearer, edges[1:] - MARGIN, edges[1:])
+    for i in range(n):
+        builder.one(name, [(use[i], 1.0), (opens[i], -edges[i])], lower=0.0)
+        builder.one(name, [(use[i], 1.0), (opens[i], -last[i])], upper=0.0)
+    builder.one(name, [(opens, 1.0)], lower=1.0, upper=1.0)
 
 
 FAMILY = Family(NAME, build, in_a_loss=None)

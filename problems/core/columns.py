@@ -15,10 +15,21 @@ from problems.core.arrays import NONE, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, Waits, count_columns, pool_label
-from problems.core.first_stage import FirstStage, in_force
+from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.view import View
 from problems.physics.waiting import Capacity
 from solvers.core.record import Record
+
+
+class Parts(Record):
+    """Use of a contract in a run of periods that have the same spans, as it is counted under one of its terms."""
+
+    at: Ints  # (P,)
+    lot: Ints  # (P,)
+    span: Ints  # (P,)
+    run: Ints  # (P,) number of the run, by contract
+    unit: Floats  # (P,) own units (tokens with tiers) that a column of 1 stands for: the most that could be used
+    run_of: tuple[Ints, ...]  # (B,) of (T,): the run of each period, -1: none
 
 
 class Columns(Record):
@@ -31,10 +42,12 @@ class Columns(Record):
     carries: Ints  # (W, P) or -1: 0/1, the provider carries its least share throughout
     counts: CountColumns  # (Q, T); horizon-wide counts are repeated over the periods
     started: Ints  # (Q, T) or -1
-    billed: Ints  # (B, K) own units billed, in commit_scale · month share; -1 where use is the bill
-    over: Ints  # (B, K) own units above the commitment, where they have a price of their own
-    band_volume: tuple[Ints, ...]  # (B,) of (K, bands): volume in each band of the tiers, scaled as billed
-    band_open: tuple[Ints, ...]  # (B,) of (K, bands): 0/1
+    billed: Ints  # (N,) own units billed, in commit_scale · share of the span; -1 where what goes beyond is billed
+    over: Ints  # (N,) own units above the commitment, or -1, scaled as billed
+    carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
+    parts: Parts  # use that is counted under one term of several
+    band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
+    band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     capacity: Capacity  # of pools whose waiting is modelled
     changes: Changes | None = None  # against what runs already
 
@@ -69,9 +82,12 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
 def reachable(view: View) -> Floats:
     """1, or 0 where no contract could be in force in the period (it ended inside the month, say)."""
     contracts, time = view.inst.contracts, view.inst.time
-    covered = np.zeros((len(contracts.offer) + 1, time.periods), dtype=bool)
+    begin, end = covered_periods(view.inst)
+    running = np.zeros((len(contracts.offer) + 1, time.periods + 1), dtype=np.int64)
+    np.add.at(running, (contracts.start_contract, begin), 1)
+    np.add.at(running, (contracts.start_contract, np.maximum(begin, end)), -1)
+    covered = running.cumsum(axis=1)[:, :-1] > 0
     covered[-1] = True  # offers without a contract
-    np.logical_or.at(covered, contracts.start_contract, in_force(view.inst))
     return covered[view.flow_contract, view.flows.period].astype(float)
 
 
@@ -149,24 +165,82 @@ def _numbered(name: str) -> Callable[[int], str]:
     return lambda i: f"{name},{i}"
 
 
-def _bills(view: View, space: ColumnSpace) -> tuple[Ints, Ints, tuple[Ints, ...], tuple[Ints, ...]]:
-    contracts, months = view.inst.contracts, view.inst.time.months
-    shape, block = (len(contracts.offer), months), view.scenario + 1
-    billed, over = np.full(shape, NONE, dtype=np.int64), np.full(shape, NONE, dtype=np.int64)
+def _bills(
+    view: View, space: ColumnSpace
+) -> tuple[Ints, Ints, Ints, Parts, tuple[Ints, ...], tuple[Ints, ...]]:
+    contracts, block = view.inst.contracts, view.scenario + 1
+    spans = contracts.spans
+    billed, over, carry = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(3))
     volumes, opens = [], []
     for b, o in enumerate(contracts.offer):
-        label, tiers = _numbered(view.inst.offers.names[o]), contracts.tiers[b]
-        if np.isfinite(contracts.overage_usd[b]):
-            over[b] = space.take("over", months, label, block=block)
-        else:
-            billed[b] = space.take("billed", months, label, block=block)
-        bands = len(tiers.from_tokens) if tiers is not None else 0
-        volumes.append(space.take("band_volume", months * bands, label, block=block).reshape(months, bands))
-        ordered = tiers is not None and (tiers.all_units or bool((np.diff(tiers.usd) < 0).any()))
-        n_open = months * bands if ordered else 0
-        opens.append(
-            space.take("band_open", n_open, label, upper=1.0, integer=True, block=block).reshape(months, -1)
-            if n_open
-            else np.empty((months, 0), dtype=np.int64)
+        label, tiers, discounts = (
+            _numbered(view.inst.offers.names[o]),
+            contracts.tiers[b],
+            contracts.discounts[b],
         )
-    return billed, over, tuple(volumes), tuple(opens)
+        mine = spans.of(b)
+        n = len(mine)
+        if np.isfinite(contracts.overage_usd[b]):
+            none = bool(contracts.limited[b] and contracts.rollover[b])
+            over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
+        else:
+            billed[mine] = space.take("billed", n, label, block=block)
+        if contracts.rollover[b]:
+            carry[mine] = space.take("carry", n, label, block=block)
+        bands, ordered = 0, False
+        if tiers is not None:
+            bands, ordered = len(tiers.usd), tiers.all_units or bool((np.diff(tiers.usd) < 0).any())
+        if discounts is not None:
+            bands, ordered = len(discounts.rate), len(discounts.rate) > 1
+        volumes.append(space.take("band_volume", n * bands, label, block=block).reshape(n, bands))
+        opened = np.empty((n, 0), dtype=np.int64)
+        if ordered:
+            at = space.take("band_open", n * bands, label, upper=1.0, integer=True, block=block)
+            opened = at.reshape(n, bands)
+        opens.append(opened)
+    return billed, over, carry, _parts(view, space), tuple(volumes), tuple(opens)
+
+
+def _parts(view: View, space: ColumnSpace) -> Parts:
+    """A column per term and run of periods, of contracts whose use is counted term by term."""
+    contracts, time = view.inst.contracts, view.inst.time
+    lots, spans, runs, units, run_of = [], [], [], [], []
+    for b in range(len(contracts.offer)):
+        run_of.append(np.full(time.periods, NONE, dtype=np.int64))
+        if not contracts.spans.split(b):
+            continue
+        mine = contracts.spans.lots(b)
+        span = contracts.spans.lot_span[mine]
+        begins = np.flatnonzero(np.append(True, (span[:, 1:] != span[:, :-1]).any(axis=0)))
+        run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
+        most = _most_by(view, b, run, len(begins))
+        run_of[b] = np.where(most[run] > 0, run, NONE)
+        lot, i = np.nonzero((span[:, begins] >= 0) & (most > 0)[None, :])
+        lots.append(mine[lot])
+        spans.append(span[lot, begins[i]])
+        runs.append(i)
+        units.append(most[i])
+    none = np.empty(0, dtype=np.int64)
+    lot, at_span, at_run = (np.concatenate([none, *each]) for each in (lots, spans, runs))
+    offers = view.inst.offers.names
+
+    def label(i: int) -> str:
+        b = contracts.spans.lot_contract[lot[i]]
+        start = contracts.start_label(int(contracts.spans.lot_start[lot[i]]))
+        return f"{offers[contracts.offer[b]]},{start},{at_run[i]}"
+
+    at = space.take("part", len(lot), label, upper=1.0, block=view.scenario + 1)
+    return Parts(at, lot, at_span, at_run, np.concatenate([np.empty(0), *units]), tuple(run_of))
+
+
+def _most_by(view: View, b: int, run: Ints, n: int) -> Floats:
+    """(n,) the most that a contract could carry in each run of periods, each cell counted once."""
+    flows, at = view.flows, view.flows_of_contract[b]
+    tiered = view.inst.contracts.tiers[b] is not None
+    own = view.own_use(b, tokens=tiered or bool(view.inst.contracts.in_tokens[b]))
+    key = run[flows.period[at]] * len(view.cells) + flows.cell[at]
+    distinct, row = np.unique(key, return_inverse=True)
+    heaviest, most = np.zeros(len(distinct)), np.zeros(n)
+    np.maximum.at(heaviest, row, own)
+    np.add.at(most, distinct // max(len(view.cells), 1), heaviest)
+    return most

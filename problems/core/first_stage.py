@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, Waits, count_columns, purchases
 from problems.core.instance import Instance
@@ -25,6 +25,9 @@ class FirstStage(Record):
     active: Ints  # (O,) or -1: 0/1, a fee is due
     ahead: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
     bought: Ints  # (Q, K) or -1: purchases for a term
+    force: tuple[
+        Ints, ...
+    ]  # (B,) of (slots,): what adds up of a contract; empty where one term runs at a time
 
 
 def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
@@ -35,7 +38,7 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
     of = contracts.start_contract
 
     def start_label(i: int) -> str:
-        return f"{offers.names[contracts.offer[of[i]]]},month {contracts.start_month[i]}"
+        return f"{offers.names[contracts.offer[of[i]]]},{contracts.start_label(i)}"
 
     n = len(of)
     signed = space.take(
@@ -62,7 +65,9 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
     horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
     peak = limit.max(axis=1, initial=0.0)[:, None]
     ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
-    return FirstStage(signed, committed, commit_steps, scale, active, ahead, purchases(inst, space, peak))
+    bought = purchases(inst, space, peak)
+    force = tuple(_force(inst, space, b, float(scale[b])) for b in range(len(contracts.offer)))
+    return FirstStage(signed, committed, commit_steps, scale, active, ahead, bought, force)
 
 
 def commitment_scale(inst: Instance, view: View) -> Floats:
@@ -80,8 +85,28 @@ def commitment_scale(inst: Instance, view: View) -> Floats:
     return scale
 
 
-def in_force(inst: Instance) -> Bools:
-    """(A, T) periods that each contract's start covers."""
-    contracts, time = inst.contracts, inst.time
-    begun = time.month >= contracts.start_month[:, None]
-    return np.asarray(begun & (time.start_h < contracts.end_h[:, None] - 1e-9), dtype=bool)
+def covered_periods(inst: Instance) -> tuple[Ints, Ints]:
+    """(A,) each: the first period that a term covers, and the first one after it."""
+    contracts, start_h = inst.contracts, inst.time.start_h
+    return np.searchsorted(start_h, contracts.start_h - 1e-9), np.searchsorted(
+        start_h, contracts.end_h - 1e-9
+    )
+
+
+def force_slots(inst: Instance, b: int) -> Ints:
+    """The periods from which on other terms of a contract are in force than before, in order."""
+    begin, end = covered_periods(inst)
+    mine = inst.contracts.start_contract == b
+    at = np.unique(np.concatenate([begin[mine], end[mine]]))
+    return np.asarray(at[at < inst.time.periods])
+
+
+def _force(inst: Instance, space: ColumnSpace, b: int, scale: float) -> Ints:
+    """What is in force of a contract whose terms add up, by slot, in `commit_scale` own units a month."""
+    contracts = inst.contracts
+    if not contracts.stackable[b]:
+        return np.empty(0, dtype=np.int64)
+    slots, name = force_slots(inst, b), inst.offers.names[contracts.offer[b]]
+    before = contracts.start_signed & (contracts.start_contract == b)
+    most = max(float(contracts.max_per_month[b]), float(contracts.start_min[before].sum()))
+    return space.take("force", len(slots), lambda i: f"{name},{slots[i]}", upper=most / scale)

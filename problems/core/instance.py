@@ -4,7 +4,8 @@ Canonical units: hours, seconds, tokens, USD, instances. Every array is read-onl
 values are as in `problems.core.arrays`. Sizes are named by letters, here and in all of `problems`:
 
     T periods   K billing months   M models   W workloads   C cells   L slots   O offers   E entries (offer, model)
-    Q pools     B contracts        A starts of contracts    G groups  P providers   S scenarios
+    Q pools     B contracts        A starts of contracts    N spans of contracts
+    G groups    P providers        S scenarios
 
 A **cell** is a piece of demand that must be served as one: a workload's work of one period, of one arrival period
 (`deferrable_h`) or of one occurrence of its window. A **slot** is a period, or part of one, where a cell may run.
@@ -17,7 +18,8 @@ from dataclasses import field, replace
 import numpy as np
 
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
-from problems.core.supply import Contracts, Entries, Fleets, Groups, Offers
+from problems.core.contracts import Contracts
+from problems.core.supply import Entries, Fleets, Groups, Offers
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 

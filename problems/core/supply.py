@@ -1,10 +1,8 @@
-"""What can be bought, as arrays: offers and what they serve, fleets of instances, contracts with tiers, groups."""
+"""What can be bought, as arrays: offers and what they serve, fleets of instances, groups."""
 
 from __future__ import annotations
 
 from dataclasses import field
-
-import numpy as np
 
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 
@@ -92,52 +90,6 @@ class Fleets(ArrayTable):
     @property
     def pools(self) -> int:
         return len(self.pool_fleet)
-
-
-class Contracts(ArrayTable):
-    """Take-or-pay commitments. `unit_usd` is the contract rate per own unit (a token, or 1 for a dollar)."""
-
-    offer: Ints  # (B,)
-    in_tokens: Bools  # own unit is the token; else the dollar at contract rates
-    stated_in_tokens: Bools  # by the problem; a minimum of no tokens is billed in dollars all the same
-    min_per_month: Floats  # own units
-    max_per_month: Floats  # inf: not stated, the commitment is the minimum
-    step_per_month: Floats  # 0: any
-    unit_usd: Floats  # USD per own unit; 0 where tiers replace it
-    limited: Bools  # overage: none
-    overage_usd: Floats  # USD per own unit above the commitment; inf: at contract rates
-    term_months: Ints  # 0: as long as the horizon
-    tiers: tuple[Tiers | None, ...]
-    start_contract: Ints = field(metadata={"free": True})  # (A,)
-    start_month: Ints = field(metadata={"free": True})  # (A,) first billing month
-    start_h: Floats = field(metadata={"free": True})  # (A,) h, in force from
-    end_h: Floats = field(metadata={"free": True})  # (A,) h, in force until (may lie beyond the horizon)
-    owed_until_h: Floats = field(metadata={"free": True})  # (A,) h, its minimum is owed until
-    start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
-
-    @property
-    def decided(self) -> Bools:
-        """(B,) whether to sign is a decision: there is a minimum to pay, or one term of several to choose."""
-        starts = np.bincount(self.start_contract, minlength=len(self.offer))
-        return np.asarray((self.min_per_month > 0) | (starts > 1), dtype=bool)
-
-
-class Tiers(ArrayTable):
-    """Price bands by monthly volume of all tokens."""
-
-    from_tokens: Floats  # (n,) per month, first is 0
-    usd: Floats  # (n,) USD per token
-    all_units: bool = False
-
-    def bill(self, tokens: float) -> float:
-        """USD for a whole month's tokens, bought up to a later band where that is cheaper."""
-        if tokens <= 0:
-            return 0.0
-        if self.all_units:
-            begun = np.append(tokens < self.from_tokens[1:] * (1 - 1e-9), True)  # a band begins at its edge
-            return float(np.where(begun, self.usd * np.maximum(tokens, self.from_tokens), np.inf).min())
-        width = np.clip(tokens - self.from_tokens, 0.0, np.diff(self.from_tokens, append=np.inf))
-        return float(width @ self.usd)
 
 
 class Groups(ArrayTable):

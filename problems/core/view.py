@@ -68,6 +68,14 @@ class View(Record):
         edges = np.searchsorted(self.flow_contract[order], np.arange(len(self.inst.contracts.offer) + 1))
         return tuple(order[a:b] for a, b in pairwise(edges))
 
+    def own_use(self, b: int, *, tokens: bool) -> Floats:
+        """(n,) tokens, or dollars at contract rates, of a whole cell on each of the flows of contract `b`."""
+        at = self.flows_of_contract[b]
+        if tokens:
+            return self.flow_tokens[at]
+        usd = self.routes.usd[self.flows.route[at]] * self.flows.work[at]
+        return np.asarray(usd * self.price[self.inst.contracts.offer[b]])
+
     def label_cell(self, cell: int) -> str:
         workload = self.inst.workloads.names[self.cells.workload[cell]]
         return f"{workload},{self.cells.occurrence[cell]}"

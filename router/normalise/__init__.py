@@ -11,8 +11,9 @@ import numpy as np
 from problems.core.instance import Instance, Models, PolicyLimits
 from problems.core.supply import Groups
 from router.normalise.columns import flags, floats
+from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
-from router.normalise.offers import contracts, entries, fleets, offers, refuse_pending
+from router.normalise.offers import entries, fleets, offers
 from router.normalise.scenarios import scenarios
 from router.normalise.sizes import refuse_too_large
 from router.schema import Problem

@@ -101,6 +101,7 @@ class ContractRow:
     signed_by: Literal["plan", "before"] = stated("By this plan, or before it")
     committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
+    discount: Number | None = stated("Taken off contract rates by the level chosen", default=None)
 
     @property
     def start_month(self) -> int:
@@ -114,8 +115,17 @@ class ContractRow:
 
 
 @record
+class StandsAt:
+    """Where a contract stands at the end of the horizon."""
+
+    since_h: Number = stated("Start of the span that runs, from the start of the horizon")
+    used: Number = stated("Used in it so far, in the commitment's own unit: USD at contract rates, or tokens")
+    unused: tuple[Number, ...] = stated("What may still be used of the spans before it, oldest first")
+
+
+@record
 class Settlement:
-    """The bill of a contract for one billing month."""
+    """The bill of a contract for one span; those of less than a day are one row for each billing month."""
 
     offer: str = stated("Offer signed")
     from_h: Number = stated("Start of the first period billed")
@@ -130,6 +140,15 @@ class Settlement:
     beyond_horizon_usd: Number = stated("What the term owes after the horizon, undiscounted")
     utilisation: Number | None = stated(
         "Used over committed for these hours, in the commitment's own unit; null where nothing is"
+    )
+    rolled_usd: Number | None = stated("Use that was paid from what earlier spans left unused", default=None)
+    unused_usd: Number | None = stated("Committed, and not used in its span", default=None)
+    spans: Whole | None = stated(
+        "Number of spans in the row, where they are shorter than a day", default=None
+    )
+    spans_short: Whole | None = stated("Of them, those that used less than was committed", default=None)
+    so_far: StandsAt | None = stated(
+        "Where it stands at the end of a horizon that its term outlasts", default=None
     )
 
     @property

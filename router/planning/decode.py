@@ -8,15 +8,13 @@ from math import fsum
 
 import numpy as np
 
-from problems.commitments import force_share, month_share
 from problems.core.admissible import REASONS
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.encode import Encoded
-from problems.core.supply import Contracts
 from problems.core.view import View, first_period
-from problems.pricing import beyond_months, first_stage, recourse
+from problems.pricing import first_stage, recourse
 from router.plan.rows import (
     ContractRow,
     CostLine,
@@ -29,7 +27,8 @@ from router.plan.rows import (
     UnservedRow,
     usd_of,
 )
-from router.planning.settlement import Settled, committed_own, cost_lines, fill, settle, used_own, used_tokens
+from router.planning.contract_rows import contract_rows, settlement_rows, signed_starts
+from router.planning.settlement import Settled, cost_lines, settle
 from router.planning.tighten import booting
 
 DUST_USD = 1e-9
@@ -72,7 +71,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
         if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
     )
-    cost = fsum(line.usd for line in rows)
+    cost, listed = fsum(line.usd for line in rows), signed_starts(encoded, point)
     return Decoded(
         settled=settled,
         cost_usd=cost,
@@ -81,11 +80,11 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named)),
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
         purchases=_purchases(encoded, point),
-        contracts=_contracts(encoded, point),
+        contracts=contract_rows(encoded, point),
         settlements=tuple(
             row
             for view, cols in pairs
-            for row in _settlements(view, cols, point, signed_starts(encoded, point), named)
+            for row in settlement_rows(view, cols, point, listed, _scenario(view, named))
         ),
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
         scenarios=tuple(
@@ -172,96 +171,6 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
             offer, model = inst.pool_names[q]
             rows.append(Purchase(offer, model, from_h, from_h + term_h, float(point[bought[q, k]])))
     return tuple(rows)
-
-
-def _contracts(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
-    inst, first = encoded.instance, encoded.first
-    contracts = inst.contracts
-    listed = signed_starts(encoded, point)
-    rows = []
-    for a in np.flatnonzero(listed):
-        b, end = contracts.start_contract[a], float(contracts.owed_until_h[a])
-        volume = float(point[first.committed[a]] * first.commit_scale[b])
-        tokens = bool(contracts.stated_in_tokens[b])
-        rows.append(
-            ContractRow(
-                offer=inst.offers.names[contracts.offer[b]],
-                from_h=float(contracts.start_month[a]) * HOURS_PER_MONTH,
-                until_h=end if np.isfinite(end) else inst.time.horizon_h,
-                signed_by="before" if contracts.start_signed[a] else "plan",
-                committed_tokens_per_month=volume if tokens else None,
-                committed_usd_per_month=None if tokens else volume,
-            )
-        )
-    return tuple(rows)
-
-
-def signed_starts(encoded: Encoded, point: Floats) -> Bools:
-    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed."""
-    contracts, first = encoded.instance.contracts, encoded.first
-    used = np.zeros(len(contracts.offer), dtype=np.bool_)
-    for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
-        used |= np.array(carried, dtype=bool)
-    of = contracts.start_contract
-    free = used[of] | (point[first.committed] > 0)
-    signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)
-    return np.asarray(contracts.start_signed | signed, dtype=bool)
-
-
-def _settlements(
-    view: View, cols: Columns, point: Floats, listed: Bools, named: bool
-) -> Iterator[Settlement]:
-    inst, contracts, first = view.inst, view.inst.contracts, cols.first
-    share, scenario, beyond = month_share(inst), _scenario(view, named), beyond_months(inst)
-    ends = np.cumsum(inst.time.month_hours)
-    for b, o in enumerate(contracts.offer):
-        tokens = bool(contracts.in_tokens[b])
-        price = view.price[o]
-        used, own = used_tokens(view, cols, b, point), used_own(view, cols, b, point)
-        committed = committed_own(view, cols, b, point)
-        tiers = contracts.tiers[b]
-        rate = contracts.unit_usd[b] * (price if tokens else 1.0)
-        used_usd = own * rate
-        if tiers is not None:
-            used_usd = (fill(tiers, used, share) * tiers.usd).sum(axis=1) * price + (0.0 if tokens else own)
-            billed = np.maximum(used_usd, committed)
-            if tokens:
-                billed = (fill(tiers, np.maximum(used, committed), share) * tiers.usd).sum(axis=1) * price
-            own = used if tokens else used_usd
-        elif cols.billed[b, 0] >= 0:
-            billed = np.maximum(own, committed) * rate
-        else:
-            overage = contracts.overage_usd[b] * (price if tokens else 1.0)
-            billed = committed * rate + np.maximum(own - committed, 0.0) * overage
-        starts = np.flatnonzero(contracts.start_contract == b)
-        signed = np.any(listed[starts][:, None] & (force_share(inst)[starts] > 0), axis=0)
-        monthly = _monthly(contracts, b, point[first.committed[starts]] * first.commit_scale[b], price)
-        owed = (beyond[starts] * monthly) @ (force_share(inst)[starts] > 0)  # by the term in force
-        for k in np.flatnonzero(signed):
-            rate_of_month = float(committed[k] / share[k])
-            yield Settlement(
-                offer=inst.offers.names[o],
-                from_h=float(ends[k - 1]) if k else 0.0,
-                until_h=float(ends[k]),
-                scenario=scenario,
-                signed=True,
-                committed_tokens_per_month=rate_of_month if contracts.stated_in_tokens[b] else None,
-                committed_usd_per_month=None if contracts.stated_in_tokens[b] else rate_of_month,
-                used_tokens=float(used[k]),
-                used_usd=float(used_usd[k]),
-                billed_usd=float(billed[k]),
-                beyond_horizon_usd=float(owed[k]),
-                utilisation=float(own[k] / committed[k]) if committed[k] > 0 else None,
-            )
-
-
-def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:
-    """USD a month that commitments (n,), in own units, cost by themselves."""
-    tiers = contracts.tiers[b]
-    if tiers is not None and contracts.in_tokens[b]:
-        return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
-    return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))
 
 
 def _unserved(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[UnservedRow]:

@@ -121,12 +121,13 @@ def _of_terms(problem: Problem) -> Iterator[str]:
     horizon_h = problem.horizon.hours
     for offer in problem.offers:
         terms = offer.commitment
-        if terms is None or terms.term_months is None or horizon_h <= HOURS_PER_MONTH:
+        if terms is None or terms.term_hours is None or horizon_h <= HOURS_PER_MONTH:
             continue
-        if terms.start is None and not terms.signed and not terms.starts_in_any_month(horizon_h):
+        renewed = len(terms.starts_h(horizon_h, problem.horizon.period_h)) > 1
+        if terms.start is None and terms.start_every_h is None and not terms.signed and not renewed:
             yield (
                 f"assumed: {offer.name} starts with the horizon, which its term covers "
                 "(commitment.start: any lets it begin later)"
             )
-        if terms.signed and terms.signed_until is not None and terms.starts_in_any_month(horizon_h):
+        if terms.signed and terms.signed_until is not None and renewed:
             yield f"assumed: {offer.name} may be signed again at the same prices when it has ended"

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, flow_terms, force_share, month_share
+from problems.commitments import band_scale, due_share, flow_terms
 from problems.core.arrays import Floats
 from problems.core.columns import Columns
+from problems.core.contracts import Discounts, Tiers
 from problems.core.encode import Encoded
-from problems.core.supply import Tiers
+from problems.core.first_stage import covered_periods, force_slots
 from problems.core.view import View
 from problems.pricing import Cost
 
@@ -111,68 +112,154 @@ def _least_needed(view: View, cols: Columns, point: Floats) -> Floats:
 
 
 def _committed(encoded: Encoded, point: Floats) -> None:
-    """Commitments exactly at their minimum or at a whole number of steps."""
+    """Commitments exactly at their minimum or at a whole number of steps, and what they add up to."""
     contracts, first = encoded.instance.contracts, encoded.first
     for a, b in enumerate(contracts.start_contract):
-        scale = first.commit_scale[b]
+        scale, least, most = first.commit_scale[b], contracts.start_min[a], contracts.start_max[a]
         signed, committed = first.signed[a], first.committed[a]
-        if contracts.start_signed[a] or not np.isfinite(contracts.max_per_month[b]):
+        if contracts.start_signed[a] or not np.isfinite(most):
             if not contracts.decided[b]:
                 point[signed] = float(contracts.start_signed[a])
-            point[committed] = contracts.min_per_month[b] * point[signed] / scale
+            point[committed] = least * point[signed] / scale
         elif first.commit_steps[a] >= 0:
             point[committed] = contracts.step_per_month[b] * point[first.commit_steps[a]] / scale
-        elif point[committed] * scale < DUST * max(contracts.max_per_month[b], 1.0):
+        elif point[committed] * scale < DUST * max(most, 1.0):
             point[committed] = 0.0
         else:
-            sold = np.array([contracts.min_per_month[b], contracts.max_per_month[b]]) * point[signed] / scale
+            sold = np.array([least, most]) * point[signed] / scale
             nearest = np.clip(point[committed], *sold)
-            if abs(nearest - point[committed]) <= NEAR * contracts.max_per_month[b] / scale:
+            if abs(nearest - point[committed]) <= NEAR * most / scale:
                 point[committed] = nearest
+    begin, end = covered_periods(encoded.instance)
+    for b, columns in enumerate(first.force):
+        mine = contracts.start_contract == b
+        for column, t in zip(columns, force_slots(encoded.instance, b) if len(columns) else (), strict=True):
+            point[column] = point[first.committed[mine & (begin <= t) & (end > t)]].sum()
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:
     """Each bill from use and commitment: at least both, and no more."""
     contracts = view.inst.contracts
     for b in range(len(contracts.offer)):
-        committed = committed_own(view, cols, b, point)
-        used = used_own(view, cols, b, point)
-        unit = cols.first.commit_scale[b] * month_share(view.inst)
-        tiers = contracts.tiers[b]
+        spans = contracts.spans.of(b)
+        if contracts.spans.split(b):
+            _count_parts(view, cols, b, point)
+        committed, used = committed_own(view, cols, b, point), used_own(view, cols, b, point)
+        unit = cols.first.commit_scale[b] * contracts.spans.share[spans]
+        tiers, discounts = contracts.tiers[b], contracts.discounts[b]
+        share = contracts.spans.share[spans]
         if tiers is not None:
-            tokens = used_tokens(view, cols, b, point)
+            tokens = used_tokens(view, cols, b, point) + contracts.spans.used_before[spans]
             volume = np.maximum(tokens, committed) if contracts.in_tokens[b] else tokens
-            bands = fill(tiers, volume, month_share(view.inst))
+            bands = fill(tiers, volume, share)
             point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
             if not contracts.in_tokens[b]:
                 used = used + (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
-        if cols.billed[b, 0] >= 0:
-            point[cols.billed[b]] = np.maximum(used, committed) / unit
+        elif discounts is not None:
+            bands = discounted(discounts, used + contracts.spans.used_before[spans], share)
+            point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
+            used = bands @ discounts.rate
+        if len(spans) and cols.billed[spans[0]] >= 0:
+            before = (
+                0.0 if discounts is not None or (tiers is not None and not contracts.in_tokens[b]) else 1.0
+            )
+            used = used + before * contracts.spans.used_before[spans]
+            point[cols.billed[spans]] = np.maximum(used, committed) / unit
         else:
-            point[cols.over[b]] = np.maximum(used - committed, 0.0) / unit
+            beyond, carried, _ = rolled(view, b, used + before_own(view, b), committed)
+            point[cols.over[spans]] = beyond / unit
+            if contracts.rollover[b]:
+                point[cols.carry[spans]] = carried / unit
+
+
+def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:
+    """All that is used in a run of periods is counted under the one term that is signed then."""
+    spans, parts = view.inst.contracts.spans, cols.parts
+    mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
+    tokens = view.inst.contracts.tiers[b] is not None or bool(view.inst.contracts.in_tokens[b])
+    period, column, own = flow_terms(view, cols, b, tokens=tokens)
+    run = parts.run_of[b][period]
+    used = np.bincount(
+        run[run >= 0], weights=(own * point[column])[run >= 0], minlength=1 + parts.run.max(initial=0)
+    )
+    signed = point[cols.first.signed[spans.lot_start[parts.lot[mine]]]]
+    point[parts.at[mine]] = np.where(signed > 0.5, used[parts.run[mine]] / parts.unit[mine], 0.0)
+
+
+def rolled(view: View, b: int, used: Floats, committed: Floats) -> tuple[Floats, Floats, Floats]:
+    """(n,) each: use beyond all that is left and committed, oldest first; what is left; use paid from earlier spans."""
+    contracts = view.inst.contracts
+    spans = contracts.spans.of(b)
+    beyond = np.maximum(used - committed, 0.0)
+    carried, paid = np.zeros(len(spans)), np.zeros(len(spans))
+    rollover, lot = int(contracts.rollover[b]), contracts.spans.lot[spans]
+    left: list[float] = []
+    for i in range(len(spans)) if rollover else ():
+        if i == 0 or lot[i] != lot[i - 1]:
+            left = contracts.credit[b].tolist() if contracts.spans.from_h[spans[i]] <= 0.0 else []
+        left = [*left[-rollover:], float(committed[i])]
+        need = float(used[i])
+        paid[i] = min(need, sum(left[:-1]))
+        for k, each in enumerate(left):
+            taken = min(each, need)
+            left[k], need = each - taken, need - taken
+        beyond[i], carried[i] = need, sum(left[-rollover:])
+    return beyond, carried, paid
+
+
+def before_own(view: View, b: int) -> Floats:
+    """(n,) own units used before the horizon, at the rates of what was signed."""
+    contracts = view.inst.contracts
+    signed = (contracts.start_contract == b) & contracts.start_signed
+    return np.asarray(
+        contracts.spans.used_before[contracts.spans.of(b)] * contracts.start_rate[signed].max(initial=0.0)
+    )
 
 
 def committed_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
-    """(K,) own units committed for each month of the horizon, prorated by the hours in force."""
-    starts = np.flatnonzero(view.inst.contracts.start_contract == b)
-    volume = point[cols.first.committed[starts]] * cols.first.commit_scale[b]
-    return np.asarray(volume @ force_share(view.inst)[starts])
+    """(n,) own units that are due in each span, by the hours in force."""
+    contracts = view.inst.contracts
+    volume = np.where(
+        contracts.start_contract == b, point[cols.first.committed] * cols.first.commit_scale[b], 0.0
+    )
+    return np.asarray((due_share(view.inst).T @ volume)[contracts.spans.of(b)])
 
 
 def used_tokens(view: View, cols: Columns, b: int, point: Floats) -> Floats:
-    """(K,) tokens that the contract carries."""
-    month, column, tokens = flow_terms(view, cols, b, tokens=True)
-    return np.bincount(month, weights=tokens * point[column], minlength=view.inst.time.months).astype(float)
+    """(n,) tokens that the contract carries in each span of a term that is signed."""
+    return _used(view, cols, b, point, tokens=True)
 
 
 def used_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
-    """(K,) own units that the contract carries: tokens, or dollars at contract rates (what is in tiers apart)."""
-    month, column, own = flow_terms(view, cols, b, tokens=bool(view.inst.contracts.in_tokens[b]))
-    return np.bincount(month, weights=own * point[column], minlength=view.inst.time.months).astype(float)
+    """(n,) own units that the contract carries: tokens, or dollars at contract rates (what is in tiers apart)."""
+    return _used(view, cols, b, point, tokens=bool(view.inst.contracts.in_tokens[b]))
+
+
+def _used(view: View, cols: Columns, b: int, point: Floats, *, tokens: bool) -> Floats:
+    spans, rates = view.inst.contracts.spans, view.inst.contracts.start_rate
+    mine = spans.of(b)
+    period, column, own = flow_terms(view, cols, b, tokens=tokens)
+    total = np.zeros(len(mine))
+    for lot in spans.lots(b).tolist():
+        start = int(spans.lot_start[lot])
+        if start >= 0 and point[cols.first.signed[start]] <= 0.5:
+            continue
+        span = spans.lot_span[lot][period]
+        some = span >= 0
+        rate = 1.0 if start < 0 or tokens else rates[start]
+        np.add.at(total, span[some] - mine[0], own[some] * point[column[some]] * rate)
+    return total
+
+
+def discounted(discounts: Discounts, usd: Floats, share: Floats) -> Floats:
+    """(n, bands) use of each span by the band that prices it."""
+    return np.array([discounts.fill(float(u), float(s)) for u, s in zip(usd, share, strict=True)]).reshape(
+        len(usd), len(discounts.rate)
+    )
 
 
 def fill(tiers: Tiers, volume: Floats, share: Floats) -> Floats:
-    """(K, bands) tokens billed in each band; all-units bands may be bought up to where that is cheaper."""
+    """(n, bands) tokens billed in each band; all-units bands may be bought up to where that is cheaper."""
     bands = np.zeros((len(volume), len(tiers.usd)))
     for k, tokens in enumerate(volume):
         edges = tiers.from_tokens * share[k]

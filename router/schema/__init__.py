@@ -1,8 +1,8 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
+from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
-    Commitment,
     Group,
     Instances,
     Latency,
@@ -13,7 +13,6 @@ from router.schema.offers import (
     OfferModel,
     Point,
     Quota,
-    Tier,
 )
 from router.schema.problem import (
     SCHEMA,
@@ -32,7 +31,9 @@ from router.schema.workloads import Demand, Needs, Routing, Slo, Trace, Window, 
 __all__ = [
     "SCHEMA",
     "Commitment",
+    "CommitmentLevel",
     "Demand",
+    "DiscountTier",
     "FieldRow",
     "Generate",
     "Generated",
@@ -51,11 +52,13 @@ __all__ = [
     "Policy",
     "Problem",
     "Quota",
+    "RampStep",
     "Reoptimise",
     "Risk",
     "Routing",
     "Scenario",
     "Slo",
+    "SoFar",
     "Tier",
     "Trace",
     "Window",

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 from router.schema.base import (
     Counting,
     Flag,
-    Moment,
     Name,
     NonNegative,
     NotEmpty,
@@ -20,7 +19,7 @@ from router.schema.base import (
     Tokens,
     optional,
 )
-from router.schema.clock import MONTH_H
+from router.schema.commitments import Commitment, term_hours
 
 
 class Model(Sourced):
@@ -156,46 +155,6 @@ class Quota(Strict):
     units_per_minute: NonNegative | None = optional("Most burndown units a minute")
 
 
-class Tier(Strict):
-    """One price band of a month's tokens."""
-
-    from_tokens_per_month: NonNegative = Field(description="Volume at which the band begins, inclusive")
-    usd_per_m: NonNegative = Field(description="Price in the band, of all kinds of tokens")
-
-
-class Commitment(Strict):
-    """Take-or-pay: each billing month costs at least the commitment and at least the use."""
-
-    min_tokens_per_month: NonNegative | None = optional("Least volume paid for")
-    min_usd_per_month: NonNegative | None = optional("Least spend")
-    max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")
-    max_usd_per_month: NonNegative | None = optional("Given: the spend to commit is decided, up to this")
-    step_usd_per_month: Positive | None = optional("The spend to commit is sold in multiples of this")
-    overage: Literal["contract", "none"] = Field(
-        default="contract", description="Use above the commitment: at contract rates, or not possible"
-    )
-    overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
-    term_months: Counting | None = optional("Term in billing months of 730 h; absent: the whole horizon")
-    start: Literal["any", "first"] | None = optional(
-        "When its term may begin: any billing month, or the first; absent: any if the term is shorter "
-        "than the horizon"
-    )
-    signed: Flag = Field(default=False, description="true: already bought; due whatever the plan does")
-    signed_until: Moment | None = optional(
-        "End of a signed contract, exclusive, local time of horizon.timezone"
-    )
-    tiers: tuple[Tier, ...] = Field(default=(), description="Price bands by volume; replace token prices")
-    tier_kind: Literal["incremental", "all_units"] = Field(
-        default="incremental", description="Each band has its price, or the band reached prices all tokens"
-    )
-
-    def starts_in_any_month(self, horizon_h: float) -> bool:
-        """Whether its term may begin later than the horizon does."""
-        if self.start is not None or self.term_months is None:
-            return self.start == "any"
-        return self.term_months * MONTH_H < horizon_h - 1e-9
-
-
 class Instances(Strict):
     """Countable capacity: GPUs, dedicated endpoints, provisioned units."""
 
@@ -215,6 +174,12 @@ class Instances(Strict):
     )
     reserved_usd_per_h: NonNegative | None = optional("Price of a reserved instance; absent: usd_per_h")
     term_months: Counting | None = optional("Given: bought for so many billing months, from the start of one")
+    term_h: Positive | None = optional(
+        "In place of term_months: bought for so many hours, a whole number of periods"
+    )
+    start_every_h: Positive | None = optional(
+        "Terms start at multiples of this; absent: with term_months every billing month, with term_h every period"
+    )
     upfront_usd: NonNegative = Field(default=0.0, description="Paid once per instance bought")
     units: NonNegative = Field(default=1.0, description="Weight of an instance in groups, such as its GPUs")
     memory_gb: NonNegative | None = optional("Memory of an instance; the model must fit")
@@ -228,6 +193,11 @@ class Instances(Strict):
         "Most planned load over capacity; replaces the waiting-time rule"
     )
     power_kw: NonNegative = Field(default=0.0, description="Power drawn by an instance paid for")
+
+    @property
+    def term_hours(self) -> float | None:
+        """Length of the term that an instance is bought for, h; None: rented."""
+        return term_hours(self.term_months, self.term_h)
 
 
 class Offer(Sourced):

@@ -1,4 +1,7 @@
-"""Rules on commitments: one unit, a range that can be bought, and a bill that is defined."""
+"""Rules on commitments: one unit, a range that can be bought, and a bill that is defined.
+
+What spans and terms ask for is in `rules_spans`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path
-from router.schema.offers import Commitment, Offer
+from router.schema.commitments import Commitment
+from router.schema.offers import Offer
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -16,45 +20,45 @@ if TYPE_CHECKING:  # Problem runs the rules itself
 def commitment_in_one_unit(problem: Problem) -> Iterator[Issue]:
     """A commitment is in tokens or in USD, says something, and its minimum is within its maximum."""
     for at, _, commitment in _each(problem):
-        tokens = _given(commitment, "min_tokens_per_month", "max_tokens_per_month")
-        usd = _given(commitment, "min_usd_per_month", "max_usd_per_month", "step_usd_per_month")
+        tokens = _given(commitment, *_TOKENS) + _of_ramp(commitment, "min_tokens")
+        usd = _given(commitment, *_USD, "step_usd_per_month", "step_usd") + _of_ramp(commitment, "min_usd")
+        usd += ["levels"] if commitment.levels else []
         if tokens and usd:
             rule = f"must be in tokens or in USD, not both ({', '.join(tokens)}; {', '.join(usd)})"
             yield Issue(at, rule, None, "keep one unit")
             continue
-        if not tokens and not usd and not commitment.tiers:
+        if not tokens and not usd and not commitment.tiers and not commitment.discount_tiers:
             yield Issue(
                 at, "must have a minimum, a maximum or tiers", None, "min_usd_per_month: 0 is allowed"
             )
         for unit in ("tokens", "usd"):
-            least = getattr(commitment, f"min_{unit}_per_month")
-            most = getattr(commitment, f"max_{unit}_per_month")
-            if least is not None and most is not None and least > most:
-                rule = f"must not be more than max_{unit}_per_month, {most:.15g}"
-                yield Issue((*at, f"min_{unit}_per_month"), rule, least)
+            least, most = _field(commitment, f"min_{unit}"), _field(commitment, f"max_{unit}")
+            if least is not None and most is not None and least[1] > most[1]:
+                yield Issue((*at, least[0]), f"must not be more than {most[0]}, {most[1]:.15g}", least[1])
 
 
 def step_can_be_bought(problem: Problem) -> Iterator[Issue]:
     """A step goes with a decided spend, and a multiple of it lies between minimum and maximum."""
     for at, _, commitment in _each(problem):
-        step, most = commitment.step_usd_per_month, commitment.max_usd_per_month
-        if step is None or _given(commitment, "min_tokens_per_month", "max_tokens_per_month"):
+        step, most = _field(commitment, "step_usd"), _field(commitment, "max_usd")
+        if step is None or _given(commitment, *_TOKENS):
             continue
-        least = commitment.min_usd_per_month or 0.0
+        least = _field(commitment, "min_usd")
+        low = 0.0 if least is None else least[1]
         if most is None:
-            rule = "needs max_usd_per_month: without it the commitment is the minimum"
-            yield Issue((*at, "step_usd_per_month"), rule, step)
-        elif least <= most and math.ceil(least / step - 1e-9) * step > most * (1 + 1e-9):
-            rule = f"has no multiple between {least:.15g} and {most:.15g}"
-            yield Issue((*at, "step_usd_per_month"), rule, step)
+            rule = f"needs {step[0].replace('step', 'max')}: without it the commitment is the minimum"
+            yield Issue((*at, step[0]), rule, step[1])
+        elif low <= most[1] and math.ceil(low / step[1] - 1e-9) * step[1] > most[1] * (1 + 1e-9):
+            rule = f"has no multiple between {low:.15g} and {most[1]:.15g}"
+            yield Issue((*at, step[0]), rule, step[1])
 
 
 def overage_defined(problem: Problem) -> Iterator[Issue]:
     """`overage: none` needs a commitment; `overage_usd_per_m` goes neither with it nor with tiers."""
     for at, _, commitment in _each(problem):
         price = commitment.overage_usd_per_m
-        limits = ("min_tokens_per_month", "min_usd_per_month", "max_tokens_per_month", "max_usd_per_month")
-        if commitment.overage == "none" and not _given(commitment, *limits):
+        amounts = _given(commitment, *_TOKENS, *_USD) or commitment.levels or commitment.ramp
+        if commitment.overage == "none" and not amounts:
             yield Issue((*at, "overage"), "needs a commitment that use stays within", "none")
         if price is None:
             continue
@@ -81,40 +85,22 @@ def shortfall_priced(problem: Problem) -> Iterator[Issue]:
         stated = " and ".join(f"{price:.15g}" for price in sorted(prices)[:3]) if prices else "none"
         rule = f"needs one price for all models and kinds of tokens; the offer has {stated} USD per M"
         hint = (
-            "equal prices, tiers or min_usd_per_month" if field.endswith("month") else "equal prices or tiers"
+            "equal prices or tiers"
+            if field.startswith("overage")
+            else "equal prices, tiers or min_usd_per_month"
         )
         yield Issue((*at, field), rule, getattr(commitment, field), hint)
 
 
-def request_fees_billed(problem: Problem) -> Iterator[Issue]:
-    """Where a commitment in USD is told apart from use above it by tokens, fees a request have no part in it."""
-    for at, offer, commitment in _each(problem):
-        if not _given(commitment, *_USD):
-            continue
-        if commitment.overage_usd_per_m is not None:
-            field, rule = (
-                "overage_usd_per_m",
-                "prices tokens alone, and fees a request would count in this commitment",
-            )
-        elif commitment.tiers and commitment.overage == "none":
-            field, rule = "overage", "goes with tiers in USD only where requests have no fee"
-        else:
-            continue
-        for name, model in offer.models.items():
-            if model.usd_per_request is not None:
-                hint = f"remove it, or models.{name}.usd_per_request"
-                yield Issue((*at, field), rule, getattr(commitment, field), hint)
-
-
-_USD = ("min_usd_per_month", "max_usd_per_month")
-
-
 def _needs_one_price(commitment: Commitment) -> str | None:
     """The field whose meaning rests on a single contract rate."""
-    if commitment.max_tokens_per_month is not None:
-        return "max_tokens_per_month"
-    if commitment.min_tokens_per_month:  # a minimum of 0 is never short
-        return "min_tokens_per_month"
+    most, least = _field(commitment, "max_tokens"), _field(commitment, "min_tokens")
+    if most is not None:
+        return most[0]
+    if least is not None and least[1]:  # a minimum of 0 is never short
+        return least[0]
+    if any(step.min_tokens for step in commitment.ramp):
+        return "ramp"
     return "overage_usd_per_m" if commitment.overage_usd_per_m is not None else None
 
 
@@ -173,9 +159,46 @@ def signed_end_placed(problem: Problem) -> Iterator[Issue]:
 def start_has_a_term(problem: Problem) -> Iterator[Issue]:
     """What may begin in any month ends by itself."""
     for at, _, commitment in _each(problem):
-        if commitment.start == "any" and commitment.term_months is None:
+        if commitment.start == "any" and commitment.term_hours is None:
             rule = "needs term_months: without it the contract covers the whole horizon"
             yield Issue((*at, "start"), rule, commitment.start)
+
+
+def request_fees_billed(problem: Problem) -> Iterator[Issue]:
+    """Where a commitment in USD is told apart from use above it by tokens, fees a request have no part in it."""
+    for at, offer, commitment in _each(problem):
+        if not _given(commitment, *_USD) and not commitment.levels and not _of_ramp(commitment, "min_usd"):
+            continue
+        if commitment.overage_usd_per_m is not None:
+            field, rule = (
+                "overage_usd_per_m",
+                "prices tokens alone, and fees a request would count in this commitment",
+            )
+        elif commitment.tiers and commitment.overage == "none":
+            field, rule = "overage", "goes with tiers in USD only where requests have no fee"
+        elif commitment.tiers and not commitment.by_billing_month:
+            field, rule = "tiers", "in USD go with spans of their own only where requests have no fee"
+        else:
+            continue
+        for name, model in offer.models.items():
+            if model.usd_per_request is not None:
+                hint = f"remove it, or models.{name}.usd_per_request"
+                value = None if field == "tiers" else getattr(commitment, field)
+                yield Issue((*at, field), rule, value, hint)
+
+
+_TOKENS = ("min_tokens_per_month", "max_tokens_per_month", "min_tokens", "max_tokens")
+_USD = ("min_usd_per_month", "max_usd_per_month", "min_usd", "max_usd")
+
+
+def _field(commitment: Commitment, amount: str) -> tuple[str, float] | None:
+    """The field that states an amount, per month or per span, and its value."""
+    names = _given(commitment, f"{amount}_per_month", amount)
+    return (names[0], getattr(commitment, names[0])) if names else None
+
+
+def _of_ramp(commitment: Commitment, amount: str) -> list[str]:
+    return ["ramp"] if any(getattr(step, amount) is not None for step in commitment.ramp) else []
 
 
 def _given(commitment: Commitment, *fields: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
-from router.schema import rules_commitments
+from router.schema import rules_commitments, rules_spans
 from router.schema.clock import MONTH_H
 from router.schema.offers import Instances, Latency, Offer, OfferModel
 
@@ -93,7 +93,7 @@ def _instances(at: Path, instances: Instances) -> Iterator[Issue]:
             value = getattr(instances, name)
             if not math.isclose(value, round(value), rel_tol=1e-12):
                 yield Issue((*at, name), "must be whole, or integral: false", value)
-    if instances.upfront_usd > 0 and instances.resize == "period" and instances.term_months is None:
+    if instances.upfront_usd > 0 and instances.resize == "period" and instances.term_hours is None:
         rule = "needs term_months or resize: horizon, else nothing says how often it is paid"
         yield Issue((*at, "upfront_usd"), rule, instances.upfront_usd)
 
@@ -107,7 +107,7 @@ def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
     for at, offer in _each(problem):
         fields = {
             "fee_usd_per_month": offer.fee_usd_per_month > 0,
-            "commitment": offer.commitment is not None,
+            "commitment": offer.commitment is not None and rules_spans.is_monthly(offer.commitment),
             "instances": offer.instances is not None and offer.instances.term_months is not None,
         }
         for name, monthly in fields.items():
@@ -133,6 +133,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     points_unique,
     percentiles_ordered,
     *rules_commitments.RULES,
+    *rules_spans.RULES,
     instances_hold,
     periods_within_a_month,
 )

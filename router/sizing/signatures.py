@@ -16,11 +16,11 @@ from collections.abc import Iterable, Set
 
 import numpy as np
 
-from problems.commitments import force_share, month_share
+from problems.commitments import month_share, owed_months
 from problems.core.arrays import HOURS_PER_MONTH, Bools
 from problems.core.decision import Decision
 from problems.core.instance import Instance
-from problems.pricing import beyond_months, purchase_usd
+from problems.pricing import purchase_usd
 from router.plan.sizing import Signature
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
@@ -150,8 +150,7 @@ def owed_by_contract(inst: Instance, start: int, volume: float) -> tuple[float, 
     """(inside, after) USD of a commitment in own units (tokens or USD) a month, by the index of its start."""
     offer = int(inst.contracts.offer[inst.contracts.start_contract[start]])
     monthly = unused_usd(inst, offer, volume)
-    months = float(force_share(inst)[start] @ inst.time.month_weight)
-    return monthly * months, monthly * float(beyond_months(inst)[start])
+    return monthly * float(owed_months(inst)[start]), monthly * float(inst.contracts.beyond_months[start])
 
 
 def owed_by_instances(inst: Instance, fleet: int, count: float) -> tuple[float, float]:

@@ -1,31 +1,32 @@
-"""Contracts: what is signed may be signed, and the plan states what each month uses and owes.
+"""Contracts: what is signed may be signed, and the plan states what each span uses and owes.
 
-committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step
-term        start + term_months; without one the whole horizon; signed before: until its end
-routes      an offer with a commitment carries nothing in a month without a contract
-none        `overage: none`: used ≤ committed · month's hours / 730
+committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step; or a level
+term        start + its length; without one the whole horizon; signed before: until its end
+routes      an offer with a commitment carries nothing in a period without a contract
+none        `overage: none`: used ≤ committed · months of the span
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment
 from router.verification.base.audit import Audit
-from router.verification.base.bills import (
-    Bill,
-    BillKey,
-    beyond_usd,
-    committed_of,
-    in_force,
-    in_tokens,
-    least_of,
-    signed_end,
-    signed_until_h,
-)
+from router.verification.base.bills import Bill, beyond_usd, covered, settled_in
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.spans import (
+    begins_at,
+    by_billing_month,
+    length_h,
+    signed_end_h,
+    signed_term,
+    starts_h,
+    term_h,
+)
+from router.verification.base.tariffs import committed_of, in_tokens, least_of, most_of
 
 SLACK_H = 1e-6
 
@@ -33,7 +34,7 @@ SLACK_H = 1e-6
 def check_contracts(audit: Audit, ledger: Ledger) -> None:
     """What is signed may be signed, what was signed is there, and nothing runs without a contract."""
     case = audit.case
-    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    terms: dict[str, list[tuple[float, float]]] = defaultdict(list)
     signed_before: set[str] = set()
     for i, row in enumerate(audit.rows.contracts):
         commitment = case.commitments.get(row.offer)
@@ -41,53 +42,72 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         if commitment is None:
             ledger.fault(*at, "has no commitment to sign")
             continue
-        if any(row.start_month < end and start < row.end_month for start, end in spans[row.offer]):
+        until_h = (
+            math.ceil(row.until_h / MONTH_H - 1e-9) * MONTH_H if by_billing_month(commitment) else row.until_h
+        )
+        both = any(
+            row.from_h < end - SLACK_H and start < until_h - SLACK_H for start, end in terms[row.offer]
+        )
+        if both and not commitment.stackable:
             ledger.fault(*at, "overlaps another contract of the offer")
-        spans[row.offer].append((row.start_month, row.end_month))
+        terms[row.offer].append((row.from_h, until_h))
         fault = _term_fault(case, commitment, row)
         ledger.require(fault is None, *at, fault)
         _check_committed(commitment, row, at, ledger)
         if row.signed_by == "before":
             signed_before.add(row.offer)
     for name, commitment in case.commitments.items():
-        if commitment.signed and signed_end(case, commitment) > 0:
+        if commitment.signed and signed_term(case, commitment) is not None:
             ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
-    force = in_force(case, audit.rows)
+        if commitment.stackable:
+            _check_sum(audit, name, commitment, ledger)
+    force = covered(case, audit.rows)
     for flow in audit.flows:
         if flow.offer.commitment is not None and flow.units > 0:
-            key = (flow.offer.name, case.month_of[flow.row.period])
-            ledger.require(key in force, key[0], "carries work without a contract in month", key[1])
+            key = (flow.offer.name, flow.row.period)
+            ledger.require(key in force, key[0], "carries work without a contract in period", key[1])
+
+
+def _check_sum(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) -> None:
+    """Of what adds up, the maximum is of all that is in force."""
+    most = most_of(commitment)
+    rows = [row for row in audit.rows.contracts if row.offer == name]
+    before = math.fsum(committed_of(row, commitment) or 0.0 for row in rows if row.signed_by == "before")
+    for now in rows:
+        together = [row for row in rows if row.from_h <= now.from_h < row.until_h - SLACK_H]
+        amount = math.fsum(committed_of(row, commitment) or 0.0 for row in together)
+        if most is not None:
+            ledger.at_most(amount, max(most, before), name, "in force from hour", now.from_h)
 
 
 def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | None:
-    term, from_h, until_h = commitment.term_months, row.from_h, row.until_h
+    length, from_h, until_h = term_h(commitment), row.from_h, row.until_h
+    before = signed_term(case, commitment) if commitment.signed else None
     if row.signed_by == "before":
-        if not commitment.signed:
+        if before is None:
             return "is not signed before"
-        until = signed_until_h(case, commitment)
-        month_end_h = signed_end(case, commitment) * MONTH_H  # which version 1 stated
-        end_h = case.horizon_h if until is None else max(min(month_end_h, case.horizon_h), until)
-        ends = (end_h, month_end_h)
+        stated = signed_end_h(case, commitment)
+        ends = [case.horizon_h if stated is None else stated]
+        if by_billing_month(commitment) and stated is not None:
+            ends = [
+                max(min(before.until_h, case.horizon_h), stated),
+                before.until_h,
+            ]  # version 1 stated the latter
         right = from_h == 0 and any(abs(until_h - end_h) <= SLACK_H for end_h in ends)
         return (
             None if right else f"runs from {from_h:.10g} h to {until_h:.10g} h, not from 0 to {ends[0]:.10g}"
         )
-    if commitment.signed and row.start_month < signed_end(case, commitment):
+    if before is not None and not commitment.stackable and from_h < before.until_h - SLACK_H:
         return "is signed already"
-    begin_h = row.start_month * MONTH_H
-    if not 0 <= row.start_month < case.months or abs(from_h - begin_h) > SLACK_H:
-        return f"starts at {from_h:.10g} h, not with a month of the horizon"
-    end_h = case.horizon_h if term is None else begin_h + term * MONTH_H
-    if abs(until_h - end_h) > SLACK_H:
-        return f"runs until {until_h:.10g} h, not {end_h:.10g}"
-    if term is None:
-        return None if row.start_month == 0 else "has no term, so it covers the whole horizon"
-    first_only = commitment.start == "first" or (
-        commitment.start is None and term * MONTH_H >= case.horizon_h
-    )
-    if first_only and row.start_month != 0:
+    starts = starts_h(case, commitment)
+    if not begins_at(starts, from_h):
+        if from_h >= case.horizon_h or from_h < 0 or len(starts) > 1:
+            return f"starts at {from_h:.10g} h, when no term may begin"
+        if length is None:
+            return "has no term, so it covers the whole horizon"
         return "may only start with the horizon"
-    return None
+    end_h = case.horizon_h if length is None else from_h + length
+    return None if abs(until_h - end_h) <= SLACK_H else f"runs until {until_h:.10g} h, not {end_h:.10g}"
 
 
 def _check_committed(
@@ -97,14 +117,25 @@ def _check_committed(
     if stated is None:
         ledger.fault(*at, "states no committed", "tokens" if tokens else "usd", "per month")
         return
+    if commitment.levels:
+        amounts = [
+            (level.usd * MONTH_H / length_h(commitment), level.discount) for level in commitment.levels
+        ]
+        found = any(
+            abs(stated - usd) <= RELATIVE * max(usd, 1.0) and abs((row.discount or 0.0) - off) <= RELATIVE
+            for usd, off in amounts
+        )
+        ledger.require(found, *at, f"committed {stated:.10g} at {row.discount} is none of its levels")
+        return
+    ledger.require(row.discount is None, *at, "states a discount of no level")
     least = least_of(commitment)
     if row.signed_by == "before":  # bought already: its minimum says how much
         ledger.equal(stated, least, *at, "committed per month")
         return
-    most = commitment.max_tokens_per_month if tokens else commitment.max_usd_per_month
+    most = most_of(commitment)
     ledger.at_least(stated, least, *at, "committed per month")
     ledger.at_most(stated, least if most is None else most, *at, "committed per month")
-    step = commitment.step_usd_per_month
+    step = commitment.per_month("step_usd")
     if step is not None and not tokens:
         steps = stated / step
         whole = abs(steps - round(steps)) <= RELATIVE * max(1.0, steps)
@@ -113,42 +144,63 @@ def _check_committed(
 
 def check_overage(audit: Audit, ledger: Ledger) -> None:
     """`overage: none`: no more is used than is committed."""
-    for (name, month, scenario), bill in audit.bills.items():
-        commitment = audit.case.commitments[name]
-        if commitment.overage == "none":
-            due = bill.committed * audit.case.month_h[month] / MONTH_H
-            used = bill.used_tokens if in_tokens(commitment) else bill.used_usd
-            ledger.at_most(used, due, name, "month", month, scenario, "use", slack=1e-6)
+    for (name, span, scenario), bill in audit.bills.items():
+        if audit.case.commitments[name].overage == "none":
+            ledger.at_most(
+                bill.beyond,
+                0.0,
+                name,
+                "span",
+                span,
+                scenario,
+                "use above the commitment",
+                slack=1e-6 + RELATIVE * bill.due,
+            )
 
 
 def check_settlements(audit: Audit, ledger: Ledger) -> None:
-    """The plan's `settlements` state our bills, and no signed month lacks its row."""
-    case, bills = audit.case, audit.bills
-    rows: dict[BillKey, Settlement] = {}
+    """The plan's `settlements` state our bills, and no signed span lacks its row."""
+    case, bills = audit.case, settled_in(audit.case, audit.bills)
+    rows: dict[tuple[str, float, str | None], Settlement] = {}
     for i, row in enumerate(audit.rows.settlements):
-        key = (row.offer, row.month, case.future(row.scenario).name)
-        if key not in bills:
+        future = case.future(row.scenario).name
+        if row.offer not in case.commitments:
             ledger.fault(f"settlements[{i}]:", row.offer, "has no commitment")
-        elif key in rows:
-            ledger.fault(f"settlements[{i}]:", *key, "is listed twice")
+            continue
+        near = [
+            key
+            for key in bills
+            if (key[0], key[2]) == (row.offer, future) and abs(key[1] - row.from_h) <= SLACK_H
+        ]
+        if not near:
+            ledger.fault(f"settlements[{i}]:", row.offer, "settles no span from", row.from_h, "h")
+        elif near[0] in rows:
+            ledger.fault(f"settlements[{i}]:", *near[0], "is listed twice")
         else:
-            rows[key] = row
-            _check_settlement(case, row, bills[key], key, ledger)
-    for key, bill in bills.items():
-        if bill.signed:
-            ledger.require(key in rows, *key, "is signed but has no row of settlements")
-    _check_beyond(audit, rows, ledger)
+            rows[near[0]] = row
+            _check_settlement(case, row, bills[near[0]], near[0], ledger)
+    for key in bills:
+        ledger.require(key in rows, *key, "is signed but has no row of settlements")
+    _check_beyond(audit, rows, bills, ledger)
 
 
-def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, ledger: Ledger) -> None:
+def _check_settlement(
+    case: Case, row: Settlement, bill: Bill, key: tuple[str, float, str | None], ledger: Ledger
+) -> None:
     commitment = case.commitments[row.offer]
-    ledger.require(row.signed == bill.signed, *key, "signed is", row.signed)
-    for stated, hour in zip((row.from_h, row.until_h), case.month_span_h(row.month), strict=True):
-        ledger.equal(stated, hour, *key, "hours billed")
+    ledger.require(row.signed, *key, "signed is", row.signed)
+    ledger.equal(row.until_h, bill.end * case.period_h, *key, "hours billed")
     ledger.equal(committed_of(row, commitment) or 0.0, bill.committed, *key, "committed per month")
     ledger.equal(row.used_tokens, bill.used_tokens, *key, "used_tokens")
     ledger.money(row.used_usd, bill.used_usd, *key, "used_usd")
     ledger.money(row.billed_usd, bill.usd, *key, "billed_usd")
+    if row.rolled_usd is not None:
+        ledger.money(row.rolled_usd, bill.rolled_usd, *key, "rolled_usd")
+    if row.unused_usd is not None:
+        ledger.money(row.unused_usd, bill.unused_usd, *key, "unused_usd")
+    if row.spans is not None:
+        ledger.require(row.spans == bill.spans, *key, "spans are", bill.spans)
+        ledger.require(row.spans_short == bill.short, *key, "spans_short are", bill.short)
     if bill.utilisation is None:
         ledger.require(not row.utilisation, *key, "states a utilisation of no commitment")
     elif row.utilisation is None:
@@ -157,16 +209,19 @@ def _check_settlement(case: Case, row: Settlement, bill: Bill, key: BillKey, led
         ledger.equal(row.utilisation, bill.utilisation, *key, "utilisation")
 
 
-def _check_beyond(audit: Audit, rows: dict[BillKey, Settlement], ledger: Ledger) -> None:
-    """What terms owe beyond the horizon stands in the last month's row; the rows before say the same or 0."""
+def _check_beyond(
+    audit: Audit,
+    rows: dict[tuple[str, float, str | None], Settlement],
+    bills: dict[tuple[str, float, str | None], Bill],
+    ledger: Ledger,
+) -> None:
+    """What terms owe beyond the horizon stands in the row of the last period; the rows before say the same or 0."""
     case = audit.case
     for future in case.futures:
         owed: dict[str, float] = defaultdict(float)
         for contract in audit.rows.contracts:
             offer = case.offers[contract.offer]
             owed[contract.offer] += beyond_usd(case, offer, contract, future)
-        for (name, month, scenario), row in rows.items():
-            if scenario == future.name and (month == case.months - 1 or row.beyond_horizon_usd != 0):
-                ledger.money(
-                    row.beyond_horizon_usd, owed[name], name, "month", month, scenario, "beyond_horizon_usd"
-                )
+        for key, row in rows.items():
+            if key[2] == future.name and (bills[key].end == case.periods or row.beyond_horizon_usd != 0):
+                ledger.money(row.beyond_horizon_usd, owed[key[0]], *key, "beyond_horizon_usd")

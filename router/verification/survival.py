@@ -5,7 +5,7 @@
     short = 0 is possible                  by linear programming (HiGHS through scipy), least Σ short
 
 After a loss only flows move: counts, purchases and contracts stay as planned, cells keep to their slots, and
-refused routes stay refused. An offer with a minimum carries only in months in which the plan has it signed; one
+refused routes stay refused. An offer with a minimum carries only while the plan has it signed; one
 without is free to use. Shares of providers do not bind in a loss, nor does waiting: plain capacity does, with
 `max_utilisation` where it is stated.
 
@@ -21,18 +21,19 @@ from dataclasses import dataclass, field
 from router.schema import Commitment, Instances, Offer, OfferModel
 from router.verification.base import latency
 from router.verification.base.audit import Audit
-from router.verification.base.bills import in_force, in_tokens, least_of, tiered_usd
-from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.bills import Bill
+from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.tariffs import in_tokens, least_of, tiered_usd
 from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
 
 type Limit = tuple[object, ...]
-"""What is shared out: a pool in part of a period, a quota in a period, a contract in a month."""
+"""What is shared out: a pool in part of a period, a quota in a period, a contract in a span."""
 
 type Use = tuple[Limit, float, float]
 """A limit, what all of a cell would take of it on one route in one period, and how much there is of it."""
@@ -65,7 +66,7 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
     for flow in audit.flows:
         if flow.units > 0:
             carriers[flow.future.name].add(who(flow.offer))
-    routes, force = _routes(audit), in_force(case, audit.rows)
+    routes = _routes(audit)
     for future in case.futures:
         cells = [cell for cell in audit.cells.values() if cell.future is future and cell.units > 0]
         cells = [cell for cell in cells if case.workloads[cell.workload].unserved_usd_per_m_tokens is None]
@@ -73,9 +74,19 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
             remaining = {
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
             }
-            rest = Rest(case, future, audit.pools, force, _spans(cells))
+            rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(cells))
             for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
+
+
+def _bills_at(audit: Audit, future: Future) -> dict[tuple[str, int], Bill]:
+    """By offer and period, those of contracts in force."""
+    return {
+        (name, period): bill
+        for (name, _, scenario), bill in audit.bills.items()
+        if bill.signed and scenario == future.name
+        for period in range(bill.first, bill.end)
+    }
 
 
 def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:
@@ -112,7 +123,7 @@ class Rest:
     case: Case
     future: Future
     pools: Mapping[PoolKey, Pool]
-    force: Mapping[tuple[str, int], float]
+    bills: Mapping[tuple[str, int], Bill]
     spans: Mapping[int, tuple[list[float], list[float]]]
     limits: dict[Limit, float] = field(default_factory=dict)
 
@@ -151,7 +162,7 @@ class Rest:
         """Whether an offer may carry work: contracts with a minimum only where they are signed."""
         if offer.commitment is None or least_of(offer.commitment) == 0:
             return True
-        return (offer.name, self.case.month_of[period]) in self.force
+        return (offer.name, period) in self.bills
 
     def _uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
         offer, terms = route.offer, route.offer.commitment
@@ -159,17 +170,17 @@ class Rest:
             if each > 0:
                 yield (offer.name, name, period), cell.units * each, cap * 60.0 * self.case.period_h
         if terms is not None and terms.overage == "none":
-            month = self.case.month_of[period]
-            yield (offer.name, "contract", month), *self._of_contract(cell, route, terms, month)
+            bill = self.bills.get((offer.name, period))
+            first = period if bill is None else bill.first
+            yield (offer.name, "contract", first), *self._of_contract(cell, route, terms, bill)
         if offer.instances is not None:
             yield from self._of_pool(cell, route, offer.instances, period, hours)
 
     def _of_contract(
-        self, cell: Cell, route: OpenRoute, terms: Commitment, month: int
+        self, cell: Cell, route: OpenRoute, terms: Commitment, bill: Bill | None
     ) -> tuple[float, float]:
-        """What the cell would use of a contract's month, and what is committed in it."""
-        part = self.case.month_h[month] / MONTH_H
-        due = self.force.get((route.offer.name, month), 0.0) * part
+        """What the cell would use of a contract's span, and what is committed in it."""
+        part, due = (0.0, 0.0) if bill is None else (bill.part, bill.due)
         tokens, price = cell.units * route.unit.tokens, self.future.price_of(route.offer.name)
         if in_tokens(terms):
             return tokens, due

@@ -1,15 +1,18 @@
-"""Take-or-pay bills: what each billing month owes under the contracts in force.
+"""Take-or-pay bills: what each span owes under the contracts in force.
 
-    committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step
-    C           committed · month's hours / 730, in a month in which the contract is in force
+    committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step, or a level
+    C           committed · months that the span counts for (see `base.spans`), summed over the terms in force
     bill        tokens: rate · max(used, C)            USD: max(used_usd, C)           at contract rates
-                tiers:  tiers(max(used, C)), thresholds prorated by hours / 730
+                tiers:  tiers(max(used, C)), thresholds prorated as C is
+                discounts:  max(used_usd less its discount, C)
                 overage price p: rate · C + p · max(0, used − C)   USD: C + p · max(0, used − C / rate)
+                rollover: use is paid from the oldest rest first, then from C; what goes beyond as overage
+    so far      the bill at the end of the span's hours, less the bill as it stood when the horizon began
     none        `overage: none`: used ≤ C
 
 Fees a request are use of a commitment in USD, whether or not tiers price its tokens; a commitment in tokens leaves them
-to be paid beside it. An offer carries nothing in a month without a contract. All-units bands may be bought up into: the
-bill is the least over volumes of at least max(used, C).
+to be paid beside it. An offer carries nothing in a period without a contract. All-units bands may be bought up into:
+the bill is the least over volumes of at least max(used, C).
 """
 
 from __future__ import annotations
@@ -17,175 +20,314 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from router.plan.document import Plan
-from router.plan.rows import ContractRow, Settlement
-from router.schema import Commitment, Offer, Tier
+from router.plan.rows import ContractRow
+from router.schema import Commitment, Offer
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.cells import LocalTime
 from router.verification.base.flows import Flow
+from router.verification.base.spans import (
+    Term,
+    by_billing_month,
+    owed_after,
+    signed_end_h,
+    signed_term,
+    spans_of,
+)
+from router.verification.base.tariffs import (
+    amount_owed,
+    bills_dollars,
+    committed_of,
+    discounted_usd,
+    in_tokens,
+    least_of,
+    tiered_usd,
+)
 from router.verification.base.work import rate_of, request_usd, tokens_usd
 
 type BillKey = tuple[str, int, str | None]
-"""Offer, month, scenario."""
+"""Offer, number of the span among those of its contract (the billing month, where it has no other), scenario."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What an offer with a commitment owes for one month of one future, undiscounted."""
+    """What an offer with a commitment owes for one span of one future, undiscounted.
+
+    committed   a month; `part`: months that it is due for      least_usd    owed without any use
+    beyond      own units used above what is committed or left
+    weight      present value of its first period's dollar       rolled_usd   use paid from what earlier spans left
+    """
 
     signed: bool
     committed: float
+    part: float
+    first: int
+    end: int
+    weight: float
     used_tokens: float
     used_usd: float
     usd: float
-    utilisation: float | None
+    own: float
+    least_usd: float
+    beyond: float = 0.0
+    rolled_usd: float = 0.0
+    unused_usd: float = 0.0
+    spans: int = 1
+    short: int = 0
+
+    @property
+    def due(self) -> float:
+        """Own units due."""
+        return self.committed * self.part
+
+    @property
+    def utilisation(self) -> float | None:
+        """Used over due, in the commitment's own unit."""
+        return self.own / self.due if self.due > 0 else None
 
 
-def in_tokens(commitment: Commitment) -> bool:
-    """Whether the commitment is a volume; one that states neither is a volume of 0."""
-    return commitment.min_usd_per_month is None and commitment.max_usd_per_month is None
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A span to be billed: what is due in it (None: nothing is signed) and where it stood when the horizon began."""
+
+    key: float
+    lot: int
+    first: int
+    end: int
+    part: float
+    before: float = 0.0
+    due: float | None = None
+    due_before: float = 0.0
+    rate: float = 1.0
 
 
-def bills_dollars(commitment: Commitment) -> bool:
-    """Whether all use is billed under it, in USD: one in USD, or a minimum of no tokens at the offer's prices."""
-    if not in_tokens(commitment):
-        return True
-    volume = commitment.min_tokens_per_month or commitment.max_tokens_per_month is not None
-    return not (volume or commitment.tiers or commitment.overage_usd_per_m is not None)
+class Use(NamedTuple):
+    """What a span carries: tokens, USD for them at contract rates, USD for requests that the contract bills."""
+
+    tokens: float
+    usd: float
+    fees: float
 
 
-def committed_of(row: ContractRow | Settlement, commitment: Commitment) -> float | None:
-    """What a row commits to a month, in the commitment's own unit; None where it does not say."""
-    return row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
-
-
-def least_of(commitment: Commitment) -> float:
-    least = commitment.min_tokens_per_month if in_tokens(commitment) else commitment.min_usd_per_month
-    return least or 0.0
-
-
-def in_force(case: Case, plan: Plan) -> dict[tuple[str, int], float]:
-    """Committed a month by offer and month. A contract already signed is due even if the plan forgets it."""
-    before: dict[tuple[str, int], float] = {}
-    for name, commitment in case.commitments.items():
-        if commitment.signed:
-            for month in range(min(signed_end(case, commitment), case.months)):
-                before[name, month] = least_of(commitment)
-    planned: dict[tuple[str, int], float] = defaultdict(float)
+def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[Term, float, float]]:
+    """(term, committed a month, part of contract rates) in force; one already signed is, even if a plan forgets it."""
+    commitment = case.commitments[offer]
+    terms = []
+    before = signed_term(case, commitment) if commitment.signed else None
+    if before is not None:
+        off = commitment.levels[0].discount if commitment.levels else 0.0
+        stated = (
+            committed_of(row, commitment)
+            for row in plan.contracts
+            if row.offer == offer and row.signed_by != "plan"
+        )
+        terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
     for row in plan.contracts:
-        if row.offer in case.commitments:
-            for month in range(max(row.start_month, 0), min(row.end_month, case.months)):
-                planned[row.offer, month] += committed_of(row, case.commitments[row.offer]) or 0.0
-    return {**before, **planned}
+        if row.offer == offer and row.signed_by == "plan":
+            term = Term(row.from_h, row.until_h, row.from_h)
+            terms.append((term, committed_of(row, commitment) or 0.0, 1.0 - (row.discount or 0.0)))
+    return terms
 
 
-def signed_end(case: Case, commitment: Commitment) -> int:
-    """First month no longer covered by a contract already signed: the first to start at or after its end."""
-    hours = signed_until_h(case, commitment)
-    return case.months if hours is None else max(0, math.ceil(hours / MONTH_H - 1e-9))
+def slots_of(case: Case, plan: Plan, offer: str) -> list[Slot]:
+    """The spans of an offer's contracts, in order."""
+    commitment = case.commitments[offer]
+    slots: dict[tuple[int, float], Slot] = {}
+    if by_billing_month(commitment):
+        for month in range(case.months):
+            first, part = case.month_of.index(month), case.month_h[month] / MONTH_H
+            slots[0, float(month)] = Slot(float(month), 0, first, first + case.month_of.count(month), part)
+    for number, (term, committed, rate) in enumerate(terms_of(case, plan, offer)):
+        lot = 0 if by_billing_month(commitment) or commitment.stackable else number
+        for span in spans_of(case, commitment, term):
+            key = round(span.key, 6)
+            new = Slot(key, lot, span.first, span.end, span.part, span.before, rate=rate)
+            slot = slots.setdefault((lot, key), new)
+            if not by_billing_month(commitment):
+                slot = replace(
+                    slot,
+                    first=min(slot.first, span.first),
+                    end=max(slot.end, span.end),
+                    part=max(slot.part, span.part),
+                )
+            due, before = committed * span.ramped * span.part, committed * span.ramped * span.before
+            slots[lot, key] = replace(slot, due=(slot.due or 0.0) + due, due_before=slot.due_before + before)
+    return sorted(slots.values(), key=lambda slot: (slot.first, slot.lot))
 
 
-def signed_until_h(case: Case, commitment: Commitment) -> float | None:
-    """Hour, from the start of the horizon, at which a contract already signed ends; None where none is stated."""
-    until = commitment.signed_until
-    if until is None:
-        return None
-    clock = LocalTime(case.problem.horizon)
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=clock.zone)
-    return (until - clock.start) / timedelta(hours=1)
+def covered(case: Case, plan: Plan) -> set[tuple[str, int]]:
+    """Offers and periods in which a contract is in force."""
+    return {
+        (name, t)
+        for name in case.commitments
+        for slot in slots_of(case, plan, name)
+        if slot.due is not None
+        for t in range(slot.first, slot.end)
+    }
 
 
 def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
-    """Every month's bill of every offer with a commitment, in every future."""
-    used: dict[BillKey, list[tuple[float, float, float]]] = defaultdict(list)
+    """Every span's bill of every offer with a commitment, in every future."""
+    used: dict[tuple[str, int, str | None], list[Use]] = defaultdict(list)
     for flow in flows:
         commitment = flow.offer.commitment
         if commitment is not None and flow.entry is not None:
             units = flow.units * flow.future.price_of(flow.offer.name)
             fees = units * request_usd(flow.unit, flow.entry) if bills_dollars(commitment) else 0.0
-            key = (flow.offer.name, case.month_of[flow.row.period], flow.future.name)
-            used[key].append((flow.tokens, units * tokens_usd(flow.unit, flow.entry), fees))
-    force = in_force(case, plan)
+            use = Use(flow.tokens, units * tokens_usd(flow.unit, flow.entry), fees)
+            used[flow.offer.name, flow.row.period, flow.future.name].append(use)
     bills = {}
     for name in case.commitments:
-        for month in range(case.months):
-            for future in case.futures:
-                parts = used.get((name, month, future.name), [])
-                tokens, usd, fees = (math.fsum(part[i] for part in parts) for i in range(3))
-                committed = force.get((name, month))
-                bills[name, month, future.name] = _bill(
-                    case, name, future, month, committed, tokens, usd, fees
-                )
+        slots = slots_of(case, plan, name)
+        for future in case.futures:
+            left: dict[int, list[float]] = {}
+            for number, slot in enumerate(slots):
+                parts = [each for t in range(slot.first, slot.end) for each in used[name, t, future.name]]
+                use = Use(*(math.fsum(part[i] for part in parts) for i in range(3)))
+                bills[name, number, future.name] = _bill(case, name, future, slot, use, left)
     return bills
 
 
-def _bill(
-    case: Case,
-    offer: str,
-    future: Future,
-    month: int,
-    committed: float | None,
-    tokens: float,
-    usd: float,
-    fees: float,
-) -> Bill:
-    commitment = case.commitments[offer]
-    part = case.month_h[month] / MONTH_H
-    price = future.price_of(offer)
-    due = (committed or 0.0) * part
-    if commitment.tiers:
-        usd = tiered_usd(commitment, tokens, part) * price
-    usd += fees
-    owed = amount_owed(case.offers[offer], due, tokens, usd, part, price)
-    own = tokens if in_tokens(commitment) else usd
-    return Bill(committed is not None, committed or 0.0, tokens, usd, owed, own / due if due > 0 else None)
+def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dict[int, list[float]]) -> Bill:
+    """`left`: by term, what its spans so far have left for later ones; brought up to date here."""
+    commitment, offer, price = case.commitments[name], case.offers[name], future.price_of(name)
+    due, before = slot.due or 0.0, used_before(commitment, slot.first)
+    counted = in_tokens(commitment) or bool(commitment.tiers)
 
+    def worth(volume: float, money: float, fees: float, part: float) -> float:
+        """USD of use, at the rates of its contract."""
+        if commitment.tiers:
+            return tiered_usd(commitment, volume, part) * price + fees
+        if commitment.discount_tiers:
+            return discounted_usd(commitment, money + fees, part)
+        return (money + fees) * slot.rate
 
-def amount_owed(offer: Offer, due: float, tokens: float, usd: float, part: float, price: float) -> float:
-    """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed."""
-    commitment = offer.commitment
-    assert commitment is not None  # the caller has looked
-    beyond = commitment.overage_usd_per_m
-    if not in_tokens(commitment):
-        if beyond is None:
-            return max(usd, due)
-        rate = rate_of(offer) * price
-        volume = due / rate * 1e6 if rate > 0 else 0.0
-        return due + beyond * price * max(0.0, tokens - volume) / 1e6
-    if commitment.tiers:
-        return tiered_usd(commitment, max(tokens, due), part) * price
-    if beyond is not None:
-        shortfall_rate = rate_of(offer) * price if due > 0 else 0.0
-        return shortfall_rate * due / 1e6 + beyond * price * max(0.0, tokens - due) / 1e6
-    return usd if tokens >= due else rate_of(offer) * price * due / 1e6
-
-
-def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:
-    """Price of a month's tokens by bands whose thresholds are prorated by `part`."""
-    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
-    return (_incremental if commitment.tier_kind == "incremental" else _all_units)(tiers, tokens, part)
-
-
-def _incremental(tiers: Sequence[Tier], tokens: float, part: float) -> float:
-    ends = [tier.from_tokens_per_month * part for tier in tiers[1:]] + [math.inf]
-    return math.fsum(
-        max(0.0, min(tokens, end) - tier.from_tokens_per_month * part) * tier.usd_per_m / 1e6
-        for tier, end in zip(tiers, ends, strict=True)
+    old_tokens, old_usd = (before, before * rate_of(offer) * price / 1e6) if counted else (0.0, before)
+    tokens = use.tokens
+    at_end = worth(tokens + old_tokens, use.usd + old_usd, use.fees, slot.part)
+    own, own_usd = (tokens + old_tokens if in_tokens(commitment) else at_end), at_end
+    credit, rolled = 0.0, 0.0
+    if commitment.rollover_spans:
+        kept = left.setdefault(slot.lot, _brought_in(commitment, slot))[-commitment.rollover_spans :]
+        credit = math.fsum(kept)
+        taken = min(own, credit)
+        left[slot.lot] = _after(kept, due, own)
+        rolled = taken
+    unit = rate_of(offer) * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
+    share = max(0.0, own - credit) / own if own > 0 else 0.0
+    owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
+    owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price)
+    stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate)
+    least = amount_owed(offer, due, 0.0, 0.0, slot.part, price)
+    if slot.before:
+        least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price)
+    least_tiers = bool(commitment.tiers) and in_tokens(commitment)
+    worth_usd = at_end - worth(old_tokens, old_usd, 0.0, slot.part)
+    return Bill(
+        signed=slot.due is not None,
+        committed=due / slot.part,
+        part=slot.part,
+        first=slot.first,
+        end=slot.end,
+        weight=case.period_weight[slot.first],
+        used_tokens=tokens,
+        used_usd=worth_usd,
+        usd=owed - stood,
+        own=tokens if in_tokens(commitment) else worth_usd,
+        least_usd=least,
+        beyond=max(
+            0.0,
+            own
+            - max(
+                credit + due,
+                old_tokens if in_tokens(commitment) else worth(old_tokens, old_usd, 0.0, slot.part),
+            ),
+        ),
+        rolled_usd=rolled * unit,
+        unused_usd=max(0.0, owed - at_end) if least_tiers else max(0.0, due - max(0.0, own - rolled)) * unit,
+        short=int(own < due * (1 - 1e-9)),
     )
 
 
-def _all_units(tiers: Sequence[Tier], tokens: float, part: float) -> float:
-    if tokens <= 0:
+def used_before(commitment: Commitment, first: int) -> float:
+    """Own units (tokens with tiers) that a span which begins with a period used before the horizon."""
+    stands = commitment.so_far
+    return 0.0 if stands is None or first > 0 else stands.used_usd or stands.used_tokens or 0.0
+
+
+def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float, rate: float = 1.0) -> float:
+    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units."""
+    commitment, price = offer.commitment, future.price_of(offer.name)
+    if commitment is None or commitment.so_far is None or not (used or part):
         return 0.0
-    return min(
-        max(tokens, tier.from_tokens_per_month * part) * tier.usd_per_m / 1e6
-        for tier, following in zip(tiers, [*tiers[1:], None], strict=True)
-        if following is None or tokens < following.from_tokens_per_month * part * (1 - 1e-9)
+    if commitment.rollover_spans:
+        unused = commitment.so_far.unused_usd or commitment.so_far.unused_tokens
+        used = max(0.0, used - math.fsum(unused))
+    if commitment.tiers:
+        return amount_owed(offer, due, used, tiered_usd(commitment, used, part) * price, part, price)
+    if commitment.discount_tiers:
+        return max(due, discounted_usd(commitment, used, part))
+    if in_tokens(commitment):
+        return amount_owed(offer, due, used, used * rate_of(offer) * price / 1e6, part, price)
+    volume = used * 1e6 / (rate_of(offer) * price) if commitment.overage_usd_per_m is not None else 0.0
+    return amount_owed(offer, due, volume, used * rate, part, price)
+
+
+def _brought_in(commitment: Commitment, slot: Slot) -> list[float]:
+    """What spans before the horizon left unused, oldest first."""
+    stands = commitment.so_far
+    return [] if stands is None or slot.first > 0 else [*(stands.unused_usd or stands.unused_tokens)]
+
+
+def _after(kept: Sequence[float], due: float, used: float) -> list[float]:
+    """What is left of earlier rests and of what was due, oldest first, after the oldest was used first."""
+    rest, need = [], used
+    for each in (*kept, due):
+        taken = min(each, need)
+        need -= taken
+        rest.append(each - taken)
+    return rest
+
+
+def together(bills: Sequence[Bill]) -> Bill:
+    """Bills of spans that have one row."""
+    part = math.fsum(bill.part for bill in bills)
+
+    def total(name: str) -> float:
+        return math.fsum(getattr(bill, name) for bill in bills)
+
+    return replace(
+        bills[0],
+        committed=total("due") / part,
+        part=part,
+        end=bills[-1].end,
+        used_tokens=total("used_tokens"),
+        used_usd=total("used_usd"),
+        usd=total("usd"),
+        own=total("own"),
+        least_usd=total("least_usd"),
+        beyond=total("beyond"),
+        rolled_usd=total("rolled_usd"),
+        unused_usd=total("unused_usd"),
+        spans=len(bills),
+        short=sum(bill.short for bill in bills),
     )
+
+
+def settled_in(case: Case, bills: dict[BillKey, Bill]) -> dict[tuple[str, float, str | None], Bill]:
+    """What is signed, as rows of settlements: by offer, first hour and scenario; hours by billing month."""
+    rows: dict[tuple[str, float, str | None], list[Bill]] = defaultdict(list)
+    first: dict[tuple[str, int, str | None], float] = {}
+    for (name, _, scenario), bill in bills.items():
+        if not bill.signed:
+            continue
+        from_h = bill.first * case.period_h
+        if case.commitments[name].settled == "hour":
+            from_h = first.setdefault((name, case.month_of[bill.first], scenario), from_h)
+        rows[name, from_h, scenario].append(bill)
+    return {key: together(bills) if len(bills) > 1 else bills[0] for key, bills in rows.items()}
 
 
 def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> float:
@@ -196,13 +338,20 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     commitment = offer.commitment
     if commitment is None:
         return 0.0
-    if row.signed_by == "before" and commitment.signed:
-        beyond_h = max(0.0, (signed_until_h(case, commitment) or 0.0) - case.horizon_h)
-    elif commitment.term_months is None:
+    if row.signed_by == "before":
+        months = _owed_by_earlier(case, commitment)
+    elif commitment.term_hours is None:
         return 0.0
     else:
-        beyond_h = case.beyond_h(min(row.end_month, case.months + commitment.term_months))
-    monthly = amount_owed(
-        offer, committed_of(row, commitment) or 0.0, 0.0, 0.0, 1.0, future.price_of(offer.name)
-    )
-    return monthly * beyond_h / MONTH_H
+        months = owed_after(case, commitment, Term(row.from_h, row.until_h, row.from_h))
+    committed = committed_of(row, commitment) or 0.0
+    return amount_owed(offer, committed, 0.0, 0.0, 1.0, future.price_of(offer.name)) * months
+
+
+def _owed_by_earlier(case: Case, commitment: Commitment) -> float:
+    """Months that a contract already signed owes after the horizon: to its end, not to that of its last month."""
+    term = signed_term(case, commitment) if commitment.signed else None
+    end_h = signed_end_h(case, commitment)
+    if term is None or end_h is None:
+        return 0.0
+    return owed_after(case, commitment, replace(term, until_h=end_h))

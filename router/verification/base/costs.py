@@ -2,14 +2,14 @@
 
     tokens       Σ tokens · price + requests · price                offers without a commitment; one in tokens: requests
     fee          fee · month's hours / 730, every month              if the offer carries anything, ever
-    commitment   the month's bill                                       offers with a commitment
+    commitment   the bill of each span                                   offers with a commitment
     instances    h · (usd_per_h · Σ paid + reserved_usd_per_h · reserved) + upfront · bought
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
     unserved     tokens · unserved_usd_per_m_tokens
     churn        see `base.change`
 
-A period's costs are discounted by its start, a month's by the start of its first period. A scenario's price
+A period's costs are discounted by its start, a month's or a span's by the start of its first period. A scenario's price
 multiplier scales an offer's prices, not a committed amount of USD and not energy. Terms that outlast the
 horizon are charged for their part inside it, or in full (`policy.end_of_horizon`), the rest with the last
 period.
@@ -26,10 +26,11 @@ from typing import NamedTuple
 
 from router.plan.document import Plan
 from router.schema import Instances
-from router.verification.base.bills import Bill, BillKey, amount_owed, beyond_usd, bills_dollars, in_force
+from router.verification.base.bills import Bill, BillKey, beyond_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.tariffs import bills_dollars
 from router.verification.base.work import request_usd, tokens_usd
 
 type LineKey = tuple[str | None, str]
@@ -80,7 +81,9 @@ def costs_of(
 ) -> Costs:
     """Price everything. First-stage money: fees, committed minima, horizon and term purchases, reserved."""
     parts: dict[str | None, dict[LineKey, list[float]]] = {f.name: defaultdict(list) for f in case.futures}
-    first = {future.name: list(_least_owed(case, plan, future)) for future in case.futures}
+    first: dict[str | None, list[float]] = {future.name: [] for future in case.futures}
+    for (_, _, scenario), bill in bills.items():  # what contracts owe inside the horizon, used or not
+        first[scenario].append(bill.least_usd * bill.weight if bill.signed else 0.0)
     for charge in chain(
         _tokens(case, flows),
         _fees(case, flows),
@@ -128,16 +131,8 @@ def _unserved(case: Case, unserved: Iterable[UnservedWork]) -> Iterator[Charge]:
 
 
 def _bills(case: Case, bills: dict[BillKey, Bill]) -> Iterator[Charge]:
-    for (name, month, scenario), bill in bills.items():
-        yield Charge(case.future(scenario), name, "commitment", bill.usd * case.month_weight[month])
-
-
-def _least_owed(case: Case, plan: Plan, future: Future) -> Iterator[float]:
-    """What contracts owe inside the horizon, used or not: part of their bills."""
-    for (name, month), committed in in_force(case, plan).items():
-        offer, part = case.offers[name], case.month_h[month] / MONTH_H
-        usd = amount_owed(offer, committed * part, 0.0, 0.0, part, future.price_of(name))
-        yield usd * case.month_weight[month]
+    for (name, _, scenario), bill in bills.items():
+        yield Charge(case.future(scenario), name, "commitment", bill.usd * bill.weight)
 
 
 def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:

@@ -1,7 +1,7 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, renting, contracts, links, shares    what the problem file says of each
+    serving, renting, contracts, bills, links, shares    what the problem file says of each
     futures      several futures that share what is decided before them
     duality      what multipliers prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
-from router.verification.bound.contracts import add_bills, add_signatures
+from router.verification.bound.bills import add_bills
+from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
 from router.verification.bound.links import add_links, add_presence
 from router.verification.bound.relaxation import RelaxedProblem

@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 
 from router.verification.base.case import Case, Future
-from router.verification.bound.contracts import in_force
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.serving import (
     PoolAt,
@@ -20,6 +19,7 @@ from router.verification.bound.serving import (
     serving_parts,
     usable_of,
 )
+from router.verification.bound.terms import running, terms_of
 
 SMALL = 1e-3
 """Part of what could run, or of an instance, below which a flow is looked at alone."""
@@ -27,30 +27,39 @@ SMALL = 1e-3
 
 def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
     """Nothing runs on what is not signed, paid a fee for, or open; in parts of what could run there in the month."""
-    monthly: dict[tuple[str, str, int], list[PossibleFlow]] = defaultdict(list)
+    monthly: dict[tuple[str, str, int, tuple[str, ...]], list[PossibleFlow]] = defaultdict(list)
+    signed_in = {
+        (name, t): tuple(f"signed({name},{each.label})" for each in running(case, terms, t))
+        for name, commitment in case.commitments.items()
+        for terms in [terms_of(case, commitment)]
+        for t in range(case.periods)
+    }
     for flow in flows:
-        monthly[flow.route, flow.offer.name, case.month_of[flow.period]].append(flow)
+        signed = signed_in.get((flow.offer.name, flow.period), ())
+        monthly[flow.route, flow.offer.name, case.month_of[flow.period], signed].append(flow)
         opened = model.variables.get(opening(model, case, flow))
         if opened is not None:
             n = cell_name(flow.cell).removeprefix(f"{flow.workload.name},")
             name = f"linking({flow.route},{flow.period},open,{n})"
             model.constraint(name, [(flow.name, 1.0), (opening(model, case, flow), -1.0)], upper=0.0)
-    for (route, offer, month), own in monthly.items():
+    numbers: dict[tuple[str, int], int] = defaultdict(int)
+    for (route, offer, month, signed), own in monthly.items():
         work = math.fsum({flow.cell.key: flow.cell.units for flow in own}.values())
         use = [(flow.name, flow.cell.units / work) for flow in own]
-        signed = in_force(case, model, offer, month)
+        numbers[route, month] += 1
+        at = f"{route},{month}" if numbers[route, month] == 1 else f"{route},{month}.{numbers[route, month]}"
         if case.offers[offer].commitment is not None and not signed:
             for flow in own:
                 model.variables[flow.name].upper = 0.0
         small = [name for name, part in use if part < SMALL]
         if any(model.variables[name].whole for name in signed):
             minus = [(name, -1.0) for name in signed]
-            model.constraint(f"linking({route},{month})", [*use, *minus], upper=0.0)
+            model.constraint(f"linking({at})", [*use, *minus], upper=0.0)
             for name in small:
                 model.constraint(f"linking({name},signed)", [(name, 1.0), *minus], upper=0.0)
         if f"active({offer})" in model.variables:
             fee = (f"active({offer})", -1.0)
-            model.constraint(f"linking({route},{month},fee)", [*use, fee], upper=0.0)
+            model.constraint(f"linking({at},fee)", [*use, fee], upper=0.0)
             for name in small:
                 model.constraint(f"linking({name},fee)", [(name, 1.0), fee], upper=0.0)
 

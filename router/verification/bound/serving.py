@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from router.schema import Instances, Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.audit import Audit
-from router.verification.base.bills import bills_dollars
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE
+from router.verification.base.tariffs import bills_dollars
 from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 

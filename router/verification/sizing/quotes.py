@@ -17,9 +17,9 @@ import math
 
 from router.plan.sizing import Quote
 from router.schema import Offer, OfferModel
-from router.verification.base.bills import signed_end
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
+from router.verification.base.spans import signed_term
 from router.verification.base.work import TOKEN_PRICES, long_prices_of, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
@@ -71,7 +71,7 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
 def _in_hand(case: Case, offer: Offer) -> bool:
     """Whether something of it is reserved or signed before the plan."""
     reserved, terms = offer.instances is not None and offer.instances.reserved > 0, offer.commitment
-    return reserved or (terms is not None and terms.signed and signed_end(case, terms) > 0)
+    return reserved or (terms is not None and terms.signed and signed_term(case, terms) is not None)
 
 
 def _check_worth(
@@ -169,7 +169,7 @@ _INSTEAD = {"cached_prompt_usd_per_m": "prompt_usd_per_m", "cache_write_usd_per_
 def _use(section: Section, offer: Offer) -> float | None:
     """Of what is committed; of the hours rented where nothing is."""
     if offer.commitment is not None:
-        use = use_of_contract(section, offer.name, range(section.case.months))
+        use = use_of_contract(section, offer.name, 0.0, section.case.horizon_h)
         if use is not None:
             return use
     return use_of_pools(

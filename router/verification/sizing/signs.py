@@ -28,8 +28,10 @@ from router.plan.sizing import (
     Sizing,
 )
 from router.schema import Commitment, Instances, Offer
-from router.verification.base.bills import amount_owed, in_tokens
+from router.verification.base.bills import Bill
 from router.verification.base.case import MONTH_H, Case
+from router.verification.base.spans import Term, owed_after, spans_of, term_h
+from router.verification.base.tariffs import amount_owed, in_tokens
 from router.verification.sizing.section import Section
 
 type Key = tuple[str, str, str | None, int | None]
@@ -93,17 +95,23 @@ def signed(section: Section) -> dict[Key, float]:
     return amounts
 
 
-def use_of_contract(section: Section, offer: str, months: Iterable[int]) -> float | None:
-    """Expected use of what is committed in some months."""
+def use_of_contract(section: Section, offer: str, from_h: float, until_h: float) -> float | None:
+    """Expected use of what is committed between two hours."""
     commitment = section.case.offers[offer].commitment
     tokens = commitment is not None and in_tokens(commitment)
     used, committed = [], []
-    for month in months:
-        for future in section.case.futures:
-            bill = section.audit.bills[offer, month, future.name]
-            used.append(future.probability * (bill.used_tokens if tokens else bill.used_usd))
-            committed.append(future.probability * bill.committed * section.case.month_h[month] / MONTH_H)
+    for probability, bill in _bills(section, offer, from_h, until_h):
+        used.append(probability * (bill.used_tokens if tokens else bill.used_usd))
+        committed.append(probability * bill.due)
     return math.fsum(used) / math.fsum(committed) if math.fsum(committed) > 0 else None
+
+
+def _bills(section: Section, offer: str, from_h: float, until_h: float) -> Iterator[tuple[float, Bill]]:
+    """Bills of the spans that begin between two hours, with the probability of their future."""
+    case = section.case
+    for (name, _, scenario), bill in section.audit.bills.items():
+        if name == offer and from_h <= bill.first * case.period_h + 1e-9 < until_h:
+            yield case.future(scenario).probability, bill
 
 
 def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
@@ -135,13 +143,9 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     offer, kind, model, start = key
     use, usd = None, owed.least
     if kind == "contract":
-        months = range(start or 0, min(owed.end_month, case.months))
-        use = use_of_contract(section, offer, months)
-        usd = math.fsum(
-            future.probability * section.audit.bills[offer, month, future.name].usd * case.month_weight[month]
-            for month in months
-            for future in case.futures
-        )
+        hours = (start or 0) * MONTH_H, owed.end_month * MONTH_H
+        use = use_of_contract(section, offer, *hours)
+        usd = math.fsum(p * bill.usd * bill.weight for p, bill in _bills(section, offer, *hours))
     elif kind == "instances":
         use = use_of_pools(section, [(offer, model)])
     if case.problem.policy.end_of_horizon == "charge_in_full":
@@ -194,14 +198,15 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
 def _of_contract(
     case: Case, offer: Offer, commitment: Commitment, start: int, amount: float, price: float
 ) -> Owed:
-    term = commitment.term_months
-    end = math.ceil(case.horizon_h / MONTH_H - 1e-9) if term is None else start + term
+    length, from_h = term_h(commitment), start * MONTH_H
+    end_h = math.inf if length is None else from_h + length
+    term = Term(from_h, end_h, from_h)
     least = []
-    for month in range(start, min(end, case.months)):
-        part = case.month_h[month] / MONTH_H
-        usd = amount_owed(offer, amount * part, 0.0, 0.0, part, price)
-        least.append(usd * case.month_weight[month])
-    after = 0.0 if term is None else case.beyond_h(end) / MONTH_H
+    for span in spans_of(case, commitment, term):
+        usd = amount_owed(offer, amount * span.ramped * span.part, 0.0, 0.0, span.part, price)
+        least.append(usd * case.period_weight[span.first])
+    end = math.ceil(min(end_h, math.inf if length else case.horizon_h) / MONTH_H - 1e-9)
+    after = owed_after(case, commitment, term)
     return Owed(end, math.fsum(least), amount_owed(offer, amount, 0.0, 0.0, 1.0, price) * after)
 
 

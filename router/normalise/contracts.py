@@ -1,0 +1,203 @@
+"""Commitments → arrays: amounts in their own unit as rates per month, and the terms that may start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats
+from problems.core.contracts import Contracts, Discounts, Tiers
+from problems.core.costs import M
+from problems.core.instance import Time
+from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
+from router.normalise.columns import flags, floats, whole
+from router.normalise.spans import Term, beyond_months, spans_of
+from router.schema import Commitment, CommitmentLevel, Offer, Problem
+from router.schema.clock import Clock
+
+
+def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
+    """Commitments in their own unit (tokens, or dollars at contract rates), and the terms that may start."""
+    sellers = [(o, offer) for o, offer in enumerate(problem.offers) if offer.commitment is not None]
+    rows = [offer.commitment for _, offer in sellers if offer.commitment is not None]
+    in_tokens = np.array([_in_tokens(terms) for terms in rows], dtype=bool)
+    price = np.array([_token_usd(offer) for _, offer in sellers], dtype=float)
+    in_full = problem.policy.end_of_horizon == "charge_in_full"
+    starts = [
+        (b, term, level)
+        for b, terms in enumerate(rows)
+        for term in _starts(terms, time, clock)
+        for level in terms.levels or (None,)
+    ]
+    tiered = np.array([bool(terms.tiers) for terms in rows], dtype=bool)
+    unit_usd = np.where(in_tokens, np.where(tiered, 0.0, price), 1.0)
+    overage = floats(rows, "overage_usd_per_m") / M / np.where(in_tokens, 1.0, price)
+    # what is committed is paid for as such, and what goes beyond it at contract rates: one row a span
+    spanned = np.array([_spanned(terms) for terms in rows], dtype=bool)
+    stated = [_amounts(rows, f"{bound}_tokens", np.inf) for bound in ("min", "max")]
+    of = whole(b for b, *_ in starts)
+    least, most = _own(rows, in_tokens, "min", 0.0), _own(rows, in_tokens, "max", np.inf)
+    level_usd = np.array([_level_usd(rows[b], level) for b, _, level in starts], dtype=float)
+    fixed = np.isfinite(level_usd)
+    return Contracts(
+        offer=whole(o for o, _ in sellers),
+        in_tokens=in_tokens,
+        stated_in_tokens=np.isfinite(stated).any(axis=0) | (in_tokens & tiered),
+        min_per_month=least,
+        max_per_month=most,
+        step_per_month=_amounts(rows, "step_usd", 0.0),
+        unit_usd=unit_usd,
+        limited=flags(rows, "overage", "none"),
+        overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),
+        rollover=whole(terms.rollover_spans for terms in rows),
+        stackable=flags(rows, "stackable"),
+        term_h=np.array([terms.term_hours or np.inf for terms in rows], dtype=float),
+        spanned=~flags(rows, "by_billing_month"),
+        by_hour=flags(rows, "settled", "hour"),
+        levelled=np.array([bool(terms.levels) for terms in rows], dtype=bool),
+        tiers=tuple(_tiers(terms) for terms in rows),
+        discounts=tuple(_discounts(terms) for terms in rows),
+        credit=tuple(_credit(terms) for terms in rows),
+        spans=spans_of(rows, [(b, term) for b, term, _ in starts], time, clock, in_full=in_full),
+        start_contract=of,
+        start_h=np.array([term.from_h for _, term, _ in starts], dtype=float),
+        end_h=np.array([term.until_h for _, term, _ in starts], dtype=float),
+        owed_until_h=np.array([term.owed_until_h for _, term, _ in starts], dtype=float),
+        beyond_months=np.array(
+            [beyond_months(rows[b], term, time, in_full=in_full) for b, term, _ in starts], dtype=float
+        ),
+        start_signed=np.array([term.signed for _, term, _ in starts], dtype=bool),
+        start_min=np.where(fixed, level_usd, least[of]) if len(of) else np.empty(0),
+        start_max=np.where(fixed, np.inf, most[of]) if len(of) else np.empty(0),
+        start_rate=np.array([1.0 - (level.discount if level else 0.0) for *_, level in starts], dtype=float),
+    )
+
+
+def _spanned(terms: Commitment) -> bool:
+    """Whether a bill is what is committed and what goes beyond it; else it is of all use."""
+    return not (terms.by_billing_month or terms.tiers or terms.discount_tiers)
+
+
+def _amounts(rows: list[Commitment], amount: str, absent: float) -> Floats:
+    values = (terms.per_month(amount) for terms in rows)
+    return np.array([absent if value is None else value for value in values], dtype=float)
+
+
+def _own(rows: list[Commitment], in_tokens: Bools, bound: str, absent: float) -> Floats:
+    """(B,) a bound in own units a month."""
+    tokens, usd = (_amounts(rows, f"{bound}_{unit}", absent) for unit in ("tokens", "usd"))
+    return np.where(in_tokens, tokens, usd)
+
+
+def _level_usd(terms: Commitment, level: CommitmentLevel | None) -> float:
+    return np.inf if level is None else level.usd * HOURS_PER_MONTH / terms.span_h
+
+
+def _in_tokens(terms: Commitment) -> bool:
+    """Whether the contract's own unit is the token; a minimum of nothing leaves use at its own prices."""
+    if terms.discount_tiers or not (
+        terms.per_month("min_usd") is None and terms.per_month("max_usd") is None
+    ):
+        return False
+    priced = bool(terms.tiers) or terms.overage_usd_per_m is not None
+    return priced or bool(terms.per_month("min_tokens")) or terms.per_month("max_tokens") is not None
+
+
+def _token_usd(offer: Offer) -> float:
+    """The one price of all token kinds and models; only asked for where the schema has made sure of it."""
+    prices = [
+        price
+        for entry in offer.models.values()
+        for price in (entry.prompt_usd_per_m, entry.completion_usd_per_m)
+        if price is not None
+    ]
+    return prices[0] / M if prices else 0.0
+
+
+def _tiers(terms: Commitment) -> Tiers | None:
+    if not terms.tiers:
+        return None
+    return Tiers(
+        from_tokens=floats(terms.tiers, "from_tokens_per_month"),
+        usd=floats(terms.tiers, "usd_per_m") / M,
+        all_units=terms.tier_kind == "all_units",
+    )
+
+
+def _discounts(terms: Commitment) -> Discounts | None:
+    if not terms.discount_tiers:
+        return None
+    return Discounts(
+        from_usd=floats(terms.discount_tiers, "from_usd") * HOURS_PER_MONTH / terms.span_h,
+        rate=1.0 - floats(terms.discount_tiers, "discount"),
+        all_units=terms.tier_kind == "all_units",
+    )
+
+
+def _credit(terms: Commitment) -> Floats:
+    unused = () if terms.so_far is None else terms.so_far.unused_usd or terms.so_far.unused_tokens
+    return np.array(unused, dtype=float)
+
+
+def _starts(terms: Commitment, time: Time, clock: Clock) -> list[Term]:
+    """Every term that is running or may start.
+
+    Settled by billing months, one that a signed term covers in part is settled whole; after the horizon its hours are
+    owed.
+    """
+    starts: list[Term] = []
+    free_from = 0.0
+    if terms.signed:
+        running = _running(terms, time, clock)
+        if running.until_h > 0:
+            starts.append(running)
+        free_from = 0.0 if terms.stackable else max(running.until_h, 0.0)
+    term_h = terms.term_hours
+    for begin in terms.starts_h(time.horizon_h, time.period_h):
+        if begin >= free_from - 1e-9 and (term_h or not terms.signed):
+            end_h = begin + (term_h or time.horizon_h)
+            starts.append(Term(begin, end_h, end_h, begin, signed=False))
+    return starts
+
+
+def _running(terms: Commitment, time: Time, clock: Clock) -> Term:
+    """The term that was signed before."""
+    end_h = None if terms.signed_until is None else clock.hour(terms.signed_until)
+    if terms.by_billing_month:
+        until = owed_until = np.inf
+        if end_h is not None:
+            until = max(float(np.ceil(end_h / HOURS_PER_MONTH - 1e-9)), 0.0) * HOURS_PER_MONTH
+            owed_until = end_h if end_h > time.horizon_h else min(until, time.horizon_h)
+        return Term(0.0, until, owed_until, 0.0, signed=True)
+    since_h = None if terms.so_far is None else clock.hour(terms.so_far.since)
+    term_h = terms.term_hours
+    begin = since_h or 0.0
+    if end_h is not None and term_h is not None:
+        begin = end_h - term_h
+    if end_h is None:
+        end_h = np.inf if term_h is None else begin + term_h
+    return Term(0.0, end_h, end_h, begin, signed=True, since_h=since_h)
+
+
+def refuse_pending(problem: Problem) -> None:
+    """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
+    issues: list[Issue] = []
+    for o, offer in enumerate(problem.offers):
+        for name in ("term_h", "start_every_h"):
+            if offer.instances is not None and getattr(offer.instances, name) is not None:
+                at = ("offers", o, "instances", name)
+                issues.append(input_issue(problem, at, getattr(offer.instances, name), "is not yet planned for"))
+    for o, offer in enumerate(problem.offers):
+        terms = offer.commitment
+        if terms is None or not terms.tiers:
+            continue
+        decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
+        for limit, used in (
+            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
+            ("max_committed_usd", problem.policy.max_committed_usd is not None),
+        ):
+            if decided and used:
+                at, hint = ("offers", o, "commitment"), f"a volume to decide, with tiers and {limit}"
+                issues.append(input_issue(problem, at, None, "is not yet planned for", hint))
+    if issues:
+        raise InputError(issues)

@@ -1,0 +1,202 @@
+"""Contracts of a plan and their settlements: what is signed, and what each span uses and owes.
+
+Spans of less than a day are one row for each billing month; all others have a row of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from problems.commitments import due_share
+from problems.core.arrays import Bools, Floats, Ints
+from problems.core.columns import Columns
+from problems.core.contracts import Contracts
+from problems.core.encode import Encoded
+from problems.core.view import View
+from problems.pricing import billed_before
+from router.plan.rows import ContractRow, Settlement, StandsAt
+from router.planning.settlement import (
+    before_own,
+    committed_own,
+    discounted,
+    fill,
+    rolled,
+    used_own,
+    used_tokens,
+)
+from solvers.core.record import Record
+
+DAY_H = 24.0
+
+
+def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
+    """What is signed, by this plan or before it."""
+    inst, first = encoded.instance, encoded.first
+    contracts = inst.contracts
+    rows = []
+    for a in np.flatnonzero(signed_starts(encoded, point)):
+        b, end = contracts.start_contract[a], float(contracts.owed_until_h[a])
+        volume = float(point[first.committed[a]] * first.commit_scale[b])
+        tokens = bool(contracts.stated_in_tokens[b])
+        rows.append(
+            ContractRow(
+                offer=inst.offers.names[contracts.offer[b]],
+                from_h=float(contracts.start_h[a]),
+                until_h=end if np.isfinite(end) else inst.time.horizon_h,
+                signed_by="before" if contracts.start_signed[a] else "plan",
+                committed_tokens_per_month=volume if tokens else None,
+                committed_usd_per_month=None if tokens else volume,
+                discount=float(1.0 - contracts.start_rate[a]) if contracts.levelled[b] else None,
+            )
+        )
+    return tuple(rows)
+
+
+def signed_starts(encoded: Encoded, point: Floats) -> Bools:
+    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed."""
+    contracts, first = encoded.instance.contracts, encoded.first
+    used = np.zeros(len(contracts.offer), dtype=np.bool_)
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
+        used |= np.array(carried, dtype=bool)
+    of = contracts.start_contract
+    free = used[of] | (point[first.committed] > 0)
+    signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)
+    return np.asarray(contracts.start_signed | signed, dtype=bool)
+
+
+class _Bills(Record):
+    """The spans of one contract in one future, (n,) each."""
+
+    span: Ints
+    signed: Bools
+    committed: Floats  # own units due
+    tokens: Floats
+    own: Floats  # used, in own units: USD after discounts
+    used_usd: Floats
+    billed_usd: Floats
+    rolled_usd: Floats  # of what earlier spans left, used here
+    unused_usd: Floats
+    owed_usd: Floats
+
+
+def settlement_rows(
+    view: View, cols: Columns, point: Floats, listed: Bools, scenario: str | None
+) -> Iterator[Settlement]:
+    """What each span uses and owes; `listed` (A,): the starts that are signed."""
+    inst, contracts = view.inst, view.inst.contracts
+    for b, o in enumerate(contracts.offer):
+        bills = _bills(view, cols, point, listed, b)
+        spans, stated_in_tokens = contracts.spans, bool(contracts.stated_in_tokens[b])
+        signed = np.flatnonzero(bills.signed)
+        for at in _together(view, bills.span[signed], contracts.by_hour[b]):
+            k = signed[at]
+            n = bills.span[k]
+            due = float(bills.committed[k].sum())
+            rate = due / float(spans.share[n].sum())
+            plain = not contracts.spanned[b]
+            short = bills.own[k] + spans.used_before[n] < bills.committed[k] * (1 - 1e-9)
+            yield Settlement(
+                offer=inst.offers.names[o],
+                from_h=float(spans.from_h[n[0]]),
+                until_h=float(spans.until_h[n[-1]]),
+                scenario=scenario,
+                signed=True,
+                committed_tokens_per_month=rate if stated_in_tokens else None,
+                committed_usd_per_month=None if stated_in_tokens else rate,
+                used_tokens=float(bills.tokens[k].sum()),
+                used_usd=float(bills.used_usd[k].sum()),
+                billed_usd=float(bills.billed_usd[k].sum()),
+                beyond_horizon_usd=float(bills.owed_usd[k].max()),
+                utilisation=float(bills.own[k].sum() / due) if due > 0 else None,
+                rolled_usd=float(bills.rolled_usd[k].sum()) if contracts.rollover[b] else None,
+                unused_usd=None if plain else float(bills.unused_usd[k].sum()),
+                spans=len(k) if contracts.by_hour[b] else None,
+                spans_short=int(short.sum()) if contracts.by_hour[b] else None,
+                so_far=_stands_at(view, cols, point, listed, b, int(k[-1])),
+            )
+
+
+def _together(view: View, span: Ints, by_hour: bool) -> list[Ints]:
+    """Spans that have a row in common: those of a billing month, where they are shorter than a day."""
+    if not by_hour:
+        return [np.array([k]) for k in range(len(span))]
+    month = view.inst.time.month[view.inst.contracts.spans.period[span]]
+    return [np.flatnonzero(month == k) for k in np.unique(month)]
+
+
+def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _Bills:
+    inst, contracts = view.inst, view.inst.contracts
+    spans = contracts.spans.of(b)
+    tokens, price = bool(contracts.in_tokens[b]), float(view.price[contracts.offer[b]])
+    share, before = contracts.spans.share[spans], contracts.spans.used_before[spans]
+    used, own = used_tokens(view, cols, b, point), used_own(view, cols, b, point)
+    committed = committed_own(view, cols, b, point)
+    tiers, discounts = contracts.tiers[b], contracts.discounts[b]
+    rate = contracts.unit_usd[b] * (price if tokens else 1.0)
+    used_usd, rolled_usd = own * rate, np.zeros(len(spans))
+    unused_usd = np.maximum(committed - own - before_own(view, b), 0.0) * rate
+    if tiers is not None:
+        used_usd = (fill(tiers, used + before, share) * tiers.usd).sum(axis=1) * price + (
+            0.0 if tokens else own
+        )
+        billed = np.maximum(used_usd, committed)
+        if tokens:
+            billed = (fill(tiers, np.maximum(used + before, committed), share) * tiers.usd).sum(
+                axis=1
+            ) * price
+        unused_usd = np.maximum(billed - used_usd, 0.0) if tokens else np.maximum(committed - used_usd, 0.0)
+        used_usd = (
+            used_usd
+            - np.array([tiers.bill(float(u), float(s)) for u, s in zip(before, share, strict=True)]) * price
+        )
+        own = used if tokens else used_usd
+    elif discounts is not None:
+        used_usd = discounted(discounts, own + before, share) @ discounts.rate
+        billed, unused_usd = np.maximum(used_usd, committed), np.maximum(committed - used_usd, 0.0)
+        used_usd = used_usd - discounted(discounts, before, share) @ discounts.rate
+        own = used_usd
+    elif len(spans) and cols.billed[spans[0]] >= 0:
+        billed = np.maximum(own, committed) * rate
+    else:
+        overage = contracts.overage_usd[b] * (price if tokens else 1.0)
+        total = own + before_own(view, b)
+        beyond, _, paid = rolled(view, b, total, committed)
+        billed = committed * rate + beyond * overage
+        rolled_usd = paid * rate
+        unused_usd = np.maximum(committed - np.maximum(total - paid, 0.0), 0.0) * rate
+    starts = np.flatnonzero(contracts.start_contract == b)
+    force = (due_share(inst)[starts][:, spans] > 0).toarray()
+    signed = np.any(listed[starts][:, None] & force, axis=0)
+    volumes = np.where(listed[starts], point[cols.first.committed[starts]] * cols.first.commit_scale[b], 0.0)
+    owed = (
+        contracts.beyond_months[starts] * _monthly(contracts, b, volumes, price)
+    ) @ force  # by the terms in force
+    opened = [billed_before(inst, int(n), price) if contracts.spanned[b] else 0.0 for n in spans]
+    return _Bills(
+        span=spans,
+        signed=signed,
+        committed=committed,
+        tokens=used,
+        own=own,
+        used_usd=used_usd,
+        billed_usd=billed - np.array(opened),
+        rolled_usd=rolled_usd,
+        unused_usd=unused_usd,
+        owed_usd=owed,
+    )
+
+
+def _stands_at(view: View, cols: Columns, point: Floats, listed: Bools, b: int, k: int) -> StandsAt | None:
+    """Where the contract stands at the end of the horizon, if its term goes on and this is its last span."""
+    return None
+
+
+def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:
+    """USD a month that commitments (n,), in own units, cost by themselves."""
+    tiers = contracts.tiers[b]
+    if tiers is not None and contracts.in_tokens[b]:
+        return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
+    return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))

@@ -1,0 +1,237 @@
+"""Spans over which use is held against a commitment, laid out from the start of each term.
+
+    hour, day    the clock's, where the horizon has a start          month, quarter, year    730, 2190, 8760 h
+    part         hours of the span's periods / 730; a whole day of 23 h counts as one of 24
+    before       of it, what lies before the horizon (`so_far`)
+
+A period belongs to the span in which it starts; one longer than a span is as many spans, all alike, settled as one. A
+contract stated by the month alone has the billing months of the horizon for spans, whenever its term begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from router.schema import Commitment
+from router.verification.base.case import MONTH_H, Case
+from router.verification.base.cells import LocalTime
+
+NEAR_H = 1e-9
+LENGTH_H = {"hour": 1.0, "day": 24.0, "month": MONTH_H, "quarter": 2190.0, "year": 8760.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Hours of the horizon: in force from, until; where it began, and since when its span runs (before hour 0)."""
+
+    from_h: float
+    until_h: float
+    began_h: float
+    since_h: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Periods `first` … `end` − 1 of a term, settled as one.
+
+    key      the span that it is: those of terms that add up are one where their keys are
+    part     months that the commitment is due for; `before` of them before the horizon
+    ramped   part of the most of the ramp
+    """
+
+    key: float
+    first: int
+    end: int
+    part: float
+    before: float
+    ramped: float
+
+
+def length_h(commitment: Commitment) -> float:
+    """Hours of a span."""
+    if commitment.settled == "term":
+        return term_h(commitment) or MONTH_H
+    return LENGTH_H[commitment.settled or "month"]
+
+
+def term_h(commitment: Commitment) -> float | None:
+    """Hours of a term; None: the whole horizon."""
+    return commitment.term_h if commitment.term_months is None else commitment.term_months * MONTH_H
+
+
+def by_billing_month(commitment: Commitment) -> bool:
+    """Whether amounts a month are all that it states of how it settles."""
+    stated = (commitment.min_usd, commitment.max_usd, commitment.step_usd, commitment.min_tokens)
+    more = commitment.levels or commitment.ramp or commitment.discount_tiers
+    special = commitment.settled or commitment.so_far or commitment.rollover_spans or commitment.stackable
+    return not (more or special) and all(each is None for each in (*stated, commitment.max_tokens))
+
+
+def signed_end_h(case: Case, commitment: Commitment) -> float | None:
+    """Hour at which a contract already signed ends; None where it is said neither by a date nor by its term."""
+    until, clock = commitment.signed_until, LocalTime(case.problem.horizon)
+    if until is not None:
+        return hours_to(clock, until)
+    length = term_h(commitment)
+    if by_billing_month(commitment) or length is None:
+        return None
+    return (since_h(case, commitment) or 0.0) + length
+
+
+def since_h(case: Case, commitment: Commitment) -> float | None:
+    """Hour at which the span began that runs at the start of the horizon, where that is stated."""
+    stands = commitment.so_far
+    return None if stands is None else hours_to(LocalTime(case.problem.horizon), stands.since)
+
+
+def hours_to(clock: LocalTime, moment: datetime) -> float:
+    """Hours from the start of the horizon."""
+    moment = moment.replace(tzinfo=clock.zone) if moment.tzinfo is None else moment
+    return (moment.astimezone(UTC) - clock.start) / timedelta(hours=1)
+
+
+def signed_term(case: Case, commitment: Commitment) -> Term | None:
+    """The term of a contract already signed, if some of it is left."""
+    end_h, since = signed_end_h(case, commitment), since_h(case, commitment)
+    if by_billing_month(commitment):  # a month that it covers in part is settled whole
+        until = math.inf if end_h is None else max(0, math.ceil(end_h / MONTH_H - 1e-9)) * MONTH_H
+        return Term(0.0, until, 0.0) if until > 0 else None
+    length = term_h(commitment)
+    dated = commitment.signed_until is not None and end_h is not None and length is not None
+    began = (end_h or 0.0) - (length or 0.0) if dated else since or 0.0
+    until = math.inf if end_h is None else end_h
+    return Term(0.0, until, began, since) if until > 0 else None
+
+
+def spans_of(case: Case, commitment: Commitment, term: Term) -> list[Span]:
+    """The spans of a term inside the horizon, in order."""
+    if by_billing_month(commitment):
+        return _months(case, term)
+    periods = [
+        t for t in range(case.periods) if term.from_h - NEAR_H <= t * case.period_h < term.until_h - NEAR_H
+    ]
+    spans: list[Span] = []
+    edges: list[tuple[float, float]] = []
+    of: list[list[int]] = []
+    for t in periods:
+        edge = _edges(case, commitment, term, t * case.period_h, edges[-1] if edges else None)
+        if not edges or edge[0] > edges[-1][0] + NEAR_H:
+            edges.append(edge)
+            of.append([])
+        of[-1].append(t)
+    in_full = case.problem.policy.end_of_horizon == "charge_in_full"
+    for (start_h, end_h), own in zip(edges, of, strict=True):
+        hours, before = len(own) * case.period_h, 0.0
+        if own[0] == 0 and start_h < 0 and term.since_h is not None:
+            before = max(0.0, -term.since_h)
+        if in_full and end_h > case.horizon_h:
+            hours = min(end_h, term.until_h) - max(start_h, term.from_h)
+        month_h = MONTH_H
+        if commitment.settled in ("hour", "day") and case.period_h <= length_h(commitment):
+            month_h = MONTH_H * (end_h - start_h) / length_h(commitment)
+        ramped = part_of_ramp(commitment, max(0.0, start_h - term.began_h))
+        spans.append(Span(start_h, own[0], own[-1] + 1, (hours + before) / month_h, before / month_h, ramped))
+    return spans
+
+
+def _months(case: Case, term: Term) -> list[Span]:
+    covered: dict[int, list[int]] = {}
+    for t, month in enumerate(case.month_of):
+        if term.from_h - NEAR_H <= t * case.period_h < term.until_h - NEAR_H:
+            covered.setdefault(month, []).append(t)
+    return [
+        Span(float(month), own[0], own[-1] + 1, len(own) * case.period_h / MONTH_H, 0.0, 1.0)
+        for month, own in covered.items()
+    ]
+
+
+def _edges(
+    case: Case, commitment: Commitment, term: Term, hour: float, last: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Start and end of the span that an hour belongs to; `last`: that of the hour before, for days."""
+    length = length_h(commitment)
+    if commitment.settled in ("hour", "day") and case.period_h > length * (1 + NEAR_H):
+        return hour, hour + case.period_h
+    if last is not None and hour < last[1] - NEAR_H:
+        return last
+    if commitment.settled == "term":
+        return term.began_h if term.since_h is None else term.since_h, term.until_h
+    if commitment.settled in ("hour", "day"):
+        clock = LocalTime(case.problem.horizon)
+        if commitment.settled == "day":
+            day = clock.days(hour + NEAR_H)
+            return clock.hour_of(day, 0), clock.hour_of(day + 1, 0)
+        local = clock.start.astimezone(clock.zone)
+        shift = local.minute / 60.0 + local.second / 3600.0
+        start = math.floor(hour + shift + NEAR_H) - shift
+        return start, start + 1.0
+    origin = term.began_h if term.since_h is None else term.since_h
+    number = math.floor((hour - origin) / length + NEAR_H)
+    return origin + number * length, origin + (number + 1) * length
+
+
+def part_of_ramp(commitment: Commitment, into_term_h: float) -> float:
+    """What a span that begins so far into the term commits to, as a part of the ramp's most; 1 without a ramp."""
+    if not commitment.ramp:
+        return 1.0
+    month, now, most = math.floor(into_term_h / MONTH_H + 1e-9) + 1, 0.0, 0.0
+    for step in commitment.ramp:
+        amount = step.min_tokens if step.min_usd is None else step.min_usd
+        most = max(most, amount or 0.0)
+        if step.from_month <= month:
+            now = amount or 0.0
+    return now / most if most > 0 else 0.0
+
+
+def owed_after(case: Case, commitment: Commitment, term: Term) -> float:
+    """Months of the commitment that a term owes after the horizon; with `charge_in_full` after the span that is cut."""
+    if not math.isfinite(term.until_h) or term.until_h <= case.horizon_h:
+        return 0.0
+    hour = case.horizon_h
+    if by_billing_month(commitment):
+        return (term.until_h - hour) / MONTH_H
+    origin, length = term.began_h if term.since_h is None else term.since_h, length_h(commitment)
+    number = math.floor((hour - origin) / length + NEAR_H)
+    if case.problem.policy.end_of_horizon == "charge_in_full" and hour > origin + number * length + NEAR_H:
+        number += 1
+        hour = min(origin + number * length, term.until_h)
+    if not commitment.ramp:
+        return (term.until_h - hour) / MONTH_H
+    parts = []
+    while hour < term.until_h - NEAR_H:
+        end_h = min(origin + (number + 1) * length, term.until_h)
+        ramped = part_of_ramp(commitment, max(0.0, origin + number * length - term.began_h))
+        parts.append((end_h - hour) * ramped / MONTH_H)
+        hour, number = end_h, number + 1
+    return math.fsum(parts)
+
+
+def starts_h(case: Case, commitment: Commitment) -> list[float]:
+    """Hours at which a term may begin."""
+    length, every = term_h(commitment), commitment.start_every_h
+    if every is None:
+        late = commitment.start == "any" or (
+            commitment.start is None and length is not None and length < case.horizon_h - NEAR_H
+        )
+        if length is None or not late:
+            return [0.0]
+        every = MONTH_H if commitment.term_months is not None else case.period_h
+    return multiples(case, every)
+
+
+def multiples(case: Case, every_h: float) -> list[float]:
+    """Hours of the horizon at which something that is sold at multiples of so many hours may begin."""
+    every_h = max(every_h, case.period_h) if case.period_h > MONTH_H * (1 + NEAR_H) else every_h
+    last = (case.periods - 1) * case.period_h
+    hours: list[float] = []
+    while len(hours) * every_h <= last + NEAR_H * every_h:
+        hours.append(len(hours) * every_h)
+    return hours
+
+
+def begins_at(hours: Iterable[float], hour: float) -> bool:
+    """Whether an hour is among some, up to rounding."""
+    return any(abs(each - hour) <= 1e-6 for each in hours)

@@ -1,0 +1,304 @@
+"""Bills: what the spans of a contract cost at least, by its use and by what is committed.
+
+billed(offer,n)            own units of span n that are paid for at contract rates
+over(offer,n)              own units above the commitment, where that is paid for as such
+carry(offer,n)             own units that span n and those before leave for later ones
+part(offer,month k,t)      own units used in period t that are counted under one term, where terms differ in spans
+band_volume(offer,i)       tokens in each price band, spans one after the other
+
+billed ≥ Σ own · flow,  billed ≥ Σ committed · months due                  the same for `over`, see the names
+over + carry before − carry ≥ Σ own · flow − committed,  carry ≤ what the last spans committed to
+Σ part = Σ own · flow,  part ≤ most · signed
+Σ band ≥ billed (or ≥ the tokens used, where the own unit is the dollar), bands within their edges
+
+Discounts by use are left out but for the largest: the bound is lower there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import pairwise
+
+from router.schema import Commitment, Offer
+from router.verification.base.bills import stood_usd, used_before
+from router.verification.base.case import Case, Future
+from router.verification.base.spans import by_billing_month
+from router.verification.base.tariffs import bills_dollars, least_of, most_of
+from router.verification.base.work import rate_of
+from router.verification.bound.contracts import paid_as_such
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.serving import PossibleFlow, cell_name
+from router.verification.bound.terms import PossibleTerm, SpanToBill, spans_to_bill, terms_of
+
+type Carried = Mapping[int, list[PossibleFlow]]
+"""What an offer may carry, by period."""
+
+
+def add_bills(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], future: Future) -> None:
+    """The bill of every span of every contract."""
+    carried: dict[str, dict[int, list[PossibleFlow]]] = defaultdict(lambda: defaultdict(list))
+    for flow in flows:
+        if flow.offer.commitment is not None:
+            carried[flow.offer.name][flow.period].append(flow)
+    for name, offer in case.offers.items():
+        if offer.commitment is not None:
+            _contract(model, case, offer, offer.commitment, carried[name], future)
+
+
+def _contract(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    carried: Carried,
+    future: Future,
+) -> None:
+    terms = {term.label: term for term in terms_of(case, commitment)}
+    spans = spans_to_bill(case, commitment, list(terms.values()))
+    counted = _parts(model, offer, commitment, spans, terms, carried, future)
+    months = by_billing_month(commitment)
+    for n, span in enumerate(spans):
+        flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
+        at = f"commitments({offer.name},%s,{'month' if months else 'span'} {n})"
+        committed = [(f"committed({offer.name},{label})", due) for label, due in span.due]
+        used = _used(model, case, offer, commitment, n, span, flows, counted, terms, future)
+        before = used_before(commitment, span.first)
+        opened = before * (terms[span.lot].rate if span.lot else 1.0)
+        if commitment.discount_tiers:
+            most_off = max(band.discount for band in commitment.discount_tiers)
+            used, opened = [(name, own * (1.0 - most_off)) for name, own in used], before * (1.0 - most_off)
+        weight = case.period_weight[span.first]
+        if span.before or before:
+            model.constant -= _stood(case, offer, span, terms, future) * weight
+        if paid_as_such(commitment):
+            _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future)
+        else:
+            _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows)
+        if commitment.overage == "none" and not commitment.rollover_spans:
+            due = [(variable, -own) for variable, own in committed]
+            sunk = math.fsum(terms[label].least * due for label, due in span.due if terms[label].due)
+            model.constraint(at % "limit", [*used, *due], upper=-min(opened, sunk))
+
+
+def _parts(
+    model: RelaxedProblem,
+    offer: Offer,
+    commitment: Commitment,
+    spans: list[SpanToBill],
+    terms: Mapping[str, PossibleTerm],
+    carried: Carried,
+    future: Future,
+) -> bool:
+    """Where terms differ in spans: what is used in each period is counted under a term that is signed."""
+    if not any(span.lot for span in spans):
+        return False
+    tokens = not bills_dollars(commitment) or bool(commitment.tiers)
+    lots: dict[int, list[str]] = defaultdict(list)
+    for span in spans:
+        for t in range(span.first, span.end):
+            lots[t].append(span.lot)
+    for t, flows in carried.items():
+        own = {flow.name: flow.tokens if tokens else flow.usd(future) for flow in flows}
+        most = heaviest(flows, own)
+        parts: Terms = []
+        for label in lots[t]:
+            part = model.variable(f"part({offer.name},{label},{t})", most * (1 + 1e-9))
+            signed = (f"signed({offer.name},{label})", -most)
+            model.constraint(f"commitments({part},signed)", [(part, 1.0), signed], upper=0.0)
+            parts.append((part, 1.0))
+        minus = [(name, -each) for name, each in own.items()]
+        model.constraint(f"commitments({offer.name},counted,{t})", [*parts, *minus], lower=0.0, upper=0.0)
+    return True
+
+
+def _used(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    n: int,
+    span: SpanToBill,
+    flows: list[PossibleFlow],
+    counted: bool,
+    terms: Mapping[str, PossibleTerm],
+    future: Future,
+) -> Terms:
+    """What a span uses, in own units."""
+    tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
+    volume = tokens or bool(commitment.tiers)
+    if counted:
+        names = [f"part({offer.name},{span.lot},{t})" for t in range(span.first, span.end)]
+        rate = 1.0 if volume else terms[span.lot].rate
+        used: Terms = [(name, rate) for name in names if name in model.variables]
+        tokens_used: Terms = used
+    else:
+        used = [(flow.name, flow.tokens if tokens else flow.usd(future)) for flow in flows]
+        tokens_used = [(flow.name, flow.tokens) for flow in flows]
+    if not commitment.tiers:
+        return used
+    bands = _bands(model, case, offer, commitment, n, span, flows, tokens_used, future)
+    if tokens:
+        return used
+    fees = [] if counted else [(flow.name, flow.fees(future)) for flow in flows]
+    return [*((band, usd * price) for band, usd in bands), *fees]
+
+
+def _stood(
+    case: Case, offer: Offer, span: SpanToBill, terms: Mapping[str, PossibleTerm], future: Future
+) -> float:
+    """The bill as it stood when the horizon began."""
+    commitment = offer.commitment
+    assert commitment is not None  # the caller has looked
+    due, rate = 0.0, 1.0
+    for label, months in span.due:
+        if terms[label].due:
+            due += terms[label].least * months / span.part * span.before
+            rate = terms[label].rate
+    return stood_usd(offer, future, used_before(commitment, span.first), due, span.before, rate)
+
+
+def _beyond(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    n: int,
+    spans: list[SpanToBill],
+    at: str,
+    used: Terms,
+    committed: Terms,
+    opened: float,
+    future: Future,
+) -> None:
+    """What goes beyond the commitment, and beyond what earlier spans left of theirs."""
+    tokens, price, span = not bills_dollars(commitment), future.price_of(offer.name), spans[n]
+    price_beyond = commitment.overage_usd_per_m
+    rate = rate_of(offer) * price / 1e6 if tokens else 1.0
+    if price_beyond is not None:
+        rate = price_beyond * price / 1e6 if tokens else price_beyond / rate_of(offer)
+    minus = [(variable, -own) for variable, own in used]
+    none = commitment.overage == "none" and commitment.rollover_spans
+    over = model.variable(
+        f"over({offer.name},{n})", 0.0 if none else math.inf, usd=rate * case.period_weight[span.first]
+    )
+    terms, credit, rollover = [(over, 1.0), *minus, *committed], 0.0, commitment.rollover_spans
+    if rollover:
+        window = [other for other in spans[max(0, n + 1 - rollover) : n + 1] if other.lot == span.lot]
+        recent = [(f"committed({offer.name},{label})", -due) for other in window for label, due in other.due]
+        place = sum(1 for other in spans[:n] if other.lot == span.lot)
+        stands = commitment.so_far
+        unused = [] if stands is None else [*(stands.unused_usd or stands.unused_tokens)]
+        still = math.fsum(unused[max(len(unused) - max(rollover - 1 - place, 0), 0) :])
+        carry = model.variable(f"carry({offer.name},{n})")
+        model.constraint(at % "rolls over", [(carry, 1.0), *_summed(recent)], upper=still)
+        terms.append((carry, -1.0))
+        if place:
+            terms.append((f"carry({offer.name},{n - 1})", 1.0))
+        else:
+            credit = math.fsum(unused)
+    model.constraint(at % "overage", terms, lower=opened - credit)
+
+
+def _summed(terms: Terms) -> Terms:
+    total: dict[str, float] = defaultdict(float)
+    for name, value in terms:
+        total[name] += value
+    return list(total.items())
+
+
+def _billed(
+    model: RelaxedProblem,
+    offer: Offer,
+    commitment: Commitment,
+    n: int,
+    at: str,
+    used: Terms,
+    committed: Terms,
+    opened: float,
+    weight: float,
+    future: Future,
+    flows: list[PossibleFlow],
+) -> None:
+    """What is billed for the use, or for what is committed."""
+    tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
+    rate = (0.0 if commitment.tiers else rate_of(offer) * price / 1e6) if tokens else 1.0
+    opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
+    all_used = sum(own * model.variables[name].upper for name, own in used)
+    own, banded = dict(used), bool(commitment.tiers) and not tokens
+    by_cell = all_used if banded or any(flow.name not in own for flow in flows) else heaviest(flows, own)
+    most = max(by_cell + opened, sum(model.variables[c].upper * own for c, own in committed))
+    billed = model.variable(f"billed({offer.name},{n})", most * (1 + 1e-9), usd=rate * weight)
+    minus = [(variable, -own) for variable, own in used]
+    model.constraint(at % "use", [(billed, 1.0), *minus], lower=opened)
+    due = [(variable, -own) for variable, own in committed]
+    model.constraint(at % "minimum", [(billed, 1.0), *due], lower=0.0)
+    if commitment.tiers and tokens:
+        months = by_billing_month(commitment)
+        bands = [
+            f"band_volume({offer.name},{n * len(commitment.tiers) + i})" for i in range(len(commitment.tiers))
+        ]
+        parts = [(billed, -1.0), *((band, 1.0) for band in bands)]
+        model.constraint(f"tiers({offer.name},{'month' if months else 'span'} {n},volume)", parts, lower=0.0)
+
+
+def heaviest(flows: list[PossibleFlow], amount: Mapping[str, float]) -> float:
+    """The most of something that flows could bring together, each cell by its heaviest route."""
+    most: dict[str, float] = defaultdict(float)
+    for flow in flows:
+        most[cell_name(flow.cell)] = max(most[cell_name(flow.cell)], amount.get(flow.name, math.inf))
+    return math.fsum(most.values())
+
+
+def _bands(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    k: int,
+    span: SpanToBill,
+    flows: list[PossibleFlow],
+    tokens_used: Terms,
+    future: Future,
+) -> Terms:
+    """The bands of a span: variables, and USD per token of each."""
+    tokens, part, before = not bills_dollars(commitment), span.part, used_before(commitment, span.first)
+    price, weight = future.price_of(offer.name), case.period_weight[span.first]
+    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
+    most = heaviest(flows, {flow.name: flow.tokens for flow in flows}) + before
+    high = (most_of(commitment) or least_of(commitment)) * part if tokens else 0.0
+    top = max(most, high) * (1 + 1e-9)
+    edges = [tier.from_tokens_per_month * part for tier in tiers]
+    edges.append(max(top, edges[-1]))
+    n = len(tiers)
+    name = f"tiers({offer.name},{'month' if by_billing_month(commitment) else 'span'} {k}"
+    whole_units = commitment.tier_kind == "all_units"
+    ordered = whole_units or any(b.usd_per_m < a.usd_per_m for a, b in pairwise(tiers))
+    bands: Terms = []
+    opens: list[str] = []
+    for i, tier in enumerate(tiers):
+        usd = tier.usd_per_m / 1e6
+        billed = usd * price * weight if tokens else 0.0
+        bands.append(
+            (model.variable(f"band_volume({offer.name},{k * n + i})", edges[i + 1], usd=billed), usd)
+        )
+        if ordered:
+            opens.append(model.variable(f"band_open({offer.name},{k * n + i})", 1.0, whole=True))
+    for i, (band, _) in enumerate(bands):
+        width = edges[i + 1] - edges[i]
+        if whole_units:
+            model.constraint(f"{name},from {i})", [(band, 1.0), (opens[i], -edges[i])], lower=0.0)
+            model.constraint(f"{name},to {i})", [(band, 1.0), (opens[i], -edges[i + 1])], upper=0.0)
+        elif ordered:
+            model.constraint(f"{name},to {i})", [(band, 1.0), (opens[i], -width)], upper=0.0)
+            if i + 1 < n:
+                model.constraint(f"{name},fills {i})", [(band, 1.0), (opens[i + 1], -width)], lower=0.0)
+        else:
+            model.constraint(f"{name},to {i})", [(band, 1.0)], upper=width)
+    if whole_units:
+        model.constraint(f"{name},one band)", [(each, 1.0) for each in opens], lower=1.0, upper=1.0)
+    if not tokens:
+        used = [(flow, -volume) for flow, volume in tokens_used]
+        model.constraint(f"{name},volume)", [*((band, 1.0) for band, _ in bands), *used], lower=before)
+    return bands
