@@ -186,10 +186,19 @@ def refuse_pending(problem: Problem) -> None:
         for name in ("term_h", "start_every_h"):
             if offer.instances is not None and getattr(offer.instances, name) is not None:
                 at = ("offers", o, "instances", name)
-                issues.append(input_issue(problem, at, getattr(offer.instances, name), "is not yet planned for"))
+                issues.append(
+                    input_issue(problem, at, getattr(offer.instances, name), "is not yet planned for")
+                )
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
-        if terms is None or not terms.tiers:
+        if terms is None:
+            continue
+        several = len(terms.starts_h(problem.horizon.hours, problem.horizon.period_h)) > 1
+        lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
+        if lost and (terms.rollover_spans or terms.levels or (several and not terms.by_billing_month)):
+            at, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
+            issues.append(input_issue(problem, at, "none", "is not yet planned for", hint))
+        if not terms.tiers:
             continue
         decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
         for limit, used in (

@@ -43,7 +43,7 @@ def spans_filled(problem: Problem) -> Iterator[Issue]:
     for at, commitment in _each(problem):
         settled, span_h = commitment.settled, commitment.span_h
         if settled == "term" and commitment.term_hours is None:
-            rule = "needs term_months or term_h: without a term there is no such span"
+            rule = "needs term_months or term_h: else nothing says how long the span is"
             yield Issue((*at, "settled"), rule, settled)
         elif settled in ("hour", "day"):
             if not (_whole(span_h / period_h) or _whole(period_h / span_h)):
