@@ -185,9 +185,9 @@ def refuse_pending(problem: Problem) -> None:
     for o, offer in enumerate(problem.offers):
         for name in ("term_h", "start_every_h"):
             if offer.instances is not None and getattr(offer.instances, name) is not None:
-                at = ("offers", o, "instances", name)
+                field = ("offers", o, "instances", name)
                 issues.append(
-                    input_issue(problem, at, getattr(offer.instances, name), "is not yet planned for")
+                    input_issue(problem, field, getattr(offer.instances, name), "is not yet planned for")
                 )
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
@@ -196,8 +196,8 @@ def refuse_pending(problem: Problem) -> None:
         several = len(terms.starts_h(problem.horizon.hours, problem.horizon.period_h)) > 1
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         if lost and (terms.rollover_spans or terms.levels or (several and not terms.by_billing_month)):
-            field, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
-            issues.append(input_issue(problem, field, "none", "is not yet planned for", hint))
+            where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
+            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
         if not terms.tiers:
             continue
         decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
