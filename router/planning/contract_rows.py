@@ -6,6 +6,7 @@ Spans of less than a day are one row for each billing month; all others have a r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +27,6 @@ from router.planning.settlement import (
     used_own,
     used_tokens,
 )
-from solvers.core.record import Record
 
 DAY_H = 24.0
 
@@ -67,7 +67,8 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
     return np.asarray(contracts.start_signed | signed, dtype=bool)
 
 
-class _Bills(Record):
+@dataclass(frozen=True, eq=False, repr=False)
+class _Bills:
     """The spans of one contract in one future, (n,) each."""
 
     span: Ints

@@ -29,7 +29,7 @@ from router.schema import Commitment, Offer
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.spans import (
-    Term,
+    TermHours,
     by_billing_month,
     owed_after,
     signed_end_h,
@@ -111,7 +111,7 @@ class Use(NamedTuple):
     fees: float
 
 
-def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[Term, float, float]]:
+def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float, float]]:
     """(term, committed a month, part of contract rates) in force; one already signed is, even if a plan forgets it."""
     commitment = case.commitments[offer]
     terms = []
@@ -126,7 +126,7 @@ def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[Term, float, floa
         terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
     for row in plan.contracts:
         if row.offer == offer and row.signed_by == "plan":
-            term = Term(row.from_h, row.until_h, row.from_h)
+            term = TermHours(row.from_h, row.until_h, row.from_h)
             terms.append((term, committed_of(row, commitment) or 0.0, 1.0 - (row.discount or 0.0)))
     return terms
 
@@ -343,7 +343,7 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     elif commitment.term_hours is None:
         return 0.0
     else:
-        months = owed_after(case, commitment, Term(row.from_h, row.until_h, row.from_h))
+        months = owed_after(case, commitment, TermHours(row.from_h, row.until_h, row.from_h))
     committed = committed_of(row, commitment) or 0.0
     return amount_owed(offer, committed, 0.0, 0.0, 1.0, future.price_of(offer.name)) * months
 

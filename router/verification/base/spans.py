@@ -24,7 +24,7 @@ LENGTH_H = {"hour": 1.0, "day": 24.0, "month": MONTH_H, "quarter": 2190.0, "year
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class TermHours:
     """Hours of the horizon: in force from, until; where it began, and since when its span runs (before hour 0)."""
 
     from_h: float
@@ -93,20 +93,20 @@ def hours_to(clock: LocalTime, moment: datetime) -> float:
     return (moment.astimezone(UTC) - clock.start) / timedelta(hours=1)
 
 
-def signed_term(case: Case, commitment: Commitment) -> Term | None:
+def signed_term(case: Case, commitment: Commitment) -> TermHours | None:
     """The term of a contract already signed, if some of it is left."""
     end_h, since = signed_end_h(case, commitment), since_h(case, commitment)
     if by_billing_month(commitment):  # a month that it covers in part is settled whole
         until = math.inf if end_h is None else max(0, math.ceil(end_h / MONTH_H - 1e-9)) * MONTH_H
-        return Term(0.0, until, 0.0) if until > 0 else None
+        return TermHours(0.0, until, 0.0) if until > 0 else None
     length = term_h(commitment)
     dated = commitment.signed_until is not None and end_h is not None and length is not None
     began = (end_h or 0.0) - (length or 0.0) if dated else since or 0.0
     until = math.inf if end_h is None else end_h
-    return Term(0.0, until, began, since) if until > 0 else None
+    return TermHours(0.0, until, began, since) if until > 0 else None
 
 
-def spans_of(case: Case, commitment: Commitment, term: Term) -> list[Span]:
+def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
     """The spans of a term inside the horizon, in order."""
     if by_billing_month(commitment):
         return _months(case, term)
@@ -137,7 +137,7 @@ def spans_of(case: Case, commitment: Commitment, term: Term) -> list[Span]:
     return spans
 
 
-def _months(case: Case, term: Term) -> list[Span]:
+def _months(case: Case, term: TermHours) -> list[Span]:
     covered: dict[int, list[int]] = {}
     for t, month in enumerate(case.month_of):
         if term.from_h - NEAR_H <= t * case.period_h < term.until_h - NEAR_H:
@@ -149,7 +149,7 @@ def _months(case: Case, term: Term) -> list[Span]:
 
 
 def _edges(
-    case: Case, commitment: Commitment, term: Term, hour: float, last: tuple[float, float] | None
+    case: Case, commitment: Commitment, term: TermHours, hour: float, last: tuple[float, float] | None
 ) -> tuple[float, float]:
     """Start and end of the span that an hour belongs to; `last`: that of the hour before, for days."""
     length = length_h(commitment)
@@ -186,7 +186,7 @@ def part_of_ramp(commitment: Commitment, into_term_h: float) -> float:
     return now / most if most > 0 else 0.0
 
 
-def owed_after(case: Case, commitment: Commitment, term: Term) -> float:
+def owed_after(case: Case, commitment: Commitment, term: TermHours) -> float:
     """Months of the commitment that a term owes after the horizon; with `charge_in_full` after the span that is cut."""
     if not math.isfinite(term.until_h) or term.until_h <= case.horizon_h:
         return 0.0

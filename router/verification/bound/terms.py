@@ -13,7 +13,7 @@ from router.schema import Commitment
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.spans import (
     Span,
-    Term,
+    TermHours,
     by_billing_month,
     length_h,
     signed_term,
@@ -29,7 +29,7 @@ class PossibleTerm:
     """A term: when it starts and its level in words, whether it is due whatever a plan does, what it may commit."""
 
     label: str
-    term: Term
+    term: TermHours
     due: bool
     least: float
     most: float
@@ -56,7 +56,7 @@ def terms_of(case: Case, commitment: Commitment) -> list[PossibleTerm]:
     free_h = 0.0 if before is None or commitment.stackable else before.until_h
     if length is not None or not commitment.signed:
         hours = [hour for hour in starts_h(case, commitment) if hour >= free_h - 1e-9]
-        terms += [(Term(hour, hour + (length or case.horizon_h), hour), False) for hour in hours]
+        terms += [(TermHours(hour, hour + (length or case.horizon_h), hour), False) for hour in hours]
     least, most = least_of(commitment), most_of(commitment)
     amounts = [
         (level.usd * MONTH_H / length_h(commitment), 1.0 - level.discount) for level in commitment.levels
@@ -124,6 +124,6 @@ def running(case: Case, terms: list[PossibleTerm], period: int) -> list[Possible
     return [each for each in terms if each.term.from_h - 1e-9 <= hour < each.term.until_h - 1e-9]
 
 
-def beyond_of(case: Case, term: Term) -> float:
+def beyond_of(case: Case, term: TermHours) -> float:
     """Hours of a term after the horizon."""
     return max(0.0, term.until_h - case.horizon_h) if math.isfinite(term.until_h) else 0.0

@@ -30,7 +30,7 @@ from router.plan.sizing import (
 from router.schema import Commitment, Instances, Offer
 from router.verification.base.bills import Bill
 from router.verification.base.case import MONTH_H, Case
-from router.verification.base.spans import Term, owed_after, spans_of, term_h
+from router.verification.base.spans import TermHours, owed_after, spans_of, term_h
 from router.verification.base.tariffs import amount_owed, in_tokens
 from router.verification.sizing.section import Section
 
@@ -200,7 +200,7 @@ def _of_contract(
 ) -> Owed:
     length, from_h = term_h(commitment), start * MONTH_H
     end_h = math.inf if length is None else from_h + length
-    term = Term(from_h, end_h, from_h)
+    term = TermHours(from_h, end_h, from_h)
     least = []
     for span in spans_of(case, commitment, term):
         usd = amount_owed(offer, amount * span.ramped * span.part, 0.0, 0.0, span.part, price)
