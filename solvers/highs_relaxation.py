@@ -71,6 +71,19 @@ class HighsRelaxation:
             return RelaxedAnswer(stop, None, multipliers if known else None, iterations)
         return RelaxedAnswer(stop, None, None, iterations)
 
+    def add_rows(self, matrix: Any, upper: Floats) -> None:
+        """Rows matrix · x ≤ upper more, (k, n) and (k,); the next solve goes on from where the last ended.
+
+        Raises `HandOverRefused` where HiGHS refuses them.
+        """
+        rows = sparse.csr_array(matrix)
+        start, index = rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32)
+        lower = np.full(len(upper), -inf)
+        if self.highs.addRows(len(upper), lower, upper, rows.nnz, start, index, rows.data) == (
+            highspy.HighsStatus.kError
+        ):
+            raise HandOverRefused(NAME, "rows refused")
+
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
         """Duals of the least total violation of the rows; where that is above 0 they are a ray."""
         if self.elastic is None:

@@ -1,12 +1,21 @@
-"""Which period each column belongs to, for solving a long horizon a window at a time."""
+"""Which period each column belongs to, for solving a long horizon a window at a time; and which piece of a market.
+
+A piece is what hangs together within a period when quotas, groups, power and budgets, contracts, fees and counts of the
+whole horizon are priced: the workloads of a model, say, with the pools that serve it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
+from problems import budget, groups, power, quota
 from problems.core.arrays import NONE, Ints
 from problems.core.encode import Encoded
 from problems.core.view import first_period
+
+PRICED = (quota.NAME, groups.NAME, power.NAME, budget.NAME)
+"""Families whose rows hold several pieces together, and are priced."""
 
 
 def steps_of(encoded: Encoded) -> Ints:
@@ -34,3 +43,22 @@ def steps_of(encoded: Encoded) -> Ints:
         mark(cols.started, periods)
         mark(cols.counts.levels.at, cols.counts.levels.period)
     return step
+
+
+def pieces_of(encoded: Encoded, step: Ints) -> Ints:
+    """(n,) a number from 0 on for each piece, −1 for what spans periods; `step` as `steps_of` has it."""
+    matrix, n = encoded.program.matrix, encoded.program.n_columns
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    priced = np.zeros(matrix.shape[0], dtype=bool)
+    for rows in encoded.row_families:
+        priced[rows.first : rows.end] = rows.family in PRICED
+    priced[row[step[matrix.indices] < 0]] = True
+    kept = ~priced[row]
+    pairs = (row[kept] + n, matrix.indices[kept])
+    graph = sparse.coo_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(n + matrix.shape[0],) * 2)
+    _, label = sparse.csgraph.connected_components(graph, directed=False)
+    inside = np.flatnonzero(step >= 0)
+    _, number = np.unique(label[:n][inside], return_inverse=True)
+    piece = np.full(n, NONE, dtype=np.int64)
+    piece[inside] = number
+    return piece

@@ -1,4 +1,4 @@
-"""Solving by structure: a program that falls apart in its parts, a long one a window of hours at a time.
+"""Solving by structure: what falls apart in its parts, a market piece by piece, a long one a window of hours at a time.
 
 Small programs go to the solver whole. Only what comes back differs in how it was found, never in what it means: the
 bound is proven, and the gap stated is to it.
@@ -13,13 +13,16 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
-from problems.core.steps import steps_of
+from problems.core.steps import pieces_of, steps_of
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
+from solvers.pieces import solve_pieces
 from solvers.windows import solve_windows
 
 SMALL = 3_000  # columns: below, the solver alone is as fast
 MANY_INTEGERS = 1_500  # in one part: beyond, windows find better plans in the same time
+FEWEST_PIECES = 50  # with whole columns
+LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 
 Run = Callable[[LinearProgram, SolveOptions], Solution]
 
@@ -33,14 +36,26 @@ class Before:
 
 
 def solve_structured(
-    encoded: Encoded, run: Run, options: SolveOptions, before: Before | None = None
+    encoded: Encoded,
+    run: Run,
+    options: SolveOptions,
+    before: Before | None = None,
+    *,
+    by_pieces: bool = False,
 ) -> Solution:
-    """Solve a mixed-integer program with the means that fit its size and shape."""
+    """Solve a mixed-integer program with the means that fit its size and shape.
+
+    `by_pieces`: pieces of a market may be solved by our own tree, over HiGHS's relaxations.
+    """
     program = encoded.program
     if program.n_columns <= SMALL:
         return run(program, options)
     step = steps_of(encoded)
     groups = parts(program)
+    if before is None and by_pieces and int(program.integer.sum()) > MANY_INTEGERS:
+        by_piece = _pieces(program, pieces_of(encoded, step), run, options)
+        if by_piece is not None:
+            return by_piece
     if len(groups) == 1:
         return _one(program, step, run, options, before)
 
@@ -53,6 +68,16 @@ def solve_structured(
         return _one(part, step[columns], run, share, Before(point, changed))
 
     return solve_parts(program, groups, solve_part, options)
+
+
+def _pieces(program: LinearProgram, piece: np.ndarray, run: Run, options: SolveOptions) -> Solution | None:
+    """By pieces, where there are many small ones."""
+    size = np.bincount(piece[piece >= 0])
+    whole = np.bincount(piece[piece >= 0], program.integer[piece >= 0])
+    few = int((whole > 0).sum()) < FEWEST_PIECES
+    if few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE:
+        return None
+    return solve_pieces(program, piece, run, options)
 
 
 def _one(

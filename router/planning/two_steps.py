@@ -107,7 +107,10 @@ def find(
     if not program.is_mip:
         return _linear(encoded, solver, options, fixed, began)
     if start is None:
-        first = solve_structured(encoded, lambda part, share: run(part, solver, share), options, before)
+        by_pieces = solver == "highs"
+        first = solve_structured(
+            encoded, lambda part, share: run(part, solver, share), options, before, by_pieces=by_pieces
+        )
     else:
         first = run(program, solver, options, start)
     _point_of(first, encoded, options)

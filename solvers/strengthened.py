@@ -1,0 +1,61 @@
+"""A relaxation strengthened, round by round, by the capacity rows that its point breaks."""
+
+from __future__ import annotations
+
+from math import isinf
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from solvers.capacity_rows import CapacityRows, ImpliedRows
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
+from solvers.highs_relaxation import HighsRelaxation
+
+ROUNDS = 8
+ENOUGH = 1e-4
+"""A round that lifts the bound by less than this part of it is the last."""
+
+
+class StrengthenedAnswer(Record):
+    """The optimum of a relaxation with rows added to it.
+
+    point        (n,)
+    bound        its cost, the program's offset included
+    multipliers  (m + k,) of the program's rows and of those added
+    added        the rows added
+    """
+
+    point: Floats
+    bound: float
+    multipliers: Floats
+    added: ImpliedRows
+
+
+def strengthened(program: LinearProgram, options: SolveOptions) -> StrengthenedAnswer | None:
+    """The last relaxation solved; None where the first has no optimum. The time limit alone is taken of the options."""
+    left = options.finishing.left_s
+    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
+    rows = CapacityRows(program)
+    lower, upper = program.col_lower[relaxation.columns], program.col_upper[relaxation.columns]
+    added: list[Any] = [sparse.csr_array((0, program.n_columns))]
+    limits: list[Floats] = [np.empty(0)]
+    answer: StrengthenedAnswer | None = None
+    for _ in range(ROUNDS + 1):
+        solved = relaxation.solve(lower, upper)
+        if solved.point is None or solved.multipliers is None:
+            break
+        before, bound = answer, program.objective(solved.point)
+        so_far = ImpliedRows(sparse.vstack(added, format="csr"), np.concatenate(limits))
+        answer = StrengthenedAnswer(solved.point, bound, solved.multipliers, so_far)
+        if options.late or (before is not None and bound - before.bound <= ENOUGH * abs(bound)):
+            break
+        broken = rows.violated(solved.point)
+        if not len(broken):
+            break
+        relaxation.add_rows(broken.matrix, broken.upper)
+        added.append(broken.matrix)
+        limits.append(broken.upper)
+    return answer
