@@ -9,12 +9,17 @@ from hand_clock import HandClock, set_clock
 from pytest import approx
 
 from router.comparison import NO_PLAN_IN_TIME, compare
+from router.errors import NoPlanInTime
 from router.explaining import conflict, explain, run, worth
 from router.explaining.conflict import Questions, repairs
 from router.explaining.promises import promises
 from router.loading.catalogue import load_text
 from router.normalise import normalise
+from router.plan.document import Plan
 from router.reports.explanation import explanation_report
+from router.reports.sizing import report_of
+from router.sizing import quotes, size
+from router.sizing.options import Study
 from solvers import SolveOptions
 
 CHEAP_AND_DEARER = """
@@ -117,3 +122,99 @@ def test_compare_shares_one_limit_and_lists_what_it_left_out(clock: HandClock) -
     assert [by_name[name].cost_usd for name in ("cheap", "a", "b")] == approx([500.0, 5000.0, 1000.0])
     assert (by_name["c"].cost_usd, by_name["c"].reasons) == (None, (NO_PLAN_IN_TIME,))
     assert found.notes == ("left out for want of time: c. A longer --time-limit looks into it",)
+
+
+TWO_QUOTES = """
+schema: router/1
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {tokens_per_month: 10e9, completion_share: 0.5}}]
+offers:
+  - {name: list, models: {m: {prompt_usd_per_m: 3, completion_usd_per_m: 3}}}
+  - name: half
+    models: {m: {prompt_usd_per_m: 1.5, completion_usd_per_m: 1.5}}
+    commitment: {min_tokens_per_month: 4e9, term_months: 1}
+  - name: third
+    models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}
+    commitment: {min_tokens_per_month: 8e9, term_months: 1}
+scenarios:
+  - {name: low, probability: 0.5, demand: {"*": 0.5}}
+  - {name: high, probability: 0.5, demand: {"*": 1.5}}
+"""
+QUESTIONS = (
+    "what planning with scenarios is worth",
+    "alternatives",
+    "signing more or less",
+    "quotes",
+    "when the advice flips",
+)
+
+
+def sized_until(clock: HandClock, moment: str) -> tuple[Plan, list[str]]:
+    """The sized plan where the time ends as a question begins, and all that was begun."""
+    begun: list[str] = []
+
+    def doing(what: str) -> None:
+        begun.append(what)
+        clock.s += 1e6 if what == moment else 0.0
+
+    return size(load_text(TWO_QUOTES), options=LIMIT, progress=doing), begun
+
+
+@pytest.mark.parametrize("moment", QUESTIONS)
+def test_a_sized_plan_stands_whatever_question_the_time_ends_in(clock: HandClock, moment: str) -> None:
+    """5 B or 15 B tokens. third alone bills max(8, use) at 1 USD per M: 0.5 · 8,000 + 0.5 · 15,000 = 11,500 USD; half
+    alone costs 1.5 · 10,000, and both of them more. What comes after the moment is not begun, and named.
+    """
+    plan, begun = sized_until(clock, moment)
+    assert plan.verified is not None
+    assert plan.verified.ok
+    assert plan.cost_usd == approx(11_500.0)
+    sizing = plan.sizing
+    assert sizing is not None
+    assert begun[-2:] == [moment, "checking the plan"]
+    assert sizing.out_of_time is not None
+    for question in QUESTIONS[QUESTIONS.index(moment) + 1 :]:
+        named = [text for text in sizing.out_of_time if question in text]
+        assert named or question in ("quotes", "signing more or less"), question
+    assert (sizing.ws_usd is None) == (moment == QUESTIONS[0])
+    assert f"left out for want of time: {', '.join(sizing.out_of_time)}" in " ".join(report_of(plan).notes)
+
+
+def test_a_walk_away_price_that_is_known_is_shown_beside_one_that_is_not(
+    clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time ends after the first quote, of half."""
+    quote = quotes._quote
+
+    def slowly(study: Any, offer: int, **given: Any) -> Any:
+        if clock.s > 1e6:
+            raise NoPlanInTime("no time")
+        answer = quote(study, offer, **given)
+        clock.s += 1e6
+        return answer
+
+    monkeypatch.setattr(quotes, "_quote", slowly)
+    plan = size(load_text(TWO_QUOTES), options=LIMIT)
+    sizing = plan.sizing
+    assert sizing is not None
+    assert sizing.out_of_time is not None
+    assert [row.offer for row in sizing.quotes or ()] == ["half"]
+    assert "the walk-away price of third" in sizing.out_of_time
+    assert plan.verified is not None
+    assert plan.verified.ok
+
+
+def test_a_question_has_what_is_left_and_no_question_more(clock: HandClock) -> None:
+    """Four tasks of 8 s in 20 s: the first may take half of the 20, the second half of the 12 left, the third half of
+    the 4; it takes them, and the last is not begun."""
+    given: list[float] = []
+
+    def task(study: Study, _: int) -> int:
+        given.append(study.options.left_s)
+        clock.s += 8.0
+        return 1
+
+    study = Study("highs", SolveOptions(time_limit_s=20.0).begun())
+    assert study.answered(task, range(4)) == [1, 1, 1, None]
+    assert given == approx([10.0, 6.0, 2.0])
+    assert study.answered(task, range(2), shared=False) == [None, None]

@@ -91,7 +91,7 @@ def size(
     """Decide what to sign before demand is known: contracts and their volumes, instances bought ahead, fees.
 
     The plan is the best over all scenarios of the file, and says what each quote is worth, what the nearest
-    alternatives cost, and at which demand the advice changes. Limits such as --time-limit hold for each search.
+    alternatives cost, and at which demand the advice changes. One --time-limit holds for the plan and all questions.
     """
     from router.reports.sizing import report_of
     from router.sizing import SizeOptions, orders_of

@@ -221,6 +221,7 @@ class Sizing:
     sign: tuple[Advised, ...] = stated("What to sign")
     left_out: tuple[str, ...] = stated("Options that look into more, not used as the problem is large")
     worst: tuple[WorstFuture, ...] = stated("The dearest futures, the dearest first")
+    out_of_time: tuple[str, ...] | None = stated("Questions that no time was left for", default=None)
     ws_usd: Number | None = stated("WS: objective of each future at its own best", default=None)
     ev_usd: Number | None = stated("EV: cost if the mean future were certain", default=None)
     eev_usd: Number | None = stated(

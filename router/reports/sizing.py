@@ -10,6 +10,7 @@ from math import fsum
 
 from router.plan.document import Plan
 from router.plan.sizing import Advised, Sizing, WorstFuture
+from router.planning.notes import out_of_time
 from router.reports.document import Report, ReportTable, columns
 from router.reports.plan import plan_report, verdict
 from router.reports.sizing_choices import (
@@ -259,6 +260,7 @@ def _notes(sizing: Sizing) -> tuple[str, ...]:
         notes.append("walk away above: all prices of a quote multiplied alike, not each by itself")
     if left := sizing.left_out:
         notes.append(f"large problem: {' and '.join(left)} look into more, with some forty further searches")
+    notes += out_of_time(sizing.out_of_time or ())
     gap = max(_gaps(sizing), default=0.0)
     if gap > CLOSE:
         notes.append(

@@ -32,11 +32,13 @@ MOST = 4  # things signed whose amounts are changed, the largest liabilities fir
 
 @dataclass(frozen=True)
 class Weighed:
-    """The variants that alternatives and quotes are read from. None: no plan keeps every promise."""
+    """The variants that alternatives and quotes are read from. None: no plan keeps every promise. Those for which no
+    time was left are absent, and named in `late`."""
 
     losing: Mapping[int, Best | None]  # by offer signed: without it
     gaining: Mapping[int, Best | None]  # by offer not signed: with it
     nothing: Best | None  # None too where nothing is signed anyway
+    late: tuple[str, ...] = ()
 
     def all(self) -> tuple[Best | None, ...]:
         return (self.nothing, *self.losing.values(), *self.gaining.values())
@@ -58,14 +60,29 @@ def weigh(study: Study, best: Best) -> Weighed:
     signed = [o for o in quotes if inst.offers.names[o] in offers]
     others = [o for o in quotes if o not in signed]
     possible = [o for o in others if can_be_required(inst)[o]]
-    variants = [without(inst, only(inst, o)) for o in signed] + [signing(inst, o) for o in possible]
+    names = inst.offers.names
+    variants = {f"without {names[o]}": without(inst, only(inst, o)) for o in signed}
+    variants |= {f"with {names[o]}": signing(inst, o) for o in possible}
     if several := bool(signed) and len(quotes) > 1:
-        variants.append(without(inst, quoted(inst)))
-    plans = study.each(try_best_plan, variants)
-    losing = dict(zip(signed, plans, strict=False))
-    gaining = dict.fromkeys(others, best) | dict(zip(possible, plans[len(signed) :], strict=False))
-    nothing = plans[-1] if several else next(iter(losing.values()), None)
-    return Weighed(losing, gaining, nothing)
+        variants[NOTHING] = without(inst, quoted(inst))
+    answers = study.answered(_variant, list(variants.values()))
+    plans: dict[str, Best | None] = {
+        what: answer.plan for what, answer in zip(variants, answers, strict=True) if answer is not None
+    }
+    losing = {o: plans[what] for o in signed if (what := f"without {names[o]}") in plans}
+    gaining: dict[int, Best | None] = {o: best for o in others if o not in possible}
+    gaining |= {o: plans[what] for o in possible if (what := f"with {names[o]}") in plans}
+    nothing = plans.get(NOTHING) if several else next(iter(losing.values()), None)
+    return Weighed(losing, gaining, nothing, tuple(what for what in variants if what not in plans))
+
+
+@dataclass(frozen=True)
+class _Variant:
+    plan: Best | None  # None: no plan keeps every promise
+
+
+def _variant(study: Study, inst: Instance) -> _Variant:
+    return _Variant(try_best_plan(study, inst))
 
 
 def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, ...]:
@@ -90,8 +107,9 @@ def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, 
     return tuple(sorted(nearest, key=lambda other: other.objective_usd)[:most])
 
 
-def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
-    """Each amount signed at `FACTORS` of itself, as far as it is sold so, and the decision that it makes."""
+def amounts(study: Study, best: Best) -> tuple[list[tuple[Amount, Decision]], int]:
+    """Each amount signed at `FACTORS` of itself, as far as it is sold so, and the decision that it makes; and for how
+    many no time was left."""
     largest = sorted(best.signs, key=lambda signature: -signature.least_usd)[:MOST]
     changes = [
         (signature, *change)
@@ -99,8 +117,9 @@ def amounts(study: Study, best: Best) -> tuple[tuple[Amount, Decision], ...]:
         if signature in largest
         for change in _changes(best, signature)
     ]
-    rows = study.each(partial(_amount, best=best), changes)
-    return tuple((amount, change[-1]) for amount, change in zip(rows, changes, strict=True))
+    rows = study.answered(partial(_amount, best=best), changes, shared=False)
+    known = [(row, change[-1]) for row, change in zip(rows, changes, strict=True) if row is not None]
+    return known, len(rows) - len(known)
 
 
 def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, best: Best) -> Amount:

@@ -17,6 +17,7 @@ from router.errors import Infeasible
 from router.plan.rows import CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
 from router.planning.decode import Decoded, decode
+from router.planning.two_steps import Incumbent
 from router.sizing.first_stage import CUTS, BoundedDecision, decide
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
@@ -131,6 +132,11 @@ def best_plan(study: Study, inst: Instance) -> Best:
     # nearly all of it they may be dearer by many times the gap
     if plan is None or inst.policy.risk.weight > NEARLY_ALL:
         return priced_plan(study, inst, first)
+    return best_of_program(inst, first, plan)
+
+
+def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> Best:
+    """The plan of all scenarios that one program found."""
     decoded = decode(plan.encoded, plan.point, named=True)
     return Best(inst, replace(first, plan=None), decoded.by_scenario, (decoded,))
 

@@ -55,7 +55,7 @@ def baselines(study: Study, inst: Instance) -> Baselines:
     """Two solves per scenario, and one of the mean."""
     own = costs_of(outcomes(inst, None, study))
     mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, risk=NEUTRAL))
-    plan = search(encode(mean), study.finishing)
+    plan = search(encode(mean), study)
     decision = settled_decision(plan.encoded, plan.point)
     of_mean = outcomes(inst, decision, study)
     return Baselines(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from router.errors import NoPlanInTime
 from router.planning.workers import ALONE, Workers, spread
 from router.sizing.orders import Order
 from solvers import SolveOptions
@@ -13,6 +14,7 @@ from solvers import SolveOptions
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
+HALF = 0.5  # with less for each, none of many questions would come to its end
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class SizeOptions:
 
 @dataclass(frozen=True)
 class Study:
-    """How every search of a study is solved; its limits hold for each search."""
+    """How every search of a study is solved; its time limit is that of all of them together."""
 
     solver: str
     options: SolveOptions
@@ -63,8 +65,22 @@ class Study:
 
     @property
     def finishing(self) -> Study:
-        """For what follows a decision: it is small, and may be finished in the overtime."""
+        """For what follows a decision: it may be finished in the overtime."""
         return replace(self, options=self.options.finishing)
+
+    def within(self, share: float) -> Study:
+        """The same within a share of the time that is left."""
+        return replace(self, options=self.options.within(share))
+
+    def answered[T, R](
+        self, work: Callable[[Study, T], R], tasks: Sequence[T], *, shared: bool = True
+    ) -> list[R | None]:
+        """As `each`; None for a task that no time was left for. `shared`: one takes no more than its part of what is
+        left, or half of it; else they come in order, while there is time.
+        """
+        n, count = len(tasks), self.workers.count
+        turns = [(task, max(count / (n - i), HALF) if shared else 1.0) for i, task in enumerate(tasks)]
+        return self.each(partial(_in_time, work), turns)
 
     def each[T, R](self, work: Callable[[Study, T], R], tasks: Sequence[T]) -> list[R]:
         """What `work` makes of each task, in order, shared out among the workers; each task in one process.
@@ -72,3 +88,32 @@ class Study:
         Raises NoPlanInTime where workers die again and again, and what `work` raises.
         """
         return spread(partial(work, replace(self, workers=ALONE)), tasks, self.workers)
+
+
+def _in_time[T, R](work: Callable[[Study, T], R], study: Study, turn: tuple[T, float]) -> R | None:
+    task, share = turn
+    if study.options.late:
+        return None
+    try:
+        return work(study.within(min(share, 1.0)), task)
+    except NoPlanInTime:
+        return None
+
+
+class Inquiry:
+    """Asks one question after the other while time is left, and keeps the names of those it had none for."""
+
+    def __init__(self, study: Study, progress: Callable[[str], None]) -> None:
+        self.study, self.progress = study, progress
+        self.left_out: list[str] = []
+
+    def ask[R](self, what: str, work: Callable[[Study], R], share: float = 1.0) -> R | None:
+        """The answer, within a share of the time that is left; None where no time was left for it."""
+        if not self.study.options.late:
+            self.progress(what)
+            try:
+                return work(self.study.within(share))
+            except NoPlanInTime:
+                pass
+        self.left_out.append(what)
+        return None

@@ -18,7 +18,7 @@ from problems.core.costs import UNSERVED
 from problems.core.decision import Decision, committed_usd, with_room
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
-from router.errors import Infeasible
+from router.errors import Infeasible, NoPlanInTime
 from router.plan.rows import usd_of
 from router.planning.decode import Decoded, decode
 from router.planning.optimise import optimise
@@ -67,7 +67,7 @@ def outcomes(
     work = partial(
         _outcomes, routed=routed, decision=decision, decodes=decodes, named=len(inst.scenarios) > 1
     )
-    parts = study.finishing.each(work, chunks(inst, study.workers.count))
+    parts = study.each(work, chunks(inst, study.workers.count))
     return [outcome for part in parts for outcome in part]
 
 
@@ -84,6 +84,8 @@ def _outcomes(
     each: list[ScenarioOutcome] = []
     for s, name in enumerate(inst.scenarios.names):
         alone = replace(inst, scenarios=inst.scenarios.only(s), policy=policy)
+        if study.options.late:
+            raise NoPlanInTime(f'no time was left for scenario "{name}"; a longer --time-limit may help')
         try:
             plan = search(encode(alone, routed=routed), study, fixed=decision)
         except Infeasible as error:

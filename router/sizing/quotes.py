@@ -20,6 +20,7 @@ import numpy as np
 from problems.core.arrays import NONE
 from problems.core.costs import ENTRY_PRICES, M
 from problems.core.instance import Instance
+from router.errors import NoPlanInTime
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without
@@ -33,28 +34,43 @@ BRACKET = 1e-3  # the same where it is halved
 STEPS = 40
 
 
-def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[Quote, ...]:
-    """Every quote of the problem, in its order."""
+def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...], list[str]]:
+    """Every quote of the problem, in its order, and what of them no time was left for."""
     work = partial(_quote, best=best, weighed=weighed)
-    return tuple(study.each(work, np.flatnonzero(quoted(best.inst)).tolist()))
+    offers = np.flatnonzero(quoted(best.inst)).tolist()
+    known = [o for o in offers if o in weighed.losing or o in weighed.gaining]
+    rows = dict(zip(known, study.answered(work, known), strict=True))
+    names = best.inst.offers.names
+    late = [f"the walk-away price of {names[o]}" for o in offers if rows.get(o) is None]
+    quoted_rows = [row for row in rows.values() if row is not None]
+    late += [f"the use of {row.offer} from which it pays" for row, priced_only in quoted_rows if priced_only]
+    return tuple(row for row, _ in quoted_rows), late
 
 
-def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> Quote:
+def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Quote, bool]:
+    """The quote, and whether no time was left for the use from which on it pays."""
     inst, name = best.inst, best.inst.offers.names[offer]
     taken = offer in weighed.losing
     has = best if taken else weighed.gaining[offer]
     losing = weighed.losing[offer] if taken else _losing(study, best, offer)
     if has is None:
-        return Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
+        none = Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
+        return none, False
     # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
-    use = QuoteUse() if owned else use_of(has, _elsewhere_usd(study, inst, has, losing, offer), offer)
     multiple = None
     if losing is not None and not owned:
         multiple = _WalkAway(study, inst, offer, losing).multiple(best, taken)
+    elsewhere, late = None, False
+    if not owned:
+        try:
+            elsewhere = _elsewhere_usd(study, inst, has, losing, offer)
+        except NoPlanInTime:
+            late = True
+    use = QuoteUse() if owned else use_of(has, elsewhere, offer)
     verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned)
     multiple = None if verdict == "free" else multiple
-    return Quote(
+    quote = Quote(
         offer=name,
         verdict=verdict,
         worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
@@ -66,6 +82,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> Quote:
         break_even_tokens_per_month=use.break_even_tokens_per_month,
         gap=max(has.gap, 0.0 if losing is None else losing.gap),
     )
+    return quote, late
 
 
 def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from math import fsum
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from problems.core.admissible import admissible
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
-from router.errors import Infeasible
+from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
@@ -28,14 +29,17 @@ from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
 from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
-from router.sizing.best import ROUNDING, Best, figures, plan_under, priced_plan
+from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
 from router.sizing.first_stage import decide, flows_of
 from router.sizing.measures import Baselines, baselines
-from router.sizing.options import SizeOptions, Study
+from router.sizing.options import Inquiry, SizeOptions, Study
 from router.sizing.outcomes import outcomes
 from router.sizing.sections import Sections
 from solvers import SolveOptions, Stop
 
+FOR_THE_ANSWER = 0.5  # of the time at most, where questions follow
+FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
+A_PART = 0.3  # of the time left, for measures and for alternatives each: quotes, flips and what is asked for follow
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
 
@@ -58,27 +62,32 @@ def size(
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
         study = Study(solver, begun, how.method, workers)
-        best = _best(study, inst, progress)
+        best = _best(study, how, inst, progress)
+        inquiry = Inquiry(study.within(FOR_QUESTIONS), progress)
         base = None
         if how.measures:
-            progress("what planning with scenarios is worth")
-            base = baselines(study, inst)
-            best = _improved(study, best, _of_mean(inst, base))
-        best, weighed, near = _weighed(study, best, how, progress)
-        sizing = Sections(loaded, study, how, best, base, weighed, near, progress).all()
+            base = inquiry.ask("what planning with scenarios is worth", partial(baselines, inst=inst), A_PART)
+            best = best if base is None else _improved(study, best, _of_mean(inst, base))
+        best, weighed, near = _weighed(inquiry, best, how)
+        sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
     return checked(loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options))
 
 
-def _best(study: Study, inst: Instance, progress: Callable[[str], None]) -> Best:
+def _best(study: Study, how: SizeOptions, inst: Instance, progress: Callable[[str], None]) -> Best:
     """The first stage, and its plan in every scenario."""
     progress("what to sign")
     try:
-        first = decide(inst, study)
+        first = decide(inst, study.within(FOR_THE_ANSWER if how.weighs else 1.0))
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
-    return priced_plan(study, inst, first)
+    try:
+        return priced_plan(study.finishing, inst, first)
+    except NoPlanInTime:  # the one program's own plan of all scenarios is not the best of each, and a plan
+        if first.plan is None:
+            raise
+        return best_of_program(inst, first, first.plan)
 
 
 def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:
@@ -113,28 +122,31 @@ def _improved(study: Study, best: Best, others: Iterable[tuple[float, Decision]]
     first = replace(best.first, decision=decision)
     if usd < first.bound_usd - REFUTES * abs(first.bound_usd):  # nothing is proven any more
         first = replace(first, bound_usd=0.0, stop=Stop.UNKNOWN)
-    return plan_under(study, best.inst, first)
+    try:
+        return plan_under(study, best.inst, first)
+    except NoPlanInTime:
+        return best
 
 
-def _weighed(
-    study: Study, best: Best, how: SizeOptions, progress: Callable[[str], None]
-) -> tuple[Best, Weighed, tuple[Amount, ...]]:
+def _weighed(inquiry: Inquiry, best: Best, how: SizeOptions) -> tuple[Best, Weighed, tuple[Amount, ...]]:
     """Alternatives to the plan, and its amounts changed. If one is cheaper, adopt it as the plan and start over."""
-    weighed = Weighed({}, {}, None)
-    near: tuple[tuple[Amount, Decision], ...] = ()
+    weighed, late = Weighed({}, {}, None), 0
+    near: list[tuple[Amount, Decision]] = []
     for turn in range(TURNS + 1 if how.weighs else 0):
-        progress("alternatives")
-        weighed = weigh(study, best)
-        progress("signing more or less")
-        near = amounts(study, best) if how.alternatives else ()
+        weighed = inquiry.ask("alternatives", partial(weigh, best=best), A_PART) or Weighed({}, {}, None)
+        near, late = [], 0
+        if how.alternatives:
+            near, late = inquiry.ask("signing more or less", partial(amounts, best=best), A_PART) or ([], 0)
         if turn == TURNS:
             break
         before = best
         others = [(plan.objective_usd, plan.decision) for plan in weighed.all() if plan is not None]
         others += [(row.objective_usd, decision) for row, decision in near if row.objective_usd is not None]
-        best = _improved(study, best, others)
+        best = _improved(inquiry.study, best, others)
         if best is before:
             break
+    inquiry.left_out += [f"the best plan {what}" for what in weighed.late]
+    inquiry.left_out += [f"{late} of the amounts around those signed"] if late else []
     return best, weighed, tuple(row for row, _ in near)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import fsum
 from typing import Any
 
@@ -22,7 +23,7 @@ from router.sizing.best import Best, best_plan, figures
 from router.sizing.break_even import instance_hours, own_volumes
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
-from router.sizing.options import SizeOptions, Study
+from router.sizing.options import Inquiry, SizeOptions, Study
 from router.sizing.orders import complete, decision_of
 from router.sizing.outcomes import costs_of, outcomes, search
 from router.sizing.quotes import quotes
@@ -31,6 +32,7 @@ from router.sizing.signatures import quoted, signed_by
 
 GIVEN = "the commitment given"
 WORST = 5  # scenarios shown
+MOST = 0.7  # of the time left that one question may take where others wait
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,12 @@ class Sections:
     """The questions asked of a plan, and their answers."""
 
     problem: Problem
-    study: Study
+    inquiry: Inquiry
     how: SizeOptions
     best: Best
     base: Baselines | None
     weighed: Weighed
     near: tuple[Amount, ...]
-    progress: Callable[[str], None]
 
     def all(self) -> Sizing:
         how, best, policy = self.how, self.best, self.best.inst.policy
@@ -67,54 +68,60 @@ class Sections:
             nearest = alternatives(best, self.weighed, how.alternatives)
             parts |= {"amounts": self.near, "alternatives": nearest}
             compared = self._compared([other.what for other in nearest[:1]])
+        if how.evaluate and (given := self.inquiry.ask(GIVEN, self._given, MOST)):
+            parts["evaluated"], compared[GIVEN] = given
         if how.questions:
-            self.progress("quotes")
-            parts["quotes"] = quotes(self.study, best, self.weighed)
-            self.progress("when the advice flips")
-            parts["flips"] = flips(self.study, best) if quoted(best.inst).any() else ()
-            parts["budgets_cost_usd"] = self._budgets_cost_usd()
-        if how.evaluate:
-            self.progress(GIVEN)
-            decision = self._given()
-            parts["evaluated"] = self._evaluated(decision)
-            compared[GIVEN] = decision
+            parts["quotes"] = self._rows("quotes", lambda study: quotes(study, best, self.weighed), MOST)
+            parts["flips"] = ()
+            if quoted(best.inst).any():
+                parts["flips"] = self._rows("when the advice flips", lambda study: flips(study, best), MOST)
+            if np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any():
+                parts["budgets_cost_usd"] = self.inquiry.ask("what budgets cost", self._budgets_cost_usd)
         if how.frontier:
-            self.progress("the frontier of cost and risk")
-            parts["frontier"] = frontier(self.study, best.inst, how.frontier)
+            work = partial(frontier, inst=best.inst, points=how.frontier)
+            parts["frontier"] = self.inquiry.ask("the frontier of cost and risk", work, MOST)
         if how.out_of_sample:
-            self.progress("fresh scenarios")
-            parts["out_of_sample"] = out_of_sample(
-                self.problem, self.study, best, compared, count=how.out_of_sample, seed=how.seed
+            parts["out_of_sample"] = self.inquiry.ask(
+                "fresh scenarios",
+                lambda study: out_of_sample(
+                    self.problem, study, best, compared, count=how.out_of_sample or 0, seed=how.seed
+                ),
             )
-        return replace(sizing, **parts)
+        return replace(sizing, **parts, out_of_time=tuple(dict.fromkeys(self.inquiry.left_out)) or None)
+
+    def _rows[R](
+        self, what: str, work: Callable[[Study], tuple[tuple[R, ...], list[str]]], share: float
+    ) -> tuple[R, ...] | None:
+        """The rows of an answer in parts; the parts that no time was left for are noted."""
+        answer = self.inquiry.ask(what, work, share)
+        if answer is None:
+            return None
+        self.inquiry.left_out += answer[1]
+        return answer[0]
 
     def _compared(self, nearest: list[str]) -> dict[str, Decision]:
         """Decisions to hold against the plan's in fresh futures: the nearest alternative, and to sign nothing."""
         plans = self.weighed.named(self.best.inst)
         return {what: plans[what].decision for what in (*nearest, NOTHING) if what in plans}
 
-    def _budgets_cost_usd(self) -> float | None:
+    def _budgets_cost_usd(self, study: Study) -> float:
         """What limits on spending cost: the plan's objective less that of the best one without them."""
-        inst, policy = self.best.inst, self.best.inst.policy
-        if not np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any():
-            return None
-        free = replace(policy, max_spend_usd=np.inf, max_committed_usd=np.inf)
-        free_plan = best_plan(self.study, replace(inst, policy=free))
-        return self.best.objective_usd - free_plan.objective_usd
+        inst = self.best.inst
+        free = replace(inst.policy, max_spend_usd=np.inf, max_committed_usd=np.inf)
+        return self.best.objective_usd - best_plan(study, replace(inst, policy=free)).objective_usd
 
-    def _given(self) -> Decision:
-        """The buyer's own commitment; what it leaves open is chosen as well as can be."""
+    def _given(self, study: Study) -> tuple[Evaluated, Decision]:
+        """The buyer's own commitment in every scenario; what it leaves open is chosen as well as can be."""
         inst = self.best.inst
         decision = decision_of(inst, self.how.evaluate)
-        if complete(decision):
-            return decision
-        plan = search(encode(with_room(inst, decision)), self.study, fixed=decision)
-        return settled_decision(plan.encoded, plan.point)
+        if not complete(decision):
+            plan = search(encode(with_room(inst, decision)), study, fixed=decision)
+            decision = settled_decision(plan.encoded, plan.point)
+        return self._evaluated(study, decision), decision
 
-    def _evaluated(self, decision: Decision) -> Evaluated:
-        """The buyer's own commitment in every scenario."""
+    def _evaluated(self, study: Study, decision: Decision) -> Evaluated:
         inst = self.best.inst
-        futures = outcomes(inst, decision, self.study)
+        futures = outcomes(inst, decision, study)
         signs = signed_by(inst, decision)
         fails = [future for future in futures if future.cost_usd is None]
         if fails:

@@ -28,10 +28,14 @@ CLOSE = 0.01
 ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs the lower expected cost counts
 
 
-def flips(study: Study, best: Best) -> tuple[Flip, ...]:
-    """Where the advice changes as all demand shrinks, and as it grows. Raises NoPlanInTime."""
+def flips(study: Study, best: Best) -> tuple[tuple[Flip, ...], list[str]]:
+    """Where the advice changes as all demand shrinks, and as it grows; and what of it no time was left for."""
     work = partial(_flip, inst=best.inst, advised=advice(best.signs))
-    return tuple(study.each(work, DIRECTIONS))
+    rows = dict(zip(DIRECTIONS, study.answered(work, DIRECTIONS), strict=True))
+    late = [
+        f"when the advice flips as demand goes {direction}" for direction, row in rows.items() if row is None
+    ]
+    return tuple(row for row in rows.values() if row is not None), late
 
 
 def _flip(study: Study, direction: Direction, *, inst: Instance, advised: Advice) -> Flip:
