@@ -35,6 +35,10 @@ class Search:
         """The same, with the time running from now on; where it runs already, unchanged."""
         return replace(self, options=self.options.begun())
 
+    def within(self, share: float) -> Search:
+        """The same within a share of the time that is left."""
+        return replace(self, options=self.options.within(share))
+
     def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
         """See `optimise`."""
         return optimise(encoded, self.solver, self.options, start, fixed)

@@ -34,6 +34,7 @@ FREE: Mapping[str, Any] = {
 }
 
 Say = Callable[..., None]
+HALF = 0.5  # of the time left, for each search but the last
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Searches:
         encoded = encode(self._instance(self.running, goes_on=True))
         with self.timed("go on"):
             try:
-                going = GoingOn(incumbent=self.search.best(encoded))
+                going = GoingOn(incumbent=self.search.within(HALF).best(encoded))
             except Infeasible:
                 broken = breaks(self.problem, encoded, self.running)
                 self.say("running plan is broken", promises=broken)
@@ -92,7 +93,7 @@ class Searches:
         }
         with self.timed("free"):
             try:
-                best = self.search.best(encode(self._instance(self.running, **FREE, **no_pins)))
+                best = self.search.within(HALF).best(encode(self._instance(self.running, **FREE, **no_pins)))
             except NoPlanInTime:
                 self.notes.append("no plan without limits on change was found in time")
                 return None
