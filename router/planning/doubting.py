@@ -16,7 +16,6 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
-from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Fixed, Incumbent, finished, run
 from solvers import Solution, SolveOptions, Stop
 from solvers.proof import WorkLimits, prove, refuting
@@ -26,20 +25,19 @@ EFFORT = 300_000  # see `WorkLimits`
 VIOLATED = 1e-6  # of rows, whose terms are near 1
 
 
-def in_doubt(encoded: Encoded, solver: str, options: SolveOptions, told: Infeasible) -> Incumbent:
-    """A plan after all. Raises `told` where there is none, NoPlanInTime where that is not known."""
-    point = _point(encoded, solver, options.finishing)
+def in_doubt(
+    encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, word: Infeasible
+) -> Incumbent:
+    """A plan after all. Raises `word` where there is none, NoPlanInTime where that is not known."""
+    point = _point(fixed.applied(encoded), solver, options.finishing)
     if point is None:
-        raise told
+        raise word
     value = encoded.program.objective(point)
     first = Solution(Stop.SOLUTION_LIMIT, point, value, -np.inf)
     try:
-        found = finished(encoded, first, (solver, options), Fixed(), 0.0)
+        return finished(fixed.applied(encoded), first, (solver, options), fixed, 0.0)
     except SolverFailed:  # a point within tolerances alone
-        raise told from None
-    if short_of_capacity(found.encoded, found.point):  # the rows know less of waiting than the search did
-        raise told
-    return found
+        raise word from None
 
 
 def _point(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | None:

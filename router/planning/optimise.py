@@ -32,11 +32,16 @@ def optimise(
 ) -> Incumbent:
     """Solve in two steps; where waiting is modelled, tighten and repeat until the formula holds.
 
-    With `fixed` the first stage is that decision. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a
-    bad solver or option.
+    With `fixed` the first stage is that decision. "Infeasible" is the solver's word, and looked at again before it is
+    raised. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
     options, decided = options.begun(), Fixed(fixed)
-    best = find(encoded, solver, options, decided, start=start)
+    try:
+        best = find(encoded, solver, options, decided, start=start)
+    except Infeasible as word:
+        from router.planning.doubting import in_doubt  # here: most problems have a plan
+
+        best = in_doubt(encoded, solver, options, decided, word)
     bound, rounds, safe = best.bound, 0, None
     while broken := short_of_capacity(best.encoded, best.point):
         rounds += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from router.errors import Infeasible, InputError, Issue
+from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.insurance import with_insurance
@@ -51,20 +51,10 @@ def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
     """
     search = search.begun()
     encoded = encode_problem(problem, search.scenario)
-    plan = proven_plan(problem, encoded, sure_best(encoded, search))
+    plan = proven_plan(problem, encoded, search.best(encoded))
     if not insured:
         return plan
     return with_insurance(plan, problem, lambda bare: planned(bare, search, insured=False))
-
-
-def sure_best(encoded: Encoded, search: Search) -> Incumbent:
-    """The best point that the search finds; "infeasible" is looked at again. Raises as `optimise`."""
-    try:
-        return search.best(encoded)
-    except Infeasible as told:
-        from router.planning.doubting import in_doubt  # here: most problems have a plan
-
-        return in_doubt(encoded, search.solver, search.options, told)
 
 
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:
