@@ -142,8 +142,7 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
     for q, (offer, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
-        rise = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
-        started = np.where(cols.started[q] >= 0, point[cols.started[q]], rise)
+        started = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
         usable = fleets.availability[fleet] * inst.scenarios.availability[view.scenario][fleets.offer[fleet]]
         capacity = min(usable, 1.0) * (count - booting(started, float(fleets.start_h[fleet]), time.period_h))
         for t in np.flatnonzero(count > 0):

@@ -2,7 +2,7 @@
 
 count    ∈ {0} ∪ {min, min + step, …} per pool (real and ≥ min if not integral); Σ over pools ≤ max
 paid     = count − reserved_count;  Σ reserved_count ≤ reserved
-started  ≥ paid[t] − paid[t−1], paid[−1] = what ran, or 0
+started  = max(0, paid[t] − paid[t−1]), paid[−1] = what ran, or 0
 paid[t]  ≥ Σ started within the last min_up_h
 """
 
@@ -110,7 +110,7 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
 
 
 def check_starts(audit: Audit, ledger: Ledger) -> None:
-    """Every instance above those that ran before is started; a start stays up for min_up_h."""
+    """Started are those above what ran before, and they alone; a start stays up for min_up_h."""
     before_all = {} if audit.earlier is None else audit.earlier.before
     for (offer, model, scenario), rows in lines(audit.pools).items():
         instances = audit.case.instances[offer]
@@ -119,7 +119,7 @@ def check_starts(audit: Audit, ledger: Ledger) -> None:
             before = rows[period - 1].paid_count if period - 1 in rows else 0.0
             if period == 0:
                 before = before_all.get((offer, model), 0.0)
-            ledger.at_least(row.started, max(0.0, row.paid_count - before), *at, "period", period, "started")
+            ledger.equal(row.started, max(0.0, row.paid_count - before), *at, "period", period, "started")
         if instances.min_up_h > 0:
             _check_min_up(audit.case, rows, instances.min_up_h, at, ledger)
 
