@@ -223,3 +223,27 @@ def test_a_plan_that_says_what_insurance_costs_is_read_again(tmp_path: Path) -> 
     assert cli.run(["solve", str(file), "-o", str(plan)]) == 0
     assert json.loads(plan.read_text())["insurance"]["usd"] == approx(1.0)
     assert cli.run(["verify", str(file), str(plan)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("usd", -5.0, "insurance.usd"),
+        ("without_usd", 1_000_000.0, "insurance.without_usd"),
+        ("without_usd", 0.5, "insurance.usd"),
+        ("without_usd", -1.0, "insurance.without_usd"),
+        ("survive_loss_of", "offer", "insurance.survive_loss_of"),
+    ],
+)
+def test_what_insurance_costs_is_looked_at(tmp_path, capsys, field: str, value: object, named: str) -> None:
+    """1.00 of two offers at 1.00 an hour each: any figure of the section changed alone is found out."""
+    offers = [gpu(name, 1, 1, offer={"provider": name}) for name in ("a", "b")]
+    file, plan = tmp_path / "p.json", tmp_path / "plan.json"
+    file.write_text(json.dumps(problem(hourly(M), offers, policy={"survive_loss_of": "provider"})))
+    assert cli.run(["solve", str(file), "-o", str(plan)]) == 0
+    document = json.loads(plan.read_text())
+    document["insurance"][field] = value
+    plan.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert cli.run(["verify", str(file), str(plan)]) == 6
+    assert named in capsys.readouterr().out

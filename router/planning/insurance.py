@@ -13,20 +13,21 @@ from router.schema import Problem
 def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan]) -> Plan:
     """The plan with a section `insurance` {survive_loss_of, usd, without_usd} and a note; unchanged without a policy.
 
-    usd = cost − cost of the best plan found without the policy, never below 0.
+    usd = cost − cost of the best plan known without the policy, this one included.
     """
     kind = problem.policy.survive_loss_of
     if kind == "none":
         return plan
     bare = problem.policy.model_copy(update={"survive_loss_of": "none"})
     try:
-        without = solve(problem.model_copy(update={"policy": bare})).cost_usd
+        found = solve(problem.model_copy(update={"policy": bare})).cost_usd
     except RouterError as error:
         unknown = (
             f"what surviving the loss of any one {kind} costs is not known: {str(error).splitlines()[0]}"
         )
         return replace(plan, notes=(*plan.notes, unknown))
-    usd = max(plan.cost_usd - without, 0.0)
+    without = min(found, plan.cost_usd)  # which this plan is too
+    usd = plan.cost_usd - without
     note = (
         f"surviving the loss of any one {kind} costs {usd:,.2f} USD: "
         f"a plan that could not do without anybody costs {without:,.2f}"

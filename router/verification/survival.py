@@ -56,6 +56,7 @@ class OpenRoute:
 def check_survival(audit: Audit, ledger: Ledger) -> None:
     """Every loss of a provider (or offer) that carries something, in every future."""
     case, of = audit.case, audit.case.problem.policy.survive_loss_of
+    _check_insurance(audit, of, ledger)
     if of == "none":
         return
 
@@ -87,6 +88,17 @@ def _bills_at(audit: Audit, future: Future) -> dict[tuple[str, int], Bill]:
         if bill.signed and scenario == future.name
         for period in range(bill.first, bill.end)
     }
+
+
+def _check_insurance(audit: Audit, of: str, ledger: Ledger) -> None:
+    """usd = cost − without, never below 0. This plan too does without the policy: without ≤ cost."""
+    stated, cost = audit.plan.insurance, audit.rows.cost_usd
+    if stated is None:
+        return  # a note says why
+    ledger.require(stated.survive_loss_of == of, "insurance.survive_loss_of is", stated.survive_loss_of)
+    ledger.at_least(stated.without_usd, 0.0, "insurance.without_usd")
+    ledger.at_most(stated.without_usd, cost, "insurance.without_usd", slack=1e-6)
+    ledger.money(stated.usd, max(cost - stated.without_usd, 0.0), "insurance.usd")
 
 
 def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:

@@ -106,7 +106,9 @@ def survey(name: str, problem: object, document: dict[str, object]) -> Counter[s
     accepted: Counter[str] = Counter()
     began = time.perf_counter()
     for path, changed in mutants(document):
-        if any(re.fullmatch(free, path) for free, _ in FREE if not (kind == "own" and free == "bound_usd|gap")):
+        if any(
+            re.fullmatch(free, path) for free, _ in FREE if not (kind == "own" and free == "bound_usd|gap")
+        ):
             continue
         code = verdict(problem, changed)
         accepted["tried"] += 1
