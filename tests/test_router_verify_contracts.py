@@ -436,3 +436,19 @@ def test_a_term_owes_from_the_end_of_the_horizon_to_its_own():
         cost_lines=[line("c", "commitment", inside)],
     )
     assert verify(problem, plan).failed() == ()
+
+
+@pytest.mark.parametrize(("contracts", "settlements"), [(1.0, None), (None, 1.0)])
+def test_a_commitment_in_dollars_states_no_tokens(contracts: float | None, settlements: float | None):
+    """40 USD committed for a month, 100 used; a volume of tokens beside it is of the other unit."""
+    problem = problem_of("min_usd_per_month: 40")
+    of_contract = {} if contracts is None else {"committed_tokens_per_month": contracts}
+    of_month = {} if settlements is None else {"committed_tokens_per_month": settlements}
+    plan = plan_for(
+        problem,
+        routes=[route("w", "c", "m", 1.0, (50.0, 50e6, 0.0))],
+        contracts=[contract(committed_usd_per_month=40.0, **of_contract)],
+        settlements=[month(50e6, 100.0, 100.0, 2.5, committed_usd_per_month=40.0, **of_month)],
+        cost_lines=[line("c", "commitment", 100.0)],
+    )
+    assert verify(problem, plan).failed() == (("contracts",) if of_contract else ("settlements",))

@@ -26,7 +26,7 @@ from router.verification.base.spans import (
     starts_h,
     term_h,
 )
-from router.verification.base.tariffs import committed_of, in_tokens, least_of, most_of
+from router.verification.base.tariffs import committed_of, in_tokens, least_of, most_of, other_unit_of
 
 SLACK_H = 1e-6
 
@@ -110,10 +110,18 @@ def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | N
     return None if abs(until_h - end_h) <= SLACK_H else f"runs until {until_h:.10g} h, not {end_h:.10g}"
 
 
+def _check_unit(
+    commitment: Commitment, row: ContractRow | Settlement, at: tuple[object, ...], ledger: Ledger
+) -> None:
+    field = "committed_usd_per_month" if in_tokens(commitment) else "committed_tokens_per_month"
+    ledger.require(other_unit_of(row, commitment) is None, *at, field, "is of the other unit")
+
+
 def _check_committed(
     commitment: Commitment, row: ContractRow, at: tuple[object, ...], ledger: Ledger
 ) -> None:
     tokens, stated = in_tokens(commitment), committed_of(row, commitment)
+    _check_unit(commitment, row, at, ledger)
     if stated is None:
         ledger.fault(*at, "states no committed", "tokens" if tokens else "usd", "per month")
         return
@@ -191,6 +199,7 @@ def _check_settlement(
     ledger.require(row.signed, *key, "signed is", row.signed)
     ledger.equal(row.until_h, bill.end * case.period_h, *key, "hours billed")
     ledger.equal(committed_of(row, commitment) or 0.0, bill.committed, *key, "committed per month")
+    _check_unit(commitment, row, key, ledger)
     ledger.equal(row.used_tokens, bill.used_tokens, *key, "used_tokens")
     ledger.money(row.used_usd, bill.used_usd, *key, "used_usd")
     ledger.money(row.billed_usd, bill.usd, *key, "billed_usd")

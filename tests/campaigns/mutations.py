@@ -4,9 +4,9 @@
     python tests/campaigns/mutations.py quickstart fleet      # some
     python tests/campaigns/mutations.py plan.json problem.yaml
 
-A leaf is a number, text, flag or null of the plan file; a list loses a row, has one twice. What verify does not have to see
-stands in `FREE`, each with its reason; everything else must end in 2 (no plan file) or 6 (one that does not hold). A change
-that leaves every statement true (other multipliers that prove as much, a digit past what is compared) is none.
+A leaf is a number, text, flag or null of the plan file; a list loses a row, or has one twice. What verify does not have
+to see stands in `FREE`, each with its reason; everything else must end in 2 or 6.
+A change that leaves every statement true (other multipliers that prove as much) is none.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ FREE = (
     (r"reoptimise\.(running_usd|unconstrained_usd)", "costs of plans that are not in the file"),
     (r"proof\.parts\[.*", "other multipliers may prove as much"),
 )
-Mutant = tuple[str, object]
 
 
 def mutants(document: object) -> Iterator[tuple[str, object]]:
@@ -114,9 +113,18 @@ def survey(name: str, problem: object, document: dict[str, object]) -> Counter[s
         accepted["tried"] += 1
         if code == 0:
             accepted[re.sub(r"\[\d+\]", "[]", path)] += 1
-    print(f"{name}: {accepted.pop('tried')} changes in {time.perf_counter() - began:.0f} s", end="; ")
-    print(f"{sum(accepted.values())} accepted", dict(accepted) or "", flush=True)
+    tried = accepted.pop("tried")
+    say(
+        f"{name}: {tried} changes in {time.perf_counter() - began:.0f} s, {sum(accepted.values())} accepted",
+        accepted,
+    )
     return accepted
+
+
+def say(line: str, accepted: Counter[str]) -> None:
+    """With the kinds of leaves that verify does not see."""
+    sys.stdout.write(f"{line} {dict(accepted) or ''}\n")
+    sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:
@@ -128,7 +136,7 @@ def main(arguments: list[str]) -> int:
     for name in arguments or NAMED:
         problem = load(EXAMPLES / f"{name}.yaml")
         total += survey(name, problem, json.loads(solve(problem).to_json()))
-    print(f"in all {sum(total.values())} accepted", dict(total))
+    say(f"in all {sum(total.values())} accepted", total)
     return bool(total)
 
 

@@ -31,6 +31,11 @@ def committed_of(row: ContractRow | Settlement, commitment: Commitment) -> float
     return row.committed_tokens_per_month if in_tokens(commitment) else row.committed_usd_per_month
 
 
+def other_unit_of(row: ContractRow | Settlement, commitment: Commitment) -> float | None:
+    """What it states in the unit that the commitment is not in; None where it is right."""
+    return row.committed_usd_per_month if in_tokens(commitment) else row.committed_tokens_per_month
+
+
 def least_of(commitment: Commitment) -> float:
     """The least that may be committed, own units a month."""
     return commitment.per_month("min_tokens" if in_tokens(commitment) else "min_usd") or 0.0
