@@ -1,67 +1,113 @@
-"""Quota: a provider's caps per minute over all models of an offer, averaged over a period.
+"""Quota: caps on what is sent to an offer, with one of its models, to several offers, or by some workloads.
 
-    Σ_f amount[f] · flow[f] / quota ≤ 1                           for every offer with a quota, kind and period
+    Σ_f amount[f] · part[f,s] · flow[f] / (cap · max_utilisation · whole[s]) ≤ 1         for every cap and span s of it
 
-    amount[f]   requests, tokens, or burndown units of the whole cell, per second of the period
-    quota       the provider's cap, per second
+    amount[f]    of the whole cell: requests, tokens of a kind, burndown units, or USD at the prices of use
+    s            a period, for caps by the minute; a day of the clock; a billing month
+    part[f,s]    of what the flow carries in its period, that which falls into the span: 1, but where a period goes on
+                 over midnight
+    whole[s]     seconds of the period; a day's hours in the horizon / all its hours; a month's hours / 730
 
-Divided by the quota, so that the dual is USD per quota-full.
+Divided by the cap, so that the dual is USD per quota-full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 
+from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise, Worth
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, enumerate_keys
+from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, QuotaKind
 from problems.core.view import View
 
 NAME = "quota"
-KINDS = ("requests", "tokens", "units")
 
 
-def build(view: View, cols: Columns, kinds: Sequence[str] = KINDS) -> Rows:
-    """A row per offer, period and kind of quota."""
-    offers, routes, flows = view.inst.offers, view.routes, view.flows
-    limits = {"requests": offers.quota_requests, "tokens": offers.quota_tokens, "units": offers.quota_units}
-    amounts = {"requests": routes.requests, "tokens": routes.tokens, "units": routes.units}
-    offer = routes.offer[flows.route]
+def build(view: View, cols: Columns) -> Rows:
+    """Rows of every cap, one for each span in which anything could count."""
+    quotas, routes, flows = view.inst.quotas, view.routes, view.flows
     builder = RowBuilder(NAME)
-    for kind in kinds:
-        limit, amount = limits[kind], amounts[kind]
-        at = np.flatnonzero(np.isfinite(limit[offer]))
-        row, _, (o, t) = enumerate_keys(offer[at], flows.period[at])
-        per_s = amount[flows.route[at]] * flows.work[at] / view.inst.time.seconds
-        cap = limit[offer[at]]
-        names = [f"{offers.names[i]},{kind},{period}" for i, period in zip(o, t, strict=True)]
-        builder.add(
-            len(names),
-            [(row, cols.flow[at], per_s / np.where(cap > 0, cap, 1.0))],
-            names.__getitem__,
-            upper=np.where(limit[o] > 0, 1.0, 0.0),  # a quota of 0 lets nothing through
-        )
+    for q in np.flatnonzero(np.isfinite(quotas.cap)).tolist():
+        kind = QUOTA_KINDS[quotas.kind[q]]
+        at = np.flatnonzero(quotas.counted(q, routes.workload, routes.offer, routes.model)[flows.route])
+        amount = _amounts(view, kind)[flows.route[at]] * flows.work[at]
+        cap = float(quotas.cap[q] * quotas.utilisation[q])
+        span, place, share = _spans(view, kind, at)
+        row, _, (s,) = enumerate_keys(span)
+        names = [f"{quotas.names[q]},{kind.name},{each}" for each in s]
+        value = amount[place] * share / (cap if cap > 0 else 1.0)
+        upper = 1.0 if cap > 0 else 0.0  # a cap of 0 lets nothing through
+        builder.add(len(names), [(row, cols.flow[at[place]], value)], names.__getitem__, upper=upper)
     return builder.rows()
+
+
+def _amounts(view: View, kind: QuotaKind) -> Floats:
+    """(R,) of a unit of work of each route: what a cap of the kind counts."""
+    routes, loads = view.routes, view.inst.workloads
+    by_workload = {
+        "prompt": loads.prompt_tokens,
+        "uncached": loads.prompt_tokens - loads.cached_tokens,
+        "completion": loads.completion_tokens,
+    }
+    if kind.counts in by_workload:
+        return by_workload[kind.counts][routes.workload]
+    if kind.counts == "usd":
+        return np.asarray(routes.listed_usd * view.price[routes.offer])
+    counts: dict[str, Floats] = {"requests": routes.requests, "tokens": routes.tokens, "units": routes.units}
+    return counts[kind.counts]
+
+
+def _spans(view: View, kind: QuotaKind, at: Ints) -> tuple[Ints, Ints, Floats]:
+    """(span, which of the flows, part / whole) of every flow in every span that it touches."""
+    flows, time = view.flows, view.inst.time
+    every = np.arange(len(at))
+    if kind.span == "minute":
+        return flows.period[at], every, np.full(len(at), 1.0 / time.seconds)
+    if kind.span == "month":
+        month = time.month[flows.period[at]]
+        return month, every, HOURS_PER_MONTH / time.month_hours[month]
+    starts = (flows.period[at] + flows.start[at]) * time.period_h
+    ends = (flows.period[at] + flows.end[at]) * time.period_h
+    first = np.searchsorted(time.midnights, starts + 1e-9, side="right") - 1
+    last = np.searchsorted(time.midnights, ends - 1e-9, side="left") - 1
+    place = np.repeat(every, last - first + 1)
+    day = first[place] + np.arange(len(place)) - np.searchsorted(place, place)
+    begin, end = time.midnights[day], time.midnights[day + 1]
+    inside = np.minimum(ends[place], end) - np.maximum(starts[place], begin)
+    hours = np.minimum(end, time.horizon_h) - np.maximum(begin, 0.0)
+    return day, place, inside / (ends - starts)[place] * (end - begin) / hours
+
+
+def _promises() -> Iterator[Promise]:
+    whose = ((OF_OFFER, "offers[].quota"), (OF_MODEL, "offers[].models[].quota"), (SHARED, "quotas[]"))
+    for origin, path in whose:
+        for k, kind in enumerate(QUOTA_KINDS):
+
+            def made(inst: Instance, origin: int = origin, k: int = k) -> Bools:
+                quotas = inst.quotas
+                return np.asarray((quotas.origin == origin) & (quotas.kind == k) & np.isfinite(quotas.cap))
+
+            yield Promise(
+                f"{path}.{kind.field}",
+                "quotas.cap",
+                relax=np.inf,
+                text=f'quota of "{{name}}": {{limit:,.10g}} {kind.words}',
+                per=kind.per,
+                amount=build,
+                relative=True,
+                made=made,
+            )
 
 
 FAMILY = Family(
     NAME,
     build,
     in_a_loss=build,
-    promises=tuple(
-        Promise(
-            f"offers[].quota.{kind}_per_minute",
-            f"offers.quota_{kind}",
-            relax=np.inf,
-            text=f'quota of "{{name}}": {{limit:,.10g}} {kind} a minute',
-            per=60.0,
-            amount=partial(build, kinds=(kind,)),
-            relative=True,
-        )
-        for kind in KINDS
-    ),
+    promises=tuple(_promises()),
     worth=Worth("USD per quota-full", "quota", "as much again"),
 )

@@ -245,7 +245,12 @@ def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Probl
     """The problem with one offer and some workloads, without what no single offer could keep."""
     problem, kept = for_one_offer(_with_offer(problem, offer)), set(workloads)
     loads = tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept)
-    return problem.model_copy(update={"workloads": loads})
+    quotas = tuple(
+        quota.model_copy(update={"workloads": tuple(name for name in quota.workloads if name in kept)})
+        for quota in problem.quotas
+        if not quota.workloads or kept.intersection(quota.workloads)
+    )
+    return problem.model_copy(update={"workloads": loads, "quotas": quotas})
 
 
 def _with_offer(problem: Problem, name: str) -> Problem:
@@ -254,7 +259,12 @@ def _with_offer(problem: Problem, name: str) -> Problem:
     groups = tuple(
         group.model_copy(update={"offers": (name,)}) for group in problem.groups if name in group.offers
     )
-    return problem.model_copy(update={"offers": offers, "groups": groups})
+    quotas = tuple(
+        quota.model_copy(update={"offers": (name,)})
+        for quota in problem.quotas
+        if not quota.offers or name in quota.offers
+    )
+    return problem.model_copy(update={"offers": offers, "groups": groups, "quotas": quotas})
 
 
 def _alone_on(load: Workload, offer: str) -> Workload:
@@ -311,4 +321,6 @@ def _notes(problem: Problem) -> tuple[str, ...]:
         )
     if problem.groups:
         notes.append("each offer has the limits of its groups to itself")
+    if problem.quotas:
+        notes.append("each offer has the quotas that it shares with others to itself")
     return tuple(notes)

@@ -14,7 +14,7 @@ from typing import Any
 
 from brute_force_decisions import Choice, Decisions
 from brute_force_lp import Linear
-from brute_force_reading import MONTH_H, Data, TooLarge
+from brute_force_reading import MONTH_H, Data, Route, TooLarge
 
 __all__ = ["TooLarge", "cheapest"]
 
@@ -206,16 +206,42 @@ class Rest(Decisions):
                 lp.rows.append((terms, self.policy["max_power_kw"] - fixed - always))
 
     def _quotas(self, lp: Linear, flows: list[tuple[Any, int, int, int]]) -> None:
+        """Whole periods lie in one day: the horizon starts at midnight, and periods divide a day or hold whole ones."""
+        everyone = range(len(self.offers))
+        stated = [(offer.get("quota", {}), {o}, None, None) for o, offer in enumerate(self.offers)]
         for o, offer in enumerate(self.offers):
-            for key, limit in offer.get("quota", {}).items():
-                kind = key.split("_")[0]
-                for t in range(self.n):
-                    terms = {
-                        name: getattr(self.routes[r], kind) * self.cells[c].work
-                        for name, c, r, run in flows
-                        if run == t and self.routes[r].offer == o
-                    }
-                    lp.rows.append((terms, limit * 60 * self.h))
+            stated += [(e["quota"], {o}, None, m) for m, e in offer["models"].items() if "quota" in e]
+        for shared in self.data.get("quotas", []):
+            named = {o for o in everyone if self.offers[o]["name"] in shared.get("offers", [])}
+            loads = {w for w, load in enumerate(self.loads) if load["name"] in shared.get("workloads", [])}
+            stated.append((shared, named or set(everyone), loads or None, None))
+        for quota, offers, workloads, model in stated:
+            mine = [
+                (name, self.routes[r], self.cells[c].work, run)
+                for name, c, r, run in flows
+                if self.routes[r].offer in offers
+                and model in (None, self.routes[r].model)
+                and (workloads is None or self.routes[r].workload in workloads)
+            ]
+            for key, limit in quota.items():
+                if "_per_" in key:
+                    self._cap(lp, key, limit * quota.get("max_utilisation", 1.0), mine)
+
+    def _cap(self, lp: Linear, key: str, limit: float, mine: list[tuple[Any, Route, float, int]]) -> None:
+        what, _, per = key.partition("_per_")
+        for span in range(self.n):
+            if per == "minute":
+                most, inside = limit * 60 * self.h, [span]
+            elif per == "day":
+                if self.h > 24:
+                    raise TooLarge("days within a period are not understood")
+                inside = [t for t in range(self.n) if int(t * self.h // 24) == span]
+                most = limit * len(inside) * self.h / 24
+            else:
+                inside = [t for t in range(self.n) if self.month[t] == span]
+                most = limit * len(inside) * self.h / MONTH_H
+            terms = {name: route.of(what) * work for name, route, work, run in mine if run in inside}
+            lp.rows.append((terms, most))
 
     def _diversity(self, lp: Linear, choice: Choice, flows: list[tuple[Any, int, int, int]]) -> None:
         providers = sorted({self._provider(o) for o in range(len(self.offers))})

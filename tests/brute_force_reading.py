@@ -25,6 +25,18 @@ class Route:
     usd: float
     fee: float
     load_s: tuple[float, float]  # prompt side, completion side
+    prompt: float
+    uncached: float
+
+    def of(self, what: str) -> float:
+        """What a cap counts of a unit of work."""
+        sums = {
+            "prompt_tokens": self.prompt,
+            "uncached_prompt_tokens": self.uncached,
+            "completion_tokens": self.tokens - self.prompt,
+            "usd": self.usd + self.fee,
+        }
+        return sums[what] if what in sums else float(getattr(self, what))
 
 
 @dataclass(frozen=True)
@@ -124,11 +136,9 @@ class Reading:
             allowed = routing.get("allow_offers") or [offer["name"]]
             if offer["name"] not in allowed or offer["name"] in routing.get("deny_offers", []):
                 continue
-            if not sized and "requests_per_minute" in offer.get("quota", {}):
-                continue
             for model in load["models"]:
                 entry = offer["models"].get(model)
-                if entry is None:
+                if entry is None or (not sized and self._counted(load["name"], offer, entry)):
                     continue
                 units = (
                     (prompt - cached) * entry.get("prompt_burndown", 1)
@@ -146,7 +156,28 @@ class Reading:
                 )
                 if usd is not None and load_s is not None:
                     tokens = prompt + completion
-                    yield Route(w, o, model, tokens, 1.0 if sized else 0.0, units, usd, fee, load_s)
+                    yield Route(
+                        w,
+                        o,
+                        model,
+                        tokens,
+                        1.0 if sized else 0.0,
+                        units,
+                        usd,
+                        fee,
+                        load_s,
+                        prompt,
+                        prompt - cached,
+                    )
+
+    def _counted(self, load: str, offer: Data, entry: Data) -> bool:
+        """Whether a quota counts requests of the route."""
+        quotas = [offer.get("quota", {}), entry.get("quota", {})]
+        for shared in self.data.get("quotas", []):
+            named, loads = shared.get("offers", []), shared.get("workloads", [])
+            if offer["name"] in (named or [offer["name"]]) and load in (loads or [load]):
+                quotas.append(shared)
+        return any(key.startswith("requests_per") for quota in quotas for key in quota)
 
     def _token_usd(
         self, offer: Data, entry: Data, prompt: float, cached: float, written: float, completion: float

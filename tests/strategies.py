@@ -65,6 +65,8 @@ def unpriced(entry: Data) -> Data:
 def billed_otherwise(data: Data, rng: Random) -> Data:
     """The same with prices as they are billed: fees a request, beside prices of tokens or in their place; cache writes;
     other prices of long prompts."""
+    if rng.random() < 0.5:
+        _cap(data, rng)
     for load in data["workloads"]:
         if rng.random() < 0.3:
             load["cache_write_share"] = rng.choice((0.2, 0.5)) * (1 - load.get("cached_prompt_share", 0.0))
@@ -85,6 +87,39 @@ def billed_otherwise(data: Data, rng: Random) -> Data:
                 if rng.random() < 0.2 and "commitment" not in offer:
                     offer["models"] = offer["models"] | {model: unpriced(entry) | {"long_prompt": None}}
     return data
+
+
+def _cap(data: Data, rng: Random) -> None:
+    """One cap, of an offer, a model or several: a part of what arrives, which is about a million tokens an hour."""
+    kind = rng.choice(
+        (
+            "prompt_tokens_per_minute",
+            "uncached_prompt_tokens_per_minute",
+            "completion_tokens_per_minute",
+            "tokens_per_minute",
+            "requests_per_day",
+            "tokens_per_day",
+            "usd_per_month",
+        )
+    )
+    full = {"minute": 1e6 / 60, "day": 24e6, "month": 730.0}[kind.rpartition("_")[2]]
+    quota: Data = {kind: rng.choice((0.1, 0.3, 0.6, 1)) * full / (1000 if "requests" in kind else 1)}
+    if rng.random() < 0.3:
+        quota["max_utilisation"] = 0.7
+    if len(data["offers"]) == 1:
+        return  # it takes what the others do not
+    offer = rng.choice(data["offers"][:-1])
+    way = rng.choice(("offer", "model", "account", "tenant"))
+    if way == "offer":
+        offer["quota"] = offer.get("quota", {}) | quota
+    elif way == "model":
+        rng.choice(list(offer["models"].values()))["quota"] = quota
+    elif way == "account":
+        data["quotas"] = [quota | {"name": "account", "offers": [one["name"] for one in data["offers"][:-1]]}]
+    else:
+        data["quotas"] = [
+            quota | {"name": "tenant", "workloads": [data["workloads"][0]["name"]], "offers": [offer["name"]]}
+        ]
 
 
 class Draw:

@@ -72,7 +72,11 @@ def test_every_limit_of_the_problem_file_is_promised_by_a_family() -> None:
     stated = {promise.field for promise in PROMISES}
     assert {field.removesuffix("[]") for field in stated} <= fields
     limits = {field for field in fields if field.split(".")[-1].startswith(("max", "min"))}
-    limits |= {field for field in fields if field.startswith("offers[].quota.")}
+    caps = {field for field in fields if ".quota." in field or field.startswith("quotas[].")}
+    limits = limits - {
+        field for field in caps if field.endswith(".max_utilisation")
+    }  # scales those beside it
+    limits |= {field for field in caps if "_per_" in field}
     missing = limits - {field.removesuffix("[]") for field in stated} - NO_PROMISES
     assert not missing, "state it in the promises of its family, or above as none"
     assert not NO_PROMISES & stated

@@ -10,6 +10,7 @@ import numpy as np
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.costs import ENTRY_PRICES, TOKENS
 from problems.core.instance import Instance
+from problems.core.supply import QUOTA_KINDS
 from problems.physics.operating_point import Service, burndown_units, services, wait_budget
 
 REASONS = (
@@ -43,6 +44,7 @@ class Routes(ArrayTable):
     tokens: Floats
     units: Floats  # burndown units per unit
     usd: Floats  # at the prices of use, per unit; of tokens only where no tiers and no contract in tokens price them
+    listed_usd: Floats  # at all the prices of use that are stated, per unit: what a cap on spending counts
     concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
     ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
     tpot_s: Floats  # (R, 5)
@@ -90,15 +92,15 @@ def admissible(inst: Instance) -> tuple[Routes, Refusals]:
     cand = candidates(inst)
     offered = cand.entry >= 0
     service = services(inst, cand.workload[offered], cand.entry[offered])
-    usd, unpriced = _prices(inst, cand)
+    usd, listed_usd, unpriced = _prices(inst, cand)
     refused = np.zeros((len(cand.workload), len(REASONS)), dtype=bool)
     for code, mask in _offer_limits(inst, cand).items():
         refused[:, REASONS.index(code)] = mask
-    for code, mask in _performance(inst, cand.workload[offered], cand.entry[offered], service).items():
+    for code, mask in _performance(inst, cand.subset(offered), service).items():
         refused[offered, REASONS.index(code)] = mask
     refused[:, REASONS.index("no_price")] = unpriced
     bad = refused.any(axis=1)
-    return _routes(inst, cand, service.subset(~bad[offered]), usd, ~bad), Refusals(
+    return _routes(inst, cand, service.subset(~bad[offered]), (usd, listed_usd), ~bad), Refusals(
         cand.workload[bad], cand.offer[bad], cand.model[bad], refused[bad]
     )
 
@@ -138,11 +140,14 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
     }
 
 
-def _performance(inst: Instance, workload: Ints, entry: Ints, service: Service) -> dict[str, Bools]:
+def _performance(inst: Instance, cand: Candidates, service: Service) -> dict[str, Bools]:
     """`latency`: an SLO is not met by the service itself; `unmeasured`: the rate or the size is not known."""
-    offer = inst.entries.offer[entry]
+    workload, offer, entry = cand.workload, cand.offer, cand.entry
     fleet = inst.offers.fleet[offer] >= 0
-    needs_size = np.isfinite(inst.offers.quota_requests[offer]) | np.isfinite(inst.entries.long_above[entry])
+    needs_size = np.isfinite(inst.entries.long_above[entry])
+    for q in np.flatnonzero(np.isfinite(inst.quotas.cap)).tolist():
+        if QUOTA_KINDS[inst.quotas.kind[q]].counts == "requests":
+            needs_size |= inst.quotas.counted(q, workload, offer, cand.model)
     for i, price in enumerate(ENTRY_PRICES):
         if price.amount == "requests":
             needs_size |= np.isfinite(inst.entries.usd[entry, i])
@@ -166,8 +171,8 @@ def amounts(inst: Instance) -> dict[str, Floats]:
     }
 
 
-def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
-    """USD per unit of work at the prices of use, and where a price that is needed is not stated.
+def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Floats, Bools]:
+    """USD per unit of work at the prices of use, at all that are stated, and where one that is needed is not.
 
     An offer with instances needs no token price, and with one it bills both; where only requests have a price, tokens
     cost nothing. A long prompt prices the whole request. What tiers or a contract in tokens replace is 0.
@@ -183,14 +188,15 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
     long = inst.workloads.prompt_tokens[w] > inst.entries.long_above[cand.entry]
     prices = np.where(long[:, None], inst.entries.long_usd[cand.entry], inst.entries.usd[cand.entry])
     stated, missing, priced = np.zeros((3, len(w)), dtype=bool)
-    usd = np.zeros(len(w))
+    usd, listed = np.zeros((2, len(w)))
     for i, price in enumerate(ENTRY_PRICES):
         if price.kind is not TOKENS:
             continue
         each, amount = np.where(offered, prices[:, i], np.inf), counted[price.amount][w]
         known = np.isfinite(each)
-        charged = known & (amount > 0) & ~(replaced & price.replaced)
-        usd += np.where(charged, amount * np.where(known, each, 0.0), 0.0)
+        charge = np.where(known & (amount > 0), amount * np.where(known, each, 0.0), 0.0)
+        listed += charge
+        usd += np.where(replaced & price.replaced, 0.0, charge)
         priced |= known
         if price.replaced:
             stated |= known
@@ -198,10 +204,12 @@ def _prices(inst: Instance, cand: Candidates) -> tuple[Floats, Bools]:
     fleet = inst.offers.fleet[cand.offer] >= 0
     free = tiered | ~stated & (fleet | priced)
     nothing = ~priced & ~fleet  # without a price at all it is refused even for work without tokens
-    return usd, offered & ~free & (missing | nothing)
+    return usd, listed, offered & ~free & (missing | nothing)
 
 
-def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, keep: Bools) -> Routes:
+def _routes(
+    inst: Instance, cand: Candidates, service: Service, usd: tuple[Floats, Floats], keep: Bools
+) -> Routes:
     """The candidates kept; `service` has a row for each of them."""
     w, o, m, e = cand.workload[keep], cand.offer[keep], cand.model[keep], cand.entry[keep]
     loads = inst.workloads
@@ -220,7 +228,8 @@ def _routes(inst: Instance, cand: Candidates, service: Service, usd: Floats, kee
         requests=np.where(loads.sized[w], 1.0, 0.0),
         tokens=loads.tokens[w],
         units=burndown_units(inst, w, e),
-        usd=usd[keep],
+        usd=usd[0][keep],
+        listed_usd=usd[1][keep],
         concurrency=service.concurrency,
         ttft_s=service.ttft_s,
         tpot_s=service.tpot_s,

@@ -19,7 +19,7 @@ import numpy as np
 
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Contracts
-from problems.core.supply import Entries, Fleets, Groups, Offers
+from problems.core.supply import Entries, Fleets, Groups, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 
@@ -33,6 +33,9 @@ class Time(ArrayTable):
     weight: Floats  # (T,) present value of one dollar paid in the period
     month_hours: Floats = field(metadata={"free": True})  # (K,) sum of the hours of its periods
     month_weight: Floats = field(metadata={"free": True})  # (K,)
+    midnights: Floats = field(
+        metadata={"free": True}
+    )  # h from the start: the last one not after it, …, the first after
 
     @property
     def periods(self) -> int:
@@ -208,6 +211,7 @@ class Instance(Record):
     cells: Cells
     offers: Offers
     entries: Entries
+    quotas: Quotas
     fleets: Fleets
     contracts: Contracts
     groups: Groups

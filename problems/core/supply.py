@@ -1,10 +1,13 @@
-"""What can be bought, as arrays: offers and what they serve, fleets of instances, groups."""
+"""What can be bought, as arrays: offers and what they serve, quotas, fleets of instances, groups."""
 
 from __future__ import annotations
 
 from dataclasses import field
 
-from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+import numpy as np
+
+from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
+from solvers.core.record import Record
 
 
 class Offers(ArrayTable):
@@ -18,12 +21,68 @@ class Offers(ArrayTable):
     no_streaming: Bools
     no_custom_weights: Bools
     regions: tuple[frozenset[str], ...]
-    quota_requests: Floats  # (O,) per second, inf: none
-    quota_tokens: Floats
-    quota_units: Floats
-    fee_usd_per_month: Floats
+    fee_usd_per_month: Floats  # (O,)
     fleet: Ints  # (O,) row in Fleets, -1: no instances
     contract: Ints  # (O,) row in Contracts, -1: none
+
+
+class QuotaKind(Record):
+    """What a cap counts, and over what.
+
+    name    in labels of rows, and in a plan's `quotas`
+    field   of the problem file
+    counts  requests, tokens, prompt, uncached, completion, units or usd
+    span    minute (averaged over a period), day or month
+    words   of so many, in a sentence
+    """
+
+    name: str
+    field: str
+    counts: str
+    span: str
+    words: str
+
+    @property
+    def per(self) -> float:
+        """The file's unit in that of the array: caps by the minute are per second there."""
+        return 60.0 if self.span == "minute" else 1.0
+
+
+def _kind(name: str, counts: str, words: str, span: str = "minute") -> QuotaKind:
+    return QuotaKind(name, name if span != "minute" else f"{name}_per_minute", counts, span, words)
+
+
+#: In the order of rows.
+QUOTA_KINDS = (
+    _kind("requests", "requests", "requests a minute"),
+    _kind("tokens", "tokens", "tokens a minute"),
+    _kind("units", "units", "units a minute"),
+    _kind("prompt_tokens", "prompt", "prompt tokens a minute"),
+    _kind("uncached_prompt_tokens", "uncached", "uncached prompt tokens a minute"),
+    _kind("completion_tokens", "completion", "completion tokens a minute"),
+    _kind("requests_per_day", "requests", "requests a day", "day"),
+    _kind("tokens_per_day", "tokens", "tokens a day", "day"),
+    _kind("usd_per_month", "usd", "USD a month", "month"),
+)
+OF_OFFER, OF_MODEL, SHARED = range(3)
+
+
+class Quotas(ArrayTable):
+    """Caps on what is sent, one row for each that is stated, by kind."""
+
+    names: tuple[str, ...]  # an offer, `offer,model`, or the name of one that several share
+    origin: Ints  # (n,) OF_OFFER, OF_MODEL or SHARED
+    kind: Ints  # place in QUOTA_KINDS
+    cap: Floats  # per second, day or billing month; inf: none
+    utilisation: Floats  # the part of it that is planned on
+    offer: Bools  # (n, O) what is sent there counts
+    workload: Bools  # (n, W) by these
+    model: Ints  # with this model, -1: with any
+
+    def counted(self, q: int, workload: Ints, offer: Ints, model: Ints) -> Bools:
+        """Which of some routes count in cap `q`."""
+        of_model = (self.model[q] == NONE) | (model == self.model[q])
+        return np.asarray(self.workload[q, workload] & self.offer[q, offer] & of_model, dtype=bool)
 
 
 class Entries(ArrayTable):

@@ -14,6 +14,7 @@ from problems.core.arrays import HOURS_PER_MONTH, Floats
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
+from problems.core.supply import QUOTA_KINDS
 
 Pool = tuple[str, str | None]  # offer and model
 
@@ -102,6 +103,7 @@ def spans_periods(inst: Instance) -> bool:
         or (fleets.upfront_usd > 0).any()
         or np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any()
         or (inst.time.weight < 1).any()
+        or any(QUOTA_KINDS[kind].span != "minute" for kind in inst.quotas.kind)
     )
 
 

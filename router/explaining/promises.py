@@ -26,8 +26,12 @@ class StatedPromise:
 
     @property
     def field(self) -> str:
-        """Where it stands, by name: `offers.acme.quota.tokens_per_minute`."""
-        return self.promise.field.replace("[]", f".{self.item.name}")
+        """Where it stands, by name: `offers.acme.quota.tokens_per_minute`, `offers.acme.models.m.quota.…`."""
+        field, name = self.promise.field, self.item.name
+        if field.count("[]") > 1:  # of one model: `offer,model`
+            name, _, model = name.rpartition(",")
+            field = field.replace("models[]", f"models.{model}")
+        return field.replace("[]", f".{name}")
 
     @property
     def limit(self) -> Value:

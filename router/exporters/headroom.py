@@ -27,6 +27,7 @@ from router.verification.base import Audit, Flow
 from router.verification.base.cells import Cell
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import loads_of
+from router.verification.base.quotas import BY_MINUTE, caps_of
 from router.verification.limits import check_min_providers, check_provider_shares, check_quotas
 from router.verification.throughput import check_throughput, check_waiting
 
@@ -146,8 +147,15 @@ class _Room:
         ]
         ledgers = Ledgers()
         trial = self._trial(here, ledgers)
-        for check in (check_throughput, check_waiting, check_quotas, check_provider_shares):
+        for check in (check_throughput, check_waiting, check_provider_shares):
             check(trial, ledgers["trial"])
+        spans = [cap.kind not in BY_MINUTE for cap in caps_of(self.audit.problem)]
+        if any(spans):  # a day's or a month's use is that of all its periods
+            every = [flow for flows in self.flows.values() for flow in flows]
+            trial_of_all = [*here, *(other for other in every if other.row.period != flow.row.period)]
+            check_quotas(self._trial(trial_of_all, ledgers), ledgers["trial"])
+        elif spans:
+            check_quotas(trial, ledgers["trial"])
         if flow.workload.routing.min_providers > 1:
             own = [
                 other for flows in self.flows.values() for other in flows if other.workload is flow.workload

@@ -31,6 +31,7 @@ _UNORDERED = frozenset(
         "workloads",
         "offers",
         "groups",
+        "quotas",
         "scenarios",
         "points",
         "models",

@@ -14,6 +14,7 @@ from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.offers import entries, fleets, offers
+from router.normalise.quotas import quotas
 from router.normalise.scenarios import scenarios
 from router.normalise.sizes import refuse_too_large
 from router.schema import Problem
@@ -40,6 +41,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         cells=cells(problem, time, clock, work),
         offers=offers(problem),
         entries=entries(problem),
+        quotas=quotas(problem),
         fleets=fleets(problem),
         contracts=contracts(problem, time, clock),
         groups=_groups(problem),

@@ -30,7 +30,16 @@ def time_of(problem: Problem) -> Time:
         weight=weight,
         month_hours=np.bincount(month).astype(np.float64) * horizon.period_h,
         month_weight=weight[first],
+        midnights=_midnights(horizon.clock, horizon.periods * horizon.period_h),
     )
+
+
+def _midnights(clock: Clock, horizon_h: float) -> Floats:
+    """Hours from the start to every midnight of the clock from before it to after the end."""
+    hours = [clock.hour_of(0, 0.0)]
+    while hours[-1] < horizon_h - 1e-9:
+        hours.append(clock.hour_of(len(hours), 0.0))
+    return np.array(hours)
 
 
 def is_sized(workload: Workload) -> bool:

@@ -1,4 +1,4 @@
-"""Offers as arrays: limits, quotas, entries per model, fleets of instances, contracts."""
+"""Offers as arrays: limits, entries per model, fleets of instances, contracts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from router.schema import LongPrompt, OfferModel, Problem
 
 
 def offers(problem: Problem) -> Offers:
-    """Limits and quotas (per second), and where each offer's fleet and contract stand."""
+    """Limits, and where each offer's fleet and contract stand."""
     rows = problem.offers
-    limits, quotas = [offer.limits for offer in rows], [offer.quota for offer in rows]
+    limits = [offer.limits for offer in rows]
     providers = tuple(dict.fromkeys(offer.provider for offer in rows))
     index = {name: p for p, name in enumerate(providers)}
     return Offers(
@@ -30,9 +30,6 @@ def offers(problem: Problem) -> Offers:
         no_streaming=flags(limits, "streaming", False),
         no_custom_weights=flags(limits, "custom_weights", False),
         regions=tuple(frozenset(limit.regions) for limit in limits),
-        quota_requests=floats(quotas, "requests_per_minute") / 60,
-        quota_tokens=floats(quotas, "tokens_per_minute") / 60,
-        quota_units=floats(quotas, "units_per_minute") / 60,
         fee_usd_per_month=floats(rows, "fee_usd_per_month"),
         fleet=_rows(offer.instances is not None for offer in rows),
         contract=_rows(offer.commitment is not None for offer in rows),

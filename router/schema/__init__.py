@@ -13,6 +13,7 @@ from router.schema.offers import (
     OfferModel,
     Point,
     Quota,
+    SharedQuota,
 )
 from router.schema.problem import (
     SCHEMA,
@@ -57,6 +58,7 @@ __all__ = [
     "Risk",
     "Routing",
     "Scenario",
+    "SharedQuota",
     "Slo",
     "SoFar",
     "Tier",

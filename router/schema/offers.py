@@ -62,6 +62,31 @@ class Point(Latency):
     error: Share | None = optional("Relative error of an estimate, as far as it is known")
 
 
+class Quota(Strict):
+    """Caps on what is sent, averaged over a period, or over a day of the clock or a billing month."""
+
+    requests_per_minute: NonNegative | None = optional("Most requests a minute")
+    tokens_per_minute: NonNegative | None = optional("Most tokens a minute, all kinds together")
+    prompt_tokens_per_minute: NonNegative | None = optional(
+        "Most prompt tokens a minute, cached ones included"
+    )
+    uncached_prompt_tokens_per_minute: NonNegative | None = optional(
+        "Most prompt tokens a minute but those read from the cache; written ones count"
+    )
+    completion_tokens_per_minute: NonNegative | None = optional("Most completion tokens a minute")
+    units_per_minute: NonNegative | None = optional("Most burndown units a minute")
+    requests_per_day: NonNegative | None = optional(
+        "Most requests of a day of the clock; by its hours where the horizon cuts it"
+    )
+    tokens_per_day: NonNegative | None = optional("Most tokens of a day of the clock, likewise")
+    usd_per_month: NonNegative | None = optional(
+        "Most money of use in a billing month, by its hours / 730: of tokens, requests and cache at their prices"
+    )
+    max_utilisation: PositiveShare = Field(
+        default=1.0, description="Part of every cap beside it that is planned on: what is left is for bursts"
+    )
+
+
 class LongPrompt(Strict):
     """Prices of the whole request where its prompt is longer; what is left out stays as beside it."""
 
@@ -93,6 +118,7 @@ class OfferModel(Sourced, Latency):
     usd_per_request: NonNegative | None = optional(
         "Price of a request, beside that of its tokens; alone, tokens cost nothing"
     )
+    quota: Quota | None = optional("Caps of this model alone, beside the offer's")
     tokens_per_s: Positive | None = optional(
         "Throughput of one instance, prompt and completion tokens together"
     )
@@ -145,14 +171,6 @@ class Limits(Strict):
     context_tokens: Positive | None = optional("Longest prompt and completion together")
     max_prompt_tokens: Positive | None = optional("Longest prompt, whatever is answered")
     max_completion_tokens: Positive | None = optional("Longest completion")
-
-
-class Quota(Strict):
-    """The provider's caps, over all models of the offer, averaged over a period."""
-
-    requests_per_minute: NonNegative | None = optional("Most requests a minute")
-    tokens_per_minute: NonNegative | None = optional("Most tokens a minute, all kinds together")
-    units_per_minute: NonNegative | None = optional("Most burndown units a minute")
 
 
 class Instances(Strict):
@@ -209,7 +227,7 @@ class Offer(Sourced):
         min_length=1, description="Models it serves, and no others, by name"
     )
     limits: Limits = Field(default=Limits(), description="What it cannot do")
-    quota: Quota = Field(default=Quota(), description="The provider's caps")
+    quota: Quota = Field(default=Quota(), description="The provider's caps, over all models of the offer")
     fee_usd_per_month: NonNegative = Field(
         default=0.0, description="Paid every month if the offer is used at all"
     )
@@ -234,3 +252,11 @@ class Group(Strict):
     )
     max_units: NonNegative | None = optional("Most units; absent: no limit")
     min_units: NonNegative = Field(default=0.0, description="Least units")
+
+
+class SharedQuota(Quota):
+    """One limit over several offers, such as an account's, or over what some workloads send, such as a tenant's."""
+
+    name: Name = Field(description="Unique name")
+    offers: tuple[Name, ...] = Field(default=(), description="What is sent to these counts; empty: to any")
+    workloads: tuple[Name, ...] = Field(default=(), description="What these send counts; empty: any")

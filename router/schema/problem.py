@@ -32,7 +32,7 @@ from router.schema.base import (
     optional,
 )
 from router.schema.clock import MONTH_H, Clock
-from router.schema.offers import Group, Model, Offer
+from router.schema.offers import Group, Model, Offer, SharedQuota
 from router.schema.source import SourceMap
 from router.schema.workloads import Trace, Workload
 
@@ -197,6 +197,9 @@ class Problem(Sourced):
         description="What has to be served", json_schema_extra={"minItems": 1}
     )
     offers: tuple[Offer, ...] = Field(default=(), description="What can be bought")
+    quotas: tuple[SharedQuota, ...] = Field(
+        default=(), description="Caps over several offers or of some workloads"
+    )
     groups: tuple[Group, ...] = Field(default=(), description="Limits on instances over several offers")
     policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")
     scenarios: Scenarios = Field(default=(), description="Futures, listed or generated; absent: one, certain")

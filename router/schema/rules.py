@@ -9,18 +9,19 @@ import math
 from collections.abc import Callable, Iterator
 
 from router.errors import Issue, Path, nearest
-from router.schema import rules_offers, rules_workloads
+from router.schema import rules_offers, rules_quotas, rules_workloads
 from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
 
 def unique_names(problem: Problem) -> Iterator[Issue]:
-    """Names of workloads, offers, groups and scenarios are unique."""
+    """Names of workloads, offers, quotas, groups and scenarios are unique."""
     listed = () if isinstance(problem.scenarios, Generated) else problem.scenarios
     for field, names in (
         ("workloads", [workload.name for workload in problem.workloads]),
         ("offers", [offer.name for offer in problem.offers]),
+        ("quotas", [quota.name for quota in problem.quotas]),
         ("groups", [group.name for group in problem.groups]),
         ("scenarios", [scenario.name for scenario in listed]),
     ):
@@ -135,6 +136,7 @@ RULES: tuple[Rule, ...] = (
     horizon_ends,
     *rules_workloads.RULES,
     *rules_offers.RULES,
+    *rules_quotas.RULES,
     groups_hold,
     probabilities_sum_to_one,
     multipliers_known,

@@ -1,6 +1,6 @@
 """Limits over several routes or pools: quotas, groups of instances, power, and shares of providers.
 
-quota    Σ requests, tokens or burndown units in a period ≤ so many a minute · 60 · h    over all models
+quota    Σ requests, tokens of a kind, burndown units, USD ≤ cap · max_utilisation · span   see `base.quotas`
 groups   min_units ≤ Σ units · count ≤ max_units                                         in every period
 power    Σ power_kw · (paid + reserved) ≤ max_power_kw                                   in every period
 
@@ -20,24 +20,33 @@ from router.verification.base.audit import Audit
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import by_offer
-from router.verification.base.work import quotas
+from router.verification.base.quotas import Allowance
 
 PRESENT = 1e-9
 """Share below which a route is rounding, not a second carrier."""
 
 
 def check_quotas(audit: Audit, ledger: Ledger) -> None:
-    """The provider's caps, averaged over a period."""
+    """Every cap in every span: a period for those by the minute, a day of the clock, a billing month."""
+    allowance = Allowance(audit.case)
     used: dict[tuple[str, str, int, str | None], list[float]] = defaultdict(list)
-    caps: dict[tuple[str, str], float] = {}
-    for flow in audit.flows:
-        if flow.entry is not None:
-            for name, cap, each in quotas(flow.offer, flow.unit, flow.entry):
-                caps[flow.offer.name, name] = cap
-                used[flow.offer.name, name, flow.row.period, flow.future.name].append(flow.units * each)
-    for (offer, name, period, scenario), parts in used.items():
-        minute = math.fsum(parts) / (60.0 * audit.case.period_h)
-        ledger.at_most(minute, caps[offer, name], offer, name, "period", period, scenario)
+    caps: dict[tuple[str, str, int], float] = {}
+    for flow in audit.flows if allowance.caps else ():
+        if flow.entry is None:
+            continue
+        runs = flow.cell.runs.get(flow.row.period)
+        period = flow.row.period
+        at = (period, runs or (period * audit.case.period_h, (period + 1) * audit.case.period_h))
+        for cap in allowance.of(flow.row.workload, flow.offer.name, flow.row.model):
+            for key, amount, most in allowance.taken(
+                cap, flow.units, flow.unit, flow.entry, flow.future, flow.offer.name, at
+            ):
+                caps[key] = most
+                used[*key, flow.future.name].append(amount)
+    for (name, kind, span, scenario), parts in used.items():
+        most = caps[name, kind, span]
+        scale = most or 1.0
+        ledger.at_most(math.fsum(parts) / scale, most / scale, name, kind, span, scenario)
 
 
 def check_groups(audit: Audit, ledger: Ledger) -> None:

@@ -26,8 +26,9 @@ from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.quotas import Allowance, Cap
 from router.verification.base.tariffs import in_tokens, least_of, tiered_usd
-from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
+from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
@@ -51,6 +52,7 @@ class OpenRoute:
     entry: OfferModel
     unit: Unit
     seconds: latency.Seconds | None
+    caps: list[Cap]
 
 
 def check_survival(audit: Audit, ledger: Ledger) -> None:
@@ -75,7 +77,7 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
             remaining = {
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
             }
-            rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(cells))
+            rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(cells), Allowance(case))
             for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
 
@@ -105,7 +107,7 @@ def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:
     """Admissible routes by workload."""
     case = audit.case
     routes: dict[str, list[OpenRoute]] = {name: [] for name in case.workloads}
-    factor = case.problem.policy.p99_over_mean
+    factor, allowance = case.problem.policy.p99_over_mean, Allowance(case)
     for (workload, name, model), reasons in audit.verdicts.items():
         offer, load = case.offers[name], case.workloads[workload]
         entry = offer.models.get(model)
@@ -113,7 +115,8 @@ def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:
             continue
         unit = unit_of(load)
         each = latency.seconds(load, unit, entry, factor) if offer.instances is not None else None
-        routes[workload].append(OpenRoute(offer, model, entry, unit, each))
+        caps = allowance.of(workload, name, model)
+        routes[workload].append(OpenRoute(offer, model, entry, unit, each, caps))
     return routes
 
 
@@ -137,6 +140,7 @@ class Rest:
     pools: Mapping[PoolKey, Pool]
     bills: Mapping[tuple[str, int], Bill]
     spans: Mapping[int, tuple[list[float], list[float]]]
+    allowance: Allowance
     limits: dict[Limit, float] = field(default_factory=dict)
 
     def unserved(
@@ -178,9 +182,12 @@ class Rest:
 
     def _uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
         offer, terms = route.offer, route.offer.commitment
-        for name, cap, each in quotas(offer, route.unit, route.entry):
-            if each > 0:
-                yield (offer.name, name, period), cell.units * each, cap * 60.0 * self.case.period_h
+        for cap in route.caps:
+            for key, amount, most in self.allowance.taken(
+                cap, cell.units, route.unit, route.entry, self.future, offer.name, (period, hours)
+            ):
+                if amount > 0:
+                    yield ("quota", *key), amount, most
         if terms is not None and terms.overage == "none":
             bill = self.bills.get((offer.name, period))
             first = period if bill is None else bill.first

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from router.schema import Model, Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.case import Case
+from router.verification.base.quotas import caps_of
 from router.verification.base.work import TOKEN_PRICES, Unit, prices_of, token_prices, unit_of
 
 CODES = (
@@ -27,12 +28,14 @@ Candidate = tuple[str, str, str]
 def judge(case: Case) -> dict[Candidate, tuple[str, ...]]:
     """Reasons against every candidate; an empty tuple admits it."""
     verdicts = {}
+    caps = [cap for cap in caps_of(case.problem) if cap.kind in ("requests", "requests_per_day")]
     for workload in case.workloads.values():
         judged = _Requirements.of(case, workload)
         for offer in case.offers.values():
             for name in workload.models:
+                counted = any(cap.counts(workload.name, offer.name, name) for cap in caps)
                 reasons = frozenset(
-                    _reasons(judged, offer, case.problem.models[name], offer.models.get(name))
+                    _reasons(judged, offer, case.problem.models[name], offer.models.get(name), counted)
                 )
                 verdicts[workload.name, offer.name, name] = _in_order(reasons)
     return verdicts
@@ -60,13 +63,15 @@ class _Requirements:
         return cls(workload, unit, context, latency.limits(workload.slo), case.problem.policy.p99_over_mean)
 
 
-def _reasons(required: _Requirements, offer: Offer, model: Model, entry: OfferModel | None) -> Iterator[str]:
+def _reasons(
+    required: _Requirements, offer: Offer, model: Model, entry: OfferModel | None, counted: bool
+) -> Iterator[str]:
     yield from _fit(required, offer, model)
     yield from _needs(required.workload, offer, model)
     if entry is None:
         yield "model_not_offered"
         return
-    yield from _measured(required, offer, entry)
+    yield from _measured(required, offer, entry, counted)
     if not _priced(required.unit, offer, entry):
         yield "no_price"
 
@@ -103,11 +108,13 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
         yield "denied"
 
 
-def _measured(required: _Requirements, offer: Offer, entry: OfferModel) -> Iterator[str]:
-    """Latency and throughput: points are looked up by size, everything else is a fact of the entry."""
+def _measured(required: _Requirements, offer: Offer, entry: OfferModel, counted: bool) -> Iterator[str]:
+    """Latency and throughput: points are looked up by size, everything else is a fact of the entry.
+
+    `counted`: some quota counts its requests.
+    """
     sized = required.unit.size is not None
-    by_request = (offer.quota.requests_per_minute, entry.usd_per_request, entry.long_prompt)
-    if not sized and any(stated is not None for stated in by_request):
+    if not sized and (counted or entry.usd_per_request is not None or entry.long_prompt is not None):
         yield "unmeasured"
     if entry.points:
         size = required.unit.size

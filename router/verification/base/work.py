@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from router.schema import Demand, Offer, OfferModel, Workload
@@ -54,19 +53,6 @@ class Unit:
             + self.cached * (prompt if cached is None else cached)
             + self.completion * entry.completion_burndown
         )
-
-
-def quotas(offer: Offer, unit: Unit, entry: OfferModel) -> Iterator[tuple[str, float, float]]:
-    """Caps of an offer: the field that states one, how much a minute, and what one unit of work takes of it."""
-    amounts = {
-        "requests_per_minute": unit.requests or 0.0,
-        "tokens_per_minute": unit.tokens,
-        "units_per_minute": unit.burndown(entry),
-    }
-    for name, amount in amounts.items():
-        cap = getattr(offer.quota, name)
-        if cap is not None:
-            yield name, cap, amount
 
 
 def unit_of(workload: Workload) -> Unit:

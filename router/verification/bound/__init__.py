@@ -55,7 +55,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_flows(model, audit, flows, future)
     rented = add_counts(model, case, most, future, audit.earlier)
     add_throughput(model, case, pools, future)
-    add_quotas(model, case, flows)
+    add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
     add_signatures(model, case, future)
     add_bills(model, case, flows, future)

@@ -5,7 +5,7 @@
 
     demand         Σ flow + unserved = 1
     throughput     Σ load · flow − usable · (count − booting) ≤ 0      per pool and period, and part of a period
-    quota          Σ amount · flow / quota ≤ 1
+    quota          Σ amount · flow / cap ≤ 1                            per cap and span
     unsplittable   Σ_t flow ≤ pick,  Σ pick ≤ 1
 
 Counts that are whole carry 1e-6 more than they could, as `throughput` allows a plan.
@@ -23,8 +23,9 @@ from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, Interval
 from router.verification.base.ledger import RELATIVE
+from router.verification.base.quotas import Allowance
 from router.verification.base.tariffs import bills_dollars
-from router.verification.base.work import Unit, quotas, request_usd, tokens_usd, unit_of
+from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 
 type PoolAt = tuple[str, str | None, int]
@@ -152,19 +153,22 @@ def _picks(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
         model.constraint(f"unsplittable({cell})", terms, upper=1.0)
 
 
-def add_quotas(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
-    """In parts of the quota."""
+def add_quotas(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], future: Future) -> None:
+    """In parts of what each cap allows in a span."""
+    allowance = Allowance(case)
     used: dict[tuple[str, str, int], Terms] = defaultdict(list)
-    caps: dict[tuple[str, str], float] = {}
-    for flow in flows:
-        for name, cap, amount in quotas(flow.offer, flow.unit, flow.entry):
-            kind = name.removesuffix("_per_minute")
-            caps[flow.offer.name, kind] = cap
-            minute = flow.cell.units * amount / (60.0 * case.period_h)
-            used[flow.offer.name, kind, flow.period].append((flow.name, minute / cap if cap else minute))
-    for (offer, kind, t), terms in used.items():
-        upper = 1.0 if caps[offer, kind] > 0 else 0.0
-        model.constraint(f"quota({offer},{kind},{t})", terms, upper=upper)
+    caps: dict[tuple[str, str, int], float] = {}
+    for flow in flows if allowance.caps else ():
+        at = (flow.period, flow.hours)
+        for cap in allowance.of(flow.workload.name, flow.offer.name, flow.model):
+            for key, amount, most in allowance.taken(
+                cap, flow.cell.units, flow.unit, flow.entry, future, flow.offer.name, at
+            ):
+                caps[key] = most
+                used[key].append((flow.name, amount / most if most else amount))
+    for (name, kind, span), terms in used.items():
+        upper = 1.0 if caps[name, kind, span] > 0 else 0.0
+        model.constraint(f"quota({name},{kind},{span})", terms, upper=upper)
 
 
 def usable_of(instances: Instances, offer: str, future: Future) -> float:

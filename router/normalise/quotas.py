@@ -1,0 +1,57 @@
+"""Quotas as arrays: those of an offer, of one of its models, and those that several share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from problems.core.arrays import NONE, Bools
+from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Quotas
+from router.normalise.columns import floats, whole
+from router.schema import Problem, Quota
+
+
+def quotas(problem: Problem) -> Quotas:
+    """One row for each cap, by kind, then in the order of the file."""
+    offers = [offer.name for offer in problem.offers]
+    loads = [load.name for load in problem.workloads]
+    models = list(problem.models)
+    stated = list(_stated(problem))
+    rows = [
+        (k, *each, float(cap) / kind.per)
+        for k, kind in enumerate(QUOTA_KINDS)
+        for each in stated
+        if (cap := getattr(each[2], kind.field)) is not None
+    ]
+    return Quotas(
+        names=tuple(row[1] for row in rows),
+        origin=whole(row[2] for row in rows),
+        kind=whole(row[0] for row in rows),
+        cap=np.array([row[-1] for row in rows], dtype=float),
+        utilisation=floats([row[3] for row in rows], "max_utilisation"),
+        offer=_among(offers, [row[4] for row in rows]),
+        workload=_among(loads, [row[5] for row in rows]),
+        model=whole(NONE if row[6] is None else models.index(row[6]) for row in rows),
+    )
+
+
+type Stated = tuple[str, int, Quota, Collection[str], Collection[str], str | None]
+"""Whose, of which kind, the caps; which offers, workloads and model count: empty and None are all."""
+
+
+def _stated(problem: Problem) -> Iterator[Stated]:
+    for offer in problem.offers:
+        yield offer.name, OF_OFFER, offer.quota, (offer.name,), (), None
+    for offer in problem.offers:
+        for model, entry in offer.models.items():
+            if entry.quota is not None:
+                yield f"{offer.name},{model}", OF_MODEL, entry.quota, (offer.name,), (), model
+    for shared in problem.quotas:
+        yield shared.name, SHARED, shared, shared.offers, shared.workloads, None
+
+
+def _among(names: Sequence[str], members: Sequence[Collection[str]]) -> Bools:
+    """(n, names) which are among the members; all where there is none."""
+    table = [[not member or name in member for name in names] for member in members]
+    return np.array(table, dtype=bool).reshape(len(members), len(names))
