@@ -70,7 +70,7 @@ def billed_otherwise(data: Data, rng: Random) -> Data:
     for load in data["workloads"]:
         if rng.random() < 0.3:
             load["cache_write_share"] = rng.choice((0.2, 0.5)) * (1 - load.get("cached_prompt_share", 0.0))
-    for offer in data["offers"]:
+    for offer in data["offers"][:-1]:  # the last takes what has no request size, too
         for model, entry in offer["models"].items():
             price = entry.get("prompt_usd_per_m")
             if price is not None and rng.random() < 0.4:
