@@ -37,7 +37,7 @@ def coupled_over_time(seed: int) -> Data:
 
 
 def as_it_is_billed(seed: int) -> Data:
-    data = random_problem(Random(seed), EVERYTHING - UNKNOWN)
+    data = random_problem(Random(seed), EVERYTHING - UNKNOWN - {"groups", "power"})
     return billed_otherwise(data, Random(seed))
 
 
