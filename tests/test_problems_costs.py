@@ -73,6 +73,7 @@ ENTRY_PRICES = [
     row.path.rsplit(".", 1)[1]
     for row in field_table()
     if row.path.startswith("offers[].models.<name>.") and "usd" in row.path.rsplit(".", 1)[1]
+    if ".quota." not in row.path
 ]
 TIERS = [{"from_tokens_per_month": 0, "usd_per_m": 3}, {"from_tokens_per_month": 1e6, "usd_per_m": 2}]
 CONTRACTS: dict[str, Data] = {
