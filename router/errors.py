@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from math import inf
 from types import ModuleType
 from typing import ClassVar
 
@@ -131,6 +132,7 @@ class NoPlanInTime(RouterError):
     """The limits on time or memory ran out before any plan was found."""
 
     exit_code = 4
+    bound_usd = -inf  # what was proven of every plan by then
 
 
 class SolverFailed(RouterError):

@@ -8,7 +8,7 @@
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature
-from solvers.core.certify import Certificate, Residual, certify, dual_bound
+from solvers.core.certify import Certificate, Residual, certify, dual_bound, is_feasible
 from solvers.core.errors import (
     HandOverRefused,
     OptionRejected,
@@ -46,6 +46,7 @@ __all__ = [
     "certify",
     "dual_bound",
     "get",
+    "is_feasible",
     "solve",
 ]
 

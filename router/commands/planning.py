@@ -40,7 +40,7 @@ def solve(
 
     from router.loading.catalogue import load
     from router.planning.insurance import with_insurance
-    from router.planning.solve import Search, encode_problem, planned, proven_plan
+    from router.planning.solve import Search, before_proof, encode_problem, planned, proven_plan
     from router.reports.plan import plan_report
 
     options = search.begun(log=verbose)
@@ -50,7 +50,7 @@ def solve(
         if verbose:
             _sizes(encoded)
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
-        incumbent = Search(search.solver, options, scenario).best(encoded)
+        incumbent = before_proof(encoded, Search(search.solver, options, scenario))
         doing("working out a bound, and checking the plan")
         plan = proven_plan(problem, encoded, incumbent)
         quiet = Search(search.solver, replace(options, log=False), scenario)

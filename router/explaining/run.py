@@ -16,8 +16,8 @@ from router.loading.catalogue import load
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
-from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.roads import best_by_any_road
 from router.planning.solve import DEFAULT_SOLVER, scenario_of
 from router.schema import Problem
 from solvers import SolveOptions
@@ -84,7 +84,7 @@ def explain(
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))
     try:
-        found = optimise(encoded, solver, chosen.within(FOR_THE_PLAN))
+        found = best_by_any_road(encoded, solver, chosen.within(FOR_THE_PLAN))
     except Infeasible as error:
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))

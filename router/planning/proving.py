@@ -34,6 +34,7 @@ from solvers.proof import ProgramProof, WorkLimits, prove
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
+WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in its check
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 
 
@@ -47,6 +48,8 @@ def with_proof(
     options = incumbent.options
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
+    if options.finishing.left_s < WRITING_S * encoded.program.n_columns:
+        return replace(incumbent, out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
     relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:

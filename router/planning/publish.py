@@ -29,7 +29,7 @@ from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
-from router.planning.notes import notes_of, waiting_notes
+from router.planning.notes import notes_of, out_of_time, waiting_notes
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -179,6 +179,9 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
             f"rounding moved a share by up to {settled.moved_share:.1e} "
             f"and an integer by up to {settled.moved_count:.1e}"
         )
+    notes += out_of_time(incumbent.out_of_time)
+    if incumbent.found_by:
+        notes.append(f"the plan was {incumbent.found_by}")
     if incumbent.rounds:
         notes.append(
             f"capacity was tightened in {incumbent.rounds} rounds until waiting kept within every SLO"

@@ -11,15 +11,16 @@ from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.insurance import with_insurance
-from router.planning.optimise import optimise
-from router.planning.proving import with_proof
+from router.planning.proving import WRITING_S, with_proof
 from router.planning.publish import publish
+from router.planning.roads import best_by_any_road
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
 from solvers import SolveOptions
 
 DEFAULT_SOLVER = "highs"
+HALF = 0.5
 LISTED = 12  # scenarios named in a message
 
 
@@ -39,9 +40,15 @@ class Search:
         """The same within a share of the time that is left."""
         return replace(self, options=self.options.within(share))
 
+    def saving(self, seconds: float) -> Search:
+        """The same, with so many of the seconds left kept for what follows, if they are at most half of them."""
+        left_s = self.options.left_s
+        kept = seconds if seconds <= HALF * left_s else 0.0
+        return replace(self, options=self.options.within(most_s=left_s - kept))
+
     def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
-        """See `optimise`."""
-        return optimise(encoded, self.solver, self.options, start, fixed)
+        """See `best_by_any_road`."""
+        return best_by_any_road(encoded, self.solver, self.options, start, fixed)
 
 
 def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
@@ -51,10 +58,19 @@ def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
     """
     search = search.begun()
     encoded = encode_problem(problem, search.scenario)
-    plan = proven_plan(problem, encoded, search.best(encoded))
+    plan = proven_plan(problem, encoded, before_proof(encoded, search))
     if not insured:
         return plan
     return with_insurance(plan, problem, lambda bare: planned(bare, search, insured=False))
+
+
+def before_proof(encoded: Encoded, search: Search) -> Incumbent:
+    """The best point of a search that leaves the time that writing a bound of our own and checking the plan take, where
+    that is no more than half of it. Raises as `optimise`.
+    """
+    search = search.begun()
+    best = search.saving(WRITING_S * encoded.program.n_columns).best(encoded)
+    return replace(best, options=search.options)
 
 
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:

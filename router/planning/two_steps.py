@@ -60,6 +60,8 @@ class Incumbent:
     options: SolveOptions
     rounds: int = 0  # of tightening, until waiting kept within every SLO
     nodes: int | None = None  # of the solver's tree; None: it does not say
+    found_by: str = ""  # the road, where it was another than the search asked for
+    out_of_time: tuple[str, ...] = ()  # what was left out
 
     @cached_property
     def objective_usd(self) -> float:
@@ -196,8 +198,10 @@ def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Fl
         raise KeyboardInterrupt
     if solution.stop in LIMITS:
         limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
-        raise NoPlanInTime(
+        late = NoPlanInTime(
             f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
             "a longer --time-limit, or a wider --gap, may help."
         )
+        late.bound_usd = solution.bound
+        raise late
     raise SolverFailed(f"the solver ended with {solution.stop.value} ({solution.stats.raw}) and no plan.")

@@ -21,7 +21,7 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
 from router.plan.rows import usd_of
 from router.planning.decode import Decoded, decode
-from router.planning.optimise import optimise
+from router.planning.roads import best_by_any_road
 from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
 from solvers import Stop
@@ -43,8 +43,8 @@ class ScenarioOutcome:
 
 
 def search(encoded: Encoded, study: Study, fixed: Decision | None = None) -> Incumbent:
-    """`optimise`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
-    plan = optimise(encoded, study.solver, study.options, fixed=fixed)
+    """`best_by_any_road`, except that Ctrl-C ends the whole study: what one search had by then is no answer to it."""
+    plan = best_by_any_road(encoded, study.solver, study.options, fixed=fixed)
     if plan.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
     return plan

@@ -1,0 +1,97 @@
+"""A plan by every road there is: by hand first where the search is long, by other solvers where one fails.
+
+    by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts
+    elsewhere   where the solver fails: without presolve, from another seed, by another solver
+
+"No plan in time" is left for what no hand can serve, "the solver failed" for what fails by every road; the plan says by
+which one it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from problems.core.arrays import Floats
+from problems.core.decision import Decision
+from problems.core.encode import Encoded
+from router.errors import Infeasible, NoPlanInTime, RouterError, SolverFailed
+from router.planning.by_hand import made_by_hand
+from router.planning.optimise import optimise
+from router.planning.two_steps import Fixed, Incumbent
+from solvers import SolveOptions, SolverUnavailable, Stop, get
+
+LARGE = 10_000  # columns: below, a hand needs no more than moments after the search
+OTHERS = ("highs", "scipy", "pulp:COIN_CMD")
+BY_HAND = "made by hand: no search found one in time"
+
+
+def best_by_any_road(
+    encoded: Encoded,
+    solver: str,
+    options: SolveOptions,
+    start: Floats | None = None,
+    fixed: Decision | None = None,
+) -> Incumbent:
+    """See `optimise`; raises as it does, where no other road leads to a plan."""
+    options, held = options.begun(), Fixed(fixed)
+    whole = encoded.program.is_mip and not options.relax
+    large = whole and encoded.program.n_columns > LARGE and start is None
+    by_hand = made_by_hand(encoded, solver, options.within(0.5), held) if large else None
+    try:
+        best = optimise(encoded, solver, options, start, fixed)
+    except NoPlanInTime as late:
+        if by_hand is None and whole and not large:
+            by_hand = made_by_hand(encoded, solver, options.finishing, held)
+        if by_hand is None:
+            raise
+        return replace(by_hand, bound=late.bound_usd, found_by=BY_HAND)
+    except Infeasible:
+        if by_hand is None:
+            raise
+        return replace(by_hand, found_by=f"made by hand: {solver} said that there is none")
+    except SolverFailed as failed:
+        best = _elsewhere(encoded, (solver, options), start, fixed, failed)
+    if by_hand is None or by_hand.objective_usd >= best.objective_usd:
+        return best
+    # the search was stopped before it came so far, or what it states of its bound is not so
+    stop = Stop.SOLUTION_LIMIT if best.stop is Stop.OPTIMAL else best.stop
+    return replace(by_hand, bound=min(best.bound, by_hand.objective_usd), stop=stop, rounds=best.rounds)
+
+
+def _elsewhere(
+    encoded: Encoded,
+    search: tuple[str, SolveOptions],
+    start: Floats | None,
+    fixed: Decision | None,
+    failed: SolverFailed,
+) -> Incumbent:
+    """The best point by the first road that leads to one; raises the failure where none does."""
+    for solver, options, road in _roads(*search):
+        try:
+            best = optimise(encoded, solver, options, start, fixed)
+        except RouterError:
+            continue
+        return replace(
+            best, found_by=f"found by {road}, for {search[0]} failed: {str(failed).splitlines()[0]}"
+        )
+    by_hand = made_by_hand(encoded, "highs", replace(search[1].finishing, native={}), Fixed(fixed))
+    if by_hand is None:
+        raise failed
+    return replace(by_hand, found_by=f"made by hand, for {search[0]} failed: {str(failed).splitlines()[0]}")
+
+
+def _roads(solver: str, options: SolveOptions) -> Iterator[tuple[str, SolveOptions, str]]:
+    """Other ways to ask, the most alike first: with an option changed, then other solvers."""
+    finishing = options.finishing
+    if without := get(solver).WITHOUT_PRESOLVE:
+        yield solver, replace(finishing, native={**options.native, **without}), f"{solver} without presolve"
+    plain = replace(finishing, native={})
+    yield solver, replace(plain, seed=options.seed + 1), f"{solver} from seed {options.seed + 1}"
+    for other in OTHERS:
+        try:
+            get(other)
+        except SolverUnavailable:
+            continue
+        if other != solver:
+            yield other, plain, other

@@ -1,0 +1,149 @@
+"""Plans by hand, and by other roads where a solver fails: what they cost by hand, and that the plan says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pytest import approx
+
+from problems.core.encode import encode
+from router import api
+from router.errors import NoPlanInTime, SolverFailed
+from router.loading.catalogue import load_text
+from router.normalise import normalise
+from router.planning import roads
+from router.planning.by_hand import made_by_hand
+from router.planning.two_steps import Fixed, Incumbent
+from router.schema import Problem
+from solvers import SolveOptions, Stop
+
+HEAD = """
+schema: router/1
+horizon: {periods: 2, period_h: 1}
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {requests_per_hour: 3600}, prompt_tokens: 1000, completion_tokens: 0}]
+offers:
+"""
+OWN = "  - {name: own, models: {m: {requests_per_s: 0.4}}, instances: {usd_per_h: 1}}\n"
+API = "  - {name: api, models: {m: {prompt_usd_per_m: 2}}}\n"
+DEARER = "  - {name: dearer, models: {m: {prompt_usd_per_m: 3}}}\n"
+CAPPED = "  - {name: capped, models: {m: {prompt_usd_per_m: 1}}, quota: {requests_per_minute: 15}}\n"
+"""A quarter of the work."""
+
+
+def by_hand(offers: str, policy: str = "") -> Incumbent | None:
+    encoded = encode(normalise(load_text(HEAD + offers + policy)))
+    return made_by_hand(encoded, "highs", SolveOptions(), Fixed())
+
+
+@pytest.mark.parametrize(
+    ("offers", "usd"),
+    [
+        # 3.6 M tokens an hour: 7.20 USD by the token, though three of one's own would do for 3
+        (DEARER + API + OWN, 14.4),
+        # 15 requests of 60 at 1 USD per M, the others at 2: 0.9 + 5.4 an hour
+        (CAPPED + API + OWN, 12.6),
+        # nothing by the token: 2.5 of one's own, so three
+        (OWN, 6.0),
+        # a quarter by the token leaves 1.875, so two; these carry 0.8, and the other fifth is 0.72 USD by the token
+        (CAPPED + OWN.replace("usd_per_h: 1", "usd_per_h: 4"), 2 * (0.72 + 8)),
+    ],
+)
+def test_what_a_hand_makes_costs_what_it_costs_by_hand(offers: str, usd: float) -> None:
+    plan = by_hand(offers)
+    assert plan is not None
+    assert plan.decoded.cost_usd == approx(usd)
+    assert (plan.stop, plan.bound) == (Stop.TIME_LIMIT, -np.inf)
+
+
+def test_a_hand_makes_no_plan_where_there_is_none() -> None:
+    assert by_hand(CAPPED) is None
+
+
+def problem() -> Problem:
+    return load_text(HEAD + API + OWN)
+
+
+def ending(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, times: int = 1
+) -> list[tuple[str, SolveOptions]]:
+    """Searches that end with an error so many times, and then well; gives what was asked of each."""
+    asked: list[tuple[str, SolveOptions]] = []
+    search = roads.optimise
+
+    def optimise(encoded: Any, solver: str, options: SolveOptions, *others: Any) -> Incumbent:
+        asked.append((solver, options))
+        if len(asked) <= times:
+            raise error
+        return search(encoded, solver, options, *others)
+
+    monkeypatch.setattr(roads, "optimise", optimise)
+    return asked
+
+
+def without_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree that proves a bound would meet the best plan, too."""
+    monkeypatch.setattr("router.planning.solve.with_proof", lambda _, __, incumbent: (incumbent, None))
+
+
+def test_a_search_without_a_plan_in_time_leaves_the_one_made_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """14.40 USD by the token, above a bound of 5 that the search had proven; 6 is best, and not claimed to be known."""
+    late = NoPlanInTime("no time")
+    late.bound_usd = 5.0
+    ending(monkeypatch, late)
+    without_proof(monkeypatch)
+    plan = api.solve(problem())
+    assert plan.ok
+    assert plan.cost_usd == approx(14.4)
+    assert (plan.stop, plan.bound_usd) == ("time_limit", approx(5.0))
+    assert "the plan was made by hand: no search found one in time" in plan.notes
+
+
+def test_the_cheaper_of_hand_and_search_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the search is long both are made; the search's 6 USD are less than the hand's 14.40."""
+    without_proof(monkeypatch)
+    monkeypatch.setattr(roads, "LARGE", 0)
+    assert api.solve(problem()).cost_usd == approx(6.0)
+    worst = by_hand(DEARER)
+    assert worst is not None
+    monkeypatch.setattr(roads, "optimise", lambda *_: worst)
+    assert api.solve(load_text(HEAD + DEARER + API + OWN)).cost_usd == approx(14.4)
+
+
+def test_there_is_still_no_plan_in_time_where_a_hand_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending(monkeypatch, NoPlanInTime("no time"))
+    with pytest.raises(NoPlanInTime):
+        api.solve(load_text(HEAD + CAPPED))
+
+
+@pytest.mark.parametrize(
+    ("failures", "road"),
+    [(1, "highs without presolve"), (2, "highs from seed 1"), (3, "scipy"), (4, "pulp:COIN_CMD")],
+)
+def test_a_solver_that_fails_is_not_the_last_word(
+    monkeypatch: pytest.MonkeyPatch, failures: int, road: str
+) -> None:
+    """The optimum, 6 USD, by the next road; the plan says by which, and has its solver."""
+    asked = ending(monkeypatch, SolverFailed("broken"), failures)
+    plan = api.solve(problem())
+    assert plan.ok
+    assert plan.cost_usd == approx(6.0)
+    assert f"the plan was found by {road}, for highs failed: broken" in plan.notes
+    assert plan.solver.name == asked[-1][0] == road.split()[0]
+    ends = [options.deadline.at for _, options in asked[1:] if options.deadline is not None]
+    assert len(ends) == failures
+    assert len(set(ends)) == 1  # the end of the command, for all of them
+
+
+def test_where_every_road_fails_a_hand_may_do_and_else_the_failure_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_proof(monkeypatch)
+    ending(monkeypatch, SolverFailed("broken"), times=99)
+    plan = api.solve(problem())
+    assert plan.cost_usd == approx(14.4)
+    assert "the plan was made by hand, for highs failed: broken" in plan.notes
+    with pytest.raises(SolverFailed, match="broken"):
+        api.solve(load_text(HEAD + CAPPED))
