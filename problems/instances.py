@@ -4,7 +4,8 @@
     min · open[q,t] ≤ count[q,t] ≤ M · open[q,t]                             the same for real counts
     count[q,t] − paid[q,t] ≥ 0,  Σ_q (count − paid) ≤ reserved               what is reserved is paid for apart
     Σ_q count[q,t] ≤ max                                                     over all pools of the offer
-    paid[q,t] = carried[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term
+    paid[q,t] = carried[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term, or
+    paid[q,t] − paid[q,t−1] = carried[q,t] − carried[q,t−1] + Σ starting − Σ ending     where terms start in any period
 
     open     any are rented in the pool    0/1          steps   multiples above the minimum    integer
     M        largest count that can be of use, from the data
@@ -15,13 +16,13 @@ The same rows serve hourly counts (per scenario) and horizon-wide counts (first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from problems.core.arrays import Bools, Floats, Ints
 from problems.core.columns import Columns
-from problems.core.counts import CountColumns, pool_label
+from problems.core.counts import CountColumns, bought_for, pool_label
 from problems.core.family import Family, Promise, Worth
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
@@ -91,16 +92,30 @@ def _maximum(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bo
 
 
 def _terms(builder: RowBuilder, inst: Instance, bought: Ints, counts: CountColumns) -> None:
-    """What is paid for in a period is what was bought for a term that covers it."""
+    """What is paid for in a period is what was bought for a term that covers it.
+
+    Where terms may start more often than with a month, as the change from the period before: never a row of all starts.
+    """
     fleets, time = inst.fleets, inst.time
-    for q in np.flatnonzero(bought[:, 0] >= 0):
-        term = fleets.term_months[fleets.pool_fleet[q]]
-        parts: list[Part] = [(counts.paid[[q]], 1.0)]
-        for k in range(time.months):
-            covers = (time.month >= k) & (time.month < k + term)
-            parts.append((np.full((1, time.periods), bought[q, k]), -covers.astype(float)[None, :]))
-        before = inst.carried[[q]]
-        _over(builder, inst, np.array([q]), parts, lower=before, upper=before)
+    for q in np.flatnonzero((bought >= 0).any(axis=1)).tolist():
+        begin, end = bought_for(inst, int(fleets.pool_fleet[q]))
+        starts = np.flatnonzero(bought[q] >= 0)
+        label, t = _numbered(pool_label(inst, q)), np.arange(time.periods)
+        before, paid = inst.carried[q], counts.paid[q]
+        terms: list[Term] = [(t, paid, 1.0)]
+        if len(starts) > time.months:
+            terms.append((t[1:], paid[:-1], -1.0))
+            for at, sign in ((begin, -1.0), (end, 1.0)):
+                inside = starts[at[starts] < time.periods]
+                terms.append((at[inside], bought[q, inside], sign))
+            before = np.diff(before, prepend=0.0)
+        else:
+            terms += [(t[begin[k] : end[k]], bought[q, [k]], -1.0) for k in starts.tolist()]
+        builder.add(time.periods, terms, label, lower=before, upper=before)
+
+
+def _numbered(name: str) -> Callable[[int], str]:
+    return lambda i: f"{name},{i}"
 
 
 def _over(

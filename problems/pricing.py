@@ -19,7 +19,7 @@ import numpy as np
 
 from problems import churn
 from problems.commitments import band_scale, due_share, month_share, span_weight
-from problems.core.arrays import HOURS_PER_MONTH, Floats, Ints
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
 from problems.core.costs import (
@@ -33,6 +33,7 @@ from problems.core.costs import (
     UNSERVED,
     CostKind,
 )
+from problems.core.counts import bought_for
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.view import View, first_period
@@ -184,7 +185,7 @@ def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     f = fleets.pool_fleet
     ahead = cols.first.ahead.count[:, 0] >= 0
     hours = time.period_h * time.weight
-    rent = np.where(fleets.term_months[f] > 0, 0.0, fleets.usd_per_h[f] * view.price[fleets.offer[f]])
+    rent = np.where(fleets.term_h[f] > 0, 0.0, fleets.usd_per_h[f] * view.price[fleets.offer[f]])
     energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh
     own, offer = np.flatnonzero(~ahead), fleets.offer[f]
     paid = cols.counts.paid[own]
@@ -209,21 +210,33 @@ def _counts_ahead(inst: Instance, first: FirstStage, price: Floats) -> list[Cost
     return [_cost(INSTANCES, paid, money, offer), _cost(ENERGY, paid, energy, offer)]
 
 
-def purchase_usd(inst: Instance, fleet: int, month: int) -> float:
-    """Present value of one instance bought for its term from a billing month: rent in the horizon, and upfront.
+def purchase_usd(inst: Instance, fleet: int, start: int) -> float:
+    """Present value of one instance bought for its term, by the number of its start: rent in the horizon, and upfront.
 
     A term that outlasts the horizon is prorated, upfront included, or charged in full (`end_of_horizon`).
     """
     fleets, time = inst.fleets, inst.time
-    term = int(fleets.term_months[fleet])
-    covered = (time.month >= month) & (time.month < month + term)
-    term_h = term * HOURS_PER_MONTH
-    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight[covered].sum())
-    upfront = float(fleets.upfront_usd[fleet] * time.month_weight[month])
-    beyond_h = max((month + term) * HOURS_PER_MONTH - time.horizon_h, 0.0)
+    begin, end = bought_for(inst, fleet)
+    term_h, start_h = float(fleets.term_h[fleet]), float(fleets.buy_h[start])
+    first = min(int(begin[start]), time.periods - 1)
+    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight[begin[start] : end[start]].sum())
+    upfront = float(fleets.upfront_usd[fleet] * time.weight[first])
+    beyond_h = max(start_h + term_h - time.horizon_h, 0.0)
     if inst.policy.charge_in_full:
         return float(rent + upfront + fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
     return float(rent + upfront * (1.0 - beyond_h / term_h))
+
+
+def purchase_parts(inst: Instance, fleet: int, start: int) -> tuple[float, float]:
+    """(inside, after) USD of one instance bought for its term, undiscounted: what falls into the horizon, and later."""
+    fleets, time = inst.fleets, inst.time
+    begin, end = bought_for(inst, fleet)
+    term_h = float(fleets.term_h[fleet])
+    beyond_h = max(float(fleets.buy_h[start]) + term_h - time.horizon_h, 0.0)
+    rent, upfront = float(fleets.usd_per_h[fleet]), float(fleets.upfront_usd[fleet])
+    later = 0.0 if inst.policy.charge_in_full else upfront * beyond_h / term_h
+    inside = rent * time.period_h * float(end[start] - begin[start]) + upfront - later
+    return inside, rent * beyond_h + later
 
 
 def _purchases(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:

@@ -153,7 +153,7 @@ def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
     started = np.full(counts.count.shape, NONE, dtype=np.int64)
     f = fleets.pool_fleet
     matters = (fleets.start_usd[f] > 0) | (fleets.start_h[f] > 0) | (fleets.min_up_h[f] > time.period_h)
-    once = fleets.horizon[f] & (fleets.term_months[f] == 0)
+    once = fleets.horizon[f] & (fleets.term_h[f] == 0)
     for q in np.flatnonzero(matters):
         n = 1 if once[q] else time.periods
         label = _numbered(pool_label(view.inst, int(q)))

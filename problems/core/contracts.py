@@ -9,6 +9,12 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH, ArrayTable, Bools, Floats, Ints
 
 
+def start_label(hour: float) -> str:
+    """The billing month that an hour begins, else the hour."""
+    months = hour / HOURS_PER_MONTH
+    return f"month {round(months)}" if abs(months - round(months)) <= 1e-9 else f"hour {hour:.10g}"
+
+
 class Contracts(ArrayTable):
     """Take-or-pay commitments. `unit_usd` is the contract rate per own unit (a token, or 1 for a dollar).
 
@@ -23,7 +29,10 @@ class Contracts(ArrayTable):
     step_per_month: Floats  # 0: any
     unit_usd: Floats  # USD per own unit; 0 where tiers replace it
     limited: Bools  # overage: none
-    overage_usd: Floats  # USD per own unit above the commitment; inf: the bill is of all use
+    overage_stated: Floats  # USD per own unit above the commitment; inf: at contract rates
+    overage_usd: (
+        Floats  # the same, contract rates where what is committed is paid for as such; inf: all use is billed
+    )
     rollover: Ints  # later spans in which what a span leaves unused may be used
     stackable: Bools  # amounts in force add up
     term_h: Floats  # inf: as long as the horizon
@@ -61,9 +70,7 @@ class Contracts(ArrayTable):
 
     def start_label(self, a: int) -> str:
         """When a term starts, and at which level, in words that are its own among those of its contract."""
-        hour = float(self.start_h[a])
-        months = hour / HOURS_PER_MONTH
-        when = f"month {round(months)}" if abs(months - round(months)) <= 1e-9 else f"hour {hour:.10g}"
+        when = start_label(float(self.start_h[a]))
         alike = (self.start_contract == self.start_contract[a]) & (self.start_h == self.start_h[a])
         return when if alike.sum() == 1 else f"{when},level {int(alike[:a].sum())}"
 

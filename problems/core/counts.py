@@ -6,6 +6,7 @@ import numpy as np
 
 from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
+from problems.core.contracts import start_label
 from problems.core.instance import Instance
 from problems.core.view import View
 from problems.physics.waiting import serving_need, waiting_pools
@@ -72,7 +73,7 @@ def count_limit(view: View) -> Floats:
     need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
     boot = fleets.start_h[f] / inst.time.period_h
     need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
-    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_months)[f] > 0
+    coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_h)[f] > 0
     need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
     most = fleets.max[f]
     for g in range(len(inst.groups.names)):
@@ -151,19 +152,27 @@ def _levels(
 
 
 def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
-    """Instances bought for a term, by pool and first billing month; (Q, K)."""
-    fleets, months = inst.fleets, inst.time.months
-    bought = np.full((fleets.pools, months), NONE, dtype=np.int64)
-    if fleets.pools:
-        pools = np.flatnonzero(fleets.term_months[fleets.pool_fleet] > 0)
-        bought[pools] = space.take(
+    """Instances bought for a term, by pool and start of the term; (Q, J), −1 where none may start."""
+    fleets = inst.fleets
+    bought = np.full((fleets.pools, len(fleets.buy_h)), NONE, dtype=np.int64)
+    q, j = np.nonzero(fleets.may_buy[fleets.pool_fleet]) if fleets.pools else (bought, bought)
+    if len(q):
+        bought[q, j] = space.take(
             "bought",
-            len(pools) * months,
-            lambda i: f"{pool_label(inst, pools[i // months])},month {i % months}",
-            upper=np.repeat(peak[pools, 0], months),
-            integer=np.repeat(fleets.integral[fleets.pool_fleet[pools]], months),
-        ).reshape(len(pools), months)
+            len(q),
+            lambda i: f"{pool_label(inst, int(q[i]))},{start_label(float(fleets.buy_h[j[i]]))}",
+            upper=peak[q, 0],
+            integer=fleets.integral[fleets.pool_fleet[q]],
+        )
     return bought
+
+
+def bought_for(inst: Instance, fleet: int) -> tuple[Ints, Ints]:
+    """(J,) each: the first period that a term of each start covers, and the first one after it."""
+    begin = inst.fleets.buy_h
+    end = begin + inst.fleets.term_h[fleet]
+    start_h = inst.time.start_h
+    return np.searchsorted(start_h, begin - 1e-9), np.searchsorted(start_h, end - 1e-9)
 
 
 def pool_label(inst: Instance, q: int) -> str:

@@ -25,7 +25,7 @@ class Decision(Record):
     active: Floats  # (O,) 0/1, a fee is paid
     ahead: Floats  # (Q,) instances for the whole horizon
     paid: Floats  # (Q,) of them above what is reserved
-    bought: Floats  # (Q, K) instances bought for a term
+    bought: Floats  # (Q, J) instances bought for a term, by its start
 
 
 def _read(at: Ints, point: Floats) -> Floats:
@@ -50,13 +50,13 @@ def decision_of(encoded: Encoded, point: Floats) -> Decision:
 
 def with_room(inst: Instance, decision: Decision) -> Instance:
     """The instance whose programs have room for all that a decision buys, of use there or not."""
-    fleets, months = inst.fleets, inst.time.months
+    fleets = inst.fleets
     if not fleets.pools:
         return inst
     room = np.maximum(np.nan_to_num(decision.ahead), np.nan_to_num(decision.paid))
-    term = fleets.term_months[fleets.pool_fleet]
-    for k in range(months):
-        begun = (np.arange(months) <= k)[None, :] & (np.arange(months)[None, :] > k - term[:, None])
+    term_h = fleets.term_h[fleets.pool_fleet][:, None]
+    for hour in fleets.buy_h:
+        begun = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + term_h > hour + 1e-9)
         room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
     # what is bought may run beside what is reserved, up to a minimum that it does not reach alone
     room = np.where(room > 0, room + fleets.reserved[fleets.pool_fleet], 0.0)

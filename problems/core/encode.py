@@ -106,7 +106,7 @@ def encode(
     scenes = tuple(view_of(inst, routes, s, boundary) for s in range(len(inst.scenarios)))
     limits = [counts.count_limit(view) for view in scenes]
     if inst.fleets.pools:  # what is bought for a term is one number in all futures
-        bought = inst.fleets.term_months[inst.fleets.pool_fleet] > 0
+        bought = inst.fleets.term_h[inst.fleets.pool_fleet] > 0
         ahead = bought | inst.fleets.horizon[inst.fleets.pool_fleet]
         room = np.where(ahead, 0.0 if inst.room is None else inst.room, 0.0)[:, None]
         limits = [

@@ -24,7 +24,7 @@ class FirstStage(Record):
     commit_scale: Floats  # (B,) own units per month that a committed or billed column of 1 stands for
     active: Ints  # (O,) or -1: 0/1, a fee is due
     ahead: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
-    bought: Ints  # (Q, K) or -1: purchases for a term
+    bought: Ints  # (Q, J) or -1: purchases for a term, by its start
     force: tuple[
         Ints, ...
     ]  # (B,) of (slots,): what adds up of a contract; empty where one term runs at a time
@@ -62,7 +62,7 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
         "active", len(with_fee), lambda i: offers.names[with_fee[i]], upper=1.0, integer=True
     )
     fleets = inst.fleets
-    horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_months[fleets.pool_fleet] == 0)
+    horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_h[fleets.pool_fleet] == 0)
     peak = limit.max(axis=1, initial=0.0)[:, None]
     ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
     bought = purchases(inst, space, peak)

@@ -4,7 +4,7 @@ Canonical units: hours, seconds, tokens, USD, instances. Every array is read-onl
 values are as in `problems.core.arrays`. Sizes are named by letters, here and in all of `problems`:
 
     T periods   K billing months   M models   W workloads   C cells   L slots   O offers   E entries (offer, model)
-    Q pools     B contracts        A starts of contracts    N spans of contracts
+    Q pools     B contracts        A starts of contracts    N spans of contracts    J starts of terms of instances
     G groups    P providers        S scenarios
 
 A **cell** is a piece of demand that must be served as one: a workload's work of one period, of one arrival period

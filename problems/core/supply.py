@@ -6,7 +6,7 @@ from dataclasses import field
 
 import numpy as np
 
-from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, ArrayTable, Bools, Floats, Ints
 from solvers.core.record import Record
 
 
@@ -133,7 +133,7 @@ class Fleets(ArrayTable):
     horizon: Bools  # (F,) one number for the whole horizon
     reserved: Floats
     reserved_usd_per_h: Floats
-    term_months: Ints  # 0: no term
+    term_h: Floats  # h, 0: no term
     upfront_usd: Floats
     units: Floats
     memory_gb: Floats  # inf: unknown
@@ -143,12 +143,19 @@ class Fleets(ArrayTable):
     availability: Floats
     max_utilisation: Floats  # inf: not stated
     power_kw: Floats
+    buy_h: Floats = field(metadata={"free": True})  # (J,) hours at which a term of some fleet may start
+    may_buy: Bools = field(metadata={"free": True})  # (F, J) of which
     pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
     pool_model: Ints = field(metadata={"free": True})  # (Q,) -1: shared by all models of the offer
 
     @property
     def pools(self) -> int:
         return len(self.pool_fleet)
+
+    @property
+    def buy_month(self) -> Ints:
+        """(J,) the billing month in which each term starts."""
+        return np.floor(self.buy_h / HOURS_PER_MONTH + 1e-9).astype(np.int64)
 
 
 class Groups(ArrayTable):

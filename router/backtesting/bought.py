@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, Floats
+from problems.core.arrays import Floats
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
@@ -23,10 +23,10 @@ Pool = tuple[str, str | None]  # offer and model
 class Bought:
     """First-stage decisions by what they are about. Volumes in the contract's own unit a month."""
 
-    signed: dict[tuple[str, int], tuple[float, float]]  # offer and billing month → signed, committed
+    signed: dict[tuple[str, str], tuple[float, float]]  # offer and start → signed, committed
     active: dict[str, float]  # offer → its fee is paid
     ahead: dict[Pool, tuple[float, float]]  # pool → count for the whole horizon, and of it paid
-    terms: dict[tuple[Pool, int], float]  # pool and billing month → instances bought
+    terms: dict[tuple[Pool, float], float]  # pool and hour of the start → instances bought
 
 
 def bought(encoded: Encoded, point: Floats) -> Bought:
@@ -48,9 +48,9 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
             for pool, n, paid in zip(pools, decision.ahead, decision.paid, strict=True)
         },
         terms={
-            (pool, k): float(count)
+            (pool, hour): float(count)
             for pool, row in zip(pools, decision.bought, strict=True)
-            for k, count in enumerate(row)
+            for hour, count in zip(inst.fleets.buy_h.tolist(), row, strict=True)
         },
     )
 
@@ -61,13 +61,13 @@ def decision_for(inst: Instance, decided: Bought, open_from_h: float = np.inf) -
     signed, committed = np.zeros(len(starts)), np.zeros(len(starts))
     for a, key in enumerate(starts):
         signed[a], committed[a] = decided.signed.get(key, (0.0, 0.0))
-    count = np.array([decided.terms.get((pool, k), 0.0) for pool in pools for k in range(inst.time.months)])
-    terms = count.reshape(len(pools), inst.time.months)
-    later = np.arange(inst.time.months) * HOURS_PER_MONTH >= open_from_h - 1e-9
-    if len(starts):
-        ahead = later[inst.contracts.start_month] & (inst.contracts.start_month > 0)
-        signed[ahead] = committed[ahead] = np.nan
-    terms[:, later & (np.arange(inst.time.months) > 0)] = np.nan
+    hours = inst.fleets.buy_h
+    count = np.array([decided.terms.get((pool, hour), 0.0) for pool in pools for hour in hours.tolist()])
+    terms = count.reshape(len(pools), len(hours))
+    begins = inst.contracts.start_h
+    ahead = (begins >= open_from_h - 1e-9) & (begins > 0)
+    signed[ahead] = committed[ahead] = np.nan
+    terms[:, (hours >= open_from_h - 1e-9) & (hours > 0)] = np.nan
     fees = np.array([decided.active.get(name, 0.0) for name in inst.offers.names])
     return Decision(
         signed=signed,
@@ -83,12 +83,10 @@ def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]
     """Instances under terms, by pool and period, of the pools that are bought for a term."""
     fleets, counts = inst.fleets, {}
     for q, pool in enumerate(inst.pool_names):
-        term = int(fleets.term_months[fleets.pool_fleet[q]])
-        for t, month in enumerate(inst.time.month.tolist() if term else ()):
-            bought_then = (
-                decided.terms.get((pool, k), 0.0) for k in range(max(0, month - term + 1), month + 1)
-            )
-            counts[pool, t] = sum(bought_then)
+        term_h = float(fleets.term_h[fleets.pool_fleet[q]])
+        own = [(hour, count) for (of, hour), count in decided.terms.items() if of == pool and count]
+        for t, now in enumerate(inst.time.start_h.tolist() if term_h else ()):
+            counts[pool, t] = sum(count for hour, count in own if hour - 1e-9 <= now < hour + term_h - 1e-9)
     return counts
 
 
@@ -99,7 +97,7 @@ def spans_periods(inst: Instance) -> bool:
         len(inst.contracts.offer)
         or (inst.offers.fee_usd_per_month > 0).any()
         or fleets.horizon.any()
-        or (fleets.term_months > 0).any()
+        or (fleets.term_h > 0).any()
         or (fleets.upfront_usd > 0).any()
         or np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any()
         or (inst.time.weight < 1).any()
@@ -113,9 +111,9 @@ def memory_h(inst: Instance) -> float:
     return float(np.maximum(fleets.start_h, fleets.min_up_h).max(initial=0.0))
 
 
-def _starts(inst: Instance) -> list[tuple[str, int]]:
+def _starts(inst: Instance) -> list[tuple[str, str]]:
     contracts = inst.contracts
     return [
-        (inst.offers.names[contracts.offer[b]], int(k))
-        for b, k in zip(contracts.start_contract, contracts.start_month, strict=True)
+        (inst.offers.names[contracts.offer[b]], contracts.start_label(a))
+        for a, b in enumerate(contracts.start_contract.tolist())
     ]

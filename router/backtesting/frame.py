@@ -126,7 +126,7 @@ def rules_of(record: DemandHistory, inst: Instance) -> Rules:
         inst.entries.usd / least,  # of a request: spread over its tokens
         inst.entries.long_usd / least,
         inst.contracts.unit_usd[inst.contracts.in_tokens],
-        inst.contracts.overage_usd,
+        inst.contracts.overage_stated,
         *(tiers.usd for tiers in inst.contracts.tiers if tiers is not None),
         inst.workloads.unserved_usd_per_token,
     ]

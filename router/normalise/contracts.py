@@ -48,6 +48,7 @@ def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
         step_per_month=_amounts(rows, "step_usd", 0.0),
         unit_usd=unit_usd,
         limited=flags(rows, "overage", "none"),
+        overage_stated=overage,
         overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),
         rollover=whole(terms.rollover_spans for terms in rows),
         stackable=flags(rows, "stackable"),
@@ -182,13 +183,6 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> Term:
 def refuse_pending(problem: Problem) -> None:
     """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
     issues: list[Issue] = []
-    for o, offer in enumerate(problem.offers):
-        for name in ("term_h", "start_every_h"):
-            if offer.instances is not None and getattr(offer.instances, name) is not None:
-                field = ("offers", o, "instances", name)
-                issues.append(
-                    input_issue(problem, field, getattr(offer.instances, name), "is not yet planned for")
-                )
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
         if terms is None:

@@ -114,6 +114,9 @@ def fleets(problem: Problem) -> Fleets:
         )
     ]
     usd_per_h = floats(rows, "usd_per_h")
+    horizon = problem.horizon
+    starts = [set(fleet.starts_h(horizon.hours, horizon.period_h)) for fleet in rows]
+    buy_h = sorted(set().union(*starts))
     return Fleets(
         offer=whole(owners),
         usd_per_h=usd_per_h,
@@ -124,7 +127,7 @@ def fleets(problem: Problem) -> Fleets:
         horizon=flags(rows, "resize", "horizon"),
         reserved=floats(rows, "reserved"),
         reserved_usd_per_h=or_else(floats(rows, "reserved_usd_per_h"), usd_per_h),
-        term_months=whole(fleet.term_months or 0 for fleet in rows),
+        term_h=np.array([fleet.term_hours or 0.0 for fleet in rows], dtype=float),
         upfront_usd=floats(rows, "upfront_usd"),
         units=floats(rows, "units"),
         memory_gb=floats(rows, "memory_gb"),
@@ -134,6 +137,10 @@ def fleets(problem: Problem) -> Fleets:
         availability=floats(rows, "availability"),
         max_utilisation=floats(rows, "max_utilisation"),
         power_kw=floats(rows, "power_kw"),
+        buy_h=np.array(buy_h, dtype=float),
+        may_buy=np.array([[hour in own for hour in buy_h] for own in starts], dtype=bool).reshape(
+            len(rows), len(buy_h)
+        ),
         pool_fleet=whole(f for f, _ in pools),
         pool_model=whole(model for _, model in pools),
     )

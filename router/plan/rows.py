@@ -75,7 +75,7 @@ class InstanceRow:
 
 @record
 class Purchase:
-    """Instances bought for a term, from the start of a billing month."""
+    """Instances bought for a term."""
 
     offer: str = stated("Offer bought")
     model: str | None = stated(SHARED)
@@ -84,6 +84,10 @@ class Purchase:
         "End of the term, also beyond the horizon; null: not stated by a plan of version 1"
     )
     count: Instances = stated("Instances bought")
+    billed_usd: Number | None = stated(
+        "Their price in the horizon, at mean prices, undiscounted; null: not stated", default=None
+    )
+    beyond_horizon_usd: Number | None = stated("What they owe after it; null: not stated", default=None)
 
     @property
     def month(self) -> int:

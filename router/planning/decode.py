@@ -9,12 +9,12 @@ from math import fsum
 import numpy as np
 
 from problems.core.admissible import REASONS
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats
+from problems.core.arrays import NONE, Floats
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.encode import Encoded
 from problems.core.view import View, first_period
-from problems.pricing import first_stage, recourse
+from problems.pricing import first_stage, purchase_parts, recourse
 from router.plan.rows import (
     ContractRow,
     CostLine,
@@ -162,13 +162,25 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
 
 def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
     inst, bought = encoded.instance, encoded.first.bought
-    rows = []
+    fleets, rows = inst.fleets, []
     for q, k in zip(*np.nonzero(bought >= 0), strict=True):
-        if point[bought[q, k]] > 0:
-            term_h = float(inst.fleets.term_months[inst.fleets.pool_fleet[q]]) * HOURS_PER_MONTH
-            from_h = float(k) * HOURS_PER_MONTH
+        count = float(point[bought[q, k]])
+        if count > 0:
+            fleet, from_h = int(fleets.pool_fleet[q]), float(fleets.buy_h[k])
+            price = float(inst.scenarios.probability @ inst.scenarios.price[:, fleets.offer[fleet]])
+            inside, after = purchase_parts(inst, fleet, int(k))
             offer, model = inst.pool_names[q]
-            rows.append(Purchase(offer, model, from_h, from_h + term_h, float(point[bought[q, k]])))
+            rows.append(
+                Purchase(
+                    offer=offer,
+                    model=model,
+                    from_h=from_h,
+                    until_h=from_h + float(fleets.term_h[fleet]),
+                    count=count,
+                    billed_usd=count * price * inside,
+                    beyond_horizon_usd=count * price * after,
+                )
+            )
     return tuple(rows)
 
 

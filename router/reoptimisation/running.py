@@ -190,7 +190,7 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
 
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
     pools = set(inst.pool_names)
-    termed = {offer.name for offer in align.new.offers if offer.instances and offer.instances.term_months}
+    termed = {offer.name for offer in align.new.offers if offer.instances and offer.instances.term_hours}
     earlier = () if plan.running is None else plan.running.purchases
     ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
     ends += [

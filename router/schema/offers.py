@@ -19,7 +19,8 @@ from router.schema.base import (
     Tokens,
     optional,
 )
-from router.schema.commitments import Commitment, term_hours
+from router.schema.clock import MONTH_H
+from router.schema.commitments import Commitment, multiples, term_hours
 
 
 class Model(Sourced):
@@ -216,6 +217,13 @@ class Instances(Strict):
     def term_hours(self) -> float | None:
         """Length of the term that an instance is bought for, h; None: rented."""
         return term_hours(self.term_months, self.term_h)
+
+    def starts_h(self, horizon_h: float, period_h: float) -> tuple[float, ...]:
+        """Hours of the horizon at which a term may begin, in order."""
+        if self.term_hours is None:
+            return ()
+        every = self.start_every_h or (period_h if self.term_h is not None else MONTH_H)
+        return multiples(every, horizon_h, period_h)
 
 
 class Offer(Sourced):

@@ -150,7 +150,7 @@ def _volumes(
     contracts = inst.contracts
     b = int(inst.offers.contract[inst.offers.names.index(offer)])
     most, step = float(contracts.max_per_month[b]), float(contracts.step_per_month[b])
-    if b == NONE or not np.isfinite(most):
+    if b == NONE or not np.isfinite(most) or contracts.levelled[b]:
         return
     starts = (contracts.start_contract == b) & (contracts.start_month == month) & ~contracts.start_signed
     (a,) = np.flatnonzero(starts)
@@ -168,14 +168,14 @@ def _counts(
     fleet = int(inst.offers.fleet[inst.offers.names.index(offer)])
     names = [None if m == NONE else inst.models.names[m] for m in fleets.pool_model]
     (q,) = (q for q in np.flatnonzero(fleets.pool_fleet == fleet) if names[q] == model)
-    term = fleets.term_months[fleet] > 0
-    now = float(decision.bought[q, month] if term else decision.paid[q])
+    term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_month, month))
+    now = float(decision.bought[q, k] if term else decision.paid[q])
     step = float(fleets.step[fleet]) if fleets.integral[fleet] else 0.0
     least = 0.0 if term else max(float(fleets.min[fleet] - fleets.reserved[fleet]), 0.0)
     for amount in _sold(now, step, least, float(fleets.max[fleet] - fleets.reserved[fleet])):
         if term:
             bought = decision.bought.copy()
-            bought[q, month] = amount
+            bought[q, k] = amount
             other = replace(decision, bought=bought)
             if unsold_month(inst, other, fleet) is None:
                 yield now, amount, other

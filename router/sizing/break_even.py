@@ -27,6 +27,8 @@ from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import price_of, unused_usd
 
+NEAR_H = 1e-6
+
 
 @dataclass(frozen=True)
 class QuoteUse:
@@ -81,27 +83,29 @@ def _lines_usd(has: Best, offer: str, *kinds: CostKind) -> float:
 
 def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: list[Settlement]) -> QuoteUse:
     inst, name = has.inst, has.inst.offers.names[offer]
-    share, weight = inst.time.month_hours / HOURS_PER_MONTH, inst.time.month_weight
     used = fsum(has.weight[row.scenario] * own_volumes(row)[0] for row in rows)
     tokens = fsum(has.weight[row.scenario] * row.used_tokens for row in rows)
     rate = fsum(has.weight[row.scenario] * row.used_usd for row in rows) / tokens if tokens > 0 else 0.0
-    volume = {row.month: own_volumes(row)[1] for row in rows}  # the same in every scenario
-    committed = fsum(float(share[k]) * each for k, each in volume.items())
+    terms = {
+        (row.from_h, row.until_h): row for row in rows
+    }  # what is committed is the same in every scenario
+    volume = [(own_volumes(row)[1], due_months(inst, row), weight_of(inst, row)) for row in terms.values()]
+    committed = fsum(months * each for each, months, _ in volume)
     # instances bought ahead are owed unused as the commitment is; all else is the price of using it
     ahead = any((row.offer, row.kind) == (name, "instances") for row in has.signs)
     besides = FEE, *((INSTANCES, STARTS, ENERGY) if ahead else ())
     avoided = _avoided_usd(has, elsewhere_usd, _lines_usd(has, name, COMMITMENT, *besides))
     if avoided is None or avoided <= 0 or tokens <= 0:
         return QuoteUse(used / committed)
-    bought = fsum(float(share[k]) * _tokens(inst, offer, each, rate) for k, each in volume.items())
-    owed = fsum(float(share[k] * weight[k]) * unused_usd(inst, offer, each) for k, each in volume.items())
+    bought = fsum(months * _tokens(inst, offer, each, rate) for each, months, _ in volume)
+    owed = fsum(months * weight * unused_usd(inst, offer, each) for each, months, weight in volume)
     owed += _lines_usd(has, name, *besides)
     if inst.policy.charge_in_full:
-        terms = [row for row in has.signs if (row.offer, row.kind) == (name, "contract")]
-        owed += fsum(row.beyond_horizon_usd for row in terms) * float(inst.time.weight[-1])
+        signed = [row for row in has.signs if (row.offer, row.kind) == (name, "contract")]
+        owed += fsum(row.beyond_horizon_usd for row in signed) * float(inst.time.weight[-1])
     if bought <= 0:
         return QuoteUse(used / committed)
-    break_even, months = owed / (avoided / tokens * bought), fsum(float(share[k]) for k in volume)
+    break_even, months = owed / (avoided / tokens * bought), fsum(each for _, each, _ in volume)
     return QuoteUse(used / committed, break_even, break_even * bought / months)
 
 
@@ -160,3 +164,20 @@ def own_volumes(row: Settlement) -> tuple[float, float]:
     if row.committed_tokens_per_month is None:
         return row.used_usd, row.committed_usd_per_month or 0.0
     return row.used_tokens, row.committed_tokens_per_month
+
+
+def due_months(inst: Instance, row: Settlement) -> float:
+    """Months of 730 h that a settlement's commitment is due for: those of its span, or of the spans that it sums up."""
+    contracts = inst.contracts
+    spans = contracts.spans
+    mine = contracts.offer[spans.contract] == inst.offers.names.index(row.offer)
+    inside = (spans.from_h >= row.from_h - NEAR_H) & (spans.until_h <= row.until_h + NEAR_H)
+    at = np.flatnonzero(mine & inside)
+    if row.spans is None:  # of spans that overlap, the one itself
+        at = at[spans.until_h[at] - spans.from_h[at] >= row.until_h - row.from_h - NEAR_H][:1]
+    return float(spans.share[at].sum())
+
+
+def weight_of(inst: Instance, row: Settlement) -> float:
+    """Present value of a dollar of a settlement."""
+    return float(inst.time.weight[min(int(row.from_h / inst.time.period_h + NEAR_H), inst.time.periods - 1)])

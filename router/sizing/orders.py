@@ -155,16 +155,16 @@ class _DecisionDraft:
         of = contracts.start_contract
         before = contracts.start_signed
         free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
-        horizon = fleets.horizon & (fleets.term_months == 0)
+        horizon = fleets.horizon & (fleets.term_h == 0)
         open_ = horizon & (fleets.reserved > 0)  # how reserved ones are shared out is not asked
         ahead = np.where(open_[fleets.pool_fleet], np.nan, 0.0)
         self.decision = Decision(
             signed=(before | free).astype(float),
-            committed=np.where(before, contracts.min_per_month[of], 0.0),
+            committed=np.where(before, contracts.start_min, 0.0),
             active=np.zeros(len(inst.offers.names)),
             ahead=ahead,
             paid=np.zeros(fleets.pools),
-            bought=np.zeros((fleets.pools, inst.time.months)),
+            bought=np.zeros((fleets.pools, len(fleets.buy_h))),
         )
 
     def add(self, order: Order) -> None:
@@ -194,6 +194,14 @@ class _DecisionDraft:
             rule = f"cannot be signed from month {order.month + 1} on: it already is, or no term begins then"
             raise _wrong(order.offer, rule)
         amount = least if order.amount is None else order.amount
+        if contracts.levelled[b]:
+            near = at[
+                np.abs(contracts.start_min[at] - amount) <= NEAR * np.maximum(contracts.start_min[at], 1.0)
+            ]
+            if not len(near):
+                amounts = ", ".join(f"{each:,.10g}" for each in contracts.start_min[at])
+                raise _wrong(order.offer, f"commits one of {amounts} {unit} a month")
+            at, least, most, step = near, float(contracts.start_min[near[0]]), np.inf, 0.0
         if not np.isfinite(most) and abs(amount - least) > NEAR * max(least, 1.0):
             raise _wrong(
                 order.offer, f"commits {least:,.10g} {unit} a month, no more and no less", "OFFER=yes"
@@ -208,7 +216,7 @@ class _DecisionDraft:
 
     def _instances(self, order: Order, fleet: int) -> bool:
         fleets, inst = self.inst.fleets, self.inst
-        if fleet == NONE or not (fleets.horizon[fleet] or fleets.term_months[fleet] > 0):
+        if fleet == NONE or not (fleets.horizon[fleet] or fleets.term_h[fleet] > 0):
             return False
         pools = [
             q
@@ -221,11 +229,14 @@ class _DecisionDraft:
             )
             raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
         q, count = pools[0], float(order.amount or 0.0)
-        if fleets.term_months[fleet] > 0:
+        if fleets.term_h[fleet] > 0:
             if order.month >= 0:  # a count that a term leads to is not an order of its own
                 if fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
                     raise _wrong(order.offer, f"is bought in whole instances, not {count:g}")
-                self.decision.bought[q, order.month] = count
+                starts = np.flatnonzero((fleets.buy_month == order.month) & fleets.may_buy[fleet])
+                if not len(starts):
+                    raise _wrong(order.offer, f"cannot be bought from month {order.month + 1} on")
+                self.decision.bought[q, starts[0]] = count
         else:
             if count != 0 and not (count > 0 and is_sold(inst, fleet, count)):
                 raise _wrong(order.offer, self._sold(fleet))
@@ -255,7 +266,7 @@ class _DecisionDraft:
                     month = contracts.start_month[then] + 1
                     rule = f"would run twice from month {month} on: the term before has not ended by then"
                     raise _wrong(names[contracts.offer[b]], rule)
-        for fleet in np.flatnonzero(fleets.term_months > 0).tolist():
+        for fleet in np.flatnonzero(fleets.term_h > 0).tolist():
             if unsold := unsold_month(self.inst, self.decision, fleet):
                 rule = f"{self._sold(fleet)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
                 raise _wrong(names[fleets.offer[fleet]], rule)

@@ -192,9 +192,9 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
             ("usd_per_m", None, float(start), float(usd) * M)
             for start, usd in zip(tiers.from_tokens, tiers.usd, strict=True)
         ]
-    if b != NONE and math.isfinite(inst.contracts.overage_usd[b]):
+    if b != NONE and math.isfinite(inst.contracts.overage_stated[b]):
         unit = 1.0 if inst.contracts.in_tokens[b] else prices[0][3] / M  # a dollar's worth of tokens
-        prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_usd[b]) * unit * M))
+        prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_stated[b]) * unit * M))
     prices += _of_models(inst, offer, tokens=False)
     prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if fleet != NONE:

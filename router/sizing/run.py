@@ -9,12 +9,15 @@ from functools import partial
 from math import fsum
 from pathlib import Path
 
+import numpy as np
+
 from problems.core.admissible import admissible
+from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
-from router.errors import Infeasible, NoPlanInTime
-from router.loading.catalogue import load, problem_sha256
+from router.errors import Infeasible, InputError, NoPlanInTime
+from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import ScenarioCost, Settlement
@@ -44,6 +47,9 @@ TURNS = 5  # how often a better plan, met while looking for alternatives, is tak
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
 
 
+NEAR_H = 1e-6
+
+
 def size(
     problem: Problem | str | Path,
     *,
@@ -59,6 +65,7 @@ def size(
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
+    _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
         study = Study(solver, begun, how.method, workers)
@@ -72,6 +79,25 @@ def size(
         sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
     return checked(loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options))
+
+
+def _refuse_hours(problem: Problem, inst: Instance) -> None:
+    """Raises InputError where terms may start within a billing month: what is signed is told apart by its month."""
+    contracts, fleets = inst.contracts, inst.fleets
+    issues: list[tuple[str, int, str]] = []
+    new = ~contracts.start_signed
+    for b, o in enumerate(contracts.offer.tolist()):
+        hours = contracts.start_h[new & (contracts.start_contract == b)]
+        if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
+            issues.append(("offers", o, "commitment"))
+    for f, o in enumerate(fleets.offer.tolist()):
+        hours = fleets.buy_h[fleets.may_buy[f]]
+        if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
+            issues.append(("offers", o, "instances"))
+    if issues:
+        rule = "may start within a billing month, which is not yet sized"
+        hint = "set start_every_h to a multiple of 730, or longer than the horizon"
+        raise InputError([input_issue(problem, at, None, rule, hint) for at in issues])
 
 
 def _best(study: Study, how: SizeOptions, inst: Instance, progress: Callable[[str], None]) -> Best:
@@ -208,13 +234,13 @@ def _stop(best: Best, study: Study) -> Stop:
 def _settlements(best: Best) -> tuple[Settlement, ...]:
     """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
     rows = [row for part in best.parts for row in part.settlements]
-    months = {(row.offer, row.month): row for row in rows}
+    spans = {(row.offer, row.from_h, row.until_h): row for row in rows}
     idle: list[Settlement] = []
     for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
-        settled = {(row.offer, row.month) for row in part.settlements}
+        settled = {(row.offer, row.from_h, row.until_h) for row in part.settlements}
         idle += [
             replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
-            for key, row in months.items()
+            for key, row in spans.items()
             if key not in settled
         ]
     return (*rows, *idle)

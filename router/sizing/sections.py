@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from problems.commitments import month_share
 from problems.core.arrays import NONE, Floats
 from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
@@ -20,7 +19,7 @@ from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, Wo
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.best import Best, best_plan, figures
-from router.sizing.break_even import instance_hours, own_volumes
+from router.sizing.break_even import due_months, instance_hours, own_volumes, weight_of
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
 from router.sizing.options import Inquiry, SizeOptions, Study
@@ -158,15 +157,13 @@ def _signed_row(best: Best, signature: Signature) -> Advised:
 
 def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float]:
     """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
-    time, share = best.inst.time, month_share(best.inst)
-    start, end = signature.start_month or 0, signature.end_month or time.months
+    inst = best.inst
+    start, end = signature.start_month or 0, signature.end_month or inst.time.months
     rows = [row for row in best.settlements(signature.offer) if start <= row.month < end]
-    use = [(best.weight[row.scenario], *own_volumes(row), float(share[row.month])) for row in rows]
+    use = [(best.weight[row.scenario], *own_volumes(row), due_months(inst, row)) for row in rows]
     used = fsum(p * volume for p, volume, _, _ in use)
     committed = fsum(p * volume * months for p, _, volume, months in use)
-    billed_usd = fsum(
-        best.weight[row.scenario] * row.billed_usd * float(time.month_weight[row.month]) for row in rows
-    )
+    billed_usd = fsum(best.weight[row.scenario] * row.billed_usd * weight_of(inst, row) for row in rows)
     return (used / committed if committed > 0 else None), billed_usd
 
 

@@ -50,7 +50,7 @@ def quoted(inst: Instance) -> Bools:
     asks = contracts.decided | (np.isfinite(contracts.max_per_month) & (contracts.max_per_month > 0))
     open_ = contracts.start_contract[~contracts.start_signed]
     quotes[contracts.offer[open_[asks[open_]]]] = True
-    ahead = (fleets.horizon | (fleets.term_months > 0)) & (fleets.max > fleets.reserved)
+    ahead = (fleets.horizon | (fleets.term_h > 0)) & (fleets.max > fleets.reserved)
     quotes[fleets.offer[ahead]] = True
     return np.asarray(quotes, dtype=bool)
 
@@ -69,7 +69,7 @@ def can_be_required(inst: Instance) -> Bools:
     contracts, fleets = inst.contracts, inst.fleets
     possible = inst.offers.fee_usd_per_month > 0
     possible[contracts.offer[contracts.decided]] = True
-    possible[fleets.offer[fleets.horizon | (fleets.term_months > 0)]] = True
+    possible[fleets.offer[fleets.horizon | (fleets.term_h > 0)]] = True
     return np.asarray(possible, dtype=bool)
 
 
@@ -108,18 +108,15 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
     fleets, rows = inst.fleets, []
     for q, (offer, name) in enumerate(inst.pool_names):
         fleet = int(fleets.pool_fleet[q])
-        term = int(fleets.term_months[fleet])
-        bought = [(0, inst.time.months, float(decision.paid[q]))]
-        if decision.bought.size:
-            bought += [(k, k + term, float(count)) for k, count in enumerate(decision.bought[q])]
-        for start, end, count in bought:
-            if count > DUST:
-                owed = (
-                    owed_by_purchase(inst, fleet, start, count)
-                    if term
-                    else owed_by_instances(inst, fleet, count)
-                )
-                rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
+        ahead = float(decision.paid[q])
+        if ahead > DUST:
+            owed = owed_by_instances(inst, fleet, ahead)
+            rows.append(Signature(offer, "instances", name, 0, inst.time.months, None, None, ahead, *owed))
+        for k in np.flatnonzero(decision.bought[q] > DUST).tolist():
+            count, from_h = float(decision.bought[q, k]), float(fleets.buy_h[k])
+            end = int(np.ceil((from_h + fleets.term_h[fleet]) / HOURS_PER_MONTH - 1e-9))
+            start, owed = int(fleets.buy_month[k]), owed_by_purchase(inst, fleet, k, count)
+            rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
     return rows
 
 
@@ -161,14 +158,14 @@ def owed_by_instances(inst: Instance, fleet: int, count: float) -> tuple[float, 
     return float(count * price * (rent + fleets.upfront_usd[fleet])), 0.0
 
 
-def owed_by_purchase(inst: Instance, fleet: int, month: int, count: float) -> tuple[float, float]:
-    """(inside, after) USD of instances bought for a term from a billing month on."""
+def owed_by_purchase(inst: Instance, fleet: int, start: int, count: float) -> tuple[float, float]:
+    """(inside, after) USD of instances bought for a term, by the number of its start."""
     fleets = inst.fleets
-    term_h = int(fleets.term_months[fleet]) * HOURS_PER_MONTH
-    beyond_h = max(month * HOURS_PER_MONTH + term_h - inst.time.horizon_h, 0.0)
+    term_h = float(fleets.term_h[fleet])
+    beyond_h = max(float(fleets.buy_h[start]) + term_h - inst.time.horizon_h, 0.0)
     rent = float(fleets.usd_per_h[fleet]) * beyond_h
     upfront = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
-    inside = purchase_usd(inst, fleet, month)
+    inside = purchase_usd(inst, fleet, start)
     if inst.policy.charge_in_full:
         inside -= rent * float(inst.time.weight[-1])
     each = count * price_of(inst, int(fleets.offer[fleet]))
@@ -193,10 +190,11 @@ def is_sold(inst: Instance, fleet: int, count: float) -> bool:
 
 def unsold_month(inst: Instance, decision: Decision, fleet: int) -> tuple[int, float] | None:
     """The first billing month in which what was bought for terms adds up to a number that is not sold."""
-    pools = inst.fleets.pool_fleet == fleet
-    for k in range(inst.time.months):
-        first = max(k + 1 - int(inst.fleets.term_months[fleet]), 0)
-        count = float(np.nansum(decision.bought[pools, first : k + 1]))
+    fleets = inst.fleets
+    pools = fleets.pool_fleet == fleet
+    for hour, month in zip(fleets.buy_h.tolist(), fleets.buy_month.tolist(), strict=True):
+        running = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + fleets.term_h[fleet] > hour + 1e-9)
+        count = float(np.nansum(decision.bought[pools][:, running]))
         if count and not is_sold(inst, fleet, count):
-            return k, count
+            return month, count
     return None

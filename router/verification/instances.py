@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from router.plan.rows import InstanceRow
+from router.plan.rows import InstanceRow, Purchase
 from router.schema import Instances
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import Line, by_offer, lines
+from router.verification.base.spans import begins_at, multiples
 
 
 def check_counts(audit: Audit, ledger: Ledger) -> None:
@@ -74,39 +75,64 @@ def check_horizon_counts(audit: Audit, ledger: Ledger) -> None:
 
 
 def check_purchases(audit: Audit, ledger: Ledger) -> None:
-    """Instances with a term: what runs in a month is what was bought, by this plan or before it, and has not lapsed."""
+    """Instances with a term: what runs in a period was bought, by this plan or before it, and has not lapsed."""
     case, bought = audit.case, _active_purchases(audit, ledger)
     earlier = () if audit.earlier is None else audit.earlier.purchases
-    places = {key[:2] for key in audit.pools if audit.case.instances[key[0]].term_months is not None}
+    places = {key[:2] for key in audit.pools if audit.case.instances[key[0]].term_hours is not None}
     places |= {key[:2] for key in bought} | {place for place, _, _ in earlier}
     for offer, model in sorted(places, key=str):
         for future in case.futures:
             for period in range(case.periods):
                 pool = audit.pools.get((offer, model, period, future.name))
                 paid = pool.row.paid_count if pool is not None else 0.0
-                due = bought.get((offer, model, case.month_of[period]), 0.0)
+                due = bought.get((offer, model, period), 0.0)
                 hour = period * case.period_h + 1e-9
                 due += math.fsum(count for at, end, count in earlier if at == (offer, model) and hour < end)
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
 
 
 def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | None, int], float]:
-    """Instances under a term by offer, pool and month of the horizon."""
-    active: dict[tuple[str, str | None, int], float] = defaultdict(float)
+    """Instances under a term by offer, pool and period."""
+    case, active = audit.case, defaultdict[tuple[str, str | None, int], float](float)
     for i, row in enumerate(audit.rows.purchases):
-        instances = audit.case.instances.get(row.offer)
-        if instances is None or instances.term_months is None:
-            ledger.fault(f"purchases[{i}]:", row.offer, "has no instances with a term")
+        instances, at = case.instances.get(row.offer), (f"purchases[{i}]:", row.offer)
+        term_h = None if instances is None else instances.term_hours
+        if instances is None or term_h is None:
+            ledger.fault(*at, "has no instances with a term")
             continue
         whole = not instances.integral or abs(row.count - round(row.count)) <= RELATIVE
-        ledger.require(row.count >= 0 and whole, f"purchases[{i}]:", row.offer, "count", row.count)
-        ledger.equal(row.from_h, row.month * MONTH_H, f"purchases[{i}]:", row.offer, "from_h")
+        ledger.require(row.count >= 0 and whole, *at, "count", row.count)
+        every_h = instances.start_every_h or (case.period_h if instances.term_months is None else MONTH_H)
+        sold = begins_at(multiples(case, every_h), row.from_h)
+        ledger.require(sold, *at, f"from_h {row.from_h:.10g} starts no term")
+        end_h = row.from_h + term_h
         if row.until_h is not None:  # version 1 does not state it
-            end_h = row.from_h + instances.term_months * MONTH_H
-            ledger.equal(row.until_h, end_h, f"purchases[{i}]:", row.offer, "until_h")
-        for month in range(row.month, min(row.month + instances.term_months, audit.case.months)):
-            active[row.offer, row.model, month] += row.count
+            ledger.equal(row.until_h, end_h, *at, "until_h")
+        _check_owed(case, row, instances, term_h, ledger, at)
+        for period in range(case.periods):
+            if row.from_h - 1e-9 <= period * case.period_h < end_h - 1e-9:
+                active[row.offer, row.model, period] += row.count
     return active
+
+
+def _check_owed(
+    case: Case, row: Purchase, instances: Instances, term_h: float, ledger: Ledger, at: tuple[object, ...]
+) -> None:
+    """What a purchase costs in the horizon and owes after it, at mean prices, undiscounted."""
+    price = math.fsum(future.probability * future.price_of(row.offer) for future in case.futures)
+    starts = [period * case.period_h for period in range(case.periods)]
+    hours = case.period_h * sum(
+        1 for hour in starts if row.from_h - 1e-9 <= hour < row.from_h + term_h - 1e-9
+    )
+    beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
+    in_full = case.problem.policy.end_of_horizon == "charge_in_full"
+    later = 0.0 if in_full else instances.upfront_usd * beyond_h / term_h
+    inside = instances.usd_per_h * hours + instances.upfront_usd - later
+    if row.billed_usd is not None:
+        ledger.money(row.billed_usd, row.count * price * inside, *at, "billed_usd")
+    if row.beyond_horizon_usd is not None:
+        owed = row.count * price * (instances.usd_per_h * beyond_h + later)
+        ledger.money(row.beyond_horizon_usd, owed, *at, "beyond_horizon_usd")
 
 
 def check_starts(audit: Audit, ledger: Ledger) -> None:

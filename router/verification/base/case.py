@@ -149,7 +149,7 @@ class Case:
     def bought_ahead(self, offer: str) -> Instances | None:
         """Its instances, where they are bought once for the whole horizon."""
         instances = self.instances.get(offer)
-        ahead = instances is not None and instances.resize == "horizon" and instances.term_months is None
+        ahead = instances is not None and instances.resize == "horizon" and instances.term_hours is None
         return instances if ahead else None
 
     def pool_model(self, offer: str, model: str) -> str | None:

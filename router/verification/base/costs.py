@@ -166,7 +166,7 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
     for pool in pools.values():
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         weight, price = case.period_weight[row.period], future.price_of(row.offer)
-        ahead = rented.resize == "horizon" or rented.term_months is not None
+        ahead = rented.resize == "horizon" or rented.term_hours is not None
         usd = rented.usd_per_h * price * case.period_h * row.paid_count * weight
         yield Charge(future, row.offer, "instances", usd, ahead)
         yield Charge(future, row.offer, "starts", rented.start_usd * price * row.started * weight)
@@ -190,13 +190,15 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     for row in plan.purchases:
         instances = case.instances.get(row.offer)
-        if instances is None or instances.term_months is None:
+        term_h = None if instances is None else instances.term_hours
+        if instances is None or term_h is None:
             continue
-        beyond_h = case.beyond_h(row.month + instances.term_months)
-        inside = 1.0 if in_full else 1.0 - beyond_h / (instances.term_months * MONTH_H)
+        beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
+        inside = 1.0 if in_full else 1.0 - beyond_h / term_h
+        first = min(math.ceil(row.from_h / case.period_h - 1e-9), case.periods - 1)
         for future in case.futures:
             price = future.price_of(row.offer) * row.count
-            usd = instances.upfront_usd * price * case.month_weight[row.month] * inside
+            usd = instances.upfront_usd * price * case.period_weight[first] * inside
             yield Charge(future, row.offer, "instances", usd, True)
             if in_full:
                 usd = instances.usd_per_h * price * beyond_h * case.period_weight[-1]

@@ -21,8 +21,10 @@ from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.change import NOTHING, EarlierPlan, Place
 from router.verification.base.latency import limits
 from router.verification.base.ledger import RELATIVE
+from router.verification.base.spans import multiples
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
+from router.verification.bound.terms import start_label
 
 type MostOfUse = dict[tuple[str, str | None], list[float]]
 """By pool, its largest count of use in each period."""
@@ -84,7 +86,7 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
                 need = [
                     math.inf if each > 0 else 0.0 for each in need
                 ]  # how many keep a wait short is not known here
-            if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_months:
+            if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_hours:
                 need = [max(need)] * case.periods
             limits[name, served] = [_sold(case, name, instances, each) for each in need]
     return limits
@@ -131,7 +133,7 @@ def _pool(
     earlier: EarlierPlan,
 ) -> RentedPool:
     offer, pool, instances = place[0], pool_name(*place), case.instances[place[0]]
-    term, ahead = instances.term_months, case.bought_ahead(offer) is not None
+    term, ahead = instances.term_hours, case.bought_ahead(offer) is not None
     kind, n = ("ahead", 1) if ahead else ("count", case.periods)
     price = future.price_of(offer)
     energy = case.problem.policy.energy_usd_per_kwh * instances.power_kw * case.period_h
@@ -217,23 +219,35 @@ def _purchases(
 
     What was bought before is paid for to its end, and may be more than is of use.
     """
-    instances, term = pool.instances, pool.instances.term_months or 0
+    instances, term_h = pool.instances, pool.instances.term_hours or 0.0
     price, in_full = future.price_of(pool.offer), case.problem.policy.end_of_horizon == "charge_in_full"
-    bought = []
-    for k in range(case.months):
-        covered = [w for t, w in enumerate(case.period_weight) if k <= case.month_of[t] < k + term]
-        beyond_h = case.beyond_h(k + term)
-        inside = 1.0 if in_full else 1.0 - beyond_h / (term * MONTH_H)
-        usd = instances.usd_per_h * case.period_h * math.fsum(covered)
-        usd += instances.upfront_usd * case.month_weight[k] * inside
+    every_h = instances.start_every_h or (case.period_h if instances.term_months is None else MONTH_H)
+    bought: list[tuple[str, float]] = []
+    starts: dict[int, Terms] = defaultdict(list)
+    ends: dict[int, Terms] = defaultdict(list)
+    for hour in multiples(case, every_h):
+        first, end = (math.ceil(each / case.period_h - 1e-9) for each in (hour, hour + term_h))
+        weight = math.fsum(case.period_weight[first:end])
+        beyond_h = max(0.0, hour + term_h - case.horizon_h)
+        inside = 1.0 if in_full else 1.0 - beyond_h / term_h
+        usd = instances.usd_per_h * case.period_h * weight
+        usd += instances.upfront_usd * case.period_weight[min(first, case.periods - 1)] * inside
         if in_full:
             usd += instances.usd_per_h * beyond_h * case.period_weight[-1]
-        name = f"bought({pool.name},month {k})"
-        bought.append(model.variable(name, limit, whole=instances.integral, usd=usd * price))
+        name = f"bought({pool.name},{start_label(hour)})"
+        bought.append((model.variable(name, limit, whole=instances.integral, usd=usd * price), hour))
+        starts[first].append((name, -1.0))
+        ends[end].append((name, 1.0))
     for t in range(case.periods):
-        terms = [(b, -1.0) for k, b in enumerate(bought) if k <= case.month_of[t] < k + term]
-        runs = math.fsum(count for end_h, count in before if t * case.period_h + 1e-9 < end_h)
+        hour = t * case.period_h
+        runs = math.fsum(count for end_h, count in before if hour + 1e-9 < end_h)
         model.constant += runs * instances.usd_per_h * price * case.period_h * case.period_weight[t]
+        if len(bought) > case.months and not before:  # never a row of all starts
+            terms = [(pool.paid[t], 1.0), *starts[t], *ends[t]]
+            terms += [(pool.paid[t - 1], -1.0)] if t else []
+            model.constraint(f"instances({pool.name},{t},term)", terms, lower=0.0, upper=0.0)
+            continue
+        terms = [(b, -1.0) for b, at in bought if at - 1e-9 <= hour < at + term_h - 1e-9]
         least = -math.inf if before else 0.0
         model.constraint(
             f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=least, upper=runs

@@ -63,9 +63,7 @@ def terms_of(case: Case, commitment: Commitment) -> list[PossibleTerm]:
     ]
     possible: list[PossibleTerm] = []
     for term, due in terms:
-        months = term.from_h / MONTH_H
-        near = abs(months - round(months)) <= 1e-9
-        when = f"month {round(months)}" if near else f"hour {term.from_h:.10g}"
+        when = start_label(term.from_h)
         alike = [other for other, _ in terms if other.from_h == term.from_h]
         place = len([other for other in possible if other.term.from_h == term.from_h])
         if not amounts:
@@ -76,6 +74,12 @@ def terms_of(case: Case, commitment: Commitment) -> list[PossibleTerm]:
             label = when if len(amounts) * len(alike) == 1 else f"{when},level {place + i}"
             possible.append(PossibleTerm(label, term, due, usd, usd, rate))
     return possible
+
+
+def start_label(hour: float) -> str:
+    """The billing month that an hour begins, else the hour."""
+    months = hour / MONTH_H
+    return f"month {round(months)}" if abs(months - round(months)) <= 1e-9 else f"hour {hour:.10g}"
 
 
 def spans_to_bill(case: Case, commitment: Commitment, terms: list[PossibleTerm]) -> list[SpanToBill]:

@@ -212,16 +212,18 @@ def _of_contract(
 
 def _of_instances(case: Case, instances: Instances, start: int, priced: float) -> Owed:
     """`priced`: how many, times the mean price multiplier."""
-    term = instances.term_months
-    end = case.months if term is None else start + term
-    covered = zip(case.month_of, case.period_weight, strict=True)
-    weight = math.fsum(each for month, each in covered if start <= month < end)
+    term_h, from_h = instances.term_hours, start * MONTH_H
+    end_h = case.horizon_h if term_h is None else from_h + term_h
+    end = math.ceil(end_h / MONTH_H - 1e-9) if term_h is not None else case.months
+    hours = (t * case.period_h for t in range(case.periods))
+    covered = zip(hours, case.period_weight, strict=True)
+    weight = math.fsum(each for hour, each in covered if from_h - 1e-9 <= hour < end_h - 1e-9)
     rent = instances.usd_per_h * case.period_h * weight
     upfront = instances.upfront_usd * case.month_weight[start]
-    if term is None:
+    if term_h is None:
         return Owed(end, priced * (rent + upfront))
-    beyond_h = case.beyond_h(end)
+    beyond_h = max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
-    later = 0.0 if in_full else beyond_h / (term * MONTH_H)
+    later = 0.0 if in_full else beyond_h / term_h
     after = instances.usd_per_h * beyond_h + instances.upfront_usd * later
     return Owed(end, priced * (rent + upfront * (1.0 - later)), priced * after)
