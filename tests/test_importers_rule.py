@@ -24,7 +24,7 @@ from listing_faults import LISTING_FAULTS
 from pytest import approx
 
 from router.errors import InputError
-from router.importers.account import CACHED, COMPLETION, PROMPT, Account
+from router.importers.account import CACHED, COMPLETION, PROMPT, WRITTEN, Account
 from router.importers.usage import Cut, cut, draft, read_usage
 
 ROOT = Path(__file__).parents[1]
@@ -502,7 +502,7 @@ def tax(folder: Path, rng: random.Random) -> None:
 
 
 def written_to_a_cache(name: str) -> Fault:
-    """Counts as prompt, and is said."""
+    """Counts as prompt, and as written."""
 
     def fault(folder: Path, rng: random.Random) -> None:
         file, write = USAGE[name]
@@ -517,7 +517,8 @@ def written_to_a_cache(name: str) -> Fault:
         else:
             text = text.replace('"api_requests"', '"cache_creation_input_tokens": 5, "api_requests"')
         account = run_usage([put(folder, file, text)])
-        assert left(account, "written to a cache")[PROMPT] >= 5
+        assert account.total("read", WRITTEN) >= 5
+        assert account.total("out", WRITTEN) == approx(account.total("read", WRITTEN))
 
     return fault
 
@@ -528,7 +529,7 @@ def written_counters(folder: Path, rng: random.Random) -> None:
     name = "gen_ai_client_inference_usage_cache_write_input_tokens_total"
     series.append(series[1] | {"metric": series[1]["metric"] | {"__name__": name}})
     account = run_usage([put(folder, "written.json", json.dumps(value))])
-    assert left(account, "written to a cache")[PROMPT] == approx(float(series[1]["values"][-1][1]))
+    assert account.total("out", WRITTEN) == approx(float(series[1]["values"][-1][1]))
 
 
 def halves(folder: Path, rng: random.Random) -> None:

@@ -203,7 +203,7 @@ def test_cached_tokens_above_the_prompt_are_added_to_it(imports: Imports) -> Non
     assert (one.prompt_tokens, one.completion_tokens) == (2612, 300)
     assert one.cached_prompt_share == approx(2500 / 2612)
     result.says("cached tokens added to the prompt", "3 rows", "result 1")
-    result.says("written to a cache", "300 tokens")
+    assert one.cache_write_share == approx(100 / 2612)
 
 
 def test_tokens_written_above_the_prompt_tell_too(imports: Imports, tmp_path: Path) -> None:
@@ -389,7 +389,8 @@ def test_anthropics_report_and_table(imports: Imports, tmp_path: Path) -> None:
     result = imports("anthropic_report.json", *DAY)
     assert in_tokens(result.work["model-a"]) == (3700, approx(500 / 3700), approx(200 / 3200))
     result.says("requests were not counted", "--request-tokens N")
-    result.says("written to a cache", "1,500 tokens")
+    assert result.work["model-a"].cache_write_share == approx(1500 / 3200)
+    result.says("written to a cache for an hour", "1,000 tokens written to a cache")
     path = tmp_path / "claude.csv"
     path.write_text(
         "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"

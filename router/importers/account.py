@@ -14,8 +14,8 @@ An importer opens one `Account`, hands it everything it meets, and gives it to i
 `why` names the kind, as "failed" or "counted already": one remark a kind, with the sums of its amounts, its first
 place, up to five `names` of what it is about, and a `hint`, the way out. `asked` marks what an option of the user
 asked for (`--where`): it is said, and `--strict` does not refuse it. Amounts are keyed by the plural of their measure.
-"prompt tokens" and "completion tokens" are shown as one sum, "cached tokens" are part of the prompt, and a currency is
-a measure of its own. A price that is not sayable yet (a fee per request) goes into `names`, as "x: 0.005 USD".
+"prompt tokens" and "completion tokens" are shown as one sum, those read from a cache and written to one are part of the
+prompt, and a currency is a measure of its own. A price that is not sayable yet goes into `names`, as "x: 0.005 USD".
 
 `deliver_import` (router/commands/imports/delivery.py) does the rest for every command: it reconciles, prints the
 remarks, writes them at the top of the file, and obeys `--strict` and `--dry-run`, which `account_options` adds.
@@ -35,7 +35,8 @@ Amounts = Mapping[str, float]
 Treatment = Literal["left out", "merged", "added", "note"]
 
 PROMPT, CACHED, COMPLETION = "prompt tokens", "cached tokens", "completion tokens"
-ORDER = ("rows", "entries", "charges", "runs", "series", "requests", PROMPT, CACHED, COMPLETION)
+WRITTEN = "tokens written to a cache"
+ORDER = ("rows", "entries", "charges", "runs", "series", "requests", PROMPT, CACHED, WRITTEN, COMPLETION)
 NAMED = 5  # names shown of a kind
 SAME = 1e-9  # of all that was read: rounding to 12 digits and sums of floats
 
@@ -189,11 +190,12 @@ def _amounts(amounts: Amounts, shown: Amounts | None = None) -> list[str]:
 
 
 def _tokens_together(amounts: Amounts) -> dict[str, float]:
-    """Cached tokens are part of the prompt, and a measure of their own only where no prompt is."""
+    """Cached tokens and written ones are part of the prompt, and measures of their own only where no prompt is."""
     rest = {name: amount for name, amount in amounts.items() if name not in (PROMPT, COMPLETION)}
     if PROMPT not in amounts and COMPLETION not in amounts:
         return rest
     rest.pop(CACHED, None)
+    rest.pop(WRITTEN, None)
     return rest | {"tokens": amounts.get(PROMPT, 0.0) + amounts.get(COMPLETION, 0.0)}
 
 

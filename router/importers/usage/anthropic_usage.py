@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.importers.account import PROMPT, Account
+from router.importers.account import WRITTEN, Account
 from router.importers.records import RawRecord, count, moment, needed
 from router.importers.usage.pages import buckets
 from router.importers.usage.reading import Row, UsageRecords, check_spans, leave_out, with_repeats
@@ -37,7 +37,7 @@ TABLE = {
     "read": "usage_input_tokens_cache_read",
     "output": "usage_output_tokens",
 }
-WRITTEN = (
+CACHE_WRITES = (
     ("cache_creation", "ephemeral_5m_input_tokens"),
     ("cache_creation", "ephemeral_1h_input_tokens"),
     ("usage_input_tokens_cache_write_5m",),
@@ -65,7 +65,7 @@ def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) ->
         spans.setdefault((bucket.start, bucket.end), records[0])
         for result in bucket.results:
             _take(account, rows, result, (bucket.start, bucket.end), bucket.repeated)
-    numbers = {*TABLE.values(), *(path[-1] for path in (*WRITTEN, *SEARCHES))}
+    numbers = {*TABLE.values(), *(path[-1] for path in (*CACHE_WRITES, *SEARCHES))}
     repeats = with_repeats(
         table,
         key=lambda record: tuple(str(value) for name, value in record.values.items() if name not in numbers),
@@ -86,7 +86,7 @@ def _take(
         rule = "is of the cost report, which counts no tokens: fetch usage_report/messages"
         raise result.error(("amount",), rule, result.get("amount"))
     names = TABLE if TABLE["uncached"] in result.values else PAGE
-    cached, written = count(result, names["read"]), sum(count(result, *path) for path in WRITTEN)
+    cached, written = count(result, names["read"]), sum(count(result, *path) for path in CACHE_WRITES)
     labels = {
         name: next((text for column in columns if (text := result.text(column))), "none")
         for name, columns in LABELS.items()
@@ -98,6 +98,7 @@ def _take(
         requests=0.0,
         prompt_tokens=needed(result, names["uncached"]) + written + cached,
         cached_tokens=cached,
+        written_tokens=written,
         completion_tokens=needed(result, names["output"]),
         labels=labels,
         place=result.where,
@@ -106,9 +107,9 @@ def _take(
         leave_out(account, row, "counted already")
         return
     rows.append(row)
-    if written:
-        why = "tokens written to a cache: they count as prompt, at its price"
-        account.remark("note", why, row.place, {PROMPT: written})
+    if hour := sum(count(result, *path) for path in CACHE_WRITES if "1h" in path[-1]):
+        why = "tokens written to a cache for an hour, which costs more than for five minutes: at one price of writes"
+        account.remark("note", why, row.place, {WRITTEN: hour})
     if searches := sum(count(result, *path) for path in SEARCHES):
         why = "web searches are billed beside tokens, which a plan does not price yet"
         account.remark("note", why, row.place, {"web searches": searches})

@@ -122,7 +122,7 @@ def read(records: Sequence[RawRecord], settings: Mapping[str, Sequence[str]]) ->
             unknown.setdefault(meter, record)
         else:
             rows.append(row)
-            _note(account, row, kind, column)
+            _note(account, row, column)
             if (said := model_in(meter)) and row.labels["model"] == record.text("ResourceName"):
                 several.setdefault(row.labels["model"], {}).setdefault(said, row)
     if unknown:
@@ -191,6 +191,7 @@ def _row(record: RawRecord, tokens: float, kind: str | None, model: str) -> Row:
         requests=0.0,
         prompt_tokens=tokens if kind != "completion" else 0.0,
         cached_tokens=tokens if kind == "cached" else 0.0,
+        written_tokens=tokens if kind == "written" else 0.0,
         completion_tokens=tokens if kind == "completion" else 0.0,
         labels=labels,
         money=billed if billed is not None else record.number("EffectiveCost") or 0.0,
@@ -199,10 +200,7 @@ def _row(record: RawRecord, tokens: float, kind: str | None, model: str) -> Row:
     )
 
 
-def _note(account: Account, row: Row, kind: str, column: str) -> None:
-    if kind == "written":
-        why = "tokens written to a cache: they count as prompt, at its price"
-        account.remark("note", why, row.place, {PROMPT: row.prompt_tokens})
+def _note(account: Account, row: Row, column: str) -> None:
     if column != COLUMNS[0]:
         why = f"kind of token, and the model where no column names it, read from {column}, because SkuMeter is missing"
         account.remark("note", why, row.place, {"rows": 1}, hint="--meter-column names another")

@@ -25,9 +25,6 @@ class PromptCaching:
 
         beyond    tokens of the row's total that are in neither prompt nor completion
         """
-        if written:
-            why = "tokens written to a cache: they count as prompt, at its price"
-            self.account.remark("note", why, place, {PROMPT: written})
         if read + written > prompt or 0 < beyond == read + written:
             self._apart.add(kind)
             why = (

@@ -84,12 +84,14 @@ def daily_row(record: RawRecord, model: str | None, caching: PromptCaching) -> t
     written = count(record, "cache_creation_input_tokens")
     labels = {name: record.text(column) or "none" for name, column in LABELS.items()}
     labels["model"] = model or "unknown"
+    whole = caching.prompt(labels["model"], record.where, prompt, read, written)
     row = Row(
         start=start,
         end=start + DAY_S,
         requests=done,
-        prompt_tokens=caching.prompt(labels["model"], record.where, prompt, read, written),
+        prompt_tokens=whole,
         cached_tokens=read,
+        written_tokens=min(written, max(whole - read, 0.0)),
         completion_tokens=needed(record, "completion_tokens"),
         labels=labels,
         money=record.number("spend") or 0.0,

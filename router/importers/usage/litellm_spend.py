@@ -92,10 +92,10 @@ def _row(record: RawRecord, metadata: RawRecord, account: Account, caching: Prom
     tokens = needed if caching else count
     prompt, completion = tokens(record, "prompt_tokens"), tokens(record, "completion_tokens")
     read = _detail(metadata, ("prompt_tokens_details", "cached_tokens"), ("cache_read_input_tokens",))
+    written = _detail(
+        metadata, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
+    )
     if caching:
-        written = _detail(
-            metadata, ("cache_creation_input_tokens",), ("prompt_tokens_details", "cache_creation_tokens")
-        )
         kind = f"{labels['model']} {record.text('call_type') or ''}".strip()
         beyond = count(record, "total_tokens") - prompt - completion
         counted = caching.prompt(kind, record.where, prompt, read, written, beyond)
@@ -114,6 +114,7 @@ def _row(record: RawRecord, metadata: RawRecord, account: Account, caching: Prom
         requests=1.0,
         prompt_tokens=prompt,
         cached_tokens=min(read, prompt),
+        written_tokens=min(written, prompt - min(read, prompt)),
         completion_tokens=completion,
         labels=labels,
         ttft_ms=_ttft_ms(record, start),

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 
 from router.errors import InputError, Issue
-from router.importers.account import CACHED, COMPLETION, PROMPT, Account
+from router.importers.account import CACHED, COMPLETION, PROMPT, WRITTEN, Account
 from router.importers.usage.grid import (
     WHOLE,
     Cut,
@@ -43,6 +43,7 @@ class Work:
     requests: tuple[float, ...]
     prompt_tokens: tuple[float, ...]
     cached_tokens: tuple[float, ...]
+    written_tokens: tuple[float, ...]
     completion_tokens: tuple[float, ...]
     ttft_ms: tuple[float, ...]
     rows: float = 0.0
@@ -56,6 +57,7 @@ class Work:
             "requests": fsum(self.requests),
             PROMPT: fsum(self.prompt_tokens),
             CACHED: fsum(self.cached_tokens),
+            WRITTEN: fsum(self.written_tokens),
             COMPLETION: fsum(self.completion_tokens),
             **self.money,
         }
@@ -203,11 +205,10 @@ class _Sum:
     def work(self, key: Kind) -> Work:
         """As it stands."""
         of = {name: tuple(amounts) for name, amounts in self.amounts.items()}
-        requests, prompt, cached, completion = (
-            of.pop(name) for name in ("requests", PROMPT, CACHED, COMPLETION)
-        )
+        measures = ("requests", PROMPT, CACHED, WRITTEN, COMPLETION)
+        requests, prompt, cached, written, completion = (of.pop(name) for name in measures)
         ttft, money = tuple(sorted(self.ttft)), {currency: fsum(its) for currency, its in of.items()}
-        return Work(key[0], key[1:], requests, prompt, cached, completion, ttft, self.rows, money)
+        return Work(key[0], key[1:], requests, prompt, cached, written, completion, ttft, self.rows, money)
 
 
 def _sums(rows: Iterable[Row], how: Cut, grid: PeriodGrid, account: Account) -> dict[Kind, _Sum]:

@@ -1,7 +1,7 @@
 """Workloads as a problem file: horizon, models, demand by period, mean sizes; offers are added by `include`.
 
     prompt_tokens = Σ prompt / Σ requests            completion_tokens likewise
-    cached_prompt_share = Σ cached / Σ prompt
+    cached_prompt_share = Σ cached / Σ prompt,  cache_write_share = Σ written / Σ prompt
 
 The totals over the horizon are the record's; within it every request has the mean size. Where requests were not counted
 (a bill) they follow from `request_tokens`, the tokens of a request; without it demand is stated in tokens, evenly.
@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from router.errors import InputError, Issue
-from router.importers.account import CACHED, COMPLETION, PROMPT, Account
+from router.importers.account import CACHED, COMPLETION, PROMPT, WRITTEN, Account
 from router.importers.usage.periods import Usage, Work
 from router.loading.catalogue import load_text
 
@@ -107,6 +107,7 @@ def _sum(key: tuple[str, ...], works: Sequence[Work]) -> Work:
         requests=added("requests"),
         prompt_tokens=added("prompt_tokens"),
         cached_tokens=added("cached_tokens"),
+        written_tokens=added("written_tokens"),
         completion_tokens=added("completion_tokens"),
         ttft_ms=tuple(sorted(time for work in works for time in work.ttft_ms)),
         rows=sum(work.rows for work in works),
@@ -121,8 +122,8 @@ def _workload(
     name = "/".join((work.model, *work.labels))
     totals = work.totals()
     requests, prompt = totals["requests"], totals[PROMPT]
-    cached, completion = totals[CACHED], totals[COMPLETION]
-    if min(prompt, completion, cached) < 0 or cached > prompt * (1 + SAME):
+    cached, to_cache, completion = totals[CACHED], totals[WRITTEN], totals[COMPLETION]
+    if min(prompt, completion, cached, to_cache) < 0 or cached + to_cache > prompt * (1 + SAME):
         hint = "import the period that they correct too"
         raise InputError(Issue((), "corrections outweigh the use", name, hint))
     if prompt + completion <= 0:
@@ -149,6 +150,8 @@ def _workload(
         account.remark("note", why, "", {}, names=[name], hint=hint)
     if cached > 0:
         entry["cached_prompt_share"] = written_number(min(cached / prompt, 1.0))
+    if to_cache > 0:
+        entry["cache_write_share"] = written_number(min(to_cache / prompt, 1.0))
     account.writes(written | _written(entry))
     entry["source"] = usage.source
     note = _ttft(work, usage)
@@ -164,7 +167,7 @@ def _counted(work: Work, name: str, request_tokens: float, account: Account) -> 
     missing = -fsum(min(amount, 0.0) for amount in tokens)
     if missing:
         part = missing / fsum(tokens)
-        totals = {kind: work.totals()[kind] * part for kind in (PROMPT, CACHED, COMPLETION)}
+        totals = {kind: work.totals()[kind] * part for kind in (PROMPT, CACHED, WRITTEN, COMPLETION)}
         why = "corrections of other periods than their own: periods below zero count as none"
         account.remark("added", why, "", totals, names=[name])
     return counts
@@ -182,8 +185,8 @@ def _written(entry: Mapping[str, Any]) -> dict[str, float]:
             requests * entry["prompt_tokens"],
             requests * entry["completion_tokens"],
         )
-    cached = prompt * entry.get("cached_prompt_share", 0.0)
-    return {"requests": requests, PROMPT: prompt, CACHED: cached, COMPLETION: completion}
+    cached, written = (prompt * entry.get(f"{kind}_share", 0.0) for kind in ("cached_prompt", "cache_write"))
+    return {"requests": requests, PROMPT: prompt, CACHED: cached, WRITTEN: written, COMPLETION: completion}
 
 
 def _sizes(prompt: float, completion: float) -> dict[str, float]:

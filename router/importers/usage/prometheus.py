@@ -71,13 +71,10 @@ def read(records: Sequence[RawRecord], settings: object) -> UsageRecords:
                 spans.setdefault(series.kind, set()).add((start, end))
             if series.kind in ("ttft_s", "ttft_n"):
                 ttft.setdefault(labels["model"], {"ttft_s": 0.0, "ttft_n": 0.0})[series.kind] += use
-            elif series.kind == "written" and use:
-                why = "tokens written to a cache: they count as prompt, at its price"
-                account.remark("note", why, series.place, {PROMPT: use})
             elif series.kind == "requests" and is_failure(series.metric) and use:
                 account.reads({"requests": use})
                 account.remark("left out", "failed", series.place, {"requests": use})
-            elif use > 0 and series.kind not in ("written", "queries"):
+            elif use > 0 and series.kind != "queries":
                 rows.append(_row(series, labels, start, end, use, hole))
     means = {
         model: (1000 * its["ttft_s"] / its["ttft_n"], its["ttft_n"])
@@ -219,6 +216,7 @@ def _row(series: Counter, labels: dict[str, str], start: float, end: float, use:
         requests=use if kind == "requests" else 0.0,
         prompt_tokens=use if kind == "prompt" else 0.0,
         cached_tokens=use if kind == "cached" else 0.0,
+        written_tokens=use if kind == "written" else 0.0,
         completion_tokens=use if kind == "completion" else 0.0,
         labels=labels,
         hole=hole,

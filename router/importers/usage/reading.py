@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import groupby, pairwise
 
 from router.errors import InputError
-from router.importers.account import CACHED, COMPLETION, PROMPT, Account
+from router.importers.account import CACHED, COMPLETION, PROMPT, WRITTEN, Account
 from router.importers.records import RawRecord, count
 
 Labels = Mapping[str, str]
@@ -27,7 +27,7 @@ class Row:
 
     start, end                         when; equal for a single request
     requests                           0 in rows that count tokens only
-    prompt_tokens                      cached ones included
+    prompt_tokens                      cached ones included, and those written to a cache
     labels                             model, team, …; "model" is always there
     ttft_ms                            of a single, streamed request
     hole                               the record has a hole there: how use is spread over it is not known
@@ -49,6 +49,7 @@ class Row:
     currency: str = "USD"
     place: str = ""
     rows: int = 1
+    written_tokens: float = 0.0
 
     def amounts(self, part: float = 1.0, rows: bool = True) -> dict[str, float]:
         """For the account: all of it, or a part; the record itself goes one way only."""
@@ -57,6 +58,7 @@ class Row:
             "requests": self.requests * part,
             PROMPT: self.prompt_tokens * part,
             CACHED: self.cached_tokens * part,
+            WRITTEN: self.written_tokens * part,
             COMPLETION: self.completion_tokens * part,
             self.currency: self.money * part,
         }
