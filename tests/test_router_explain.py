@@ -7,7 +7,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import router
 from router.cli import cli
+from router.errors import Infeasible
 from router.explaining import explain
 from router.loading.catalogue import load_text
 
@@ -37,7 +39,7 @@ def test_the_least_repairs_of_a_quota_and_of_the_demand():
     """
     found = explain(load_text(PEAK))
     assert found.plan is None
-    needed = {one.promise.field: one.needed for one in found.repairs}
+    needed = {one.field: one.needed for one in found.repairs}
     assert needed == {
         "workloads.chat.demand": pytest.approx(0.86724, rel=1e-6),
         "offers.api.quota.tokens_per_minute": pytest.approx(15_795_200_000 / 43_800, rel=1e-6),
@@ -70,7 +72,7 @@ def test_the_budget_is_repaired_by_the_least_cost():
     """Without servers: 1 B tokens at 0.20 USD per M cost 200 USD; a budget of 150 needs to be 200."""
     text = PEAK.replace("20e9", "1e9").replace("max_spend_usd: 5000", "max_spend_usd: 150")
     found = explain(load_text(text))
-    repair = next(one for one in found.repairs if one.promise.field == "policy.max_spend_usd")
+    repair = next(one for one in found.repairs if one.field == "policy.max_spend_usd")
     assert repair.needed == pytest.approx(200.0)
 
 
@@ -159,3 +161,83 @@ def test_the_command_ends_with_3_where_there_is_no_plan(tmp_path):
     assert told["feasible"] is False and told["repairs"] and told["conflict"]["proven_minimal"] is True
     result = CliRunner().invoke(cli, ["explain", str(file)], standalone_mode=False)
     assert "Any one of these changes makes a plan possible" in result.stdout
+
+
+SLOW = """
+schema: router/1
+name: slow
+models: {m: {memory_gb: 40, quality: 0.6}, other: {}}
+workloads:
+  - {name: chat, models: [m], demand: {requests_total: 1000}, prompt_tokens: 900, completion_tokens: 100,
+     slo: {ttft_p95_ms: 400}}
+offers:
+  - {name: a, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1, ttft_p95_ms: 900}}}
+  - {name: b, models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2, ttft_p95_ms: 600}}}
+  - {name: c, models: {other: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
+"""
+
+
+def test_the_smallest_change_of_a_field_that_mends_it_is_told_first():
+    """400 → 600 admits b, 400 → 900 also a: one field, so the least of it; to serve nothing is no repair."""
+    found = explain(load_text(SLOW))
+    assert [repair.text for repair in found.repairs] == ["workloads.chat.slo.ttft_p95_ms: 600 (is 400)"]
+    assert found.repairs[0].size == pytest.approx(0.5)
+    assert {(row.offer, row.model) for row in found.refused} == {("a", "m"), ("b", "m")}
+    mended = explain(load_text(SLOW.replace("ttft_p95_ms: 400", "ttft_p95_ms: 600")))
+    assert mended.plan is not None and mended.plan.cost_usd == pytest.approx(1000 * 1000 * 2 / 1e6)
+    assert explain(load_text(SLOW.replace("ttft_p95_ms: 400", "ttft_p95_ms: 598"))).plan is None
+
+
+def test_repairs_of_two_fields_and_of_one_by_their_relative_change():
+    """b needs the SLO and a smaller quality (50 % and 14 %); a, with a prompt limit in its way too, is no less."""
+    text = SLOW.replace("ttft_p95_ms: 400}", "ttft_p95_ms: 400}, needs: {min_quality: 0.7}")
+    found = explain(load_text(text))
+    (text_of,) = [repair.text for repair in found.repairs]
+    assert (
+        text_of
+        == "workloads.chat.needs.min_quality: 0.6 (is 0.7) and workloads.chat.slo.ttft_p95_ms: 600 (is 400)"
+    )
+    changed = text.replace("min_quality: 0.7", "min_quality: 0.6").replace("p95_ms: 400}", "p95_ms: 600}")
+    assert explain(load_text(changed)).plan is not None
+
+
+def test_where_waiting_comes_on_top_the_change_goes_as_far_as_it_must():
+    """The one instance allowed answers in 200 ms, but a request of 2 s every 3.33 s keeps it 60 % busy: waiting
+    comes on top, so that 200 ms would not do. Two hundredths less than what is told does not either."""
+    text = """
+schema: router/1
+name: waits
+models: {m: {}}
+workloads:
+  - {name: chat, models: [m], demand: {requests_per_hour: 1080}, prompt_tokens: 10, completion_tokens: 10,
+     slo: {ttft_p95_ms: 100}}
+offers:
+  - {name: own, models: {m: {requests_per_s: 0.5, ttft_p95_ms: 200}}, instances: {usd_per_h: 1, max: 1}}
+"""
+    (repair,) = [repair for repair in explain(load_text(text)).repairs if "slo" in repair.field]
+    assert repair.needed is not None and repair.needed > 220
+    for slo, possible in ((repair.needed, True), (repair.needed - 0.02 * (repair.needed - 100), False)):
+        asked = text.replace("ttft_p95_ms: 100}", f"ttft_p95_ms: {slo!r}}}")
+        assert (explain(load_text(asked)).plan is not None) is possible
+
+
+def test_a_quota_that_no_figure_of_mends_is_left_out():
+    """Five requests a minute for work without a request size: no figure of the quota admits it, its absence does."""
+    text = """
+schema: router/1
+name: unsized
+models: {m: {}}
+workloads: [{name: w, models: [m], demand: {tokens_per_hour: 250000, completion_share: 0}}]
+offers:
+  - {name: o, models: {m: {prompt_usd_per_m: 0.2, completion_usd_per_m: 0.2}}, quota: {requests_per_minute: 5}}
+"""
+    assert [repair.text for repair in explain(load_text(text)).repairs] == [
+        "without offers.o.quota.requests_per_minute"
+    ]
+
+
+def test_solve_counts_offers_and_names_the_nearest():
+    with pytest.raises(
+        Infeasible, match=r'"chat": of 3 offers, 2 are too slow \(best: b, 600 ms\), 1 lacks the model'
+    ):
+        router.solve(load_text(SLOW))

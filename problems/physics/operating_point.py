@@ -80,6 +80,18 @@ def meets_slo(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) ->
     return np.asarray(ok.all(axis=1), dtype=bool)
 
 
+def slowest(inst: Instance, workload: Ints, entry: Ints) -> tuple[Floats, Floats]:
+    """Of the SLO that a service misses by most: what it does, s, and how many times what is asked; (n,) each."""
+    loads, entries = inst.workloads, inst.entries
+    ttft, tpot, decode = _latencies(inst, workload, entries.ttft_s[entry], entries.tpot_s[entry])
+    value = np.concatenate([ttft, tpot, ttft + decode], axis=1)
+    asked = np.concatenate([loads.slo_ttft_s, loads.slo_tpot_s, loads.slo_request_s], axis=1)[workload]
+    with np.errstate(invalid="ignore"):
+        times = np.where(np.isfinite(asked), value / asked, 0.0)
+    worst = np.argmax(times, axis=1)[:, None]
+    return np.take_along_axis(value, worst, 1)[:, 0], np.take_along_axis(times, worst, 1)[:, 0]
+
+
 def _latencies(
     inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats
 ) -> tuple[Floats, Floats, Floats]:

@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.plan.rows import Refused
 from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
+from router.schema.paths import FieldPath, shown
+
+PERCENTILES = ("p50", "p90", "p95", "p99")
+
 
 NOT_OFFERED = "model_not_offered"
-PERCENTILES = ("p50", "p90", "p95", "p99")
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A number of the problem file that would have to become another."""
+
+    path: FieldPath
+    value: float
+    was: float
+
+    @property
+    def text_path(self) -> str:
+        """`workloads.chat.slo.ttft_p95_ms`."""
+        return shown(self.path)
+
+    @property
+    def text(self) -> str:
+        """`workloads.chat.slo.ttft_p95_ms: 600 (is 400)`."""
+        return f"{self.text_path}: {self.value:,.6g} (is {self.was:,.6g})"
+
+    @property
+    def size(self) -> float:
+        """Of the change, relative to the field; inf from 0."""
+        return abs(self.value / self.was - 1.0) if self.was else float("inf")
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether more of the change may help: waiting comes on top of a service's own time."""
+        return "slo" in self.path
+
+    def times(self, factor: float) -> FieldChange:
+        """So many times the change."""
+        return replace(self, value=self.was + factor * (self.value - self.was))
 
 
 @dataclass(frozen=True)
 class Admission:
-    """A refused route, and what would admit it: every change named is needed."""
+    """A refused route, and what would admit it: every change named is needed.
+
+    fields      the same as changes of single numbers, () where it takes something else
+    """
 
     workload: str
     offer: str
     model: str
     reasons: tuple[str, ...]
     changes: tuple[str, ...]
+    fields: tuple[FieldChange, ...] = ()
 
 
 def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
     """The changes for every refused route.
 
-    A model that the offer does not list is refused for that alone, and not at all where it lists another that would do.
+    Nothing is said of a model that the offer does not list.
     """
     loads = {load.name: load for load in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
     made = []
     for row in refused:
         load, offer = loads[row.workload], offers[row.offer]
-        if NOT_OFFERED in row.reasons and set(load.models) & set(offer.models):
+        if NOT_OFFERED in row.reasons:
             continue
-        reasons = (NOT_OFFERED,) if NOT_OFFERED in row.reasons else row.reasons
         case = _Case(problem, load, offer, problem.models[row.model], row.model)
-        changes = tuple(CHANGES[reason](case) for reason in reasons)
-        made.append(Admission(row.workload, row.offer, row.model, reasons, changes))
+        changes = tuple(CHANGES[reason](case) for reason in row.reasons)
+        numbers = [FIELDS[reason](case) if reason in FIELDS else () for reason in row.reasons]
+        fields = tuple(change for each in numbers for change in each) if all(numbers) else ()
+        made.append(Admission(row.workload, row.offer, row.model, row.reasons, changes, fields))
     return made
 
 
@@ -81,6 +122,42 @@ def _memory(case: _Case) -> str:
     return f"an instance of {case.model.memory_gb:g} GB (has {memory_gb:g})"
 
 
+def _slo_fields(case: _Case) -> tuple[FieldChange, ...]:
+    """The SLOs that are above what is asked; () where one is not known, or is measured by points."""
+    entry, slo = case.entry, case.load.slo
+    if entry is None or entry.points:
+        return ()
+    found = []
+    for field, limit in slo.model_dump(exclude_none=True).items():
+        kind, percentile, _ = field.split("_")
+        value = _value(entry, slo, kind, percentile, case)
+        if value is None:
+            return ()
+        if value > limit * (1 + 1e-9):
+            found.append(FieldChange(("workloads", case.load.name, "slo", field), value, limit))
+    return tuple(found)
+
+
+def _context_fields(case: _Case) -> tuple[FieldChange, ...]:
+    prompt, completion = case.load.prompt_tokens or 0, case.load.completion_tokens or 0
+    together = max(case.load.needs.context_tokens or 0, prompt + completion)
+    limits, at = case.offer.limits, ("offers", case.offer.name, "limits")
+    return tuple(
+        FieldChange(path, tokens, most)
+        for path, tokens, most in (
+            (("models", case.name, "context_tokens"), together, case.model.context_tokens),
+            ((*at, "context_tokens"), together, limits.context_tokens),
+            ((*at, "max_prompt_tokens"), prompt, limits.max_prompt_tokens),
+            ((*at, "max_completion_tokens"), completion, limits.max_completion_tokens),
+        )
+        if most is not None and tokens > most
+    )
+
+
+def _one(path: FieldPath, value: float | None, was: float | None) -> tuple[FieldChange, ...]:
+    return () if value is None or was is None else (FieldChange(path, value, was),)
+
+
 def _latency(case: _Case) -> str:
     """The SLOs that the service cannot keep, with what it does."""
     entry, slo = case.entry, case.load.slo
@@ -118,7 +195,6 @@ def _value(entry: OfferModel, slo: Slo, kind: str, percentile: str, case: _Case)
 
 
 CHANGES: dict[str, Callable[[_Case], str]] = {
-    "model_not_offered": lambda case: f"{case.offer.name} would have to offer {case.name}",
     "model_too_large": lambda case: (
         f"limits.max_parameters_b: {case.model.parameters_b:g} (is {case.offer.limits.max_parameters_b:g})"
     ),
@@ -141,3 +217,23 @@ CHANGES: dict[str, Callable[[_Case], str]] = {
     "no_price": lambda case: "a price for every kind of token it needs",
     "denied": lambda case: "routing.allow_offers or deny_offers changed",
 }
+
+
+FIELDS: dict[str, Callable[[_Case], tuple[FieldChange, ...]]] = {
+    "model_too_large": lambda case: _one(
+        ("offers", case.offer.name, "limits", "max_parameters_b"),
+        case.model.parameters_b,
+        case.offer.limits.max_parameters_b,
+    ),
+    "memory": lambda case: _one(
+        ("offers", case.offer.name, "instances", "memory_gb"),
+        case.model.memory_gb,
+        None if case.offer.instances is None else case.offer.instances.memory_gb,
+    ),
+    "context": _context_fields,
+    "quality": lambda case: _one(
+        ("workloads", case.load.name, "needs", "min_quality"), case.model.quality, case.load.needs.min_quality
+    ),
+    "latency": _slo_fields,
+}
+"""Reasons that a change of numbers takes away."""

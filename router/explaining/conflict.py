@@ -23,16 +23,22 @@ from router.explaining.promises import StatedPromise
 from router.planning.two_steps import run
 from solvers import LinearProgram, SolveOptions, Stop
 
+LEAST_SERVED = 1e-4  # of the demand of a workload
 REFUTED = (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number."""
+    """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number.
 
-    promise: StatedPromise
+    size        of the change, relative to the field; inf where it is none of a number
+    """
+
+    promise: str
+    field: str
     needed: float | None
     text: str
+    size: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -69,27 +75,31 @@ def repairs(questions: Questions, stated: Sequence[StatedPromise]) -> list[Repai
         feasible = None if questions.options.late else questions.feasible(inst)
         if feasible is None:
             questions.undecided.append(promise.name)
-        elif feasible:
-            found.append(_least(questions, promise, encode(inst)))
+        elif feasible and (repair := _least(questions, promise, encode(inst))) is not None:
+            found.append(repair)
     return found
 
 
-def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair:
-    """How far one promise must give way."""
+def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair | None:
+    """How far one promise must give way; None where giving way is giving up."""
     if stated.promise is demand.SERVED:
         return _served(questions, stated, encoded)
     if stated.promise is budget.SPENT:
         least = run(encoded.program, questions.solver, questions.options).objective
         text = f"without {stated.field}" if least is None else f"{stated.field}: {least:,.2f}"
-        return Repair(stated, least, text)
+        return _of(stated, least, text)
     factor = _least_factor(questions, stated, encoded)
-    if factor is None:
-        return Repair(stated, None, f"without {stated.field}")
+    if not factor:  # no number of it would do: what it counts is not stated
+        return _of(stated, None, f"without {stated.field}")
     limit = float(stated.limit)
     needed = factor * limit
     if stated.promise.whole and limit == round(limit):
         needed = float(np.ceil(needed - 1e-6))
-    return Repair(stated, needed, f"{stated.field}: {needed:,.6g} (is {limit:,.6g})")
+    return _of(stated, needed, f"{stated.field}: {needed:,.6g} (is {limit:,.6g})", abs(needed / limit - 1.0))
+
+
+def _of(stated: StatedPromise, needed: float | None, text: str, size: float = float("inf")) -> Repair:
+    return Repair(stated.name, stated.field, needed, text, size)
 
 
 def _least_factor(questions: Questions, stated: StatedPromise, encoded: Encoded) -> float | None:
@@ -126,8 +136,8 @@ def _with_factor(
     )
 
 
-def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair:
-    """The largest part of a workload's demand that can be served."""
+def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Repair | None:
+    """The largest part of a workload's demand that can be served; None where that is nothing."""
     workload, probability = stated.item, questions.inst.scenarios.probability
     cost = np.zeros(encoded.program.n_columns)
     total = 0.0
@@ -139,9 +149,11 @@ def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Re
     scale = total or 1.0
     answer = run(encoded.program.with_cost(cost / scale), questions.solver, questions.options)
     if answer.point is None:
-        return Repair(stated, None, f'less demand of "{workload.name}"')
+        return _of(stated, None, f'less demand of "{workload.name}"')
     share = 1.0 - float(cost / scale @ answer.point)
-    return Repair(stated, share, f'{share:.4%} of the demand of "{workload.name}" can be served')
+    if share < LEAST_SERVED:
+        return None
+    return _of(stated, share, f'{share:.4%} of the demand of "{workload.name}" can be served')
 
 
 def conflict(questions: Questions, stated: Sequence[StatedPromise]) -> Conflict:

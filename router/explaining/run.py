@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
+from router.explaining.mending import Mending, mendings
 from router.explaining.promises import promises
 from router.explaining.worth import Binding, Offered, bindings, unused
 from router.loading.catalogue import load
@@ -23,6 +25,7 @@ from router.schema import Problem
 from solvers import SolveOptions
 
 FOR_THE_PLAN = 0.6  # of the time at most; the rest is for questions about it
+FOR_FIELDS = 0.4  # where there is no plan
 FOR_REPAIRS = 0.7  # where there is no plan; the rest is for the conflict
 
 
@@ -49,8 +52,8 @@ class Explanation:
             "why": self.why,
             "repairs": [
                 {
-                    "promise": one.promise.name,
-                    "field": one.promise.field,
+                    "promise": one.promise,
+                    "field": one.field,
                     "needed": one.needed,
                     "text": one.text,
                 }
@@ -67,6 +70,23 @@ class Explanation:
             "refused": [asdict(route) for route in self.refused],
             "out_of_time": list(self.out_of_time),
         }
+
+
+def _repair_of(mending: Mending) -> Repair:
+    """Fields changed together, as one repair."""
+    changes = mending.changes
+    return Repair(
+        promise="routes refused are admitted",
+        field=" and ".join(change.text_path for change in changes),
+        needed=changes[0].value if len(changes) == 1 else None,
+        text=" and ".join(change.text for change in changes),
+        size=mending.size,
+    )
+
+
+def in_order(found: Sequence[Repair]) -> tuple[Repair, ...]:
+    """The smallest change of a number first, then what is left out; less service last of all."""
+    return tuple(sorted(found, key=lambda repair: (repair.field.endswith(".demand"), repair.size)))
 
 
 def explain(
@@ -88,7 +108,8 @@ def explain(
     except Infeasible as error:
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))
-        mended = tuple(repairs(questions, stated))
+        by_fields = mendings(loaded, refused, solver, chosen.within(FOR_FIELDS))
+        mended = in_order([*map(_repair_of, by_fields), *repairs(questions, stated)])
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,

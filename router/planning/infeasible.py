@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
 from problems.core.admissible import REASONS
 from problems.core.encode import Encoded
+from problems.physics.operating_point import slowest
+
+NOT_OFFERED = "model_not_offered"
 
 WORDS = {
-    "model_not_offered": "do not have the model",
-    "model_too_large": "take no model so large",
-    "memory": "have too little memory",
-    "context": "have too small a context window",
-    "streaming": "do not stream",
-    "custom_weights": "take no custom weights",
-    "open_weights": "have no open weights",
-    "region": "are not known to be in the region",
-    "quality": "are below the quality asked, or do not state it",
-    "latency": "are too slow, or state no such percentile",
-    "unmeasured": "have no measurement of the size",
-    "no_price": "have no price",
-    "denied": "are denied by its routing",
+    "model_not_offered": ("lacks the model", "lack the model"),
+    "model_too_large": ("takes no model so large", "take no model so large"),
+    "memory": ("has too little memory", "have too little memory"),
+    "context": ("has too small a context window", "have too small a context window"),
+    "streaming": ("does not stream", "do not stream"),
+    "custom_weights": ("takes no custom weights", "take no custom weights"),
+    "open_weights": ("does not have open weights", "do not have open weights"),
+    "region": ("is not known to be in the region", "are not known to be in the region"),
+    "quality": ("is below the quality asked, or states none", "are below the quality asked, or state none"),
+    "latency": ("is too slow", "are too slow"),
+    "unmeasured": ("has no measurement of the size", "have no measurement of the size"),
+    "no_price": ("has no price", "have no price"),
+    "denied": ("is denied by its routing", "are denied by its routing"),
 }
+"""Of one offer, and of several."""
 
 
 def why_infeasible(encoded: Encoded) -> str:
@@ -37,14 +42,14 @@ def why_infeasible(encoded: Encoded) -> str:
     }
     lines = [f'no plan can serve "{inst.name}".' if inst.name else "no plan exists."]
     for w in sorted(needed - served):
-        refused = encoded.refusals.workload == w
-        offers = len(set(encoded.refusals.offer[refused].tolist()))
-        counts: Counter[str] = Counter()
-        for row in encoded.refusals.reasons[refused]:
-            counts.update(np.array(REASONS)[row].tolist())
-        parts = [f"{n} {WORDS[code]}" for code, n in counts.most_common()]
+        offers = _nearest(encoded, w)
+        counts: Counter[str] = Counter(code for codes in offers.values() for code in codes)
+        parts = []
+        for code, n in counts.most_common():
+            best = _fastest(encoded, w, offers) if code == "latency" else ""
+            parts.append(f"{n} {WORDS[code][n > 1]}{best}")
         name = inst.workloads.names[w]
-        why = f"of {offers} offers, {', '.join(parts)}" if offers else "there are no offers"
+        why = f"of {len(offers)} offers, {', '.join(parts)}" if offers else "there are no offers"
         lines.append(f'  workload "{name}": {why}.')
     if len(lines) == 1:
         lines.append(
@@ -54,3 +59,31 @@ def why_infeasible(encoded: Encoded) -> str:
         "  `router explain FILE` names the promises in conflict and the least change that repairs them."
     )
     return "\n".join(lines)
+
+
+def _nearest(encoded: Encoded, w: int) -> dict[int, list[str]]:
+    """By offer, why the model of it that is refused for the fewest reasons is refused."""
+    refusals = encoded.refusals
+    found: dict[int, list[str]] = {}
+    for i in np.flatnonzero(refusals.workload == w).tolist():
+        codes = np.array(REASONS)[refusals.reasons[i]].tolist()
+        codes = [NOT_OFFERED] if NOT_OFFERED in codes else codes
+        o = int(refusals.offer[i])
+        if o not in found or (NOT_OFFERED in codes, len(codes)) < (NOT_OFFERED in found[o], len(found[o])):
+            found[o] = codes
+    return found
+
+
+def _fastest(encoded: Encoded, w: int, offers: Mapping[int, list[str]]) -> str:
+    """The offer that is refused for its latency alone and misses the SLO by least; nothing where none states it."""
+    inst = encoded.instance
+    slow = [o for o, codes in offers.items() if codes == ["latency"]]
+    accepted = inst.workloads.accepts[w][inst.entries.model]
+    entry = np.flatnonzero(np.isin(inst.entries.offer, slow) & accepted)
+    seconds, times = slowest(inst, np.full(len(entry), w), entry)
+    times = np.where(np.isfinite(times) & (times > 1), times, np.inf)
+    if not len(entry) or not np.isfinite(times).any():
+        return ""
+    best = int(np.argmin(times))
+    offer = inst.offers.names[int(inst.entries.offer[entry[best]])]
+    return f" (best: {offer}, {seconds[best] * 1000:,.6g} ms)"

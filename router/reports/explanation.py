@@ -42,7 +42,7 @@ def _ways_out(explanation: Explanation) -> tuple[str, ...]:
 
 
 def _repairs(explanation: Explanation) -> ReportTable:
-    rows = tuple((repair.promise.name, repair.text) for repair in explanation.repairs)
+    rows = tuple((repair.promise, repair.text) for repair in explanation.repairs)
     return ReportTable("Least repair of each promise alone", columns("promise", "would do"), rows)
 
 

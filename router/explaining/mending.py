@@ -1,0 +1,95 @@
+"""Changes of fields that would admit a refused route, each tried: with it, is there a plan?
+
+A change is the least that takes the reasons of one route away; of those of the same fields the least that makes a
+plan possible stays. Where waiting asks for more than the service's own time, the change grows until a plan is there,
+and is halved back to within a hundredth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from problems.core.encode import encode
+from router.errors import Infeasible, NoPlanInTime, RouterError
+from router.explaining.admission import Admission, FieldChange
+from router.normalise import normalise
+from router.planning.optimise import optimise
+from router.schema import Problem
+from router.schema.paths import with_value
+from solvers import SolveOptions
+
+FURTHEST = 256.0  # times a change is looked further for
+NEAR = 0.01  # of a change
+MOST_TRIALS = 40
+
+type Try = Callable[[Sequence[FieldChange]], bool | None]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """Fields that, changed together, make a plan possible."""
+
+    changes: tuple[FieldChange, ...]
+
+    @property
+    def size(self) -> float:
+        """The largest relative change of a field."""
+        return max(change.size for change in self.changes)
+
+
+def mendings(
+    problem: Problem, refused: Sequence[Admission], solver: str, options: SolveOptions
+) -> list[Mending]:
+    """The least of each set of fields, smallest change first, as far as time allows."""
+    candidates = sorted(
+        {row.fields for row in refused if row.fields}, key=lambda changes: max(each.size for each in changes)
+    )
+    trials = _Trials(problem, solver, options)
+    found: dict[tuple[str, ...], Mending] = {}
+    for changes in candidates:
+        fields = tuple(change.text_path for change in changes)
+        if fields not in found and (mended := _least(changes, trials)) is not None:
+            found[fields] = Mending(mended)
+    return sorted(found.values(), key=lambda each: each.size)
+
+
+class _Trials:
+    """Whether a changed problem has a plan; None where that is not known in time."""
+
+    def __init__(self, problem: Problem, solver: str, options: SolveOptions) -> None:
+        self.problem, self.solver = problem, solver
+        self.options = replace(options.begun(), gap=max(options.gap, 0.5))  # any plan will do
+        self.left = MOST_TRIALS
+
+    def __call__(self, changes: Sequence[FieldChange]) -> bool | None:
+        if self.left <= 0 or self.options.late:
+            return None
+        self.left -= 1
+        problem = self.problem
+        for change in changes:
+            problem = with_value(problem, change.path, change.value)
+        try:
+            optimise(encode(normalise(problem)), self.solver, self.options)
+        except Infeasible:
+            return False
+        except (NoPlanInTime, RouterError):
+            return None
+        return True
+
+
+def _least(changes: Sequence[FieldChange], works: Try) -> tuple[FieldChange, ...] | None:
+    """The changes, or the least multiple of them, that make a plan possible."""
+    if works(changes):
+        return tuple(changes)
+    if not all(change.may_grow for change in changes):
+        return None
+    low, high = 1.0, 2.0
+    while not works([change.times(high) for change in changes]):
+        low, high = high, high * 2
+        if high > FURTHEST:
+            return None
+    while high - low > NEAR * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if works([change.times(middle) for change in changes]) else (middle, high)
+    return tuple(change.times(high) for change in changes)
