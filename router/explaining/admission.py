@@ -31,7 +31,7 @@ class FieldChange:
     @property
     def text(self) -> str:
         """`workloads.chat.slo.ttft_p95_ms: 600 (is 400)`."""
-        return f"{self.text_path}: {self.value:,.6g} (is {self.was:,.6g})"
+        return f"{self.text_path}: {self.value:,.9g} (is {self.was:,.9g})"
 
     @property
     def size(self) -> float:

@@ -19,6 +19,7 @@ from problems.core.arrays import Floats
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from problems.core.rows import triplets
+from router.explaining.admission import FieldChange
 from router.explaining.promises import StatedPromise
 from router.planning.two_steps import run
 from solvers import LinearProgram, SolveOptions, Stop
@@ -32,6 +33,7 @@ class Repair:
     """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number.
 
     size        of the change, relative to the field; inf where it is none of a number
+    change      the field and its number, where it is one
     """
 
     promise: str
@@ -39,6 +41,7 @@ class Repair:
     needed: float | None
     text: str
     size: float = float("inf")
+    change: FieldChange | None = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,20 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
     needed = factor * limit
     if stated.promise.whole and limit == round(limit):
         needed = float(np.ceil(needed - 1e-6))
-    return _of(stated, needed, f"{stated.field}: {needed:,.6g} (is {limit:,.6g})", abs(needed / limit - 1.0))
+    else:
+        needed = _outward(needed, factor)
+    change = FieldChange(stated.path, needed, limit)
+    return Repair(stated.name, stated.field, needed, change.text, change.size, change)
 
 
-def _of(stated: StatedPromise, needed: float | None, text: str, size: float = float("inf")) -> Repair:
-    return Repair(stated.name, stated.field, needed, text, size)
+def _outward(value: float, factor: float) -> float:
+    """To nine digits, as a person will write it: away from the limit, so that it still does."""
+    step = 10.0 ** (np.floor(np.log10(abs(value))) - 8) if value else 1.0
+    return float((np.ceil if factor > 1 else np.floor)(value / step) * step)
+
+
+def _of(stated: StatedPromise, needed: float | None, text: str) -> Repair:
+    return Repair(stated.name, stated.field, needed, text)
 
 
 def _least_factor(questions: Questions, stated: StatedPromise, encoded: Encoded) -> float | None:

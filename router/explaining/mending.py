@@ -38,14 +38,11 @@ class Mending:
         return max(change.size for change in self.changes)
 
 
-def mendings(
-    problem: Problem, refused: Sequence[Admission], solver: str, options: SolveOptions
-) -> list[Mending]:
+def mendings(refused: Sequence[Admission], trials: Trials) -> list[Mending]:
     """The least of each set of fields, smallest change first, as far as time allows."""
     candidates = sorted(
         {row.fields for row in refused if row.fields}, key=lambda changes: max(each.size for each in changes)
     )
-    trials = _Trials(problem, solver, options)
     found: dict[tuple[str, ...], Mending] = {}
     for changes in candidates:
         fields = tuple(change.text_path for change in changes)
@@ -54,7 +51,7 @@ def mendings(
     return sorted(found.values(), key=lambda each: each.size)
 
 
-class _Trials:
+class Trials:
     """Whether a changed problem has a plan; None where that is not known in time."""
 
     def __init__(self, problem: Problem, solver: str, options: SolveOptions) -> None:
@@ -67,13 +64,13 @@ class _Trials:
             return None
         self.left -= 1
         problem = self.problem
-        for change in changes:
-            problem = with_value(problem, change.path, change.value)
         try:
+            for change in changes:
+                problem = with_value(problem, change.path, change.value)
             optimise(encode(normalise(problem)), self.solver, self.options)
         except Infeasible:
             return False
-        except (NoPlanInTime, RouterError):
+        except (KeyError, NoPlanInTime, RouterError):  # KeyError: a field that is not written so
             return None
         return True
 

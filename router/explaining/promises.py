@@ -10,6 +10,7 @@ from problems.core.family import Item, Promise, Value
 from problems.core.instance import Instance
 from problems.core.rows import Rows
 from problems.core.view import View
+from router.schema.paths import FieldPath
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class StatedPromise:
             name, _, model = name.rpartition(",")
             field = field.replace("models[]", f"models.{model}")
         return field.replace("[]", f".{name}")
+
+    @property
+    def path(self) -> FieldPath:
+        """The same, part by part."""
+        parts: list[str] = []
+        for part in self.promise.field.split("."):
+            parts += [part[:-2], self.item.name] if part.endswith("[]") else [part]
+        return tuple(parts)
 
     @property
     def limit(self) -> Value:

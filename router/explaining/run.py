@@ -11,7 +11,7 @@ from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
-from router.explaining.mending import Mending, mendings
+from router.explaining.mending import Mending, Trials, mendings
 from router.explaining.promises import promises
 from router.explaining.worth import Binding, Offered, bindings, unused
 from router.loading.catalogue import load
@@ -84,6 +84,13 @@ def _repair_of(mending: Mending) -> Repair:
     )
 
 
+def _tried(repair: Repair, trials: Trials) -> Repair:
+    """The repair, or that its promise must go where its number, put into the file, is found not to do."""
+    if repair.change is None or trials([repair.change]) is not False:
+        return repair
+    return Repair(repair.promise, repair.field, None, f"without {repair.field}")
+
+
 def in_order(found: Sequence[Repair]) -> tuple[Repair, ...]:
     """The smallest change of a number first, then what is left out; less service last of all."""
     return tuple(sorted(found, key=lambda repair: (repair.field.endswith(".demand"), repair.size)))
@@ -108,8 +115,9 @@ def explain(
     except Infeasible as error:
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))
-        by_fields = mendings(loaded, refused, solver, chosen.within(FOR_FIELDS))
-        mended = in_order([*map(_repair_of, by_fields), *repairs(questions, stated)])
+        trials = Trials(loaded, solver, chosen.within(FOR_FIELDS))
+        by_fields = [_repair_of(mending) for mending in mendings(refused, trials)]
+        mended = in_order([*by_fields, *(_tried(repair, trials) for repair in repairs(questions, stated))])
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,
