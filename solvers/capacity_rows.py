@@ -31,10 +31,11 @@ WHOLE = 1e-6
 
 
 class ImpliedRows(Record):
-    """Rows matrix · x ≤ upper that hold at every whole point of a program."""
+    """Rows matrix · x ≤ upper that hold at every whole point of a program; `row` (k,) of it each is made of."""
 
     matrix: Any  # (k, n) scipy.sparse.csr_array
     upper: Floats
+    row: Ints
 
     def __len__(self) -> int:
         return len(self.upper)
@@ -80,7 +81,9 @@ class CapacityRows:
         x, units = point[self.column], self.units @ point
         strong, residual = self._broken(x, units), self._residual(x, units)
         matrix = sparse.vstack([strong.matrix, residual.matrix], format="csr")
-        return ImpliedRows(matrix, np.concatenate([strong.upper, residual.upper]))
+        upper = np.concatenate([strong.upper, residual.upper])
+        row = np.concatenate([strong.row, residual.row])
+        return ImpliedRows(matrix, upper, row)
 
     def _broken(self, x: Floats, units: Floats) -> ImpliedRows:
         return self._rows(np.flatnonzero(~self.given & (x > units[self.row] + VIOLATED)))
@@ -93,7 +96,7 @@ class CapacityRows:
         self.given[at] = True
         shape = (len(at), self.columns)
         served = sparse.csr_array((np.ones(len(at)), (np.arange(len(at)), self.column[at])), shape=shape)
-        return ImpliedRows(served - self.units[self.row[at]], np.zeros(len(at)))
+        return ImpliedRows(served - self.units[self.row[at]], np.zeros(len(at)), self.row[at])
 
     def _residual(self, x: Floats, units: Floats) -> ImpliedRows:
         """Of one unit alone the strong rows say more."""
@@ -112,4 +115,5 @@ class CapacityRows:
         value = np.where(self.is_unit[at], -rest[row], self.value[at]) / self.unit[row]
         shape = (len(rows), self.columns)
         matrix = sparse.csr_array((value, (number[row], self.column[at])), shape=shape)
-        return ImpliedRows(matrix, ((load - rest * (whole + 1.0)) / np.where(broken, self.unit, 1.0))[rows])
+        upper = (load[rows] - rest[rows] * (whole[rows] + 1.0)) / self.unit[rows]
+        return ImpliedRows(matrix, upper, rows)

@@ -39,6 +39,9 @@ PIECE = WorkLimits(nodes=500)
 FOR_RELAXATION, FOR_PLAN = 0.3, 0.5
 """Shares of the time that is left: for rounds of strong rows, and for the pieces of the plan."""
 
+ROUNDED = 0.1
+"""Of the gap asked for: pieces that all together cost no more than this by rounding up are rounded up."""
+
 AGAIN = 2.0
 """How many times as long as the last linear program is kept for finishing the plan after the bound."""
 
@@ -101,7 +104,10 @@ class _Pieces:
         extra = np.bincount(
             self.part[:n] + 1, program.cost * (value - point) * program.integer, self.number + 1
         )
-        for piece in np.argsort(-extra[1:], kind="stable").tolist():
+        order = np.argsort(-extra[1:], kind="stable")
+        rest = np.cumsum(extra[1:][order][::-1])[::-1]  # what all pieces from here on cost more, rounded up
+        enough = ROUNDED * options.gap * abs(self.answer.bound)
+        for piece in order[rest > enough].tolist():
             if options.late:
                 break
             solution = self._tree(piece, cost, upper, None, options).point
@@ -112,7 +118,8 @@ class _Pieces:
         value = np.where(spans, decided, value)
         whole = np.flatnonzero(program.integer)
         low, high = program.whole_bounds
-        return program.fix(whole, np.clip(np.round(value[whole]), low[whole], high[whole]))
+        value = _within_limits(program, np.clip(np.round(value), low, high), np.floor(point + WHOLE))
+        return program.fix(whole, value[whole])
 
     def bound(self, solve: Solve, options: SolveOptions) -> float:
         """No point costs less: the pieces' own optima under the prices, as far as there is time for them."""
@@ -120,7 +127,7 @@ class _Pieces:
         spanning = self._piece(-1, self.cost, self.copies.program.col_upper)
         total = self.constant + solve(spanning, options.finishing).bound
         upper = self.copies.program.col_upper
-        promise = np.full(self.number, np.inf)
+        promise = np.zeros(self.number)
         for piece, point in self.known.items():
             promise[piece] = float(self.cost[self.columns[piece + 1]] @ point) - least[piece]
         for piece in np.argsort(-promise, kind="stable").tolist():
@@ -155,3 +162,25 @@ class _Pieces:
         return SafeBounds(strong).by_part(
             multipliers, of_piece, np.where(part < 0, number, part), number + 1
         )[:number]
+
+
+def _within_limits(program: LinearProgram, value: Floats, least: Floats) -> Floats:
+    """Whole numbers (n,) that keep to rows of whole columns alone: the nearest go down to `least`, which does.
+
+    Only columns that are above it go down, and only where their row has an upper limit and adds them up.
+    """
+    matrix, value = program.matrix, value.copy()
+    row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
+    odd = ~program.integer[matrix.indices] | (matrix.data < 0)
+    alone = (np.bincount(row[odd], minlength=program.n_rows) == 0) & (np.diff(matrix.indptr) > 0)
+    for i in np.flatnonzero(alone & np.isfinite(program.row_upper)).tolist():
+        columns = matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]
+        units = matrix.data[matrix.indptr[i] : matrix.indptr[i + 1]]
+        over = float(units @ value[columns]) - program.row_upper[i]
+        drop = np.maximum(value[columns] - least[columns], 0.0)
+        for k in np.argsort(drop, kind="stable").tolist():
+            if over <= WHOLE or not drop[k]:
+                continue
+            value[columns[k]] -= drop[k]
+            over -= units[k] * drop[k]
+    return value

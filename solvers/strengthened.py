@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isinf
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -40,15 +39,18 @@ def strengthened(program: LinearProgram, options: SolveOptions) -> StrengthenedA
     relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
     rows = CapacityRows(program)
     lower, upper = program.col_lower[relaxation.columns], program.col_upper[relaxation.columns]
-    added: list[Any] = [sparse.csr_array((0, program.n_columns))]
-    limits: list[Floats] = [np.empty(0)]
+    none, added = sparse.csr_array((0, program.n_columns)), list[ImpliedRows]()
     answer: StrengthenedAnswer | None = None
     for _ in range(ROUNDS + 1):
         solved = relaxation.solve(lower, upper)
         if solved.point is None or solved.multipliers is None:
             break
         before, bound = answer, program.objective(solved.point)
-        so_far = ImpliedRows(sparse.vstack(added, format="csr"), np.concatenate(limits))
+        so_far = ImpliedRows(
+            sparse.vstack([none, *(each.matrix for each in added)], format="csr"),
+            np.concatenate([np.empty(0), *(each.upper for each in added)]),
+            np.concatenate([np.empty(0, dtype=np.int64), *(each.row for each in added)]),
+        )
         answer = StrengthenedAnswer(solved.point, bound, solved.multipliers, so_far)
         if options.late or (before is not None and bound - before.bound <= ENOUGH * abs(bound)):
             break
@@ -56,6 +58,5 @@ def strengthened(program: LinearProgram, options: SolveOptions) -> StrengthenedA
         if not len(broken):
             break
         relaxation.add_rows(broken.matrix, broken.upper)
-        added.append(broken.matrix)
-        limits.append(broken.upper)
+        added.append(broken)
     return answer

@@ -17,8 +17,9 @@ from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.plan.document import Plan
-from router.plan.proof import Proof
+from router.plan.proof import Proof, ProofPart
 from router.plan.running import Running
+from router.planning.cutting import strengthened_parts
 from router.planning.publish import draft, gap_of
 from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
@@ -60,18 +61,22 @@ def with_proof(
     if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
-        searched = searched_by(model, options, start, EFFORT if small else 0.0)
+        searched, parts = None, () if small else strengthened_parts(model, options)
+        if not parts:
+            searched = searched_by(model, options, start, EFFORT if small else 0.0)
+            parts = parts_by_name(model, searched.parts)
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
         return replace(incumbent, stop=Stop.INTERRUPTED), None
     seconds = time.perf_counter() - began
-    better = None if running else _bettered(model, searched.point, encoded, incumbent, seconds)
+    point = None if searched is None else searched.point
+    better = None if running else _bettered(model, point, encoded, incumbent, seconds)
     if better is not None:
         incumbent = better
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    proof = stated_proof(relaxation, model, searched, value)
+    proof = stated_proof(relaxation, parts, value)
     if proof is None:
         return incumbent, None
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
@@ -96,7 +101,7 @@ def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions) -> Plan:
     except SolversError:
         return plan
     value = plan.objective_usd
-    proof = stated_proof(relaxation, model, searched, value)
+    proof = stated_proof(relaxation, parts_by_name(model, searched.parts), value)
     if proof is None or proof.bound_usd < min(plan.bound_usd, value) - OWN * abs(value) - GAP:
         return replace(plan, proof=proof)
     bound = max(min(proof.bound_usd, value), 0.0)
@@ -122,14 +127,11 @@ def searched_by(
     return prove(model.program, opened, start=start, gap=GAP, work=work)
 
 
-def stated_proof(
-    relaxation: RelaxedProblem, model: ScaledRelaxation, searched: ProgramProof, value: float
-) -> Proof | None:
-    """What was found by name, and what it proves by the verifier's reckoning; nobody's claim yet.
+def stated_proof(relaxation: RelaxedProblem, parts: tuple[ProofPart, ...], value: float) -> Proof | None:
+    """What parts prove by the verifier's reckoning; nobody's claim yet.
 
     None where the plan would cost less than is proven: then it is none for these rows, which prove nothing of it.
     """
-    parts = parts_by_name(model, searched.parts)
     try:
         bounds, total = proven_parts(relaxation, parts)
     except Unproven:

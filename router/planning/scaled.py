@@ -66,17 +66,18 @@ def parts_by_name(model: ScaledRelaxation, proved: Sequence[ProvedPart]) -> tupl
             multipliers |= leaves[0].multipliers
             columns += part.columns.tolist()
         else:
-            whole.append(_part(model, part.columns.tolist(), leaves=tuple(leaves)))
-    return (*([_part(model, columns, multipliers=multipliers)] if columns else ()), *whole)
+            whole.append(part_of(model, part.columns.tolist(), leaves=tuple(leaves)))
+    return (*([part_of(model, columns, multipliers=multipliers)] if columns else ()), *whole)
 
 
-def _part(
+def part_of(
     model: ScaledRelaxation,
     columns: Sequence[int],
     *,
     multipliers: dict[str, float] | None = None,
     leaves: tuple[ProvenLeaf, ...] | None = None,
 ) -> ProofPart:
+    """Some columns as a part, its bound not worked out yet."""
     runs = [model.relaxation.runs[name] for j in columns if (name := model.names[j]) in model.relaxation.runs]
     periods = [period for _, period in runs]
     return ProofPart(

@@ -3,6 +3,7 @@
     relaxation   variables and constraints by name
     serving, renting, contracts, bills, links, shares    what the problem file says of each
     futures      several futures that share what is decided before them
+    cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
 

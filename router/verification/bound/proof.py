@@ -8,6 +8,7 @@ from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
+from router.verification.bound.cuts import cut_of
 from router.verification.bound.duality import covered, proven
 from router.verification.bound.relaxation import ROOM, RelaxedProblem
 
@@ -51,7 +52,10 @@ def _speaks_of(model: RelaxedProblem, leaf: ProvenLeaf) -> set[str]:
     names: set[str] = set()
     for promise in leaf.multipliers:
         if promise not in model.constraints:
-            raise Unproven(f"{promise} is not a promise of the problem")
+            cut = cut_of(model, promise)
+            if cut is None:
+                raise Unproven(f"{promise} is not a promise of the problem")
+            model.constraints[promise] = cut
         names.update(name for name, _ in model.constraints[promise].terms)
     for name, (lower, upper) in leaf.ranges.items():
         if name not in model.variables or not model.variables[name].whole:
