@@ -1,146 +1,166 @@
 """Latency under load: a pool whose users wait carries less than its instances could.
 
-    load[q,t] ≤ availability · Σ_n (cap[n] · level[q,t,n] + n · free[q,t,n])           written exactly, or
-    load[q,t] ≤ availability · (slope · count[q,t] + intercept · open[q,t])            tightened until the formula holds
+    load[q,t] ≤ availability · use[q] · count[q,t]                       no region: the best use that there could be
+    Σ_f (1 + b[k] · (u[f] − low[k])) · load[f] · flow[f] ≤ availability · Σ_n h[k,n] · level[k,n]     in piece k
 
-    count[q,t] = Σ_n n · (level[q,t,n] + free[q,t,n]),   Σ_n (level + free) ≤ 1
-    flow[f] ≤ Σ_n level[q,t,n]                             for work that minds waiting
-    Σ_f m[k,f] · load[f] · flow[f] ≤ availability · Σ_n h[k,n] · level[q,t,n]         pools of two users who mind
+    Σ_(k,n) n · level[k,n] ≤ count[q,t] − what boots,   Σ_(k,n) level ≤ 1      = for counts by the period
+    flow[f] ≤ Σ_(k with its user, n) level[k,n]
+    Σ_f load · flow = Σ_k load[k],   Σ_f u · load · flow = Σ_k mix[k]
+    low[k] · load[k] ≤ mix[k] ≤ high[k] · load[k]
 
-    level, free   the pool has n instances, and serves somebody who minds waiting, or nobody     0/1
-    cap[n]        largest load whose wait keeps every SLO of the mix (M/G/c)                     instances
+    level[k,n]   the pool has n instances, and serves a mix of piece k          0/1
+    h[k,n]       what n instances carry there: see `problems.physics.regions`   instances
 
-cap is convex in n: large pools are used better. With slope = cap[n+1] − cap[n] and intercept = cap[n] − slope · n ≤ 0
-the line touches it at n and n + 1 and lies below it everywhere else, so what it allows keeps the promise; before n is
-known, the steepest ray from the origin lies above it, so that its optimum is a bound. See `problems.physics.waiting`;
-for m and h, and for loads weighed by what their bursts take of the capacity, `problems.physics.frontier`.
+Levels far from what was found stand in ranges: h is a line over a range, with a column for the level in it. A region of
+one piece has no loads of its own: its flows stand in the row. Rows that limit a load are rows of throughput.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import NONE, Floats, Ints
+from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family
+from problems.core.queue_columns import PieceColumns, QueueColumns
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
-from problems.physics.frontier import all_cuts
-from problems.physics.waiting import minds
+from problems.physics.regions import shape
+from problems.starts import booting
 
 NAME = "latency"
+FEW = 8  # flows to a pool in a period, up to which each has a row of its own
 
 
-def terms(
-    view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats, side: int
-) -> tuple[Floats, list[Term]]:
-    """For throughput rows over (pools, periods): what an instance carries, and the terms beside the count's."""
-    capacity, made = cols.capacity, list[Term]()
-    per_instance = usable.copy()
-    line = np.flatnonzero(capacity.waits[pools] & ~capacity.exact[pools])
-    if len(line):
-        slopes = np.array([capacity.line(int(pools[i]), int(periods[i]), side) for i in line])
-        per_instance[line] = usable[line] * slopes[:, 0]
-        q, t = pools[line], periods[line]
-        opened = np.where(cols.counts.open[q, t] >= 0, cols.counts.open[q, t], cols.first.ahead.open[q, 0])
-        made.append((line, opened, -usable[line] * slopes[:, 1]))
-    levels = cols.counts.levels
-    row_at = np.full((len(capacity.waits), view.inst.time.periods), -1, dtype=np.int64)
-    row_at[pools, periods] = np.arange(len(pools))
-    row = row_at[levels.pool, levels.period]
-    some = row >= 0
-    if some.any():
-        caps = np.array(
-            [
-                float(n) if free else capacity.caps_at(int(q), int(t))[side][n]
-                for q, t, n, free in zip(
-                    levels.pool[some], levels.period[some], levels.count[some], levels.free[some], strict=True
-                )
-            ]
-        )
-        made.append((row[some], levels.at[some], -usable[row[some]] * caps))
-    return per_instance, made
+class _Flows:
+    """Flows of one queue: their columns, loads in instances, u in the queue's unit, and users."""
+
+    def __init__(self, view: View, cols: Columns, queue: QueueColumns, flow: Ints) -> None:
+        part = np.maximum(view.flows.end[flow] - view.flows.start[flow], 1e-12)
+        usable = float(view.usable[view.inst.fleets.pool_fleet[queue.pool]])
+        self.at = flow
+        self.column = cols.flow[flow]
+        self.load = view.flow_load[flow, queue.side] / part / max(usable, 1e-12)
+        self.user = np.searchsorted(queue.region.routes, view.flows.route[flow])
+        shapes = np.array([shape(user, queue.side) for user in queue.region.users])
+        self.shape = shapes[self.user] / queue.unit_s
 
 
-def weight(view: View, cols: Columns) -> Floats:
-    """(N,) what a flow's load counts in its throughput row: 1 but where a cap is linearised at the mix found."""
-    found = np.ones(len(view.flows))
-    weighed = {key: one.weight for key, one in cols.capacity.tightened.items() if one.weight}
-    if not weighed:
-        return found
-    pool, period = view.routes.pool[view.flows.route], view.flows.period
-    mine = np.zeros((len(cols.capacity.waits) + 1, view.inst.time.periods), dtype=bool)
-    for q, t in weighed:
-        mine[q, t] = True
-    for f in np.flatnonzero(mine[pool, period]).tolist():
-        of = weighed[int(pool[f]), int(period[f])]
-        found[f] = of.get(int(view.flows.route[f]), 1.0)
+def _flows_of(view: View, cols: Columns) -> list[_Flows]:
+    """By queue."""
+    pool, periods = view.routes.pool[view.flows.route], view.inst.time.periods
+    key = np.where(pool >= 0, pool * periods + view.flows.period, NONE)
+    order = np.argsort(key, kind="stable")
+    found = []
+    for queue in cols.queues:
+        first, last = np.searchsorted(key[order], queue.pool * periods + queue.period + np.array([0, 1]))
+        found.append(_Flows(view, cols, queue, order[first:last]))
     return found
 
 
+def written(view: View, cols: Columns) -> Bools:
+    """(N,) flows to pools whose region is written out: other rows of throughput are of no use there."""
+    there = np.zeros((len(cols.capacity.waits) + 1, view.inst.time.periods), dtype=bool)  # the last: no pool
+    for queue in cols.queues:
+        there[queue.pool, queue.period] = True
+    return np.asarray(there[view.routes.pool[view.flows.route], view.flows.period])
+
+
+def add_limits(builder: RowBuilder, view: View, cols: Columns) -> None:
+    """What a pool carries in each piece of its region: rows of throughput."""
+    for queue, flows in zip(cols.queues, _flows_of(view, cols), strict=True):
+        label = f"{pool_label(view.inst, queue.pool)},{queue.period}"
+        for own in queue.pieces:
+            for slope, caps in zip(own.piece.slopes, own.piece.caps, strict=True):
+                slope *= queue.unit_s
+                low = own.piece.low / queue.unit_s
+                if len(own.load):
+                    terms = [(own.load, 1.0 - slope * low), (own.shaped, slope)]
+                else:
+                    terms = [(flows.column, flows.load * (1.0 + slope * (flows.shape - low)))]
+                builder.one(label, [*terms, *_minus_caps(own, caps, inner=cols.capacity.inner)], upper=0.0)
+
+
+def _minus_caps(own: PieceColumns, caps: Floats, *, inner: bool) -> list[tuple[Ints, Floats]]:
+    """− h of the levels chosen; over a range a line that is never too low (outer) or never too high (inner)."""
+    value, slope = caps[own.first].copy(), np.zeros(len(own.first))
+    for i in np.flatnonzero(own.within >= 0).tolist():
+        first, last = int(own.first[i]), int(own.last[i])
+        levels = np.arange(first, last + 1)
+        slope[i] = (caps[last] - caps[first]) / (last - first)
+        left = caps[levels] - slope[i] * levels
+        value[i] = left.min() if inner else left.max()
+    several = own.within >= 0
+    return [(own.chosen, -value), (own.within[several], -slope[several])]
+
+
 def build(view: View, cols: Columns) -> Rows:
-    """The count is the level chosen: two rows per pool and period that has levels; a row per flow that minds; cuts."""
-    levels, periods = cols.counts.levels, view.inst.time.periods
-    key = levels.pool * periods + levels.period
-    distinct, row = np.unique(key, return_inverse=True)
-    q, t = distinct // periods, distinct % periods
-
-    def pool_and_period(i: int) -> str:
-        return f"{pool_label(view.inst, q[i])},{t[i]}"
-
+    """Rows of every queue: the piece and level chosen, what serves, who may be there, and the mix of the piece."""
     builder = RowBuilder(NAME)
-    chosen: list[Term] = [
-        (row, levels.at, levels.count.astype(float)),
-        (np.arange(len(q)), cols.counts.count[q, t], -1.0),
-    ]
-    builder.add(len(q), chosen, pool_and_period, lower=0.0, upper=0.0)
-    builder.add(len(q), [(row, levels.at, 1.0)], pool_and_period, upper=1.0)
-    _minding(builder, view, cols, key)
-    _cuts(builder, view, cols, distinct)
+    for queue, flows in zip(cols.queues, _flows_of(view, cols), strict=True):
+        side = ",completion" if queue.side else ""
+        label = f"{pool_label(view.inst, queue.pool)},{queue.period}{side}"
+        _choice(builder, view, cols, queue, label)
+        _presence(builder, view, queue, flows)
+        if len(queue.pieces) > 1:
+            _mixes(builder, queue, flows, label)
     return builder.rows()
 
 
-def _minding(builder: RowBuilder, view: View, cols: Columns, key: Ints) -> None:
-    """Work that minds waiting runs where the pool is not left to those who mind none; `key` of the levels, sorted."""
-    levels, periods = cols.counts.levels, view.inst.time.periods
-    pool = view.routes.pool[view.flows.route]
-    at = np.flatnonzero((pool >= 0) & minds(view)[view.flows.route])
-    at = at[(cols.capacity.exact & cols.capacity.lenient)[pool[at]]]
-    strict = np.flatnonzero(~levels.free)
-    of_flow = pool[at] * periods + view.flows.period[at]
-    first = np.searchsorted(key[strict], of_flow)
-    many = np.searchsorted(key[strict], of_flow, side="right") - first
-    which = np.repeat(first, many) + np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    terms: list[Term] = [
-        (np.arange(len(at)), cols.flow[at], 1.0),
-        (np.repeat(np.arange(len(at)), many), levels.at[strict[which]], -1.0),
+def _choice(builder: RowBuilder, view: View, cols: Columns, queue: QueueColumns, label: str) -> None:
+    """One piece and level at most, of instances that serve."""
+    q, t = queue.pool, queue.period
+    fleet = view.inst.fleets.pool_fleet[q]
+    serving, ranges = list[tuple[Ints, Floats | float]](), list[tuple[Ints, Floats | float]]()
+    for own in queue.pieces:
+        unit = float(own.piece.serving[1]) if len(own.piece.serving) > 1 else 1.0
+        several = own.within >= 0
+        serving += [
+            (own.chosen[~several], own.piece.serving[own.first[~several]]),
+            (own.within[several], unit),
+        ]
+        ranges.append((own.chosen, 1.0))
+        for i in np.flatnonzero(several).tolist():
+            chosen, within = own.chosen[[i]], own.within[[i]]
+            builder.one(f"{label},from", [(within, 1.0), (chosen, -float(own.first[i]))], lower=0.0)
+            builder.one(f"{label},to", [(within, 1.0), (chosen, -float(own.last[i]))], upper=0.0)
+    builder.one(label, ranges, upper=1.0)
+    own_count = not (view.inst.fleets.horizon[fleet] or view.inst.fleets.start_h[fleet] > 0)
+    exact = own_count and (queue.region.scale.top <= len(queue.region.ranges))
+    serving.append((cols.counts.count[[q], [t]], -1.0))
+    boots = [
+        (column, value) for _, column, value in booting(view, cols, np.array([q]), np.array([t]), np.ones(1))
     ]
+    builder.one(label, [*serving, *boots], lower=0.0 if exact else -np.inf, upper=0.0)
+
+
+def _presence(builder: RowBuilder, view: View, queue: QueueColumns, flows: _Flows) -> None:
+    """Work runs in pieces that have its user; where all have it and flows are many, their loads say it well enough."""
+    inside = np.array([np.isin(flows.user, own.piece.users) for own in queue.pieces])  # (pieces, flows)
+    needed = np.flatnonzero(~inside.all(axis=0) | (len(flows.at) <= FEW))
+    if not len(needed):
+        return
+    terms: list[Term] = [(np.arange(len(needed)), flows.column[needed], 1.0)]
+    for own, there in zip(queue.pieces, inside[:, needed], strict=True):
+        row = np.flatnonzero(there)
+        terms.append((row[:, None], own.chosen[None, :], -1.0))
+    at = flows.at[needed]
     builder.add(len(at), terms, lambda i: view.label_cell(int(view.flows.cell[at[i]])), upper=0.0)
 
 
-def _cuts(builder: RowBuilder, view: View, cols: Columns, keys: Ints) -> None:
-    """What two users may bring to a pool together, in each of its `keys` (pool · periods + period)."""
-    levels, periods = cols.counts.levels, view.inst.time.periods
-    pool, period = view.routes.pool[view.flows.route], view.flows.period
-    cuts_by_pool = all_cuts(view, cols.counts.limit) if cols.capacity.exact.any() else {}
-    for q, cuts in cuts_by_pool.items():
-        there = keys[keys // periods == q] % periods
-        if not cols.capacity.exact[q] or not len(there):
-            continue
-        row = np.full(periods, NONE, dtype=np.int64)
-        row[there] = np.arange(len(there))
-        flows = np.flatnonzero((pool == q) & (row[period] >= 0))
-        user = np.searchsorted(cuts.routes, view.flows.route[flows])
-        some = np.flatnonzero(levels.pool == q)
-        usable = float(view.usable[view.inst.fleets.pool_fleet[q]])
-        label = [f"{pool_label(view.inst, q)},{t},two users" for t in there]
-        for weights, most in zip(cuts.weight, cuts.most, strict=True):
-            terms: list[Term] = [
-                (row[period[flows]], cols.flow[flows], view.flow_load[flows, 0] * weights[user]),
-                (row[levels.period[some]], levels.at[some], -usable * most[levels.count[some]]),
-            ]
-            builder.add(len(there), terms, label.__getitem__, upper=0.0)
+def _mixes(builder: RowBuilder, queue: QueueColumns, flows: _Flows, label: str) -> None:
+    """Load and mix are those of the piece chosen, and within its ends."""
+    loads = [(own.load, -1.0) for own in queue.pieces]
+    builder.one(f"{label},load", [(flows.column, flows.load), *loads], lower=0.0, upper=0.0)
+    if not len(queue.pieces[0].shaped):
+        return
+    mixes = [(own.shaped, -1.0) for own in queue.pieces]
+    builder.one(f"{label},mix", [(flows.column, flows.load * flows.shape), *mixes], lower=0.0, upper=0.0)
+    for k, own in enumerate(queue.pieces):
+        low, high = own.piece.low / queue.unit_s, own.piece.high / queue.unit_s
+        builder.one(f"{label},{k},from", [(own.shaped, 1.0), (own.load, -low)], lower=0.0)
+        builder.one(f"{label},{k},to", [(own.shaped, 1.0), (own.load, -high)], upper=0.0)
 
 
 FAMILY = Family(NAME, build, in_a_loss=None)

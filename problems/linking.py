@@ -104,28 +104,13 @@ def _label(view: View, route: Ints, of: Ints) -> Callable[[int], str]:
     return label
 
 
-def _least_matters(view: View, cols: Columns) -> Bools:
-    """(Q, T) pools that are open for a reason of their own: a minimum count."""
-    fleets = view.inst.fleets
-    least, step = fleets.min[fleets.pool_fleet], fleets.step[fleets.pool_fleet]
-    minimum = (least > 0) & ((least != step) | ~fleets.integral[fleets.pool_fleet])
-    by_line = cols.capacity.waits & ~cols.capacity.exact
-    return np.repeat((minimum | ~by_line)[:, None], view.inst.time.periods, axis=1)
-
-
 def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
-    """flow ≤ open, for pools that are either closed or hold their minimum.
-
-    A pool whose `open` serves a tightened line of waiting alone has such rows only where it is tightened.
-    """
+    """flow ≤ open, for pools that are either closed or hold their minimum."""
     if not view.inst.fleets.pools:
         return
     pool, period = view.routes.pool[view.flows.route], view.flows.period
     opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.ahead.open)
-    matters = _least_matters(view, cols)
-    for q, t in cols.capacity.tightened:
-        matters[q, t] = True
-    column = np.where((pool >= 0) & matters[pool, period], opened[pool, period], NONE)
+    column = np.where(pool >= 0, opened[pool, period], NONE)
     at = np.flatnonzero(column >= 0)
     terms: list[Term] = [(np.arange(len(at)), cols.flow[at], 1.0), (np.arange(len(at)), column[at], -1.0)]
     builder.add(len(at), terms, _label(view, view.flows.route[at], period[at]), upper=0.0)

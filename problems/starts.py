@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family
@@ -45,6 +46,20 @@ def build(view: View, cols: Columns) -> Rows:
         stays.append((some[known], column[known], -1.0))
     builder.add(len(bound), stays, lambda i: f"{pool_label(view.inst, q[bound[i]])},{t[bound[i]]}", lower=0.0)
     return builder.rows()
+
+
+def booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
+    """Terms of what has started and does not serve yet: the part of each period before `start_h` after the start."""
+    time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
+    terms: list[Term] = []
+    most = min(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9), time.periods)
+    for back in range(int(most)):
+        boot = np.clip((start_h - back * time.period_h) / time.period_h, 0.0, 1.0)
+        at = np.flatnonzero((boot > 0) & (periods >= back))
+        started = cols.started[pools[at], periods[at] - back]
+        known = started >= 0
+        terms.append((at[known], started[known], (usable * boot)[at[known]]))
+    return terms
 
 
 FAMILY = Family(NAME, build, in_a_loss=None)

@@ -67,9 +67,9 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
         block=block,
     )
     nowhere = np.zeros_like(cols.capacity.waits)
-    no_waiting = replace(cols.capacity, waits=nowhere, exact=nowhere)
+    no_waiting = replace(cols.capacity, waits=nowhere, regions={})
     no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
-    return left, replace(cols, first=no_fees, flow=flow, unserved=unserved, capacity=no_waiting)
+    return left, replace(cols, first=no_fees, flow=flow, unserved=unserved, capacity=no_waiting, queues=())
 
 
 def named(rows: Rows, lost: Loss) -> Rows:

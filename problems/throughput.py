@@ -22,12 +22,13 @@ from __future__ import annotations
 import numpy as np
 
 from problems import latency
-from problems.core.arrays import Floats, Ints
+from problems.core.arrays import Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family, Worth
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
+from problems.starts import booting
 
 NAME = "throughput"
 BOUNDARY = 1e-6
@@ -36,9 +37,9 @@ BOUNDARY = 1e-6
 def build(view: View, cols: Columns) -> Rows:
     """A row per loaded pool and period; its dual is USD saved per extra instance of headroom."""
     pool = view.routes.pool[view.flows.route]
-    flow = np.flatnonzero(pool >= 0)
-    period, q = view.flows.period[flow], pool[flow]
     builder = RowBuilder(NAME)
+    flow = np.flatnonzero((pool >= 0) & ~latency.written(view, cols))
+    period, q = view.flows.period[flow], pool[flow]
     _limit(builder, view, cols, flow, q, period, 0)
     disaggregated = _pools_with_two_engines(view)
     apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
@@ -52,6 +53,7 @@ def build(view: View, cols: Columns) -> Rows:
             some = inside if side == 0 else inside & apart
             if some.any():
                 _limit(builder, view, cols, flow[some], q[some], period[some], side, y - x)
+    latency.add_limits(builder, view, cols)
     return builder.rows()
 
 
@@ -72,30 +74,13 @@ def _limit(
     whole = view.inst.fleets.integral[fleet] & ~waits
     usable = view.usable[fleet] * part * np.where(whole, 1.0 + view.boundary, 1.0)
     at = np.arange(len(pools))
+    usable = np.where(waits, usable * cols.capacity.use[pools], usable) if len(pools) else usable
     terms: list[Term] = [
-        (row, cols.flow[flow], view.flow_load[flow, side] * latency.weight(view, cols)[flow])
+        (row, cols.flow[flow], view.flow_load[flow, side]),
+        (at, cols.counts.count[pools, periods], -usable),
     ]
-    counted = ~cols.capacity.exact[pools] if len(pools) else waits
-    if waits.any():
-        usable, more = latency.terms(view, cols, pools, periods, usable, side)
-        terms += more
-    terms.append((at[counted], cols.counts.count[pools, periods][counted], -usable[counted]))
-    terms += _booting(view, cols, pools, periods, usable)
+    terms += booting(view, cols, pools, periods, usable)
     builder.add(len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0)
-
-
-def _booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
-    """What has started and does not serve yet: the part of each period before `start_h` after the start."""
-    time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
-    terms: list[Term] = []
-    most = min(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9), time.periods)
-    for back in range(int(most)):
-        boot = np.clip((start_h - back * time.period_h) / time.period_h, 0.0, 1.0)
-        at = np.flatnonzero((boot > 0) & (periods >= back))
-        started = cols.started[pools[at], periods[at] - back]
-        known = started >= 0
-        terms.append((at[known], started[known], (usable * boot)[at[known]]))
-    return terms
 
 
 def _pools_with_two_engines(view: View) -> np.ndarray:

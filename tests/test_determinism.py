@@ -31,10 +31,10 @@ def same(first, second) -> bool:
     return replace(first, created="").to_json() == replace(second, created="").to_json()
 
 
-def test_where_capacity_is_tightened_in_rounds():
+def test_where_waiting_takes_rounds():
     """The options stated are those asked, not what was left of the time in the last round."""
     plans = [api.solve(load_text(WAITING)) for _ in range(2)]
-    assert any("tightened" in note for note in plans[0].notes)
+    assert any("rounds" in note for note in plans[0].notes)
     assert plans[0].solver.options.time_limit_s == 60.0
     assert same(*plans)
 

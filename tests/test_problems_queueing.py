@@ -145,7 +145,7 @@ def test_a_pool_without_promises_may_be_used_in_full():
 
 
 def test_large_pools_are_used_better():
-    """cap(n)/n grows with n, up to 1: what the planner's tightening rests on."""
+    """cap(n)/n grows with n, up to 1: what the bound of pools without a region rests on."""
     mix = Mix(2.0, 0.5, 4.0, np.array([np.inf, np.inf, np.inf, np.inf, 1.0]))
     counts = np.arange(1.0, 200.0)
     use = mix.caps(counts) / counts

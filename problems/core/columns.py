@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import NONE, Floats, Ints
+from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
-from problems.core.counts import CountColumns, Waits, count_columns, pool_label
+from problems.core.counts import CountColumns, count_columns, pool_label
 from problems.core.first_stage import FirstStage, covered_periods
+from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.view import View
 from problems.physics.waiting import Capacity
 from solvers.core.record import Record
@@ -49,6 +50,7 @@ class Columns(Record):
     band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     capacity: Capacity  # of pools whose waiting is modelled
+    queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
 
 
@@ -70,13 +72,15 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     )
     pick = _picks(view, space, flow_label)
     carries = _carriers(view, space)
-    counts = _period_counts(view, space, first, limit, waits_of(capacity))
+    counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
     bills = _bills(view, space)
+    names = {q: pool_label(inst, q) for q, _ in capacity.regions}
+    queues = queue_columns(space, capacity, names, block)
     running, changed = inst.running, None
     if running is not None and running.tracked:
         changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
-    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, capacity, changed)
+    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, capacity, queues, changed)
 
 
 def reachable(view: View) -> Floats:
@@ -128,13 +132,8 @@ def _carriers(view: View, space: ColumnSpace) -> Ints:
     return carries
 
 
-def waits_of(capacity: Capacity) -> Waits:
-    """How the waiting of each pool is written."""
-    return Waits(capacity.exact, capacity.waits & ~capacity.exact, capacity.lenient)
-
-
 def _period_counts(
-    view: View, space: ColumnSpace, first: FirstStage, limit: Floats, waits: Waits
+    view: View, space: ColumnSpace, first: FirstStage, limit: Floats, waits: Bools
 ) -> CountColumns:
     """Counts of the scenario's periods; horizon-wide ones are the first stage's columns, repeated."""
     fleets = view.inst.fleets

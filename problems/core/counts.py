@@ -13,31 +13,6 @@ from problems.physics.waiting import serving_need, waiting_pools
 from solvers.core.record import Record
 
 
-class Waits(Record):
-    """(Q,) each: pools whose waiting is modelled, exactly by a column per count, or by a line that is tightened."""
-
-    by_level: Bools
-    by_line: Bools
-    lenient: Bools  # some of its users mind no waiting
-
-    @property
-    def any(self) -> Bools:
-        return self.by_level | self.by_line
-
-
-class Levels(Record):
-    """One 0/1 column per pool, period and count from 1 up, for pools whose capacity is written exactly; (n,) each.
-
-    Pools with users who mind no waiting have a second set of columns: nobody who minds is there.
-    """
-
-    pool: Ints
-    period: Ints
-    count: Ints
-    free: Bools  # nobody who minds waiting is there
-    at: Ints
-
-
 class CountColumns(Record):
     """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
 
@@ -45,7 +20,6 @@ class CountColumns(Record):
     paid: Ints  # above what is reserved; the same column as count where nothing is reserved
     open: Ints  # 0/1, where a minimum makes it needed
     steps: Ints
-    levels: Levels
     limit: Floats  # largest count that can be of use: every M comes from here
 
 
@@ -71,17 +45,16 @@ def count_limit(view: View) -> Floats:
     f = fleets.pool_fleet
     usable = view.usable[f]
     need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
+    most = _most(inst)
+    need = serving_need(view, need, most)
     boot = fleets.start_h[f] / inst.time.period_h
     need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
     coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_h)[f] > 0
     need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
-    most = fleets.max[f]
     for g in range(len(inst.groups.names)):
         units = np.maximum(fleets.units[f], 1e-12)
         member = inst.groups.member[g, fleets.offer[f]]
         need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
-        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf))
-    need = serving_need(view, need, most)
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
     least = fleets.min[f][:, None]
@@ -94,10 +67,24 @@ def count_limit(view: View) -> Floats:
     return np.minimum(useful, most[:, None])
 
 
+def _most(inst: Instance) -> Floats:
+    """(Q,) instances that offers and groups have at most."""
+    fleets, f = inst.fleets, inst.fleets.pool_fleet
+    most = fleets.max[f]
+    for g in range(len(inst.groups.names)):
+        units = np.maximum(fleets.units[f], 1e-12)
+        member = inst.groups.member[g, fleets.offer[f]]
+        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf))
+    return np.asarray(most)
+
+
 def count_columns(
-    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, waits: Waits, family: str, block: int
+    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, waits: Bools, family: str, block: int
 ) -> CountColumns:
-    """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others."""
+    """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others.
+
+    Those of pools that wait (Q,) are whole.
+    """
     fleets, n = inst.fleets, limit.shape[1]
     f = fleets.pool_fleet[pools]
 
@@ -113,9 +100,9 @@ def count_columns(
         ).reshape(len(which), n)
         return at
 
-    integral, least = fleets.integral[f] | waits.any[pools], fleets.min[f]
+    integral, least = fleets.integral[f] | waits[pools], fleets.min[f]
     step = np.where(fleets.integral[f], fleets.step[f], 1.0)
-    needs_open = np.where(integral, (least > 0) & (least != step), least > 0) | waits.by_line[pools]
+    needs_open = np.where(integral, (least > 0) & (least != step), least > 0)
     needs_steps = integral & (needs_open | (step != 1))
     # whole where its parts are: said again, HiGHS 1.15.1's presolve else finds infeasible what is not (bug-012)
     count = take("", pools, limit[pools], integer=integral & (fleets.integral[f] | ~needs_steps))
@@ -127,28 +114,7 @@ def count_columns(
     starting = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
     in_whole = integral & starting & (fleets.reserved[f] % 1.0 == 0)
     extra = take("paid", pools[reserved], limit[pools[reserved]], integer=in_whole[reserved])
-    written = np.flatnonzero(waits.by_level & np.isin(np.arange(len(limit)), pools))
-    levels = _levels(inst, space, written, waits.lenient, limit, block)
-    return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, levels, limit)
-
-
-def _levels(
-    inst: Instance, space: ColumnSpace, pools: Ints, lenient: Bools, limit: Floats, block: int
-) -> Levels:
-    """A column per count 1 … limit of each pool and period, twice where some users mind no waiting."""
-    sets = np.concatenate([pools, pools[lenient[pools]]])
-    is_free = np.arange(len(sets)) >= len(pools)
-    top = np.floor(limit[sets] + 1e-9).astype(np.int64)
-    i, t = np.nonzero(top > 0)
-    many = top[i, t]
-    pool, period, free = np.repeat(sets[i], many), np.repeat(t, many), np.repeat(is_free[i], many)
-    count = np.arange(len(pool)) - np.repeat(np.cumsum(many) - many, many) + 1
-
-    def label(k: int) -> str:
-        return f"{pool_label(inst, pool[k])},{period[k]},{count[k]}{',nobody waits' if free[k] else ''}"
-
-    at = space.take("level", len(pool), label, upper=1.0, integer=True, block=block)
-    return Levels(pool, period, count, free, at)
+    return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, limit)
 
 
 def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:

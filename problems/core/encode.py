@@ -42,11 +42,22 @@ from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.rows import Rows
 from problems.core.view import View, view_of
-from problems.physics.waiting import Tightening, capacity_of
+from problems.physics.waiting import AllCuts, capacity_of
 from solvers import LinearProgram
 from solvers.core.record import Record
 
-Tightened = Mapping[int, Mapping[tuple[int, int], Tightening]]  # by scenario, then by pool and period
+
+class Regions(Record):
+    """Where the regions of waiting pools are cut, by scenario, and which side of them is meant.
+
+    The outer side bounds every plan; a plan of the inner side keeps every promise.
+    """
+
+    cuts: Mapping[int, AllCuts]
+    inner: bool = False
+
+
+UNCUT = Regions({})
 FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
     commitments.build_first_stage,
     instances.build_first_stage,
@@ -84,7 +95,7 @@ class Encoded(Record):
     refusals: Refusals
     row_families: tuple[RowRange, ...]
     row_label: Callable[[int], str]
-    tightened: Tightened
+    regions: Regions
 
     @property
     def first(self) -> FirstStage:
@@ -96,7 +107,7 @@ def encode(
     *,
     boundary: float = throughput.BOUNDARY,
     routed: tuple[Routes, Refusals] | None = None,
-    tightened: Tightened | None = None,
+    regions: Regions = UNCUT,
     extra: Sequence[Build] = (),
     without: Sequence[Family] = (),
 ) -> Encoded:
@@ -113,13 +124,11 @@ def encode(
             np.maximum(np.where(bought[:, None], np.max(limits, axis=0), limit), room) for limit in limits
         ]
     capacities = [
-        capacity_of(view, limit, (tightened or {}).get(view.scenario))
+        capacity_of(view, limit, regions.cuts.get(view.scenario), inner=regions.inner)
         for view, limit in zip(scenes, limits, strict=True)
     ]
     widest = max(scenes, key=lambda view: float(view.cells.work.sum()))
-    first = first_stage.first_stage(
-        inst, space, (widest, np.max(limits, axis=0)), columns.waits_of(capacities[0])
-    )
+    first = first_stage.first_stage(inst, space, (widest, np.max(limits, axis=0)), capacities[0].waits)
     for build_first_stage in FIRST_STAGE:
         table.add(build_first_stage(inst, first))
     cols: list[Columns] = []
@@ -150,9 +159,7 @@ def encode(
     for at, usd in tail:
         np.add.at(objective, at, weight * usd)
     program = assemble(inst.name, space, table, objective, constant)
-    return Encoded(
-        inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), tightened or {}
-    )
+    return Encoded(inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), regions)
 
 
 def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:

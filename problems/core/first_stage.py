@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
-from problems.core.counts import CountColumns, Waits, count_columns, purchases
+from problems.core.counts import CountColumns, count_columns, purchases
 from problems.core.instance import Instance
 from problems.core.view import View
 from solvers.core.record import Record
@@ -30,7 +30,7 @@ class FirstStage(Record):
     ]  # (B,) of (slots,): what adds up of a contract; empty where one term runs at a time
 
 
-def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Waits) -> FirstStage:
+def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Bools) -> FirstStage:
     """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
     contracts, offers = inst.contracts, inst.offers
     view, limit = widest

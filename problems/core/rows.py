@@ -54,6 +54,8 @@ class RowBuilder:
     def __init__(self, family: str) -> None:
         self._family = family
         self._tables: list[Rows] = []
+        self._single: list[tuple[str, float, float]] = []  # rows that came one by one: label, lower, upper
+        self._terms: list[tuple[int, Ints, Floats]] = []
 
     def add(
         self,
@@ -65,6 +67,7 @@ class RowBuilder:
         upper: Floats | float = np.inf,
     ) -> None:
         """`n` rows more. Rows in `terms` and in `label` count from 0 here."""
+        self._gather()
         self._tables.append(rows(self._family, n, terms, label, lower=lower, upper=upper))
 
     def one(
@@ -76,11 +79,27 @@ class RowBuilder:
         upper: float = np.inf,
     ) -> None:
         """One row more: lower ≤ Σ coefficient · column ≤ upper over pairs of (columns, coefficients)."""
-        own: list[Term] = [(0, np.atleast_1d(column), value) for column, value in terms]
-        self.add(1, own, lambda _: label, lower=lower, upper=upper)
+        for column, value in terms:
+            at = np.ravel(column)
+            self._terms.append((len(self._single), at, np.zeros(len(at)) + value))
+        self._single.append((label, lower, upper))
+
+    def _gather(self) -> None:
+        """Rows that came one by one as one table."""
+        if not self._single:
+            return
+        single, own = self._single, self._terms
+        self._single, self._terms = [], []
+        labels, lower, upper = zip(*single, strict=True)
+        row = np.repeat([row for row, _, _ in own], [len(at) for _, at, _ in own])
+        at = np.concatenate([np.empty(0, dtype=np.int64), *(at for _, at, _ in own)])
+        value = np.concatenate([np.empty(0), *(value for _, _, value in own)])
+        terms: list[Term] = [(row, at, value)]
+        self.add(len(single), terms, labels.__getitem__, lower=np.array(lower), upper=np.array(upper))
 
     def rows(self) -> Rows:
         """All of them, in the order in which they were added."""
+        self._gather()
         lower = np.concatenate([np.empty(0), *(table.lower for table in self._tables)])
         upper = np.concatenate([np.empty(0), *(table.upper for table in self._tables)])
         find = finder(self._tables)

@@ -41,7 +41,10 @@ def steps_of(encoded: Encoded) -> Ints:
         ):
             mark(table, periods)
         mark(cols.started, periods)
-        mark(cols.counts.levels.at, cols.counts.levels.period)
+        for queue in cols.queues:
+            for piece in queue.pieces:
+                for at in (piece.chosen, piece.within, piece.load, piece.shaped):
+                    mark(at, np.full(len(at), queue.period))
     return step
 
 

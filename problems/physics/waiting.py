@@ -1,21 +1,20 @@
 """How much load a pool may carry so that waiting keeps within the SLOs of what it serves.
 
-    load[q,t] ≤ availability · cap(count[q,t])        cap: the largest load whose wait at every percentile asked fits
+    load[q,t] ≤ availability · cap(serving[q,t], mix)   cap: the largest load whose wait at every percentile asked fits
 
 Waiting is modelled for pools without `max_utilisation` that may serve a workload with an SLO on the first token or the
 whole request. Servers are count × concurrency of the operating point; service time, variability and the strictest
-budget follow from the mix of what is served. cap is convex in the count (large pools are used better), so it is either
-written exactly, with a 0/1 column per count (`levels`), or bounded from above by the best use that any count allows,
-and tightened at the counts found until the formula holds.
+budget follow from the mix of what is served.
 
-The mix is not known before the plan is. The first caps are those of the most lenient mix that holds somebody who minds
-waiting (fastest service, least variability), so that their optimum is a bound; tightening takes the mix found.
+Pools of few counts are written by level and by kind of mix at once (`Region`); of others the best use that any count
+and any mix allow is a bound from above, and they get a region where a plan was found to be short. A region is cut at
+the mixes and counts found, so that it has the truth there; its outer side bounds every plan, its inner side holds for
+any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,20 +24,12 @@ from problems.core.arrays import Bools, Floats, Ints
 from problems.core.instance import PolicyLimits
 from problems.core.view import View
 from problems.physics.queueing import largest_load, waits_s
+from problems.physics.regions import Margin, Piece, Scale, User, kinds_of, largest_use, pieces_of
 from solvers.core.record import Record
 
 LARGEST_EXACT = 40  # counts up to here get a 0/1 column each
-MOST_LEVELS = 20_000  # of those columns in all; beyond, tightening takes over
+MOST_LEVELS = 20_000  # of those columns in all; beyond, regions are for pools found short
 TOLERANCE = 1e-6
-
-
-class Margin(NamedTuple):
-    """What is planned for beyond the formula, as shares: longer waits, a higher load."""
-
-    wait: float = 0.0
-    load: float = 0.0
-
-
 NONE_BEYOND = Margin()
 
 
@@ -90,37 +81,32 @@ def _caps(
     return np.asarray(np.minimum(load / concurrency, at) / (1.0 + margin.load * promised))
 
 
-class Tightening(Record):
-    """Capacity of one pool in one period under the mix found there."""
+class Cuts(NamedTuple):
+    """Where the region of a pool in a period is cut: at mixes (u in s, by side) and at levels."""
 
-    count: int  # the count at which the line touches
-    caps: Floats  # (2, N + 1) by side (prompt, completion) and count
-    weight: Mapping[int, float] = field(default_factory=dict)  # of a route's load, where it is not 1
-    times: int = 1  # that the pool was found short in the period
+    mixes: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    levels: tuple[int, ...] = ()
+    at: int = 1  # the level that matters most
+
+
+class Region(Record):
+    """What a pool carries in a period."""
+
+    routes: Ints  # of its users, in the order of the pieces' numbers
+    users: tuple[User, ...]
+    sides: tuple[tuple[Piece, ...], ...]  # one, or prompt and completion
+    ranges: tuple[tuple[int, int], ...]  # of levels: a column each
+    scale: Scale
+    cuts: Cuts
 
 
 class Capacity(Record):
-    """Which pools wait, and the load each count allows, by pool and (where found) by period."""
+    """Which pools wait, the best use that any count allows, and the regions written out."""
 
     waits: Bools  # (Q,)
-    exact: Bools  # (Q,) by a column per count
-    lenient: Bools  # (Q,) some of its users mind no waiting; alone they may use all of it
-    caps: Mapping[int, Floats]  # pool → (2, N + 1) for mixes in which somebody minds
-    tightened: Mapping[tuple[int, int], Tightening] = field(default_factory=dict)
-
-    def caps_at(self, q: int, t: int) -> Floats:
-        found = self.tightened.get((q, t))
-        return self.caps[q] if found is None else found.caps
-
-    def line(self, q: int, t: int, side: int) -> tuple[float, float]:
-        """load ≤ slope · count + intercept · open; from above, or touching at the count found."""
-        caps, found = self.caps_at(q, t)[side], self.tightened.get((q, t))
-        counts = np.arange(1, len(caps))
-        if found is None or not len(counts):
-            return (1.0 if self.lenient[q] else float((caps[1:] / counts).max(initial=0.0)), 0.0)
-        n = min(max(found.count, 1), len(caps) - 1)
-        slope = float(caps[n + 1] - caps[n]) if n + 1 < len(caps) else 1.0
-        return slope, float(caps[n] - slope * n)
+    use: Floats  # (Q,) of any count at most
+    regions: Mapping[tuple[int, int], Region]  # by pool and period
+    inner: bool = False
 
 
 def waiting_pools(view: View) -> Bools:
@@ -132,47 +118,84 @@ def waiting_pools(view: View) -> Bools:
     return waits & ~np.isfinite(fleets.max_utilisation[fleets.pool_fleet]) if fleets.pools else waits
 
 
-def capacity_of(
-    view: View, limit: Floats, tightened: Mapping[tuple[int, int], Tightening] | None = None
-) -> Capacity:
+AllCuts = Mapping[tuple[int, int], Cuts]
+"""By pool and period."""
+
+
+def capacity_of(view: View, limit: Floats, cuts: AllCuts | None = None, *, inner: bool = False) -> Capacity:
     """The capacity of every waiting pool; `limit` (Q, T) is the largest useful count at full use."""
-    waits = waiting_pools(view)
-    caps: dict[int, Floats] = {}
-    exact, lenient = np.zeros(len(limit), dtype=bool), np.zeros(len(limit), dtype=bool)
+    waits, fleets = waiting_pools(view), view.inst.fleets
+    use, found = np.ones(len(limit)), dict(cuts or {})
     margin = margin_of(view.inst.policy)
+    served = _served(view, waits) if waits.any() else {}
+    top = np.floor(limit + 1e-9).astype(np.int64)
     for q in np.flatnonzero(waits).tolist():
-        counts = np.arange(int(np.ceil(limit[q].max(initial=0.0))) + 2, dtype=float)
-        best, lenient[q] = _best_mixes(view, q)
-        caps[q] = np.array([np.maximum.reduce([mix.caps(counts, margin) for mix in side]) for side in best])
-        fleet = view.inst.fleets.pool_fleet[q]
-        own = not (view.inst.fleets.horizon[fleet] or view.inst.fleets.start_h[fleet] > 0)
-        exact[q] = own and limit[q].max(initial=0.0) <= LARGEST_EXACT
-    if limit[exact].sum() > MOST_LEVELS:
-        exact[:] = False
-    return Capacity(waits, exact, lenient, caps, tightened or {})
+        every = users_of(view, np.flatnonzero(view.routes.pool == q))
+        use[q] = largest_use(every, int(top[q].max(initial=0)) + 1, margin)
+    own = waits & ~(fleets.horizon | (fleets.start_h > 0))[fleets.pool_fleet] if len(waits) else waits
+    own = own & (limit.max(axis=1, initial=0.0) <= LARGEST_EXACT)
+    if top[own].sum() <= MOST_LEVELS:
+        found = {at: Cuts(at=int(top[at]) // 2) for at in served if own[at[0]]} | found
+    regions = {at: _region(view, at, served[at], int(top[at]), found[at], inner) for at in sorted(found)}
+    return Capacity(waits, use, {at: region for at, region in regions.items() if region.sides}, inner)
+
+
+def _served(view: View, waits: Bools) -> dict[tuple[int, int], Ints]:
+    """Routes of the flows to every waiting pool and period that has some."""
+    pool, periods = view.routes.pool[view.flows.route], view.inst.time.periods
+    flow = np.flatnonzero((pool >= 0) & np.append(waits, False)[pool])
+    key = (pool[flow] * periods + view.flows.period[flow]) * len(view.routes) + view.flows.route[flow]
+    distinct = np.unique(key)
+    at, route = distinct // len(view.routes), distinct % len(view.routes)
+    parts = np.split(route, np.flatnonzero(np.diff(at)) + 1) if len(at) else []
+    return {divmod(int(k), periods): part for k, part in zip(np.unique(at), parts, strict=True)}
+
+
+def users_of(view: View, routes: Ints) -> tuple[User, ...]:
+    """What some routes of a pool bring."""
+    loads, of = view.inst.workloads, view.routes.workload
+    return tuple(
+        User(
+            (float(view.routes.load_s[r, 0]), float(view.routes.load_s[r, 1])),
+            float(view.routes.concurrency[r]),
+            float(loads.arrival_cv[of[r]]),
+            float(loads.service_cv[of[r]]),
+            tuple(float(s) for s in view.routes.wait_budget_s[r]),
+            bool(view.inst.entries.disaggregated[view.routes.entry[r]]),
+        )
+        for r in routes.tolist()
+    )
+
+
+def _region(view: View, at: tuple[int, int], routes: Ints, top: int, cuts: Cuts, inner: bool) -> Region:
+    users, margin = users_of(view, routes), margin_of(view.inst.policy)
+    boots = bool(view.inst.fleets.start_h[view.inst.fleets.pool_fleet[at[0]]] > 0)
+    concurrency = max(kind.outer.concurrency for kind in kinds_of(users))
+    scale = Scale(int(np.floor(top * concurrency + 1e-9)) if boots else top, boots)
+    sides = (0, 1) if any(user.apart for user in users) else (0,)
+    pieces = tuple(
+        pieces_of(users, side, cuts.mixes[side], scale, cuts.at, margin, inner=inner) for side in sides
+    )
+    return Region(routes, users, pieces, _ranges(scale.top, cuts.levels), scale, cuts)
+
+
+def _ranges(top: int, levels: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Levels 1 … top one by one where they are few, else those at which the region is cut, and what lies between."""
+    single = range(1, top + 1) if top <= LARGEST_EXACT else sorted({n for n in levels if 1 <= n <= top})
+    ranges, next_one = [], 1
+    for n in single:
+        if n > next_one:
+            ranges.append((next_one, n - 1))
+        ranges.append((n, n))
+        next_one = n + 1
+    if next_one <= top:
+        ranges.append((next_one, top))
+    return tuple(ranges)
 
 
 def minds(view: View) -> Bools:
     """(R,) routes whose workload minds waiting."""
     return np.asarray(np.isfinite(view.routes.wait_budget_s).any(axis=1))
-
-
-def _best_mixes(view: View, q: int) -> tuple[tuple[list[Mix], list[Mix]], bool]:
-    """By side: for each user who minds, a mix no worse than any that it could be in; and whether some mind not."""
-    routes = np.flatnonzero(view.routes.pool == q)
-    concurrency = float(view.routes.concurrency[routes].max())
-    loads = view.inst.workloads
-    w = view.routes.workload[routes]
-    variability = 0.5 * float(loads.arrival_cv[w].min() ** 2 + loads.service_cv[w].min() ** 2)
-    strict = minds(view)[routes]
-    budgets = np.unique(view.routes.wait_budget_s[routes[strict]], axis=0)
-    part = 0.5 if view.inst.entries.disaggregated[view.routes.entry[routes]].all() else 1.0
-    service = view.routes.load_s[routes].min(axis=0) * concurrency
-    sides = tuple(
-        [Mix(float(service[side]), variability, concurrency, budget * part) for budget in budgets]
-        for side in (0, 1)
-    )
-    return (sides[0], sides[1]), bool((~strict).any())
 
 
 def serving_need(view: View, load: Floats, most: Floats) -> Floats:
@@ -249,14 +272,6 @@ class WaitingRecord(Record):
             if less > self.serving or (promised and (waits > mix.budget_s).any()):
                 return False
         return True
-
-    def tightening(self, margin: Margin, before: Floats) -> Tightening:
-        """Capacity under this mix, no more than was thought before, and the least count that would do."""
-        counts = np.arange(before.shape[1], dtype=float)
-        caps = np.array([mix.caps(counts, margin) for mix in self.mixes])
-        enough = (caps >= np.array(self.load)[:, None] * (1 - TOLERANCE)).all(axis=0)
-        count = int(np.argmax(enough)) if enough.any() else before.shape[1] - 1
-        return Tightening(count, np.minimum(caps, before))
 
 
 def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> list[WaitingRecord]:

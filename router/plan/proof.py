@@ -50,6 +50,11 @@ class Proof:
     )
     bound_usd: Number = stated("No plan has a lower objective, worked out again from the parts")
     parts: tuple[ProofPart, ...] = stated("Parts, which with what is owed in any case make up the bound")
+    mixes: Mapping[str, tuple[Number, ...]] | None = stated(
+        "Pools in which users wait, by period: where rows for their load are cut by the mix (s: variability times "
+        "seconds of an instance, weighed by load); any cuts are right, good ones make the bound high",
+        default=None,
+    )
     beside: ProofFile | None = stated("Of a proof of more than 1 MB: where its parts are", default=None)
 
 

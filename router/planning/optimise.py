@@ -1,4 +1,15 @@
-"""The best point of a program whose waiting keeps within every SLO: solve, tighten what was short, and repeat."""
+"""The best point of a program whose waiting keeps within every SLO: two programs that close in on each other.
+
+    outer   the regions of waiting pools from outside: its optimum bounds every plan
+    inner   the same regions from inside: its points keep every promise
+
+    1  solve outer; where its point keeps every promise it is the best plan
+    2  cut the regions at the mixes and counts of its broken pools
+    3  solve inner: a plan; end where it costs no more than the bound, within the gap asked
+    4  back to 1
+
+Cuts depend on points alone: the clock decides when the search ends, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +17,24 @@ from dataclasses import replace
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
-from problems.core.encode import Encoded, encode
+from problems.core.encode import Encoded, Regions, encode
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
-from router.planning.structure import Before
+from router.planning.structure import SMALL, Before
 from router.planning.tighten import (
     Broken,
-    settled_by,
+    CutsByScenario,
+    cut_at,
+    mixes_by_name,
     short_of_capacity,
-    tightened_by,
     waiting_flows,
-    without_weights,
 )
 from router.planning.two_steps import Fixed, Incumbent, find
 from solvers import SolveOptions, Stop
 
-MOST_ROUNDS = 8  # of tightening, before counts are raised for flows as they are
+MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
+IDLE = 3  # rounds in which neither plan nor bound gets better: nothing is left to cut
+BETTER = 1e-7  # relative
+FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
 
 
 def optimise(
@@ -30,73 +44,132 @@ def optimise(
     start: Floats | None = None,
     fixed: Decision | None = None,
 ) -> Incumbent:
-    """Solve in two steps; where waiting is modelled, tighten and repeat until the formula holds.
+    """Solve in two steps; where waiting breaks a promise, cut and repeat until plan and bound meet.
 
     With `fixed` the first stage is that decision. "Infeasible" is the solver's word, and looked at again before it is
     raised. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
     options, decided = options.begun(), Fixed(fixed)
+    large = encoded.program.n_columns > SMALL and bool(encoded.columns[0].capacity.waits.any())
+    first = options.within(FIRST) if large else options
     try:
-        best = find(encoded, solver, options, decided, start=start)
+        outer = find(encoded, solver, first, decided, start=start)
     except Infeasible as word:
         from router.planning.doubting import in_doubt  # here: most problems have a plan
 
-        best = in_doubt(encoded, solver, options, decided, word)
-    bound, rounds, safe = best.bound, 0, None
-    while broken := short_of_capacity(best.encoded, best.point):
-        rounds += 1
-        # a plan that breaks a promise is of no use, so mending it goes on into the overtime
-        left = options.finishing if options.late else options
-        if safe is None or best.objective_usd < safe.objective_usd:
-            safe = _cheaper(safe, _settled(best, broken, solver, left, decided))
-        if safe is not None and (
-            rounds > MOST_ROUNDS or options.late or safe.objective_usd <= best.objective_usd
-        ):
-            best = safe
-            break
-        if rounds > 2 * MOST_ROUNDS:
+        outer = in_doubt(encoded, solver, options, decided, word)
+    if options.relax:
+        return outer
+    broken = short_of_capacity(outer.encoded, outer.point)
+    if large and not broken and outer.stop is not Stop.OPTIMAL:
+        outer = find(encoded, solver, options, decided, start=outer.point)
+        broken = short_of_capacity(outer.encoded, outer.point)
+    outer = replace(outer, options=options)
+    return _ClosingIn(outer, solver, options, decided).run(broken) if broken else outer
+
+
+class _ClosingIn:
+    """Plan and bound so far."""
+
+    def __init__(self, outer: Incumbent, solver: str, options: SolveOptions, fixed: Fixed) -> None:
+        self.outer, self.solver, self.options, self.fixed = outer, solver, options, fixed
+        self.instance = outer.encoded.instance
+        self.cuts: CutsByScenario = {}
+        self.best: Incumbent | None = None
+        self.bound, self.rounds, self.idle = outer.bound, 0, 0
+
+    def run(self, broken: Broken) -> Incumbent:
+        """Cut and solve until plan and bound meet, the time is up, or nothing is left to cut."""
+        while True:
+            self.rounds += 1
+            bound, usd = self.bound, None if self.best is None else self.best.objective_usd
+            self.cuts = cut_at(self.cuts, self.outer.encoded, broken)
+            if self.best is None or self.rounds & (self.rounds - 1) == 0:  # ever more seldom: 1, 2, 4, 8, …
+                self._take(self._inner(broken))
+            if self._met() or self.options.late:
+                break
+            if self.outer.stop is not Stop.OPTIMAL and self.best is not None:
+                break  # its bound has a gap that cuts do not close
+            outer = self._find(Regions(self.cuts))
+            if outer is None:
+                break
+            self.outer, self.bound = outer, max(self.bound, outer.bound)
+            broken = short_of_capacity(outer.encoded, outer.point)
+            if not broken:
+                self._take(outer)
+                break
+            self.idle = 0 if self._moved(bound, usd) else self.idle + 1
+            if self.idle >= IDLE:
+                break
+        return self._end(broken)
+
+    def _end(self, broken: Broken) -> Incumbent:
+        if self.best is None:
             raise NoPlanInTime(
-                f"waiting in {len(broken)} pools and periods was still above its SLO after {rounds - 1} rounds of "
-                "tightening. max_utilisation on these offers may help."
+                f"waiting in {len(broken)} pools and periods was still above its SLO when the search ended. "
+                "A longer --time-limit, or max_utilisation on these offers, may help."
             )
-        best = _tightened(best, broken, solver, left, decided)
-    best = _cheaper(best, safe) or best
-    # the first program bounds all the tighter ones
-    gap_usd, usd = best.objective_usd - bound, abs(best.objective_usd)
-    stop = best.stop
-    if rounds and stop is Stop.OPTIMAL and gap_usd > options.gap * max(usd, 1e-12):
-        stop = Stop.SOLUTION_LIMIT
-    return replace(best, stop=stop, bound=bound, rounds=rounds, options=options)
+        stop = self.outer.stop
+        if not self._met() and self.options.late:
+            stop = Stop.TIME_LIMIT
+        mixes = (
+            mixes_by_name(self.instance, self.cuts.get(0, {})) if len(self.outer.encoded.views) == 1 else None
+        )
+        best = replace(self.best, stop=stop, bound=self.bound, rounds=self.rounds, options=self.options)
+        return replace(best, mixes=mixes)
 
+    def _inner(self, broken: Broken) -> Incumbent | None:
+        """The best plan of the inner side; pools found short on the way get a region too."""
+        plan: Incumbent | None = self.outer
+        for _ in range(MOST_TRIES):
+            assert plan is not None
+            before = None
+            if plan.encoded.program.n_columns > SMALL:  # a plan to start from, which windows then make better
+                settled = self._settled(plan)
+                changed = frozenset(pool.period for _, pool in broken)
+                before = None if settled is None else Before(settled.integers, changed)
+                self._take(settled)
+            plan = self._find(Regions(self.cuts, inner=True), before=before)
+            broken = [] if plan is None else short_of_capacity(plan.encoded, plan.point)
+            if plan is None or not broken:
+                break
+            self.cuts = cut_at(self.cuts, plan.encoded, broken)
+        else:
+            plan = None
+        return plan if plan is not None or self.best is not None else self._settled(self.outer)
 
-def _cheaper(one: Incumbent | None, other: Incumbent | None) -> Incumbent | None:
-    """The first unless the other costs less."""
-    if one is None or other is None:
-        return one or other
-    return other if other.objective_usd < one.objective_usd else one
+    def _settled(self, plan: Incumbent) -> Incumbent | None:
+        """What waits stays where it is, and pools that are short get more instances, if they can."""
+        staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
+        return self._find(Regions(self.cuts, inner=True), staying)
 
+    def _find(
+        self, regions: Regions, fixed: Fixed | None = None, before: Before | None = None
+    ) -> Incumbent | None:
+        # a plan that breaks a promise is of no use, so mending it goes on into the overtime
+        left = self.options.finishing if self.options.late else self.options
+        try:
+            program = encode(self.instance, regions=regions)
+            return find(program, self.solver, left, fixed or self.fixed, before=before)
+        except (Infeasible, NoPlanInTime, SolverFailed) as error:
+            if isinstance(error, Infeasible) and fixed is None and self.best is None and not regions.inner:
+                raise  # nor is there a plan that waits
+            return None
 
-def _tightened(
-    best: Incumbent, broken: Broken, solver: str, options: SolveOptions, fixed: Fixed
-) -> Incumbent:
-    """The next round: the periods in which a pool was short are solved again."""
-    instance, tightened = best.encoded.instance, tightened_by(best.encoded, broken)
-    before = Before(best.integers, frozenset(pool.period for _, pool in broken))
-    try:
-        return find(encode(instance, tightened=tightened), solver, options, fixed, before=before)
-    except Infeasible:  # loads that count for more than they are may have left no room
-        return find(encode(instance, tightened=without_weights(tightened)), solver, options, fixed)
+    def _take(self, plan: Incumbent | None) -> None:
+        if plan is None or short_of_capacity(plan.encoded, plan.point):
+            return
+        if self.best is None or plan.objective_usd < self.best.objective_usd:
+            self.best = plan
 
+    def _met(self) -> bool:
+        if self.best is None:
+            return False
+        usd = self.best.objective_usd
+        return usd - self.bound <= self.options.gap * max(abs(usd), 1e-12)
 
-def _settled(
-    best: Incumbent, broken: Broken, solver: str, options: SolveOptions, fixed: Fixed
-) -> Incumbent | None:
-    """A plan that holds: what waits stays where it is, and pools that are short get more instances, if they can."""
-    encoded = encode(best.encoded.instance, tightened=settled_by(best.encoded, broken))
-    before = Before(best.integers, frozenset(pool.period for _, pool in broken))
-    staying = replace(fixed, columns=waiting_flows(encoded, best.point))
-    try:
-        settled = find(encoded, solver, options, staying, before=before)
-    except (Infeasible, NoPlanInTime, SolverFailed):
-        return None
-    return None if short_of_capacity(settled.encoded, settled.point) else settled
+    def _moved(self, bound: float, usd: float | None) -> bool:
+        if self.best is None or usd is None:
+            return self.best is not None or self.bound > bound
+        step = BETTER * abs(usd)
+        return self.bound > bound + step or self.best.objective_usd < usd - step

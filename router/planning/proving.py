@@ -36,7 +36,11 @@ LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in its check
+LEVELS = "serves("  # the verifier's own levels of pools that wait: the best that go with the plan's counts
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
+OWN_WAITING = (
+    1e-5  # the same where users wait: what a plan is allowed there, waits and loads both, is more than 1e-6
+)
 
 
 def with_proof(
@@ -51,13 +55,15 @@ def with_proof(
         return incumbent, None
     if options.finishing.left_s < WRITING_S * encoded.program.n_columns:
         return replace(incumbent, out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
+    mixes = incumbent.mixes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
+    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes))
     relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:
         return incumbent, None
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
     small = encoded.program.n_columns <= LARGEST
-    start = _start(model, encoded, incumbent) if small else None
+    start = _start(model, incumbent) if small else None
     if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
@@ -79,9 +85,11 @@ def with_proof(
     proof = stated_proof(relaxation, parts, value)
     if proof is None:
         return incumbent, None
+    proof = replace(proof, mixes=mixes)
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
-    if proof.bound_usd >= claimed - OWN * abs(value) - GAP:
+    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
+    if proof.bound_usd >= claimed - (OWN_WAITING if waits else OWN) * abs(value) - GAP:
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return replace(incumbent, bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
@@ -164,16 +172,19 @@ def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
     return second.stop is Stop.OPTIMAL and agrees and second.bound <= value + near
 
 
-def _start(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent) -> Floats | None:
+def _start(model: ScaledRelaxation, incumbent: Incumbent) -> Floats | None:
     """The incumbent's whole numbers in the model, with the best that goes with them."""
-    names = encoded.program.column_names
+    names = incumbent.encoded.program.column_names
     found = dict(zip(names() if names else (), incumbent.integers.tolist(), strict=True))
-    at = np.flatnonzero(model.program.integer)
-    if any(model.names[j] not in found for j in at):
+    whole = np.flatnonzero(model.program.integer)
+    at = np.array([j for j in whole if model.names[j] in found], dtype=np.int64)
+    if any(not model.names[j].startswith(LEVELS) for j in np.setdiff1d(whole, at)):
         return None
     values = np.round([found[model.names[j]] for j in at])
     values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])
-    return run(model.program.fix(at, values).relax(), "highs", incumbent.options.finishing).point
+    fixed = model.program.fix(at, values)
+    known = fixed.relax() if len(at) == len(whole) else fixed
+    return run(known, "highs", incumbent.options.finishing).point
 
 
 def _bettered(

@@ -184,6 +184,6 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
         notes.append(f"the plan was {incumbent.found_by}")
     if incumbent.rounds:
         notes.append(
-            f"capacity was tightened in {incumbent.rounds} rounds until waiting kept within every SLO"
+            f"plan and bound took {incumbent.rounds} rounds to close in on the waiting that keeps within every SLO"
         )
     return (*notes_of(problem), *waiting_notes(problem, decoded.routes), *notes)

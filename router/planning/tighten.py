@@ -1,19 +1,26 @@
-"""Where a plan's waiting breaks a promise, and by how much its capacity must be read tighter."""
+"""Where a plan's waiting breaks a promise, and where the regions of its pools are to be cut."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.encode import Encoded, Tightened
-from problems.physics.frontier import weights
-from problems.physics.waiting import Tightening, WaitingRecord, margin_of, waiting_records
+from problems.core.counts import pool_label
+from problems.core.encode import Encoded
+from problems.core.instance import Instance
+from problems.core.view import View
+from problems.physics.regions import shape
+from problems.physics.waiting import AllCuts, Cuts, WaitingRecord, margin_of, users_of, waiting_records
 
-WEIGHED = 3  # rounds in which loads are weighed by what they take of the capacity
+SAME = 1e-6  # relative: mixes nearer than this are one
+NEXT = 0.2  # of the way
+FARTHEST = 1 << 40  # levels: no count that does is looked for beyond
 
+CutsByScenario = Mapping[int, AllCuts]
 Broken = list[tuple[int, WaitingRecord]]
 """By scenario, a pool in a period."""
 
@@ -54,42 +61,66 @@ def booting(started: Floats, start_h: float, period_h: float) -> Floats:
     return waiting
 
 
-def tightened_by(encoded: Encoded, broken: Broken) -> Tightened:
-    """What was tightened before, and the broken ones under the mix found.
-
-    At first each route is charged what its bursts take of the capacity; where that does not settle, the mixes found
-    so far bound the capacity.
-    """
-    margin = margin_of(encoded.instance.policy)
-    tightened = _known(encoded)
+def cut_at(cuts: CutsByScenario, encoded: Encoded, broken: Broken) -> CutsByScenario:
+    """The regions of broken pools cut at the mixes and levels found there, beside where they were cut before."""
+    known = {s: dict(own) for s, own in cuts.items()}
     for s, short in broken:
-        capacity, view = encoded.columns[s].capacity, encoded.views[s]
-        known = encoded.tightened.get(s, {}).get((short.pool, short.period))
-        times = 1 if known is None else known.times + 1
-        weighed = times <= WEIGHED
-        caps = capacity.caps[short.pool] if weighed or known is None else known.caps
-        now = short.tightening(margin, caps)
-        weight = weights(view, short, now.count, margin) if weighed else {}
-        tightened.setdefault(s, {})[short.pool, short.period] = replace(now, weight=weight, times=times)
-    return tightened
+        own, key = known.setdefault(s, {}), (short.pool, short.period)
+        before = own.get(key, Cuts())
+        first, second = (
+            _with(before.mixes[side], u) for side, u in enumerate(mix_found(encoded.views[s], short))
+        )
+        levels, at = _levels_found(encoded, s, short)
+        own[key] = Cuts((first, second), tuple(sorted({*before.levels, *levels})), at)
+    return known
 
 
-def without_weights(tightened: Tightened) -> Tightened:
-    """The same with every load counted as it is."""
+def mixes_by_name(inst: Instance, cuts: AllCuts) -> dict[str, tuple[float, ...]]:
+    """Cuts of one future by pool, period and side, as a proof states them."""
     return {
-        s: {key: replace(bound, weight={}, times=max(bound.times, WEIGHED)) for key, bound in known.items()}
-        for s, known in tightened.items()
+        f"{pool_label(inst, q)},{t}{side}": mixes
+        for (q, t), own in sorted(cuts.items())
+        for side, mixes in zip(("", ",completion"), own.mixes, strict=True)
+        if mixes
     }
 
 
-def settled_by(encoded: Encoded, broken: Broken) -> Tightened:
-    """What was tightened before, and the broken ones under the mix found: it is to stay."""
+def mix_found(view: View, record: WaitingRecord) -> tuple[float, float]:
+    """u of a mix, by side."""
+    users = users_of(view, record.routes)
+    load = record.rates[:, None] * np.array([user.load_s for user in users])
+    shapes = np.array([[shape(user, side) for side in (0, 1)] for user in users])
+    total = load.sum(axis=0)
+    first, second = (load * shapes).sum(axis=0) / np.where(total > 0, total, 1.0)
+    return float(first), float(second)
+
+
+def _with(mixes: tuple[float, ...], u: float) -> tuple[float, ...]:
+    """Cut there too; where it is cut there already, to both sides of it, a part of the way to the next cut."""
+    if u <= 0:
+        return mixes
+    if all(abs(u - each) > SAME * each for each in mixes):
+        return tuple(sorted((*mixes, u)))
+    below = max((each for each in mixes if each < u * (1.0 - SAME)), default=0.5 * u)
+    above = min((each for each in mixes if each > u * (1.0 + SAME)), default=2.0 * u)
+    return tuple(sorted({*mixes, u - NEXT * (u - below), u + NEXT * (above - u)}))
+
+
+def _levels_found(encoded: Encoded, s: int, short: WaitingRecord) -> tuple[set[int], int]:
+    """The level that served and the one after it; the least that would do and the one before; and that one."""
     margin = margin_of(encoded.instance.policy)
-    tightened = _known(encoded)
-    for s, short in broken:
-        widest = encoded.columns[s].capacity.caps[short.pool]
-        tightened.setdefault(s, {})[short.pool, short.period] = short.tightening(margin, widest)
-    return tightened
+    fleet = encoded.instance.fleets.pool_fleet[short.pool]
+    boots = encoded.instance.fleets.start_h[fleet] > 0
+    unit = short.mixes[0].concurrency if boots else 1.0
+    found = int(np.floor(short.serving * unit + 1e-9))
+    low, high = found, max(2 * found, 1)
+    while not replace(short, serving=high / unit).holds(margin) and high < FARTHEST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = replace(short, serving=middle / unit).holds(margin)
+        low, high = (low, middle) if enough else (middle, high)
+    return {found, found + 1, high - 1, high, high + 1}, high
 
 
 def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:
@@ -100,7 +131,3 @@ def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:
         columns.append(cols.flow[(pool >= 0) & np.append(cols.capacity.waits, False)[pool]])
     at = np.concatenate(columns)
     return at, np.clip(point[at], 0.0, encoded.program.col_upper[at])
-
-
-def _known(encoded: Encoded) -> dict[int, dict[tuple[int, int], Tightening]]:
-    return {s: dict(known) for s, known in encoded.tightened.items()}

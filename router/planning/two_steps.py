@@ -59,6 +59,7 @@ class Incumbent:
     solver: str
     options: SolveOptions
     rounds: int = 0  # of tightening, until waiting kept within every SLO
+    mixes: Mapping[str, tuple[float, ...]] | None = None  # at which pools that wait were cut, by name
     nodes: int | None = None  # of the solver's tree; None: it does not say
     found_by: str = ""  # the road, where it was another than the search asked for
     out_of_time: tuple[str, ...] = ()  # what was left out
@@ -88,7 +89,7 @@ class Fixed:
 
     def exact(self, encoded: Encoded) -> Encoded:
         """The same without the allowance at unit boundaries."""
-        return self.applied(encode(encoded.instance, boundary=0.0, tightened=encoded.tightened))
+        return self.applied(encode(encoded.instance, boundary=0.0, regions=encoded.regions))
 
 
 def find(

@@ -24,18 +24,30 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from router.schema import OfferModel, Point
+from router.schema import OfferModel, Point, Workload
 from router.verification.base import latency
 from router.verification.base.case import Case
 from router.verification.base.flows import Flow
 from router.verification.base.pools import PoolKey
+from router.verification.base.work import Unit
 
 NEGLIGIBLE = 1e-17  # terms below this part of their sum are left out
 SURE = 1e40  # 1 / B from which nobody ever waits
 
 type Budget = Mapping[str, float]
 """Seconds left for waiting, by statistic (mean, p50, …); nothing is promised at those that are absent."""
+
+
+class RoutedWork(Protocol):
+    """Work of a kind, that runs or may."""
+
+    @property
+    def workload(self) -> Workload: ...
+
+    @property
+    def unit(self) -> Unit: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +163,7 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[PoolUse]]:
     return uses
 
 
-def use_of(case: Case, flow: Flow, entry: OfferModel) -> PoolUse | None:
+def use_of(case: Case, flow: RoutedWork, entry: OfferModel) -> PoolUse | None:
     """A route's part at a rate of 0; None where its throughput is unknown."""
     factor, load = case.problem.policy.p99_over_mean, flow.workload
     each = latency.seconds(load, flow.unit, entry, factor)
@@ -163,7 +175,7 @@ def use_of(case: Case, flow: Flow, entry: OfferModel) -> PoolUse | None:
     return PoolUse(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
 
 
-def operating_point(case: Case, flow: Flow, entry: OfferModel) -> Point | None:
+def operating_point(case: Case, flow: RoutedWork, entry: OfferModel) -> Point | None:
     """The fastest measured point of the workload's size that keeps its promise; None where the entry states a rate."""
     points = (
         latency.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)

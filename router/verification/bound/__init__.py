@@ -1,14 +1,14 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, renting, contracts, bills, links, shares    what the problem file says of each
+    serving, waiting, renting, contracts, bills, links, shares    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
 
-What is left out, so that bounds are lower there and never wrong: waiting, budgets, losses, risk, what change costs and
-how much of it there may be.
+What is left out, so that bounds are lower there and never wrong: budgets, losses, risk, what change costs and how
+much of it there may be.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from router.verification.bound.serving import (
     possible_flows,
 )
 from router.verification.bound.shares import add_shares
+from router.verification.bound.waiting import add_waiting
 
 
 def relaxation_of(audit: Audit) -> RelaxedProblem | None:
@@ -56,6 +57,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_flows(model, audit, flows, future)
     rented = add_counts(model, case, most, future, audit.earlier)
     add_throughput(model, case, pools, future)
+    add_waiting(model, audit, pools, future)
     add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
     add_signatures(model, case, future)

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.schema import Instances, Offer
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.change import NOTHING, EarlierPlan, Place
-from router.verification.base.latency import limits
 from router.verification.base.ledger import RELATIVE
 from router.verification.base.spans import multiples
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
 from router.verification.bound.terms import start_label
+from router.verification.bound.waiting import enough, waits
 
 type MostOfUse = dict[tuple[str, str | None], list[float]]
 """By pool, its largest count of use in each period."""
@@ -77,24 +76,19 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             usable = usable_of(instances, name, future)
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
-                _busy(case, pools.get((name, served, t), [])) / usable / (1.0 - boot) if usable > 0 else 0.0
+                _needed(case, instances, pools.get((name, served, t), []), usable) / (1.0 - boot)
                 for t in range(case.periods)
             ]
-            if _may_wait(
-                instances, (flow for at, own in pools.items() if at[:2] == (name, served) for flow in own)
-            ):
-                need = [
-                    math.inf if each > 0 else 0.0 for each in need
-                ]  # how many keep a wait short is not known here
             if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_hours:
                 need = [max(need)] * case.periods
             limits[name, served] = [_sold(case, name, instances, each) for each in need]
     return limits
 
 
-def _may_wait(instances: Instances, flows: Iterable[PossibleFlow]) -> bool:
-    """Whether somebody in a pool is promised a latency that its waiting is part of."""
-    return instances.max_utilisation is None and any(limits(flow.workload.slo) for flow in flows)
+def _needed(case: Case, instances: Instances, flows: list[PossibleFlow], usable: float) -> float:
+    """Serving instances that carry all that may come, in whatever mix."""
+    busy = _busy(case, flows) / usable if usable > 0 else 0.0
+    return enough(case, flows, busy) if waits(instances, flows) else busy
 
 
 def _busy(case: Case, flows: list[PossibleFlow]) -> float:

@@ -1,0 +1,128 @@
+"""Plans whose waiting is modelled: plan and bound meet, and nothing is cheaper for being forbidden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import router
+from problems.physics.regions import Margin, Scale, User, kinds_of, pieces_of, shape
+from problems.physics.waiting import Mix
+from router.loading.catalogue import load_text
+from solvers import SolveOptions
+
+INSTANCES = Path(__file__).parent / "instances"
+INF = float("inf")
+SHORT = User((0.1, 0.1), 2.0, 1.0, 0.5, (INF, INF, INF, INF, 0.3), apart=False)
+LONG = User((1.0, 1.0), 2.0, 1.0, 1.0, (INF, INF, INF, INF, 0.8), apart=False)
+BURSTS = User((0.4, 0.4), 4.0, 3.0, 0.0, (0.5, INF, INF, INF, INF), apart=False)
+FREE = User((2.0, 2.0), 2.0, 1.0, 0.0, (INF,) * 5, apart=False)
+USERS = (SHORT, LONG, BURSTS, FREE)
+
+
+def largest(users: tuple[User, ...], rates: np.ndarray, count: int) -> float:
+    """The largest load of a mix, by the formula itself."""
+    there = [i for i, rate in enumerate(rates) if rate > 0]
+    k = min(users[i].concurrency for i in there)
+    s = np.array([users[i].load_s[0] for i in there]) * k
+    p = rates[there] / rates.sum()
+    mean, square = float(p @ s), float(p @ (s**2 * [1 + users[i].service_cv ** 2 for i in there]))
+    arrivals = float(p @ [users[i].arrival_cv ** 2 for i in there])
+    budget = np.array([users[i].budget_s for i in there]).min(axis=0)
+    mix = Mix(mean, (arrivals + square / mean**2 - 1.0) / 2, k, budget)
+    return float(mix.caps(np.array([float(count)]))[0])
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_region_is_never_too_small_outside_nor_too_large_inside(inner: bool) -> None:
+    """25 random mixes of four users: the most of each that the pieces let through, beside the formula's."""
+    rng, scale = np.random.default_rng(7), Scale(12, servers=False)
+    kinds = kinds_of(USERS)
+    for _ in range(25):
+        edges = tuple(sorted(rng.uniform(0.05, 2.0, rng.integers(0, 3)).tolist()))
+        pieces = pieces_of(USERS, 0, edges, scale, int(rng.integers(1, 12)), Margin(), inner=inner)
+        rates = np.where(rng.random(4) < 0.6, 10 ** rng.uniform(-2, 1, 4), 0.0)
+        if not rates.any():
+            continue
+        count = int(rng.integers(1, 13))
+        load = rates * [user.load_s[0] for user in USERS]
+        u = float(load @ [shape(user, 0) for user in USERS] / load.sum())
+        there = {i for i in range(4) if rates[i] > 0}
+        fitting = [
+            float((piece.caps[:, count] / (1.0 + np.array(piece.slopes) * (u - piece.low))).min())
+            for piece in pieces
+            if there <= set(kinds[piece.kind].users)
+            and piece.low * (1 - 1e-9) <= u <= piece.high * (1 + 1e-9)
+        ]
+        true = largest(USERS, rates, count)
+        if inner:
+            assert max(fitting, default=0.0) <= true * (1 + 1e-9) + 1e-9
+        else:
+            assert max(fitting, default=0.0) >= true * (1 - 1e-9) - 1e-9
+
+
+def test_a_cut_region_has_the_truth_at_the_cut() -> None:
+    """Half of the load of each: u = (0.0625 + 1) / 2, and the inner side carries there what the formula says."""
+    load = np.array([0.5, 0.5])
+    users = (SHORT, LONG)
+    u = float(load @ [shape(user, 0) for user in users])
+    rates = load / np.array([0.1, 1.0])
+    for count in (1, 3, 9):
+        pieces = pieces_of(users, 0, (u,), Scale(12, servers=False), count, Margin(), inner=True)
+        most = max(
+            float(piece.caps[0, count] / (1 + piece.slopes[0] * (u - piece.low)))
+            for piece in pieces
+            if piece.low <= u <= piece.high
+        )
+        assert most == pytest.approx(largest(users, rates, count), rel=1e-9)
+
+
+LARGE = """
+schema: router/1
+models: {m: {}}
+horizon: {periods: 2, period_h: 1}
+workloads:
+  - {name: chat, models: [m], demand: {requests_by_period: [720_000, 500_000]}, prompt_tokens: 100,
+     completion_tokens: 100, slo: {ttft_p99_ms: 500}}
+  - {name: code, models: [m], demand: {requests_by_period: [36_000, 90_000]}, prompt_tokens: 1000,
+     completion_tokens: 500, arrival_cv: 3, service_cv: 1, slo: {ttft_p99_ms: 900}}
+offers:
+  - {name: gpu, models: {m: {tokens_per_s: 1000, ttft_p99_ms: 100, concurrency: 2}}, instances: {usd_per_h: 3}}
+  - {name: api, models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2, ttft_p99_ms: 300}}}
+"""
+
+
+def test_a_pool_of_many_counts_is_cut_until_plan_and_bound_meet() -> None:
+    """Some 60 instances, more than are written one by one: ranges of levels are lines, cut where the plan stands."""
+    plan = router.solve(load_text(LARGE))
+    assert max(row.count for row in plan.instances) > 40
+    assert plan.gap <= 1e-3
+    assert plan.ok
+
+
+@pytest.mark.parametrize(
+    ("name", "denied"),
+    [("bug-030-waiting-five-periods", "o3"), ("bug-031-waiting-by-the-hour", "o3")],
+)
+def test_forbidding_an_offer_makes_nothing_cheaper(name: str, denied: str) -> None:
+    problem = router.load(INSTANCES / f"{name}.yaml")
+    plan = router.solve(problem)
+    assert plan.stop == "optimal"
+    assert plan.gap <= 1e-3
+    offers = [offer for offer in problem.offers if offer.name != denied]
+    without = router.solve(problem.model_copy(update={"offers": offers}))
+    assert without.objective_usd >= plan.objective_usd * (1 - plan.gap) - 1e-9
+
+
+def test_a_relaxed_plan_is_a_bound_where_waiting_is_modelled() -> None:
+    """8.105127 USD is the optimum: the bound is above 0 and no more than that."""
+    plan = router.solve(INSTANCES / "bug-030-waiting-five-periods.yaml", options=SolveOptions(relax=True))
+    assert 0 < plan.bound_usd <= 8.105127 * (1 + 1e-6)
+
+
+def test_two_runs_differ_in_their_time_stamps_only() -> None:
+    first, second = (router.solve(INSTANCES / "bug-031-waiting-by-the-hour.yaml") for _ in range(2))
+    assert replace(first, created="").to_json() == replace(second, created="").to_json()
