@@ -89,6 +89,8 @@ class Spans(ArrayTable):
     share: Floats  # months of 730 h that it counts for: of minimum, maximum, thresholds
     share_before: Floats  # of them, before the horizon
     used_before: Floats  # own units used before the horizon
+    begins_h: Floats  # h, of the whole span, also before the horizon
+    ends_h: Floats  # h, also after the horizon
     lot_contract: Ints = field(metadata={"free": True})  # (lots,)
     lot_start: Ints = field(metadata={"free": True})  # (lots,) the term; -1: shared by all
     lot_span: Ints = field(metadata={"free": True})  # (lots, T) the span that a period belongs to; -1: none

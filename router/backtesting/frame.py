@@ -23,7 +23,8 @@ from router.backtesting.record import DemandHistory
 from router.plan.document import Plan
 from router.plan.running import Running
 from router.planning.promises import as_settled
-from router.reoptimisation.running import Alignment, laid_on
+from router.reoptimisation.alignment import Alignment
+from router.reoptimisation.running import laid_on
 from router.schema import Problem, Reoptimise
 
 LARGE = 100.0  # × the dearest token: what makes one wish come before another

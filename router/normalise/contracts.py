@@ -11,7 +11,7 @@ from problems.core.instance import Time
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.columns import flags, floats, whole
-from router.normalise.spans import Term, beyond_months, spans_of
+from router.normalise.spans import ContractTerm, beyond_months, spans_of
 from router.schema import Commitment, CommitmentLevel, Offer, Problem
 from router.schema.clock import Clock
 
@@ -140,13 +140,13 @@ def _credit(terms: Commitment) -> Floats:
     return np.array(unused, dtype=float)
 
 
-def _starts(terms: Commitment, time: Time, clock: Clock) -> list[Term]:
+def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
     """Every term that is running or may start.
 
     Settled by billing months, one that a signed term covers in part is settled whole; after the horizon its hours are
     owed.
     """
-    starts: list[Term] = []
+    starts: list[ContractTerm] = []
     free_from = 0.0
     if terms.signed:
         running = _running(terms, time, clock)
@@ -157,11 +157,11 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[Term]:
     for begin in terms.starts_h(time.horizon_h, time.period_h):
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
             end_h = begin + (term_h or time.horizon_h)
-            starts.append(Term(begin, end_h, end_h, begin, signed=False))
+            starts.append(ContractTerm(begin, end_h, end_h, begin, signed=False))
     return starts
 
 
-def _running(terms: Commitment, time: Time, clock: Clock) -> Term:
+def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
     """The term that was signed before."""
     end_h = None if terms.signed_until is None else clock.hour(terms.signed_until)
     if terms.by_billing_month:
@@ -169,7 +169,7 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> Term:
         if end_h is not None:
             until = max(float(np.ceil(end_h / HOURS_PER_MONTH - 1e-9)), 0.0) * HOURS_PER_MONTH
             owed_until = end_h if end_h > time.horizon_h else min(until, time.horizon_h)
-        return Term(0.0, until, owed_until, 0.0, signed=True)
+        return ContractTerm(0.0, until, owed_until, 0.0, signed=True)
     since_h = None if terms.so_far is None else clock.hour(terms.so_far.since)
     term_h = terms.term_hours
     begin = since_h or 0.0
@@ -177,7 +177,7 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> Term:
         begin = end_h - term_h
     if end_h is None:
         end_h = np.inf if term_h is None else begin + term_h
-    return Term(0.0, end_h, end_h, begin, signed=True, since_h=since_h)
+    return ContractTerm(0.0, end_h, end_h, begin, signed=True, since_h=since_h)
 
 
 def refuse_pending(problem: Problem) -> None:

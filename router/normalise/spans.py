@@ -22,7 +22,7 @@ from router.schema.clock import Clock
 NEAR = 1e-9
 
 
-class Term(NamedTuple):
+class ContractTerm(NamedTuple):
     """A term that runs, or may start: hours of the horizon.
 
     begin_h   when it began, also before the horizon: its spans and its ramp count from there
@@ -42,6 +42,7 @@ class TermSpan(NamedTuple):
 
     key       which span it is, of those that other terms of the contract may share
     share     months, the part before the horizon included, which `before` is
+    from_h    hours of the horizon at which the whole span begins (as far as it is known) and ends: until_h
     ramped    part of the most of its ramp that is committed in it
     """
 
@@ -51,16 +52,23 @@ class TermSpan(NamedTuple):
     share: float
     before: float
     ramped: float
+    from_h: float
+    until_h: float
 
 
 def spans_of(
-    rows: Sequence[Commitment], starts: Sequence[tuple[int, Term]], time: Time, clock: Clock, *, in_full: bool
+    rows: Sequence[Commitment],
+    starts: Sequence[tuple[int, ContractTerm]],
+    time: Time,
+    clock: Clock,
+    *,
+    in_full: bool,
 ) -> Spans:
     """The spans of all contracts; `starts` are the terms of each, by the number of its contract."""
     table = _Table(time)
     for b, terms in enumerate(rows):
         mine = [a for a, (of, _) in enumerate(starts) if of == b]
-        laid = {a: list(_laid(terms, starts[a][1], time, clock, in_full=in_full)) for a in mine}
+        laid = {a: list(laid_out(terms, starts[a][1], time, clock, in_full=in_full)) for a in mine}
         if terms.by_billing_month:
             table.months(b, laid)
             continue
@@ -87,7 +95,9 @@ def _shared(terms: Commitment, laid: dict[int, list[TermSpan]]) -> bool:
     return True
 
 
-def _laid(terms: Commitment, term: Term, time: Time, clock: Clock, *, in_full: bool) -> Iterator[TermSpan]:
+def laid_out(
+    terms: Commitment, term: ContractTerm, time: Time, clock: Clock, *, in_full: bool
+) -> Iterator[TermSpan]:
     """The spans of a term inside the horizon, in order; billing months as far as it covers them."""
     inside = np.flatnonzero((time.start_h >= term.from_h - NEAR) & (time.start_h < term.until_h - NEAR))
     if not len(inside):
@@ -96,7 +106,8 @@ def _laid(terms: Commitment, term: Term, time: Time, clock: Clock, *, in_full: b
         for k in np.unique(time.month[inside]).tolist():
             at = inside[time.month[inside] == k]
             share = len(at) * time.period_h / HOURS_PER_MONTH
-            yield TermSpan(k, int(at[0]), int(at[-1]) + 1, share, 0.0, 1.0)
+            ends = int(at[0]), int(at[-1]) + 1
+            yield TermSpan(k, *ends, share, 0.0, 1.0, ends[0] * time.period_h, ends[1] * time.period_h)
         return
     by_clock = terms.settled in ("hour", "day")
     edges = _edges(terms, term, time, clock)
@@ -115,10 +126,11 @@ def _laid(terms: Commitment, term: Term, time: Time, clock: Clock, *, in_full: b
             month *= (until_h - from_h) / terms.span_h
         first = int(inside[i])
         key, ramped = n if by_clock else first, terms.ramped(max(from_h - term.begin_h, 0.0))
-        yield TermSpan(key, first, int(inside[j - 1]) + 1, (hours + before) / month, before / month, ramped)
+        end, shares = int(inside[j - 1]) + 1, ((hours + before) / month, before / month)
+        yield TermSpan(key, first, end, *shares, ramped, from_h if since_h is None else since_h, until_h)
 
 
-def _edges(terms: Commitment, term: Term, time: Time, clock: Clock) -> Floats:
+def _edges(terms: Commitment, term: ContractTerm, time: Time, clock: Clock) -> Floats:
     """Hours at which spans begin, from the one that runs at the term's start to one after its end, or the horizon's."""
     last = min(term.until_h, time.horizon_h)
     if terms.settled in ("hour", "day") and time.period_h > terms.span_h * (1 + NEAR):
@@ -135,12 +147,12 @@ def _edges(terms: Commitment, term: Term, time: Time, clock: Clock) -> Floats:
     return np.asarray(origin + np.arange(np.ceil((last - origin) / terms.span_h + NEAR) + 1) * terms.span_h)
 
 
-def _origin(term: Term) -> float:
+def _origin(term: ContractTerm) -> float:
     """Where the spans of a term are counted from."""
     return term.begin_h if term.since_h is None else term.since_h
 
 
-def beyond_months(terms: Commitment, term: Term, time: Time, *, in_full: bool) -> float:
+def beyond_months(terms: Commitment, term: ContractTerm, time: Time, *, in_full: bool) -> float:
     """Months of a term's commitment (of the most of its ramp) that are owed after the horizon.
 
     `in_full`: of the span that the horizon's end cuts, the whole is due in the horizon.
@@ -170,7 +182,7 @@ class _Table:
 
     def __init__(self, time: Time) -> None:
         self.time = time
-        self.rows: list[tuple[int, int, int, int, float, float, float]] = []
+        self.rows: list[tuple[int, int, int, int, float, float, float, float, float]] = []
         self.lots: list[tuple[int, int, Ints]] = []
         self.force: list[tuple[int, int, float, float]] = []
 
@@ -189,7 +201,8 @@ class _Table:
                 share, before = max((span.share, span.before) for span in parts)
                 n = len(self.rows)
                 span_of[first:end] = n
-                self.rows.append((b, len(self.lots), first, end, share, before, used))
+                hours = min(span.from_h for span in parts), max(span.until_h for span in parts)
+                self.rows.append((b, len(self.lots), first, end, share, before, used, *hours))
                 self.force += [
                     (a, n, span.share * span.ramped, span.before * span.ramped) for a, span in alike[key]
                 ]
@@ -201,7 +214,9 @@ class _Table:
         for k, hours in enumerate(time.month_hours.tolist()):
             at = np.flatnonzero(time.month == k)
             share = hours / HOURS_PER_MONTH
-            self.rows.append((b, len(self.lots), int(at[0]), int(at[-1]) + 1, share, 0.0, 0.0))
+            ends = int(at[0]), int(at[-1]) + 1
+            hours = ends[0] * time.period_h, ends[1] * time.period_h
+            self.rows.append((b, len(self.lots), *ends, share, 0.0, 0.0, *hours))
         self.force += [(a, n + span.key, span.share, 0.0) for a, spans in laid.items() for span in spans]
         self.lots.append((b, NONE, n + time.month))
 
@@ -218,6 +233,8 @@ class _Table:
             share=np.array([row[4] for row in rows], dtype=float),
             share_before=np.array([row[5] for row in rows], dtype=float),
             used_before=np.array([row[6] for row in rows], dtype=float),
+            begins_h=np.array([row[7] for row in rows], dtype=float),
+            ends_h=np.array([row[8] for row in rows], dtype=float),
             lot_contract=whole(lot[0] for lot in lots),
             lot_start=whole(lot[1] for lot in lots),
             lot_span=np.stack([lot[2] for lot in lots]) if lots else none,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from router.plan.rows import SHARED
+from router.plan.rows import SHARED, StandsAt
 from router.plan.values import Instances, Number, Whole, record, stated
 
 
@@ -47,6 +47,8 @@ class SunkContract:
     end_h: Number = stated("End, from the start of the horizon")
     committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
+    discount: Number | None = stated("Taken off contract rates by its level", default=None)
+    so_far: StandsAt | None = stated("Where it stands when the horizon begins", default=None)
 
 
 @record

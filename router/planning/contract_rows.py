@@ -23,12 +23,13 @@ from router.planning.settlement import (
     committed_own,
     discounted,
     fill,
+    left_after,
     rolled,
     used_own,
     used_tokens,
 )
 
-DAY_H = 24.0
+NEAR_H = 1e-6
 
 
 def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
@@ -116,7 +117,7 @@ def settlement_rows(
                 unused_usd=None if plain else float(bills.unused_usd[k].sum()),
                 spans=len(k) if contracts.by_hour[b] else None,
                 spans_short=int(short.sum()) if contracts.by_hour[b] else None,
-                so_far=_stands_at(view, cols, point, listed, b, int(k[-1])),
+                so_far=_stands_at(view, cols, point, listed, b, bills, int(k[-1])),
             )
 
 
@@ -190,9 +191,36 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
     )
 
 
-def _stands_at(view: View, cols: Columns, point: Floats, listed: Bools, b: int, k: int) -> StandsAt | None:
+def _stands_at(
+    view: View, cols: Columns, point: Floats, listed: Bools, b: int, bills: _Bills, k: int
+) -> StandsAt | None:
     """Where the contract stands at the end of the horizon, if its term goes on and this is its last span."""
-    return None
+    inst, contracts = view.inst, view.inst.contracts
+    spans, horizon_h = contracts.spans, inst.time.horizon_h
+    n = int(bills.span[k])
+    here = spans.force_start[spans.force_span == n]
+    goes_on = listed[here] & (contracts.end_h[here] > horizon_h + NEAR_H) & np.isfinite(contracts.end_h[here])
+    if not contracts.spanned[b] or spans.until_h[n] < horizon_h - NEAR_H or not goes_on.any():
+        return None
+    counted = contracts.tiers[b] is not None or bool(contracts.in_tokens[b])
+    cut = bool(spans.ends_h[n] > horizon_h + NEAR_H)
+    used = float(spans.used_before[n] + _counted(view, cols, point, b, counted)[k]) if cut else 0.0
+    rest: list[float] = []
+    if contracts.rollover[b]:
+        total = used_own(view, cols, b, point) + before_own(view, b)
+        rest = left_after(view, b, total, bills.committed, k if cut else k + 1)
+    return StandsAt(float(spans.begins_h[n]) if cut else horizon_h, used, tuple(rest))
+
+
+def _counted(view: View, cols: Columns, point: Floats, b: int, counted: bool) -> Floats:
+    """(n,) tokens, or dollars at contract rates without any discount."""
+    used = used_tokens(view, cols, b, point) if counted else used_own(view, cols, b, point)
+    rates = view.inst.contracts.start_rate[view.inst.contracts.start_contract == b]
+    if counted or (rates == 1.0).all():
+        return used
+    spans = view.inst.contracts.spans
+    start = spans.lot_start[spans.lot[spans.of(b)]]
+    return np.asarray(used / view.inst.contracts.start_rate[start])
 
 
 def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:

@@ -11,7 +11,9 @@ import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.instance import Instance
+from router.errors import InputError, Issue
 from router.plan.document import Plan
+from router.plan.rows import StandsAt
 from router.plan.running import (
     Running,
     RunningBefore,
@@ -20,38 +22,13 @@ from router.plan.running import (
     SunkContract,
     SunkPurchase,
 )
-from router.schema import Commitment, Horizon, Problem
+from router.reoptimisation.alignment import SLACK_H, Alignment
+from router.reoptimisation.standing import standing, unit_uses
+from router.schema import Commitment, CommitmentLevel, Horizon, Problem, SoFar
+from router.schema.commitments import PER_SPAN
 from router.store import Entry
 
-DAY_H = 24.0
-SLACK_H = 1e-6
-
 Shares = dict[tuple[str, str], float]  # by offer and model
-
-
-class Alignment:
-    """Which hour of the running plan stands for an hour of the new one."""
-
-    def __init__(self, old: Problem, new: Problem) -> None:
-        self.old, self.new = old, new
-        self.clock = new.horizon.clock
-        before = old.horizon.clock
-        self.by_time = old.horizon.start is not None and new.horizon.start is not None
-        self.shift_h = before.hour(self.clock.start) if self.by_time else 0.0
-        self.shift_days = (self.clock.day(0.0) - before.day(0.0)).days if self.by_time else 0
-
-    def period(self, new_period: int) -> int:
-        """The running plan's period at the start of one of the new plan's."""
-        old = self.old.horizon
-        hour = self.shift_h + new_period * self.new.horizon.period_h
-        if hour >= old.hours - SLACK_H:
-            days = np.floor((hour - old.hours + SLACK_H) / DAY_H) + 1
-            hour = hour - days * DAY_H if old.hours >= DAY_H else old.hours - old.period_h
-        return int(min(max((hour + SLACK_H) // old.period_h, 0), old.periods - 1))
-
-    def day(self, new_day: int) -> int:
-        """The running plan's window day of one of the new plan's, by calendar."""
-        return new_day + self.shift_days
 
 
 def horizon_of(entry: Entry) -> Horizon:
@@ -59,19 +36,29 @@ def horizon_of(entry: Entry) -> Horizon:
     return Horizon.model_validate(entry.problem.get("horizon", {}))
 
 
-def sunk(plan: Plan, align: Alignment, problem: Problem) -> tuple[SunkContract, ...]:
-    """Contracts in force at the new start that an earlier plan signed and the problem does not state itself."""
+def sunk(plan: Plan, align: Alignment, problem: Problem, inst: Instance) -> tuple[SunkContract, ...]:
+    """Contracts in force at the new start that an earlier plan signed and the problem does not state itself.
+
+    `inst` is of the problem: what its routes use of a contract.
+    """
     ours = {offer.name: offer.commitment for offer in problem.offers}
     earlier = {} if plan.running is None else {row.offer: row.end_h for row in plan.running.contracts}
-    contracts = []
+    contracts, units = [], None
     for row in plan.contracts:
         commitment = ours.get(row.offer)
         if commitment is None or commitment.signed or row.from_h > align.shift_h + SLACK_H:
             continue
         end = earlier.get(row.offer) if row.signed_by == "before" else row.until_h  # else the problem's own
-        if end is not None and end - align.shift_h > SLACK_H:
-            volume = row.committed_tokens_per_month, row.committed_usd_per_month
-            contracts.append(SunkContract(row.offer, end - align.shift_h, *volume))
+        if end is None or end - align.shift_h <= SLACK_H:
+            continue
+        if commitment.stackable:
+            at = problem.offers[[offer.name for offer in problem.offers].index(row.offer)].name
+            rule = f'"{at}" is stackable: what several terms of it have signed is not yet carried from run to run'
+            raise InputError([Issue(("offers",), rule)])
+        units = unit_uses(inst) if units is None else units
+        stands = standing(plan, align, commitment, row, units)
+        volume = row.committed_tokens_per_month, row.committed_usd_per_month
+        contracts.append(SunkContract(row.offer, end - align.shift_h, *volume, row.discount, stands))
     return tuple(contracts)
 
 
@@ -89,17 +76,39 @@ def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
 
 def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
     months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
-    lasts = commitment.term_months is None and months * HOURS_PER_MONTH >= problem.horizon.hours
+    lasts = commitment.term_hours is None and months * HOURS_PER_MONTH >= problem.horizon.hours
+    ramped = bool(commitment.ramp)
+    amounts = dict.fromkeys(PER_SPAN) | {f"{name}_per_month": None for name in PER_SPAN}
+    if not ramped and not commitment.levels:
+        amounts["min_tokens_per_month"] = row.committed_tokens_per_month
+        amounts["min_usd_per_month"] = row.committed_usd_per_month
+    level = row.committed_usd_per_month, row.discount
     return commitment.model_copy(
         update={
+            **amounts,
             "signed": True,
             "signed_until": None if lasts else problem.horizon.clock.local(row.end_h),
-            "min_tokens_per_month": row.committed_tokens_per_month,
-            "min_usd_per_month": row.committed_usd_per_month,
-            "max_tokens_per_month": None,
-            "max_usd_per_month": None,
-            "step_usd_per_month": None,
+            "settled": None if commitment.by_billing_month else commitment.settled or "month",
+            "levels": tuple(_level(commitment, *level) for _ in commitment.levels[:1]),
+            "so_far": None if row.so_far is None else _so_far(problem, commitment, row.so_far, row),
         }
+    )
+
+
+def _level(commitment: Commitment, per_month: float | None, discount: float | None) -> CommitmentLevel:
+    return CommitmentLevel(
+        usd=(per_month or 0.0) * commitment.span_h / HOURS_PER_MONTH, discount=discount or 0.0
+    )
+
+
+def _so_far(problem: Problem, commitment: Commitment, stands: StandsAt, row: SunkContract) -> SoFar:
+    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    return SoFar(
+        since=problem.horizon.clock.local(stands.since_h),
+        used_usd=None if counted else stands.used,
+        used_tokens=stands.used if counted else None,
+        unused_usd=() if counted else stands.unused,
+        unused_tokens=stands.unused if counted else (),
     )
 
 
@@ -113,7 +122,7 @@ def laid_on(plan: Plan, align: Alignment, inst: Instance, freeze_h: float) -> Ru
         shares=tuple(_shares(plan, align, inst)),
         counts=tuple(_counts(plan, align, inst)),
         before=tuple(_before(plan, align, inst)),
-        contracts=sunk(plan, align, problem),
+        contracts=sunk(plan, align, problem, inst),
         purchases=tuple(_purchases(plan, align, inst)),
     )
 

@@ -20,8 +20,9 @@ from router.normalise.running import running_arrays
 from router.plan.running import Break, Running
 from router.planning.solve import Search
 from router.planning.two_steps import Incumbent
+from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.breaks import breaks
-from router.reoptimisation.running import Alignment, horizon_of, laid_on, sunk, with_sunk
+from router.reoptimisation.running import horizon_of, laid_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry
 from router.traces import recorded
@@ -59,7 +60,7 @@ class Searches:
         self.notes: list[str] = []
         counted = recorded(problem).problem
         align = Alignment(counted.model_copy(update={"horizon": horizon_of(entry)}), counted)
-        self.sunk = with_sunk(counted, sunk(entry.plan, align, counted))
+        self.sunk = with_sunk(counted, sunk(entry.plan, align, counted, normalise(counted, search.scenario)))
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
         self.running = laid_on(entry.plan, align, self.inst, freeze_h)

@@ -20,6 +20,7 @@ def plan_report(plan: Plan) -> Report:
         _costs(plan),
         _routing(plan),
         _instances(plan),
+        _purchases(plan),
         _contracts(plan),
         _scenarios(plan),
         _refused(plan),
@@ -153,7 +154,7 @@ def _contracts(plan: Plan) -> ReportTable:
             committed = f"{count(contract.committed_tokens_per_month)} tokens"
         else:
             committed = f"{usd(contract.committed_usd_per_month)} USD"
-        mine = [row for row in months if contract.start_month <= row.month < contract.end_month]
+        mine = [row for row in months if row.until_h > contract.from_h and row.from_h < contract.until_h]
         used = [row.utilisation for row in mine if row.utilisation is not None]
         rows.append(
             (
@@ -178,6 +179,24 @@ def _contracts(plan: Plan) -> ReportTable:
         ">owed later USD",
     )
     return ReportTable("Contracts", heads, tuple(rows))
+
+
+def _purchases(plan: Plan) -> ReportTable:
+    """Instances bought for a term, and what they owe after the horizon."""
+    rows = tuple(
+        (
+            row.offer,
+            row.model or "all its models",
+            instances(row.count),
+            f"{row.from_h:,.10g}",
+            "–" if row.until_h is None else f"{row.until_h:,.10g}",
+            "–" if row.billed_usd is None else usd(row.billed_usd),
+            "–" if row.beyond_horizon_usd is None else usd(row.beyond_horizon_usd),
+        )
+        for row in plan.purchases
+    )
+    heads = columns("offer", "model", ">instances", ">from h", ">until h", ">billed USD", ">owed later USD")
+    return ReportTable("Bought for a term", heads, rows)
 
 
 def _scenarios(plan: Plan) -> ReportTable:

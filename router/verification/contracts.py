@@ -210,12 +210,30 @@ def _check_settlement(
     if row.spans is not None:
         ledger.require(row.spans == bill.spans, *key, "spans are", bill.spans)
         ledger.require(row.spans_short == bill.short, *key, "spans_short are", bill.short)
+    _check_so_far(case, row, bill, key, ledger)
     if bill.utilisation is None:
         ledger.require(not row.utilisation, *key, "states a utilisation of no commitment")
     elif row.utilisation is None:
         ledger.fault(*key, "states no utilisation")
     else:
         ledger.equal(row.utilisation, bill.utilisation, *key, "utilisation")
+
+
+def _check_so_far(
+    case: Case, row: Settlement, bill: Bill, key: tuple[str, float, str | None], ledger: Ledger
+) -> None:
+    """Where the contract stands at the end of the horizon: in its span, or at the start of the next."""
+    stands = row.so_far
+    if stands is None:
+        return
+    ledger.require(bill.end == case.periods, *key, "states where it stands before the end")
+    cut = bill.end_h > case.horizon_h + SLACK_H
+    since_h, left = (bill.begin_h, bill.left) if cut else (case.horizon_h, bill.left_after)
+    ledger.equal(stands.since_h, since_h, *key, "so_far.since_h")
+    ledger.equal(stands.used, bill.counted if cut else 0.0, *key, "so_far.used")
+    ledger.equal(math.fsum(stands.unused), math.fsum(left), *key, "so_far.unused")
+    for stated, ours in zip(reversed(stands.unused), reversed(left), strict=False):
+        ledger.equal(stated, ours, *key, "so_far.unused")
 
 
 def _check_beyond(

@@ -34,6 +34,7 @@ from router.verification.base.spans import (
     owed_after,
     signed_end_h,
     signed_term,
+    since_h,
     spans_of,
 )
 from router.verification.base.tariffs import (
@@ -57,6 +58,8 @@ class Bill:
 
     committed   a month; `part`: months that it is due for      least_usd    owed without any use
     beyond      own units used above what is committed or left
+    begin_h, end_h    hours of the whole span; counted: used in it, before the horizon too, without discounts
+    left, left_after  what the spans before it left, and what it leaves, oldest first
     weight      present value of its first period's dollar       rolled_usd   use paid from what earlier spans left
     """
 
@@ -76,6 +79,11 @@ class Bill:
     unused_usd: float = 0.0
     spans: int = 1
     short: int = 0
+    begin_h: float = 0.0
+    end_h: float = 0.0
+    counted: float = 0.0
+    left: tuple[float, ...] = ()
+    left_after: tuple[float, ...] = ()
 
     @property
     def due(self) -> float:
@@ -98,6 +106,7 @@ class Slot:
     end: int
     part: float
     before: float = 0.0
+    end_h: float = 0.0
     due: float | None = None
     due_before: float = 0.0
     rate: float = 1.0
@@ -143,7 +152,7 @@ def slots_of(case: Case, plan: Plan, offer: str) -> list[Slot]:
         lot = 0 if by_billing_month(commitment) or commitment.stackable else number
         for span in spans_of(case, commitment, term):
             key = round(span.key, 6)
-            new = Slot(key, lot, span.first, span.end, span.part, span.before, rate=rate)
+            new = Slot(key, lot, span.first, span.end, span.part, span.before, span.end_h, rate=rate)
             slot = slots.setdefault((lot, key), new)
             if not by_billing_month(commitment):
                 slot = replace(
@@ -208,12 +217,13 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     tokens = use.tokens
     at_end = worth(tokens + old_tokens, use.usd + old_usd, use.fees, slot.part)
     own, own_usd = (tokens + old_tokens if in_tokens(commitment) else at_end), at_end
-    credit, rolled = 0.0, 0.0
+    credit, rolled, kept, after = 0.0, 0.0, list[float](), list[float]()
     if commitment.rollover_spans:
         kept = left.setdefault(slot.lot, _brought_in(commitment, slot))[-commitment.rollover_spans :]
         credit = math.fsum(kept)
         taken = min(own, credit)
-        left[slot.lot] = _after(kept, due, own)
+        after = _after(kept, due, own)
+        left[slot.lot] = after
         rolled = taken
     unit = rate_of(offer) * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
@@ -248,6 +258,11 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         rolled_usd=rolled * unit,
         unused_usd=max(0.0, owed - at_end) if least_tiers else max(0.0, due - max(0.0, own - rolled)) * unit,
         short=int(own < due * (1 - 1e-9)),
+        begin_h=(since_h(case, commitment) or 0.0) if slot.before else slot.key,
+        end_h=slot.end_h,
+        counted=tokens + old_tokens if counted else use.usd + use.fees + old_usd,
+        left=tuple(kept),
+        left_after=tuple(after[-commitment.rollover_spans :]) if commitment.rollover_spans else (),
     )
 
 
@@ -313,6 +328,9 @@ def together(bills: Sequence[Bill]) -> Bill:
         unused_usd=total("unused_usd"),
         spans=len(bills),
         short=sum(bill.short for bill in bills),
+        begin_h=bills[-1].begin_h,
+        end_h=bills[-1].end_h,
+        counted=bills[-1].counted,
     )
 
 

@@ -15,18 +15,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from router.schema import Commitment, Offer, Problem
+from router.schema import Commitment, CommitmentLevel, Offer, Problem, SoFar
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey, LocalTime
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey
+from router.verification.base.spans import by_billing_month, length_h, term_h
 from router.verification.base.work import unit_of
 
 if TYPE_CHECKING:
-    from router.plan.running import Running
+    from router.plan.running import Running, SunkContract
 
 type Place = tuple[str, str | None]
 """Offer and model of a pool, or of a route."""
@@ -35,6 +36,13 @@ type Where = tuple[str, int | None, int | None]
 """Workload, period of ordinary work, occurrence of any other."""
 
 LONGEST_H = 1e7
+
+AMOUNTS = tuple(
+    name
+    for bound in ("min_usd", "max_usd", "step_usd", "min_tokens", "max_tokens")
+    for name in (bound, f"{bound}_per_month")
+)
+"""Fields of what may be committed: what was signed takes their place."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,7 +53,7 @@ class EarlierPlan:
     shares: Mapping[Where, Mapping[Place, float]]
     counts: Mapping[tuple[str, str | None, int], float]
     before: Mapping[Place, float]
-    contracts: Mapping[str, tuple[float, float | None, float | None]]
+    contracts: Mapping[str, SunkContract]
     purchases: tuple[EarlierPurchase, ...]
 
 
@@ -63,15 +71,16 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         places[row.offer, row.model] = row.share
     counts = {(row.offer, row.model, row.period): row.count for row in running.counts}
     before = {(row.offer, row.model): row.paid_count for row in running.before}
-    contracts = {
-        row.offer: (row.end_h, row.committed_tokens_per_month, row.committed_usd_per_month)
-        for row in running.contracts
-    }
+    contracts = {row.offer: row for row in running.contracts}
     purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
     ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
     hours = [running.freeze_h, *ends]
     amounts = [row.share for row in running.shares] + [row.count for row in running.purchases]
-    amounts += [amount for _, *committed in contracts.values() for amount in committed if amount is not None]
+    for signed in running.contracts:
+        committed = (signed.committed_tokens_per_month, signed.committed_usd_per_month, signed.discount)
+        stands = signed.so_far
+        stood = () if stands is None else (stands.used, -stands.since_h, *stands.unused)
+        amounts += [amount for amount in (*committed, *stood) if amount is not None]
     if min((*hours, *amounts, *counts.values(), *before.values())) < 0 or max(hours) > LONGEST_H:
         ledger.fault("running: amounts and hours are at least 0, and no term is longer than", LONGEST_H, "h")
         return NOTHING
@@ -83,34 +92,35 @@ def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> 
     if running is None or not running.contracts:
         return problem
     offers = {offer.name: offer for offer in problem.offers}
-    for name, (end_h, tokens, usd) in running.contracts.items():
+    for name, row in running.contracts.items():
         offer = offers.get(name)
         if offer is None or offer.commitment is None or offer.commitment.signed:
             ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
         else:
-            offers[name] = _signed(problem, offer, offer.commitment, end_h, tokens, usd)
+            offers[name] = _signed(problem, offer, offer.commitment, row)
     return problem.model_copy(update={"offers": tuple(offers.values())})
 
 
-def _signed(
-    problem: Problem,
-    offer: Offer,
-    commitment: Commitment,
-    end_h: float,
-    tokens: float | None,
-    usd: float | None,
-) -> Offer:
-    horizon_h = problem.horizon.periods * problem.horizon.period_h
-    to_the_end = commitment.term_months is None and math.ceil(end_h / MONTH_H - 1e-9) * MONTH_H >= horizon_h
-    terms = {
-        "signed": True,
-        "signed_until": None if to_the_end else LocalTime(problem.horizon).start + timedelta(hours=end_h),
-        "min_tokens_per_month": tokens,
-        "min_usd_per_month": usd,
-        "max_tokens_per_month": None,
-        "max_usd_per_month": None,
-        "step_usd_per_month": None,
-    }
+def _signed(problem: Problem, offer: Offer, commitment: Commitment, row: SunkContract) -> Offer:
+    horizon_h, zero = problem.horizon.periods * problem.horizon.period_h, LocalTime(problem.horizon).start
+    months_h = math.ceil(row.end_h / MONTH_H - 1e-9) * MONTH_H
+    to_the_end = term_h(commitment) is None and months_h >= horizon_h
+    terms: dict[str, Any] = dict.fromkeys(AMOUNTS)
+    terms["signed"] = True
+    terms["signed_until"] = None if to_the_end else zero + timedelta(hours=row.end_h)
+    if commitment.levels:
+        usd = (row.committed_usd_per_month or 0.0) * length_h(commitment) / MONTH_H
+        terms["levels"] = (CommitmentLevel(usd=usd, discount=row.discount or 0.0),)
+    elif not commitment.ramp:
+        terms["min_tokens_per_month"] = row.committed_tokens_per_month
+        terms["min_usd_per_month"] = row.committed_usd_per_month
+    if not by_billing_month(commitment):
+        terms["settled"] = commitment.settled or "month"
+    if row.so_far is not None:
+        counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+        unit, stands = "tokens" if counted else "usd", row.so_far
+        amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
+        terms["so_far"] = SoFar(since=zero + timedelta(hours=stands.since_h), **amounts)
     return offer.model_copy(update={"commitment": commitment.model_copy(update=terms)})
 
 

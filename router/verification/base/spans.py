@@ -37,7 +37,8 @@ class TermHours:
 class Span:
     """Periods `first` … `end` − 1 of a term, settled as one.
 
-    key      the span that it is: those of terms that add up are one where their keys are
+    key      hour at which the whole span begins: those of terms that add up are one where it is the same
+    end_h    hour at which it ends
     part     months that the commitment is due for; `before` of them before the horizon
     ramped   part of the most of the ramp
     """
@@ -48,6 +49,7 @@ class Span:
     part: float
     before: float
     ramped: float
+    end_h: float
 
 
 def length_h(commitment: Commitment) -> float:
@@ -133,7 +135,9 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
         if commitment.settled in ("hour", "day") and case.period_h <= length_h(commitment):
             month_h = MONTH_H * (end_h - start_h) / length_h(commitment)
         ramped = part_of_ramp(commitment, max(0.0, start_h - term.began_h))
-        spans.append(Span(start_h, own[0], own[-1] + 1, (hours + before) / month_h, before / month_h, ramped))
+        spans.append(
+            Span(start_h, own[0], own[-1] + 1, (hours + before) / month_h, before / month_h, ramped, end_h)
+        )
     return spans
 
 
@@ -142,10 +146,11 @@ def _months(case: Case, term: TermHours) -> list[Span]:
     for t, month in enumerate(case.month_of):
         if term.from_h - NEAR_H <= t * case.period_h < term.until_h - NEAR_H:
             covered.setdefault(month, []).append(t)
-    return [
-        Span(float(month), own[0], own[-1] + 1, len(own) * case.period_h / MONTH_H, 0.0, 1.0)
-        for month, own in covered.items()
-    ]
+    spans = []
+    for month, own in covered.items():
+        part, end_h = len(own) * case.period_h / MONTH_H, (own[-1] + 1) * case.period_h
+        spans.append(Span(float(month), own[0], own[-1] + 1, part, 0.0, 1.0, end_h))
+    return spans
 
 
 def _edges(
