@@ -88,7 +88,7 @@ def test_no_solver_is_asked_when_no_time_is_left(now: HandClock) -> None:
 def test_no_part_of_a_command_makes_a_limit_of_its_own() -> None:
     """Shares of the time that is left are taken with `within`; a new limit stands where a command begins, and nowhere
     else."""
-    ours = re.compile(r"time_limit_s=(?!None if)")
+    ours = re.compile(r"time_limit_s=(?!None if|.*left_s)")
     makers = {
         path.relative_to(ROOT).as_posix()
         for package in ("router", "problems", "solvers")

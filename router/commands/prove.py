@@ -47,7 +47,7 @@ def prove(
 
     problem = load(file)
     stated = with_proof_beside(read_plan(plan, problem), plan)
-    options = SolveOptions(seed=seed, time_limit_s=None if math.isinf(time_limit) else time_limit)
+    options = SolveOptions(seed=seed, time_limit_s=None if math.isinf(time_limit) else time_limit).begun()
     with progress("checking"):
         failed = verify(problem, stated).failed()
     if failed:
