@@ -7,7 +7,7 @@ bound is proven, and the gap stated is to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,9 +88,8 @@ def _one(
         return run(program, options)
     if before is None:
         found = solve_windows(program, step, run, options)
-        if (
-            found.point is None and found.stop is Stop.UNKNOWN
-        ):  # a window's failure, which says nothing of the whole
-            return run(program, options)
-        return found
+        if found.point is not None or found.stop is not Stop.UNKNOWN:
+            return found
+        whole = run(program, options)  # a window's failure says nothing of the whole
+        return replace(whole, bound=max(whole.bound, found.bound))
     return solve_windows(program, step, run, options, start=before.point, only=before.changed)
