@@ -235,12 +235,14 @@ def _settlements(best: Best) -> tuple[Settlement, ...]:
     """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
     rows = [row for part in best.parts for row in part.settlements]
     spans = {(row.offer, row.from_h, row.until_h): row for row in rows}
-    idle: list[Settlement] = []
-    for part, name in zip(best.parts, best.inst.scenarios.names, strict=True):
-        settled = {(row.offer, row.from_h, row.until_h) for row in part.settlements}
-        idle += [
-            replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
-            for key, row in spans.items()
-            if key not in settled
-        ]
+    names = best.inst.scenarios.names
+    settled = {
+        (row.scenario if len(names) > 1 else names[0], row.offer, row.from_h, row.until_h) for row in rows
+    }
+    idle = [
+        replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
+        for name in names
+        for key, row in spans.items()
+        if (name, *key) not in settled
+    ]
     return (*rows, *idle)
