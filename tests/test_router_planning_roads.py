@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hand_clock import set_clock
 from pytest import approx
 
-from problems.core.encode import encode
+from problems.core.encode import Encoded, encode
 from router import api
 from router.errors import NoPlanInTime, SolverFailed
 from router.loading.catalogue import load_text
 from router.normalise import normalise
-from router.planning import roads
+from router.planning import roads, solve
 from router.planning.by_hand import made_by_hand
 from router.planning.two_steps import Fixed, Incumbent
 from router.schema import Problem
@@ -99,6 +100,23 @@ def test_a_search_without_a_plan_in_time_leaves_the_one_made_by_hand(monkeypatch
     assert plan.cost_usd == approx(14.4)
     assert (plan.stop, plan.bound_usd) == ("time_limit", approx(5.0))
     assert "the plan was made by hand: no search found one in time" in plan.notes
+
+
+def test_a_hand_has_the_overtime_where_writing_the_program_took_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """60 s for a program that takes 61 to write: no search begins, and the hand has the 2 s of overtime left."""
+    clock, encode_problem = set_clock(monkeypatch), solve.encode_problem
+
+    def slowly(*arguments: Any) -> Encoded:
+        clock.s += 61.0
+        return encode_problem(*arguments)
+
+    without_proof(monkeypatch)
+    monkeypatch.setattr(solve, "encode_problem", slowly)
+    for large in (10_000, 0):
+        monkeypatch.setattr(roads, "LARGE", large)
+        assert api.solve(problem()).cost_usd == approx(14.4)
 
 
 def test_the_cheaper_of_hand_and_search_counts(monkeypatch: pytest.MonkeyPatch) -> None:

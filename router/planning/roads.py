@@ -41,7 +41,7 @@ def best_by_any_road(
     try:
         best = optimise(encoded, solver, options, start, fixed)
     except NoPlanInTime as late:
-        if by_hand is None and whole and not large:
+        if by_hand is None and whole:
             by_hand = made_by_hand(encoded, solver, options.finishing, held)
         if by_hand is None:
             raise
