@@ -16,9 +16,10 @@ from router.explaining.promises import promises
 from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
+from router.planning import roads
 from router.reports.explanation import explanation_report
 from router.reports.sizing import report_of
-from router.sizing import quotes, size
+from router.sizing import SizeOptions, quotes, size
 from router.sizing.options import Study
 from solvers import SolveOptions
 
@@ -220,3 +221,31 @@ def test_a_question_has_what_is_left_and_no_question_more(clock: HandClock) -> N
     assert study.answered(task, range(4)) == [1, 1, 1, None]
     assert given == approx([10.0, 6.0, 2.0])
     assert study.answered(task, range(2), shared=False) == [None, None]
+
+
+def test_no_decision_is_begun_in_less_time_than_one_takes(clock: HandClock) -> None:
+    """The first took 40 of 60 s: with 10 left, no variant is begun; a step is taken to need 0.3 of that, 12 s."""
+
+    def doing(what: str) -> None:
+        clock.s += {"its plan in every scenario": 40.0, QUESTIONS[1]: 10.0}.get(what, 0.0)
+
+    plan = size(load_text(TWO_QUOTES), options=LIMIT, progress=doing)
+    assert plan.cost_usd == approx(11_500.0)
+    assert plan.sizing is not None
+    assert {"the best plan without third", "the walk-away price of third"} <= set(
+        plan.sizing.out_of_time or ()
+    )
+
+
+def test_a_sized_plan_made_by_hand_has_a_gap_of_all_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search ends with a plan: 10 B tokens expected, at the list price of 3 USD per M."""
+
+    def late(*_: Any) -> Any:
+        raise NoPlanInTime("no time")
+
+    monkeypatch.setattr(roads, "optimise", late)
+    how = SizeOptions(questions=False, alternatives=0, measures=False)
+    plan = size(load_text(TWO_QUOTES), options=LIMIT, how=how)
+    assert plan.ok
+    assert plan.cost_usd == approx(30_000.0)
+    assert 0.0 <= plan.gap <= 1.0

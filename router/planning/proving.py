@@ -20,6 +20,7 @@ from router.plan.document import Plan
 from router.plan.proof import Proof, ProofPart
 from router.plan.running import Running
 from router.planning.cutting import strengthened_parts
+from router.planning.notes import out_of_time
 from router.planning.publish import draft, gap_of
 from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
@@ -97,8 +98,13 @@ def with_proof(
     return incumbent, replace(proof, kind="two_searches") if agreed else proof
 
 
-def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions) -> Plan:
-    """A plan for several futures with its proof: a tree over all of them, the relaxation alone where they are many."""
+def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions, flows: int) -> Plan:
+    """A plan for several futures with its proof: a tree over all of them, the relaxation alone where they are many.
+
+    flows   columns of them: the more, the longer it takes to write the rows; where no time is left that is said
+    """
+    if options.finishing.left_s < WRITING_S * flows:
+        return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"])))
     relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:
         return plan

@@ -13,7 +13,7 @@ import numpy as np
 from problems.core.arrays import Bools, Floats
 from problems.core.decision import Decision
 from problems.core.instance import Instance
-from router.errors import Infeasible
+from router.errors import Infeasible, NoPlanInTime
 from router.plan.rows import CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
 from router.planning.decode import Decoded, decode
@@ -126,6 +126,8 @@ class Best:
 
 def best_plan(study: Study, inst: Instance) -> Best:
     """The best plan of a variant. Raises Infeasible, NoPlanInTime."""
+    if study.options.left_s < study.step_s:
+        raise NoPlanInTime("less time is left than such a plan takes; a longer --time-limit may help")
     first = decide(inst, study)
     plan = first.plan
     # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with

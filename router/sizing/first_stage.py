@@ -55,7 +55,7 @@ def decide(inst: Instance, study: Study) -> BoundedDecision:
             pass
     plan = search(encode(inst), study)
     decision = settled_decision(plan.encoded, plan.point)
-    return BoundedDecision(decision, plan.bound, plan.stop, PROGRAM, plan.rounds, plan)
+    return BoundedDecision(decision, max(plan.bound, 0.0), plan.stop, PROGRAM, plan.rounds, plan)
 
 
 class CutsEnd(Exception):

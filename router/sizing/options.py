@@ -62,6 +62,7 @@ class Study:
     options: SolveOptions
     method: str = "auto"
     workers: Workers = ALONE
+    step_s: float = 0.0  # what the first decision took: with less left, no other like it is begun
 
     @property
     def finishing(self) -> Study:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from math import fsum
+from math import fsum, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,9 @@ from router.sizing.sections import Sections
 from solvers import SolveOptions, Stop
 
 FOR_THE_ANSWER = 0.5  # of the time at most, where questions follow
+PART_DECIDED = (
+    0.3  # of the time that deciding and pricing every scenario took: what another decision takes at least
+)
 FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
 A_PART = 0.3  # of the time left, for measures and for alternatives each: quotes, flips and what is asked for follow
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
@@ -68,8 +71,10 @@ def size(
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
-        study = Study(solver, begun, how.method, workers)
+        study, left_s = Study(solver, begun, how.method, workers), begun.left_s
         best = _best(study, how, inst, progress)
+        if begun.deadline is not None and isfinite(left_s):
+            study = replace(study, step_s=PART_DECIDED * (left_s - begun.left_s))
         inquiry = Inquiry(study.within(FOR_QUESTIONS), progress)
         base = None
         if how.measures:
@@ -78,7 +83,9 @@ def size(
         best, weighed, near = _weighed(inquiry, best, how)
         sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
-    return checked(loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options))
+    return checked(
+        loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows_of(inst))
+    )
 
 
 def _refuse_hours(problem: Problem, inst: Instance) -> None:
