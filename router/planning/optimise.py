@@ -33,6 +33,7 @@ from solvers import SolveOptions, Stop
 
 MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
 IDLE = 3  # rounds in which neither plan nor bound gets better: nothing is left to cut
+ROUGH, PART = 1e-3, 0.1  # of the gap of a program, at most and of what is left between plan and bound
 BETTER = 1e-7  # relative
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
 
@@ -75,21 +76,23 @@ class _ClosingIn:
         self.outer, self.solver, self.options, self.fixed = outer, solver, options, fixed
         self.instance = outer.encoded.instance
         self.cuts: CutsByScenario = {}
+        self.newest: CutsByScenario = {}  # the last of each pool: a plan near them is what the inner side is for
         self.best: Incumbent | None = None
-        self.bound, self.rounds, self.idle = outer.bound, 0, 0
+        self.bound, self.rounds, self.idle, self.exact = outer.bound, 0, 0, False
 
     def run(self, broken: Broken) -> Incumbent:
         """Cut and solve until plan and bound meet, the time is up, or nothing is left to cut."""
         while True:
             self.rounds += 1
             bound, usd = self.bound, None if self.best is None else self.best.objective_usd
-            self.cuts = cut_at(self.cuts, self.outer.encoded, broken)
-            if self.best is None or self.rounds & (self.rounds - 1) == 0:  # ever more seldom: 1, 2, 4, 8, …
+            self._cut(self.outer, broken)
+            if broken and (self.best is None or self.rounds % 2 == 0):
                 self._take(self._inner(broken))
             if self._met() or self.options.late:
                 break
             if self.outer.stop is not Stop.OPTIMAL and self.best is not None:
                 break  # its bound has a gap that cuts do not close
+            gap = self._gap()
             outer = self._find(Regions(self.cuts))
             if outer is None:
                 break
@@ -97,11 +100,20 @@ class _ClosingIn:
             broken = short_of_capacity(outer.encoded, outer.point)
             if not broken:
                 self._take(outer)
-                break
+                if self._met() or gap <= self.options.gap:
+                    break
+                self.exact = True
             self.idle = 0 if self._moved(bound, usd) else self.idle + 1
             if self.idle >= IDLE:
-                break
+                if self.exact:
+                    break
+                self.idle, self.exact = 0, True
         return self._end(broken)
+
+    def _cut(self, point: Incumbent, broken: Broken) -> None:
+        self.cuts = cut_at(self.cuts, point.encoded, broken)
+        fresh = cut_at({}, point.encoded, broken)
+        self.newest = {s: {**self.newest.get(s, {}), **fresh.get(s, {})} for s in self.cuts}
 
     def _end(self, broken: Broken) -> Incumbent:
         if self.best is None:
@@ -129,11 +141,11 @@ class _ClosingIn:
                 changed = frozenset(pool.period for _, pool in broken)
                 before = None if settled is None else Before(settled.integers, changed)
                 self._take(settled)
-            plan = self._find(Regions(self.cuts, inner=True), before=before)
+            plan = self._find(Regions(self.newest, inner=True), before=before)
             broken = [] if plan is None else short_of_capacity(plan.encoded, plan.point)
             if plan is None or not broken:
                 break
-            self.cuts = cut_at(self.cuts, plan.encoded, broken)
+            self._cut(plan, broken)
         else:
             plan = None
         return plan if plan is not None or self.best is not None else self._settled(self.outer)
@@ -141,13 +153,13 @@ class _ClosingIn:
     def _settled(self, plan: Incumbent) -> Incumbent | None:
         """What waits stays where it is, and pools that are short get more instances, if they can."""
         staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
-        return self._find(Regions(self.cuts, inner=True), staying)
+        return self._find(Regions(self.newest, inner=True), staying)
 
     def _find(
         self, regions: Regions, fixed: Fixed | None = None, before: Before | None = None
     ) -> Incumbent | None:
         # a plan that breaks a promise is of no use, so mending it goes on into the overtime
-        left = self.options.finishing if self.options.late else self.options
+        left = replace(self.options.finishing if self.options.late else self.options, gap=self._gap())
         try:
             program = encode(self.instance, regions=regions)
             return find(program, self.solver, left, fixed or self.fixed, before=before)
@@ -161,6 +173,14 @@ class _ClosingIn:
             return
         if self.best is None or plan.objective_usd < self.best.objective_usd:
             self.best = plan
+
+    def _gap(self) -> float:
+        """How near to their optima the programs are solved: a part of what is between plan and bound so far."""
+        if self.exact:
+            return self.options.gap
+        usd = 0.0 if self.best is None else abs(self.best.objective_usd)
+        gap = (self.best.objective_usd - self.bound) / usd if self.best is not None and usd > 0 else ROUGH
+        return max(self.options.gap, min(ROUGH, PART * gap))
 
     def _met(self) -> bool:
         if self.best is None:
