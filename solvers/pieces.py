@@ -43,7 +43,8 @@ ROUNDED = 0.1
 """Of the gap asked for: pieces that all together cost no more than this by rounding up are rounded up."""
 
 AGAIN = 2.0
-"""How many times as long as the last linear program is kept for finishing the plan after the bound."""
+"""How many times as long as the last linear program is kept for finishing the plan after the bound; beside it, as
+long as the relaxation took: a caller's own proof solves one like it."""
 
 
 def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: SolveOptions) -> Solution | None:
@@ -55,6 +56,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     answer = strengthened(program, options.within(FOR_RELAXATION))
     if answer is None:
         return None
+    relaxed_s = time.perf_counter() - began
     pieces = _Pieces(program, part, answer)
     fixed = pieces.plan(options.within(FOR_PLAN))
     last = time.perf_counter()
@@ -64,7 +66,8 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     objective, bound = program.objective(point), answer.bound
     if objective - bound > options.gap * abs(objective):
         again_s = time.perf_counter() - last  # what spans and flows are solved once more at the end
-        bound = max(bound, pieces.bound(solve, options.within(most_s=options.left_s - AGAIN * again_s)))
+        left_s = options.left_s - AGAIN * again_s - relaxed_s
+        bound = max(bound, pieces.bound(solve, options.within(most_s=left_s)))
     reached = objective - bound <= options.gap * abs(objective)
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.SOLUTION_LIMIT
     raw = f"{pieces.number} pieces, {stop.value}"
