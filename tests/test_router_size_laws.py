@@ -109,7 +109,7 @@ def test_a_walk_away_price_is_where_the_quote_leaves_the_plan(data: Data) -> Non
             continue
         others = [offer for offer in data["offers"] if offer["name"] != quote["offer"]]
         without = cost_of({**data, "offers": others})
-        below, above = (cost_of(times(data, quote["offer"], multiple * f)) for f in (0.98, 1.02))
+        below, above = (cost_of(at_price(data, quote["offer"], multiple * f)) for f in (0.98, 1.02))
         assert below <= without * (1 + ROOM)
         assert above == pytest.approx(without, rel=1e-5)
         if quote["worth_usd"] > 1e-6 * abs(without):
@@ -118,7 +118,7 @@ def test_a_walk_away_price_is_where_the_quote_leaves_the_plan(data: Data) -> Non
         assert row["more_usd"] >= -ROOM * abs(plan.objective_usd)
 
 
-def times(data: Data, offer: str, factor: float) -> Data:
+def at_price(data: Data, offer: str, factor: float) -> Data:
     """The offer's prices in every future, multiplied."""
     scenarios = []
     for future in data["scenarios"]:
