@@ -14,6 +14,7 @@ A **cell** is a piece of demand that must be served as one: a workload's work of
 from __future__ import annotations
 
 from dataclasses import field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -222,7 +223,7 @@ class Instance(Record):
     must_not_sign: Bools | None = None  # (O,) another: offers of which nothing more is bought ahead
     room: Floats | None = None  # (Q,) counts bought ahead that must fit, of use in this future or not
 
-    @property
+    @cached_property
     def pool_names(self) -> list[tuple[str, str | None]]:
         """Q × (offer, model); no model where all of the offer's share the count."""
         offers, models = self.offers.names, self.models.names

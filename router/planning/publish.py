@@ -56,6 +56,7 @@ def publish(
     bound = max(min(incumbent.bound, decoded.objective_usd), 0.0)  # no price is negative
     plan = replace(
         draft(problem, incumbent.encoded.instance.time, decoded),
+        problem_sha256=problem_sha256(problem),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(incumbent.solver),
         solver=SolverRun(incumbent.solver, StatedOptions(**options_of(incumbent.options))),
@@ -77,7 +78,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
     return Plan(
         name=problem.name,
         created="",
-        problem_sha256=problem_sha256(problem),
+        problem_sha256="",
         **start_of(problem),
         versions={},
         solver=SolverRun("none"),

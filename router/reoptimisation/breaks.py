@@ -12,6 +12,7 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
+from router.loading.fingerprint import problem_sha256
 from router.plan.running import Break, Running
 from router.planning.decode import decode, refused_rows
 from router.planning.publish import draft
@@ -64,7 +65,8 @@ def _unknown(encoded: Encoded, running: Running) -> list[Break]:
 def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break]:
     """The failed checks of the running shares and counts as a plan of the new problem."""
     decoded = decode(encoded, _as_it_runs(encoded))
-    plan = replace(draft(problem, encoded.instance.time, decoded), running=running)
+    plan = draft(problem, encoded.instance.time, decoded)
+    plan = replace(plan, problem_sha256=problem_sha256(problem), running=running)
     verdict = verify(problem, plan)
     return [
         Break(check.name, check.detail, check.worst)

@@ -59,9 +59,10 @@ def proven(
 
 def _least(low: float, high: float, lower: float, upper: float) -> float:
     """min { g · x } over g in [low, high] and x in [lower, upper]; 0 · inf = 0."""
-    return min(
-        0.0 if end == 0 or g == 0 else g * end for g in (low, high) for end in (lower, max(lower, upper))
-    )
+    if low >= 0.0 and lower >= 0.0:
+        return low * lower if low and lower else 0.0
+    ends = (lower, max(lower, upper))
+    return min(0.0 if end == 0 or g == 0 else g * end for g in (low, high) for end in ends)
 
 
 def covered(leaves: Sequence[Ranges]) -> bool:
