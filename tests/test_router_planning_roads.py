@@ -144,6 +144,7 @@ def test_a_solver_that_fails_is_not_the_last_word(
     monkeypatch: pytest.MonkeyPatch, failures: int, road: str
 ) -> None:
     """The optimum, 6 USD, by the next road; the plan says by which, and has its solver."""
+    monkeypatch.setattr(roads, "LARGEST", 0)  # no tree of our own comes before other solvers
     asked = ending(monkeypatch, SolverFailed("broken"), failures)
     plan = api.solve(problem())
     assert plan.ok
@@ -155,9 +156,17 @@ def test_a_solver_that_fails_is_not_the_last_word(
     assert len(set(ends)) == 1  # the end of the command, for all of them
 
 
+def test_a_tree_of_our_own_comes_before_other_solvers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending(monkeypatch, SolverFailed("broken"), 3)
+    plan = api.solve(problem())
+    assert plan.cost_usd == approx(6.0)
+    assert "the plan was found by a tree of our own, for highs failed: broken" in plan.notes
+
+
 def test_where_every_road_fails_a_hand_may_do_and_else_the_failure_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(roads, "LARGEST", 0)
     without_proof(monkeypatch)
     ending(monkeypatch, SolverFailed("broken"), times=99)
     plan = api.solve(problem())

@@ -1,7 +1,7 @@
 """A plan by every road there is: by hand first where the search is long, by other solvers where one fails.
 
     by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts
-    elsewhere   where the solver fails: without presolve, from another seed, by another solver
+    elsewhere   where the solver fails: without presolve, from another seed, by a tree of our own, by another solver
 
 "No plan in time" is left for what no hand can serve, "the solver failed" for what fails by every road; the plan says by
 which one it was found.
@@ -17,9 +17,12 @@ from problems.core.decision import Decision
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, RouterError, SolverFailed
 from router.planning.by_hand import made_by_hand
+from router.planning.doubting import EFFORT, LARGEST
 from router.planning.optimise import optimise
-from router.planning.two_steps import Fixed, Incumbent
-from solvers import SolveOptions, SolverUnavailable, Stop, get
+from router.planning.tighten import short_of_capacity
+from router.planning.two_steps import Fixed, Incumbent, finished
+from solvers import Solution, SolveOptions, SolverUnavailable, Stop, get
+from solvers.proof import WorkLimits, prove
 
 LARGE = 10_000  # columns: below, a hand needs no more than moments after the search
 OTHERS = ("highs", "scipy", "pulp:COIN_CMD")
@@ -67,18 +70,43 @@ def _elsewhere(
     failed: SolverFailed,
 ) -> Incumbent:
     """The best point by the first road that leads to one; raises the failure where none does."""
+    why = f"for {search[0]} failed: {str(failed).splitlines()[0]}"
+    own_tree_is_left = True
     for solver, options, road in _roads(*search):
+        if solver != search[0] and own_tree_is_left:
+            own_tree_is_left = False
+            own = _by_own_tree(encoded, search, Fixed(fixed))
+            if own is not None:
+                return replace(own, found_by=f"found by a tree of our own, {why}")
         try:
             best = optimise(encoded, solver, options, start, fixed)
         except RouterError:
             continue
-        return replace(
-            best, found_by=f"found by {road}, for {search[0]} failed: {str(failed).splitlines()[0]}"
-        )
+        return replace(best, found_by=f"found by {road}, {why}")
     by_hand = made_by_hand(encoded, "highs", replace(search[1].finishing, native={}), Fixed(fixed))
     if by_hand is None:
         raise failed
-    return replace(by_hand, found_by=f"made by hand, for {search[0]} failed: {str(failed).splitlines()[0]}")
+    return replace(by_hand, found_by=f"made by hand, {why}")
+
+
+def _by_own_tree(encoded: Encoded, search: tuple[str, SolveOptions], held: Fixed) -> Incumbent | None:
+    """Its points keep to every row more closely than those of a solver's integer program."""
+    from solvers.highs_relaxation import HighsRelaxation  # here: few searches come so far
+
+    options, case = search[1].finishing, held.applied(encoded)
+    if case.program.n_columns > LARGEST or options.relax:
+        return None
+    work = WorkLimits(effort=EFFORT, late=lambda: options.late)
+    tree = prove(case.program, HighsRelaxation, work=work)
+    if tree.point is None:
+        return None
+    stop = Stop.OPTIMAL if tree.complete else Stop.SOLUTION_LIMIT
+    first = Solution(stop, tree.point, tree.objective, tree.bound)
+    try:
+        best = finished(case, first, ("highs", replace(options, native={})), held, 0.0)
+    except RouterError:
+        return None
+    return None if short_of_capacity(best.encoded, best.point) else best
 
 
 def _roads(solver: str, options: SolveOptions) -> Iterator[tuple[str, SolveOptions, str]]:
