@@ -166,6 +166,10 @@ def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[In
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
     """(period, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`; no bands."""
+    mine = cols.covered.of(b)
+    if len(mine):  # an agreement has no flows of its own, and counts no tokens
+        usd = cols.covered.unit[mine] * cols.covered.rate[mine]
+        return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
     at = view.flows_of_contract[b]
     return view.flows.period[at], cols.flow[at], view.own_use(b, tokens=tokens)
 

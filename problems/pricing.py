@@ -6,6 +6,7 @@
     fee           fee · months, if the offer is used at all                 per offer
     instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront, terms on top
     starts        start_usd · started
+                  − covered / (1 − discount), of tokens or instances         what an agreement bills, see agreements
     energy        usd_per_kwh · power_kw · h · (paid + reserved)
     unserved      usd · tokens
     churn         move_usd · tokens · moved + resize_usd · resized          against a running plan
@@ -154,6 +155,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     )
     costs = [_cost(TOKENS, cols.flow[plain], usd, routes.offer[route])]
     costs += commitments(view, cols)
+    costs += _covered(view, cols)
     costs += _hourly_counts(view, cols)
     costs += _changes(view, cols)
     dropped = np.flatnonzero(cols.unserved >= 0)
@@ -163,6 +165,16 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
         _cost(UNSERVED, cols.unserved[dropped], worth * time.weight[first_period(view)[dropped]], -1)
     )
     return costs
+
+
+def _covered(view: View, cols: Columns) -> list[Cost]:
+    """What agreements bill is not paid to the offers: it is taken off, at their own prices."""
+    covered = cols.covered
+    usd = -covered.unit * view.inst.time.weight[covered.period]
+    kinds = ((TOKENS, np.flatnonzero(~covered.rented)), (INSTANCES, np.flatnonzero(covered.rented)))
+    return [
+        _cost(kind, covered.at[mine], usd[mine], covered.offer[mine]) for kind, mine in kinds if len(mine)
+    ]
 
 
 def _changes(view: View, cols: Columns) -> list[Cost]:

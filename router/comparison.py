@@ -264,7 +264,8 @@ def _with_offer(problem: Problem, name: str) -> Problem:
         for quota in problem.quotas
         if not quota.offers or name in quota.offers
     )
-    return problem.model_copy(update={"offers": offers, "groups": groups, "quotas": quotas})
+    kept = {"offers": offers, "groups": groups, "quotas": quotas, "commitments": ()}
+    return problem.model_copy(update=kept)
 
 
 def _alone_on(load: Workload, offer: str) -> Workload:
@@ -318,6 +319,11 @@ def _notes(problem: Problem) -> tuple[str, ...]:
     if sunk:
         notes.append(
             f"what is already bought is due whatever is chosen, and is counted in its own row only: {', '.join(sunk)}"
+        )
+    if problem.commitments:
+        names = ", ".join(agreement.name for agreement in problem.commitments)
+        notes.append(
+            f"agreements over several offers are left out: each offer is at its own prices ({names})"
         )
     if problem.groups:
         notes.append("each offer has the limits of its groups to itself")

@@ -76,12 +76,13 @@ class Candidates(ArrayTable):
 def candidates(inst: Instance) -> Candidates:
     """All W × O × accepted-model triples, sorted by workload, offer, model."""
     n_models, n_offers = len(inst.models.names), len(inst.offers.names)
+    serving = np.unique(inst.entries.offer)  # an agreement serves nothing
     entry_at = np.full((n_offers, n_models), NONE, dtype=np.int64)
     entry_at[inst.entries.offer, inst.entries.model] = np.arange(len(inst.entries.offer))
     w, m = np.nonzero(inst.workloads.accepts)
-    workload = np.repeat(w, n_offers)
-    model = np.repeat(m, n_offers)
-    offer = np.tile(np.arange(n_offers), len(w))
+    workload = np.repeat(w, len(serving))
+    model = np.repeat(m, len(serving))
+    offer = np.tile(serving, len(w))
     order = np.lexsort((model, offer, workload))
     workload, offer, model = workload[order], offer[order], model[order]
     return Candidates(workload, offer, model, entry_at[offer, model])

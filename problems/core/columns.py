@@ -15,6 +15,7 @@ from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, count_columns, pool_label
+from problems.core.coverage import Coverage, coverage
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.view import View
@@ -49,6 +50,7 @@ class Columns(Record):
     parts: Parts  # use that is counted under one term of several
     band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
+    covered: Coverage  # use of offers that agreements bill
     capacity: Capacity  # of pools whose waiting is modelled
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
@@ -75,12 +77,13 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
     bills = _bills(view, space)
+    covered = coverage(view, space, flow, counts.paid)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
     running, changed = inst.running, None
     if running is not None and running.tracked:
         changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
-    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, capacity, queues, changed)
+    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, covered, capacity, queues, changed)
 
 
 def reachable(view: View) -> Floats:

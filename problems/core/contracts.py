@@ -75,6 +75,14 @@ class Contracts(ArrayTable):
         return when if alike.sum() == 1 else f"{when},level {int(alike[:a].sum())}"
 
 
+class Agreements(ArrayTable):
+    """Contracts that bill what several offers use: a row for each agreement and offer."""
+
+    contract: Ints  # (V,)
+    offer: Ints  # (V,)
+    rate: Floats  # (V,) what is left of a dollar of its use: 1 − discount
+
+
 class Spans(ArrayTable):
     """Bills: spans over which a contract holds use against its commitment. Those of a contract stand together.
 

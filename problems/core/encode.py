@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from problems import (
+    agreements,
     budget,
     churn,
     commitments,
@@ -74,6 +75,7 @@ FAMILIES: tuple[Family, ...] = (
     groups.FAMILY,
     power.FAMILY,
     commitments.FAMILY,
+    agreements.FAMILY,
     tiers.FAMILY,
     linking.FAMILY,
     diversity.FAMILY,

@@ -74,15 +74,30 @@ def commitment_scale(inst: Instance, view: View) -> Floats:
     """Own units a month near the largest that each contract could carry, so that its columns stay near 1; (B,)."""
     contracts = inst.contracts
     scale = np.ones(len(contracts.offer))
+    flows, agreements = view.flows, inst.agreements
     for b, at in enumerate(view.flows_of_contract):
-        flows, per_unit = view.flows, view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
+        per_unit = view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
+        covered = agreements.offer[agreements.contract == b]
+        if len(covered):
+            at = np.flatnonzero(np.isin(view.routes.offer[flows.route], covered))
         own = per_unit[flows.route[at]] * flows.work[at]
+        if len(covered):
+            own = own + _rent(view, at)
         most = np.zeros(len(view.cells))
         np.maximum.at(most, view.flows.cell[at], own)
         total = most.sum() * HOURS_PER_MONTH / inst.time.horizon_h
         known = [v for v in (total, contracts.min_per_month[b]) if v > 0]
         scale[b] = 2.0 ** np.round(np.log2(max(known))) if known else 1.0
     return scale
+
+
+def _rent(view: View, at: Ints) -> Floats:
+    """(n,) USD of rent for the instances that whole cells of some flows would keep busy."""
+    fleets, pool = view.inst.fleets, view.routes.pool[view.flows.route[at]]
+    if not fleets.pools:
+        return np.zeros(len(at))
+    usd = np.where(pool >= 0, fleets.usd_per_h[fleets.pool_fleet[pool]], 0.0)
+    return np.asarray(view.flow_load[at].max(axis=1) * usd * view.inst.time.period_h)
 
 
 def covered_periods(inst: Instance) -> tuple[Ints, Ints]:

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
-from problems.core.contracts import Contracts
+from problems.core.contracts import Agreements, Contracts
 from problems.core.supply import Entries, Fleets, Groups, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
@@ -215,6 +215,7 @@ class Instance(Record):
     quotas: Quotas
     fleets: Fleets
     contracts: Contracts
+    agreements: Agreements
     groups: Groups
     policy: PolicyLimits
     scenarios: Scenarios

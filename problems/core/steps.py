@@ -41,6 +41,7 @@ def steps_of(encoded: Encoded) -> Ints:
         ):
             mark(table, periods)
         mark(cols.started, periods)
+        mark(cols.covered.at, cols.covered.period)
         for queue in cols.queues:
             for piece in queue.pieces:
                 for at in (piece.chosen, piece.within, piece.load, piece.shaped):

@@ -269,7 +269,7 @@ def _targets(path: str | None, plan: Plan, problem: Problem | None) -> Targets:
     targets = read_targets(path)
     known = [] if problem is None else [offer.name for offer in problem.offers]
     offers = {row.offer for row in plan.routes} | {row.offer for row in plan.instances}
-    offers |= {row.offer for row in plan.refused} | {row.offer for row in plan.contracts}
+    offers |= {row.offer for row in plan.refused} | {row.seller for row in plan.contracts}
     targets.check(offers | set(known))
     return targets
 

@@ -108,7 +108,7 @@ def _paid_ahead(plan: Plan, problem: Problem, at: int, scenario: str | None) -> 
         if contract.from_h <= hour < contract.until_h and (tokens or usd):
             ceiling, unit = (tokens, "tokens a month") if tokens is not None else (usd or 0.0, "USD a month")
             terms_h = contract.from_h, contract.until_h
-            yield PaidAhead(CONTRACT, "contract", contract.offer, None, *terms_h, ceiling, unit)
+            yield PaidAhead(CONTRACT, "contract", contract.seller, None, *terms_h, ceiling, unit)
 
 
 def _row(row: PaidAhead, problem: Problem) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
         ],
         "router_contracts": [
             {
-                "offer": row.offer,
+                "offer": row.seller,
                 "start_month": row.start_month,
                 "end_month": row.end_month,
                 "tokens_per_month": row.committed_tokens_per_month,

@@ -30,6 +30,7 @@ _UNORDERED = frozenset(
     (
         "workloads",
         "offers",
+        "commitments",
         "groups",
         "quotas",
         "scenarios",

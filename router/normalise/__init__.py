@@ -10,6 +10,7 @@ import numpy as np
 
 from problems.core.instance import Instance, Models, PolicyLimits
 from problems.core.supply import Groups
+from router.normalise.agreements import agreements, refuse_own_spans
 from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
@@ -44,10 +45,12 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         quotas=quotas(problem),
         fleets=fleets(problem),
         contracts=contracts(problem, time, clock),
+        agreements=agreements(problem),
         groups=_groups(problem),
         policy=_policy(problem),
         scenarios=scenarios(problem, scenario),
     )
+    refuse_own_spans(problem, inst.contracts)
     refuse_too_large(problem, inst)
     return inst
 
@@ -66,7 +69,7 @@ def _models(problem: Problem) -> Models:
 
 def _groups(problem: Problem) -> Groups:
     index = {offer.name: o for o, offer in enumerate(problem.offers)}
-    member = np.zeros((len(problem.groups), len(problem.offers)), dtype=bool)
+    member = np.zeros((len(problem.groups), len(problem.sellers)), dtype=bool)
     for g, group in enumerate(problem.groups):
         member[g, [index[name] for name in group.offers]] = True
     return Groups(

@@ -10,6 +10,7 @@ from problems.core.costs import M
 from problems.core.instance import Time
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
+from router.normalise.agreements import pending_in
 from router.normalise.columns import flags, floats, whole
 from router.normalise.spans import ContractTerm, beyond_months, spans_of
 from router.schema import Commitment, CommitmentLevel, Offer, Problem
@@ -18,7 +19,7 @@ from router.schema.clock import Clock
 
 def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
     """Commitments in their own unit (tokens, or dollars at contract rates), and the terms that may start."""
-    sellers = [(o, offer) for o, offer in enumerate(problem.offers) if offer.commitment is not None]
+    sellers = [(o, offer) for o, offer in enumerate(problem.sellers) if offer.commitment is not None]
     rows = [offer.commitment for _, offer in sellers if offer.commitment is not None]
     in_tokens = np.array([_in_tokens(terms) for terms in rows], dtype=bool)
     price = np.array([_token_usd(offer) for _, offer in sellers], dtype=float)
@@ -183,6 +184,8 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
 def refuse_pending(problem: Problem) -> None:
     """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
     issues: list[Issue] = []
+    for g, agreement in enumerate(problem.commitments):
+        issues += [*pending_in(problem, g, agreement)]
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
         if terms is None:

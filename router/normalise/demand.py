@@ -108,7 +108,7 @@ def workloads(problem: Problem) -> Workloads:
 
 def _permitted(problem: Problem) -> Bools:
     """(W, O) offers that a workload's routing lets it use."""
-    names = np.array([offer.name for offer in problem.offers], dtype=object)
+    names = np.array([offer.name for offer in problem.sellers], dtype=object)
     rows = [load.routing for load in problem.workloads]
     return np.array(
         [

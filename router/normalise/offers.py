@@ -15,7 +15,7 @@ from router.schema import LongPrompt, OfferModel, Problem
 
 def offers(problem: Problem) -> Offers:
     """Limits, and where each offer's fleet and contract stand."""
-    rows = problem.offers
+    rows = problem.sellers
     limits = [offer.limits for offer in rows]
     providers = tuple(dict.fromkeys(offer.provider for offer in rows))
     index = {name: p for p, name in enumerate(providers)}

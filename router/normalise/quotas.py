@@ -14,7 +14,7 @@ from router.schema import Problem, Quota
 
 def quotas(problem: Problem) -> Quotas:
     """One row for each cap, by kind, then in the order of the file."""
-    offers = [offer.name for offer in problem.offers]
+    offers = [offer.name for offer in problem.sellers]
     loads = [load.name for load in problem.workloads]
     models = list(problem.models)
     stated = list(_stated(problem))

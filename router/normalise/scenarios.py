@@ -24,7 +24,7 @@ def scenarios(problem: Problem, scenario: str | None) -> Scenarios:
 
 def from_draw(problem: Problem, draw: Draw) -> Scenarios:
     """Demand paths by workload; prices and availability stay as stated."""
-    count, offers = len(draw.names), len(problem.offers)
+    count, offers = len(draw.names), len(problem.sellers)
     paths = [draw.of(workload) for workload in problem.workloads]
     if draw.others:
         path = np.stack(paths, axis=1)
@@ -52,7 +52,7 @@ def _futures(listed: tuple[Scenario, ...], scenario: str | None) -> tuple[Scenar
 def _listed(problem: Problem, futures: tuple[Scenario, ...]) -> Scenarios:
     """A named multiplier replaces "*"."""
     loads = [workload.name for workload in problem.workloads]
-    names = [offer.name for offer in problem.offers]
+    names = [offer.name for offer in problem.sellers]
 
     def table(kind: str, columns: list[str]) -> np.ndarray:
         values = np.ones((len(futures), len(columns)))

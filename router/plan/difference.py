@@ -123,7 +123,7 @@ def _committed(plan: Plan) -> Figures:
     committed: Figures = {}
     for row in plan.contracts:
         unit = "tokens" if row.committed_tokens_per_month is not None else "USD"
-        key = (row.offer, f"{unit} a month from month {row.start_month + 1}")
+        key = (row.seller, f"{unit} a month from month {row.start_month + 1}")
         committed[key] = committed.get(key, 0.0) + (
             row.committed_tokens_per_month or row.committed_usd_per_month or 0.0
         )

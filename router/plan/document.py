@@ -18,6 +18,7 @@ from router.plan.proof import Proof
 from router.plan.rows import (
     ContractRow,
     CostLine,
+    CoverageRow,
     InstanceRow,
     Purchase,
     Refused,
@@ -177,6 +178,7 @@ class Plan:
     sizing: Sizing | None = stated("Of router size: what to sign, and why", default=None)
     running: Running | None = stated("Of router reoptimise: what ran", default=None)
     reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
+    coverage: tuple[CoverageRow, ...] | None = stated("What agreements bill, by period", default=None)
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
     proof: Proof | None = stated("What the bound rests on", default=None)
@@ -248,6 +250,7 @@ TABLES: Mapping[str, type] = {
     "purchases": Purchase,
     "contracts": ContractRow,
     "settlements": Settlement,
+    "coverage": CoverageRow,
     "unserved": UnservedRow,
     "refused": Refused,
     "scenarios": ScenarioCost,

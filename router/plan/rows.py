@@ -96,16 +96,35 @@ class Purchase:
 
 
 @record
+class CoverageRow:
+    """Use of an offer that an agreement bills in a period."""
+
+    agreement: str = stated("Agreement that bills it")
+    offer: str = stated("Offer whose use it is")
+    kind: Literal["tokens", "instances"] = stated("Of tokens and requests, or of rented instance hours")
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    list_usd: Number = stated("What it would cost at the offer's own prices, undiscounted")
+    covered_usd: Number = stated("What the agreement bills for it, undiscounted")
+
+
+@record
 class ContractRow:
     """A commitment in force: signed by this plan, or before it."""
 
-    offer: str = stated("Offer signed")
+    offer: str | None = stated("Offer signed; null for an agreement")
     from_h: Number = stated("Start, or 0 for what was signed before")
     until_h: Number = stated("End of the term, also beyond the horizon; without a term the horizon's")
     signed_by: Literal["plan", "before"] = stated("By this plan, or before it")
     committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
     discount: Number | None = stated("Taken off contract rates by the level chosen", default=None)
+    agreement: str | None = stated("Agreement signed", default=None)
+
+    @property
+    def seller(self) -> str:
+        """The offer, or the agreement."""
+        return self.offer or self.agreement or ""
 
     @property
     def start_month(self) -> int:
@@ -131,7 +150,7 @@ class StandsAt:
 class Settlement:
     """The bill of a contract for one span; those of less than a day are one row for each billing month."""
 
-    offer: str = stated("Offer signed")
+    offer: str | None = stated("Offer signed; null for an agreement")
     from_h: Number = stated("Start of the first period billed")
     until_h: Number = stated("End of the last period billed")
     scenario: str | None = stated(SCENARIO)
@@ -154,6 +173,15 @@ class Settlement:
     so_far: StandsAt | None = stated(
         "Where it stands at the end of a horizon that its term outlasts", default=None
     )
+    agreement: str | None = stated("Agreement signed", default=None)
+    covered_usd: Number | None = stated(
+        "Of an agreement: what the use that it bills would cost at the offers' own prices", default=None
+    )
+
+    @property
+    def seller(self) -> str:
+        """The offer, or the agreement."""
+        return self.offer or self.agreement or ""
 
     @property
     def month(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from problems.core.arrays import Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
 from problems.core.encode import Encoded
+from problems.core.instance import Instance
 from problems.core.view import View
 from problems.pricing import billed_before
-from router.plan.rows import ContractRow, Settlement, StandsAt
+from router.plan.rows import ContractRow, CoverageRow, Settlement, StandsAt
 from router.planning.settlement import (
     before_own,
     committed_own,
+    covered_usd,
     discounted,
     fill,
     left_after,
@@ -43,7 +46,7 @@ def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
         tokens = bool(contracts.stated_in_tokens[b])
         rows.append(
             ContractRow(
-                offer=inst.offers.names[contracts.offer[b]],
+                **seller_of(inst, int(b)),
                 from_h=float(contracts.start_h[a]),
                 until_h=end if np.isfinite(end) else inst.time.horizon_h,
                 signed_by="before" if contracts.start_signed[a] else "plan",
@@ -53,6 +56,37 @@ def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
             )
         )
     return tuple(rows)
+
+
+class Seller(TypedDict):
+    """How a row calls whom a contract is with."""
+
+    offer: str | None
+    agreement: str | None
+
+
+def seller_of(inst: Instance, b: int) -> Seller:
+    """The offer, or the agreement."""
+    name = inst.offers.names[inst.contracts.offer[b]]
+    if (inst.agreements.contract == b).any():
+        return {"offer": None, "agreement": name}
+    return {"offer": name, "agreement": None}
+
+
+def coverage_rows(view: View, cols: Columns, point: Floats, scenario: str | None) -> Iterator[CoverageRow]:
+    """What agreements bill of each offer, by period."""
+    covered, names = cols.covered, view.inst.offers.names
+    for i in np.flatnonzero(point[covered.at] > 0):
+        usd = float(point[covered.at[i]] * covered.unit[i])
+        yield CoverageRow(
+            agreement=names[view.inst.contracts.offer[covered.contract[i]]],
+            offer=names[covered.offer[i]],
+            kind="instances" if covered.rented[i] else "tokens",
+            period=int(covered.period[i]),
+            scenario=scenario,
+            list_usd=usd,
+            covered_usd=float(usd * covered.rate[i]),
+        )
 
 
 def signed_starts(encoded: Encoded, point: Floats) -> Bools:
@@ -89,8 +123,8 @@ def settlement_rows(
 ) -> Iterator[Settlement]:
     """What each span uses and owes; `listed` (A,): the starts that are signed."""
     inst, contracts = view.inst, view.inst.contracts
-    for b, o in enumerate(contracts.offer):
-        bills = _bills(view, cols, point, listed, b)
+    for b in range(len(contracts.offer)):
+        bills, covered = _bills(view, cols, point, listed, b), covered_usd(view, cols, b, point)
         spans, stated_in_tokens = contracts.spans, bool(contracts.stated_in_tokens[b])
         signed = np.flatnonzero(bills.signed)
         for at in _together(view, bills.span[signed], contracts.by_hour[b]):
@@ -101,7 +135,7 @@ def settlement_rows(
             plain = not contracts.spanned[b]
             short = bills.own[k] + spans.used_before[n] < bills.committed[k] * (1 - 1e-9)
             yield Settlement(
-                offer=inst.offers.names[o],
+                **seller_of(inst, b),
                 from_h=float(spans.from_h[n[0]]),
                 until_h=float(spans.until_h[n[-1]]),
                 scenario=scenario,
@@ -118,6 +152,7 @@ def settlement_rows(
                 spans=len(k) if contracts.by_hour[b] else None,
                 spans_short=int(short.sum()) if contracts.by_hour[b] else None,
                 so_far=_stands_at(view, cols, point, listed, b, bills, int(k[-1])),
+                covered_usd=None if covered is None else float(covered[k].sum()),
             )
 
 

@@ -18,6 +18,7 @@ from problems.pricing import first_stage, purchase_parts, recourse
 from router.plan.rows import (
     ContractRow,
     CostLine,
+    CoverageRow,
     InstanceRow,
     Purchase,
     Refused,
@@ -27,7 +28,7 @@ from router.plan.rows import (
     UnservedRow,
     usd_of,
 )
-from router.planning.contract_rows import contract_rows, settlement_rows, signed_starts
+from router.planning.contract_rows import contract_rows, coverage_rows, settlement_rows, signed_starts
 from router.planning.settlement import Settled, cost_lines, settle
 from router.planning.tighten import booting
 
@@ -47,6 +48,7 @@ class Decoded:
     purchases: tuple[Purchase, ...]
     contracts: tuple[ContractRow, ...]
     settlements: tuple[Settlement, ...]
+    coverage: tuple[CoverageRow, ...] | None
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
     by_scenario: Floats  # (S,) USD
@@ -86,6 +88,10 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
             for view, cols in pairs
             for row in settlement_rows(view, cols, point, listed, _scenario(view, named))
         ),
+        coverage=tuple(
+            row for view, cols in pairs for row in coverage_rows(view, cols, point, _scenario(view, named))
+        )
+        or None,
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
         scenarios=tuple(
             ScenarioCost(name, float(p), float(usd))

@@ -119,7 +119,7 @@ def _of_scenarios(problem: Problem) -> Iterator[str]:
 def _of_terms(problem: Problem) -> Iterator[str]:
     """When contracts may begin, where that was not said and decides what can be planned."""
     horizon_h = problem.horizon.hours
-    for offer in problem.offers:
+    for offer in problem.sellers:
         terms = offer.commitment
         if terms is None or terms.term_hours is None or horizon_h <= HOURS_PER_MONTH:
             continue

@@ -96,6 +96,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         purchases=decoded.purchases,
         contracts=decoded.contracts,
         settlements=decoded.settlements,
+        coverage=decoded.coverage,
         unserved=decoded.unserved,
         scenarios=decoded.scenarios,
     )

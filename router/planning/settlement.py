@@ -17,6 +17,7 @@ from problems.commitments import band_scale, due_share, flow_terms
 from problems.core.arrays import Floats
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
+from problems.core.coverage import use_of
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
 from problems.core.view import View
@@ -51,6 +52,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
     point[bought] = np.where(point[bought] < DUST, 0.0, point[bought])
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        _covered(view, cols, point)
         _bills(view, cols, point)
     return Settled(point, moved_share, moved_count)
 
@@ -135,6 +137,25 @@ def _committed(encoded: Encoded, point: Floats) -> None:
         mine = contracts.start_contract == b
         for column, t in zip(columns, force_slots(encoded.instance, b) if len(columns) else (), strict=True):
             point[column] = point[first.committed[mine & (begin <= t) & (end > t)]].sum()
+
+
+def _covered(view: View, cols: Columns, point: Floats) -> None:
+    """Agreements bill no more than is used, and within a span no more than is committed."""
+    covered, spans = cols.covered, view.inst.contracts.spans
+    usd = np.where(point[covered.at] < DUST, 0.0, point[covered.at]) * covered.unit
+    periods = view.inst.time.periods
+    for o, rented in sorted({*zip(covered.offer.tolist(), covered.rented.tolist(), strict=True)}):
+        use = use_of(view, cols.flow, cols.counts.paid, o, rented=rented)
+        most = np.bincount(use.period, weights=use.usd * point[use.column], minlength=periods)
+        mine = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
+        asked = np.bincount(covered.period[mine], weights=usd[mine], minlength=periods)
+        usd[mine] *= np.minimum(1.0, most / np.where(asked > 0, asked, 1.0))[covered.period[mine]]
+    for b in np.unique(covered.contract).tolist():
+        mine, due = covered.of(b), committed_own(view, cols, b, point)
+        span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - spans.of(b)[0]
+        billed = np.bincount(span, weights=usd[mine] * covered.rate[mine], minlength=len(due))
+        usd[mine] *= np.minimum(1.0, due / np.where(billed > 0, billed, 1.0))[span]
+    point[covered.at] = usd / covered.unit
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:
@@ -274,6 +295,16 @@ def _used(view: View, cols: Columns, b: int, point: Floats, *, tokens: bool) -> 
         rate = 1.0 if start < 0 or tokens else rates[start]
         np.add.at(total, span[some] - mine[0], own[some] * point[column[some]] * rate)
     return total
+
+
+def covered_usd(view: View, cols: Columns, b: int, point: Floats) -> Floats | None:
+    """(n,) what an agreement bills in each span, at the offers' own prices; None for a contract of one offer."""
+    if not (view.inst.agreements.contract == b).any():
+        return None
+    covered, spans = cols.covered, view.inst.contracts.spans
+    mine, own = covered.of(b), spans.of(b)
+    span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - (own[0] if len(own) else 0)
+    return np.bincount(span, weights=covered.unit[mine] * point[covered.at[mine]], minlength=len(own))
 
 
 def discounted(discounts: Discounts, usd: Floats, share: Floats) -> Floats:

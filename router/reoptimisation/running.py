@@ -45,20 +45,20 @@ def sunk(plan: Plan, align: Alignment, problem: Problem, inst: Instance) -> tupl
     earlier = {} if plan.running is None else {row.offer: row.end_h for row in plan.running.contracts}
     contracts, units = [], None
     for row in plan.contracts:
-        commitment = ours.get(row.offer)
+        commitment = ours.get(row.seller)
         if commitment is None or commitment.signed or row.from_h > align.shift_h + SLACK_H:
             continue
-        end = earlier.get(row.offer) if row.signed_by == "before" else row.until_h  # else the problem's own
+        end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h  # else the problem's own
         if end is None or end - align.shift_h <= SLACK_H:
             continue
         if commitment.stackable:
-            at = problem.offers[[offer.name for offer in problem.offers].index(row.offer)].name
+            at = problem.offers[[offer.name for offer in problem.offers].index(row.seller)].name
             rule = f'"{at}" is stackable: what several terms of it have signed is not yet carried from run to run'
             raise InputError([Issue(("offers",), rule)])
         units = unit_uses(inst) if units is None else units
         stands = standing(plan, align, commitment, row, units)
         volume = row.committed_tokens_per_month, row.committed_usd_per_month
-        contracts.append(SunkContract(row.offer, end - align.shift_h, *volume, row.discount, stands))
+        contracts.append(SunkContract(row.seller, end - align.shift_h, *volume, row.discount, stands))
     return tuple(contracts)
 
 

@@ -64,7 +64,7 @@ class Searches:
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
         self.running = laid_on(entry.plan, align, self.inst, freeze_h)
-        gone = {row.offer for row in entry.plan.contracts} - {offer.name for offer in problem.offers}
+        gone = {row.seller for row in entry.plan.contracts} - {offer.name for offer in problem.sellers}
         if gone:
             names = ", ".join(sorted(gone))
             self.notes.append(f"signed by an earlier plan and no longer in the problem: {names}")

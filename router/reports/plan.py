@@ -146,10 +146,10 @@ def _contracts(plan: Plan) -> ReportTable:
     settled: dict[str, list[Settlement]] = {}
     for row in plan.settlements:
         if row.signed:
-            settled.setdefault(row.offer, []).append(row)
+            settled.setdefault(row.seller, []).append(row)
     rows, p = [], plan.probabilities()
     for contract in plan.contracts:
-        months = settled.get(contract.offer, [])
+        months = settled.get(contract.seller, [])
         if contract.committed_tokens_per_month is not None:
             committed = f"{count(contract.committed_tokens_per_month)} tokens"
         else:
@@ -158,7 +158,7 @@ def _contracts(plan: Plan) -> ReportTable:
         used = [row.utilisation for row in mine if row.utilisation is not None]
         rows.append(
             (
-                contract.offer,
+                contract.seller,
                 "already" if contract.signed_by == "before" else "now",
                 f"{contract.start_month + 1}–{contract.end_month}",
                 committed,

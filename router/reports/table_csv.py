@@ -25,7 +25,7 @@ def tables_of(plan: Plan) -> tuple[str, ...]:
 
 def rows_of(plan: Plan, table: str) -> Sequence[object]:
     """The rows of one table. Raises KeyError."""
-    found: Sequence[object] = getattr(plan, table) if table in TABLES else _of_sizing(plan)[table]
+    found: Sequence[object] = (getattr(plan, table) or ()) if table in TABLES else _of_sizing(plan)[table]
     return found
 
 

@@ -1,5 +1,6 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
+from router.schema.agreements import Agreement
 from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
@@ -31,6 +32,7 @@ from router.schema.workloads import Demand, Needs, Routing, Slo, Trace, Window, 
 
 __all__ = [
     "SCHEMA",
+    "Agreement",
     "Commitment",
     "CommitmentLevel",
     "Demand",

@@ -71,8 +71,8 @@ class SoFar(Strict):
     )
 
 
-class Commitment(Strict):
-    """Take-or-pay: each span costs at least the commitment and at least the use."""
+class Settling(Strict):
+    """What a commitment in USD and an agreement have in common: amounts per span, terms, and where one stands."""
 
     settled: Literal["hour", "day", "month", "quarter", "year", "term"] | None = optional(
         "Span over which use is held against the commitment; absent: the month of 730 h"
@@ -80,16 +80,9 @@ class Commitment(Strict):
     min_usd: NonNegative | None = optional("Least spend per span")
     max_usd: NonNegative | None = optional("Given: the spend per span is decided, up to this")
     step_usd: Positive | None = optional("The spend per span is sold in multiples of this")
-    min_tokens: NonNegative | None = optional("Least volume paid for per span")
-    max_tokens: NonNegative | None = optional("Given: the volume per span is decided, up to this")
-    min_tokens_per_month: NonNegative | None = optional("Least volume paid for, settled by the month")
     min_usd_per_month: NonNegative | None = optional("Least spend, settled by the month")
-    max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")
     max_usd_per_month: NonNegative | None = optional("Given: the spend to commit is decided, up to this")
     step_usd_per_month: Positive | None = optional("The spend to commit is sold in multiples of this")
-    levels: tuple[CommitmentLevel, ...] = Field(
-        default=(), description="In place of min and max: one of these is chosen, for the whole term"
-    )
     ramp: tuple[RampStep, ...] = Field(
         default=(),
         description="In place of min: what is committed by month of the term; a span takes what holds at its start",
@@ -100,10 +93,6 @@ class Commitment(Strict):
     stackable: Flag = Field(
         default=False, description="true: may be signed again while a term runs; amounts in force add up"
     )
-    overage: Literal["contract", "none"] = Field(
-        default="contract", description="Use above the commitment: at contract rates, or not possible"
-    )
-    overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
     term_months: Counting | None = optional("Term in billing months of 730 h; absent: the whole horizon")
     term_h: Positive | None = optional("In place of term_months: a whole number of periods")
     start: Literal["any", "first"] | None = optional(
@@ -116,6 +105,22 @@ class Commitment(Strict):
         "End of a signed contract, exclusive, local time of horizon.timezone"
     )
     so_far: SoFar | None = optional("Signed: where it stands when the horizon begins")
+
+
+class Commitment(Settling):
+    """Take-or-pay: each span costs at least the commitment and at least the use."""
+
+    min_tokens: NonNegative | None = optional("Least volume paid for per span")
+    max_tokens: NonNegative | None = optional("Given: the volume per span is decided, up to this")
+    min_tokens_per_month: NonNegative | None = optional("Least volume paid for, settled by the month")
+    max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")
+    levels: tuple[CommitmentLevel, ...] = Field(
+        default=(), description="In place of min and max: one of these is chosen, for the whole term"
+    )
+    overage: Literal["contract", "none"] = Field(
+        default="contract", description="Use above the commitment: at contract rates, or not possible"
+    )
+    overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
     tiers: tuple[Tier, ...] = Field(default=(), description="Price bands by volume; replace token prices")
     discount_tiers: tuple[DiscountTier, ...] = Field(
         default=(), description="Discounts by what a span uses at contract rates"
@@ -132,7 +137,7 @@ class Commitment(Strict):
     @property
     def by_billing_month(self) -> bool:
         """Whether it is settled by the billing months of the horizon, whenever its term begins."""
-        per_span = any(getattr(self, name) is not None for name in PER_SPAN)
+        per_span = any(getattr(self, name, None) is not None for name in PER_SPAN)
         more = self.levels or self.ramp or self.discount_tiers or self.rollover_spans or self.stackable
         return self.settled is None and self.so_far is None and not (per_span or more)
 
@@ -145,7 +150,7 @@ class Commitment(Strict):
 
     def per_month(self, amount: str) -> float | None:
         """A bound such as `min_usd`, stated per span or per month, as a rate: own units per 730 h."""
-        monthly: float | None = getattr(self, f"{amount}_per_month")
+        monthly: float | None = getattr(self, f"{amount}_per_month", None)
         if monthly is not None:
             return monthly
         if amount == "min_usd" and self.levels:
@@ -155,7 +160,7 @@ class Commitment(Strict):
         if amount.startswith("min_") and self.ramp:
             steps = [each for step in self.ramp if (each := getattr(step, amount)) is not None]
             return max(steps) * MONTH_H / self.span_h if steps else None
-        value: float | None = getattr(self, amount)
+        value: float | None = getattr(self, amount, None)
         return None if value is None else value * MONTH_H / self.span_h
 
     def ramped(self, term_h: float) -> float:

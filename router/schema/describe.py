@@ -119,7 +119,7 @@ def _stated_unit(part: object) -> str:
 
 
 def _default(field: FieldInfo, name: str) -> str:
-    if name == "provider":
+    if name == "provider" and "absent" in (field.description or ""):
         return "the offer's name"
     if field.is_required() or field.default is PydanticUndefined:
         return "required"

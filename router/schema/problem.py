@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from router.errors import InputError
+from router.schema.agreements import Agreement
 from router.schema.base import (
     AtLeastOne,
     Counting,
@@ -197,6 +198,9 @@ class Problem(Sourced):
         description="What has to be served", json_schema_extra={"minItems": 1}
     )
     offers: tuple[Offer, ...] = Field(default=(), description="What can be bought")
+    commitments: tuple[Agreement, ...] = Field(
+        default=(), description="Agreements: one commitment over several offers"
+    )
     quotas: tuple[SharedQuota, ...] = Field(
         default=(), description="Caps over several offers or of some workloads"
     )
@@ -218,6 +222,11 @@ class Problem(Sourced):
         if issues:
             raise InputError(issues)
         return self
+
+    @property
+    def sellers(self) -> tuple[Offer, ...]:
+        """All that money goes to: offers, then agreements as offers that serve nothing."""
+        return (*self.offers, *(agreement.seller for agreement in self.commitments))
 
     def at_positions(self, positions: SourceMap) -> Self:
         """The same problem, knowing where its fields stand."""

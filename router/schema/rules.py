@@ -6,7 +6,7 @@ Adding one: the function in `rules_workloads`, `rules_offers` or here, its place
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_workloads
@@ -22,6 +22,7 @@ def unique_names(problem: Problem) -> Iterator[Issue]:
         ("workloads", [workload.name for workload in problem.workloads]),
         ("offers", [offer.name for offer in problem.offers]),
         ("quotas", [quota.name for quota in problem.quotas]),
+        ("commitments", [agreement.name for agreement in problem.commitments]),
         ("groups", [group.name for group in problem.groups]),
         ("scenarios", [scenario.name for scenario in listed]),
     ):
@@ -31,6 +32,29 @@ def unique_names(problem: Problem) -> Iterator[Issue]:
                 rule = f"names must be unique; {field}[{first[name]}] has this one too"
                 yield Issue((field, index, "name"), rule, name, "rename one")
             first.setdefault(name, index)
+
+
+def agreements_hold(problem: Problem) -> Iterator[Issue]:
+    """An agreement has a name of its own, its offers are known and listed once, and its discounts are of them."""
+    offers = [offer.name for offer in problem.offers]
+    for index, agreement in enumerate(problem.commitments):
+        at: Path = ("commitments", index)
+        if agreement.name in offers:
+            rule = f"names must be unique; offers[{offers.index(agreement.name)}] has this one too"
+            yield Issue((*at, "name"), rule, agreement.name, "rename one")
+        for place, step in enumerate(agreement.ramp):
+            if step.min_tokens is not None:
+                field = (*at, "ramp", place, "min_tokens")
+                yield Issue(field, "is no amount of an agreement, which is in USD", step.min_tokens, "state min_usd")
+        yield from unknown((*at, "offers"), agreement.offers, offers, "offer")
+        for place, name in enumerate(agreement.offers):
+            if name in agreement.offers[:place]:
+                yield Issue((*at, "offers", place), "is listed twice", name, "keep one")
+        if isinstance(agreement.discount, Mapping):
+            for name in agreement.discount:
+                if name not in agreement.offers:
+                    hint = nearest(name, agreement.offers)
+                    yield Issue((*at, "discount", name), "is not one of its offers", name, hint)
 
 
 def horizon_ends(problem: Problem) -> Iterator[Issue]:
@@ -137,6 +161,7 @@ RULES: tuple[Rule, ...] = (
     *rules_workloads.RULES,
     *rules_offers.RULES,
     *rules_quotas.RULES,
+    agreements_hold,
     groups_hold,
     probabilities_sum_to_one,
     multipliers_known,

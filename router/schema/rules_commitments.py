@@ -209,6 +209,8 @@ def _each(problem: Problem) -> Iterator[tuple[Path, Offer, Commitment]]:
     for index, offer in enumerate(problem.offers):
         if offer.commitment is not None:
             yield ("offers", index, "commitment"), offer, offer.commitment
+    for index, agreement in enumerate(problem.commitments):
+        yield ("commitments", index), agreement.seller, agreement.terms
 
 
 RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (

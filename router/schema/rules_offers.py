@@ -114,6 +114,10 @@ def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
             if monthly:
                 rule = f"is settled by the month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
                 yield Issue((*at, name), rule, None, hint)
+    for index, agreement in enumerate(problem.commitments):
+        if rules_spans.is_monthly(agreement.terms) or agreement.term_months is not None:
+            rule = f"is settled by the month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
+            yield Issue(("commitments", index), rule, None, hint)
 
 
 def _each(problem: Problem) -> Iterator[tuple[Path, Offer]]:

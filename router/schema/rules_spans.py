@@ -188,6 +188,8 @@ def _each(problem: Problem) -> Iterator[tuple[Path, Commitment]]:
     for index, offer in enumerate(problem.offers):
         if offer.commitment is not None:
             yield ("offers", index, "commitment"), offer.commitment
+    for index, agreement in enumerate(problem.commitments):
+        yield ("commitments", index), agreement.terms
 
 
 RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (

@@ -78,7 +78,7 @@ class Best:
     def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
         rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
-        return signed_by(self.inst, self.decision, {(row.offer, row.start_month) for row in rows})
+        return signed_by(self.inst, self.decision, {(row.seller, row.start_month) for row in rows})
 
     @property
     def unproven_usd(self) -> float:
@@ -113,7 +113,7 @@ class Best:
         return {None: 1.0, **dict(zip(scenarios.names, scenarios.probability.tolist(), strict=True))}
 
     def settlements(self, offer: str) -> list[Settlement]:
-        return [row for part in self.parts for row in part.settlements if row.offer == offer]
+        return [row for part in self.parts for row in part.settlements if row.seller == offer]
 
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""

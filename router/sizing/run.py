@@ -19,6 +19,7 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
+from router.normalise.agreements import refuse_agreements
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -67,6 +68,7 @@ def size(
     """
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
+    refuse_agreements(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
@@ -241,10 +243,10 @@ def _stop(best: Best, study: Study) -> Stop:
 def _settlements(best: Best) -> tuple[Settlement, ...]:
     """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
     rows = [row for part in best.parts for row in part.settlements]
-    spans = {(row.offer, row.from_h, row.until_h): row for row in rows}
+    spans = {(row.seller, row.from_h, row.until_h): row for row in rows}
     names = best.inst.scenarios.names
     settled = {
-        (row.scenario if len(names) > 1 else names[0], row.offer, row.from_h, row.until_h) for row in rows
+        (row.scenario if len(names) > 1 else names[0], row.seller, row.from_h, row.until_h) for row in rows
     }
     idle = [
         replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from router.verification import churn, contracts, instances, limits, routes, summary, survival, throughput
+from router.verification import (
+    agreements,
+    churn,
+    contracts,
+    instances,
+    limits,
+    routes,
+    summary,
+    survival,
+    throughput,
+)
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.bound import proof
@@ -50,6 +60,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("survival", survival.check_survival, ("survival",)),
     CheckEntry("contracts", contracts.check_contracts, ("commitments", "linking")),
     CheckEntry("overage", contracts.check_overage, ("commitments",)),
+    CheckEntry("coverage", agreements.check_coverage, ("agreements",)),
     CheckEntry("settlements", contracts.check_settlements, ("commitments", "tiers")),
     CheckEntry("budgets", summary.check_budgets, ("budget",)),
     CheckEntry("cost_lines", summary.check_cost_lines, ("churn", "linking", "pricing")),

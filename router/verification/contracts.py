@@ -37,8 +37,8 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
     terms: dict[str, list[tuple[float, float]]] = defaultdict(list)
     signed_before: set[str] = set()
     for i, row in enumerate(audit.rows.contracts):
-        commitment = case.commitments.get(row.offer)
-        at = (f"contracts[{i}]:", row.offer)
+        commitment = case.commitments.get(row.seller)
+        at = (f"contracts[{i}]:", row.seller)
         if commitment is None:
             ledger.fault(*at, "has no commitment to sign")
             continue
@@ -46,16 +46,16 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
             math.ceil(row.until_h / MONTH_H - 1e-9) * MONTH_H if by_billing_month(commitment) else row.until_h
         )
         both = any(
-            row.from_h < end - SLACK_H and start < until_h - SLACK_H for start, end in terms[row.offer]
+            row.from_h < end - SLACK_H and start < until_h - SLACK_H for start, end in terms[row.seller]
         )
         if both and not commitment.stackable:
             ledger.fault(*at, "overlaps another contract of the offer")
-        terms[row.offer].append((row.from_h, until_h))
+        terms[row.seller].append((row.from_h, until_h))
         fault = _term_fault(case, commitment, row)
         ledger.require(fault is None, *at, fault)
         _check_committed(commitment, row, at, ledger)
         if row.signed_by == "before":
-            signed_before.add(row.offer)
+            signed_before.add(row.seller)
     for name, commitment in case.commitments.items():
         if commitment.signed and signed_term(case, commitment) is not None:
             ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
@@ -71,7 +71,7 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
 def _check_sum(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) -> None:
     """Of what adds up, the maximum is of all that is in force."""
     most = most_of(commitment)
-    rows = [row for row in audit.rows.contracts if row.offer == name]
+    rows = [row for row in audit.rows.contracts if row.seller == name]
     before = math.fsum(committed_of(row, commitment) or 0.0 for row in rows if row.signed_by == "before")
     for now in rows:
         together = [row for row in rows if row.from_h <= now.from_h < row.until_h - SLACK_H]
@@ -172,16 +172,16 @@ def check_settlements(audit: Audit, ledger: Ledger) -> None:
     rows: dict[tuple[str, float, str | None], Settlement] = {}
     for i, row in enumerate(audit.rows.settlements):
         future = case.future(row.scenario).name
-        if row.offer not in case.commitments:
-            ledger.fault(f"settlements[{i}]:", row.offer, "has no commitment")
+        if row.seller not in case.commitments:
+            ledger.fault(f"settlements[{i}]:", row.seller, "has no commitment")
             continue
         near = [
             key
             for key in bills
-            if (key[0], key[2]) == (row.offer, future) and abs(key[1] - row.from_h) <= SLACK_H
+            if (key[0], key[2]) == (row.seller, future) and abs(key[1] - row.from_h) <= SLACK_H
         ]
         if not near:
-            ledger.fault(f"settlements[{i}]:", row.offer, "settles no span from", row.from_h, "h")
+            ledger.fault(f"settlements[{i}]:", row.seller, "settles no span from", row.from_h, "h")
         elif near[0] in rows:
             ledger.fault(f"settlements[{i}]:", *near[0], "is listed twice")
         else:
@@ -195,7 +195,7 @@ def check_settlements(audit: Audit, ledger: Ledger) -> None:
 def _check_settlement(
     case: Case, row: Settlement, bill: Bill, key: tuple[str, float, str | None], ledger: Ledger
 ) -> None:
-    commitment = case.commitments[row.offer]
+    commitment = case.commitments[row.seller]
     ledger.require(row.signed, *key, "signed is", row.signed)
     ledger.equal(row.until_h, bill.end * case.period_h, *key, "hours billed")
     ledger.equal(committed_of(row, commitment) or 0.0, bill.committed, *key, "committed per month")
@@ -247,8 +247,8 @@ def _check_beyond(
     for future in case.futures:
         owed: dict[str, float] = defaultdict(float)
         for contract in audit.rows.contracts:
-            offer = case.offers[contract.offer]
-            owed[contract.offer] += beyond_usd(case, offer, contract, future)
+            offer = case.sellers[contract.seller]
+            owed[contract.seller] += beyond_usd(case, offer, contract, future)
         for key, row in rows.items():
             if key[2] == future.name and (bills[key].end == case.periods or row.beyond_horizon_usd != 0):
                 ledger.money(row.beyond_horizon_usd, owed[key[0]], *key, "beyond_horizon_usd")

@@ -130,11 +130,11 @@ def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float,
         stated = (
             committed_of(row, commitment)
             for row in plan.contracts
-            if row.offer == offer and row.signed_by != "plan"
+            if row.seller == offer and row.signed_by != "plan"
         )
         terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
     for row in plan.contracts:
-        if row.offer == offer and row.signed_by == "plan":
+        if row.seller == offer and row.signed_by == "plan":
             term = TermHours(row.from_h, row.until_h, row.from_h)
             terms.append((term, committed_of(row, commitment) or 0.0, 1.0 - (row.discount or 0.0)))
     return terms
@@ -187,6 +187,8 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
             fees = units * request_usd(flow.unit, flow.entry) if bills_dollars(commitment) else 0.0
             use = Use(flow.tokens, units * tokens_usd(flow.unit, flow.entry), fees)
             used[flow.offer.name, flow.row.period, flow.future.name].append(use)
+    for row in plan.coverage or ():
+        used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
     bills = {}
     for name in case.commitments:
         slots = slots_of(case, plan, name)
@@ -201,7 +203,7 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
 
 def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dict[int, list[float]]) -> Bill:
     """`left`: by term, what its spans so far have left for later ones; brought up to date here."""
-    commitment, offer, price = case.commitments[name], case.offers[name], future.price_of(name)
+    commitment, offer, price = case.commitments[name], case.sellers[name], future.price_of(name)
     due, before = slot.due or 0.0, used_before(commitment, slot.first)
     counted = in_tokens(commitment) or bool(commitment.tiers)
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
-from router.schema import Commitment, Generated, Instances, Offer, Problem, Workload
+from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -70,14 +70,23 @@ class Case:
         return {o.name: o for o in self.problem.offers}
 
     @cached_property
+    def agreements(self) -> dict[str, Agreement]:
+        return {agreement.name: agreement for agreement in self.problem.commitments}
+
+    @cached_property
+    def sellers(self) -> dict[str, Offer]:
+        """Offers, and agreements as offers that serve nothing and bill what they cover."""
+        return self.offers | {name: agreement.seller for name, agreement in self.agreements.items()}
+
+    @cached_property
     def instances(self) -> dict[str, Instances]:
         """Of the offers that have some."""
         return {name: o.instances for name, o in self.offers.items() if o.instances is not None}
 
     @cached_property
     def commitments(self) -> dict[str, Commitment]:
-        """Of the offers that have one."""
-        return {name: o.commitment for name, o in self.offers.items() if o.commitment is not None}
+        """Of the offers that have one, and of agreements."""
+        return {name: o.commitment for name, o in self.sellers.items() if o.commitment is not None}
 
     @cached_property
     def periods(self) -> int:

@@ -4,6 +4,7 @@
     fee          fee · month's hours / 730, every month              if the offer carries anything, ever
     commitment   the bill of each span                                   offers with a commitment
     instances    h · (usd_per_h · Σ paid + reserved_usd_per_h · reserved) + upfront · bought
+    covered      − what agreements bill, of tokens and of instances      see `verification.agreements`
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
     unserved     tokens · unserved_usd_per_m_tokens
@@ -89,6 +90,7 @@ def costs_of(
         _fees(case, flows),
         _unserved(case, unserved),
         _bills(case, bills),
+        _covered(case, plan),
         _contracts_beyond(case, plan),
         _reserved(case),
         _paid(case, pools),
@@ -135,13 +137,20 @@ def _bills(case: Case, bills: dict[BillKey, Bill]) -> Iterator[Charge]:
         yield Charge(case.future(scenario), name, "commitment", bill.usd * bill.weight)
 
 
+def _covered(case: Case, plan: Plan) -> Iterator[Charge]:
+    """What agreements bill is not paid to the offers."""
+    for row in plan.coverage or ():
+        usd = -row.list_usd * case.period_weight[row.period]
+        yield Charge(case.future(row.scenario), row.offer, row.kind, usd)
+
+
 def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:
     """What contracts owe beyond the horizon, where that is charged in full."""
     if case.problem.policy.end_of_horizon == "charge_in_full":
         for row in plan.contracts:
             for future in case.futures:
-                usd = beyond_usd(case, case.offers[row.offer], row, future) * case.period_weight[-1]
-                yield Charge(future, row.offer, "commitment", usd, True)
+                usd = beyond_usd(case, case.sellers[row.seller], row, future) * case.period_weight[-1]
+                yield Charge(future, row.seller, "commitment", usd, True)
 
 
 def _reserved(case: Case) -> Iterator[Charge]:

@@ -16,6 +16,10 @@ type Rule = tuple[Callable[[Case, Any], bool], str]
 RULES: Mapping[str, Rule] = {
     "workload": (lambda case, name: name in case.workloads, "is not a workload of the problem"),
     "offer": (lambda case, name: name is None or name in case.offers, "is not an offer of the problem"),
+    "agreement": (
+        lambda case, name: name is None or name in case.agreements,
+        "is not an agreement of the problem",
+    ),
     "model": (
         lambda case, name: name is None or name in case.problem.models,
         "is not a model of the problem",
@@ -24,6 +28,13 @@ RULES: Mapping[str, Rule] = {
     "from_h": (lambda case, hour: 0 <= month_at(hour) < case.months, "is not an hour of the horizon"),
     "scenario": (lambda case, name: name in case.row_scenarios, "is not a scenario of this plan"),
 }
+
+SELLER: Rule = (
+    lambda case, name: name is None or name in case.sellers,
+    "is not an offer of the problem, or an agreement",
+)
+ONE_SELLER = frozenset(("contracts", "settlements"))
+"""Tables whose rows are of an offer or of an agreement."""
 
 
 def rows_of(plan: Plan, case: Case, ledger: Ledger) -> Plan:
@@ -35,12 +46,16 @@ def rows_of(plan: Plan, case: Case, ledger: Ledger) -> Plan:
 
 def _table(plan: Plan, table: str, case: Case, ledger: Ledger) -> tuple[Any, ...]:
     rules = {field.name: RULES[field.name] for field in fields(TABLES[table]) if field.name in RULES}
+    if table == "cost_lines":
+        rules["offer"] = SELLER
     rows = []
-    for i, row in enumerate(getattr(plan, table)):
+    for i, row in enumerate(getattr(plan, table) or ()):
         wrong = next(
             (name for name, (holds, _) in rules.items() if not holds(case, getattr(row, name))), None
         )
-        if wrong is None:
+        if wrong is None and table in ONE_SELLER and (row.offer is None) == (row.agreement is None):
+            ledger.fault(f"{table}[{i}]: is of one offer or of one agreement")
+        elif wrong is None:
             rows.append(row)
         else:
             ledger.fault(f"{table}[{i}].{wrong}: {getattr(row, wrong)!r}", rules[wrong][1])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
+from router.verification.bound.agreements import add_coverage
 from router.verification.bound.bills import add_bills
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
@@ -61,6 +62,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
     add_signatures(model, case, future)
+    add_coverage(model, case, flows, rented, future)
     add_bills(model, case, flows, future)
     add_links(model, case, flows)
     add_presence(model, case, pools, future)

@@ -27,6 +27,7 @@ from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import bills_dollars, least_of, most_of
 from router.verification.base.work import rate_of
+from router.verification.bound.agreements import covered_name
 from router.verification.bound.contracts import paid_as_such
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
@@ -42,7 +43,7 @@ def add_bills(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], futu
     for flow in flows:
         if flow.offer.commitment is not None:
             carried[flow.offer.name][flow.period].append(flow)
-    for name, offer in case.offers.items():
+    for name, offer in case.sellers.items():
         if offer.commitment is not None:
             _contract(model, case, offer, offer.commitment, carried[name], future)
 
@@ -126,6 +127,9 @@ def _used(
     future: Future,
 ) -> Terms:
     """What a span uses, in own units."""
+    if offer.name in case.agreements:
+        periods, offers = range(span.first, span.end), case.agreements[offer.name].offers
+        return [(covered_name(offer.name, name, t), 1.0) for t in periods for name in offers]
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
     volume = tokens or bool(commitment.tiers)
     if counted:

@@ -22,7 +22,7 @@ from router.verification.bound.terms import PossibleTerm, running, spans_to_bill
 
 def add_signatures(model: RelaxedProblem, case: Case, future: Future) -> None:
     """What may be signed, and fees that are due once anything is used."""
-    for name, offer in case.offers.items():
+    for name, offer in case.sellers.items():
         if offer.fee_usd_per_month > 0:
             months = math.fsum(h * w for h, w in zip(case.month_h, case.month_weight, strict=True)) / MONTH_H
             usd = offer.fee_usd_per_month * future.price_of(name) * months

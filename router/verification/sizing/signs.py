@@ -83,7 +83,7 @@ def signed(section: Section) -> dict[Key, float]:
         amount = row.committed_tokens_per_month
         amount = row.committed_usd_per_month if amount is None else amount
         if row.signed_by == "plan":
-            amounts[row.offer, "contract", None, row.start_month] = amount or 0.0
+            amounts[row.seller, "contract", None, row.start_month] = amount or 0.0
     for purchase in section.audit.rows.purchases:
         amounts[purchase.offer, "instances", purchase.model, purchase.month] = purchase.count
     for (offer, model, _, _), pool in section.audit.pools.items():

@@ -1,0 +1,58 @@
+"""Agreements: one commitment over what several offers bill.
+
+    Σ_g covered[g,o,t] / (1 − discount[g,o]) ≤ use[o,t]      per covered offer, kind of use and period
+    Σ_(o,t in n) covered[g,o,t] ≤ committed in force in n    per agreement and span: the family of commitments
+
+    use[o,t]         USD at the offer's own prices: Σ_f usd · work · flow[f] for tokens, requests and cache,
+                     h · usd_per_h · Σ_q paid[q,t] for rented instances
+    covered[g,o,t]   USD billed under agreement g, in `unit · (1 − discount)` of the column
+
+What is covered is not paid to the offer; what is committed is due, used or not; what goes beyond costs the offer's own
+price (`overage: list`). Money is split, never machines: half an hour of an instance may be covered. What is reserved or
+bought for a term, fees, starts, upfront and energy are no use. In a loss only flows move: nothing holds there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from problems.core.arrays import Bools, Ints
+from problems.core.columns import Columns
+from problems.core.coverage import use_of
+from problems.core.family import Family
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
+from problems.core.view import View
+
+NAME = "agreements"
+
+
+def build(view: View, cols: Columns) -> Rows:
+    """One row per covered offer, kind of use and period."""
+    builder, covered = RowBuilder(NAME), cols.covered
+    if not len(covered.at):
+        return builder.rows()
+    row, first, (offer, rented, period) = enumerate_keys(
+        covered.offer, covered.rented.astype(np.int64), covered.period
+    )
+    unit = covered.unit[first]
+    terms: list[Term] = [(row, covered.at, 1.0)]
+    for o, kind in sorted({*zip(offer.tolist(), rented.tolist(), strict=True)}):
+        use = use_of(view, cols.flow, cols.counts.paid, o, rented=bool(kind))
+        place = np.full(view.inst.time.periods, -1, dtype=np.int64)
+        mine = np.flatnonzero((offer == o) & (rented == kind))
+        place[period[mine]] = mine
+        some = np.flatnonzero(place[use.period] >= 0)
+        at = place[use.period[some]]
+        terms.append((at, use.column[some], -use.usd[some] / unit[at]))
+    builder.add(len(first), terms, _label(view, offer, rented > 0, period), upper=0.0)
+    return builder.rows()
+
+
+def _label(view: View, offer: Ints, rented: Bools, period: Ints) -> Callable[[int], str]:
+    names = view.inst.offers.names
+    return lambda i: f"{names[offer[i]]},{'instances' if rented[i] else 'tokens'},{period[i]}"
+
+
+FAMILY = Family(NAME, build, in_a_loss=None)

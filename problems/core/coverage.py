@@ -1,0 +1,102 @@
+"""Coverage: which part of what an offer bills in a period is billed under an agreement instead.
+
+A column of 1 stands for `unit` USD of use at the offer's own prices; the agreement bills `unit · rate` for it. Use of
+tokens and of rented instances are apart, so that each is taken off the kind of cost that it would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+from problems.core.blocks import ColumnSpace
+from problems.core.view import View
+
+
+class Coverage(ArrayTable):
+    """Columns of use that agreements bill, those of an agreement together."""
+
+    at: Ints  # (V,) column
+    contract: Ints  # (V,) of the agreement
+    offer: Ints  # (V,) whose use it is
+    rented: Bools  # (V,) use of rented instances; else of tokens and requests
+    period: Ints  # (V,)
+    unit: Floats  # (V,) USD at the offer's prices that a column of 1 stands for
+    rate: Floats  # (V,) what is left of a dollar: 1 − discount
+
+    def of(self, b: int) -> Ints:
+        """The rows of a contract."""
+        return np.flatnonzero(self.contract == b)
+
+
+class OfferUse(NamedTuple):
+    """What an offer bills by period, at its own prices: USD of a column of 1."""
+
+    period: Ints
+    column: Ints
+    usd: Floats
+
+
+def tokens_used(view: View, flow: Ints, offer: int) -> OfferUse:
+    """Tokens, requests and cache."""
+    at = np.flatnonzero(view.routes.offer[view.flows.route] == offer)
+    usd = view.routes.usd[view.flows.route[at]] * view.flows.work[at] * view.price[offer]
+    some = usd > 0
+    return OfferUse(view.flows.period[at][some], flow[at][some], usd[some])
+
+
+def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
+    """Instance hours above those reserved, where they are not bought for a term."""
+    fleets, periods = view.inst.fleets, view.inst.time.periods
+    if not fleets.pools:
+        none = np.empty(0, dtype=np.int64)
+        return OfferUse(none, none, np.empty(0))
+    f = fleets.pool_fleet
+    q = np.flatnonzero((fleets.offer[f] == offer) & (fleets.term_months[f] == 0) & (fleets.usd_per_h[f] > 0))
+    usd = fleets.usd_per_h[f[q]] * view.price[offer] * view.inst.time.period_h
+    return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), np.repeat(usd, periods))
+
+
+def use_of(view: View, flow: Ints, paid: Ints, offer: int, *, rented: bool) -> OfferUse:
+    """What an agreement may cover of an offer, by kind."""
+    return instances_rented(view, paid, offer) if rented else tokens_used(view, flow, offer)
+
+
+def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints) -> Coverage:
+    """Reserve the columns: per agreement, offer, kind of use and period in which a term could be in force."""
+    agreements, spans = view.inst.agreements, view.inst.contracts.spans
+    parts: list[tuple[Ints, int, int, bool, float, Floats]] = []
+    for b, o, rate in zip(agreements.contract, agreements.offer, agreements.rate, strict=True):
+        inside = spans.lot_span[spans.lots(int(b))[0]] >= 0
+        for rented in (False, True):
+            use = use_of(view, flow, paid, int(o), rented=rented)
+            most = np.bincount(use.period, weights=use.usd, minlength=view.inst.time.periods)
+            period = np.flatnonzero(inside & (most > 0))
+            parts.append((period, int(b), int(o), rented, float(rate), most[period]))
+    sizes = np.array([len(part[0]) for part in parts], dtype=np.int64)
+    none = np.empty(0, dtype=np.int64)
+
+    def each(i: int, kind: type) -> np.ndarray:
+        return np.repeat(np.array([part[i] for part in parts], dtype=kind), sizes)
+
+    period = np.concatenate([none, *(part[0] for part in parts)])
+    contract, offer, of_instances = each(1, np.int64), each(2, np.int64), each(3, np.bool_)
+    at = space.take(
+        "covered", len(period), _label(view, contract, offer, of_instances, period), block=view.scenario + 1
+    )
+    most = np.concatenate([np.empty(0), *(part[5] for part in parts)])
+    unit = 2.0 ** np.round(np.log2(np.maximum(most, 1e-9)))
+    return Coverage(at, contract, offer, of_instances, period, unit, each(4, np.float64))
+
+
+def _label(view: View, contract: Ints, offer: Ints, rented: Bools, period: Ints) -> Callable[[int], str]:
+    names, owner = view.inst.offers.names, view.inst.contracts.offer
+
+    def label(i: int) -> str:
+        kind = "instances" if rented[i] else "tokens"
+        return f"{names[owner[contract[i]]]},{names[offer[i]]},{kind},{period[i]}"
+
+    return label

@@ -1,0 +1,60 @@
+"""Agreements → arrays: which offers each one bills, and what no plan is made for yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from problems.core.contracts import Agreements, Contracts
+from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
+from router.normalise.columns import whole
+from router.schema import Agreement, Problem
+
+
+def agreements(problem: Problem) -> Agreements:
+    """Which offers an agreement bills, at what part of their prices."""
+    index = {offer.name: o for o, offer in enumerate(problem.offers)}
+    first = sum(offer.commitment is not None for offer in problem.offers)
+    rows = [
+        (first + g, index[name], 1.0 - agreement.discount_of(name))
+        for g, agreement in enumerate(problem.commitments)
+        for name in agreement.offers
+    ]
+    return Agreements(
+        contract=whole(row[0] for row in rows),
+        offer=whole(row[1] for row in rows),
+        rate=np.array([row[2] for row in rows], dtype=float),
+    )
+
+
+def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue]:
+    """What no plan is made for yet beside an agreement."""
+    own = {offer.name for offer in problem.offers if offer.commitment is not None}
+    rule = "is not yet planned for"
+    for i, name in enumerate(agreement.offers):
+        if name in own:
+            hint = "an offer with a commitment of its own"
+            yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
+    several = agreement.terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
+    if agreement.rollover_spans and len(several) > 1:
+        where, hint = ("commitments", g, "rollover_spans"), "of an agreement whose term may begin anew"
+        yield input_issue(problem, where, agreement.rollover_spans, rule, hint)
+
+
+def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
+    """Raise `InputError` for an agreement with terms whose spans differ."""
+    first = len(contracts.offer) - len(problem.commitments)
+    for g, agreement in enumerate(problem.commitments):
+        if contracts.spans.split(first + g):
+            where, hint = ("commitments", g, "settled"), "with terms that begin between its spans"
+            raise InputError(input_issue(problem, where, agreement.settled, "is not yet planned for", hint))
+
+
+def refuse_agreements(problem: Problem, command: str) -> None:
+    """Raise `InputError` where a command does not know agreements yet."""
+    if problem.commitments:
+        raise InputError(
+            input_issue(problem, ("commitments",), None, f"are not yet planned for by {command}")
+        )

@@ -1,0 +1,77 @@
+"""Agreements: what they bill is used, once, at their discounts, and of no more than is committed.
+
+use        USD at the offer's own prices by period: Σ tokens · price + requests · price; h · usd_per_h · Σ paid
+           (rented by the hour or for the horizon, not for a term)
+covered    billed · 1 / (1 − discount) = what it would cost; Σ over agreements ≤ use
+committed  Σ billed in a span ≤ what is committed in it: the check of `overage`
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from router.verification.base.audit import Audit
+from router.verification.base.bills import covered
+from router.verification.base.ledger import Ledger
+from router.verification.base.work import request_usd, tokens_usd
+
+type UseKey = tuple[str, str, int, str | None]
+"""Offer, kind, period, future."""
+
+
+def check_coverage(audit: Audit, ledger: Ledger) -> None:
+    """Every row of `coverage` is of an offer of its agreement, and together they cover no more than is used."""
+    case, force = audit.case, covered(audit.case, audit.rows)
+    rows: dict[UseKey, list[float]] = defaultdict(list)
+    seen: set[tuple[str, UseKey]] = set()
+    for i, row in enumerate(audit.rows.coverage or ()):
+        agreement, at = case.agreements[row.agreement], (f"coverage[{i}]:", row.agreement, row.offer)
+        if row.offer not in agreement.offers:
+            ledger.fault(*at, "is none of its offers")
+            continue
+        key: UseKey = (row.offer, row.kind, row.period, case.future(row.scenario).name)
+        ledger.require((row.agreement, key) not in seen, *at, "is listed twice")
+        seen.add((row.agreement, key))
+        ledger.require(row.covered_usd >= 0, *at, "covers less than nothing")
+        ledger.money(
+            row.covered_usd, row.list_usd * (1.0 - agreement.discount_of(row.offer)), *at, "covered_usd"
+        )
+        ledger.require(
+            (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
+        )
+        rows[key].append(row.list_usd)
+    used = used_usd(audit)
+    for key, amounts in rows.items():
+        ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered")
+    _check_settled(audit, ledger)
+
+
+def _check_settled(audit: Audit, ledger: Ledger) -> None:
+    """Settlements of agreements state what the rows of their hours cover."""
+    case = audit.case
+    covered_in: dict[tuple[str, str | None, int], float] = defaultdict(float)
+    for row in audit.rows.coverage or ():
+        covered_in[row.agreement, case.future(row.scenario).name, row.period] += row.list_usd
+    for settled in audit.rows.settlements:
+        if settled.agreement is not None:
+            name, future = settled.agreement, case.future(settled.scenario).name
+            first, end = (round(hour / case.period_h) for hour in (settled.from_h, settled.until_h))
+            stated = math.fsum(covered_in.get((name, future, t), 0.0) for t in range(first, end))
+            ledger.money(settled.covered_usd or 0.0, stated, name, "covered_usd from", settled.from_h, "h")
+
+
+def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
+    """What each offer bills at its own prices, by kind, period and future."""
+    case, used = audit.case, defaultdict[UseKey, list[float]](list)
+    for flow in audit.flows:
+        if flow.entry is not None:
+            each = request_usd(flow.unit, flow.entry) + tokens_usd(flow.unit, flow.entry)
+            usd = each * flow.units * flow.future.price_of(flow.offer.name)
+            used[flow.offer.name, "tokens", flow.row.period, flow.future.name].append(usd)
+    for pool in audit.pools.values():
+        row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
+        if rented.term_months is None:
+            usd = rented.usd_per_h * future.price_of(row.offer) * case.period_h * row.paid_count
+            used[row.offer, "instances", row.period, future.name].append(usd)
+    return used

@@ -1,0 +1,72 @@
+"""Agreements: what is used of several offers is paid to them, or billed against what is committed.
+
+covered(agreement,offer,t)   USD billed under the agreement
+at_list(offer,t)             USD of use that is paid at the offer's own prices, tokens and rented instances together
+
+at_list + Σ covered / (1 − discount) ≥ Σ usd · flow + Σ h · usd_per_h · paid        per offer of an agreement and period
+Σ covered ≤ committed                                                               with the bills
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from router.verification.base.case import Case, Future
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.renting import RentedPool
+from router.verification.bound.serving import PossibleFlow
+from router.verification.bound.terms import spans_to_bill, terms_of
+
+
+def add_coverage(
+    model: RelaxedProblem,
+    case: Case,
+    flows: list[PossibleFlow],
+    pools: list[RentedPool],
+    future: Future,
+) -> None:
+    """In place of what flows and instances of covered offers cost: what is left of it at the offers' prices."""
+    covering: dict[tuple[str, int], Terms] = defaultdict(list)
+    for name, agreement in case.agreements.items():
+        for t, most in _most(model, case, name).items():
+            for offer in agreement.offers:
+                left = 1.0 - agreement.discount_of(offer)
+                covered = model.variable(covered_name(name, offer, t), most)
+                covering[offer, t].append((covered, 1.0 / left))
+    used: dict[tuple[str, int], Terms] = defaultdict(list)
+    for flow in flows:
+        if (flow.offer.name, flow.period) in covering:
+            used[flow.offer.name, flow.period].append((flow.name, flow.usd(future)))
+    for pool in pools:
+        if pool.instances.term_months is None:
+            usd = pool.instances.usd_per_h * future.price_of(pool.offer) * case.period_h
+            for t, paid in enumerate(pool.paid):
+                if (pool.offer, t) in covering:
+                    used[pool.offer, t].append((paid, usd))
+    for (offer, t), covered_by in covering.items():
+        weight = case.period_weight[t]
+        for name, usd in used[offer, t]:  # what a row holds at 0 costs nothing by itself
+            variable = model.variables[name]
+            variable.usd = max(variable.usd - usd * weight, 0.0)
+        paid_to_it = model.variable(f"at_list({offer},{t})", usd=weight)
+        minus = [(name, -usd) for name, usd in used[offer, t]]
+        model.constraint(f"agreements({offer},{t})", [(paid_to_it, 1.0), *covered_by, *minus], lower=0.0)
+
+
+def covered_name(agreement: str, offer: str, period: int) -> str:
+    """What the agreement bills of an offer's use in a period."""
+    return f"covered({agreement},{offer},{period})"
+
+
+def _most(model: RelaxedProblem, case: Case, agreement: str) -> dict[int, float]:
+    """By period in which a term could be in force: all that could be committed in its span."""
+    commitment = case.commitments[agreement]
+    most: dict[int, float] = defaultdict(float)
+    for span in spans_to_bill(case, commitment, terms_of(case, commitment)):
+        upper = math.fsum(
+            model.variables[f"committed({agreement},{label})"].upper * due for label, due in span.due
+        )
+        for t in range(span.first, span.end):
+            most[t] = max(most[t], upper * (1 + 1e-9))
+    return most

@@ -1,0 +1,268 @@
+"""Agreements over several offers: worked out by hand, by enumeration of what is committed, and by laws.
+
+An hour's use is known where each workload has one offer; what is left to decide is how much to commit. The cost is then
+convex and piecewise linear in the amount, with corners where an hour's use of an offer is just covered.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem, usd
+from pytest import approx
+
+import router
+from router.errors import InputError
+from router.sizing import size
+
+M = 1e6
+TWO = (("a", "m"), ("b", "n"))
+
+
+def agreement(*offers: str, name: str = "plan", **terms: object) -> Data:
+    terms = {"settled": "hour", "min_usd": 0, "max_usd": 100, **terms}
+    return {"name": name, "provider": "v", "offers": [*offers], **terms}
+
+
+def two_streams(first: list[float], second: list[float], offers: list[Data], **rest: object) -> Data:
+    """Two workloads with their own models, in tokens by hour."""
+    loads = [by_period(first, "x"), by_period(second, "y", models=["n"])]
+    return problem(loads, offers, periods=len(first), **rest)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_amount_is_committed_once_and_covers_one_offer_by_hour(solver: str) -> None:
+    """Hour 0: a 8.00 at list; hour 1: b 6.00. Half off a, a tenth off b; c is due in both hours.
+
+    A dollar of c costs 2 and saves 1/0.5 + 1/0.9 = 3.11 until c = 4 covers all of a; then 1.11. So c = 4:
+    2 · 4 + (8 − 4/0.5) + (6 − 4/0.9) = 8 + 0 + 1.5556.
+    """
+    data = two_streams([4 * M, 0], [0, 2 * M], [api("a", 2.0), api("b", 3.0, ("n",))])
+    plan = plan_of(data | {"commitments": [agreement("a", "b", discount={"a": 0.5, "b": 0.1})]}, solver)
+    assert plan.cost_usd == approx(8 + 6 - 4 / 0.9)
+    assert (usd(plan, "plan", "commitment"), usd(plan, "a", "tokens")) == (approx(8), approx(0, abs=1e-6))
+    assert usd(plan, "b", "tokens") == approx(6 - 4 / 0.9)
+    (row,) = plan.settlements
+    assert (row.offer, row.agreement, row.spans, row.spans_short) == (None, "plan", 2, 0)
+    assert row.billed_usd == approx(8)
+    assert row.covered_usd == approx(8 + 4 / 0.9)
+    covered = {(each.offer, each.period): each.list_usd for each in plan.coverage or ()}
+    assert covered == {("a", 0): approx(8), ("b", 1): approx(4 / 0.9)}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_half_a_machine_may_be_covered(solver: str) -> None:
+    """One gpu at 10 all the time; at most 2 an hour may be committed, at 60 % off: 2 + (10 − 2/0.4) = 7 an hour."""
+    data = problem(hourly(1 * M), [gpu("g", 10, 1)], periods=3)
+    plan = plan_of(data | {"commitments": [agreement("g", discount=0.6, max_usd=2)]}, solver)
+    assert plan.cost_usd == approx(21)
+    assert usd(plan, "g", "instances") == approx(3 * 5)
+
+
+def test_what_is_reserved_or_bought_for_a_term_is_not_covered() -> None:
+    """Two gpus at 10, one of them reserved: 730 · (10 + what is left of 10 at 50 % off)."""
+    data = problem(hourly(2 * M), [gpu("g", 10, 1, reserved=1)], periods=1, period_h=730)
+    terms = agreement("g", discount=0.5, max_usd=1000, settled="month", max_usd_per_month=None)
+    plan = plan_of(data | {"commitments": [terms]})
+    assert plan.cost_usd == approx(7300 + min(7300, 1000 + 7300 - 2000))
+
+
+def test_tokens_and_instances_of_one_offer_are_covered_apart() -> None:
+    """An hour of 1 M tokens: rent 4 and tokens 6, half off all: 5, and each kind of cost loses all that it was."""
+    offer = gpu("g", 4, 1)
+    offer["models"]["m"] |= {"prompt_usd_per_m": 6, "completion_usd_per_m": 6}
+    plan = plan_of(problem(hourly(1 * M), [offer]) | {"commitments": [agreement("g", discount=0.5)]})
+    assert plan.cost_usd == approx(5)
+    covered = {row.kind: row.list_usd for row in plan.coverage or ()}
+    assert covered == {"instances": approx(4), "tokens": approx(6)}
+
+
+def test_an_agreement_makes_the_dearer_offer_the_cheaper_one() -> None:
+    """a at 3 with half off beats b at 2 where all of a is covered: 10 hours of 1 M at 1.5."""
+    data = problem(hourly(1 * M), [api("a", 3.0), api("b", 2.0)], periods=10)
+    plan = plan_of(data | {"commitments": [agreement("a", discount=0.5)]})
+    assert plan.cost_usd == approx(15)
+    assert {row.offer for row in plan.routes} == {"a"}
+
+
+def test_a_signed_agreement_is_due_whatever_the_plan_does() -> None:
+    """Signed for 3 an hour at 50 % off a (use 2 an hour at list): 3 are due, 1 is used; b at 0.5 is no cheaper then."""
+    data = problem(hourly(1 * M), [api("a", 2.0), api("b", 0.5)], periods=4)
+    terms = agreement("a", discount=0.5, min_usd=3, max_usd=None, signed=True)
+    plan = plan_of(data | {"commitments": [terms]})
+    assert plan.cost_usd == approx(12)
+    (row,) = plan.settlements
+    assert row.unused_usd == approx(8)
+    assert row.spans_short == 4
+
+
+def test_two_agreements_never_cover_the_same_dollar() -> None:
+    """Use of 10 an hour; 50 % off for at most 2, 40 % off for the rest: 2 + (10 − 4) · 0.6 = 5.6."""
+    data = problem(hourly(5 * M), [api("a", 2.0)])
+    both = [
+        agreement("a", name="half", discount=0.5, max_usd=2),
+        agreement("a", name="rest", discount=0.4),
+    ]
+    assert plan_of(data | {"commitments": both}).cost_usd == approx(5.6)
+
+
+def test_stacked_terms_add_up() -> None:
+    """Use of 2, 6, 2 an hour at half off, terms of one hour: each hour commits what it uses, (1 + 3 + 1)."""
+    data = problem(by_period([1 * M, 3 * M, 1 * M]), [api("a", 2.0)], periods=3)
+    terms = agreement("a", discount=0.5, term_h=1, stackable=True)
+    assert plan_of(data | {"commitments": [terms]}).cost_usd == approx(5)
+
+
+def test_a_month_settles_what_hours_would_lose() -> None:
+    """Use of 2 and 0 in two hours of one span: 1 is committed for both together where a day settles, 2 by the hour.
+
+    By the hour a dollar costs 2 and saves 2: nothing is won. By the day (two of its 24 hours) 1 for a use of 2.
+    """
+    data = problem(by_period([1 * M, 0]), [api("a", 2.0)], periods=2)
+    hour = plan_of(data | {"commitments": [agreement("a", discount=0.5)]})
+    day = plan_of(data | {"commitments": [agreement("a", discount=0.5, settled="day", max_usd=1000)]})
+    assert (hour.cost_usd, day.cost_usd) == (approx(2), approx(1))
+
+
+def test_prices_of_a_scenario_are_those_of_use_and_not_of_what_is_committed() -> None:
+    """a at 2 doubles to 4: a commitment of 1 an hour at 50 % off covers 2 of the 4."""
+    data = problem(hourly(1 * M), [api("a", 2.0)])
+    terms = agreement("a", discount=0.5, min_usd=1, max_usd=None, signed=True)
+    futures = [{"name": "dear", "probability": 1, "prices": {"*": 2}}]
+    plan = plan_of(data | {"commitments": [terms], "scenarios": futures})
+    assert plan.cost_usd == approx(1 + 2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_amount_is_that_of_an_enumeration(seed: int) -> None:
+    """Every corner of the cost is tried: the hours' use of the offers, the highest discount first."""
+    draw = random.Random(seed)
+    hours = draw.randint(2, 5)
+    use = {o: [draw.choice([0, 1, 2, 3, 5]) for _ in range(hours)] for o in "ab"}
+    price = {"a": draw.choice([1.0, 2.0]), "b": draw.choice([1.0, 3.0])}
+    off = {"a": draw.choice([0.2, 0.3, 0.6]), "b": draw.choice([0.0, 0.25, 0.5])}
+    first = sorted(off, key=lambda o: -off[o])
+
+    def cost(committed: float) -> float:
+        total = 0.0
+        for t in range(hours):
+            left, paid = committed, 0.0
+            for o in first:
+                at_list = use[o][t] * price[o]
+                covered = min(left, at_list * (1 - off[o]))
+                left, paid = left - covered, paid + at_list - covered / (1 - off[o])
+            total += committed + paid
+        return total
+
+    corners = {0.0}
+    for t in range(hours):
+        reached = 0.0
+        for o in first:
+            reached += use[o][t] * price[o] * (1 - off[o])
+            corners.add(reached)
+    offers = [api("a", price["a"]), api("b", price["b"], ("n",))]
+    data = two_streams([u * M for u in use["a"]], [u * M for u in use["b"]], offers)
+    plan = plan_of(data | {"commitments": [agreement("a", "b", discount=off)]})
+    assert plan.cost_usd == approx(min(map(cost, corners)), abs=1e-6)
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_over_one_offer_it_is_the_offer_s_own_commitment(seed: int) -> None:
+    """A commitment at contract rates whose overage is at list is an agreement over the one offer at list."""
+    draw = random.Random(seed)
+    use = [draw.choice([0, 1, 2, 4]) * M for _ in range(4)]
+    most, least = draw.choice([2, 5, 20]), draw.choice([0, 1])
+    load_ = by_period(use)
+    own = {"settled": "hour", "min_usd": least, "max_usd": most, "overage_usd_per_m": 2.0}
+    apart = plan_of(problem(load_, [api("a", 1.2, commitment=own), api("list", 2.0)], periods=4))
+    terms = agreement("a", discount=0.4, min_usd=least, max_usd=most)
+    data = problem(load_, [api("a", 2.0)], periods=4) | {"commitments": [terms]}
+    assert plan_of(data).cost_usd == approx(apart.cost_usd, abs=1e-6)
+
+
+def test_an_offer_cut_into_two_alike_changes_nothing() -> None:
+    """The same machines under two names, both of the agreement."""
+    loads = by_period([1 * M, 4 * M, 2 * M])
+    whole = problem(loads, [gpu("g", 10, 1)], periods=3) | {
+        "commitments": [agreement("g", discount=0.4, max_usd=12)]
+    }
+    cut = problem(loads, [gpu("g", 10, 1), gpu("h", 10, 1)], periods=3) | {
+        "commitments": [agreement("g", "h", discount=0.4, max_usd=12)]
+    }
+    assert plan_of(whole).cost_usd == approx(plan_of(cut).cost_usd)
+
+
+def test_a_discount_of_nothing_is_not_signed() -> None:
+    data = problem(hourly(1 * M), [api("a", 2.0)], periods=2)
+    plan = plan_of(data | {"commitments": [agreement("a", discount=0.0, min_usd=1)]})
+    assert plan.cost_usd == approx(4)
+
+
+def test_it_survives_a_loss() -> None:
+    """Either offer must do alone: nothing is paid for that, and the cheaper one is covered."""
+    offers = [api("a", 2.0), api("b", 3.0)]
+    data = problem(hourly(1 * M), offers, policy={"survive_loss_of": "offer"})
+    assert plan_of(data | {"commitments": [agreement("a", discount=0.5)]}).cost_usd == approx(1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"offers": ["a", "nobody"]}, "commitments[0].offers[1]: unknown offer"),
+        ({"offers": ["a", "a"]}, "commitments[0].offers[1]: is listed twice"),
+        ({"offers": []}, "commitments[0].offers"),
+        ({"name": "a"}, "commitments[0].name: names must be unique"),
+        ({"discount": {"b": 0.5}}, "commitments[0].discount.b: is not one of its offers"),
+        ({"discount": 1.0}, "commitments[0].discount"),
+        ({"overage": "none"}, "commitments[0].overage"),
+        ({"min_tokens": 5}, "commitments[0].min_tokens"),
+        ({"credits": []}, "commitments[0].credits"),
+        ({"max_usd": None, "min_usd": None}, "commitments[0]: must have a minimum"),
+        ({"min_usd": 5, "max_usd": 4}, "commitments[0].min_usd: must not be more"),
+        ({"signed_until": "2027-01-01"}, "commitments[0].signed_until: needs signed"),
+        ({"settled": "day", "max_usd_per_month": 5}, "commitments[0].max_usd_per_month: is settled by"),
+        ({"settled": "term"}, "commitments[0].settled: needs term_months"),
+    ],
+)
+def test_what_an_agreement_cannot_say_is_an_input_error(terms: Data, says: str) -> None:
+    data = problem(hourly(1 * M), [api("a", 2.0), api("b", 2.0)])
+    with pytest.raises(InputError) as caught:
+        load(data | {"commitments": [agreement("a") | terms]})
+    assert all(part in str(caught.value) for part in says.split(": "))
+
+
+def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
+    own = api("a", 2.0, commitment={"min_usd_per_month": 5})
+    data = problem(hourly(1 * M), [own]) | {"commitments": [agreement("a")]}
+    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
+        plan_of(data)
+    data = problem(hourly(1 * M), [api("a", 2.0)]) | {"commitments": [agreement("a")]}
+    with pytest.raises(InputError, match="not yet planned for by router size"):
+        size(load(data))
+
+
+def test_the_check_sees_what_is_covered_twice_at_another_discount_or_without_use() -> None:
+    data = problem(hourly(1 * M), [api("a", 2.0), api("b", 2.0)], periods=2)
+    stated = load(data | {"commitments": [agreement("a", discount=0.5, max_usd=0.5)]})
+    plan = router.solve(stated)
+    assert plan.coverage is not None
+    row = plan.coverage[0]
+    lies = {
+        "more": [replace(row, list_usd=2.5, covered_usd=1.25)],
+        "cheaper": [replace(row, covered_usd=0.1)],
+        "twice": [row, row],
+        "of another": [replace(row, offer="b")],
+        "less than nothing": [replace(row, list_usd=-1.0, covered_usd=-0.5)],
+        "of nobody": [replace(row, agreement="nobody")],
+    }
+    for lie, rows in lies.items():
+        verdict = router.verify(stated, replace(plan, coverage=(*rows, *plan.coverage[1:])))
+        assert not verdict.ok, lie
+    assert not router.verify(stated, replace(plan, coverage=None)).ok
+    dearer = replace(plan.settlements[0], covered_usd=9.0)
+    assert not router.verify(stated, replace(plan, settlements=(dearer,))).ok
+    nobody = replace(plan.settlements[0], agreement=None)
+    assert not router.verify(stated, replace(plan, settlements=(nobody,))).ok
