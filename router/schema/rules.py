@@ -45,7 +45,9 @@ def agreements_hold(problem: Problem) -> Iterator[Issue]:
         for place, step in enumerate(agreement.ramp):
             if step.min_tokens is not None:
                 field = (*at, "ramp", place, "min_tokens")
-                yield Issue(field, "is no amount of an agreement, which is in USD", step.min_tokens, "state min_usd")
+                yield Issue(
+                    field, "is no amount of an agreement, which is in USD", step.min_tokens, "state min_usd"
+                )
         yield from unknown((*at, "offers"), agreement.offers, offers, "offer")
         for place, name in enumerate(agreement.offers):
             if name in agreement.offers[:place]:
