@@ -55,7 +55,7 @@ def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
         none = np.empty(0, dtype=np.int64)
         return OfferUse(none, none, np.empty(0))
     f = fleets.pool_fleet
-    q = np.flatnonzero((fleets.offer[f] == offer) & (fleets.term_months[f] == 0) & (fleets.usd_per_h[f] > 0))
+    q = np.flatnonzero((fleets.offer[f] == offer) & (fleets.term_h[f] == 0) & (fleets.usd_per_h[f] > 0))
     usd = fleets.usd_per_h[f[q]] * view.price[offer] * view.inst.time.period_h
     return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), np.repeat(usd, periods))
 

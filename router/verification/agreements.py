@@ -71,7 +71,7 @@ def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
             used[flow.offer.name, "tokens", flow.row.period, flow.future.name].append(usd)
     for pool in audit.pools.values():
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
-        if rented.term_months is None:
+        if rented.term_hours is None:
             usd = rented.usd_per_h * future.price_of(row.offer) * case.period_h * row.paid_count
             used[row.offer, "instances", row.period, future.name].append(usd)
     return used

@@ -39,7 +39,7 @@ def add_coverage(
         if (flow.offer.name, flow.period) in covering:
             used[flow.offer.name, flow.period].append((flow.name, flow.usd(future)))
     for pool in pools:
-        if pool.instances.term_months is None:
+        if pool.instances.term_hours is None:
             usd = pool.instances.usd_per_h * future.price_of(pool.offer) * case.period_h
             for t, paid in enumerate(pool.paid):
                 if (pool.offer, t) in covering:
