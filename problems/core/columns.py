@@ -83,7 +83,9 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     running, changed = inst.running, None
     if running is not None and running.tracked:
         changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
-    return Columns(first, flow, unserved, pick, carries, counts, started, *bills, covered, capacity, queues, changed)
+    return Columns(
+        first, flow, unserved, pick, carries, counts, started, *bills, covered, capacity, queues, changed
+    )
 
 
 def reachable(view: View) -> Floats:

@@ -54,7 +54,7 @@ def standing(
     """Of a contract row of the running plan; hours count from the new start. None where it keeps billing months."""
     if commitment.by_billing_month:
         return None
-    before = None if plan.running is None else _earlier(plan, row.offer)
+    before = None if plan.running is None else _earlier(plan, row.seller)
     stood = before if row.signed_by == "before" else None
     term_h, began_h = commitment.term_hours, row.from_h
     if row.signed_by == "before":
@@ -69,7 +69,7 @@ def standing(
     committed = row.committed_tokens_per_month
     committed = (row.committed_usd_per_month or 0.0) if committed is None else committed
     counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
-    use = _use(plan, align, row.offer, units, periods, counted=counted)
+    use = _use(plan, align, row.seller, units, periods, counted=counted)
     rate = 1.0 - (row.discount or 0.0)
     left: list[float] = [] if stood is None else list(stood.unused)
     for span in laid_out(commitment, term, time, align.clock_before, in_full=False):
