@@ -108,6 +108,38 @@ def test_two_agreements_never_cover_the_same_dollar() -> None:
     assert plan_of(data | {"commitments": both}).cost_usd == approx(5.6)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_above_the_commitment_the_discount_holds_with_overage_contract(solver: str) -> None:
+    """Use of 10 and 2 an hour, 20 % off all of it for 5 an hour at least: 8 + 5 = 13 signed, 12 not; with 3: 8 + 3."""
+    data = problem(by_period([5 * M, 1 * M]), [api("a", 2.0)], periods=2)
+    terms = agreement("a", discount=0.2, max_usd=None, overage="contract")
+    dear, cheap = ({"commitments": [terms | {"min_usd": least}]} for least in (5, 3))
+    assert plan_of(data | dear, solver).cost_usd == approx(12)
+    plan = plan_of(data | cheap, solver)
+    assert plan.cost_usd == approx(11)
+    assert usd(plan, "plan", "commitment") == approx(11)
+    assert usd(plan, "a", "tokens") == approx(0, abs=1e-6)
+    assert plan.bound_usd == approx(11, rel=1e-5)
+
+
+def test_a_discount_without_a_minimum_is_taken_for_all_use() -> None:
+    """Nothing is committed, 25 % off: machines at 10 an hour cost 7.50."""
+    data = problem(hourly(3 * M), [gpu("g", 10, 1)], periods=2)
+    terms = agreement("g", discount=0.25, max_usd=None, overage="contract", settled="month")
+    plan = plan_of(data | {"commitments": [terms]})
+    assert plan.cost_usd == approx(2 * 3 * 7.5)
+    assert [row.agreement for row in plan.contracts] == ["plan"]
+
+
+def test_machines_under_a_minimum_of_the_year() -> None:
+    """Two gpus at 10 an hour, 30 % off for a term of a month of which 11 an hour are due: 14 an hour, for 20."""
+    data = problem(hourly(2 * M), [gpu("g", 10, 1)], periods=4)
+    terms = agreement("g", discount=0.3, max_usd=None, min_usd=11, overage="contract", term_months=1)
+    plan = plan_of(data | {"commitments": [terms]})
+    assert plan.cost_usd == approx(4 * 14)
+    assert plan.bound_usd == approx(4 * 14, rel=1e-5)
+
+
 def test_stacked_terms_add_up() -> None:
     """Use of 2, 6, 2 an hour at half off, terms of one hour: each hour commits what it uses, (1 + 3 + 1)."""
     data = problem(by_period([1 * M, 3 * M, 1 * M]), [api("a", 2.0)], periods=3)

@@ -77,7 +77,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
     bills = _bills(view, space)
-    covered = coverage(view, space, flow, counts.paid)
+    covered = coverage(view, space, flow, counts.paid, limit)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
     running, changed = inst.running, None

@@ -25,6 +25,7 @@ class Coverage(ArrayTable):
     rented: Bools  # (V,) use of rented instances; else of tokens and requests
     period: Ints  # (V,)
     unit: Floats  # (V,) USD at the offer's prices that a column of 1 stands for
+    most: Floats  # (V,) USD at the offer's prices that could be used in the period at all
     rate: Floats  # (V,) what is left of a dollar: 1 − discount
 
     def of(self, b: int) -> Ints:
@@ -65,17 +66,21 @@ def use_of(view: View, flow: Ints, paid: Ints, offer: int, *, rented: bool) -> O
     return instances_rented(view, paid, offer) if rented else tokens_used(view, flow, offer)
 
 
-def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints) -> Coverage:
-    """Reserve the columns: per agreement, offer, kind of use and period in which a term could be in force."""
+def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints, limit: Floats) -> Coverage:
+    """Reserve the columns: per agreement, offer, kind of use and period in which a term could be in force.
+
+    `limit` (Q, T): the largest count of each pool that can be of use.
+    """
     agreements, spans = view.inst.agreements, view.inst.contracts.spans
-    parts: list[tuple[Ints, int, int, bool, float, Floats]] = []
+    parts: list[tuple[Ints, int, int, bool, float, Floats, Floats]] = []
     for b, o, rate in zip(agreements.contract, agreements.offer, agreements.rate, strict=True):
         inside = spans.lot_span[spans.lots(int(b))[0]] >= 0
         for rented in (False, True):
             use = use_of(view, flow, paid, int(o), rented=rented)
             most = np.bincount(use.period, weights=use.usd, minlength=view.inst.time.periods)
             period = np.flatnonzero(inside & (most > 0))
-            parts.append((period, int(b), int(o), rented, float(rate), most[period]))
+            counts = _most_counted(view, limit, int(o)) if rented else 1.0
+            parts.append((period, int(b), int(o), rented, float(rate), most[period], most[period] * counts))
     sizes = np.array([len(part[0]) for part in parts], dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
 
@@ -87,9 +92,15 @@ def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints) -> Coverage
     at = space.take(
         "covered", len(period), _label(view, contract, offer, of_instances, period), block=view.scenario + 1
     )
-    most = np.concatenate([np.empty(0), *(part[5] for part in parts)])
-    unit = 2.0 ** np.round(np.log2(np.maximum(most, 1e-9)))
-    return Coverage(at, contract, offer, of_instances, period, unit, each(4, np.float64))
+    one, most = (np.concatenate([np.empty(0), *(part[i] for part in parts)]) for i in (5, 6))
+    unit = 2.0 ** np.round(np.log2(np.maximum(one, 1e-9)))
+    return Coverage(at, contract, offer, of_instances, period, unit, most, each(4, np.float64))
+
+
+def _most_counted(view: View, limit: Floats, offer: int) -> float:
+    """The largest count of use of any pool of an offer, at least 1."""
+    fleets = view.inst.fleets
+    return float(limit[fleets.offer[fleets.pool_fleet] == offer].max(initial=1.0))
 
 
 def _label(view: View, contract: Ints, offer: Ints, rented: Bools, period: Ints) -> Callable[[int], str]:

@@ -96,6 +96,7 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
         used |= np.array(carried, dtype=bool)
+        used[cols.covered.contract[point[cols.covered.at] > 0]] = True
     of = contracts.start_contract
     free = used[of] | (point[first.committed] > 0)
     signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)

@@ -150,7 +150,8 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         mine = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
         asked = np.bincount(covered.period[mine], weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, most / np.where(asked > 0, asked, 1.0))[covered.period[mine]]
-    for b in np.unique(covered.contract).tolist():
+    limited = view.inst.contracts.limited
+    for b in np.unique(covered.contract[limited[covered.contract]]).tolist():
         mine, due = covered.of(b), committed_own(view, cols, b, point)
         span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - spans.of(b)[0]
         billed = np.bincount(span, weights=usd[mine] * covered.rate[mine], minlength=len(due))

@@ -25,8 +25,9 @@ class Agreement(Settling):
     discount: ShareBelowOne | Mapping[str, ShareBelowOne] = Field(
         default=0.0, description="Taken off the offers' prices: one number, or by offer"
     )
-    overage: Literal["list"] = Field(
-        default="list", description="Use above the commitment costs the offers' own prices"
+    overage: Literal["list", "contract"] = Field(
+        default="list",
+        description="Use above the commitment: at the offers' own prices, or at the discount too",
     )
 
     def discount_of(self, offer: str) -> float:
@@ -35,8 +36,9 @@ class Agreement(Settling):
 
     @cached_property
     def terms(self) -> Commitment:
-        """It as a commitment: what it bills stays within what is committed."""
-        return Commitment(**{name: getattr(self, name) for name in Settling.model_fields}, overage="none")
+        """It as a commitment; with `overage: list` what it bills stays within what is committed."""
+        terms = {name: getattr(self, name) for name in Settling.model_fields}
+        return Commitment(**terms, overage="none" if self.overage == "list" else "contract")
 
     @cached_property
     def seller(self) -> Offer:

@@ -29,9 +29,10 @@ def add_coverage(
     """In place of what flows and instances of covered offers cost: what is left of it at the offers' prices."""
     covering: dict[tuple[str, int], Terms] = defaultdict(list)
     for name, agreement in case.agreements.items():
-        for t, most in _most(model, case, name).items():
+        for t, committed in _most(model, case, name).items():
             for offer in agreement.offers:
                 left = 1.0 - agreement.discount_of(offer)
+                most = committed if agreement.overage == "list" else math.inf
                 covered = model.variable(covered_name(name, offer, t), most)
                 covering[offer, t].append((covered, 1.0 / left))
     used: dict[tuple[str, int], Terms] = defaultdict(list)
