@@ -46,7 +46,8 @@ PART_DECIDED = (
     0.3  # of the time that deciding and pricing every scenario took: what another decision takes at least
 )
 FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
-A_PART = 0.3  # of the time left, for measures and for alternatives each: quotes, flips and what is asked for follow
+A_PART = 0.2  # of the time left, for measures and for amounts each
+FOR_VARIANTS = 0.6  # the best plans without and with each offer: quotes are read from them
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
 
@@ -168,7 +169,7 @@ def _weighed(inquiry: Inquiry, best: Best, how: SizeOptions) -> tuple[Best, Weig
     weighed, late = Weighed({}, {}, None), 0
     near: list[tuple[Amount, Decision]] = []
     for turn in range(TURNS + 1 if how.weighs else 0):
-        weighed = inquiry.ask("alternatives", partial(weigh, best=best), A_PART) or Weighed({}, {}, None)
+        weighed = inquiry.ask("alternatives", partial(weigh, best=best), FOR_VARIANTS) or Weighed({}, {}, None)
         near, late = [], 0
         if how.alternatives:
             near, late = inquiry.ask("signing more or less", partial(amounts, best=best), A_PART) or ([], 0)
