@@ -169,7 +169,9 @@ def _weighed(inquiry: Inquiry, best: Best, how: SizeOptions) -> tuple[Best, Weig
     weighed, late = Weighed({}, {}, None), 0
     near: list[tuple[Amount, Decision]] = []
     for turn in range(TURNS + 1 if how.weighs else 0):
-        weighed = inquiry.ask("alternatives", partial(weigh, best=best), FOR_VARIANTS) or Weighed({}, {}, None)
+        weighed = inquiry.ask("alternatives", partial(weigh, best=best), FOR_VARIANTS) or Weighed(
+            {}, {}, None
+        )
         near, late = [], 0
         if how.alternatives:
             near, late = inquiry.ask("signing more or less", partial(amounts, best=best), A_PART) or ([], 0)
