@@ -126,3 +126,22 @@ def test_a_relaxed_plan_is_a_bound_where_waiting_is_modelled() -> None:
 def test_two_runs_differ_in_their_time_stamps_only() -> None:
     first, second = (router.solve(INSTANCES / "bug-031-waiting-by-the-hour.yaml") for _ in range(2))
     assert replace(first, created="").to_json() == replace(second, created="").to_json()
+
+
+EVEN = """
+schema: router/1
+models: {m: {}}
+horizon: {periods: 1, period_h: 1}
+workloads:
+  - {name: jobs, models: [m], demand: {requests_by_period: [27_000]}, prompt_tokens: 100, completion_tokens: 100,
+     arrival_cv: 0, slo: {ttft_p99_ms: 500}}
+offers:
+  - {name: gpu, models: {m: {tokens_per_s: 1000, ttft_p99_ms: 100}}, instances: {usd_per_h: 3}}
+"""
+
+
+def test_like_requests_evenly_spaced_wait_for_nothing() -> None:
+    """27,000 requests of 200 tokens an hour are 1.5 instances of 1,000 tokens a second: two, 6 USD."""
+    plan = router.solve(load_text(EVEN))
+    assert plan.cost_usd == pytest.approx(6.0)
+    assert plan.ok

@@ -44,7 +44,9 @@ def queue_columns(
     for (q, t), region in capacity.regions.items():
         for side, pieces in enumerate(region.sides):
             name = f"{label[q]},{t}{',completion' if side else ''}"
-            unit = max(piece.high for piece in pieces) if pieces else 1.0
+            unit = (
+                max((piece.high for piece in pieces), default=0.0) or 1.0
+            )  # 0 s: like requests, evenly spaced
             narrow = (
                 all(piece.high <= piece.low * (1 + 1e-9) for piece in pieces)
                 and len({piece.low for piece in pieces}) <= 1
