@@ -51,6 +51,10 @@ def add_coverage(
             variable = model.variables[name]
             variable.usd = max(variable.usd - usd * weight, 0.0)
         paid_to_it = model.variable(f"at_list({offer},{t})", usd=weight)
+        all_used = math.fsum(usd * model.variables[name].upper for name, usd in used[offer, t])
+        for name, per_usd in covered_by:  # what is covered is used
+            variable = model.variables[name]
+            variable.upper = min(variable.upper, all_used / per_usd * (1 + 1e-9))
         minus = [(name, -usd) for name, usd in used[offer, t]]
         model.constraint(f"agreements({offer},{t})", [(paid_to_it, 1.0), *covered_by, *minus], lower=0.0)
 
