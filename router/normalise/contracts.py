@@ -190,7 +190,15 @@ def refuse_pending(problem: Problem) -> None:
         terms = offer.commitment
         if terms is None:
             continue
-        several = len(terms.starts_h(problem.horizon.hours, problem.horizon.period_h)) > 1
+        starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
+        several = len(starts) > 1
+        between = any(start % HOURS_PER_MONTH for start in starts)
+        if terms.stackable and between and terms.settled != "hour":
+            where, hint = ("offers", o, "commitment", "stackable"), "by the month, with terms that begin within one"
+            issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
+        if terms.discount_tiers and terms.overage == "none":
+            where, hint = ("offers", o, "commitment", "overage"), "with discount_tiers"
+            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         if lost and (terms.rollover_spans or terms.levels or (several and not terms.by_billing_month)):
             where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
