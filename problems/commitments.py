@@ -29,7 +29,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage, covered_periods, force_slots
@@ -97,7 +97,7 @@ def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
         if contracts.stackable[b]:
             _adding_up(builder, inst, first, b, name)
             continue
-        for t in np.unique(begin[mine]).tolist():
+        for t in distinct(begin[mine]).tolist():
             together = mine[(begin[mine] <= t) & (end[mine] > t)]
             if len(together) > 1:
                 when = contracts.start_label(int(together[-1])).partition(",")[0]

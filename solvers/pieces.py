@@ -24,7 +24,6 @@ from solvers.copies import reach, with_copies
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
-from solvers.highs_relaxation import HighsRelaxation
 from solvers.proof.safe import SafeBounds
 from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
 from solvers.strengthened import StrengthenedAnswer, strengthened
@@ -145,6 +144,8 @@ class _Pieces:
     ) -> ProofTree:
         program = self._piece(piece, cost, upper)
         work = replace(PIECE, late=lambda: options.late)
+        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
         return branch_and_bound(program, HighsRelaxation, start=start, within=(NEAR, 0.0), work=work)
 
     def _piece(self, piece: int, cost: Floats, upper: Floats) -> LinearProgram:

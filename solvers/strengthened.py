@@ -11,7 +11,6 @@ from solvers.capacity_rows import CapacityRows, ImpliedRows
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.highs_relaxation import HighsRelaxation
 
 ROUNDS = 8
 ENOUGH = 1e-4
@@ -35,6 +34,8 @@ class StrengthenedAnswer(Record):
 
 def strengthened(program: LinearProgram, options: SolveOptions) -> StrengthenedAnswer | None:
     """The last relaxation solved; None where the first has no optimum. The time limit alone is taken of the options."""
+    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
     left = options.finishing.left_s
     relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
     rows = CapacityRows(program)

@@ -89,15 +89,15 @@ def test_the_least_repair_of_a_cap_names_its_field() -> None:
     """A million tokens and 0.8 · 0.5 M a day · 1/24: the cap must be 30 M a day."""
     data = one_hour({"tokens_per_day": 12e6, "max_utilisation": 0.8})
     data["offers"] = data["offers"][:1]
-    repairs = {one.promise.field: one.needed for one in explain(load(data)).repairs}
+    repairs = {one.field: one.needed for one in explain(load(data)).repairs}
     assert repairs["offers.cheap.quota.tokens_per_day"] == pytest.approx(30e6)
     del data["offers"][0]["quota"]
     data["offers"][0]["models"]["m"]["quota"] = {"requests_per_day": 12_000}
-    repairs = {one.promise.field: one.needed for one in explain(load(data)).repairs}
+    repairs = {one.field: one.needed for one in explain(load(data)).repairs}
     assert repairs["offers.cheap.models.m.quota.requests_per_day"] == pytest.approx(24_000)
     del data["offers"][0]["models"]["m"]["quota"]
     data["quotas"] = [{"name": "all", "completion_tokens_per_minute": 1e5 / 60}]
-    repairs = {one.promise.field: one.needed for one in explain(load(data)).repairs}
+    repairs = {one.field: one.needed for one in explain(load(data)).repairs}
     assert repairs["quotas.all.completion_tokens_per_minute"] == pytest.approx(2e5 / 60)
 
 

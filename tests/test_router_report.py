@@ -193,7 +193,7 @@ def test_every_example_reports_in_every_form(name: str) -> None:
     assert "## Cost" in to_markdown(plan_report(made))
     for rows in TABLES:
         read = list(csv.reader(StringIO(to_csv(made, rows))))
-        assert len(read) == 1 + len(getattr(made, rows))
+        assert len(read) == 1 + len(getattr(made, rows) or ())
         assert len({len(row) for row in read}) == 1
 
 
@@ -252,11 +252,7 @@ def test_an_offer_that_lists_a_model_that_will_do_is_not_refused_for_another() -
     ]
     assert table.rows == (("model_too_large", "1", "w", "q"), ("model_not_offered", "2", "w", "p"))
     explained = {(row.offer, row.model): row.reasons for row in router.explain(load_text(REFUSING)).refused}
-    assert explained == {
-        ("p", "m"): ("model_not_offered",),
-        ("p", "n"): ("model_not_offered",),
-        ("q", "m"): ("model_too_large",),
-    }
+    assert explained == {("q", "m"): ("model_too_large",)}  # nothing of models that an offer does not list
 
 
 NAMES = (

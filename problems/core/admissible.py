@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
+from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints, distinct
 from problems.core.costs import ENTRY_PRICES, TOKENS
 from problems.core.instance import Instance
 from problems.core.supply import QUOTA_KINDS
@@ -76,7 +76,7 @@ class Candidates(ArrayTable):
 def candidates(inst: Instance) -> Candidates:
     """All W × O × accepted-model triples, sorted by workload, offer, model."""
     n_models, n_offers = len(inst.models.names), len(inst.offers.names)
-    serving = np.unique(inst.entries.offer)  # an agreement serves nothing
+    serving = distinct(inst.entries.offer)  # an agreement serves nothing
     entry_at = np.full((n_offers, n_models), NONE, dtype=np.int64)
     entry_at[inst.entries.offer, inst.entries.model] = np.arange(len(inst.entries.offer))
     w, m = np.nonzero(inst.workloads.accepts)

@@ -51,3 +51,9 @@ class ArrayTable(Record):
     def subset(self, which: Bools | Ints) -> Self:
         """Only some of the rows, of a table in which every field is an array with a row for each."""
         return type(self)(*(getattr(self, item.name)[which] for item in fields(self)))
+
+
+def distinct[A: np.generic](values: NDArray[A]) -> NDArray[A]:
+    """Sorted, each value once; without indices `np.unique` would load NumPy's masked arrays to ask for them."""
+    found: NDArray[A] = np.unique(values, return_index=True)[0]
+    return found

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, distinct
 from problems.physics.queueing import erlang_c
 
 MOST_KINDS = 8  # of mixes; beyond, users alike share one
@@ -33,7 +33,7 @@ MANY = 24  # users: beyond, m and c have the ranges of all
 HALVINGS = 36  # to the largest load
 STEPS = np.array([0.0, 2e-3, 0.03, 0.15, 0.38, 0.62, 0.85, 0.97, 0.998, 1.0])
 """Where a piece is cut into intervals: finer near its ends, where what was found stands."""
-FINE = np.unique(np.concatenate([STEPS, np.linspace(0.0, 1.0, 25)]))  # where w is not u
+FINE = distinct(np.concatenate([STEPS, np.linspace(0.0, 1.0, 25)]))  # where w is not u
 LEVELS = (None, 0.50, 0.90, 0.95, 0.99)  # of PERCENTILES; None: the mean
 NEAR = 1e-9
 

@@ -194,7 +194,10 @@ def refuse_pending(problem: Problem) -> None:
         several = len(starts) > 1
         between = any(start % HOURS_PER_MONTH for start in starts)
         if terms.stackable and between and terms.settled != "hour":
-            where, hint = ("offers", o, "commitment", "stackable"), "by the month, with terms that begin within one"
+            where, hint = (
+                ("offers", o, "commitment", "stackable"),
+                "by the month, with terms that begin within one",
+            )
             issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
         if terms.discount_tiers and terms.overage == "none":
             where, hint = ("offers", o, "commitment", "overage"), "with discount_tiers"

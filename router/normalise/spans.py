@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints, distinct
 from problems.core.contracts import Spans
 from problems.core.instance import Time
 from router.normalise.columns import whole
@@ -103,7 +103,7 @@ def laid_out(
     if not len(inside):
         return
     if terms.by_billing_month:
-        for k in np.unique(time.month[inside]).tolist():
+        for k in distinct(time.month[inside]).tolist():
             at = inside[time.month[inside] == k]
             share = len(at) * time.period_h / HOURS_PER_MONTH
             ends = int(at[0]), int(at[-1]) + 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from problems.core.arrays import HOURS_PER_MONTH
 from router.plan.rows import RouteRow
 from router.plan.start import stated_time
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem, Slo
+from router.schema.clock import MONTH_H
 from router.traces import recorded
 
 
@@ -121,7 +121,7 @@ def _of_terms(problem: Problem) -> Iterator[str]:
     horizon_h = problem.horizon.hours
     for offer in problem.sellers:
         terms = offer.commitment
-        if terms is None or terms.term_hours is None or horizon_h <= HOURS_PER_MONTH:
+        if terms is None or terms.term_hours is None or horizon_h <= MONTH_H:
             continue
         renewed = len(terms.starts_h(horizon_h, problem.horizon.period_h)) > 1
         if terms.start is None and terms.start_every_h is None and not terms.signed and not renewed:

@@ -184,7 +184,7 @@ def _start(model: ScaledRelaxation, incumbent: Incumbent) -> Floats | None:
     found = dict(zip(names() if names else (), incumbent.integers.tolist(), strict=True))
     whole = np.flatnonzero(model.program.integer)
     at = np.array([j for j in whole if model.names[j] in found], dtype=np.int64)
-    if any(not model.names[j].startswith(LEVELS) for j in np.setdiff1d(whole, at)):
+    if any(not model.names[j].startswith(LEVELS) for j in sorted(set(whole.tolist()) - set(at.tolist()))):
         return None
     values = np.round([found[model.names[j]] for j in at])
     values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])

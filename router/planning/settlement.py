@@ -14,7 +14,7 @@ import numpy as np
 
 from problems import churn
 from problems.commitments import band_scale, due_share, flow_terms
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
 from problems.core.coverage import use_of
@@ -151,7 +151,7 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         asked = np.bincount(covered.period[mine], weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, most / np.where(asked > 0, asked, 1.0))[covered.period[mine]]
     limited = view.inst.contracts.limited
-    for b in np.unique(covered.contract[limited[covered.contract]]).tolist():
+    for b in distinct(covered.contract[limited[covered.contract]]).tolist():
         mine, due = covered.of(b), committed_own(view, cols, b, point)
         span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - spans.of(b)[0]
         billed = np.bincount(span, weights=usd[mine] * covered.rate[mine], minlength=len(due))
