@@ -46,7 +46,10 @@ def agreements_hold(problem: Problem) -> Iterator[Issue]:
             if step.min_tokens is not None:
                 field = (*at, "ramp", place, "min_tokens")
                 yield Issue(
-                    field, "is no amount of an agreement, which is in USD", step.min_tokens, "state min_usd"
+                    field,
+                    "cannot be stated for an agreement, which is in USD",
+                    step.min_tokens,
+                    "state min_usd",
                 )
         yield from unknown((*at, "offers"), agreement.offers, offers, "offer")
         for place, name in enumerate(agreement.offers):
