@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from problem_factory import Data, api, gpu, hourly, plan_of, problem
@@ -14,7 +15,7 @@ from problems.core import costs
 from problems.core.costs import KINDS, CostKind
 from router.errors import InputError
 from router.plan.document import Plan
-from router.plan.rows import CostLine, RouteRow, UnservedRow
+from router.plan.rows import CostLine, CoverageRow, RouteRow, UnservedRow
 from router.schema import field_table
 from router.verification.base import costs as checked
 from router.verification.base import work
@@ -36,7 +37,11 @@ def test_the_check_has_the_same_kinds_in_a_list_of_its_own() -> None:
     charges = [
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Charge"
     ]
-    assert {ast.literal_eval(charge.args[2]) for charge in charges} == set(KINDS)
+    kinds = [charge.args[2] for charge in charges]
+    assert {kind.value for kind in kinds if isinstance(kind, ast.Constant)} == set(KINDS)
+    # What agreements cover is taken off the very kind of its row: one of those paid at the offer's prices.
+    assert {ast.unparse(kind) for kind in kinds if not isinstance(kind, ast.Constant)} == {"row.kind"}
+    assert checked.SCALED.issuperset(get_args(get_type_hints(CoverageRow)["kind"]))
 
 
 def test_the_model_charges_every_kind_and_says_so() -> None:

@@ -13,7 +13,7 @@ import pytest
 from campaign import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_router_verify_plans import SHOP, plan_for, shop_plan, shop_rows, verify
+from test_router_verify_plans import SHOP, line, plan_for, shop_plan, shop_rows, verify
 
 import router.verification
 from router.errors import InputError
@@ -123,8 +123,8 @@ def test_a_broken_promise_fails_its_own_check(name: str, edit: Edit):
     plan = shop_plan(problem)
     edit(plan)
     failed = verify(problem, plan).failed()
-    if name == "contracts" and not plan["contracts"]:
-        assert failed == ("contracts", "settlements")  # its month is billed without a contract
+    if name == "contracts" and not any(row["signed_by"] == "plan" for row in plan["contracts"]):
+        assert failed == ("contracts", "settlements")  # its month is settled without a contract in force
     else:
         assert failed == (name,)
 
@@ -225,6 +225,40 @@ def test_reserved_instances_are_handed_out_once():
     parts = rows()
     parts["instances"][0].update(reserved_count=2.0, paid_count=0.0)
     assert "reserved" in verify(problem, plan_for(problem, **parts)).failed()
+
+
+def test_an_agreement_covers_no_more_than_is_used():
+    """Half off a, of which 73.00 is used; 50 USD are committed, and owed for up to 100 at a's own prices.
+
+    covered    73.00 · 0.5 = 36.50 of the 50; a has nothing left to bill          3,308.725 − 73 + 50 = 3,285.725
+    too much   80.00 · 0.5 = 40.00 of the 50; a would pay back 7.00, which adds up in every other check
+    """
+    agreement = "commitments: [{name: saver, provider: v, offers: [a], discount: 0.5, min_usd_per_month: 50}]"
+    text = SHOP.replace("max_committed_usd: 133", "max_committed_usd: 183")
+    problem = load_text(text + agreement)
+
+    def covering(list_usd: float) -> Plan:
+        rows = copy.deepcopy(shop_rows())
+        saver = {"offer": None, "agreement": "saver"}
+        amounts = {"committed_tokens_per_month": None, "committed_usd_per_month": 50.0}
+        rows["contracts"].append(saver | amounts | {"from_h": 0.0, "until_h": 730.0, "signed_by": "plan"})
+        rows["settlements"].append(
+            rows["settlements"][0]
+            | saver
+            | amounts
+            | {"used_tokens": 0.0, "used_usd": list_usd / 2, "billed_usd": 50.0, "beyond_horizon_usd": 0.0}
+            | {"utilisation": list_usd / 2 / 50, "covered_usd": list_usd}
+        )
+        rows["cost_lines"][0]["usd"] -= list_usd
+        rows["cost_lines"].append(line("saver", "commitment", 50.0))
+        covered = {"agreement": "saver", "offer": "a", "kind": "tokens", "period": 0, "scenario": None}
+        rows["coverage"] = [covered | {"list_usd": list_usd, "covered_usd": list_usd / 2}]
+        return plan_for(problem, **rows)
+
+    verdict = verify(problem, covering(73.0))
+    assert verdict.failed() == ()
+    assert verdict.cost_usd == pytest.approx(3285.725)
+    assert verify(problem, covering(80.0)).failed() == ("coverage",)
 
 
 UNKNOWN: list[Edit] = [
@@ -360,7 +394,7 @@ def test_every_check_has_a_mutation_that_trips_it():
         "proof",
     }
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
-    tripped |= {"unsplittable", "reserved"}
+    tripped |= {"unsplittable", "reserved", "coverage"}
     problem = load_text(SHOP)
     assert {check.name for check in verify(problem, shop_plan(problem)).checks} == tripped
 
