@@ -14,7 +14,7 @@ import pytest
 import router
 from router import cli
 from router.plan.document import Plan
-from router.planning.optimise import optimise
+from router.planning.roads import best_by_any_road
 from router.planning.two_steps import Incumbent
 from router.reports.markdown import to_markdown
 from router.reports.sizing import report_of
@@ -186,10 +186,10 @@ def test_ctrl_c_in_one_search_ends_the_study(
     def interrupted(*args: Any, **rest: Any) -> Incumbent:
         nonlocal calls
         calls += 1
-        found = optimise(*args, **rest)
+        found = best_by_any_road(*args, **rest)
         return replace(found, stop=Stop.INTERRUPTED) if calls == 9 else found
 
-    monkeypatch.setattr("router.sizing.outcomes.optimise", interrupted)
+    monkeypatch.setattr("router.sizing.outcomes.best_by_any_road", interrupted)
     plan = tmp_path / "plan.json"
     assert cli.run(["size", QUOTE, "--method", method, "-o", str(plan)]) == 130
     out, err = capsys.readouterr()
