@@ -298,10 +298,14 @@ DATA = Path(__file__).parent / "data" / "simulate"
 
 
 def test_busiest_is_where_a_promise_is_nearest_to_breaking(tmp_path: Path) -> None:
-    """By day an API takes most of the tokens, by night a batch fills the pool: hour 123, and there the chat breaks."""
+    """By day an API takes most of the tokens, by night a batch fills the pool, and there the chat breaks.
+
+    Many nights are filled to within 1 %: which of them most is the plan's affair. A wide gap ends the search before
+    the clock does.
+    """
     plan, problem = str(tmp_path / "plan.json"), str(DATA / "startup-week.yaml")
     run = CliRunner().invoke
-    solved = run(cli, ["solve", problem, "-o", plan])
+    solved = run(cli, ["solve", problem, "--gap", "0.05", "--time-limit", "600", "-o", plan])
     said = " ".join(solved.output.split())
     assert (
         "waiting keeps the SLOs by the queueing formula and was not simulated: router simulate PLAN" in said
@@ -309,7 +313,10 @@ def test_busiest_is_where_a_promise_is_nearest_to_breaking(tmp_path: Path) -> No
     found = json.loads(
         run(cli, ["simulate", plan, "--problem", problem, "--hours", "busiest", "--json"]).stdout
     )
-    assert found["periods"] == [123]
+    rows = json.loads(Path(plan).read_text(encoding="utf-8"))["instances"]
+    fullest = max((row for row in rows if row["offer"] == "own-8xh100"), key=lambda row: row["utilisation"])
+    assert found["periods"] == [fullest["period"]]
+    assert fullest["utilisation"] > 0.9
     assert {row["workload"]: row["verdict"] for row in found["promises"]} == {"chat": "broken", "rag": "kept"}
 
 
