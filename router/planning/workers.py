@@ -149,7 +149,9 @@ def _ray(ray: ModuleType, count: int, stack: ExitStack) -> Workers:
     stack.enter_context(redirect_stdout(sys.stderr))
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
-        own = {} if address else {"num_cpus": count, "include_dashboard": False}
+        # of Ray's own accord its workers yield to all else (nice 15), and on a busy machine come to nothing
+        even = {"worker_niceness": 0}
+        own = {} if address else {"num_cpus": count, "include_dashboard": False, "_system_config": even}
         ray.init(address=address, log_to_driver=False, **own)
         stack.callback(ray.shutdown)
     errors = ray.exceptions
