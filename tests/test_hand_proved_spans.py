@@ -267,3 +267,19 @@ def test_what_is_not_planned_for_is_refused_by_name(solver: str, commitment: Dat
     """Months of terms that begin within one, added up; discounts by use where no more than the commitment is used."""
     with pytest.raises(InputError, match=rf"offers\[1\]\.commitment\.{field}.* not yet planned for"):
         plan_of(deal([10.0, 0.0, 30.0], period_h=365.0, **commitment), solver)
+
+
+@pytest.mark.parametrize("start", [None, "2026-12-01T06:00"])
+@pytest.mark.parametrize("term_h", [12, 36])
+def test_terms_that_end_within_a_day_settle_each_by_itself(
+    solver: str, term_h: int, start: str | None
+) -> None:
+    """Halves of days use 20, 0, 30, 5, 10, 0; 5 are due of each half covered, and what is above costs 1.00 too.
+
+    Half-day terms where there is use: 65. A day and a half from the second half on would owe more than it saves; from
+    the first: 20 + 0 + 30 of which 15 are due, then 5 + 10 + 0: 65 again.
+    """
+    terms = {"settled": "day", "min_usd": 10, "max_usd": 40, "term_h": term_h}
+    horizon = {"start": start} if start else None
+    plan = plan_of(deal([20.0, 0.0, 30.0, 5.0, 10.0, 0.0], period_h=12.0, horizon=horizon, **terms), solver)
+    assert plan.cost_usd == approx(65.0)

@@ -83,11 +83,15 @@ def _shared(terms: Commitment, laid: dict[int, list[TermSpan]]) -> bool:
     """Whether all terms of a contract have the same spans, as far as they cover the same time, and the same rates."""
     if terms.levels or (terms.rollover_spans and len(laid) > 1):  # what is left lapses with its term
         return False
-    if terms.settled in ("hour", "day"):
+    if terms.stackable and terms.settled in ("hour", "day"):
         return True
     owner: dict[int, TermSpan] = {}
+    of_key: dict[int, TermSpan] = {}  # a day that two terms cover in parts is billed to each
     for spans in laid.values():
         for span in spans:
+            other = of_key.setdefault(span.key, span)
+            if (other.first, other.end) != (span.first, span.end):
+                return False
             for t in range(span.first, span.end):
                 other = owner.setdefault(t, span)
                 if (other.first, other.end, other.share) != (span.first, span.end, span.share):
