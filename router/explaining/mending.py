@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from problems.core.encode import encode
-from router.errors import Infeasible, NoPlanInTime, RouterError
+from router.errors import Infeasible, RouterError
 from router.explaining.admission import Admission, FieldChange
 from router.normalise import normalise
 from router.planning.optimise import optimise
@@ -70,7 +70,7 @@ class Trials:
             optimise(encode(normalise(problem)), self.solver, self.options)
         except Infeasible:
             return False
-        except (KeyError, NoPlanInTime, RouterError):  # KeyError: a field that is not written so
+        except (KeyError, RouterError):  # KeyError: a field that is not written so
             return None
         return True
 

@@ -84,9 +84,12 @@ def _repair_of(mending: Mending) -> Repair:
     )
 
 
-def _tried(repair: Repair, trials: Trials) -> Repair:
+def _tried(repair: Repair, trials: Trials, untried: list[str]) -> Repair:
     """The repair, or that its promise must go where its number, put into the file, is found not to do."""
-    if repair.change is None or trials([repair.change]) is not False:
+    works = None if repair.change is None else trials([repair.change])
+    if repair.change is not None and works is None:
+        untried.append(f"a try of {repair.change.text}")
+    if works is not False:
         return repair
     return Repair(repair.promise, repair.field, None, f"without {repair.field}")
 
@@ -116,8 +119,11 @@ def explain(
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))
         trials = Trials(loaded, solver, chosen.within(FOR_FIELDS))
+        untried = list[str]()
         by_fields = [_repair_of(mending) for mending in mendings(refused, trials)]
-        mended = in_order([*by_fields, *(_tried(repair, trials) for repair in repairs(questions, stated))])
+        mended = in_order(
+            [*by_fields, *(_tried(repair, trials, untried) for repair in repairs(questions, stated))]
+        )
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,
@@ -126,7 +132,7 @@ def explain(
             mended,
             contradiction,
             refused=refused,
-            out_of_time=tuple(questions.undecided),
+            out_of_time=(*questions.undecided, *untried),
         )
     plan = publish(loaded, found)
     offers, out_of_time = unused(found, plan, chosen, most_offers)
