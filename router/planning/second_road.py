@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from problems.core.encode import Encoded, encode
-from router.errors import InputError, Issue, NoPlanInTime, RouterError
+from router.errors import InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.start import as_planned
@@ -125,6 +125,6 @@ def _plan_of(encoded: Encoded, answer: Solution, solver: str, options: SolveOpti
         best = finished(encoded, replace(answer, bound=-np.inf), (solver, options), Fixed(), 0.0)
         if short_of_capacity(best.encoded, best.point):
             best = optimise(encoded, solver, options)
-    except (RouterError, NoPlanInTime):
+    except RouterError:
         return None
     return best
