@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,109 @@ def test_a_level_keeps_its_discount(tmp_path: Path) -> None:
     made = plans(tmp_path, 2, levels=levels, settled="quarter", term_months=12)
     assert [plan.cost_usd for plan in made] == approx([192.0, 193.6])
     assert carried(made[1])[:2] == (approx(-MONTH), approx(120.0))
+
+
+SEASON = [40, 40, 60, 80, 100, 120, 140, 160, 180, 160, 120, 100]
+"""List use by day, USD, as in a seasonal year: 1,300, which is 1,040 at 20 % off."""
+
+ANNUAL = {
+    "name": "annual",
+    "provider": "v",
+    "offers": ["a", "b"],
+    "discount": 0.2,
+    "settled": "term",
+    "term_h": 12 * 24,
+    "min_usd": 1000,
+    "overage": "contract",
+    "signed": True,
+}
+
+
+def days(first: float, count: int, run: int, period_h: float = 24.0, **changed: Any) -> Problem:
+    """Days of the season from `first` on: two thirds of the use on a, the rest on b; one more workload each run."""
+    step = period_h / 24
+    at = [
+        SEASON[int(first + i * step)] * step if first + i * step < len(SEASON) else 0.0 for i in range(count)
+    ]
+    loads = [
+        by_period([usd / 3 * M for usd in at], "x"),
+        by_period([usd / 3 * M for usd in at], "y", models=["n"]),
+        *(by_period([M] * count, f"new {j}", models=["o"]) for j in range(run)),
+    ]
+    offers = [api("a", 2.0), api("b", 1.0, ("n",)), api("c", 1.0, ("o",))]
+    data = problem(loads, offers, periods=count, period_h=period_h)
+    start = dt.datetime(2027, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=first)
+    horizon = {**data["horizon"], "start": start.isoformat()}
+    return load({**data, "name": "season", "horizon": horizon, "commitments": [ANNUAL | changed]})
+
+
+def runs(folder: Path, files: list[Problem]) -> list[Plan]:
+    store, made = open_store(f"sqlite:///{folder}/plans.db"), []
+    for file in files:
+        made.append(reoptimise(file, store, Search("highs", SolveOptions())).plan)
+        assert router.verify(file, made[-1]).ok
+    return made
+
+
+def billed(plan: Plan, seller: str = "annual") -> float:
+    return sum(row.billed_usd for row in plan.settlements if row.seller == seller)
+
+
+def test_an_agreement_for_the_term_is_billed_once_however_often_it_is_planned(tmp_path: Path) -> None:
+    """12 days at two a run: max(1,000, 0.8 · 1,300) = 1,040; settled every two days it were 1,204.
+
+    Until day 2k the bill stands at max(1,000 · 2k / 12, 0.8 · use): 166.67, 333.33, 500, 666.67, then 864, 1,040.
+    """
+    made = runs(tmp_path, [days(2.0 * k, 2, k) for k in range(6)])
+    stood = [1000 * 2 * k / 12 for k in range(5)] + [864.0, 1040.0]
+    assert [billed(plan) for plan in made] == approx([b - a for a, b in pairwise(stood)], abs=1e-6)
+    assert sum(map(billed, made)) == approx(1040, abs=1e-6)
+    assert carried(made[3])[:2] == (approx(-6 * 24), approx(0.8 * 440))
+
+
+def test_it_is_so_too_where_horizons_overlap(tmp_path: Path) -> None:
+    """Planned every six hours for two days ahead: what is used by then is known to the cent, and the sum is 1,040."""
+    made = runs(tmp_path, [days(k / 4, 8, k, period_h=6) for k in range(48)])
+    for k, plan in enumerate(made[1:], 1):
+        used = 0.8 * sum(SEASON[int(i / 4)] / 4 for i in range(k))
+        assert carried(plan)[:2] == (approx(-6 * k), approx(used)), k
+    before = max(1000 * 47 / 48, 0.8 * (1300 - 25))
+    assert before + billed(made[-1]) == approx(1040, abs=1e-6)
+
+
+def test_what_a_plan_signs_stays_signed_for_all_its_offers(tmp_path: Path) -> None:
+    """From the peak on: 0.8 · 340 of 600 · 2/12 a run; the term goes on when use falls off, and 600 are due in all."""
+    terms = {"signed": False, "min_usd": 600}
+    made = runs(tmp_path, [days(7.0 + 2 * k, 2, k, **terms) for k in range(4)])
+    assert [row.signed_by for plan in made for row in plan.contracts] == [
+        "plan",
+        "before",
+        "before",
+        "before",
+    ]
+    assert [billed(plan) for plan in made] == approx([272, 224, 80, 0], abs=1e-6)
+
+
+def test_an_offer_that_the_file_no_longer_admits_counts_at_what_it_cost(tmp_path: Path) -> None:
+    """100 USD a month on m, then m is gone from the offer: they stay used, at the price of the file of that time."""
+    deal = api("deal", 1.0, ("m", "n"), commitment={"settled": "year", "min_usd": 1000, "term_months": 12})
+
+    def file(k: int) -> Problem:
+        served = ["n", "m"] if k == 0 else ["n"]
+        loads = [by_period([100 * M], models=["m" if k == 0 else "n"])]
+        offer = {**deal, "models": {name: deal["models"][name] for name in served}}
+        data = problem(loads, [offer, api("dear", 9.0, ("m", "n"))], period_h=MONTH)
+        start = dt.datetime(2027, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=k * MONTH)
+        return load({**data, "name": "gone", "horizon": {**data["horizon"], "start": start.isoformat()}})
+
+    assert carried(runs(tmp_path, [file(0), file(1)])[1])[:2] == (approx(-MONTH), approx(100))
+
+
+def test_where_the_file_says_anew_what_is_signed_the_file_is_right(tmp_path: Path) -> None:
+    """From the bill: 900 used until day 4 (the plan had expected 176), so the next days are all above the minimum."""
+    stands = {"since": "2027-01-01T00:00:00+00:00", "used_usd": 900}
+    made = runs(tmp_path, [days(0, 4, 0), days(4, 2, 1, so_far=stands)])
+    assert made[1].running is not None
+    assert made[1].running.contracts == ()
+    assert billed(made[1]) == approx(0.8 * 220)
+    assert any("stands where the file says" in note for note in made[1].notes)

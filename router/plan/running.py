@@ -43,12 +43,18 @@ class RunningBefore:
 class SunkContract:
     """Signed by an earlier plan, in force from the start of the horizon; its volume is settled."""
 
-    offer: str = stated("Offer signed")
+    offer: str | None = stated("Offer signed; null for an agreement")
     end_h: Number = stated("End, from the start of the horizon")
     committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
     discount: Number | None = stated("Taken off contract rates by its level", default=None)
     so_far: StandsAt | None = stated("Where it stands when the horizon begins", default=None)
+    agreement: str | None = stated("Agreement signed", default=None)
+
+    @property
+    def seller(self) -> str:
+        """The offer, or the agreement."""
+        return self.offer or self.agreement or ""
 
 
 @record

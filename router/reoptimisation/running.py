@@ -7,13 +7,9 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 
 from __future__ import annotations
 
-import numpy as np
-
-from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.instance import Instance
-from router.errors import InputError, Issue
+from router.errors import InputError
 from router.plan.document import Plan
-from router.plan.rows import StandsAt
 from router.plan.running import (
     Running,
     RunningBefore,
@@ -23,9 +19,7 @@ from router.plan.running import (
     SunkPurchase,
 )
 from router.reoptimisation.alignment import SLACK_H, Alignment
-from router.reoptimisation.standing import standing, unit_uses
-from router.schema import Commitment, CommitmentLevel, Horizon, Problem, SoFar
-from router.schema.commitments import PER_SPAN
+from router.schema import Horizon, Problem
 from router.store import Entry
 
 Shares = dict[tuple[str, str], float]  # by offer and model
@@ -36,85 +30,18 @@ def horizon_of(entry: Entry) -> Horizon:
     return Horizon.model_validate(entry.problem.get("horizon", {}))
 
 
-def sunk(plan: Plan, align: Alignment, problem: Problem, inst: Instance) -> tuple[SunkContract, ...]:
-    """Contracts in force at the new start that an earlier plan signed and the problem does not state itself.
-
-    `inst` is of the problem: what its routes use of a contract.
-    """
-    ours = {offer.name: offer.commitment for offer in problem.offers}
-    earlier = {} if plan.running is None else {row.offer: row.end_h for row in plan.running.contracts}
-    contracts, units = [], None
-    for row in plan.contracts:
-        commitment = ours.get(row.seller)
-        if commitment is None or commitment.signed or row.from_h > align.shift_h + SLACK_H:
-            continue
-        end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h  # else the problem's own
-        if end is None or end - align.shift_h <= SLACK_H:
-            continue
-        if commitment.stackable:
-            at = problem.offers[[offer.name for offer in problem.offers].index(row.seller)].name
-            rule = f'"{at}" is stackable: what several terms of it have signed is not yet carried from run to run'
-            raise InputError([Issue(("offers",), rule)])
-        units = unit_uses(inst) if units is None else units
-        stands = standing(plan, align, commitment, row, units)
-        volume = row.committed_tokens_per_month, row.committed_usd_per_month
-        contracts.append(SunkContract(row.seller, end - align.shift_h, *volume, row.discount, stands))
-    return tuple(contracts)
+def problem_of(entry: Entry) -> Problem | None:
+    """The problem that a stored plan is for; None where this release does not read it."""
+    try:
+        return Problem.model_validate(entry.problem)
+    except (InputError, ValueError):  # pydantic's own error is a ValueError
+        return None
 
 
-def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
-    """The problem in which earlier contracts are signed, at the volume they were signed for, until their end."""
-    by_offer = {row.offer: row for row in contracts}
-    offers = tuple(
-        offer.model_copy(update={"commitment": _signed(problem, offer.commitment, by_offer[offer.name])})
-        if offer.commitment is not None and offer.name in by_offer
-        else offer
-        for offer in problem.offers
-    )
-    return problem.model_copy(update={"offers": offers})
-
-
-def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
-    months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
-    lasts = commitment.term_hours is None and months * HOURS_PER_MONTH >= problem.horizon.hours
-    ramped = bool(commitment.ramp)
-    amounts = dict.fromkeys(PER_SPAN) | {f"{name}_per_month": None for name in PER_SPAN}
-    if not ramped and not commitment.levels:
-        amounts["min_tokens_per_month"] = row.committed_tokens_per_month
-        amounts["min_usd_per_month"] = row.committed_usd_per_month
-    level = row.committed_usd_per_month, row.discount
-    return commitment.model_copy(
-        update={
-            **amounts,
-            "signed": True,
-            "signed_until": None if lasts else problem.horizon.clock.local(row.end_h),
-            "settled": None if commitment.by_billing_month else commitment.settled or "month",
-            "levels": tuple(_level(commitment, *level) for _ in commitment.levels[:1]),
-            "so_far": None if row.so_far is None else _so_far(problem, commitment, row.so_far, row),
-        }
-    )
-
-
-def _level(commitment: Commitment, per_month: float | None, discount: float | None) -> CommitmentLevel:
-    return CommitmentLevel(
-        usd=(per_month or 0.0) * commitment.span_h / HOURS_PER_MONTH, discount=discount or 0.0
-    )
-
-
-def _so_far(problem: Problem, commitment: Commitment, stands: StandsAt, row: SunkContract) -> SoFar:
-    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
-    return SoFar(
-        since=problem.horizon.clock.local(stands.since_h),
-        used_usd=None if counted else stands.used,
-        used_tokens=stands.used if counted else None,
-        unused_usd=() if counted else stands.unused,
-        unused_tokens=stands.unused if counted else (),
-    )
-
-
-def laid_on(plan: Plan, align: Alignment, inst: Instance, freeze_h: float) -> Running:
-    """The running plan on the cells and pools of the new instance."""
-    problem = align.new
+def laid_on(
+    plan: Plan, align: Alignment, inst: Instance, freeze_h: float, contracts: tuple[SunkContract, ...]
+) -> Running:
+    """The running plan on the cells and pools of the new instance, and the contracts that it begins with."""
     return Running(
         aligned_by="time" if align.by_time else "period",
         shift_h=align.shift_h,
@@ -122,7 +49,7 @@ def laid_on(plan: Plan, align: Alignment, inst: Instance, freeze_h: float) -> Ru
         shares=tuple(_shares(plan, align, inst)),
         counts=tuple(_counts(plan, align, inst)),
         before=tuple(_before(plan, align, inst)),
-        contracts=sunk(plan, align, problem, inst),
+        contracts=contracts,
         purchases=tuple(_purchases(plan, align, inst)),
     )
 

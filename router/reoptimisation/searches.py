@@ -22,7 +22,9 @@ from router.planning.solve import Search
 from router.planning.two_steps import Incumbent
 from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.breaks import breaks
-from router.reoptimisation.running import horizon_of, laid_on, sunk, with_sunk
+from router.reoptimisation.running import horizon_of, laid_on, problem_of
+from router.reoptimisation.standing import Uses
+from router.reoptimisation.sunk import notes_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry
 from router.traces import recorded
@@ -60,10 +62,13 @@ class Searches:
         self.notes: list[str] = []
         counted = recorded(problem).problem
         align = Alignment(counted.model_copy(update={"horizon": horizon_of(entry)}), counted)
-        self.sunk = with_sunk(counted, sunk(entry.plan, align, counted, normalise(counted, search.scenario)))
+        uses = Uses(lambda: normalise(counted, search.scenario), problem_of(entry), search.scenario)
+        contracts = sunk(entry.plan, align, uses)
+        self.notes += notes_on(contracts, align, uses)
+        self.sunk = with_sunk(counted, contracts)
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
-        self.running = laid_on(entry.plan, align, self.inst, freeze_h)
+        self.running = laid_on(entry.plan, align, self.inst, freeze_h, contracts)
         gone = {row.seller for row in entry.plan.contracts} - {offer.name for offer in problem.sellers}
         if gone:
             names = ", ".join(sorted(gone))

@@ -1,26 +1,34 @@
 """Where contracts stand when a new horizon begins: what the span that runs has used, what earlier ones left.
 
-Use is what the running plan routes until then, at the contract rates of the problem; beyond the end of its horizon,
-what stands for each hour in `Alignment`.
+Use is what the running plan routes until then, at the contract rates of the problem, or what an agreement covers;
+beyond the end of its horizon, what stands for each hour in `Alignment`. Routes that the problem no longer admits count
+at the rates of the problem that the running plan was made for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from problems.core.admissible import admissible
 from problems.core.instance import Instance
+from router.errors import InputError, Issue
+from router.normalise import normalise
 from router.normalise.demand import time_of
 from router.normalise.spans import ContractTerm, laid_out
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, RouteRow, StandsAt
 from router.planning.settlement import use_up
+from router.planning.solve import scenario_of
 from router.reoptimisation.alignment import Alignment
-from router.schema import Commitment
+from router.schema import Commitment, Problem
 
 NEAR_H = 1e-6
+
+type RouteKey = tuple[str, str, str]
+"""Workload, offer, model."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,40 @@ class UnitUse:
     usd: float
 
 
-def unit_uses(inst: Instance) -> dict[tuple[str, str, str], UnitUse]:
-    """By workload, offer and model."""
+class Uses:
+    """What a unit of work uses of a contract: in the new problem, else in the one that the running plan is for."""
+
+    def __init__(
+        self, new: Callable[[], Instance], problem: Problem | None, scenario: str | None = None
+    ) -> None:
+        """`new` makes the instance of the new problem; `problem` is the running plan's; None: it cannot be read."""
+        self._new, self.problem, self._scenario = new, problem, scenario
+
+    def of(self, key: RouteKey) -> UnitUse:
+        """Raises InputError where nothing says what the route used."""
+        use = self._now.get(key) or self._before.get(key)
+        if use is None:
+            workload, offer, model = key
+            rule = f'the running plan uses "{offer}" with {model} for "{workload}", and no price of that is known'
+            hint = "state the contract as signed, with so_far"
+            raise InputError(Issue(("offers",), rule, hint=hint))
+        return use
+
+    @cached_property
+    def _now(self) -> dict[RouteKey, UnitUse]:
+        return _unit_uses(self._new())
+
+    @cached_property
+    def _before(self) -> dict[RouteKey, UnitUse]:
+        if self.problem is None:
+            return {}
+        try:
+            return _unit_uses(normalise(self.problem, scenario_of(self.problem, self._scenario)))
+        except InputError:  # a file that is gone, a future that it did not have
+            return {}
+
+
+def _unit_uses(inst: Instance) -> dict[RouteKey, UnitUse]:
     routes, _ = admissible(inst)
     loads, offers, models = inst.workloads.names, inst.offers.names, inst.models.names
     price = inst.scenarios.price[0]
@@ -49,13 +89,12 @@ def standing(
     align: Alignment,
     commitment: Commitment,
     row: ContractRow,
-    units: Mapping[tuple[str, str, str], UnitUse],
+    uses: Uses,
 ) -> StandsAt | None:
     """Of a contract row of the running plan; hours count from the new start. None where it keeps billing months."""
     if commitment.by_billing_month:
         return None
-    before = None if plan.running is None else _earlier(plan, row.seller)
-    stood = before if row.signed_by == "before" else None
+    stood = _stood(plan, align, row.seller, uses) if row.signed_by == "before" else None
     term_h, began_h = commitment.term_hours, row.from_h
     if row.signed_by == "before":
         began_h = 0.0 if stood is None else stood.since_h
@@ -69,7 +108,8 @@ def standing(
     committed = row.committed_tokens_per_month
     committed = (row.committed_usd_per_month or 0.0) if committed is None else committed
     counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
-    use = _use(plan, align, row.seller, units, periods, counted=counted)
+    stated = _covered(plan, row.seller) if row.agreement else _used(plan, row.seller, uses, counted=counted)
+    use = [stated.get(align.period_before(t), 0.0) for t in range(periods)]
     rate = 1.0 - (row.discount or 0.0)
     left: list[float] = [] if stood is None else list(stood.unused)
     for span in laid_out(commitment, term, time, align.clock_before, in_full=False):
@@ -84,31 +124,43 @@ def standing(
     return None
 
 
-def _earlier(plan: Plan, offer: str) -> StandsAt | None:
-    running = plan.running
-    rows = () if running is None else running.contracts
-    return next((row.so_far for row in rows if row.offer == offer), None)
+def _stood(plan: Plan, align: Alignment, seller: str, uses: Uses) -> StandsAt | None:
+    """Where a contract stood at the running plan's start, carried by that plan or stated in its file."""
+    rows = () if plan.running is None else plan.running.contracts
+    for row in rows:
+        if row.seller == seller:
+            return row.so_far
+    offers = () if uses.problem is None else uses.problem.sellers
+    terms = next((offer.commitment for offer in offers if offer.name == seller), None)
+    if terms is None or terms.so_far is None:
+        return None
+    stated, since_h = terms.so_far, align.clock_before.hour(terms.so_far.since)
+    return StandsAt(
+        since_h, stated.used_usd or stated.used_tokens or 0.0, stated.unused_usd or stated.unused_tokens
+    )
 
 
-def _use(
-    plan: Plan,
-    align: Alignment,
-    offer: str,
-    units: Mapping[tuple[str, str, str], UnitUse],
-    periods: int,
-    *,
-    counted: bool,
-) -> list[float]:
-    """Tokens, or USD at contract rates, by period from the running plan's start on."""
-    stated = [0.0] * align.old.horizon.periods
+def _covered(plan: Plan, agreement: str) -> dict[int, float]:
+    """USD that an agreement bills, by period of the running plan."""
+    usd: dict[int, float] = {}
+    for row in plan.coverage or ():
+        if row.agreement == agreement:
+            usd[row.period] = usd.get(row.period, 0.0) + row.covered_usd
+    return usd
+
+
+def _used(plan: Plan, offer: str, uses: Uses, *, counted: bool) -> dict[int, float]:
+    """Tokens, or USD at contract rates, by period of the running plan."""
+    amounts: dict[int, float] = {}
     for row in plan.routes:
         if row.offer == offer:
-            stated[row.period] += _amount(row, units.get((row.workload, row.offer, row.model)), counted)
-    return [stated[align.period_before(t)] for t in range(periods)]
+            amounts[row.period] = amounts.get(row.period, 0.0) + _amount(row, uses, counted)
+    return amounts
 
 
-def _amount(row: RouteRow, unit: UnitUse | None, counted: bool) -> float:
-    if unit is None:
-        return row.tokens if counted else 0.0
+def _amount(row: RouteRow, uses: Uses, counted: bool) -> float:
+    if counted:
+        return row.tokens
+    unit = uses.of((row.workload, row.offer, row.model))
     work = row.tokens / unit.tokens if unit.tokens else row.requests or 0.0
-    return work * (unit.tokens if counted else unit.usd)
+    return work * unit.usd

@@ -34,6 +34,13 @@ class Agreement(Settling):
         """What is taken off the prices of one of its offers."""
         return self.discount.get(offer, 0.0) if isinstance(self.discount, Mapping) else self.discount
 
+    def on(self, terms: Commitment) -> Agreement:
+        """The same agreement on other terms: of them what a commitment and it have in common."""
+        own = {name: getattr(self, name) for name in Agreement.model_fields}
+        return Agreement.model_construct(
+            **own | {name: getattr(terms, name) for name in Settling.model_fields}
+        )
+
     @cached_property
     def terms(self) -> Commitment:
         """It as a commitment; with `overage: list` what it bills stays within what is committed."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from router.schema import Commitment, CommitmentLevel, Offer, Problem, SoFar
+from router.schema import Commitment, CommitmentLevel, Problem, SoFar
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey, LocalTime
 from router.verification.base.flows import Flow
@@ -71,7 +71,7 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         places[row.offer, row.model] = row.share
     counts = {(row.offer, row.model, row.period): row.count for row in running.counts}
     before = {(row.offer, row.model): row.paid_count for row in running.before}
-    contracts = {row.offer: row for row in running.contracts}
+    contracts = {row.seller: row for row in running.contracts}
     purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
     ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
     hours = [running.freeze_h, *ends]
@@ -92,36 +92,47 @@ def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> 
     if running is None or not running.contracts:
         return problem
     offers = {offer.name: offer for offer in problem.offers}
+    agreements = {agreement.name: agreement for agreement in problem.commitments}
     for name, row in running.contracts.items():
-        offer = offers.get(name)
-        if offer is None or offer.commitment is None or offer.commitment.signed:
-            ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
+        offer, agreement = offers.get(name), agreements.get(name)
+        if agreement is not None and row.agreement == name:
+            agreements[name] = agreement.on(_signed(problem, agreement.terms, row))
+        elif offer is not None and offer.commitment is not None and row.offer == name:
+            signed = _signed(problem, offer.commitment, row)
+            offers[name] = offer.model_copy(update={"commitment": signed})
         else:
-            offers[name] = _signed(problem, offer, offer.commitment, row)
-    return problem.model_copy(update={"offers": tuple(offers.values())})
+            ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
+    return problem.model_copy(
+        update={"offers": tuple(offers.values()), "commitments": tuple(agreements.values())}
+    )
 
 
-def _signed(problem: Problem, offer: Offer, commitment: Commitment, row: SunkContract) -> Offer:
+def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
     horizon_h, zero = problem.horizon.periods * problem.horizon.period_h, LocalTime(problem.horizon).start
-    months_h = math.ceil(row.end_h / MONTH_H - 1e-9) * MONTH_H
-    to_the_end = term_h(commitment) is None and months_h >= horizon_h
-    terms: dict[str, Any] = dict.fromkeys(AMOUNTS)
-    terms["signed"] = True
-    terms["signed_until"] = None if to_the_end else zero + timedelta(hours=row.end_h)
-    if commitment.levels:
-        usd = (row.committed_usd_per_month or 0.0) * length_h(commitment) / MONTH_H
-        terms["levels"] = (CommitmentLevel(usd=usd, discount=row.discount or 0.0),)
-    elif not commitment.ramp:
-        terms["min_tokens_per_month"] = row.committed_tokens_per_month
-        terms["min_usd_per_month"] = row.committed_usd_per_month
-    if not by_billing_month(commitment):
-        terms["settled"] = commitment.settled or "month"
+    ends, terms = zero + timedelta(hours=row.end_h), dict[str, Any]()
+    if commitment.signed:  # by the file: what an earlier plan knows is where it stands
+        if commitment.signed_until is None and term_h(commitment) is not None:
+            terms["signed_until"] = ends
+    else:
+        months_h = math.ceil(row.end_h / MONTH_H - 1e-9) * MONTH_H
+        to_the_end = term_h(commitment) is None and months_h >= horizon_h
+        terms = dict.fromkeys(AMOUNTS)
+        terms["signed"] = True
+        terms["signed_until"] = None if to_the_end else ends
+        if commitment.levels:
+            usd = (row.committed_usd_per_month or 0.0) * length_h(commitment) / MONTH_H
+            terms["levels"] = (CommitmentLevel(usd=usd, discount=row.discount or 0.0),)
+        elif not commitment.ramp:
+            terms["min_tokens_per_month"] = row.committed_tokens_per_month
+            terms["min_usd_per_month"] = row.committed_usd_per_month
+        if not by_billing_month(commitment):
+            terms["settled"] = commitment.settled or "month"
     if row.so_far is not None:
         counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
         unit, stands = "tokens" if counted else "usd", row.so_far
         amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
         terms["so_far"] = SoFar(since=zero + timedelta(hours=stands.since_h), **amounts)
-    return offer.model_copy(update={"commitment": commitment.model_copy(update=terms)})
+    return commitment.model_copy(update=terms)
 
 
 def moved_of(cells: Mapping[CellKey, Cell], flows: list[Flow], running: EarlierPlan) -> dict[CellKey, float]:

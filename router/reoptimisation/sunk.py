@@ -1,0 +1,148 @@
+"""Contracts and agreements that a new horizon begins with: what was signed stays signed, and settles where it stands.
+
+Signed by an earlier plan: in force until its end, at the volume it was signed for. Signed in the file: as the file
+says; where it stands is carried as long as the file says the same as the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from problems.core.arrays import HOURS_PER_MONTH
+from router.errors import InputError, Issue
+from router.plan.document import Plan
+from router.plan.rows import ContractRow, StandsAt
+from router.plan.running import SunkContract
+from router.reoptimisation.alignment import SLACK_H, Alignment
+from router.reoptimisation.standing import Uses, standing
+from router.schema import Commitment, CommitmentLevel, Problem, SoFar
+from router.schema.commitments import PER_SPAN
+
+
+def commitments_of(problem: Problem) -> dict[str, Commitment]:
+    """By offer, or agreement."""
+    return {offer.name: offer.commitment for offer in problem.sellers if offer.commitment is not None}
+
+
+def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
+    """Contracts in force at the new start: those that an earlier plan signed, and where those of the file stand."""
+    ours = commitments_of(align.new)
+    earlier = {} if plan.running is None else {row.seller: row.end_h for row in plan.running.contracts}
+    contracts = []
+    for row in plan.contracts:
+        commitment = ours.get(row.seller)
+        if commitment is None or row.from_h > align.shift_h + SLACK_H:
+            continue
+        if commitment.signed:
+            end = _end_in_file(row, align, commitment, uses)
+        else:  # one that the file of that time called signed was its own
+            end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h
+        if end is None or end - align.shift_h <= SLACK_H:
+            continue
+        if commitment.stackable and not commitment.signed:
+            rule = f'"{row.seller}" is stackable: what several of its terms committed to is not yet carried'
+            raise InputError([Issue(("offers" if row.offer else "commitments",), f"{rule} from run to run")])
+        stands = standing(plan, align, commitment, row, uses)
+        if stands is not None or not commitment.signed:
+            contracts.append(
+                SunkContract(
+                    offer=row.offer,
+                    end_h=end - align.shift_h,
+                    committed_tokens_per_month=row.committed_tokens_per_month,
+                    committed_usd_per_month=row.committed_usd_per_month,
+                    discount=row.discount,
+                    so_far=stands,
+                    agreement=row.agreement,
+                )
+            )
+    return tuple(contracts)
+
+
+def notes_on(contracts: tuple[SunkContract, ...], align: Alignment, uses: Uses) -> Iterator[str]:
+    """What is assumed of where contracts stand."""
+    if align.shift_h > align.old.horizon.hours + SLACK_H:
+        for row in contracts:
+            if row.so_far is not None and row.so_far.used > 0:
+                yield (
+                    f"where {row.seller} stands counts the running plan's last day over again after the end of its "
+                    "horizon; signed: true with so_far, from the bill, says it exactly"
+                )
+    carried, before = {row.seller for row in contracts}, uses.problem
+    was = {} if before is None else commitments_of(before)
+    for name, commitment in commitments_of(align.new).items():
+        moved = align.shift_h > SLACK_H and not commitment.by_billing_month
+        if commitment.signed and moved and name not in carried and was.get(name) != commitment:
+            yield f"{name} is signed in the file, which has changed: it stands where the file says, now"
+
+
+def _end_in_file(row: ContractRow, align: Alignment, commitment: Commitment, uses: Uses) -> float | None:
+    """When a contract that the file signs ends, on the running plan's clock; None where the file says something new."""
+    before = commitments_of(uses.problem).get(row.seller) if uses.problem is not None else None
+    if before != commitment or row.signed_by != "before" or commitment.stackable:
+        return None
+    lasts = commitment.signed_until is None and commitment.term_hours is None
+    return align.shift_h + align.new.horizon.hours if lasts else row.until_h
+
+
+def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
+    """The problem in which earlier contracts are signed, at the volume they were signed for, until their end."""
+    by_seller = {row.seller: row for row in contracts}
+    offers = tuple(
+        offer.model_copy(update={"commitment": _signed(problem, offer.commitment, by_seller[offer.name])})
+        if offer.commitment is not None and offer.name in by_seller
+        else offer
+        for offer in problem.offers
+    )
+    agreements = tuple(
+        agreement.on(_signed(problem, agreement.terms, by_seller[agreement.name]))
+        if agreement.name in by_seller
+        else agreement
+        for agreement in problem.commitments
+    )
+    return problem.model_copy(update={"offers": offers, "commitments": agreements})
+
+
+def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
+    stands = None if row.so_far is None else _so_far(problem, commitment, row.so_far, row)
+    end = problem.horizon.clock.local(row.end_h)
+    if commitment.signed:
+        until = commitment.signed_until
+        until = end if until is None and commitment.term_hours is not None else until
+        return commitment.model_copy(update={"so_far": stands, "signed_until": until})
+    months = np.ceil(row.end_h / HOURS_PER_MONTH - 1e-9)
+    lasts = commitment.term_hours is None and months * HOURS_PER_MONTH >= problem.horizon.hours
+    ramped = bool(commitment.ramp)
+    amounts = dict.fromkeys(PER_SPAN) | {f"{name}_per_month": None for name in PER_SPAN}
+    if not ramped and not commitment.levels:
+        amounts["min_tokens_per_month"] = row.committed_tokens_per_month
+        amounts["min_usd_per_month"] = row.committed_usd_per_month
+    level = row.committed_usd_per_month, row.discount
+    return commitment.model_copy(
+        update={
+            **amounts,
+            "signed": True,
+            "signed_until": None if lasts else problem.horizon.clock.local(row.end_h),
+            "settled": None if commitment.by_billing_month else commitment.settled or "month",
+            "levels": tuple(_level(commitment, *level) for _ in commitment.levels[:1]),
+            "so_far": stands,
+        }
+    )
+
+
+def _level(commitment: Commitment, per_month: float | None, discount: float | None) -> CommitmentLevel:
+    return CommitmentLevel(
+        usd=(per_month or 0.0) * commitment.span_h / HOURS_PER_MONTH, discount=discount or 0.0
+    )
+
+
+def _so_far(problem: Problem, commitment: Commitment, stands: StandsAt, row: SunkContract) -> SoFar:
+    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    return SoFar(
+        since=problem.horizon.clock.local(stands.since_h),
+        used_usd=None if counted else stands.used,
+        used_tokens=stands.used if counted else None,
+        unused_usd=() if counted else stands.unused,
+        unused_tokens=stands.unused if counted else (),
+    )
