@@ -28,7 +28,7 @@ from router.planning.notes import out_of_time
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of
-from router.schema import Problem, Workload
+from router.schema import Problem, RoutingShares, Workload
 from solvers import SolveOptions
 
 LIMITS = "limits"
@@ -305,11 +305,13 @@ def _hours_at_one_instance(plan: Plan, encoded: Encoded) -> float | None:
 def _notes(problem: Problem) -> tuple[str, ...]:
     notes = []
     spread = any(
-        load.routing.min_providers > 1 or load.routing.max_share_per_provider < 1
+        load.routing.min_providers > 1
+        or load.routing.max_share_per_provider < 1
+        or load.routing.shares != RoutingShares()
         for load in problem.workloads
     )
     if spread or problem.policy.max_share_per_provider < 1:
-        notes.append("limits on provider shares and min_providers are left out: one offer never meets them")
+        notes.append("limits on shares and min_providers are left out: one offer never meets them")
     sunk = [
         offer.name
         for offer in problem.offers

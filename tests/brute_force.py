@@ -261,6 +261,7 @@ class Rest(Decisions):
             mine = [flow for flow in flows if self.cells[flow[1]].workload == w]
             if routing.get("max_share_per_provider", 1) < 1:
                 share(routing["max_share_per_provider"], mine, lambda c, r: self.cells[c].work)
+            self._parts(lp, load, mine)
             for provider in choice.get(("carriers", w), ()):
                 for c, cell in enumerate(self.cells):
                     if cell.workload != w:
@@ -278,6 +279,28 @@ class Rest(Decisions):
                 flows,
                 lambda c, r: self.cells[c].work * self.routes[r].tokens,
             )
+
+    def _parts(self, lp: Linear, load: Data, mine: list[tuple[Any, int, int, int]]) -> None:
+        """Mean quality, and shares by model, offer and provider, in every period."""
+        values: list[dict[Any, float]] = []  # what each flow adds to a sum that is never below 0
+        floor = load.get("needs", {}).get("min_mean_quality")
+        if floor is not None:
+            models = self.data["models"]
+            values.append({f: models[self.routes[f[2]].model]["quality"] - floor for f in mine})
+        for kind, limits in load.get("routing", {}).get("shares", {}).items():
+            for name, limit in limits.items():
+                inside = {f: float(self._carrier(kind, f[2]) == name) for f in mine}
+                values.append({f: part - limit.get("min", 0.0) for f, part in inside.items()})
+                values.append({f: limit.get("max", 1.0) - part for f, part in inside.items()})
+        for value in values:
+            for t in range(self.n):
+                terms = {f[0]: -each * self.cells[f[1]].work for f, each in value.items() if f[3] == t}
+                lp.rows.append((terms, 0.0))
+
+    def _carrier(self, kind: str, r: int) -> str:
+        route = self.routes[r]
+        offer = str(self.offers[route.offer]["name"])
+        return {"models": route.model, "offers": offer, "providers": self._provider(route.offer)}[kind]
 
     def _contract(
         self, lp: Linear, choice: Choice, o: int, contract: Data, flows: list[tuple[Any, int, int, int]]

@@ -41,6 +41,26 @@ def as_it_is_billed(seed: int) -> Data:
     return billed_otherwise(data, Random(seed))
 
 
+def by_share(seed: int) -> Data:
+    """With floors under the mean quality, and limits by model, offer and provider."""
+    rng = Random(seed)
+    data = random_problem(Random(seed), EVERYTHING - UNKNOWN - {"unsplittable", "power"})
+    for model in data["models"].values():
+        model["quality"] = rng.choice((0.5, 0.8, 0.9))
+    for work in data["workloads"]:
+        quality = [data["models"][model]["quality"] for model in work["models"]]
+        if rng.random() < 0.6:
+            work["needs"] = {"min_mean_quality": (min(quality) + max(quality)) / 2}
+        limits = work.setdefault("routing", {}).setdefault("shares", {})
+        if rng.random() < 0.5 and len(work["models"]) > 1:
+            limits["models"] = {rng.choice(work["models"]): rng.choice(({"max": 0.7}, {"min": 0.1}))}
+        if rng.random() < 0.5:
+            limits["offers"] = {data["offers"][0]["name"]: {"max": rng.choice((0.3, 0.6))}}
+        if rng.random() < 0.3:
+            limits["providers"] = {data["offers"][-1]["provider"]: {"min": 0.1}}
+    return data
+
+
 def bounded(data: Data) -> Data:
     """Brute force needs an end."""
     for offer in data["offers"]:
@@ -62,8 +82,9 @@ def planned(data: Data) -> float | None:
         (contracts_and_counts, range(times(120)), times(60)),
         (coupled_over_time, range(times(60)), times(30)),
         (as_it_is_billed, range(1000, 1000 + times(100)), times(50)),
+        (by_share, range(2000, 2000 + times(60)), times(25)),
     ],
-    ids=["contracts and counts", "coupled over time", "as it is billed"],
+    ids=["contracts and counts", "coupled over time", "as it is billed", "by share"],
 )
 def test_no_integer_plan_is_cheaper(family: type, seeds: range, enough: int) -> None:
     """Costs agree to 1e-6, and so does whether there is a plan; most problems have one."""

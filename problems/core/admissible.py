@@ -136,7 +136,8 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
         "custom_weights": loads.custom_weights[w] & offers.no_custom_weights[o],
         "open_weights": loads.open_weights[w] & ~models.open_weights[m],
         "region": ~in_region[need_row[w], o],
-        "quality": loads.min_quality[w] > models.quality[m],
+        "quality": (loads.min_quality[w] > models.quality[m])
+        | (loads.min_mean_quality[w] > -np.inf) & (models.quality[m] == -np.inf),
         "denied": ~loads.permitted[w, o],
     }
 

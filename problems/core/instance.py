@@ -79,6 +79,7 @@ class Workloads(ArrayTable):
     custom_weights: Bools
     open_weights: Bools
     min_quality: Floats  # (W,) -inf: none asked
+    min_mean_quality: Floats  # (W,) of what answers; -inf: none asked
     regions: tuple[frozenset[str], ...]  # empty: none asked
     accepts: Bools  # (W, M) the models that will do
     permitted: Bools  # (W, O) by allow and deny lists
@@ -97,6 +98,18 @@ class Workloads(ArrayTable):
     def tokens(self) -> Floats:
         """Prompt and completion tokens of a unit of work, (W,)."""
         return self.prompt_tokens + self.completion_tokens
+
+
+class Shares(ArrayTable):
+    """Limits on the part of a workload that a model, an offer or a provider carries, in every period."""
+
+    names: tuple[str, ...]  # `workload,model`, `workload,offer` or `workload,provider`
+    workload: Ints  # (n,)
+    model: Ints  # (n,) one of three is stated, the others are -1
+    offer: Ints
+    provider: Ints
+    least: Floats  # (n,) 0: none
+    most: Floats  # (n,) 1: none
 
 
 class Cells(ArrayTable):
@@ -213,6 +226,7 @@ class Instance(Record):
     offers: Offers
     entries: Entries
     quotas: Quotas
+    shares: Shares
     fleets: Fleets
     contracts: Contracts
     agreements: Agreements

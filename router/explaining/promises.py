@@ -28,18 +28,16 @@ class StatedPromise:
     @property
     def field(self) -> str:
         """Where it stands, by name: `offers.acme.quota.tokens_per_minute`, `offers.acme.models.m.quota.…`."""
-        field, name = self.promise.field, self.item.name
-        if field.count("[]") > 1:  # of one model: `offer,model`
-            name, _, model = name.rpartition(",")
-            field = field.replace("models[]", f"models.{model}")
-        return field.replace("[]", f".{name}")
+        return ".".join(self.path)
 
     @property
     def path(self) -> FieldPath:
-        """The same, part by part."""
+        """The same, part by part; what is of one model, say, is named `offer,model`."""
+        listed = self.promise.field.count("[]")
+        names = iter(self.item.name.rsplit(",", listed - 1) if listed else ())
         parts: list[str] = []
         for part in self.promise.field.split("."):
-            parts += [part[:-2], self.item.name] if part.endswith("[]") else [part]
+            parts += [part[:-2], next(names)] if part.endswith("[]") else [part]
         return tuple(parts)
 
     @property

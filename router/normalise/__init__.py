@@ -17,6 +17,7 @@ from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.offers import entries, fleets, offers
 from router.normalise.quotas import quotas
 from router.normalise.scenarios import scenarios
+from router.normalise.shares import refuse_minimum_of_refused, shares
 from router.normalise.sizes import refuse_too_large
 from router.schema import Problem
 from router.traces import recorded
@@ -43,6 +44,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         offers=offers(problem),
         entries=entries(problem),
         quotas=quotas(problem),
+        shares=shares(problem),
         fleets=fleets(problem),
         contracts=contracts(problem, time, clock),
         agreements=agreements(problem),
@@ -52,6 +54,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     )
     refuse_own_spans(problem, inst.contracts)
     refuse_too_large(problem, inst)
+    refuse_minimum_of_refused(problem, inst)
     return inst
 
 

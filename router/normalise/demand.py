@@ -90,6 +90,7 @@ def workloads(problem: Problem) -> Workloads:
         custom_weights=flags(needs, "custom_weights"),
         open_weights=flags(needs, "open_weights"),
         min_quality=floats(needs, "min_quality", -np.inf),
+        min_mean_quality=floats(needs, "min_mean_quality", -np.inf),
         regions=tuple(frozenset(need.regions) for need in needs),
         accepts=accepts,
         permitted=_permitted(problem),

@@ -28,7 +28,17 @@ from router.schema.problem import (
     Risk,
     Scenario,
 )
-from router.schema.workloads import Demand, Needs, Routing, Slo, Trace, Window, Workload
+from router.schema.workloads import (
+    Demand,
+    Needs,
+    Routing,
+    RoutingShares,
+    ShareLimits,
+    Slo,
+    Trace,
+    Window,
+    Workload,
+)
 
 __all__ = [
     "SCHEMA",
@@ -59,7 +69,9 @@ __all__ = [
     "Reoptimise",
     "Risk",
     "Routing",
+    "RoutingShares",
     "Scenario",
+    "ShareLimits",
     "SharedQuota",
     "Slo",
     "SoFar",

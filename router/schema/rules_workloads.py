@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,32 @@ def routing_shares_hold(problem: Problem) -> Iterator[Issue]:
             yield Issue((*at, "routing", "min_share_per_provider"), rule, least)
 
 
+def shares_hold(problem: Problem) -> Iterator[Issue]:
+    """Shares are of what the workload may use, can be met together, and need work that may be split."""
+    served: dict[str, set[str]] = {
+        "offers": {offer.name for offer in problem.offers},
+        "providers": {offer.provider for offer in problem.offers},
+    }
+    for at, workload in _each(problem):
+        for kind in ("models", "offers", "providers"):
+            known = served.get(kind, set(workload.models))
+            limits = getattr(workload.routing.shares, kind)
+            for name, limit in limits.items():
+                field: Path = (*at, "routing", "shares", kind, name)
+                if name not in known:
+                    rule = "is not a model of the workload" if kind == "models" else f"unknown {kind[:-1]}"
+                    yield Issue(field, rule, name, nearest(name, known))
+                if limit.min > limit.max:
+                    yield Issue((*field, "min"), f"must not be more than max, {limit.max:.6g}", limit.min)
+                if not workload.routing.splittable:
+                    rule = "does not go with splittable: false, where one route carries all"
+                    yield Issue(field, rule, name)
+            least = math.fsum(limit.min for limit in limits.values())
+            if least > 1 + 1e-9:
+                rule = f"the minima make {least:.6g} together, more than the whole"
+                yield Issue((*at, "routing", "shares", kind), rule)
+
+
 def unknown(at: Path, names: Sequence[str], known: Iterable[str], kind: str) -> Iterator[Issue]:
     """One issue per name that is not known."""
     known = set(known)
@@ -194,4 +221,5 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     models_known,
     routing_offers_known,
     routing_shares_hold,
+    shares_hold,
 )

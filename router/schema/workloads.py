@@ -159,6 +159,28 @@ class Needs(Strict):
         "Context that model and offer must hold, if more than prompt and completion together"
     )
     min_quality: NonNegative | None = optional("Least quality of the model, in its own scale")
+    min_mean_quality: NonNegative | None = optional(
+        "Least mean quality of what answers, by requests (tokens where no size is stated), in every period"
+    )
+
+
+class ShareLimits(Strict):
+    """Limits on a part of a workload's requests (tokens where no size is stated), in every period."""
+
+    min: Share = Field(
+        default=0.0, description="Least part of what is served", json_schema_extra={"unit": "of the work"}
+    )
+    max: Share = Field(
+        default=1.0, description="Most of what is served", json_schema_extra={"unit": "of the work"}
+    )
+
+
+class RoutingShares(Strict):
+    """Limits on parts of a workload, by who answers."""
+
+    models: Mapping[Name, ShareLimits] = Field(default={}, description="By model")
+    offers: Mapping[Name, ShareLimits] = Field(default={}, description="By offer")
+    providers: Mapping[Name, ShareLimits] = Field(default={}, description="By provider")
 
 
 class Routing(Strict):
@@ -174,6 +196,7 @@ class Routing(Strict):
     max_share_per_provider: PositiveShare = Field(
         default=1.0, description="Most that one provider carries in any period"
     )
+    shares: RoutingShares = Field(default=RoutingShares(), description="Limits on single parts of the work")
     allow_offers: tuple[Name, ...] = Field(default=(), description="Only these offers; empty: all")
     deny_offers: tuple[Name, ...] = Field(default=(), description="Never these offers")
 

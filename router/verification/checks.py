@@ -55,6 +55,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("groups", limits.check_groups, ("groups",)),
     CheckEntry("power", limits.check_power, ("power",)),
     CheckEntry("provider_shares", limits.check_provider_shares, ("diversity",)),
+    CheckEntry("shares", limits.check_shares, ("shares",)),
     CheckEntry("min_providers", limits.check_min_providers, ("diversity",)),
     CheckEntry("unsplittable", limits.check_unsplittable, ("unsplittable",)),
     CheckEntry("survival", survival.check_survival, ("survival",)),

@@ -6,6 +6,8 @@ power    Σ power_kw · (paid + reserved) ≤ max_power_kw                      
 
 max_share_per_provider   a provider's part of a workload's work ≤ max · all that is served     per period
 the policy's             the same over the tokens of all workloads
+min_mean_quality         Σ requests · quality ≥ floor · Σ requests of what is served             per workload and period
+shares                   a model's, offer's or provider's part of these requests, min to max     likewise
 min_providers            so many providers carry at least min_share of each cell with work: the same ones
                          throughout (per future)
 splittable: false        one offer and model carries all that is served of a cell
@@ -18,6 +20,7 @@ from collections import defaultdict
 
 from router.verification.base.audit import Audit
 from router.verification.base.cells import Cell, CellKey
+from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.pools import by_offer
 from router.verification.base.quotas import Allowance
@@ -107,6 +110,32 @@ def _shares(parts: dict[str, list[float]], most: float, ledger: Ledger, *where: 
         return
     for provider, values in parts.items():
         ledger.at_most(math.fsum(values) / total, most, *where, "share of", provider)
+
+
+def check_shares(audit: Audit, ledger: Ledger) -> None:
+    """Mean quality, and the parts of models, offers and providers, of what each period serves of a workload."""
+    served: dict[tuple[str, int, str | None], list[Flow]] = defaultdict(list)
+    for flow in audit.flows:
+        if flow.units > 0:
+            served[flow.workload.name, flow.row.period, flow.future.name].append(flow)
+    for (workload, period, scenario), flows in served.items():
+        load, at = audit.case.workloads[workload], (workload, "period", period, scenario)
+        whole = math.fsum(flow.units for flow in flows)
+        least = load.needs.min_mean_quality
+        if least is not None:
+            models = audit.case.problem.models
+            quality = math.fsum(flow.units * (models[flow.row.model].quality or 0.0) for flow in flows)
+            ledger.at_least(quality / whole, least, *at, "mean quality")
+        parts = load.routing.shares
+        for of, limits in (("model", parts.models), ("offer", parts.offers), ("provider", parts.providers)):
+            for name, limit in limits.items():
+                own = math.fsum(flow.units for flow in flows if _carrier(flow, of) == name) / whole
+                ledger.at_least(own, limit.min, *at, "share of", of, name)
+                ledger.at_most(own, limit.max, *at, "share of", of, name)
+
+
+def _carrier(flow: Flow, of: str) -> str:
+    return {"model": flow.row.model, "offer": flow.offer.name, "provider": flow.offer.provider}[of]
 
 
 def check_min_providers(audit: Audit, ledger: Ledger) -> None:

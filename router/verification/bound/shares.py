@@ -4,6 +4,8 @@ carries(w,provider)   0/1: the provider carries its least share of every cell of
 
 diversity    Σ at the provider ≤ max share · Σ of all        per workload and period, and over all tokens
              Σ flow at the provider ≥ min share · (carries − unserved),  Σ carries ≥ min providers
+shares       Σ work · (quality − least mean) · flow ≥ 0,  Σ work · ([of it] − min) · flow ≥ 0,
+             Σ work · (max − [of it]) · flow ≥ 0                            per workload and period
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> 
     if case.problem.policy.max_share_per_provider < 1:
         for (name, period), parts in everything.items():
             _most(model, f"{name},{period}", parts, case.problem.policy.max_share_per_provider)
+    _parts(model, case, flows)
     _least(model, [flow for flow in flows if flow.workload.routing.min_providers > 1])
 
 
@@ -40,6 +43,39 @@ def _most(model: RelaxedProblem, at: str, parts: list[tuple[PossibleFlow, float]
             (flow.name, (most - (flow.offer.provider == provider)) * amount / unit) for flow, amount in parts
         ]
         model.constraint(f"diversity({at},{provider})", terms, lower=0.0)
+
+
+def _parts(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """The mean quality of what answers, and parts by model, offer and provider."""
+    served: dict[tuple[str, int], list[PossibleFlow]] = defaultdict(list)
+    for flow in flows:
+        served[flow.workload.name, flow.period].append(flow)
+    for (name, period), own in served.items():
+        load, at = case.workloads[name], f"{name},{period}"
+        floor = load.needs.min_mean_quality
+        if floor is not None:
+            values = [(case.problem.models[flow.model].quality or 0.0) - floor for flow in own]
+            _never_below(model, f"shares({at},quality)", own, values)
+        parts = load.routing.shares
+        for kind, limits in (("model", parts.models), ("offer", parts.offers), ("provider", parts.providers)):
+            for carrier, limit in limits.items():
+                inside = [float(_carrier(flow, kind) == carrier) for flow in own]
+                label = f"shares({at},{kind},{carrier},"
+                if limit.min > 0:
+                    _never_below(model, f"{label}min)", own, [part - limit.min for part in inside])
+                if limit.max < 1:
+                    _never_below(model, f"{label}max)", own, [limit.max - part for part in inside])
+
+
+def _carrier(flow: PossibleFlow, kind: str) -> str:
+    return {"model": flow.model, "offer": flow.offer.name, "provider": flow.offer.provider}[kind]
+
+
+def _never_below(model: RelaxedProblem, name: str, flows: list[PossibleFlow], values: list[float]) -> None:
+    """Σ work · value · flow ≥ 0, in parts of the largest coefficient."""
+    unit = max(abs(value) * flow.cell.units for flow, value in zip(flows, values, strict=True)) or 1.0
+    terms = [(flow.name, flow.cell.units * value / unit) for flow, value in zip(flows, values, strict=True)]
+    model.constraint(name, terms, lower=0.0)
 
 
 def _least(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
