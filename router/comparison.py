@@ -305,13 +305,13 @@ def _hours_at_one_instance(plan: Plan, encoded: Encoded) -> float | None:
 def _notes(problem: Problem) -> tuple[str, ...]:
     notes = []
     spread = any(
-        load.routing.min_providers > 1
-        or load.routing.max_share_per_provider < 1
-        or load.routing.shares != RoutingShares()
+        load.routing.min_providers > 1 or load.routing.max_share_per_provider < 1
         for load in problem.workloads
     )
     if spread or problem.policy.max_share_per_provider < 1:
-        notes.append("limits on shares and min_providers are left out: one offer never meets them")
+        notes.append("limits on provider shares and min_providers are left out: one offer never meets them")
+    if any(load.routing.shares != RoutingShares() for load in problem.workloads):
+        notes.append("limits on shares of a workload are left out: one offer carries all or nothing")
     sunk = [
         offer.name
         for offer in problem.offers
