@@ -72,7 +72,7 @@ class DemandHistory:
 
 def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     """Read the demand of a problem over its horizon. Raises InputError for what is not replayed."""
-    _refuse(problem)
+    _refuse(problem, warm_up)
     read = recorded(problem)
     time = time_of(read.problem)
     requests = np.array([work_units(load, time) for load in read.problem.workloads])
@@ -128,8 +128,13 @@ def _covered(problem: Problem) -> Horizon:
     return horizon.model_copy(update={"periods": periods, "start": start})
 
 
-def _refuse(problem: Problem) -> None:
+def _refuse(problem: Problem, warm_up: int) -> None:
     issues: list[Issue] = []
+    for offer in problem.sellers if warm_up else ():
+        if offer.commitment is not None and offer.commitment.so_far is not None:
+            rule = f'so_far of "{offer.name}" is of the start of the horizon, and the replay begins later'
+            hint = "leave it out, or begin with it: --warm-up 0, with --forecast perfect"
+            issues.append(Issue(("--warm-up",), rule, value=warm_up, hint=hint))
     for w, load in enumerate(problem.workloads):
         for field in ("window", "deferrable_h"):
             if getattr(load, field) is not None:

@@ -1,0 +1,78 @@
+"""Agreements replayed: what is signed once is settled over its own spans, however often it is planned again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from problem_factory import Data, api, by_period, load, problem
+from pytest import approx
+
+from router.backtesting import Backtest, Settings, backtest
+from router.errors import InputError
+from router.planning.solve import Search
+from solvers import SolveOptions
+
+M = 1e6
+SEASON = [40, 40, 60, 80, 100, 120, 140, 160, 180, 160, 120, 100]
+HOURLY = {"name": "plan", "provider": "v", "offers": ["a"], "settled": "hour", "discount": 0.5}
+
+
+def replayed(data: Data, lookahead: int, **settings: Any) -> Backtest:
+    chosen = {"forecast": "perfect", "warm_up": 0, "offers_alone": False, **settings}
+    return backtest(load(data), Settings(lookahead=lookahead, **chosen), Search("highs", SolveOptions()))
+
+
+def stream(usd: list[float], terms: Data) -> Data:
+    """Hours of use of `a` at 2 USD a million tokens."""
+    data = problem(by_period([each / 2 * M for each in usd]), [api("a", 2.0)], periods=len(usd))
+    return {**data, "commitments": [terms]}
+
+
+def test_a_year_planned_every_day_is_billed_as_a_year() -> None:
+    """1,300 USD over twelve days, 20 % off for at least 1,000: 1,040; settled every two days it were 1,204."""
+    loads = [
+        by_period([usd / 3 * M for usd in SEASON], "x"),
+        by_period([usd / 3 * M for usd in SEASON], "y", models=["n"]),
+    ]
+    annual = {"name": "annual", "provider": "v", "offers": ["a", "b"], "discount": 0.2, "overage": "contract"}
+    annual |= {"settled": "term", "term_h": 288, "min_usd": 1000, "signed": True}
+    data = problem(loads, [api("a", 2.0), api("b", 1.0, ("n",))], periods=12, period_h=24)
+    replay = replayed({**data, "commitments": [annual]}, 2)
+    assert replay.replay.cost_usd == approx(1040, abs=1e-6)
+    assert replay.hindsight.cost_usd == approx(1040, abs=1e-6)
+    assert sum(row.billed_usd for row in replay.replay.plan.settlements) == approx(1040, abs=1e-6)
+
+
+def test_what_is_signed_at_the_first_step_covers_so_much_of_every_hour() -> None:
+    """Half off; the first two hours use 2, so 1 an hour is signed; then 4 are used, 2 of them covered: 6 + 4 · 2.
+
+    Who knows all signs 2 an hour: 12.
+    """
+    replay = replayed(stream([2, 2, 4, 4, 4, 4], {**HOURLY, "min_usd": 0, "max_usd": 9}), 2)
+    assert replay.replay.cost_usd == approx(14)
+    assert replay.hindsight.cost_usd == approx(12)
+
+
+def test_terms_are_signed_anew_as_they_end() -> None:
+    """Terms of two hours at half off: each commits half of what the two hours use: 1, 2, 3 an hour."""
+    terms = {**HOURLY, "term_h": 2, "start_every_h": 2, "min_usd": 0, "max_usd": 9}
+    replay = replayed(stream([2, 2, 4, 4, 6, 6], terms), 3)
+    assert replay.hindsight.cost_usd == approx(12)
+    assert replay.replay.cost_usd == approx(12)
+
+
+def test_stacked_terms_are_signed_step_by_step() -> None:
+    """Each hour signs what it uses beyond what is in force: half off all of it."""
+    terms = {**HOURLY, "term_h": 3, "stackable": True, "min_usd": 0, "max_usd": 9}
+    replay = replayed(stream([2, 4, 6, 6, 6, 6], terms), 6)
+    assert replay.replay.cost_usd == approx(replay.hindsight.cost_usd, abs=1e-6)
+
+
+def test_where_it_stands_is_of_the_start_of_the_horizon() -> None:
+    so_far = {"since": "2027-01-01T00:00:00+00:00", "used_usd": 1}
+    terms = {**HOURLY, "min_usd": 1, "signed": True, "so_far": so_far}
+    data = stream([2, 2, 2], terms)
+    data["horizon"]["start"] = "2027-01-01T00:00:00+00:00"
+    with pytest.raises(InputError, match=r"so_far of \"plan\" is of the start of the horizon"):
+        replayed(data, 1, forecast="last", warm_up=1)
