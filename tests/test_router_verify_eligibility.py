@@ -132,6 +132,9 @@ REFUSED = [
     (("no_price",), {"entry": "prompt_usd_per_m: 1"}),
     (("no_price",), {"entry": "completion_usd_per_m: 1, tokens_per_s: 1", "offer": BOX}),
     (("denied",), {"workload": "routing: {deny_offers: [o]}"}),
+    (("latency",), {"offer": "turnaround_h: 24", "workload": "slo: {request_p99_ms: 86399999}"}),
+    (("latency",), {"offer": "turnaround_h: 24", "workload": "slo: {ttft_mean_ms: 1000}"}),
+    (("deadline",), {"offer": "turnaround_h: 24", "workload": "deferrable_h: 23.9"}),
     (
         ("model_not_offered", "model_too_large", "region", "denied"),
         {
@@ -170,6 +173,9 @@ ADMITTED = [
         "sized": False,
     },
     {"workload": "needs: {streaming: true, custom_weights: true}"},
+    {"offer": "turnaround_h: 24", "workload": "slo: {request_p99_ms: 86400000, ttft_p50_ms: 86400000}"},
+    {"offer": "turnaround_h: 24", "workload": "deferrable_h: 24"},
+    {"offer": "turnaround_h: 24"},
     {"workload": "needs: {regions: [eu, us]}", "offer": "limits: {regions: [us, asia]}"},
     {"workload": SLOW, "entry": PRICED + "ttft_p90_ms: 100"},
     {"workload": SLOW, "entry": PRICED + "ttft_p99_ms: 100"},

@@ -13,6 +13,7 @@ from problems.core.instance import Instance
 from problems.core.supply import QUOTA_KINDS
 from problems.physics.operating_point import Service, burndown_units, services, wait_budget
 
+IN_TIME = 1.0 + 1e-9  # an answer that comes when it is due is in time, whatever the last bit says
 REASONS = (
     "model_not_offered",
     "model_too_large",
@@ -27,6 +28,7 @@ REASONS = (
     "unmeasured",
     "no_price",
     "denied",
+    "deadline",
 )
 
 
@@ -139,6 +141,7 @@ def _offer_limits(inst: Instance, cand: Candidates) -> dict[str, Bools]:
         "quality": (loads.min_quality[w] > models.quality[m])
         | (loads.min_mean_quality[w] > -np.inf) & (models.quality[m] == -np.inf),
         "denied": ~loads.permitted[w, o],
+        "deadline": offers.turnaround_h[o] > loads.longest_left_h[w] * IN_TIME,
     }
 
 
@@ -235,5 +238,5 @@ def _routes(
         concurrency=service.concurrency,
         ttft_s=service.ttft_s,
         tpot_s=service.tpot_s,
-        wait_budget_s=wait_budget(inst, w, service.ttft_s, service.tpot_s),
+        wait_budget_s=wait_budget(inst, w, e, service.ttft_s, service.tpot_s),
     )

@@ -83,6 +83,7 @@ class Workloads(ArrayTable):
     regions: tuple[frozenset[str], ...]  # empty: none asked
     accepts: Bools  # (W, M) the models that will do
     permitted: Bools  # (W, O) by allow and deny lists
+    longest_left_h: Floats  # (W,) of its slots: h until answers are due, inf: never
     slo_ttft_s: Floats  # (W, 5) by percentile, inf: none
     slo_tpot_s: Floats  # (W, 5)
     slo_request_s: Floats  # (W, 5)
@@ -122,6 +123,9 @@ class Cells(ArrayTable):
     slot_period: Ints = field(metadata={"free": True})  # (L,)
     slot_from: Floats = field(metadata={"free": True})  # (L,) part of the period, 0 ≤ from < to ≤ 1
     slot_to: Floats = field(metadata={"free": True})  # (L,)
+    slot_left_h: Floats = field(
+        metadata={"free": True}
+    )  # (L,) h from its start until answers are due, inf: never
 
     def __len__(self) -> int:
         return len(self.work)

@@ -22,6 +22,7 @@ class Offers(ArrayTable):
     no_custom_weights: Bools
     regions: tuple[frozenset[str], ...]
     fee_usd_per_month: Floats  # (O,)
+    turnaround_h: Floats  # (O,) answers come within so long, 0: at once
     fleet: Ints  # (O,) row in Fleets, -1: no instances
     contract: Ints  # (O,) row in Contracts, -1: none
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from problems.core.admissible import Routes
+from problems.core.admissible import IN_TIME, Routes
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 from problems.core.instance import Cells, Instance
 from solvers.core.record import Record
@@ -91,7 +91,7 @@ def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
         inst=inst,
         routes=routes,
         cells=cells,
-        flows=_flows(cells, routes, len(inst.workloads.names)),
+        flows=_flows(cells, routes, inst),
         price=inst.scenarios.price[s],
         usable=np.minimum(usable, 1.0) * utilisation,
         scenario=s,
@@ -125,20 +125,24 @@ def _scaled(cells: Cells, multiplier: Floats) -> Cells:
         slot_period=cells.slot_period[slots],
         slot_from=cells.slot_from[slots],
         slot_to=cells.slot_to[slots],
+        slot_left_h=cells.slot_left_h[slots],
     )
 
 
-def _flows(cells: Cells, routes: Routes, n_workloads: int) -> Flows:
-    """Every slot with every admissible route of its cell's workload."""
-    first = np.searchsorted(routes.workload, np.arange(n_workloads + 1))
+def _flows(cells: Cells, routes: Routes, inst: Instance) -> Flows:
+    """Every slot with every admissible route of its cell's workload that answers in time."""
+    first = np.searchsorted(routes.workload, np.arange(len(inst.workloads.names) + 1))
     w = cells.workload[cells.slot_cell]
     many = first[w + 1] - first[w]
     slot = np.repeat(np.arange(len(w)), many)
     offset = np.arange(len(slot)) - np.repeat(np.cumsum(many) - many, many)
+    route = first[w[slot]] + offset
+    in_time = inst.offers.turnaround_h[routes.offer[route]] <= cells.slot_left_h[slot] * IN_TIME
+    slot, route = slot[in_time], route[in_time]
     cell = cells.slot_cell[slot]
     return Flows(
         cell=cell,
-        route=first[w[slot]] + offset,
+        route=route,
         period=cells.slot_period[slot],
         start=cells.slot_from[slot],
         end=cells.slot_to[slot],

@@ -3,7 +3,8 @@
     request time = ttft + max(completion tokens − 1, 0) · tpot          at each percentile; parts added by convention
 
 A percentile that is not given is met only by a known higher one that meets it; a mean stands in for no percentile,
-except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive.
+except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive. The turnaround of a batch is its time to
+first token and its request time, at each percentile.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Service(ArrayTable):
 
 def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
     """Rates and latencies for every candidate whose offer has the model."""
-    ttft, tpot = inst.entries.ttft_s[entry].copy(), inst.entries.tpot_s[entry].copy()
+    ttft, tpot = known_s(inst, entry)
     load = _stated_load(inst, workload, entry)
     unmeasured = np.zeros(len(workload), dtype=bool)
     concurrency = inst.entries.concurrency[entry].copy()
@@ -47,18 +48,26 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
             continue
         point_ttft = np.where(np.isfinite(points.ttft_s[rows]), points.ttft_s[rows], ttft[i])
         point_tpot = np.where(np.isfinite(points.tpot_s[rows]), points.tpot_s[rows], tpot[i])
-        meets = meets_slo(inst, np.full(len(rows), w), point_ttft, point_tpot)
+        here = np.full(len(rows), entry[i])
+        meets = meets_slo(inst, np.full(len(rows), w), here, point_ttft, point_tpot)
         best = max(range(len(rows)), key=lambda k: (meets[k], points.requests_per_s[rows[k]], -k))
         load[i] = 1.0 / points.requests_per_s[rows[best]]
         concurrency[i] = points.concurrency[rows[best]]
         ttft[i], tpot[i] = point_ttft[best], point_tpot[best]
-    return Service(load, meets_slo(inst, workload, ttft, tpot), unmeasured, concurrency, ttft, tpot)
+    return Service(load, meets_slo(inst, workload, entry, ttft, tpot), unmeasured, concurrency, ttft, tpot)
 
 
-def wait_budget(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Floats:
+def known_s(inst: Instance, entry: Ints) -> tuple[Floats, Floats]:
+    """What is stated of the first token and of each further one, (n, 5) s each."""
+    turnaround_s = inst.offers.turnaround_h[inst.entries.offer[entry]][:, None] * 3600.0
+    ttft = np.where(turnaround_s > 0, turnaround_s, inst.entries.ttft_s[entry])
+    return ttft, inst.entries.tpot_s[entry].copy()
+
+
+def wait_budget(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats) -> Floats:
     """What the SLO on the first token and on the whole request leaves for waiting, (n, 5) s; inf: no promise."""
     loads = inst.workloads
-    ttft, _, decode = _latencies(inst, workload, ttft_s, tpot_s)
+    ttft, _, decode = _latencies(inst, workload, entry, ttft_s, tpot_s)
     with np.errstate(invalid="ignore"):
         whole = ttft + decode
         first, request = loads.slo_ttft_s[workload], loads.slo_request_s[workload]
@@ -69,10 +78,10 @@ def wait_budget(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) 
     return np.asarray(np.maximum(left, 0.0))
 
 
-def meets_slo(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) -> Bools:
+def meets_slo(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats) -> Bools:
     """Whether service latencies (n, 5), without waiting, keep every SLO of the workloads (n,)."""
     loads = inst.workloads
-    ttft, tpot, decode = _latencies(inst, workload, ttft_s, tpot_s)
+    ttft, tpot, decode = _latencies(inst, workload, entry, ttft_s, tpot_s)
     streams = (loads.completion_tokens > np.where(loads.sized, 1.0, 0.0))[workload][:, None]
     tpot = np.where(streams, tpot, 0.0)  # a request of one token needs none
     ok = (ttft <= loads.slo_ttft_s[workload] * INCLUSIVE) & (tpot <= loads.slo_tpot_s[workload] * INCLUSIVE)
@@ -82,8 +91,8 @@ def meets_slo(inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats) ->
 
 def slowest(inst: Instance, workload: Ints, entry: Ints) -> tuple[Floats, Floats]:
     """Of the SLO that a service misses by most: what it does, s, and how many times what is asked; (n,) each."""
-    loads, entries = inst.workloads, inst.entries
-    ttft, tpot, decode = _latencies(inst, workload, entries.ttft_s[entry], entries.tpot_s[entry])
+    loads = inst.workloads
+    ttft, tpot, decode = _latencies(inst, workload, entry, *known_s(inst, entry))
     value = np.concatenate([ttft, tpot, ttft + decode], axis=1)
     asked = np.concatenate([loads.slo_ttft_s, loads.slo_tpot_s, loads.slo_request_s], axis=1)[workload]
     with np.errstate(invalid="ignore"):
@@ -93,11 +102,12 @@ def slowest(inst: Instance, workload: Ints, entry: Ints) -> tuple[Floats, Floats
 
 
 def _latencies(
-    inst: Instance, workload: Ints, ttft_s: Floats, tpot_s: Floats
+    inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """To the first token, of each further one, and of all further ones together; (n, 5) s each."""
-    ttft, tpot = (at_percentile(known_s, inst.policy.p99_over_mean) for known_s in (ttft_s, tpot_s))
-    further = np.maximum(inst.workloads.completion_tokens[workload] - 1.0, 0.0)[:, None]
+    whole = inst.offers.turnaround_h[inst.entries.offer[entry]] > 0  # with the first token comes the answer
+    ttft, tpot = (at_percentile(known, inst.policy.p99_over_mean) for known in (ttft_s, tpot_s))
+    further = np.where(whole, 0.0, np.maximum(inst.workloads.completion_tokens[workload] - 1.0, 0.0))[:, None]
     with np.errstate(invalid="ignore"):
         return ttft, tpot, np.where(further > 0, further * tpot, 0.0)
 

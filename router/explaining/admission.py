@@ -178,6 +178,8 @@ def _latency(case: _Case) -> str:
 
 def _value(entry: OfferModel, slo: Slo, kind: str, percentile: str, case: _Case) -> float | None:
     """What the service does at a percentile, or at the lowest known higher one; ms."""
+    if kind != "tpot" and case.offer.turnaround_h is not None:
+        return case.offer.turnaround_h * 3.6e6
     if kind == "request":
         first = _value(entry, slo, "ttft", percentile, case)
         further = max((case.load.completion_tokens or 0) - 1, 0)
@@ -216,6 +218,11 @@ CHANGES: dict[str, Callable[[_Case], str]] = {
     "unmeasured": lambda case: "a request size, and a throughput or a point measured at it or above",
     "no_price": lambda case: "a price for every kind of token it needs",
     "denied": lambda case: "routing.allow_offers or deny_offers changed",
+    "deadline": lambda case: (
+        f"deferrable_h: {case.offer.turnaround_h:g} (is {case.load.deferrable_h:g})"
+        if case.load.deferrable_h is not None
+        else f"a window of {case.offer.turnaround_h:g} h inside the horizon"
+    ),
 }
 
 
@@ -235,5 +242,8 @@ FIELDS: dict[str, Callable[[_Case], tuple[FieldChange, ...]]] = {
         ("workloads", case.load.name, "needs", "min_quality"), case.model.quality, case.load.needs.min_quality
     ),
     "latency": _slo_fields,
+    "deadline": lambda case: _one(
+        ("workloads", case.load.name, "deferrable_h"), case.offer.turnaround_h, case.load.deferrable_h
+    ),
 }
 """Reasons that a change of numbers takes away."""

@@ -9,7 +9,7 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
-from router.schema import Problem, Window, Workload
+from router.schema import Horizon, Problem, Window, Workload
 from router.schema.clock import Clock
 
 HOURS = {"s": 1 / 3600.0, "hour": 1.0, "day": 24.0, "month": HOURS_PER_MONTH}
@@ -94,6 +94,7 @@ def workloads(problem: Problem) -> Workloads:
         regions=tuple(frozenset(need.regions) for need in needs),
         accepts=accepts,
         permitted=_permitted(problem),
+        longest_left_h=np.array([_longest_left_h(load, problem.horizon) for load in loads], dtype=float),
         slo_ttft_s=seconds(slos, "ttft"),
         slo_tpot_s=seconds(slos, "tpot"),
         slo_request_s=seconds(slos, "request"),
@@ -135,12 +136,17 @@ def cells(problem: Problem, time: Time, clock: Clock, work: list[Floats]) -> Cel
         slot_period=np.concatenate([part.period for part in parts]),
         slot_from=np.concatenate([part.start for part in parts]),
         slot_to=np.concatenate([part.end for part in parts]),
+        slot_left_h=np.concatenate([part.left_h for part in parts]),
     )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Cells of one workload, and their slots: the part of a period, from start to end, in which a cell may run."""
+    """Cells of one workload, and their slots: the part of a period, from start to end, in which a cell may run.
+
+    Answers are due when the window ends, or `deferrable_h` after the arrival's period starts; they may come after the
+    horizon.
+    """
 
     occurrence: Ints
     amount: Floats
@@ -148,6 +154,7 @@ class _Part:
     period: Ints
     start: Floats
     end: Floats
+    left_h: Floats  # until answers are due
 
 
 def _cells_of(load: Workload, time: Time, clock: Clock, amount: Floats) -> _Part:
@@ -161,7 +168,9 @@ def _cells_of(load: Workload, time: Time, clock: Clock, amount: Floats) -> _Part
     period = arrivals[cell] + np.tile(np.arange(span), len(arrivals))
     inside = period < time.periods  # nothing is put off past the horizon
     cell, period = cell[inside], period[inside]
-    return _Part(arrivals, amount[arrivals], cell, period, np.zeros(len(cell)), np.ones(len(cell)))
+    due_h = np.inf if load.deferrable_h is None else load.deferrable_h
+    left_h = np.asarray(due_h - (period - arrivals[cell]) * time.period_h, dtype=np.float64)
+    return _Part(arrivals, amount[arrivals], cell, period, np.zeros(len(cell)), np.ones(len(cell)), left_h)
 
 
 def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: Floats) -> _Part:
@@ -171,7 +180,7 @@ def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: F
     inside_h = sum(min(end, time.horizon_h) - max(start, 0.0) for _, start, end in occurrences)
     day_of = [clock.day(hour) for hour in time.start_h] if by_period else []
     volumes: list[tuple[int, float]] = []
-    slots: list[tuple[int, int, float, float]] = []
+    slots: list[tuple[int, int, float, float, float]] = []
     for number, start, end in occurrences:
         low, high = max(start, 0.0), min(end, time.horizon_h)
         if total:
@@ -189,11 +198,21 @@ def _windows(load: Workload, window: Window, time: Time, clock: Clock, amount: F
         last = int(np.ceil(high / time.period_h - 1e-9))
         for t in range(first, last):
             begins, ends = max(low / time.period_h - t, 0.0), min(high / time.period_h - t, 1.0)
-            slots.append((len(volumes), t, begins, ends))
+            slots.append((len(volumes), t, begins, ends, end - (t + begins) * time.period_h))
         volumes.append((number, volume))
     day, work = np.array(volumes, dtype=float).reshape(-1, 2).T
-    cell, period, begin, finish = np.array(slots, dtype=float).reshape(-1, 4).T
-    return _Part(day.astype(np.int64), work, cell.astype(np.int64), period.astype(np.int64), begin, finish)
+    cell, period, begin, finish, left = np.array(slots, dtype=float).reshape(-1, 5).T
+    return _Part(
+        day.astype(np.int64), work, cell.astype(np.int64), period.astype(np.int64), begin, finish, left
+    )
+
+
+def _longest_left_h(load: Workload, horizon: Horizon) -> float:
+    """From the first moment at which any of the work may run until it is due."""
+    if load.window is not None:
+        occurrences = window_occurrences(load.window, horizon.clock, horizon.hours)
+        return max((end - max(start, 0.0) for _, start, end in occurrences), default=np.inf)
+    return np.inf if load.deferrable_h is None else load.deferrable_h
 
 
 def window_occurrences(window: Window, clock: Clock, horizon_h: float) -> list[tuple[int, float, float]]:

@@ -31,6 +31,7 @@ def offers(problem: Problem) -> Offers:
         no_custom_weights=flags(limits, "custom_weights", False),
         regions=tuple(frozenset(limit.regions) for limit in limits),
         fee_usd_per_month=floats(rows, "fee_usd_per_month"),
+        turnaround_h=floats(rows, "turnaround_h", 0.0),
         fleet=_rows(offer.instances is not None for offer in rows),
         contract=_rows(offer.commitment is not None for offer in rows),
     )

@@ -27,6 +27,7 @@ WORDS = {
     "unmeasured": ("has no measurement of the size", "have no measurement of the size"),
     "no_price": ("has no price", "have no price"),
     "denied": ("is denied by its routing", "are denied by its routing"),
+    "deadline": ("answers after the work is due", "answer after the work is due"),
 }
 """Of one offer, and of several."""
 

@@ -70,6 +70,29 @@ def waiting_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]
         yield f"no waiting is planned for where max_utilisation is stated ({names}): {how} says whether SLOs hold there"
 
 
+def turnaround_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]:
+    """That work which states no time by which it is due goes to an offer that takes its time."""
+    turnaround = {
+        offer.name: offer.turnaround_h for offer in problem.offers if offer.turnaround_h is not None
+    }
+    loads = {load.name: load for load in problem.workloads}
+    used = {(row.offer, row.workload) for row in routes if row.offer in turnaround}
+    for name, hours in turnaround.items():
+        timeless = sorted(
+            load
+            for offer, load in used
+            if offer == name
+            and loads[load].window is None
+            and loads[load].deferrable_h is None
+            and not _limits_waiting(loads[load].slo)
+        )
+        if timeless:
+            yield (
+                f"answers of {name} come within {hours:g} h; without window, deferrable_h or SLO, nothing says that "
+                f"this is too late: {', '.join(timeless)}"
+            )
+
+
 def _limits_waiting(slo: Slo) -> bool:
     limits = (getattr(slo, name) for name in type(slo).model_fields if name.startswith(("ttft_", "request_")))
     return any(limit is not None for limit in limits)

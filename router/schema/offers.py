@@ -240,6 +240,9 @@ class Offer(Sourced):
         default=0.0, description="Paid every month if the offer is used at all"
     )
     commitment: Commitment | None = optional("Take-or-pay contract")
+    turnaround_h: Positive | None = optional(
+        "Batch: answers come within so many hours, which is its TTFT and request time at every percentile"
+    )
     instances: Instances | None = optional("Countable capacity; then it serves through it only")
 
     @model_validator(mode="before")

@@ -131,6 +131,27 @@ def _each_model(problem: Problem) -> Iterator[tuple[Path, OfferModel]]:
             yield (*at, "models", name), model
 
 
+def turnaround_stands_alone(problem: Problem) -> Iterator[Issue]:
+    """A turnaround is the time to every answer: no instances, measured points or times to first token beside it."""
+    for index, offer in enumerate(problem.offers):
+        if offer.turnaround_h is None:
+            continue
+        at: Path = ("offers", index)
+        if offer.instances is not None:
+            rule = (
+                "do not go with turnaround_h: requests that wait for instances are answered in no stated time"
+            )
+            yield Issue((*at, "instances"), rule, None, "leave one of the two out")
+        for name, entry in offer.models.items():
+            fields = [field for field in type(entry).model_fields if field.startswith("ttft_")]
+            stated = [field for field in fields if getattr(entry, field) is not None]
+            for field in [*stated, *(["points"] if entry.points else [])]:
+                rule = (
+                    "does not go with turnaround_h, which is the time to first token and to the whole answer"
+                )
+                yield Issue((*at, "models", name, field), rule, None, "leave one of the two out")
+
+
 RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     models_known,
     throughput_stated_once,
@@ -140,4 +161,5 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     *rules_spans.RULES,
     instances_hold,
     periods_within_a_month,
+    turnaround_stands_alone,
 )

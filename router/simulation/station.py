@@ -142,7 +142,10 @@ class Floor:
         point = operating_point(self.case, flow, entry)
         values = stated_ms(entry, point, self.case.problem.policy.p99_over_mean)
         service = {
-            (part, statistic): service_ms(part, statistic, values, flow.unit.completion) or 0.0
+            (part, statistic): service_ms(
+                part, statistic, values, flow.unit.completion, flow.offer.turnaround_h
+            )
+            or 0.0
             for part, statistic, _ in promises
         }
         if flow.offer.instances is None:

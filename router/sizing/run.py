@@ -26,7 +26,7 @@ from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
-from router.planning.notes import notes_of, sizing_notes, waiting_notes
+from router.planning.notes import notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
@@ -232,6 +232,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
             *sizing_notes(problem, owes_later=owes_later),
             *notes_of(problem),
             *waiting_notes(problem, routes),
+            *turnaround_notes(problem, routes),
         ),
         sizing=sizing,
     )

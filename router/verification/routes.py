@@ -52,9 +52,13 @@ def check_demand(audit: Audit, ledger: Ledger) -> None:
 
 
 def check_windows(audit: Audit, ledger: Ledger) -> None:
-    """Work runs in the periods of its cell only."""
+    """Work runs in the periods of its cell only, and is answered when it is due."""
     for work in audit.work:
         ledger.require(work.row.period in work.cell.runs, work.cell, "may not run in period", work.row.period)
+    for flow in audit.flows:
+        if flow.offer.turnaround_h is not None and flow.row.period in flow.cell.runs:
+            in_time = flow.cell.answered_in_time(flow.offer, flow.row.period)
+            ledger.require(in_time, flow.cell, "is answered too late by", flow.offer.name, flow.row.period)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:

@@ -165,7 +165,7 @@ class Rest:
         ways = []
         for route in routes:
             for period, hours in cell.runs.items():
-                if self._open(route.offer, period):
+                if self._open(route.offer, period) and cell.answered_in_time(route.offer, period):
                     uses = list(self._uses(cell, route, period, hours))
                     if not uses:
                         return None

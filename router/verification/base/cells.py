@@ -9,6 +9,7 @@ where no size of a request is stated.
     recorded    by-period demand with a window: the day's volume is what its calendar day has in the record
     total       divided among the occurrences by their hours inside the horizon
     deferrable  work arriving in t may run in every period that starts less than deferrable_h after t starts
+    due         a window's work when it ends, if after the horizon; deferrable work deferrable_h after t starts
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from router.schema import Horizon, Window, Workload
+from router.schema import Horizon, Offer, Window, Workload
 from router.verification.base.case import Case, Future
 from router.verification.base.work import Unit, unit_of
 
@@ -33,7 +34,7 @@ type CellKey = tuple[str, int | None, int | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Work that must be served, and the part of each period in which it may run."""
+    """Work that must be served, the part of each period in which it may run, and the hour at which answers are due."""
 
     workload: str
     period: int | None
@@ -41,6 +42,11 @@ class Cell:
     future: Future
     units: float
     runs: dict[int, Interval]
+    due_h: float = math.inf
+
+    def answered_in_time(self, offer: Offer, period: int) -> bool:
+        """Whether answers come in time, if the work is sent as soon as it may run in the period."""
+        return (offer.turnaround_h or 0.0) <= (self.due_h - self.runs[period][0]) * (1 + 1e-9)
 
     @property
     def key(self) -> CellKey:
@@ -57,18 +63,26 @@ def cells_of(case: Case) -> dict[CellKey, Cell]:
     for workload in case.workloads.values():
         pattern = list(_pattern(case, workload))
         for future in case.futures:
-            for period, occurrence, units, runs in pattern:
+            for period, occurrence, units, runs, due_h in pattern:
                 by = future.demand_of(workload.name, min(runs))
-                cell = Cell(workload.name, period, occurrence, future, units * by, runs)
+                cell = Cell(workload.name, period, occurrence, future, units * by, runs, due_h)
                 cells[cell.key] = cell
     return cells
 
 
-type Shape = tuple[int | None, int | None, float, dict[int, Interval]]
+def longest_left_h(case: Case, workload: Workload) -> float:
+    """The most time that any of the work leaves between the moment at which it may run and that at which it is due."""
+    if workload.window is None:
+        return math.inf if workload.deferrable_h is None else workload.deferrable_h
+    shapes = list(_pattern(case, workload))
+    return max((due_h - start for *_, runs, due_h in shapes for start, _ in runs.values()), default=math.inf)
+
+
+type Shape = tuple[int | None, int | None, float, dict[int, Interval], float]
 
 
 def _pattern(case: Case, workload: Workload) -> Iterator[Shape]:
-    """Cells of one workload at demand multiplier 1: period, occurrence, units, where it may run."""
+    """Cells of one workload at demand multiplier 1: period, occurrence, units, where it may run, when it is due."""
     unit = unit_of(workload)
     if workload.window is not None:
         yield from _occurrences(case, workload, workload.window, unit)
@@ -77,7 +91,7 @@ def _pattern(case: Case, workload: Workload) -> Iterator[Shape]:
     arrivals = by_period(case, workload, unit)
     if workload.deferrable_h is None:
         for t, units in enumerate(arrivals):
-            yield t, None, units, {t: (t * h, (t + 1) * h)}
+            yield t, None, units, {t: (t * h, (t + 1) * h)}, math.inf
         return
     for a, units in enumerate(arrivals):
         runs = {}
@@ -85,7 +99,7 @@ def _pattern(case: Case, workload: Workload) -> Iterator[Shape]:
             if t > a and not (t - a) * h < workload.deferrable_h * (1 - 1e-12):
                 break
             runs[t] = (t * h, (t + 1) * h)
-        yield None, a, units, runs
+        yield None, a, units, runs, a * h + workload.deferrable_h
 
 
 def by_period(case: Case, workload: Workload, unit: Unit) -> list[float]:
@@ -105,10 +119,10 @@ def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> 
         start, end = clock.window(day, minute_of(window.start), minute_of(window.end))
         inside = (max(start, 0.0), min(end, case.horizon_h))
         if inside[1] - inside[0] > 1e-9:
-            occurrences.append((day, end - start, inside))
-    all_hours = math.fsum(end - start for _, _, (start, end) in occurrences)
+            occurrences.append((day, end - start, inside, end))
+    all_hours = math.fsum(end - start for _, _, (start, end), _ in occurrences)
     recorded = _recorded(case, clock, workload)
-    for day, length, inside in occurrences:
+    for day, length, inside, due_h in occurrences:
         part = inside[1] - inside[0]
         if recorded is not None:
             units = recorded.get(clock.day(day), 0.0) * part / length
@@ -116,7 +130,7 @@ def _occurrences(case: Case, workload: Workload, window: Window, unit: Unit) -> 
             units = 24.0 * unit.per_hour * part / length
         else:
             units = unit.total * part / all_hours
-        yield None, day, units, _overlaps(case, inside)
+        yield None, day, units, _overlaps(case, inside), due_h
 
 
 def _recorded(case: Case, clock: LocalTime, workload: Workload) -> dict[date, float] | None:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from router.schema import Model, Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.case import Case
+from router.verification.base.cells import longest_left_h
 from router.verification.base.quotas import caps_of
 from router.verification.base.work import TOKEN_PRICES, Unit, prices_of, token_prices, unit_of
 
 CODES = (
     "model_not_offered", "model_too_large", "memory", "context", "streaming", "custom_weights",
-    "open_weights", "region", "quality", "latency", "unmeasured", "no_price", "denied",
+    "open_weights", "region", "quality", "latency", "unmeasured", "no_price", "denied", "deadline",
 )  # fmt: skip
 """The order in which reasons are listed."""
 
@@ -54,13 +55,15 @@ class _Requirements:
     context: float
     limits: latency.Limits
     p99_over_mean: float | None
+    left_h: float
 
     @classmethod
     def of(cls, case: Case, workload: Workload) -> _Requirements:
         unit = unit_of(workload)
         stated = workload.needs.context_tokens or 0.0
         context = max(stated, unit.tokens) if unit.requests is not None else stated
-        return cls(workload, unit, context, latency.limits(workload.slo), case.problem.policy.p99_over_mean)
+        promised, left_h = latency.limits(workload.slo), longest_left_h(case, workload)
+        return cls(workload, unit, context, promised, case.problem.policy.p99_over_mean, left_h)
 
 
 def _reasons(
@@ -68,6 +71,8 @@ def _reasons(
 ) -> Iterator[str]:
     yield from _fit(required, offer, model)
     yield from _needs(required.workload, offer, model)
+    if (offer.turnaround_h or 0.0) > required.left_h * (1 + 1e-9):
+        yield "deadline"
     if entry is None:
         yield "model_not_offered"
         return
@@ -127,9 +132,8 @@ def _measured(required: _Requirements, offer: Offer, entry: OfferModel, counted:
         return
     # Of a request of unknown size only this is known: whether it has completion tokens at all.
     completion = required.unit.completion if sized or required.unit.completion == 0 else math.inf
-    if required.limits and not latency.meets(
-        required.limits, latency.stated_ms(entry, None, required.p99_over_mean), completion
-    ):
+    stated = latency.stated_ms(entry, None, required.p99_over_mean)
+    if required.limits and not latency.meets(required.limits, stated, completion, offer.turnaround_h):
         yield "latency"
     if (
         offer.instances is not None

@@ -4,6 +4,7 @@ A limit at a percentile is met only by the value there or, where unknown, by the
 A mean is met only by a known mean. `policy.p99_over_mean` supplies a P99 that is not given.
 
     request time = ttft + max(completion_tokens − 1, 0) · tpot        ms, each part by the same rule
+    a batch        ttft = request time = its turnaround               at every statistic
 
 Instance-seconds of one unit of work:
 
@@ -25,6 +26,7 @@ from router.verification.base.work import Unit
 
 LEVEL = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 STATISTICS = ("mean", *LEVEL)
+HOUR_MS = 3.6e6
 
 type Limits = tuple[tuple[str, str, float], ...]
 """(ttft | tpot | request, statistic, limit in ms)."""
@@ -69,19 +71,25 @@ def at(part: str, statistic: str, values: Stated) -> float | None:
     )
 
 
-def meets(promised: Limits, values: Stated, completion_tokens: float) -> bool:
+def meets(
+    promised: Limits, values: Stated, completion_tokens: float, turnaround_h: float | None = None
+) -> bool:
     """Whether all limits hold; inclusive, with 1e-9 of the limit for the arithmetic."""
     for part, statistic, limit in promised:
         if part == "tpot" and completion_tokens <= 1:
             continue
-        value = service_ms(part, statistic, values, completion_tokens)
+        value = service_ms(part, statistic, values, completion_tokens, turnaround_h)
         if value is None or value > limit * (1 + 1e-9):
             return False
     return True
 
 
-def service_ms(part: str, statistic: str, values: Stated, completion_tokens: float) -> float | None:
+def service_ms(
+    part: str, statistic: str, values: Stated, completion_tokens: float, turnaround_h: float | None = None
+) -> float | None:
     """Service latency at a statistic, without waiting; None if nothing known may stand for it."""
+    if turnaround_h is not None and part != "tpot":
+        return turnaround_h * HOUR_MS
     return (
         _request(statistic, values, completion_tokens) if part == "request" else at(part, statistic, values)
     )

@@ -111,6 +111,7 @@ def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
         for part in [cell.units / (3600.0 * case.period_h)]
         for t, hours in cell.runs.items()
         for offer, model, entry, each in routes[cell.workload]
+        if cell.answered_in_time(offer, t)
     ]
 
 
