@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +12,14 @@ import router
 from router.cli import cli
 from router.errors import Infeasible
 from router.explaining import explain
+from router.explaining.marginal import Binding
+from router.explaining.promises import promises
+from router.explaining.savings import candidates, savings
 from router.loading.catalogue import load_text
+from router.normalise import normalise
+from router.planning.solve import Search
+from router.reports.explanation import explanation_report
+from router.reports.text import to_text
 
 PEAK = """
 schema: router/1
@@ -52,8 +60,6 @@ def test_the_least_repairs_of_a_quota_and_of_the_demand():
 def test_every_part_of_a_minimal_conflict_can_be_served_without_the_rest():
     """Leaving out any one promise of the conflict, and all outside it, must leave a feasible problem."""
     from router.explaining.conflict import Questions, without_all
-    from router.explaining.promises import promises
-    from router.normalise import normalise
     from solvers import SolveOptions
 
     problem = load_text(PEAK)
@@ -76,8 +82,8 @@ def test_the_budget_is_repaired_by_the_least_cost():
     assert repair.needed == pytest.approx(200.0)
 
 
-def test_an_unused_offer_is_used_below_the_price_of_what_is():
-    """Cheap at 0.60 per M, dear at 1.50: dear is used at 0.4 of its price or less."""
+def test_offers_enter_and_leave_where_their_prices_cross():
+    """Cheap at 0.60 per M, dear at 1.50: dear is used at 0.4 of its price or less, cheap up to 2.5 times its own."""
     found = explain(
         load_text(
             """
@@ -91,18 +97,14 @@ offers:
         )
     )
     assert found.plan is not None and found.plan.ok
-    (dear,) = found.offers
-    assert (dear.offer, dear.decided) == ("dear", True)
+    cheap, dear = found.offers
+    assert (dear.offer, dear.used, dear.decided, dear.crossed) == ("dear", False, True, True)
     assert dear.price_multiple == pytest.approx(0.4, rel=1e-6)
+    assert (cheap.offer, cheap.used, cheap.decided, cheap.crossed) == ("cheap", True, True, True)
+    assert cheap.price_multiple == pytest.approx(2.5, rel=1e-6)
 
 
-def test_what_an_instance_more_saves():
-    """One server (max 1) of 1,000 tokens/s carries 2.628 B of 4 B tokens; a second would save 1 USD per M tokens on
-    the other 1.372 B, priced per instance of headroom: 2,628 USD.
-    """
-    found = explain(
-        load_text(
-            """
+ONE_SERVER = """
 schema: router/1
 models: {m: {}}
 workloads: [{name: w, models: [m], demand: {tokens_per_month: 4e9, completion_share: 0.5}}]
@@ -110,11 +112,73 @@ offers:
   - {name: own, models: {m: {tokens_per_s: 1000}}, instances: {usd_per_h: 1, max: 1}}
   - {name: api, models: {m: {prompt_usd_per_m: 1, completion_usd_per_m: 1}}}
 """
-        )
-    )
+
+
+def test_what_an_instance_more_saves_is_the_difference_of_two_plans():
+    """One server (max 1) of 1,000 tokens/s carries 2.628 B of 4 B tokens, the api the other 1.372 B for 1,372 USD:
+    2,102 with the server's 730. A second server for nothing saves these 1,372; at its price of 730, 642.
+
+    A little more capacity saves 1 USD per M tokens: 2,628 USD an instance, but only up to 1.372 / 2.628 of one.
+    """
+    found = explain(load_text(ONE_SERVER))
+    assert found.plan is not None and found.plan.cost_usd == pytest.approx(2102.0)
+    saved = {(saving.fields, saving.price): saving for saving in found.savings}
+    more = saved["offers.own.instances.max: 2 (is 1)", "as offered"]
+    (free,) = [saving for saving in found.savings if saving.price == "for nothing"]
+    assert (free.usd, more.usd) == (pytest.approx(1372.0), pytest.approx(642.0))
+    assert free.on_offer_usd_per_h is None  # one more cannot be rented
+    for saving in (free, more):
+        assert saving.cost_usd == pytest.approx(2102.0 - saving.usd)
+        assert max(saving.gap, saving.plan_gap) < 2e-6 and saving.within_usd < 0.01
+    raised = router.solve(load_text(ONE_SERVER.replace("max: 1", "max: 2")))
+    assert raised.cost_usd == pytest.approx(more.cost_usd)
     (binding,) = [one for one in found.bindings if one.family == "throughput"]
     assert (binding.name, binding.periods) == ("own,m", 1)
     assert binding.usd_per_unit == pytest.approx(2628.0)
+    assert binding.to_units == pytest.approx(1.372 / 2.628)
+    assert binding.from_units == pytest.approx(-1.0)
+    assert binding.unit_usd == pytest.approx(1372.0)
+
+
+def test_a_server_that_stands_idle_is_not_worth_another():
+    """Two allowed, at 2 USD an hour: a second would cost 1,460 USD and save 1,372, so it is not rented. One for nothing
+    takes the place of the first, and saves its 1,460."""
+    text = ONE_SERVER.replace("usd_per_h: 1, max: 1", "usd_per_h: 2, max: 2")
+    found = explain(load_text(text))
+    (free,) = found.savings
+    assert (free.price, free.on_offer_usd_per_h) == ("for nothing", 2.0)
+    assert free.usd == pytest.approx(1460.0)
+    report = " ".join(to_text(explanation_report(found), width=100).split())
+    assert "the most one should pay; at 2.00 USD an hour it is on offer, and the plan takes no more" in report
+
+
+def test_the_held_node_of_a_startup_is_worth_what_two_plans_differ_by():
+    """A day of it: a second node for nothing saves what `solve` has them differ by, and never more than all that is
+    not paid for the first: 16 USD in each of 24 hours."""
+    folder = Path(__file__).parent / "data" / "explain"
+    options = router.SolveOptions(time_limit_s=20, gap=2e-3)
+    found = explain(folder / "held-node.yaml", options=options, most_offers=0)
+    assert found.plan is not None
+    (free,) = [saving for saving in found.savings if saving.price == "for nothing"]
+    text = (folder / "held-node.yaml").read_text()
+    second = text.replace("reserved: 1, reserved_usd_per_h: 16", "reserved: 2, reserved_usd_per_h: 8")
+    assert second != text
+    other = router.solve(load_text(second, str(folder / "second.yaml")), options=options)
+    apart = found.plan.cost_usd - other.cost_usd
+    assert abs(free.usd - apart) <= free.within_usd + other.cost_usd - other.bound_usd + 0.01
+    assert 0 < free.usd <= found.plan.cost_usd - 24 * 16
+    assert free.on_offer_usd_per_h == 24.0
+
+
+def test_what_the_limit_leaves_untried_has_no_figure():
+    """Of a search that has no time for questions, the questions are listed, and nothing is said of them."""
+    problem = load_text(ONE_SERVER)
+    options = router.SolveOptions(time_limit_s=60).begun()
+    plan = router.solve(problem)
+    late = Search("highs", options.within(0.0))
+    every = candidates(problem, plan, [Binding("instances", "own,m", 1, 1.0)], promises(normalise(problem)))
+    assert savings(problem, plan, every, late) == ([], [candidate.text for candidate in every])
+    assert len(every) == 2
 
 
 REFUSED = """

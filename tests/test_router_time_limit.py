@@ -10,7 +10,7 @@ from pytest import approx
 
 from router.comparison import NO_PLAN_IN_TIME, compare
 from router.errors import NoPlanInTime
-from router.explaining import conflict, explain, run, worth
+from router.explaining import conflict, explain, run, thresholds
 from router.explaining.conflict import Questions, repairs
 from router.explaining.promises import promises
 from router.loading.catalogue import load_text
@@ -41,51 +41,51 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     return set_clock(monkeypatch)
 
 
-def test_explain_looks_into_the_offer_nearest_to_use_and_lists_the_others(
+def test_explain_looks_into_offers_in_turn_and_lists_the_others(
     clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """b would be used at 0.5 of its price, c at 0.25, a at 0.1; after b the time is up."""
-    threshold = worth._threshold
+    """cheap leaves at twice its price, b would enter at 0.5 of its own; after b the time is up."""
+    threshold = thresholds.PricesOf.threshold
 
-    def slowly(*arguments: Any) -> worth.Offered:
-        answer = threshold(*arguments)
-        clock.s += 61.0
+    def slowly(self: thresholds.PricesOf, used: bool) -> thresholds.Offered | None:
+        answer = threshold(self, used)
+        clock.s += 20.0 if used else 61.0
         return answer
 
-    monkeypatch.setattr(worth, "_threshold", slowly)
+    monkeypatch.setattr(thresholds.PricesOf, "threshold", slowly)
     found = explain(load_text(CHEAP_AND_DEARER), options=LIMIT)
     assert found.plan is not None
     assert found.plan.cost_usd == approx(500.0)
-    assert [(offer.offer, offer.price_multiple) for offer in found.offers] == [("b", approx(0.5))]
-    assert found.out_of_time == ("c", "a")
-    assert found.as_dict()["out_of_time"] == ["c", "a"]
-    assert (
-        "left out for want of time: c, a. A longer --time-limit looks into it"
-        in explanation_report(found).notes
-    )
+    prices = [(offer.offer, offer.used, offer.price_multiple) for offer in found.offers]
+    assert prices == [("cheap", True, approx(2.0)), ("b", False, approx(0.5))]
+    untried = ("the price at which c enters", "the price at which a enters")
+    assert found.out_of_time == untried
+    assert found.as_dict()["out_of_time"] == list(untried)
+    note = f"left out for want of time: {', '.join(untried)}. A longer --time-limit looks into it"
+    assert note in explanation_report(found).notes
 
 
-def test_the_plan_has_most_of_the_time_and_questions_what_is_left(
+def test_the_plan_has_half_of_the_time_and_questions_what_is_left(
     clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 60 s the search may take 36; where it took 30, each of three offers has a third of the rest, then a half of
-    what is left, then all of it."""
+    """Of 60 s the search may take 30; where it took 20, questions have 36 of the rest: each of four offers a quarter,
+    then a third of what is left, then a half, then all of it."""
     search, seconds = run.best_by_any_road, []
 
-    def took_30_s(encoded: Any, solver: str, options: SolveOptions) -> Any:
+    def took_20_s(encoded: Any, solver: str, options: SolveOptions) -> Any:
         seconds.append(options.left_s)
-        clock.s += 30.0
+        clock.s += 20.0
         return search(encoded, solver, options)
 
-    def took_3_s(_: Any, o: int, __: float, ___: str, options: SolveOptions) -> worth.Offered:
-        seconds.append(options.left_s)
+    def took_3_s(self: thresholds.PricesOf, _: bool) -> thresholds.Offered:
+        seconds.append(self.search.options.left_s)
         clock.s += 3.0
-        return worth.Offered(f"{o}", None, True)
+        return thresholds.Offered(self.name, None, True)
 
-    monkeypatch.setattr(run, "best_by_any_road", took_30_s)
-    monkeypatch.setattr(worth, "_threshold", took_3_s)
+    monkeypatch.setattr(run, "best_by_any_road", took_20_s)
+    monkeypatch.setattr(thresholds.PricesOf, "threshold", took_3_s)
     explain(load_text(CHEAP_AND_DEARER), options=LIMIT)
-    assert seconds == approx([36.0, 30 / 3, 27 / 2, 24.0])
+    assert seconds == approx([30.0, 36 / 4, 33 / 3, 30 / 2, 27.0])
 
 
 def test_a_promise_that_was_not_looked_into_is_named(

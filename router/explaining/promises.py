@@ -10,7 +10,7 @@ from problems.core.family import Item, Promise, Value
 from problems.core.instance import Instance
 from problems.core.rows import Rows
 from problems.core.view import View
-from router.schema.paths import FieldPath
+from router.schema.paths import FieldPath, shown
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StatedPromise:
     @property
     def field(self) -> str:
         """Where it stands, by name: `offers.acme.quota.tokens_per_minute`, `offers.acme.models.m.quota.…`."""
-        return ".".join(self.path)
+        return shown(self.path)
 
     @property
     def path(self) -> FieldPath:

@@ -11,20 +11,25 @@ from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
+from router.explaining.marginal import Binding, bindings
 from router.explaining.mending import Mending, Trials, mendings
 from router.explaining.promises import promises
-from router.explaining.worth import Binding, Offered, bindings, unused
+from router.explaining.savings import Saving, candidates, savings
+from router.explaining.thresholds import Offered, thresholds
 from router.loading.catalogue import load
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
-from router.planning.solve import DEFAULT_SOLVER, scenario_of
+from router.planning.solve import DEFAULT_SOLVER, Search, scenario_of
 from router.schema import Problem
 from solvers import SolveOptions
 
-FOR_THE_PLAN = 0.6  # of the time at most; the rest is for questions about it
+FOR_THE_PLAN = 0.5  # of the time at most; the rest is for questions about it
+FOR_RANGES = 0.1  # of what is left then
+FOR_SAVINGS = 0.6  # likewise; the rest is for prices of offers
+FOR_QUESTIONS = 0.9  # of the time, plan included: an answer that comes late has an overtime
 FOR_FIELDS = 0.4  # where there is no plan
 FOR_REPAIRS = 0.7  # where there is no plan; the rest is for the conflict
 
@@ -39,9 +44,10 @@ class Explanation:
     repairs: tuple[Repair, ...] = ()
     conflict: Conflict | None = None
     bindings: tuple[Binding, ...] = ()
+    savings: tuple[Saving, ...] = ()
     offers: tuple[Offered, ...] = ()
     refused: tuple[Admission, ...] = ()
-    out_of_time: tuple[str, ...] = ()  # offers and promises not looked into
+    out_of_time: tuple[str, ...] = ()  # what the limit left untried
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -49,6 +55,7 @@ class Explanation:
             "name": self.name,
             "feasible": self.plan is not None,
             "cost_usd": None if self.plan is None else self.plan.cost_usd,
+            "gap": None if self.plan is None else self.plan.gap,
             "why": self.why,
             "repairs": [
                 {
@@ -66,6 +73,7 @@ class Explanation:
                 "proven_minimal": self.conflict.proven_minimal,
             },
             "binding": [asdict(binding) for binding in self.bindings],
+            "savings": [asdict(saving) for saving in self.savings],
             "offers": [asdict(offer) for offer in self.offers],
             "refused": [asdict(route) for route in self.refused],
             "out_of_time": list(self.out_of_time),
@@ -135,13 +143,18 @@ def explain(
             out_of_time=(*questions.undecided, *untried),
         )
     plan = publish(loaded, found)
-    offers, out_of_time = unused(found, plan, chosen, most_offers)
+    rest = Search(solver, chosen.within(FOR_QUESTIONS), scenario_of(loaded, scenario))
+    reached = bindings(found, rest.within(FOR_RANGES).options)
+    every = candidates(loaded, plan, reached, promises(inst))
+    saved, untried = savings(loaded, plan, every, rest.within(FOR_SAVINGS))
+    offers, undecided = thresholds(loaded, found, rest, most_offers)
     return Explanation(
         name=loaded.name,
         plan=plan,
         why=None,
-        bindings=tuple(bindings(plan)),
+        bindings=tuple(reached),
+        savings=tuple(saved),
         offers=tuple(offers),
         refused=refused,
-        out_of_time=tuple(out_of_time),
+        out_of_time=(*untried, *undecided),
     )

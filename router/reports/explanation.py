@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from router.explaining import Explanation
+from router.explaining.marginal import Binding
+from router.explaining.savings import Saving
+from router.plan.document import Plan
 from router.planning.notes import out_of_time
 from router.reports.document import Report, ReportTable, columns
-from router.reports.words import usd
+from router.reports.words import OPTIMAL, percent, usd
 
 MOST_ROUTES = 30
+CENT = 0.005
 
 
 def explanation_report(explanation: Explanation) -> Report:
@@ -19,14 +23,36 @@ def explanation_report(explanation: Explanation) -> Report:
             tables=_shown(_repairs(explanation), _conflict(explanation), _refused(explanation)),
             notes=out_of_time(explanation.out_of_time),
         )
-    least = f"{usd(explanation.plan.cost_usd)} USD is the least; this is what decides it"
-    held = ("Savings hold with instance counts and contracts as planned.",) if explanation.bindings else ()
+    plan = explanation.plan
     return Report(
         title=explanation.name,
-        headline=(least, *held),
-        tables=_shown(_bindings(explanation), _offers(explanation), _refused(explanation)),
-        notes=(*explanation.plan.notes, *out_of_time(explanation.out_of_time)),
+        headline=(_least(plan), *_advice(explanation)),
+        tables=_shown(
+            _savings(explanation), _bindings(explanation), _offers(explanation), _refused(explanation)
+        ),
+        notes=(*_on_offer(explanation), *plan.notes, *out_of_time(explanation.out_of_time)),
     )
+
+
+def _least(plan: Plan) -> str:
+    if plan.gap <= OPTIMAL:
+        return f"{usd(plan.cost_usd)} USD is the least; this is what decides it"
+    within = percent(max(plan.gap, 1e-4))
+    return f"{usd(plan.cost_usd)} USD, within {within} of the least possible; this is what decides it"
+
+
+def _advice(explanation: Explanation) -> tuple[str, ...]:
+    """What saves most as it is offered, and more than both gaps could make up."""
+    sure = [
+        saving
+        for saving in explanation.savings
+        if saving.price == "as offered" and saving.usd > saving.within_usd
+    ]
+    if not sure:
+        tried = [saving for saving in explanation.savings if saving.price == "as offered"]
+        return ("No change that was tried is sure to save anything at the prices asked.",) if tried else ()
+    best = max(sure, key=lambda saving: saving.usd)
+    return (f"Of the changes tried, {best.text} saves most: {_amount(best)} USD.",)
 
 
 def _shown(*tables: ReportTable) -> tuple[ReportTable, ...]:
@@ -58,33 +84,79 @@ def _conflict(explanation: Explanation) -> ReportTable:
     return ReportTable(f"These contradict each other ({minimal})", columns("promise", "field"), rows)
 
 
+def _amount(saving: Saving) -> str:
+    """`170.09 ± 86`: what lies within both gaps."""
+    saved = usd(max(saving.usd, 0.0))
+    return saved if saving.within_usd < CENT else f"{saved} ± {usd(saving.within_usd)}"
+
+
+def _on_offer(explanation: Explanation) -> tuple[str, ...]:
+    """What instances for nothing are worth beside what they are rented for."""
+    return tuple(
+        f"{saving.text}: that is the most one should pay; at {usd(saving.on_offer_usd_per_h)} USD an hour it is on "
+        "offer, and the plan takes no more"
+        for saving in explanation.savings
+        if saving.on_offer_usd_per_h is not None
+    )
+
+
+def _savings(explanation: Explanation) -> ReportTable:
+    rows = tuple(
+        (
+            saving.text.removesuffix(", for nothing"),
+            "nothing" if saving.price == "for nothing" else "the prices asked",
+            _amount(saving),
+            usd(saving.cost_usd),
+            percent(saving.gap),
+        )
+        for saving in explanation.savings
+    )
+    heads = columns("change, solved beside the plan", "at", ">saves USD", ">plan with it USD", ">its gap")
+    return ReportTable("What changes would save", heads, rows)
+
+
 def _bindings(explanation: Explanation) -> ReportTable:
     rows = tuple(
         (
             binding.name,
             binding.worth.limit,
-            binding.worth.more,
             str(binding.periods),
-            usd(binding.usd_per_unit),
+            binding.worth.more,
+            usd(binding.usd_per_unit) if binding.holds or not binding.usd_per_unit else "–",
+            _range(binding),
+            usd(binding.unit_usd),
         )
         for binding in explanation.bindings
     )
-    return ReportTable(
-        "What binds", columns("of", "limit", "what would help", ">periods", ">saves USD"), rows
-    )
+    heads = columns("of", "limit", ">periods", "unit", ">USD a unit", "holds for", ">whole unit USD")
+    return ReportTable("What binds: marginal prices, with counts and contracts as planned", heads, rows)
+
+
+def _range(binding: Binding) -> str:
+    if not binding.usd_per_unit:
+        return "a little more saves nothing"
+    if binding.from_units is None or binding.to_units is None:
+        return "not looked into"
+    if not binding.holds:
+        return "no amount"
+    return f"{binding.from_units:+.3g} to {binding.to_units:+.3g} units"
 
 
 def _offers(explanation: Explanation) -> ReportTable:
     rows = []
     for offer in explanation.offers:
         if offer.price_multiple is None:
-            text = "not even for nothing" if offer.decided else "not decided in time"
+            text = "stays at any price: no plan can do without it" if offer.used else "not even for nothing"
         else:
-            text = f"{offer.price_multiple:.4g} × its prices" + (
-                "" if offer.decided else ", or a little more"
+            text = (
+                f"{'leaves above' if offer.used else 'enters below'} {offer.price_multiple:.4g} × its prices"
             )
-        rows.append((offer.offer, text))
-    return ReportTable("Not used; would be at or below", columns("offer", "price"), tuple(rows))
+        how = "tried 0.1 % to either side" if offer.price_multiple is not None and offer.crossed else ""
+        if offer.price_multiple is not None and not offer.crossed:
+            how = "crossing it by 0.1 % was not decided"
+        rows.append((offer.offer, "used" if offer.used else "not used", text, how))
+    heads = columns("offer", "now", "price at which that changes", "")
+    return ReportTable("Prices at which offers leave or enter", heads, tuple(rows)).without_empty("")
 
 
 def _refused(explanation: Explanation) -> ReportTable:
