@@ -1,7 +1,10 @@
-"""A program that falls apart is solved in its parts.
+"""A program that falls apart into independent parts, solved part by part: exact, and cheaper than the whole.
 
-Two columns belong together when a row holds both. Without anything that spans periods, for example, every period is a
-part of its own: many small integer programs in place of one large one, and the same optimum.
+    part       rows and columns connected through nonzeros, with whole columns; like parts are solved once
+    the rest   what has no whole columns is one linear program; columns in no row lie at their cheaper bound
+
+Workloads that share no pool, quota, contract or limit make parts. Beyond `MANY` of them, small ones are solved in
+bundles. The gap asked for is of the whole: of its offset every part has a share.
 """
 
 from __future__ import annotations
@@ -11,36 +14,31 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import LinearProgram
+from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 
+type Ints = NDArray[np.int64]
+
 Solve = Callable[[LinearProgram, SolveOptions], Solution]
-SolvePart = Callable[[LinearProgram, np.ndarray, SolveOptions], Solution]
+SolvePart = Callable[[LinearProgram, Ints, SolveOptions], Solution]
 """A part, the columns it has in the whole, options."""
 
-SMALLEST = 200  # columns of a bundle: parts smaller than this are solved together
+MANY = 200
+SMALLEST = 200  # columns of a bundle
+SMALL = 3_000  # columns: below, labels are found sooner by hand than the library for it is loaded
 SEVERITY = (Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.INFEASIBLE_OR_UNBOUNDED, Stop.ERROR, Stop.INTERRUPTED)
 
 
-def parts(program: LinearProgram) -> list[np.ndarray]:
-    """Columns of each independent part that has a row, in order; small ones bundled."""
-    n = program.n_columns
-    incidence = sparse.coo_array(program.matrix)
-    graph = sparse.coo_array(
-        (np.ones(incidence.nnz, dtype=np.int8), (incidence.row + n, incidence.col)),
-        shape=(n + program.n_rows,) * 2,
-    )
-    many, label = sparse.csgraph.connected_components(graph, directed=False)
-    column = label[:n]
-    size = np.bincount(column, minlength=many)
-    order = np.argsort(column, kind="stable")
-    groups = np.split(order, np.cumsum(size)[:-1])
-    # bundles keep the order of their first columns, so that the answer does not depend on labels
-    groups = sorted((group for group in groups if len(group)), key=lambda group: int(group[0]))
-    bundled: list[np.ndarray] = []
+def parts(program: LinearProgram) -> list[Ints]:
+    """Columns of each part that is worth a search of its own, see the module; those that lie in no row are left out."""
+    lone = np.diff(program.by_column.indptr) == 0
+    groups = [own for each in independent(program) if len(own := each[~lone[each]])]
+    if len(groups) <= MANY:
+        return groups
+    bundled: list[Ints] = []
     for group in groups:
         if bundled and len(bundled[-1]) < SMALLEST:
             bundled[-1] = np.concatenate([bundled[-1], group])
@@ -49,17 +47,88 @@ def parts(program: LinearProgram) -> list[np.ndarray]:
     return [np.sort(group) for group in bundled]
 
 
+def independent(program: LinearProgram) -> list[Ints]:
+    """Columns of each part with whole columns, in the order of their first columns; the rest, if any, as one part."""
+    part = _labels(program)
+    whole = np.zeros(program.n_columns, dtype=bool)
+    whole[part[program.integer]] = True
+    part[~whole[part]] = -1
+    order = np.argsort(part, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
+    return sorted((each for each in groups if len(each)), key=lambda each: int(each[0]))
+
+
+def _labels(program: LinearProgram) -> Ints:
+    """(n,) a column of the part that each column is in, the same for all of it."""
+    matrix, n = program.matrix, program.n_columns
+    if n > SMALL:
+        from scipy import sparse  # here: it takes long to load
+
+        incidence = sparse.coo_array(matrix)
+        ones = np.ones(incidence.nnz, dtype=np.int8)
+        size = n + program.n_rows
+        graph = sparse.coo_array((ones, (incidence.row + n, incidence.col)), shape=(size, size))
+        _, label = sparse.csgraph.connected_components(graph, directed=False)
+        first, which = np.unique(label[:n], return_index=True, return_inverse=True)[1:]
+        return first[which].astype(np.int64)
+    label = list(range(n))  # of each column, one before it in the same part, or itself
+
+    def root(j: int) -> int:
+        while label[j] != j:
+            label[j] = label[label[j]]
+            j = label[j]
+        return j
+
+    begin, columns = matrix.indptr.tolist(), matrix.indices.tolist()
+    for i in range(program.n_rows):
+        roots = {root(j) for j in columns[begin[i] : begin[i + 1]]}
+        least = min(roots, default=0)
+        for j in roots:
+            label[j] = least
+    return np.array([root(j) for j in range(n)], dtype=np.int64)
+
+
+def content(program: LinearProgram) -> bytes:
+    """Equal for programs that are equal in every number."""
+    matrix = program.matrix
+    arrays = (
+        program.cost,
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
+        program.row_lower,
+        program.row_upper,
+        program.col_lower,
+        program.col_upper,
+        program.integer,
+    )
+    return b"|".join(array.tobytes() for array in arrays)
+
+
 def solve_parts(
-    program: LinearProgram, groups: list[np.ndarray], solve: SolvePart, options: SolveOptions
+    program: LinearProgram, groups: list[Ints], solve: SolvePart, options: SolveOptions, *, alike: bool = True
 ) -> Solution:
-    """Solve each part; the whole is optimal where every part is, infeasible where one is."""
+    """Solve each part; the whole is optimal where every part is, infeasible where one is.
+
+    alike   a part that equals an earlier one has its answer; else every one is solved
+    """
     began = time.perf_counter()
-    point = np.zeros(program.n_columns)
-    objective, bound = program.offset, program.offset
-    stop, complete = Stop.OPTIMAL, True
+    point = _lone(program, groups)
+    if isinstance(point, Stop):
+        return Solution(point, stats=Stats.of(program, raw=f"{point.value}, by a column or row alone"))
+    objective = bound = program.objective(point)
+    stop, complete, nodes = Stop.OPTIMAL, True, 0
+    size, known = sum(len(columns) for columns in groups), dict[bytes, Solution]()
     for i, columns in enumerate(groups):
-        share = options.within(max(1.0 / (len(groups) - i), 0.1))
-        part = solve(program.take(columns).program, columns, share)
+        own = program.take(columns).program
+        key = content(own) if alike else b""
+        part = known.get(key) if alike else None
+        if part is None:
+            share = options.within(max(1.0 / (len(groups) - i), 0.1))
+            beside = program.offset * len(columns) / size
+            part = solve(replace(own, offset=beside), columns, share)
+            known[key] = part = _without(part, beside)
+            nodes += part.stats.nodes or 0
         if part.stop in SEVERITY and part.point is None:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         stop = part.stop if stop is Stop.OPTIMAL else stop
@@ -70,7 +139,29 @@ def solve_parts(
         point[columns] = part.point
         objective += part.objective
     raw = f"{len(groups)} independent parts, {stop.value}"
-    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=nodes)
     if not complete:
         return Solution(stop, bound=bound, stats=stats)
-    return Solution(stop, point, objective, bound, stats=stats)
+    return Solution(stop, point, program.objective(point), min(bound, objective), stats=stats)
+
+
+def _lone(program: LinearProgram, groups: list[Ints]) -> Floats | Stop:
+    """(n,) columns that are in no part at their cheaper bound, the others at 0; a row of nothing may forbid all."""
+    lone = np.ones(program.n_columns, dtype=bool)
+    for columns in groups:
+        lone[columns] = False
+    low, high = program.whole_bounds
+    empty = np.diff(program.matrix.indptr) == 0
+    forbidden = empty & ((program.row_lower > 0) | (program.row_upper < 0))
+    if (low > high)[lone].any() or forbidden.any():
+        return Stop.INFEASIBLE
+    near = np.where(np.isfinite(low), low, np.where(np.isfinite(high), high, 0.0))
+    best = np.where(program.cost > 0, low, np.where(program.cost < 0, high, near))
+    point = np.where(lone, best, 0.0)
+    return point if np.isfinite(point).all() else Stop.UNBOUNDED
+
+
+def _without(part: Solution, offset: float) -> Solution:
+    """The same of a part whose program has no offset."""
+    objective = None if part.objective is None else part.objective - offset
+    return replace(part, objective=objective, bound=part.bound - offset)

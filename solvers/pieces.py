@@ -49,7 +49,7 @@ long as the relaxation took: a caller's own proof solves one like it."""
 def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: SolveOptions) -> Solution | None:
     """`part` (n,) is the piece of each column, −1 where it spans. None where no plan is met this way.
 
-    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.SOLUTION_LIMIT`.
+    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
     """
     began = time.perf_counter()
     answer = strengthened(program, options.within(FOR_RELAXATION))
@@ -68,7 +68,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
         left_s = options.left_s - AGAIN * again_s - relaxed_s
         bound = max(bound, pieces.bound(solve, options.within(most_s=left_s)))
     reached = objective - bound <= options.gap * abs(objective)
-    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.SOLUTION_LIMIT
+    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
     raw = f"{pieces.number} pieces, {stop.value}"
     stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
     return Solution(stop=stop, point=point, objective=objective, bound=min(bound, objective), stats=stats)

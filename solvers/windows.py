@@ -38,7 +38,7 @@ def solve_windows(
     """`step` (n,) is the time step of each column, −1 where it spans. With `start` (a point) and `only` (steps), just
     the windows that hold those steps are solved again.
 
-    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.SOLUTION_LIMIT`. A window
+    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`. A window
     without a point is `Stop.UNKNOWN`; only the relaxation of all is told as infeasible.
     """
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def solve_windows(
     if start is None and objective - bound > options.gap * max(abs(objective), 1e-12):
         bound = max(bound, _lifted(program, step, solve, options, width))
     reached = objective - bound <= options.gap * max(abs(objective), 1e-12)
-    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.SOLUTION_LIMIT
+    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
     stats = Stats.of(
         program, raw=f"windows of {width} steps, {stop.value}", solve_s=time.perf_counter() - began
     )

@@ -120,7 +120,7 @@ def test_a_market_is_bounded_and_planned_by_its_pieces() -> None:
         assert (case.matrix @ found.point <= case.row_upper + 1e-6).all()
         relaxed = strengthened(case, EXACT)
         assert relaxed is not None and found.bound >= relaxed.bound - 1e-6
-        assert found.stop in (Stop.OPTIMAL, Stop.SOLUTION_LIMIT)
+        assert found.stop in (Stop.OPTIMAL, Stop.EXHAUSTED)
         gaps.append(found.objective / best - 1)
         kept.append(
             (best - found.bound) / (best - (solve(case.relax(), options=EXACT).objective or 0.0) + 1e-9)

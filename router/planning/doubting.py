@@ -33,7 +33,7 @@ def in_doubt(
     if point is None:
         raise word
     value = encoded.program.objective(point)
-    first = Solution(Stop.SOLUTION_LIMIT, point, value, -np.inf)
+    first = Solution(Stop.EXHAUSTED, point, value, -np.inf)
     try:
         return finished(fixed.applied(encoded), first, (solver, options), fixed, 0.0)
     except SolverFailed:  # a point within tolerances alone

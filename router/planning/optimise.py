@@ -52,7 +52,7 @@ def optimise(
     """
     options, decided = options.begun(), Fixed(fixed)
     large = encoded.program.n_columns > SMALL and bool(encoded.columns[0].capacity.waits.any())
-    first = options.within(FIRST) if large else options
+    first = replace(options.within(FIRST), gap=max(options.gap, ROUGH)) if large else options
     try:
         outer = find(encoded, solver, first, decided, start=start)
     except Infeasible as word:
@@ -62,7 +62,7 @@ def optimise(
     if options.relax:
         return outer
     broken = short_of_capacity(outer.encoded, outer.point)
-    if large and not broken and outer.stop is not Stop.OPTIMAL:
+    if large and not broken and (outer.stop is not Stop.OPTIMAL or first.gap > options.gap):
         outer = find(encoded, solver, options, decided, start=outer.point)
         broken = short_of_capacity(outer.encoded, outer.point)
     outer = replace(outer, options=options)
@@ -90,8 +90,6 @@ class _ClosingIn:
                 self._take(self._inner(broken))
             if self._met() or self.options.late:
                 break
-            if self.outer.stop is not Stop.OPTIMAL and self.best is not None:
-                break  # its bound has a gap that cuts do not close
             gap = self._gap()
             outer = self._find(Regions(self.cuts))
             if outer is None:
@@ -122,8 +120,12 @@ class _ClosingIn:
                 "A longer --time-limit, or max_utilisation on these offers, may help."
             )
         stop = self.outer.stop
-        if not self._met() and self.options.late:
-            stop = Stop.TIME_LIMIT
+        if stop in (
+            Stop.OPTIMAL,
+            Stop.TIME_LIMIT,
+            Stop.EXHAUSTED,
+        ):  # of the last program, within a share of the time
+            stop = Stop.OPTIMAL if self._met() else Stop.TIME_LIMIT if self.options.late else Stop.EXHAUSTED
         mixes = (
             mixes_by_name(self.instance, self.cuts.get(0, {})) if len(self.outer.encoded.views) == 1 else None
         )

@@ -37,7 +37,6 @@ LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in its check
-LEVELS = "serves("  # the verifier's own levels of pools that wait: the best that go with the plan's counts
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 OWN_WAITING = (
     1e-5  # the same where users wait: what a plan is allowed there, waits and loads both, is more than 1e-6
@@ -179,13 +178,15 @@ def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
 
 
 def _start(model: ScaledRelaxation, incumbent: Incumbent) -> Floats | None:
-    """The incumbent's whole numbers in the model, with the best that goes with them."""
+    """The incumbent's whole numbers in the model, with the best that goes with them.
+
+    The verifier has whole columns that the program does without: its levels of pools that wait, whether any of a pool
+    is rented that waits and is rented in parts.
+    """
     names = incumbent.encoded.program.column_names
     found = dict(zip(names() if names else (), incumbent.integers.tolist(), strict=True))
     whole = np.flatnonzero(model.program.integer)
     at = np.array([j for j in whole if model.names[j] in found], dtype=np.int64)
-    if any(not model.names[j].startswith(LEVELS) for j in sorted(set(whole.tolist()) - set(at.tolist()))):
-        return None
     values = np.round([found[model.names[j]] for j in at])
     values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])
     fixed = model.program.fix(at, values)

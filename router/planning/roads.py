@@ -58,7 +58,7 @@ def best_by_any_road(
     if by_hand is None or by_hand.objective_usd >= best.objective_usd:
         return best
     # the search was stopped before it came so far, or what it states of its bound is not so
-    stop = Stop.SOLUTION_LIMIT if best.stop is Stop.OPTIMAL else best.stop
+    stop = Stop.EXHAUSTED if best.stop is Stop.OPTIMAL else best.stop
     return replace(by_hand, bound=min(best.bound, by_hand.objective_usd), stop=stop, rounds=best.rounds)
 
 
@@ -100,7 +100,7 @@ def _by_own_tree(encoded: Encoded, search: tuple[str, SolveOptions], held: Fixed
     tree = prove(case.program, HighsRelaxation, work=work)
     if tree.point is None:
         return None
-    stop = Stop.OPTIMAL if tree.complete else Stop.SOLUTION_LIMIT
+    stop = Stop.OPTIMAL if tree.complete else Stop.EXHAUSTED
     first = Solution(stop, tree.point, tree.objective, tree.bound)
     try:
         best = finished(case, first, ("highs", replace(options, native={})), held, 0.0)

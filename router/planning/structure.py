@@ -1,7 +1,7 @@
 """Solving by structure: what falls apart in its parts, a market piece by piece, a long one a window of hours at a time.
 
-Small programs go to the solver whole. Only what comes back differs in how it was found, never in what it means: the
-bound is proven, and the gap stated is to it.
+A small program in one part goes to the solver whole. Only what comes back differs in how it was found, never in what
+it means: the bound is proven, and the gap stated is to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from solvers.components import parts, solve_parts
 from solvers.pieces import solve_pieces
 from solvers.windows import solve_windows
 
-SMALL = 3_000  # columns: below, the solver alone is as fast
+SMALL = 3_000  # columns: below, the solver alone is as fast on a part
 MANY_INTEGERS = 1_500  # in one part: beyond, windows find better plans in the same time
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
@@ -48,18 +48,21 @@ def solve_structured(
     `by_pieces`: pieces of a market may be solved by our own tree, over HiGHS's relaxations.
     """
     program = encoded.program
-    if program.n_columns <= SMALL:
-        return run(program, options)
+    small = program.n_columns <= SMALL
     step = steps_of(encoded)
-    groups = parts(program)
-    if before is None and by_pieces and int(program.integer.sum()) > MANY_INTEGERS:
+    if not small and before is None and by_pieces and int(program.integer.sum()) > MANY_INTEGERS:
         by_piece = _pieces(program, pieces_of(encoded, step), run, options)
         if by_piece is not None:
             return by_piece
-    if len(groups) == 1:
+    groups = parts(program)
+    if small and (len(groups) <= 1 or before is not None):
+        return run(program, options)
+    if len(groups) == 1 and len(groups[0]) == program.n_columns:
         return _one(program, step, run, options, before)
 
     def solve_part(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
+        if small:
+            return run(part, share)
         if before is None:
             return _one(part, step[columns], run, share, None)
         point, changed = before.point[columns], before.changed & set(step[columns].tolist())
@@ -67,7 +70,7 @@ def solve_structured(
             return Solution(Stop.OPTIMAL, point=point, objective=part.objective(point), bound=-np.inf)
         return _one(part, step[columns], run, share, Before(point, changed))
 
-    return solve_parts(program, groups, solve_part, options)
+    return solve_parts(program, groups, solve_part, options, alike=before is None)
 
 
 def _pieces(program: LinearProgram, piece: np.ndarray, run: Run, options: SolveOptions) -> Solution | None:

@@ -39,6 +39,7 @@ LIMITS = {
     Stop.ITERATION_LIMIT,
     Stop.NODE_LIMIT,
     Stop.SOLUTION_LIMIT,
+    Stop.EXHAUSTED,
     Stop.MEMORY_LIMIT,
     Stop.INTERRUPTED,
 }

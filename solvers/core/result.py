@@ -28,6 +28,7 @@ class Stop(Enum):
     SOLUTION_LIMIT = "solution_limit"
     MEMORY_LIMIT = "memory_limit"
     OBJECTIVE_LIMIT = "objective_limit"
+    EXHAUSTED = "exhausted"  # nothing was left to try within counts of work that no option sets
     INTERRUPTED = "interrupted"
     ERROR = "error"
     UNKNOWN = "unknown"

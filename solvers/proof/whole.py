@@ -11,6 +11,7 @@ from math import fsum, inf, nextafter
 
 import numpy as np
 
+from solvers.components import content, independent
 from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
@@ -162,7 +163,7 @@ class _Parts:
         touched[self.by_column[:, columns].indices] = True
         rows = np.flatnonzero(touched)
         piece = _piece(program, columns, rows)
-        key = _content(piece)
+        key = content(piece)
         tree = self.trees.get(key)
         if tree is None:
             own = None if self.start is None else self.start[columns]
@@ -195,32 +196,6 @@ class _Parts:
         return ProgramProof(parts, bound, point, value, self.complete, self.refuted, *work)
 
 
-def independent(program: LinearProgram) -> list[Ints]:
-    """Columns of each part with whole columns, in the order of their first columns; the rest, if any, as one part."""
-    matrix = program.matrix
-    label = list(range(program.n_columns))  # of each column, one before it in the same part, or itself
-
-    def root(j: int) -> int:
-        while label[j] != j:
-            label[j] = label[label[j]]
-            j = label[j]
-        return j
-
-    begin, columns = matrix.indptr.tolist(), matrix.indices.tolist()
-    for i in range(program.n_rows):
-        roots = {root(j) for j in columns[begin[i] : begin[i + 1]]}
-        first = min(roots, default=0)
-        for j in roots:
-            label[j] = first
-    part = np.array([root(j) for j in range(program.n_columns)], dtype=np.int64)
-    whole = np.zeros(program.n_columns, dtype=bool)
-    whole[part[program.integer]] = True
-    part[~whole[part]] = -1
-    order = np.argsort(part, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
-    return sorted((each for each in parts if len(each)), key=lambda each: int(each[0]))
-
-
 def _piece(program: LinearProgram, columns: Ints, rows: Ints) -> LinearProgram:
     return LinearProgram(
         cost=program.cost[columns],
@@ -232,20 +207,3 @@ def _piece(program: LinearProgram, columns: Ints, rows: Ints) -> LinearProgram:
         integer=program.integer[columns],
         name=program.name,
     )
-
-
-def _content(program: LinearProgram) -> bytes:
-    """Equal for programs that are equal in every number."""
-    matrix = program.matrix
-    arrays = (
-        program.cost,
-        matrix.indptr,
-        matrix.indices,
-        matrix.data,
-        program.row_lower,
-        program.row_upper,
-        program.col_lower,
-        program.col_upper,
-        program.integer,
-    )
-    return b"|".join(array.tobytes() for array in arrays)

@@ -29,7 +29,7 @@ from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.ledger import RELATIVE
-from router.verification.base.queueing import PoolUse, use_of, uses_of, wait_s
+from router.verification.base.queueing import PoolUse, erlang_c, use_of, uses_of, wait_s
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import (
     PoolAt,
@@ -43,7 +43,7 @@ MOST_LEVELS = 40
 MOST_KINDS = 8
 MOST_USERS = 12
 MOST_PIECES = 40
-HALVINGS = 30
+NEAREST = 2.0**-30  # of the servers: so near to the largest load
 AT_LEVELS = (1, 2, 3, 4, 6, 10, 20)
 """Levels whose caps give slopes."""
 PARTS = (0.0, 1e-5, 1e-3, 0.03, 0.15, 0.5, 0.85, 0.97, 0.999, 0.99999, 1.0)
@@ -122,14 +122,14 @@ def enough(case: Case, flows: list[PossibleFlow], busy: float) -> float:
         policy = case.problem.policy
         load = busy * concurrency * (1.0 + policy.load_margin)
         servers = 1
-        while not _fits(servers, load, w * (1.0 + policy.wait_margin), budget, 0.0):
+        while not _fits(servers, load, w * (1.0 + policy.wait_margin), budget):
             servers = servers * 2
             if servers > 1e7:
                 return math.inf
         low = servers // 2
         while servers - low > 1:
             middle = (low + servers) // 2
-            fits = _fits(middle, load, w * (1.0 + policy.wait_margin), budget, 0.0)
+            fits = _fits(middle, load, w * (1.0 + policy.wait_margin), budget)
             low, servers = (low, middle) if fits else (middle, servers)
         need = max(need, servers / concurrency)
     return max(need, busy)
@@ -341,22 +341,41 @@ def _cap(
 
 @lru_cache(maxsize=65_536)
 def _largest(servers: int, w: float, budget: tuple[tuple[str, float], ...]) -> float:
-    """The largest number of servers kept busy whose waits keep within a budget; never too low."""
-    low, high = 0.0, float(servers)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if _fits(servers, middle, w, budget, MORE):
-            low = middle
+    """The largest number of servers kept busy whose waits keep within a budget; never too low.
+
+    Between a load that fits and one that does not, by the line through what is spared at both (Illinois).
+    """
+    low, high, near = 0.0, float(servers), servers * NEAREST
+    fits, breaks = _spared(servers, low, w, budget), _spared(servers, high, w, budget)
+    last = 0
+    while high - low > near:
+        at = low + (high - low) * fits / (fits - breaks) if fits > breaks else 0.5 * (low + high)
+        at = min(max(at, low + 0.5 * near), high - 0.5 * near)
+        spared = _spared(servers, at, w, budget)
+        if spared >= 0.0:
+            low, fits, breaks = at, spared, 0.5 * breaks if last > 0 else breaks
+            last = 1
         else:
-            high = middle
+            high, breaks, fits = at, spared, 0.5 * fits if last < 0 else fits
+            last = -1
     return high
 
 
-def _fits(servers: float, busy: float, w: float, budget: tuple[tuple[str, float], ...], more: float) -> bool:
-    """Whether waits keep within a budget, some more than that included."""
+def _spared(servers: float, busy: float, w: float, budget: tuple[tuple[str, float], ...]) -> float:
+    """What the tightest budget leaves, times the servers that are not busy: below 0 where a wait is too long."""
+    spare, waits = servers - busy, erlang_c(servers, busy)
+    least = math.inf
+    for statistic, seconds in budget:
+        beyond = 1.0 - latency.LEVEL.get(statistic, 0.0)
+        part = waits if statistic == "mean" else math.log(waits / beyond) if waits > beyond else 0.0
+        least = min(least, (seconds * (1.0 + MORE) + SLACK_S) * spare - w * part)
+    return least if spare > 0.0 else min(least, -1e-300)
+
+
+def _fits(servers: float, busy: float, w: float, budget: tuple[tuple[str, float], ...]) -> bool:
+    """Whether waits keep within a budget."""
     return busy < servers and all(
-        wait_s(statistic, servers, busy, w, 1.0) <= seconds * (1.0 + more) + (SLACK_S if more else 0.0)
-        for statistic, seconds in budget
+        wait_s(statistic, servers, busy, w, 1.0) <= seconds for statistic, seconds in budget
     )
 
 

@@ -1,0 +1,158 @@
+"""Programs that fall apart: every part is solved by itself, like parts once, and the gap asked for is of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from campaign import times
+from pytest import approx
+from scipy import sparse
+
+from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
+from solvers import components as taken_apart
+from solvers.components import parts, solve_parts
+
+EXACT = SolveOptions(gap=0.0, time_limit_s=None)
+
+
+def fleet(usd: float = 3.0) -> LinearProgram:
+    """Load 2.5 on machines of 1 at `usd` each, or by the token at twice that a unit: 3 · usd in two ways."""
+    return LinearProgram(
+        cost=np.array([usd, 2.0 * usd]),
+        matrix=np.array([[1.0, 1.0]]),
+        row_lower=np.array([2.5]),
+        row_upper=np.array([np.inf]),
+        col_lower=np.zeros(2),
+        col_upper=np.array([9.0, 9.0]),
+        integer=np.array([True, False]),
+    )
+
+
+def beside(programs: list[LinearProgram], **changes: object) -> LinearProgram:
+    """Programs in one, that share nothing."""
+    cost, low, high, row_low, row_high, whole = (
+        np.concatenate([getattr(each, name) for each in programs])
+        for name in ("cost", "col_lower", "col_upper", "row_lower", "row_upper", "integer")
+    )
+    matrix = sparse.block_diag([each.matrix for each in programs], format="csr")
+    return replace(LinearProgram(cost, matrix, row_low, row_high, low, high, whole), **changes)
+
+
+def by_parts(program: LinearProgram, options: SolveOptions = EXACT) -> tuple[Solution, list[LinearProgram]]:
+    """The answer, and what was solved for it."""
+    solved: list[LinearProgram] = []
+
+    def one(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
+        solved.append(part)
+        return solve(part, "highs", share)
+
+    return solve_parts(program, parts(program), one, options), solved
+
+
+def test_equal_fleets_are_solved_once() -> None:
+    """2 machines and half a unit by the token, 2 · 3 + 0.5 · 6 = 9; three machines cost as much."""
+    answer, solved = by_parts(beside([fleet()] * 27, offset=10.0))
+    assert answer.objective == approx(10 + 27 * 9)
+    assert answer.bound == approx(answer.objective)
+    assert answer.stop is Stop.OPTIMAL
+    assert len(solved) == 1
+
+
+def test_fleets_that_differ_are_problems_of_their_own() -> None:
+    program = beside([fleet(3.0 + k) for k in range(27)])
+    answer, solved = by_parts(program)
+    assert [part.n_columns for part in solved] == [2] * 27
+    assert answer.objective == approx(sum(3.0 * (3.0 + k) for k in range(27)))
+
+
+def test_very_many_small_ones_are_solved_in_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taken_apart, "MANY", 10)
+    monkeypatch.setattr(taken_apart, "SMALLEST", 6)
+    groups = parts(beside([fleet(3.0 + k) for k in range(27)]))
+    assert [len(group) for group in groups] == [6] * 9
+
+
+def test_columns_in_no_row_lie_at_their_cheaper_bound() -> None:
+    """A price of −2 takes 4.9 to 4 whole ones; one without a price stays at its least."""
+    lone = LinearProgram(
+        cost=np.array([-2.0, 5.0, 0.0]),
+        matrix=sparse.csr_array((0, 3)),
+        row_lower=np.empty(0),
+        row_upper=np.empty(0),
+        col_lower=np.array([0.0, 1.5, 2.0]),
+        col_upper=np.array([4.9, 8.0, np.inf]),
+        integer=np.array([True, True, False]),
+    )
+    answer, solved = by_parts(beside([fleet(), lone]))
+    assert answer.point is not None
+    assert answer.point[2:] == approx([4.0, 2.0, 2.0])
+    assert len(solved) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "stop"),
+    [
+        ({"col_upper": np.array([9.0, 9.0, 0.5]), "col_lower": np.array([0.0, 0.0, 0.4])}, Stop.INFEASIBLE),
+        ({"cost": np.array([3.0, 6.0, -1.0]), "col_upper": np.array([9.0, 9.0, np.inf])}, Stop.UNBOUNDED),
+    ],
+)
+def test_a_column_alone_may_leave_no_point_or_no_least(changes: dict[str, np.ndarray], stop: Stop) -> None:
+    lone = LinearProgram(
+        cost=np.ones(1),
+        matrix=sparse.csr_array((0, 1)),
+        row_lower=np.empty(0),
+        row_upper=np.empty(0),
+        col_lower=np.zeros(1),
+        col_upper=np.ones(1),
+        integer=np.ones(1, dtype=bool),
+    )
+    answer, _ = by_parts(beside([fleet(), lone], **changes))
+    assert (answer.stop, answer.point) == (stop, None)
+
+
+def test_a_row_of_nothing_may_forbid_all() -> None:
+    nothing = np.array([[1.0, 1.0], [0.0, 0.0]])
+    limits = {"row_lower": np.array([2.5, 1.0]), "row_upper": np.array([np.inf, np.inf])}
+    assert by_parts(replace(fleet(), matrix=nothing, **limits))[0].stop is Stop.INFEASIBLE
+
+
+def test_the_gap_is_of_the_whole() -> None:
+    """Each of two parts is asked for 1 % of its own 9 USD and half of the offset's 1,000."""
+    asked: list[float] = []
+
+    def one(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
+        asked.append(part.offset)
+        return solve(part, "highs", share)
+
+    program = beside([fleet(), fleet(4.0)], offset=1000.0)
+    answer = solve_parts(program, parts(program), one, replace(EXACT, gap=0.01))
+    assert asked == [500.0, 500.0]
+    assert answer.objective is not None
+    assert answer.objective == approx(1000 + 9 + 12)
+    assert answer.bound <= answer.objective
+
+
+def test_parts_have_the_optimum_of_the_whole() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(times(20)):
+        programs = []
+        for _ in range(int(rng.integers(2, 6))):
+            n = int(rng.integers(2, 5))
+            programs.append(
+                LinearProgram(
+                    cost=rng.integers(1, 20, n).astype(float),
+                    matrix=rng.integers(0, 4, (2, n)).astype(float),
+                    row_lower=rng.integers(0, 5, 2).astype(float),
+                    row_upper=np.full(2, np.inf),
+                    col_lower=np.zeros(n),
+                    col_upper=np.full(n, 6.0),
+                    integer=rng.random(n) < 0.6,
+                )
+            )
+        program = beside(programs)
+        whole, (answer, _) = solve(program, "highs", EXACT), by_parts(program)
+        assert (answer.stop is Stop.OPTIMAL) == (whole.stop is Stop.OPTIMAL)
+        if whole.objective is not None:
+            assert answer.objective == approx(whole.objective)
