@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.commitments import owed_months, owed_usd
+from problems.commitments import owed_in_horizon
 from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.family import Family, Promise
@@ -52,8 +52,9 @@ def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost], price: F
     scale = _scale(limit)
     terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind.scaled]
     if len(b):
-        rate = owed_usd(inst)[b] * np.where(contracts.in_tokens[b], price[contracts.offer[b]], 1.0)
-        terms.append((0, first.committed, rate * first.commit_scale[b] * owed_months(inst) / scale))
+        price_of = np.where(contracts.in_tokens[b], price[contracts.offer[b]], 1.0)
+        owed = price_of * owed_in_horizon(inst)
+        terms.append((0, first.committed, owed * first.commit_scale[b] / scale))
     spent = sum(cost.constant for cost in costs if cost.kind.scaled)
     return rows(NAME, 1, terms, lambda _: "max_committed_usd", upper=(limit - spent) / scale)
 

@@ -64,6 +64,45 @@ def owed_months(inst: Instance) -> Floats:
     return np.bincount(spans.force_start, weights=months, minlength=n).astype(float)
 
 
+def rate_usd(inst: Instance) -> Floats:
+    """(N,) USD per own unit in each span: the mean of the contract rate by hours, as far as the offer is due."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    offer = contracts.offer[spans.contract]
+    from_h = np.maximum(spans.from_h, inst.offers.opens_h[offer])
+    until_h = np.minimum(spans.until_h, inst.offers.closes_h[offer])
+    never = until_h <= from_h
+    from_h, until_h = np.where(never, spans.from_h, from_h), np.where(never, spans.until_h, until_h)
+    return inst.time.mean(contracts.unit_usd_at, spans.contract, from_h, until_h)
+
+
+def owed_in_horizon(inst: Instance) -> Floats:
+    """(A,) USD that each own unit a month owes in the horizon without use, at present value and price 1."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    tiered = np.array([tiers is not None for tiers in contracts.tiers], dtype=bool)
+    owed = np.where(tiered[spans.contract], owed_usd(inst)[spans.contract], rate_usd(inst))[spans.force_span]
+    usd = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span] * owed
+    return np.bincount(spans.force_start, weights=usd, minlength=len(contracts.start_contract)).astype(float)
+
+
+def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
+    """(span of the contract, flow column, USD of the whole cell) by which use in tokens differs from the mean rate.
+
+    Only where the rate changes within a span: use is paid at the rate of its period, a shortfall at the mean.
+    """
+    inst, contracts = view.inst, view.inst.contracts
+    spans = contracts.spans
+    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and not contracts.spanned[b]
+    if not plain or not inst.offers.ruled[contracts.offer[b]]:
+        none = np.empty(0, dtype=np.int64)
+        return none, none, np.empty(0)
+    at = view.flows_of_contract[b]
+    span = spans.lot_span[spans.lots(b)[0]][view.flows.period[at]]
+    own = view.flow_tokens[at] * rate_usd(inst)[span]
+    usd = view.flow_token_usd[at] - own
+    usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * view.price[contracts.offer[b]]
+    return span - spans.of(b)[0], cols.flow[at], usd
+
+
 def owed_usd(inst: Instance) -> Floats:
     """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole."""
     contracts = inst.contracts

@@ -6,6 +6,7 @@
     Σ_q count[q,t] ≤ max                                                     over all pools of the offer
     paid[q,t] = carried[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term, or
     paid[q,t] − paid[q,t−1] = carried[q,t] − carried[q,t−1] + Σ starting − Σ ending     where terms start in any period
+    count[q,t] ≤ 0                                                         hourly counts, in a period closed throughout
 
     open     any are rented in the pool    0/1          steps   multiples above the minimum    integer
     M        largest count that can be of use, from the data
@@ -74,12 +75,12 @@ def _shape(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bool
 def _reserved(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bools) -> None:
     """Reserved instances are shared out over the pools of their offer."""
     fleets = inst.fleets
-    some = np.flatnonzero(mine & (fleets.reserved[fleets.pool_fleet] > 0))
+    some = np.flatnonzero(mine & (fleets.reserved[fleets.pool_fleet] > 0).any(axis=1))
     _over(builder, inst, some, [(counts.count[some], 1.0), (counts.paid[some], -1.0)], lower=0.0)
     for fleet in sorted(set(fleets.pool_fleet[some].tolist())):
         q = np.flatnonzero(fleets.pool_fleet == fleet)
         parts = [(counts.count[[p]], 1.0) for p in q] + [(counts.paid[[p]], -1.0) for p in q]
-        _over(builder, inst, q[:1], parts, upper=fleets.reserved[fleet])
+        _over(builder, inst, q[:1], parts, upper=_of_columns(fleets.reserved[fleet], counts))
 
 
 def _maximum(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bools) -> None:
@@ -87,8 +88,14 @@ def _maximum(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bo
     fleets = inst.fleets
     for fleet in sorted(set(fleets.pool_fleet[mine].tolist())):
         q = np.flatnonzero(fleets.pool_fleet == fleet)
-        if np.isfinite(fleets.max[fleet]) and len(q) > 1:
-            _over(builder, inst, q[:1], [(counts.count[[p]], 1.0) for p in q], upper=fleets.max[fleet])
+        if np.isfinite(fleets.max[fleet]).any() and len(q) > 1:
+            upper = _of_columns(fleets.max[fleet], counts)
+            _over(builder, inst, q[:1], [(counts.count[[p]], 1.0) for p in q], upper=upper)
+
+
+def _of_columns(limit: Floats, counts: CountColumns) -> Floats:
+    """A limit by period (T,) as the columns have it: of one number for the horizon, the least."""
+    return limit if counts.count.shape[1] == len(limit) else limit.min(keepdims=True)
 
 
 def _terms(builder: RowBuilder, inst: Instance, bought: Ints, counts: CountColumns) -> None:
@@ -147,7 +154,7 @@ def _over(
 def total(view: View, cols: Columns) -> Rows:
     """Σ_q count[q,t] ≤ max, a row per period and offer that states one, of one pool or several."""
     builder, inst = RowBuilder(NAME), view.inst
-    for fleet in np.flatnonzero(np.isfinite(inst.fleets.max)):
+    for fleet in np.flatnonzero(np.isfinite(inst.fleets.max).any(axis=1)):
         q = np.flatnonzero(inst.fleets.pool_fleet == fleet)
         parts = [(cols.counts.count[[p]], 1.0) for p in q]
         _over(builder, inst, q[:1], parts, upper=inst.fleets.max[fleet])

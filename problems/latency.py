@@ -1,7 +1,7 @@
 """Latency under load: a pool whose users wait carries less than its instances could.
 
-    load[q,t] ≤ availability · use[q] · count[q,t]                       no region: the best use that there could be
-    Σ_f (1 + b[k] · (u[f] − low[k])) · load[f] · flow[f] ≤ availability · Σ_n h[k,n] · level[k,n]     in piece k
+    load[q,t] ≤ availability[t] · use[q] · count[q,t]                    no region: the best use that there could be
+    Σ_f (1 + b[k] · (u[f] − low[k])) · load[f] · flow[f] ≤ availability[t] · Σ_n h[k,n] · level[k,n]  in piece k
 
     Σ_(k,n) n · level[k,n] ≤ count[q,t] − what boots,   Σ_(k,n) level ≤ 1      = for counts by the period
     flow[f] ≤ Σ_(k with its user, n) level[k,n]
@@ -38,10 +38,10 @@ class _Flows:
 
     def __init__(self, view: View, cols: Columns, queue: QueueColumns, flow: Ints) -> None:
         part = np.maximum(view.flows.end[flow] - view.flows.start[flow], 1e-12)
-        usable = float(view.usable[view.inst.fleets.pool_fleet[queue.pool]])
+        usable = float(view.usable[view.inst.fleets.pool_fleet[queue.pool], queue.period])
         self.at = flow
         self.column = cols.flow[flow]
-        self.load = view.flow_load[flow, queue.side] / part / max(usable, 1e-12)
+        self.load = view.flow_load[flow, queue.side] / part / usable
         self.user = np.searchsorted(queue.region.routes, view.flows.route[flow])
         shapes = np.array([shape(user, queue.side) for user in queue.region.users])
         self.shape = shapes[self.user] / queue.unit_s

@@ -25,6 +25,7 @@ import numpy as np
 
 from problems.core.arrays import NONE, Bools, Ints
 from problems.core.columns import Columns
+from problems.core.counts import runs
 from problems.core.family import Family
 from problems.core.first_stage import covered_periods
 from problems.core.instance import Instance
@@ -123,8 +124,9 @@ def _serving(builder: RowBuilder, view: View, cols: Columns) -> None:
     on = np.flatnonzero(pool >= 0)
     fleet = inst.fleets.pool_fleet[pool[on]]
     load = view.flow_load[on].max(axis=1)
-    at = on[inst.fleets.integral[fleet] & (load > 0) & (load < SMALL * view.usable[fleet])]
+    at = on[inst.fleets.integral[fleet] & (load > 0) & (load < SMALL * view.usable[fleet, flows.period[on]])]
     q, t = pool[at], flows.period[at]
+    run = runs(inst)
     through = np.floor(inst.fleets.start_h[inst.fleets.pool_fleet[q]] / inst.time.period_h + 1e-9)
     terms: list[Term] = [
         (np.arange(len(at)), cols.flow[at], 1.0),
@@ -132,6 +134,7 @@ def _serving(builder: RowBuilder, view: View, cols: Columns) -> None:
     ]
     for back in range(int(min(through.max(initial=0.0), inst.time.periods))):
         some = np.flatnonzero((through > back) & (t >= back))
+        some = some[run[q[some], t[some] - back] == run[q[some], t[some]]]
         started = cols.started[q[some], t[some] - back]
         terms.append((some[started >= 0], started[started >= 0], 1.0))
     builder.add(len(at), terms, _label(view, flows.route[at], t), upper=0.0)

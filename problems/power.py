@@ -12,6 +12,7 @@ import numpy as np
 
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise, Worth
+from problems.core.first_stage import due_part
 from problems.core.rows import Rows, Term, no_rows, rows
 from problems.core.view import View
 
@@ -24,10 +25,11 @@ def build(view: View, cols: Columns) -> Rows:
     fleets = inst.fleets
     if not np.isfinite(inst.policy.max_power_kw):
         return no_rows(NAME)
-    always = float(fleets.power_kw @ fleets.reserved)
+    always = fleets.power_kw @ (fleets.reserved * (due_part(inst)[fleets.offer] > 0))
+    is_open = inst.time.by_period(inst.offers.open)[fleets.offer] > 0
+    drawn = fleets.power_kw[:, None] * (is_open | (fleets.term_h > 0)[:, None])
     terms: list[Term] = [
-        (np.arange(periods), cols.counts.paid[q], fleets.power_kw[fleets.pool_fleet[q]])
-        for q in range(fleets.pools)
+        (np.arange(periods), cols.counts.paid[q], drawn[fleets.pool_fleet[q]]) for q in range(fleets.pools)
     ]
     return rows(NAME, periods, terms, str, upper=inst.policy.max_power_kw - always)
 

@@ -1,17 +1,20 @@
 """The objective: every dollar of a plan, by kind, as (columns, USD per column unit) terms.
 
-    tokens        usd[r] · work · price multiplier                          per flow, of what no contract bills
+    tokens        usd[f] · work · price multiplier                          per flow, of what no contract bills
     commitment    rate · billed, or rate · committed + overage · over       per contract and span, or by band of tiers,
+                  (usd[f] − rate · tokens[f]) · flow                        where the rate changes within the span,
                                                                             less the bill as it stood at the start
     fee           fee · months, if the offer is used at all                 per offer
-    instances     h · (usd_per_h · paid + reserved rate · reserved)         per pool and period; upfront, terms on top
+    instances     rent[t] · paid + h · reserved rate · reserved             per pool and period; upfront, terms on top
     starts        start_usd · started
                   − covered / (1 − discount), of tokens or instances         what an agreement bills, see agreements
-    energy        usd_per_kwh · power_kw · h · (paid + reserved)
+    energy        usd_per_kwh[t] · power_kw · h · (paid + reserved)
     unserved      usd · tokens
     churn         move_usd · tokens · moved + resize_usd · resized          against a running plan
 
-Each is weighed by `time.weight`, the present value of a dollar of its period, or of its month's first period.
+Prices are means over the hours in which an offer is open; rent is of these hours, all else is due from its first
+opening to its last closing. Each is weighed by `time.weight`, the present value of a dollar of its period, or of its
+month's first period.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, due_share, month_share, span_weight
+from problems.commitments import band_scale, beside_rate, due_share, rate_usd, span_weight
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -35,7 +38,7 @@ from problems.core.costs import (
     CostKind,
 )
 from problems.core.counts import bought_for
-from problems.core.first_stage import FirstStage
+from problems.core.first_stage import FirstStage, due_months
 from problems.core.instance import Instance
 from problems.core.view import View, first_period
 from solvers.core.record import Record
@@ -69,21 +72,19 @@ def _cost(
 
 def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     """What is bought before demand is known, at a scenario's prices (O,): it is paid in every scenario."""
-    months = month_share(inst) @ inst.time.month_weight
+    months = due_months(inst)
     fee = np.flatnonzero(first.active >= 0)
-    costs = [_cost(FEE, first.active[fee], (inst.offers.fee_usd_per_month * price)[fee] * months, fee)]
+    costs = [_cost(FEE, first.active[fee], (inst.offers.fee_usd_per_month * price * months)[fee], fee)]
     costs += _counts_ahead(inst, first, price)
     costs += _purchases(inst, first, price)
     costs.append(_beyond(inst, first, price))
-    always = inst.time.period_h * inst.time.weight.sum()
-    fleets = inst.fleets
+    fleets, weight = inst.fleets, inst.time.weight
     rent, power = np.zeros(len(price)), np.zeros(len(price))
-    rent[fleets.offer] = fleets.reserved * fleets.reserved_usd_per_h * price[fleets.offer] * always
+    rent[fleets.offer] = fleets.reserved_usd @ weight * price[fleets.offer]
     if inst.running is not None and fleets.pools:  # earlier terms are paid to their end
         f = fleets.pool_fleet
-        hours = inst.carried @ inst.time.weight * inst.time.period_h
-        np.add.at(rent, fleets.offer[f], hours * fleets.usd_per_h[f] * price[fleets.offer[f]])
-    power[fleets.offer] = fleets.reserved * fleets.power_kw * inst.policy.energy_usd_per_kwh * always
+        np.add.at(rent, fleets.offer[f], inst.running.carried_usd @ weight * price[fleets.offer[f]])
+    power[fleets.offer] = fleets.reserved_energy_usd @ weight
     none = np.empty(0, dtype=np.int64)
     costs += [_cost(INSTANCES, none, 0.0, none, rent), _cost(ENERGY, none, 0.0, none, power)]
     return costs
@@ -92,8 +93,8 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
 def commitments(view: View, cols: Columns) -> list[Cost]:
     """The bills of contracts with a rate, and with tiers."""
     inst, contracts = view.inst, view.inst.contracts
-    spans = contracts.spans
-    all_months = due_share(inst) @ span_weight(inst)
+    spans, rates = contracts.spans, rate_usd(inst)
+    all_months = due_share(inst) @ (span_weight(inst) * rates)
     costs = []
     for b, o in enumerate(contracts.offer):
         tiers, price = contracts.tiers[b], view.price[o] if contracts.in_tokens[b] else 1.0
@@ -104,12 +105,15 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
             usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
             costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
         elif len(mine) and cols.billed[mine[0]] >= 0:
-            costs.append(_cost(COMMITMENT, cols.billed[mine], contracts.unit_usd[b] * price * unit, o))
+            costs.append(_cost(COMMITMENT, cols.billed[mine], rates[mine] * price * unit, o))
         else:
             costs.append(_cost(COMMITMENT, cols.over[mine], contracts.overage_usd[b] * price * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
-            committed = contracts.unit_usd[b] * price * cols.first.commit_scale[b] * all_months[starts]
+            committed = price * cols.first.commit_scale[b] * all_months[starts]
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))
+        span, flow, usd = beside_rate(view, cols, b)
+        if usd.any():
+            costs.append(_cost(COMMITMENT, flow, usd * weight[span], o))
     none = np.empty(0, dtype=np.int64)
     fixed = np.zeros(len(inst.offers.names))
     for n in np.flatnonzero((spans.share_before > 0) | (spans.used_before > 0)).tolist():
@@ -147,12 +151,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
         in_dollars &= ~inst.contracts.in_tokens[contract]
     plain = np.flatnonzero(~in_dollars)
     route = flows.route[plain]
-    usd = (
-        routes.usd[route]
-        * flows.work[plain]
-        * view.price[routes.offer[route]]
-        * time.weight[flows.period[plain]]
-    )
+    usd = view.flow_usd[plain] * view.price[routes.offer[route]] * time.weight[flows.period[plain]]
     costs = [_cost(TOKENS, cols.flow[plain], usd, routes.offer[route])]
     costs += commitments(view, cols)
     costs += _covered(view, cols)
@@ -193,19 +192,19 @@ def _changes(view: View, cols: Columns) -> list[Cost]:
 
 def _hourly_counts(view: View, cols: Columns) -> list[Cost]:
     """Rent and energy of counts decided per period, and starts."""
-    inst, time, fleets = view.inst, view.inst.time, view.inst.fleets
+    time, fleets = view.inst.time, view.inst.fleets
     f = fleets.pool_fleet
     ahead = cols.first.ahead.count[:, 0] >= 0
-    hours = time.period_h * time.weight
-    rent = np.where(fleets.term_h[f] > 0, 0.0, fleets.usd_per_h[f] * view.price[fleets.offer[f]])
-    energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh
+    hourly = np.where(fleets.term_h[f] > 0, 0.0, view.price[fleets.offer[f]])
+    rent = fleets.rent_usd[f] * hourly[:, None] * time.weight
+    energy = fleets.energy_usd[f] * time.weight
     own, offer = np.flatnonzero(~ahead), fleets.offer[f]
     paid = cols.counts.paid[own]
     q, t = np.nonzero(cols.started >= 0)
     start = (fleets.start_usd * view.price[fleets.offer])[f[q]]
     return [
-        _cost(INSTANCES, paid, rent[own][:, None] * hours, offer[own][:, None]),
-        _cost(ENERGY, paid, energy[own][:, None] * hours, offer[own][:, None]),
+        _cost(INSTANCES, paid, rent[own], offer[own][:, None]),
+        _cost(ENERGY, paid, energy[own], offer[own][:, None]),
         _cost(STARTS, cols.started[q, t], start * time.weight[t], offer[q]),
     ]
 
@@ -215,9 +214,9 @@ def _counts_ahead(inst: Instance, first: FirstStage, price: Floats) -> list[Cost
     fleets = inst.fleets
     q = np.flatnonzero(first.ahead.count[:, 0] >= 0)
     f = fleets.pool_fleet[q]
-    always = inst.time.period_h * inst.time.weight.sum()
-    money = (fleets.usd_per_h[f] * always + fleets.upfront_usd[f]) * price[fleets.offer[f]]
-    energy = fleets.power_kw[f] * inst.policy.energy_usd_per_kwh * always
+    weight = inst.time.weight
+    money = (fleets.rent_usd[f] @ weight + fleets.upfront_usd[f]) * price[fleets.offer[f]]
+    energy = fleets.energy_usd[f] @ weight
     paid, offer = first.ahead.paid[q, 0], fleets.offer[f]
     return [_cost(INSTANCES, paid, money, offer), _cost(ENERGY, paid, energy, offer)]
 
@@ -269,7 +268,7 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
         none = np.empty(0, dtype=np.int64)
         return _cost(COMMITMENT, none, 0.0, none)
     o = contracts.offer[b]
-    rate = contracts.unit_usd[b] * np.where(contracts.in_tokens[b], price[o], 1.0)
+    rate = contracts.beyond_unit_usd * np.where(contracts.in_tokens[b], price[o], 1.0)
     months = contracts.beyond_months * inst.time.weight[-1]
     # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
     tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o]

@@ -2,7 +2,7 @@
 
     Σ_f amount[f] · part[f,s] · flow[f] / (cap · max_utilisation · whole[s]) ≤ 1         for every cap and span s of it
 
-    amount[f]    of the whole cell: requests, tokens of a kind, burndown units, or USD at the prices of use
+    amount[f]    of the whole cell: requests, tokens of a kind, burndown units, or USD at the prices of use in its hours
     s            a period, for caps by the minute; a day of the clock; a billing month
     part[f,s]    of what the flow carries in its period, that which falls into the span: 1, but where a period goes on
                  over midnight
@@ -19,6 +19,7 @@ import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
+from problems.core.costs import TOKENS
 from problems.core.family import Family, Promise, Worth
 from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, enumerate_keys
@@ -36,6 +37,8 @@ def build(view: View, cols: Columns) -> Rows:
         kind = QUOTA_KINDS[quotas.kind[q]]
         at = np.flatnonzero(quotas.counted(q, routes.workload, routes.offer, routes.model)[flows.route])
         amount = _amounts(view, kind)[flows.route[at]] * flows.work[at]
+        if kind.counts == "usd" and (timed := view.inst.offers.ruled[routes.offer[flows.route[at]]]).any():
+            amount = np.where(timed, _timed_usd(view, at), amount)
         cap = float(quotas.cap[q] * quotas.utilisation[q])
         span, place, share = _spans(view, kind, at)
         row, _, (s,) = enumerate_keys(span)
@@ -60,6 +63,12 @@ def _amounts(view: View, kind: QuotaKind) -> Floats:
         return np.asarray(routes.listed_usd * view.price[routes.offer])
     counts: dict[str, Floats] = {"requests": routes.requests, "tokens": routes.tokens, "units": routes.units}
     return counts[kind.counts]
+
+
+def _timed_usd(view: View, at: Ints) -> Floats:
+    """USD of use of some flows at the prices of their hours."""
+    usd = view.use_usd(TOKENS, at, replaced=True) + view.use_usd(TOKENS, at, replaced=False)
+    return np.asarray(usd * view.price[view.routes.offer[view.flows.route[at]]])
 
 
 def _spans(view: View, kind: QuotaKind, at: Ints) -> tuple[Ints, Ints, Floats]:

@@ -1,7 +1,7 @@
 """Starts: what is started costs money, takes time and binds for a while.
 
 started[q,t] ≥ paid[q,t] − paid[q,t−1]                        paid before the horizon: what runs, or 0
-paid[q,t] ≥ Σ_(u: t − min_up < u ≤ t) started[q,u]            minimum up time
+paid[q,t] ≥ Σ_(u: t − min_up < u ≤ t) started[q,u]            minimum up time; closing ends it
 
 started[q,t]   instances started in period t                   instances
 paid[q,t]      instances rented above what is reserved         instances (reserved ones start nothing)
@@ -13,7 +13,7 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
-from problems.core.counts import pool_label
+from problems.core.counts import closed_throughout, pool_label, runs
 from problems.core.family import Family
 from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
@@ -36,11 +36,13 @@ def build(view: View, cols: Columns) -> Rows:
     builder.add(len(q), rise, lambda i: f"{pool_label(view.inst, q[i])},{t[i]}", lower=before)
 
     min_up = fleets.min_up_h[fleets.pool_fleet[q]]
-    bound = np.flatnonzero(min_up > time.period_h * (1 + 1e-9))
+    run, closed = runs(view.inst), closed_throughout(view.inst)
+    bound = np.flatnonzero((min_up > time.period_h * (1 + 1e-9)) & ~closed[q, t])
     stays: list[Term] = [(np.arange(len(bound)), paid[bound], 1.0)]
     most = min(np.ceil(min_up.max(initial=0.0) / time.period_h - 1e-9), time.periods)
     for back in range(int(most)):
         some = np.flatnonzero((min_up[bound] > back * time.period_h * (1 + 1e-9)) & (t[bound] >= back))
+        some = some[run[q[bound][some], t[bound][some] - back] == run[q[bound][some], t[bound][some]]]
         column = cols.started[q[bound][some], t[bound][some] - back]
         known = column >= 0
         stays.append((some[known], column[known], -1.0))
@@ -49,13 +51,18 @@ def build(view: View, cols: Columns) -> Rows:
 
 
 def booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Floats) -> list[Term]:
-    """Terms of what has started and does not serve yet: the part of each period before `start_h` after the start."""
+    """Terms of what has started and does not serve yet: the part of each period before `start_h` after the start.
+
+    Closing ends that: what starts before a closed period boots no more after it.
+    """
     time, start_h = view.inst.time, view.inst.fleets.start_h[view.inst.fleets.pool_fleet[pools]]
+    run = runs(view.inst)
     terms: list[Term] = []
     most = min(np.ceil(start_h.max(initial=0.0) / time.period_h - 1e-9), time.periods)
     for back in range(int(most)):
         boot = np.clip((start_h - back * time.period_h) / time.period_h, 0.0, 1.0)
         at = np.flatnonzero((boot > 0) & (periods >= back))
+        at = at[run[pools[at], periods[at] - back] == run[pools[at], periods[at]]]
         started = cols.started[pools[at], periods[at] - back]
         known = started >= 0
         terms.append((at[known], started[known], (usable * boot)[at[known]]))

@@ -1,11 +1,11 @@
 """Throughput: what is routed to a pool must fit in the instances that serve there.
 
     Σ_f load[f] · flow[f] ≤ usable · (count[q,t] − Σ_u boot[u,t] · started[q,u])      every pool q and period t
-    Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable · (…)                     windows over part of a period
+    Σ_(f inside [x,y]) load[f] · flow[f] ≤ (y − x) · usable in [x,y] · (…)            windows over part of a period
 
     load[f]      instances that the whole cell would keep busy           instances
     count[q,t]   instances rented                                        instances, integer or real
-    usable       availability · highest planned utilisation              1, in (0, 1]
+    usable       availability · highest planned utilisation, over open hours     1, in [0, 1]
     boot[u,t]    part of period t in which what started in u still boots 1, in [0, 1]
 
 In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where
@@ -22,12 +22,12 @@ from __future__ import annotations
 import numpy as np
 
 from problems import latency
-from problems.core.arrays import Ints
+from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import pool_label
 from problems.core.family import Family, Worth
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
-from problems.core.view import View
+from problems.core.view import View, intervals
 from problems.starts import booting
 
 NAME = "throughput"
@@ -45,14 +45,14 @@ def build(view: View, cols: Columns) -> Rows:
     apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
     if apart.any():
         _limit(builder, view, cols, flow[apart], q[apart], period[apart], 1)
-    for x, y in _intervals(view, flow):
+    for x, y in intervals(view, flow):
         inside = (
             (view.flows.start[flow] >= x - 1e-12) & (view.flows.end[flow] <= y + 1e-12) & view.partial[flow]
         )
         for side in (0, 1):
             some = inside if side == 0 else inside & apart
             if some.any():
-                _limit(builder, view, cols, flow[some], q[some], period[some], side, y - x)
+                _limit(builder, view, cols, flow[some], q[some], period[some], side, (x, y))
     latency.add_limits(builder, view, cols)
     return builder.rows()
 
@@ -65,14 +65,14 @@ def _limit(
     q: Ints,
     period: Ints,
     side: int,
-    part: float = 1.0,
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> None:
-    """Rows for one side of the engine (prompt 0, completion 1) and one part of the period."""
+    """Rows for one side of the engine (prompt 0, completion 1) and one part of the period, from and to."""
     row, _, (pools, periods) = enumerate_keys(q, period)
     waits = cols.capacity.waits[pools] if len(pools) else np.zeros(0, dtype=bool)
     fleet = view.inst.fleets.pool_fleet[pools]
     whole = view.inst.fleets.integral[fleet] & ~waits
-    usable = view.usable[fleet] * part * np.where(whole, 1.0 + view.boundary, 1.0)
+    usable = _usable(view, fleet, periods, span) * np.where(whole, 1.0 + view.boundary, 1.0)
     at = np.arange(len(pools))
     usable = np.where(waits, usable * cols.capacity.use[pools], usable) if len(pools) else usable
     terms: list[Term] = [
@@ -83,19 +83,20 @@ def _limit(
     builder.add(len(pools), terms, lambda i: f"{pool_label(view.inst, pools[i])},{periods[i]}", upper=0.0)
 
 
+def _usable(view: View, fleet: Ints, periods: Ints, span: tuple[float, float]) -> Floats:
+    """(n,) what an instance carries in a part of its period, in parts of the whole period at full availability."""
+    if span == (0.0, 1.0):
+        return view.usable[fleet, periods]
+    from_h, to_h = (view.inst.time.start_h[periods] + at * view.inst.time.period_h for at in span)
+    return view.inst.time.mean(view.usable_at, fleet, from_h, to_h) * (span[1] - span[0])
+
+
 def _pools_with_two_engines(view: View) -> np.ndarray:
     two = np.zeros(view.inst.fleets.pools, dtype=bool)
     routes = view.routes
     at = (routes.pool >= 0) & view.inst.entries.disaggregated[routes.entry]
     two[routes.pool[at]] = True
     return two
-
-
-def _intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
-    """Every [x, y] between ends of window pieces that cover part of a period."""
-    part = flow[view.partial[flow]]
-    starts, ends = (sorted(set(side[part].tolist())) for side in (view.flows.start, view.flows.end))
-    return [(x, y) for x in starts for y in ends if x < y and (x > 0 or y < 1)]
 
 
 FAMILY = Family(

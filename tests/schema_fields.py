@@ -33,7 +33,20 @@ type Fields = dict[str, dict[str, Data]]
 ANY = Problem.model_validate(MINIMAL)  # no default depends on the problem
 VALUES: tuple[object, ...] = (
     *(0.37, 0.38, 3, 4, True, False, "2026-12-31T00:00", "2026-12-30T00:00", "2026-12-31", "2026-12-30"),
-    *("Europe/Berlin", "Europe/Paris", "22:00", "23:00", "x", "y", [0.37], [0.38], ["x"], ["y"]),
+    *(
+        "Europe/Berlin",
+        "Europe/Paris",
+        "22:00",
+        "23:00",
+        "x",
+        "y",
+        [0.37],
+        [0.38],
+        ["x"],
+        ["y"],
+        ["mon"],
+        ["tue"],
+    ),
     *({"x": 0.37}, {"x": 0.38}, {"x": ["x"]}, {"x": ["y"]}),
 )
 """Two of them at least are right for every field that holds no record."""

@@ -47,6 +47,7 @@ NO_PROMISES = {
     "commitments[].ramp[].min_tokens",
     "offers[].instances.min",
     "offers[].instances.min_up_h",
+    "offers[].schedule[].set.instances.max",  # said with offers[].instances.max
     "offers[].instances.max_utilisation",
     "reoptimise.max_moved_share",
     "reoptimise.min_gain_usd",

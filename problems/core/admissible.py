@@ -45,8 +45,8 @@ class Routes(ArrayTable):
     requests: Floats  # (R,) per unit: 1, or 0 where the workload states no size
     tokens: Floats
     units: Floats  # burndown units per unit
-    usd: Floats  # at the prices of use, per unit; of tokens only where no tiers and no contract in tokens price them
-    listed_usd: Floats  # at all the prices of use that are stated, per unit: what a cap on spending counts
+    usd: Floats  # as stated, per unit of use; of tokens only where no tiers and no contract in tokens price them
+    listed_usd: Floats  # at all the prices of use that are stated, per unit
     concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
     ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
     tpot_s: Floats  # (R, 5)

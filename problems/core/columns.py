@@ -89,7 +89,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
 
 
 def reachable(view: View) -> Floats:
-    """1, or 0 where no contract could be in force in the period (it ended inside the month, say)."""
+    """(N,) the most of its cell that a flow may carry: 0 where no contract could be in force in the period."""
     contracts, time = view.inst.contracts, view.inst.time
     begin, end = covered_periods(view.inst)
     running = np.zeros((len(contracts.offer) + 1, time.periods + 1), dtype=np.int64)
@@ -97,7 +97,7 @@ def reachable(view: View) -> Floats:
     np.add.at(running, (contracts.start_contract, np.maximum(begin, end)), -1)
     covered = running.cumsum(axis=1)[:, :-1] > 0
     covered[-1] = True  # offers without a contract
-    return covered[view.flow_contract, view.flows.period].astype(float)
+    return np.where(covered[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
 
 
 def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:

@@ -27,7 +27,8 @@ class Contracts(ArrayTable):
     min_per_month: Floats  # own units
     max_per_month: Floats  # inf: not stated, the commitment is the minimum
     step_per_month: Floats  # 0: any
-    unit_usd: Floats  # USD per own unit; 0 where tiers replace it
+    unit_usd: Floats  # USD per own unit, as stated; 0 where tiers replace it
+    unit_usd_at: Floats  # (B, J) the same as rules have it
     limited: Bools  # overage: none
     overage_stated: Floats  # USD per own unit above the commitment; inf: at contract rates
     overage_usd: (
@@ -50,6 +51,7 @@ class Contracts(ArrayTable):
     beyond_months: Floats = field(
         metadata={"free": True}
     )  # (A,) months of its commitment owed after the horizon
+    beyond_unit_usd: Floats = field(metadata={"free": True})  # (A,) USD per own unit owed after the horizon
     start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
     start_min: Floats = field(metadata={"free": True})  # (A,) own units a month
     start_max: Floats = field(metadata={"free": True})  # (A,) inf: the minimum

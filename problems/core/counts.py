@@ -44,9 +44,9 @@ def count_limit(view: View) -> Floats:
     np.add.at(need, (q, period), heaviest)
     f = fleets.pool_fleet
     usable = view.usable[f]
-    need = np.where(usable[:, None] > 0, need / np.where(usable > 0, usable, 1.0)[:, None], 0.0)
+    need = np.where(usable > 0, need / np.where(usable > 0, usable, 1.0), 0.0)
     most = _most(inst)
-    need = serving_need(view, need, most)
+    need = serving_need(view, need, most.max(axis=1, initial=0.0))
     boot = fleets.start_h[f] / inst.time.period_h
     need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
     coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_h)[f] > 0
@@ -63,18 +63,31 @@ def count_limit(view: View) -> Floats:
     useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
     if inst.running is not None:  # what runs may stay, of use or not
         useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.carried))
-    most = np.where(integral & np.isfinite(most), np.floor(most + 1e-9), most)
-    return np.minimum(useful, most[:, None])
+    most = np.where(integral[:, None] & np.isfinite(most), np.floor(most + 1e-9), most)
+    hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
+    return np.where(hourly[:, None] & closed_throughout(inst), 0.0, np.minimum(useful, most))
+
+
+def closed_throughout(inst: Instance) -> Bools:
+    """(Q, T) periods in which the offer of a pool is closed all the time."""
+    offer = inst.fleets.offer[inst.fleets.pool_fleet]
+    return np.asarray(inst.time.by_period(inst.offers.open)[offer] <= 0)
+
+
+def runs(inst: Instance) -> Ints:
+    """(Q, T) numbers of the runs of periods without such a one: what has started goes on in its own, not after."""
+    return np.cumsum(closed_throughout(inst), axis=1)
 
 
 def _most(inst: Instance) -> Floats:
-    """(Q,) instances that offers and groups have at most."""
+    """(Q, T) instances that offers and groups have at most; the least of all periods where a count is for all."""
     fleets, f = inst.fleets, inst.fleets.pool_fleet
-    most = fleets.max[f]
+    throughout = fleets.horizon[f] & (fleets.term_h[f] == 0)
+    most = np.where(throughout[:, None], fleets.max[f].min(axis=1, keepdims=True), fleets.max[f])
     for g in range(len(inst.groups.names)):
         units = np.maximum(fleets.units[f], 1e-12)
         member = inst.groups.member[g, fleets.offer[f]]
-        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf))
+        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf)[:, None])
     return np.asarray(most)
 
 
@@ -109,10 +122,10 @@ def count_columns(
     opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)
-    reserved = fleets.reserved[f] > 0
+    reserved = (fleets.reserved[f] > 0).any(axis=1)
     # half an instance paid for beside half a reserved one would start, and boot, half an instance
     starting = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
-    in_whole = integral & starting & (fleets.reserved[f] % 1.0 == 0)
+    in_whole = integral & starting & (fleets.reserved[f] % 1.0 == 0).all(axis=1)
     extra = take("paid", pools[reserved], limit[pools[reserved]], integer=in_whole[reserved])
     return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, limit)
 

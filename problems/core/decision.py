@@ -59,8 +59,8 @@ def with_room(inst: Instance, decision: Decision) -> Instance:
         begun = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + term_h > hour + 1e-9)
         room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
     # what is bought may run beside what is reserved, up to a minimum that it does not reach alone
-    room = np.where(room > 0, room + fleets.reserved[fleets.pool_fleet], 0.0)
-    room = np.minimum(room, fleets.max[fleets.pool_fleet])  # a decision above that has no plan
+    room = np.where(room > 0, room + fleets.reserved.max(axis=1)[fleets.pool_fleet], 0.0)
+    room = np.minimum(room, fleets.max.max(axis=1)[fleets.pool_fleet])  # a decision above that has no plan
     return replace(inst, room=room if inst.room is None else np.maximum(room, inst.room))
 
 

@@ -26,18 +26,23 @@ Value = float | bool | str
 
 
 class Item(Record):
-    """One of those who make a promise: its index, its name (empty for the policy), the value that it is about."""
+    """One of those who make a promise: its index, its name (empty for the policy), the value that it is about.
+
+    Where that changes in time, `value` is the least, and `stated` has all, by stretch or period.
+    """
 
     index: int
     name: str
     value: Value
+    stated: Any
 
 
 class Promise(Record):
     """A field of the problem file that a plan must keep to, and how it is left out.
 
     field     its path: "offers[].quota.tokens_per_minute"
-    array     where it is in the instance: "offers.quota_tokens" (one value per item), or a value of `policy`
+    array     where it is in the instance: "offers.quota_tokens" (one value per item, or one by stretch or period, of
+              which the least is told), or a value of `policy`
     relax     the value there by which nothing is promised
     text      the promise in words, with the {name} of its item and its {limit} in the unit of the file
     per       the unit of the file in that of the array: 60 for a minute of something per second
@@ -68,7 +73,11 @@ class Promise(Record):
         if names is None:
             names = [inst.offers.names[o] for o in table.offer] if hasattr(table, "offer") else [""]
         made = values != self.relax if self.made is None else self.made(inst)
-        yield from (Item(i, names[i], values[i].item()) for i in np.flatnonzero(made).tolist())
+        stated = values
+        if made.ndim > 1:  # it changes in time
+            made, values = made.any(axis=1), values.min(axis=1)
+        for i in np.flatnonzero(made).tolist():
+            yield Item(i, names[i], values[i].item(), stated[i])
 
     def without(self, inst: Instance, item: int | None = None) -> Instance:
         """The instance in which an item, or none at all, makes the promise."""
@@ -82,7 +91,7 @@ class Promise(Record):
         if self.amount is None or not float(item.value) > 0:
             return None
         nobody = self._with(view.inst, self.relax, None)
-        built = self.amount(replace(view, inst=self._with(nobody, item.value, item.index)), cols)
+        built = self.amount(replace(view, inst=self._with(nobody, item.stated, item.index)), cols)
         scale = 1.0 if self.relative else float(item.value)
         terms = [(row, column, np.asarray(value) / scale) for row, column, value in built.terms]
         return rows(built.family, len(built), terms, built.label, upper=built.upper / scale)

@@ -76,11 +76,10 @@ def commitment_scale(inst: Instance, view: View) -> Floats:
     scale = np.ones(len(contracts.offer))
     flows, agreements = view.flows, inst.agreements
     for b, at in enumerate(view.flows_of_contract):
-        per_unit = view.routes.tokens if contracts.in_tokens[b] else view.routes.usd
         covered = agreements.offer[agreements.contract == b]
         if len(covered):
             at = np.flatnonzero(np.isin(view.routes.offer[flows.route], covered))
-        own = per_unit[flows.route[at]] * flows.work[at]
+        own = (view.flow_tokens if contracts.in_tokens[b] else view.flow_usd)[at]
         if len(covered):
             own = own + _rent(view, at)
         most = np.zeros(len(view.cells))
@@ -125,3 +124,17 @@ def _force(inst: Instance, space: ColumnSpace, b: int, scale: float) -> Ints:
     before = contracts.start_signed & (contracts.start_contract == b)
     most = max(float(contracts.max_per_month[b]), float(contracts.start_min[before].sum()))
     return space.take("force", len(slots), lambda i: f"{name},{slots[i]}", upper=most / scale)
+
+
+def due_part(inst: Instance) -> Floats:
+    """(O, T) the part of each period in which something of an offer is due: it has opened, and not closed for good."""
+    time, offers = inst.time, inst.offers
+    begins = np.maximum(time.start_h, offers.opens_h[:, None])
+    ends = np.minimum(time.start_h + time.period_h, offers.closes_h[:, None])
+    return np.asarray(np.clip((ends - begins) / time.period_h, 0.0, 1.0))
+
+
+def due_months(inst: Instance) -> Floats:
+    """(O,) months in which something of an offer is due, at present value of the billing month."""
+    hours = due_part(inst) * inst.time.period_h
+    return np.asarray(hours @ inst.time.month_weight[inst.time.month] / HOURS_PER_MONTH)

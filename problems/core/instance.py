@@ -4,8 +4,8 @@ Canonical units: hours, seconds, tokens, USD, instances. Every array is read-onl
 values are as in `problems.core.arrays`. Sizes are named by letters, here and in all of `problems`:
 
     T periods   K billing months   M models   W workloads   C cells   L slots   O offers   E entries (offer, model)
-    Q pools     B contracts        A starts of contracts    N spans of contracts    J starts of terms of instances
-    G groups    P providers        S scenarios
+    Q pools     B contracts        A starts of contracts    N spans of contracts
+    G groups    P providers        S scenarios              J stretches of time in which no offer changes
 
 A **cell** is a piece of demand that must be served as one: a workload's work of one period, of one arrival period
 (`deferrable_h`) or of one occurrence of its window. A **slot** is a period, or part of one, where a cell may run.
@@ -18,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
+from problems.core import stretches
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Agreements, Contracts
 from problems.core.supply import Entries, Fleets, Groups, Offers, Quotas
@@ -37,6 +38,9 @@ class Time(ArrayTable):
     midnights: Floats = field(
         metadata={"free": True}
     )  # h from the start: the last one not after it, …, the first after
+    edge_h: Floats = field(
+        metadata={"free": True}
+    )  # (J + 1,) h, ends of the stretches in which no offer changes
 
     @property
     def periods(self) -> int:
@@ -53,6 +57,15 @@ class Time(ArrayTable):
     @property
     def seconds(self) -> float:
         return self.period_h * 3600.0
+
+    def mean(self, value: Floats | Bools, row: Ints, from_h: Floats, to_h: Floats) -> Floats:
+        """(n,) means by hours of rows of a figure by stretch, (m, J); see `stretches.mean`."""
+        return stretches.mean(self.edge_h, value, row, from_h, to_h)
+
+    def by_period(self, value: Floats | Bools) -> Floats:
+        """(m, T) the mean of a figure by stretch, (m, J), in each period."""
+        row, period = np.repeat(np.arange(len(value)), self.periods), np.tile(self.start_h, len(value))
+        return self.mean(value, row, period, period + self.period_h).reshape(len(value), self.periods)
 
 
 class Models(ArrayTable):
@@ -135,7 +148,6 @@ class PolicyLimits(Record):
     max_spend_usd: float = np.inf
     max_committed_usd: float = np.inf
     max_share_per_provider: float = 1.0
-    energy_usd_per_kwh: float = 0.0
     max_power_kw: float = np.inf
     p99_over_mean: float = 0.0  # 0: no assumption
     wait_margin: float = 0.0  # waits are planned longer by this share
@@ -209,6 +221,7 @@ class RunningArrays(ArrayTable):
     count: Floats = field(metadata={"free": True})  # (Q, T) instances
     paid_before: Floats = field(metadata={"free": True})  # (Q,) run at hour 0 and need no start
     carried: Floats = field(metadata={"free": True})  # (Q, T) bought earlier for a term that still covers t
+    carried_usd: Floats = field(metadata={"free": True})  # (Q, T) rent of these, at the prices of their terms
     stays: Bools = field(metadata={"free": True})  # (W, O) pinned: the share of the workload on the offer
     counts_stay: Bools = field(metadata={"free": True})  # (O,) pinned: the offer's counts
     freeze_h: float = 0.0

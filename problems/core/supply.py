@@ -25,6 +25,10 @@ class Offers(ArrayTable):
     turnaround_h: Floats  # (O,) answers come within so long, 0: at once
     fleet: Ints  # (O,) row in Fleets, -1: no instances
     contract: Ints  # (O,) row in Contracts, -1: none
+    open: Bools  # (O, J)
+    opens_h: Floats  # (O,) h, before which nothing of it is due, -inf: open when the horizon begins or before
+    closes_h: Floats  # (O,) h, after which nothing of it is due, inf: never
+    ruled: Bools  # (O,) has a schedule
 
 
 class QuotaKind(Record):
@@ -91,11 +95,13 @@ class Entries(ArrayTable):
 
     offer: Ints
     model: Ints
-    usd: Floats  # (E, prices) USD for one of what each of `costs.ENTRY_PRICES` is for, inf: not stated
+    usd: Floats  # (E, prices) USD for one of what each of `costs.ENTRY_PRICES` is for, as stated, inf: not stated
     long_usd: Floats  # (E, prices) the same of requests with longer prompts
     long_above: (
         Floats  # (E,) tokens of the longest prompt that has not those prices, inf: all have the others
     )
+    usd_at: Floats  # (E, prices, J) both as rules have them
+    long_usd_at: Floats
     prompt_units: Floats  # burndown per token
     cached_units: Floats
     completion_units: Floats
@@ -126,14 +132,17 @@ class Fleets(ArrayTable):
     """Countable capacity of an offer (the YAML's `instances`), and its pools."""
 
     offer: Ints  # (F,)
-    usd_per_h: Floats
+    usd_per_h: Floats  # as stated
+    rent_usd: Floats  # (F, T) of an instance rented in the period, by its open hours
+    energy_usd: Floats  # (F, T) of an instance paid for in the period
     min: Floats
     step: Floats
-    max: Floats  # inf: none
+    max: Floats  # (F, T) inf: none
     integral: Bools
     horizon: Bools  # (F,) one number for the whole horizon
-    reserved: Floats
-    reserved_usd_per_h: Floats
+    reserved: Floats  # (F, T)
+    reserved_usd: Floats  # (F, T) of all that is reserved
+    reserved_energy_usd: Floats  # (F, T) of all that is reserved
     term_h: Floats  # h, 0: no term
     upfront_usd: Floats
     units: Floats
@@ -141,11 +150,11 @@ class Fleets(ArrayTable):
     start_usd: Floats
     start_h: Floats
     min_up_h: Floats
-    availability: Floats
+    availability: Floats  # (F, J)
     max_utilisation: Floats  # inf: not stated
     power_kw: Floats
-    buy_h: Floats = field(metadata={"free": True})  # (J,) hours at which a term of some fleet may start
-    may_buy: Bools = field(metadata={"free": True})  # (F, J) of which
+    buy_h: Floats = field(metadata={"free": True})  # (H,) hours at which a term of some fleet may start
+    may_buy: Bools = field(metadata={"free": True})  # (F, H) of which
     pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
     pool_model: Ints = field(metadata={"free": True})  # (Q,) -1: shared by all models of the offer
 

@@ -8,8 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from problems.core.admissible import IN_TIME, Routes
+from problems.core import stretches
+from problems.core.admissible import IN_TIME, Routes, amounts
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+from problems.core.costs import ENTRY_PRICES, TOKENS, CostKind
 from problems.core.instance import Cells, Instance
 from solvers.core.record import Record
 
@@ -36,7 +38,8 @@ class View(Record):
     cells: Cells  # only those with work
     flows: Flows
     price: Floats  # (O,) multiplier of all prices of the offer
-    usable: Floats  # (F,) usable share of an instance: availability · max_utilisation
+    usable: Floats  # (F, T) usable share of an instance: availability · max_utilisation, by open hours
+    usable_at: Floats  # (F, J) the same by stretch
     scenario: int
     boundary: float  # relative tolerance of whole instances at a unit boundary (see problems.throughput)
 
@@ -56,6 +59,83 @@ class View(Record):
         return (self.flows.start > 0) | (self.flows.end < 1)
 
     @cached_property
+    def flow_hours(self) -> tuple[Floats, Floats]:
+        """(N,) hours from which and until which a flow may run in its period."""
+        begin, h = self.inst.time.start_h[self.flows.period], self.inst.time.period_h
+        return begin + self.flows.start * h, begin + self.flows.end * h
+
+    @cached_property
+    def flow_open(self) -> Floats:
+        """(N,) the part of its time in which the offer of a flow is open."""
+        offers = self.inst.offers
+        if offers.open.all():
+            return np.ones(len(self.flows))
+        return self.inst.time.mean(offers.open, self.routes.offer[self.flows.route], *self.flow_hours)
+
+    @cached_property
+    def flow_limit(self) -> Floats:
+        """(N,) the most of its cell that a flow may carry: no more than its offer is open for.
+
+        Work that may run later is not limited by that where the offer opens again in its time.
+        """
+        limit, flows, inst = self.flow_open.copy(), self.flows, self.inst
+        part = np.flatnonzero((limit > 0) & (limit < 1))
+        several = np.bincount(self.cells.slot_cell, minlength=len(self.cells))[flows.cell[part]] > 1
+        part = part[several]
+        if not len(part):
+            return limit
+        _, key = np.unique(flows.cell * len(self.routes) + flows.route, return_inverse=True)
+        last = np.full(int(key.max()) + 1, -1, dtype=np.int64)
+        np.maximum.at(last, key[limit > 0], flows.period[limit > 0])
+        until = np.searchsorted(inst.time.edge_h, self.flow_hours[1][part] - stretches.AT_ONCE, side="left")
+        at_end = inst.offers.open[self.routes.offer[flows.route[part]], until - 1]
+        limit[part[at_end | (last[key[part]] > flows.period[part])]] = 1.0
+        return limit
+
+    @cached_property
+    def flow_usd(self) -> Floats:
+        """(N,) of all use of the whole cell, as in `Routes.usd`, at the prices of its hours; no multiplier."""
+        usd = self.routes.usd[self.flows.route] * self.flows.work
+        ruled = np.flatnonzero(self.inst.offers.ruled[self.routes.offer[self.flows.route]])
+        if len(ruled):
+            contracts, of = self.inst.contracts, self.flow_contract[ruled]
+            apart = (
+                np.array([tiers is not None for tiers in contracts.tiers], dtype=bool) | contracts.in_tokens
+            )
+            elsewhere = np.append(apart, False)[of]  # tiers or a contract in tokens price them
+            tokens = np.where(elsewhere, 0.0, self.use_usd(TOKENS, ruled, replaced=True))
+            usd[ruled] = tokens + self.use_usd(TOKENS, ruled, replaced=False)
+        return usd
+
+    @cached_property
+    def flow_token_usd(self) -> Floats:
+        """(N,) of the tokens of the whole cell, whatever else prices them, likewise."""
+        return self.use_usd(TOKENS, replaced=True)
+
+    def use_usd(self, kind: CostKind, at: Ints | None = None, *, replaced: bool = False) -> Floats:
+        """(n,) USD of some flows, or of all, at prices of a kind: means over their open hours, no multiplier."""
+        flows, inst = self.flows, self.inst
+        at = np.arange(len(flows)) if at is None else at
+        from_h, to_h = (hours[at] for hours in self.flow_hours)
+        entry, workload = self.routes.entry[flows.route[at]], self.cells.workload[flows.cell[at]]
+        is_open, total = np.maximum(self.flow_open[at], 1e-300), np.zeros(len(at))
+        counted, entries = amounts(inst), inst.entries
+        is_long = inst.workloads.prompt_tokens[workload] > entries.long_above[entry]
+        priced = [entries.usd_at, entries.long_usd_at] if is_long.any() else [entries.usd_at]
+        for i, price in enumerate(ENTRY_PRICES):
+            if price.kind is kind and price.replaced == replaced:
+                each = [self._open_usd(prices[:, i], entry, from_h, to_h) for prices in priced]
+                usd = each[0] if len(each) == 1 else np.where(is_long, each[1], each[0])
+                total += counted[price.amount][workload] * usd / is_open
+        return np.asarray(total * flows.work[at])
+
+    def _open_usd(self, usd: Floats, entry: Ints, from_h: Floats, to_h: Floats) -> Floats:
+        """(n,) means of prices (E, J) by hours, as if they were nothing while the offer is closed."""
+        inst = self.inst
+        is_open = inst.offers.open[inst.entries.offer] & np.isfinite(usd)
+        return inst.time.mean(np.where(is_open, usd, 0.0), entry, from_h, to_h)
+
+    @cached_property
     def flow_contract(self) -> Ints:
         """(N,) the contract of each flow's offer, −1: none."""
         return self.inst.offers.contract[self.routes.offer][self.flows.route]
@@ -73,8 +153,7 @@ class View(Record):
         at = self.flows_of_contract[b]
         if tokens:
             return self.flow_tokens[at]
-        usd = self.routes.usd[self.flows.route[at]] * self.flows.work[at]
-        return np.asarray(usd * self.price[self.inst.contracts.offer[b]])
+        return np.asarray(self.flow_usd[at] * self.price[self.inst.contracts.offer[b]])
 
     def label_cell(self, cell: int) -> str:
         workload = self.inst.workloads.names[self.cells.workload[cell]]
@@ -84,19 +163,31 @@ class View(Record):
 def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
     """The view of scenario `s`."""
     cells = _scaled(inst.cells, multiplier_of(inst, s))
-    fleets = inst.fleets
-    usable = fleets.availability * inst.scenarios.availability[s][fleets.offer]
-    utilisation = np.where(np.isfinite(fleets.max_utilisation), fleets.max_utilisation, 1.0)
+    utilisation = np.where(np.isfinite(inst.fleets.max_utilisation), inst.fleets.max_utilisation, 1.0)
+    usable_at = _available_at(inst, s) * utilisation[:, None]
     return View(
         inst=inst,
         routes=routes,
         cells=cells,
         flows=_flows(cells, routes, inst),
         price=inst.scenarios.price[s],
-        usable=np.minimum(usable, 1.0) * utilisation,
+        usable=inst.time.by_period(usable_at),
+        usable_at=usable_at,
         scenario=s,
         boundary=boundary,
     )
+
+
+def _available_at(inst: Instance, s: int) -> Floats:
+    """(F, J) the part of its count that serves: none while the offer is closed, all of it at most."""
+    fleets = inst.fleets
+    factor = inst.scenarios.availability[s][fleets.offer][:, None]
+    return np.where(inst.offers.open[fleets.offer], np.minimum(fleets.availability * factor, 1.0), 0.0)
+
+
+def available(view: View) -> Floats:
+    """(F, T) the part of its count that serves, on average over each period."""
+    return view.inst.time.by_period(_available_at(view.inst, view.scenario))
 
 
 def multiplier_of(inst: Instance, s: int) -> Floats:
@@ -154,3 +245,10 @@ def first_period(view: View) -> Ints:
     """(C,) the first period in which each cell may run."""
     first = np.searchsorted(view.cells.slot_cell, np.arange(len(view.cells)))
     return view.cells.slot_period[first] if len(view.cells) else first
+
+
+def intervals(view: View, flow: Ints) -> list[tuple[float, float]]:
+    """Every [x, y] between ends of window pieces that cover part of a period."""
+    part = flow[view.partial[flow]]
+    starts, ends = (sorted(set(side[part].tolist())) for side in (view.flows.start, view.flows.end))
+    return [(x, y) for x in starts for y in ends if x < y and (x > 0 or y < 1)]

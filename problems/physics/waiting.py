@@ -1,6 +1,6 @@
 """How much load a pool may carry so that waiting keeps within the SLOs of what it serves.
 
-    load[q,t] ≤ availability · cap(serving[q,t], mix)   cap: the largest load whose wait at every percentile asked fits
+    load[q,t] ≤ availability[t] · cap(serving[q,t], mix)   cap: largest load whose wait at every percentile asked fits
 
 Waiting is modelled for pools without `max_utilisation` that may serve a workload with an SLO on the first token or the
 whole request. Servers are count × concurrency of the operating point; service time, variability and the strictest
@@ -136,14 +136,19 @@ def capacity_of(view: View, limit: Floats, cuts: AllCuts | None = None, *, inner
     own = own & (limit.max(axis=1, initial=0.0) <= LARGEST_EXACT)
     if top[own].sum() <= MOST_LEVELS:
         found = {at: Cuts(at=int(top[at]) // 2) for at in served if own[at[0]]} | found
-    regions = {at: _region(view, at, served[at], int(top[at]), found[at], inner) for at in sorted(found)}
+    regions = {
+        at: _region(view, at, served[at], int(top[at]), found[at], inner)
+        for at in sorted(found)
+        if at in served
+    }
     return Capacity(waits, use, {at: region for at, region in regions.items() if region.sides}, inner)
 
 
 def _served(view: View, waits: Bools) -> dict[tuple[int, int], Ints]:
-    """Routes of the flows to every waiting pool and period that has some."""
+    """Routes of the flows to every waiting pool and period that has some, and in which instances serve at all."""
     pool, periods = view.routes.pool[view.flows.route], view.inst.time.periods
-    flow = np.flatnonzero((pool >= 0) & np.append(waits, False)[pool])
+    serves = view.usable[view.inst.fleets.pool_fleet[pool], view.flows.period] > 0
+    flow = np.flatnonzero((pool >= 0) & np.append(waits, False)[pool] & serves)
     key = (pool[flow] * periods + view.flows.period[flow]) * len(view.routes) + view.flows.route[flow]
     distinct = np.unique(key)
     at, route = distinct // len(view.routes), distinct % len(view.routes)
@@ -280,6 +285,9 @@ def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> 
     pool = view.routes.pool[view.flows.route]
     at = np.flatnonzero((pool >= 0) & (flow > 0))
     at = at[waits[pool[at]]]
+    at = at[
+        view.usable[view.inst.fleets.pool_fleet[pool[at]], view.flows.period[at]] > 0
+    ]  # else a row of throughput
     order = at[np.lexsort((view.flows.period[at], pool[at]))]
     keys = pool[order] * view.inst.time.periods + view.flows.period[order]
     for part in np.split(order, np.flatnonzero(np.diff(keys)) + 1) if len(order) else ():
@@ -287,7 +295,7 @@ def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> 
         routes = view.flows.route[part]
         part_of_period = np.maximum(view.flows.end[part] - view.flows.start[part], 1e-12)
         rate = flow[part] * view.flows.work[part] / part_of_period / view.inst.time.seconds
-        available = view.usable[view.inst.fleets.pool_fleet[q]]
+        available = float(view.usable[view.inst.fleets.pool_fleet[q], t])
         load = (view.flow_load[part] * flow[part][:, None] / part_of_period[:, None]).sum(axis=0) / available
         distinct, which = np.unique(routes, return_inverse=True)
         records.append(

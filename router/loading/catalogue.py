@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from router.errors import InputError, Issue, Path
-from router.loading.fingerprint import problem_sha256, trace_path
+from router.loading.fingerprint import problem_sha256, series_path, trace_path
 from router.loading.includes import merge_includes
 from router.loading.yaml_source import Value, parse, read_file
 from router.schema import Generated, Problem, Trace
@@ -84,11 +84,17 @@ def _in_file_order(issues: Iterable[Issue], main: str | None) -> list[Issue]:
 
 
 def _need_traces(problem: Problem) -> None:
-    """A trace that is not there is found now, not after minutes of planning."""
+    """A trace or series that is not there is found now, not after minutes of planning."""
     missing = [
         input_issue(problem, (*at, "file"), trace.file, NOT_REGULAR if path.exists() else "no such file")
         for at, trace in traces(problem)
         if not (path := trace_path(problem, trace)).is_file()
+    ]
+    missing += [
+        input_issue(problem, ("offers", o, "schedule", r, "series", "file"), rule.series.file, "no such file")
+        for o, offer in enumerate(problem.offers)
+        for r, rule in enumerate(offer.schedule)
+        if rule.series is not None and not series_path(problem, rule.series).is_file()
     ]
     if missing:
         raise InputError(missing)

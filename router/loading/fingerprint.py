@@ -23,7 +23,7 @@ from typing import TypedDict
 
 from pydantic import BaseModel
 
-from router.schema import Problem, Trace, Workload
+from router.schema import Problem, Series, Trace, Workload
 
 _NOT_CONTENT = frozenset(("include", "use_offers"))  # merged already
 _UNORDERED = frozenset(
@@ -40,6 +40,7 @@ _UNORDERED = frozenset(
         "allow_offers",
         "deny_offers",
         "pins",
+        "days",
     )
 )
 _MEASURED = frozenset(
@@ -93,6 +94,11 @@ def trace_path(problem: Problem, trace: Trace) -> FilePath:
     return FilePath(problem.positions.file or "").parent / trace.file
 
 
+def series_path(problem: Problem, series: Series) -> FilePath:
+    """The same of a series, of an offer in an included file too."""
+    return FilePath(problem.positions.file or "").parent / series.file
+
+
 def _stated(record: BaseModel, problem: Problem) -> dict[str, _Json]:
     """The fields of a record that do not have their default."""
     fields = type(record).model_fields
@@ -108,6 +114,8 @@ def _stated(record: BaseModel, problem: Problem) -> dict[str, _Json]:
             stated[name] = value
     if isinstance(record, Trace):
         stated["file"] = _content(trace_path(problem, record), record.file)
+    if isinstance(record, Series):
+        stated["file"] = _content(series_path(problem, record), record.file)
     return stated
 
 

@@ -6,6 +6,8 @@ indices. Absent limits become +inf. Nothing is decided here.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from problems.core.instance import Instance, Models, PolicyLimits
@@ -14,9 +16,11 @@ from router.normalise.agreements import agreements, refuse_own_spans
 from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
-from router.normalise.offers import entries, fleets, offers
+from router.normalise.fleets import fleets, refuse_changes_while_waiting
+from router.normalise.offers import entries, offers
 from router.normalise.quotas import quotas
 from router.normalise.scenarios import scenarios
+from router.normalise.schedule import timetable
 from router.normalise.shares import refuse_minimum_of_refused, shares
 from router.normalise.sizes import refuse_too_large
 from router.schema import Problem
@@ -34,6 +38,9 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     refuse_pending(problem)
     problem = recorded(problem).problem
     time, clock = time_of(problem), problem.horizon.clock
+    rules = timetable(problem, clock, 0.0, time.horizon_h)
+    time = replace(time, edge_h=rules.edge_h)
+    lives = offers(problem, clock, rules)
     work = [work_units(workload, time) for workload in problem.workloads]
     inst = Instance(
         name=problem.name,
@@ -41,18 +48,19 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         models=_models(problem),
         workloads=workloads(problem),
         cells=cells(problem, time, clock, work),
-        offers=offers(problem),
-        entries=entries(problem),
+        offers=lives,
+        entries=entries(problem, rules),
         quotas=quotas(problem),
         shares=shares(problem),
-        fleets=fleets(problem),
-        contracts=contracts(problem, time, clock),
+        fleets=fleets(problem, lives, time, rules),
+        contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),
         groups=_groups(problem),
         policy=_policy(problem),
         scenarios=scenarios(problem, scenario),
     )
     refuse_own_spans(problem, inst.contracts)
+    refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)
     refuse_minimum_of_refused(problem, inst)
     return inst
@@ -93,7 +101,6 @@ def _policy(problem: Problem) -> PolicyLimits:
         max_spend_usd=limit(policy.max_spend_usd),
         max_committed_usd=limit(policy.max_committed_usd),
         max_share_per_provider=policy.max_share_per_provider,
-        energy_usd_per_kwh=policy.energy_usd_per_kwh,
         max_power_kw=limit(policy.max_power_kw),
         p99_over_mean=policy.p99_over_mean or 0.0,
         wait_margin=policy.wait_margin,

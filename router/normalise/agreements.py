@@ -32,11 +32,16 @@ def agreements(problem: Problem) -> Agreements:
 def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue]:
     """What no plan is made for yet beside an agreement."""
     own = {offer.name for offer in problem.offers if offer.commitment is not None}
+    timed = {offer.name for offer in problem.offers if offer.schedule}
     rule = "is not yet planned for"
     for i, name in enumerate(agreement.offers):
         if name in own:
             hint = "an offer with a commitment of its own"
             yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
+        if name in timed:
+            yield input_issue(
+                problem, ("commitments", g, "offers", i), name, rule, "an offer with a schedule"
+            )
     several = agreement.terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
     if agreement.rollover_spans and len(several) > 1:
         where, hint = ("commitments", g, "rollover_spans"), "of an agreement whose term may begin anew"

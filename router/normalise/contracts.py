@@ -8,26 +8,31 @@ from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats
 from problems.core.contracts import Contracts, Discounts, Tiers
 from problems.core.costs import M
 from problems.core.instance import Time
+from problems.core.supply import Offers
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.agreements import pending_in
 from router.normalise.columns import flags, floats, whole
+from router.normalise.schedule import Timetable, timetable
 from router.normalise.spans import ContractTerm, beyond_months, spans_of
-from router.schema import Commitment, CommitmentLevel, Offer, Problem
+from router.schema import Commitment, CommitmentLevel, Offer, Problem, ScheduleRule
 from router.schema.clock import Clock
 
 
-def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
+def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Contracts:
     """Commitments in their own unit (tokens, or dollars at contract rates), and the terms that may start."""
     sellers = [(o, offer) for o, offer in enumerate(problem.sellers) if offer.commitment is not None]
     rows = [offer.commitment for _, offer in sellers if offer.commitment is not None]
+    clock = problem.horizon.clock
+    life = [(float(offers.opens_h[o]), float(offers.closes_h[o])) for o, _ in sellers]
+    _refuse_spans_cut(problem, sellers, life)
     in_tokens = np.array([_in_tokens(terms) for terms in rows], dtype=bool)
     price = np.array([_token_usd(offer) for _, offer in sellers], dtype=float)
     in_full = problem.policy.end_of_horizon == "charge_in_full"
     starts = [
         (b, term, level)
         for b, terms in enumerate(rows)
-        for term in _starts(terms, time, clock)
+        for term in _within(_starts(terms, time, clock), *life[b])
         for level in terms.levels or (None,)
     ]
     tiered = np.array([bool(terms.tiers) for terms in rows], dtype=bool)
@@ -48,6 +53,9 @@ def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
         max_per_month=most,
         step_per_month=_amounts(rows, "step_usd", 0.0),
         unit_usd=unit_usd,
+        unit_usd_at=np.where(
+            (in_tokens & ~tiered)[:, None], _token_usd_at(sellers, rules), unit_usd[:, None]
+        ),
         limited=flags(rows, "overage", "none"),
         overage_stated=overage,
         overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),
@@ -67,6 +75,13 @@ def contracts(problem: Problem, time: Time, clock: Clock) -> Contracts:
         owed_until_h=np.array([term.owed_until_h for _, term, _ in starts], dtype=float),
         beyond_months=np.array(
             [beyond_months(rows[b], term, time, in_full=in_full) for b, term, _ in starts], dtype=float
+        ),
+        beyond_unit_usd=np.array(
+            [
+                _after(problem, time, term, sellers[b]) if in_tokens[b] and not tiered[b] else unit_usd[b]
+                for b, term, _ in starts
+            ],
+            dtype=float,
         ),
         start_signed=np.array([term.signed for _, term, _ in starts], dtype=bool),
         start_min=np.where(fixed, level_usd, least[of]) if len(of) else np.empty(0),
@@ -162,6 +177,63 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
     return starts
 
 
+def _within(terms: list[ContractTerm], opens_h: float, closes_h: float) -> list[ContractTerm]:
+    """All end where the offer closes for good; none begins after that, or ends before it opens."""
+    cut = [
+        term._replace(
+            until_h=min(term.until_h, closes_h),
+            owed_until_h=min(term.owed_until_h, closes_h),
+            opens_h=opens_h,
+            closes_h=closes_h,
+        )
+        for term in terms
+    ]
+    return [term for term in cut if term.from_h < term.until_h and term.until_h > opens_h]
+
+
+def _refuse_spans_cut(
+    problem: Problem, sellers: list[tuple[int, Offer]], life: list[tuple[float, float]]
+) -> None:
+    """Raise `InputError` for spans of a commitment that the opening or the end of its offer would cut."""
+    hint = "a commitment per month without settled, term_h and the like ends and begins with its offer"
+    text = "opens or closes it for good, beside spans of its commitment: is not yet planned for"
+    issues = [
+        input_issue(problem, ("offers", o, "schedule"), None, text, hint)
+        for (o, offer), (opens_h, closes_h) in zip(sellers, life, strict=True)
+        if offer.commitment is not None and not offer.commitment.by_billing_month
+        if opens_h > 0 or np.isfinite(closes_h)
+    ]
+    if issues:
+        raise InputError(issues)
+
+
+def _token_usd_at(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:
+    """(B, J) the one price of tokens by stretch."""
+    by_stretch = np.zeros((len(sellers), len(rules.edge_h) - 1))
+    for b, (o, offer) in enumerate(sellers):
+        priced = [
+            (name, field, value)
+            for name, entry in offer.models.items()
+            for field in ("prompt_usd_per_m", "completion_usd_per_m")
+            if (value := getattr(entry, field)) is not None
+        ]
+        for name, field, value in priced[:1]:
+            usd = rules.figures([(o, ("models", name, field))], np.array([value / M]), per=M)
+            by_stretch[b] = usd[0] * rules.factor[o]
+    return by_stretch
+
+
+def _after(problem: Problem, time: Time, term: ContractTerm, seller: tuple[int, Offer]) -> float:
+    """Mean USD per token of what a term owes after the horizon."""
+    o, offer = seller
+    end_h = term.owed_until_h
+    if not np.isfinite(end_h) or end_h <= time.horizon_h or not offer.schedule:
+        return _token_usd(offer)
+    rules = timetable(problem, problem.horizon.clock, time.horizon_h, end_h, only=o)
+    hours = np.diff(rules.edge_h) / (end_h - time.horizon_h)
+    return float(_token_usd_at([seller], rules)[0] @ hours)
+
+
 def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
     """The term that was signed before."""
     end_h = None if terms.signed_until is None else clock.hour(terms.signed_until)
@@ -181,6 +253,20 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
     return ContractTerm(0.0, end_h, end_h, begin, signed=True, since_h=since_h)
 
 
+def _changes_prices(rule: ScheduleRule) -> bool:
+    """Whether a rule changes prices of tokens."""
+    sets = rule.set_ is not None and bool(rule.set_.models)
+    reads = rule.series is not None and any(name.endswith("_per_m") for name in rule.series.columns)
+    return rule.prices is not None or sets or reads
+
+
+def _follows(terms: Commitment) -> bool:
+    """Whether a bill follows prices that change."""
+    if terms.tiers or terms.overage_usd_per_m is not None:
+        return False
+    return terms.by_billing_month or not _in_tokens(terms)
+
+
 def refuse_pending(problem: Problem) -> None:
     """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
     issues: list[Issue] = []
@@ -188,20 +274,31 @@ def refuse_pending(problem: Problem) -> None:
         issues += [*pending_in(problem, g, agreement)]
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
+        if offer.schedule and offer.instances is not None and offer.instances.term_hours is not None:
+            hint = "a second offer for what is rented by the hour"
+            text = "beside instances bought for a term: is not yet planned for"
+            issues.append(input_issue(problem, ("offers", o, "schedule"), None, text, hint))
         if terms is None:
             continue
         starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
         several = len(starts) > 1
         between = any(start % HOURS_PER_MONTH for start in starts)
         if terms.stackable and between and terms.settled != "hour":
-            where, hint = (
-                ("offers", o, "commitment", "stackable"),
-                "by the month, with terms that begin within one",
-            )
+            where = ("offers", o, "commitment", "stackable")
+            hint = "by the month, with terms that begin within one"
             issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
         if terms.discount_tiers and terms.overage == "none":
             where, hint = ("offers", o, "commitment", "overage"), "with discount_tiers"
             issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
+        if offer.schedule and terms.so_far is not None:
+            hint = "the offer without a schedule, or plan again when the span is over"
+            text = "beside a span that has begun (so_far): is not yet planned for"
+            issues.append(input_issue(problem, ("offers", o, "schedule"), None, text, hint))
+        if any(_changes_prices(rule) for rule in offer.schedule) and not _follows(terms):
+            hint = "a commitment in USD, or one in tokens by the month alone, follows prices that change"
+            path = ("offers", o, "schedule")
+            text = "beside tiers, a price of overage, or spans in tokens: is not yet planned for"
+            issues.append(input_issue(problem, path, None, text, hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         if lost and (terms.rollover_spans or terms.levels or (several and not terms.by_billing_month)):
             where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"

@@ -31,6 +31,7 @@ def time_of(problem: Problem) -> Time:
         month_hours=np.bincount(month).astype(np.float64) * horizon.period_h,
         month_weight=weight[first],
         midnights=_midnights(horizon.clock, horizon.periods * horizon.period_h),
+        edge_h=np.array([0.0, horizon.hours]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Offers as arrays: limits, entries per model, fleets of instances, contracts."""
+"""Offers as arrays: limits, openings, and entries per model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import numpy as np
 
 from problems.core.arrays import NONE, Floats, Ints
 from problems.core.costs import ENTRY_PRICES
-from problems.core.supply import Entries, Fleets, Offers, Points
+from problems.core.supply import Entries, Offers, Points
 from router.normalise.columns import flags, floats, seconds, whole
+from router.normalise.schedule import Timetable, life
 from router.schema import LongPrompt, OfferModel, Problem
+from router.schema.clock import Clock
 
 
-def offers(problem: Problem) -> Offers:
-    """Limits, and where each offer's fleet and contract stand."""
+def offers(problem: Problem, clock: Clock, rules: Timetable) -> Offers:
+    """Limits, when each is open, and where its fleet and contract stand."""
     rows = problem.sellers
     limits = [offer.limits for offer in rows]
+    lives = np.array([life(problem, offer.schedule, clock) for offer in rows]).reshape(len(rows), 2)
     providers = tuple(dict.fromkeys(offer.provider for offer in rows))
     index = {name: p for p, name in enumerate(providers)}
     return Offers(
@@ -34,6 +37,10 @@ def offers(problem: Problem) -> Offers:
         turnaround_h=floats(rows, "turnaround_h", 0.0),
         fleet=_rows(offer.instances is not None for offer in rows),
         contract=_rows(offer.commitment is not None for offer in rows),
+        open=rules.open,
+        opens_h=lives[:, 0],
+        closes_h=lives[:, 1],
+        ruled=np.array([bool(offer.schedule) for offer in rows], dtype=bool),
     )
 
 
@@ -48,26 +55,48 @@ def or_else(first: Floats, second: Floats) -> Floats:
     return np.where(np.isfinite(first), first, second)
 
 
-def entries(problem: Problem) -> Entries:
+def _longer(stated: Mapping[str, Floats], beside: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Prices of requests with longer prompts: those stated, else the ones beside them."""
+    return {**beside, **{field: or_else(usd, beside[field]) for field, usd in stated.items()}}
+
+
+def _times(usd: Floats, factor: Floats) -> Floats:
+    """(E, prices, J) prices by a factor (E, J); one that is not stated stays so."""
+    known = np.isfinite(usd)
+    return np.where(known, np.where(known, usd, 0.0) * factor[:, None], np.inf)
+
+
+def entries(problem: Problem, rules: Timetable) -> Entries:
     """One row per offer and model, in the order of the file."""
     model_index = {name: m for m, name in enumerate(problem.models)}
     keys = [(o, model_index[name]) for o, offer in enumerate(problem.offers) for name in offer.models]
     rows = [entry for offer in problem.offers for entry in offer.models.values()]
     burndown = floats(rows, "prompt_burndown")
+    names = [(o, name) for o, offer in enumerate(problem.offers) for name in offer.models]
     usd = {price.field: floats(rows, price.field) / price.per for price in ENTRY_PRICES}
     longer = [entry.long_prompt or entry for entry in rows]
-    long_usd = usd | {
-        price.field: or_else(floats(longer, price.field) / price.per, usd[price.field])
+    long_stated = {
+        price.field: floats(longer, price.field) / price.per
         for price in ENTRY_PRICES
         if price.field in LongPrompt.model_fields
     }
+    usd_at = {}
+    for price in ENTRY_PRICES:
+        of = [(o, ("models", name, price.field)) for o, name in names]
+        usd_at[price.field] = rules.figures(of, usd[price.field], per=price.per)
+    factor = rules.factor[[o for o, _ in keys]]
     return Entries(
         offer=whole(o for o, _ in keys),
         model=whole(m for _, m in keys),
         usd=_all_prices(usd),
-        long_usd=_all_prices(long_usd),
+        long_usd=_all_prices(_longer(long_stated, usd)),
         long_above=np.array(
             [np.inf if entry.long_prompt is None else entry.long_prompt.above_tokens for entry in rows]
+        ),
+        usd_at=_times(_all_prices(usd_at), factor),
+        long_usd_at=_times(
+            _all_prices(_longer({field: each[:, None] for field, each in long_stated.items()}, usd_at)),
+            factor,
         ),
         prompt_units=burndown,
         cached_units=or_else(floats(rows, "cached_prompt_burndown"), burndown),
@@ -99,49 +128,4 @@ def _points(entry: OfferModel) -> Points:
         concurrency=floats(entry.points, "concurrency", entry.concurrency or 1.0),
         ttft_s=seconds(entry.points, "ttft"),
         tpot_s=seconds(entry.points, "tpot"),
-    )
-
-
-def fleets(problem: Problem) -> Fleets:
-    """Countable capacity and its pools: one per model, or one for all models of the offer."""
-    model_index = {name: m for m, name in enumerate(problem.models)}
-    owners = [o for o, offer in enumerate(problem.offers) if offer.instances is not None]
-    rows = [offer.instances for offer in problem.offers if offer.instances is not None]
-    pools = [
-        (f, model)
-        for f, (o, fleet) in enumerate(zip(owners, rows, strict=True))
-        for model in (
-            [NONE] if fleet.shared_by_models else [model_index[m] for m in problem.offers[o].models]
-        )
-    ]
-    usd_per_h = floats(rows, "usd_per_h")
-    horizon = problem.horizon
-    starts = [set(fleet.starts_h(horizon.hours, horizon.period_h)) for fleet in rows]
-    buy_h = sorted(set().union(*starts))
-    return Fleets(
-        offer=whole(owners),
-        usd_per_h=usd_per_h,
-        min=floats(rows, "min"),
-        step=floats(rows, "step"),
-        max=floats(rows, "max"),
-        integral=flags(rows, "integral"),
-        horizon=flags(rows, "resize", "horizon"),
-        reserved=floats(rows, "reserved"),
-        reserved_usd_per_h=or_else(floats(rows, "reserved_usd_per_h"), usd_per_h),
-        term_h=np.array([fleet.term_hours or 0.0 for fleet in rows], dtype=float),
-        upfront_usd=floats(rows, "upfront_usd"),
-        units=floats(rows, "units"),
-        memory_gb=floats(rows, "memory_gb"),
-        start_usd=floats(rows, "start_usd"),
-        start_h=floats(rows, "start_h"),
-        min_up_h=floats(rows, "min_up_h"),
-        availability=floats(rows, "availability"),
-        max_utilisation=floats(rows, "max_utilisation"),
-        power_kw=floats(rows, "power_kw"),
-        buy_h=np.array(buy_h, dtype=float),
-        may_buy=np.array([[hour in own for hour in buy_h] for own in starts], dtype=bool).reshape(
-            len(rows), len(buy_h)
-        ),
-        pool_fleet=whole(f for f, _ in pools),
-        pool_model=whole(model for _, model in pools),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from problems.core.arrays import NONE
+from problems.core.first_stage import due_part
 from problems.core.instance import Instance, RunningArrays
 from router.normalise.columns import floats, whole
 from router.schema import Problem
@@ -32,8 +33,14 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
     for pool in running.before:
         before[pool_of[pool.offer, pool.model]] = pool.paid_count
     over = np.zeros((fleets.pools, time.periods))
+    over_usd = np.zeros((fleets.pools, time.periods))
     for bought in running.purchases:
-        over[pool_of[bought.offer, bought.model], time.start_h < bought.end_h - 1e-9] += bought.count
+        q = pool_of[bought.offer, bought.model]
+        o = int(fleets.offer[fleets.pool_fleet[q]])
+        covers = (time.start_h < bought.end_h - 1e-9) & (time.start_h < inst.offers.closes_h[o] - 1e-9)
+        over[q, covers] += bought.count
+        hours = due_part(inst)[o, covers] * time.period_h
+        over_usd[q, covers] += bought.count * hours * fleets.usd_per_h[fleets.pool_fleet[q]]
     stays, counts_stay = _pins(problem, w_of, o_of)
     change = problem.reoptimise
     cap = None if change is None else change.max_moved_share
@@ -48,6 +55,7 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
         count=count,
         paid_before=before,
         carried=over,
+        carried_usd=over_usd,
         stays=stays,
         counts_stay=counts_stay,
         freeze_h=running.freeze_h,

@@ -31,7 +31,7 @@ def _tokens(inst: Instance) -> list[Issue]:
         Issue(("workloads", w, "demand"), _rule(f"makes {tokens[w]:.3g} tokens over the horizon"))
         for w in np.flatnonzero(tokens > LARGEST).tolist()
     ]
-    prices = inst.entries.usd
+    prices = inst.entries.usd_at.max(axis=2)
     dearest = np.max(np.where(np.isfinite(prices), prices, 0.0), axis=1, initial=0.0)
     largest = float(np.maximum(work, tokens).max(initial=0.0))
     for e in np.flatnonzero(dearest * largest > LARGEST).tolist():

@@ -35,6 +35,14 @@ class ContractTerm(NamedTuple):
     begin_h: float
     signed: bool
     since_h: float | None = None
+    opens_h: float = -np.inf
+    closes_h: float = np.inf
+
+    def due_h(self, time: Time, periods: Ints) -> float:
+        """Hours of some periods in which its offer has opened, and not closed for good."""
+        begin = time.start_h[periods]
+        inside = np.minimum(begin + time.period_h, self.closes_h) - np.maximum(begin, self.opens_h)
+        return float(np.clip(inside, 0.0, time.period_h).sum())
 
 
 class TermSpan(NamedTuple):
@@ -109,9 +117,10 @@ def laid_out(
     if terms.by_billing_month:
         for k in distinct(time.month[inside]).tolist():
             at = inside[time.month[inside] == k]
-            share = len(at) * time.period_h / HOURS_PER_MONTH
-            ends = int(at[0]), int(at[-1]) + 1
-            yield TermSpan(k, *ends, share, 0.0, 1.0, ends[0] * time.period_h, ends[1] * time.period_h)
+            share = term.due_h(time, at) / HOURS_PER_MONTH
+            if share > 0:
+                ends = int(at[0]), int(at[-1]) + 1
+                yield TermSpan(k, *ends, share, 0.0, 1.0, ends[0] * time.period_h, ends[1] * time.period_h)
         return
     by_clock = terms.settled in ("hour", "day")
     edges = _edges(terms, term, time, clock)
@@ -120,7 +129,7 @@ def laid_out(
     for i, j in zip(firsts, [*firsts[1:], len(inside)], strict=True):
         n = int(number[i])
         from_h, until_h = float(edges[n]), float(edges[n + 1])
-        hours = float(j - i) * time.period_h
+        hours = term.due_h(time, inside[i:j])
         since_h = term.since_h if i == 0 and from_h < 0 else None
         before = 0.0 if since_h is None else max(-since_h, 0.0)
         if in_full and until_h > time.horizon_h:
@@ -128,6 +137,8 @@ def laid_out(
         month = HOURS_PER_MONTH
         if by_clock and time.period_h <= terms.span_h:  # a day of 23 h is a day
             month *= (until_h - from_h) / terms.span_h
+        if hours + before <= 0:
+            continue
         first = int(inside[i])
         key, ramped = n if by_clock else first, terms.ramped(max(from_h - term.begin_h, 0.0))
         end, shares = int(inside[j - 1]) + 1, ((hours + before) / month, before / month)

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from problems.commitments import due_share
+from problems.commitments import beside_rate, due_share, rate_usd
 from problems.core.arrays import Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -173,8 +173,10 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
     used, own = used_tokens(view, cols, b, point), used_own(view, cols, b, point)
     committed = committed_own(view, cols, b, point)
     tiers, discounts = contracts.tiers[b], contracts.discounts[b]
-    rate = contracts.unit_usd[b] * (price if tokens else 1.0)
-    used_usd, rolled_usd = own * rate, np.zeros(len(spans))
+    rate = rate_usd(inst)[spans] * (price if tokens else 1.0)
+    span, column, usd = beside_rate(view, cols, b)
+    beside = np.bincount(span, weights=usd * point[column], minlength=len(spans))
+    used_usd, rolled_usd = own * rate + beside, np.zeros(len(spans))
     unused_usd = np.maximum(committed - own - before_own(view, b), 0.0) * rate
     if tiers is not None:
         used_usd = (fill(tiers, used + before, share) * tiers.usd).sum(axis=1) * price + (
@@ -197,7 +199,7 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         used_usd = used_usd - discounted(discounts, before, share) @ discounts.rate
         own = used_usd
     elif len(spans) and cols.billed[spans[0]] >= 0:
-        billed = np.maximum(own, committed) * rate
+        billed = np.maximum(own, committed) * rate + beside
     else:
         overage = contracts.overage_usd[b] * (price if tokens else 1.0)
         total = own + before_own(view, b)
@@ -210,7 +212,7 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
     signed = np.any(listed[starts][:, None] & force, axis=0)
     volumes = np.where(listed[starts], point[cols.first.committed[starts]] * cols.first.commit_scale[b], 0.0)
     owed = (
-        contracts.beyond_months[starts] * _monthly(contracts, b, volumes, price)
+        contracts.beyond_months[starts] * _monthly(contracts, b, starts, volumes, price)
     ) @ force  # by the terms in force
     opened = [billed_before(inst, int(n), price) if contracts.spanned[b] else 0.0 for n in spans]
     return _Bills(
@@ -259,9 +261,10 @@ def _counted(view: View, cols: Columns, point: Floats, b: int, counted: bool) ->
     return np.asarray(used / view.inst.contracts.start_rate[start])
 
 
-def _monthly(contracts: Contracts, b: int, committed: Floats, price: float) -> Floats:
-    """USD a month that commitments (n,), in own units, cost by themselves."""
+def _monthly(contracts: Contracts, b: int, starts: Ints, committed: Floats, price: float) -> Floats:
+    """USD a month that commitments (n,), in own units, of some terms cost by themselves after the horizon."""
     tiers = contracts.tiers[b]
     if tiers is not None and contracts.in_tokens[b]:
         return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
-    return np.asarray(committed * contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0))
+    rate = contracts.beyond_unit_usd[starts] * (price if contracts.in_tokens[b] else 1.0)
+    return np.asarray(committed * rate)

@@ -12,8 +12,9 @@ from problems.core.admissible import REASONS
 from problems.core.arrays import NONE, Floats
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
+from problems.core.counts import runs
 from problems.core.encode import Encoded
-from problems.core.view import View, first_period
+from problems.core.view import View, available, first_period
 from problems.pricing import first_stage, purchase_parts, recourse
 from router.plan.rows import (
     ContractRow,
@@ -145,12 +146,13 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
     for side in (0, 1):
         busy = view.flow_load[on, side] * point[cols.flow[on]]
         np.add.at(load[side], (pool[on], view.flows.period[on]), busy)
+    usable, run = available(view), runs(inst)
     for q, (offer, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
         started = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
-        usable = fleets.availability[fleet] * inst.scenarios.availability[view.scenario][fleets.offer[fleet]]
-        capacity = min(usable, 1.0) * (count - booting(started, float(fleets.start_h[fleet]), time.period_h))
+        boots = booting(started, float(fleets.start_h[fleet]), time.period_h, run[q])
+        capacity = usable[fleet] * (count - boots)
         for t in np.flatnonzero(count > 0):
             busy = float(load[:, q, t].max())
             yield InstanceRow(

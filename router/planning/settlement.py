@@ -90,7 +90,7 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
             least = fleets.min[fleet] * point[opened] if opened[0] >= 0 else 0.0
             point[count] = least + fleets.step[fleet] * point[steps]
         point[paid] = np.clip(point[paid], 0.0, point[count])
-        if whole and fleets.integral[fleet] and float(fleets.reserved[fleet]).is_integer():
+        if whole and fleets.integral[fleet] and (fleets.reserved[fleet] % 1.0 == 0).all():
             point[paid] = np.round(point[paid])
         started = np.flatnonzero(cols.started[q] >= 0)
         if started.size:
@@ -108,7 +108,7 @@ def _least_needed(view: View, cols: Columns, point: Floats) -> Floats:
     at = at[~fleets.integral[fleets.pool_fleet[pool[at]]]]
     load = view.flow_load[at].max(axis=1) * point[cols.flow[at]]
     part = np.maximum(flows.end[at] - flows.start[at], 1e-12)
-    usable = np.maximum(view.usable[fleets.pool_fleet[pool[at]]], 1e-12)
+    usable = np.maximum(view.usable[fleets.pool_fleet[pool[at]], flows.period[at]], 1e-12)
     np.add.at(needed, (pool[at], flows.period[at]), load / part / usable)
     return np.where(needed < DUST, needed, 0.0)
 

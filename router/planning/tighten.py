@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.counts import pool_label
+from problems.core.counts import pool_label, runs
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
 from problems.core.view import View
@@ -44,20 +44,21 @@ def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
     view, cols = encoded.views[scenario], encoded.columns[scenario]
     fleets, time = view.inst.fleets, view.inst.time
     counts = cols.counts.count
-    serves = np.where(counts >= 0, point[counts], 0.0)
+    serves, run = np.where(counts >= 0, point[counts], 0.0), runs(view.inst)
     for q in np.flatnonzero((cols.started >= 0).any(axis=1)) if counts.size else ():
         start_h = float(fleets.start_h[fleets.pool_fleet[q]])
         started = np.where(cols.started[q] >= 0, point[cols.started[q]], 0.0)
-        serves[q] -= booting(started, start_h, time.period_h)
+        serves[q] -= booting(started, start_h, time.period_h, run[q])
     return serves
 
 
-def booting(started: Floats, start_h: float, period_h: float) -> Floats:
-    """(T,) instances that are paid and do not serve yet, of those started (T,)."""
+def booting(started: Floats, start_h: float, period_h: float, run: Ints) -> Floats:
+    """(T,) instances that are paid and do not serve yet, of those started (T,) in the same run (see `counts.runs`)."""
     waiting = np.zeros(len(started))
     for back in range(min(math.ceil(start_h / period_h - 1e-9), len(started))):
         part = min((start_h - back * period_h) / period_h, 1.0)
-        waiting[back:] += part * started[: len(started) - back]
+        goes_on = run[back:] == run[: len(run) - back]
+        waiting[back:] += part * np.where(goes_on, started[: len(started) - back], 0.0)
     return waiting
 
 

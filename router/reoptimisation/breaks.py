@@ -97,7 +97,7 @@ def _as_it_runs(encoded: Encoded) -> Floats:
         for t in range(1 if ahead else encoded.instance.time.periods):
             count = running.count[q, t]
             point[counts.count[q, t]] = count
-            point[counts.paid[q, t]] = max(count - fleets.reserved[fleets.pool_fleet[q]], 0.0)
+            point[counts.paid[q, t]] = max(count - fleets.reserved[fleets.pool_fleet[q], t], 0.0)
             if counts.open[q, t] >= 0:
                 point[counts.open[q, t]] = float(count > 0)
             if counts.steps[q, t] >= 0:

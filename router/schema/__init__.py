@@ -28,6 +28,7 @@ from router.schema.problem import (
     Risk,
     Scenario,
 )
+from router.schema.schedule import EnergyRule, ModelPrices, NewTerms, ScheduleRule, Series, Times
 from router.schema.workloads import (
     Demand,
     Needs,
@@ -41,6 +42,12 @@ from router.schema.workloads import (
 )
 
 __all__ = [
+    "Times",
+    "Series",
+    "ScheduleRule",
+    "NewTerms",
+    "ModelPrices",
+    "EnergyRule",
     "SCHEMA",
     "Agreement",
     "Commitment",

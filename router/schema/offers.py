@@ -21,6 +21,7 @@ from router.schema.base import (
 )
 from router.schema.clock import MONTH_H
 from router.schema.commitments import Commitment, multiples, term_hours
+from router.schema.schedule import ModelPrices, ScheduleRule
 
 
 class Model(Sourced):
@@ -102,22 +103,11 @@ class LongPrompt(Strict):
     )
 
 
-class OfferModel(Sourced, Latency):
+class OfferModel(Sourced, Latency, ModelPrices):
     """What an offer asks for a model, and what one instance does with it."""
 
-    prompt_usd_per_m: NonNegative | None = optional("Price of prompt tokens")
-    completion_usd_per_m: NonNegative | None = optional("Price of completion tokens")
-    cached_prompt_usd_per_m: NonNegative | None = optional(
-        "Price of cached prompt tokens; absent: prompt_usd_per_m"
-    )
-    cache_write_usd_per_m: NonNegative | None = optional(
-        "Price of prompt tokens written to the cache; absent: prompt_usd_per_m"
-    )
     long_prompt: LongPrompt | None = optional(
         "Prices of requests whose workload has more prompt_tokens than so many; it needs a request size"
-    )
-    usd_per_request: NonNegative | None = optional(
-        "Price of a request, beside that of its tokens; alone, tokens cost nothing"
     )
     quota: Quota | None = optional("Caps of this model alone, beside the offer's")
     tokens_per_s: Positive | None = optional(
@@ -244,6 +234,9 @@ class Offer(Sourced):
         "Batch: answers come within so many hours, which is its TTFT and request time at every percentile"
     )
     instances: Instances | None = optional("Countable capacity; then it serves through it only")
+    schedule: tuple[ScheduleRule, ...] = Field(
+        default=(), description="What changes in time; of several rules that hold at once, the last counts"
+    )
 
     @model_validator(mode="before")
     @classmethod

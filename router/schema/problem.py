@@ -34,6 +34,7 @@ from router.schema.base import (
 )
 from router.schema.clock import MONTH_H, Clock
 from router.schema.offers import Group, Model, Offer, SharedQuota
+from router.schema.schedule import EnergyRule
 from router.schema.source import SourceMap
 from router.schema.workloads import Trace, Workload
 
@@ -83,6 +84,10 @@ class Policy(Strict):
         default="none", description="In every such loss the rest must still meet demand"
     )
     energy_usd_per_kwh: NonNegative = Field(default=0.0, description="Price of energy for power_kw")
+    energy_schedule: tuple[EnergyRule, ...] = Field(
+        default=(),
+        description="When energy has another price; of several rules that hold at once, the last counts",
+    )
     max_power_kw: NonNegative | None = optional("Most power drawn in any period")
     p99_over_mean: AtLeastOne | None = optional(
         "Factor assumed from mean to 99th percentile where none was measured"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from router.errors import Issue, Path, nearest
-from router.schema import rules_offers, rules_quotas, rules_workloads
+from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
@@ -166,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     *rules_workloads.RULES,
     *rules_offers.RULES,
     *rules_quotas.RULES,
+    *rules_schedule.RULES,
     agreements_hold,
     groups_hold,
     probabilities_sum_to_one,

@@ -74,7 +74,7 @@ def shortfall_priced(problem: Problem) -> Iterator[Issue]:
     for at, offer, commitment in _each(problem):
         if commitment.tiers:
             continue
-        field = _needs_one_price(commitment)
+        field = needs_one_price(commitment)
         if field is None:
             continue
         prices = _token_prices(offer)
@@ -92,7 +92,7 @@ def shortfall_priced(problem: Problem) -> Iterator[Issue]:
         yield Issue((*at, field), rule, getattr(commitment, field), hint)
 
 
-def _needs_one_price(commitment: Commitment) -> str | None:
+def needs_one_price(commitment: Commitment) -> str | None:
     """The field whose meaning rests on a single contract rate."""
     most, least = _field(commitment, "max_tokens"), _field(commitment, "min_tokens")
     if most is not None:

@@ -23,7 +23,7 @@ from router.schema.base import (
 )
 
 
-def _values(value: object) -> object:
+def columns_filter(value: object) -> object:
     """`filter: {tenant: acme}` is short for `{tenant: [acme]}`."""
     if isinstance(value, dict):
         return {key: _texts(item) for key, item in value.items()}
@@ -39,7 +39,10 @@ def _texts(value: object) -> object:
 
 
 _ONE = {"type": ["string", "number"]}
-_FILTER = {"type": "object", "additionalProperties": {"anyOf": [_ONE, {"type": "array", "items": _ONE}]}}
+columns_filter_schema = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [_ONE, {"type": "array", "items": _ONE}]},
+}
 
 
 class Trace(Strict):
@@ -68,7 +71,12 @@ class Trace(Strict):
     model_column: str | None = optional("Column of the model's name, compared with `model`")
     model: str | None = optional("Only rows whose model column has this value")
     filter: (
-        Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_values), WithJsonSchema(_FILTER)] | None
+        Annotated[
+            Mapping[str, tuple[str, ...]],
+            BeforeValidator(columns_filter),
+            WithJsonSchema(columns_filter_schema),
+        ]
+        | None
     ) = optional("Only rows whose columns have one of these values: {column: value or [values]}")
     timezone: Timezone | None = optional("Time zone of timestamps without offset; absent: horizon.timezone")
     gaps: Literal["error", "zero", "previous"] | None = optional(
@@ -134,7 +142,7 @@ class Slo(Strict):
 class Window(Strict):
     """Hours of the day in which the work may run; it belongs to the day it starts in."""
 
-    start: TimeOfDay = Field(description='First moment, local time of horizon.timezone, like "22:00"')
+    start: TimeOfDay = Field(description='First moment, local time, like "22:00"')
     end: TimeOfDay = Field(description='End, exclusive, like "06:00"; not after start: on the next day')
 
     @property

@@ -171,8 +171,9 @@ def _counts(
     term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_month, month))
     now = float(decision.bought[q, k] if term else decision.paid[q])
     step = float(fleets.step[fleet]) if fleets.integral[fleet] else 0.0
-    least = 0.0 if term else max(float(fleets.min[fleet] - fleets.reserved[fleet]), 0.0)
-    for amount in _sold(now, step, least, float(fleets.max[fleet] - fleets.reserved[fleet])):
+    reserved = float(fleets.reserved[fleet].min())
+    least = 0.0 if term else max(float(fleets.min[fleet]) - reserved, 0.0)
+    for amount in _sold(now, step, least, float(fleets.max[fleet].min()) - reserved):
         if term:
             bought = decision.bought.copy()
             bought[q, k] = amount

@@ -156,7 +156,7 @@ class _DecisionDraft:
         before = contracts.start_signed
         free = ~contracts.decided[of]  # no minimum: open to use, whatever is committed
         horizon = fleets.horizon & (fleets.term_h == 0)
-        open_ = horizon & (fleets.reserved > 0)  # how reserved ones are shared out is not asked
+        open_ = horizon & (fleets.reserved > 0).any(axis=1)  # how reserved ones are shared out is not asked
         ahead = np.where(open_[fleets.pool_fleet], np.nan, 0.0)
         self.decision = Decision(
             signed=(before | free).astype(float),
@@ -241,14 +241,14 @@ class _DecisionDraft:
             if count != 0 and not (count > 0 and is_sold(inst, fleet, count)):
                 raise _wrong(order.offer, self._sold(fleet))
             self.decision.paid[q] = count
-            self.decision.ahead[q] = np.nan if fleets.reserved[fleet] > 0 else count
+            self.decision.ahead[q] = np.nan if (fleets.reserved[fleet] > 0).any() else count
         return True
 
     def _sold(self, fleet: int) -> str:
         fleets = self.inst.fleets
-        reserved, least = float(fleets.reserved[fleet]), float(fleets.min[fleet])
+        reserved, least = float(fleets.reserved[fleet].min()), float(fleets.min[fleet])
         beside = f" beside the {reserved:g} reserved" if reserved else ""
-        most = float(fleets.max[fleet])
+        most = float(fleets.max[fleet].min())
         upper = f", at most {most - reserved:g}" if np.isfinite(most) else ""
         return (
             f"is sold from {max(least - reserved, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"

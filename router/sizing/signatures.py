@@ -16,9 +16,10 @@ from collections.abc import Iterable, Set
 
 import numpy as np
 
-from problems.commitments import month_share, owed_months
+from problems.commitments import owed_in_horizon, owed_months
 from problems.core.arrays import HOURS_PER_MONTH, Bools
 from problems.core.decision import Decision
+from problems.core.first_stage import due_months
 from problems.core.instance import Instance
 from problems.pricing import purchase_usd
 from router.plan.sizing import Signature
@@ -50,7 +51,7 @@ def quoted(inst: Instance) -> Bools:
     asks = contracts.decided | (np.isfinite(contracts.max_per_month) & (contracts.max_per_month > 0))
     open_ = contracts.start_contract[~contracts.start_signed]
     quotes[contracts.offer[open_[asks[open_]]]] = True
-    ahead = (fleets.horizon | (fleets.term_h > 0)) & (fleets.max > fleets.reserved)
+    ahead = (fleets.horizon | (fleets.term_h > 0)) & (fleets.max > fleets.reserved).any(axis=1)
     quotes[fleets.offer[ahead]] = True
     return np.asarray(quotes, dtype=bool)
 
@@ -59,7 +60,7 @@ def in_hand(inst: Instance) -> Bools:
     """(O,) offers of which something is reserved or signed before the plan."""
     contracts, fleets = inst.contracts, inst.fleets
     owned = np.zeros(len(inst.offers.names), dtype=bool)
-    owned[fleets.offer[fleets.reserved > 0]] = True
+    owned[fleets.offer[(fleets.reserved > 0).any(axis=1)]] = True
     owned[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
     return owned
 
@@ -145,15 +146,20 @@ def unused_usd(inst: Instance, offer: int, volume: float) -> float:
 
 def owed_by_contract(inst: Instance, start: int, volume: float) -> tuple[float, float]:
     """(inside, after) USD of a commitment in own units (tokens or USD) a month, by the index of its start."""
-    offer = int(inst.contracts.offer[inst.contracts.start_contract[start]])
+    contracts, b = inst.contracts, int(inst.contracts.start_contract[start])
+    offer = int(contracts.offer[b])
     monthly = unused_usd(inst, offer, volume)
-    return monthly * float(owed_months(inst)[start]), monthly * float(inst.contracts.beyond_months[start])
+    if contracts.in_tokens[b] and contracts.tiers[b] is None:
+        price = price_of(inst, offer) * volume
+        after = price * float(contracts.beyond_unit_usd[start] * contracts.beyond_months[start])
+        return price * float(owed_in_horizon(inst)[start]), after
+    return monthly * float(owed_months(inst)[start]), monthly * float(contracts.beyond_months[start])
 
 
 def owed_by_instances(inst: Instance, fleet: int, count: float) -> tuple[float, float]:
     """(inside, after) USD of instances bought for the whole horizon."""
-    fleets, time = inst.fleets, inst.time
-    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight.sum())
+    fleets = inst.fleets
+    rent = float(fleets.rent_usd[fleet] @ inst.time.weight)
     price = price_of(inst, int(fleets.offer[fleet]))
     return float(count * price * (rent + fleets.upfront_usd[fleet])), 0.0
 
@@ -174,15 +180,15 @@ def owed_by_purchase(inst: Instance, fleet: int, start: int, count: float) -> tu
 
 def owed_by_fee(inst: Instance, offer: int) -> tuple[float, float]:
     """(inside, after) USD of a fee."""
-    months = float(month_share(inst) @ inst.time.month_weight)
+    months = float(due_months(inst)[offer])
     return float(inst.offers.fee_usd_per_month[offer]) * price_of(inst, offer) * months, 0.0
 
 
 def is_sold(inst: Instance, fleet: int, count: float) -> bool:
     """Whether so many may run with those reserved: none, or the least and whole steps above it, up to the most."""
     fleets = inst.fleets
-    least, step, most = (float(of[fleet]) for of in (fleets.min, fleets.step, fleets.max))
-    running = float(fleets.reserved[fleet]) + count
+    least, step, most = float(fleets.min[fleet]), float(fleets.step[fleet]), float(fleets.max[fleet].min())
+    running = float(fleets.reserved[fleet].min()) + count
     steps = (running - least) / step
     whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
     return running == 0 or (least <= running <= most and whole)

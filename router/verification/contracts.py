@@ -57,7 +57,9 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         if row.signed_by == "before":
             signed_before.add(row.seller)
     for name, commitment in case.commitments.items():
-        if commitment.signed and signed_term(case, commitment) is not None:
+        life = case.times.life(name)
+        lives = life[0] < case.horizon_h and life[1] > 0
+        if commitment.signed and signed_term(case, commitment) is not None and lives:
             ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
         if commitment.stackable:
             _check_sum(audit, name, commitment, ledger)
@@ -86,13 +88,14 @@ def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | N
     if row.signed_by == "before":
         if before is None:
             return "is not signed before"
-        stated = signed_end_h(case, commitment)
+        stated, closes = signed_end_h(case, commitment), case.times.life(row.seller)[1]
         ends = [case.horizon_h if stated is None else stated]
         if by_billing_month(commitment) and stated is not None:
             ends = [
                 max(min(before.until_h, case.horizon_h), stated),
                 before.until_h,
             ]  # version 1 stated the latter
+        ends = [min(end, closes) for end in ends]
         right = from_h == 0 and any(abs(until_h - end_h) <= SLACK_H for end_h in ends)
         return (
             None if right else f"runs from {from_h:.10g} h to {until_h:.10g} h, not from 0 to {ends[0]:.10g}"
@@ -106,7 +109,7 @@ def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | N
         if length is None:
             return "has no term, so it covers the whole horizon"
         return "may only start with the horizon"
-    end_h = case.horizon_h if length is None else from_h + length
+    end_h = min(case.horizon_h if length is None else from_h + length, case.times.life(row.seller)[1])
     return None if abs(until_h - end_h) <= SLACK_H else f"runs until {until_h:.10g} h, not {end_h:.10g}"
 
 

@@ -26,10 +26,20 @@ def check_counts(audit: Audit, ledger: Ledger) -> None:
         sold = _sold(pool.row.count, audit.case.instances[key[0]])
         ledger.require(sold, *key, f"count {pool.row.count:.10g} is not sold")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
-        most = audit.case.instances[offer].max
-        if most is not None:
-            count = math.fsum(row.count for row in rows)
+        count = math.fsum(row.count for row in rows)
+        most, instances = _most(audit.case, offer, period), audit.case.instances[offer]
+        if math.isfinite(most):
             ledger.at_most(count, most, offer, "period", period, scenario, "instances in all")
+        hourly = instances.term_hours is None and instances.resize == "period"
+        if hourly and audit.case.closed(offer, period):
+            ledger.at_most(count, 0.0, offer, "period", period, scenario, "instances while it is closed")
+
+
+def _most(case: Case, offer: str, period: int) -> float:
+    """The maximum of a period; of one number for the horizon that of all."""
+    ahead = case.bought_ahead(offer) is not None
+    periods = range(case.periods) if ahead and case.offers[offer].schedule else (period,)
+    return min(case.counted(offer, t, lambda each: each.max) for t in periods)
 
 
 def _sold(count: float, instances: Instances) -> bool:
@@ -52,7 +62,7 @@ def check_reserved(audit: Audit, ledger: Ledger) -> None:
         ledger.equal(row.paid_count, row.count - row.reserved_count, *key, "paid_count")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
         reserved = math.fsum(row.reserved_count for row in rows)
-        most = audit.case.instances[offer].reserved
+        most = audit.case.counted(offer, period, lambda each: each.reserved)
         ledger.at_most(reserved, most, offer, "period", period, scenario, "reserved")
 
 
@@ -88,6 +98,8 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
                 due = bought.get((offer, model, period), 0.0)
                 hour = period * case.period_h + 1e-9
                 due += math.fsum(count for at, end, count in earlier if at == (offer, model) and hour < end)
+                if case.times.due(offer, *case.span(period)) <= 0:
+                    due = 0.0
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
 
 
@@ -158,7 +170,7 @@ def _check_min_up(
     for since, row in rows.items():
         if row.started > 0:
             for period in range(since, case.periods):
-                if (period - since) * case.period_h >= min_up_h * (1 - 1e-12):
+                if (period - since) * case.period_h >= min_up_h * (1 - 1e-12) or case.closed(at[0], period):
                     break
                 must[period].append(row.started)
     for period, started in must.items():

@@ -19,6 +19,7 @@ import math
 from collections import defaultdict
 
 from router.verification.base.audit import Audit
+from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
@@ -39,10 +40,10 @@ def check_quotas(audit: Audit, ledger: Ledger) -> None:
             continue
         runs = flow.cell.runs.get(flow.row.period)
         period = flow.row.period
-        at = (period, runs or (period * audit.case.period_h, (period + 1) * audit.case.period_h))
+        at = (period, runs or audit.case.span(period))
         for cap in allowance.of(flow.row.workload, flow.offer.name, flow.row.model):
             for key, amount, most in allowance.taken(
-                cap, flow.units, flow.unit, flow.entry, flow.future, flow.offer.name, at
+                cap, flow.units, flow.unit, flow.future, flow.offer.name, flow.row.model, at
             ):
                 caps[key] = most
                 used[*key, flow.future.name].append(amount)
@@ -79,10 +80,18 @@ def check_power(audit: Audit, ledger: Ledger) -> None:
     for future in case.futures:
         for period in range(case.periods):
             drawn = math.fsum(
-                rented.power_kw * (paid.get((name, period, future.name), 0.0) + rented.reserved)
+                rented.power_kw * _drawing(case, name, period, paid.get((name, period, future.name), 0.0))
                 for name, rented in case.instances.items()
             )
             ledger.at_most(drawn, most, "period", period, future.name, "kW")
+
+
+def _drawing(case: Case, offer: str, period: int, paid: float) -> float:
+    """Instances that draw power: those paid for, and all reserved ones from its opening to its closing for good."""
+    if case.instances[offer].term_hours is None and case.closed(offer, period):
+        paid = 0.0
+    due = case.times.due(offer, *case.span(period)) > 0
+    return paid + (case.counted(offer, period, lambda each: each.reserved) if due else 0.0)
 
 
 def check_provider_shares(audit: Audit, ledger: Ledger) -> None:

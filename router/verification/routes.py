@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 
 from router.verification.base.audit import Audit
-from router.verification.base.cells import CellKey
+from router.verification.base.cells import CellKey, share_limit
 from router.verification.base.eligibility import Candidate
 from router.verification.base.ledger import RELATIVE, Ledger
 
@@ -52,13 +52,19 @@ def check_demand(audit: Audit, ledger: Ledger) -> None:
 
 
 def check_windows(audit: Audit, ledger: Ledger) -> None:
-    """Work runs in the periods of its cell only, and is answered when it is due."""
+    """Work runs in the periods of its cell only, on an offer while that is open, and is answered when it is due."""
     for work in audit.work:
         ledger.require(work.row.period in work.cell.runs, work.cell, "may not run in period", work.row.period)
     for flow in audit.flows:
-        if flow.offer.turnaround_h is not None and flow.row.period in flow.cell.runs:
+        if flow.row.period not in flow.cell.runs:
+            continue
+        if flow.offer.turnaround_h is not None:
             in_time = flow.cell.answered_in_time(flow.offer, flow.row.period)
             ledger.require(in_time, flow.cell, "is answered too late by", flow.offer.name, flow.row.period)
+        if flow.offer.schedule and flow.units > 0:
+            most = share_limit(audit.case, flow.cell, flow.offer, flow.row.period)
+            at = (flow.cell, "on", flow.offer.name, "in period", flow.row.period, "share while it is open")
+            ledger.at_most(flow.row.share, most, *at)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:

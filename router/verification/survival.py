@@ -14,6 +14,7 @@ Cells that have a route without any limit are served by it; the others are solve
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,12 +24,14 @@ from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.bills import Bill
 from router.verification.base.case import Case, Future
-from router.verification.base.cells import Cell, Interval
+from router.verification.base.cells import Cell, share_limit
+from router.verification.base.flows import usd_of_unit
 from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.local_time import Interval
 from router.verification.base.pools import Pool, PoolKey
 from router.verification.base.quotas import Allowance, Cap
 from router.verification.base.tariffs import in_tokens, least_of, tiered_usd
-from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
+from router.verification.base.work import Unit, unit_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
@@ -182,21 +185,24 @@ class Rest:
 
     def _uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
         offer, terms = route.offer, route.offer.commitment
+        share = share_limit(self.case, cell, offer, period)
+        if share < 1.0:
+            yield (offer.name, "open", period, cell.key), 1.0, share
         for cap in route.caps:
             for key, amount, most in self.allowance.taken(
-                cap, cell.units, route.unit, route.entry, self.future, offer.name, (period, hours)
+                cap, cell.units, route.unit, self.future, offer.name, route.model, (period, hours)
             ):
                 if amount > 0:
                     yield ("quota", *key), amount, most
         if terms is not None and terms.overage == "none":
             bill = self.bills.get((offer.name, period))
             first = period if bill is None else bill.first
-            yield (offer.name, "contract", first), *self._of_contract(cell, route, terms, bill)
+            yield (offer.name, "contract", first), *self._of_contract(cell, route, terms, bill, hours)
         if offer.instances is not None:
             yield from self._of_pool(cell, route, offer.instances, period, hours)
 
     def _of_contract(
-        self, cell: Cell, route: OpenRoute, terms: Commitment, bill: Bill | None
+        self, cell: Cell, route: OpenRoute, terms: Commitment, bill: Bill | None, hours: Interval
     ) -> tuple[float, float]:
         """What the cell would use of a contract's span, and what is committed in it."""
         part, due = (0.0, 0.0) if bill is None else (bill.part, bill.due)
@@ -204,7 +210,7 @@ class Rest:
         if in_tokens(terms):
             return tokens, due
         if not terms.tiers:
-            usd = tokens_usd(route.unit, route.entry) + request_usd(route.unit, route.entry)
+            usd = math.fsum(usd_of_unit(self.case, route.unit, route.offer.name, route.model, hours))
             return cell.units * usd * price, due
         low, high = 0.0, 1e30  # the volume that the committed spend buys by bands
         for _ in range(ROUNDS):
@@ -221,7 +227,7 @@ class Rest:
         model = self.case.pool_model(name, route.model)
         pool = self.pools.get((name, model, period, self.future.name))
         most = 1.0 if instances.max_utilisation is None else instances.max_utilisation
-        capacity = pool.usable * most if pool is not None and route.seconds is not None else 0.0
+        serving = pool.serving if pool is not None and route.seconds is not None else 0.0
         loads = route.seconds or (1.0, 1.0)
         two = any(entry.disaggregated for entry in route.offer.models.values())
         starts, ends = self.spans[period]
@@ -229,7 +235,8 @@ class Rest:
             for y in (y for y in ends if y >= round(hours[1], 9)):
                 for side in (0, 1) if two else (0,):
                     load = loads[side] * cell.units / (3600.0 * h)
-                    yield (name, model, period, x, y, side), load, capacity * (y - x) / h
+                    part = self.case.available(name, self.future, x, y) * (y - x) / h
+                    yield (name, model, period, x, y, side), load, serving * part * most
 
 
 def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[float]:

@@ -28,6 +28,9 @@ def check_throughput(audit: Audit, ledger: Ledger) -> None:
         most = 1.0 if instances is None or instances.max_utilisation is None else instances.max_utilisation
         for (start, end), load in _tightest(pieces):
             limit = usable * most * (end - start) / audit.case.period_h
+            if pool is not None and audit.case.offers[key[0]].schedule:
+                part = audit.case.available(key[0], pool.future, start, end)
+                limit = pool.serving * part * most * (end - start) / audit.case.period_h
             if load > 0.0 and limit <= 0.0:  # however little it is
                 ledger.fault(*key, f"hours {start:.6g} to {end:.6g}, a load on no instance that serves")
             ledger.at_most(load, limit, *key, f"hours {start:.6g} to {end:.6g}, load in instances")

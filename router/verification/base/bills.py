@@ -31,6 +31,7 @@ from router.verification.base.flows import Flow
 from router.verification.base.spans import (
     TermHours,
     by_billing_month,
+    of_offer,
     owed_after,
     signed_end_h,
     signed_term,
@@ -46,7 +47,7 @@ from router.verification.base.tariffs import (
     least_of,
     tiered_usd,
 )
-from router.verification.base.work import rate_of, request_usd, tokens_usd
+from router.verification.base.work import rate_of
 
 type BillKey = tuple[str, int, str | None]
 """Offer, number of the span among those of its contract (the billing month, where it has no other), scenario."""
@@ -132,10 +133,11 @@ def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float,
             for row in plan.contracts
             if row.seller == offer and row.signed_by != "plan"
         )
+        before = of_offer(case, offer, before)
         terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
     for row in plan.contracts:
         if row.seller == offer and row.signed_by == "plan":
-            term = TermHours(row.from_h, row.until_h, row.from_h)
+            term = of_offer(case, offer, TermHours(row.from_h, row.until_h, row.from_h))
             terms.append((term, committed_of(row, commitment) or 0.0, 1.0 - (row.discount or 0.0)))
     return terms
 
@@ -184,8 +186,8 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
         commitment = flow.offer.commitment
         if commitment is not None and flow.entry is not None:
             units = flow.units * flow.future.price_of(flow.offer.name)
-            fees = units * request_usd(flow.unit, flow.entry) if bills_dollars(commitment) else 0.0
-            use = Use(flow.tokens, units * tokens_usd(flow.unit, flow.entry), fees)
+            fees = units * flow.fee_usd if bills_dollars(commitment) else 0.0
+            use = Use(flow.tokens, units * flow.token_usd, fees)
             used[flow.offer.name, flow.row.period, flow.future.name].append(use)
     for row in plan.coverage or ():
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
@@ -227,12 +229,13 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         after = _after(kept, due, own)
         left[slot.lot] = after
         rolled = taken
-    unit = rate_of(offer) * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
+    mean = mean_rate(case, name, slot.first * case.period_h, slot.end * case.period_h)
+    unit = mean * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
-    owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price)
+    owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price, mean)
     stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate)
-    least = amount_owed(offer, due, 0.0, 0.0, slot.part, price)
+    least = amount_owed(offer, due, 0.0, 0.0, slot.part, price, mean)
     if slot.before:
         least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price)
     least_tiers = bool(commitment.tiers) and in_tokens(commitment)
@@ -359,19 +362,40 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     if commitment is None:
         return 0.0
     if row.signed_by == "before":
-        months = _owed_by_earlier(case, commitment)
+        months = _owed_by_earlier(case, offer.name, commitment)
     elif commitment.term_hours is None:
         return 0.0
     else:
-        months = owed_after(case, commitment, TermHours(row.from_h, row.until_h, row.from_h))
+        term = of_offer(case, offer.name, TermHours(row.from_h, row.until_h, row.from_h))
+        months = owed_after(case, commitment, term)
     committed = committed_of(row, commitment) or 0.0
-    return amount_owed(offer, committed, 0.0, 0.0, 1.0, future.price_of(offer.name)) * months
+    return owed_beyond(case, offer, committed, months, row.until_h, future.price_of(offer.name))
 
 
-def _owed_by_earlier(case: Case, commitment: Commitment) -> float:
+def owed_beyond(
+    case: Case, offer: Offer, committed: float, months: float, until_h: float, price: float
+) -> float:
+    """What a commitment a month owes for some months after the horizon, until an hour."""
+    if months <= 0:
+        return 0.0
+    mean = mean_rate(case, offer.name, case.horizon_h, max(until_h, case.horizon_h + 1e-6))
+    return amount_owed(offer, committed, 0.0, 0.0, 1.0, price, mean) * months
+
+
+def mean_rate(case: Case, offer: str, start: float, end: float) -> float:
+    """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due."""
+    opens, closes = case.times.life(offer)
+    low, high = max(start, opens), min(end, closes)
+    known = list(case.times.stretches(offer, *((low, high) if low < high else (start, end))))
+    if len(known) == 1:
+        return rate_of(known[0][1].offer)
+    return math.fsum(h * rate_of(each.offer) for h, each in known) / math.fsum(h for h, _ in known)
+
+
+def _owed_by_earlier(case: Case, offer: str, commitment: Commitment) -> float:
     """Months that a contract already signed owes after the horizon: to its end, not to that of its last month."""
     term = signed_term(case, commitment) if commitment.signed else None
     end_h = signed_end_h(case, commitment)
     if term is None or end_h is None:
         return 0.0
-    return owed_after(case, commitment, replace(term, until_h=end_h))
+    return owed_after(case, commitment, of_offer(case, offer, replace(term, until_h=end_h)))

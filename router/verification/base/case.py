@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
+from router.verification.base.times import OfferTimes, Stretch
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -87,6 +88,67 @@ class Case:
     def commitments(self) -> dict[str, Commitment]:
         """Of the offers that have one, and of agreements."""
         return {name: o.commitment for name, o in self.sellers.items() if o.commitment is not None}
+
+    @cached_property
+    def times(self) -> OfferTimes:
+        """Every offer in time."""
+        return OfferTimes(self.problem)
+
+    def span(self, period: int) -> tuple[float, float]:
+        """From and until, in hours."""
+        return period * self.period_h, (period + 1) * self.period_h
+
+    def closed(self, offer: str, period: int) -> bool:
+        """Whether an offer is closed throughout a period."""
+        return self.times.open_part(offer, *self.span(period)) <= 0
+
+    def available(self, offer: str, future: Future, start: float, end: float) -> float:
+        """The part of its instances that serves between two hours: none while it is closed, all at most."""
+        factor = future.availability_of(offer)
+
+        def part(stretch: Stretch) -> float:
+            instances = stretch.offer.instances
+            return (
+                min(instances.availability * factor, 1.0) if instances is not None and stretch.open else 0.0
+            )
+
+        return self.times.total(offer, start, end, part) / (end - start)
+
+    def counted(self, offer: str, period: int, of: Callable[[Instances], float | None]) -> float:
+        """The least of a count in a period while the offer is open; where it never is, the least at all."""
+        known = [stretch for _, stretch in self.times.stretches(offer, *self.span(period))]
+        some = [stretch for stretch in known if stretch.open] or known
+        values = (of(each.offer.instances) for each in some if each.offer.instances is not None)
+        return min(math.inf if value is None else value for value in values)
+
+    def rent(self, offer: str, period: int) -> float:
+        """USD of an instance rented in a period: by its open hours."""
+
+        def usd(stretch: Stretch) -> float:
+            return stretch.offer.instances.usd_per_h if stretch.offer.instances and stretch.open else 0.0
+
+        return self.times.total(offer, *self.span(period), usd)
+
+    def energy(self, offer: str, period: int, *, gaps: bool) -> float:
+        """USD of energy of an instance paid for in a period."""
+        hours_usd = self.times.energy_usd(*self.span(period), offer, gaps=gaps)
+        return self.instances[offer].power_kw * hours_usd
+
+    def reserved_charges(self, offer: str, period: int) -> tuple[float, float]:
+        """USD of rent and of energy of all that is reserved in a period, at the price stated."""
+        stated, start = self.instances[offer], period * self.period_h
+        price = stated.usd_per_h if stated.reserved_usd_per_h is None else stated.reserved_usd_per_h
+        rent, energy, at = [], [], start
+        for hours, stretch in self.times.stretches(offer, *self.span(period)):
+            count = stretch.offer.instances.reserved if stretch.offer.instances is not None else 0.0
+            rent.append(count * price * self.times.due(offer, at, at + hours))
+            energy.append(count * stated.power_kw * self.times.energy_usd(at, at + hours, offer, gaps=True))
+            at += hours
+        return math.fsum(rent), math.fsum(energy)
+
+    def due_h(self, offer: str, month: int) -> float:
+        """Hours of a billing month in which something of an offer is due."""
+        return self.times.due(offer, *self.month_span_h(month))
 
     @cached_property
     def periods(self) -> int:

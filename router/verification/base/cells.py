@@ -18,15 +18,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import date
 
-from router.schema import Horizon, Offer, Window, Workload
+from router.schema import Offer, Window, Workload
 from router.verification.base.case import Case, Future
+from router.verification.base.local_time import Interval, LocalTime, minute_of
 from router.verification.base.work import Unit, unit_of
-
-type Interval = tuple[float, float]
-"""Hours since the start of the horizon."""
 
 type CellKey = tuple[str, int | None, int | None, str | None]
 """Workload, period of ordinary work, occurrence of any other, scenario."""
@@ -55,6 +52,22 @@ class Cell:
     def __str__(self) -> str:
         at = f"period {self.period}" if self.occurrence is None else f"occurrence {self.occurrence}"
         return f"{self.workload} {at}" + (f" in {self.future.name}" if self.future.name else "")
+
+
+def share_limit(case: Case, cell: Cell, offer: Offer, period: int) -> float:
+    """The most of a cell that may run on an offer in a period: no more than it is open for, of the cell's time there.
+
+    Work that may run later is not limited by that where the offer opens again in its time.
+    """
+    part = case.times.open_part(offer.name, *cell.runs[period])
+    if part <= 0 or part >= 1 or len(cell.runs) == 1:
+        return part
+    *_, (_, last) = case.times.stretches(offer.name, *cell.runs[period])
+    again = any(
+        t > period and cell.answered_in_time(offer, t) and case.times.open_part(offer.name, *hours) > 0
+        for t, hours in cell.runs.items()
+    )
+    return 1.0 if last.open or again else part
 
 
 def cells_of(case: Case) -> dict[CellKey, Cell]:
@@ -153,44 +166,3 @@ def _overlaps(case: Case, inside: Interval) -> dict[int, Interval]:
         if end - start > 1e-9:
             runs[t] = (start, end)
     return runs
-
-
-class LocalTime:
-    """Local time of the horizon. Without a start, hour 0 is midnight and the clocks never change."""
-
-    def __init__(self, horizon: Horizon) -> None:
-        self.zone: tzinfo = UTC
-        start = horizon.start
-        if start is None:
-            local = datetime(2001, 1, 1, tzinfo=UTC)
-        else:
-            self.zone = ZoneInfo(horizon.timezone)
-            local = start.replace(tzinfo=self.zone) if start.tzinfo is None else start.astimezone(self.zone)
-        self.first_day = local.date()
-        self.start = local.astimezone(UTC)
-
-    def days(self, hours: float) -> int:
-        """Index of the local day on which the horizon ends."""
-        return (self.date_at(hours) - self.first_day).days
-
-    def day(self, day: int) -> date:
-        return self.first_day + timedelta(days=day)
-
-    def date_at(self, hour: float) -> date:
-        return (self.start + timedelta(hours=hour)).astimezone(self.zone).date()
-
-    def hour_of(self, day: int, minute: int) -> float:
-        """Hours from the start of the horizon to a wall-clock minute of a local day (1440: its end)."""
-        days, minute = divmod(minute, 24 * 60)
-        wall = datetime.combine(self.day(day + days), time(minute // 60, minute % 60), tzinfo=self.zone)
-        return (wall.astimezone(UTC) - self.start).total_seconds() / 3600.0
-
-    def window(self, day: int, start: int, end: int) -> Interval:
-        """The occurrence that starts on `day`; an end not after the start is on the next day."""
-        return self.hour_of(day, start), self.hour_of(day, end if end > start else end + 24 * 60)
-
-
-def minute_of(clock: str) -> int:
-    """Minutes after midnight of "22:00"; "24:00" is 1440."""
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)

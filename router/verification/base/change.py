@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from router.schema import Commitment, CommitmentLevel, Problem, SoFar
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.cells import Cell, CellKey, LocalTime
+from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
+from router.verification.base.local_time import LocalTime
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey
 from router.verification.base.spans import by_billing_month, length_h, term_h
 from router.verification.base.work import unit_of

@@ -1,9 +1,9 @@
 """The whole cost, from the problem and the plan's rows: one amount per future, offer and kind.
 
     tokens       Σ tokens · price + requests · price                offers without a commitment; one in tokens: requests
-    fee          fee · month's hours / 730, every month              if the offer carries anything, ever
+    fee          fee · month's hours in which it is due / 730        if the offer carries anything, ever
     commitment   the bill of each span                                   offers with a commitment
-    instances    h · (usd_per_h · Σ paid + reserved_usd_per_h · reserved) + upfront · bought
+    instances    open hours · usd_per_h · Σ paid + due hours · reserved_usd_per_h · reserved + upfront · bought
     covered      − what agreements bill, of tokens and of instances      see `verification.agreements`
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
@@ -26,13 +26,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from router.plan.document import Plan
-from router.schema import Instances
 from router.verification.base.bills import Bill, BillKey, beyond_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import Pool, PoolKey
 from router.verification.base.tariffs import bills_dollars
-from router.verification.base.work import request_usd, tokens_usd
 
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
@@ -111,9 +109,7 @@ def _tokens(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
     for flow in flows:
         if flow.entry is None or (flow.offer.commitment is not None and bills_dollars(flow.offer.commitment)):
             continue
-        usd = request_usd(flow.unit, flow.entry)
-        if flow.offer.commitment is None:
-            usd += tokens_usd(flow.unit, flow.entry)
+        usd = flow.fee_usd if flow.offer.commitment is not None else flow.fee_usd + flow.token_usd
         if usd > 0:
             usd *= flow.units * flow.future.price_of(flow.offer.name)
             yield Charge(flow.future, flow.offer.name, "tokens", usd * case.period_weight[flow.row.period])
@@ -123,8 +119,8 @@ def _fees(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
     for name in {flow.offer.name for flow in flows if flow.units > 0}:
         for future in case.futures:
             fee = case.offers[name].fee_usd_per_month * future.price_of(name)
-            for hours, weight in zip(case.month_h, case.month_weight, strict=True):
-                yield Charge(future, name, "fee", fee * hours / MONTH_H * weight, True)
+            for month, weight in enumerate(case.month_weight):
+                yield Charge(future, name, "fee", fee * case.due_h(name, month) / MONTH_H * weight, True)
 
 
 def _unserved(case: Case, unserved: Iterable[UnservedWork]) -> Iterator[Charge]:
@@ -155,19 +151,12 @@ def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:
 
 def _reserved(case: Case) -> Iterator[Charge]:
     """Reserved instances are paid in every hour, used or not, and draw power."""
-    for name, rented in case.instances.items():
-        if rented.reserved == 0:
-            continue
-        price = rented.usd_per_h if rented.reserved_usd_per_h is None else rented.reserved_usd_per_h
-        for future in case.futures:
-            hourly = price * future.price_of(name) * rented.reserved
-            for weight in case.period_weight:
-                yield Charge(future, name, "instances", hourly * case.period_h * weight, True)
-                yield Charge(future, name, "energy", _energy(case, rented, rented.reserved) * weight)
-
-
-def _energy(case: Case, instances: Instances, count: float) -> float:
-    return case.problem.policy.energy_usd_per_kwh * instances.power_kw * case.period_h * count
+    for name in case.instances:
+        for period, weight in enumerate(case.period_weight):
+            rent, energy = case.reserved_charges(name, period)
+            for future in case.futures if rent or energy else ():
+                yield Charge(future, name, "instances", rent * future.price_of(name) * weight, True)
+                yield Charge(future, name, "energy", energy * weight)
 
 
 def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
@@ -176,10 +165,11 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         weight, price = case.period_weight[row.period], future.price_of(row.offer)
         ahead = rented.resize == "horizon" or rented.term_hours is not None
-        usd = rented.usd_per_h * price * case.period_h * row.paid_count * weight
+        usd = case.rent(row.offer, row.period) * price * row.paid_count * weight
         yield Charge(future, row.offer, "instances", usd, ahead)
         yield Charge(future, row.offer, "starts", rented.start_usd * price * row.started * weight)
-        yield Charge(future, row.offer, "energy", _energy(case, rented, row.paid_count) * weight)
+        energy = case.energy(row.offer, row.period, gaps=rented.term_hours is not None) * row.paid_count
+        yield Charge(future, row.offer, "energy", energy * weight)
 
 
 def _upfront_for_the_horizon(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from router.plan.document import Plan
@@ -10,7 +11,9 @@ from router.schema import Offer, OfferModel, Workload
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.ledger import Ledger
-from router.verification.base.work import Unit, unit_of
+from router.verification.base.local_time import Interval
+from router.verification.base.times import Stretch
+from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class Flow:
     offer: Offer
     entry: OfferModel | None
     units: float
+    token_usd: float
+    fee_usd: float
+    """Per unit, at the prices of its hours and before a scenario's multiplier."""
 
     @property
     def tokens(self) -> float:
@@ -32,6 +38,10 @@ class Flow:
     @property
     def future(self) -> Future:
         return self.cell.future
+
+    def hours(self, case: Case) -> Interval:
+        """From and until which it may run in its period."""
+        return self.cell.runs.get(self.row.period, case.span(self.row.period))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,34 @@ def flows_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger)
         if cell is not None:
             load, offer = case.workloads[row.workload], case.offers[row.offer]
             entry, share = offer.models.get(row.model), row.share * cell.units
-            flows.append(Flow(row, cell, load, units[row.workload], offer, entry, share))
+            unit = units[row.workload]
+            hours = cell.runs.get(row.period, case.span(row.period))
+            usd = usd_of_unit(case, unit, offer.name, row.model, hours)
+            flows.append(Flow(row, cell, load, unit, offer, entry, share, *usd))
     return flows
+
+
+def usd_of_unit(case: Case, unit: Unit, offer: str, model: str, hours: Interval) -> tuple[float, float]:
+    """USD per unit of work for its tokens, and for its request, in some hours."""
+    tokens, request = (mean_usd(case, unit, offer, model, hours, of) for of in (tokens_usd, request_usd))
+    return tokens, request
+
+
+def mean_usd(
+    case: Case,
+    unit: Unit,
+    offer: str,
+    model: str,
+    hours: Interval,
+    of: Callable[[Unit, OfferModel], float],
+) -> float:
+    """The mean of USD per unit of work over some hours, while the offer is open."""
+
+    def usd(stretch: Stretch) -> float:
+        entry = stretch.offer.models.get(model)
+        return 0.0 if entry is None else of(unit, entry)
+
+    return case.times.mean(offer, *hours, usd)
 
 
 def unserved_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger) -> list[UnservedWork]:

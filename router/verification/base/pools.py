@@ -1,6 +1,6 @@
 """Pools of instances, period by period: what serves in each, and the load that is routed to it.
 
-serving  = count − what still boots (its first start_h hours, pro rata)
+serving  = count − what still boots (its first start_h hours, pro rata), part of the time by availability and opening
 load     = seconds of an instance per unit of work · units / (3600 · h), in instance-periods
 """
 
@@ -83,7 +83,7 @@ def _with_usable(case: Case, rows: dict[PoolKey, InstanceRow]) -> dict[PoolKey, 
                 _booting(case, rows, (offer, model, scenario), period, instances.start_h), row.paid_count
             )
         future = case.future(scenario)
-        available = instances.availability * future.availability_of(offer)
+        available = case.available(offer, future, *case.span(period))
         pools[key] = Pool(row, future, row.count - booting if available > 0 else 0.0, available)
     return pools
 
@@ -96,6 +96,8 @@ def _booting(case: Case, rows: dict[PoolKey, InstanceRow], line: Line, period: i
     for since in range(max(0, period - math.ceil(start_h / h - 1e-9)), period + 1):
         row = rows.get((offer, model, since, scenario))
         part = min(start_h - (period - since) * h, h) / h
+        if any(case.closed(offer, t) for t in range(since, period + 1)):
+            continue  # closing ends what boots
         if row is not None and part > 0:
             total.append(row.started * part)
     return math.fsum(total)

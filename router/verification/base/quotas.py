@@ -3,7 +3,7 @@
     by the minute   averaged over a period
     by the day      of the clock; one that the horizon cuts has its hours / all hours of it
     by the month    a billing month, by its hours / 730
-    USD             at the prices of use: tokens, requests and the cache
+    USD             at the prices of use of its hours: tokens, requests and the cache
 
 A quota of an offer counts what is sent there, one of a model what is sent there with it, and one of `quotas` what its
 workloads send to its offers (none named: all).
@@ -11,13 +11,15 @@ workloads send to its offers (none named: all).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from router.schema import OfferModel, Problem, Quota
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.cells import Interval, LocalTime
-from router.verification.base.work import Unit, request_usd, tokens_usd
+from router.verification.base.flows import usd_of_unit
+from router.verification.base.local_time import Interval, LocalTime
+from router.verification.base.work import Unit
 
 BY_MINUTE = ("requests", "tokens", "units", "prompt_tokens", "uncached_prompt_tokens", "completion_tokens")
 BY_DAY = ("requests_per_day", "tokens_per_day")
@@ -43,10 +45,8 @@ class Cap:
             and self.model in (None, model)
         )
 
-    def amount(self, unit: Unit, entry: OfferModel, usd: float) -> float:
-        """What a unit of work takes; `usd` multiplies the prices of the offer."""
-        if self.kind == "usd_per_month":
-            return (tokens_usd(unit, entry) + request_usd(unit, entry)) * usd
+    def amount(self, unit: Unit, entry: OfferModel) -> float:
+        """What a unit of work takes of one that counts no money."""
         kind = self.kind.removesuffix("_per_day")
         return {
             "requests": unit.requests or 0.0,
@@ -102,14 +102,18 @@ class Allowance:
         cap: Cap,
         units: float,
         unit: Unit,
-        entry: OfferModel,
         future: Future,
         offer: str,
+        model: str,
         at: tuple[int, Interval],
     ) -> Iterator[Taken]:
         """What so many units of work take, that run in a period between two hours: of each span that they touch."""
         period, hours = at
-        amount = units * cap.amount(unit, entry, future.price_of(offer))
+        if cap.kind in BY_MONTH:
+            usd = math.fsum(usd_of_unit(self.case, unit, offer, model, hours))
+            amount = units * usd * future.price_of(offer)
+        else:
+            amount = units * cap.amount(unit, self.case.offers[offer].models[model])
         if cap.kind in BY_MINUTE:
             yield (cap.name, cap.kind, period), amount, cap.most * 60.0 * self.case.period_h
         elif cap.kind in BY_MONTH:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from router.schema import Commitment
 from router.verification.base.case import MONTH_H, Case
-from router.verification.base.cells import LocalTime
+from router.verification.base.local_time import LocalTime
 
 NEAR_H = 1e-9
 LENGTH_H = {"hour": 1.0, "day": 24.0, "month": MONTH_H, "quarter": 2190.0, "year": 8760.0}
@@ -31,6 +31,18 @@ class TermHours:
     until_h: float
     began_h: float
     since_h: float | None = None
+    life: tuple[float, float] = (-math.inf, math.inf)
+
+    def due_h(self, case: Case, periods: Iterable[int]) -> float:
+        """Hours of some periods in which its offer has opened, and not closed for good."""
+        spans = [case.span(t) for t in periods]
+        return math.fsum(max(0.0, min(end, self.life[1]) - max(start, self.life[0])) for start, end in spans)
+
+
+def of_offer(case: Case, offer: str, term: TermHours) -> TermHours:
+    """The term as it is on an offer: it ends where that closes for good."""
+    life = case.times.life(offer)
+    return replace(term, until_h=min(term.until_h, life[1]), life=life)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +138,7 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
         of[-1].append(t)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     for (start_h, end_h), own in zip(edges, of, strict=True):
-        hours, before = len(own) * case.period_h, 0.0
+        hours, before = term.due_h(case, own), 0.0
         if own[0] == 0 and start_h < 0 and term.since_h is not None:
             before = max(0.0, -term.since_h)
         if in_full and end_h > case.horizon_h:
@@ -135,6 +147,8 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
         if commitment.settled in ("hour", "day") and case.period_h <= length_h(commitment):
             month_h = MONTH_H * (end_h - start_h) / length_h(commitment)
         ramped = part_of_ramp(commitment, max(0.0, start_h - term.began_h))
+        if hours + before <= 0:
+            continue
         spans.append(
             Span(start_h, own[0], own[-1] + 1, (hours + before) / month_h, before / month_h, ramped, end_h)
         )
@@ -148,8 +162,9 @@ def _months(case: Case, term: TermHours) -> list[Span]:
             covered.setdefault(month, []).append(t)
     spans = []
     for month, own in covered.items():
-        part, end_h = len(own) * case.period_h / MONTH_H, (own[-1] + 1) * case.period_h
-        spans.append(Span(float(month), own[0], own[-1] + 1, part, 0.0, 1.0, end_h))
+        part, end_h = term.due_h(case, own) / MONTH_H, (own[-1] + 1) * case.period_h
+        if part > 0:
+            spans.append(Span(float(month), own[0], own[-1] + 1, part, 0.0, 1.0, end_h))
     return spans
 
 

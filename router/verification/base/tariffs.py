@@ -46,8 +46,19 @@ def most_of(commitment: Commitment) -> float | None:
     return commitment.per_month("max_tokens" if in_tokens(commitment) else "max_usd")
 
 
-def amount_owed(offer: Offer, due: float, tokens: float, usd: float, part: float, price: float) -> float:
-    """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed."""
+def amount_owed(
+    offer: Offer,
+    due: float,
+    tokens: float,
+    usd: float,
+    part: float,
+    price: float,
+    rate: float | None = None,
+) -> float:
+    """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed.
+
+    rate   USD per M tokens that a shortfall has: the mean of a span, where prices change in time
+    """
     commitment = offer.commitment
     assert commitment is not None  # the caller has looked
     beyond = commitment.overage_usd_per_m
@@ -62,7 +73,8 @@ def amount_owed(offer: Offer, due: float, tokens: float, usd: float, part: float
     if beyond is not None:
         shortfall_rate = rate_of(offer) * price if due > 0 else 0.0
         return shortfall_rate * due / 1e6 + beyond * price * max(0.0, tokens - due) / 1e6
-    return usd if tokens >= due else rate_of(offer) * price * due / 1e6
+    short = max(0.0, due - tokens) * (rate_of(offer) if rate is None else rate) * price / 1e6
+    return usd + short
 
 
 def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:

@@ -68,7 +68,7 @@ def _most(model: RelaxedProblem, case: Case, agreement: str) -> dict[int, float]
     """By period in which a term could be in force: all that could be committed in its span."""
     commitment = case.commitments[agreement]
     most: dict[int, float] = defaultdict(float)
-    for span in spans_to_bill(case, commitment, terms_of(case, commitment)):
+    for span in spans_to_bill(case, commitment, terms_of(case, agreement)):
         upper = math.fsum(
             model.variables[f"committed({agreement},{label})"].upper * due for label, due in span.due
         )

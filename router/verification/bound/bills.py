@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import stood_usd, used_before
+from router.verification.base.bills import mean_rate, stood_usd, used_before
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import bills_dollars, least_of, most_of
@@ -56,7 +56,7 @@ def _contract(
     carried: Carried,
     future: Future,
 ) -> None:
-    terms = {term.label: term for term in terms_of(case, commitment)}
+    terms = {term.label: term for term in terms_of(case, offer.name)}
     spans = spans_to_bill(case, commitment, list(terms.values()))
     counted = _parts(model, offer, commitment, spans, terms, carried, future)
     months = by_billing_month(commitment)
@@ -76,7 +76,8 @@ def _contract(
         if paid_as_such(commitment):
             _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future)
         else:
-            _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows)
+            mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
+            _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
         if commitment.overage == "none" and not commitment.rollover_spans:
             due = [(variable, -own) for variable, own in committed]
             sunk = math.fsum(terms[label].least * due for label, due in span.due if terms[label].due)
@@ -224,10 +225,16 @@ def _billed(
     weight: float,
     future: Future,
     flows: list[PossibleFlow],
+    mean: float,
 ) -> None:
-    """What is billed for the use, or for what is committed."""
+    """What is billed for the use, or for what is committed; `mean`: the rate that a shortfall has."""
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
-    rate = (0.0 if commitment.tiers else rate_of(offer) * price / 1e6) if tokens else 1.0
+    rate = (0.0 if commitment.tiers else mean * price / 1e6) if tokens else 1.0
+    for flow in flows if offer.schedule and tokens and not commitment.tiers else ():
+        usual = flow.tokens * mean * price / 1e6  # use is paid at the rate of its period
+        beside = flow.token_part(future) - usual
+        if abs(beside) > 1e-12 * usual:
+            model.variables[flow.name].usd += beside * weight
     opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
     all_used = sum(own * model.variables[name].upper for name, own in used)
     own, banded = dict(used), bool(commitment.tiers) and not tokens

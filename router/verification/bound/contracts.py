@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 
 from router.schema import Commitment, Offer
+from router.verification.base.bills import owed_beyond
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
 from router.verification.base.tariffs import bills_dollars, least_of, most_of, tiered_usd
@@ -24,7 +25,8 @@ def add_signatures(model: RelaxedProblem, case: Case, future: Future) -> None:
     """What may be signed, and fees that are due once anything is used."""
     for name, offer in case.sellers.items():
         if offer.fee_usd_per_month > 0:
-            months = math.fsum(h * w for h, w in zip(case.month_h, case.month_weight, strict=True)) / MONTH_H
+            due = enumerate(case.month_weight)
+            months = math.fsum(case.due_h(name, month) * weight for month, weight in due) / MONTH_H
             usd = offer.fee_usd_per_month * future.price_of(name) * months
             model.variable(f"active({name})", 1.0, whole=True, usd=usd)
         if offer.commitment is not None:
@@ -32,7 +34,7 @@ def add_signatures(model: RelaxedProblem, case: Case, future: Future) -> None:
 
 
 def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitment, future: Future) -> None:
-    tokens, terms = not bills_dollars(commitment), terms_of(case, commitment)
+    tokens, terms = not bills_dollars(commitment), terms_of(case, offer.name)
     decided = (
         least_of(commitment) > 0 or len(terms) > 1 or bool(commitment.levels)
     )  # else signing costs nothing
@@ -54,7 +56,8 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
         later = 0.0  # months owed after the horizon, where that is charged in full
         if in_full and not each.due:
             later = owed_after(case, commitment, each.term) * case.period_weight[-1]
-        usd += later * rate if tiered is None else 0.0
+        if tiered is None and later:
+            usd += owed_beyond(case, offer, 1.0, later, each.term.until_h, price)
         signed = model.variable(
             f"signed({at})", 1.0, lower=1.0 if each.due else 0.0, whole=decided, usd=later * (tiered or 0.0)
         )

@@ -30,8 +30,8 @@ def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> N
     monthly: dict[tuple[str, str, int, tuple[str, ...]], list[PossibleFlow]] = defaultdict(list)
     signed_in = {
         (name, t): tuple(f"signed({name},{each.label})" for each in running(case, terms, t))
-        for name, commitment in case.commitments.items()
-        for terms in [terms_of(case, commitment)]
+        for name in case.commitments
+        for terms in [terms_of(case, name)]
         for t in range(case.periods)
     }
     for flow in flows:
@@ -72,9 +72,9 @@ def add_presence(
         instances = case.offers[offer].instances
         if instances is None or not instances.integral:
             continue
-        usable = usable_of(instances, offer, future)
+        usable = usable_of(case, offer, future, *case.span(t))
         serving = [
-            (name, -part) for name, part in serving_parts(model, case, instances, pool_name(offer, served), t)
+            (name, -part) for name, part in serving_parts(model, case, offer, pool_name(offer, served), t)
         ]
         whole = [
             (name, part) for name, part in serving if part in (1.0, -1.0)

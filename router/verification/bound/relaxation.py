@@ -106,9 +106,16 @@ class RelaxedProblem:
         return found
 
     def _by_cost(self, most_usd: float) -> None:
-        if any(each.usd < 0 or each.lower < 0 for each in self.variables.values()):
+        if any(
+            each.lower < 0 or (each.usd < 0 and math.isinf(each.upper)) for each in self.variables.values()
+        ):
             return
-        least = self.constant + math.fsum(each.usd * each.lower for each in self.variables.values())
+        parts = [
+            each.usd * (each.lower if each.usd > 0 else each.upper)
+            for each in self.variables.values()
+            if each.usd
+        ]
+        least = self.constant + math.fsum(parts)
         left = max(most_usd - least, 0.0) + ROOM * (abs(most_usd) + abs(least))
         for each in self.variables.values():
             if each.usd > 0:

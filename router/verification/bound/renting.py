@@ -53,9 +53,9 @@ def add_counts(
             _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING)
             for served in _served(offer)
         ]
-        _together(model, case, name, instances, own)
+        _together(model, case, name, own)
         rented += own
-        model.constant += _reserved_usd(case, name, instances, future)
+        model.constant += _reserved_usd(case, name, future)
     return rented
 
 
@@ -73,15 +73,15 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
         if instances is None:
             continue
         for served in _served(offer):
-            usable = usable_of(instances, name, future)
+            usable = [usable_of(case, name, future, *case.span(t)) for t in range(case.periods)]
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
-                _needed(case, instances, pools.get((name, served, t), []), usable) / (1.0 - boot)
-                for t in range(case.periods)
+                _needed(case, instances, pools.get((name, served, t), []), each) / (1.0 - boot)
+                for t, each in enumerate(usable)
             ]
             if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_hours:
                 need = [max(need)] * case.periods
-            limits[name, served] = [_sold(case, name, instances, each) for each in need]
+            limits[name, served] = [_sold(case, name, instances, each, t) for t, each in enumerate(need)]
     return limits
 
 
@@ -100,9 +100,19 @@ def _busy(case: Case, flows: list[PossibleFlow]) -> float:
     return math.fsum(heaviest.values())
 
 
-def _sold(case: Case, offer: str, instances: Instances, need: float) -> float:
+def most_of(case: Case, offer: str, t: int) -> float:
+    """The maximum of a period: none hourly while it is closed throughout; of one number for the horizon the least."""
+    if case.bought_ahead(offer) is not None:
+        periods = range(case.periods) if case.offers[offer].schedule else (t,)
+        return min(case.counted(offer, each, lambda instances: instances.max) for each in periods)
+    if case.instances[offer].term_hours is None and case.closed(offer, t):
+        return 0.0
+    return case.counted(offer, t, lambda instances: instances.max)
+
+
+def _sold(case: Case, offer: str, instances: Instances, need: float, t: int) -> float:
     """The least count that is sold and does, groups' minima included; no more than there is."""
-    most = math.inf if instances.max is None else instances.max
+    most = most_of(case, offer, t)
     for group in case.problem.groups:
         if offer in group.offers:
             units = max(instances.units, 1e-12)
@@ -130,15 +140,18 @@ def _pool(
     term, ahead = instances.term_hours, case.bought_ahead(offer) is not None
     kind, n = ("ahead", 1) if ahead else ("count", case.periods)
     price = future.price_of(offer)
-    energy = case.problem.policy.energy_usd_per_kwh * instances.power_kw * case.period_h
-    hourly = [(0.0 if term else instances.usd_per_h * price * case.period_h) + energy] * case.periods
+    hourly = [
+        (0.0 if term else case.rent(offer, t) * price) + case.energy(offer, t, gaps=term is not None)
+        for t in range(case.periods)
+    ]
     usd = [each * weight for each, weight in zip(hourly, case.period_weight, strict=True)]
     if ahead:
         limit, usd = [max(limit)], [math.fsum(usd) + instances.upfront_usd * price]
     count, paid = [], []
+    kept = [case.counted(offer, t, lambda each: each.reserved) for t in range(case.periods)]
+    reserved = any(each > 0 for each in kept)
     for t in range(n):
         at = f"{pool},{t}"
-        reserved = instances.reserved > 0
         own = model.variable(
             f"{kind}({at})", limit[t], whole=instances.integral, usd=0.0 if reserved else usd[t]
         )
@@ -146,7 +159,7 @@ def _pool(
         above = own
         if reserved:
             starting = instances.start_usd + instances.start_h + instances.min_up_h > 0
-            whole = instances.integral and starting and instances.reserved % 1 == 0
+            whole = instances.integral and starting and all(each % 1 == 0 for each in kept)
             above = model.variable(f"{kind}_paid({at})", limit[t], whole=whole, usd=usd[t])
             model.constraint(f"instances({at},paid)", [(own, 1.0), (above, -1.0)], lower=0.0)
         count.append(own)
@@ -179,26 +192,28 @@ def _shape(model: RelaxedProblem, instances: Instances, kind: str, at: str, coun
         model.constraint(f"instances({at},sold)", terms, lower=0.0)
 
 
-def _together(
-    model: RelaxedProblem, case: Case, offer: str, instances: Instances, pools: list[RentedPool]
-) -> None:
+def _together(model: RelaxedProblem, case: Case, offer: str, pools: list[RentedPool]) -> None:
     """What is reserved is shared out over the pools of an offer, and so is its maximum."""
     periods = 1 if case.bought_ahead(offer) is not None else case.periods
     for t in range(periods):
         at = f"{pools[0].name},{t}"
-        if instances.reserved > 0:
+        if pools[0].count[t] != pools[0].paid[t]:
             terms = [(pool.count[t], 1.0) for pool in pools] + [(pool.paid[t], -1.0) for pool in pools]
-            model.constraint(f"instances({at},reserved)", terms, upper=instances.reserved)
-        if instances.max is not None and len(pools) > 1:
+            kept = case.counted(offer, t, lambda each: each.reserved)
+            model.constraint(f"instances({at},reserved)", terms, upper=kept)
+        if math.isfinite(most_of(case, offer, t)) and len(pools) > 1:
             terms = [(pool.count[t], 1.0) for pool in pools]
-            model.constraint(f"instances({at})", terms, upper=instances.max)
+            model.constraint(f"instances({at})", terms, upper=most_of(case, offer, t))
 
 
-def _reserved_usd(case: Case, offer: str, instances: Instances, future: Future) -> float:
+def _reserved_usd(case: Case, offer: str, future: Future) -> float:
     """Reserved instances are paid in every hour, used or not, and draw power."""
-    stated = instances.usd_per_h if instances.reserved_usd_per_h is None else instances.reserved_usd_per_h
-    hourly = stated * future.price_of(offer) + case.problem.policy.energy_usd_per_kwh * instances.power_kw
-    return instances.reserved * hourly * case.period_h * math.fsum(case.period_weight)
+    price = future.price_of(offer)
+    return math.fsum(
+        (rent * price + energy) * weight
+        for t, weight in enumerate(case.period_weight)
+        for rent, energy in (case.reserved_charges(offer, t),)
+    )
 
 
 def _purchases(
@@ -264,11 +279,12 @@ def _starts(
         if t > 0:
             terms.append((pool.paid[t - 1], 1.0))
         model.constraint(f"starts({pool.name},{t})", terms, lower=0.0 if t > 0 else -ran)
-        if instances.min_up_h > h * (1 + 1e-9):
+        if instances.min_up_h > h * (1 + 1e-9) and not case.closed(pool.offer, t):
             stays = [
                 (s, -1.0)
                 for u, s in enumerate(started[: t + 1])
                 if (t - u) * h * (1 + 1e-9) < instances.min_up_h
+                if not any(case.closed(pool.offer, each) for each in range(u, t))
             ]
             model.constraint(f"starts({pool.name},{t},stays)", [(pool.paid[t], 1.0), *stays], lower=0.0)
 
@@ -282,7 +298,14 @@ def add_shared_limits(model: RelaxedProblem, case: Case, pools: list[RentedPool]
             upper = math.inf if group.max_units is None else group.max_units
             model.constraint(f"groups({group.name},{t})", terms, lower=group.min_units, upper=upper)
         if policy.max_power_kw is not None:
-            rented = [offer.instances for offer in case.offers.values() if offer.instances is not None]
-            always = math.fsum(instances.power_kw * instances.reserved for instances in rented)
-            terms = [(pool.paid[t], pool.instances.power_kw) for pool in pools]
+            always = math.fsum(
+                instances.power_kw * case.counted(name, t, lambda each: each.reserved)
+                for name, instances in case.instances.items()
+                if case.times.due(name, *case.span(t)) > 0
+            )
+            terms = [
+                (pool.paid[t], pool.instances.power_kw)
+                for pool in pools
+                if pool.instances.term_hours is not None or not case.closed(pool.offer, t)
+            ]
             model.constraint(f"power({t})", terms, upper=policy.max_power_kw - always)

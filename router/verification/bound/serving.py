@@ -17,12 +17,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from router.schema import Instances, Offer, OfferModel, Workload
+from router.schema import Offer, OfferModel, Workload
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
-from router.verification.base.cells import Cell, Interval
+from router.verification.base.cells import Cell, share_limit
+from router.verification.base.flows import usd_of_unit
 from router.verification.base.ledger import RELATIVE
+from router.verification.base.local_time import Interval
 from router.verification.base.quotas import Allowance
 from router.verification.base.tariffs import bills_dollars
 from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
@@ -34,7 +36,13 @@ type PoolAt = tuple[str, str | None, int]
 
 @dataclass(frozen=True, slots=True)
 class PossibleFlow:
-    """A cell on an admissible route in a period. load: instances that all of the cell would keep busy, by side."""
+    """A cell on an admissible route in a period.
+
+    load       instances that all of the cell would keep busy, by side
+    token_usd  per unit, for its tokens at the prices of its hours
+    fee_usd    per unit, for its request, likewise
+    most       of the cell, by when the offer is open
+    """
 
     name: str
     cell: Cell
@@ -46,6 +54,9 @@ class PossibleFlow:
     period: int
     hours: Interval
     load: tuple[float, float]
+    token_usd: float
+    fee_usd: float
+    most: float
 
     @property
     def tokens(self) -> float:
@@ -57,12 +68,15 @@ class PossibleFlow:
 
     def fees(self, future: Future) -> float:
         """USD for the requests of all the cell."""
-        return self.cell.units * request_usd(self.unit, self.entry) * future.price_of(self.offer.name)
+        return self.cell.units * self.fee_usd * future.price_of(self.offer.name)
 
     def usd(self, future: Future) -> float:
         """Of all the cell at the prices of tokens and requests."""
-        tokens = self.cell.units * tokens_usd(self.unit, self.entry) * future.price_of(self.offer.name)
-        return tokens + self.fees(future)
+        return self.token_part(future) + self.fees(future)
+
+    def token_part(self, future: Future) -> float:
+        """Of that for tokens."""
+        return self.cell.units * self.token_usd * future.price_of(self.offer.name)
 
     def unbilled(self, future: Future) -> float:
         """USD of it that no commitment bills."""
@@ -106,6 +120,8 @@ def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
             t,
             hours,
             (each[0] * part, each[1] * part),
+            *_unit_usd(case, units[cell.workload], offer, model, entry, hours),
+            share_limit(case, cell, offer, t) if offer.schedule else 1.0,
         )
         for cell in with_work(audit, future)
         for part in [cell.units / (3600.0 * case.period_h)]
@@ -120,13 +136,21 @@ def with_work(audit: Audit, future: Future) -> list[Cell]:
     return [cell for cell in audit.cells.values() if cell.units > 0 and cell.future.name == future.name]
 
 
+def _unit_usd(
+    case: Case, unit: Unit, offer: Offer, model: str, entry: OfferModel, hours: Interval
+) -> tuple[float, float]:
+    if offer.schedule:
+        return usd_of_unit(case, unit, offer.name, model, hours)
+    return tokens_usd(unit, entry), request_usd(unit, entry)
+
+
 def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
     """Variables of flows and of what is dropped, and that every cell is served."""
     weight = audit.case.period_weight
     cells = with_work(audit, future)
     served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
-        model.variable(flow.name, 1.0, usd=flow.unbilled(future) * weight[flow.period])
+        model.variable(flow.name, flow.most, usd=flow.unbilled(future) * weight[flow.period])
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
     for cell in cells:
@@ -163,7 +187,7 @@ def add_quotas(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], fut
         at = (flow.period, flow.hours)
         for cap in allowance.of(flow.workload.name, flow.offer.name, flow.model):
             for key, amount, most in allowance.taken(
-                cap, flow.cell.units, flow.unit, flow.entry, future, flow.offer.name, at
+                cap, flow.cell.units, flow.unit, future, flow.offer.name, flow.model, at
             ):
                 caps[key] = most
                 used[key].append((flow.name, amount / most if most else amount))
@@ -172,10 +196,10 @@ def add_quotas(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], fut
         model.constraint(f"quota({name},{kind},{span})", terms, upper=upper)
 
 
-def usable_of(instances: Instances, offer: str, future: Future) -> float:
-    """Usable share of an instance: availability · highest planned utilisation."""
-    available = min(instances.availability * future.availability_of(offer), 1.0)
-    return available * (1.0 if instances.max_utilisation is None else instances.max_utilisation)
+def usable_of(case: Case, offer: str, future: Future, start: float, end: float) -> float:
+    """Usable share of an instance between two hours: availability · highest planned utilisation."""
+    most = case.instances[offer].max_utilisation
+    return case.available(offer, future, start, end) * (1.0 if most is None else most)
 
 
 def by_pool(case: Case, flows: list[PossibleFlow]) -> dict[PoolAt, list[PossibleFlow]]:
@@ -196,8 +220,10 @@ def add_throughput(
         instances = case.offers[offer].instances
         assert instances is not None  # it has a pool
         pool = pool_name(offer, served)
-        usable = usable_of(instances, offer, future) * (1.0 + RELATIVE * instances.integral)
-        capacity = [(name, -usable * part) for name, part in serving_parts(model, case, instances, pool, t)]
+        room = 1.0 + RELATIVE * instances.integral
+        serving = list(serving_parts(model, case, offer, pool, t))
+        usable = usable_of(case, offer, future, *case.span(t)) * room
+        capacity = [(name, -usable * part) for name, part in serving]
         sides = (0, 1) if any(flow.entry.disaggregated for flow in flows) else (0,)
         for side in sides:
             kind = ",completion" if side else ""
@@ -212,26 +238,31 @@ def add_throughput(
                     if not side or flow.entry.disaggregated
                 ]
                 if inside:
-                    part = [(name, factor * (end - start)) for name, factor in capacity]
+                    within = ((t + start) * case.period_h, (t + end) * case.period_h)
+                    usable = usable_of(case, offer, future, *within) * room * (end - start)
+                    part = [(name, -usable * factor) for name, factor in serving]
                     name = f"throughput({pool},{t}{kind},{start:.6g}-{end:.6g})"
                     model.constraint(name, [*inside, *part], upper=0.0)
 
 
 def serving_parts(
-    model: RelaxedProblem, case: Case, instances: Instances, pool: str, t: int
+    model: RelaxedProblem, case: Case, offer: str, pool: str, t: int
 ) -> Iterator[tuple[str, float]]:
-    """The count of a pool in a period, less the parts of what has started that still boots."""
+    """The count of a pool in a period, less the parts of what has started that still boots; closing ends that."""
+    instances = case.instances[offer]
     ahead = f"ahead({pool},0)"
     yield (ahead if ahead in model.variables else f"count({pool},{t})"), 1.0
     for since in range(t + 1):
         part = min(instances.start_h - (t - since) * case.period_h, case.period_h) / case.period_h
+        if part > 0 and any(case.closed(offer, u) for u in range(since, t + 1)):
+            continue
         if part > 0 and f"started({pool},{since})" in model.variables:
             yield f"started({pool},{since})", -part
 
 
 def _part(case: Case, flow: PossibleFlow) -> tuple[float, float]:
     """From and to, in parts of the period."""
-    start, end = (hour / case.period_h - flow.period for hour in flow.hours)
+    start, end = (round(hour / case.period_h - flow.period, 9) for hour in flow.hours)
     return (start if start > 1e-9 else 0.0), (end if end < 1 - 1e-9 else 1.0)
 
 

@@ -16,6 +16,7 @@ from router.verification.base.spans import (
     TermHours,
     by_billing_month,
     length_h,
+    of_offer,
     signed_term,
     spans_of,
     starts_h,
@@ -48,8 +49,9 @@ class SpanToBill:
     due: list[tuple[str, float]] = field(default_factory=list)
 
 
-def terms_of(case: Case, commitment: Commitment) -> list[PossibleTerm]:
-    """Every term that is running or may start, in order."""
+def terms_of(case: Case, offer: str) -> list[PossibleTerm]:
+    """Every term that is running or may start, in order, while its offer has opened and not closed for good."""
+    commitment = case.commitments[offer]
     before = signed_term(case, commitment) if commitment.signed else None
     length = term_h(commitment)
     terms = [] if before is None else [(before, True)]
@@ -57,6 +59,8 @@ def terms_of(case: Case, commitment: Commitment) -> list[PossibleTerm]:
     if length is not None or not commitment.signed:
         hours = [hour for hour in starts_h(case, commitment) if hour >= free_h - 1e-9]
         terms += [(TermHours(hour, hour + (length or case.horizon_h), hour), False) for hour in hours]
+    cut = [(of_offer(case, offer, term), due) for term, due in terms]
+    terms = [(term, due) for term, due in cut if term.from_h < term.until_h and term.until_h > term.life[0]]
     least, most = least_of(commitment), most_of(commitment)
     amounts = [
         (level.usd * MONTH_H / length_h(commitment), 1.0 - level.discount) for level in commitment.levels

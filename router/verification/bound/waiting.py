@@ -148,8 +148,8 @@ def add_waiting(
         uses = uses_of_routes(case, flows)
         if not waits(instances, flows) or not any(use.budget for use in uses.values()):
             continue
-        pool, usable = pool_name(offer, served), usable_of(instances, offer, future)
-        parts = list(serving_parts(model, case, instances, pool, t))
+        pool, usable = pool_name(offer, served), usable_of(case, offer, future, *case.span(t))
+        parts = list(serving_parts(model, case, offer, pool, t))
         limit = model.variables[parts[0][0]].upper
         in_servers = instances.start_h > 0 or not instances.integral
         here = planned.get((offer, served, t, future.name), [])

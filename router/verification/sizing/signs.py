@@ -28,9 +28,9 @@ from router.plan.sizing import (
     Sizing,
 )
 from router.schema import Commitment, Instances, Offer
-from router.verification.base.bills import Bill
+from router.verification.base.bills import Bill, mean_rate, owed_beyond
 from router.verification.base.case import MONTH_H, Case
-from router.verification.base.spans import TermHours, owed_after, spans_of, term_h
+from router.verification.base.spans import TermHours, of_offer, owed_after, spans_of, term_h
 from router.verification.base.tariffs import amount_owed, in_tokens
 from router.verification.sizing.section import Section
 
@@ -187,10 +187,10 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
     if kind == "contract" and offer.commitment is not None:
         return _of_contract(case, offer, offer.commitment, start, amount, price)
     if kind == "instances" and offer.instances is not None:
-        return _of_instances(case, offer.instances, start, amount * price)
+        return _of_instances(case, name, offer.instances, start, amount * price)
     if kind == "fee" and offer.fee_usd_per_month > 0:
-        months = zip(case.month_h, case.month_weight, strict=True)
-        every = math.fsum(hours / MONTH_H * weight for hours, weight in months)
+        months = enumerate(case.month_weight)
+        every = math.fsum(case.due_h(name, month) / MONTH_H * weight for month, weight in months)
         return Owed(case.months, offer.fee_usd_per_month * price * every)
     return None
 
@@ -202,15 +202,18 @@ def _of_contract(
     end_h = math.inf if length is None else from_h + length
     term = TermHours(from_h, end_h, from_h)
     least = []
+    term = of_offer(case, offer.name, term)
     for span in spans_of(case, commitment, term):
-        usd = amount_owed(offer, amount * span.ramped * span.part, 0.0, 0.0, span.part, price)
+        mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
+        usd = amount_owed(offer, amount * span.ramped * span.part, 0.0, 0.0, span.part, price, mean)
         least.append(usd * case.period_weight[span.first])
-    end = math.ceil(min(end_h, math.inf if length else case.horizon_h) / MONTH_H - 1e-9)
+    end_h = min(end_h, math.inf if length else case.horizon_h, term.until_h)
+    end = math.ceil(end_h / MONTH_H - 1e-9)
     after = owed_after(case, commitment, term)
-    return Owed(end, math.fsum(least), amount_owed(offer, amount, 0.0, 0.0, 1.0, price) * after)
+    return Owed(end, math.fsum(least), owed_beyond(case, offer, amount, after, term.until_h, price))
 
 
-def _of_instances(case: Case, instances: Instances, start: int, priced: float) -> Owed:
+def _of_instances(case: Case, name: str, instances: Instances, start: int, priced: float) -> Owed:
     """`priced`: how many, times the mean price multiplier."""
     term_h, from_h = instances.term_hours, start * MONTH_H
     end_h = case.horizon_h if term_h is None else from_h + term_h
@@ -221,6 +224,7 @@ def _of_instances(case: Case, instances: Instances, start: int, priced: float) -
     rent = instances.usd_per_h * case.period_h * weight
     upfront = instances.upfront_usd * case.month_weight[start]
     if term_h is None:
+        rent = math.fsum(case.rent(name, t) * weight for t, weight in enumerate(case.period_weight))
         return Owed(end, priced * (rent + upfront))
     beyond_h = max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"

@@ -1,0 +1,120 @@
+"""Instances as arrays: what may be rented, reserved and bought in each period, at which rent, and pools."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.arrays import NONE, Bools, Floats
+from problems.core.instance import Instance, Time
+from problems.core.stretches import AT_ONCE, least
+from problems.core.supply import Fleets, Offers
+from router.errors import InputError
+from router.loading.catalogue import input_issue
+from router.normalise.columns import flags, floats, whole
+from router.normalise.offers import or_else
+from router.normalise.schedule import Timetable
+from router.schema import Problem, Slo
+
+
+def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fleets:
+    """Countable capacity and its pools: one per model, or one for all models of the offer."""
+    model_index = {name: m for m, name in enumerate(problem.models)}
+    owners = [o for o, offer in enumerate(problem.offers) if offer.instances is not None]
+    rows = [offer.instances for offer in problem.offers if offer.instances is not None]
+    pools = [
+        (f, model)
+        for f, (o, fleet) in enumerate(zip(owners, rows, strict=True))
+        for model in (
+            [NONE] if fleet.shared_by_models else [model_index[m] for m in problem.offers[o].models]
+        )
+    ]
+    owner, hours = whole(owners), time.period_h
+
+    def figures(field: str, *, dated: bool = False) -> Floats:
+        keys = [(o, ("instances", field)) for o in owners]
+        return rules.figures(keys, floats(rows, field), dated=dated)
+
+    is_open, due = offers.open[owner], _due(offers, time)[owner]
+    usd_per_h, power = floats(rows, "usd_per_h"), floats(rows, "power_kw")
+    stated = or_else(floats(rows, "reserved_usd_per_h"), usd_per_h)  # what is reserved keeps its price
+    held = figures("reserved") * due
+    drawn = is_open * rules.energy_usd
+    starts = [set(fleet.starts_h(problem.horizon.hours, problem.horizon.period_h)) for fleet in rows]
+    buy_h = sorted(set().union(*starts))
+    return Fleets(
+        offer=owner,
+        usd_per_h=usd_per_h,
+        rent_usd=time.by_period(figures("usd_per_h") * rules.factor[owner] * is_open) * hours,
+        energy_usd=time.by_period(drawn) * power[:, None] * hours,
+        min=floats(rows, "min"),
+        step=floats(rows, "step"),
+        max=_least(figures("max"), is_open, time),
+        integral=flags(rows, "integral"),
+        horizon=flags(rows, "resize", "horizon"),
+        reserved=_least(figures("reserved"), is_open, time),
+        reserved_usd=time.by_period(held) * stated[:, None] * hours,
+        reserved_energy_usd=time.by_period(held * rules.energy_usd) * power[:, None] * hours,
+        term_h=np.array([fleet.term_hours or 0.0 for fleet in rows], dtype=float),
+        upfront_usd=floats(rows, "upfront_usd"),
+        units=floats(rows, "units"),
+        memory_gb=floats(rows, "memory_gb"),
+        start_usd=floats(rows, "start_usd"),
+        start_h=floats(rows, "start_h"),
+        min_up_h=floats(rows, "min_up_h"),
+        availability=figures("availability"),
+        max_utilisation=floats(rows, "max_utilisation"),
+        power_kw=power,
+        buy_h=np.array(buy_h, dtype=float),
+        may_buy=np.array([[hour in own for hour in buy_h] for own in starts], dtype=bool).reshape(
+            len(rows), len(buy_h)
+        ),
+        pool_fleet=whole(f for f, _ in pools),
+        pool_model=whole(model for _, model in pools),
+    )
+
+
+def refuse_changes_while_waiting(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` naming every schedule that changes within a period what serves where waiting is modelled.
+
+    A wait is of a whole period: of hours with more and with fewer instances its mean would be too short.
+    """
+    time, offers = inst.time, inst.offers
+    serving = np.where(offers.open[inst.fleets.offer], inst.fleets.availability, 0.0)  # (F, J)
+    edge = time.edge_h[1:-1] / time.period_h
+    inside = np.abs(edge - np.round(edge)) * time.period_h > AT_ONCE
+    changes = ((serving[:, 1:] != serving[:, :-1]) & inside).any(axis=1) & np.isinf(
+        inst.fleets.max_utilisation
+    )
+    waiting = {name for load in problem.workloads if _may_wait(load.slo) for name in load.models}
+    hint = (
+        "periods in which it does not change, or instances.max_utilisation in place of the waiting-time rule"
+    )
+    text = (
+        "opens, closes or changes availability within a period, beside waiting times: is not yet planned for"
+    )
+    issues = [
+        input_issue(problem, ("offers", o, "schedule"), None, text, hint)
+        for o in inst.fleets.offer[changes].tolist()
+        if waiting & problem.offers[o].models.keys()
+    ]
+    if issues:
+        raise InputError(issues)
+
+
+def _may_wait(slo: Slo) -> bool:
+    """Whether a promise is on the first token or the whole request."""
+    return any(name.startswith(("ttft_", "request_")) for name in slo.model_dump(exclude_none=True))
+
+
+def _due(offers: Offers, time: Time) -> Bools:
+    """(O, J) stretches in which something of an offer is due: it has opened, and not closed for good."""
+    middle = (time.edge_h[:-1] + time.edge_h[1:]) / 2
+    return np.asarray((middle > offers.opens_h[:, None]) & (middle < offers.closes_h[:, None]))
+
+
+def _least(value: Floats, is_open: Bools, time: Time) -> Floats:
+    """(F, T) the least of a figure while the offer is open in a period; where it never is, the least at all."""
+    ends = time.start_h, time.start_h + time.period_h
+    low = least(time.edge_h, np.where(is_open, value, np.inf), *ends)
+    opens = least(time.edge_h, np.where(is_open, -1.0, 0.0), *ends) < 0
+    return np.where(opens, low, least(time.edge_h, value, *ends))

@@ -1,0 +1,145 @@
+"""Rules about time: when a price, a count or an opening holds that is not the one stated."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from router.schema.base import (
+    Flag,
+    Moment,
+    Name,
+    NonNegative,
+    Share,
+    Strict,
+    Timezone,
+    optional,
+)
+from router.schema.workloads import Window, columns_filter, columns_filter_schema
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class ModelPrices(Strict):
+    """What an offer asks for work with a model."""
+
+    prompt_usd_per_m: NonNegative | None = optional("Price of prompt tokens")
+    completion_usd_per_m: NonNegative | None = optional("Price of completion tokens")
+    cached_prompt_usd_per_m: NonNegative | None = optional(
+        "Price of cached prompt tokens; absent: prompt_usd_per_m"
+    )
+    cache_write_usd_per_m: NonNegative | None = optional(
+        "Price of prompt tokens written to the cache; absent: prompt_usd_per_m"
+    )
+    usd_per_request: NonNegative | None = optional(
+        "Price of a request, beside that of its tokens; alone, tokens cost nothing"
+    )
+
+
+class InstanceTerms(Strict):
+    """What of `instances` a rule may set."""
+
+    usd_per_h: NonNegative | None = optional("Price of a rented instance")
+    max: NonNegative | None = optional("Most instances; of a period, the least that holds in it")
+    reserved: NonNegative | None = optional("Instances already held; of a period, the least that holds in it")
+    availability: Share | None = optional("Usable share of the count")
+
+
+class NewTerms(Strict):
+    """In place of what the offer states."""
+
+    models: Mapping[str, ModelPrices] = Field(default={}, description="Prices by model")
+    instances: InstanceTerms = Field(default=InstanceTerms(), description="Of rented instances")
+
+
+class Series(Strict):
+    """Figures from a file: each row holds until the next one."""
+
+    file: str = Field(
+        min_length=1,
+        description="CSV or CSV.gz, relative to the problem file, of offers in an included file too",
+    )
+    timestamp_column: str = Field(
+        description="Column of the moment from which a row holds: ISO 8601, or epoch in s or ms"
+    )
+    usd_per_h_column: str | None = optional("Column of instances.usd_per_h")
+    availability_column: str | None = optional("Column of instances.availability, as a share")
+    prompt_usd_per_m_column: str | None = optional("Column of prompt_usd_per_m")
+    completion_usd_per_m_column: str | None = optional("Column of completion_usd_per_m")
+    cached_prompt_usd_per_m_column: str | None = optional("Column of cached_prompt_usd_per_m")
+    cache_write_usd_per_m_column: str | None = optional("Column of cache_write_usd_per_m")
+    usd_per_request_column: str | None = optional("Column of usd_per_request")
+    model: Name | None = optional("The model whose prices these are; absent: all of the offer")
+    filter: (
+        Annotated[
+            Mapping[str, tuple[str, ...]],
+            BeforeValidator(columns_filter),
+            WithJsonSchema(columns_filter_schema),
+        ]
+        | None
+    ) = optional("Only rows whose columns have one of these values: {column: value or [values]}")
+    gaps: Literal["error", "previous"] = Field(
+        default="error",
+        description="No row before the start, or the last one older than 24 h: an error; or the row before holds on, "
+        "and what is stated where there is none",
+    )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Columns by the field that they are of."""
+        stated = {
+            name.removesuffix("_column"): getattr(self, name)
+            for name in type(self).model_fields
+            if name.endswith("_column") and name != "timestamp_column"
+        }
+        return {field: column for field, column in stated.items() if column is not None}
+
+
+class Times(Strict):
+    """When a rule holds: always, where nothing is said."""
+
+    from_: Moment | None = Field(
+        default=None,
+        alias="from",
+        description="First moment, a date or a date and time; absent: always before",
+    )
+    until: Moment | None = optional("End, exclusive; absent: for ever")
+    daily: Window | None = optional(
+        "Only so many hours of each day; over midnight they are of the day they start in"
+    )
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        default=(), description="Only on these days of the week; empty: on all"
+    )
+    timezone: Timezone | None = optional("IANA time zone of the rule's times; absent: horizon.timezone")
+
+    @property
+    def dated(self) -> bool:
+        """Whether it says when: such a rule needs to know when the horizon starts."""
+        return self.from_ is not None or self.until is not None or self.recurring
+
+    @property
+    def recurring(self) -> bool:
+        """Whether it comes and goes by hours or days."""
+        return self.daily is not None or bool(self.days)
+
+
+class ScheduleRule(Times):
+    """A rule of an offer: of several that hold at once the last counts, by field, factor and opening each by itself."""
+
+    prices: NonNegative | None = optional(
+        "Factor on prices of use: tokens, requests, cache, rented hours, contract rates; not on fees, minima, "
+        "thresholds, upfront, starts and reserved hours"
+    )
+    available: Flag | None = optional(
+        "false: closed. Before an offer first opens and after it last closes nothing of it is due; in a gap rent "
+        "stops, and what is reserved, bought for a term, committed or a fee is paid on"
+    )
+    set_: NewTerms | None = Field(default=None, alias="set", description="In place of what is stated")
+    series: Series | None = optional("In place of what is stated, from a file")
+
+
+class EnergyRule(Times):
+    """A rule of the price of energy."""
+
+    usd_per_kwh: NonNegative | None = optional("In place of policy.energy_usd_per_kwh")
+    prices: NonNegative | None = optional("Factor on the price that is left by usd_per_kwh")
