@@ -7,7 +7,8 @@
     router.verify("problem.yaml", plan).ok      the plan checked again
 
 `load` reads a problem file, `size` decides what to sign before demand is known, `explain` says why no plan exists, or
-what holds the best one back. Names are looked up when they are first used, so that importing the package is quick.
+what holds the best one back, `whatif` solves a change beside the problem. Names are looked up when they are first
+used, so that importing the package is quick.
 """
 
 from importlib import import_module
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from router.comparison import Comparison
     from router.errors import InputError, RouterError
     from router.explaining import explain
+    from router.explaining.whatif import WhatIf, whatif
     from router.plan.document import Plan
     from router.schema import Problem
     from router.sizing import size
@@ -32,12 +34,14 @@ __all__ = [
     "RouterError",
     "SolveOptions",
     "Verification",
+    "WhatIf",
     "compare",
     "explain",
     "load",
     "size",
     "solve",
     "verify",
+    "whatif",
 ]
 
 _HOME = {
@@ -48,12 +52,14 @@ _HOME = {
     "RouterError": "router.errors",
     "SolveOptions": "solvers",
     "Verification": "router.verification",
+    "WhatIf": "router.explaining.whatif",
     "compare": "router.comparison",
     "explain": "router.explaining",
     "load": "router.loading.catalogue",
     "size": "router.sizing",
     "solve": "router.api",
     "verify": "router.api",
+    "whatif": "router.explaining.whatif",
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "planning",
     "size": "size",
     "explain": "explain",
+    "whatif": "whatif",
     "verify": "plans",
     "prove": "prove",
     "simulate": "simulate",

@@ -27,12 +27,8 @@ def _notes(change: Difference) -> tuple[str, ...]:
     return {True: (), False: (OTHER_PROBLEM,), None: (UNDECIDED,)}[change.same_problem]
 
 
-def difference_report(change: Difference, name: str) -> Report:
-    """Only what differs."""
-    step = change.cost_after_usd - change.cost_before_usd
-    signed = ("+" if step >= 0 else "−") + usd(abs(step))
-    cost = f"{usd(change.cost_before_usd)} → {usd(change.cost_after_usd)} USD ({signed})"
-    moved = f"{percent(change.moved_share)} of the tokens move"
+def difference_tables(change: Difference) -> tuple[ReportTable, ...]:
+    """Cost, routes, instances and commitments, as far as they differ."""
     tables = (
         ReportTable(
             "Cost",
@@ -55,7 +51,16 @@ def difference_report(change: Difference, name: str) -> Report:
             tuple((*line.of, count(line.before), count(line.after)) for line in change.contracts),
         ),
     )
-    changed = tuple(table for table in tables if table.rows)
+    return tuple(table for table in tables if table.rows)
+
+
+def difference_report(change: Difference, name: str) -> Report:
+    """Only what differs."""
+    step = change.cost_after_usd - change.cost_before_usd
+    signed = ("+" if step >= 0 else "−") + usd(abs(step))
+    cost = f"{usd(change.cost_before_usd)} → {usd(change.cost_after_usd)} USD ({signed})"
+    moved = f"{percent(change.moved_share)} of the tokens move"
+    changed = difference_tables(change)
     return Report(
         name,
         (cost, moved) if changed else (cost, "nothing else changes"),

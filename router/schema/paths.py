@@ -69,7 +69,7 @@ def named(problem: Problem, path: FieldPath) -> FieldPath:
         if part.startswith("[") and isinstance(here, Sequence):
             place = int(part[1:-1])
             if place >= len(here):
-                raise KeyError(f"there are only {len(here)} {parts[-1]}")
+                raise KeyError(f"{parts[-1]} has only {len(here)} of them")
             key = getattr(here[place], "name", part)
         here = _child(here, key)
         parts.append(key)

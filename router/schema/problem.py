@@ -1,6 +1,7 @@
 """The problem file as a whole: horizon, policy, futures, and what ties workloads to offers."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -249,6 +250,18 @@ class Problem(Sourced):
         copy = self.model_copy()
         copy._repeats_daily = True
         return copy
+
+    def with_(self, settings: Mapping[str, object]) -> "Problem":
+        """The same problem with fields changed, by path; this one stays as it is.
+
+        `problem.with_({"workloads.chat.demand": "x1.2", "offers.acme.quota.tokens_per_minute": 300e3})`; None leaves a
+        field out. Raises InputError with the path of each mistake, as for a file.
+        """
+        module = import_module(
+            "router.loading.settings"
+        )  # by name: what it says of mistakes is about this class
+        new: Problem = module.changed(self, settings)
+        return new
 
     @property
     def repeats_daily(self) -> bool:
