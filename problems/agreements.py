@@ -42,7 +42,7 @@ def build(view: View, cols: Columns) -> Rows:
     unit = covered.unit[first]
     terms: list[Term] = [(row, covered.at, 1.0)]
     for o, kind in sorted({*zip(offer.tolist(), rented.tolist(), strict=True)}):
-        use = use_of(view, cols.flow, cols.counts.paid, o, rented=bool(kind))
+        use = use_of(view, cols.charged, cols.counts.paid, o, rented=bool(kind))
         place = np.full(view.inst.time.periods, -1, dtype=np.int64)
         mine = np.flatnonzero((offer == o) & (rented == kind))
         place[period[mine]] = mine

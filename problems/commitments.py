@@ -85,7 +85,7 @@ def owed_in_horizon(inst: Instance) -> Floats:
 
 
 def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
-    """(span of the contract, flow column, USD of the whole cell) by which use in tokens differs from the mean rate.
+    """(span of the contract, column, USD of the whole cell) by which use in tokens differs from the mean rate.
 
     Only where the rate changes within a span: use is paid at the rate of its period, a shortfall at the mean.
     """
@@ -100,7 +100,7 @@ def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     own = view.flow_tokens[at] * rate_usd(inst)[span]
     usd = view.flow_token_usd[at] - own
     usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * view.price[contracts.offer[b]]
-    return span - spans.of(b)[0], cols.flow[at], usd
+    return span - spans.of(b)[0], cols.charged[at], usd
 
 
 def owed_usd(inst: Instance) -> Floats:
@@ -204,13 +204,13 @@ def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[In
 
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(period, flow column, tokens or dollars at contract rates of the whole cell) of contract `b`; no bands."""
+    """(period, column, tokens or dollars at contract rates of the whole cell) of contract `b`, of what is not free."""
     mine = cols.covered.of(b)
     if len(mine):  # an agreement has no flows of its own, and counts no tokens
         usd = cols.covered.unit[mine] * cols.covered.rate[mine]
         return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
     at = view.flows_of_contract[b]
-    return view.flows.period[at], cols.flow[at], view.own_use(b, tokens=tokens)
+    return view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
 
 
 def band_scale(view: View, b: int) -> Floats:

@@ -152,7 +152,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     plain = np.flatnonzero(~in_dollars)
     route = flows.route[plain]
     usd = view.flow_usd[plain] * view.price[routes.offer[route]] * time.weight[flows.period[plain]]
-    costs = [_cost(TOKENS, cols.flow[plain], usd, routes.offer[route])]
+    costs = [_cost(TOKENS, cols.charged[plain], usd, routes.offer[route])]
     costs += commitments(view, cols)
     costs += _covered(view, cols)
     costs += _hourly_counts(view, cols)

@@ -69,7 +69,9 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
     nowhere = np.zeros_like(cols.capacity.waits)
     no_waiting = replace(cols.capacity, waits=nowhere, regions={})
     no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
-    return left, replace(cols, first=no_fees, flow=flow, unserved=unserved, capacity=no_waiting, queues=())
+    return left, replace(
+        cols, first=no_fees, flow=flow, charged=flow, unserved=unserved, capacity=no_waiting, queues=()
+    )
 
 
 def named(rows: Rows, lost: Loss) -> Rows:

@@ -153,6 +153,8 @@ def _performance(inst: Instance, cand: Candidates, service: Service) -> dict[str
     for q in np.flatnonzero(np.isfinite(inst.quotas.cap)).tolist():
         if QUOTA_KINDS[inst.quotas.kind[q]].counts == "requests":
             needs_size |= inst.quotas.counted(q, workload, offer, cand.model)
+    by_requests = [counts == "requests" for counts in inst.allowances.counts]
+    needs_size |= np.isin(offer, inst.allowances.offer[np.array(by_requests, dtype=bool)])
     for i, price in enumerate(ENTRY_PRICES):
         if price.amount == "requests":
             needs_size |= np.isfinite(inst.entries.usd[entry, i])

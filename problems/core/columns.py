@@ -39,6 +39,7 @@ class Columns(Record):
 
     first: FirstStage
     flow: Ints  # (N,) share of the cell's work, in the order of View.flows
+    charged: Ints  # (N,) the part of it that is paid for: the flow itself, but of offers with an allowance
     unserved: Ints  # (C,) or -1
     pick: Ints  # (N,) or -1: 0/1 per (cell, route) of an unsplittable workload, repeated over its slots
     carries: Ints  # (W, P) or -1: 0/1, the provider carries its least share throughout
@@ -67,6 +68,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         return f"{view.label_cell(flows.cell[i])},{offer},{model},{flows.period[i]}"
 
     flow = space.take("flow", len(flows), flow_label, upper=reachable(view), block=block)
+    charged = _charged(view, space, flow, flow_label)
     spare = np.flatnonzero(np.isfinite(workloads.unserved_usd_per_token[cells.workload]))
     unserved = np.full(len(cells), NONE, dtype=np.int64)
     unserved[spare] = space.take(
@@ -77,14 +79,26 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
     bills = _bills(view, space)
-    covered = coverage(view, space, flow, counts.paid, limit)
+    covered = coverage(view, space, charged, counts.paid, limit)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
     running, changed = inst.running, None
     if running is not None and running.tracked:
         changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
     return Columns(
-        first, flow, unserved, pick, carries, counts, started, *bills, covered, capacity, queues, changed
+        first,
+        flow,
+        charged,
+        unserved,
+        pick,
+        carries,
+        counts,
+        started,
+        *bills,
+        covered,
+        capacity,
+        queues,
+        changed,
     )
 
 
@@ -98,6 +112,15 @@ def reachable(view: View) -> Floats:
     covered = running.cumsum(axis=1)[:, :-1] > 0
     covered[-1] = True  # offers without a contract
     return np.where(covered[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
+
+
+def _charged(view: View, space: ColumnSpace, flow: Ints, label: Callable[[int], str]) -> Ints:
+    """A column of its own for what of a flow is paid for, where some of it may be free."""
+    charged, allowances = flow.copy(), view.inst.allowances
+    some = np.flatnonzero(np.isin(view.routes.offer[view.flows.route], allowances.offer))
+    block = view.scenario + 1
+    charged[some] = space.take("charged", len(some), lambda i: label(int(some[i])), upper=1.0, block=block)
+    return charged
 
 
 def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:

@@ -41,12 +41,12 @@ class OfferUse(NamedTuple):
     usd: Floats
 
 
-def tokens_used(view: View, flow: Ints, offer: int) -> OfferUse:
-    """Tokens, requests and cache."""
+def tokens_used(view: View, charged: Ints, offer: int) -> OfferUse:
+    """Tokens, requests and cache, of what is not free."""
     at = np.flatnonzero(view.routes.offer[view.flows.route] == offer)
     usd = view.routes.usd[view.flows.route[at]] * view.flows.work[at] * view.price[offer]
     some = usd > 0
-    return OfferUse(view.flows.period[at][some], flow[at][some], usd[some])
+    return OfferUse(view.flows.period[at][some], charged[at][some], usd[some])
 
 
 def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
@@ -61,12 +61,12 @@ def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
     return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), np.repeat(usd, periods))
 
 
-def use_of(view: View, flow: Ints, paid: Ints, offer: int, *, rented: bool) -> OfferUse:
+def use_of(view: View, charged: Ints, paid: Ints, offer: int, *, rented: bool) -> OfferUse:
     """What an agreement may cover of an offer, by kind."""
-    return instances_rented(view, paid, offer) if rented else tokens_used(view, flow, offer)
+    return instances_rented(view, paid, offer) if rented else tokens_used(view, charged, offer)
 
 
-def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints, limit: Floats) -> Coverage:
+def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: Floats) -> Coverage:
     """Reserve the columns: per agreement, offer, kind of use and period in which a term could be in force.
 
     `limit` (Q, T): the largest count of each pool that can be of use.
@@ -76,7 +76,7 @@ def coverage(view: View, space: ColumnSpace, flow: Ints, paid: Ints, limit: Floa
     for b, o, rate in zip(agreements.contract, agreements.offer, agreements.rate, strict=True):
         inside = spans.lot_span[spans.lots(int(b))[0]] >= 0
         for rented in (False, True):
-            use = use_of(view, flow, paid, int(o), rented=rented)
+            use = use_of(view, charged, paid, int(o), rented=rented)
             most = np.bincount(use.period, weights=use.usd, minlength=view.inst.time.periods)
             period = np.flatnonzero(inside & (most > 0))
             counts = _most_counted(view, limit, int(o)) if rented else 1.0

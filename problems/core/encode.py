@@ -14,6 +14,7 @@ import numpy as np
 
 from problems import (
     agreements,
+    allowances,
     budget,
     churn,
     commitments,
@@ -77,6 +78,7 @@ FAMILIES: tuple[Family, ...] = (
     power.FAMILY,
     commitments.FAMILY,
     agreements.FAMILY,
+    allowances.FAMILY,
     tiers.FAMILY,
     linking.FAMILY,
     diversity.FAMILY,

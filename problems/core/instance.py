@@ -21,7 +21,7 @@ import numpy as np
 from problems.core import stretches
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Agreements, Contracts
-from problems.core.supply import Entries, Fleets, Groups, Offers, Quotas
+from problems.core.supply import Allowances, Entries, Fleets, Groups, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 
@@ -244,6 +244,7 @@ class Instance(Record):
     entries: Entries
     quotas: Quotas
     shares: Shares
+    allowances: Allowances
     fleets: Fleets
     contracts: Contracts
     agreements: Agreements

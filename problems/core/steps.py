@@ -28,6 +28,7 @@ def steps_of(encoded: Encoded) -> Ints:
 
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         mark(cols.flow, view.flows.period)
+        mark(cols.charged, view.flows.period)
         mark(cols.pick, view.flows.period)
         mark(cols.unserved, first_period(view))
         periods = np.arange(view.inst.time.periods)

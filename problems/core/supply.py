@@ -90,6 +90,23 @@ class Quotas(ArrayTable):
         return np.asarray(self.workload[q, workload] & self.offer[q, offer] & of_model, dtype=bool)
 
 
+class Allowances(ArrayTable):
+    """What is free of an offer in a billing month, a row for each that is stated, and month.
+
+    A request is free as a whole: of an offer with several of them it uses each.
+    """
+
+    offer: Ints  # (n,)
+    counts: tuple[str, ...]  # (n,) tokens or requests
+    first: Ints  # (n,) the first period of the month
+    end: Ints  # (n,) the first one after it
+    most: Floats  # (n,) what is left of it: tokens or requests
+
+    def label(self, names: tuple[str, ...], i: int) -> str:
+        """Whose and which, by the names of offers."""
+        return f"{names[self.offer[i]]},{self.counts[i]},{self.first[i]}"
+
+
 class Entries(ArrayTable):
     """What an offer serves: one row per (offer, model). Throughput is per instance."""
 

@@ -18,7 +18,7 @@ from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.offers import entries, offers
-from router.normalise.quotas import quotas
+from router.normalise.quotas import allowances, quotas
 from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
 from router.normalise.shares import refuse_minimum_of_refused, shares
@@ -52,6 +52,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         entries=entries(problem, rules),
         quotas=quotas(problem),
         shares=shares(problem),
+        allowances=allowances(problem, time),
         fleets=fleets(problem, lives, time, rules),
         contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),

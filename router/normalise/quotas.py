@@ -1,4 +1,4 @@
-"""Quotas as arrays: those of an offer, of one of its models, and those that several share."""
+"""Quotas as arrays: those of an offer, of one of its models, and those that several share; and what is free."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from problems.core.arrays import NONE, Bools
-from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Quotas
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, distinct
+from problems.core.instance import Time
+from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Allowances, Quotas
+from router.errors import InputError
+from router.loading.catalogue import input_issue
 from router.normalise.columns import floats, whole
 from router.schema import Problem, Quota
 
@@ -55,3 +58,42 @@ def _among(names: Sequence[str], members: Sequence[Collection[str]]) -> Bools:
     """(n, names) which are among the members; all where there is none."""
     table = [[not member or name in member for name in names] for member in members]
     return np.array(table, dtype=bool).reshape(len(members), len(names))
+
+
+def allowances(problem: Problem, time: Time) -> Allowances:
+    """What is free in every billing month; months run from the horizon's start, or from where `so_far` says."""
+    rows: list[tuple[int, str, int, int, float]] = []
+    for o, offer in enumerate(problem.offers):
+        free = offer.free
+        for counts in ("tokens", "requests"):
+            amount = None if free is None else getattr(free, f"{counts}_per_month")
+            if free is None or amount is None:
+                continue
+            before_h, used = 0.0, 0.0
+            if free.so_far is not None:
+                before_h = max(-problem.horizon.clock.hour(free.so_far.since), 0.0)
+                used = getattr(free.so_far, f"used_{counts}")
+            month = np.floor((time.start_h + before_h) / HOURS_PER_MONTH + 1e-9).astype(np.int64)
+            for k in distinct(month).tolist():
+                at = np.flatnonzero(month == k)
+                hours = len(at) * time.period_h + (before_h if k == 0 else 0.0)
+                left = amount * hours / HOURS_PER_MONTH - (used if k == 0 else 0.0)
+                rows.append((o, counts, int(at[0]), int(at[-1]) + 1, max(left, 0.0)))
+    return Allowances(
+        offer=whole(row[0] for row in rows),
+        counts=tuple(row[1] for row in rows),
+        first=whole(row[2] for row in rows),
+        end=whole(row[3] for row in rows),
+        most=np.array([row[4] for row in rows], dtype=float),
+    )
+
+
+def refuse_allowances(problem: Problem, command: str) -> None:
+    """Raise `InputError` where a command of many runs would take what is free anew with each of them."""
+    issues = [
+        input_issue(problem, ("offers", o, "free"), None, f"is not yet planned for by {command}")
+        for o, offer in enumerate(problem.offers)
+        if offer.free is not None
+    ]
+    if issues:
+        raise InputError(issues)

@@ -51,6 +51,7 @@ class RouteRow:
     requests: Requests | None = stated("Requests; null where no size of a request is stated")
     prompt_tokens: Number = stated("Prompt tokens")
     completion_tokens: Number = stated("Completion tokens")
+    free_share: Number | None = stated("The part of share that the offer's allowance pays", default=None)
 
     @property
     def tokens(self) -> float:

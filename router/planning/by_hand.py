@@ -63,7 +63,9 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
         is_flow[cols.flow] = True
         free = np.flatnonzero(~tied[cols.flow] & (program.col_upper[cols.flow] >= 1.0))
         cell = view.flows.cell[free]
-        cheapest = np.lexsort((program.cost[cols.flow[free]], cell))
+        apart = cols.charged[free] != cols.flow[free]  # with an allowance, of what is paid for
+        usd = program.cost[cols.flow[free]] + np.where(apart, program.cost[cols.charged[free]], 0.0)
+        cheapest = np.lexsort((usd, cell))
         cells, first = np.unique(cell[cheapest], return_index=True)
         if len(cells) < len(view.cells):
             return None

@@ -94,8 +94,7 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
     contracts, first = encoded.instance.contracts, encoded.first
     used = np.zeros(len(contracts.offer), dtype=np.bool_)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        carried = [used_tokens(view, cols, b, point).any() for b in range(len(used))]
-        used |= np.array(carried, dtype=bool)
+        used[view.flow_contract[(view.flow_contract >= 0) & (point[cols.flow] > 0)]] = True
         used[cols.covered.contract[point[cols.covered.at] > 0]] = True
     of = contracts.start_contract
     free = used[of] | (point[first.committed] > 0)

@@ -119,6 +119,7 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
     inst, flows, loads = view.inst, view.flows, view.inst.workloads
     scenario = _scenario(view, named)
     share = point[cols.flow]
+    free = share - point[cols.charged]
     for i in np.flatnonzero(share > 0):
         cell, r = flows.cell[i], flows.route[i]
         w = view.cells.workload[cell]
@@ -134,6 +135,7 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
             requests=work if loads.sized[w] else None,
             prompt_tokens=float(work * loads.prompt_tokens[w]),
             completion_tokens=float(work * loads.completion_tokens[w]),
+            free_share=float(free[i]) if free[i] > 0 else None,
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from problems import churn
+from problems.allowances import taken
 from problems.commitments import band_scale, due_share, flow_terms
 from problems.core.arrays import Floats, distinct
 from problems.core.columns import Columns
@@ -46,6 +47,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
     moved_share = 0.0
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         moved_share = max(moved_share, _shares(view, cols, point))
+        _charged(view, cols, point)
         _counts(view, cols, point, whole=program.is_mip)
         churn.recompute(view, cols, point)
     bought = encoded.first.bought[encoded.first.bought >= 0]
@@ -72,6 +74,18 @@ def _shares(view: View, cols: Columns, point: Floats) -> float:
     point[cols.flow] = flow
     point[cols.unserved[dropped]] = unserved * scale[dropped]
     return moved
+
+
+def _charged(view: View, cols: Columns, point: Floats) -> None:
+    """What is paid for of each flow: all but what is free, of which no more is taken than there is."""
+    free = np.clip(point[cols.flow] - point[cols.charged], 0.0, point[cols.flow])
+    free = np.where(free < DUST, 0.0, free)
+    for n, most in enumerate(view.inst.allowances.most.tolist()):
+        flow, amount = taken(view, n)
+        used = float(amount @ free[flow])
+        if used > most:
+            free[flow] *= most / used
+    point[cols.charged] = point[cols.flow] - free
 
 
 def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
@@ -145,7 +159,7 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
     usd = np.where(point[covered.at] < DUST, 0.0, point[covered.at]) * covered.unit
     periods = view.inst.time.periods
     for o, rented in sorted({*zip(covered.offer.tolist(), covered.rented.tolist(), strict=True)}):
-        use = use_of(view, cols.flow, cols.counts.paid, o, rented=rented)
+        use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
         most = np.bincount(use.period, weights=use.usd * point[use.column], minlength=periods)
         mine = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
         asked = np.bincount(covered.period[mine], weights=usd[mine], minlength=periods)

@@ -80,6 +80,7 @@ def _routing(plan: Plan) -> ReportTable:
         for k, ((offer, model), group) in enumerate(ordered):
             volume = fsum(p[row.scenario] * _volume(row) for row in group)
             tokens = fsum(p[row.scenario] * row.tokens for row in group)
+            free = fsum(p[row.scenario] * _free(row) for row in group)
             shares = _cell_shares(group, cells)
             low, high = min(shares), max(shares)
             varies = "" if percent(low) == percent(high) else span(low, high)
@@ -91,10 +92,12 @@ def _routing(plan: Plan) -> ReportTable:
                     _part(volume, whole),
                     varies,
                     count(tokens) if tokens else "–",
+                    _part(free, volume) if free > 0 else "",
                 )
             )
-    heads = columns("workload", "offer", "model", ">share", ">by period", ">tokens")
-    return ReportTable("Who serves what", heads, tuple(rows)).without_empty("by period")
+    heads = columns("workload", "offer", "model", ">share", ">by period", ">tokens", ">free")
+    table = ReportTable("Who serves what", heads, tuple(rows))
+    return table.without_empty("by period").without_empty("free")
 
 
 def _cell_shares(
@@ -234,6 +237,12 @@ def _refused(plan: Plan) -> ReportTable:
         served = workloads[0] if len(workloads) == 1 else f"{len(workloads)} of them"
         rows.append((code, str(len(pairs)), served, ", ".join(offers[:EXAMPLES]) + more))
     return ReportTable("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
+
+
+def _free(row: RouteRow | UnservedRow) -> float:
+    """What of the volume of a row an allowance pays."""
+    free = row.free_share if isinstance(row, RouteRow) else None
+    return _volume(row) * free / row.share if free and row.share > 0 else 0.0
 
 
 def _volume(row: RouteRow | UnservedRow) -> float:

@@ -4,6 +4,7 @@ from router.schema.agreements import Agreement
 from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
+    Free,
     Group,
     Instances,
     Latency,
@@ -55,6 +56,7 @@ __all__ = [
     "Demand",
     "DiscountTier",
     "FieldRow",
+    "Free",
     "Generate",
     "Generated",
     "Group",

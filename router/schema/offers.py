@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from router.schema.base import (
     Counting,
     Flag,
+    Moment,
     Name,
     NonNegative,
     NotEmpty,
@@ -216,6 +217,28 @@ class Instances(Strict):
         return multiples(every, horizon_h, period_h)
 
 
+class FreeSoFar(Strict):
+    """What of an allowance is taken when the horizon begins."""
+
+    since: Moment = Field(description="Start of the billing month that runs, local time of horizon.timezone")
+    used_tokens: NonNegative = Field(default=0.0, description="Free tokens taken in it so far")
+    used_requests: NonNegative = Field(default=0.0, description="Free requests taken in it so far")
+
+
+class Free(Strict):
+    """What is free in every billing month: whole requests, in their own mix of tokens; unused, it lapses."""
+
+    tokens_per_month: NonNegative | None = optional(
+        "Free tokens of a billing month, all kinds together, by its hours / 730; which workloads take them is planned"
+    )
+    requests_per_month: NonNegative | None = optional(
+        "Free requests of a billing month, likewise; beside tokens_per_month a free request uses both"
+    )
+    so_far: FreeSoFar | None = optional(
+        "What is taken of the month that runs when the horizon begins; absent: a month begins with it"
+    )
+
+
 class Offer(Sourced):
     """One thing that a provider sells."""
 
@@ -228,6 +251,9 @@ class Offer(Sourced):
     quota: Quota = Field(default=Quota(), description="The provider's caps, over all models of the offer")
     fee_usd_per_month: NonNegative = Field(
         default=0.0, description="Paid every month if the offer is used at all"
+    )
+    free: Free | None = optional(
+        "Allowance that costs nothing: it counts in quotas, but not as use of tiers, commitments and agreements"
     )
     commitment: Commitment | None = optional("Take-or-pay contract")
     turnaround_h: Positive | None = optional(

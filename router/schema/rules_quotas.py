@@ -1,4 +1,4 @@
-"""Rules on quotas: names that are known, something to hold, and money that has a price."""
+"""Rules on quotas and allowances: names that are known, something to hold, and money that has a price."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path
 from router.schema.clock import MONTH_H
-from router.schema.offers import Quota
+from router.schema.offers import Free, Quota
 from router.schema.rules_workloads import unknown
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
 
 CAPS = tuple(name for name in Quota.model_fields if name != "max_utilisation")
+FREE = tuple(name for name in Free.model_fields if name != "so_far")
 
 
 def members_known(problem: Problem) -> Iterator[Issue]:
@@ -49,6 +50,44 @@ def spending_is_priced(problem: Problem) -> Iterator[Issue]:
             yield Issue(field, rule, usd, f"set horizon.period_h to at most {MONTH_H:.6g}")
 
 
+def free_is_stated(problem: Problem) -> Iterator[Issue]:
+    """An allowance is of something, by the billing month, and what is taken of it is of the month that runs."""
+    period_h = problem.horizon.period_h
+    for index, offer in enumerate(problem.offers):
+        at: Path = ("offers", index, "free")
+        if offer.free is None:
+            continue
+        if all(getattr(offer.free, name) is None for name in FREE):
+            yield Issue(at, "states no allowance", None, f"one of {', '.join(FREE)}")
+        if period_h > MONTH_H * (1 + 1e-9):
+            rule = f"is of every month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
+            yield Issue(at, rule, None, f"set horizon.period_h to at most {MONTH_H:.6g}")
+        limited = offer.commitment is not None and offer.commitment.overage == "none"
+        if limited and problem.policy.survive_loss_of != "none":
+            rule = "is not yet planned for beside overage: none and policy.survive_loss_of"
+            yield Issue(at, rule, None, "leave one of the three out")
+        yield from _free_so_far(problem, (*at, "so_far"), offer.free)
+
+
+def _free_so_far(problem: Problem, at: Path, free: Free) -> Iterator[Issue]:
+    so_far = free.so_far
+    if so_far is None:
+        return
+    if problem.horizon.start is None:
+        yield Issue(at, "needs horizon.start, to know when that is", None)
+        return
+    since_h = problem.horizon.clock.hour(so_far.since)
+    if since_h > 1e-9:
+        yield Issue((*at, "since"), "must not be after horizon.start", so_far.since)
+    elif since_h <= -MONTH_H - 1e-9:
+        rule = f"is more than a month of {MONTH_H:.6g} h before horizon.start"
+        yield Issue((*at, "since"), rule, so_far.since, "state the month that runs then")
+    for name in FREE:
+        used = f"used_{name.removesuffix('_per_month')}"
+        if getattr(free, name) is None and getattr(so_far, used):
+            yield Issue((*at, used), f"needs {name}", getattr(so_far, used))
+
+
 def _each(problem: Problem) -> Iterator[tuple[Path, Quota, set[str]]]:
     """Every quota with its place and its offers."""
     for index, offer in enumerate(problem.offers):
@@ -61,4 +100,8 @@ def _each(problem: Problem) -> Iterator[tuple[Path, Quota, set[str]]]:
         yield ("quotas", index), quota, set(quota.offers) or every
 
 
-RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (members_known, spending_is_priced)
+RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
+    members_known,
+    spending_is_priced,
+    free_is_stated,
+)

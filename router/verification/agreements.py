@@ -67,7 +67,7 @@ def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
     for flow in audit.flows:
         if flow.entry is not None:
             each = request_usd(flow.unit, flow.entry) + tokens_usd(flow.unit, flow.entry)
-            usd = each * flow.units * flow.future.price_of(flow.offer.name)
+            usd = each * flow.charged * flow.future.price_of(flow.offer.name)
             used[flow.offer.name, "tokens", flow.row.period, flow.future.name].append(usd)
     for pool in audit.pools.values():
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]

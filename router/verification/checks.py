@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from router.verification import (
     agreements,
+    allowances,
     churn,
     contracts,
     instances,
@@ -61,6 +62,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("survival", survival.check_survival, ("survival",)),
     CheckEntry("contracts", contracts.check_contracts, ("commitments", "linking")),
     CheckEntry("overage", contracts.check_overage, ("commitments",)),
+    CheckEntry("allowances", allowances.check_allowances, ("allowances",)),
     CheckEntry("coverage", agreements.check_coverage, ("agreements",)),
     CheckEntry("settlements", contracts.check_settlements, ("commitments", "tiers")),
     CheckEntry("budgets", summary.check_budgets, ("budget",)),

@@ -185,9 +185,9 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
     for flow in flows:
         commitment = flow.offer.commitment
         if commitment is not None and flow.entry is not None:
-            units = flow.units * flow.future.price_of(flow.offer.name)
+            units = flow.charged * flow.future.price_of(flow.offer.name)
             fees = units * flow.fee_usd if bills_dollars(commitment) else 0.0
-            use = Use(flow.tokens, units * flow.token_usd, fees)
+            use = Use(flow.charged * flow.unit.tokens, units * flow.token_usd, fees)
             used[flow.offer.name, flow.row.period, flow.future.name].append(use)
     for row in plan.coverage or ():
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))

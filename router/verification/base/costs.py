@@ -111,7 +111,7 @@ def _tokens(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
             continue
         usd = flow.fee_usd if flow.offer.commitment is not None else flow.fee_usd + flow.token_usd
         if usd > 0:
-            usd *= flow.units * flow.future.price_of(flow.offer.name)
+            usd *= flow.charged * flow.future.price_of(flow.offer.name)
             yield Charge(flow.future, flow.offer.name, "tokens", usd * case.period_weight[flow.row.period])
 
 

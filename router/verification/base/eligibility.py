@@ -118,9 +118,10 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
 def _measured(required: _Requirements, offer: Offer, entry: OfferModel, counted: bool) -> Iterator[str]:
     """Latency and throughput: points are looked up by size, everything else is a fact of the entry.
 
-    `counted`: some quota counts its requests.
+    `counted`: some quota counts its requests; an allowance of requests does too.
     """
     sized = required.unit.size is not None
+    counted = counted or (offer.free is not None and offer.free.requests_per_month is not None)
     if not sized and (counted or entry.usd_per_request is not None or entry.long_prompt is not None):
         yield "unmeasured"
     if entry.points:

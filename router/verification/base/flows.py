@@ -36,6 +36,11 @@ class Flow:
         return self.units * self.unit.tokens
 
     @property
+    def charged(self) -> float:
+        """Units of work that are paid for: all but what is free."""
+        return self.units - (self.row.free_share or 0.0) * self.cell.units
+
+    @property
     def future(self) -> Future:
         return self.cell.future
 

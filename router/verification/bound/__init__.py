@@ -16,6 +16,7 @@ from __future__ import annotations
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.bound.agreements import add_coverage
+from router.verification.bound.allowances import add_allowances
 from router.verification.bound.bills import add_bills
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
@@ -59,6 +60,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     rented = add_counts(model, case, most, future, audit.earlier)
     add_throughput(model, case, pools, future)
     add_waiting(model, audit, pools, future)
+    add_allowances(model, case, flows)
     add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
     add_signatures(model, case, future)

@@ -38,7 +38,7 @@ def add_coverage(
     used: dict[tuple[str, int], Terms] = defaultdict(list)
     for flow in flows:
         if (flow.offer.name, flow.period) in covering:
-            used[flow.offer.name, flow.period].append((flow.name, flow.usd(future)))
+            used[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
     for pool in pools:
         if pool.instances.term_hours is None:
             usd = pool.instances.usd_per_h * future.price_of(pool.offer) * case.period_h

@@ -102,7 +102,7 @@ def _parts(
         for t in range(span.first, span.end):
             lots[t].append(span.lot)
     for t, flows in carried.items():
-        own = {flow.name: flow.tokens if tokens else flow.usd(future) for flow in flows}
+        own = {flow.charged: flow.tokens if tokens else flow.usd(future) for flow in flows}
         most = heaviest(flows, own)
         parts: Terms = []
         for label in lots[t]:
@@ -139,14 +139,14 @@ def _used(
         used: Terms = [(name, rate) for name in names if name in model.variables]
         tokens_used: Terms = used
     else:
-        used = [(flow.name, flow.tokens if tokens else flow.usd(future)) for flow in flows]
-        tokens_used = [(flow.name, flow.tokens) for flow in flows]
+        used = [(flow.charged, flow.tokens if tokens else flow.usd(future)) for flow in flows]
+        tokens_used = [(flow.charged, flow.tokens) for flow in flows]
     if not commitment.tiers:
         return used
     bands = _bands(model, case, offer, commitment, n, span, flows, tokens_used, future)
     if tokens:
         return used
-    fees = [] if counted else [(flow.name, flow.fees(future)) for flow in flows]
+    fees = [] if counted else [(flow.charged, flow.fees(future)) for flow in flows]
     return [*((band, usd * price) for band, usd in bands), *fees]
 
 
@@ -234,11 +234,11 @@ def _billed(
         usual = flow.tokens * mean * price / 1e6  # use is paid at the rate of its period
         beside = flow.token_part(future) - usual
         if abs(beside) > 1e-12 * usual:
-            model.variables[flow.name].usd += beside * weight
+            model.variables[flow.charged].usd += beside * weight
     opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
     all_used = sum(own * model.variables[name].upper for name, own in used)
     own, banded = dict(used), bool(commitment.tiers) and not tokens
-    by_cell = all_used if banded or any(flow.name not in own for flow in flows) else heaviest(flows, own)
+    by_cell = all_used if banded or any(flow.charged not in own for flow in flows) else heaviest(flows, own)
     most = max(by_cell + opened, sum(model.variables[c].upper * own for c, own in committed))
     billed = model.variable(f"billed({offer.name},{n})", most * (1 + 1e-9), usd=rate * weight)
     minus = [(variable, -own) for variable, own in used]
@@ -258,7 +258,7 @@ def heaviest(flows: list[PossibleFlow], amount: Mapping[str, float]) -> float:
     """The most of something that flows could bring together, each cell by its heaviest route."""
     most: dict[str, float] = defaultdict(float)
     for flow in flows:
-        most[cell_name(flow.cell)] = max(most[cell_name(flow.cell)], amount.get(flow.name, math.inf))
+        most[cell_name(flow.cell)] = max(most[cell_name(flow.cell)], amount.get(flow.charged, math.inf))
     return math.fsum(most.values())
 
 
@@ -277,7 +277,7 @@ def _bands(
     tokens, part, before = not bills_dollars(commitment), span.part, used_before(commitment, span.first)
     price, weight = future.price_of(offer.name), case.period_weight[span.first]
     tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
-    most = heaviest(flows, {flow.name: flow.tokens for flow in flows}) + before
+    most = heaviest(flows, {flow.charged: flow.tokens for flow in flows}) + before
     high = (most_of(commitment) or least_of(commitment)) * part if tokens else 0.0
     top = max(most, high) * (1 + 1e-9)
     edges = [tier.from_tokens_per_month * part for tier in tiers]

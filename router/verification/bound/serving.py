@@ -59,6 +59,11 @@ class PossibleFlow:
     most: float
 
     @property
+    def charged(self) -> str:
+        """The variable of what is paid for: its own where some of it may be free."""
+        return self.name if self.offer.free is None else f"charged{self.name.removeprefix('flow')}"
+
+    @property
     def tokens(self) -> float:
         return self.cell.units * self.unit.tokens
 
@@ -150,7 +155,9 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
     cells = with_work(audit, future)
     served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
-        model.variable(flow.name, flow.most, usd=flow.unbilled(future) * weight[flow.period])
+        if flow.charged != flow.name:
+            model.variable(flow.name, flow.most)
+        model.variable(flow.charged, flow.most, usd=flow.unbilled(future) * weight[flow.period])
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
     for cell in cells:
