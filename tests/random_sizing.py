@@ -54,6 +54,37 @@ def random_problem(rng: Random, spans: Sequence[tuple[float, int]] = SPANS) -> D
     return data
 
 
+def with_agreements(data: Data, rng: Random) -> Data:
+    """The problem with one or two agreements over what has no commitment of its own."""
+    horizon, policy = data["horizon"], data.get("policy", {})
+    policy.pop("end_of_horizon", None)
+    months = int((horizon["periods"] - 1) * horizon["period_h"] // MONTH) + 1
+    free = [offer["name"] for offer in data["offers"] if "commitment" not in offer]
+    made = []
+    for i in range(rng.choice((1, 1, 2)) if free else 0):
+        offers = sorted(rng.sample(free, rng.randint(1, len(free))))
+        off: float | Data = rng.choice((0.15, 0.3, 0.5))
+        if rng.random() < 0.4:
+            off = {name: rng.choice((0.0, 0.2, 0.45)) for name in offers}
+        terms: Data = {"name": f"g{i}", "provider": "v", "offers": offers, "discount": off}
+        terms |= {
+            "settled": rng.choice(("hour", "month")),
+            "overage": rng.choice(("list", "list", "contract")),
+        }
+        unit = 1 / MONTH if terms["settled"] == "hour" else 1.0
+        terms["min_usd"] = rng.choice((0.0, 0.0, 0.5, 1.5)) * unit
+        if rng.random() < 0.7 or not terms["min_usd"]:
+            terms["max_usd"] = rng.choice((2.0, 6.0)) * unit
+            if rng.random() < 0.3:
+                terms["step_usd"] = 0.5 * unit
+        if rng.random() < 0.7:
+            terms["term_months"] = rng.choice((1, 2, months, months + 1))
+            if rng.random() < 0.5:
+                terms["stackable"] = True
+        made.append(terms)
+    return {**data, "commitments": made} if made else data
+
+
 def _workload(rng: Random, name: str, models: list[str], periods: int, period_h: float) -> Data:
     size = rng.choice(((1000, 0), (800, 200), (300, 100)))
     tokens = rng.choice((1.0, 2.0, 3.7, 5.0, 8.3)) * M

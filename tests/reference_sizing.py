@@ -382,6 +382,38 @@ def contract_of(model: Model, offer: Data, clock: Clock) -> Contract | None:
     return Contract(terms, in_usd, active, committed, [least] * len(clock.months), most, beyond)
 
 
+def agreement_of(model: Model, terms: Data, clock: Clock) -> tuple[Data, list[Expression], list[Expression]]:
+    """Whether it runs, and what is committed a month, by billing month; terms begin with one."""
+    unit = MONTH if terms["settled"] == "hour" else 1.0
+    least, most = terms.get("min_usd", 0.0) * unit, terms.get("max_usd")
+    most = None if most is None else most * unit
+    active: list[Expression] = [{} for _ in clock.months]
+    committed: list[Expression] = [{} for _ in clock.months]
+    term = terms.get("term_months")
+    later = terms.get("start", "any" if term is not None and term * MONTH < clock.end else "first") == "any"
+    for start in clock.months if later and term is not None else (0,):
+        begun = model.first_stage((terms["name"], "start", start), 1.0, whole=True)
+        promised: Expression = {begun: least}
+        if most is not None:
+            volume = model.first_stage((terms["name"], "committed", start), most)
+            model.at_least({volume: 1.0}, {begun: least})
+            model.at_most({volume: 1.0}, {begun: most})
+            promised = {volume: 1.0}
+            if "step_usd" in terms:
+                steps = model.column(whole=True)
+                model.equal({volume: 1.0}, {steps: terms["step_usd"] * unit})
+        for month in clock.months:
+            if term is None or start <= month < start + term:
+                active[month] = total(active[month], {begun: 1.0})
+                committed[month] = total(committed[month], promised)
+    for month in clock.months:
+        if not terms.get("stackable"):
+            model.at_most(active[month], 1.0)
+        elif most is not None:  # Reading: the maximum is of all that is in force
+            model.at_most(committed[month], most)
+    return terms, active, committed
+
+
 def _signed_months(terms: Data, clock: Clock) -> list[float]:
     """1 for months in which a contract bought before runs: up to its end, else throughout."""
     if not terms.get("signed"):
@@ -448,8 +480,15 @@ class Sizing:
         self.purchases: dict[tuple[str, str], dict[int, Expression]] = {}
         self.costs: list[Expression] = []
         self.committed: list[Expression] = []
+        #: USD at the offer's own prices that an agreement may cover, by offer, kind and period; of one scenario
+        self.use: dict[tuple[str, str, int], Expression] = {}
         for offer in data["offers"]:
             self._first_stage(offer)
+        self.agreements = [
+            agreement_of(self.model, terms, self.clock) for terms in data.get("commitments", ())
+        ]
+        if self.agreements and self.full:
+            raise ValueError("agreements past the horizon are not covered")
         for future in futures:
             self.costs.append(self._scenario(future))
         limit = self.policy.get("max_committed_usd")
@@ -552,6 +591,7 @@ class Sizing:
         cost = total(cost, self._demand(flow, tokens))
         self._shares(flow, tokens)
         counts: dict[tuple[str, int], Expression] = {}
+        self.use = {}
         for offer in self.data["offers"]:
             paid, promised = self._tokens_and_contracts(offer, future, flow, tokens)
             cost, committed = total(cost, paid), total(committed, promised)
@@ -559,6 +599,8 @@ class Sizing:
             if "instances" in offer:
                 paid, promised = self._instances(offer, future, flow, tokens, counts)
                 cost, committed = total(cost, paid), total(committed, promised)
+        paid, promised = self._covered()
+        cost, committed = total(cost, paid), total(committed, promised)
         for group in self.data.get("groups", []):
             for t in clock.periods:
                 units = total(*(times(self._units(name), counts[name, t]) for name in group["offers"]))
@@ -681,6 +723,7 @@ class Sizing:
                     model.at_most({column: 1.0}, contract.active[month])
                 else:
                     cost[column] = tokens[load, t] * price * clock.weight(t)
+                    self.use.setdefault((name, "tokens", t), {})[column] = tokens[load, t] * price
         if name in self.fee:
             for month in clock.months:
                 due = offer["fee_usd_per_month"] * raised * clock.month_hours[month] / MONTH
@@ -798,6 +841,44 @@ class Sizing:
             rate = raised * (self._one_price(offer) if dearer is None else dearer)
         return total(minimum, {over: rate}), minimum
 
+    # agreements
+
+    def _covered(self) -> tuple[Expression, Expression]:
+        """(cost, first-stage part of it) of all agreements: what they bill, less what that would cost at list."""
+        model, clock = self.model, self.clock
+        cost: Expression = {}
+        promised: Expression = {}
+        taken: dict[tuple[str, str, int], Expression] = {key: {} for key in self.use}
+        for terms, active, committed in self.agreements:
+            by_hour, off = terms["settled"] == "hour", terms["discount"]
+            spans = [[t] for t in clock.periods]
+            if not by_hour:
+                spans = [[t for t in clock.periods if clock.month_of[t] == m] for m in clock.months]
+            for span in spans:
+                month, weight = clock.month_of[span[0]], clock.weight(span[0])
+                due = times(len(span) * clock.hours / MONTH, committed[month])
+                billed: Expression = {}
+                for name, kind, t in taken:
+                    if name in terms["offers"] and t in span:
+                        rate = 1.0 - (off.get(name, 0.0) if isinstance(off, dict) else off)
+                        column = model.column()
+                        taken[name, kind, t][column] = 1.0
+                        billed[column] = rate
+                        cost[column] = -clock.weight(t)
+                        model.at_most({column: 1.0}, times(1e4, active[month]))
+                promised = total(promised, times(weight, due))
+                if terms["overage"] == "list":
+                    model.at_most(billed, due)
+                    cost = total(cost, times(weight, due))
+                else:
+                    bill = model.column()
+                    model.at_least({bill: 1.0}, billed)
+                    model.at_least({bill: 1.0}, due)
+                    cost[bill] = weight
+        for key, part in taken.items():
+            model.at_most(part, self.use[key])
+        return cost, promised
+
     # instances
 
     def _instances(
@@ -854,6 +935,8 @@ class Sizing:
                 extra = model.column()
                 model.at_least({extra: 1.0}, minus(counts[name, t], held))
                 above = {extra: 1.0}
+            if rules.get("term_months") is None:
+                self.use[name, "rent", t] = times(hourly * clock.hours, above)
             paid = total(times(hourly * hours, above), {ONE: hourly_held * held * hours})
             cost = total(cost, paid, times(energy * hours, total(above, {ONE: held})))
             # Reading: what is reserved is committed money too, whatever the rest is.

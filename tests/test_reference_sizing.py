@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from campaign import times
 from problem_factory import Data, api, by_period, gpu, load, monthly, problem
-from random_sizing import START, random_problem
+from random_sizing import START, random_problem, with_agreements
 from reference_sizing import futures_of, measures, risk_of
 from sizing_factory import contract
 
@@ -88,6 +88,19 @@ def _told(seed: int) -> dict[str, float | None]:
 def test_the_program_agrees_with_the_reference(seed: int, method: str) -> None:
     """Objective, WS and EV to 1e-6, infeasible alike; cuts: bound ≤ optimum ≤ objective."""
     assert compare(random_problem(Random(seed)), method, _told(seed)) is None
+
+
+@cache
+def _told_of_agreements(seed: int) -> dict[str, float | None]:
+    return measures(with_agreements(random_problem(Random(seed)), Random(-seed)))
+
+
+@pytest.mark.parametrize("method", ["program", "cuts"])
+@pytest.mark.parametrize("seed", range(100, 100 + times(30)))
+def test_agreements_and_ladders_agree_with_the_reference(seed: int, method: str) -> None:
+    """Terms that add up or not, settled by the hour or the month, over tokens and machines, in several futures."""
+    data = with_agreements(random_problem(Random(seed)), Random(-seed))
+    assert compare(data, method, _told_of_agreements(seed)) is None
 
 
 def _case(

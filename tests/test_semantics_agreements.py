@@ -15,7 +15,6 @@ from pytest import approx
 
 import router
 from router.errors import InputError
-from router.sizing import size
 
 M = 1e6
 TWO = (("a", "m"), ("b", "n"))
@@ -271,9 +270,6 @@ def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
     data = problem(hourly(1 * M), [own]) | {"commitments": [agreement("a")]}
     with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
         plan_of(data)
-    data = problem(hourly(1 * M), [api("a", 2.0)]) | {"commitments": [agreement("a")]}
-    with pytest.raises(InputError, match="not yet planned for by router size"):
-        size(load(data))
 
 
 def test_the_check_sees_what_is_covered_twice_at_another_discount_or_without_use() -> None:

@@ -55,11 +55,3 @@ def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
         if contracts.spans.split(first + g):
             where, hint = ("commitments", g, "settled"), "with terms that begin between its spans"
             raise InputError(input_issue(problem, where, agreement.settled, "is not yet planned for", hint))
-
-
-def refuse_agreements(problem: Problem, command: str) -> None:
-    """Raise `InputError` where a command does not know agreements yet."""
-    if problem.commitments:
-        raise InputError(
-            input_issue(problem, ("commitments",), None, f"are not yet planned for by {command}")
-        )

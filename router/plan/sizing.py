@@ -22,7 +22,7 @@ Verdict = Literal["sign", "walk away", "needed", "never", "impossible", "free"]
 class Signature:
     """One thing bought before demand is known."""
 
-    offer: str = stated("Offer signed")
+    offer: str = stated("Offer signed, or agreement")
     kind: Kind = stated("What is bought")
     model: str | None = stated("Model of the instances; null where all share them, or none are bought")
     start_month: Whole | None = stated("First billing month, from 0")
@@ -85,10 +85,19 @@ class Price:
 
 
 @record
-class Quote:
-    """An offer that asks for a signature, weighed."""
+class QuotedDiscount:
+    """A discount of an agreement, now and at least."""
 
-    offer: str = stated("Offer that asks for a signature")
+    offer: str = stated("Offer whose use it is taken off")
+    now: Number = stated("Part of its prices taken off")
+    least: Number | None = stated("Least at which the agreement is worth signing, all cut alike; null: none")
+
+
+@record
+class Quote:
+    """An offer or an agreement that asks for a signature, weighed."""
+
+    offer: str = stated("Offer, or agreement, that asks for a signature")
     verdict: Verdict = stated(
         "sign, walk away, needed (no plan without it), never (not even for nearly nothing), "
         "impossible (no plan with it) or free (at any price: what it is used for costs nothing)"
@@ -101,6 +110,7 @@ class Quote:
     break_even_use: Number | None = stated("Share from which on it pays")
     break_even_tokens_per_month: Number | None = stated("Volume from which on it pays; null: no such volume")
     gap: Number = stated("The larger gap of the two searches that worth_usd is the difference of")
+    discounts: tuple[QuotedDiscount, ...] = stated("Of an agreement", default=())
 
 
 @record

@@ -109,15 +109,22 @@ def amounts(sizing: Sizing) -> ReportTable:
 def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
-        for k, price in enumerate(row.prices or (None,)):
+        priced = [(_price(price), rate(price.now_usd), rate(price.walk_away_usd)) for price in row.prices]
+        priced += [
+            (
+                f"discount, {off.offer}",
+                percent(off.now),
+                "–" if off.least is None else f"< {percent(off.least)}",
+            )
+            for off in row.discounts
+        ]
+        for k, price in enumerate(priced or [("–", "–", "–")]):
             rows.append(
                 (
                     "" if k else str(row.offer),
                     "" if k else VERDICTS.get(row.verdict, row.verdict),
                     "" if k else usd(row.worth_usd),
-                    "–" if price is None else _price(price),
-                    rate(None if price is None else price.now_usd),
-                    rate(None if price is None else price.walk_away_usd),
+                    *price,
                     "" if k else percent(row.expected_use),
                     "" if k else _break_even(row),
                 )

@@ -155,10 +155,26 @@ def _volumes(
     starts = (contracts.start_contract == b) & (contracts.start_month == month) & ~contracts.start_signed
     (a,) = np.flatnonzero(starts)
     now = float(decision.committed[a])
+    if contracts.stackable[b]:
+        most -= _beside(inst, decision, int(a))
     for amount in _sold(now, step, float(contracts.min_per_month[b]), most):
         committed = decision.committed.copy()
         committed[a] = amount
         yield now, amount, replace(decision, committed=committed)
+
+
+def _beside(inst: Instance, decision: Decision, a: int) -> float:
+    """The most that other terms of a stackable contract commit to while a term runs, own units a month."""
+    contracts = inst.contracts
+    others = contracts.start_contract == contracts.start_contract[a]
+    others[a] = False
+    start, end = float(contracts.start_h[a]), float(contracts.end_h[a])
+    begins = contracts.start_h[others]
+    together = [start, *begins[(begins > start) & (begins < end - 1e-9)].tolist()]
+    return max(
+        float(decision.committed[others & (contracts.start_h <= at) & (contracts.end_h > at + 1e-9)].sum())
+        for at in together
+    )
 
 
 def _counts(

@@ -190,10 +190,11 @@ def only(inst: Instance, offer: int) -> Bools:
 
 def without(inst: Instance, which: Bools) -> Instance:
     """The problem with some offers (O,) not on the table; what is reserved or signed of them already stays."""
-    owned = in_hand(inst)
+    owned, agreed = in_hand(inst), np.zeros_like(which)
+    agreed[inst.contracts.offer[inst.agreements.contract]] = True
     permitted = inst.workloads.permitted & ~(which & ~owned)[None, :]
     workloads = replace(inst.workloads, permitted=permitted)
-    return replace(inst, workloads=workloads, must_not_sign=which & owned)
+    return replace(inst, workloads=workloads, must_not_sign=which & (owned | agreed))
 
 
 def signing(inst: Instance, offer: int) -> Instance:

@@ -170,7 +170,7 @@ def due_months(inst: Instance, row: Settlement) -> float:
     """Months of 730 h that a settlement's commitment is due for: those of its span, or of the spans that it sums up."""
     contracts = inst.contracts
     spans = contracts.spans
-    mine = contracts.offer[spans.contract] == inst.offers.names.index(row.offer)
+    mine = contracts.offer[spans.contract] == inst.offers.names.index(row.seller)
     inside = (spans.from_h >= row.from_h - NEAR_H) & (spans.until_h <= row.until_h + NEAR_H)
     at = np.flatnonzero(mine & inside)
     if row.spans is None:  # of spans that overlap, the one itself

@@ -180,6 +180,8 @@ def own_scale(encoded: Encoded) -> Floats:
     """(n,) own units that each first-stage column of 1 stands for."""
     scale, first = np.ones(int(encoded.program.linking[0].sum())), encoded.first
     scale[first.committed] = first.commit_scale[encoded.instance.contracts.start_contract]
+    for force, own in zip(first.force, first.commit_scale.tolist(), strict=True):
+        scale[force] = own
     return scale
 
 

@@ -93,7 +93,9 @@ def _contracts(data: Mapping[str, Any]) -> list[Order]:
         if row.get("signed_by", "plan") == "plan":
             volumes = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
             amount = next((float(parse_number(value)) for value in volumes if value is not None), None)
-            orders.append(Order(str(row["offer"]), amount, _month(row, "start_month")))
+            orders.append(
+                Order(str(row.get("offer") or row["agreement"]), amount, _month(row, "start_month"))
+            )
     return orders
 
 
@@ -257,7 +259,9 @@ class _DecisionDraft:
     def check_terms(self) -> None:
         """No contract runs twice at once, and what terms add up to in each month is a number that is sold."""
         contracts, fleets, names = self.inst.contracts, self.inst.fleets, self.inst.offers.names
-        signed = np.flatnonzero((self.decision.signed > 0.5) & contracts.decided[contracts.start_contract])
+        decided = contracts.decided & ~contracts.stackable
+        self._check_stacked()
+        signed = np.flatnonzero((self.decision.signed > 0.5) & decided[contracts.start_contract])
         for b in np.unique(contracts.start_contract[signed]):
             starts = signed[contracts.start_contract[signed] == b]
             starts = starts[np.argsort(contracts.start_h[starts])]
@@ -270,6 +274,20 @@ class _DecisionDraft:
             if unsold := unsold_month(self.inst, self.decision, fleet):
                 rule = f"{self._sold(fleet)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
                 raise _wrong(names[fleets.offer[fleet]], rule)
+
+    def _check_stacked(self) -> None:
+        """What adds up of a contract is never more than its maximum."""
+        contracts = self.inst.contracts
+        for b in np.flatnonzero(contracts.stackable & np.isfinite(contracts.max_per_month)).tolist():
+            starts = np.flatnonzero((contracts.start_contract == b) & (self.decision.committed > 0))
+            most, name = float(contracts.max_per_month[b]), self.inst.offers.names[contracts.offer[b]]
+            for a in starts[~contracts.start_signed[starts]].tolist():
+                now = contracts.start_h[a]
+                running = starts[(contracts.start_h[starts] <= now) & (contracts.end_h[starts] > now + 1e-9)]
+                amount = float(self.decision.committed[running].sum())
+                if amount > most * (1 + NEAR):
+                    rule = f"commits at most {most:,.10g} USD a month in all, not {amount:,.10g}"
+                    raise _wrong(name, f"{rule}, from month {contracts.start_month[a] + 1} on")
 
 
 def complete(decision: Decision) -> bool:

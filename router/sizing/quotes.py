@@ -12,7 +12,7 @@ higher rate buys fewer tokens for it), V rises but is no minimum of lines; then 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,7 @@ from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without
 from router.sizing.break_even import QuoteUse, bill_of, priced_elsewhere, use_of
+from router.sizing.discounts import LeastDiscount, break_even_use, is_agreement, quoted_discounts
 from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
 
@@ -55,32 +56,38 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
     losing = weighed.losing[offer] if taken else _losing(study, best, offer)
     if has is None:
         none = Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
+        none = replace(none, discounts=quoted_discounts(inst, offer, None))
         return none, False
     # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
-    multiple = None
+    agreed, multiple = bool(is_agreement(inst)[offer]), None
     if losing is not None and not owned:
-        multiple = _WalkAway(study, inst, offer, losing).multiple(best, taken)
+        search = LeastDiscount(study, inst, offer, losing).factor if agreed else None
+        search = search or _WalkAway(study, inst, offer, losing).multiple
+        multiple = search(best, taken)
     elsewhere, late = None, False
-    if not owned:
+    if not owned and not agreed:
         try:
             elsewhere = _elsewhere_usd(study, inst, has, losing, offer)
         except NoPlanInTime:
             late = True
     use = QuoteUse() if owned else use_of(has, elsewhere, offer)
+    if agreed and not owned:
+        use = replace(use, break_even=break_even_use(has, offer))
     verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned)
     multiple = None if verdict == "free" else multiple
     quote = Quote(
         offer=name,
         verdict=verdict,
         worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
-        walk_away_multiple=multiple,
+        walk_away_multiple=None if agreed else multiple,
         prices=_prices(inst, offer, multiple),
         bill_usd=None if owned else bill_of(has, name),
         expected_use=use.expected,
         break_even_use=use.break_even,
         break_even_tokens_per_month=use.break_even_tokens_per_month,
         gap=max(has.gap, 0.0 if losing is None else losing.gap),
+        discounts=quoted_discounts(inst, offer, multiple),
     )
     return quote, late
 

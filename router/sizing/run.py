@@ -19,13 +19,12 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
-from router.normalise.agreements import refuse_agreements
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
-from router.plan.rows import ScenarioCost, Settlement
+from router.plan.rows import CoverageRow, Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
-from router.planning.decode import refused_rows
+from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
@@ -69,7 +68,6 @@ def size(
     """
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
-    refuse_agreements(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
@@ -94,12 +92,13 @@ def size(
 def _refuse_hours(problem: Problem, inst: Instance) -> None:
     """Raises InputError where terms may start within a billing month: what is signed is told apart by its month."""
     contracts, fleets = inst.contracts, inst.fleets
-    issues: list[tuple[str, int, str]] = []
+    issues: list[tuple[str | int, ...]] = []
     new = ~contracts.start_signed
     for b, o in enumerate(contracts.offer.tolist()):
         hours = contracts.start_h[new & (contracts.start_contract == b)]
         if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
-            issues.append(("offers", o, "commitment"))
+            own = o < len(problem.offers)
+            issues.append(("offers", o, "commitment") if own else ("commitments", o - len(problem.offers)))
     for f, o in enumerate(fleets.offer.tolist()):
         hours = fleets.buy_h[fleets.may_buy[f]]
         if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
@@ -221,9 +220,10 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         cost_lines=lines,
         routes=routes,
         instances=tuple(row for part in parts for row in part.instances),
-        purchases=parts[0].purchases,
+        purchases=_purchases(best),
         contracts=tuple({row: None for part in parts for row in part.contracts}),
         settlements=_settlements(best),
+        coverage=_coverage(parts),
         unserved=tuple(row for part in parts for row in part.unserved),
         refused=refused_rows(first),
         prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
@@ -242,6 +242,30 @@ def _stop(best: Best, study: Study) -> Stop:
     """Cuts that end well may still leave a gap: they see no whole numbers of the second stage."""
     unclosed = best.first.stop is Stop.OPTIMAL and best.gap > max(10 * study.options.gap, ROUNDING)
     return Stop.UNKNOWN if unclosed else best.first.stop
+
+
+def _purchases(best: Best) -> tuple[Purchase, ...]:
+    """What is bought for a term, at mean prices: each scenario's own plan states it at its own."""
+    if len(best.parts) == 1:
+        return best.parts[0].purchases
+    weights = best.inst.scenarios.probability.tolist()
+    each = zip(*(part.purchases for part in best.parts), strict=True)
+    return tuple(
+        replace(
+            rows[0],
+            billed_usd=fsum(p * (row.billed_usd or 0.0) for p, row in zip(weights, rows, strict=True)),
+            beyond_horizon_usd=fsum(
+                p * (row.beyond_horizon_usd or 0.0) for p, row in zip(weights, rows, strict=True)
+            ),
+        )
+        for rows in each
+    )
+
+
+def _coverage(parts: tuple[Decoded, ...]) -> tuple[CoverageRow, ...] | None:
+    """What agreements bill in every scenario; None where there are none."""
+    rows = tuple(row for part in parts for row in part.coverage or ())
+    return None if all(part.coverage is None for part in parts) else rows
 
 
 def _settlements(best: Best) -> tuple[Settlement, ...]:

@@ -15,11 +15,13 @@ from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from problems.core.view import multiplier_of
+from router.plan.rows import Settlement
 from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, WorstFuture
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.best import Best, best_plan, figures
 from router.sizing.break_even import due_months, instance_hours, own_volumes, weight_of
+from router.sizing.discounts import is_agreement
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
 from router.sizing.options import Inquiry, SizeOptions, Study
@@ -163,8 +165,19 @@ def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float
     use = [(best.weight[row.scenario], *own_volumes(row), due_months(inst, row)) for row in rows]
     used = fsum(p * volume for p, volume, _, _ in use)
     committed = fsum(p * volume * months for p, _, volume, months in use)
-    billed_usd = fsum(best.weight[row.scenario] * row.billed_usd * weight_of(inst, row) for row in rows)
+    parts = [_part_of(inst, signature, row) for row in rows]
+    billed = [best.weight[row.scenario] * row.billed_usd * weight_of(inst, row) for row in rows]
+    billed_usd = fsum(part * usd for part, usd in zip(parts, billed, strict=True))
     return (used / committed if committed > 0 else None), billed_usd
+
+
+def _part_of(inst: Instance, signature: Signature, row: Settlement) -> float:
+    """Of a settlement, what a term commits to: all, unless amounts in force add up."""
+    b = int(inst.offers.contract[inst.offers.names.index(signature.offer)])
+    committed = row.committed_usd_per_month or 0.0
+    if not inst.contracts.stackable[b] or committed <= 0:
+        return 1.0
+    return (signature.committed_usd_per_month or 0.0) / committed
 
 
 def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFuture, ...]:
@@ -183,7 +196,7 @@ def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFut
             cost_usd=float(cost[s]),
             over_expected_usd=float(cost[s] - best.expected_usd),
             demand_over_mean=float(tokens[s] / mean) if mean > 0 else None,
-            prices=_moved(inst, inst.scenarios.price[s]),
+            prices=_moved(inst, np.where(is_agreement(inst), 1.0, inst.scenarios.price[s])),
             availability=_moved(inst, np.where(own, inst.scenarios.availability[s], 1.0)),
             regret_usd=None if regret is None else regret[inst.scenarios.names[s]],
         )

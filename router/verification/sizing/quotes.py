@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 from router.plan.sizing import Quote
-from router.schema import Offer, OfferModel
+from router.schema import Agreement, Offer, OfferModel
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
 from router.verification.base.spans import signed_term
@@ -32,11 +32,11 @@ def check_quotes(section: Section) -> None:
         amounts[offer] = max(amounts.get(offer, 0.0), amount)
     listed: list[str] = []
     for row in section.stated.quotes or ():
-        if row.offer not in section.case.offers or row.offer in listed:
+        if row.offer not in section.case.sellers or row.offer in listed:
             section.ledger.fault("quotes:", row.offer, "is not an offer, or listed twice")
             continue
         listed.append(row.offer)
-        _check_quote(section, section.case.offers[row.offer], row, row.offer in amounts)
+        _check_quote(section, section.case.sellers[row.offer], row, row.offer in amounts)
     if section.stated.quotes is not None:
         left_out = section.stated.out_of_time or ()
         for name, amount in amounts.items():
@@ -53,11 +53,15 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
     if in_hand or verdict not in ("sign", "walk away"):
         section.equal(multiple, None, *at, "walk_away_multiple")
         multiple = None
+    elif offer.name in section.case.agreements:
+        section.equal(multiple, None, *at, "walk_away_multiple")
     elif multiple is None or multiple <= 0:
         open_ = verdict == "sign" and multiple is None
         section.ledger.require(open_, *at, "walk_away_multiple is", multiple)
+    if offer.name in section.case.agreements:
+        multiple = _check_discounts(section, section.case.agreements[offer.name], row, in_hand, at)
     _check_worth(section, row, is_signed, in_hand, multiple, at)
-    _check_prices(section, offer, row, multiple, at)
+    _check_prices(section, offer, row, row.walk_away_multiple, at)
     if in_hand or verdict == "impossible":
         for figure in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
             section.equal(getattr(row, figure), None, *at, figure)
@@ -66,6 +70,42 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
         bill = math.fsum(usd for (name, kind), usd in lines if name == offer.name and kind in SCALED)
         section.equal(row.bill_usd, bill, *at, "bill_usd")
         section.equal(row.expected_use, _use(section, offer), *at, "expected_use")
+        if offer.name in section.case.agreements:
+            section.equal(row.break_even_use, _billed_part(section, offer.name), *at, "break_even_use")
+
+
+def _check_discounts(
+    section: Section, agreement: Agreement, row: Quote, in_hand: bool, at: tuple[object, ...]
+) -> float | None:
+    """Each as stated, and all cut alike; how many times those of today are the least ones."""
+    stated = {each.offer: each for each in row.discounts}
+    right = len(stated) == len(row.discounts) and set(stated) == set(agreement.offers)
+    section.ledger.require(right, *at, "discounts are not those of its offers")
+    factors = []
+    for name, each in stated.items():
+        now = agreement.discount_of(name)
+        section.equal(each.now, now, *at, name, "discount", slack=1e-12)
+        if each.least is not None and now > 0:
+            factors.append(each.least / now)
+    known = bool(factors) and not in_hand and row.verdict in ("sign", "walk away")
+    section.ledger.require(known or not factors, *at, "states the least discount")
+    alike = not factors or max(factors) - min(factors) <= 1e-9 * max(factors)
+    section.ledger.require(alike and all(each > 0 for each in factors), *at, "discounts are not cut alike")
+    return 1.0 / factors[0] if known and factors[0] > 0 else None
+
+
+def _billed_part(section: Section, agreement: str) -> float | None:
+    """Of the use that it covers, what is billed; its least rate where it covers nothing."""
+    case, listed, billed = section.case, list[float](), list[float]()
+    for row in section.audit.rows.coverage or ():
+        if row.agreement == agreement:
+            probability = case.future(row.scenario).probability
+            listed.append(probability * row.list_usd)
+            billed.append(probability * row.covered_usd)
+    if math.fsum(listed) > 0:
+        return math.fsum(billed) / math.fsum(listed)
+    terms = case.agreements[agreement]
+    return min(1.0 - terms.discount_of(offer) for offer in terms.offers)
 
 
 def _in_hand(case: Case, offer: Offer) -> bool:

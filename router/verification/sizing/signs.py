@@ -97,7 +97,7 @@ def signed(section: Section) -> dict[Key, float]:
 
 def use_of_contract(section: Section, offer: str, from_h: float, until_h: float) -> float | None:
     """Expected use of what is committed between two hours."""
-    commitment = section.case.offers[offer].commitment
+    commitment = section.case.commitments.get(offer)
     tokens = commitment is not None and in_tokens(commitment)
     used, committed = [], []
     for probability, bill in _bills(section, offer, from_h, until_h):
@@ -145,7 +145,12 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     if kind == "contract":
         hours = (start or 0) * MONTH_H, owed.end_month * MONTH_H
         use = use_of_contract(section, offer, *hours)
-        usd = math.fsum(p * bill.usd * bill.weight for p, bill in _bills(section, offer, *hours))
+        stacked = case.commitments[offer].stackable
+        parts = (
+            p * bill.usd * bill.weight * (amount / bill.committed if stacked and bill.committed > 0 else 1.0)
+            for p, bill in _bills(section, offer, *hours)
+        )
+        usd = math.fsum(parts)
     elif kind == "instances":
         use = use_of_pools(section, [(offer, model)])
     if case.problem.policy.end_of_horizon == "charge_in_full":
@@ -180,7 +185,7 @@ def _elsewhere(stated: Sizing) -> Iterator[tuple[str, Signature]]:
 def _owed(case: Case, key: Key, amount: float) -> Owed | None:
     """By the problem alone; None where the problem sells no such thing."""
     name, kind, _, start = key
-    offer = case.offers.get(name)
+    offer = case.sellers.get(name)
     if offer is None or start is None or not 0 <= start < case.months or amount < 0:
         return None
     price = math.fsum(future.probability * future.price_of(offer.name) for future in case.futures)

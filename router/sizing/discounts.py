@@ -1,0 +1,114 @@
+"""What an agreement is worth: the least discount at which it is still signed.
+
+    V(k)   objective of the best plan with every discount of the agreement × k, V₀ without it
+    k*     the least k with V(k) < V₀: all discounts are cut alike
+
+A higher discount never makes a plan dearer, so that V falls and k* can be bracketed. The bracket is halved, and every
+other time cut where the line through the last two savings says that nothing is left: near k* one plan stays the best,
+and what it saves is nearly straight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import fsum
+
+import numpy as np
+
+from problems.core.arrays import Bools, Ints
+from problems.core.instance import Instance
+from router.plan.sizing import QuotedDiscount
+from router.sizing.best import Best, best_plan
+from router.sizing.options import Study
+
+CLOSE = 1e-5  # of the discounts
+LEFT = 0.01  # of its price, what the highest discount tried leaves
+
+
+def rows_of(inst: Instance, seller: int) -> Ints:
+    """The rows of an agreement, by its index among the sellers."""
+    contract = inst.agreements.contract
+    return np.flatnonzero(inst.contracts.offer[contract] == seller)
+
+
+def is_agreement(inst: Instance) -> Bools:
+    """(O,) sellers that are agreements."""
+    marked = np.zeros(len(inst.offers.names), dtype=bool)
+    marked[inst.contracts.offer[inst.agreements.contract]] = True
+    return marked
+
+
+def discounted(inst: Instance, seller: int, factor: float) -> Instance:
+    """The problem with all discounts of an agreement multiplied."""
+    rate, at = inst.agreements.rate.copy(), rows_of(inst, seller)
+    rate[at] = 1.0 - factor * (1.0 - rate[at])
+    return replace(inst, agreements=replace(inst.agreements, rate=rate))
+
+
+def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple[QuotedDiscount, ...]:
+    """By offer: as stated, and the least at which the agreement is signed."""
+    names, agreements = inst.offers.names, inst.agreements
+    stated = [(names[agreements.offer[i]], float(1.0 - agreements.rate[i])) for i in rows_of(inst, seller)]
+    return tuple(
+        QuotedDiscount(offer, off, None if factor is None else off * factor) for offer, off in stated
+    )
+
+
+def break_even_use(has: Best, seller: int) -> float | None:
+    """1 − discount: of what it covers, the part that it bills; where it covers nothing, at its highest discount."""
+    inst, name = has.inst, has.inst.offers.names[seller]
+    rows = [row for part in has.parts for row in part.coverage or () if row.agreement == name]
+    listed = fsum(has.weight[row.scenario] * row.list_usd for row in rows)
+    if listed > 0:
+        return fsum(has.weight[row.scenario] * row.covered_usd for row in rows) / listed
+    rates = inst.agreements.rate[rows_of(inst, seller)]
+    return float(rates.min()) if len(rates) else None
+
+
+@dataclass(frozen=True)
+class LeastDiscount:
+    """The search for k* of one agreement."""
+
+    study: Study
+    inst: Instance
+    seller: int
+    losing: Best  # without it
+
+    def factor(self, best: Best, taken: bool) -> float | None:
+        """k*; None where not even the highest discount enters, or it is not sure that today's does."""
+        most = float(1.0 - self.inst.agreements.rate[rows_of(self.inst, self.seller)].min(initial=1.0))
+        if most <= 0:
+            return None
+        low, high, saves = 0.0, 1.0, self._saves(best)
+        if saves is None:
+            low, high = 1.0, (1.0 - LEFT) / most
+            saves = None if taken or high <= low else self._at(high)
+            if saves is None:
+                return None
+        return self._bracketed(low, high, saves)
+
+    def _bracketed(self, low: float, high: float, saves: float) -> float:
+        before: tuple[float, float] | None = None
+        straight = False
+        while high - low > CLOSE:
+            middle = (low + high) / 2.0
+            if straight and before is not None and before[1] > saves:
+                ends = high - saves * (before[0] - high) / (before[1] - saves)
+                middle = max(
+                    min(ends, high - CLOSE), (low + middle) / 2.0
+                )  # what it says is tested from below
+            straight = not straight
+            now = self._at(middle)
+            if now is None:
+                low = middle
+            else:
+                before, high, saves = (high, saves), middle, now
+        return high
+
+    def _at(self, factor: float) -> float | None:
+        return self._saves(best_plan(self.study, discounted(self.inst, self.seller, factor)))
+
+    def _saves(self, point: Best) -> float | None:
+        """What the plan saves by the agreement; None where that is within what two solves may differ by."""
+        saves = self.losing.objective_usd - point.objective_usd
+        return saves if saves > point.doubt_usd + self.losing.doubt_usd else None

@@ -1,0 +1,165 @@
+"""`router size` with agreements: worked out by hand, an hour of use at 2 USD or at three times that, half and half."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from problem_factory import MONTH, Data, api, by_period, load, problem
+from pytest import approx
+
+import router
+from router.errors import InputError
+from router.plan.document import Plan
+from router.plan.sizing import Sizing
+from router.sizing import SizeOptions, size
+from router.sizing.orders import orders_of
+
+M = 1e6
+FUTURES = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]
+HOURLY = {"name": "plan", "provider": "v", "offers": ["a"], "settled": "hour"}
+
+
+def sized(
+    terms: Data, tokens: tuple[float, ...] = (M,), period_h: float = 1.0, **how: Any
+) -> tuple[Plan, Sizing]:
+    data = problem(by_period([*tokens]), [api("a", 2.0)], periods=len(tokens), period_h=period_h)
+    plan = size(
+        load({**data, "commitments": [{**HOURLY, **terms}], "scenarios": FUTURES}), how=SizeOptions(**how)
+    )
+    assert plan.ok
+    assert plan.sizing is not None
+    return plan, plan.sizing
+
+
+def test_what_is_committed_suits_both_futures() -> None:
+    """40 % off: a dollar covers 1/0.6 of list. Up to 1.2 it does so in both futures; above, it saves 0.83 expected.
+
+    So 1.2, which covers the low future's 2: 0.5 · (1.2 + 5.2) = 3.2. Who knows: 1.2 or 3.6, mean 2.4. For the mean of 4
+    it were 2.4: 0.5 · (2.4 + 4.4) = 3.4.
+    """
+    plan, section = sized({"discount": 0.4, "min_usd": 0, "max_usd": 9})
+    (row,) = section.sign
+    assert (row.committed_usd_per_month, row.expected_use) == (approx(1.2 * MONTH), approx(1.0))
+    assert (section.rp_usd, section.evpi_usd, section.vss_usd) == (approx(3.2), approx(0.8), approx(0.2))
+    (quote,) = section.quotes or ()
+    assert (quote.verdict, quote.worth_usd) == ("sign", approx(0.8))
+    assert (quote.break_even_use, quote.expected_use) == (approx(0.6), approx(1.0))
+    assert plan.bound_usd == approx(3.2, rel=1e-5)
+
+
+def test_the_least_discount_at_which_it_is_still_signed() -> None:
+    """3 an hour at discount d cover min(2, 3/(1 − d)) and min(6, 3/(1 − d)): 1 + 1.5/(1 − d) saved for 3: d = 1/4.
+
+    At 60 % off it saves 1 + 3 − 3; at 20 % it would cost 1/8, and is signed from 25 % on too; without any, never.
+    """
+    terms = {"min_usd": 3}
+    for discount, verdict, worth in ((0.6, "sign", 1.0), (0.2, "walk away", -0.125)):
+        _, section = sized({**terms, "discount": discount})
+        (quote,) = section.quotes or ()
+        assert (quote.verdict, quote.worth_usd) == (verdict, approx(worth))
+        assert quote.walk_away_multiple is None
+        (off,) = quote.discounts
+        assert (off.offer, off.now, off.least) == ("a", approx(discount), approx(0.25, abs=1e-4))
+    _, section = sized({**terms, "discount": 0.0})
+    (quote,) = section.quotes or ()
+    assert (quote.verdict, quote.discounts[0].least) == ("never", None)
+
+
+def test_all_discounts_are_cut_alike() -> None:
+    """4 and then 2 of use on each of a and b, 30 and 10 % off, times k; 5 an hour cover all of the second hour, 4.
+
+    Of the first hour they cover a, for 4 − 1.2 k, and (1 + 1.2 k) / (1 − 0.1 k) of b: 10 in all where k = 5/7. At k = 1
+    they save 4 + 2.2 / 0.9 + 4 − 10.
+    """
+    loads = [by_period([2 * M, M], "x"), by_period([2 * M, M], "y", models=["n"])]
+    terms = {**HOURLY, "offers": ["a", "b"], "discount": {"a": 0.3, "b": 0.1}, "min_usd": 5}
+    data = {**problem(loads, [api("a", 2.0), api("b", 2.0, ("n",))], periods=2), "commitments": [terms]}
+    plan = size(load(data))
+    assert plan.sizing is not None
+    (quote,) = plan.sizing.quotes or ()
+    assert quote.worth_usd == approx(2.2 / 0.9 - 2)
+    least = {off.offer: off.least for off in quote.discounts}
+    assert least == {"a": approx(0.3 * 5 / 7, rel=1e-4), "b": approx(0.1 * 5 / 7, rel=1e-4)}
+
+
+@pytest.mark.parametrize("method", ["program", "cuts"])
+def test_terms_are_bought_in_steps_that_end_staggered(method: str) -> None:
+    """Use of 2,000, 4,000 and 6,000 in three months, or three times that; terms of two months, 40 % off.
+
+    Expected best is what the low future uses: 1,200, 2,400, 3,600 in force. 1,200 in the first month, 1,200 more in the
+    second, and in the third, when the first term has ended, 2,400.
+    """
+    terms = {
+        "settled": "month",
+        "discount": 0.4,
+        "term_months": 2,
+        "stackable": True,
+        "min_usd": 0,
+        "max_usd": 1e5,
+    }
+    _, section = sized(terms, (1e9, 2e9, 3e9), MONTH, method=method)
+    assert {row.start_month: row.committed_usd_per_month for row in section.sign} == {
+        0: approx(1200),
+        1: approx(1200),
+        2: approx(2400),
+    }
+    assert section.rp_usd == approx(0.5 * 7200 + 0.5 * (7200 + 24000))
+    assert [row.expected_usd for row in section.sign] == approx([2400, 2400, 2400])
+    assert section.sign[-1].beyond_horizon_usd == approx(2400)
+
+
+def test_a_ladder_of_one_s_own_is_priced_beside_the_best() -> None:
+    """600 and 600 of month 2 on: low 600 + 1,200 + 600, less list of 1,000 + 2,000 + 1,000 covered."""
+    terms = {
+        "settled": "month",
+        "discount": 0.4,
+        "term_months": 2,
+        "stackable": True,
+        "min_usd": 0,
+        "max_usd": 1e3,
+    }
+    with pytest.raises(
+        InputError, match=r"commits at most 1,000 USD a month in all, not 1,200, from month 2 on"
+    ):
+        sized(terms, (1e9, 2e9, 3e9), MONTH, evaluate=orders_of(["plan=600", "plan@2=600"]))
+    terms["max_usd"] = 2e3
+    _, section = sized(terms, (1e9, 2e9, 3e9), MONTH, evaluate=orders_of(["plan=600", "plan@2=600"]))
+    assert section.evaluated is not None
+    usd = section.evaluated.by_scenario_usd or {}
+    assert usd == {"low": approx(12000 + 2400 - 4000), "high": approx(36000 + 2400 - 4000)}
+
+
+def test_prices_of_futures_are_those_of_use_and_the_worst_name_offers_alone() -> None:
+    """List doubles in one future: 1 an hour at 50 % off covers 2 of 2, or 2 of 4."""
+    data = problem(by_period([M]), [api("a", 2.0)])
+    futures = [
+        {"name": "as now", "probability": 0.5},
+        {"name": "dear", "probability": 0.5, "prices": {"*": 2}},
+    ]
+    terms = {**HOURLY, "discount": 0.5, "min_usd": 1}
+    plan = size(load({**data, "commitments": [terms], "scenarios": futures}))
+    assert {row.name: row.cost_usd for row in plan.scenarios} == {"as now": approx(1), "dear": approx(3)}
+    assert plan.sizing is not None
+    assert plan.sizing.worst[0].prices == {"a": 2.0}
+
+
+def test_the_check_sees_discounts_that_are_not_cut_alike_or_not_stated() -> None:
+    data = problem(by_period([M]), [api("a", 2.0)])
+    stated = load({**data, "commitments": [{**HOURLY, "discount": 0.6, "min_usd": 1}], "scenarios": FUTURES})
+    plan = size(stated)
+    assert plan.sizing is not None
+    (quote,) = plan.sizing.quotes or ()
+    (off,) = quote.discounts
+    lies = (
+        replace(quote, discounts=()),
+        replace(quote, discounts=(replace(off, now=0.7),)),
+        replace(quote, discounts=(replace(off, least=0.9),)),
+        replace(quote, discounts=(replace(off, offer="b"),)),
+        replace(quote, break_even_use=0.6),
+        replace(quote, walk_away_multiple=2.0),
+    )
+    for lie in lies:
+        wrong = replace(plan, sizing=replace(plan.sizing, quotes=(lie,)))
+        assert not router.verify(stated, wrong).ok, lie
