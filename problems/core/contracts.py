@@ -39,6 +39,7 @@ class Contracts(ArrayTable):
     term_h: Floats  # inf: as long as the horizon
     spanned: Bools  # settled by spans of its own, else by the billing months of the horizon
     by_hour: Bools  # by spans shorter than a day
+    usd_per_unit_h: Floats  # of an agreement in units, inf: in money
     levelled: Bools  # one of several amounts is chosen, with its discount
     tiers: tuple[Tiers | None, ...]
     discounts: tuple[Discounts | None, ...]
@@ -83,6 +84,7 @@ class Agreements(ArrayTable):
     contract: Ints  # (V,)
     offer: Ints  # (V,)
     rate: Floats  # (V,) what is left of a dollar of its use: 1 − discount
+    unit_usd_per_h: Floats  # (V,) USD for an hour of an instance that is covered; inf: at a discount
 
 
 class Spans(ArrayTable):

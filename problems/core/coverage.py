@@ -26,7 +26,7 @@ class Coverage(ArrayTable):
     period: Ints  # (V,)
     unit: Floats  # (V,) USD at the offer's prices that a column of 1 stands for
     most: Floats  # (V,) USD at the offer's prices that could be used in the period at all
-    rate: Floats  # (V,) what is left of a dollar: 1 − discount
+    rate: Floats  # (V,) what is billed for a dollar: 1 − discount, or what units cost over what instances do
 
     def of(self, b: int) -> Ints:
         """The rows of a contract."""
@@ -72,15 +72,19 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     `limit` (Q, T): the largest count of each pool that can be of use.
     """
     agreements, spans = view.inst.agreements, view.inst.contracts.spans
-    parts: list[tuple[Ints, int, int, bool, float, Floats, Floats]] = []
-    for b, o, rate in zip(agreements.contract, agreements.offer, agreements.rate, strict=True):
+    parts: list[tuple[Ints, int, int, bool, Floats, Floats, Floats]] = []
+    for v, (b, o) in enumerate(zip(agreements.contract, agreements.offer, strict=True)):
         inside = spans.lot_span[spans.lots(int(b))[0]] >= 0
-        for rented in (False, True):
+        in_units = bool(np.isfinite(agreements.unit_usd_per_h[v]))
+        for rented in (True,) if in_units else (False, True):
             use = use_of(view, charged, paid, int(o), rented=rented)
             most = np.bincount(use.period, weights=use.usd, minlength=view.inst.time.periods)
             period = np.flatnonzero(inside & (most > 0))
             counts = _most_counted(view, limit, int(o)) if rented else 1.0
-            parts.append((period, int(b), int(o), rented, float(rate), most[period], most[period] * counts))
+            rate = np.full(len(period), agreements.rate[v])
+            if in_units:
+                rate = agreements.unit_usd_per_h[v] * view.inst.time.period_h / _list_usd(view, use)[period]
+            parts.append((period, int(b), int(o), rented, rate, most[period], most[period] * counts))
     sizes = np.array([len(part[0]) for part in parts], dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
 
@@ -92,9 +96,16 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     at = space.take(
         "covered", len(period), _label(view, contract, offer, of_instances, period), block=view.scenario + 1
     )
-    one, most = (np.concatenate([np.empty(0), *(part[i] for part in parts)]) for i in (5, 6))
+    rates, one, most = (np.concatenate([np.empty(0), *(part[i] for part in parts)]) for i in (4, 5, 6))
     unit = 2.0 ** np.round(np.log2(np.maximum(one, 1e-9)))
-    return Coverage(at, contract, offer, of_instances, period, unit, most, each(4, np.float64))
+    return Coverage(at, contract, offer, of_instances, period, unit, most, rates)
+
+
+def _list_usd(view: View, use: OfferUse) -> Floats:
+    """(T,) what an instance costs in each period where it is rented."""
+    usd = np.zeros(view.inst.time.periods)
+    np.maximum.at(usd, use.period, use.usd)
+    return usd
 
 
 def _most_counted(view: View, limit: Floats, offer: int) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from problems.core.contracts import Agreements, Contracts
-from router.errors import InputError, Issue
+from router.errors import InputError, Issue, Path
 from router.loading.catalogue import input_issue
 from router.normalise.columns import whole
 from router.schema import Agreement, Problem
@@ -18,7 +18,12 @@ def agreements(problem: Problem) -> Agreements:
     index = {offer.name: o for o, offer in enumerate(problem.offers)}
     first = sum(offer.commitment is not None for offer in problem.offers)
     rows = [
-        (first + g, index[name], 1.0 - agreement.discount_of(name))
+        (
+            first + g,
+            index[name],
+            1.0 - agreement.discount_of(name),
+            agreement.unit_usd_per_h(problem.offers[index[name]].instances),
+        )
         for g, agreement in enumerate(problem.commitments)
         for name in agreement.offers
     ]
@@ -26,6 +31,7 @@ def agreements(problem: Problem) -> Agreements:
         contract=whole(row[0] for row in rows),
         offer=whole(row[1] for row in rows),
         rate=np.array([row[2] for row in rows], dtype=float),
+        unit_usd_per_h=np.array([np.inf if row[3] is None else row[3] for row in rows], dtype=float),
     )
 
 
@@ -55,3 +61,21 @@ def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
         if contracts.spans.split(first + g):
             where, hint = ("commitments", g, "settled"), "with terms that begin between its spans"
             raise InputError(input_issue(problem, where, agreement.settled, "is not yet planned for", hint))
+
+
+def refuse_uncarried(problem: Problem, command: str) -> None:
+    """Raise `InputError` for what a command of many runs does not carry from run to run yet."""
+    _refuse(problem, [("offers", o, "free") for o, offer in enumerate(problem.offers) if offer.free], command)
+    refuse_unquoted(problem, command)
+
+
+def refuse_unquoted(problem: Problem, command: str) -> None:
+    """Raise `InputError` for agreements whose price is not yet a quote that can be questioned."""
+    units = [("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units]
+    _refuse(problem, units, command)
+
+
+def _refuse(problem: Problem, fields: Sequence[Path], command: str) -> None:
+    if fields:
+        rule = f"is not yet planned for by {command}"
+        raise InputError([input_issue(problem, at, None, rule) for at in fields])

@@ -64,6 +64,7 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         term_h=np.array([terms.term_hours or np.inf for terms in rows], dtype=float),
         spanned=~flags(rows, "by_billing_month"),
         by_hour=flags(rows, "settled", "hour"),
+        usd_per_unit_h=_usd_per_unit_h(problem, len(rows)),
         levelled=np.array([bool(terms.levels) for terms in rows], dtype=bool),
         tiers=tuple(_tiers(terms) for terms in rows),
         discounts=tuple(_discounts(terms) for terms in rows),
@@ -88,6 +89,12 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         start_max=np.where(fixed, np.inf, most[of]) if len(of) else np.empty(0),
         start_rate=np.array([1.0 - (level.discount if level else 0.0) for *_, level in starts], dtype=float),
     )
+
+
+def _usd_per_unit_h(problem: Problem, n: int) -> Floats:
+    """(B,) of agreements in units; inf of all others."""
+    of = [np.inf if each.usd_per_unit_h is None else each.usd_per_unit_h for each in problem.commitments]
+    return np.array([np.inf] * (n - len(of)) + of, dtype=float)
 
 
 def _spanned(terms: Commitment) -> bool:

@@ -9,8 +9,6 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, distinct
 from problems.core.instance import Time
 from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Allowances, Quotas
-from router.errors import InputError
-from router.loading.catalogue import input_issue
 from router.normalise.columns import floats, whole
 from router.schema import Problem, Quota
 
@@ -86,14 +84,3 @@ def allowances(problem: Problem, time: Time) -> Allowances:
         end=whole(row[3] for row in rows),
         most=np.array([row[4] for row in rows], dtype=float),
     )
-
-
-def refuse_allowances(problem: Problem, command: str) -> None:
-    """Raise `InputError` where a command of many runs would take what is free anew with each of them."""
-    issues = [
-        input_issue(problem, ("offers", o, "free"), None, f"is not yet planned for by {command}")
-        for o, offer in enumerate(problem.offers)
-        if offer.free is not None
-    ]
-    if issues:
-        raise InputError(issues)

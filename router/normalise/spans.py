@@ -135,7 +135,7 @@ def laid_out(
         if in_full and until_h > time.horizon_h:
             hours = min(until_h, term.until_h) - max(from_h, term.from_h)
         month = HOURS_PER_MONTH
-        if by_clock and time.period_h <= terms.span_h:  # a day of 23 h is a day
+        if by_clock and not terms.by_period and time.period_h <= terms.span_h:  # a day of 23 h is a day
             month *= (until_h - from_h) / terms.span_h
         if hours + before <= 0:
             continue
@@ -148,7 +148,8 @@ def laid_out(
 def _edges(terms: Commitment, term: ContractTerm, time: Time, clock: Clock) -> Floats:
     """Hours at which spans begin, from the one that runs at the term's start to one after its end, or the horizon's."""
     last = min(term.until_h, time.horizon_h)
-    if terms.settled in ("hour", "day") and time.period_h > terms.span_h * (1 + NEAR):
+    longer = time.period_h > terms.span_h * (1 + NEAR)
+    if terms.by_period or (terms.settled in ("hour", "day") and longer):
         return np.append(time.start_h, time.horizon_h)
     if terms.settled == "hour":
         local = clock.local(0.0)

@@ -121,6 +121,9 @@ class ContractRow:
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
     discount: Number | None = stated("Taken off contract rates by the level chosen", default=None)
     agreement: str | None = stated("Agreement signed", default=None)
+    committed_units: Number | None = stated(
+        "Units committed, of an agreement in units; in USD by their price", default=None
+    )
 
     @property
     def seller(self) -> str:

@@ -12,7 +12,7 @@ from typing import TypedDict
 import numpy as np
 
 from problems.commitments import beside_rate, due_share, rate_usd
-from problems.core.arrays import Bools, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
 from problems.core.encode import Encoded
@@ -43,7 +43,7 @@ def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     for a in np.flatnonzero(signed_starts(encoded, point)):
         b, end = contracts.start_contract[a], float(contracts.owed_until_h[a])
         volume = float(point[first.committed[a]] * first.commit_scale[b])
-        tokens = bool(contracts.stated_in_tokens[b])
+        tokens, unit_usd = bool(contracts.stated_in_tokens[b]), float(contracts.usd_per_unit_h[b])
         rows.append(
             ContractRow(
                 **seller_of(inst, int(b)),
@@ -53,6 +53,7 @@ def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
                 committed_tokens_per_month=volume if tokens else None,
                 committed_usd_per_month=None if tokens else volume,
                 discount=float(1.0 - contracts.start_rate[a]) if contracts.levelled[b] else None,
+                committed_units=volume / HOURS_PER_MONTH / unit_usd if np.isfinite(unit_usd) else None,
             )
         )
     return tuple(rows)

@@ -155,6 +155,8 @@ def _contracts(plan: Plan) -> ReportTable:
         months = settled.get(contract.seller, [])
         if contract.committed_tokens_per_month is not None:
             committed = f"{count(contract.committed_tokens_per_month)} tokens"
+        elif contract.committed_units is not None:
+            committed = f"{count(contract.committed_units)} units"
         else:
             committed = f"{usd(contract.committed_usd_per_month)} USD"
         mine = [row for row in months if row.until_h > contract.from_h and row.from_h < contract.until_h]

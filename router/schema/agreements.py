@@ -6,20 +6,30 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from router.schema.base import Name, NotEmpty, ShareBelowOne
+from router.schema.base import Name, NonNegative, NotEmpty, Positive, ShareBelowOne, optional
 from router.schema.commitments import Commitment, Settling
-from router.schema.offers import Offer
+from router.schema.offers import Instances, Offer
+
+
+class UnitTerms(Commitment):
+    """Reserved units as a commitment: what they cost an hour is due in every period, and lost where it is not used."""
+
+    @property
+    def by_period(self) -> bool:
+        return True
 
 
 class Agreement(Settling):
     """One commitment over several offers: it bills a part of their use, at a discount, against its amount."""
 
     name: Name = Field(description="Unique name, among offers too")
-    provider: Name = Field(description="Who sells it; it need not sell the offers")
+    provider: Name = Field(
+        description="Who sells it; it need not sell the offers; absent: the agreement's own name"
+    )
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
-        description="Offers whose use it may bill: tokens, requests, cache and rented instance hours",
+        description="Offers whose use it may bill: tokens, requests, cache and rented instance hours; in units these",
         json_schema_extra={"minItems": 1},
     )
     discount: ShareBelowOne | Mapping[str, ShareBelowOne] = Field(
@@ -29,6 +39,38 @@ class Agreement(Settling):
         default="list",
         description="Use above the commitment: at the offers' own prices, or at the discount too",
     )
+
+    in_: Literal["usd", "units"] = Field(
+        default="usd",
+        alias="in",
+        description="What is committed: money, or units (instances.units) that rented instances of its offers take, "
+        "whatever model runs on them; parts of an instance may be covered",
+    )
+    usd_per_unit_h: Positive | None = optional(
+        "In units: price of a reserved unit, due in every hour of the term, used or not; what it covers costs no more"
+    )
+    min_units: NonNegative | None = optional("In units: least number, a multiple of step_units")
+    max_units: NonNegative | None = optional("In units: given, their number is decided, up to this")
+    step_units: Positive = Field(default=1.0, description="In units: sold in multiples of this")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_provider(cls, data: object) -> object:
+        """As an offer's."""
+        if isinstance(data, dict) and "provider" not in data and isinstance(data.get("name"), str):
+            return {**data, "provider": data["name"]}
+        return data
+
+    @property
+    def in_units(self) -> bool:
+        """Whether units of instances are committed."""
+        return self.in_ == "units"
+
+    def unit_usd_per_h(self, instances: Instances | None) -> float | None:
+        """What it bills for an hour of an instance that it covers; None where it takes a discount off its price."""
+        if not self.in_units or instances is None or self.usd_per_unit_h is None:
+            return None
+        return self.usd_per_unit_h * instances.units
 
     def discount_of(self, offer: str) -> float:
         """What is taken off the prices of one of its offers."""
@@ -45,6 +87,14 @@ class Agreement(Settling):
     def terms(self) -> Commitment:
         """It as a commitment; with `overage: list` what it bills stays within what is committed."""
         terms = {name: getattr(self, name) for name in Settling.model_fields}
+        if self.in_units:
+            hourly = self.usd_per_unit_h or 0.0
+            amounts = {f"{name}_usd": getattr(self, f"{name}_units") for name in ("min", "max", "step")}
+            usd = {name: None if units is None else units * hourly for name, units in amounts.items()}
+            step = None if self.max_units is None else usd["step_usd"]
+            return UnitTerms.model_construct(
+                **terms | usd | {"settled": "hour", "step_usd": step}, overage="none"
+            )
         return Commitment(**terms, overage="none" if self.overage == "list" else "contract")
 
     @cached_property

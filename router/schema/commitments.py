@@ -130,6 +130,11 @@ class Commitment(Settling):
     )
 
     @property
+    def by_period(self) -> bool:
+        """Whether every period settles by itself, however short; amounts are those of its `settled`."""
+        return False
+
+    @property
     def term_hours(self) -> float | None:
         """Length of the term, h; None: the whole horizon."""
         return term_hours(self.term_months, self.term_h)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
+from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
@@ -55,11 +56,59 @@ def agreements_hold(problem: Problem) -> Iterator[Issue]:
         for place, name in enumerate(agreement.offers):
             if name in agreement.offers[:place]:
                 yield Issue((*at, "offers", place), "is listed twice", name, "keep one")
+        yield from _units(problem, at, agreement)
         if isinstance(agreement.discount, Mapping):
             for name in agreement.discount:
                 if name not in agreement.offers:
                     hint = nearest(name, agreement.offers)
                     yield Issue((*at, "discount", name), "is not one of its offers", name, hint)
+
+
+_OF_UNITS = ("usd_per_unit_h", "min_units", "max_units", "step_units")
+_BESIDE_UNITS = (
+    "name",
+    "provider",
+    "offers",
+    "in_",
+    "term_months",
+    "term_h",
+    "start",
+    "start_every_h",
+    "stackable",
+    "signed",
+    "signed_until",
+)
+
+
+def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
+    """Units have a price and a number, and are held in every period; the instances of the offers take some."""
+    stated = agreement.model_fields_set
+    if not agreement.in_units:
+        for name in _OF_UNITS:
+            if name in stated:
+                yield Issue((*at, name), "needs in: units", getattr(agreement, name))
+        return
+    for name in sorted(stated - {*_OF_UNITS, *_BESIDE_UNITS}):
+        yield Issue((*at, name), "does not go with in: units", None, "remove it")
+    if agreement.usd_per_unit_h is None:
+        yield Issue((*at, "usd_per_unit_h"), "is required with in: units", None)
+    least, most, step = agreement.min_units, agreement.max_units, agreement.step_units
+    if least is None and most is None:
+        yield Issue(at, "states no number of units", None, "min_units or max_units")
+    if least is not None and abs(least / step - round(least / step)) > 1e-9 * max(least / step, 1.0):
+        yield Issue((*at, "min_units"), f"must be a multiple of step_units, {step:.15g}", least)
+    if least is not None and most is not None and least > most:
+        yield Issue((*at, "min_units"), f"must not be more than max_units, {most:.15g}", least)
+    offers = {offer.name: offer for offer in problem.offers}
+    for place, name in enumerate(agreement.offers):
+        if name not in offers:
+            continue
+        instances = offers[name].instances
+        if instances is None or instances.term_hours is not None:
+            yield Issue((*at, "offers", place), "rents no instances by the hour, whose units count", name)
+        elif instances.units <= 0 or instances.usd_per_h <= 0:
+            rule = "has instances of no units or of no price, so that nothing could be covered"
+            yield Issue((*at, "offers", place), rule, name)
 
 
 def horizon_ends(problem: Problem) -> Iterator[Issue]:

@@ -210,7 +210,8 @@ def _each(problem: Problem) -> Iterator[tuple[Path, Offer, Commitment]]:
         if offer.commitment is not None:
             yield ("offers", index, "commitment"), offer, offer.commitment
     for index, agreement in enumerate(problem.commitments):
-        yield ("commitments", index), agreement.seller, agreement.terms
+        if not agreement.in_units:  # which has rules of its own
+            yield ("commitments", index), agreement.seller, agreement.terms
 
 
 RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (

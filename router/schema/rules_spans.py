@@ -46,7 +46,7 @@ def spans_filled(problem: Problem) -> Iterator[Issue]:
             rule = "needs term_months or term_h: else nothing says how long the span is"
             yield Issue((*at, "settled"), rule, settled)
         elif settled in ("hour", "day"):
-            if not (_whole(span_h / period_h) or _whole(period_h / span_h)):
+            if not commitment.by_period and not (_whole(span_h / period_h) or _whole(period_h / span_h)):
                 rule = f"needs periods that divide {span_h:g} h or are a multiple of it, not {period_h:.6g} h"
                 yield Issue((*at, "settled"), rule, settled)
         elif (

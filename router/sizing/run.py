@@ -19,6 +19,7 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
+from router.normalise.agreements import refuse_unquoted
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import CoverageRow, Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -68,6 +69,7 @@ def size(
     """
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
+    refuse_unquoted(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))

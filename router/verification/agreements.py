@@ -2,7 +2,7 @@
 
 use        USD at the offer's own prices by period: Σ tokens · price + requests · price; h · usd_per_h · Σ paid
            (rented by the hour or for the horizon, not for a term)
-covered    billed · 1 / (1 − discount) = what it would cost; Σ over agreements ≤ use
+covered    billed / (1 − discount), or / (units · usd_per_unit_h / usd_per_h), = what it would cost; Σ ≤ use
 committed  Σ billed in a span ≤ what is committed in it: the check of `overage`
 """
 
@@ -14,6 +14,7 @@ from collections import defaultdict
 from router.verification.base.audit import Audit
 from router.verification.base.bills import covered
 from router.verification.base.ledger import Ledger
+from router.verification.base.tariffs import billed_part
 from router.verification.base.work import request_usd, tokens_usd
 
 type UseKey = tuple[str, str, int, str | None]
@@ -30,13 +31,15 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
         if row.offer not in agreement.offers:
             ledger.fault(*at, "is none of its offers")
             continue
-        key: UseKey = (row.offer, row.kind, row.period, case.future(row.scenario).name)
+        future = case.future(row.scenario)
+        key: UseKey = (row.offer, row.kind, row.period, future.name)
+        if agreement.in_units:
+            ledger.require(row.kind == "instances", *at, "is in units, and covers instances alone")
         ledger.require((row.agreement, key) not in seen, *at, "is listed twice")
         seen.add((row.agreement, key))
         ledger.require(row.covered_usd >= 0, *at, "covers less than nothing")
-        ledger.money(
-            row.covered_usd, row.list_usd * (1.0 - agreement.discount_of(row.offer)), *at, "covered_usd"
-        )
+        part = billed_part(case, agreement, row.offer, future, row.period)
+        ledger.money(row.covered_usd, row.list_usd * part, *at, "covered_usd")
         ledger.require(
             (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
         )

@@ -54,6 +54,13 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         fault = _term_fault(case, commitment, row)
         ledger.require(fault is None, *at, fault)
         _check_committed(commitment, row, at, ledger)
+        agreement = case.agreements.get(row.seller)
+        hourly = None if agreement is None else agreement.usd_per_unit_h
+        if hourly is None:
+            ledger.require(row.committed_units is None, *at, "states units of what is not in units")
+        else:
+            units = (row.committed_usd_per_month or 0.0) / MONTH_H / hourly
+            ledger.equal(row.committed_units or 0.0, units, *at, "committed_units")
         if row.signed_by == "before":
             signed_before.add(row.seller)
     for name, commitment in case.commitments.items():

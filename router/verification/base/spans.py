@@ -144,7 +144,8 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
         if in_full and end_h > case.horizon_h:
             hours = min(end_h, term.until_h) - max(start_h, term.from_h)
         month_h = MONTH_H
-        if commitment.settled in ("hour", "day") and case.period_h <= length_h(commitment):
+        clocked = commitment.settled in ("hour", "day") and not commitment.by_period
+        if clocked and case.period_h <= length_h(commitment):
             month_h = MONTH_H * (end_h - start_h) / length_h(commitment)
         ramped = part_of_ramp(commitment, max(0.0, start_h - term.began_h))
         if hours + before <= 0:
@@ -173,7 +174,8 @@ def _edges(
 ) -> tuple[float, float]:
     """Start and end of the span that an hour belongs to; `last`: that of the hour before, for days."""
     length = length_h(commitment)
-    if commitment.settled in ("hour", "day") and case.period_h > length * (1 + NEAR_H):
+    longer = case.period_h > length * (1 + NEAR_H)
+    if commitment.by_period or (commitment.settled in ("hour", "day") and longer):
         return hour, hour + case.period_h
     if last is not None and hour < last[1] - NEAR_H:
         return last

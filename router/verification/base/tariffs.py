@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from router.plan.rows import ContractRow, Settlement
-from router.schema import Commitment, Offer, Tier
-from router.verification.base.case import MONTH_H
+from router.schema import Agreement, Commitment, Offer, Tier
+from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import length_h
 from router.verification.base.work import rate_of
 
@@ -113,3 +113,12 @@ def discounted_usd(commitment: Commitment, usd: float, part: float) -> float:
         max(0.0, min(usd, end) - begin) * (1.0 - band.discount)
         for band, begin, end in zip(bands, begins, ends, strict=True)
     )
+
+
+def billed_part(case: Case, agreement: Agreement, offer: str, future: Future, period: int) -> float:
+    """What an agreement bills for a dollar of an offer's use: less its discount, or what units cost over list."""
+    instances = case.instances.get(offer)
+    usd_per_h = agreement.unit_usd_per_h(instances)
+    if usd_per_h is None or instances is None:
+        return 1.0 - agreement.discount_of(offer)
+    return usd_per_h / (instances.usd_per_h * future.price_of(offer))

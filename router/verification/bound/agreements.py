@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 
 from router.verification.base.case import Case, Future
+from router.verification.base.tariffs import billed_part
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow
@@ -31,7 +32,7 @@ def add_coverage(
     for name, agreement in case.agreements.items():
         for t, committed in _most(model, case, name).items():
             for offer in agreement.offers:
-                left = 1.0 - agreement.discount_of(offer)
+                left = billed_part(case, agreement, offer, future, t)
                 most = committed if agreement.overage == "list" else math.inf
                 covered = model.variable(covered_name(name, offer, t), most)
                 covering[offer, t].append((covered, 1.0 / left))
