@@ -258,7 +258,7 @@ def build(view: View, cols: Columns) -> Rows:
             builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
             minimum = [billed, *map(_minus, committed)]
             builder.add(n, minimum, _label(view, b, "minimum"), lower=0.0)
-        elif n:
+        elif n and cols.over[spans[0]] >= 0:
             over: Term = (at, cols.over[spans], 1.0)
             carried, credit = _carried(view, cols, b)
             terms = [over, _minus(use), *committed, *carried]

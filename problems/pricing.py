@@ -107,7 +107,8 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         elif len(mine) and cols.billed[mine[0]] >= 0:
             costs.append(_cost(COMMITMENT, cols.billed[mine], rates[mine] * price * unit, o))
         else:
-            costs.append(_cost(COMMITMENT, cols.over[mine], contracts.overage_usd[b] * price * unit, o))
+            if len(mine) and cols.over[mine[0]] >= 0:
+                costs.append(_cost(COMMITMENT, cols.over[mine], contracts.overage_usd[b] * price * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
             committed = price * cols.first.commit_scale[b] * all_months[starts]
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))

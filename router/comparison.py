@@ -3,17 +3,18 @@
     table = compare("problem.yaml");   table.offers[0].offer, table.offers[0].cost_usd
 
 An offer's row is the cost of a verified plan over the problem restricted to that offer. Provider shares and
-`min_providers` are left out, because one offer never meets them; everything else holds.
+`min_providers` are left out, because one offer never meets them; everything else holds. An agreement has a row with all
+its offers: they share the work, each at its own prices or under the agreement, and nothing else is bought.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from problems.core.admissible import REASONS
 from problems.core.arrays import HOURS_PER_MONTH
@@ -42,7 +43,9 @@ ORDER = (*REASONS, LIMITS, NO_PLAN_IN_TIME)
 
 @dataclass(frozen=True, slots=True)
 class OfferRow:
-    """One offer with all the work. Money over the horizon, in USD; None: cannot serve, or does not apply.
+    """One offer, or one agreement with its offers, with all the work. Money over the horizon, USD.
+
+    None: cannot serve, or does not apply.
 
     instances               most at once, over all pools
     hours_at_one_instance   that one instance would need for all the work; for offers that state a throughput
@@ -53,7 +56,7 @@ class OfferRow:
     gap                     how far the cost may be above the best possible
     """
 
-    offer: str
+    offer: str | None
     provider: str
     cost_usd: float | None
     cost_usd_per_month: float | None = None
@@ -70,6 +73,12 @@ class OfferRow:
     reasons_by_workload: Mapping[str, tuple[str, ...]] | None = None
     partial_cost_usd: float | None = None
     partial_workloads: tuple[str, ...] = ()
+    agreement: str | None = None
+
+    @property
+    def seller(self) -> str:
+        """The offer, or the agreement."""
+        return self.offer or self.agreement or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +122,15 @@ def compare(
     search = Search(solver, begun, scenario_of(loaded, scenario))
     refused = _refusals(whole)
     rows, late = [], []
-    for i, offer in enumerate(loaded.offers):
+    agreed = {agreement.name: agreement.offers for agreement in loaded.commitments}
+    for i, seller in enumerate(loaded.sellers):
         if progress is not None:
-            progress(offer.name)
-        share = begun.within(1.0 / (len(loaded.offers) - i))
-        alone = _Alone(loaded, offer.name, replace(search, options=share))
-        rows.append(alone.row(offer.provider, refused.get(offer.name, {})))
-        late += [offer.name] if NO_PLAN_IN_TIME in rows[-1].reasons else []
+            progress(seller.name)
+        share = begun.within(1.0 / (len(loaded.sellers) - i))
+        offers = agreed.get(seller.name, (seller.name,))
+        alone = _Alone(loaded, seller.name, offers, replace(search, options=share))
+        rows.append(alone.row(seller.provider, _of_all([refused.get(name, {}) for name in offers])))
+        late += [seller.name] if NO_PLAN_IN_TIME in rows[-1].reasons else []
     rows.sort(key=_cheapest_first)
     notes = (*_notes(loaded), *out_of_time(late))
     return Comparison(loaded.name, whole.instance.time.horizon_h, tuple(rows), notes)
@@ -127,15 +138,27 @@ def compare(
 
 def _cheapest_first(row: OfferRow) -> tuple[bool, float, int, str]:
     """By cost; then those that cannot serve everything, the most capable first."""
-    return row.cost_usd is None, row.cost_usd or 0.0, -len(row.serves), row.offer
+    return row.cost_usd is None, row.cost_usd or 0.0, -len(row.serves), row.seller
+
+
+class _Names(TypedDict):
+    offer: str | None
+    agreement: str | None
+
+
+def _of_all(refused: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """Workloads that none of several offers can serve: the codes of the one that comes nearest."""
+    together = set.intersection(*(set(each) for each in refused))
+    return {name: min((each[name] for each in refused), key=_distance) for name in sorted(together)}
 
 
 @dataclass(frozen=True)
 class _Alone:
-    """The problem with one offer only."""
+    """The problem with one offer, or with one agreement and its offers, only."""
 
     problem: Problem
-    offer: str
+    seller: str
+    offers: tuple[str, ...]
     search: Search
 
     def row(self, provider: str, refused: Mapping[str, tuple[str, ...]]) -> OfferRow:
@@ -158,7 +181,7 @@ class _Alone:
         """The verified plan for some workloads, or the code of what prevents it."""
         if self.search.options.late:
             return NO_PLAN_IN_TIME
-        problem = _restricted(self.problem, self.offer, workloads)
+        problem = _restricted(self.problem, self.seller, self.offers, workloads)
         encoded = encode_problem(problem, self.search.scenario)
         try:
             return publish(problem, self.search.best(encoded)), encoded
@@ -166,6 +189,10 @@ class _Alone:
             return LIMITS
         except NoPlanInTime:
             return NO_PLAN_IN_TIME
+
+    def _named(self) -> _Names:
+        agreed = any(agreement.name == self.seller for agreement in self.problem.commitments)
+        return {"offer": None if agreed else self.seller, "agreement": self.seller if agreed else None}
 
     def _priced(
         self,
@@ -176,17 +203,19 @@ class _Alone:
         encoded: Encoded,
     ) -> OfferRow:
         tokens = fsum(row.tokens for row in plan.routes)
-        contract = next(iter(plan.contracts), None)
+        own = [row for row in plan.contracts if row.seller == self.seller]
+        settled = [row for row in plan.settlements if row.seller == self.seller]
+        contract = own[0] if len(own) == 1 else max(settled, key=lambda row: row.billed_usd, default=None)
         unserved = usd_of(plan.cost_lines, UNSERVED.name)
         return OfferRow(
-            offer=self.offer,
+            **self._named(),
             provider=provider,
             cost_usd=plan.cost_usd,
             cost_usd_per_month=plan.cost_usd * HOURS_PER_MONTH / plan.horizon_h,
             usd_per_m_tokens=(plan.cost_usd - unserved) / tokens * 1e6 if tokens > 0 else None,
             instances=_most_instances(plan) if encoded.instance.fleets.offer.size else None,
             hours_at_one_instance=_hours_at_one_instance(plan, encoded),
-            billed_usd=fsum(row.billed_usd for row in plan.settlements) if contract else None,
+            billed_usd=fsum(row.billed_usd for row in settled) if contract else None,
             committed_tokens_per_month=contract.committed_tokens_per_month if contract else None,
             committed_usd_per_month=contract.committed_usd_per_month if contract else None,
             unserved_usd=unserved or None,
@@ -204,7 +233,7 @@ class _Alone:
     ) -> OfferRow:
         codes = {code for mine in reasons.values() for code in mine}
         return OfferRow(
-            offer=self.offer,
+            **self._named(),
             provider=provider,
             cost_usd=None,
             serves=partial,
@@ -241,10 +270,10 @@ def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
     return "model_not_offered" in codes, len(codes)
 
 
-def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Problem:
-    """The problem with one offer and some workloads, without what no single offer could keep."""
-    problem, kept = for_one_offer(_with_offer(problem, offer)), set(workloads)
-    loads = tuple(_alone_on(load, offer) for load in problem.workloads if load.name in kept)
+def _restricted(problem: Problem, seller: str, offers: tuple[str, ...], workloads: Iterable[str]) -> Problem:
+    """The problem with some offers and workloads, without what no single offer could keep."""
+    problem, kept = for_one_offer(_with_offers(problem, seller, set(offers))), set(workloads)
+    loads = tuple(_alone_on(load, offers) for load in problem.workloads if load.name in kept)
     quotas = tuple(
         quota.model_copy(update={"workloads": tuple(name for name in quota.workloads if name in kept)})
         for quota in problem.quotas
@@ -253,25 +282,34 @@ def _restricted(problem: Problem, offer: str, workloads: Iterable[str]) -> Probl
     return problem.model_copy(update={"workloads": loads, "quotas": quotas})
 
 
-def _with_offer(problem: Problem, name: str) -> Problem:
-    """The problem with one of its offers only, and what else refers to the others left out."""
-    offers = tuple(offer for offer in problem.offers if offer.name == name)
+def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
+    """The problem with some of its offers only, and what else refers to the others left out."""
+    offers = tuple(offer for offer in problem.offers if offer.name in names)
     groups = tuple(
-        group.model_copy(update={"offers": (name,)}) for group in problem.groups if name in group.offers
+        group.model_copy(update={"offers": tuple(name for name in group.offers if name in names)})
+        for group in problem.groups
+        if names.intersection(group.offers)
     )
     quotas = tuple(
-        quota.model_copy(update={"offers": (name,)})
+        quota.model_copy(
+            update={"offers": tuple(sorted(names.intersection(quota.offers or names), key=_order(problem)))}
+        )
         for quota in problem.quotas
-        if not quota.offers or name in quota.offers
+        if not quota.offers or names.intersection(quota.offers)
     )
-    kept = {"offers": offers, "groups": groups, "quotas": quotas, "commitments": ()}
+    agreements = tuple(agreement for agreement in problem.commitments if agreement.name == seller)
+    kept = {"offers": offers, "groups": groups, "quotas": quotas, "commitments": agreements}
     return problem.model_copy(update=kept)
 
 
-def _alone_on(load: Workload, offer: str) -> Workload:
+def _order(problem: Problem) -> Callable[[str], int]:
+    return [offer.name for offer in problem.offers].index
+
+
+def _alone_on(load: Workload, offers: tuple[str, ...]) -> Workload:
     allow, deny = load.routing.allow_offers, load.routing.deny_offers
-    denied = offer in deny or (bool(allow) and offer not in allow)
-    lists = {"allow_offers": (), "deny_offers": (offer,) if denied else ()}
+    denied = tuple(name for name in offers if name in deny or (bool(allow) and name not in allow))
+    lists = {"allow_offers": (), "deny_offers": denied}
     return load.model_copy(update={"routing": load.routing.model_copy(update=lists)})
 
 
@@ -314,18 +352,13 @@ def _notes(problem: Problem) -> tuple[str, ...]:
         notes.append("limits on shares of a workload are left out: one offer carries all or nothing")
     sunk = [
         offer.name
-        for offer in problem.offers
+        for offer in problem.sellers
         if (offer.commitment is not None and offer.commitment.signed)
         or (offer.instances is not None and offer.instances.reserved > 0)
     ]
     if sunk:
         notes.append(
             f"what is already bought is due whatever is chosen, and is counted in its own row only: {', '.join(sunk)}"
-        )
-    if problem.commitments:
-        names = ", ".join(agreement.name for agreement in problem.commitments)
-        notes.append(
-            f"agreements over several offers are left out: each offer is at its own prices ({names})"
         )
     if problem.groups:
         notes.append("each offer has the limits of its groups to itself")

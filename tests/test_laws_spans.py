@@ -127,3 +127,76 @@ def _date(days: int) -> str:
     from datetime import date, timedelta
 
     return (date(2027, 1, 1) + timedelta(days=days)).strftime("%m-%d")
+
+
+def agreed(use: Sequence[Sequence[float]], *names: str, period_h: float = 1.0, **terms: Any) -> Data:
+    """Streams of use of a, b, … at 2 USD per M, some of them under one agreement."""
+    loads = [by_period([each * M for each in mine], f"w{k}", models=[f"m{k}"]) for k, mine in enumerate(use)]
+    offers = [api(chr(97 + k), 2.0, (f"m{k}",)) for k in range(len(use))]
+    agreement = {"name": "plan", "provider": "v", "offers": list(names), **terms}
+    data = problem(loads, offers, periods=len(use[0]), period_h=period_h)
+    return {**data, "commitments": [{"settled": "hour", **agreement}]}
+
+
+hours = st.lists(st.integers(0, 6), min_size=4, max_size=4)
+discounts = st.sampled_from([0.1, 0.25, 0.5])
+
+
+@FEW
+@given(hours, hours, discounts, st.integers(0, 6))
+def test_an_agreement_settled_at_the_length_of_the_horizon_is_one_span(
+    one: list[int], two: list[int], off: float, least: int
+) -> None:
+    """By the term of four hours it is max(least, what it bills of all use); by the hour it never costs less."""
+    terms = {"discount": off, "overage": "contract", "term_h": 4}
+    use = 2 * (sum(one) + sum(two))
+    whole = agreed([one, two], "a", "b", settled="term", min_usd=4 * least, **terms)
+    usd = plan_of(whole).cost_usd
+    assert usd == pytest.approx(min(max(4 * least, (1 - off) * use), use), abs=1e-6)
+    no_more(usd, plan_of(agreed([one, two], "a", "b", min_usd=least, **terms)).cost_usd)
+
+
+@FEW
+@given(hours, discounts, st.integers(1, 2))
+def test_agreements_that_may_be_stacked_never_cost_more(use: list[int], off: float, term: int) -> None:
+    terms = {"discount": off, "min_usd": 0, "max_usd": 9, "term_h": term}
+    stacked = plan_of(agreed([use], "a", **terms, stackable=True)).cost_usd
+    no_more(stacked, plan_of(agreed([use], "a", **terms)).cost_usd)
+
+
+@FEW
+@given(hours, st.sampled_from([0.25, 0.5]), st.integers(0, 4), st.integers(5, 9))
+def test_an_agreement_over_one_offer_is_its_own_commitment(
+    use: list[int], off: float, least: int, most: int
+) -> None:
+    """A deal at contract rates whose overage is at list, and the list for who signs nothing."""
+    own = {"settled": "hour", "min_usd": least, "max_usd": most, "overage_usd_per_m": 2.0}
+    offers = [api("deal", 2.0 * (1 - off), commitment=own), api("listed", 2.0)]
+    apart = plan_of(problem(by_period([each * M for each in use]), offers, periods=4)).cost_usd
+    terms = {"discount": off, "min_usd": least, "max_usd": most}
+    assert plan_of(agreed([use], "a", **terms)).cost_usd == pytest.approx(apart, abs=1e-6)
+
+
+@FEW
+@given(hours, hours, discounts, st.integers(0, 3))
+def test_an_offer_of_an_agreement_cut_into_two_alike_changes_nothing(
+    one: list[int], two: list[int], off: float, least: int
+) -> None:
+    """Each stream on one offer, or the first one's half on another of the same price."""
+    terms = {"discount": off, "min_usd": least, "max_usd": 9}
+    half = [each / 2 for each in one]
+    whole = plan_of(agreed([one, two], "a", "b", **terms)).cost_usd
+    assert plan_of(agreed([half, two, half], "a", "b", "c", **terms)).cost_usd == pytest.approx(
+        whole, abs=1e-6
+    )
+
+
+@FEW
+@given(hours, hours, st.integers(0, 3))
+def test_a_higher_discount_never_costs_more(one: list[int], two: list[int], least: int) -> None:
+    terms = {"min_usd": least, "max_usd": 9}
+    usd = [
+        plan_of(agreed([one, two], "a", "b", discount={"a": off, "b": 0.2}, **terms)).cost_usd
+        for off in (0.1, 0.3)
+    ]
+    no_more(usd[1], usd[0])

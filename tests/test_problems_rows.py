@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from benchmarks.agreements import AGREEMENTS, EACH, FLEETS, market
 
 from problems.core.blocks import ColumnSpace, RowSpace, assemble
+from problems.core.encode import encode
 from problems.core.rows import RowBuilder, no_rows, rows
+from router.normalise import normalise
 
 
 def test_tables_of_a_family_stand_one_under_the_other() -> None:
@@ -41,3 +44,16 @@ def test_a_family_of_no_tables_has_no_rows() -> None:
     built = RowBuilder("family").rows()
     assert len(built) == 0
     assert not built.terms
+
+
+def test_a_settlement_by_the_hour_is_a_row_for_each_agreement_and_each_covered_offer() -> None:
+    """Of five days; a year is then 96,360 rows and 131,400 columns: five agreements over three of six offers each."""
+    hours = 120
+    encoded = encode(normalise(market(hours)))
+    rows = dict.fromkeys(("commitments", "agreements"), 0)
+    for part in encoded.row_families:
+        if part.family in rows:
+            rows[part.family] += part.end - part.first
+    amounts = 2 * AGREEMENTS  # at least and at most, once signed
+    assert rows == {"commitments": AGREEMENTS * hours + amounts, "agreements": FLEETS * hours}
+    assert len(encoded.columns[0].covered.at) == AGREEMENTS * EACH * hours

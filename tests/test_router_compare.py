@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from problem_factory import api as tokens_by
+from problem_factory import hourly, load, problem
+from pytest import approx
 
 import router
 from router import api
@@ -165,3 +169,47 @@ def test_what_is_wrong_with_the_file_is_said_once() -> None:
 def test_json_has_offers_with_null_for_those_that_cannot() -> None:
     made = table(HEAD + BOTH + SMALL).to_dict()
     assert [row["cost_usd"] is None for row in made["offers"]] == [False, True]
+
+
+def _two_families(**terms: Any) -> dict[str, Any]:
+    """2 M tokens an hour of m, 1 M of n: on a or b, which serve one each, on both at 3 USD by c."""
+    loads = [hourly(2e6, "x"), hourly(1e6, "y", models=["n"])]
+    offers = [tokens_by("a", 2.0), tokens_by("b", 2.0, ("n",)), tokens_by("c", 3.0, ("m", "n"))]
+    agreement = {
+        "name": "plan",
+        "provider": "v",
+        "offers": ["a", "b"],
+        "settled": "hour",
+        "discount": 0.5,
+        **terms,
+    }
+    return {**problem(loads, offers, periods=2), "commitments": [agreement]}
+
+
+def test_an_agreement_is_a_row_with_all_its_offers() -> None:
+    """Half off all of it: 3 an hour. Neither of its offers alone serves both workloads; c does, at 9 an hour."""
+    table = router.compare(load(_two_families(min_usd=0, max_usd=9)))
+    rows = {row.seller: row for row in table.offers}
+    plan = rows["plan"]
+    assert (plan.offer, plan.agreement, plan.provider) == (None, "plan", "v")
+    assert (plan.cost_usd, plan.billed_usd) == (approx(6), approx(6))
+    assert plan.committed_usd_per_month == approx(3 * 730)
+    assert (rows["a"].cost_usd, rows["a"].partial_cost_usd, rows["a"].agreement) == (None, approx(8), None)
+    assert rows["c"].cost_usd == approx(18)
+    assert [row.seller for row in table.offers][:2] == ["plan", "c"]
+
+
+def test_what_none_of_its_offers_serves_is_why_an_agreement_cannot() -> None:
+    data = _two_families(min_usd=1)
+    data["workloads"][1]["needs"] = {"regions": ["eu"]}
+    (plan,) = (row for row in router.compare(load(data)).offers if row.agreement)
+    assert plan.cost_usd is None
+    assert (plan.serves, plan.reasons) == (("x",), ("region",))
+
+
+def test_what_is_signed_is_due_in_the_row_of_its_agreement() -> None:
+    table = router.compare(load(_two_families(min_usd=5, signed=True)))
+    rows = {row.seller: row for row in table.offers}
+    assert rows["plan"].cost_usd == approx(10)
+    assert rows["c"].cost_usd == approx(18)
+    assert any("counted in its own row only: plan" in note for note in table.notes)

@@ -327,3 +327,22 @@ def test_csv_holds_no_text_that_a_spreadsheet_runs() -> None:
     for name in ("\tx", "\rx"):  # in plans of other hands: our own names are printable
         text = to_csv(replace(made, cost_lines=(replace(line, offer=name),)))
         assert text.split("\n")[1].startswith(f"'{name}")
+
+
+def test_terms_that_add_up_share_their_bills() -> None:
+    """Three terms of two hours at half off, use of 2, 4, 6: each is billed what it commits to, and all that is owed."""
+    hours = "horizon: {periods: 3, period_h: 1}\nmodels: {m: {}}\n"
+    size = "prompt_tokens: 1000, completion_tokens: 0"
+    work = f"{{name: w, models: [m], demand: {{requests_by_period: [1000, 2000, 3000]}}, {size}}}"
+    sold = "{name: a, models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2}}}"
+    terms = "settled: hour, discount: 0.5, min_usd: 0, max_usd: 9, term_h: 2, stackable: true"
+    text = f"schema: router/1\n{hours}workloads: [{work}]\noffers: [{sold}]\n"
+    plan = api.solve(load_text(f"{text}commitments: [{{name: plan, provider: v, offers: [a], {terms}}}]\n"))
+    (table,) = (table for table in plan_report(plan).tables if table.title == "Contracts")
+    titles = [column.title for column in table.columns]
+    billed, later = titles.index("billed USD"), titles.index("owed later USD")
+    assert len(table.rows) > 1
+    assert sum(float(row[billed]) for row in table.rows) == pytest.approx(plan.cost_usd, abs=0.01)
+    assert sum(float(row[later]) for row in table.rows) == pytest.approx(
+        plan.settlements[-1].beyond_horizon_usd, abs=0.01
+    )

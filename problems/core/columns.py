@@ -207,7 +207,10 @@ def _bills(
         )
         mine = spans.of(b)
         n = len(mine)
-        if np.isfinite(contracts.overage_usd[b]):
+        agreed = bool((view.inst.agreements.contract == b).any())
+        if agreed and contracts.limited[b] and not (contracts.rollover[b] or spans.used_before[mine].any()):
+            pass  # what it covers is cut at what is committed: nothing goes beyond
+        elif np.isfinite(contracts.overage_usd[b]):
             none = bool(contracts.limited[b] and contracts.rollover[b])
             over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
         else:

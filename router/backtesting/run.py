@@ -231,4 +231,4 @@ def _cheapest(problem: Problem, search: Search, say: Say) -> tuple[str, float] |
         problem, solver=search.solver, options=search.options, progress=lambda name: say(f"{name} alone")
     )
     row = table.offers[0]
-    return None if row.cost_usd is None else (row.offer, row.cost_usd)
+    return None if row.cost_usd is None else (row.seller, row.cost_usd)

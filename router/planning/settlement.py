@@ -203,7 +203,8 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
             point[cols.billed[spans]] = np.maximum(used, committed) / unit
         else:
             beyond, carried, _ = rolled(view, b, used + before_own(view, b), committed)
-            point[cols.over[spans]] = beyond / unit
+            if len(spans) and cols.over[spans[0]] >= 0:
+                point[cols.over[spans]] = beyond / unit
             if contracts.rollover[b]:
                 point[cols.carry[spans]] = carried / unit
 

@@ -56,9 +56,9 @@ def _headline(table: Comparison, able: list[OfferRow]) -> tuple[str, ...]:
     if not able:
         return first, "None of them can serve everything"
     best = able[0]
-    second = f"Cheapest: {best.offer}, {usd(best.cost_usd)} USD"
+    second = f"Cheapest: {best.seller}, {usd(best.cost_usd)} USD"
     if len(able) > 1 and best.cost_usd is not None and able[1].cost_usd:
-        second += f"; {percent(1 - best.cost_usd / able[1].cost_usd)} below the next, {able[1].offer}"
+        second += f"; {percent(1 - best.cost_usd / able[1].cost_usd)} below the next, {able[1].seller}"
     return first, second
 
 
@@ -69,7 +69,7 @@ def _able(row: OfferRow, month: bool) -> tuple[str, ...]:
     elif row.committed_usd_per_month is not None:
         committed = f"{usd(row.committed_usd_per_month)} USD"
     return (
-        row.offer,
+        row.seller,
         usd(row.cost_usd),
         "" if month else usd(row.cost_usd_per_month),
         rate(row.usd_per_m_tokens),
@@ -81,7 +81,7 @@ def _able(row: OfferRow, month: bool) -> tuple[str, ...]:
 
 def _unable(row: OfferRow) -> tuple[str, ...]:
     return (
-        row.offer,
+        row.seller,
         ", ".join(row.reasons),
         ", ".join(row.partial_workloads),
         "" if row.partial_cost_usd is None else usd(row.partial_cost_usd),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import fsum
+from math import fsum, inf
 
 from problems.core.costs import KINDS
 from router.plan.document import Plan
-from router.plan.rows import CostLine, InstanceRow, Refused, RouteRow, Settlement, UnservedRow
+from router.plan.rows import ContractRow, CostLine, InstanceRow, Refused, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, ReportTable, columns
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
@@ -161,16 +161,18 @@ def _contracts(plan: Plan) -> ReportTable:
             committed = f"{usd(contract.committed_usd_per_month)} USD"
         mine = [row for row in months if row.until_h > contract.from_h and row.from_h < contract.until_h]
         used = [row.utilisation for row in mine if row.utilisation is not None]
+        parts = [(row, _part_in(plan, contract, row.from_h, row.until_h)) for row in mine]
+        later = _part_in(plan, contract, plan.horizon_h, inf)
         rows.append(
             (
                 contract.seller,
                 "already" if contract.signed_by == "before" else "now",
                 f"{contract.start_month + 1}–{contract.end_month}",
                 committed,
-                count(fsum(p[row.scenario] * row.used_tokens for row in mine)),
+                count(fsum(part * p[row.scenario] * row.used_tokens for row, part in parts)),
                 span(min(used), max(used)) if used else "–",
-                usd(fsum(p[row.scenario] * row.billed_usd for row in mine)),
-                usd(max((row.beyond_horizon_usd for row in mine), default=0.0)),
+                usd(fsum(part * p[row.scenario] * row.billed_usd for row, part in parts)),
+                usd(later * max((row.beyond_horizon_usd for row in mine), default=0.0)),
             )
         )
     heads = columns(
@@ -184,6 +186,22 @@ def _contracts(plan: Plan) -> ReportTable:
         ">owed later USD",
     )
     return ReportTable("Contracts", heads, tuple(rows))
+
+
+def _part_in(plan: Plan, contract: ContractRow, from_h: float, until_h: float) -> float:
+    """A term's part of a bill that several of a seller may share: by what each commits to, and for how long."""
+
+    def weight(row: ContractRow) -> float:
+        hours = min(row.until_h, until_h) - max(row.from_h, from_h)
+        return max(hours, 0.0) * (row.committed_tokens_per_month or row.committed_usd_per_month or 0.0)
+
+    sharing = [
+        row
+        for row in plan.contracts
+        if row.seller == contract.seller and row.from_h < until_h and row.until_h > from_h
+    ]
+    whole = fsum(map(weight, sharing))
+    return weight(contract) / whole if whole > 0 else 1.0 / max(len(sharing), 1)
 
 
 def _purchases(plan: Plan) -> ReportTable:
