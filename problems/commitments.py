@@ -27,7 +27,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import sparse
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
@@ -48,13 +47,6 @@ def month_share(inst: Instance) -> Floats:
 def span_weight(inst: Instance) -> Floats:
     """(N,) present value of a dollar of each span's bill: of its first period in the horizon."""
     return np.asarray(inst.time.weight[inst.contracts.spans.period])
-
-
-def due_share(inst: Instance) -> sparse.csr_array:
-    """(A, N) months of each start's commitment that are due in each span."""
-    spans = inst.contracts.spans
-    shape = (len(inst.contracts.start_contract), len(spans.contract))
-    return sparse.csr_array((spans.force_share, (spans.force_start, spans.force_span)), shape=shape)
 
 
 def owed_months(inst: Instance) -> Floats:
@@ -292,7 +284,7 @@ def _due_before_end(inst: Instance, b: int) -> Floats:
     """(n,) own units that what was signed before commits to in each span."""
     contracts = inst.contracts
     signed = np.where(contracts.start_signed, contracts.start_min, 0.0)
-    return np.asarray((due_share(inst).T @ signed)[contracts.spans.of(b)])
+    return np.asarray((contracts.due_share.T @ signed)[contracts.spans.of(b)])
 
 
 def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
@@ -343,7 +335,7 @@ def _rolling(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
     left = np.array([credit[max(len(credit) - max(rollover - 1 - int(i), 0), 0) :].sum() for i in place])
     left = np.where(spans.from_h[mine[at - place]] <= 0.0, left, 0.0)
     terms: list[Term] = [(at, cols.carry[mine], 1.0)]
-    due, scale = due_share(view.inst), cols.first.commit_scale[b]
+    due, scale = view.inst.contracts.due_share, cols.first.commit_scale[b]
     for a in np.flatnonzero(view.inst.contracts.start_contract == b).tolist():
         total = np.append(0.0, np.cumsum(due[[a]].toarray()[0, mine]))
         recent = np.maximum(at + 1 - rollover, at - place)

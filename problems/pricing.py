@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, beside_rate, due_share, rate_usd, span_weight
+from problems.commitments import band_scale, beside_rate, rate_usd, span_weight
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -64,8 +64,8 @@ def _cost(
     return Cost(
         kind,
         at.ravel(),
-        np.broadcast_to(usd, at.shape).astype(float).ravel(),
-        np.broadcast_to(offer, at.shape).ravel(),
+        np.full(at.shape, usd, dtype=float).ravel(),
+        np.full(at.shape, offer, dtype=np.int64).ravel(),
         fixed,
     )
 
@@ -94,7 +94,7 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
     """The bills of contracts with a rate, and with tiers."""
     inst, contracts = view.inst, view.inst.contracts
     spans, rates = contracts.spans, rate_usd(inst)
-    all_months = due_share(inst) @ (span_weight(inst) * rates)
+    all_months = inst.contracts.due_share @ (span_weight(inst) * rates)
     costs = []
     for b, o in enumerate(contracts.offer):
         tiers, price = contracts.tiers[b], view.price[o] if contracts.in_tokens[b] else 1.0

@@ -38,9 +38,9 @@ class ColumnSpace:
         """Reserve `n` columns; returns their indices. `block` 0 is the first stage, s + 1 scenario s."""
         first = self.size
         self.size += n
-        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), n))
-        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), n))
-        self.integer.append(np.broadcast_to(np.asarray(integer, dtype=bool), n))
+        self.lower.append(np.full(n, lower, dtype=float))
+        self.upper.append(np.full(n, upper, dtype=float))
+        self.integer.append(np.full(n, integer, dtype=bool))
         self.block.append(np.full(n, block, dtype=np.int64))
         self._names.append((first, family, label))
         return np.arange(first, self.size)

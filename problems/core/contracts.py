@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from problems.core.arrays import HOURS_PER_MONTH, ArrayTable, Bools, Floats, Ints
 
@@ -65,6 +67,13 @@ class Contracts(ArrayTable):
         """(B,) whether to sign is a decision: there is a minimum to pay, or one term of several to choose."""
         starts = np.bincount(self.start_contract, minlength=len(self.offer))
         return np.asarray((self.min_per_month > 0) | (starts > 1) | self.levelled, dtype=bool)
+
+    @cached_property
+    def due_share(self) -> sparse.csr_array:
+        """(A, N) months of each start's commitment that are due in each span."""
+        spans = self.spans
+        shape = (len(self.start_contract), len(spans.contract))
+        return sparse.csr_array((spans.force_share, (spans.force_start, spans.force_span)), shape=shape)
 
     @property
     def start_month(self) -> Ints:

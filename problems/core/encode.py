@@ -9,6 +9,7 @@ caller's own rows go in by `encode(instance, extra=[build])`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -166,6 +167,31 @@ def encode(
         np.add.at(objective, at, weight * usd)
     program = assemble(inst.name, space, table, objective, constant)
     return Encoded(inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), regions)
+
+
+def exact(encoded: Encoded) -> Encoded:
+    """The same without the allowance at unit boundaries."""
+    allowance = 1.0 + encoded.views[0].boundary
+    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
+    if waits or any(
+        survival.losses(view) for view in encoded.views
+    ):  # capacity stands in rows of other kinds too
+        return encode(encoded.instance, boundary=0.0, regions=encoded.regions)
+    program = encoded.program
+    counts, limits = np.zeros(program.n_columns, dtype=bool), np.zeros(program.n_rows, dtype=bool)
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        whole = np.flatnonzero(view.inst.fleets.integral[view.inst.fleets.pool_fleet])
+        for columns_of in (cols.counts.count, cols.started):
+            some = columns_of[whole] if columns_of.size else columns_of
+            counts[some[some >= 0]] = True
+    for range_ in encoded.row_families:
+        if range_.family == throughput.NAME:
+            limits[range_.first : range_.end] = True
+    matrix = program.matrix.copy()
+    row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
+    matrix.data[limits[row] & counts[matrix.indices]] /= allowance
+    views = tuple(replace(view, boundary=0.0) for view in encoded.views)
+    return replace(encoded, program=replace(program, matrix=matrix), views=views)
 
 
 def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:

@@ -40,7 +40,7 @@ def rows(
     upper: Floats | float = np.inf,
 ) -> Rows:
     """A family of `n` rows; scalars are limits common to all of them."""
-    return Rows(family, np.broadcast_to(lower, n), np.broadcast_to(upper, n), terms, label)
+    return Rows(family, np.full(n, lower, dtype=float), np.full(n, upper, dtype=float), terms, label)
 
 
 def no_rows(family: str) -> Rows:
@@ -137,10 +137,12 @@ def triplets(terms: Iterable[Term]) -> tuple[Ints, Ints, Floats]:
     """Terms broadcast and laid out as (row, column, coefficient), (k,) each."""
     row, column, value = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for r, c, v in terms:
-        shape = np.broadcast_shapes(np.shape(r), np.shape(c), np.shape(v))
-        row.append(np.broadcast_to(np.asarray(r, dtype=np.int64), shape).ravel())
-        column.append(np.broadcast_to(c, shape).ravel())
-        value.append(np.broadcast_to(np.asarray(v, dtype=float), shape).ravel())
+        each = [np.asarray(part) for part in (r, c, v)]
+        if not each[0].shape == each[1].shape == each[2].shape:  # broadcasting takes ten times as long
+            each = list(np.broadcast_arrays(*each))
+        row.append(each[0].ravel())
+        column.append(each[1].ravel())
+        value.append(each[2].ravel())
     return np.concatenate(row), np.concatenate(column), np.concatenate(value)
 
 

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from problems.commitments import beside_rate, due_share, rate_usd
+from problems.commitments import beside_rate, rate_usd
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -208,7 +208,7 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         rolled_usd = paid * rate
         unused_usd = np.maximum(committed - np.maximum(total - paid, 0.0), 0.0) * rate
     starts = np.flatnonzero(contracts.start_contract == b)
-    force = (due_share(inst)[starts][:, spans] > 0).toarray()
+    force = (inst.contracts.due_share[starts][:, spans] > 0).toarray()
     signed = np.any(listed[starts][:, None] & force, axis=0)
     volumes = np.where(listed[starts], point[cols.first.committed[starts]] * cols.first.commit_scale[b], 0.0)
     owed = (

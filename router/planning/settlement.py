@@ -14,7 +14,7 @@ import numpy as np
 
 from problems import churn
 from problems.allowances import taken
-from problems.commitments import band_scale, due_share, flow_terms
+from problems.commitments import band_scale, flow_terms
 from problems.core.arrays import Floats, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
@@ -284,7 +284,7 @@ def committed_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     volume = np.where(
         contracts.start_contract == b, point[cols.first.committed] * cols.first.commit_scale[b], 0.0
     )
-    return np.asarray((due_share(view.inst).T @ volume)[contracts.spans.of(b)])
+    return np.asarray((contracts.due_share.T @ volume)[contracts.spans.of(b)])
 
 
 def used_tokens(view: View, cols: Columns, b: int, point: Floats) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.decision import Decision, fixed_to
-from problems.core.encode import Encoded, encode, fixed_integers
+from problems.core.encode import Encoded, exact, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
 from router.planning.infeasible import why_infeasible
@@ -90,7 +90,7 @@ class Fixed:
 
     def exact(self, encoded: Encoded) -> Encoded:
         """The same without the allowance at unit boundaries."""
-        return self.applied(encode(encoded.instance, boundary=0.0, regions=encoded.regions))
+        return self.applied(exact(encoded))
 
 
 def find(
@@ -157,13 +157,13 @@ def finished(
 
 def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, began: float) -> Incumbent:
     """Without integers the first solve is the last, at tight tolerance."""
-    exact = fixed.exact(encoded) if encoded.instance.fleets.pools else encoded
-    program = exact.program.relax() if options.relax else exact.program
+    target = fixed.exact(encoded) if encoded.instance.fleets.pools else encoded
+    program = target.program.relax() if options.relax else target.program
     solution = run(program, solver, _tight(options))
-    point = _point_of(solution, exact, options)
+    point = _point_of(solution, target, options)
     relaxed = options.relax and encoded.program.is_mip
     return Incumbent(
-        encoded=replace(exact, program=program),
+        encoded=replace(target, program=program),
         point=point,
         integers=point,
         stop=solution.stop,
