@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, plan_of, problem
+from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem
 from pytest import approx
 
 import router
 from router.errors import InputError
 from router.schema import Problem
+from router.verification import verify
 
 START = "2027-01-04T00:00:00"  # a Monday
 INSTANCES = sorted((Path(__file__).parent / "instances").glob("schedule-*.yaml"))
@@ -122,6 +123,68 @@ def test_a_shortfall_has_the_mean_rate_and_use_that_of_its_hour(solver: str) -> 
     dear = since("01:00", prices=2)
     data = in_time(by_period([M, M]), api("a", 2, commitment=terms, schedule=[dear]), api("b", 3), periods=2)
     assert plan_of(data, solver).cost_usd == approx(6.0)
+
+
+def capped(cap: Data, *rules: Data) -> Data:
+    return api("a", 1, quota=cap, schedule=list(rules))
+
+
+PER_MINUTE = M / 60  # a million an hour
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_quota_that_changes_is_a_mean_by_hours(solver: str) -> None:
+    """4 M in an hour; a at 1 USD takes 1 M an hour, and 3 M from 00:30 on: 2 M there, the rest at 5: 12 USD."""
+    more = since("00:30", set={"quota": {"tokens_per_minute": 3 * PER_MINUTE}})
+    a = capped({"tokens_per_minute": PER_MINUTE}, more)
+    assert plan_of(in_time(by_period([4 * M]), a, api("b", 5)), solver).cost_usd == approx(12.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_quota_by_the_minute_lets_nothing_through_while_its_offer_is_closed(solver: str) -> None:
+    """1 M an hour, closed for half of it: 0.5 M at 1 USD, 3.5 M at 5: 18 USD. A day's cap is not cut: 1 + 15."""
+    closed = until("00:30", available=False)
+    by_minute = in_time(by_period([4 * M]), capped({"tokens_per_minute": PER_MINUTE}, closed), api("b", 5))
+    assert plan_of(by_minute, solver).cost_usd == approx(18.0)
+    by_day = in_time(by_period([4 * M]), capped({"tokens_per_day": 24 * M}, closed), api("b", 5))
+    assert plan_of(by_day, solver).cost_usd == approx(16.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_cap_by_the_day_that_changes_at_noon_is_a_mean_of_the_day(solver: str) -> None:
+    """2 M an hour are 48 M; a day of 24 M, and 48 M from noon on, lets 36 M through: 36 · 1 + 12 · 5 = 96."""
+    noon = since("12:00", set={"quota": {"tokens_per_day": 48 * M}})
+    data = in_time(by_period([2 * M] * 24), capped({"tokens_per_day": 24 * M}, noon), api("b", 5), periods=24)
+    assert plan_of(data, solver).cost_usd == approx(96.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_quota_of_work_in_a_window_is_that_of_its_hours(solver: str) -> None:
+    """4 M from 00:30 on, when a takes 3 M an hour and not 1 M: 3 · 1 + 1 · 5 = 8."""
+    more = since("00:30", set={"quota": {"tokens_per_minute": 3 * PER_MINUTE}})
+    load = by_period([4 * M]) | {"window": {"start": "00:30", "end": "01:30"}}
+    load["demand"] = {"tokens_total": 4 * M}
+    a = capped({"tokens_per_minute": PER_MINUTE}, more)
+    assert plan_of(in_time(load, a, api("b", 5)), solver).cost_usd == approx(8.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_quota_may_be_stated_by_rules_alone(solver: str) -> None:
+    """None in the first hour, 1 M an hour from the second on, nothing in the third: 4 + (1 + 3 · 5) + 4 · 5 = 40."""
+    rules = [
+        since("01:00", set={"quota": {"tokens_per_minute": PER_MINUTE}}),
+        since("02:00", set={"quota": {"tokens_per_minute": 0}}),
+    ]
+    data = in_time(by_period([4 * M] * 3), api("a", 1, schedule=rules), api("b", 5), periods=3)
+    assert plan_of(data, solver).cost_usd == approx(40.0)
+
+
+def test_a_plan_above_a_quota_that_a_rule_sets_fails_the_check() -> None:
+    """4 M on a, which lets 2 M through."""
+    free = in_time(by_period([4 * M]), api("a", 1), api("b", 5))
+    less = since("00:30", set={"quota": {"tokens_per_minute": 3 * PER_MINUTE}})
+    data = in_time(by_period([4 * M]), capped({"tokens_per_minute": PER_MINUTE}, less), api("b", 5))
+    assert "quota" in verify(load(data), plan_of(free)).failed()
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -150,7 +150,7 @@ def _performance(inst: Instance, cand: Candidates, service: Service) -> dict[str
     workload, offer, entry = cand.workload, cand.offer, cand.entry
     fleet = inst.offers.fleet[offer] >= 0
     needs_size = np.isfinite(inst.entries.long_above[entry])
-    for q in np.flatnonzero(np.isfinite(inst.quotas.cap)).tolist():
+    for q in np.flatnonzero(np.isfinite(inst.quotas.cap).any(axis=1)).tolist():
         if QUOTA_KINDS[inst.quotas.kind[q]].counts == "requests":
             needs_size |= inst.quotas.counted(q, workload, offer, cand.model)
     by_requests = [counts == "requests" for counts in inst.allowances.counts]

@@ -74,8 +74,8 @@ class Promise(Record):
             names = [inst.offers.names[o] for o in table.offer] if hasattr(table, "offer") else [""]
         made = values != self.relax if self.made is None else self.made(inst)
         stated = values
-        if made.ndim > 1:  # it changes in time
-            made, values = made.any(axis=1), values.min(axis=1)
+        if values.ndim > 1:  # it changes in time
+            made, values = made if made.ndim == 1 else made.any(axis=1), values.min(axis=1)
         for i in np.flatnonzero(made).tolist():
             yield Item(i, names[i], values[i].item(), stated[i])
 

@@ -78,7 +78,7 @@ class Quotas(ArrayTable):
     names: tuple[str, ...]  # an offer, `offer,model`, or the name of one that several share
     origin: Ints  # (n,) OF_OFFER, OF_MODEL or SHARED
     kind: Ints  # place in QUOTA_KINDS
-    cap: Floats  # per second, day or billing month; inf: none
+    cap: Floats  # (n, J) per second, day or billing month; inf: none
     utilisation: Floats  # the part of it that is planned on
     offer: Bools  # (n, O) what is sent there counts
     workload: Bools  # (n, W) by these

@@ -6,30 +6,31 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, distinct
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, distinct
 from problems.core.instance import Time
-from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Allowances, Quotas
+from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Allowances, QuotaKind, Quotas
 from router.normalise.columns import floats, whole
+from router.normalise.schedule import Timetable
 from router.schema import Problem, Quota
 
 
-def quotas(problem: Problem) -> Quotas:
-    """One row for each cap, by kind, then in the order of the file."""
+def quotas(problem: Problem, rules: Timetable) -> Quotas:
+    """One row for each cap that is stated, or set by a rule, by kind, then in the order of the file."""
     offers = [offer.name for offer in problem.sellers]
     loads = [load.name for load in problem.workloads]
     models = list(problem.models)
     stated = list(_stated(problem))
     rows = [
-        (k, *each, float(cap) / kind.per)
+        (k, *each, cap)
         for k, kind in enumerate(QUOTA_KINDS)
         for each in stated
-        if (cap := getattr(each[2], kind.field)) is not None
+        if np.isfinite(cap := _cap(each, kind, offers, rules)).any()
     ]
     return Quotas(
         names=tuple(row[1] for row in rows),
         origin=whole(row[2] for row in rows),
         kind=whole(row[0] for row in rows),
-        cap=np.array([row[-1] for row in rows], dtype=float),
+        cap=np.array([row[-1] for row in rows], dtype=float).reshape(len(rows), len(rules.edge_h) - 1),
         utilisation=floats([row[3] for row in rows], "max_utilisation"),
         offer=_among(offers, [row[4] for row in rows]),
         workload=_among(loads, [row[5] for row in rows]),
@@ -50,6 +51,15 @@ def _stated(problem: Problem) -> Iterator[Stated]:
                 yield f"{offer.name},{model}", OF_MODEL, entry.quota, (offer.name,), (), model
     for shared in problem.quotas:
         yield shared.name, SHARED, shared, shared.offers, shared.workloads, None
+
+
+def _cap(each: Stated, kind: QuotaKind, offers: list[str], rules: Timetable) -> Floats:
+    """(J,) the cap, as rules of its offer set it; inf: none."""
+    name, origin, quota, *_ = each
+    stated = getattr(quota, kind.field)
+    cap = np.array([np.inf if stated is None else float(stated) / kind.per])
+    key = (offers.index(name), ("quota", kind.field)) if origin == OF_OFFER else (NONE, ())
+    return np.asarray(rules.figures([key], cap, per=kind.per)[0])
 
 
 def _among(names: Sequence[str], members: Sequence[Collection[str]]) -> Bools:

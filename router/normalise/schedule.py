@@ -26,7 +26,7 @@ from router.schema.clock import Clock
 
 Span = tuple[float, float]
 Field = tuple[str, ...]
-"""Where a figure stands in an offer: ("models", model, price) or ("instances", name)."""
+"""Where a figure stands in an offer: ("models", model, price), ("instances", name) or ("quota", cap)."""
 
 WEEK_H = 8 * 24.0  # longer than a week, whatever the clocks do
 
@@ -245,7 +245,7 @@ def _set_fields(terms: NewTerms | None) -> Iterator[tuple[Field, float]]:
     if terms is None:
         return
     parts = [(("models", name), prices) for name, prices in terms.models.items()]
-    for at, record in (*parts, (("instances",), terms.instances)):
+    for at, record in (*parts, (("instances",), terms.instances), (("quota",), terms.quota)):
         for name, value in record:
             if isinstance(value, float):
                 yield (*at, name), value

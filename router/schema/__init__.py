@@ -29,7 +29,7 @@ from router.schema.problem import (
     Risk,
     Scenario,
 )
-from router.schema.schedule import EnergyRule, ModelPrices, NewTerms, ScheduleRule, Series, Times
+from router.schema.schedule import EnergyRule, ModelPrices, NewTerms, QuotaCaps, ScheduleRule, Series, Times
 from router.schema.workloads import (
     Demand,
     Needs,
@@ -47,6 +47,7 @@ __all__ = [
     "Series",
     "ScheduleRule",
     "NewTerms",
+    "QuotaCaps",
     "ModelPrices",
     "EnergyRule",
     "SCHEMA",

@@ -22,7 +22,7 @@ from router.schema.base import (
 )
 from router.schema.clock import MONTH_H
 from router.schema.commitments import Commitment, multiples, term_hours
-from router.schema.schedule import ModelPrices, ScheduleRule
+from router.schema.schedule import ModelPrices, QuotaCaps, ScheduleRule
 
 
 class Model(Sourced):
@@ -65,26 +65,9 @@ class Point(Latency):
     error: Share | None = optional("Relative error of an estimate, as far as it is known")
 
 
-class Quota(Strict):
+class Quota(QuotaCaps):
     """Caps on what is sent, averaged over a period, or over a day of the clock or a billing month."""
 
-    requests_per_minute: NonNegative | None = optional("Most requests a minute")
-    tokens_per_minute: NonNegative | None = optional("Most tokens a minute, all kinds together")
-    prompt_tokens_per_minute: NonNegative | None = optional(
-        "Most prompt tokens a minute, cached ones included"
-    )
-    uncached_prompt_tokens_per_minute: NonNegative | None = optional(
-        "Most prompt tokens a minute but those read from the cache; written ones count"
-    )
-    completion_tokens_per_minute: NonNegative | None = optional("Most completion tokens a minute")
-    units_per_minute: NonNegative | None = optional("Most burndown units a minute")
-    requests_per_day: NonNegative | None = optional(
-        "Most requests of a day of the clock; by its hours where the horizon cuts it"
-    )
-    tokens_per_day: NonNegative | None = optional("Most tokens of a day of the clock, likewise")
-    usd_per_month: NonNegative | None = optional(
-        "Most money of use in a billing month, by its hours / 730: of tokens, requests and cache at their prices"
-    )
     max_utilisation: PositiveShare = Field(
         default=1.0, description="Part of every cap beside it that is planned on: what is left is for bursts"
     )

@@ -26,7 +26,7 @@ def rules_say_something(problem: Problem) -> Iterator[Issue]:
         if rule.prices is None and rule.available is None and rule.set_ is None and rule.series is None:
             yield Issue(at, "says nothing: it needs prices, available, set or series")
         if rule.set_ is not None and not _set(rule):
-            yield Issue((*at, "set"), "sets nothing: it needs models or instances with a figure")
+            yield Issue((*at, "set"), "sets nothing: it needs models, instances or quota with a figure")
         if rule.series is not None and not rule.series.columns:
             hint = "usd_per_h_column: price, for instance"
             yield Issue((*at, "series"), "names no column of figures", None, hint)
@@ -164,7 +164,7 @@ def _set(rule: ScheduleRule) -> bool:
     terms = rule.set_
     if terms is None:
         return False
-    records = (*terms.models.values(), terms.instances)
+    records = (*terms.models.values(), terms.instances, terms.quota)
     return any(value is not None for record in records for _, value in record)
 
 

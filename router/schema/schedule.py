@@ -45,11 +45,37 @@ class InstanceTerms(Strict):
     availability: Share | None = optional("Usable share of the count")
 
 
+class QuotaCaps(Strict):
+    """Most of what is sent; each its own cap."""
+
+    requests_per_minute: NonNegative | None = optional("Most requests a minute")
+    tokens_per_minute: NonNegative | None = optional("Most tokens a minute, all kinds together")
+    prompt_tokens_per_minute: NonNegative | None = optional(
+        "Most prompt tokens a minute, cached ones included"
+    )
+    uncached_prompt_tokens_per_minute: NonNegative | None = optional(
+        "Most prompt tokens a minute but those read from the cache; written ones count"
+    )
+    completion_tokens_per_minute: NonNegative | None = optional("Most completion tokens a minute")
+    units_per_minute: NonNegative | None = optional("Most burndown units a minute")
+    requests_per_day: NonNegative | None = optional(
+        "Most requests of a day of the clock; by its hours where the horizon cuts it"
+    )
+    tokens_per_day: NonNegative | None = optional("Most tokens of a day of the clock, likewise")
+    usd_per_month: NonNegative | None = optional(
+        "Most money of use in a billing month, by its hours / 730: of tokens, requests and cache at their prices"
+    )
+
+
 class NewTerms(Strict):
     """In place of what the offer states."""
 
     models: Mapping[str, ModelPrices] = Field(default={}, description="Prices by model")
     instances: InstanceTerms = Field(default=InstanceTerms(), description="Of rented instances")
+    quota: QuotaCaps = Field(
+        default=QuotaCaps(),
+        description="The provider's caps; of a day or month, or of what work may run in of a period, the mean by hours",
+    )
 
 
 class Series(Strict):

@@ -4,6 +4,8 @@
     by the day      of the clock; one that the horizon cuts has its hours / all hours of it
     by the month    a billing month, by its hours / 730
     USD             at the prices of use of its hours: tokens, requests and the cache
+    in time         where rules set it, the mean by hours: of a day or month inside the horizon, of the part of a period
+                    in which work may run. By the minute nothing is let through while the offer is closed
 
 A quota of an offer counts what is sent there, one of a model what is sent there with it, and one of `quotas` what its
 workloads send to its offers (none named: all).
@@ -15,10 +17,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from router.schema import OfferModel, Problem, Quota
+from router.schema import OfferModel, Problem, Quota, QuotaCaps
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import usd_of_unit
 from router.verification.base.local_time import Interval, LocalTime
+from router.verification.base.times import Stretch
 from router.verification.base.work import Unit
 
 BY_MINUTE = ("requests", "tokens", "units", "prompt_tokens", "uncached_prompt_tokens", "completion_tokens")
@@ -28,14 +31,34 @@ BY_MONTH = ("usd_per_month",)
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """One limit: `most` in the unit of the file, times its `max_utilisation`. Offers, workloads, model: None is any."""
+    """One limit: `most` in the unit of the file, times its `max_utilisation`, infinite where rules alone state one.
+
+    owner      the offer whose rules it follows; None: it is shared
+    offers, workloads, model   what counts, None is any
+    """
 
     name: str
     kind: str
     most: float
+    utilisation: float
+    owner: str | None
     offers: frozenset[str] | None
     workloads: frozenset[str] | None
     model: str | None
+
+    @property
+    def field(self) -> str:
+        """Of the problem file."""
+        return _field(self.kind)
+
+    def standing(self, stretch: Stretch) -> float:
+        """What it is while nothing about its offer changes."""
+        if self.kind in BY_MINUTE and not stretch.open:
+            return 0.0
+        if self.model is not None:
+            return self.most
+        stated = getattr(stretch.offer.quota, self.field)
+        return math.inf if stated is None else stated * self.utilisation
 
     def counts(self, workload: str, offer: str, model: str) -> bool:
         """Whether what a route carries counts."""
@@ -62,23 +85,43 @@ def caps_of(problem: Problem) -> list[Cap]:
     """Every cap of the problem."""
     found: list[Cap] = []
     for offer in problem.offers:
-        found += _caps(offer.name, offer.quota, frozenset((offer.name,)), None, None)
+        ruled = {
+            field for rule in offer.schedule if rule.set_ is not None for field in _stated(rule.set_.quota)
+        }
+        found += _caps(offer.name, offer.quota, ruled, offer.name, frozenset((offer.name,)), None, None)
         for model, entry in offer.models.items():
             if entry.quota is not None:
-                found += _caps(f"{offer.name},{model}", entry.quota, frozenset((offer.name,)), None, model)
+                name, only = f"{offer.name},{model}", frozenset((offer.name,))
+                found += _caps(name, entry.quota, set(), offer.name, only, None, model)
     for shared in problem.quotas:
         offers, loads = frozenset(shared.offers) or None, frozenset(shared.workloads) or None
-        found += _caps(shared.name, shared, offers, loads, None)
+        found += _caps(shared.name, shared, set(), None, offers, loads, None)
     return found
 
 
+def _field(kind: str) -> str:
+    return f"{kind}_per_minute" if kind in BY_MINUTE else kind
+
+
+def _stated(quota: QuotaCaps) -> Iterator[str]:
+    return (field for field, cap in quota if cap is not None)
+
+
 def _caps(
-    name: str, quota: Quota, offers: frozenset[str] | None, loads: frozenset[str] | None, model: str | None
+    name: str,
+    quota: Quota,
+    ruled: set[str],
+    owner: str | None,
+    offers: frozenset[str] | None,
+    loads: frozenset[str] | None,
+    model: str | None,
 ) -> Iterator[Cap]:
+    part = quota.max_utilisation
     for kind in (*BY_MINUTE, *BY_DAY, *BY_MONTH):
-        most = getattr(quota, f"{kind}_per_minute" if kind in BY_MINUTE else kind)
-        if most is not None:
-            yield Cap(name, kind, most * quota.max_utilisation, offers, loads, model)
+        most = getattr(quota, _field(kind))
+        if most is not None or _field(kind) in ruled:
+            most = math.inf if most is None else most * part
+            yield Cap(name, kind, most, part, owner, offers, loads, model)
 
 
 type Taken = tuple[tuple[str, str, int], float, float]
@@ -115,15 +158,37 @@ class Allowance:
         else:
             amount = units * cap.amount(unit, self.case.offers[offer].models[model])
         if cap.kind in BY_MINUTE:
-            yield (cap.name, cap.kind, period), amount, cap.most * 60.0 * self.case.period_h
+            yield from self._of_period(cap, amount, period, hours)
         elif cap.kind in BY_MONTH:
             month = self.case.month_of[period]
-            yield (cap.name, cap.kind, month), amount, cap.most * self.case.month_h[month] / MONTH_H
+            length, begin = self.case.month_h[month], math.fsum(self.case.month_h[:month])
+            most = self._mean(cap, begin, begin + length)
+            if most < math.inf:
+                yield (cap.name, cap.kind, month), amount, most * length / MONTH_H
         else:
             start, end = hours
             for day in range(self._clock.days(start + 1e-9), self._clock.days(end - 1e-9) + 1):
                 begin, finish = self._clock.hour_of(day, 0), self._clock.hour_of(day + 1, 0)
                 part = (min(end, finish) - max(start, begin)) / (end - start)
-                inside = (min(finish, self.case.horizon_h) - max(begin, 0.0)) / (finish - begin)
-                if part > 1e-12:
-                    yield (cap.name, cap.kind, day), amount * part, cap.most * inside
+                whole = max(begin, 0.0), min(finish, self.case.horizon_h)
+                inside = (whole[1] - whole[0]) / (finish - begin)
+                if part > 1e-12 and (most := self._mean(cap, *whole)) < math.inf:
+                    yield (cap.name, cap.kind, day), amount * part, most * inside
+
+    def _of_period(self, cap: Cap, amount: float, period: int, hours: Interval) -> Iterator[Taken]:
+        key, minutes = (cap.name, cap.kind, period), 60.0 * self.case.period_h
+        if not self._in_time(cap):
+            yield key, amount, cap.most * minutes
+        elif (most := self._mean(cap, *hours)) <= 0:
+            yield (cap.name, f"{cap.kind} while nothing is let through", period), amount, 0.0
+        elif most < math.inf:
+            yield key, amount / (most * minutes), 1.0
+
+    def _in_time(self, cap: Cap) -> bool:
+        return cap.owner is not None and bool(self.case.offers[cap.owner].schedule)
+
+    def _mean(self, cap: Cap, start: float, end: float) -> float:
+        """By hours."""
+        if cap.owner is None or not self._in_time(cap):
+            return cap.most
+        return self.case.times.total(cap.owner, start, end, cap.standing) / (end - start)

@@ -283,6 +283,8 @@ def _stated(rule: ScheduleRule) -> Iterator[tuple[tuple[str, ...], float]]:
             yield ("models", model, name), value
     for name, value in rule.set_.instances.model_dump(exclude_none=True).items():
         yield ("instances", name), value
+    for name, value in rule.set_.quota.model_dump(exclude_none=True).items():
+        yield ("quota", name), value
 
 
 def _from_row(
@@ -313,6 +315,9 @@ def _with_figures(offer: Offer, figures: dict[tuple[str, ...], float], factor: f
         own = {at[1]: value for at, value in figures.items() if at[0] == "instances"}
         own["usd_per_h"] = own.get("usd_per_h", offer.instances.usd_per_h) * factor
         update["instances"] = offer.instances.model_copy(update=own)
+    caps = {at[1]: value for at, value in figures.items() if at[0] == "quota"}
+    if caps:
+        update["quota"] = offer.quota.model_copy(update=caps)
     return offer.model_copy(update=update)
 
 
