@@ -10,6 +10,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pytest import approx
@@ -17,6 +18,8 @@ from pytest import approx
 import router
 from router.cli import run
 from router.importers.prices import Listing, catalogue, gpu_csv, litellm, models_dev, opencost
+from router.loading.catalogue import load_text
+from router.verification.base.times import OfferTimes
 
 DATA = Path(__file__).parent / "data" / "prices"
 DAY = dt.date(2026, 11, 1)
@@ -60,14 +63,13 @@ def rented(listing: Listing) -> dict[str, tuple[float, float | None]]:
     ("model", "amount"),
     [
         ("video-model", "0.0005 USD per second of video"),
-        ("night-model", "0.65 and 2.00 USD per M tokens (16:00 to 24:00 UTC)"),
         ("thinking-model", "4.00 USD per M tokens"),
     ],
 )
 def test_a_charge_beside_tokens_is_named_with_its_amount(model: str, amount: str) -> None:
-    """Of 17 charges 12 are prices of prompt and completion tokens and of a cache, two of requests; three none."""
+    """Of 17 charges 12 are prices of prompt and completion tokens and of a cache, two of requests, one of a night."""
     listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
-    assert lines(listing).startswith("read: all of 6 entries, 14 of 17 charges")
+    assert lines(listing).startswith("read: all of 6 entries, 15 of 17 charges")
     assert f"({model}: {amount}" in lines(listing)
     note = next(entry.note for entry in listing.entries if entry.offer == model)
     assert note is not None
@@ -98,6 +100,87 @@ def test_what_a_request_costs_is_in_the_plan(tmp_path: Path, model: str, size: s
     (tmp_path / "offers.yaml").write_text(catalogue(listing, "prices"), encoding="utf-8")
     (tmp_path / "problem.yaml").write_text(SEARCHED.replace("MODEL", model), encoding="utf-8")
     assert router.solve(tmp_path / "problem.yaml").cost_usd == approx(usd)
+
+
+DAY_AND_NIGHT = """
+schema: router/1
+include: [offers.yaml]
+horizon: {periods: 24, period_h: 1, start: "2027-01-04"}
+workloads:
+  - {name: w, models: [night-model], demand: {requests_per_hour: 1000}, prompt_tokens: 1000, completion_tokens: 300}
+"""
+
+
+def test_off_peak_prices_are_in_the_plan(tmp_path: Path) -> None:
+    """1,000 requests of 1,000 + 300 tokens an hour: 16 hours at 1.30 + 1.20 USD, and 8, from 16:00 UTC on, at half."""
+    listing = balanced(litellm(DATA / "litellm_fees.json", when=DAY))
+    (tmp_path / "offers.yaml").write_text(catalogue(listing, "prices"), encoding="utf-8")
+    (tmp_path / "problem.yaml").write_text(DAY_AND_NIGHT, encoding="utf-8")
+    assert router.solve(tmp_path / "problem.yaml").cost_usd == approx(16 * 2.5 + 8 * 1.25)
+
+
+WORKING_DAYS = [
+    {"hours_utc": ["00:00-01:00", "04:00-06:00", "10:00-00:00"], "weekdays": [1, 2, 3, 4, 5]},
+    {"hours_utc": "00:00-00:00", "weekdays": ["sat", "Sunday"]},
+]
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"hours_utc": "16:30-00:30"},
+        {"windows": [{"hours_utc": ["22:00-02:00"], "weekdays": [1, 5]}]},
+        {"windows": WORKING_DAYS},
+        {"windows": WORKING_DAYS, "weekday_timezone": "Asia/Shanghai"},
+        {"windows": [{"hours_utc": "10:00-00:00", "weekdays": [5]}], "weekday_timezone": "Asia/Kolkata"},
+    ],
+)
+def test_off_peak_hours_hold_when_the_list_says(tmp_path: Path, terms: dict[str, Any]) -> None:
+    """Every quarter of an hour of a week: hours in UTC, days of the week those of the moment in the list's zone."""
+    prices = {"input_cost_per_token": 2e-6, "output_cost_per_token": 2e-6}
+    entry = prices | {"off_peak_pricing": {"input_cost_per_token": 1e-6} | terms}
+    text = catalogue(listed(tmp_path, {"a": entry}), "prices")
+    week = 'horizon: {periods: 168, period_h: 1, start: "2027-01-04"}'
+    load = "{name: w, models: [a], demand: {requests_per_hour: 1}, prompt_tokens: 1, completion_tokens: 1}"
+    problem = load_text(f"{text}{week}\nworkloads: [{load}]", "problem.yaml")
+    times = OfferTimes(problem)
+    zone = ZoneInfo(terms.get("weekday_timezone", "UTC"))
+    for quarter in range(4 * 168):
+        at = dt.datetime(2027, 1, 4, tzinfo=dt.UTC) + dt.timedelta(minutes=15 * quarter + 7)
+        found = times.mean(
+            "a", quarter / 4, (quarter + 1) / 4, lambda one: one.offer.models["a"].prompt_usd_per_m
+        )
+        assert found == approx(1.0 if off_peak(terms, at, zone) else 2.0), at
+
+
+def off_peak(terms: dict[str, Any], at: dt.datetime, zone: ZoneInfo) -> bool:
+    names = {"sat": 6, "Sunday": 7}
+    for window in [{"hours_utc": terms.get("hours_utc", [])}, *terms.get("windows", [])]:
+        days = window.get("weekdays")
+        if days and at.astimezone(zone).isoweekday() not in [names.get(day, day) for day in days]:
+            continue
+        hours = window["hours_utc"]
+        for span in [hours] if isinstance(hours, str) else hours:
+            begin, end = (dt.time.fromisoformat(part) for part in span.split("-"))
+            if (begin <= at.time() < end) if begin < end else (at.time() >= begin or at.time() < end):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"hours_utc": "from 16:30"},
+        {"windows": [{"hours_utc": "16:00-00:00", "weekdays": [1]}], "weekday_timezone": "Europe/Berlin"},
+    ],
+)
+def test_off_peak_hours_that_no_rule_says_are_named(tmp_path: Path, terms: dict[str, Any]) -> None:
+    """No hours, and days of a zone whose clocks change, while the hours are those of UTC."""
+    prices = {"input_cost_per_token": 2e-6, "output_cost_per_token": 2e-6}
+    entry = prices | {"off_peak_pricing": {"input_cost_per_token": 1e-6} | terms}
+    listing = listed(tmp_path, {"a": entry})
+    assert listing.entries[0].hours == ()
+    assert "1.00 USD per M tokens" in (listing.entries[0].note or "")
 
 
 def test_that_a_search_in_every_request_is_assumed_is_said() -> None:

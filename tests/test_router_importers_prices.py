@@ -91,13 +91,21 @@ def test_prices_by_prompt_length_say_which_was_taken_and_end_there() -> None:
 
 
 def test_prices_of_a_day_are_those_of_that_day() -> None:
-    """deepseek-chat costs twice as much by day (UTC): the time is said."""
+    """deepseek-chat costs twice as much by day (UTC): the other hours are rules of its schedule."""
     (night,) = genai(when=NOON.replace(hour=20), providers=["deepseek"], models=["deepseek-chat"]).entries
     (day,) = genai(when=NOON, providers=["deepseek"], models=["deepseek-chat"]).entries
     assert (night.prompt, day.prompt) == (Decimal("0.135"), Decimal("0.27"))
-    assert night.note is not None
-    assert "20:00 UTC" in night.note
-    assert "0.27 and 1.10 USD per M tokens at 01, " in night.note
+    (rule,) = night.hours
+    assert rule.times == {"daily": {"start": "00:30", "end": "16:30"}, "timezone": "UTC"}
+    assert rule.prices == {
+        "prompt": Decimal("0.27"),
+        "completion": Decimal("1.1"),
+        "cached": Decimal("0.07"),
+    }
+    assert [each.times["daily"] for each in day.hours] == [
+        {"start": "00:00", "end": "00:30"},
+        {"start": "16:30", "end": "00:00"},
+    ]
 
 
 def test_every_priced_model_of_every_provider_loads_and_the_rest_is_listed(tmp_path: Path) -> None:

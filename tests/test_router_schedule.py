@@ -285,6 +285,15 @@ def test_a_rule_that_cannot_be_meant_is_refused(rule: Data, said: str) -> None:
         Problem.model_validate(data)
 
 
+def test_rules_of_an_offer_that_nobody_asks_for_need_no_start() -> None:
+    """A catalogue has offers with hours; 2 M at 3 USD need none of them."""
+    other = api("b", 1, schedule=[until("00:30", prices=2)])
+    other["models"] = {"n": other["models"]["m"]}
+    data = problem(by_period([2 * M]), [api("a", 3), other])
+    data["models"]["n"] = {}
+    assert plan_of(data).cost_usd == approx(6.0)
+
+
 def test_times_need_a_start() -> None:
     data = problem(hourly(M), [api("a", 3, schedule=[{"from": "2027-01-01", "prices": 2}])])
     with pytest.raises(InputError, match="has times, which need"):

@@ -151,7 +151,7 @@ def _need_a_start(problem: Problem) -> None:
         return
     paths: list[Path] = [
         ("offers", o, "schedule", r)
-        for o, offer in enumerate(problem.offers)
+        for o, offer in enumerate(problem.sellers)
         for r, rule in enumerate(offer.schedule)
         if rule.dated or rule.series is not None
     ]

@@ -231,8 +231,22 @@ class Problem(Sourced):
 
     @property
     def sellers(self) -> tuple[Offer, ...]:
-        """All that money goes to: offers, then agreements as offers that serve nothing."""
-        return (*self.offers, *(agreement.seller for agreement in self.commitments))
+        """All that money goes to: offers, then agreements as offers that serve nothing.
+
+        Where the horizon has no start, offers of which nothing is asked are there without their rules about time.
+        """
+        offers = self.offers
+        if self.horizon.start is None and any(offer.schedule for offer in offers):
+            offers = tuple(
+                offer if self.asks_of(offer) else offer.model_copy(update={"schedule": ()})
+                for offer in offers
+            )
+        return (*offers, *(agreement.seller for agreement in self.commitments))
+
+    def asks_of(self, offer: Offer) -> bool:
+        """Whether an offer can matter: some workload asks for a model of it, or it has instances or a commitment."""
+        asked = any(model in offer.models for load in self.workloads for model in load.models)
+        return asked or offer.instances is not None or offer.commitment is not None
 
     def at_positions(self, positions: SourceMap) -> Self:
         """The same problem, knowing where its fields stand."""

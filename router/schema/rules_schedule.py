@@ -40,7 +40,7 @@ def rules_have_a_time(problem: Problem) -> Iterator[Issue]:
     started = problem.horizon.start is not None
     started = started or any(load.demand.trace is not None for load in problem.workloads)
     rules: list[tuple[Path, Times, bool]] = [
-        (at, rule, rule.series is not None) for at, _, rule in _each(problem)
+        (at, rule, rule.series is not None) for at, offer, rule in _each(problem) if problem.asks_of(offer)
     ]
     rules += [
         (("policy", "energy_schedule", index), rule, False)

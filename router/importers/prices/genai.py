@@ -4,7 +4,8 @@
   knows no such variant, so `price_variants` is looked into first, and what has none on that day is left out, by name.
 - Steps by prompt length apply to *all* tokens of a request that is longer. The base price is taken with that of the
   first step, and the offer's longest prompt ends at the second; `prompt_tokens` takes those from a length on.
-- Prices that differ by time of day are those of the time asked for; the others are named.
+- Prices that differ by time of day are those of the time asked for; those of other hours are a schedule (in UTC), or,
+  where they go by prompt length too, named.
 - What is billed beside (audio, searches, reasoning) is named with its amount.
 - The price is that of the day asked for, as far as the installed version knows it.
 """
@@ -13,11 +14,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
 
 from router.errors import InputError, Issue, from_extra, nearest
+from router.importers.prices.hours import HourPrices, hour_prices
 from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, money, picked
 
 PACKAGE = "genai-prices"
@@ -50,6 +54,8 @@ def genai(
     for seller, model in _each(sellers):
         prices = _prices(model, at, dict(variant or {}))
         charges = sum(1 + len(getattr(value, "tiers", ())) for value in prices.values())
+        hours = _hours(model, at, dict(variant or {}))
+        charges += bool(hours)
         listing.account.reads({"entries": 1, "charges": charges})
         if (providers and seller.id not in providers) or not picked(model.id, models):
             listing.skip(charges=charges)
@@ -61,7 +67,7 @@ def genai(
         if isinstance(offer, str):
             listing.leave_out(name, offer, charges=charges)
             continue
-        listing.offer(offer, _beside(prices, prompt_tokens, offer.longer_above))
+        listing.offer(replace(offer, hours=hours), _beside(prices, prompt_tokens, offer.longer_above))
         if model.deprecated:
             listing.account.remark("note", "deprecated by its provider", "", {}, names=[name], asked=True)
     return listing
@@ -147,7 +153,7 @@ def _offer(
             if tier.start == longer_above
         }
     others = _other_hours(model, at, variant)
-    if others:
+    if others and steps:
         notes.append(f"price at {at.astimezone(dt.UTC):%H:%M} UTC; it differs by time of day: {others}")
     pages = getattr(seller, "pricing_urls", None) or ()
     found = {field: _at(value, prompt_tokens) for field, value in values.items()}
@@ -202,6 +208,42 @@ def _said(below: Sequence[int], longest: int | None) -> str:
     parts += [f"up to {longest:,}"] if longest else []
     note = f"prices for prompts {' and '.join(parts)} tokens"
     return note + ("; --prompt-tokens takes those above" if longest else "")
+
+
+def _hours(model: Any, at: dt.datetime, variant: dict[str, str]) -> tuple[HourPrices, ...]:
+    """Prices at hours whose prices are not those of the moment; empty where they go by prompt length too."""
+    ends = _ends(model, at)
+    now = _token_prices(model, at, variant)
+    found: list[HourPrices] = []
+    for begin, end in pairwise(sorted({0, *ends, 24 * 60})) if ends else ():
+        midnight = at.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        prices = _token_prices(model, midnight + dt.timedelta(minutes=begin), variant)
+        if any(getattr(value, "tiers", ()) for value in (*now.values(), *prices.values())):
+            return ()
+        if prices != now:
+            kinds = {kind: prices.get(kind, prices.get("prompt")) for kind in now.keys() | prices.keys()}
+            known = {kind: usd for kind, usd in sorted(kinds.items()) if usd is not None}
+            found += hour_prices(known, [(begin, end)], "UTC")
+    return tuple(found)
+
+
+def _ends(model: Any, at: dt.datetime) -> set[int]:
+    """Minutes of the day, in UTC, at which prices by time of day begin or end."""
+    conditions = model.prices if isinstance(model.prices, list) else ()
+    times = [
+        time
+        for one in conditions
+        if type(one.constraint).__name__ == "TimeOfDateConstraint"
+        for time in (one.constraint.start_time, one.constraint.end_time)
+    ]
+    utc = [dt.datetime.combine(at.date(), time, time.tzinfo or dt.UTC).astimezone(dt.UTC) for time in times]
+    return {moment.hour * 60 + moment.minute for moment in utc}
+
+
+def _token_prices(model: Any, at: dt.datetime, variant: dict[str, str]) -> dict[str, Any]:
+    every = model.get_prices(at, variant or None)
+    values = {kind: getattr(every, key, None) for kind, key in FIELDS.items()}
+    return {kind: value for kind, value in values.items() if value is not None}
 
 
 def _other_hours(model: Any, at: dt.datetime, variant: dict[str, str]) -> str:

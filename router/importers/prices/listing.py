@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 
 from router.errors import InputError, Issue, nearest
 from router.importers.account import Account
+from router.importers.prices.hours import HourPrices
 from router.importers.records import read_text
 from router.loading.catalogue import load_text
 
@@ -35,6 +36,7 @@ class ListedOffer:
 
     written           of prompt tokens written to a cache
     request           USD per request, beside its tokens
+    hours             prices that hold at some hours in place of these
     longer            other prices of whole requests with more than `longer_above` prompt tokens, by kind: `prompt`, …
     context_tokens, max_prompt_tokens, max_completion_tokens   what the offer takes at these prices
     instances         fields of `instances`, for what is rented
@@ -51,6 +53,7 @@ class ListedOffer:
     request: Decimal | None = None
     longer: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
     longer_above: int | None = None
+    hours: tuple[HourPrices, ...] = ()
     context_tokens: int | None = None
     max_prompt_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -161,13 +164,14 @@ def catalogue(listing: Listing, name: str, rename: Mapping[str, str] | None = No
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
     size = "prompt_tokens: 1, completion_tokens: 1"
     load = f"{{name: w, models: [{_scalar(models[0])}], demand: {{requests_per_s: 1}}, {size}}}"
-    load_text(f"{text}workloads: [{load}]\n", "the catalogue")
+    start = f"horizon: {{start: {listing.as_of.isoformat()}}}"
+    load_text(f"{text}{start}\nworkloads: [{load}]\n", "the catalogue")
     charged = listing.account.total("read", "charges") > 0
     for offer in offers:
         sold = next(iter(offer["models"].values()))
         prices = [price for key, price in (sold | _longer(sold)).items() if "usd" in key]
         prices += [offer["instances"]["usd_per_h"]] if "instances" in offer else []
-        count = sum(price > 0 for price in prices)
+        count = sum(price > 0 for price in prices) + ("schedule" in offer)
         listing.account.writes({"entries": 1} | ({"charges": count} if charged else {}))
     return text + _comment(listing.left_out)
 
@@ -254,9 +258,16 @@ def _offer(entry: ListedOffer, listing: Listing, rename: Mapping[str, str]) -> d
         made["limits"] = limits
     if any(quota.values()):
         made["quota"] = {key: value for key, value in quota.items() if value}
+    if entry.hours:
+        made["schedule"] = [_rule(each, made["models"]) for each in entry.hours]
     if entry.instances is not None:
         made["instances"] = {key: _number(value) for key, value in entry.instances.items()}
     return made
+
+
+def _rule(hours: HourPrices, models: Iterable[str]) -> dict[str, Any]:
+    prices = {FIELDS[kind]: _number(usd) for kind, usd in hours.prices.items()}
+    return {**hours.times, "set": {"models": {model: dict(prices) for model in models}}}
 
 
 def _longer(sold: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@
     bedrock/<region|*>/<n>-month-commitment/<model>                 a reserved model unit at input_cost_per_second
     max_input_tokens, max_output_tokens                             the longest prompt, and the longest answer
     input_cost_per_request, search_context_cost_per_query           USD per request; one search in each is assumed
+    off_peak_pricing                                                other prices at some hours: a schedule
     rpm, tpm, mode, deprecation_date, litellm_provider
 
 What an entry charges beside is named with its amount (`litellm_charges`). A cost of 0 stands for "free" and for
@@ -23,8 +24,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from router.errors import InputError, Issue, nearest
+from router.importers.prices.hours import HourPrices, off_peak_rules
 from router.importers.prices.listing import ListedCharge, ListedOffer, Listing, per_million, picked, read_json
 from router.importers.prices.litellm_charges import (
+    OFF_PEAK,
     QUERIES,
     SEARCHES,
     charges_of,
@@ -182,6 +185,7 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         return "price 0, which may mean unknown", set()
     prompts = [tokens for tokens in (_whole(record, "max_input_tokens"), longest) if tokens is not None]
     completions = _whole(record, "max_output_tokens")
+    hours = _hours(record, fields, longer) if variant is None else ()
     offer = ListedOffer(
         offer=name,
         provider=provider,
@@ -196,6 +200,7 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
             if (usd := per_million(_value(record, field))) is not None
         },
         longer_above=above,
+        hours=hours,
         request=sum(requests.values(), Decimal(0)) if requests else None,
         context_tokens=_whole(record, "max_tokens") if not prompts and completions is None else None,
         max_prompt_tokens=min(prompts, default=None),
@@ -208,7 +213,18 @@ def _offer(key: str, name: str, record: RawRecord, asked: _Question) -> tuple[Li
         note=note,
     )
     used = {field for kind, field in fields.items() if costs[kind]}
+    used |= {OFF_PEAK} if hours else set()
     return offer, used | {longer[kind] for kind, usd in offer.longer.items() if usd} | requests.keys()
+
+
+def _hours(record: RawRecord, fields: Fields, longer: Fields) -> tuple[HourPrices, ...]:
+    """Off-peak prices; none where they are of another prompt length, or at hours that cannot be said."""
+    terms = record.get(OFF_PEAK)
+    if not isinstance(terms, dict) or longer or not {*fields.values()} <= {*COSTS.values(), HIT}:
+        return ()
+    stated = {kind: per_million(terms.get(COSTS[kind])) for kind in (*fields, "cached")}
+    prices = {kind: usd for kind, usd in stated.items() if usd is not None}
+    return tuple(off_peak_rules(terms, prices) or ()) if prices else ()
 
 
 def _reserved(key: str, match: re.Match[str], record: RawRecord) -> ListedOffer | str:

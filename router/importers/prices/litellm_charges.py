@@ -25,6 +25,7 @@ TIERS = "batches|priority|flex|balanced|ultrafast|decisions"
 VARIANT = re.compile(rf".*_({TIERS})")
 LONGER = re.compile(r".*_above_\d+k_tokens.*")
 REQUESTS, QUERIES = "input_cost_per_request", "search_context_cost_per_query"
+OFF_PEAK = "off_peak_pricing"
 SEARCHES = ("low", "medium", "high")
 MOST_USD = Decimal("0.001")  # per token: 1,000 USD per million; what is sold costs less
 
@@ -41,7 +42,7 @@ _NAMES = {
     "input_cost_per_video_per_second": "video",
     "input_cost_per_audio_per_second": "audio",
     QUERIES: "searches",
-    "off_peak_pricing": "off-peak prices",
+    OFF_PEAK: "off-peak prices",
 }
 BESIDE = "charged beside tokens: "
 STANDARD = "prices of the standard tier"
@@ -91,7 +92,7 @@ def _charges(values: Mapping[str, object], search: str) -> Iterator[tuple[str, L
     for path, value in _flat(values):
         if path == QUERIES:
             yield path, _searches(value, search)
-        elif path == "off_peak_pricing":
+        elif path == OFF_PEAK:
             yield path, _off_peak(value)
         elif path == "provider_specific_entry" and isinstance(value, Mapping):
             for name, factor in value.items():
@@ -163,9 +164,7 @@ def _off_peak(value: object) -> ListedCharge | None:
     spans = [_window(window) for window in (windows if isinstance(windows, list) else ())]
     shown = " and ".join(money(price * 1_000_000) for price in prices)
     hours = f" ({'; '.join(span for span in spans if span)} UTC)" if any(spans) else ""
-    return ListedCharge(
-        f"charged otherwise: {_NAMES['off_peak_pricing']}", f"{shown} USD per M tokens{hours}"
-    )
+    return ListedCharge(f"charged otherwise: {_NAMES[OFF_PEAK]}", f"{shown} USD per M tokens{hours}")
 
 
 def _window(window: object) -> str:
