@@ -76,3 +76,36 @@ def test_where_it_stands_is_of_the_start_of_the_horizon() -> None:
     data["horizon"]["start"] = "2027-01-01T00:00:00+00:00"
     with pytest.raises(InputError, match=r"so_far of \"plan\" is of the start of the horizon"):
         replayed(data, 1, forecast="last", warm_up=1)
+
+
+@pytest.mark.parametrize("settled", ["term", "day"])
+@pytest.mark.parametrize("own", [False, True])
+def test_contracts_carried_are_those_of_the_whole_past(
+    settled: str, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same steps, whether each looks back to the start or begins with what is signed, standing where it does.
+
+    1.60 a unit under the deal, 1.50 elsewhere: which is used depends on what is left of the commitment by then.
+    """
+    usd = [0.0, 1, 3, 3, 1, 0, 2, 4, 4, 2, 1, 1]
+    least = {"term": 24.0, "day": 12.0}[settled]
+    terms: Data = {"settled": settled, "min_usd": least, "term_h": 48, "signed": True, "start": "first"}
+    offers = [api("a", 2.0), api("b", 1.5)]
+    if own:
+        offers[0] = api("a", 1.6, commitment=terms)
+    data = problem(by_period([each * M for each in usd]), offers, periods=12, period_h=4)
+    data["horizon"]["start"] = "2027-01-01T00:00:00+00:00"
+    if not own:
+        terms |= {"name": "plan", "provider": "v", "offers": ["a"], "discount": 0.2, "overage": "contract"}
+        data["commitments"] = [terms]
+    carried = replayed(data, 3, forecast="last", warm_up=1)
+    monkeypatch.setattr("router.backtesting.frame.can_be_carried", lambda _: False)
+    whole = replayed(data, 3, forecast="last", warm_up=1)
+    assert carried.replay.cost_usd == approx(whole.replay.cost_usd, abs=1e-6)
+    steps = [
+        (step.taken, step.going_usd is not None, step.best_usd is not None) for step in carried.replay.steps
+    ]
+    assert steps == [
+        (step.taken, step.going_usd is not None, step.best_usd is not None) for step in whole.replay.steps
+    ]
+    assert {row.offer for row in carried.replay.plan.routes} == {"a", "b"}

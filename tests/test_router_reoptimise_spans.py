@@ -188,3 +188,18 @@ def test_where_the_file_says_anew_what_is_signed_the_file_is_right(tmp_path: Pat
     assert made[1].running.contracts == ()
     assert billed(made[1]) == approx(0.8 * 220)
     assert any("stands where the file says" in note for note in made[1].notes)
+
+
+def test_a_day_that_the_first_horizon_cuts_counts_from_there(tmp_path: Path) -> None:
+    """24 USD a day, from six in the morning: at noon a quarter of a day has run, not a half."""
+    made = runs(tmp_path, [days(0.25 + k / 4, 4, k, 6, settled="day", min_usd=24) for k in range(2)])
+    assert carried(made[1])[:2] == (approx(-6), approx(8))
+
+
+def test_a_span_that_began_before_all_horizons_needs_so_far(tmp_path: Path) -> None:
+    """Until 10 January, 12 days in all: begun on 29 December, and what was used by New Year is not known."""
+    terms = {"signed_until": "2027-01-10T00:00:00+00:00"}
+    made = runs(tmp_path, [days(2.0 * k, 2, k, **terms) for k in range(2)])
+    assert made[1].running is not None
+    assert made[1].running.contracts == ()
+    assert any("annual is signed in the file without so_far" in note for note in made[1].notes)

@@ -64,6 +64,8 @@ def decision_for(inst: Instance, decided: Bought, open_from_h: float = np.inf) -
     hours = inst.fleets.buy_h
     count = np.array([decided.terms.get((pool, hour), 0.0) for pool in pools for hour in hours.tolist()])
     terms = count.reshape(len(pools), len(hours))
+    before = inst.contracts.start_signed
+    signed, committed = np.where(before, 1.0, signed), np.where(before, inst.contracts.start_min, committed)
     begins = inst.contracts.start_h
     ahead = (begins >= open_from_h - 1e-9) & (begins > 0)
     signed[ahead] = committed[ahead] = np.nan
@@ -90,11 +92,11 @@ def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]
     return counts
 
 
-def spans_periods(inst: Instance) -> bool:
+def spans_periods(inst: Instance, *, but_contracts: bool = False) -> bool:
     """Whether anything is bought, billed or limited over more than a period, apart from starts."""
     fleets, policy = inst.fleets, inst.policy
     return bool(
-        len(inst.contracts.offer)
+        (len(inst.contracts.offer) and not but_contracts)
         or (inst.offers.fee_usd_per_month > 0).any()
         or fleets.horizon.any()
         or (fleets.term_h > 0).any()

@@ -2,9 +2,10 @@
 
     first ≤ now < commit ≤ end
 
-Where bills or purchases span periods, `first` is 0: volumes used so far, and terms that run, are then part of the
-step's own program, month by month, and need no estimate. Else the past is only as long as booting and minimum times
-reach back, and its work is left out.
+Where contracts can be carried (`carried`), a step begins with them signed, standing where they do. Where other bills or
+purchases span periods, `first` is 0: volumes used so far, and terms that run, are then part of the step's own program,
+month by month, and need no estimate. Else the past is only as long as booting and minimum times reach back, and its
+work is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from problems.core.costs import ENTRY_PRICES
 from problems.core.instance import Instance
 from router.backtesting.actual import Actual
 from router.backtesting.bought import memory_h, spans_periods
+from router.backtesting.carried import Carried, can_be_carried
 from router.backtesting.record import DemandHistory
 from router.plan.document import Plan
 from router.plan.running import Running
@@ -59,18 +61,22 @@ class Rules:
     record: DemandHistory
     spanning: bool
     memory: int  # periods
+    carries: bool  # contracts are carried: see `carried`
     keep_usd_per_m: float  # dearer than any token: the plan's own routes come first
     lose_usd_per_m: float  # and losing work is dearer than that
 
     def frame(self, now: int, commit: int, end: int) -> Frame:
-        return Frame(0 if self.spanning else max(0, now - self.memory), now, commit, end)
+        whole = self.spanning and not self.carries
+        return Frame(0 if whole else max(0, now - self.memory), now, commit, end)
 
     def requests(self, frame: Frame, actual: Actual, ahead: Floats) -> Floats:
         """(W, periods) what was served, where it matters, and what comes or is expected."""
         past = actual.served[:, frame.first : frame.now]
         return np.concatenate([past if self.spanning else np.zeros_like(past), ahead], axis=1)
 
-    def planning(self, frame: Frame, requests: Floats, *, thawed: bool = False) -> Problem:
+    def planning(
+        self, frame: Frame, requests: Floats, carried: Carried | None, *, thawed: bool = False
+    ) -> Problem:
         """The step's problem: change as the job would be allowed it, and none in the past."""
         change = self.record.problem.reoptimise or Reoptimise()
         past_h = frame.past * self.record.period_h
@@ -79,14 +85,17 @@ class Rules:
             tokens = requests * tokens_of(self.record.problem)[:, None]
             part = tokens[:, frame.past :].sum() / tokens.sum()  # the cap is on what is still to come
             update["max_moved_share"] = change.max_moved_share * float(part)
-        return self.record.part(frame.first, requests, change.model_copy(update=update))
+        problem = self.record.part(frame.first, requests, change.model_copy(update=update))
+        return problem if carried is None else carried.signed(problem, frame.first)
 
-    def running_down(self, frame: Frame, requests: Floats) -> Problem:
+    def running_down(self, frame: Frame, requests: Floats, carried: Carried | None) -> Problem:
         """The problem of what really comes, with counts as they are: the plan's routes first, losses last."""
         change = Reoptimise(
             move_usd_per_m_tokens=self.keep_usd_per_m, freeze_h=frame.past * self.record.period_h
         )
         problem = as_settled(self.record.part(frame.first, requests, change))
+        if carried is not None:
+            problem = carried.signed(problem, frame.first)
         loads = tuple(
             load.model_copy(
                 update={"unserved_usd_per_m_tokens": self._losing(load.unserved_usd_per_m_tokens)}
@@ -133,7 +142,9 @@ def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     finite = [float(usd[np.isfinite(usd)].max(initial=0.0)) for usd in prices]
     keep = LARGE * max(*finite, 1e-6) * 1e6
     memory = math.ceil(memory_h(inst) / record.period_h - 1e-9)
-    return Rules(record, spans_periods(inst), memory, keep, LARGE * keep)
+    spanning = spans_periods(inst)
+    carries = spanning and not spans_periods(inst, but_contracts=True) and can_be_carried(inst)
+    return Rules(record, spanning, memory, carries, keep, LARGE * keep)
 
 
 def tokens_of(problem: Problem) -> Floats:

@@ -19,13 +19,13 @@ from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.backtesting.actual import Actual
 from router.backtesting.bought import Bought, bought, decision_for, under_term
+from router.backtesting.carried import Carried
 from router.backtesting.frame import LARGE, Frame, InForce, Rules
 from router.errors import Infeasible, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Running, RunningCount
-from router.planning.decode import Decoded
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import Search
@@ -58,6 +58,7 @@ class Replay:
         self.priced = tuple(load.unserved_usd_per_m_tokens is not None for load in problem.workloads)
         self.force: InForce | None = None
         self.decided: Bought | None = None
+        self.carried: Carried | None = None
         self.steps: list[Step] = []
 
     def plan(self, frame: Frame, ahead: Floats) -> None:
@@ -68,10 +69,13 @@ class Replay:
             self.steps.append(self._again(self.force, frame, ahead))
 
     def _first(self, frame: Frame, ahead: Floats) -> None:
-        problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead))
+        problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead), self.carried)
         encoded = encode(normalise(problem))
         incumbent = self.search.best(encoded)
         self._enforce(problem, incumbent, publish(problem, incumbent))
+        if self.rules.carries and self.force is not None:
+            record = self.rules.record
+            self.carried = Carried.of(record.part(0, record.actual), self.force.plan)
         self.steps.append(Step(frame.now, "first"))
 
     def _enforce(self, problem: Problem, incumbent: Incumbent, plan: Plan) -> None:
@@ -87,7 +91,7 @@ class Replay:
 
     def _again(self, force: InForce, frame: Frame, ahead: Floats) -> Step:
         requests = self.rules.requests(frame, self.actual, ahead)
-        problem = self.rules.planning(frame, requests)
+        problem = self.rules.planning(frame, requests, self.carried)
         inst = normalise(problem)
         running = self._running(frame, inst, problem, force)
         going = self._going(problem, inst, running)
@@ -149,7 +153,7 @@ class Replay:
         except Infeasible:
             if not broken or running.freeze_h <= open_from:
                 raise
-        problem = self.rules.planning(frame, requests, thawed=True)
+        problem = self.rules.planning(frame, requests, self.carried, thawed=True)
         running = replace(running, freeze_h=open_from)
         arrays = running_arrays(problem, inst, running)
         return problem, running, self._optimise(replace(inst, running=arrays), open_from)
@@ -165,12 +169,15 @@ class Replay:
         if not self.rules.spanning:
             frame, ahead = replace(frame, end=frame.commit), ahead[:, :0]
         coming = np.concatenate([arrived, ahead], axis=1)
-        problem = self.rules.running_down(frame, self.rules.requests(frame, self.actual, coming))
-        decoded, running = self._settled(frame, for_one_offer(problem), self.force)
+        requests = self.rules.requests(frame, self.actual, coming)
+        problem = self.rules.running_down(frame, requests, self.carried)
+        incumbent, running = self._settled(frame, for_one_offer(problem), self.force)
         span = range(frame.now, frame.commit)
-        self.actual.add(decoded, frame.first, span, self.priced, list(running.shares))
+        if self.carried is not None:
+            self.carried.add(incumbent, frame.first, span)
+        self.actual.add(incumbent.decoded, frame.first, span, self.priced, list(running.shares))
 
-    def _settled(self, frame: Frame, problem: Problem, force: InForce) -> tuple[Decoded, Running]:
+    def _settled(self, frame: Frame, problem: Problem, force: InForce) -> tuple[Incumbent, Running]:
         inst = normalise(problem)
         weight = inst.time.weight.copy()
         weight[: frame.past] *= LARGE  # what is over is not lost afterwards to make room
@@ -179,4 +186,4 @@ class Replay:
         arrays = running_arrays(problem, inst, running)
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
         incumbent = self._optimise(replace(inst, running=arrays), np.inf)
-        return incumbent.decoded, running
+        return incumbent, running

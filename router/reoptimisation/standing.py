@@ -8,7 +8,7 @@ at the rates of the problem that the running plan was made for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,31 +95,54 @@ def standing(
     if commitment.by_billing_month:
         return None
     stood = _stood(plan, align, row.seller, uses) if row.signed_by == "before" else None
+    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    stated = _covered(plan, row.seller) if row.agreement else _used(plan, row.seller, uses, counted=counted)
+    periods = math.ceil(align.shift_h / align.old.horizon.period_h - 1e-9) + 1
+    use = [stated.get(align.period_before(t), 0.0) for t in range(periods)]
+    return stands_at(commitment, row, stood, align.old, use, align.shift_h)
+
+
+def stands_at(
+    commitment: Commitment,
+    row: ContractRow,
+    stood: StandsAt | None,
+    old: Problem,
+    use: Sequence[float],
+    now_h: float,
+) -> StandsAt | None:
+    """Of a contract that is not settled by billing months, at an hour of an old horizon.
+
+    None where its term is over, and in a span that ran before that horizon began, of which nothing is known.
+
+    stood    where it stood when that horizon began, if something was known
+    use      (n,) what it used in each period until then, in its own unit: tokens, or USD at contract rates
+    """
     term_h, began_h = commitment.term_hours, row.from_h
     if row.signed_by == "before":
         began_h = 0.0 if stood is None else stood.since_h
         began_h = began_h if term_h is None else row.until_h - term_h
     since_h = None if stood is None else stood.since_h
     term = ContractTerm(row.from_h, row.until_h, row.until_h, began_h, signed=True, since_h=since_h)
-    now_h = align.shift_h
-    old = align.old.horizon
-    periods = math.ceil(now_h / old.period_h - 1e-9) + 1
-    time = time_of(align.old.model_copy(update={"horizon": old.model_copy(update={"periods": periods})}))
+    horizon = old.horizon.model_copy(update={"periods": len(use)})
+    time = time_of(old.model_copy(update={"horizon": horizon}))
     committed = row.committed_tokens_per_month
     committed = (row.committed_usd_per_month or 0.0) if committed is None else committed
     counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
-    stated = _covered(plan, row.seller) if row.agreement else _used(plan, row.seller, uses, counted=counted)
-    use = [stated.get(align.period_before(t), 0.0) for t in range(periods)]
     rate = 1.0 - (row.discount or 0.0)
     left: list[float] = [] if stood is None else list(stood.unused)
-    for span in laid_out(commitment, term, time, align.clock_before, in_full=False):
+    for span in laid_out(commitment, term, time, old.horizon.clock, in_full=False):
         used = stood.used if stood is not None and span.from_h <= 0.0 else 0.0
         for t in range(span.first, span.end):
             part = (now_h - t * time.period_h) / time.period_h
             used += use[t] * min(max(part, 0.0), 1.0)
         left = left[-commitment.rollover_spans :] if commitment.rollover_spans else []
         if now_h < span.until_h - NEAR_H:
-            return StandsAt(min(span.from_h - now_h, 0.0), used, tuple(left))
+            since_h = span.from_h
+            if stood is None and since_h < term.from_h - NEAR_H:  # cut by the start of that horizon
+                if commitment.settled not in ("hour", "day"):
+                    return None
+                since_h = term.from_h
+            return StandsAt(min(since_h - now_h, 0.0), used, tuple(left))
         left = use_up([*left, committed * span.share * span.ramped], used * (1.0 if counted else rate))
     return None
 

@@ -75,6 +75,15 @@ def notes_on(contracts: tuple[SunkContract, ...], align: Alignment, uses: Uses) 
         moved = align.shift_h > SLACK_H and not commitment.by_billing_month
         if commitment.signed and moved and name not in carried and was.get(name) != commitment:
             yield f"{name} is signed in the file, which has changed: it stands where the file says, now"
+        elif commitment.signed and moved and name not in carried and _is_unknown(commitment, align):
+            yield f"{name} is signed in the file without so_far: what it has used of the span that runs is not known"
+
+
+def _is_unknown(commitment: Commitment, align: Alignment) -> bool:
+    """Whether a contract that the file signs runs on, and nothing says what it has used."""
+    until = commitment.signed_until
+    runs = until is None or align.clock.hour(until) > SLACK_H
+    return runs and commitment.so_far is None and not commitment.stackable
 
 
 def _end_in_file(row: ContractRow, align: Alignment, commitment: Commitment, uses: Uses) -> float | None:
