@@ -25,7 +25,7 @@ NAME = "diversity"
 
 def build(view: View, cols: Columns) -> Rows:
     """Rows of the three kinds, in this order: per workload, over all workloads, least shares."""
-    workload = view.cells.workload[view.flows.cell]
+    workload = view.inst.workloads.first[view.cells.workload[view.flows.cell]]  # of all its origins together
     limited = np.flatnonzero(view.inst.workloads.max_share[workload] < 1)
     builder = RowBuilder(NAME)
     _shares(builder, view, cols, limited, workload[limited], view.inst.workloads.max_share, view.flows.work)

@@ -9,6 +9,7 @@
     starts        start_usd · started
                   − covered / (1 − discount), of tokens or instances         what an agreement bills, see agreements
     energy        usd_per_kwh[t] · power_kw · h · (paid + reserved)
+    network       egress[r] · work                                          per flow, of what is sent over the network
     unserved      usd · tokens
     churn         move_usd · tokens · moved + resize_usd · resized          against a running plan
 
@@ -32,6 +33,7 @@ from problems.core.costs import (
     ENERGY,
     FEE,
     INSTANCES,
+    NETWORK,
     STARTS,
     TOKENS,
     UNSERVED,
@@ -154,6 +156,9 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     route = flows.route[plain]
     usd = view.flow_usd[plain] * view.price[routes.offer[route]] * time.weight[flows.period[plain]]
     costs = [_cost(TOKENS, cols.charged[plain], usd, routes.offer[route])]
+    sent = np.flatnonzero(routes.egress_usd[flows.route] > 0)
+    egress = routes.egress_usd[flows.route[sent]] * flows.work[sent] * time.weight[flows.period[sent]]
+    costs.append(_cost(NETWORK, cols.flow[sent], egress, routes.offer[flows.route[sent]]))
     costs += commitments(view, cols)
     costs += _covered(view, cols)
     costs += _hourly_counts(view, cols)

@@ -6,7 +6,8 @@
     work        requests of the whole cell; tokens where the workload states no request size
     [r of it]   1 where route r is of the model, offer or provider of the limit, else 0
 
-They hold for what runs in a period and is served. Rows are in parts of their largest coefficient.
+They hold for what runs in a period and is served, from all origins of a workload together. Rows are in parts of their
+largest coefficient.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ def build(view: View, cols: Columns) -> Rows:
     """Means by workload, then the limits in the order of the file."""
     loads, shares, builder = view.inst.workloads, view.inst.shares, RowBuilder(NAME)
     route = view.flows.route
-    workload = view.routes.workload[route]
+    workload = loads.first[view.routes.workload[route]]  # of all its origins together
     quality = view.inst.models.quality[view.routes.model[route]]
-    for w in np.flatnonzero(np.isfinite(loads.min_mean_quality)):
+    for w in np.flatnonzero(np.isfinite(loads.min_mean_quality) & _whole(view.inst)):
         at = np.flatnonzero(workload == w)
         value = quality[at] - loads.min_mean_quality[w]
-        _never_below(builder, view, cols, at, value, f"{loads.names[w]},quality")
+        _never_below(builder, view, cols, at, value, f"{loads.file_names[w]},quality")
     for i, w in enumerate(shares.workload):
         at = np.flatnonzero(workload == w)
         inside = _inside(view, i, route[at]).astype(float)
@@ -66,6 +67,15 @@ def _never_below(builder: RowBuilder, view: View, cols: Columns, at: Ints, value
     builder.add(len(period), [(row, cols.flow[at], part)], lambda i: f"{label},{period[i]}", lower=0.0)
 
 
+def _whole(inst: Instance) -> Bools:
+    """(W,) the rows that stand for all origins of a workload."""
+    return np.asarray(inst.workloads.first == np.arange(len(inst.workloads.first)), dtype=bool)
+
+
+def _floors(inst: Instance) -> Bools:
+    return np.asarray(np.isfinite(inst.workloads.min_mean_quality) & _whole(inst), dtype=bool)
+
+
 def _limits(inst: Instance, kind: str, *, least: bool) -> Bools:
     """(n,) limits of one kind that ask for something."""
     shares = inst.shares
@@ -90,6 +100,7 @@ QUALITY = Promise(
     "workloads.min_mean_quality",
     relax=-np.inf,
     text='what answers "{name}" has a quality of at least {limit:.6g} on average',
+    made=_floors,
 )
 FAMILY = Family(
     NAME,

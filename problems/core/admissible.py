@@ -47,6 +47,7 @@ class Routes(ArrayTable):
     units: Floats  # burndown units per unit
     usd: Floats  # as stated, per unit of use; of tokens only where no tiers and no contract in tokens price them
     listed_usd: Floats  # at all the prices of use that are stated, per unit
+    egress_usd: Floats  # per unit, for what is sent over the network
     concurrency: Floats  # requests in flight per instance at the operating point, 1: not stated
     ttft_s: Floats  # (R, 5) of the service itself, by percentile, inf: unknown
     tpot_s: Floats  # (R, 5)
@@ -237,6 +238,7 @@ def _routes(
         units=burndown_units(inst, w, e),
         usd=usd[0][keep],
         listed_usd=usd[1][keep],
+        egress_usd=loads.tokens[w] * inst.network.usd_per_token[w, o],
         concurrency=service.concurrency,
         ttft_s=service.ttft_s,
         tpot_s=service.tpot_s,

@@ -28,10 +28,13 @@ COMMITMENT = CostKind("commitment", "contract", scaled=True)
 INSTANCES = CostKind("instances", "instances", scaled=True, by_period=("instances", "paid_count"))
 STARTS = CostKind("starts", "starts", scaled=True, by_period=("instances", "started"))
 ENERGY = CostKind("energy", "energy", scaled=False, by_period=("instances", "paid_count"))
+NETWORK = CostKind("network", "network", scaled=False, by_period=("routes", "tokens"))
 UNSERVED = CostKind("unserved", "work left unserved", scaled=False, by_period=("unserved", "usd"))
 CHURN = CostKind("churn", "change", scaled=False)
 
-KINDS = {kind.name: kind for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, STARTS, ENERGY, UNSERVED, CHURN)}
+KINDS = {
+    kind.name: kind for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, STARTS, ENERGY, NETWORK, UNSERVED, CHURN)
+}
 
 
 @dataclass(frozen=True)

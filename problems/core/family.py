@@ -69,7 +69,7 @@ class Promise(Record):
     def items(self, inst: Instance) -> Iterator[Item]:
         """Those who make the promise, in order."""
         table, values = self._table(inst), self._values(inst)
-        names = getattr(table, "names", None)
+        names = getattr(table, "file_names", getattr(table, "names", None))
         if names is None:
             names = [inst.offers.names[o] for o in table.offer] if hasattr(table, "offer") else [""]
         made = values != self.relax if self.made is None else self.made(inst)

@@ -80,7 +80,13 @@ class Models(ArrayTable):
 class Workloads(ArrayTable):
     """A unit of work is a request, or one token where the workload states no request size."""
 
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # "chat", or "chat from eu" for what comes from there alone
+    file_names: tuple[str, ...]  # (W,) of the problem file
+    origins: tuple[str | None, ...]  # (W,)
+    first: (
+        Ints  # (W,) the first row of the same workload of the file: limits on the whole of it are read there
+    )
+    part: Floats  # (W,) of the workload of the file
     sized: Bools  # (W,) a unit of work is a request of known size
     moves: Bools  # (W,) its work may run in several periods (window, deferrable_h)
     prompt_tokens: Floats  # (W,) per unit of work, cached ones included
@@ -112,6 +118,13 @@ class Workloads(ArrayTable):
     def tokens(self) -> Floats:
         """Prompt and completion tokens of a unit of work, (W,)."""
         return self.prompt_tokens + self.completion_tokens
+
+
+class Network(ArrayTable):
+    """From where a workload's requests come to an offer."""
+
+    rtt_s: Floats  # (W, O) round trip
+    usd_per_token: Floats  # (W, O) egress
 
 
 class Shares(ArrayTable):
@@ -245,6 +258,7 @@ class Instance(Record):
     quotas: Quotas
     shares: Shares
     allowances: Allowances
+    network: Network
     fleets: Fleets
     contracts: Contracts
     agreements: Agreements

@@ -4,7 +4,7 @@
 
 A percentile that is not given is met only by a known higher one that meets it; a mean stands in for no percentile,
 except by the factor assumed in `policy.p99_over_mean`. Limits are inclusive. The turnaround of a batch is its time to
-first token and its request time, at each percentile.
+first token and its request time, at each percentile. The round trip to an offer adds once to both.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ def _latencies(
     """To the first token, of each further one, and of all further ones together; (n, 5) s each."""
     whole = inst.offers.turnaround_h[inst.entries.offer[entry]] > 0  # with the first token comes the answer
     ttft, tpot = (at_percentile(known, inst.policy.p99_over_mean) for known in (ttft_s, tpot_s))
+    ttft = ttft + inst.network.rtt_s[workload, inst.entries.offer[entry]][:, None]
     further = np.where(whole, 0.0, np.maximum(inst.workloads.completion_tokens[workload] - 1.0, 0.0))[:, None]
     with np.errstate(invalid="ignore"):
         return ttft, tpot, np.where(further > 0, further * tpot, 0.0)

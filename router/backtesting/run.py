@@ -30,6 +30,7 @@ from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
+from router.normalise.network import refuse_origins
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.rows import usd_of
@@ -61,6 +62,7 @@ class Settings:
 def backtest(problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None) -> Backtest:
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
     refuse_uncarried(problem, "router backtest")
+    refuse_origins(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from router.normalise.network import way_to
 from router.plan.rows import Refused
 from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
 from router.schema.paths import FieldPath, shown
@@ -75,7 +76,8 @@ def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
         load, offer = loads[row.workload], offers[row.offer]
         if NOT_OFFERED in row.reasons:
             continue
-        case = _Case(problem, load, offer, problem.models[row.model], row.model)
+        rtt_ms = 0.0 if row.origin is None else 1e3 * way_to(problem, row.origin, offer)[0]
+        case = _Case(problem, load, offer, problem.models[row.model], row.model, rtt_ms)
         changes = tuple(CHANGES[reason](case) for reason in row.reasons)
         numbers = [FIELDS[reason](case) if reason in FIELDS else () for reason in row.reasons]
         fields = tuple(change for each in numbers for change in each) if all(numbers) else ()
@@ -90,6 +92,7 @@ class _Case:
     offer: Offer
     model: Model
     name: str
+    rtt_ms: float
 
     @property
     def entry(self) -> OfferModel | None:
@@ -179,7 +182,10 @@ def _latency(case: _Case) -> str:
 def _value(entry: OfferModel, slo: Slo, kind: str, percentile: str, case: _Case) -> float | None:
     """What the service does at a percentile, or at the lowest known higher one; ms."""
     if kind != "tpot" and case.offer.turnaround_h is not None:
-        return case.offer.turnaround_h * 3.6e6
+        return case.offer.turnaround_h * 3.6e6 + case.rtt_ms
+    if kind == "ttft" and case.rtt_ms:
+        service = _value(entry, slo, kind, percentile, replace(case, rtt_ms=0.0))
+        return None if service is None else service + case.rtt_ms
     if kind == "request":
         first = _value(entry, slo, "ttft", percentile, case)
         further = max((case.load.completion_tokens or 0) - 1, 0)

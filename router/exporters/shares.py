@@ -71,6 +71,10 @@ def splits(
         if split is None:
             remarks.append(f"{workload}: no work at all, so no entry")
             continue
+        if any(row.origin for row in its):
+            remarks.append(
+                f"{workload}: the shares are of all its origins together; nothing here routes by origin"
+            )
         if split.basis == "tokens":
             remarks.append(f"{workload}: no request size is known, so these are shares of tokens")
         if period is None and _varies(its, split):

@@ -33,6 +33,7 @@ _UNORDERED = frozenset(
         "commitments",
         "groups",
         "quotas",
+        "network",
         "scenarios",
         "points",
         "models",

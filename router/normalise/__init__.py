@@ -17,6 +17,7 @@ from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.fleets import fleets, refuse_changes_while_waiting
+from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
 from router.normalise.quotas import allowances, quotas
 from router.normalise.scenarios import scenarios
@@ -36,7 +37,8 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     Raises `InputError` for what no plan is made for yet, and for what is wrong in a record of demand.
     """
     refuse_pending(problem)
-    problem = recorded(problem).problem
+    stated = recorded(problem).problem
+    problem, of = by_origin(stated)
     time, clock = time_of(problem), problem.horizon.clock
     rules = timetable(problem, clock, 0.0, time.horizon_h)
     time = replace(time, edge_h=rules.edge_h)
@@ -46,24 +48,25 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         name=problem.name,
         time=time,
         models=_models(problem),
-        workloads=workloads(problem),
+        workloads=workloads(problem, of),
         cells=cells(problem, time, clock, work),
         offers=lives,
         entries=entries(problem, rules),
         quotas=quotas(problem, rules),
-        shares=shares(problem),
+        shares=shares(stated, of),
+        network=network(problem),
         allowances=allowances(problem, time),
         fleets=fleets(problem, lives, time, rules),
         contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),
         groups=_groups(problem),
         policy=_policy(problem),
-        scenarios=scenarios(problem, scenario),
+        scenarios=widened(scenarios(stated, scenario), of),
     )
     refuse_own_spans(problem, inst.contracts)
     refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)
-    refuse_minimum_of_refused(problem, inst)
+    refuse_minimum_of_refused(stated, inst, of)
     return inst
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
+from router.normalise.network import name_of, origin_of, part_of
 from router.schema import Horizon, Problem, Window, Workload
 from router.schema.clock import Clock
 
@@ -64,8 +65,8 @@ def work_units(workload: Workload, time: Time) -> Floats:
     return amount
 
 
-def workloads(problem: Problem) -> Workloads:
-    """Needs and promises of each workload, per unit of work."""
+def workloads(problem: Problem, of: Ints) -> Workloads:
+    """Needs and promises of each workload, per unit of work; `of` (W,) says which are parts of one of the file."""
     loads = problem.workloads
     needs, routing = [load.needs for load in loads], [load.routing for load in loads]
     sized = np.array([is_sized(load) for load in loads], dtype=bool)
@@ -75,7 +76,11 @@ def workloads(problem: Problem) -> Workloads:
     accepts = np.array([[name in load.models for name in problem.models] for load in loads], dtype=bool)
     slos = [load.slo for load in loads]
     return Workloads(
-        names=tuple(load.name for load in loads),
+        names=tuple(name_of(load) for load in loads),
+        file_names=tuple(load.name for load in loads),
+        origins=tuple(origin_of(load) for load in loads),
+        first=np.searchsorted(of, of).astype(np.int64),
+        part=np.array([part_of(load) for load in loads], dtype=float),
         sized=sized,
         moves=np.array(
             [load.window is not None or load.deferrable_h is not None for load in loads], dtype=bool

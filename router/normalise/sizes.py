@@ -27,8 +27,9 @@ def _tokens(inst: Instance) -> list[Issue]:
     cells, loads = inst.cells, inst.workloads
     work = np.bincount(cells.workload, weights=cells.work, minlength=len(loads.names))
     tokens = work * loads.tokens
+    of = np.searchsorted(np.unique(loads.first), loads.first)  # of the file
     issues = [
-        Issue(("workloads", w, "demand"), _rule(f"makes {tokens[w]:.3g} tokens over the horizon"))
+        Issue(("workloads", int(of[w]), "demand"), _rule(f"makes {tokens[w]:.3g} tokens over the horizon"))
         for w in np.flatnonzero(tokens > LARGEST).tolist()
     ]
     prices = inst.entries.usd_at.max(axis=2)

@@ -13,6 +13,7 @@ from router.plan.values import MONTH_H, Flag, Instances, Number, Requests, Whole
 
 OCCURRENCE = "Arrival period, or day of the window; null for work of the period itself"
 SCENARIO = "Future of the row; null in a plan for one"
+ORIGIN = "Where it comes from; left out where the workload states no origin"
 SHARED = "Model served; null where all models of the offer share the instances"
 
 
@@ -27,7 +28,8 @@ class CostLine:
 
     offer: str | None = stated("Offer paid; null for what no offer is paid")
     kind: str = stated(
-        "tokens, fee, commitment, instances, starts, energy, unserved or churn (change of a running plan)"
+        "tokens, fee, commitment, instances, starts, energy, network (egress), unserved "
+        "or churn (change of a running plan)"
     )
     usd: Number = stated("Expected cost over the horizon, present value")
 
@@ -52,6 +54,7 @@ class RouteRow:
     prompt_tokens: Number = stated("Prompt tokens")
     completion_tokens: Number = stated("Completion tokens")
     free_share: Number | None = stated("The part of share that the offer's allowance pays", default=None)
+    origin: str | None = stated(ORIGIN, default=None)
 
     @property
     def tokens(self) -> float:
@@ -206,6 +209,7 @@ class UnservedRow:
     prompt_tokens: Number = stated("Prompt tokens")
     completion_tokens: Number = stated("Completion tokens")
     usd: Number = stated("What it costs, undiscounted")
+    origin: str | None = stated(ORIGIN, default=None)
 
     @property
     def tokens(self) -> float:
@@ -221,6 +225,7 @@ class Refused:
     offer: str = stated("Offer that refuses it")
     model: str = stated("Model asked for")
     reasons: tuple[str, ...] = stated("Codes of all reasons")
+    origin: str | None = stated(ORIGIN, default=None)
 
 
 @record

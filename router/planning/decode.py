@@ -125,17 +125,18 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
         w = view.cells.workload[cell]
         work = float(share[i] * flows.work[i])
         yield RouteRow(
-            workload=loads.names[w],
+            workload=loads.file_names[w],
             offer=inst.offers.names[view.routes.offer[r]],
             model=inst.models.names[view.routes.model[r]],
             period=int(flows.period[i]),
             occurrence=_occurrence(view, int(cell)),
             scenario=scenario,
-            share=float(share[i]),
+            share=float(share[i] * loads.part[w]),
             requests=work if loads.sized[w] else None,
             prompt_tokens=float(work * loads.prompt_tokens[w]),
             completion_tokens=float(work * loads.completion_tokens[w]),
-            free_share=float(free[i]) if free[i] > 0 else None,
+            free_share=float(free[i] * loads.part[w]) if free[i] > 0 else None,
+            origin=loads.origins[w],
         )
 
 
@@ -204,15 +205,16 @@ def _unserved(view: View, cols: Columns, point: Floats, named: bool) -> Iterator
         w = cells.workload[cell]
         work = share * float(cells.work[cell])
         yield UnservedRow(
-            workload=loads.names[w],
+            workload=loads.file_names[w],
             period=int(period[cell]),
             occurrence=_occurrence(view, int(cell)),
             scenario=scenario,
-            share=share,
+            share=share * float(loads.part[w]),
             requests=work if loads.sized[w] else None,
             prompt_tokens=float(work * loads.prompt_tokens[w]),
             completion_tokens=float(work * loads.completion_tokens[w]),
             usd=float(work * loads.tokens[w] * loads.unserved_usd_per_token[w]),
+            origin=loads.origins[w],
         )
 
 
@@ -221,7 +223,13 @@ def refused_rows(encoded: Encoded) -> tuple[Refused, ...]:
     inst, refusals = encoded.instance, encoded.refusals
     codes = np.array(REASONS, dtype=object)
     return tuple(
-        Refused(inst.workloads.names[w], inst.offers.names[o], inst.models.names[m], tuple(codes[mask]))
+        Refused(
+            inst.workloads.file_names[w],
+            inst.offers.names[o],
+            inst.models.names[m],
+            tuple(codes[mask]),
+            inst.workloads.origins[w],
+        )
         for w, o, m, mask in zip(
             refusals.workload, refusals.offer, refusals.model, refusals.reasons, strict=True
         )

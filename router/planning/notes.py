@@ -29,9 +29,29 @@ def notes_of(problem: Problem) -> tuple[str, ...]:
             f"demand that is listed by period repeats daily from {stated_time(problem.horizon.start)} on "
             "(--repeat-daily): each period has the amount of the same clock time"
         )
+    notes += _of_network(problem)
     notes += [*_of_terms(problem), *_of_scenarios(problem)]
     drawn = planned_draw(problem).notes if isinstance(problem.scenarios, Generated) else ()
     return (*notes, *read.notes, *drawn)
+
+
+def _of_network(problem: Problem) -> Iterator[str]:
+    """Ways that no row is about, where others are."""
+    known = {(link.from_, link.to) for link in problem.network}
+    known |= {(to, origin) for origin, to in known}
+    origins = dict.fromkeys(name for load in problem.workloads for name in load.origin or ())
+    missing = [
+        f"{origin} to {region}"
+        for origin in origins
+        for region in dict.fromkeys(region for offer in problem.offers for region in offer.limits.regions)
+        if (origin, region) not in known
+    ]
+    if problem.network and missing:
+        yield f"assumed: no round trip and no egress where network has no row: {', '.join(missing)}"
+    nowhere = [offer.name for offer in problem.offers if not offer.limits.regions]
+    if problem.network and origins and nowhere:
+        names = ", ".join(nowhere)
+        yield f"assumed: no round trip and no egress to offers that state no region (limits.regions): {names}"
 
 
 def out_of_time(names: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from router.schema.agreements import Agreement
 from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
+from router.schema.network import NetworkLink
 from router.schema.offers import (
     Free,
     Group,
@@ -69,6 +70,7 @@ __all__ = [
     "Model",
     "Needs",
     "Offer",
+    "NetworkLink",
     "OfferModel",
     "Pin",
     "Point",

@@ -34,6 +34,7 @@ from router.schema.base import (
     optional,
 )
 from router.schema.clock import MONTH_H, Clock
+from router.schema.network import NetworkLink
 from router.schema.offers import Group, Model, Offer, SharedQuota
 from router.schema.schedule import EnergyRule
 from router.schema.source import SourceMap
@@ -209,6 +210,9 @@ class Problem(Sourced):
     )
     quotas: tuple[SharedQuota, ...] = Field(
         default=(), description="Caps over several offers or of some workloads"
+    )
+    network: tuple[NetworkLink, ...] = Field(
+        default=(), description="Round trips and egress between origins and regions; without a row both are 0"
     )
     groups: tuple[Group, ...] = Field(default=(), description="Limits on instances over several offers")
     policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")

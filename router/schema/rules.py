@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from router.errors import Issue, Path, nearest
-from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
+from router.schema import rules_network, rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
@@ -216,6 +216,7 @@ RULES: tuple[Rule, ...] = (
     *rules_offers.RULES,
     *rules_quotas.RULES,
     *rules_schedule.RULES,
+    *rules_network.RULES,
     agreements_hold,
     groups_hold,
     probabilities_sum_to_one,

@@ -241,6 +241,9 @@ class Workload(Sourced):
     )
     needs: Needs = Field(default=Needs(), description="What the work asks of model and offer")
     routing: Routing = Field(default=Routing(), description="How the work may be spread")
+    origin: Mapping[Name, PositiveShare] | None = optional(
+        "Where requests come from, as shares that make 1; each is routed by itself. Absent: nowhere in particular"
+    )
     unserved_usd_per_m_tokens: NonNegative | None = optional(
         "Cost of work left unserved; absent: every request must be served"
     )

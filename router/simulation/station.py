@@ -141,11 +141,10 @@ class Floor:
         assert entry is not None  # flows without one are left out
         point = operating_point(self.case, flow, entry)
         values = stated_ms(entry, point, self.case.problem.policy.p99_over_mean)
+        rtt_ms = self.case.rtt_ms(row.workload, row.offer)
         service = {
-            (part, statistic): service_ms(
-                part, statistic, values, flow.unit.completion, flow.offer.turnaround_h
-            )
-            or 0.0
+            (part, statistic): rtt_ms
+            + (service_ms(part, statistic, values, flow.unit.completion, flow.offer.turnaround_h) or 0.0)
             for part, statistic, _ in promises
         }
         if flow.offer.instances is None:

@@ -23,6 +23,7 @@ from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.origins import stated_name
 from router.verification.base.pools import by_offer
 from router.verification.base.quotas import Allowance
 
@@ -102,10 +103,11 @@ def check_provider_shares(audit: Audit, ledger: Ledger) -> None:
         period, scenario, provider = flow.row.period, flow.future.name, flow.offer.provider
         if flow.workload.routing.max_share_per_provider < 1:
             work = flow.units * flow.unit.measure
-            own[flow.workload.name, period, scenario][provider].append(work)
+            own[stated_name(flow.workload), period, scenario][provider].append(work)
         everything[period, scenario][provider].append(flow.tokens)
+    stated = {stated_name(load): load for load in audit.case.workloads.values()}
     for (workload, period, scenario), parts in own.items():
-        most = audit.case.workloads[workload].routing.max_share_per_provider
+        most = stated[workload].routing.max_share_per_provider
         _shares(parts, most, ledger, workload, "period", period, scenario)
     most = audit.case.problem.policy.max_share_per_provider
     if most < 1:
@@ -126,9 +128,9 @@ def check_shares(audit: Audit, ledger: Ledger) -> None:
     served: dict[tuple[str, int, str | None], list[Flow]] = defaultdict(list)
     for flow in audit.flows:
         if flow.units > 0:
-            served[flow.workload.name, flow.row.period, flow.future.name].append(flow)
+            served[stated_name(flow.workload), flow.row.period, flow.future.name].append(flow)
     for (workload, period, scenario), flows in served.items():
-        load, at = audit.case.workloads[workload], (workload, "period", period, scenario)
+        load, at = flows[0].workload, (workload, "period", period, scenario)
         whole = math.fsum(flow.units for flow in flows)
         least = load.needs.min_mean_quality
         if least is not None:

@@ -117,7 +117,11 @@ def _routes(audit: Audit) -> dict[str, list[OpenRoute]]:
         if reasons or entry is None:
             continue
         unit = unit_of(load)
-        each = latency.seconds(load, unit, entry, factor) if offer.instances is not None else None
+        each = (
+            latency.seconds(load, unit, entry, factor, case.rtt_ms(workload, name))
+            if offer.instances is not None
+            else None
+        )
         caps = allowance.of(workload, name, model)
         routes[workload].append(OpenRoute(offer, model, entry, unit, each, caps))
     return routes

@@ -16,6 +16,7 @@ from router.verification.base.costs import Costs, costs_of, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.ledger import Ledgers
+from router.verification.base.origins import of_parts, split_by_origin
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
 from router.verification.base.rows import rows_of
 
@@ -40,13 +41,14 @@ class Audit:
 
     @cached_property
     def case(self) -> Case:
-        """With counts in place of traces, and what earlier plans signed in force."""
+        """With counts in place of traces, what earlier plans signed in force, and a workload for each origin."""
         recorded = self.problem
         if any(load.demand.trace is not None for load in recorded.workloads):
             from router.verification.base.traces import with_records  # here: most need none
 
             recorded = with_records(recorded, self.ledgers["traces"])
-        return Case(as_signed(recorded, self.earlier, self.ledgers["churn"]), self._futures[0])
+        signed = as_signed(recorded, self.earlier, self.ledgers["churn"])
+        return Case(split_by_origin(signed), self._futures[0])
 
     @cached_property
     def _futures(self) -> tuple[tuple[Future, ...], str | None]:
@@ -59,8 +61,9 @@ class Audit:
 
     @cached_property
     def rows(self) -> Plan:
-        """The plan without rows that speak of what the problem does not have."""
-        return rows_of(self.plan, self.as_stated, self.ledgers["fields"])
+        """The plan without rows that speak of what the problem does not have, by origin."""
+        rows = rows_of(self.plan, self.as_stated, self.ledgers["fields"])
+        return of_parts(rows, self.problem, self.ledgers["fields"])
 
     @cached_property
     def earlier(self) -> EarlierPlan | None:

@@ -12,6 +12,7 @@ from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
 from router.verification.base.times import OfferTimes, Stretch
+from router.verification.base.origins import way_to
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
@@ -213,6 +214,22 @@ class Case:
     def beyond_h(self, end_month: int) -> float:
         """Hours from the end of the horizon to the start of a month."""
         return max(0.0, end_month * MONTH_H - self.horizon_h)
+
+    def rtt_ms(self, workload: str, offer: str) -> float:
+        """Round trip from where the work comes to an offer."""
+        return self._ways[workload, offer][0]
+
+    def egress_usd(self, workload: str, offer: str) -> float:
+        """Price of a token that is sent there."""
+        return self._ways[workload, offer][1]
+
+    @cached_property
+    def _ways(self) -> dict[tuple[str, str], tuple[float, float]]:
+        return {
+            (load.name, name): way_to(self.problem, load, offer)
+            for load in self.problem.workloads
+            for name, offer in self.offers.items()
+        }
 
     def provider(self, offer: str) -> str:
         return self.offers[offer].provider

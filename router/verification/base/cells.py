@@ -23,6 +23,7 @@ from datetime import date
 from router.schema import Offer, Window, Workload
 from router.verification.base.case import Case, Future
 from router.verification.base.local_time import Interval, LocalTime, minute_of
+from router.verification.base.origins import stated_name
 from router.verification.base.work import Unit, unit_of
 
 type CellKey = tuple[str, int | None, int | None, str | None]
@@ -77,7 +78,7 @@ def cells_of(case: Case) -> dict[CellKey, Cell]:
         pattern = list(_pattern(case, workload))
         for future in case.futures:
             for period, occurrence, units, runs, due_h in pattern:
-                by = future.demand_of(workload.name, min(runs))
+                by = future.demand_of(stated_name(workload), min(runs))
                 cell = Cell(workload.name, period, occurrence, future, units * by, runs, due_h)
                 cells[cell.key] = cell
     return cells

@@ -7,6 +7,7 @@
     covered      − what agreements bill, of tokens and of instances      see `verification.agreements`
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
+    network      tokens · egress                                    of the way from the work's origin
     unserved     tokens · unserved_usd_per_m_tokens
     churn        see `base.change`
 
@@ -37,7 +38,7 @@ type LineKey = tuple[str | None, str]
 
 # kinds that are at the offer's prices
 SCALED = frozenset(("tokens", "fee", "commitment", "instances", "starts"))
-UNSCALED = frozenset(("energy", "unserved", "churn"))
+UNSCALED = frozenset(("energy", "network", "unserved", "churn"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def costs_of(
     for charge in chain(
         _tokens(case, flows),
         _fees(case, flows),
+        _network(case, flows),
         _unserved(case, unserved),
         _bills(case, bills),
         _covered(case, plan),
@@ -121,6 +123,13 @@ def _fees(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
             fee = case.offers[name].fee_usd_per_month * future.price_of(name)
             for month, weight in enumerate(case.month_weight):
                 yield Charge(future, name, "fee", fee * case.due_h(name, month) / MONTH_H * weight, True)
+
+
+def _network(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
+    for flow in flows:
+        usd = flow.tokens * case.egress_usd(flow.workload.name, flow.offer.name)
+        if usd > 0:
+            yield Charge(flow.future, flow.offer.name, "network", usd * case.period_weight[flow.row.period])
 
 
 def _unserved(case: Case, unserved: Iterable[UnservedWork]) -> Iterator[Charge]:

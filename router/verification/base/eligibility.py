@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.schema import Model, Offer, OfferModel, Workload
 from router.verification.base import latency
@@ -35,8 +35,9 @@ def judge(case: Case) -> dict[Candidate, tuple[str, ...]]:
         for offer in case.offers.values():
             for name in workload.models:
                 counted = any(cap.counts(workload.name, offer.name, name) for cap in caps)
+                here = judged.at(case.rtt_ms(workload.name, offer.name))
                 reasons = frozenset(
-                    _reasons(judged, offer, case.problem.models[name], offer.models.get(name), counted)
+                    _reasons(here, offer, case.problem.models[name], offer.models.get(name), counted)
                 )
                 verdicts[workload.name, offer.name, name] = _in_order(reasons)
     return verdicts
@@ -56,6 +57,7 @@ class _Requirements:
     limits: latency.Limits
     p99_over_mean: float | None
     left_h: float
+    rtt_ms: float = 0.0
 
     @classmethod
     def of(cls, case: Case, workload: Workload) -> _Requirements:
@@ -64,6 +66,12 @@ class _Requirements:
         context = max(stated, unit.tokens) if unit.requests is not None else stated
         promised, left_h = latency.limits(workload.slo), longest_left_h(case, workload)
         return cls(workload, unit, context, promised, case.problem.policy.p99_over_mean, left_h)
+
+    def at(self, rtt_ms: float) -> _Requirements:
+        """The same of an offer so far away."""
+        if rtt_ms == self.rtt_ms:
+            return self
+        return replace(self, limits=latency.promised_at(self.workload.slo, rtt_ms), rtt_ms=rtt_ms)
 
 
 def _reasons(
@@ -128,7 +136,9 @@ def _measured(required: _Requirements, offer: Offer, entry: OfferModel, counted:
         size = required.unit.size
         if size is None or not latency.points_of_size(entry, size):
             yield "unmeasured"
-        elif not latency.applicable_points(required.workload, required.unit, entry, required.p99_over_mean):
+        elif not latency.applicable_points(
+            required.workload, required.unit, entry, required.p99_over_mean, required.rtt_ms
+        ):
             yield "latency"
         return
     # Of a request of unknown size only this is known: whether it has completion tokens at all.
@@ -138,7 +148,8 @@ def _measured(required: _Requirements, offer: Offer, entry: OfferModel, counted:
         yield "latency"
     if (
         offer.instances is not None
-        and latency.seconds(required.workload, required.unit, entry, required.p99_over_mean) is None
+        and latency.seconds(required.workload, required.unit, entry, required.p99_over_mean, required.rtt_ms)
+        is None
     ):
         yield "unmeasured"
 

@@ -4,6 +4,7 @@ A limit at a percentile is met only by the value there or, where unknown, by the
 A mean is met only by a known mean. `policy.p99_over_mean` supplies a P99 that is not given.
 
     request time = ttft + max(completion_tokens − 1, 0) · tpot        ms, each part by the same rule
+    round trip     adds once to ttft and to request time
     a batch        ttft = request time = its turnaround               at every statistic
 
 Instance-seconds of one unit of work:
@@ -44,6 +45,14 @@ def limits(slo: Slo) -> Limits:
             if value is not None:
                 promised.append((part, statistic, float(value)))
     return tuple(promised)
+
+
+def promised_at(slo: Slo, rtt_ms: float) -> Limits:
+    """What a workload asks for where the offer is: the round trip is taken off limits on first token and request."""
+    return tuple(
+        (part, statistic, limit if part == "tpot" else limit - rtt_ms)
+        for part, statistic, limit in limits(slo)
+    )
 
 
 def stated_ms(entry: OfferModel, point: Point | None, p99_over_mean: float | None) -> Stated:
@@ -123,12 +132,12 @@ def points_of_size(entry: OfferModel, size: tuple[float, float]) -> list[Point]:
 
 
 def applicable_points(
-    workload: Workload, unit: Unit, entry: OfferModel, p99_over_mean: float | None
+    workload: Workload, unit: Unit, entry: OfferModel, p99_over_mean: float | None, rtt_ms: float
 ) -> list[Point]:
     """Points of the workload's size that keep its latency promise."""
     if unit.size is None:
         return []
-    promised = limits(workload.slo)
+    promised = promised_at(workload.slo, rtt_ms)
     return [
         point
         for point in points_of_size(entry, unit.size)
@@ -136,10 +145,12 @@ def applicable_points(
     ]
 
 
-def seconds(workload: Workload, unit: Unit, entry: OfferModel, p99_over_mean: float | None) -> Seconds | None:
+def seconds(
+    workload: Workload, unit: Unit, entry: OfferModel, p99_over_mean: float | None, rtt_ms: float
+) -> Seconds | None:
     """Instance-seconds of one unit of work; None where nothing is known about it."""
     if entry.points:
-        rates = [p.requests_per_s for p in applicable_points(workload, unit, entry, p99_over_mean)]
+        rates = [p.requests_per_s for p in applicable_points(workload, unit, entry, p99_over_mean, rtt_ms)]
         return _both(1.0 / max(rates)) if rates else None
     if entry.tokens_per_s is not None:
         return _both(unit.tokens / entry.tokens_per_s)

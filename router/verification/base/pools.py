@@ -130,7 +130,9 @@ def loads_of(case: Case, flows: Iterable[Flow], ledger: Ledger) -> Loads:
             continue
         candidate = (row.workload, row.offer, row.model)
         if candidate not in by_candidate:
-            by_candidate[candidate] = seconds(flow.workload, flow.unit, flow.entry, factor)
+            by_candidate[candidate] = seconds(
+                flow.workload, flow.unit, flow.entry, factor, case.rtt_ms(row.workload, row.offer)
+            )
         each = by_candidate[candidate]
         if each is None:
             ledger.fault(*candidate, "has no known throughput")

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from router.schema import OfferModel, Point, Workload
+from router.schema import Offer, OfferModel, Point, Workload
 from router.verification.base import latency
 from router.verification.base.case import Case
 from router.verification.base.flows import Flow
@@ -48,6 +48,9 @@ class RoutedWork(Protocol):
 
     @property
     def unit(self) -> Unit: ...
+
+    @property
+    def offer(self) -> Offer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +169,27 @@ def uses_of(case: Case, flows: Iterable[Flow]) -> dict[PoolKey, list[PoolUse]]:
 def use_of(case: Case, flow: RoutedWork, entry: OfferModel) -> PoolUse | None:
     """A route's part at a rate of 0; None where its throughput is unknown."""
     factor, load = case.problem.policy.p99_over_mean, flow.workload
-    each = latency.seconds(load, flow.unit, entry, factor)
+    rtt_ms = case.rtt_ms(flow.workload.name, flow.offer.name)
+    each = latency.seconds(load, flow.unit, entry, factor, rtt_ms)
     if each is None:
         return None
     point = operating_point(case, flow, entry)
     concurrency = (point.concurrency if point is not None else None) or entry.concurrency or 1.0
-    budget = _budget(latency.limits(load.slo), latency.stated_ms(entry, point, factor), flow.unit.completion)
+    promised = latency.promised_at(load.slo, rtt_ms)
+    budget = _budget(promised, latency.stated_ms(entry, point, factor), flow.unit.completion)
     return PoolUse(0.0, each, concurrency, load.arrival_cv, load.service_cv, entry.disaggregated, budget)
 
 
 def operating_point(case: Case, flow: RoutedWork, entry: OfferModel) -> Point | None:
     """The fastest measured point of the workload's size that keeps its promise; None where the entry states a rate."""
     points = (
-        latency.applicable_points(flow.workload, flow.unit, entry, case.problem.policy.p99_over_mean)
+        latency.applicable_points(
+            flow.workload,
+            flow.unit,
+            entry,
+            case.problem.policy.p99_over_mean,
+            case.rtt_ms(flow.workload.name, flow.offer.name),
+        )
         if entry.points
         else []
     )

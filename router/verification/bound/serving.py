@@ -42,6 +42,7 @@ class PossibleFlow:
     token_usd  per unit, for its tokens at the prices of its hours
     fee_usd    per unit, for its request, likewise
     most       of the cell, by when the offer is open
+    egress_usd  of all the cell, for what is sent over the network
     """
 
     name: str
@@ -57,6 +58,7 @@ class PossibleFlow:
     token_usd: float
     fee_usd: float
     most: float
+    egress_usd: float = 0.0
 
     @property
     def charged(self) -> str:
@@ -111,7 +113,9 @@ def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
         if not reasons and entry is not None:
             each = None
             if offer.instances is not None:
-                each = latency.seconds(case.workloads[load], units[load], entry, factor)
+                each = latency.seconds(
+                    case.workloads[load], units[load], entry, factor, case.rtt_ms(load, name)
+                )
             routes[load].append((offer, model, entry, each or (0.0, 0.0)))
     return [
         PossibleFlow(
@@ -127,6 +131,7 @@ def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
             (each[0] * part, each[1] * part),
             *_unit_usd(case, units[cell.workload], offer, model, entry, hours),
             share_limit(case, cell, offer, t) if offer.schedule else 1.0,
+            cell.units * units[cell.workload].tokens * case.egress_usd(cell.workload, offer.name),
         )
         for cell in with_work(audit, future)
         for part in [cell.units / (3600.0 * case.period_h)]
@@ -155,9 +160,12 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
     cells = with_work(audit, future)
     served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
+        egress, paid = flow.egress_usd * weight[flow.period], flow.unbilled(future) * weight[flow.period]
         if flow.charged != flow.name:
-            model.variable(flow.name, flow.most)
-        model.variable(flow.charged, flow.most, usd=flow.unbilled(future) * weight[flow.period])
+            model.variable(flow.name, flow.most, usd=egress)
+            model.variable(flow.charged, flow.most, usd=paid)
+        else:
+            model.variable(flow.name, flow.most, usd=egress + paid)
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
     for cell in cells:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from router.verification.base.case import Case
+from router.verification.base.origins import stated_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
 
@@ -23,10 +24,10 @@ def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> 
     everything: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
     for flow in flows:
         if flow.workload.routing.max_share_per_provider < 1:
-            own[flow.workload.name, flow.period].append((flow, flow.cell.units))
+            own[stated_name(flow.workload), flow.period].append((flow, flow.cell.units))
         everything["all workloads", flow.period].append((flow, flow.tokens))
     for (workload, period), parts in own.items():
-        most = case.workloads[workload].routing.max_share_per_provider
+        most = parts[0][0].workload.routing.max_share_per_provider
         _most(model, f"{workload},{period}", parts, most)
     if case.problem.policy.max_share_per_provider < 1:
         for (name, period), parts in everything.items():
@@ -49,9 +50,9 @@ def _parts(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None
     """The mean quality of what answers, and parts by model, offer and provider."""
     served: dict[tuple[str, int], list[PossibleFlow]] = defaultdict(list)
     for flow in flows:
-        served[flow.workload.name, flow.period].append(flow)
+        served[stated_name(flow.workload), flow.period].append(flow)
     for (name, period), own in served.items():
-        load, at = case.workloads[name], f"{name},{period}"
+        load, at = own[0].workload, f"{name},{period}"
         floor = load.needs.min_mean_quality
         if floor is not None:
             values = [(case.problem.models[flow.model].quality or 0.0) - floor for flow in own]
