@@ -60,7 +60,7 @@ def _shape(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bool
     """count = min · open + step · steps, and count ≤ M · open."""
     fleets = inst.fleets
     opened, stepped = mine & (counts.open[:, 0] >= 0), mine & (counts.steps[:, 0] >= 0)
-    least, step = fleets.min[fleets.pool_fleet], fleets.step[fleets.pool_fleet]
+    least, step = fleets.pool_min, fleets.pool_step
     q = np.flatnonzero(opened & stepped)
     sold: list[Part] = [(counts.count[q], 1.0), (counts.open[q], -least[q]), (counts.steps[q], -step[q])]
     _over(builder, inst, q, sold, lower=0.0, upper=0.0)

@@ -64,7 +64,7 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
         columns = np.concatenate([paid[paid >= 0], begins[begins >= 0]])
         if len(columns):
             fleet = int(inst.offers.fleet[offer])
-            fraction = max(float(fleets.min[fleet] - fleets.reserved[fleet].max()), 0.0)
+            fraction = max(float(fleets.pool_min[mine].min() - fleets.reserved[fleet].max()), 0.0)
             return columns, 1.0 if fleets.integral[fleet] else fraction
     return first.active[[offer]][first.active[[offer]] >= 0], 1.0
 

@@ -46,6 +46,7 @@ NO_PROMISES = {
     "commitments[].ramp[].min_usd",
     "commitments[].ramp[].min_tokens",
     "offers[].instances.min",
+    "offers[].models[].min",
     "offers[].instances.min_up_h",
     "offers[].instances.max_utilisation",
     "reoptimise.max_moved_share",

@@ -56,8 +56,8 @@ def count_limit(view: View) -> Floats:
         member = inst.groups.member[g, fleets.offer[f]]
         need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
     integral = fleets.integral[f] | waiting_pools(view)
-    step = np.where(fleets.integral[f], np.maximum(fleets.step[f], 1.0), 1.0)[:, None]
-    least = fleets.min[f][:, None]
+    step = np.where(fleets.integral[f], np.maximum(fleets.pool_step, 1.0), 1.0)[:, None]
+    least = fleets.pool_min[:, None]
     whole = least + np.ceil(np.maximum(need - least, 0.0) / step * (1 - 1e-6)) * step
     whole = np.where(need > 0, np.maximum(whole, least), 0.0)
     useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
@@ -113,8 +113,8 @@ def count_columns(
         ).reshape(len(which), n)
         return at
 
-    integral, least = fleets.integral[f] | waits[pools], fleets.min[f]
-    step = np.where(fleets.integral[f], fleets.step[f], 1.0)
+    integral, least = fleets.integral[f] | waits[pools], fleets.pool_min[pools]
+    step = np.where(fleets.integral[f], fleets.pool_step[pools], 1.0)
     needs_open = np.where(integral, (least > 0) & (least != step), least > 0)
     needs_steps = integral & (needs_open | (step != 1))
     # whole where its parts are: said again, HiGHS 1.15.1's presolve else finds infeasible what is not (bug-012)

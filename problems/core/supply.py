@@ -152,8 +152,6 @@ class Fleets(ArrayTable):
     usd_per_h: Floats  # as stated
     rent_usd: Floats  # (F, T) of an instance rented in the period, by its open hours
     energy_usd: Floats  # (F, T) of an instance paid for in the period
-    min: Floats
-    step: Floats
     max: Floats  # (F, T) inf: none
     integral: Bools
     horizon: Bools  # (F,) one number for the whole horizon
@@ -174,6 +172,8 @@ class Fleets(ArrayTable):
     may_buy: Bools = field(metadata={"free": True})  # (F, H) of which
     pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
     pool_model: Ints = field(metadata={"free": True})  # (Q,) -1: shared by all models of the offer
+    pool_min: Floats = field(metadata={"free": True})  # (Q,) if any run in the pool, at least so many
+    pool_step: Floats = field(metadata={"free": True})  # (Q,) above that, in multiples of this
 
     @property
     def pools(self) -> int:

@@ -134,7 +134,7 @@ def _an_instance(problem: Problem, plan: Plan, limit: Binding) -> Iterator[Candi
         return
     name = _offer_of(problem, limit.name)
     instances = None if name is None else _instances(problem, name)
-    if name is None or instances is None or (instances.integral and instances.step != 1):
+    if name is None or instances is None or (instances.integral and _coarsest(problem, name) != 1):
         return
     at, held = ("offers", name, "instances"), instances.reserved
     price = instances.usd_per_h if instances.reserved_usd_per_h is None else instances.reserved_usd_per_h
@@ -183,7 +183,7 @@ def _step(problem: Problem, promise: StatedPromise) -> float:
     kind = promise.path[0], promise.path[-1]
     if kind == ("offers", "max"):
         instances = _instances(problem, promise.path[1])
-        return instances.step if instances is not None and instances.integral else 1.0
+        return _coarsest(problem, promise.path[1]) if instances is not None and instances.integral else 1.0
     if kind == ("groups", "max_units"):
         members = value_at(problem, promise.path[:-1]).offers
         units = [offer.instances.units for offer in offers if offer.instances and offer.name in members]
@@ -213,6 +213,12 @@ def _offer_of(problem: Problem, label: str) -> str | None:
 
 def _instances(problem: Problem, name: str) -> Instances | None:
     return next((offer.instances for offer in problem.offers if offer.name == name), None)
+
+
+def _coarsest(problem: Problem, name: str) -> float:
+    """The largest step of an offer's pools."""
+    offer = next(offer for offer in problem.offers if offer.name == name)
+    return max(offer.grid_of(model).step for model in offer.models)
 
 
 def _written(value: object) -> str:

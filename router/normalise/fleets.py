@@ -28,6 +28,8 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
             [NONE] if fleet.shared_by_models else [model_index[m] for m in problem.offers[o].models]
         )
     ]
+    names = list(problem.models)
+    grids = [problem.offers[owners[f]].grid_of(None if m == NONE else names[m]) for f, m in pools]
     owner, hours = whole(owners), time.period_h
 
     def figures(field: str, *, dated: bool = False) -> Floats:
@@ -46,8 +48,6 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         usd_per_h=usd_per_h,
         rent_usd=time.by_period(figures("usd_per_h") * rules.factor[owner] * is_open) * hours,
         energy_usd=time.by_period(drawn) * power[:, None] * hours,
-        min=floats(rows, "min"),
-        step=floats(rows, "step"),
         max=_least(figures("max"), is_open, time),
         integral=flags(rows, "integral"),
         horizon=flags(rows, "resize", "horizon"),
@@ -70,6 +70,8 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         ),
         pool_fleet=whole(f for f, _ in pools),
         pool_model=whole(model for _, model in pools),
+        pool_min=np.array([grid.least for grid in grids], dtype=float),
+        pool_step=np.array([grid.step for grid in grids], dtype=float),
     )
 
 

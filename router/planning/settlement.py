@@ -101,8 +101,8 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
         for at in (count, paid):
             point[at] = np.where(point[at] < DUST, least_needed[q], point[at])
         if steps[0] >= 0:
-            least = fleets.min[fleet] * point[opened] if opened[0] >= 0 else 0.0
-            point[count] = least + fleets.step[fleet] * point[steps]
+            least = fleets.pool_min[q] * point[opened] if opened[0] >= 0 else 0.0
+            point[count] = least + fleets.pool_step[q] * point[steps]
         point[paid] = np.clip(point[paid], 0.0, point[count])
         if whole and fleets.integral[fleet] and (fleets.reserved[fleet] % 1.0 == 0).all():
             point[paid] = np.round(point[paid])

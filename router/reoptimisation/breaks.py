@@ -91,7 +91,7 @@ def _as_it_runs(encoded: Encoded) -> Floats:
         slots[pair] = slots.get(pair, 0) + 1
     point[cols.flow] = [share.get(pair, 0.0) / slots[pair] for pair in pairs]
     for q in range(fleets.pools):
-        least, step = fleets.min[fleets.pool_fleet[q]], fleets.step[fleets.pool_fleet[q]]
+        least, step = fleets.pool_min[q], fleets.pool_step[q]
         ahead = cols.first.ahead.count[q, 0] >= 0
         counts = cols.first.ahead if ahead else cols.counts
         for t in range(1 if ahead else encoded.instance.time.periods):

@@ -1,7 +1,7 @@
 """What can be bought: token prices, a fee, a commitment, a quota and instances, freely combined."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -107,6 +107,12 @@ class OfferModel(Sourced, Latency, ModelPrices):
     units_per_s: Positive | None = optional("Throughput of one instance in burndown units")
     points: tuple[Point, ...] = Field(
         default=(), description="Measured throughput of one instance, by request size"
+    )
+    min: NonNegative | None = optional(
+        "If any instances run this model, at least so many; absent: instances.min"
+    )
+    step: Positive | None = optional(
+        "Above the minimum, instances of this model come in multiples of this; absent: instances.step"
     )
     disaggregated: Flag = Field(
         default=False,
@@ -222,6 +228,13 @@ class Free(Strict):
     )
 
 
+class Grid(NamedTuple):
+    """Counts that can be had: none, or `least` and whole steps above it."""
+
+    least: float
+    step: float
+
+
 class Offer(Sourced):
     """One thing that a provider sells."""
 
@@ -246,6 +259,24 @@ class Offer(Sourced):
     schedule: tuple[ScheduleRule, ...] = Field(
         default=(), description="What changes in time; of several rules that hold at once, the last counts"
     )
+
+    @property
+    def own_grids(self) -> tuple[str, ...]:
+        """Models with a minimum or a step of their own."""
+        return tuple(
+            name for name, entry in self.models.items() if entry.min is not None or entry.step is not None
+        )
+
+    def grid_of(self, model: str | None) -> Grid:
+        """Counts of the pool of a model, or of all where one count serves them."""
+        instances, entry = self.instances, self.models.get(model or "")
+        if instances is None:
+            return Grid(0.0, 1.0)
+        least, step = instances.min, instances.step
+        if entry is not None:
+            least = least if entry.min is None else entry.min
+            step = step if entry.step is None else entry.step
+        return Grid(least, step)
 
     @model_validator(mode="before")
     @classmethod

@@ -98,6 +98,30 @@ def _instances(at: Path, instances: Instances) -> Iterator[Issue]:
         yield Issue((*at, "upfront_usd"), rule, instances.upfront_usd)
 
 
+def grids_hold(problem: Problem) -> Iterator[Issue]:
+    """A model's own minimum and step are of instances counted by model, and rented by the hour or for the horizon."""
+    for at, offer in _each(problem):
+        instances = offer.instances
+        for name in offer.own_grids:
+            entry = offer.models[name]
+            for field in ("min", "step"):
+                value, path = getattr(entry, field), (*at, "models", name, field)
+                if value is None:
+                    continue
+                if instances is None:
+                    yield Issue(path, "needs instances, which the offer does not have", value)
+                elif instances.shared_by_models:
+                    rule = "does not go with shared_by_models: true, where one count serves all models"
+                    yield Issue(path, rule, value, "state it under instances")
+                elif instances.term_hours is not None:
+                    rule = "does not go with instances bought for a term yet"
+                    yield Issue(path, rule, value, "state it under instances, or an offer for each model")
+                elif instances.integral and not math.isclose(value, round(value), rel_tol=1e-12):
+                    yield Issue(path, "must be whole, or integral: false", value)
+                elif field == "min" and instances.max is not None and value > instances.max:
+                    yield Issue(path, f"must not be more than instances.max, {instances.max:.15g}", value)
+
+
 def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
     """With money or terms by the month, a period is at most 730 h."""
     period_h = problem.horizon.period_h
@@ -160,6 +184,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     *rules_commitments.RULES,
     *rules_spans.RULES,
     instances_hold,
+    grids_hold,
     periods_within_a_month,
     turnaround_stands_alone,
 )

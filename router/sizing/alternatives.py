@@ -186,9 +186,9 @@ def _counts(
     (q,) = (q for q in np.flatnonzero(fleets.pool_fleet == fleet) if names[q] == model)
     term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_month, month))
     now = float(decision.bought[q, k] if term else decision.paid[q])
-    step = float(fleets.step[fleet]) if fleets.integral[fleet] else 0.0
+    step = float(fleets.pool_step[q]) if fleets.integral[fleet] else 0.0
     reserved = float(fleets.reserved[fleet].min())
-    least = 0.0 if term else max(float(fleets.min[fleet]) - reserved, 0.0)
+    least = 0.0 if term else max(float(fleets.pool_min[q]) - reserved, 0.0)
     for amount in _sold(now, step, least, float(fleets.max[fleet].min()) - reserved):
         if term:
             bought = decision.bought.copy()

@@ -230,7 +230,7 @@ class _DecisionDraft:
                 "runs its models on separate instances: say which" if pools else f"does not run {order.model}"
             )
             raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
-        q, count = pools[0], float(order.amount or 0.0)
+        q, count = int(pools[0]), float(order.amount or 0.0)
         if fleets.term_h[fleet] > 0:
             if order.month >= 0:  # a count that a term leads to is not an order of its own
                 if fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
@@ -240,21 +240,19 @@ class _DecisionDraft:
                     raise _wrong(order.offer, f"cannot be bought from month {order.month + 1} on")
                 self.decision.bought[q, starts[0]] = count
         else:
-            if count != 0 and not (count > 0 and is_sold(inst, fleet, count)):
-                raise _wrong(order.offer, self._sold(fleet))
+            if count != 0 and not (count > 0 and is_sold(inst, q, count)):
+                raise _wrong(order.offer, self._sold(q))
             self.decision.paid[q] = count
             self.decision.ahead[q] = np.nan if (fleets.reserved[fleet] > 0).any() else count
         return True
 
-    def _sold(self, fleet: int) -> str:
-        fleets = self.inst.fleets
-        reserved, least = float(fleets.reserved[fleet].min()), float(fleets.min[fleet])
+    def _sold(self, pool: int) -> str:
+        fleets, fleet = self.inst.fleets, int(self.inst.fleets.pool_fleet[pool])
+        reserved, least = float(fleets.reserved[fleet].min()), float(fleets.pool_min[pool])
         beside = f" beside the {reserved:g} reserved" if reserved else ""
         most = float(fleets.max[fleet].min())
         upper = f", at most {most - reserved:g}" if np.isfinite(most) else ""
-        return (
-            f"is sold from {max(least - reserved, 0.0):g} in steps of {fleets.step[fleet]:g}{upper}{beside}"
-        )
+        return f"is sold from {max(least - reserved, 0.0):g} in steps of {fleets.pool_step[pool]:g}{upper}{beside}"
 
     def check_terms(self) -> None:
         """No contract runs twice at once, and what terms add up to in each month is a number that is sold."""
@@ -271,8 +269,9 @@ class _DecisionDraft:
                     rule = f"would run twice from month {month} on: the term before has not ended by then"
                     raise _wrong(names[contracts.offer[b]], rule)
         for fleet in np.flatnonzero(fleets.term_h > 0).tolist():
+            pool = int(np.flatnonzero(fleets.pool_fleet == fleet)[0])
             if unsold := unsold_month(self.inst, self.decision, fleet):
-                rule = f"{self._sold(fleet)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
+                rule = f"{self._sold(pool)}; {unsold[1]:g} would run in month {unsold[0] + 1}"
                 raise _wrong(names[fleets.offer[fleet]], rule)
 
     def _check_stacked(self) -> None:

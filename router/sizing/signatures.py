@@ -184,11 +184,11 @@ def owed_by_fee(inst: Instance, offer: int) -> tuple[float, float]:
     return float(inst.offers.fee_usd_per_month[offer]) * price_of(inst, offer) * months, 0.0
 
 
-def is_sold(inst: Instance, fleet: int, count: float) -> bool:
+def is_sold(inst: Instance, pool: int, count: float) -> bool:
     """Whether so many may run with those reserved: none, or the least and whole steps above it, up to the most."""
-    fleets = inst.fleets
-    least, step, most = float(fleets.min[fleet]), float(fleets.step[fleet]), float(fleets.max[fleet].min())
-    running = float(fleets.reserved[fleet].min()) + count
+    fleets, fleet = inst.fleets, int(inst.fleets.pool_fleet[pool])
+    least, step = float(fleets.pool_min[pool]), float(fleets.pool_step[pool])
+    most, running = float(fleets.max[fleet].min()), float(fleets.reserved[fleet].min()) + count
     steps = (running - least) / step
     whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
     return running == 0 or (least <= running <= most and whole)
@@ -201,6 +201,6 @@ def unsold_month(inst: Instance, decision: Decision, fleet: int) -> tuple[int, f
     for hour, month in zip(fleets.buy_h.tolist(), fleets.buy_month.tolist(), strict=True):
         running = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + fleets.term_h[fleet] > hour + 1e-9)
         count = float(np.nansum(decision.bought[pools][:, running]))
-        if count and not is_sold(inst, fleet, count):
+        if count and not is_sold(inst, int(np.flatnonzero(pools)[0]), count):
             return month, count
     return None

@@ -23,7 +23,7 @@ from router.verification.base.spans import begins_at, multiples
 def check_counts(audit: Audit, ledger: Ledger) -> None:
     """Counts that can be rented, and no more in all than the offer has."""
     for key, pool in audit.pools.items():
-        sold = _sold(pool.row.count, audit.case.instances[key[0]])
+        sold = _sold(audit.case, pool.row)
         ledger.require(sold, *key, f"count {pool.row.count:.10g} is not sold")
     for (offer, period, scenario), rows in by_offer(audit.pools).items():
         count = math.fsum(row.count for row in rows)
@@ -42,14 +42,15 @@ def _most(case: Case, offer: str, period: int) -> float:
     return min(case.counted(offer, t, lambda each: each.max) for t in periods)
 
 
-def _sold(count: float, instances: Instances) -> bool:
+def _sold(case: Case, row: InstanceRow) -> bool:
     """Whether a count is in {0} ∪ {min, min + step, …}, or 0 or at least min where it need not be whole."""
-    if count == 0:
+    if row.count == 0:
         return True
-    above = count - instances.min
-    if above < -RELATIVE * max(1.0, instances.min):
+    instances, (least, step) = case.instances[row.offer], case.grid(row.offer, row.model)
+    above = row.count - least
+    if above < -RELATIVE * max(1.0, least):
         return False
-    steps = above / instances.step
+    steps = above / step
     return not instances.integral or abs(steps - round(steps)) <= RELATIVE * max(1.0, abs(steps))
 
 

@@ -231,6 +231,14 @@ class Case:
             for name, offer in self.offers.items()
         }
 
+    def grid(self, offer: str, model: str | None) -> tuple[float, float]:
+        """Least count above none, and the step above it, of a pool: a model's own figures come before the offer's."""
+        instances = self.instances[offer]
+        entry = None if model is None else self.offers[offer].models[model]
+        least = instances.min if entry is None or entry.min is None else entry.min
+        step = instances.step if entry is None or entry.step is None else entry.step
+        return float(least), float(step)
+
     def provider(self, offer: str) -> str:
         return self.offers[offer].provider
 

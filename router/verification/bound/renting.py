@@ -81,7 +81,8 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             ]
             if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_hours:
                 need = [max(need)] * case.periods
-            limits[name, served] = [_sold(case, name, instances, each, t) for t, each in enumerate(need)]
+            place = (name, served)
+            limits[place] = [_sold(case, place, instances, each, t) for t, each in enumerate(need)]
     return limits
 
 
@@ -110,8 +111,9 @@ def most_of(case: Case, offer: str, t: int) -> float:
     return case.counted(offer, t, lambda instances: instances.max)
 
 
-def _sold(case: Case, offer: str, instances: Instances, need: float, t: int) -> float:
+def _sold(case: Case, place: Place, instances: Instances, need: float, t: int) -> float:
     """The least count that is sold and does, groups' minima included; no more than there is."""
+    offer, (least, step) = place[0], case.grid(*place)
     most = most_of(case, offer, t)
     for group in case.problem.groups:
         if offer in group.offers:
@@ -119,10 +121,10 @@ def _sold(case: Case, offer: str, instances: Instances, need: float, t: int) -> 
             need = max(need, group.min_units / units)
             most = min(most, math.inf if group.max_units is None else group.max_units / units)
     if need > 0:
-        need = max(need, instances.min)
+        need = max(need, least)
         if instances.integral and math.isfinite(need):  # each carries `RELATIVE` more than it could
-            steps = math.ceil((need / (1.0 + RELATIVE) - instances.min) / instances.step)
-            need = instances.min + max(steps, 0) * instances.step
+            steps = math.ceil((need / (1.0 + RELATIVE) - least) / step)
+            need = least + max(steps, 0) * step
     if instances.integral and math.isfinite(most):
         most = math.floor(most + 1e-9)
     return min(need, most)
@@ -155,7 +157,7 @@ def _pool(
         own = model.variable(
             f"{kind}({at})", limit[t], whole=instances.integral, usd=0.0 if reserved else usd[t]
         )
-        _shape(model, instances, kind, at, own, limit[t])
+        _shape(model, instances, case.grid(*place), (kind, at, own), limit[t])
         above = own
         if reserved:
             starting = instances.start_usd + instances.start_h + instances.min_up_h > 0
@@ -175,9 +177,16 @@ def _pool(
     return rented
 
 
-def _shape(model: RelaxedProblem, instances: Instances, kind: str, at: str, count: str, limit: float) -> None:
+def _shape(
+    model: RelaxedProblem,
+    instances: Instances,
+    grid: tuple[float, float],
+    names: tuple[str, str, str],
+    limit: float,
+) -> None:
     """count ∈ {0} ∪ {min, min + step, …}."""
-    least, step = instances.min, instances.step if instances.integral else 1.0
+    kind, at, count = names
+    least, step = grid[0], grid[1] if instances.integral else 1.0
     opens = least > 0 and (least != step or not instances.integral)
     terms: Terms = [(count, 1.0)]
     if opens:
