@@ -11,8 +11,8 @@ from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
-from router.verification.base.times import OfferTimes, Stretch
 from router.verification.base.origins import way_to
+from router.verification.base.times import OfferTimes, Stretch
 
 MONTH_H = 730.0
 """Hours of a billing month, and of anything stated per month."""
