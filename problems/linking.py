@@ -109,23 +109,22 @@ def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
     """flow ≤ open, for pools that are either closed or hold their minimum."""
     if not view.inst.fleets.pools:
         return
-    pool, period = view.routes.pool[view.flows.route], view.flows.period
+    flow, pool, _ = view.pool_loads
     opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.ahead.open)
-    column = np.where(pool >= 0, opened[pool, period], NONE)
-    at = np.flatnonzero(column >= 0)
-    terms: list[Term] = [(np.arange(len(at)), cols.flow[at], 1.0), (np.arange(len(at)), column[at], -1.0)]
-    builder.add(len(at), terms, _label(view, view.flows.route[at], period[at]), upper=0.0)
+    column = opened[pool, view.flows.period[flow]]
+    at, column = flow[column >= 0], column[column >= 0]
+    terms: list[Term] = [(np.arange(len(at)), cols.flow[at], 1.0), (np.arange(len(at)), column, -1.0)]
+    builder.add(len(at), terms, _label(view, view.flows.route[at], view.flows.period[at]), upper=0.0)
 
 
 def _serving(builder: RowBuilder, view: View, cols: Columns) -> None:
     """flow ≤ count − what boots through all of the period, for whole instances and flows that hardly load them."""
     inst, flows = view.inst, view.flows
-    pool = view.routes.pool[flows.route]
-    on = np.flatnonzero(pool >= 0)
-    fleet = inst.fleets.pool_fleet[pool[on]]
-    load = view.flow_load[on].max(axis=1)
-    at = on[inst.fleets.integral[fleet] & (load > 0) & (load < SMALL * view.usable[fleet, flows.period[on]])]
-    q, t = pool[at], flows.period[at]
+    on, pool, load = view.pool_loads
+    fleet = inst.fleets.pool_fleet[pool]
+    small = inst.fleets.integral[fleet] & (load > 0) & (load < SMALL * view.usable[fleet, flows.period[on]])
+    at, q = on[small], pool[small]
+    t = flows.period[at]
     run = runs(inst)
     through = np.floor(inst.fleets.start_h[inst.fleets.pool_fleet[q]] / inst.time.period_h + 1e-9)
     terms: list[Term] = [

@@ -11,7 +11,8 @@
 In instances rather than tokens/s: coefficients stay near 1, and workloads of different lengths share a pool. Where
 prompt and completion are served by different engines (disaggregated) there is a row for each. The second kind of row
 is Hall's condition for work that may use only a part [x, y] of its period; with the whole period it is the first kind.
-Where waiting is modelled, what an instance carries is the latency family's.
+Where prefill and decode are counted apart, each side has its row with its own pool. Where waiting is modelled, what an
+instance carries is the latency family's.
 
 A load exactly on a unit boundary must not round up: for whole instances the capacity is read with a relative tolerance
 `boundary`; once the counts are fixed, the flows are solved again without it.
@@ -43,8 +44,10 @@ def build(view: View, cols: Columns) -> Rows:
     _limit(builder, view, cols, flow, q, period, 0)
     disaggregated = _pools_with_two_engines(view)
     apart = disaggregated[q] if len(q) else np.zeros(0, dtype=bool)
+    decoding = view.routes.decoding[view.flows.route[flow]]
+    answers = np.where(decoding >= 0, decoding, q)  # the pool of completions
     if apart.any():
-        _limit(builder, view, cols, flow[apart], q[apart], period[apart], 1)
+        _limit(builder, view, cols, flow[apart], answers[apart], period[apart], 1)
     for x, y in intervals(view, flow):
         inside = (
             (view.flows.start[flow] >= x - 1e-12) & (view.flows.end[flow] <= y + 1e-12) & view.partial[flow]
@@ -52,7 +55,8 @@ def build(view: View, cols: Columns) -> Rows:
         for side in (0, 1):
             some = inside if side == 0 else inside & apart
             if some.any():
-                _limit(builder, view, cols, flow[some], q[some], period[some], side, (x, y))
+                pools = answers if side else q
+                _limit(builder, view, cols, flow[some], pools[some], period[some], side, (x, y))
     latency.add_limits(builder, view, cols)
     return builder.rows()
 

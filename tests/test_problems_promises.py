@@ -47,6 +47,11 @@ NO_PROMISES = {
     "commitments[].ramp[].min_tokens",
     "offers[].instances.min",
     "offers[].models[].min",
+    *(
+        f"offers[].instances.roles.{role}.{bound}"
+        for role in ("prefill", "decode")
+        for bound in ("min", "max")
+    ),
     "offers[].instances.min_up_h",
     "offers[].instances.max_utilisation",
     "reoptimise.max_moved_share",

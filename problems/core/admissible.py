@@ -41,6 +41,7 @@ class Routes(ArrayTable):
     model: Ints
     provider: Ints
     pool: Ints  # (R,) -1: the offer has no instances
+    decoding: Ints  # (R,) the pool that decodes, where it is another; else -1
     load_s: Floats  # (R, 2) instance-seconds per unit; the columns differ only where prompt and completion are apart
     requests: Floats  # (R,) per unit: 1, or 0 where the workload states no size
     tokens: Floats
@@ -225,6 +226,9 @@ def _routes(
     for q, (fleet, model) in enumerate(zip(inst.fleets.pool_fleet, inst.fleets.pool_model, strict=True)):
         offer = inst.fleets.offer[fleet]
         pool_at[offer, slice(None) if model == NONE else model] = q
+    half = np.full(len(inst.offers.names), NONE, dtype=np.int64)
+    decoding = np.flatnonzero(inst.offers.decodes_for >= 0)
+    half[inst.offers.decodes_for[decoding]] = decoding
     return Routes(
         workload=w,
         entry=e,
@@ -232,6 +236,7 @@ def _routes(
         model=m,
         provider=inst.offers.provider[o],
         pool=pool_at[o, m],
+        decoding=np.where(half[o] >= 0, pool_at[half[o], m], NONE),
         load_s=np.where(np.isfinite(service.load_s), service.load_s, 0.0),
         requests=np.where(loads.sized[w], 1.0, 0.0),
         tokens=loads.tokens[w],

@@ -32,14 +32,13 @@ def count_limit(view: View) -> Floats:
     need = np.zeros((fleets.pools, inst.time.periods))
     if not fleets.pools:
         return need
-    pool = view.routes.pool[view.flows.route]
-    at = np.flatnonzero(pool >= 0)
+    at, pool, load = view.pool_loads
     # a cell loads a pool by at most its heaviest route there
-    key = (pool[at] * len(view.cells) + view.flows.cell[at]) * inst.time.periods + view.flows.period[at]
+    key = (pool * len(view.cells) + view.flows.cell[at]) * inst.time.periods + view.flows.period[at]
     distinct, row = np.unique(key, return_inverse=True)
     heaviest = np.zeros(len(distinct))
     part = np.maximum(view.flows.end[at] - view.flows.start[at], 1e-12)
-    np.maximum.at(heaviest, row, view.flow_load[at].max(axis=1) / part)
+    np.maximum.at(heaviest, row, load / part)
     period, q = distinct % inst.time.periods, distinct // inst.time.periods // len(view.cells)
     np.add.at(need, (q, period), heaviest)
     f = fleets.pool_fleet

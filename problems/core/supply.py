@@ -12,6 +12,8 @@ from solvers.core.record import Record
 
 class Offers(ArrayTable):
     names: tuple[str, ...]
+    file_names: tuple[str, ...]  # (O,) of the problem file: what decodes is half of an offer
+    decodes_for: Ints  # (O,) the offer that prefills, -1: not the decoding half of one
     providers: tuple[str, ...]  # (P,) names
     provider: Ints  # (O,) index into providers
     max_parameters_b: Floats  # (O,) inf: no limit
@@ -29,6 +31,12 @@ class Offers(ArrayTable):
     opens_h: Floats  # (O,) h, before which nothing of it is due, -inf: open when the horizon begins or before
     closes_h: Floats  # (O,) h, after which nothing of it is due, inf: never
     ruled: Bools  # (O,) has a schedule
+
+    def seller_of(self, offers: int) -> Ints:
+        """(O,) the place in the problem file, of so many offers and then agreements, of each that is sold."""
+        halves = self.decodes_for >= 0
+        after = np.arange(len(self.names)) - int(halves.sum()) * (np.arange(len(self.names)) >= offers)
+        return np.where(halves, self.decodes_for, after)
 
 
 class QuotaKind(Record):

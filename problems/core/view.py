@@ -49,6 +49,18 @@ class View(Record):
         return self.routes.load_s[self.flows.route] * (self.flows.work / self.inst.time.seconds)[:, None]
 
     @cached_property
+    def pool_loads(self) -> tuple[Ints, Ints, Floats]:
+        """Flows, pools that they load, and the instances there that a whole cell would keep busy.
+
+        A row for each flow to a pool, by its slower side; two where prefill and decode have a pool each.
+        """
+        pool, half = self.routes.pool[self.flows.route], self.routes.decoding[self.flows.route]
+        one, two = np.flatnonzero((pool >= 0) & (half < 0)), np.flatnonzero(half >= 0)
+        flow = np.concatenate([one, two, two])
+        load = np.concatenate([self.flow_load[one].max(axis=1), *self.flow_load[two].T])
+        return flow, np.concatenate([pool[one], pool[two], half[two]]), load
+
+    @cached_property
     def flow_tokens(self) -> Floats:
         """(N,) tokens of a whole cell."""
         return self.routes.tokens[self.flows.route] * self.flows.work

@@ -31,6 +31,7 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
 from router.normalise.network import refuse_origins
+from router.normalise.roles import refuse_roles
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.rows import usd_of
@@ -63,6 +64,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
     refuse_uncarried(problem, "router backtest")
     refuse_origins(problem, "router backtest")
+    refuse_roles(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

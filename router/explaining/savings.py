@@ -134,7 +134,9 @@ def _an_instance(problem: Problem, plan: Plan, limit: Binding) -> Iterator[Candi
         return
     name = _offer_of(problem, limit.name)
     instances = None if name is None else _instances(problem, name)
-    if name is None or instances is None or (instances.integral and _coarsest(problem, name) != 1):
+    if name is None or instances is None or instances.roles is not None:
+        return
+    if instances.integral and _coarsest(problem, name) != 1:
         return
     at, held = ("offers", name, "instances"), instances.reserved
     price = instances.usd_per_h if instances.reserved_usd_per_h is None else instances.reserved_usd_per_h
@@ -168,6 +170,8 @@ def _raised(problem: Problem, limit: Binding, stated: Sequence[StatedPromise]) -
         name = promise.item.name
         if name and limit.name != name and not limit.name.startswith(f"{name},"):
             continue
+        if promise.path[0] == "offers" and promise.path[1] not in {offer.name for offer in problem.offers}:
+            continue  # half of a replica: its maximum stands in its role
         value = value_at(problem, promise.path)
         if not isinstance(value, float) or value <= 0:
             continue

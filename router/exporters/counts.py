@@ -27,7 +27,8 @@ def pools(plan: Plan, scenario: str | None = None) -> tuple[PoolCounts, ...]:
     rows = of_scenario(plan, plan.instances, scenario)
     by_pool: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
-        by_pool.setdefault((row.offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
+        offer = row.offer if row.role is None else f"{row.offer}-{row.role}"
+        by_pool.setdefault((offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
     ordered = sorted(by_pool.items(), key=lambda item: (item[0][0], item[0][1] or ""))
     return tuple(PoolCounts(offer, model, tuple(counts)) for (offer, model), counts in ordered)
 

@@ -20,6 +20,7 @@ from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
 from router.normalise.quotas import allowances, quotas
+from router.normalise.roles import by_role
 from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
 from router.normalise.shares import refuse_minimum_of_refused, shares
@@ -38,11 +39,12 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     """
     refuse_pending(problem)
     stated = recorded(problem).problem
-    problem, of = by_origin(stated)
+    counted, halves = by_role(stated)
+    problem, of = by_origin(counted)
     time, clock = time_of(problem), problem.horizon.clock
     rules = timetable(problem, clock, 0.0, time.horizon_h)
     time = replace(time, edge_h=rules.edge_h)
-    lives = offers(problem, clock, rules)
+    lives = offers(problem, clock, rules, halves)
     work = [work_units(workload, time) for workload in problem.workloads]
     inst = Instance(
         name=problem.name,
@@ -51,7 +53,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         workloads=workloads(problem, of),
         cells=cells(problem, time, clock, work),
         offers=lives,
-        entries=entries(problem, rules),
+        entries=entries(problem, rules, halves),
         quotas=quotas(problem, rules),
         shares=shares(stated, of),
         network=network(problem),
@@ -61,7 +63,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         agreements=agreements(problem),
         groups=_groups(problem),
         policy=_policy(problem),
-        scenarios=widened(scenarios(stated, scenario), of),
+        scenarios=widened(scenarios(stated, scenario), of, lives.seller_of(len(stated.offers))),
     )
     refuse_own_spans(problem, inst.contracts)
     refuse_changes_while_waiting(problem, inst)

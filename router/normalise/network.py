@@ -77,15 +77,15 @@ def way_to(problem: Problem, origin: str, offer: Offer) -> tuple[float, float]:
     return min(ways)
 
 
-def widened(scenarios: Scenarios, of: Ints) -> Scenarios:
-    """Futures of the workloads of the file as those of their parts."""
+def widened(scenarios: Scenarios, of: Ints, seller: Ints) -> Scenarios:
+    """Futures of the workloads and sellers of the file as those of their parts, (W,) and (O,)."""
     path: Floats | None = None if scenarios.path is None else scenarios.path[:, of]
     return Scenarios(
         names=scenarios.names,
         probability=scenarios.probability,
         demand=scenarios.demand[:, of],
-        price=scenarios.price,
-        availability=scenarios.availability,
+        price=scenarios.price[:, seller],
+        availability=scenarios.availability[:, seller],
         path=path,
         listed=scenarios.listed,
     )

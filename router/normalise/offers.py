@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -15,15 +15,18 @@ from router.schema import LongPrompt, OfferModel, Problem
 from router.schema.clock import Clock
 
 
-def offers(problem: Problem, clock: Clock, rules: Timetable) -> Offers:
-    """Limits, when each is open, and where its fleet and contract stand."""
+def offers(problem: Problem, clock: Clock, rules: Timetable, halves: Mapping[str, str]) -> Offers:
+    """Limits, when each is open, and where its fleet and contract stand; `halves` decode for an offer, by name."""
     rows = problem.sellers
     limits = [offer.limits for offer in rows]
     lives = np.array([life(problem, offer.schedule, clock) for offer in rows]).reshape(len(rows), 2)
     providers = tuple(dict.fromkeys(offer.provider for offer in rows))
     index = {name: p for p, name in enumerate(providers)}
+    at = {offer.name: o for o, offer in enumerate(rows)}
     return Offers(
         names=tuple(offer.name for offer in rows),
+        file_names=tuple(halves.get(offer.name, offer.name) for offer in rows),
+        decodes_for=whole(at[halves[offer.name]] if offer.name in halves else NONE for offer in rows),
         providers=providers,
         provider=whole(index[offer.provider] for offer in rows),
         max_parameters_b=floats(limits, "max_parameters_b"),
@@ -66,13 +69,14 @@ def _times(usd: Floats, factor: Floats) -> Floats:
     return np.where(known, np.where(known, usd, 0.0) * factor[:, None], np.inf)
 
 
-def entries(problem: Problem, rules: Timetable) -> Entries:
-    """One row per offer and model, in the order of the file."""
+def entries(problem: Problem, rules: Timetable, halves: Collection[str]) -> Entries:
+    """One row per offer and model, in the order of the file; none of `halves`, which decode for others."""
     model_index = {name: m for m, name in enumerate(problem.models)}
-    keys = [(o, model_index[name]) for o, offer in enumerate(problem.offers) for name in offer.models]
-    rows = [entry for offer in problem.offers for entry in offer.models.values()]
+    serving = [(o, offer) for o, offer in enumerate(problem.offers) if offer.name not in halves]
+    keys = [(o, model_index[name]) for o, offer in serving for name in offer.models]
+    rows = [entry for _, offer in serving for entry in offer.models.values()]
     burndown = floats(rows, "prompt_burndown")
-    names = [(o, name) for o, offer in enumerate(problem.offers) for name in offer.models]
+    names = [(o, name) for o, offer in serving for name in offer.models]
     usd = {price.field: floats(rows, price.field) / price.per for price in ENTRY_PRICES}
     longer = [entry.long_prompt or entry for entry in rows]
     long_stated = {

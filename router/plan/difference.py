@@ -114,7 +114,8 @@ def _moved(old: Plan, new: Plan) -> float:
 def _most_instances(plan: Plan) -> Figures:
     most: Figures = {}
     for row in plan.instances:
-        key = (row.offer, row.model or "all its models")
+        offer = row.offer if row.role is None else f"{row.offer} {row.role}"
+        key = (offer, row.model or "all its models")
         most[key] = max(most.get(key, 0.0), row.count)
     return most
 

@@ -75,6 +75,9 @@ class InstanceRow:
     paid_count: Instances = stated("Of these, paid by the plan: count − reserved_count")
     started: Instances = stated("Started in the period")
     utilisation: Number = stated("Load over capacity of what serves; 1 is full")
+    role: Literal["prefill", "decode"] | None = stated(
+        "Half of a replica that is counted; left out where replicas are whole", default=None
+    )
 
 
 @record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import fsum
+from typing import Literal
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.counts import runs
 from problems.core.encode import Encoded
+from problems.core.instance import Instance
 from problems.core.view import View, available, first_period
 from problems.pricing import first_stage, purchase_parts, recourse
+from router.normalise.roles import DECODE, PREFILL
 from router.plan.rows import (
     ContractRow,
     CostLine,
@@ -69,6 +72,9 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
     pairs = list(zip(encoded.views, encoded.columns, strict=True))
     costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
     lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
+    for half, whole in enumerate(inst.offers.decodes_for.tolist()):  # money of both halves is the offer's
+        for kind in [kind for o, kind in lines if o == half and whole != NONE]:
+            lines[whole, kind] = lines.get((whole, kind), 0.0) + lines.pop((half, kind))
     rows = tuple(
         CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
@@ -140,17 +146,26 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
         )
 
 
+def _roles(inst: Instance) -> Iterator[tuple[int, Literal["prefill", "decode"]]]:
+    """Offers that are one half of a replica, and which."""
+    for half, whole in enumerate(inst.offers.decodes_for.tolist()):
+        if whole != NONE:
+            yield half, DECODE
+            yield whole, PREFILL
+
+
 def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[InstanceRow]:
     inst, fleets, time = view.inst, view.inst.fleets, view.inst.time
     scenario = _scenario(view, named)
-    pool = view.routes.pool[view.flows.route]
+    pool, half = view.routes.pool[view.flows.route], view.routes.decoding[view.flows.route]
     load = np.zeros((2, fleets.pools, time.periods))
-    on = pool >= 0
-    for side in (0, 1):
+    for side, of in ((0, pool), (1, np.where(half >= 0, half, pool))):
+        on = of >= 0
         busy = view.flow_load[on, side] * point[cols.flow[on]]
-        np.add.at(load[side], (pool[on], view.flows.period[on]), busy)
+        np.add.at(load[side], (of[on], view.flows.period[on]), busy)
+    role = dict(_roles(inst))
     usable, run = available(view), runs(inst)
-    for q, (offer, model) in enumerate(inst.pool_names):
+    for q, (_, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
         started = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
@@ -159,7 +174,7 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         for t in np.flatnonzero(count > 0):
             busy = float(load[:, q, t].max())
             yield InstanceRow(
-                offer=offer,
+                offer=inst.offers.file_names[fleets.offer[fleet]],
                 model=model,
                 period=int(t),
                 scenario=scenario,
@@ -168,6 +183,7 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
                 paid_count=float(paid[t]),
                 started=float(started[t]),
                 utilisation=busy / capacity[t] if capacity[t] > 0 else 0.0,
+                role=role.get(int(fleets.offer[fleet])),
             )
 
 

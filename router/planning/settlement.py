@@ -117,13 +117,12 @@ def _least_needed(view: View, cols: Columns, point: Floats) -> Floats:
     """(Q, T) what carries loads so small that the solver's tolerance takes them for none; 0 for whole instances."""
     fleets, flows = view.inst.fleets, view.flows
     needed = np.zeros(cols.counts.count.shape)
-    pool = view.routes.pool[flows.route]
-    at = np.flatnonzero(pool >= 0)
-    at = at[~fleets.integral[fleets.pool_fleet[pool[at]]]]
-    load = view.flow_load[at].max(axis=1) * point[cols.flow[at]]
+    at, pool, load = view.pool_loads
+    real = ~fleets.integral[fleets.pool_fleet[pool]]
+    at, pool, load = at[real], pool[real], load[real] * point[cols.flow[at[real]]]
     part = np.maximum(flows.end[at] - flows.start[at], 1e-12)
-    usable = np.maximum(view.usable[fleets.pool_fleet[pool[at]], flows.period[at]], 1e-12)
-    np.add.at(needed, (pool[at], flows.period[at]), load / part / usable)
+    usable = np.maximum(view.usable[fleets.pool_fleet[pool], flows.period[at]], 1e-12)
+    np.add.at(needed, (pool, flows.period[at]), load / part / usable)
     return np.where(needed < DUST, needed, 0.0)
 
 

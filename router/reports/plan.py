@@ -123,7 +123,8 @@ def _instances(plan: Plan) -> ReportTable:
     cells = plan.periods * max(len(futures), 1)
     pools: dict[tuple[str, str], list[InstanceRow]] = {}
     for row in plan.instances:
-        pools.setdefault((row.offer, row.model or "all its models"), []).append(row)
+        offer = row.offer if row.role is None else f"{row.offer} {row.role}"
+        pools.setdefault((offer, row.model or "all its models"), []).append(row)
     rows = []
     for (offer, model), group in sorted(pools.items()):
         counts = [row.count for row in group]

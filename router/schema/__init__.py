@@ -16,6 +16,8 @@ from router.schema.offers import (
     OfferModel,
     Point,
     Quota,
+    RoleInstances,
+    Roles,
     SharedQuota,
 )
 from router.schema.problem import (
@@ -80,6 +82,8 @@ __all__ = [
     "RampStep",
     "Reoptimise",
     "Risk",
+    "RoleInstances",
+    "Roles",
     "Routing",
     "RoutingShares",
     "Scenario",

@@ -1,7 +1,7 @@
 """What can be bought: token prices, a fee, a commitment, a quota and instances, freely combined."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -154,9 +154,34 @@ class Limits(Strict):
     max_completion_tokens: Positive | None = optional("Longest completion")
 
 
+class RoleInstances(Strict):
+    """One half of a replica, counted by itself."""
+
+    usd_per_h: NonNegative = Field(description="Price of one")
+    units: NonNegative = Field(default=1.0, description="Weight of one in groups and hosts, such as its GPUs")
+    min: NonNegative = Field(default=0.0, description="If any are rented in a pool, at least so many")
+    step: Positive = Field(default=1.0, description="Above the minimum, sold in multiples of this")
+    max: NonNegative | None = optional("Most of them, over all models of the offer")
+    reserved: NonNegative = Field(default=0.0, description="Already held, paid in every hour, used or not")
+    reserved_usd_per_h: NonNegative | None = optional("Price of a reserved one; absent: usd_per_h")
+    power_kw: NonNegative = Field(default=0.0, description="Power drawn by one that is paid for")
+    memory_gb: NonNegative | None = optional("Memory of one; the model must fit")
+    start_usd: NonNegative = Field(default=0.0, description="Paid for each one started")
+
+
+class Roles(Strict):
+    """A replica's two halves, counted apart: prefill and decode workers, or input and output units."""
+
+    prefill: RoleInstances = Field(description="Of prompts: models.<name>.prompt_tokens_per_s is of one")
+    decode: RoleInstances = Field(description="Of answers: models.<name>.completion_tokens_per_s is of one")
+
+
 class Instances(Strict):
     """Countable capacity: GPUs, dedicated endpoints, provisioned units."""
 
+    roles: Roles | None = optional(
+        "Prefill and decode counted apart; prices, units, counts, memory and power then stand in the roles"
+    )
     usd_per_h: NonNegative = Field(description="Price of an instance")
     min: NonNegative = Field(default=0.0, description="If any are rented in a pool, at least so many")
     step: Positive = Field(default=1.0, description="Above the minimum, sold in multiples of this")
@@ -192,6 +217,26 @@ class Instances(Strict):
         "Most planned load over capacity; replaces the waiting-time rule"
     )
     power_kw: NonNegative = Field(default=0.0, description="Power drawn by an instance paid for")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted_by_role(cls, data: object) -> object:
+        """With roles, what each half has of its own stands there and not beside them."""
+        if not isinstance(data, dict) or data.get("roles") is None:
+            return data
+        beside = [name for name in RoleInstances.model_fields if name in data]
+        if beside:
+            raise ValueError(
+                f"{', '.join(beside)}: must stand in roles.prefill and roles.decode, not beside them"
+            )
+        return {**data, "usd_per_h": 0.0}
+
+    def of_role(self, role: str) -> Self:
+        """The half of a replica as instances of their own."""
+        own: RoleInstances = getattr(self.roles, role)
+        return self.model_copy(
+            update={"roles": None, **{name: getattr(own, name) for name in type(own).model_fields}}
+        )
 
     @property
     def term_hours(self) -> float | None:

@@ -10,6 +10,7 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_commitments, rules_spans
 from router.schema.clock import MONTH_H
 from router.schema.offers import Instances, Latency, Offer, OfferModel
+from router.schema.workloads import Workload
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -122,6 +123,49 @@ def grids_hold(problem: Problem) -> Iterator[Issue]:
                     yield Issue(path, f"must not be more than instances.max, {instances.max:.15g}", value)
 
 
+def roles_hold(problem: Problem) -> Iterator[Issue]:
+    """Prefill and decode have two rates in tokens, hourly counts, and no waiting formula yet."""
+    for at, offer in _each(problem):
+        instances = offer.instances
+        if instances is None or instances.roles is None:
+            continue
+        path = (*at, "instances")
+        for role in ("prefill", "decode"):
+            yield from _instances((*path, "roles", role), instances.of_role(role))
+        later = {
+            "term_months": instances.term_months is not None,
+            "term_h": instances.term_h is not None,
+            "upfront_usd": instances.upfront_usd > 0,
+            "resize": instances.resize == "horizon",
+        }
+        for field in (name for name, stated in later.items() if stated):
+            yield Issue((*path, field), "does not go with roles yet: they are counted by the period", None)
+        if offer.schedule:
+            yield Issue(
+                (*at, "schedule"), "does not go with instances.roles yet", None, "leave one of the two out"
+            )
+        for agreement in problem.commitments:
+            if offer.name in agreement.offers:
+                rule = f"is under the agreement {agreement.name}, which does not go with roles yet"
+                yield Issue((*path, "roles"), rule, None, "leave the offer out of the agreement")
+        for name, model in offer.models.items():
+            if not set(model.rate_fields) >= set(_PAIR) or len(model.rate_fields) > len(_PAIR):
+                rule = f"instances with roles need {_PAIR[0]} and {_PAIR[1]}, and no other throughput"
+                yield Issue((*at, "models", name), rule, None)
+            if model.min is not None or model.step is not None:
+                yield Issue((*at, "models", name), "min and step stand in instances.roles", None)
+        waiting = [
+            load.name for load in problem.workloads if _waits(load) and set(load.models) & set(offer.models)
+        ]
+        if instances.max_utilisation is None and waiting:
+            rule = f"is needed with roles: {waiting[0]} has an SLO, and waiting for two stations has no formula yet"
+            yield Issue((*path, "max_utilisation"), rule, None, "max_utilisation: 0.8, say")
+
+
+def _waits(load: Workload) -> bool:
+    return any(name.startswith(("ttft_", "request_")) for name in load.slo.model_dump(exclude_none=True))
+
+
 def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
     """With money or terms by the month, a period is at most 730 h."""
     period_h = problem.horizon.period_h
@@ -185,6 +229,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     *rules_spans.RULES,
     instances_hold,
     grids_hold,
+    roles_hold,
     periods_within_a_month,
     turnaround_stands_alone,
 )

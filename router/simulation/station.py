@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.errors import InputError, Issue
+from router.normalise.roles import refuse_roles
 from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
@@ -96,6 +97,7 @@ class Floor:
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
         """Raises InputError where the plan is not one of this problem."""
+        refuse_roles(problem, "router simulate")
         audit = Audit(recorded(problem).problem, plan)
         future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)

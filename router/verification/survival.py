@@ -229,9 +229,11 @@ class Rest:
         """Instance-periods in every part [x, y] of the period that the work must run inside."""
         h, name = self.case.period_h, route.offer.name
         model = self.case.pool_model(name, route.model)
-        pool = self.pools.get((name, model, period, self.future.name))
         most = 1.0 if instances.max_utilisation is None else instances.max_utilisation
-        serving = pool.serving if pool is not None and route.seconds is not None else 0.0
+        own = [(name, model, period), (self.case.decoding.get(name, name), model, period)]
+        pools = [self.pools.get((*place, self.future.name)) for place in own]
+        known = route.seconds is not None
+        serving = [pool.serving if pool is not None and known else 0.0 for pool in pools]
         loads = route.seconds or (1.0, 1.0)
         two = any(entry.disaggregated for entry in route.offer.models.values())
         starts, ends = self.spans[period]
@@ -240,7 +242,7 @@ class Rest:
                 for side in (0, 1) if two else (0,):
                     load = loads[side] * cell.units / (3600.0 * h)
                     part = self.case.available(name, self.future, x, y) * (y - x) / h
-                    yield (name, model, period, x, y, side), load, serving * part * most
+                    yield (*own[side], x, y, side), load, serving[side] * part * most
 
 
 def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[float]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from router.plan.document import Plan
 from router.schema import Problem
 from router.verification.base.bills import Bill, BillKey, bills_of
-from router.verification.base.case import Case, Future, futures_of
+from router.verification.base.case import Case, Future, futures_of, of_halves_too
 from router.verification.base.cells import Cell, CellKey, cells_of
 from router.verification.base.change import EarlierPlan, as_signed, churn_usd, earlier_plan, moved_of
 from router.verification.base.costs import Costs, costs_of, mixed
@@ -18,6 +18,7 @@ from router.verification.base.flows import Flow, UnservedWork, flows_of, unserve
 from router.verification.base.ledger import Ledgers
 from router.verification.base.origins import of_parts, split_by_origin
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
+from router.verification.base.roles import of_halves, split_by_role
 from router.verification.base.rows import rows_of
 
 
@@ -41,14 +42,15 @@ class Audit:
 
     @cached_property
     def case(self) -> Case:
-        """With counts in place of traces, what earlier plans signed in force, and a workload for each origin."""
+        """Counts in place of traces, what earlier plans signed in force, workloads by origin, instances by role."""
         recorded = self.problem
         if any(load.demand.trace is not None for load in recorded.workloads):
             from router.verification.base.traces import with_records  # here: most need none
 
             recorded = with_records(recorded, self.ledgers["traces"])
         signed = as_signed(recorded, self.earlier, self.ledgers["churn"])
-        return Case(split_by_origin(signed), self._futures[0])
+        split, halves = split_by_role(split_by_origin(signed))
+        return Case(split, tuple(of_halves_too(future, halves) for future in self._futures[0]), halves)
 
     @cached_property
     def _futures(self) -> tuple[tuple[Future, ...], str | None]:
@@ -61,9 +63,10 @@ class Audit:
 
     @cached_property
     def rows(self) -> Plan:
-        """The plan without rows that speak of what the problem does not have, by origin."""
+        """The plan without rows that speak of what the problem does not have, by origin and role."""
         rows = rows_of(self.plan, self.as_stated, self.ledgers["fields"])
-        return of_parts(rows, self.problem, self.ledgers["fields"])
+        rows = of_parts(rows, self.problem, self.ledgers["fields"])
+        return of_halves(rows, self.problem, self.ledgers["fields"])
 
     @cached_property
     def earlier(self) -> EarlierPlan | None:

@@ -46,6 +46,17 @@ class Future:
         return _multiplier(self.availability, offer)
 
 
+def of_halves_too(future: Future, halves: Mapping[str, str]) -> Future:
+    """The future with the prices and availability of the offers that halves of replicas belong to."""
+    if not halves:
+        return future
+    prices = {half: future.price_of(offer) for half, offer in halves.items()}
+    available = {half: future.availability_of(offer) for half, offer in halves.items()}
+    return replace(
+        future, prices={**future.prices, **prices}, availability={**future.availability, **available}
+    )
+
+
 def _multiplier(of: Mapping[str, float], name: str) -> float:
     return of.get(name, of.get("*", 1.0))
 
@@ -55,13 +66,19 @@ CERTAIN = Future(None, 1.0, {}, {}, {})
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """A problem and the futures for which a plan of it is checked.
+    """A problem and the futures for which a plan of it is checked; `halves` decode for an offer, by name.
 
     Billing month of a period: floor(start / 730 h); a month's hours are the sum of its periods' hours.
     """
 
     problem: Problem
     futures: tuple[Future, ...]
+    halves: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def decoding(self) -> dict[str, str]:
+        """The half that decodes, by offer whose replicas are counted by role."""
+        return {offer: half for half, offer in self.halves.items()}
 
     @cached_property
     def workloads(self) -> dict[str, Workload]:

@@ -98,7 +98,8 @@ def costs_of(
         _terms(case, plan),
         (Charge(f, None, "churn", churn[f.name]) for f in case.futures if churn.get(f.name)),
     ):
-        parts[charge.future.name][charge.offer, charge.kind].append(charge.usd)
+        seller = case.halves.get(charge.offer or "", charge.offer)
+        parts[charge.future.name][seller, charge.kind].append(charge.usd)
         if charge.first:
             first[charge.future.name].append(charge.usd)
     return Costs(

@@ -32,7 +32,7 @@ def judge(case: Case) -> dict[Candidate, tuple[str, ...]]:
     caps = [cap for cap in caps_of(case.problem) if cap.kind in ("requests", "requests_per_day")]
     for workload in case.workloads.values():
         judged = _Requirements.of(case, workload)
-        for offer in case.offers.values():
+        for offer in (each for each in case.offers.values() if each.name not in case.halves):
             for name in workload.models:
                 counted = any(cap.counts(workload.name, offer.name, name) for cap in caps)
                 here = judged.at(case.rtt_ms(workload.name, offer.name))

@@ -142,6 +142,11 @@ def loads_of(case: Case, flows: Iterable[Flow], ledger: Ledger) -> Loads:
             (row.period + 1) * case.period_h,
         )
         part = flow.units / (3600.0 * case.period_h)
-        key = (row.offer, case.pool_model(row.offer, row.model), row.period, flow.future.name)
-        loads[key].append((*hours, each[0] * part, each[1] * part))
+        at = (case.pool_model(row.offer, row.model), row.period, flow.future.name)
+        prompt, completion = each[0] * part, each[1] * part
+        if row.offer in case.decoding:
+            loads[row.offer, *at].append((*hours, prompt, prompt))
+            loads[case.decoding[row.offer], *at].append((*hours, completion, completion))
+        else:
+            loads[row.offer, *at].append((*hours, prompt, completion))
     return loads

@@ -81,7 +81,8 @@ def add_presence(
         ]  # what boots for a part may serve
         for flow in flows:
             if 0 < max(flow.load) < SMALL * usable:
-                model.constraint(f"linking({flow.name},count)", [(flow.name, 1.0), *whole], upper=0.0)
+                name = f"linking({flow.name},count{',decode' if offer in case.halves else ''})"
+                model.constraint(name, [(flow.name, 1.0), *whole], upper=0.0)
 
 
 def opening(model: RelaxedProblem, case: Case, flow: PossibleFlow) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.schema import Offer, OfferModel, Workload
 from router.verification.base import latency
@@ -221,8 +221,16 @@ def by_pool(case: Case, flows: list[PossibleFlow]) -> dict[PoolAt, list[Possible
     """Flows by the pool and period that they load."""
     pools: dict[PoolAt, list[PossibleFlow]] = defaultdict(list)
     for flow in flows:
-        if flow.offer.instances is not None:
-            pools[flow.offer.name, case.pool_model(flow.offer.name, flow.model), flow.period].append(flow)
+        if flow.offer.instances is None:
+            continue
+        at = (case.pool_model(flow.offer.name, flow.model), flow.period)
+        half = case.decoding.get(flow.offer.name)
+        if half is None:
+            pools[flow.offer.name, *at].append(flow)
+        else:
+            prompt, completion = flow.load
+            pools[flow.offer.name, *at].append(replace(flow, load=(prompt, prompt)))
+            pools[half, *at].append(replace(flow, load=(completion, completion)))
     return pools
 
 

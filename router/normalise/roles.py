@@ -1,0 +1,52 @@
+"""Roles: the decode half of an offer's replicas stands as an offer that serves nothing and is loaded beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from router.errors import InputError, Issue
+from router.schema import Problem
+
+PREFILL: Final = "prefill"
+DECODE: Final = "decode"
+
+
+def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
+    """The problem with prefill in the place of instances with roles, and what decodes after all offers, as offers.
+
+    Also, by the name of each such offer, the one that it is a half of.
+    """
+    offers, decoding, owner = [], [], {}
+    for offer in problem.offers:
+        if offer.instances is None or offer.instances.roles is None:
+            offers.append(offer)
+            continue
+        halves = [offer.instances.of_role(role) for role in (PREFILL, DECODE)]
+        stated = [half.memory_gb for half in halves if half.memory_gb is not None]
+        models = {
+            name: entry.model_copy(update={"disaggregated": True}) for name, entry in offer.models.items()
+        }
+        fits = halves[0].model_copy(update={"memory_gb": min(stated, default=None)})
+        name = f"{offer.name}, {DECODE}"
+        owner[name] = offer.name
+        offers.append(offer.model_copy(update={"instances": fits, "models": models}))
+        plain = {"fee_usd_per_month": 0.0, "commitment": None, "free": None, "quota": type(offer.quota)()}
+        decoding.append(offer.model_copy(update={"name": name, "instances": halves[1], **plain}))
+    if not owner:
+        return problem, {}
+    groups = tuple(
+        group.model_copy(
+            update={"offers": (*group.offers, *(half for half, own in owner.items() if own in group.offers))}
+        )
+        for group in problem.groups
+    )
+    return problem.model_copy(update={"offers": (*offers, *decoding), "groups": groups}), owner
+
+
+def refuse_roles(problem: Problem, command: str) -> None:
+    """Raises `InputError` where a command does not follow halves of replicas yet."""
+    for o, offer in enumerate(problem.offers):
+        if offer.instances is not None and offer.instances.roles is not None:
+            rule = f"{command} does not know instances counted by role yet"
+            issue = Issue(("offers", o, "instances", "roles"), rule, None, "plan again with router solve")
+            raise InputError([problem.positions.place(issue)])

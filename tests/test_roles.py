@@ -1,0 +1,150 @@
+"""Prefill and decode counted apart: worked out by hand, against enumeration, and what is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from random import Random
+from typing import Any
+
+import pytest
+from problem_factory import SOLVERS, Data, api, load, plan_of, problem, sized, usd
+
+import router
+from router.errors import InputError
+from router.simulation import simulate
+
+
+def pair(prefill: Data, decode: Data, *, rates: tuple[float, float] = (1e6, 1e5), **instances: Any) -> Data:
+    """So many prompt tokens an hour for a prefill worker, and completion tokens for a decode worker."""
+    entry = {"prompt_tokens_per_s": rates[0] / 3600, "completion_tokens_per_s": rates[1] / 3600}
+    roles = {"prefill": {"usd_per_h": 1, **prefill}, "decode": {"usd_per_h": 3, **decode}}
+    return {"name": "own", "models": {"m": entry}, "instances": {"roles": roles, **instances}}
+
+
+def asked(requests: float, *offers: Data, periods: int = 1, **rest: Any) -> Data:
+    """Requests an hour of 1,000 + 100 tokens: 1,000 of them fill a prefill worker and a decode worker."""
+    work = sized("chat", {"requests_per_hour": requests}, completion_tokens=100)
+    return problem([work | rest.pop("work", {})], list(offers), periods=periods, **rest)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_half_has_its_own_count(solver: str) -> None:
+    """2.5 prefill workers' work is 3; decode workers are twice as fast: 1.25, 2."""
+    plan = plan_of(asked(2500, pair({}, {}, rates=(1e6, 2e5))), solver)
+    assert {row.role: row.count for row in plan.instances} == {"prefill": 3, "decode": 2}
+    assert plan.cost_usd == pytest.approx(3 * 1 + 2 * 3)
+    assert usd(plan, "own", "instances") == pytest.approx(9)
+
+
+def test_minimum_step_reservation_and_maximum_are_of_the_role() -> None:
+    """Prefill from 4 by 2; of decode 1 is held at 2 USD, 2 more at 3; at most 3, the rest at the API."""
+    own = pair({"min": 4, "step": 2}, {"reserved": 1, "reserved_usd_per_h": 2, "max": 3})
+    plan = plan_of(asked(3500, own, api("api", 10)))
+    assert {row.role: (row.count, row.reserved_count) for row in plan.instances} == {
+        "prefill": (4, 0),
+        "decode": (3, 1),
+    }
+    assert plan.cost_usd == pytest.approx(4 * 1 + 2 + 2 * 3 + 500 * 1100 / 1e6 * 10)
+
+
+def test_starts_power_and_groups_count_both_halves() -> None:
+    """Started once each (0.5 and 0.25), 1 and 2 kW at 0.1: 2 · 1 + 3 · 2 + 2 · 0.5 + 2 · 0.25 + 0.2 + 0.4."""
+    own = pair({"start_usd": 0.5, "power_kw": 1, "units": 1}, {"start_usd": 0.25, "power_kw": 2, "units": 4})
+    data = asked(2000, own, policy={"energy_usd_per_kwh": 0.1})
+    assert plan_of(data).cost_usd == pytest.approx(2 + 6 + 1 + 0.5 + 0.2 + 0.4)
+    data["groups"] = [{"name": "cards", "offers": ["own"], "max_units": 9}]
+    data["offers"].append(api("api", 100))
+    plan = plan_of(data)  # 5 cards for each thousand: one of them, and the other at the API
+    assert sum(row.count for row in plan.instances) == 2
+    assert usd(plan, "api") == pytest.approx(110)
+
+
+def test_against_every_pair_of_counts() -> None:
+    """The least prefill + decode + API over all counts: what the pair carries is the less of the two."""
+    rng = Random(1)
+    for _ in range(25):
+        rates = rng.choice((5e5, 1e6, 2e6)), rng.choice((5e4, 1e5, 3e5))
+        prices = rng.choice((1, 2, 4)), rng.choice((1, 3, 5))
+        requests, dear = rng.choice((700, 1500, 3300)), rng.choice((1, 3, 8))
+        own = pair({"usd_per_h": prices[0]}, {"usd_per_h": prices[1]}, rates=rates)
+        right = min(
+            p * prices[0] + d * prices[1] + max(requests - carried, 0) * 1100 / 1e6 * dear
+            for p, d in product(range(12), repeat=2)
+            for carried in [min(p * rates[0] / 1000, d * rates[1] / 100)]
+        )
+        assert plan_of(asked(requests, own, api("api", dear))).cost_usd == pytest.approx(right, rel=1e-6)
+
+
+def test_roles_never_cost_more_than_the_bundle_of_their_ratio() -> None:
+    """A bundle of 2 + 1 carries what the slower half does, and is bought whole."""
+    for requests in (400, 1900, 2100, 4300):
+        apart = plan_of(asked(requests, pair({}, {}, rates=(1e6, 2.5e5)))).cost_usd
+        bundle = {
+            "name": "own",
+            "models": {
+                "m": {
+                    "prompt_tokens_per_s": 2e6 / 3600,
+                    "completion_tokens_per_s": 2.5e5 / 3600,
+                    "disaggregated": True,
+                }
+            },
+            "instances": {"usd_per_h": 5},
+        }
+        assert apart <= plan_of(asked(requests, bundle)).cost_usd + 1e-9
+
+
+def test_a_loss_is_survived_by_both_halves() -> None:
+    """Each of two pairs must carry all of it alone: twice 1 + 1 workers."""
+    twin = pair({}, {}) | {"name": "twin"}
+    data = asked(1000, pair({}, {}), twin, policy={"survive_loss_of": "offer"})
+    assert plan_of(data).cost_usd == pytest.approx(8)
+
+
+def test_scenarios_scale_prices_and_availability_of_both() -> None:
+    """At half availability twice as many, at twice the price: 4 · (1 + 3) · 2."""
+    data = asked(2000, pair({}, {}))
+    data["scenarios"] = [
+        {"name": "bad", "probability": 1, "prices": {"own": 2}, "availability": {"own": 0.5}}
+    ]
+    assert plan_of(data, scenario="bad").cost_usd == pytest.approx(4 * 4 * 2)
+
+
+def test_verify_sees_what_is_wrong_with_a_half() -> None:
+    data = load(asked(2500, pair({}, {})))
+    plan = router.solve(data)
+    fewer = tuple(
+        replace(row, count=2.0, paid_count=2.0, started=2.0) if row.role == "decode" else row
+        for row in plan.instances
+    )
+    assert "throughput" in router.verify(data, replace(plan, instances=fewer)).failed()
+    nameless = tuple(replace(row, role=None) for row in plan.instances)
+    assert "fields" in router.verify(data, replace(plan, instances=nameless)).failed()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"instances": {"usd_per_h": 1}}, "must stand in roles.prefill and roles.decode"),
+        ({"instances": {"term_h": 1}}, "does not go with roles yet"),
+        ({"models": {"m": {"tokens_per_s": 5}}}, "need prompt_tokens_per_s and completion_tokens_per_s"),
+        ({"decode": {"min": 0.5}}, "must be whole"),
+        ({"work": {"slo": {"ttft_p99_ms": 500}}}, "waiting for two stations has no formula yet"),
+    ],
+    ids=["beside", "term", "throughput", "half", "slo"],
+)
+def test_what_cannot_be_planned_is_refused_by_name(change: Data, words: str) -> None:
+    own = pair({}, change.get("decode", {}))
+    own["instances"] |= change.get("instances", {})
+    own |= {"models": change["models"]} if "models" in change else {}
+    with pytest.raises(InputError, match=words):
+        load(asked(1000, own, work=change.get("work", {})))
+
+
+def test_with_a_stated_utilisation_an_slo_is_planned() -> None:
+    own = pair({}, {}, max_utilisation=0.8)
+    own["models"]["m"] |= {"ttft_p99_ms": 200}
+    plan = plan_of(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}}))
+    assert {row.role: row.count for row in plan.instances} == {"prefill": 3, "decode": 3}
+    with pytest.raises(InputError, match="router simulate does not know instances counted by role"):
+        simulate(load(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}})), plan)
