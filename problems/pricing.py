@@ -6,6 +6,7 @@
                                                                             less the bill as it stood at the start
     fee           fee · months, if the offer is used at all                 per offer
     instances     rent[t] · paid + h · reserved rate · reserved             per pool and period; upfront, terms on top
+    hosts         h · (usd_per_h · host + reserved rate · reserved)         per kind of host and period
     starts        start_usd · started
                   − covered / (1 − discount), of tokens or instances         what an agreement bills, see agreements
     energy        usd_per_kwh[t] · power_kw · h · (paid + reserved)
@@ -32,6 +33,7 @@ from problems.core.costs import (
     COMMITMENT,
     ENERGY,
     FEE,
+    HOSTS,
     INSTANCES,
     NETWORK,
     STARTS,
@@ -88,7 +90,11 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
         np.add.at(rent, fleets.offer[f], inst.running.carried_usd @ weight * price[fleets.offer[f]])
     power[fleets.offer] = fleets.reserved_energy_usd @ weight
     none = np.empty(0, dtype=np.int64)
+    held = np.zeros(len(price))
+    hosts, always = inst.hosts, inst.time.period_h * inst.time.weight.sum()
+    held[hosts.seller] = hosts.reserved * hosts.reserved_usd_per_h * price[hosts.seller] * always
     costs += [_cost(INSTANCES, none, 0.0, none, rent), _cost(ENERGY, none, 0.0, none, power)]
+    costs.append(_cost(HOSTS, none, 0.0, none, held))
     return costs
 
 
@@ -159,6 +165,9 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     sent = np.flatnonzero(routes.egress_usd[flows.route] > 0)
     egress = routes.egress_usd[flows.route[sent]] * flows.work[sent] * time.weight[flows.period[sent]]
     costs.append(_cost(NETWORK, cols.flow[sent], egress, routes.offer[flows.route[sent]]))
+    hosts = inst.hosts
+    hourly = hosts.usd_per_h * view.price[hosts.seller] * time.period_h
+    costs.append(_cost(HOSTS, cols.hosts.count, hourly[:, None] * time.weight, hosts.seller[:, None]))
     costs += commitments(view, cols)
     costs += _covered(view, cols)
     costs += _hourly_counts(view, cols)

@@ -298,7 +298,18 @@ def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
         if not quota.offers or names.intersection(quota.offers)
     )
     agreements = tuple(agreement for agreement in problem.commitments if agreement.name == seller)
-    kept = {"offers": offers, "groups": groups, "quotas": quotas, "commitments": agreements}
+    hosts = tuple(
+        host.model_copy(update={"offers": tuple(name for name in host.offers if name in names)})
+        for host in problem.hosts
+        if names.intersection(host.offers)
+    )
+    kept = {
+        "offers": offers,
+        "groups": groups,
+        "quotas": quotas,
+        "commitments": agreements,
+        "hosts": hosts,
+    }
     return problem.model_copy(update=kept)
 
 
@@ -362,6 +373,10 @@ def _notes(problem: Problem) -> tuple[str, ...]:
         )
     if problem.groups:
         notes.append("each offer has the limits of its groups to itself")
+    if problem.hosts:
+        notes.append(
+            "each offer has the hosts that it shares with others to itself, reserved and free ones included"
+        )
     if problem.quotas:
         notes.append("each offer has the quotas that it shares with others to itself")
     return tuple(notes)

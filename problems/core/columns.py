@@ -17,6 +17,7 @@ from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, count_columns, pool_label
 from problems.core.coverage import Coverage, coverage
 from problems.core.first_stage import FirstStage, covered_periods
+from problems.core.host_columns import HostColumns, host_columns
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.view import View
 from problems.physics.waiting import Capacity
@@ -52,6 +53,7 @@ class Columns(Record):
     band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     covered: Coverage  # use of offers that agreements bill
+    hosts: HostColumns
     capacity: Capacity  # of pools whose waiting is modelled
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
@@ -96,6 +98,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         started,
         *bills,
         covered,
+        host_columns(view, space, counts.count, limit),
         capacity,
         queues,
         changed,

@@ -26,6 +26,7 @@ TOKENS = CostKind("tokens", "tokens", scaled=True, by_period=("routes", "tokens"
 FEE = CostKind("fee", "fee", scaled=True)
 COMMITMENT = CostKind("commitment", "contract", scaled=True)
 INSTANCES = CostKind("instances", "instances", scaled=True, by_period=("instances", "paid_count"))
+HOSTS = CostKind("hosts", "hosts", scaled=True, by_period=("hosts", "count"))
 STARTS = CostKind("starts", "starts", scaled=True, by_period=("instances", "started"))
 ENERGY = CostKind("energy", "energy", scaled=False, by_period=("instances", "paid_count"))
 NETWORK = CostKind("network", "network", scaled=False, by_period=("routes", "tokens"))
@@ -33,7 +34,8 @@ UNSERVED = CostKind("unserved", "work left unserved", scaled=False, by_period=("
 CHURN = CostKind("churn", "change", scaled=False)
 
 KINDS = {
-    kind.name: kind for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, STARTS, ENERGY, NETWORK, UNSERVED, CHURN)
+    kind.name: kind
+    for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, HOSTS, STARTS, ENERGY, NETWORK, UNSERVED, CHURN)
 }
 
 

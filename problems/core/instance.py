@@ -21,7 +21,7 @@ import numpy as np
 from problems.core import stretches
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Agreements, Contracts
-from problems.core.supply import Allowances, Entries, Fleets, Groups, Offers, Quotas
+from problems.core.supply import Allowances, Entries, Fleets, Groups, Hosts, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 
@@ -263,6 +263,7 @@ class Instance(Record):
     contracts: Contracts
     agreements: Agreements
     groups: Groups
+    hosts: Hosts
     policy: PolicyLimits
     scenarios: Scenarios
     running: RunningArrays | None = None

@@ -193,6 +193,20 @@ class Fleets(ArrayTable):
         return np.floor(self.buy_h / HOURS_PER_MONTH + 1e-9).astype(np.int64)
 
 
+class Hosts(ArrayTable):
+    """Machines that instances live in."""
+
+    names: tuple[str, ...]
+    seller: Ints  # (H,) its row among the offers, which serves nothing
+    usd_per_h: Floats
+    units: Floats
+    max: Floats  # inf: none, reserved ones included
+    reserved: Floats
+    reserved_usd_per_h: Floats
+    free_units: tuple[tuple[float, ...], ...]  # of further hosts, free of charge
+    houses: Bools  # (H, F) whose instances live there
+
+
 class Groups(ArrayTable):
     names: tuple[str, ...]
     member: Bools  # (G, O)

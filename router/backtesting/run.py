@@ -30,6 +30,7 @@ from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
+from router.normalise.hosts import refuse_hosts
 from router.normalise.network import refuse_origins
 from router.normalise.roles import refuse_roles
 from router.normalise.running import running_arrays
@@ -65,6 +66,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     refuse_uncarried(problem, "router backtest")
     refuse_origins(problem, "router backtest")
     refuse_roles(problem, "router backtest")
+    refuse_hosts(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

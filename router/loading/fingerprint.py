@@ -34,6 +34,7 @@ _UNORDERED = frozenset(
         "groups",
         "quotas",
         "network",
+        "hosts",
         "scenarios",
         "points",
         "models",

@@ -17,6 +17,7 @@ from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.fleets import fleets, refuse_changes_while_waiting
+from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
 from router.normalise.quotas import allowances, quotas
@@ -46,6 +47,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     time = replace(time, edge_h=rules.edge_h)
     lives = offers(problem, clock, rules, halves)
     work = [work_units(workload, time) for workload in problem.workloads]
+    rented = fleets(problem, lives, time, rules)
     inst = Instance(
         name=problem.name,
         time=time,
@@ -58,10 +60,11 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         shares=shares(stated, of),
         network=network(problem),
         allowances=allowances(problem, time),
-        fleets=fleets(problem, lives, time, rules),
+        fleets=rented,
         contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),
         groups=_groups(problem),
+        hosts=hosts(problem, rented),
         policy=_policy(problem),
         scenarios=widened(scenarios(stated, scenario), of, lives.seller_of(len(stated.offers))),
     )

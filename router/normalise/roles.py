@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
+from problems.core.supply import Offers
 from router.errors import InputError, Issue
 from router.schema import Problem
 
@@ -40,7 +41,21 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
         )
         for group in problem.groups
     )
-    return problem.model_copy(update={"offers": (*offers, *decoding), "groups": groups}), owner
+    hosts = tuple(
+        host.model_copy(
+            update={"offers": (*host.offers, *(half for half, own in owner.items() if own in host.offers))}
+        )
+        for host in problem.hosts
+    )
+    apart = {"offers": (*offers, *decoding), "groups": groups, "hosts": hosts}
+    return problem.model_copy(update=apart), owner
+
+
+def role_of(offers: Offers, offer: int) -> Literal["prefill", "decode"] | None:
+    """The half of replicas that an offer of the instance is, None: replicas are whole."""
+    if offers.decodes_for[offer] >= 0:
+        return DECODE
+    return PREFILL if (offers.decodes_for == offer).any() else None
 
 
 def refuse_roles(problem: Problem, command: str) -> None:

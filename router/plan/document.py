@@ -19,6 +19,7 @@ from router.plan.rows import (
     ContractRow,
     CostLine,
     CoverageRow,
+    HostRow,
     InstanceRow,
     Purchase,
     Refused,
@@ -179,6 +180,7 @@ class Plan:
     running: Running | None = stated("Of router reoptimise: what ran", default=None)
     reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
     coverage: tuple[CoverageRow, ...] | None = stated("What agreements bill, by period", default=None)
+    hosts: tuple[HostRow, ...] | None = stated("Hosts, and what lives in them, by period", default=None)
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
     proof: Proof | None = stated("What the bound rests on", default=None)
@@ -251,6 +253,7 @@ TABLES: Mapping[str, type] = {
     "contracts": ContractRow,
     "settlements": Settlement,
     "coverage": CoverageRow,
+    "hosts": HostRow,
     "unserved": UnservedRow,
     "refused": Refused,
     "scenarios": ScenarioCost,

@@ -26,9 +26,9 @@ def month_at(hour: float) -> int:
 class CostLine:
     """Money by offer and kind; the lines sum to the plan's cost."""
 
-    offer: str | None = stated("Offer paid; null for what no offer is paid")
+    offer: str | None = stated("Offer, agreement or kind of host paid; null for what nobody is paid")
     kind: str = stated(
-        "tokens, fee, commitment, instances, starts, energy, network (egress), unserved "
+        "tokens, fee, commitment, instances, hosts, starts, energy, network (egress), unserved "
         "or churn (change of a running plan)"
     )
     usd: Number = stated("Expected cost over the horizon, present value")
@@ -78,6 +78,37 @@ class InstanceRow:
     role: Literal["prefill", "decode"] | None = stated(
         "Half of a replica that is counted; left out where replicas are whole", default=None
     )
+
+
+@record
+class HostedInstances:
+    """Instances that live in a host."""
+
+    offer: str = stated("Offer of the instances")
+    model: str | None = stated(SHARED)
+    count: Whole = stated("Instances in each such host")
+    role: Literal["prefill", "decode"] | None = stated("Half of a replica", default=None)
+
+
+@record
+class HostPattern:
+    """Hosts that are filled alike."""
+
+    hosts: Whole = stated("Hosts filled so")
+    units: Number = stated("What such a host holds")
+    free: Flag = stated("Whether they are of those that are free of charge")
+    instances: tuple[HostedInstances, ...] = stated("What lives in each")
+
+
+@record
+class HostRow:
+    """Hosts of a kind in a period, and how instances are packed in them."""
+
+    host: str = stated("Kind of host")
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    count: Whole = stated("Hosts paid for, reserved ones included, free ones not")
+    patterns: tuple[HostPattern, ...] = stated("How they are filled; empty hosts are left out")
 
 
 @record

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import fsum
-from typing import Literal
 
 import numpy as np
 
@@ -15,14 +14,14 @@ from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.counts import runs
 from problems.core.encode import Encoded
-from problems.core.instance import Instance
 from problems.core.view import View, available, first_period
 from problems.pricing import first_stage, purchase_parts, recourse
-from router.normalise.roles import DECODE, PREFILL
+from router.normalise.roles import role_of
 from router.plan.rows import (
     ContractRow,
     CostLine,
     CoverageRow,
+    HostRow,
     InstanceRow,
     Purchase,
     Refused,
@@ -33,6 +32,7 @@ from router.plan.rows import (
     usd_of,
 )
 from router.planning.contract_rows import contract_rows, coverage_rows, settlement_rows, signed_starts
+from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
 from router.planning.tighten import booting
 
@@ -53,6 +53,7 @@ class Decoded:
     contracts: tuple[ContractRow, ...]
     settlements: tuple[Settlement, ...]
     coverage: tuple[CoverageRow, ...] | None
+    hosts: tuple[HostRow, ...] | None
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
     by_scenario: Floats  # (S,) USD
@@ -97,6 +98,10 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         ),
         coverage=tuple(
             row for view, cols in pairs for row in coverage_rows(view, cols, point, _scenario(view, named))
+        )
+        or None,
+        hosts=tuple(
+            row for view, cols in pairs for row in host_rows(view, cols, point, _scenario(view, named))
         )
         or None,
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),
@@ -146,14 +151,6 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
         )
 
 
-def _roles(inst: Instance) -> Iterator[tuple[int, Literal["prefill", "decode"]]]:
-    """Offers that are one half of a replica, and which."""
-    for half, whole in enumerate(inst.offers.decodes_for.tolist()):
-        if whole != NONE:
-            yield half, DECODE
-            yield whole, PREFILL
-
-
 def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[InstanceRow]:
     inst, fleets, time = view.inst, view.inst.fleets, view.inst.time
     scenario = _scenario(view, named)
@@ -163,7 +160,6 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         on = of >= 0
         busy = view.flow_load[on, side] * point[cols.flow[on]]
         np.add.at(load[side], (of[on], view.flows.period[on]), busy)
-    role = dict(_roles(inst))
     usable, run = available(view), runs(inst)
     for q, (_, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
@@ -183,7 +179,7 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
                 paid_count=float(paid[t]),
                 started=float(started[t]),
                 utilisation=busy / capacity[t] if capacity[t] > 0 else 0.0,
-                role=role.get(int(fleets.offer[fleet])),
+                role=role_of(inst.offers, int(fleets.offer[fleet])),
             )
 
 

@@ -97,6 +97,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         contracts=decoded.contracts,
         settlements=decoded.settlements,
         coverage=decoded.coverage,
+        hosts=decoded.hosts,
         unserved=decoded.unserved,
         scenarios=decoded.scenarios,
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.normalise.agreements import refuse_uncarried
+from router.normalise.hosts import refuse_hosts
 from router.normalise.network import refuse_origins
 from router.normalise.roles import refuse_roles
 from router.plan.document import Plan
@@ -88,6 +89,7 @@ def reoptimise(
     refuse_uncarried(problem, "router reoptimise")
     refuse_origins(problem, "router reoptimise")
     refuse_roles(problem, "router reoptimise")
+    refuse_hosts(problem, "router reoptimise")
     search = replace(search.begun(), scenario=scenario_of(problem, search.scenario))
     key = run_key(problem, search)
     with store.lease(problem.name, lease_s) as lease:

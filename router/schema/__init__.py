@@ -3,10 +3,10 @@
 from router.schema.agreements import Agreement
 from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
-from router.schema.network import NetworkLink
 from router.schema.offers import (
     Free,
     Group,
+    Host,
     Instances,
     Latency,
     Limits,
@@ -36,6 +36,7 @@ from router.schema.schedule import EnergyRule, ModelPrices, NewTerms, QuotaCaps,
 from router.schema.workloads import (
     Demand,
     Needs,
+    NetworkLink,
     Routing,
     RoutingShares,
     ShareLimits,
@@ -64,6 +65,7 @@ __all__ = [
     "Generate",
     "Generated",
     "Group",
+    "Host",
     "Horizon",
     "Instances",
     "Latency",

@@ -59,6 +59,10 @@ def json_schema() -> JsonSchemaValue:
     schema["required"] = [name for name in schema["required"] if name != "workloads"]
     offer = schema["$defs"]["Offer"]
     offer["required"] = [name for name in offer["required"] if name != "provider"]  # filled in from the name
+    for record in ("Instances", "RoleInstances"):  # in a host a price may be left out
+        schema["$defs"][record].get("required", []).remove("usd_per_h")
+        if not schema["$defs"][record]["required"]:
+            del schema["$defs"][record]["required"]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA}
     return {**schema, **head}
 

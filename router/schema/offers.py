@@ -1,6 +1,7 @@
 """What can be bought: token prices, a fee, a commitment, a quota and instances, freely combined."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -273,7 +274,7 @@ class Free(Strict):
     )
 
 
-class Grid(NamedTuple):
+class CountGrid(NamedTuple):
     """Counts that can be had: none, or `least` and whole steps above it."""
 
     least: float
@@ -312,16 +313,16 @@ class Offer(Sourced):
             name for name, entry in self.models.items() if entry.min is not None or entry.step is not None
         )
 
-    def grid_of(self, model: str | None) -> Grid:
+    def grid_of(self, model: str | None) -> CountGrid:
         """Counts of the pool of a model, or of all where one count serves them."""
         instances, entry = self.instances, self.models.get(model or "")
         if instances is None:
-            return Grid(0.0, 1.0)
+            return CountGrid(0.0, 1.0)
         least, step = instances.min, instances.step
         if entry is not None:
             least = least if entry.min is None else entry.min
             step = step if entry.step is None else entry.step
-        return Grid(least, step)
+        return CountGrid(least, step)
 
     @model_validator(mode="before")
     @classmethod
@@ -341,6 +342,34 @@ class Group(Strict):
     )
     max_units: NonNegative | None = optional("Most units; absent: no limit")
     min_units: NonNegative = Field(default=0.0, description="Least units")
+
+
+class Host(Strict):
+    """Machines that instances live in: bought whole, and a replica never spans two."""
+
+    name: Name = Field(description="Unique name, among offers and agreements too")
+    usd_per_h: NonNegative = Field(description="Price of a host")
+    units: Positive = Field(description="What a host holds, in units of instances, such as its GPUs")
+    offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Offers whose instances live in such hosts", json_schema_extra={"minItems": 1}
+    )
+    max: NonNegative | None = optional("Most hosts, reserved ones included; absent: no limit")
+    reserved: NonNegative = Field(
+        default=0.0, description="Hosts already held, paid in every hour, used or not"
+    )
+    reserved_usd_per_h: NonNegative | None = optional("Price of a reserved host; absent: usd_per_h")
+    resize: Literal["period", "horizon"] = Field(
+        default="period", description="Hosts chosen for each period, or one number for the whole horizon"
+    )
+    free_units: tuple[Positive, ...] = Field(
+        default=(),
+        description="Further hosts, by what each holds: free of charge, and outside max and reserved",
+    )
+
+    @cached_property
+    def seller(self) -> Offer:
+        """An offer that serves nothing: whom the money for hosts goes to."""
+        return Offer.model_construct(name=self.name, provider=self.name, models={})
 
 
 class SharedQuota(Quota):

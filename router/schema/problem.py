@@ -34,11 +34,10 @@ from router.schema.base import (
     optional,
 )
 from router.schema.clock import MONTH_H, Clock
-from router.schema.network import NetworkLink
-from router.schema.offers import Group, Model, Offer, SharedQuota
+from router.schema.offers import Group, Host, Model, Offer, SharedQuota
 from router.schema.schedule import EnergyRule
 from router.schema.source import SourceMap
-from router.schema.workloads import Trace, Workload
+from router.schema.workloads import NetworkLink, Trace, Workload
 
 SCHEMA = "router/1"
 MOST_PERIODS = 105_408  # of five minutes in a leap year (docs/limits.md)
@@ -188,6 +187,24 @@ Scenarios = Annotated[
 ]
 
 
+def _name(offer: object) -> object:
+    return offer.get("name") if isinstance(offer, dict) else None
+
+
+def _without_price(offer: object) -> object:
+    """The offer with 0 for the price of instances that states none, by role too."""
+    instances = offer.get("instances") if isinstance(offer, dict) else None
+    if not isinstance(offer, dict) or not isinstance(instances, dict):
+        return offer
+    roles = instances.get("roles")
+    if not isinstance(roles, dict):
+        return {**offer, "instances": {"usd_per_h": 0.0, **instances}}
+    halves = {
+        name: {"usd_per_h": 0.0, **half} if isinstance(half, dict) else half for name, half in roles.items()
+    }
+    return {**offer, "instances": {**instances, "roles": halves}}
+
+
 class Problem(Sourced):
     """A problem file with its includes merged in."""
 
@@ -215,6 +232,7 @@ class Problem(Sourced):
         default=(), description="Round trips and egress between origins and regions; without a row both are 0"
     )
     groups: tuple[Group, ...] = Field(default=(), description="Limits on instances over several offers")
+    hosts: tuple[Host, ...] = Field(default=(), description="Machines that instances live in, bought whole")
     policy: Policy = Field(default=Policy(), description="Limits and assumptions of the plan as a whole")
     scenarios: Scenarios = Field(default=(), description="Futures, listed or generated; absent: one, certain")
     risk: Risk = Field(default=Risk(), description="Weight of bad futures")
@@ -222,6 +240,19 @@ class Problem(Sourced):
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
     _repeats_daily: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _priced_by_host(cls, data: object) -> object:
+        """Instances that live in a host may have no price of their own."""
+        hosts = data.get("hosts") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(hosts, list | tuple):
+            return data
+        hosted = {name for host in hosts if isinstance(host, dict) for name in host.get("offers") or ()}
+        offers = [
+            _without_price(offer) if _name(offer) in hosted else offer for offer in data.get("offers") or ()
+        ]
+        return {**data, "offers": offers}
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
@@ -235,7 +266,7 @@ class Problem(Sourced):
 
     @property
     def sellers(self) -> tuple[Offer, ...]:
-        """All that money goes to: offers, then agreements as offers that serve nothing.
+        """All that money goes to: offers, then agreements and hosts as offers that serve nothing.
 
         Where the horizon has no start, offers of which nothing is asked are there without their rules about time.
         """
@@ -245,7 +276,8 @@ class Problem(Sourced):
                 offer if self.asks_of(offer) else offer.model_copy(update={"schedule": ()})
                 for offer in offers
             )
-        return (*offers, *(agreement.seller for agreement in self.commitments))
+        agreements = (agreement.seller for agreement in self.commitments)
+        return (*offers, *agreements, *(host.seller for host in self.hosts))
 
     def asks_of(self, offer: Offer) -> bool:
         """Whether an offer can matter: some workload asks for a model of it, or it has instances or a commitment."""

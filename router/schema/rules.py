@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 from router.errors import Issue, Path, nearest
-from router.schema import rules_network, rules_offers, rules_quotas, rules_schedule, rules_workloads
+from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
 from router.schema.problem import Generated, Problem, Scenario
@@ -139,6 +140,54 @@ def groups_hold(problem: Problem) -> Iterator[Issue]:
             yield Issue((*at, "min_units"), rule, group.min_units)
 
 
+def hosts_hold(problem: Problem) -> Iterator[Issue]:
+    """A host's offers have whole instances of sizes that divide each other, and its name is its own."""
+    offers = {offer.name: offer for offer in problem.offers}
+    taken = {*offers, *(agreement.name for agreement in problem.commitments)}
+    for index, host in enumerate(problem.hosts):
+        at: Path = ("hosts", index)
+        if host.name in taken:
+            yield Issue(
+                (*at, "name"), "is the name of an offer, an agreement or a host too", host.name, "rename one"
+            )
+        taken.add(host.name)
+        yield from unknown((*at, "offers"), host.offers, offers, "offer")
+        if host.resize == "horizon":
+            yield Issue((*at, "resize"), "is not yet planned for hosts", host.resize, "leave it out")
+        if host.max is not None and host.reserved > host.max:
+            yield Issue((*at, "reserved"), f"must not be more than max, {host.max:.15g}", host.reserved)
+        for field in ("max", "reserved"):
+            value = getattr(host, field)
+            if value is not None and value != round(value):
+                yield Issue((*at, field), "must be whole: hosts are bought whole", value)
+        sizes: dict[float, str] = {}
+        for place, name in enumerate(host.offers):
+            instances = offers[name].instances if name in offers else None
+            if name in host.offers[:place]:
+                yield Issue((*at, "offers", place), "is listed twice", name, "keep one")
+            elif name in offers and instances is None:
+                yield Issue((*at, "offers", place), "an offer in a host needs instances", name)
+            elif instances is not None:
+                if not instances.integral:
+                    yield Issue((*at, "offers", place), "has instances that need not be whole", name)
+                roles = instances.roles
+                halves = (instances,) if roles is None else (roles.prefill, roles.decode)
+                sizes |= {half.units: name for half in halves}
+        wrong = [size for size in sizes if size <= 0 or size != round(size)]
+        for size in wrong:
+            yield Issue(
+                (*at, "offers"), f"{sizes[size]}: instances in a host have whole units, not {size:g}", None
+            )
+        ordered = sorted(sizes)
+        for small, large in pairwise(ordered if not wrong else ()):
+            if large % small:
+                rule = (
+                    f"instances of {small:g} and {large:g} units in one host are not yet planned for: "
+                    "each size must divide the next larger"
+                )
+                yield Issue((*at, "offers"), rule, None, "a host of their own for those that do not")
+
+
 def probabilities_sum_to_one(problem: Problem) -> Iterator[Issue]:
     """Probabilities of listed scenarios sum to 1 within 1e-6."""
     if isinstance(problem.scenarios, Generated) or not problem.scenarios:
@@ -216,9 +265,9 @@ RULES: tuple[Rule, ...] = (
     *rules_offers.RULES,
     *rules_quotas.RULES,
     *rules_schedule.RULES,
-    *rules_network.RULES,
     agreements_hold,
     groups_hold,
+    hosts_hold,
     probabilities_sum_to_one,
     multipliers_known,
     generated_scenarios_hold,

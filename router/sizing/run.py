@@ -20,6 +20,8 @@ from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
 from router.normalise.agreements import refuse_unquoted
+from router.normalise.hosts import refuse_hosts
+from router.normalise.roles import refuse_roles
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import CoverageRow, Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -70,6 +72,8 @@ def size(
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
     refuse_unquoted(loaded, "router size")
+    refuse_hosts(loaded, "router size")
+    refuse_roles(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))

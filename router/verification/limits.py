@@ -23,7 +23,7 @@ from router.verification.base.case import Case
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.origins import stated_name
+from router.verification.base.parts import stated_name
 from router.verification.base.pools import by_offer
 from router.verification.base.quotas import Allowance
 

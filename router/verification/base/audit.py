@@ -16,9 +16,8 @@ from router.verification.base.costs import Costs, costs_of, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.ledger import Ledgers
-from router.verification.base.origins import of_parts, split_by_origin
+from router.verification.base.parts import of_halves, of_parts, split_by_origin, split_by_role
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
-from router.verification.base.roles import of_halves, split_by_role
 from router.verification.base.rows import rows_of
 
 

@@ -11,7 +11,7 @@ from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
-from router.verification.base.origins import way_to
+from router.verification.base.parts import way_to
 from router.verification.base.times import OfferTimes, Stretch
 
 MONTH_H = 730.0
@@ -95,7 +95,8 @@ class Case:
     @cached_property
     def sellers(self) -> dict[str, Offer]:
         """Offers, and agreements as offers that serve nothing and bill what they cover."""
-        return self.offers | {name: agreement.seller for name, agreement in self.agreements.items()}
+        agreements = {name: agreement.seller for name, agreement in self.agreements.items()}
+        return self.offers | agreements | {host.name: host.seller for host in self.problem.hosts}
 
     @cached_property
     def instances(self) -> dict[str, Instances]:

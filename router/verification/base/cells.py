@@ -23,7 +23,7 @@ from datetime import date
 from router.schema import Offer, Window, Workload
 from router.verification.base.case import Case, Future
 from router.verification.base.local_time import Interval, LocalTime, minute_of
-from router.verification.base.origins import stated_name
+from router.verification.base.parts import stated_name
 from router.verification.base.work import Unit, unit_of
 
 type CellKey = tuple[str, int | None, int | None, str | None]

@@ -4,6 +4,7 @@
     fee          fee · month's hours in which it is due / 730        if the offer carries anything, ever
     commitment   the bill of each span                                   offers with a commitment
     instances    open hours · usd_per_h · Σ paid + due hours · reserved_usd_per_h · reserved + upfront · bought
+    hosts        h · (usd_per_h · rented + reserved_usd_per_h · reserved)
     covered      − what agreements bill, of tokens and of instances      see `verification.agreements`
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
@@ -37,7 +38,7 @@ type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""
 
 # kinds that are at the offer's prices
-SCALED = frozenset(("tokens", "fee", "commitment", "instances", "starts"))
+SCALED = frozenset(("tokens", "fee", "commitment", "instances", "hosts", "starts"))
 UNSCALED = frozenset(("energy", "network", "unserved", "churn"))
 
 
@@ -94,6 +95,7 @@ def costs_of(
         _contracts_beyond(case, plan),
         _reserved(case),
         _paid(case, pools),
+        _hosts(case, plan),
         _upfront_for_the_horizon(case, pools),
         _terms(case, plan),
         (Charge(f, None, "churn", churn[f.name]) for f in case.futures if churn.get(f.name)),
@@ -180,6 +182,22 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
         yield Charge(future, row.offer, "starts", rented.start_usd * price * row.started * weight)
         energy = case.energy(row.offer, row.period, gaps=rented.term_hours is not None) * row.paid_count
         yield Charge(future, row.offer, "energy", energy * weight)
+
+
+def _hosts(case: Case, plan: Plan) -> Iterator[Charge]:
+    """Hosts rented, by the plan's rows, and those reserved in every period."""
+    kinds = {host.name: host for host in case.problem.hosts}
+    for row in plan.hosts or ():
+        host, future = kinds[row.host], case.future(row.scenario)
+        hourly = host.usd_per_h * future.price_of(host.name) * max(row.count - host.reserved, 0.0)
+        yield Charge(future, host.name, "hosts", hourly * case.period_h * case.period_weight[row.period])
+    for host in kinds.values():
+        price = host.usd_per_h if host.reserved_usd_per_h is None else host.reserved_usd_per_h
+        for future in case.futures:
+            hourly = price * future.price_of(host.name) * host.reserved
+            yield Charge(
+                future, host.name, "hosts", hourly * case.period_h * math.fsum(case.period_weight), True
+            )
 
 
 def _upfront_for_the_horizon(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:

@@ -20,6 +20,10 @@ RULES: Mapping[str, Rule] = {
         lambda case, name: name is None or name in case.agreements,
         "is not an agreement of the problem",
     ),
+    "host": (
+        lambda case, name: any(host.name == name for host in case.problem.hosts),
+        "is not a kind of host of the problem",
+    ),
     "model": (
         lambda case, name: name is None or name in case.problem.models,
         "is not a model of the problem",

@@ -20,6 +20,7 @@ from router.verification.bound.allowances import add_allowances
 from router.verification.bound.bills import add_bills
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
+from router.verification.bound.hosts import add_hosts
 from router.verification.bound.links import add_links, add_presence
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import MostOfUse, add_counts, add_shared_limits, most_of_use
@@ -63,6 +64,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_allowances(model, case, flows)
     add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
+    add_hosts(model, case, rented, most, future)
     add_signatures(model, case, future)
     add_coverage(model, case, flows, rented, future)
     add_bills(model, case, flows, future)

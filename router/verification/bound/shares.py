@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from router.verification.base.case import Case
-from router.verification.base.origins import stated_name
+from router.verification.base.parts import stated_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
 

@@ -1,0 +1,53 @@
+"""Columns of hosts, and of where instances live that may live in several kinds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from problems.core.arrays import NONE, Floats, Ints
+from problems.core.blocks import ColumnSpace
+from problems.core.counts import pool_label
+from problems.core.view import View
+from solvers.core.record import Record
+
+
+class HostColumns(Record):
+    """Hosts, and instances by host."""
+
+    count: Ints  # (H, T) hosts rented, beside those reserved and free ones
+    place: Ints  # (H, Q, T) instances that live in such hosts, or -1; the pool's count where it lives in no other
+
+
+def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) -> HostColumns:
+    """Reserve them; `counts` (Q, T) are the columns of counts, `limit` (Q, T) the largest that can be of use."""
+    hosts, periods, block = view.inst.hosts, view.inst.time.periods, view.scenario + 1
+    pools = view.inst.fleets.pools
+    lives = (
+        hosts.houses[:, view.inst.fleets.pool_fleet] if pools else np.zeros((len(hosts.names), 0), dtype=bool)
+    )
+    most = lives.astype(float) @ limit if pools else np.zeros((len(hosts.names), periods))
+    most = np.minimum(np.ceil(most), np.maximum(np.floor(hosts.max - hosts.reserved), 0.0)[:, None])
+    count = space.take(
+        "host",
+        len(hosts.names) * periods,
+        lambda i: f"{hosts.names[i // periods]},{i % periods}",
+        upper=most.ravel(),
+        integer=True,
+        block=block,
+    ).reshape(len(hosts.names), periods)
+    place = np.full((len(hosts.names), pools, periods), NONE, dtype=np.int64)
+    for h, q in zip(*np.nonzero(lives), strict=True):
+        if lives[:, q].sum() == 1:
+            place[h, q] = counts[q]
+            continue
+        name = f"{hosts.names[h]},{pool_label(view.inst, int(q))}"
+        place[h, q] = space.take(
+            "place", periods, _numbered(name), upper=np.ceil(limit[q]), integer=True, block=block
+        )
+    return HostColumns(count, place)
+
+
+def _numbered(name: str) -> Callable[[int], str]:
+    return lambda t: f"{name},{t}"

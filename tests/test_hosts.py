@@ -1,0 +1,197 @@
+"""Whole hosts: packing worked out by hand and by brute force over all packings, and what is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any
+
+import pytest
+from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, problem, usd
+
+import router
+from router.errors import Infeasible, InputError
+from router.sizing import SizeOptions, size
+
+
+def replicas(name: str, units: float, usd_per_h: float | None = None, **instances: Any) -> Data:
+    """Replicas of so many units, a million tokens an hour each; without a price unless one is given."""
+    offer = gpu(name, usd_per_h or 0.0, 1, (name,), units=units, **instances)
+    if usd_per_h is None:
+        del offer["instances"]["usd_per_h"]
+    return offer
+
+
+def housed(need: dict[str, float], sizes: dict[str, float], *hosts: Data, **rest: Any) -> Data:
+    """So many million tokens an hour of each model, by replicas of its size."""
+    works = [hourly(tokens * 1e6, name) | {"models": [name]} for name, tokens in need.items()]
+    return problem(works, [replicas(name, units) for name, units in sizes.items()], hosts=list(hosts), **rest)
+
+
+def node(units: float = 8, usd_per_h: float = 10, offers: tuple[str, ...] = ("a",), **rest: Any) -> Data:
+    return {"name": "node", "units": units, "usd_per_h": usd_per_h, "offers": list(offers), **rest}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_sum_of_units_is_not_enough(solver: str) -> None:
+    """Four replicas of 5 units are 20 of 24 in three hosts of 8; one host holds one, so that four are bought."""
+    plan = plan_of(housed({"a": 4}, {"a": 5}, node()), solver)
+    assert plan.cost_usd == pytest.approx(40)
+    assert plan.hosts is not None
+    assert [(row.count, [p.hosts for p in row.patterns]) for row in plan.hosts] == [(4, [4])]
+
+
+@cache
+def _fits(left: tuple[int, ...], todo: tuple[int, ...]) -> bool:
+    """Whether replicas of these sizes fit in hosts with so much room: every way is tried."""
+    if not todo:
+        return True
+    for i, room in enumerate(left):
+        if room >= todo[0] and room not in left[:i]:
+            after = tuple(sorted((*left[:i], room - todo[0], *left[i + 1 :])))
+            if _fits(after, todo[1:]):
+                return True
+    return False
+
+
+def test_against_every_packing() -> None:
+    """The fewest hosts into which the replicas fit, by brute force, for sizes that divide each other."""
+    rng = Random(3)
+    for _ in range(40):
+        chain = rng.choice(((1, 2, 4), (1, 3, 6), (2, 4, 8), (1, 5), (3,), (2, 6)))
+        sizes = dict(zip("abc", chain, strict=False))
+        need = {name: rng.choice((0.5, 1.0, 2.0, 3.0)) for name in sizes}
+        units, free = rng.choice((8, 7, 10)), tuple(rng.choice(((), (4,), (3, 5), (8,))))
+        todo = tuple(
+            sorted((sizes[name] for name, n in need.items() for _ in range(-int(-n // 1))), reverse=True)
+        )
+        fewest = next(n for n in range(30) if _fits(tuple(sorted((units,) * n + free)), todo))
+        data = housed(need, sizes, node(units, offers=tuple(sizes), free_units=list(free)))
+        assert plan_of(data).cost_usd == pytest.approx(10 * fewest), (sizes, need, units, free)
+
+
+def test_an_offer_may_live_in_several_kinds() -> None:
+    """a (4 units) in both, b (8) in the big one of 20 USD alone: two of a and one of b in small 10 + big 20."""
+    big = node(8, 20, ("a", "b")) | {"name": "big"}
+    small = node(8, 10, ("a",)) | {"name": "small"}
+    plan = plan_of(housed({"a": 2, "b": 1}, {"a": 4, "b": 8}, big, small))
+    assert plan.cost_usd == pytest.approx(30)
+    assert usd(plan, "small", "hosts") == pytest.approx(10)
+    tight = {**small, "max": 0}
+    assert plan_of(housed({"a": 2, "b": 1}, {"a": 4, "b": 8}, big, tight)).cost_usd == pytest.approx(40)
+
+
+def test_reserved_hosts_are_paid_used_or_not_and_free_ones_are_not() -> None:
+    """Two held at 6 of which one is needed; then 5 replicas of 4 units: 2 in each held one, 1 in the free one of 4."""
+    assert plan_of(housed({"a": 2}, {"a": 4}, node(reserved=2, reserved_usd_per_h=6))).cost_usd == 12
+    full = node(reserved=2, reserved_usd_per_h=6, free_units=[4, 3])
+    assert plan_of(housed({"a": 5}, {"a": 4}, full)).cost_usd == pytest.approx(12)
+    assert plan_of(housed({"a": 6}, {"a": 4}, full)).cost_usd == pytest.approx(12 + 10)
+    with pytest.raises(Infeasible):
+        plan_of(housed({"a": 6}, {"a": 4}, {**full, "max": 2}))
+
+
+def test_instances_have_a_price_of_their_own_beside() -> None:
+    data = problem([hourly(3e6) | {"models": ["a"]}], [replicas("a", 4, 7.0)], hosts=[node()])
+    plan = plan_of(data)
+    assert (usd(plan, "a", "instances"), usd(plan, "node", "hosts")) == (pytest.approx(21), pytest.approx(20))
+
+
+def test_hosts_follow_the_hours() -> None:
+    """1, 5 and 2 replicas of 4 units: 1 + 3 + 1 hosts."""
+    work = {
+        "name": "a",
+        "models": ["a"],
+        "demand": {"requests_by_period": [1000, 5000, 2000]},
+        "prompt_tokens": 1000,
+        "completion_tokens": 0,
+    }
+    plan = plan_of(problem([work], [replicas("a", 4)], hosts=[node()], periods=3))
+    assert plan.cost_usd == pytest.approx(50)
+    assert [row.count for row in plan.hosts or ()] == [1, 3, 1]
+
+
+def test_beside_an_api_a_host_must_be_worth_it() -> None:
+    """The second host for one replica more costs 10, the API 6 a million; all of it there 18."""
+    data = housed({"a": 3}, {"a": 4}, node())
+    data["offers"].append(api("api", 6, ("a",)))
+    assert plan_of(data).cost_usd == pytest.approx(16)
+
+
+def test_a_host_as_large_as_the_fleet_is_a_group() -> None:
+    """What fits in one host fits in a group of its units."""
+    data = housed({"a": 3}, {"a": 4}, node(12, 50, max=1))
+    data["offers"].append(api("api", 20, ("a",)))
+    group = {**data, "hosts": [], "groups": [{"name": "cards", "offers": ["a"], "max_units": 12}]}
+    group["offers"] = [replicas("a", 4, 50 / 3), data["offers"][1]]
+    assert plan_of(data).cost_usd == pytest.approx(plan_of(group).cost_usd)
+
+
+def test_roles_live_in_hosts() -> None:
+    """5 prefill workers of 1 GPU and 2 decode workers of 4: 13 GPUs in two nodes."""
+    entry = {"prompt_tokens_per_s": 41000, "completion_tokens_per_s": 5120}
+    own = {
+        "name": "own",
+        "models": {"m": entry},
+        "instances": {"roles": {"prefill": {"units": 1}, "decode": {"units": 4}}},
+    }
+    work = {
+        "name": "chat",
+        "models": ["m"],
+        "demand": {"requests_per_s": 24},
+        "prompt_tokens": 8200,
+        "completion_tokens": 256,
+    }
+    plan = plan_of(problem([work], [own], hosts=[node(8, 24, ("own",))]))
+    assert plan.cost_usd == pytest.approx(48)
+
+
+def test_a_scenario_is_planned_and_sizing_is_refused_by_name() -> None:
+    """Twice the work at 1.5 times the price: two hosts of 15."""
+    data = housed({"a": 2}, {"a": 4}, node())
+    data["scenarios"] = [
+        {"name": "calm", "probability": 0.5},
+        {"name": "surge", "probability": 0.5, "demand": {"*": 2}, "prices": {"*": 1.5}},
+    ]
+    assert plan_of(data, scenario="surge").cost_usd == pytest.approx(30)
+    with pytest.raises(InputError, match="router size does not count hosts yet"):
+        size(load(data), how=SizeOptions(questions=False, alternatives=0, measures=False))
+
+
+def test_verify_sees_what_does_not_fit() -> None:
+    data = load(housed({"a": 3}, {"a": 4}, node(max=3)))
+    plan = router.solve(data)
+    assert plan.hosts is not None
+    row = plan.hosts[0]
+    crowded = replace(row.patterns[0], instances=(replace(row.patterns[0].instances[0], count=3),), hosts=1)
+    for wrong in (
+        replace(row, count=1),
+        replace(row, count=4),
+        replace(row, patterns=(crowded,)),
+        replace(row, patterns=row.patterns[:1]),
+    ):
+        assert "hosts" in router.verify(data, replace(plan, hosts=(wrong,))).failed()
+    assert "hosts" in router.verify(data, replace(plan, hosts=None)).failed()
+
+
+@pytest.mark.parametrize(
+    ("host", "sizes", "words"),
+    [
+        ({}, {"a": 2, "b": 3}, "each size must divide the next larger"),
+        ({}, {"a": 2.5}, "whole units"),
+        ({"resize": "horizon"}, {"a": 2}, "not yet planned for hosts"),
+        ({"reserved": 3, "max": 2}, {"a": 2}, "must not be more than max"),
+        ({"name": "a"}, {"a": 2}, "is the name of an offer"),
+        ({"offers": ["a", "other"]}, {"a": 2}, "unknown offer"),
+        ({"max": 2.5}, {"a": 2}, "must be whole"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_by_name(host: Data, sizes: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load(housed(dict.fromkeys(sizes, 1.0), sizes, node(offers=tuple(sizes)) | host))
+
+
+def test_without_a_host_an_instance_needs_its_price() -> None:
+    with pytest.raises(InputError, match="is required"):
+        load(housed({"a": 1}, {"a": 2}))
