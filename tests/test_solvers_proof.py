@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import inf, isinf
@@ -156,6 +157,7 @@ def test_infeasible_is_proven_by_a_ray() -> None:
     assert bound >= 1e6
     assert safe_bound(program, multipliers) == bound
     assert refuting(program, np.array([-1.0]), 1e6)[1] == -inf
+    assert refuting(replace(program, offset=1e9), np.array([1.0]), 2e9)[1] >= 2e9  # whatever is paid anyway
 
 
 class Liar(HighsRelaxation):

@@ -4,53 +4,103 @@
     2  the same with flows at least cost, where quotas or shares ask for more than the cheapest
     3  the relaxation, with its whole numbers rounded up
 
-The first takes a moment, the others a linear program or two. The plan keeps every promise; how good it is, the search
-that follows says.
+The first takes a moment, the others a linear program or two. Of a large program the relaxation is of few flows alone,
+those that cost least at first prices (solvers.first_prices), which also bound what any plan costs. The plan keeps
+every promise; how good it is, the search that follows says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Bools, Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Fixed, Incumbent, finished, run
-from solvers import Solution, SolveOptions, Stop, is_feasible
+from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible
+from solvers.first_prices import first_prices
 
 WHOLE = 1e-6  # a count no farther above a whole number is that number
 KEPT = 1e-9  # relative: how well rows hold
+FEW = 10_000  # columns: beyond, the relaxation of all takes too long
+FLOWS = 12  # of each cell
 
 
 def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed) -> Incumbent | None:
-    """The plan, with nothing proven of it; None where no way leads to one."""
-    target = fixed.applied(encoded)
+    """The cheapest such plan, and what is proven of any on the way; None where no way leads to one."""
+    target, search, plans = fixed.applied(encoded), (solver, options), list[Incumbent]()
+    prices = first_prices(target.program)
+    bound, large, some = prices.bound, target.program.n_columns > FEW, target
     point = _by_the_token(target, solver, options)
     if point is not None and not short_of_capacity(target, point):
-        return Incumbent(
-            encoded=target,
-            point=point,
-            integers=point,
-            stop=Stop.TIME_LIMIT,
-            bound=-np.inf,
-            row_duals=None,
-            prices_of="made by hand",
-            seconds={},
-            solver=solver,
-            options=options,
-        )
-    for point in _whole_numbers(target, solver, options):
-        first = Solution(Stop.TIME_LIMIT, point, target.program.objective(point), -np.inf)
-        try:
-            plan = finished(target, first, (solver, options), fixed, 0.0)
-        except RouterError:
-            continue
-        if not short_of_capacity(plan.encoded, plan.point):
-            return plan
-    return None
+        plans.append(_plan(target, point, search))
+    if large:
+        upper = _upper(target.program, prices.promising(FLOWS))
+        some = replace(target, program=replace(target.program, col_upper=upper))
+    if not plans:
+        plans += _rounded(some, _least(some), search, fixed)
+    if large or not plans:
+        relaxed = _relaxed(some, search)
+        if relaxed is not None and relaxed.duals is not None:
+            # flows that were left out may think what is left over of supply free: half way to its prices it is not
+            half_way = 0.5 * (prices.multipliers + relaxed.duals.row)
+            bound = max(bound, first_prices(target.program, half_way).bound)
+        if relaxed is not None and relaxed.point is not None:
+            plans += _rounded(some, _up(some.program, relaxed.point), search, fixed)
+    best = min(plans, key=lambda plan: plan.objective_usd, default=None)
+    if best is None:
+        return None
+    return replace(best, encoded=target, bound=min(bound, best.objective_usd), row_duals=None)
+
+
+def _plan(target: Encoded, point: Floats, search: tuple[str, SolveOptions]) -> Incumbent:
+    return Incumbent(
+        encoded=target,
+        point=point,
+        integers=point,
+        stop=Stop.TIME_LIMIT,
+        bound=-np.inf,
+        row_duals=None,
+        prices_of="made by hand",
+        seconds={},
+        solver=search[0],
+        options=search[1],
+    )
+
+
+def _rounded(
+    target: Encoded, point: Floats, search: tuple[str, SolveOptions], fixed: Fixed
+) -> list[Incumbent]:
+    """The plan of a point's whole numbers, where there is one that keeps every promise."""
+    first = Solution(Stop.TIME_LIMIT, point, target.program.objective(point), -np.inf)
+    try:
+        plan = finished(target, first, search, fixed, 0.0)
+    except RouterError:
+        return []
+    short = short_of_capacity(plan.encoded, plan.point)
+    return [] if short else [replace(plan, prices_of="made by hand")]
+
+
+def _relaxed(target: Encoded, search: tuple[str, SolveOptions]) -> Solution | None:
+    try:
+        return run(target.program.relax(), *search)
+    except RouterError:
+        return None
+
+
+def _up(program: LinearProgram, relaxed: Floats) -> Floats:
+    """The relaxation's point with its whole numbers rounded up."""
+    up = np.minimum(np.ceil(relaxed - WHOLE), np.floor(program.col_upper + WHOLE))
+    return np.where(program.integer, up, relaxed)
+
+
+def _upper(program: LinearProgram, open_: Bools) -> Floats:
+    """(n,) upper limits of a program with some columns shut, as far as their lower limits let them be."""
+    shut = ~open_ & (program.col_lower <= 0)
+    return np.where(shut, np.minimum(program.col_upper, 0.0), program.col_upper)
 
 
 def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | None:
@@ -80,19 +130,6 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
             return None
         point[others] = found
     return point if is_feasible(program, point, tolerance=KEPT) else None
-
-
-def _whole_numbers(encoded: Encoded, solver: str, options: SolveOptions) -> Iterator[Floats]:
-    """Points of which the whole columns count."""
-    program = encoded.program
-    yield _least(encoded)
-    try:
-        relaxed = run(program.relax(), solver, options).point
-    except RouterError:
-        return
-    if relaxed is not None:
-        up = np.minimum(np.ceil(relaxed - WHOLE), np.floor(program.col_upper + WHOLE))
-        yield np.where(program.integer, up, relaxed)
 
 
 def _least(encoded: Encoded) -> Floats:

@@ -48,14 +48,17 @@ def best_by_any_road(
             by_hand = made_by_hand(encoded, solver, options.finishing, held)
         if by_hand is None:
             raise
-        return replace(by_hand, bound=late.bound_usd, found_by=BY_HAND)
+        return replace(by_hand, bound=max(by_hand.bound, late.bound_usd), found_by=BY_HAND)
     except Infeasible:
         if by_hand is None:
             raise
         return replace(by_hand, found_by=f"made by hand: {solver} said that there is none")
     except SolverFailed as failed:
         best = _elsewhere(encoded, (solver, options), start, fixed, failed)
-    if by_hand is None or by_hand.objective_usd >= best.objective_usd:
+    if by_hand is None:
+        return best
+    best = replace(best, bound=max(best.bound, min(by_hand.bound, best.objective_usd)))
+    if by_hand.objective_usd >= best.objective_usd:
         return best
     # the search was stopped before it came so far, or what it states of its bound is not so
     stop = Stop.EXHAUSTED if best.stop is Stop.OPTIMAL else best.stop

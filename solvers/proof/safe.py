@@ -67,12 +67,34 @@ class SafeBounds:
         self, multipliers: Floats, col_lower: Floats | None = None, col_upper: Floats | None = None
     ) -> float:
         """See `safe_bound`."""
-        rows, columns = self._terms(multipliers, col_lower, col_upper)
+        return self._sum(self.program.offset, *self._terms(multipliers, col_lower, col_upper))
+
+    def _sum(self, offset: float, rows: Floats, columns: Floats) -> float:
         if np.isneginf(columns).any():
             return -inf
         rounding = UNIT * SPARE * (np.abs(rows).sum() + np.abs(columns).sum())
-        total = fsum([self.program.offset, -float(rounding), *rows.tolist(), *columns.tolist()])
-        return nextafter(total, -inf)
+        return nextafter(fsum([offset, -float(rounding), *rows.tolist(), *columns.tolist()]), -inf)
+
+    def refuting(
+        self, ray: Floats, wanted: float, col_lower: Floats | None = None, col_upper: Floats | None = None
+    ) -> tuple[Floats, float]:
+        """Multipliers along a ray that bound the cost by at least `wanted`, and that bound (less: it proves nothing).
+
+        A ray that proves that rows and bounds contradict each other proves any cost, if it is taken far enough.
+        """
+        program = self.program
+        nothing = np.zeros(program.n_columns)
+        step = self._sum(0.0, *self._terms(ray, col_lower, col_upper, cost=nothing))
+        if not step > 0:
+            return np.zeros(program.n_rows), -inf
+        length = 2.0 * max(abs(wanted), 1.0) / step
+        for _ in range(8):
+            multipliers = usable(program, ray * length)
+            bound = self.total(multipliers, col_lower, col_upper)
+            if bound >= wanted:
+                break
+            length *= 16.0
+        return multipliers, bound
 
     def by_part(self, multipliers: Floats, row_part: Ints, column_part: Ints, parts: int) -> Floats:
         """(parts,) what each of several parts costs at least, that share no row; the offset is in none of them."""
@@ -87,15 +109,20 @@ class SafeBounds:
         return np.where(np.isfinite(bound), bound, -inf)
 
     def _terms(
-        self, multipliers: Floats, col_lower: Floats | None, col_upper: Floats | None
+        self,
+        multipliers: Floats,
+        col_lower: Floats | None = None,
+        col_upper: Floats | None = None,
+        cost: Floats | None = None,
     ) -> tuple[Floats, Floats]:
-        """What each row (m,) and each column (n,) puts into L(y)."""
+        """What each row (m,) and each column (n,) puts into L(y), at the program's cost or another."""
         program = self.program
+        cost = program.cost if cost is None else cost
         lower = program.col_lower if col_lower is None else col_lower
         upper = program.col_upper if col_upper is None else col_upper
         y = usable(program, multipliers)
-        reduced = program.cost - self.transposed @ y
-        error = SPARE * UNIT * self.entries * (np.abs(program.cost) + self.sizes @ np.abs(y))
+        reduced = cost - self.transposed @ y
+        error = SPARE * UNIT * self.entries * (np.abs(cost) + self.sizes @ np.abs(y))
         ends = (reduced - error, reduced + error)
         with np.errstate(invalid="ignore"):
             corners = [np.where(side == 0.0, 0.0, end * side) for end in ends for side in (lower, upper)]
@@ -105,19 +132,5 @@ class SafeBounds:
 
 
 def refuting(program: LinearProgram, ray: Floats, wanted: float, *bounds: Floats) -> tuple[Floats, float]:
-    """Multipliers along a ray that bound the cost by at least `wanted`, and that bound (less: it proves nothing).
-
-    A ray that proves that rows and bounds contradict each other proves any cost, if it is taken far enough.
-    """
-    nothing = program.with_cost(np.zeros(program.n_columns))
-    step = safe_bound(nothing, ray, *bounds) - program.offset
-    if not step > 0:
-        return np.zeros(program.n_rows), -inf
-    length = 2.0 * max(abs(wanted), 1.0) / step
-    for _ in range(8):
-        multipliers = usable(program, ray * length)
-        bound = safe_bound(program, multipliers, *bounds)
-        if bound >= wanted:
-            break
-        length *= 16.0
-    return multipliers, bound
+    """See `SafeBounds.refuting`."""
+    return SafeBounds(program).refuting(ray, wanted, *bounds)

@@ -25,7 +25,7 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation, Relaxation
 from solvers.core.result import Stop
-from solvers.proof.safe import SafeBounds, refuting, usable
+from solvers.proof.safe import SafeBounds, usable
 
 FARTHEST = 1e9
 """A range without end is split no farther out than this."""
@@ -192,7 +192,7 @@ class _TreeSearch:
             return leaf
         wanted = max(self.objective, 1.0) if np.isfinite(self.objective) else 1.0
         bounds = self._column_bounds(leaf.lower, leaf.upper)
-        multipliers, bound = refuting(self.program, leaf.multipliers, wanted, *bounds)
+        multipliers, bound = self.safe.refuting(leaf.multipliers, wanted, *bounds)
         return replace(leaf, multipliers=multipliers, bound=bound)
 
     def _close(self, node: _OpenNode) -> None:
@@ -230,7 +230,7 @@ class _TreeSearch:
         for proposed in (ray, None):
             if proposed is None:
                 proposed = self.relaxation.refute(node.lower, node.upper)
-            if proposed is not None and refuting(self.program, proposed, 1.0, *bounds)[1] > -inf:
+            if proposed is not None and self.safe.refuting(proposed, 1.0, *bounds)[1] > -inf:
                 node.refuted, node.bound, node.multipliers = True, inf, proposed
                 return
 

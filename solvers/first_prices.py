@@ -1,0 +1,84 @@
+"""Prices of a large program before any search: a bound, and the columns that are worth looking at first.
+
+    supply row   Σ_j a_j x_j − Σ_k u_k y_k ≤ 0     its price: the cost of y_k per unit, where that is least
+    asking row   Σ_j b_j x_j ≥ r > 0               its price: the cost of x_j per unit at the prices of supply, likewise
+
+A column that supplies several rows shares its cost out among them by the units that each may need. Whatever the prices,
+they bound the cost in safe arithmetic; where nothing is scarce they are near those of the relaxation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
+from solvers.proof.safe import SafeBounds
+
+type Ints = NDArray[np.int64]
+
+SPARE = 1e-9
+"""Relative: prices are so much lower, that no reduced cost is below 0 by rounding."""
+
+
+class FirstPrices(Record):
+    """What prices say of a program.
+
+    bound         no point costs less
+    multipliers   (m,) the prices, with signs as in `Duals`
+    reduced       (n,) cost of each column at the prices of supply
+    asking        (n,) the one row that asks for what a column brings; −1: none, or several
+    """
+
+    bound: float
+    multipliers: Floats
+    reduced: Floats
+    asking: Ints
+
+    def promising(self, most: int) -> NDArray[np.bool_]:
+        """(n,) at most so many columns of each row that asks, those that cost least, and all columns of none."""
+        chosen = self.asking < 0
+        at = np.flatnonzero(~chosen)
+        order = at[np.lexsort((self.reduced[at], self.asking[at]))]
+        first = np.searchsorted(self.asking[order], self.asking[order])
+        chosen[order[np.arange(len(order)) - first < most]] = True
+        return chosen
+
+
+def first_prices(program: LinearProgram, known: Floats | None = None) -> FirstPrices:
+    """See the module; the program's columns count as not whole.
+
+    known   (m,) multipliers to begin with, such as those of a part of the columns: prices of supply rise from there
+    """
+    matrix, m, n = program.matrix, program.n_rows, program.n_columns
+    row, column, value = np.repeat(np.arange(m), np.diff(matrix.indptr)), matrix.indices, matrix.data
+    asks = (program.row_lower > 0) & (np.bincount(row[value < 0], minlength=m) == 0)
+    y = np.zeros(m) if known is None else np.where(asks, 0.0, known)
+    above = np.isposinf(program.row_upper) & (program.row_lower == 0)
+    limits = above | (np.isneginf(program.row_lower) & (program.row_upper == 0))
+    sign = np.where(above, -1.0, 1.0)
+    signed = value * sign[row]
+    load = np.bincount(row, np.maximum(signed, 0.0), m)
+    supply = (signed < 0) & (limits & (load > 0))[row]
+    at, unit = column[supply], -signed[supply]
+    need = load[row[supply]] / unit
+    left = np.maximum(program.cost - matrix.T @ y, 0.0)
+    rise = _least(row[supply], left[at] * need / np.bincount(at, need, n)[at] / unit, m)
+    y = np.where(np.isfinite(rise), y - rise * sign * (1.0 - SPARE), y)
+    reduced = program.cost - matrix.T @ y
+    here = asks[row]
+    at, brings = column[here], value[here]
+    often = np.bincount(at, minlength=n)
+    price = _least(row[here], np.maximum(reduced[at], 0.0) / (brings * often[at]), m)
+    y = np.where(asks & np.isfinite(price), price * (1.0 - SPARE), y)
+    asking = np.full(n, -1, dtype=np.int64)
+    asking[at] = row[here]
+    return FirstPrices(SafeBounds(program).total(y), y, reduced, np.where(often == 1, asking, -1))
+
+
+def _least(row: Ints, value: Floats, m: int) -> Floats:
+    """(m,) the least value of each row; inf where there is none."""
+    least = np.full(m, np.inf)
+    np.minimum.at(least, row, value)
+    return least
