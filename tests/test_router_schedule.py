@@ -18,6 +18,7 @@ from router.verification import verify
 
 START = "2027-01-04T00:00:00"  # a Monday
 INSTANCES = sorted((Path(__file__).parent / "instances").glob("schedule-*.yaml"))
+EXAMPLES = Path(router.__file__).parent / "examples"
 M = 1e6
 
 
@@ -40,6 +41,20 @@ def since(hour: str, **rule: object) -> Data:
 def test_a_second_solver_finds_the_same(file: Path, solver: str) -> None:
     optimum = float(file.read_text(encoding="utf-8").removeprefix("# optimum:").split()[0])
     assert router.solve(file, solver=solver).cost_usd == approx(optimum, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "usd"),
+    [
+        ("off-peak", 100e3 * 0.00245 + 162e3 * 0.00084 + 34e3 * 0.001176 + 177e3 * 0.000588),
+        ("price-cut", (2160 * 10 + 2208 * 5 + (8760 - 2160 - 2208) * 4.5) * 10e3 / 730),
+    ],
+)
+def test_an_example_costs_what_its_page_says(name: str, usd: float) -> None:
+    """Documents in cheap hours, the chat at a flat price, at the peak and beside it; 10 B tokens a month, by hours."""
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert router.solve(EXAMPLES / f"{name}.yaml").cost_usd == approx(usd)
+    assert f"`router solve {name}.yaml` answers {usd:,.{2 if usd < 1000 else 0}f} USD" in page
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
