@@ -13,6 +13,7 @@ from pytest import approx
 
 import router
 from router.errors import InputError
+from router.explaining import explain
 from router.schema import Problem
 from router.verification import verify
 
@@ -138,6 +139,35 @@ def test_a_shortfall_has_the_mean_rate_and_use_that_of_its_hour(solver: str) -> 
     dear = since("01:00", prices=2)
     data = in_time(by_period([M, M]), api("a", 2, commitment=terms, schedule=[dear]), api("b", 3), periods=2)
     assert plan_of(data, solver).cost_usd == approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("rules", "note"),
+    [
+        (
+            [until("01:00", available=False), since("03:00", available=False)],
+            "opens at 2027-01-04T01:00:00 and closes",
+        ),
+        (
+            [since("01:00", **until("02:30", available=False))],
+            "is closed in 1 of 4 periods and is closed for a part of 1",
+        ),
+        ([{"available": False}], "is closed throughout"),
+    ],
+)
+def test_the_plan_says_when_an_offer_is_closed(rules: list[Data], note: str) -> None:
+    plan = plan_of(in_time(by_period([M] * 4), api("a", 1, schedule=rules), api("b", 5), periods=4))
+    assert any(line.startswith(f"a {note}") for line in plan.notes)
+    open_ = in_time(by_period([M] * 4), api("a", 1, schedule=[{"prices": 2}]), periods=4)
+    assert not any(line.startswith("a ") for line in plan_of(open_).notes)
+
+
+def test_no_instance_more_is_offered_where_a_rule_sets_how_many_there_are() -> None:
+    """Held in the file is 1, and by the rule 0: an instance more in the file would change nothing."""
+    rule = since("00:00", set={"instances": {"reserved": 0}})
+    own = gpu("own", 1, 1, max=1, reserved=1, offer={"schedule": [rule]})
+    found = explain(load(in_time(by_period([3 * M]), own, api("b", 5))))
+    assert not [saving for saving in found.savings if saving.price == "for nothing"]
 
 
 def capped(cap: Data, *rules: Data) -> Data:

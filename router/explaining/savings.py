@@ -138,6 +138,10 @@ def _an_instance(problem: Problem, plan: Plan, limit: Binding) -> Iterator[Candi
         return
     if instances.integral and _coarsest(problem, name) != 1:
         return
+    schedule = next(offer.schedule for offer in problem.offers if offer.name == name)
+    counts = [rule.set_.instances for rule in schedule if rule.set_ is not None]
+    if any(each.reserved is not None or each.max is not None for each in counts):
+        return  # what is changed below is not what holds
     at, held = ("offers", name, "instances"), instances.reserved
     price = instances.usd_per_h if instances.reserved_usd_per_h is None else instances.reserved_usd_per_h
     settings: list[tuple[FieldPath, object]] = [
@@ -145,7 +149,7 @@ def _an_instance(problem: Problem, plan: Plan, limit: Binding) -> Iterator[Candi
         ((*at, "reserved_usd_per_h"), price * held / (held + 1)),
     ]
     most = max((count for _, count in _counts(plan, name)), default=0.0)
-    on_offer: float | None = instances.usd_per_h
+    on_offer: float | None = None if schedule else instances.usd_per_h  # it may change in time
     if instances.max is not None and instances.max < most + 1:  # no more than that can be rented
         settings.append(((*at, "max"), instances.max + 1))
         on_offer = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
+from problems.core.instance import Instance
 from router.plan.rows import RouteRow
 from router.plan.start import stated_time
 from router.scenarios import planned_draw
@@ -88,6 +91,28 @@ def waiting_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]
     if stated:
         names = ", ".join(stated)
         yield f"no waiting is planned for where max_utilisation is stated ({names}): {how} says whether SLOs hold there"
+
+
+def schedule_notes(problem: Problem, inst: Instance) -> Iterator[str]:
+    """When offers open and close for good, and in how many periods they are closed in between."""
+    offers, time, clock = inst.offers, inst.time, problem.horizon.clock
+    open_part = time.by_period(offers.open)
+    for o in np.flatnonzero(offers.ruled).tolist():
+        opens, closes = float(offers.opens_h[o]), float(offers.closes_h[o])
+        said: list[str] = []
+        if opens >= time.horizon_h or closes <= 0:
+            said.append("is closed throughout")
+        else:
+            living = (time.start_h >= opens) & (time.start_h + time.period_h <= closes)
+            shut, part = (living & (open_part[o] <= 0)).sum(), (living & (open_part[o] % 1.0 > 0)).sum()
+            said += [f"opens at {stated_time(clock.local(opens))}"] if opens > 0 else []
+            said += [f"is closed in {shut} of {time.periods} periods"] if shut else []
+            said += [f"is closed for a part of {part} of {time.periods} periods"] if part else []
+            said += (
+                [f"closes for good at {stated_time(clock.local(closes))}"] if closes < time.horizon_h else []
+            )
+        if said:
+            yield f"{offers.names[o]} {' and '.join(said)}"
 
 
 def turnaround_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[str]:
