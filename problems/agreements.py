@@ -1,6 +1,7 @@
 """Agreements: one commitment over what several offers bill.
 
-    Σ_g covered[g,o,t] / (1 − discount[g,o]) ≤ use[o,t]      per covered offer, kind of use and period
+    Σ_g covered[g,o,t] / (1 − discount[g,o]) + Σ_n paid[n,o,t] ≤ use[o,t]     per offer, kind of use and period; paid:
+                                                                              see credits
     Σ_(o,t in n) covered[g,o,t] ≤ committed in force in n    overage: list; the family of commitments has it
     covered[g,o,t] ≤ U[o,t] · Σ_(a in force) signed[a]       overage: contract, where signing is decided
 
@@ -33,15 +34,17 @@ NAME = "agreements"
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """One row per covered offer, kind of use and period."""
-    builder, covered = RowBuilder(NAME), cols.covered
-    if not len(covered.at):
+    """One row per offer that is covered or paid for, kind of use and period."""
+    builder, covered, paid = RowBuilder(NAME), cols.covered, cols.paid_by
+    if not len(covered.at) + len(paid.at):
         return builder.rows()
-    row, first, (offer, rented, period) = enumerate_keys(
-        covered.offer, covered.rented.astype(np.int64), covered.period
-    )
-    unit = covered.unit[first]
-    terms: list[Term] = [(row, covered.at, 1.0)]
+    both = [
+        np.concatenate([getattr(covered, name), getattr(paid, name)])
+        for name in ("at", "offer", "rented", "period", "unit")
+    ]
+    row, first, (offer, rented, period) = enumerate_keys(both[1], both[2].astype(np.int64), both[3])
+    unit = both[4][first]
+    terms: list[Term] = [(row, both[0], both[4] / unit[row])]
     for o, kind in sorted({*zip(offer.tolist(), rented.tolist(), strict=True)}):
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=bool(kind))
         place = np.full(view.inst.time.periods, -1, dtype=np.int64)

@@ -1,6 +1,6 @@
 """Allowances: what is free of an offer in a billing month, taken by whole requests in their own mix of tokens.
 
-    charged[f] ≤ flow[f]                                              per flow of an offer with an allowance
+    charged[f] ≤ flow[f]                                              per flow of such an offer: the family of linking
     Σ_f amount[f] · (flow[f] − charged[f]) / left[n] ≤ 1              per allowance, of tokens or requests, and month n
 
     charged[f]   share of the cell's work that is paid for; the rest of the flow is free
@@ -26,17 +26,9 @@ NAME = "allowances"
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """Rows per flow that may be free, then per allowance and month."""
+    """A row per allowance and month."""
     builder, allowances = RowBuilder(NAME), view.inst.allowances
     names = view.inst.offers.names
-    at = np.flatnonzero(cols.charged != cols.flow)
-    row, period = np.arange(len(at)), view.flows.period[at]
-
-    def label(i: int) -> str:
-        offer = names[view.routes.offer[view.flows.route[at[i]]]]
-        return f"{offer},{view.label_cell(int(view.flows.cell[at[i]]))},{period[i]}"
-
-    builder.add(len(at), [(row, cols.charged[at], 1.0), (row, cols.flow[at], -1.0)], label, upper=0.0)
     for n in range(len(allowances.offer)):
         flow, amount = taken(view, n)
         left = float(allowances.most[n])

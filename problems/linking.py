@@ -3,6 +3,7 @@
     Σ_f work · flow[f] / W[r,k] ≤ Σ_(a in force in k) signed[a]      per route and month, contracts to sign; k: months,
                                                                      cut where another term begins or ends
     Σ_f work · flow[f] / W[r,k] ≤ active[o]                          per route and month, offers with a fee
+    charged[f] ≤ flow[f]                                             per flow of an offer with an allowance
     flow[f] ≤ open[q,t]                                              per flow, pools with a minimum count
     flow[f] ≤ Σ_(a in force in k) signed[a],  flow[f] ≤ active[o]    per flow that is small beside W[r,k]
     flow[f] ≤ count[q,t] − Σ_u started[q,u]                          per flow that is small beside an instance
@@ -58,6 +59,7 @@ def build(view: View, cols: Columns) -> Rows:
     use, route, k = _used(view, cols, active[view.flows.route] >= 0, inst.time.month[view.flows.period])
     terms = [use, (np.arange(len(route)), active[route], -1.0)]
     builder.add(len(route), terms, _label(view, route, k), upper=0.0)
+    _charging(builder, view, cols)
     _opening(builder, view, cols)
     _serving(builder, view, cols)
     return builder.rows()
@@ -103,6 +105,14 @@ def _label(view: View, route: Ints, of: Ints) -> Callable[[int], str]:
         return f"{workload},{offer},{inst.models.names[routes.model[r]]},{of[i]}"
 
     return label
+
+
+def _charging(builder: RowBuilder, view: View, cols: Columns) -> None:
+    """charged ≤ flow: what is not free runs."""
+    at = np.flatnonzero(cols.charged != cols.flow)
+    row, period = np.arange(len(at)), view.flows.period[at]
+    terms: list[Term] = [(row, cols.charged[at], 1.0), (row, cols.flow[at], -1.0)]
+    builder.add(len(at), terms, _label(view, view.flows.route[at], period), upper=0.0)
 
 
 def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:

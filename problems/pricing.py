@@ -7,6 +7,7 @@
     fee           fee · months, if the offer is used at all                 per offer
     instances     rent[t] · paid + h · reserved rate · reserved             per pool and period; upfront, terms on top
     hosts         h · (usd_per_h · host + reserved rate · reserved)         per kind of host and period
+    credit        − paid by a credit; by an allowance in USD it is tokens and instances that are less
     starts        start_usd · started
                   − covered / (1 − discount), of tokens or instances         what an agreement bills, see agreements
     energy        usd_per_kwh[t] · power_kw · h · (paid + reserved)
@@ -31,6 +32,7 @@ from problems.core.contracts import Contracts
 from problems.core.costs import (
     CHURN,
     COMMITMENT,
+    CREDIT,
     ENERGY,
     FEE,
     HOSTS,
@@ -170,6 +172,7 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     costs.append(_cost(HOSTS, cols.hosts.count, hourly[:, None] * time.weight, hosts.seller[:, None]))
     costs += commitments(view, cols)
     costs += _covered(view, cols)
+    costs += _paid_by(view, cols)
     costs += _hourly_counts(view, cols)
     costs += _changes(view, cols)
     dropped = np.flatnonzero(cols.unserved >= 0)
@@ -189,6 +192,18 @@ def _covered(view: View, cols: Columns) -> list[Cost]:
     return [
         _cost(kind, covered.at[mine], usd[mine], covered.offer[mine]) for kind, mine in kinds if len(mine)
     ]
+
+
+def _paid_by(view: View, cols: Columns) -> list[Cost]:
+    """What credits pay is taken off under the offer's name; what an allowance pays is not charged at all."""
+    paid = cols.paid_by
+    usd = -paid.unit * view.inst.time.weight[paid.period]
+    free = view.inst.credits.allowance[paid.credit] if len(paid.at) else np.empty(0, dtype=bool)
+    kinds = ((TOKENS, free & ~paid.rented), (INSTANCES, free & paid.rented))
+    costs = [_cost(kind, paid.at[mine], usd[mine], paid.offer[mine]) for kind, mine in kinds if mine.any()]
+    if not free.all():
+        costs.append(_cost(CREDIT, paid.at[~free], usd[~free], paid.offer[~free]))
+    return costs
 
 
 def _changes(view: View, cols: Columns) -> list[Cost]:

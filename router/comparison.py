@@ -297,6 +297,11 @@ def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
         for quota in problem.quotas
         if not quota.offers or names.intersection(quota.offers)
     )
+    credits = tuple(
+        credit.model_copy(update={"offers": tuple(name for name in credit.offers if name in names)})
+        for credit in problem.credits
+        if names.intersection(credit.offers)
+    )
     agreements = tuple(agreement for agreement in problem.commitments if agreement.name == seller)
     hosts = tuple(
         host.model_copy(update={"offers": tuple(name for name in host.offers if name in names)})
@@ -309,6 +314,7 @@ def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
         "quotas": quotas,
         "commitments": agreements,
         "hosts": hosts,
+        "credits": credits,
     }
     return problem.model_copy(update=kept)
 
@@ -371,6 +377,8 @@ def _notes(problem: Problem) -> tuple[str, ...]:
         notes.append(
             f"what is already bought is due whatever is chosen, and is counted in its own row only: {', '.join(sunk)}"
         )
+    if problem.credits:
+        notes.append("each offer has the credits that pay its use to itself")
     if problem.groups:
         notes.append("each offer has the limits of its groups to itself")
     if problem.hosts:

@@ -15,7 +15,7 @@ from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, count_columns, pool_label
-from problems.core.coverage import Coverage, coverage
+from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
 from problems.core.queue_columns import QueueColumns, queue_columns
@@ -54,6 +54,7 @@ class Columns(Record):
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     covered: Coverage  # use of offers that agreements bill
     hosts: HostColumns
+    paid_by: Payments  # use of offers that credits pay
     capacity: Capacity  # of pools whose waiting is modelled
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
@@ -99,6 +100,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         *bills,
         covered,
         host_columns(view, space, counts.count, limit),
+        payments(view, space, charged, counts.paid),
         capacity,
         queues,
         changed,

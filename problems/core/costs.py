@@ -30,12 +30,13 @@ HOSTS = CostKind("hosts", "hosts", scaled=True, by_period=("hosts", "count"))
 STARTS = CostKind("starts", "starts", scaled=True, by_period=("instances", "started"))
 ENERGY = CostKind("energy", "energy", scaled=False, by_period=("instances", "paid_count"))
 NETWORK = CostKind("network", "network", scaled=False, by_period=("routes", "tokens"))
+CREDIT = CostKind("credit", "credit", scaled=False)
 UNSERVED = CostKind("unserved", "work left unserved", scaled=False, by_period=("unserved", "usd"))
 CHURN = CostKind("churn", "change", scaled=False)
 
 KINDS = {
     kind.name: kind
-    for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, HOSTS, STARTS, ENERGY, NETWORK, UNSERVED, CHURN)
+    for kind in (TOKENS, FEE, COMMITMENT, INSTANCES, HOSTS, STARTS, ENERGY, NETWORK, CREDIT, UNSERVED, CHURN)
 }
 
 

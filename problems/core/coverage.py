@@ -33,6 +33,17 @@ class Coverage(ArrayTable):
         return np.flatnonzero(self.contract == b)
 
 
+class Payments(ArrayTable):
+    """Columns of use that credits pay."""
+
+    at: Ints  # (V,) column
+    credit: Ints  # (V,)
+    offer: Ints  # (V,) whose use it is
+    rented: Bools  # (V,) use of rented instances; else of tokens and requests
+    period: Ints  # (V,)
+    unit: Floats  # (V,) USD that a column of 1 stands for
+
+
 class OfferUse(NamedTuple):
     """What an offer bills by period, at its own prices: USD of a column of 1."""
 
@@ -44,7 +55,7 @@ class OfferUse(NamedTuple):
 def tokens_used(view: View, charged: Ints, offer: int) -> OfferUse:
     """Tokens, requests and cache, of what is not free."""
     at = np.flatnonzero(view.routes.offer[view.flows.route] == offer)
-    usd = view.routes.usd[view.flows.route[at]] * view.flows.work[at] * view.price[offer]
+    usd = view.flow_usd[at] * view.price[offer]
     some = usd > 0
     return OfferUse(view.flows.period[at][some], charged[at][some], usd[some])
 
@@ -57,8 +68,8 @@ def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
         return OfferUse(none, none, np.empty(0))
     f = fleets.pool_fleet
     q = np.flatnonzero((fleets.offer[f] == offer) & (fleets.term_h[f] == 0) & (fleets.usd_per_h[f] > 0))
-    usd = fleets.usd_per_h[f[q]] * view.price[offer] * view.inst.time.period_h
-    return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), np.repeat(usd, periods))
+    usd = fleets.rent_usd[f[q]] * view.price[offer]
+    return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), usd.ravel())
 
 
 def use_of(view: View, charged: Ints, paid: Ints, offer: int, *, rented: bool) -> OfferUse:
@@ -122,3 +133,29 @@ def _label(view: View, contract: Ints, offer: Ints, rented: Bools, period: Ints)
         return f"{names[owner[contract[i]]]},{names[offer[i]]},{kind},{period[i]}"
 
     return label
+
+
+def payments(view: View, space: ColumnSpace, charged: Ints, paid: Ints) -> Payments:
+    """Reserve the columns: per credit, offer, kind of use and period in which there could be some."""
+    credits, names = view.inst.credits, view.inst.offers.names
+    rows: list[tuple[int, int, bool, int, float]] = []
+    for n, o in np.argwhere(credits.offer).tolist():
+        for rented in (False, True):
+            use = use_of(view, charged, paid, o, rented=rented)
+            most = np.bincount(use.period, weights=use.usd, minlength=view.inst.time.periods)
+            rows += [
+                (n, o, rented, t, float(2.0 ** np.round(np.log2(max(most[t], 1e-9)))))
+                for t in np.flatnonzero((most > 0) & (credits.part[n] > 0)).tolist()
+            ]
+
+    def label(i: int) -> str:
+        n, o, rented, t, _ = rows[i]
+        return f"{credits.names[n]},{names[o]},{'instances' if rented else 'tokens'},{t}"
+
+    def each(i: int, kind: type) -> np.ndarray:
+        return np.array([row[i] for row in rows], dtype=kind)
+
+    at = space.take("paid_by", len(rows), label, block=view.scenario + 1)
+    return Payments(
+        at, each(0, np.int64), each(1, np.int64), each(2, np.bool_), each(3, np.int64), each(4, np.float64)
+    )

@@ -21,7 +21,7 @@ import numpy as np
 from problems.core import stretches
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Agreements, Contracts
-from problems.core.supply import Allowances, Entries, Fleets, Groups, Hosts, Offers, Quotas
+from problems.core.supply import Allowances, Credits, Entries, Fleets, Groups, Hosts, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
 
@@ -259,6 +259,7 @@ class Instance(Record):
     shares: Shares
     allowances: Allowances
     network: Network
+    credits: Credits
     fleets: Fleets
     contracts: Contracts
     agreements: Agreements

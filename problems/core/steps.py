@@ -43,6 +43,7 @@ def steps_of(encoded: Encoded) -> Ints:
             mark(table, periods)
         mark(cols.started, periods)
         mark(cols.covered.at, cols.covered.period)
+        mark(cols.paid_by.at, cols.paid_by.period)
         for queue in cols.queues:
             for piece in queue.pieces:
                 for at in (piece.chosen, piece.within, piece.load, piece.shaped):

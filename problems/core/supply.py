@@ -115,6 +115,16 @@ class Allowances(ArrayTable):
         return f"{names[self.offer[i]]},{self.counts[i]},{self.first[i]}"
 
 
+class Credits(ArrayTable):
+    """Money that pays use: a row for each credit, and for each allowance in USD and billing month."""
+
+    names: tuple[str, ...]  # of the credit, or `offer,usd,first period of the month`
+    most: Floats  # (n,) USD
+    offer: Bools  # (n, O) whose use it pays
+    part: Floats  # (n, T) part of the use of each period that it may pay
+    allowance: Bools  # (n,) of an offer; else a credit of its own
+
+
 class Entries(ArrayTable):
     """What an offer serves: one row per (offer, model). Throughput is per instance."""
 

@@ -20,7 +20,7 @@ from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
-from router.normalise.quotas import allowances, quotas
+from router.normalise.quotas import allowances, credits, quotas
 from router.normalise.roles import by_role
 from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
@@ -60,6 +60,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         shares=shares(stated, of),
         network=network(problem),
         allowances=allowances(problem, time),
+        credits=credits(problem, time),
         fleets=rented,
         contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),

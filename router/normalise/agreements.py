@@ -70,9 +70,17 @@ def refuse_uncarried(problem: Problem, command: str) -> None:
 
 
 def refuse_unquoted(problem: Problem, command: str) -> None:
-    """Raise `InputError` for agreements whose price is not yet a quote that can be questioned."""
-    units = [("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units]
-    _refuse(problem, units, command)
+    """Raise `InputError` for agreements in units, and for money that pays use: no question is asked of them yet."""
+    units: list[Path] = [
+        ("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units
+    ]
+    credits: list[Path] = [("credits", n) for n in range(len(problem.credits))]
+    credits += [
+        ("offers", o, "free", "usd_per_month")
+        for o, offer in enumerate(problem.offers)
+        if offer.free is not None and offer.free.usd_per_month is not None
+    ]
+    _refuse(problem, units + credits, command)
 
 
 def _refuse(problem: Problem, fields: Sequence[Path], command: str) -> None:

@@ -1,4 +1,4 @@
-"""Quotas as arrays: those of an offer, of one of its models, and those that several share; and what is free."""
+"""Quotas as arrays: of an offer, of one of its models, shared by several; what is free, or paid by credits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, distinct
 from problems.core.instance import Time
-from problems.core.supply import OF_MODEL, OF_OFFER, QUOTA_KINDS, SHARED, Allowances, QuotaKind, Quotas
+from problems.core.supply import (
+    OF_MODEL,
+    OF_OFFER,
+    QUOTA_KINDS,
+    SHARED,
+    Allowances,
+    Credits,
+    QuotaKind,
+    Quotas,
+)
 from router.normalise.columns import floats, whole
 from router.normalise.schedule import Timetable
-from router.schema import Problem, Quota
+from router.schema import Offer, Problem, Quota
 
 
 def quotas(problem: Problem, rules: Timetable) -> Quotas:
@@ -69,28 +78,60 @@ def _among(names: Sequence[str], members: Sequence[Collection[str]]) -> Bools:
 
 
 def allowances(problem: Problem, time: Time) -> Allowances:
-    """What is free in every billing month; months run from the horizon's start, or from where `so_far` says."""
-    rows: list[tuple[int, str, int, int, float]] = []
-    for o, offer in enumerate(problem.offers):
-        free = offer.free
-        for counts in ("tokens", "requests"):
-            amount = None if free is None else getattr(free, f"{counts}_per_month")
-            if free is None or amount is None:
-                continue
-            before_h, used = 0.0, 0.0
-            if free.so_far is not None:
-                before_h = max(-problem.horizon.clock.hour(free.so_far.since), 0.0)
-                used = getattr(free.so_far, f"used_{counts}")
-            month = np.floor((time.start_h + before_h) / HOURS_PER_MONTH + 1e-9).astype(np.int64)
-            for k in distinct(month).tolist():
-                at = np.flatnonzero(month == k)
-                hours = len(at) * time.period_h + (before_h if k == 0 else 0.0)
-                left = amount * hours / HOURS_PER_MONTH - (used if k == 0 else 0.0)
-                rows.append((o, counts, int(at[0]), int(at[-1]) + 1, max(left, 0.0)))
+    """What is free in every billing month, in tokens and in requests."""
+    rows = [
+        (o, counts, *month)
+        for o, offer in enumerate(problem.offers)
+        for counts in ("tokens", "requests")
+        for month in _months(problem, offer, time, counts)
+    ]
     return Allowances(
         offer=whole(row[0] for row in rows),
         counts=tuple(row[1] for row in rows),
         first=whole(row[2] for row in rows),
         end=whole(row[3] for row in rows),
         most=np.array([row[4] for row in rows], dtype=float),
+    )
+
+
+def _months(problem: Problem, offer: Offer, time: Time, counts: str) -> Iterator[tuple[int, int, float]]:
+    """(first period, end, what is left) of an allowance in every month, from the horizon's start or `so_far` on."""
+    free = offer.free
+    amount = None if free is None else getattr(free, f"{counts}_per_month")
+    if free is None or amount is None:
+        return
+    before_h, used = 0.0, 0.0
+    if free.so_far is not None:
+        before_h = max(-problem.horizon.clock.hour(free.so_far.since), 0.0)
+        used = getattr(free.so_far, f"used_{counts}")
+    month = np.floor((time.start_h + before_h) / HOURS_PER_MONTH + 1e-9).astype(np.int64)
+    for k in distinct(month).tolist():
+        at = np.flatnonzero(month == k)
+        hours = len(at) * time.period_h + (before_h if k == 0 else 0.0)
+        left = amount * hours / HOURS_PER_MONTH - (used if k == 0 else 0.0)
+        yield int(at[0]), int(at[-1]) + 1, max(left, 0.0)
+
+
+def credits(problem: Problem, time: Time) -> Credits:
+    """Credits, and allowances in USD by the month."""
+    offers, clock = [offer.name for offer in problem.sellers], problem.horizon.clock
+    end_h = time.start_h + time.period_h
+    rows: list[tuple[str, float, Sequence[str], Floats, bool]] = []
+    for credit in problem.credits:
+        opens = -np.inf if credit.from_ is None else clock.hour(credit.from_)
+        closes = np.inf if credit.until is None else clock.hour(credit.until)
+        inside = np.minimum(end_h, closes) - np.maximum(time.start_h, opens)
+        part = np.clip(inside / time.period_h, 0.0, 1.0)
+        rows.append((credit.name, credit.usd, credit.offers, part, False))
+    for offer in problem.offers:
+        for first, end, left in _months(problem, offer, time, "usd"):
+            part = np.zeros(time.periods)
+            part[first:end] = 1.0
+            rows.append((f"{offer.name},usd,{first}", left, (offer.name,), part, True))
+    return Credits(
+        names=tuple(row[0] for row in rows),
+        most=np.array([row[1] for row in rows], dtype=float),
+        offer=_among(offers, [row[2] for row in rows]),
+        part=np.array([row[3] for row in rows], dtype=float).reshape(len(rows), time.periods),
+        allowance=np.array([row[4] for row in rows], dtype=bool),
     )

@@ -19,6 +19,7 @@ from router.plan.rows import (
     ContractRow,
     CostLine,
     CoverageRow,
+    CreditRow,
     HostRow,
     InstanceRow,
     Purchase,
@@ -181,6 +182,7 @@ class Plan:
     reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
     coverage: tuple[CoverageRow, ...] | None = stated("What agreements bill, by period", default=None)
     hosts: tuple[HostRow, ...] | None = stated("Hosts, and what lives in them, by period", default=None)
+    credits: tuple[CreditRow, ...] | None = stated("What credits pay, by period", default=None)
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
     proof: Proof | None = stated("What the bound rests on", default=None)
@@ -254,6 +256,7 @@ TABLES: Mapping[str, type] = {
     "settlements": Settlement,
     "coverage": CoverageRow,
     "hosts": HostRow,
+    "credits": CreditRow,
     "unserved": UnservedRow,
     "refused": Refused,
     "scenarios": ScenarioCost,

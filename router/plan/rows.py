@@ -28,8 +28,8 @@ class CostLine:
 
     offer: str | None = stated("Offer, agreement or kind of host paid; null for what nobody is paid")
     kind: str = stated(
-        "tokens, fee, commitment, instances, hosts, starts, energy, network (egress), unserved "
-        "or churn (change of a running plan)"
+        "tokens, fee, commitment, instances, hosts, starts, energy, network (egress), credit (what one pays, below 0), "
+        "unserved or churn (change of a running plan)"
     )
     usd: Number = stated("Expected cost over the horizon, present value")
 
@@ -144,6 +144,20 @@ class CoverageRow:
     scenario: str | None = stated(SCENARIO)
     list_usd: Number = stated("What it would cost at the offer's own prices, undiscounted")
     covered_usd: Number = stated("What the agreement bills for it, undiscounted")
+
+
+@record
+class CreditRow:
+    """Use of an offer that a credit pays in a period."""
+
+    credit: str | None = stated(
+        "Credit that pays; null for the offer's own allowance in USD (free.usd_per_month)"
+    )
+    offer: str = stated("Offer whose use it is")
+    kind: Literal["tokens", "instances"] = stated("Of tokens and requests, or of rented instance hours")
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    paid_usd: Number = stated("What it pays, undiscounted")
 
 
 @record

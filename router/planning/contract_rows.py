@@ -19,7 +19,7 @@ from problems.core.encode import Encoded
 from problems.core.instance import Instance
 from problems.core.view import View
 from problems.pricing import billed_before
-from router.plan.rows import ContractRow, CoverageRow, Settlement, StandsAt
+from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
 from router.planning.settlement import (
     before_own,
     committed_own,
@@ -87,6 +87,21 @@ def coverage_rows(view: View, cols: Columns, point: Floats, scenario: str | None
             scenario=scenario,
             list_usd=usd,
             covered_usd=float(usd * covered.rate[i]),
+        )
+
+
+def credit_rows(view: View, cols: Columns, point: Floats, scenario: str | None) -> Iterator[CreditRow]:
+    """What credits pay of each offer, by period."""
+    paid, credits = cols.paid_by, view.inst.credits
+    for i in np.flatnonzero(point[paid.at] > 0):
+        n = paid.credit[i]
+        yield CreditRow(
+            credit=None if credits.allowance[n] else credits.names[n],
+            offer=view.inst.offers.names[paid.offer[i]],
+            kind="instances" if paid.rented[i] else "tokens",
+            period=int(paid.period[i]),
+            scenario=scenario,
+            paid_usd=float(point[paid.at[i]] * paid.unit[i]),
         )
 
 

@@ -21,6 +21,7 @@ from router.plan.rows import (
     ContractRow,
     CostLine,
     CoverageRow,
+    CreditRow,
     HostRow,
     InstanceRow,
     Purchase,
@@ -31,7 +32,13 @@ from router.plan.rows import (
     UnservedRow,
     usd_of,
 )
-from router.planning.contract_rows import contract_rows, coverage_rows, settlement_rows, signed_starts
+from router.planning.contract_rows import (
+    contract_rows,
+    coverage_rows,
+    credit_rows,
+    settlement_rows,
+    signed_starts,
+)
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
 from router.planning.tighten import booting
@@ -54,6 +61,7 @@ class Decoded:
     settlements: tuple[Settlement, ...]
     coverage: tuple[CoverageRow, ...] | None
     hosts: tuple[HostRow, ...] | None
+    credits: tuple[CreditRow, ...] | None
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
     by_scenario: Floats  # (S,) USD
@@ -102,6 +110,10 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         or None,
         hosts=tuple(
             row for view, cols in pairs for row in host_rows(view, cols, point, _scenario(view, named))
+        )
+        or None,
+        credits=tuple(
+            row for view, cols in pairs for row in credit_rows(view, cols, point, _scenario(view, named))
         )
         or None,
         unserved=tuple(row for view, cols in pairs for row in _unserved(view, cols, point, named)),

@@ -98,6 +98,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         settlements=decoded.settlements,
         coverage=decoded.coverage,
         hosts=decoded.hosts,
+        credits=decoded.credits,
         unserved=decoded.unserved,
         scenarios=decoded.scenarios,
     )

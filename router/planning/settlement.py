@@ -55,6 +55,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         _covered(view, cols, point)
+        _paid_by(view, cols, point)
         _bills(view, cols, point)
     return Settled(point, moved_share, moved_count)
 
@@ -170,6 +171,27 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         billed = np.bincount(span, weights=usd[mine] * covered.rate[mine], minlength=len(due))
         usd[mine] *= np.minimum(1.0, due / np.where(billed > 0, billed, 1.0))[span]
     point[covered.at] = usd / covered.unit
+
+
+def _paid_by(view: View, cols: Columns, point: Floats) -> None:
+    """Credits pay no more than is used and not covered, in the part of it that they may pay, and than they have."""
+    paid, credits, covered = cols.paid_by, view.inst.credits, cols.covered
+    usd = np.where(point[paid.at] < DUST, 0.0, point[paid.at]) * paid.unit
+    periods = view.inst.time.periods
+    for o, rented in sorted({*zip(paid.offer.tolist(), paid.rented.tolist(), strict=True)}):
+        use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
+        most = np.bincount(use.period, weights=use.usd * point[use.column], minlength=periods)
+        own = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
+        taken = covered.unit[own] * point[covered.at[own]]
+        left = np.maximum(most - np.bincount(covered.period[own], weights=taken, minlength=periods), 0.0)
+        mine = np.flatnonzero((paid.offer == o) & (paid.rented == rented))
+        t = paid.period[mine]
+        usd[mine] = np.minimum(usd[mine], credits.part[paid.credit[mine], t] * most[t])
+        asked = np.bincount(t, weights=usd[mine], minlength=periods)
+        usd[mine] *= np.minimum(1.0, left / np.where(asked > 0, asked, 1.0))[t]
+    asked = np.bincount(paid.credit, weights=usd, minlength=len(credits.most))
+    usd *= np.minimum(1.0, credits.most / np.where(asked > 0, asked, 1.0))[paid.credit]
+    point[paid.at] = usd / paid.unit
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:

@@ -1,6 +1,6 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
-from router.schema.agreements import Agreement
+from router.schema.agreements import Agreement, Credit
 from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
@@ -58,6 +58,7 @@ __all__ = [
     "Agreement",
     "Commitment",
     "CommitmentLevel",
+    "Credit",
     "Demand",
     "DiscountTier",
     "FieldRow",

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from router.schema.base import Name, NonNegative, NotEmpty, Positive, ShareBelowOne, optional
+from router.schema.base import (
+    Moment,
+    Name,
+    NonNegative,
+    NotEmpty,
+    Positive,
+    ShareBelowOne,
+    Strict,
+    optional,
+)
 from router.schema.commitments import Commitment, Settling
 from router.schema.offers import Instances, Offer
 
@@ -102,3 +111,21 @@ class Agreement(Settling):
         """An offer that serves nothing and carries the commitment."""
         commitment = self.terms
         return Offer.model_construct(name=self.name, provider=self.provider, models={}, commitment=commitment)
+
+
+class Credit(Strict):
+    """Money that pays use of some offers inside its dates; what is left lapses."""
+
+    name: Name = Field(description="Unique name, among offers and agreements too")
+    offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Offers whose use it pays, at their own prices or contract rates: tokens, requests, cache and "
+        "rented instance hours; what it pays is use of their commitments all the same",
+        json_schema_extra={"minItems": 1},
+    )
+    usd: NonNegative = Field(description="Amount")
+    from_: Moment | None = Field(
+        default=None, alias="from", description="First moment, local time of horizon.timezone; absent: always"
+    )
+    until: Moment | None = optional(
+        "End, exclusive; a period partly inside may be paid for by its hours; absent: it does not end"
+    )

@@ -258,6 +258,7 @@ class FreeSoFar(Strict):
     since: Moment = Field(description="Start of the billing month that runs, local time of horizon.timezone")
     used_tokens: NonNegative = Field(default=0.0, description="Free tokens taken in it so far")
     used_requests: NonNegative = Field(default=0.0, description="Free requests taken in it so far")
+    used_usd: NonNegative = Field(default=0.0, description="Use in USD paid by it so far")
 
 
 class Free(Strict):
@@ -268,6 +269,10 @@ class Free(Strict):
     )
     requests_per_month: NonNegative | None = optional(
         "Free requests of a billing month, likewise; beside tokens_per_month a free request uses both"
+    )
+    usd_per_month: NonNegative | None = optional(
+        "Use that is paid in a billing month, likewise: tokens, requests, cache and rented instance hours, of what is "
+        "not free by the others; not beside a commitment"
     )
     so_far: FreeSoFar | None = optional(
         "What is taken of the month that runs when the horizon begins; absent: a month begins with it"

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from router.errors import InputError
-from router.schema.agreements import Agreement
+from router.schema.agreements import Agreement, Credit
 from router.schema.base import (
     AtLeastOne,
     Counting,
@@ -225,6 +225,7 @@ class Problem(Sourced):
     commitments: tuple[Agreement, ...] = Field(
         default=(), description="Agreements: one commitment over several offers"
     )
+    credits: tuple[Credit, ...] = Field(default=(), description="Money that pays use of offers, and lapses")
     quotas: tuple[SharedQuota, ...] = Field(
         default=(), description="Caps over several offers or of some workloads"
     )

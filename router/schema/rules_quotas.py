@@ -1,4 +1,4 @@
-"""Rules on quotas and allowances: names that are known, something to hold, and money that has a price."""
+"""Rules on quotas, allowances and credits: names that are known, something to hold, and money that has a price."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path
 from router.schema.clock import MONTH_H
-from router.schema.offers import Free, Quota
+from router.schema.offers import Free, Offer, Quota
 from router.schema.rules_workloads import unknown
 
 if TYPE_CHECKING:  # Problem runs the rules itself
@@ -62,11 +62,66 @@ def free_is_stated(problem: Problem) -> Iterator[Issue]:
         if period_h > MONTH_H * (1 + 1e-9):
             rule = f"is of every month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
             yield Issue(at, rule, None, f"set horizon.period_h to at most {MONTH_H:.6g}")
+        if has_roles(offer):
+            yield Issue(at, "is not yet planned for beside instances.roles", None, "leave one of the two out")
         limited = offer.commitment is not None and offer.commitment.overage == "none"
         if limited and problem.policy.survive_loss_of != "none":
             rule = "is not yet planned for beside overage: none and policy.survive_loss_of"
             yield Issue(at, rule, None, "leave one of the three out")
+        if offer.free.usd_per_month is not None and offer.commitment is not None:
+            rule = "is not yet planned for beside a commitment"
+            yield Issue((*at, "usd_per_month"), rule, offer.free.usd_per_month, "state it as one of credits")
         yield from _free_so_far(problem, (*at, "so_far"), offer.free)
+
+
+def credits_hold(problem: Problem) -> Iterator[Issue]:
+    """A credit has a name of its own, offers that are known, dates in order; what it pays has one reading."""
+    taken = {offer.name: f"offers[{o}]" for o, offer in enumerate(problem.offers)}
+    taken |= {each.name: f"commitments[{g}]" for g, each in enumerate(problem.commitments)}
+    taken |= {host.name: f"hosts[{h}]" for h, host in enumerate(problem.hosts)}
+    offers = {offer.name: offer for offer in problem.offers}
+    agreed = {name: each.name for each in problem.commitments for name in each.offers}
+    for index, credit in enumerate(problem.credits):
+        at: Path = ("credits", index)
+        if credit.name in taken:
+            yield Issue(
+                (*at, "name"), f"names must be unique; {taken[credit.name]} has this one too", credit.name
+            )
+        taken.setdefault(credit.name, f"credits[{index}]")
+        yield from unknown((*at, "offers"), credit.offers, list(offers), "offer")
+        for place, name in enumerate(credit.offers):
+            field = (*at, "offers", place)
+            if name in credit.offers[:place]:
+                yield Issue(field, "is listed twice", name, "keep one")
+            elif name in agreed:
+                hint = f"leave it out here, or out of {agreed[name]}"
+                yield Issue(field, "is not yet planned for: an offer of an agreement", name, hint)
+            elif name in offers and has_roles(offers[name]):
+                yield Issue(field, "is not yet planned for: an offer of instances with roles", name)
+            elif name in offers and not _plain_rates(offers[name]):
+                hint = "in USD, without tiers, levels, rollover, so_far or a price of overage"
+                yield Issue(field, "is not yet planned for: an offer with such a commitment", name, hint)
+        if (credit.from_ or credit.until) and problem.horizon.start is None:
+            yield Issue(at, "has dates, which need horizon.start", None)
+        elif credit.from_ and credit.until:
+            clock = problem.horizon.clock
+            if clock.hour(credit.until) <= clock.hour(credit.from_):
+                yield Issue((*at, "until"), "must be after from", credit.until)
+
+
+def has_roles(offer: Offer) -> bool:
+    """Whether a replica's halves are counted apart."""
+    return offer.instances is not None and offer.instances.roles is not None
+
+
+def _plain_rates(offer: Offer) -> bool:
+    """Whether its commitment, if any, bills all use at one rate, and never less than the use."""
+    terms = offer.commitment
+    if terms is None:
+        return True
+    special = terms.tiers or terms.discount_tiers or terms.levels or terms.rollover_spans or terms.so_far
+    tokens = terms.per_month("min_tokens") is not None or terms.per_month("max_tokens") is not None
+    return not (special or tokens or terms.overage_usd_per_m is not None)
 
 
 def _free_so_far(problem: Problem, at: Path, free: Free) -> Iterator[Issue]:
@@ -104,4 +159,5 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     members_known,
     spending_is_priced,
     free_is_stated,
+    credits_hold,
 )

@@ -15,7 +15,6 @@ from router.verification.base.audit import Audit
 from router.verification.base.bills import covered
 from router.verification.base.ledger import Ledger
 from router.verification.base.tariffs import billed_part
-from router.verification.base.work import request_usd, tokens_usd
 
 type UseKey = tuple[str, str, int, str | None]
 """Offer, kind, period, future."""
@@ -44,9 +43,11 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
             (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
         )
         rows[key].append(row.list_usd)
+    for paid in audit.rows.credits or ():
+        rows[paid.offer, paid.kind, paid.period, case.future(paid.scenario).name].append(paid.paid_usd)
     used = used_usd(audit)
     for key, amounts in rows.items():
-        ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered")
+        ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered and paid by credits")
     _check_settled(audit, ledger)
 
 
@@ -69,12 +70,11 @@ def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
     case, used = audit.case, defaultdict[UseKey, list[float]](list)
     for flow in audit.flows:
         if flow.entry is not None:
-            each = request_usd(flow.unit, flow.entry) + tokens_usd(flow.unit, flow.entry)
-            usd = each * flow.charged * flow.future.price_of(flow.offer.name)
+            usd = (flow.fee_usd + flow.token_usd) * flow.charged * flow.future.price_of(flow.offer.name)
             used[flow.offer.name, "tokens", flow.row.period, flow.future.name].append(usd)
     for pool in audit.pools.values():
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         if rented.term_hours is None:
-            usd = rented.usd_per_h * future.price_of(row.offer) * case.period_h * row.paid_count
+            usd = case.rent(row.offer, row.period) * future.price_of(row.offer) * row.paid_count
             used[row.offer, "instances", row.period, future.name].append(usd)
     return used

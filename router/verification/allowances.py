@@ -1,7 +1,8 @@
-"""Allowances: what is free is carried, and no more of it than a billing month has.
+"""Allowances and credits: what is free is carried, no more of it than a billing month has, no more paid than there is.
 
 month    730 h from the start of the horizon, or from where `so_far` says; a period belongs to the one it starts in
 left     a month's hours, those before the horizon too, / 730 of the allowance, less what was taken before
+credit   pays use of its offers inside its dates, of a period partly inside by its hours, and its amount in all
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC
-from zoneinfo import ZoneInfo
 
-from router.schema import Free, Horizon
+from router.schema import Credit, Free, Horizon
+from router.verification.agreements import UseKey, used_usd
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import Ledger
+from router.verification.base.local_time import LocalTime
+from router.verification.base.spans import hours_to
 
 KINDS = ("tokens", "requests")
 
@@ -45,6 +47,47 @@ def check_allowances(audit: Audit, ledger: Ledger) -> None:
             ledger.at_most(math.fsum(amounts) / scale, most / scale, name, kind, "month", month, scenario)
 
 
+def check_credits(audit: Audit, ledger: Ledger) -> None:
+    """Credits, and allowances in USD, pay use of their offers in their time, and no more than they have."""
+    case, used = audit.case, used_usd(audit)
+    by_name = {credit.name: credit for credit in case.problem.credits}
+    paid: dict[tuple[str | None, str, int, str | None], list[float]] = defaultdict(list)
+    seen: set[tuple[str | None, UseKey]] = set()
+    for i, row in enumerate(audit.rows.credits or ()):
+        future, at = case.future(row.scenario).name, (f"credits[{i}]:", row.credit or "free", row.offer)
+        key: UseKey = (row.offer, row.kind, row.period, future)
+        ledger.require((row.credit, key) not in seen, *at, "is listed twice")
+        seen.add((row.credit, key))
+        ledger.at_least(row.paid_usd, 0.0, *at, "paid_usd")
+        if row.credit is None:
+            free = case.offers[row.offer].free
+            if free is None or free.usd_per_month is None:
+                ledger.fault(*at, "pays for an offer without an allowance in USD")
+                continue
+            paid[None, row.offer, month_of(case, free, row.period), future].append(row.paid_usd)
+            continue
+        credit = by_name[row.credit]
+        ledger.require(row.offer in credit.offers, *at, "is none of its offers")
+        most = inside(case, credit, row.period) * math.fsum(used.get(key, ()))
+        ledger.at_most(row.paid_usd, most, *at, "period", row.period, "paid_usd")
+        paid[row.credit, "", 0, future].append(row.paid_usd)
+    for (name, offer, month, scenario), amounts in paid.items():
+        if name is not None:
+            ledger.at_most(math.fsum(amounts), by_name[name].usd, name, scenario, "pays", slack=1e-6)
+            continue
+        free = case.offers[offer].free
+        left = {} if free is None else dict(left_of(case, free, "usd"))
+        ledger.at_most(math.fsum(amounts), left.get(month, 0.0), offer, "month", month, scenario, slack=1e-6)
+
+
+def inside(case: Case, credit: Credit, period: int) -> float:
+    """The part of a period inside the dates of a credit."""
+    clock, (start, end) = LocalTime(case.problem.horizon), case.span(period)
+    opens = start if credit.from_ is None else hours_to(clock, credit.from_)
+    closes = end if credit.until is None else hours_to(clock, credit.until)
+    return max(0.0, min(end, closes) - max(start, opens)) / (end - start)
+
+
 def month_of(case: Case, free: Free, period: int) -> int:
     """The month in which a period starts."""
     return math.floor((period * case.period_h + before_h(case.problem.horizon, free)) / MONTH_H + 1e-9)
@@ -52,7 +95,11 @@ def month_of(case: Case, free: Free, period: int) -> int:
 
 def left_of(case: Case, free: Free, kind: str) -> Iterator[tuple[int, float]]:
     """(month, tokens or requests that may be free in it); nothing where the allowance does not count them."""
-    amount = free.tokens_per_month if kind == "tokens" else free.requests_per_month
+    amount = {
+        "tokens": free.tokens_per_month,
+        "requests": free.requests_per_month,
+        "usd": free.usd_per_month,
+    }[kind]
     if amount is None:
         return
     hours: dict[int, float] = defaultdict(float)
@@ -61,7 +108,10 @@ def left_of(case: Case, free: Free, kind: str) -> Iterator[tuple[int, float]]:
     for month, inside in hours.items():
         taken, before = 0.0, 0.0
         if free.so_far is not None and month == 0:
-            taken = free.so_far.used_tokens if kind == "tokens" else free.so_far.used_requests
+            stands = free.so_far
+            taken = {"tokens": stands.used_tokens, "requests": stands.used_requests, "usd": stands.used_usd}[
+                kind
+            ]
             before = before_h(case.problem.horizon, free)
         yield month, max(0.0, amount * (inside + before) / MONTH_H - taken)
 
@@ -70,9 +120,4 @@ def before_h(horizon: Horizon, free: Free) -> float:
     """Hours of the month that runs when the horizon begins, before that."""
     if free.so_far is None or horizon.start is None:
         return 0.0
-    zone = ZoneInfo(horizon.timezone)
-    since, start = (
-        (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
-        for at in (free.so_far.since, horizon.start)
-    )
-    return max(0.0, (start - since).total_seconds() / 3600.0)
+    return max(0.0, -hours_to(LocalTime(horizon), free.so_far.since))

@@ -167,6 +167,8 @@ class Case:
 
     def due_h(self, offer: str, month: int) -> float:
         """Hours of a billing month in which something of an offer is due."""
+        if month not in self.month_of:  # no period starts in it
+            return 0.0
         return self.times.due(offer, *self.month_span_h(month))
 
     @cached_property

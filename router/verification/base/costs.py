@@ -6,6 +6,7 @@
     instances    open hours · usd_per_h · Σ paid + due hours · reserved_usd_per_h · reserved + upfront · bought
     hosts        h · (usd_per_h · rented + reserved_usd_per_h · reserved)
     covered      − what agreements bill, of tokens and of instances      see `verification.agreements`
+    credit       − what credits pay                                        see `verification.allowances`
     starts       start_usd · started
     energy       usd_per_kwh · power_kw · h · (Σ paid + reserved)
     network      tokens · egress                                    of the way from the work's origin
@@ -39,7 +40,7 @@ type LineKey = tuple[str | None, str]
 
 # kinds that are at the offer's prices
 SCALED = frozenset(("tokens", "fee", "commitment", "instances", "hosts", "starts"))
-UNSCALED = frozenset(("energy", "network", "unserved", "churn"))
+UNSCALED = frozenset(("energy", "network", "credit", "unserved", "churn"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def costs_of(
         _unserved(case, unserved),
         _bills(case, bills),
         _covered(case, plan),
+        _paid_by(case, plan),
         _contracts_beyond(case, plan),
         _reserved(case),
         _paid(case, pools),
@@ -150,6 +152,16 @@ def _covered(case: Case, plan: Plan) -> Iterator[Charge]:
     for row in plan.coverage or ():
         usd = -row.list_usd * case.period_weight[row.period]
         yield Charge(case.future(row.scenario), row.offer, row.kind, usd)
+
+
+def _paid_by(case: Case, plan: Plan) -> Iterator[Charge]:
+    """What credits pay; what an allowance pays is not charged at all."""
+    for row in plan.credits or ():
+        usd = -row.paid_usd * case.period_weight[row.period]
+        if row.credit is None:
+            yield Charge(case.future(row.scenario), row.offer, row.kind, usd)
+        else:
+            yield Charge(case.future(row.scenario), row.offer, "credit", usd)
 
 
 def _contracts_beyond(case: Case, plan: Plan) -> Iterator[Charge]:

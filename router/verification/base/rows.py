@@ -24,6 +24,10 @@ RULES: Mapping[str, Rule] = {
         lambda case, name: any(host.name == name for host in case.problem.hosts),
         "is not a kind of host of the problem",
     ),
+    "credit": (
+        lambda case, name: name is None or any(name == each.name for each in case.problem.credits),
+        "is not a credit of the problem",
+    ),
     "model": (
         lambda case, name: name is None or name in case.problem.models,
         "is not a model of the problem",

@@ -2,24 +2,30 @@
 
 charged(w,n,offer,model,t)   share of the cell that is paid for; the rest of the flow is free
 
+paid_by(credit,offer,t)      USD of use that a credit pays
+unspent(credit)              USD of it that lapse
+
 charged ≤ flow,  Σ amount · (flow − charged) / left ≤ 1
+cost: − most + unspent, at the greatest weight of its periods;  unspent + Σ paid_by ≥ most,  Σ paid_by ≤ Σ use · part
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
-from router.verification.allowances import KINDS, left_of, month_of
-from router.verification.base.case import Case
-from router.verification.bound.relaxation import RelaxedProblem
-from router.verification.bound.serving import PossibleFlow
+from router.verification.allowances import KINDS, inside, left_of, month_of
+from router.verification.base.case import Case, Future
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.renting import RentedPool
+from router.verification.bound.serving import PossibleFlow, may_be_free
 
 
 def add_allowances(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
     """Rows per flow that may be free, then per allowance and month."""
     by_month: dict[tuple[str, int], list[PossibleFlow]] = defaultdict(list)
     for flow in flows:
-        if flow.offer.free is not None:
+        if flow.offer.free is not None and may_be_free(flow.offer):
             model.constraint(f"allowances({flow.name})", [(flow.name, 1.0), (flow.charged, -1.0)], lower=0.0)
             by_month[flow.offer.name, month_of(case, flow.offer.free, flow.period)].append(flow)
     for (name, month), own in by_month.items():
@@ -34,3 +40,54 @@ def add_allowances(model: RelaxedProblem, case: Case, flows: list[PossibleFlow])
                 part = amount / most if most > 0 else amount
                 terms += [(flow.name, part), (flow.charged, -part)]
             model.constraint(f"allowances({name},{kind},{month})", terms, upper=1.0 if most > 0 else 0.0)
+
+
+def add_credits(
+    model: RelaxedProblem, case: Case, flows: list[PossibleFlow], pools: list[RentedPool], future: Future
+) -> None:
+    """What is not spent is paid: a credit is worth its amount at most."""
+    used: dict[tuple[str, int], Terms] = defaultdict(list)
+    for flow in flows:
+        used[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
+    for pool in pools:
+        if pool.instances.term_hours is None:
+            for t, paid in enumerate(pool.paid):
+                used[pool.offer, t].append((paid, case.rent(pool.offer, t) * future.price_of(pool.offer)))
+    together: dict[tuple[str, int], Terms] = defaultdict(list)
+    for name, most, offers, part in _purses(case):
+        weight = max((case.period_weight[t] for t in part), default=0.0)
+        model.constant -= most * weight
+        spent: Terms = []
+        for offer, t in ((offer, t) for offer in offers for t in part if used[offer, t]):
+            paid_by = model.variable(f"paid_by({name},{offer},{t})", most)
+            minus = [(variable, -usd * part[t]) for variable, usd in _summed(used[offer, t])]
+            model.constraint(f"credits({name},{offer},{t})", [(paid_by, 1.0), *minus], upper=0.0)
+            together[offer, t].append((paid_by, 1.0))
+            spent.append((paid_by, 1.0))
+        unspent = model.variable(f"unspent({name})", most, usd=weight)
+        model.constraint(f"credits({name})", [(unspent, 1.0), *spent], lower=most)
+    for (offer, t), terms in together.items():
+        if len(terms) > 1:
+            minus = [(variable, -usd) for variable, usd in _summed(used[offer, t])]
+            model.constraint(f"credits({offer},{t})", [*terms, *minus], upper=0.0)
+
+
+def _summed(terms: Terms) -> Terms:
+    total: dict[str, float] = defaultdict(float)
+    for name, value in terms:
+        total[name] += value
+    return list(total.items())
+
+
+def _purses(case: Case) -> Iterator[tuple[str, float, tuple[str, ...], dict[int, float]]]:
+    """(name, USD, offers, part of the use by period) of credits, and of allowances in USD by month."""
+    for credit in case.problem.credits:
+        part = {t: inside(case, credit, t) for t in range(case.periods)}
+        yield credit.name, credit.usd, credit.offers, {t: each for t, each in part.items() if each > 0}
+    for name, offer in case.offers.items():
+        if offer.free is None:
+            continue
+        month_at = [month_of(case, offer.free, t) for t in range(case.periods)]
+        for month, most in left_of(case, offer.free, "usd"):
+            periods = [t for t in range(case.periods) if month_at[t] == month]
+            yield f"{name},usd,{month}", most, (name,), dict.fromkeys(periods, 1.0)

@@ -100,7 +100,7 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
     above = total > audit.plan.objective_usd * (1 + ROOM) + slack
     ledger.require(not above, f"proof: {total!r} is proven, and the plan costs less")
     if stated.kind == "own":
-        own = audit.plan.bound_usd <= stated.bound_usd + slack
+        own = audit.plan.bound_usd <= max(stated.bound_usd, 0.0) + slack  # nothing costs less than nothing
         ledger.require(
             own, f"bound_usd is {audit.plan.bound_usd!r}, above proof.bound_usd {stated.bound_usd!r}"
         )

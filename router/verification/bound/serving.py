@@ -63,7 +63,7 @@ class PossibleFlow:
     @property
     def charged(self) -> str:
         """The variable of what is paid for: its own where some of it may be free."""
-        return self.name if self.offer.free is None else f"charged{self.name.removeprefix('flow')}"
+        return self.name if not may_be_free(self.offer) else f"charged{self.name.removeprefix('flow')}"
 
     @property
     def tokens(self) -> float:
@@ -90,6 +90,12 @@ class PossibleFlow:
         if self.offer.commitment is None:
             return self.usd(future)
         return 0.0 if bills_dollars(self.offer.commitment) else self.fees(future)
+
+
+def may_be_free(offer: Offer) -> bool:
+    """Whether it has an allowance of tokens or of requests."""
+    free = offer.free
+    return free is not None and not (free.tokens_per_month is None and free.requests_per_month is None)
 
 
 def cell_name(cell: Cell) -> str:
