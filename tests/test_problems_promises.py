@@ -41,6 +41,8 @@ NO_PROMISES = {
     "offers[].commitment.ramp[].min_usd",
     "commitments[].min_usd",
     "commitments[].max_usd",
+    "commitments[].min_units",
+    "commitments[].max_units",
     "commitments[].min_usd_per_month",
     "commitments[].max_usd_per_month",
     "commitments[].ramp[].min_usd",
