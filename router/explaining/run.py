@@ -13,6 +13,7 @@ from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
 from router.explaining.mending import Mending, Trials, mendings
+from router.explaining.moving import Moving
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
 from router.explaining.thresholds import Offered, thresholds
@@ -48,6 +49,7 @@ class Explanation:
     offers: tuple[Offered, ...] = ()
     refused: tuple[Admission, ...] = ()
     out_of_time: tuple[str, ...] = ()  # what the limit left untried
+    moving: tuple[Moving, ...] = ()  # inputs that move, where that was asked
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -77,6 +79,7 @@ class Explanation:
             "offers": [asdict(offer) for offer in self.offers],
             "refused": [asdict(route) for route in self.refused],
             "out_of_time": list(self.out_of_time),
+            "moving": [moving.to_dict() for moving in self.moving],
         }
 
 

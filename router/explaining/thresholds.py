@@ -28,7 +28,8 @@ ROUNDS = 25
 NEARLY_FREE = 1e-6
 CROSSED = 1e-3  # to either side
 SAME = 1e-8  # of the cost
-FINE = 1e-9  # gap of the searches, and what they must come to within a hundred times
+FINE = 1e-9  # gap of the searches
+KNOWN = 5e-6  # gap up to which a cost is known: what the allowance at unit boundaries leaves open
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class PricesOf:
             best = optimise(encode(inst), self.search.solver, self.search.options)
         except RouterError:
             return None
-        near = 100 * FINE * max(abs(best.objective_usd), 1e-9)
+        near = KNOWN * max(abs(best.objective_usd), 1e-9)
         return best if best.objective_usd - best.bound <= max(near, 1e-9) else None
 
     def _without(self) -> Incumbent:

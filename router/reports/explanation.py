@@ -8,6 +8,7 @@ from router.explaining.savings import Saving
 from router.plan.document import Plan
 from router.planning.notes import out_of_time
 from router.reports.document import Report, ReportTable, columns
+from router.reports.moving import moving_notes, moving_tables
 from router.reports.words import OPTIMAL, percent, usd
 
 MOST_ROUTES = 30
@@ -16,21 +17,22 @@ CENT = 0.005
 
 def explanation_report(explanation: Explanation) -> Report:
     """Repairs and conflict where there is no plan; what binds and what offers would need where there is one."""
+    moving = tuple(moving_tables(explanation.moving))
+    notes = (*moving_notes(explanation.moving), *out_of_time(explanation.out_of_time))
     if explanation.plan is None:
         return Report(
             title=explanation.name,
             headline=_ways_out(explanation),
-            tables=_shown(_repairs(explanation), _conflict(explanation), _refused(explanation)),
-            notes=out_of_time(explanation.out_of_time),
+            tables=_shown(*moving, _repairs(explanation), _conflict(explanation), _refused(explanation)),
+            notes=notes,
         )
     plan = explanation.plan
+    tables = (_savings(explanation), _bindings(explanation), _offers(explanation), _refused(explanation))
     return Report(
         title=explanation.name,
         headline=(_least(plan), *_advice(explanation)),
-        tables=_shown(
-            _savings(explanation), _bindings(explanation), _offers(explanation), _refused(explanation)
-        ),
-        notes=(*_on_offer(explanation), *plan.notes, *out_of_time(explanation.out_of_time)),
+        tables=_shown(*moving, *tables),
+        notes=(*_on_offer(explanation), *plan.notes, *notes),
     )
 
 
