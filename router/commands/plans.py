@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +12,10 @@ from router.commands.terminal import answer, deliver, progress, remark, say_repo
 
 if TYPE_CHECKING:
     from router.plan.document import Plan
+    from router.schema import Problem
 
-FORMATS = ("table", "markdown", "csv", "json")
+FORMATS = ("table", "markdown", "csv", "json", "html")
+ENDINGS = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".json": "json"}
 PROMISES_BROKEN = 6
 
 
@@ -42,28 +45,77 @@ def verify(file: str, plan: str, machine: bool) -> int:
     return 0 if verdict.ok else PROMISES_BROKEN
 
 
-@click.command(short_help="Show a plan again, in several forms.")
+@click.command(short_help="Show a plan again: a page, tables, Markdown, CSV.")
 @click.argument("plan", metavar="PLAN")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Default: table, or as the name of -o ends (.html, .md, .csv, …).",
+)
 @click.option(
     "--table", metavar="NAME", help="Rows for --format csv: cost_lines (default), routes, instances, …"
+)
+@click.option(
+    "--problem", metavar="FILE", help="The problem of the plan: sources and dates of prices, for the page."
+)
+@click.option(
+    "--with",
+    "beside",
+    multiple=True,
+    metavar="FILES",
+    help="What explain, simulate or backtest wrote as JSON, for the page; several with commas.",
 )
 @output_option
 @json_option
 @tracebacks_option
-def report(plan: str, form: str, table: str | None, output: str | None, machine: bool) -> None:
-    """Show a plan that was written with `solve -o`: as tables, Markdown, CSV or JSON."""
+def report(
+    plan: str,
+    form: str | None,
+    table: str | None,
+    problem: str | None,
+    beside: tuple[str, ...],
+    output: str | None,
+    machine: bool,
+) -> None:
+    """Show a plan that was written with `solve -o`: as tables, Markdown, CSV, JSON, or as one HTML page.
+
+    The page (-o report.html) opens offline and can be sent on: cost, contracts, instances over time, latency, why, and
+    proof. What was not computed is named there with the command that computes it.
+    """
+    from router.loading.catalogue import load
     from router.plan.file import read_plan
 
-    if table is not None and form != "csv":
+    chosen = form or ENDINGS.get(os.path.splitext(output or "")[1].lower(), "table")
+    chosen = "json" if machine else chosen
+    if table is not None and chosen != "csv":
         raise click.UsageError("--table goes with --format csv")
-    document = read_plan(plan)
-    if form == "table" and output is None and not machine:
+    if (beside or problem) and chosen != "html":
+        raise click.UsageError("--with and --problem go with the page: -o report.html, or --format html")
+    stated = None if problem is None else load(problem)
+    document = read_plan(plan, stated)
+    if chosen == "html":
+        deliver(_page(document, stated, beside), output, "page")
+    elif chosen == "table" and output is None:
         from router.reports.sizing import report_of
 
         say_report(report_of(document))
     else:
-        deliver(_in_form(document, "json" if machine else form, table), output, "report")
+        deliver(_in_form(document, chosen, table), output, "report")
+
+
+def _page(document: Plan, problem: Problem | None, beside: tuple[str, ...]) -> str:
+    from router.errors import InputError, Issue
+    from router.loading.fingerprint import matches
+    from router.plan.start import as_planned
+    from router.reports.page.companions import companions
+    from router.reports.page.document import to_html
+
+    if problem is not None and not matches(as_planned(problem, document), document.problem_sha256):
+        rule = "is not the problem that the plan was made from: its hash is another"
+        raise InputError(Issue(("--problem",), rule, hint="router verify FILE PLAN says what differs"))
+    files = [file for text in beside for file in text.split(",") if file]
+    return to_html(document, problem, companions(files))
 
 
 @click.command(short_help="What changes between two plans.")

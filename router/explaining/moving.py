@@ -28,6 +28,7 @@ from solvers import SolveOptions
 
 STEPS = 12
 NEAR = 1e-3  # of the value
+KNOWN = 1e-4  # gap up to which a plan counts as the best
 CARRIES = 1e-6  # of all tokens
 
 
@@ -143,14 +144,14 @@ class _Search:
     def between(self, low: float, high: float) -> Moving:
         values = [*(low + (high - low) * k / STEPS for k in range(STEPS)), high]
         for k, value in enumerate(values):
-            self._at(value, self.search.within(1.0 / (len(values) - k + STEPS)))
+            self._at(value, self.search.within(1.0 / (len(values) - k + 3)))
         breakpoints, untried = list[Breakpoint](), list[str]()
         known = [value for value in values if value in self.solved]
         for left, right in pairwise(known):
             self._split(left, right, breakpoints, untried)
-        untried = [f"{self._name} at {value:.6g}: no plan in time" for value in sorted(self.late)] + untried
+        late = [f"{self._name} at {value:.6g} (no plan known to be the best)" for value in sorted(self.late)]
         points = tuple(self.solved[value] for value in sorted(self.solved))
-        return Moving(self.path, self.factor, low, high, points, tuple(breakpoints), tuple(untried))
+        return Moving(self.path, self.factor, low, high, points, tuple(breakpoints), (*late, *untried))
 
     @property
     def _name(self) -> str:
@@ -189,6 +190,9 @@ class _Search:
             self.late.add(value)
             return False
         else:
+            if plan.gap > KNOWN:  # the best plan may be another
+                self.late.add(value)
+                return False
             self.solved[value] = SolvedAt(value, standing(plan), plan.cost_usd, plan.gap, _most(plan))
         return True
 

@@ -18,12 +18,14 @@ def moving_tables(every: Sequence[Moving]) -> Iterator[ReportTable]:
         known = moving.points
         if not known:
             continue
-        rows, at = [], moving.low
+        rows, at = [], known[0].value
         standing = known[0].standing
         for point in moving.breakpoints:
-            rows.append((f"{at:.6g}{unit}", f"{point.value:.4g}{unit}", standing.text, usd(point.cost_usd)))
+            rows.append((f"{at:.4g}{unit}", f"{point.value:.4g}{unit}", standing.text, usd(point.cost_usd)))
             at, standing = point.value, point.after
-        rows.append((f"{at:.4g}{unit}", f"{moving.high:.6g}{unit}", standing.text, usd(known[-1].cost_usd)))
+        rows.append(
+            (f"{at:.4g}{unit}", f"{known[-1].value:.6g}{unit}", standing.text, usd(known[-1].cost_usd))
+        )
         heads = columns(">from", ">to", "work runs", ">USD at its end")
         yield ReportTable(f"As {moving.path} moves", heads, tuple(rows))
 
@@ -35,7 +37,7 @@ def moving_notes(every: Sequence[Moving]) -> tuple[str, ...]:
     left = [what for moving in every for what in moving.untried]
     how = (
         f"breakpoints are found to 0.1 % of their value, from {STEPS + 1} values looked at first; a change that is "
-        "undone again between two of these is not seen"
+        "undone again between two of these, or within the gap of 0.01 % that plans are known to, is not seen"
     )
     return (how, *out_of_time(left))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
@@ -12,6 +11,20 @@ from router.plan.document import TABLES, Plan
 from router.plan.values import plain
 
 SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
+
+KNOWN_BY = (
+    "offer",
+    "kind",
+    "model",
+    "start_month",
+    "what",
+    "direction",
+    "at",
+    "amount",
+    "cvar_weight",
+    "scenario",
+)
+"""Fields that tell rows of sizing tables apart."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,9 +53,12 @@ def to_csv(plan: Plan, table: str = "cost_lines") -> str:
 
 
 def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:
-    """Lists as they are; single figures as tables of one row."""
+    """Lists as they are, what each row holds in a table of its own; single figures as tables of one row."""
     sizing = {} if plan.sizing is None else plain(plan.sizing)
-    found: dict[str, Sequence[Row]] = {name: sizing[name] for name in SIZING if name in sizing}
+    found: dict[str, Sequence[Row]] = {}
+    for name in SIZING:
+        if name in sizing:
+            found |= _split(name, sizing[name], {})
     if sizing:
         found["measures"] = [_figures(sizing)]
     if "evaluated" in sizing:
@@ -51,6 +67,32 @@ def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:
         against = [_figures(row) for row in fresh["against"]]
         found |= {"fresh": [_figures(fresh)], "fresh_worst": fresh["worst"], "fresh_against": against}
     return found
+
+
+def _split(name: str, rows: Sequence[Row], above: Row) -> dict[str, Sequence[Row]]:
+    """A table of figures, and one for each list or mapping in its rows: `quotes` and `quotes_prices`.
+
+    A row of an inner table begins with what its outer row is known by, under `<outer table>_<field>`.
+    """
+    own: list[Row] = []
+    inner: dict[str, list[Row]] = {}
+    for row in rows:
+        cells = {key: value for key, value in row.items() if _inner(value) is None}
+        own.append({**above, **cells})
+        known = {**above, **{f"{name}_{key}": cells[key] for key in KNOWN_BY if key in cells}}
+        for key, value in row.items():
+            for table, below in _split(f"{name}_{key}", _inner(value) or (), known).items():
+                inner.setdefault(table, []).extend(below)
+    return {name: own, **{table: below for table, below in inner.items() if below}}
+
+
+def _inner(value: object) -> Sequence[Row] | None:
+    """What has rows of its own; None: a cell, such as a list of names."""
+    if isinstance(value, Mapping):
+        return [{"of": str(each), "value": amount} for each, amount in value.items()]
+    if isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+        return value
+    return None
 
 
 def _figures(section: Row) -> Row:
@@ -79,9 +121,9 @@ def _cell(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
-    if isinstance(value, tuple):
-        return _text(" ".join(str(one) for one in value))
-    return _text(json.dumps(value) if isinstance(value, list | Mapping) else str(value))
+    if isinstance(value, tuple | list):
+        return _text(" ".join(str(each) for each in value))
+    return _text(str(value))
 
 
 def _text(text: str) -> str:

@@ -58,7 +58,7 @@ def lines(
     xs = [x for curve in curves for x, _ in curve.points] or [0.0, 1.0]
     ys = [y for curve in curves for _, y in curve.points] or [0.0, 1.0]
     first, last = min(xs), max(xs)
-    low, ticks = _scale(0.0 if from_zero and min(ys) >= 0 else min(ys), max(ys))
+    low, ticks = axis(0.0 if from_zero and min(ys) >= 0 else min(ys), max(ys))
     full, wide = (ticks[-1] - low) or 1.0, (last - first) or 1.0
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -74,8 +74,10 @@ def lines(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" style="stroke:{RULE}"/>'
         )
         parts.append(_text(LEFT - 8, y + 4, _short(tick), "end", FAINT))
-    for x, word in x_ticks or [(x, f"{x:.6g}") for x in _scale(first, last)[1] if first <= x <= last]:
-        parts.append(_text(at(x, low)[0], height - BOTTOM + 18, word, "middle", FAINT))
+    for x, word in x_ticks or [(x, f"{x:.6g}") for x in axis(first, last)[1] if first <= x <= last]:
+        here = at(x, low)[0]
+        side = "end" if here > WIDTH - RIGHT - 20 else "middle"
+        parts.append(_text(min(here, WIDTH - 2), height - BOTTOM + 18, word, side, FAINT))
     for k, (x, word) in enumerate(marks):
         here = at(x, low)[0]
         parts.append(
@@ -222,7 +224,7 @@ def _text(x: float, y: float, text: str, anchor: str, fill: str) -> str:
     )
 
 
-def _scale(low: float, high: float, most: int = 5) -> tuple[float, list[float]]:
+def axis(low: float, high: float, most: int = 5) -> tuple[float, list[float]]:
     """A round start at or below `low`, and round steps up to at least `high`."""
     if not high > low:
         high = low + (abs(low) or 1.0)

@@ -1,0 +1,85 @@
+"""The whole page: one file, its style inside, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+
+from router.plan.document import Plan
+from router.reports.page.companions import Companions
+from router.reports.page.elements import Section, listed, paragraph
+from router.reports.page.engineering import engineering
+from router.reports.page.finance import finance
+from router.reports.page.history import history
+from router.reports.page.why import rests_on, why
+from router.reports.sizing import report_of
+from router.reports.words import hours, usd
+from router.schema import Problem
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def to_html(plan: Plan, problem: Problem | None = None, beside: Companions | None = None) -> str:
+    """The page of a plan; `problem` gives sources of prices, `beside` what other commands computed."""
+    given = beside or Companions()
+    report = report_of(plan)
+    tables = {table.title: table for table in report.tables}
+    parts = (
+        ("What finance defends", finance(plan, tables, given)),
+        ("What engineering runs", engineering(plan, tables, given)),
+        ("Why this plan", why(plan, tables, given)),
+        ("In time", history(plan, tables, given)),
+        ("What it rests on", rests_on(plan, problem)),
+    )
+    body = [_head(plan, report.headline, [section for _, sections in parts for section in sections])]
+    for title, sections in parts:
+        body += [f"<h2>{escape(title)}</h2>", *(section.html for section in sections)]
+    return _file(plan.name, "\n".join(body))
+
+
+def _head(plan: Plan, headline: Sequence[str], sections: Sequence[Section]) -> str:
+    links = "".join(f'<a href="#{section.id}">{escape(section.heading)}</a>' for section in sections)
+    return "\n".join(
+        (
+            '<a class="skip" href="#main">Skip to the figures</a>',
+            f"<header><h1>{escape(plan.name)}</h1>",
+            *(paragraph(sentence, "decision") for sentence in decision(plan)),
+            listed(list(headline), "headline"),
+            f'<nav aria-label="Sections">{links}</nav></header>',
+            '<main id="main">',
+        )
+    )
+
+
+def decision(plan: Plan) -> tuple[str, str]:
+    """What to do, and what it costs, in two sentences."""
+    offers: dict[str, float] = {}
+    for line in plan.cost_lines:
+        if line.offer is not None:
+            offers[line.offer] = offers.get(line.offer, 0.0) + line.usd
+    carriers = dict.fromkeys(row.offer for row in plan.routes)
+    ranked = sorted(carriers, key=lambda name: -offers.get(name, 0.0))
+    signed = dict.fromkeys(row.seller for row in plan.contracts if row.signed_by == "plan")
+    what = f"Run on {_and(ranked)}" if ranked else "Run nothing"
+    what += f" and sign {_and(list(signed))}." if signed else "; nothing new is signed."
+    proven = (
+        "no plan costs less" if plan.gap <= 1e-6 else f"no plan costs less than {usd(plan.bound_usd)} USD"
+    )
+    return what, f"That costs {usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}; {proven}."
+
+
+def _and(names: list[str]) -> str:
+    shown = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _file(title: str, body: str) -> str:
+    style = files("router.reports.page").joinpath("page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n</main>\n</body>\n</html>\n"
+    )

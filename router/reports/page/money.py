@@ -1,0 +1,68 @@
+"""Cost by workload and by billing month, from a plan's rows: each line of cost is laid to where its offer is used.
+
+    tokens, commitment, fee      by the tokens that a workload, or a month, sends to the offer
+    instances, energy, starts    likewise; by month by the instances paid
+    unserved                     by what is dropped
+
+That is exact by offer; within an offer it is an allocation by tokens, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from math import fsum
+
+from router.plan.document import Plan
+from router.plan.rows import RouteRow, UnservedRow, month_at
+
+OTHER = "not of a workload"
+
+
+def by_workload(plan: Plan) -> dict[str, float]:
+    """USD by workload; the sum is the plan's cost."""
+    return _laid(plan, lambda row: row.workload, OTHER, {})
+
+
+def by_month(plan: Plan) -> dict[int, float]:
+    """USD by billing month, from 0; the sum is the plan's cost."""
+    period_h = plan.horizon_h / max(plan.periods, 1)
+    p = plan.probabilities()
+    paid: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in plan.instances:
+        month = month_at(row.period * period_h)
+        paid[row.offer][month] += p[row.scenario] * row.count
+    for bill in plan.settlements:
+        paid[f"bill {bill.seller}"][bill.month] += p[bill.scenario] * bill.billed_usd
+    return dict(sorted(_laid(plan, lambda row: month_at(row.period * period_h), 0, paid).items()))
+
+
+def _laid[K](
+    plan: Plan,
+    key: Callable[[RouteRow | UnservedRow], K],
+    otherwise: K,
+    weights: Mapping[str, Mapping[K, float]],
+) -> dict[K, float]:
+    p = plan.probabilities()
+    work: dict[str, dict[K, float]] = defaultdict(lambda: defaultdict(float))
+    for row in plan.routes:
+        work[row.offer][key(row)] += p[row.scenario] * (row.tokens or row.requests or 0.0)
+    dropped: dict[K, float] = defaultdict(float)
+    for lost in plan.unserved:
+        dropped[key(lost)] += p[lost.scenario] * lost.usd
+    usd: dict[K, float] = defaultdict(float)
+    for line in plan.cost_lines:
+        parts: Mapping[K, float] = work.get(line.offer or "", {})
+        if line.kind == "unserved":
+            parts = dropped
+        elif line.kind in ("instances", "energy", "starts"):
+            parts = weights.get(line.offer or "", parts)
+        elif line.kind == "commitment":
+            parts = weights.get(f"bill {line.offer}", parts)
+        whole = fsum(parts.values())
+        if whole <= 0:
+            usd[otherwise] += line.usd
+        for each, amount in parts.items():
+            if whole > 0:
+                usd[each] += line.usd * amount / whole
+    return dict(usd)
