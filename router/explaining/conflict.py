@@ -33,7 +33,7 @@ class Repair:
     """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number.
 
     size        of the change, relative to the field; inf where it is none of a number
-    change      the field and its number, where it is one
+    changes     the fields and their numbers, changed together; () where it is none of numbers
     """
 
     promise: str
@@ -41,7 +41,7 @@ class Repair:
     needed: float | None
     text: str
     size: float = float("inf")
-    change: FieldChange | None = None
+    changes: tuple[FieldChange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
     else:
         needed = _outward(needed, factor)
     change = FieldChange(stated.path, needed, limit)
-    return Repair(stated.name, stated.field, needed, change.text, change.size, change)
+    return Repair(stated.name, stated.field, needed, change.text, change.size, (change,))
 
 
 def _outward(value: float, factor: float) -> float:

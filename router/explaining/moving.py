@@ -114,7 +114,7 @@ def vary(
     loaded = load(problem)
     at = _checked(loaded, path, low, high)
     search = Search(solver, (options or SolveOptions()).begun(), scenario)
-    return _Search(loaded, path, scales(at), search).between(low, high)
+    return _Halving(loaded, path, scales(at), search).between(low, high)
 
 
 def _checked(problem: Problem, path: str, low: float, high: float) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _checked(problem: Problem, path: str, low: float, high: float) -> tuple[str,
     return parts
 
 
-class _Search:
+class _Halving:
     """Plans by value, each solved once."""
 
     def __init__(self, problem: Problem, path: str, factor: bool, search: Search) -> None:

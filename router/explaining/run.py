@@ -92,14 +92,17 @@ def _repair_of(mending: Mending) -> Repair:
         needed=changes[0].value if len(changes) == 1 else None,
         text=" and ".join(change.text for change in changes),
         size=mending.size,
+        changes=changes,
     )
 
 
 def _tried(repair: Repair, trials: Trials, untried: list[str]) -> Repair:
     """The repair, or that its promise must go where its number, put into the file, is found not to do."""
-    works = None if repair.change is None else trials([repair.change])
-    if repair.change is not None and works is None:
-        untried.append(f"a try of {repair.change.text}")
+    if not repair.changes:
+        return repair
+    works = trials(repair.changes)
+    if works is None:
+        untried.append(f"a try of {repair.text}")
     if works is not False:
         return repair
     return Repair(repair.promise, repair.field, None, f"without {repair.field}")
@@ -118,7 +121,20 @@ def explain(
     scenario: str | None = None,
     most_offers: int = 20,
 ) -> Explanation:
-    """Why there is no plan and what would make one, or what binds in the best one. Raises InputError, SolverFailed."""
+    """Why there is no plan and what would make one; or what binds in the best one, and what changes would save.
+
+    problem       a `Problem`, or the path of its file
+    solver        a name of `router solvers`
+    options       as for `solve`; `time_limit_s`, in seconds, holds for all of it: what it left untried is listed
+    scenario      the future to explain, needed where the problem has several
+    most_offers   used and unused offers whose prices are looked into, so many of either
+
+    Gives an `Explanation`. Without a plan: `repairs`, the smallest change first, each tried, and a `conflict`. With
+    one: `bindings` with marginal prices and their ranges, `savings` in USD over the horizon, each the difference of two
+    solved plans, and `offers` with the multiple of their prices at which they leave or enter, crossed by 0.1 %.
+
+    Raises InputError, NoPlanInTime, SolverFailed.
+    """
     chosen = (options or SolveOptions()).begun()
     loaded = load(problem)
     inst = normalise(loaded, scenario_of(loaded, scenario))

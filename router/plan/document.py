@@ -6,13 +6,15 @@ Adding a field to a row or a section is one line; with `default=None` documents 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, fields
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from router.errors import InputError, Issue
+from router.errors import InputError, Issue, from_extra
 from router.plan import version1
 from router.plan.proof import Proof
 from router.plan.rows import (
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from router.plan.sizing import Sizing
 
 SCHEMA: Final = "router-plan/2"
+LONGEST_NAME = 60  # in one line
 HINT = "a plan is what `router solve FILE -o PLAN` writes"
 
 
@@ -199,6 +202,40 @@ class Plan:
     @property
     def ok(self) -> bool:
         return self.verified.ok
+
+    def __repr__(self) -> str:
+        """One line; a notebook shows `_repr_html_`."""
+        rows = ", ".join(
+            f"{len(getattr(self, table) or ()):,} {table}" for table in ("routes", "instances", "contracts")
+        )
+        name = self.name if len(self.name) <= LONGEST_NAME else f"{self.name[: LONGEST_NAME - 1]}…"
+        return (
+            f"Plan({name!r}, {self.cost_usd:,.2f} USD over {self.horizon_h:g} h, gap {self.gap:.2g}, {rows})"
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the decision, the cost as a table, and a chart."""
+        module = import_module("router.reports.page.notebook")  # by name: what shows plans knows this class
+        html: str = module.plan_html(self)
+        return html
+
+    def frame(self, table: str = "routes", library: Literal["pandas", "polars"] | None = None) -> Any:
+        """The rows of one table as a data frame, a column a field, in the units of docs/plan.md.
+
+        table     routes, instances, settlements, cost_lines, … (`router.plan.document.TABLES`)
+        library   pandas or polars; None: pandas where it is installed, else polars
+
+        Raises InputError for an unknown table, and where neither library is installed.
+        """
+        if table not in TABLES:
+            raise InputError(
+                Issue(("table",), "is not a table of a plan", table, f"there are {', '.join(TABLES)}")
+            )
+        columns = [each.name for each in fields(TABLES[table])]
+        rows = getattr(self, table) or ()
+        data = {name: [getattr(row, name) for row in rows] for name in columns}
+        chosen = library or ("pandas" if find_spec("pandas") or not find_spec("polars") else "polars")
+        return from_extra(chosen, "frames", ("frame",)).DataFrame(data)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

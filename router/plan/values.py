@@ -57,7 +57,8 @@ def record[T](kind: type[T]) -> type[T]:
     What compares and prints it is written once for all: generated for each of some forty, it is felt at every start.
     """
     shared: Any = kind
-    shared.__repr__, shared.__eq__, shared.__hash__ = _printed, _same, _hashed
+    own = vars(kind).get("__repr__", _printed)
+    shared.__repr__, shared.__eq__, shared.__hash__ = own, _same, _hashed
     frozen: Any = dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False)(kind)
     frozen.__pydantic_config__ = ConfigDict(extra="forbid")
     return cast(type[T], frozen)

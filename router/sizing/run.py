@@ -67,6 +67,15 @@ def size(
 ) -> Plan:
     """The plan that is best over all scenarios, with what it costs in each, verified scenario by scenario.
 
+    problem     a `Problem`, or the path of its file
+    solver      a name of `router solvers`
+    options     as for `solve`; `time_limit_s`, in seconds, holds for the whole study
+    how         `SizeOptions`: what else is asked, such as alternatives, quotes, a frontier; None: what suits the size
+    progress    called with what is being done
+
+    Gives a `Plan` whose section `sizing` has, in USD over the horizon, the expected cost and CVaR, what to sign, what
+    each quote is worth and from which price on it is not, and where the advice flips as demand moves.
+
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, CertificateFailed.
     """
     begun = (options or SolveOptions()).begun()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 
+from router.loading.catalogue import load
 from router.plan.document import Plan
-from router.reports.page.companions import Companions
-from router.reports.page.elements import Section, listed, paragraph
+from router.plan.file import read_plan
+from router.reports.page.companions import Companions, companions
+from router.reports.page.elements import PageSection, listed, paragraph
 from router.reports.page.engineering import engineering
 from router.reports.page.finance import finance
 from router.reports.page.history import history
@@ -18,6 +21,25 @@ from router.reports.words import hours, usd
 from router.schema import Problem
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def report(
+    plan: Plan | str | Path,
+    problem: Problem | str | Path | None = None,
+    *,
+    beside: Sequence[str | Path] = (),
+) -> str:
+    """A plan as one HTML page that opens offline.
+
+    plan        a `Plan`, or the path of its file
+    problem     a `Problem`, or the path of its file: for sources and dates of prices
+    beside      files of JSON that `explain`, `simulate` or `backtest` wrote
+
+    Gives the page as text; what was not computed names the command that computes it. Raises InputError.
+    """
+    stated = None if problem is None else load(problem)
+    document = plan if isinstance(plan, Plan) else read_plan(plan, stated)
+    return to_html(document, stated, companions(beside))
 
 
 def to_html(plan: Plan, problem: Problem | None = None, beside: Companions | None = None) -> str:
@@ -38,7 +60,7 @@ def to_html(plan: Plan, problem: Problem | None = None, beside: Companions | Non
     return _file(plan.name, "\n".join(body))
 
 
-def _head(plan: Plan, headline: Sequence[str], sections: Sequence[Section]) -> str:
+def _head(plan: Plan, headline: Sequence[str], sections: Sequence[PageSection]) -> str:
     links = "".join(f'<a href="#{section.id}">{escape(section.heading)}</a>' for section in sections)
     return "\n".join(
         (

@@ -12,7 +12,7 @@ MOST_ROWS = 120  # of a table on the page; the CSV has all
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page: an id for the way there, a heading, blocks of HTML."""
 
     id: str

@@ -8,14 +8,23 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.charts import Curve, flows, lines
 from router.reports.page.companions import Companions
-from router.reports.page.elements import Section, chart, figures, heading, listed, missing, paragraph, table
+from router.reports.page.elements import (
+    PageSection,
+    chart,
+    figures,
+    heading,
+    listed,
+    missing,
+    paragraph,
+    table,
+)
 from router.reports.page.time import Calendar
 from router.reports.words import count, percent
 
 MOST_POOLS, MOST_NAMES = 6, 10
 
 
-def engineering(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[Section]:
+def engineering(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
     """In the order of a shift: what runs, how full, for whom, how fast."""
     when = Calendar.of(plan)
     return [
@@ -26,9 +35,9 @@ def engineering(plan: Plan, tables: dict[str, ReportTable], beside: Companions) 
     ]
 
 
-def _instances(plan: Plan, when: Calendar) -> Section:
+def _instances(plan: Plan, when: Calendar) -> PageSection:
     if not plan.instances:
-        return Section(
+        return PageSection(
             "instances", "Instances over time", (paragraph("Nothing is rented: the plan buys by the token."),)
         )
     hours, p = plan.horizon_h / max(plan.periods, 1), plan.probabilities()
@@ -56,14 +65,14 @@ def _instances(plan: Plan, when: Calendar) -> Section:
                 "router report PLAN --format csv --table instances",
             )
         )
-    return Section("instances", "Instances over time", tuple(blocks))
+    return PageSection("instances", "Instances over time", tuple(blocks))
 
 
 def _points(values: list[float], hours: float) -> list[tuple[float, float]]:
     return [(t * hours, value) for t, value in enumerate(values)] + [(len(values) * hours, values[-1])]
 
 
-def _utilisation(plan: Plan, tables: dict[str, ReportTable], when: Calendar) -> Section:
+def _utilisation(plan: Plan, tables: dict[str, ReportTable], when: Calendar) -> PageSection:
     blocks = [table(tables.get("Instances"))]
     busiest = sorted(plan.instances, key=lambda row: (-row.utilisation, row.period))[:8]
     hours = plan.horizon_h / max(plan.periods, 1)
@@ -79,29 +88,29 @@ def _utilisation(plan: Plan, tables: dict[str, ReportTable], when: Calendar) -> 
     )
     heads = columns("offer", "model", "from", ">instances", ">utilisation")
     blocks.append(table(ReportTable("The busiest hours", heads, rows)))
-    return Section(
+    return PageSection(
         "utilisation", "Utilisation", tuple(blocks) if rows else (paragraph("Nothing is rented."),)
     )
 
 
-def _routes(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _routes(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     p = plan.probabilities()
     amounts: dict[tuple[str, str], float] = defaultdict(float)
     for row in plan.routes:
         amounts[row.workload, row.offer] += p[row.scenario] * (row.tokens or row.requests or 0.0)
     for lost in plan.unserved:
         amounts[lost.workload, "left unserved"] += p[lost.scenario] * (lost.tokens or lost.requests or 0.0)
-    kept = _largest(amounts)
+    kept = largest(amounts)
     written = {pair: count(amount) for pair, amount in kept.items()}
     picture = chart(flows("Tokens from workloads to offers", kept, written)) if kept else ""
     blocks = (
         picture,
         table(tables.get("Who serves what"), more="router report PLAN --format csv --table routes"),
     )
-    return Section("routes", "Who serves what", blocks)
+    return PageSection("routes", "Who serves what", blocks)
 
 
-def _largest(amounts: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+def largest(amounts: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
     """The same with all but the largest names of either side together."""
     names: tuple[set[str], set[str]] = (set(), set())
     for side in (0, 1):
@@ -116,12 +125,12 @@ def _largest(amounts: dict[tuple[str, str], float]) -> dict[tuple[str, str], flo
     return dict(kept)
 
 
-def _latency(plan: Plan, beside: Companions, when: Calendar) -> Section:
+def _latency(plan: Plan, beside: Companions, when: Calendar) -> PageSection:
     simulated = beside.simulation
     if simulated is None:
         text = "The plan keeps its latencies by formula. Promised against simulated latency is computed by"
         command = "router simulate PLAN --problem FILE --json > simulation.json"
-        return Section("latency", "Latency, promised and simulated", (missing(text, command),))
+        return PageSection("latency", "Latency, promised and simulated", (missing(text, command),))
     verdicts, hours = simulated["verdicts"], plan.horizon_h / max(plan.periods, 1)
     blocks = [figures((f"promises-{name}", str(number), name) for name, number in verdicts.items())]
     by: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
@@ -155,4 +164,4 @@ def _latency(plan: Plan, beside: Companions, when: Calendar) -> Section:
         table(ReportTable("Nearest to their limits", heads, rows_of)),
         listed(list(simulated["notes"])),
     ]
-    return Section("latency", "Latency, promised and simulated", tuple(blocks))
+    return PageSection("latency", "Latency, promised and simulated", tuple(blocks))

@@ -9,7 +9,7 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.charts import Bar, Curve, bars, lines
 from router.reports.page.companions import Companions
-from router.reports.page.elements import Section, chart, figures, missing, paragraph, table
+from router.reports.page.elements import PageSection, chart, figures, missing, paragraph, table
 from router.reports.page.money import by_month, by_workload
 from router.reports.sizing_choices import frontier
 from router.reports.words import percent, usd
@@ -17,7 +17,7 @@ from router.reports.words import percent, usd
 MOST_BARS = 14
 
 
-def finance(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[Section]:
+def finance(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
     """In the order in which they are asked for."""
     return [
         _by_offer(plan, tables),
@@ -30,16 +30,16 @@ def finance(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> l
     ]
 
 
-def _by_offer(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _by_offer(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     by: dict[str, float] = {}
     for line in plan.cost_lines:
         by[line.offer or "–"] = by.get(line.offer or "–", 0.0) + line.usd
-    return Section(
+    return PageSection(
         "cost-by-offer", "Cost by offer", (_bars("Cost by offer, USD", by), table(tables.get("Cost")))
     )
 
 
-def _by_workload(plan: Plan) -> Section:
+def _by_workload(plan: Plan) -> PageSection:
     by = by_workload(plan)
     rows = tuple(
         (name, usd(amount), percent(amount / plan.cost_usd) if plan.cost_usd else "–")
@@ -48,14 +48,14 @@ def _by_workload(plan: Plan) -> Section:
     total = ("total", usd(fsum(by.values())), "")
     how = "What an offer costs is laid to workloads by the tokens that they send to it; by offer it is exact."
     own = ReportTable("Cost by workload", columns("workload", ">USD", ">share"), rows, total)
-    return Section(
+    return PageSection(
         "cost-by-workload",
         "Cost by workload",
         (_bars("Cost by workload, USD", by), table(own), paragraph(how)),
     )
 
 
-def _by_month(plan: Plan) -> Section:
+def _by_month(plan: Plan) -> PageSection:
     by = by_month(plan)
     rows = tuple((f"month {month + 1}", usd(amount)) for month, amount in by.items())
     total = ("total", usd(fsum(by.values())))
@@ -63,10 +63,10 @@ def _by_month(plan: Plan) -> Section:
     drawn = [Bar(f"month {k + 1}", amount, usd(amount)) for k, amount in by.items()]
     picture = chart(bars("Cash by month, USD", drawn)) if len(by) > 1 else ""
     how = "Bills of contracts in the month they bill, what is rented by the instances of the month, tokens as used."
-    return Section("cash-by-month", "Cash by month", (picture, table(own), paragraph(how)))
+    return PageSection("cash-by-month", "Cash by month", (picture, table(own), paragraph(how)))
 
 
-def _signed(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _signed(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     later = owed_later(plan)
     billed: dict[str, float] = {}
     p = plan.probabilities()
@@ -81,7 +81,7 @@ def _signed(plan: Plan, tables: dict[str, ReportTable]) -> Section:
         shown.insert(0, ("owed-least", f"{usd(least)} USD", "owed at least, whatever comes"))
     blocks = [table(tables.get(name)) for name in ("What to sign", "Contracts", "Bought for a term")]
     nothing = "" if any(blocks) else paragraph("Nothing is signed.")
-    return Section(
+    return PageSection(
         "signed", "What is signed, owed at least, and owed later", (figures(shown), *blocks, nothing)
     )
 
@@ -94,10 +94,10 @@ def owed_later(plan: Plan) -> float:
     return fsum(contracts.values()) + fsum(row.beyond_horizon_usd or 0.0 for row in plan.purchases)
 
 
-def _futures(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _futures(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     if len(plan.scenarios) < 2:
         text = "One future was planned for. The distribution of cost over several is computed by"
-        return Section("distribution", "Cost over futures", (missing(text, "router size FILE -o PLAN"),))
+        return PageSection("distribution", "Cost over futures", (missing(text, "router size FILE -o PLAN"),))
     ranked = sorted((row.cost_usd, row.probability) for row in plan.scenarios)
     whole, seen, points = fsum(weight for _, weight in ranked), 0.0, [(ranked[0][0], 0.0)]
     for cost, weight in ranked:
@@ -118,7 +118,7 @@ def _futures(plan: Plan, tables: dict[str, ReportTable]) -> Section:
         table(tables.get("Futures")),
         table(tables.get("The worst futures")),
     )
-    return Section("distribution", "Cost over futures", blocks)
+    return PageSection("distribution", "Cost over futures", blocks)
 
 
 def _quantile(ranked: Sequence[tuple[float, float]], level: float) -> float:
@@ -131,7 +131,7 @@ def _quantile(ranked: Sequence[tuple[float, float]], level: float) -> float:
     return ranked[-1][0]
 
 
-def _break_even(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> Section:
+def _break_even(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> PageSection:
     blocks: list[str] = []
     for moving in (beside.explanation or {}).get("moving", ()):
         points = [
@@ -178,10 +178,10 @@ def _break_even(plan: Plan, tables: dict[str, ReportTable], beside: Companions) 
     if not any(blocks):
         command = "router explain FILE --vary workloads.NAME.demand=0.5:2 -o explain.json"
         blocks = [missing("How the plan changes as an input moves is computed by", command)]
-    return Section("break-even", "Break-even and frontier", tuple(blocks))
+    return PageSection("break-even", "Break-even and frontier", tuple(blocks))
 
 
-def _walk_away(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> Section:
+def _walk_away(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> PageSection:
     rows = []
     for quote in (plan.sizing.quotes or ()) if plan.sizing is not None else ():
         if quote.walk_away_multiple is not None:
@@ -198,7 +198,7 @@ def _walk_away(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -
     if not any(blocks):
         text = "The prices at which offers leave or enter are computed by"
         blocks = [missing(text, "router explain FILE -o explain.json (or router size FILE)")]
-    return Section("walk-away", "Walk-away prices", tuple(blocks))
+    return PageSection("walk-away", "Walk-away prices", tuple(blocks))
 
 
 def _bars(title: str, by: dict[str, float]) -> str:

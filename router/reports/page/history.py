@@ -9,11 +9,11 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.charts import Curve, lines
 from router.reports.page.companions import Companions
-from router.reports.page.elements import Section, chart, figures, listed, missing, paragraph, table
+from router.reports.page.elements import PageSection, chart, figures, listed, missing, paragraph, table
 from router.reports.words import percent, usd
 
 
-def history(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[Section]:
+def history(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
     """Those that the plan has; a backtest that was not given is named with its command."""
     found = []
     if plan.sizing is not None:
@@ -24,10 +24,10 @@ def history(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> l
     return found
 
 
-def _sized(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _sized(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     sizing = plan.sizing
     if sizing is None:
-        return Section("sized", "What knowing more would be worth", ())
+        return PageSection("sized", "What knowing more would be worth", ())
     shown = [
         ("expected", f"{usd(sizing.expected_usd)} USD", "expected"),
         ("cvar", f"{usd(sizing.cvar_usd)} USD", f"CVaR at {percent(sizing.cvar_level)}"),
@@ -39,13 +39,13 @@ def _sized(plan: Plan, tables: dict[str, ReportTable]) -> Section:
     fresh = [
         table(each) for name, each in tables.items() if name.startswith("In ") and "drawn afresh" in name
     ]
-    return Section("sized", "What knowing more would be worth", (figures(shown), *fresh))
+    return PageSection("sized", "What knowing more would be worth", (figures(shown), *fresh))
 
 
-def _reoptimised(plan: Plan) -> Section:
+def _reoptimised(plan: Plan) -> PageSection:
     running = plan.running
     if running is None:
-        return Section("reoptimised", "Before and after", ())
+        return PageSection("reoptimised", "Before and after", ())
     before: dict[tuple[str, str | None], float] = {}
     after: dict[tuple[str, str | None], float] = {}
     for row in running.counts:
@@ -77,14 +77,14 @@ def _reoptimised(plan: Plan) -> Section:
     routes = ReportTable("Who served what", columns("workload", "offer", "before", "after"), moved)
     churn = sum(line.usd for line in plan.cost_lines if line.kind == "churn")
     text = f"Changing costs {usd(churn)} USD of the plan's {usd(plan.cost_usd)} USD."
-    return Section("reoptimised", "Before and after", (paragraph(text), table(share), table(routes)))
+    return PageSection("reoptimised", "Before and after", (paragraph(text), table(share), table(routes)))
 
 
-def _backtested(replay: Mapping[str, Any] | None) -> Section:
+def _backtested(replay: Mapping[str, Any] | None) -> PageSection:
     if replay is None:
         text = "Whether planning again every hour would have paid, on a record, is computed by"
         command = "router backtest FILE --json > backtest.json"
-        return Section("backtest", "Backtest", (missing(text, command),))
+        return PageSection("backtest", "Backtest", (missing(text, command),))
     part = replay["regret_share"]
     shown = [
         ("backtest-cost", f"{usd(replay['cost_usd'])} USD", "re-optimised"),
@@ -106,7 +106,7 @@ def _backtested(replay: Mapping[str, Any] | None) -> Section:
         if key in series
     ]
     picture = lines("Cost so far", curves, y_title="USD", x_title="hours of the replay") if curves else ""
-    return Section(
+    return PageSection(
         "backtest",
         "Backtest",
         (figures(shown), chart(picture) if picture else "", listed(list(replay["notes"]))),

@@ -6,19 +6,19 @@ from router.explaining.marginal import LIMITS
 from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.companions import Companions
-from router.reports.page.elements import Section, figures, listed, missing, paragraph, table
+from router.reports.page.elements import PageSection, figures, listed, missing, paragraph, table
 from router.reports.words import percent, proof, usd
 from router.schema import Problem
 
 MOST_REFUSED = 60
 
 
-def why(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[Section]:
+def why(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
     """What binds, what was refused with the least change, alternatives."""
     return [_binds(plan, beside), _refused(plan, tables, beside), _alternatives(plan, tables)]
 
 
-def _binds(plan: Plan, beside: Companions) -> Section:
+def _binds(plan: Plan, beside: Companions) -> PageSection:
     told = beside.explanation
     if told is None:
         seen: dict[tuple[str, str], int] = {}
@@ -30,7 +30,7 @@ def _binds(plan: Plan, beside: Companions) -> Section:
         rows = tuple((name, limit, f"{n:,}") for (limit, name), n in sorted(seen.items()))
         own = ReportTable("Limits with a marginal price", columns("of", "limit", ">periods"), rows)
         text = "What a change would save is found by solving it:"
-        return Section(
+        return PageSection(
             "binds", "What binds", (table(own), missing(text, "router explain FILE -o explain.json"))
         )
     limits = tuple(
@@ -56,10 +56,10 @@ def _binds(plan: Plan, beside: Companions) -> Section:
         listed([f"left untried: {what}" for what in told.get("out_of_time", ())]),
         "" if limits or saved else paragraph("No limit is reached."),
     )
-    return Section("binds", "What binds, and what a change would save", blocks)
+    return PageSection("binds", "What binds, and what a change would save", blocks)
 
 
-def _refused(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> Section:
+def _refused(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> PageSection:
     told = beside.explanation
     if told is not None and told["refused"]:
         rows = tuple(
@@ -67,22 +67,22 @@ def _refused(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> 
             for row in told["refused"][:MOST_REFUSED]
         )
         heads = columns("workload", "offer", "model", "the least that would admit it")
-        return Section(
+        return PageSection(
             "refused", "What was refused", (table(ReportTable("Refused, and the least change", heads, rows)),)
         )
     if not plan.refused:
-        return Section(
+        return PageSection(
             "refused", "What was refused", (paragraph("Nothing: every offer may serve every workload."),)
         )
     text = "The least change that would admit each is computed by"
-    return Section(
+    return PageSection(
         "refused",
         "What was refused",
         (table(tables.get("Refused")), missing(text, "router explain FILE -o explain.json")),
     )
 
 
-def _alternatives(plan: Plan, tables: dict[str, ReportTable]) -> Section:
+def _alternatives(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     found = [
         table(tables.get(name))
         for name in ("The nearest alternatives", "The commitment given, beside the best")
@@ -93,10 +93,10 @@ def _alternatives(plan: Plan, tables: dict[str, ReportTable]) -> Section:
             missing(text, "router compare FILE"),
             missing("A change beside the plan, by", "router whatif FILE --set PATH=VALUE"),
         ]
-    return Section("alternatives", "Alternatives", tuple(found))
+    return PageSection("alternatives", "Alternatives", tuple(found))
 
 
-def rests_on(plan: Plan, problem: Problem | None) -> list[Section]:
+def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     """Proof, and where prices come from."""
     kind = "solver" if plan.proof is None else plan.proof.kind
     good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
@@ -122,13 +122,13 @@ def rests_on(plan: Plan, problem: Problem | None) -> list[Section]:
         table(ReportTable("Independent checks", columns("check", "verdict"), checks)),
         table(ReportTable("What it was made from", columns("what", "is"), tuple(hashes))),
     )
-    return [Section("proof", "Proof", blocks), _sources(problem), _notes(plan)]
+    return [PageSection("proof", "Proof", blocks), _sources(problem), _notes(plan)]
 
 
-def _sources(problem: Problem | None) -> Section:
+def _sources(problem: Problem | None) -> PageSection:
     if problem is None:
         text = "Where prices come from stands in the problem file:"
-        return Section(
+        return PageSection(
             "sources",
             "Sources of prices",
             (missing(text, "router report PLAN --problem FILE -o report.html"),),
@@ -150,11 +150,11 @@ def _sources(problem: Problem | None) -> Section:
             if entry.source or entry.as_of or entry.note
         ]
     heads = columns("offer", "model", "source", "read on", "note")
-    return Section(
+    return PageSection(
         "sources", "Sources of prices", (table(ReportTable("Sources and dates", heads, tuple(rows))),)
     )
 
 
-def _notes(plan: Plan) -> Section:
+def _notes(plan: Plan) -> PageSection:
     text = "" if plan.notes else "Nothing was assumed beyond the problem file."
-    return Section("notes", "Assumptions and notes", (listed(list(plan.notes)), paragraph(text)))
+    return PageSection("notes", "Assumptions and notes", (listed(list(plan.notes)), paragraph(text)))
