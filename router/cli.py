@@ -31,6 +31,8 @@ COMMANDS = {
     "size": "size",
     "explain": "explain",
     "whatif": "whatif",
+    "init": "beginning",
+    "completion": "beginning",
     "verify": "plans",
     "prove": "prove",
     "simulate": "simulate",
@@ -61,13 +63,21 @@ class Commands(click.Group):
         return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="llm-inference-planner", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Plan who serves which LLM workload, on what and under which contract, at least cost, with proof.
 
-    To begin: router examples copy quickstart && router solve quickstart.yaml
+    To begin: router examples copy quickstart && router solve quickstart.yaml, or router init
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def explain(
         raise click.UsageError("--picture goes with --vary")
     options, spans = search.begun(log=verbose), [_span(text) for text in ranges]
     problem, moving = load(file), list[Moving]()
-    with progress("explaining") as doing:
+    with progress("explaining", lambda: options.left_s) as doing:
         for k, (path, low, high) in enumerate(spans):
             doing(f"{path} from {low:g} to {high:g}")
             share = options.within(1.0 / (len(spans) + 1 - k))

@@ -14,6 +14,8 @@ import click
 from router.errors import InputError, Issue
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from solvers import SolveOptions
 
 EXAMPLE = "router examples copy quickstart && router solve quickstart.yaml"
@@ -81,7 +83,12 @@ def search_options[R](command: Callable[..., R]) -> Callable[..., R]:
 
 _SEARCH = (
     click.option(
-        "--solver", default="highs", show_default=True, metavar="NAME", help="`router solvers` lists them."
+        "--solver",
+        default="highs",
+        show_default=True,
+        metavar="NAME",
+        help="`router solvers` lists them.",
+        shell_complete=lambda *about: _solvers(*about),
     ),
     click.option(
         "--gap",
@@ -153,7 +160,22 @@ def _problem_file(context: click.Context, option: click.Parameter, file: str | N
     return file
 
 
-problem_argument = click.argument("file", required=False, metavar="FILE", callback=_problem_file)
+def _files(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Files, as the shell knows them."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(typed, type="file")]
+
+
+def _solvers(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    from solvers import available
+
+    return [line.name for line in available() if line.installed and line.name.startswith(typed)]
+
+
+problem_argument = click.argument(
+    "file", required=False, metavar="FILE", callback=_problem_file, shell_complete=_files
+)
 
 
 def pairs(

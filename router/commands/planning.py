@@ -44,7 +44,7 @@ def solve(
     from router.reports.plan import plan_report
 
     options = search.begun(log=verbose)
-    with progress("planning") as doing:
+    with progress("planning", lambda: options.left_s) as doing:
         problem = load(file)
         encoded = encode_problem(problem, scenario)
         if verbose:
@@ -78,7 +78,7 @@ def compare(
     from router.reports.comparison import comparison_report
 
     options = search.begun(log=verbose)
-    with progress("comparing") as doing:
+    with progress("comparing", lambda: options.left_s) as doing:
         table = side_by_side(file, solver=search.solver, options=options, scenario=scenario, progress=doing)
     answer(table.to_dict(), lambda: comparison_report(table), machine, output, "comparison")
 

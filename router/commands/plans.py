@@ -83,7 +83,6 @@ def report(
     The page (-o report.html) opens offline and can be sent on: cost, contracts, instances over time, latency, why, and
     proof. What was not computed is named there with the command that computes it.
     """
-    from router.loading.catalogue import load
     from router.plan.file import read_plan
 
     chosen = form or ENDINGS.get(os.path.splitext(output or "")[1].lower(), "table")
@@ -92,7 +91,7 @@ def report(
         raise click.UsageError("--table goes with --format csv")
     if (beside or problem) and chosen != "html":
         raise click.UsageError("--with and --problem go with the page: -o report.html, or --format html")
-    stated = None if problem is None else load(problem)
+    stated = None if problem is None else _problem(problem)
     document = read_plan(plan, stated)
     if chosen == "html":
         deliver(_page(document, stated, beside), output, "page")
@@ -102,6 +101,12 @@ def report(
         say_report(report_of(document))
     else:
         deliver(_in_form(document, chosen, table), output, "report")
+
+
+def _problem(file: str) -> Problem:
+    from router.loading.catalogue import load
+
+    return load(file)
 
 
 def _page(document: Plan, problem: Problem | None, beside: tuple[str, ...]) -> str:

@@ -88,8 +88,14 @@ def list_(machine: bool = False) -> None:
     answer(entries, lambda: Report("examples", (way,), tables), machine)
 
 
+def _names(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    from router.loading.shipped import listed
+
+    return [example.name for example in listed() if example.name.startswith(typed)]
+
+
 @examples.command("copy")
-@click.argument("name")
+@click.argument("name", shell_complete=lambda *about: _names(*about))
 @click.argument("folder", default=".", metavar="[DIR]")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 def copy_(name: str, folder: str, force: bool) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -125,21 +126,34 @@ def coloured() -> bool:
 
 
 @contextmanager
-def progress(task: str) -> Iterator[Callable[[str], None]]:
-    """A line on the terminal for what takes longer than two seconds; yields a function that says what is being done."""
+def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[Callable[[str], None]]:
+    """A line on the terminal for what takes longer than two seconds; yields a function that says what is being done.
+
+    left_s   seconds that are left of the limit, shown beside it
+    """
     if not _is_terminal(sys.stderr):
         yield lambda _: None
         return
     from rich.console import Console
     from rich.status import Status
 
-    status = Status(task, console=Console(stderr=True))
-    timer = threading.Timer(PATIENCE_S, status.start)
-    timer.daemon = True
-    timer.start()
+    said, over, status = [task], threading.Event(), Status(task, console=Console(stderr=True))
+
+    def shown() -> None:
+        if over.wait(PATIENCE_S):
+            return
+        status.start()
+        while True:
+            left = inf if left_s is None else left_s()
+            status.update(said[0] + ("" if left == inf else f" ({left:,.0f} s of the limit left)"))
+            if over.wait(1.0):
+                return
+
+    thread = threading.Thread(target=shown, daemon=True)
+    thread.start()
     try:
-        yield lambda detail: status.update(f"{task}: {detail}")
+        yield lambda detail: said.__setitem__(0, f"{task}: {detail}")
     finally:
-        timer.cancel()
-        timer.join()
+        over.set()
+        thread.join()
         status.stop()

@@ -53,7 +53,7 @@ def whatif(
 
     settings = settings_of("--set", texts)
     options = search.begun(log=verbose)
-    with progress("solving with and without the change"):
+    with progress("solving with and without the change", lambda: options.left_s):
         result = run(file, settings, solver=search.solver, options=options, scenario=scenario)
     if output is not None and result.after is not None:
         from router.commands.plan_file import write_plan

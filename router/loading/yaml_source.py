@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 import yaml
 
 from router.errors import InputError, Issue, Path
-from router.schema.regular import check_regular
+from router.schema.regular import check_regular, from_stdin
 from router.schema.source import NOTHING, Mark
 
 MAX_BYTES = 20_000_000
@@ -191,7 +191,8 @@ def _line(event: yaml.Event) -> int | None:
 
 
 def _read_bytes(path: FilePath, shown: str) -> bytes:
-    """At most MAX_BYTES; a larger file is refused unread."""
+    """At most MAX_BYTES; a larger file is refused unread. `-` is what comes on stdin."""
+    path = from_stdin(path)
     rule = f"is larger than {MAX_BYTES // 1_000_000} MB, the most that is read"
     hint = "demand by period may stand in a CSV file, named under trace"
     check_regular(path, shown, handed=True)

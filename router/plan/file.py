@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import InputError, Issue
 from router.plan.document import HINT, Plan
-from router.schema.regular import check_regular
+from router.schema.regular import check_regular, from_stdin
 
 if TYPE_CHECKING:
     from router.schema import Problem
@@ -19,7 +19,7 @@ MAX_BYTES = 1_000_000_000
 
 def read_json(path: str | Path) -> Mapping[str, Any]:
     """The JSON object in a file. Raises InputError."""
-    file = Path(path)
+    file = from_stdin(Path(path))
     check_regular(file, handed=True)
     try:
         if file.stat().st_size > MAX_BYTES:

@@ -12,6 +12,11 @@ HANDED = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 """What a shell hands over: `router solve <(…)`, `… | router report /dev/stdin`."""
 
 
+def from_stdin(path: Path) -> Path:
+    """`-` as the file that it stands for."""
+    return Path("/dev/stdin") if str(path) == "-" else path
+
+
 def is_other(path: Path) -> bool:
     """Whether something is there that is neither a regular file nor a directory."""
     try:
