@@ -139,20 +139,25 @@ def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[C
 
     said, over, status = [task], threading.Event(), Status(task, console=Console(stderr=True))
 
+    def update() -> None:
+        left = inf if left_s is None else left_s()
+        status.update(said[0] + ("" if left == inf else f" ({left:,.0f} s of the limit left)"))
+
     def shown() -> None:
         if over.wait(PATIENCE_S):
             return
         status.start()
-        while True:
-            left = inf if left_s is None else left_s()
-            status.update(said[0] + ("" if left == inf else f" ({left:,.0f} s of the limit left)"))
-            if over.wait(1.0):
-                return
+        while not over.wait(1.0):
+            update()
+
+    def doing(detail: str) -> None:
+        said[0] = f"{task}: {detail}"
+        update()
 
     thread = threading.Thread(target=shown, daemon=True)
     thread.start()
     try:
-        yield lambda detail: said.__setitem__(0, f"{task}: {detail}")
+        yield doing
     finally:
         over.set()
         thread.join()

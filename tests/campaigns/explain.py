@@ -69,12 +69,14 @@ def _tightened(made: Data, rng: Random) -> None:
                 offer["instances"]["max"] = 1
 
 
-def possible(problem: Problem) -> bool:
-    """Whether it has any plan."""
+def possible(problem: Problem) -> bool | None:
+    """Whether it has any plan; None: not known in time."""
     try:
         optimise(encode(normalise(problem)), "highs", SolveOptions(gap=0.5, time_limit_s=LIMIT_S))
     except Infeasible:
         return False
+    except NoPlanInTime:
+        return None
     return True
 
 
@@ -104,11 +106,11 @@ def _of_repairs(problem: Problem, said: Explanation) -> Iterator[str]:
             yield from _of_a_number(problem, repair)
         elif repair.text.startswith("without "):
             gone = [each for each in promises(normalise(problem)) if each.field == repair.field]
-            if not gone or not possible_without(problem, gone[0]):
+            if not gone or possible_without(problem, gone[0]) is False:
                 yield f"{repair.text} does not repair"
 
 
-def possible_without(problem: Problem, stated: StatedPromise) -> bool:
+def possible_without(problem: Problem, stated: StatedPromise) -> bool | None:
     """Whether a plan exists where one promise is not in the file."""
     if stated.path[-1] == "demand":
         return possible(with_value(problem, (*stated.path[:-1], "unserved_usd_per_m_tokens"), 1.0))
@@ -117,7 +119,7 @@ def possible_without(problem: Problem, stated: StatedPromise) -> bool:
 
 def _of_a_number(problem: Problem, repair: Repair) -> Iterator[str]:
     changed = {change.text_path: change.value for change in repair.changes}
-    if not possible(problem.with_(changed)):
+    if possible(problem.with_(changed)) is False:
         yield f"{repair.text} does not repair"
     if any(
         float(change.value).is_integer() and abs(change.value - change.was) <= 2 for change in repair.changes
