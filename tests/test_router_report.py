@@ -8,6 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from problem_factory import api as api_offer
+from problem_factory import hourly, load
+from problem_factory import problem as problem_of
 
 import router
 from router import api
@@ -346,3 +349,19 @@ def test_terms_that_add_up_share_their_bills() -> None:
     assert sum(float(row[later]) for row in table.rows) == pytest.approx(
         plan.settlements[-1].beyond_horizon_usd, abs=0.01
     )
+
+
+def test_what_is_owed_after_the_horizon_stands_in_the_third_line():
+    """A week under a contract of twelve months of 5,000 USD: 12 · 5,000 less 5,000 · 168 / 730 are 58,849.32."""
+    data = problem_of(
+        [hourly(40e6)],
+        [
+            api_offer("list", 2.0),
+            api_offer("reserved", 0.3, commitment={"min_usd_per_month": 5000, "term_months": 12}),
+        ],
+        periods=168,
+    )
+    plan = router.solve(load(data))
+    third = plan_report(plan).headline[2]
+    assert third == "Owed after the horizon: 58,849 USD (reserved, months 1–12)"
+    assert max(row.beyond_horizon_usd for row in plan.settlements) == pytest.approx(58_849.32, abs=0.005)

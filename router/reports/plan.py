@@ -10,6 +10,7 @@ from router.plan.rows import ContractRow, CostLine, InstanceRow, Refused, RouteR
 from router.reports.document import Report, ReportTable, columns
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
+CENT = 0.005
 EXAMPLES = 3  # offers named per reason
 NOT_OFFERED = "model_not_offered"
 
@@ -37,7 +38,24 @@ def _headline(plan: Plan) -> tuple[str, ...]:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
     kind = "solver" if plan.proof is None else plan.proof.kind
     good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
-    return cost, ", ".join(rates), as_sentence(good, plan.solver.name), verdict(plan)
+    return cost, ", ".join(rates), *_owed_later(plan), as_sentence(good, plan.solver.name), verdict(plan)
+
+
+def _owed_later(plan: Plan) -> tuple[str, ...]:
+    """What terms that outlast the horizon owe after it, with whom and for which months."""
+    owed: dict[str, float] = {}
+    for bill in plan.settlements:
+        owed[bill.seller] = max(owed.get(bill.seller, 0.0), bill.beyond_horizon_usd)
+    for bought in plan.purchases:
+        owed[bought.offer] = owed.get(bought.offer, 0.0) + (bought.beyond_horizon_usd or 0.0)
+    due = {seller: amount for seller, amount in owed.items() if amount >= CENT}
+    if not due:
+        return ()
+    spans: dict[str, str] = {}
+    for row in plan.contracts:
+        spans.setdefault(row.seller, f"{row.seller}, months {row.start_month + 1}–{row.end_month}")
+    names = "; ".join(spans.get(seller, seller) for seller in due)
+    return (f"Owed after the horizon: {usd(fsum(due.values()))} USD ({names})",)
 
 
 def verdict(plan: Plan) -> str:
