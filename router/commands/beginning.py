@@ -157,16 +157,16 @@ def _from_usage(file: str, name: str) -> str:
 
 @click.command(short_help="Tab completion for bash, zsh and fish.")
 @click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands, options and their values.
 
     bash, in ~/.bashrc:  eval "$(router completion bash)"; zsh likewise; fish: router completion fish | source
     """
     from click.shell_completion import get_completion_class
 
-    from router.cli import cli
     from router.commands.terminal import say
 
     kind = get_completion_class(shell)
     if kind is not None:
-        say(kind(cli, {}, "router", "_ROUTER_COMPLETE").source())
+        say(kind(context.find_root().command, {}, "router", "_ROUTER_COMPLETE").source())
