@@ -5,7 +5,8 @@
 
     1  solve outer; where its point keeps every promise it is the best plan
     2  cut the regions at the mixes and counts of its broken pools
-    3  solve inner: a plan; end where it costs no more than the bound, within the gap asked
+    3  solve inner: a plan, and of a large program the best one near it, with the regions cut at its own mixes; end
+       where it costs no more than the bound, within the gap asked
     4  back to 1
 
 Cuts depend on points alone: the clock decides when the search ends, and nothing else.
@@ -24,6 +25,7 @@ from router.planning.tighten import (
     Broken,
     CutsByScenario,
     cut_at,
+    cut_near,
     mixes_by_name,
     short_of_capacity,
     waiting_flows,
@@ -87,7 +89,10 @@ class _ClosingIn:
             bound, usd = self.bound, None if self.best is None else self.best.objective_usd
             self._cut(self.outer, broken)
             if broken and (self.best is None or self.rounds % 2 == 0):
+                before = self.best
                 self._take(self._inner(broken))
+                if self.best is not None and self.best is not before and not self.options.late:
+                    self._take(self._near(self.best))
             if self._met() or self.options.late:
                 break
             gap = self._gap()
@@ -151,6 +156,18 @@ class _ClosingIn:
         else:
             plan = None
         return plan if plan is not None or self.best is not None else self._settled(self.outer)
+
+    def _near(self, plan: Incumbent) -> Incumbent | None:
+        """The best plan near one of a large program; small ones come there by their rounds."""
+        if plan.encoded.program.n_columns <= SMALL:
+            return None
+        regions = Regions(cut_near(plan.encoded, plan.point), inner=True)
+        staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
+        same = self._find(regions, staying)
+        if same is None:
+            return None
+        every = frozenset(range(self.instance.time.periods))
+        return self._find(regions, before=Before(same.integers, every))
 
     def _settled(self, plan: Incumbent) -> Incumbent | None:
         """What waits stays where it is, and pools that are short get more instances, if they can."""

@@ -28,15 +28,25 @@ Broken = list[tuple[int, WaitingRecord]]
 def short_of_capacity(encoded: Encoded, point: Floats) -> Broken:
     """Where the load is more than waiting allows under the mix planned."""
     margin = margin_of(encoded.instance.policy)
+    return [(s, record) for s, record in all_waiting(encoded, point) if not record.holds(margin)]
+
+
+def all_waiting(encoded: Encoded, point: Floats) -> list[tuple[int, WaitingRecord]]:
+    """Every pool and period in which somebody may wait, by scenario."""
     return [
-        (view.scenario, short)
+        (view.scenario, record)
         for view, cols in zip(encoded.views, encoded.columns, strict=True)
         if cols.capacity.waits.any()
-        for short in waiting_records(
+        for record in waiting_records(
             view, cols.capacity.waits, point[cols.flow], np.round(serving(encoded, view.scenario, point), 9)
         )
-        if not short.holds(margin)
     ]
+
+
+def cut_near(encoded: Encoded, point: Floats) -> CutsByScenario:
+    """Regions cut at the mixes that a point has, and to both sides of them."""
+    records = all_waiting(encoded, point)
+    return cut_at(cut_at({}, encoded, records), encoded, records)
 
 
 def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:
