@@ -170,6 +170,36 @@ def test_no_instance_more_is_offered_where_a_rule_sets_how_many_there_are() -> N
     assert not [saving for saving in found.savings if saving.price == "for nothing"]
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_prices_that_change_beside_what_is_free(solver: str) -> None:
+    """1 M is free of 4 M: 3 M at the mean of 2 and 1, 4.5. Closed for half: 2 M there, 1 of it free, 2 M at 5."""
+    free = {"free": {"tokens_per_month": 730 * M}}
+    cheap = in_time(by_period([4 * M]), api("a", 2, schedule=[since("00:30", prices=0.5)], **free))
+    assert plan_of(cheap, solver).cost_usd == approx(4.5)
+    closed = api("a", 2, schedule=[until("00:30", available=False)], **free)
+    assert plan_of(in_time(by_period([4 * M]), closed, api("b", 5)), solver).cost_usd == approx(12.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_instances_of_a_host_that_are_closed_for_half_of_the_hour(solver: str) -> None:
+    """1 M there takes two instances for half an hour, 4, and their host, 10; 1 M at 50."""
+    own = gpu("own", 4, 1, offer={"schedule": [until("00:30", available=False)]})
+    hosts = [{"name": "node", "usd_per_h": 10, "units": 2, "offers": ["own"]}]
+    assert plan_of(in_time(by_period([2 * M]), own, api("b", 50), hosts=hosts), solver).cost_usd == approx(
+        64.0
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_prices_that_change_beside_what_the_way_there_costs(solver: str) -> None:
+    """From eu 2 M at 1.5; from us 1 USD per M more there, so 2 M at 1.9 elsewhere: 3 + 3.8."""
+    cheap = api("a", 2, schedule=[since("00:30", prices=0.5)], limits={"regions": ["eu"]})
+    load = by_period([4 * M], origin={"eu": 0.5, "us": 0.5})
+    network = [{"from": "us", "to": "eu", "rtt_ms": 90, "egress_usd_per_gb": 250, "bytes_per_token": 4}]
+    data = in_time(load, cheap, api("b", 1.9, limits={"regions": ["us"]}), network=network)
+    assert plan_of(data, solver).cost_usd == approx(6.8)
+
+
 def capped(cap: Data, *rules: Data) -> Data:
     return api("a", 1, quota=cap, schedule=list(rules))
 
