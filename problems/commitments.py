@@ -1,7 +1,7 @@
 """Reserved minimum: take-or-pay contracts, settled span by span (hour, day, month, quarter, year or term).
 
     billed[n] ≥ used[n]                                            at least the use,
-    billed[n] ≥ committed in force in span n                       at least the commitment
+    billed[n] ≥ committed in force in span n − elsewhere[n]        at least the commitment, less what counts of others
     over[n]   ≥ used[n] + carry[n] − carry[n−1] − committed        or: the commitment, and what goes beyond it
     carry[n]  ≤ Σ committed in the last rollover_spans spans       left for later spans, oldest first
     used[n] ≤ committed                                            overage: none
@@ -13,6 +13,7 @@
     used[n] = used before the horizon + Σ_f own[f] · flow[f]       spans that all terms share, else term by term:
     used[n] = Σ_p part[a,p],   Σ_a part[a,p] = Σ_f own · flow,   part[a,p] ≤ U[p] · signed[a]
 
+    elsewhere[n]   Σ share · billed under other agreements, or by offers, in the span: `counts` of an agreement
     own[f]         tokens, or USD at contract rates, of the whole cell
     signed[a]      a term of the contract starts            0/1; fixed to 1 where signed before
     committed[a]   commitment of that start                 own units a month / commit_scale
@@ -30,6 +31,7 @@ import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
+from problems.core.elsewhere import billed_elsewhere
 from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage, covered_periods, force_slots
 from problems.core.instance import Instance
@@ -248,7 +250,9 @@ def build(view: View, cols: Columns) -> Rows:
         if n and cols.billed[spans[0]] >= 0:
             billed: Term = (at, cols.billed[spans], 1.0)
             builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
-            minimum = [billed, *map(_minus, committed)]
+            row, column, usd = billed_elsewhere(view, cols, b)
+            elsewhere: Term = (row, column, usd / _unit(view, cols, b)[row])
+            minimum = [billed, *map(_minus, committed), elsewhere]
             builder.add(n, minimum, _label(view, b, "minimum"), lower=0.0)
         elif n and cols.over[spans[0]] >= 0:
             over: Term = (at, cols.over[spans], 1.0)

@@ -148,6 +148,8 @@ def billed_before(inst: Instance, n: int, price: float) -> float:
         return max(tiers.bill(used, share) * price, due)
     if discounts is not None:
         return max(discounts.bill(used, share), due)
+    if not used and not due:
+        return 0.0
     rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
     beyond = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
     return float(due * rate + max(used - float(contracts.credit[b].sum()) - due, 0.0) * beyond)

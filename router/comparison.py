@@ -302,7 +302,13 @@ def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
         for credit in problem.credits
         if names.intersection(credit.offers)
     )
-    agreements = tuple(agreement for agreement in problem.commitments if agreement.name == seller)
+    agreements = tuple(
+        agreement.model_copy(
+            update={"counts": {other: part for other, part in agreement.counts.items() if other in names}}
+        )
+        for agreement in problem.commitments
+        if agreement.name == seller
+    )
     hosts = tuple(
         host.model_copy(update={"offers": tuple(name for name in host.offers if name in names)})
         for host in problem.hosts

@@ -294,3 +294,26 @@ def test_the_check_sees_what_is_covered_twice_at_another_discount_or_without_use
     assert not router.verify(stated, replace(plan, settlements=(dearer,))).ok
     nobody = replace(plan.settlements[0], agreement=None)
     assert not router.verify(stated, replace(plan, settlements=(nobody,))).ok
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_vendor_s_own_order_is_stated_and_noted_where_it_is_dearer(solver: str) -> None:
+    """Use of 2 at a and of 2 at b; one is signed for 1 (half off a, 40 % off b), the other for 1.1 (45 % off a).
+
+    The plan covers a with the other, and 1/0.6 of b: 1 + 1.1 + 0.3333. The best discount first covers a with the one:
+    the other covers nothing and b is at list: 1.6667 more. The one covers 2, not 1.6667; the other 0, not 2.
+    """
+    data = two_streams([1 * M], [1 * M], [api("a", 2.0), api("b", 2.0, ("n",))])
+    one = agreement("a", "b", name="one", discount={"a": 0.5, "b": 0.4}, min_usd=1, max_usd=None, signed=True)
+    other = agreement("a", name="other", discount=0.45, min_usd=1.1, max_usd=None, signed=True)
+    plan = plan_of(data | {"commitments": [one, other]}, solver)
+    assert plan.cost_usd == approx(2.1 + 2 - 1 / 0.6)
+    by_vendor = {row.agreement: row.vendor_order_usd for row in plan.settlements}
+    assert by_vendor == {"one": approx(1 + 1 / 0.6 - 2), "other": approx(1.1 + 2)}
+    (note,) = [note for note in plan.notes if "highest discount first" in note]
+    assert "1.67 USD more" in note
+    alone = plan_of(data | {"commitments": [one]}, solver)
+    assert not [note for note in alone.notes if "highest discount first" in note]
+    stated = load(data | {"commitments": [one, other]})
+    lie = replace(plan.settlements[0], vendor_order_usd=1.0)
+    assert not router.verify(stated, replace(plan, settlements=(lie, *plan.settlements[1:]))).ok

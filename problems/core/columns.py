@@ -213,7 +213,8 @@ def _bills(
         mine = spans.of(b)
         n = len(mine)
         agreed = bool((view.inst.agreements.contract == b).any())
-        if agreed and contracts.limited[b] and not (contracts.rollover[b] or spans.used_before[mine].any()):
+        special = contracts.counts[b] or contracts.rollover[b] or spans.used_before[mine].any()
+        if agreed and contracts.limited[b] and not special:
             pass  # what it covers is cut at what is committed: nothing goes beyond
         elif np.isfinite(contracts.overage_usd[b]):
             none = bool(contracts.limited[b] and contracts.rollover[b])

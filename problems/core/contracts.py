@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +16,14 @@ def start_label(hour: float) -> str:
     """The billing month that an hour begins, else the hour."""
     months = hour / HOURS_PER_MONTH
     return f"month {round(months)}" if abs(months - round(months)) <= 1e-9 else f"hour {hour:.10g}"
+
+
+class Counted(NamedTuple):
+    """What is billed under another contract, or by an offer, and the part of it that counts."""
+
+    offer: int  # -1: a contract
+    contract: int  # -1: an offer
+    share: float
 
 
 class Contracts(ArrayTable):
@@ -41,6 +50,7 @@ class Contracts(ArrayTable):
     term_h: Floats  # inf: as long as the horizon
     spanned: Bools  # settled by spans of its own, else by the billing months of the horizon
     by_hour: Bools  # by spans shorter than a day
+    counts: tuple[tuple[Counted, ...], ...]  # what is billed elsewhere that counts towards the minimum
     usd_per_unit_h: Floats  # of an agreement in units, inf: in money
     levelled: Bools  # one of several amounts is chosen, with its discount
     tiers: tuple[Tiers | None, ...]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from problems.core.arrays import distinct
 from problems.core.contracts import Agreements, Contracts
 from router.errors import InputError, Issue, Path
 from router.loading.catalogue import input_issue
@@ -61,6 +62,22 @@ def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
         if contracts.spans.split(first + g):
             where, hint = ("commitments", g, "settled"), "with terms that begin between its spans"
             raise InputError(input_issue(problem, where, agreement.settled, "is not yet planned for", hint))
+        for counted in contracts.counts[first + g]:
+            if counted.contract >= 0 and not _inside(contracts, counted.contract, first + g):
+                where, hint = ("commitments", g, "counts"), "of spans that are not inside its own"
+                raise InputError(input_issue(problem, where, None, "is not yet planned for", hint))
+
+
+def _inside(contracts: Contracts, other: int, b: int) -> bool:
+    """Whether every span of another contract lies within one of a contract's, or in none."""
+    spans = contracts.spans
+    own = spans.lot_span[spans.lots(b)[0]]
+    for lot in spans.lots(other).tolist():
+        theirs = spans.lot_span[lot]
+        for n in distinct(theirs[theirs >= 0]).tolist():
+            if len(distinct(own[theirs == n])) > 1:
+                return False
+    return True
 
 
 def refuse_uncarried(problem: Problem, command: str) -> None:
@@ -74,6 +91,7 @@ def refuse_unquoted(problem: Problem, command: str) -> None:
     units: list[Path] = [
         ("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units
     ]
+    units += [("commitments", g, "counts") for g, each in enumerate(problem.commitments) if each.counts]
     credits: list[Path] = [("credits", n) for n in range(len(problem.credits))]
     credits += [
         ("offers", o, "free", "usd_per_month")

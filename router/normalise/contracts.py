@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats
-from problems.core.contracts import Contracts, Discounts, Tiers
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats
+from problems.core.contracts import Contracts, Counted, Discounts, Tiers
 from problems.core.costs import M
 from problems.core.instance import Time
 from problems.core.supply import Offers
@@ -39,7 +39,9 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
     unit_usd = np.where(in_tokens, np.where(tiered, 0.0, price), 1.0)
     overage = floats(rows, "overage_usd_per_m") / M / np.where(in_tokens, 1.0, price)
     # what is committed is paid for as such, and what goes beyond it at contract rates: one row a span
+    counts = _counts(problem, len(rows))
     spanned = np.array([_spanned(terms) for terms in rows], dtype=bool)
+    spanned &= np.array([not elsewhere for elsewhere in counts], dtype=bool)
     stated = [_amounts(rows, f"{bound}_tokens", np.inf) for bound in ("min", "max")]
     of = whole(b for b, *_ in starts)
     least, most = _own(rows, in_tokens, "min", 0.0), _own(rows, in_tokens, "max", np.inf)
@@ -64,6 +66,7 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         term_h=np.array([terms.term_hours or np.inf for terms in rows], dtype=float),
         spanned=~flags(rows, "by_billing_month"),
         by_hour=flags(rows, "settled", "hour"),
+        counts=counts,
         usd_per_unit_h=_usd_per_unit_h(problem, len(rows)),
         levelled=np.array([bool(terms.levels) for terms in rows], dtype=bool),
         tiers=tuple(_tiers(terms) for terms in rows),
@@ -89,6 +92,21 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         start_max=np.where(fixed, np.inf, most[of]) if len(of) else np.empty(0),
         start_rate=np.array([1.0 - (level.discount if level else 0.0) for *_, level in starts], dtype=float),
     )
+
+
+def _counts(problem: Problem, n: int) -> tuple[tuple[Counted, ...], ...]:
+    """(B,) what is billed elsewhere that counts in each contract."""
+    offers = [offer.name for offer in problem.offers]
+    agreements = [agreement.name for agreement in problem.commitments]
+    first = n - len(agreements)
+
+    def counted(name: str, share: float) -> Counted:
+        if name in agreements:
+            return Counted(NONE, first + agreements.index(name), share)
+        return Counted(offers.index(name), NONE, share)
+
+    own = [tuple(counted(*each) for each in agreement.counts.items()) for agreement in problem.commitments]
+    return tuple([()] * first + own)
 
 
 def _usd_per_unit_h(problem: Problem, n: int) -> Floats:

@@ -233,6 +233,12 @@ class Settlement:
         "Of an agreement: what the use that it bills would cost at the offers' own prices", default=None
     )
 
+    vendor_order_usd: Number | None = stated(
+        "Of an agreement: billed_usd, and what its offers would be paid more if the highest discount came first, among "
+        "all agreements over them, as vendors apply them; less than billed_usd where it would cover more",
+        default=None,
+    )
+
     @property
     def seller(self) -> str:
         """The offer, or the agreement."""

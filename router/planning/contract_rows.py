@@ -15,8 +15,10 @@ from problems.commitments import beside_rate, rate_usd
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
+from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
+from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
 from problems.pricing import billed_before
 from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
@@ -139,6 +141,7 @@ def settlement_rows(
 ) -> Iterator[Settlement]:
     """What each span uses and owes; `listed` (A,): the starts that are signed."""
     inst, contracts = view.inst, view.inst.contracts
+    by_discount = _by_discount(view, cols, point, listed)
     for b in range(len(contracts.offer)):
         bills, covered = _bills(view, cols, point, listed, b), covered_usd(view, cols, b, point)
         spans, stated_in_tokens = contracts.spans, bool(contracts.stated_in_tokens[b])
@@ -169,7 +172,23 @@ def settlement_rows(
                 spans_short=int(short.sum()) if contracts.by_hour[b] else None,
                 so_far=_stands_at(view, cols, point, listed, b, bills, int(k[-1])),
                 covered_usd=None if covered is None else float(covered[k].sum()),
+                vendor_order_usd=None
+                if covered is None
+                else float((bills.billed_usd + covered - by_discount[bills.span])[k].sum()),
             )
+
+
+def _by_discount(view: View, cols: Columns, point: Floats, listed: Bools) -> Floats:
+    """(N,) what agreements would cover in each span of theirs, the highest discount first."""
+    contracts = view.inst.contracts
+    due = np.zeros(len(contracts.spans.contract))
+    for b in np.flatnonzero(np.isin(np.arange(len(contracts.offer)), view.inst.agreements.contract)).tolist():
+        mine = contracts.spans.of(b)
+        force = view.inst.contracts.spans
+        signed = np.isin(mine, force.force_span[listed[force.force_start]])
+        most = committed_own(view, cols, b, point) if contracts.limited[b] else np.full(len(mine), np.inf)
+        due[mine] = np.where(signed, most, 0.0)
+    return covered_by_discount(view, cols, point, due)
 
 
 def _together(view: View, span: Ints, by_hour: bool) -> list[Ints]:
@@ -214,7 +233,9 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         used_usd = used_usd - discounted(discounts, before, share) @ discounts.rate
         own = used_usd
     elif len(spans) and cols.billed[spans[0]] >= 0:
-        billed = np.maximum(own, committed) * rate + beside
+        due = np.maximum(committed - counted_usd(view, cols, b, point), 0.0)
+        billed = np.maximum(own, due) * rate + beside
+        unused_usd = np.maximum(due - own, 0.0) * rate if contracts.counts[b] else unused_usd
     else:
         overage = contracts.overage_usd[b] * (price if tokens else 1.0)
         total = own + before_own(view, b)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import fsum
 
 import numpy as np
 
 from problems.core.instance import Instance
-from router.plan.rows import RouteRow
+from router.plan.rows import RouteRow, Settlement
 from router.plan.start import stated_time
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem, Slo
@@ -141,6 +142,23 @@ def turnaround_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[s
 def _limits_waiting(slo: Slo) -> bool:
     limits = (getattr(slo, name) for name in type(slo).model_fields if name.startswith(("ttft_", "request_")))
     return any(limit is not None for limit in limits)
+
+
+def vendor_notes(settlements: Iterable[Settlement]) -> Iterator[str]:
+    """Agreements together that cost more where a vendor applies the highest discount first."""
+    dearer: dict[str | None, list[Settlement]] = {}
+    for row in settlements:
+        if row.vendor_order_usd is not None:
+            dearer.setdefault(row.scenario, []).append(row)
+    for scenario, rows in dearer.items():
+        usd = fsum((row.vendor_order_usd or 0.0) - row.billed_usd for row in rows)
+        if usd > 1e-6 * fsum(row.billed_usd for row in rows) + 0.005:
+            names = ", ".join(dict.fromkeys(row.seller for row in rows))
+            future = "" if scenario is None else f' in "{scenario}"'
+            yield (
+                f"a vendor that applies the highest discount first bills {usd:,.2f} USD more{future} than the "
+                f"plan, which chooses what each agreement covers ({names}; settlements.vendor_order_usd)"
+            )
 
 
 def sizing_notes(problem: Problem, *, owes_later: bool) -> tuple[str, ...]:

@@ -29,7 +29,14 @@ from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
-from router.planning.notes import notes_of, out_of_time, schedule_notes, turnaround_notes, waiting_notes
+from router.planning.notes import (
+    notes_of,
+    out_of_time,
+    schedule_notes,
+    turnaround_notes,
+    vendor_notes,
+    waiting_notes,
+)
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -195,5 +202,6 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
         *schedule_notes(problem, incumbent.encoded.instance),
         *waiting_notes(problem, decoded.routes),
         *turnaround_notes(problem, decoded.routes),
+        *vendor_notes(decoded.settlements),
         *notes,
     )

@@ -19,6 +19,7 @@ from problems.core.arrays import Floats, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
 from problems.core.coverage import use_of
+from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
 from problems.core.view import View
@@ -197,7 +198,11 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
 def _bills(view: View, cols: Columns, point: Floats) -> None:
     """Each bill from use and commitment: at least both, and no more."""
     contracts = view.inst.contracts
-    for b in range(len(contracts.offer)):
+    counting = [b for b, counts in enumerate(contracts.counts) if counts]
+    for b in (
+        *range(len(contracts.offer)),
+        *(counting * len(counting)),
+    ):  # what counts elsewhere is settled first
         spans = contracts.spans.of(b)
         if contracts.spans.split(b):
             _count_parts(view, cols, b, point)
@@ -221,7 +226,8 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
                 0.0 if discounts is not None or (tiers is not None and not contracts.in_tokens[b]) else 1.0
             )
             used = used + before * contracts.spans.used_before[spans]
-            point[cols.billed[spans]] = np.maximum(used, committed) / unit
+            due = np.maximum(committed - counted_usd(view, cols, b, point), 0.0)
+            point[cols.billed[spans]] = np.maximum(used, due) / unit
         else:
             beyond, carried, _ = rolled(view, b, used + before_own(view, b), committed)
             if len(spans) and cols.over[spans[0]] >= 0:

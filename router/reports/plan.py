@@ -194,6 +194,7 @@ def _contracts(plan: Plan) -> ReportTable:
                 span(min(used), max(used)) if used else "–",
                 usd(fsum(part * p[row.scenario] * row.billed_usd for row, part in parts)),
                 usd(later * max((row.beyond_horizon_usd for row in mine), default=0.0)),
+                _by_vendor(plan, mine),
             )
         )
     heads = columns(
@@ -205,8 +206,18 @@ def _contracts(plan: Plan) -> ReportTable:
         ">used of it",
         ">billed USD",
         ">owed later USD",
+        ">by vendor's order USD",
     )
-    return ReportTable("Contracts", heads, tuple(rows))
+    return ReportTable("Contracts", heads, tuple(rows)).without_empty("by vendor's order USD")
+
+
+def _by_vendor(plan: Plan, rows: list[Settlement]) -> str:
+    """What the bills of an agreement would be with the highest discount first, where that is another figure."""
+    p = plan.probabilities()
+    known = [(p[row.scenario], row.vendor_order_usd, row.billed_usd) for row in rows]
+    by_vendor = fsum(each * (billed if vendor is None else vendor) for each, vendor, billed in known)
+    billed = fsum(each * billed for each, _, billed in known)
+    return usd(by_vendor) if abs(by_vendor - billed) > 1e-6 * billed + 0.005 else ""
 
 
 def _part_in(plan: Plan, contract: ContractRow, from_h: float, until_h: float) -> float:

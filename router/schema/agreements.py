@@ -14,6 +14,7 @@ from router.schema.base import (
     NonNegative,
     NotEmpty,
     Positive,
+    Share,
     ShareBelowOne,
     Strict,
     optional,
@@ -49,6 +50,11 @@ class Agreement(Settling):
         description="Use above the commitment: at the offers' own prices, or at the discount too",
     )
 
+    counts: Mapping[str, Share] = Field(
+        default={},
+        description="Other agreements and offers: the part of what is billed there that counts towards this minimum; "
+        "what may be covered stays the committed amount",
+    )
     in_: Literal["usd", "units"] = Field(
         default="usd",
         alias="in",

@@ -58,6 +58,7 @@ def agreements_hold(problem: Problem) -> Iterator[Issue]:
             if name in agreement.offers[:place]:
                 yield Issue((*at, "offers", place), "is listed twice", name, "keep one")
         yield from _units(problem, at, agreement)
+        yield from _counts(problem, at, agreement)
         if isinstance(agreement.discount, Mapping):
             for name in agreement.discount:
                 if name not in agreement.offers:
@@ -110,6 +111,55 @@ def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
         elif instances.units <= 0 or instances.usd_per_h <= 0:
             rule = "has instances of no units or of no price, so that nothing could be covered"
             yield Issue((*at, "offers", place), rule, name)
+
+
+def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
+    """What counts elsewhere is known, is not the agreement's own, and has one reading."""
+    if not agreement.counts:
+        return
+    offers = {offer.name: offer for offer in problem.offers}
+    agreements = {each.name: each for each in problem.commitments}
+    not_yet = "is not yet planned for beside counts"
+    for name in ("rollover_spans", "so_far"):
+        if getattr(agreement, name):
+            yield Issue((*at, name), not_yet, None)
+    if problem.policy.discount_rate_per_year:
+        yield Issue(("policy", "discount_rate_per_year"), not_yet, problem.policy.discount_rate_per_year)
+    if problem.policy.end_of_horizon == "charge_in_full":
+        yield Issue(("policy", "end_of_horizon"), not_yet, problem.policy.end_of_horizon)
+    for name in agreement.counts:
+        field = (*at, "counts", name)
+        if name not in offers and name not in agreements:
+            known = [*agreements, *offers]
+            yield Issue(field, "unknown agreement or offer", name, nearest(name, known))
+        elif agreement.name in _counted_by(agreements, name):
+            yield Issue(field, "counts in a circle", name, "leave one of its counts out")
+        elif name in agreements:
+            other = agreements[name]
+            if other.rollover_spans or other.so_far:
+                yield Issue(field, not_yet, name, "an agreement with rollover_spans or so_far")
+        elif name in offers:
+            offer, free = offers[name], offers[name].free
+            roles = offer.instances is not None and offer.instances.roles is not None
+            if (
+                roles
+                or offer.commitment
+                or offer.schedule
+                or (free is not None and free.usd_per_month is not None)
+            ):
+                hint = "an offer with a commitment, a schedule, roles or an allowance in USD of its own"
+                yield Issue(field, not_yet, name, hint)
+
+
+def _counted_by(agreements: Mapping[str, Agreement], name: str) -> set[str]:
+    """All that counts in an agreement, itself included, however indirectly."""
+    found, open_ = set[str](), [name]
+    while open_:
+        each = open_.pop()
+        if each not in found:
+            found.add(each)
+            open_ += agreements[each].counts if each in agreements else ()
+    return found
 
 
 def horizon_ends(problem: Problem) -> Iterator[Issue]:

@@ -63,6 +63,43 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
             first, end = (round(hour / case.period_h) for hour in (settled.from_h, settled.until_h))
             stated = math.fsum(covered_in.get((name, future, t), 0.0) for t in range(first, end))
             ledger.money(settled.covered_usd or 0.0, stated, name, "covered_usd from", settled.from_h, "h")
+            if settled.vendor_order_usd is not None:
+                ours = by_discount(audit, future)
+                first_covered = math.fsum(ours.get((name, t), 0.0) for t in range(first, end))
+                usd = settled.billed_usd + stated - first_covered
+                ledger.money(
+                    settled.vendor_order_usd, usd, name, "vendor_order_usd from", settled.from_h, "h"
+                )
+
+
+def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float]:
+    """(agreement, period): USD at list that it would cover, if the highest discount came first."""
+    case, left = audit.case, {key: math.fsum(usd) for key, usd in used_usd(audit).items() if key[3] == future}
+    for paid in audit.rows.credits or ():
+        if case.future(paid.scenario).name == future:
+            left[paid.offer, paid.kind, paid.period, future] -= paid.paid_usd
+    rest: dict[tuple[str, int], float] = {}
+    span_of: dict[tuple[str, int], int] = {}
+    pairs: list[tuple[float, tuple[int, int, int, bool], str, UseKey]] = []
+    offers = [offer.name for offer in case.problem.offers]
+    for place, (name, agreement) in enumerate(case.agreements.items()):
+        for (seller, number, scenario), bill in audit.bills.items():
+            if seller == name and scenario == future and bill.signed:
+                rest[name, number] = bill.due if agreement.overage == "list" else math.inf
+                span_of |= {(name, t): number for t in range(bill.first, bill.end)}
+        for key in left:
+            counted = not agreement.in_units or key[1] == "instances"
+            if counted and key[0] in agreement.offers and (name, key[2]) in span_of:
+                part = billed_part(case, agreement, key[0], case.future(future), key[2])
+                pairs.append((part, (place, key[2], offers.index(key[0]), key[1] == "instances"), name, key))
+    covered: dict[tuple[str, int], float] = defaultdict(float)
+    for part, _, name, key in sorted(pairs, key=lambda pair: (round(pair[0], 12), pair[1])):
+        span = span_of[name, key[2]]
+        usd = max(0.0, min(left[key], rest[name, span] / part))
+        left[key] -= usd
+        rest[name, span] -= usd * part
+        covered[name, key[2]] += usd
+    return covered
 
 
 def used_usd(audit: Audit) -> dict[UseKey, list[float]]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -45,6 +45,7 @@ from router.verification.base.tariffs import (
     discounted_usd,
     in_tokens,
     least_of,
+    spent,
     tiered_usd,
 )
 from router.verification.base.work import rate_of
@@ -179,7 +180,7 @@ def covered(case: Case, plan: Plan) -> set[tuple[str, int]]:
     }
 
 
-def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bill]:
+def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bill]:
     """Every span's bill of every offer with a commitment, in every future."""
     used: dict[tuple[str, int, str | None], list[Use]] = defaultdict(list)
     for flow in flows:
@@ -200,7 +201,29 @@ def bills_of(case: Case, plan: Plan, flows: Iterable[Flow]) -> dict[BillKey, Bil
                 parts = [each for t in range(slot.first, slot.end) for each in used[name, t, future.name]]
                 use = Use(*(math.fsum(part[i] for part in parts) for i in range(3)))
                 bills[name, number, future.name] = _bill(case, name, future, slot, use, left)
+    counting = [name for name, agreement in case.agreements.items() if agreement.counts]
+    for name in counting * len(counting):  # what counts elsewhere is billed first
+        _count(case, plan, flows, bills, name)
     return bills
+
+
+def _count(case: Case, plan: Plan, flows: Sequence[Flow], bills: dict[BillKey, Bill], name: str) -> None:
+    """What an agreement bills at least, less what counts of the bills of others in its spans."""
+    shares = case.agreements[name].counts
+    for key, bill in [(key, bill) for key, bill in bills.items() if key[0] == name]:
+        periods, future = range(bill.first, bill.end), case.future(key[2])
+        counted = [
+            shares[other] * each.usd
+            for (other, _, scenario), each in bills.items()
+            if other in shares and scenario == key[2] and each.first in periods
+        ]
+        counted += [
+            shares[offer] * usd
+            for offer, t, usd in spent(case, plan, flows, future)
+            if offer in shares and t in periods
+        ]
+        due = max(0.0, bill.due - math.fsum(counted))
+        bills[key] = replace(bill, usd=max(bill.used_usd, due), unused_usd=max(0.0, due - bill.used_usd))
 
 
 def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dict[int, list[float]]) -> Bill:

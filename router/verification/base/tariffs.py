@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from router.plan.document import Plan
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Agreement, Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
+from router.verification.base.flows import Flow
 from router.verification.base.spans import length_h
 from router.verification.base.work import rate_of
 
@@ -122,3 +124,19 @@ def billed_part(case: Case, agreement: Agreement, offer: str, future: Future, pe
     if usd_per_h is None or instances is None:
         return 1.0 - agreement.discount_of(offer)
     return usd_per_h / (instances.usd_per_h * future.price_of(offer))
+
+
+def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iterator[tuple[str, int, float]]:
+    """(offer, period, USD) of use at the offers' own prices, what agreements cover taken off."""
+    for flow in flows:
+        if flow.entry is not None and flow.future.name == future.name:
+            usd = (flow.fee_usd + flow.token_usd) * flow.charged * future.price_of(flow.offer.name)
+            yield flow.offer.name, flow.row.period, usd
+    for row in plan.instances:
+        rented = case.instances.get(row.offer)
+        if rented is not None and rented.term_hours is None and case.future(row.scenario).name == future.name:
+            usd = case.rent(row.offer, row.period) * future.price_of(row.offer) * row.paid_count
+            yield row.offer, row.period, usd
+    for covered in plan.coverage or ():
+        if case.future(covered.scenario).name == future.name:
+            yield covered.offer, covered.period, -covered.list_usd

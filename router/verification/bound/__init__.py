@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
-from router.verification.bound.agreements import add_coverage
+from router.verification.bound.agreements import add_counted, add_coverage
 from router.verification.bound.allowances import add_allowances, add_credits
 from router.verification.bound.bills import add_bills
 from router.verification.bound.contracts import add_signatures
@@ -69,6 +69,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_coverage(model, case, flows, rented, future)
     add_credits(model, case, flows, rented, future)
     add_bills(model, case, flows, future)
+    add_counted(model, case, flows, rented, future)
     add_links(model, case, flows)
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)

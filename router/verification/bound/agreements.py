@@ -5,6 +5,7 @@ at_list(offer,t)             USD of use that is paid at the offer's own prices, 
 
 at_list + Σ covered / (1 − discount) ≥ Σ usd · flow + Σ h · usd_per_h · paid        per offer of an agreement and period
 Σ covered ≤ committed                                                               with the bills
+billed ≥ committed − Σ share · billed elsewhere                                     where bills of others count
 """
 
 from __future__ import annotations
@@ -76,3 +77,60 @@ def _most(model: RelaxedProblem, case: Case, agreement: str) -> dict[int, float]
         for t in range(span.first, span.end):
             most[t] = max(most[t], upper * (1 + 1e-9))
     return most
+
+
+def add_counted(
+    model: RelaxedProblem, case: Case, flows: list[PossibleFlow], pools: list[RentedPool], future: Future
+) -> None:
+    """What is billed elsewhere counts towards the minimum of a span, in the constraint that the bills made of it."""
+    for name, agreement in case.agreements.items():
+        commitment = case.commitments[name]
+        spans = spans_to_bill(case, commitment, terms_of(case, name)) if agreement.counts else []
+        for n, span in enumerate(spans):
+            at = f"commitments({name},minimum,span {n})"
+            counted: dict[str, float] = defaultdict(float)
+            for other, share in agreement.counts.items():
+                for variable, usd in _billed_in(
+                    model, case, other, (span.first, span.end), flows, pools, future
+                ):
+                    counted[variable] += usd * share
+            known = model.constraints.pop(at)
+            model.constraint(at, [*known.terms, *counted.items()], lower=known.lower)
+
+
+def _billed_in(
+    model: RelaxedProblem,
+    case: Case,
+    other: str,
+    periods: tuple[int, int],
+    flows: list[PossibleFlow],
+    pools: list[RentedPool],
+    future: Future,
+) -> Terms:
+    """USD billed under an agreement in spans that begin in some periods, or by an offer what nobody covers."""
+    first, end = periods
+    if other in case.agreements:
+        billed: Terms = []
+        for n, span in enumerate(spans_to_bill(case, case.commitments[other], terms_of(case, other))):
+            if not first <= span.first < end:
+                continue
+            if f"billed({other},{n})" in model.variables:
+                billed.append((f"billed({other},{n})", 1.0))
+            else:
+                billed += [(f"over({other},{n})", 1.0)] if f"over({other},{n})" in model.variables else []
+                billed += [(f"committed({other},{label})", due) for label, due in span.due]
+        return billed
+    spent: Terms = []
+    for t in range(first, end):
+        if f"at_list({other},{t})" in model.variables:
+            spent.append((f"at_list({other},{t})", 1.0))
+            continue
+        spent += [
+            (flow.charged, flow.usd(future)) for flow in flows if (flow.offer.name, flow.period) == (other, t)
+        ]
+        spent += [
+            (pool.paid[t], case.rent(other, t) * future.price_of(other))
+            for pool in pools
+            if pool.offer == other and pool.instances.term_hours is None
+        ]
+    return spent

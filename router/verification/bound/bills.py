@@ -28,7 +28,7 @@ from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import bills_dollars, least_of, most_of
 from router.verification.base.work import rate_of
 from router.verification.bound.agreements import covered_name
-from router.verification.bound.contracts import paid_as_such
+from router.verification.bound.contracts import counting, paid_as_such
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
 from router.verification.bound.terms import PossibleTerm, SpanToBill, spans_to_bill, terms_of
@@ -73,7 +73,7 @@ def _contract(
         weight = case.period_weight[span.first]
         if span.before or before:
             model.constant -= _stood(case, offer, span, terms, future) * weight
-        if paid_as_such(commitment):
+        if paid_as_such(commitment) and not counting(case, offer.name):
             _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future)
         else:
             mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)

@@ -51,7 +51,7 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
     for each in terms:
         at = f"{offer.name},{each.label}"
         usd = (
-            rate * months[each.label] if paid_as_such(commitment) else 0.0
+            rate * months[each.label] if paid_as_such(commitment) and not counting(case, offer.name) else 0.0
         )  # what is committed is paid for as such
         later = 0.0  # months owed after the horizon, where that is charged in full
         if in_full and not each.due:
@@ -78,6 +78,11 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
             parts = [(committed, 1.0), (steps, -step)]
             model.constraint(f"commitments({at},steps)", parts, lower=0.0, upper=0.0)
     _at_once(model, case, offer, commitment, terms)
+
+
+def counting(case: Case, name: str) -> bool:
+    """Whether bills of others count in an agreement's."""
+    return name in case.agreements and bool(case.agreements[name].counts)
 
 
 def paid_as_such(commitment: Commitment) -> bool:

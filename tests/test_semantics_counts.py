@@ -1,0 +1,160 @@
+"""What counts of bills elsewhere towards an agreement's minimum: worked out by hand, by enumeration, and by laws."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem, usd
+from pytest import approx
+
+import router
+from router.errors import InputError
+
+M = 1e6
+
+
+def agreement(*offers: str, name: str = "plan", **terms: object) -> Data:
+    return {"name": name, "offers": [*offers], "settled": "day", "signed": True, **terms}
+
+
+def day(usd_an_hour: float) -> float:
+    """An amount of a day, of which an hour of a horizon has its part."""
+    return usd_an_hour * 24
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_part_of_what_an_offer_bills_counts(solver: str) -> None:
+    """Signed for 10 an hour; a uses 4 of it, and of 8 at another seller a quarter counts: 10 − 2 and 8."""
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))])
+    terms = agreement("a", min_usd=day(10), counts={"market": 0.25})
+    plan = plan_of(data | {"commitments": [terms]}, solver)
+    assert plan.cost_usd == approx(8 + 8)
+    assert usd(plan, "plan", "commitment") == approx(8)
+    (row,) = plan.settlements
+    assert (row.billed_usd, row.unused_usd) == (approx(8), approx(4))
+    assert plan.bound_usd == approx(16, rel=1e-5)
+
+
+def test_use_above_the_minimum_is_billed_whatever_counts() -> None:
+    """Use of 12 under 10 with all of 8 elsewhere counting, at the discount also above: 12 are billed."""
+    loads = [hourly(6 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))])
+    terms = agreement("a", min_usd=day(10), overage="contract", counts={"market": 1.0})
+    assert plan_of(data | {"commitments": [terms]}).cost_usd == approx(12 + 8)
+
+
+def test_what_may_be_covered_stays_the_committed_amount() -> None:
+    """12 at list, half off for 4 committed: 8 of list are covered, whatever of the 3 elsewhere counts."""
+    loads = [hourly(6 * M, "x"), hourly(1 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 3.0, ("n",))])
+    terms = agreement("a", min_usd=day(4), discount=0.5, counts={"market": 1.0})
+    assert plan_of(data | {"commitments": [terms]}).cost_usd == approx(4 + 4 + 3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_hourly_plan_counts_in_a_daily_one(solver: str) -> None:
+    """Machines at 10 for two hours, 60 % off in a plan of 3 an hour: 3 + 2.5 at list each.
+
+    A day's minimum of 8 an hour over another offer's tokens (2 an hour) counts the 3, and not what is at list: 8 − 3.
+    """
+    loads = [hourly(1 * M, "x"), hourly(1 * M, "y", models=["n"])]
+    data = problem(loads, [gpu("g", 10, 1), api("a", 2.0, ("n",))], periods=2)
+    inner = agreement("g", name="inner", settled="hour", min_usd=3, discount=0.6)
+    outer = agreement("a", name="outer", min_usd=day(8), counts={"inner": 1.0})
+    plan = plan_of(data | {"commitments": [outer, inner]}, solver)
+    assert plan.cost_usd == approx(2 * (3 + 2.5 + 5))
+    assert plan.bound_usd == approx(21, rel=1e-5)
+
+
+def test_chains_of_them_count_one_after_the_other() -> None:
+    """c bills 4 and counts in b (6: 2 are left), b counts in a (10: 8 are left), whatever their order in the file."""
+    loads = [hourly(1 * M, w, models=[w]) for w in "abc"]
+    data = problem(loads, [api(o, 1.0, (o,)) for o in "abc"])
+    c = agreement("c", name="C", min_usd=day(4))
+    b = agreement("b", name="B", min_usd=day(6), counts={"C": 1.0})
+    a = agreement("a", name="A", min_usd=day(10), counts={"B": 1.0})
+    for order in ((a, b, c), (c, b, a), (b, c, a)):
+        plan = plan_of(data | {"commitments": list(order)})
+        bills = {row.agreement: row.billed_usd for row in plan.settlements}
+        assert bills == {"A": approx(8), "B": approx(2), "C": approx(4)}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_place_for_work_is_that_of_an_enumeration(seed: int) -> None:
+    """10 requests go to the offer of an agreement or to another that counts in it; every split is tried."""
+    draw = random.Random(seed)
+    inside, outside = draw.choice([1.0, 2.0]), draw.choice([0.5, 1.0, 1.5])
+    least, share, off = draw.choice([2, 8, 30]), draw.choice([0.0, 0.25, 1.0]), draw.choice([0.0, 0.4])
+
+    def cost(at_a: int) -> float:
+        list_a, elsewhere = at_a * inside, (10 - at_a) * outside
+        covered = min(list_a * (1 - off), least) if signed else 0.0
+        bill = max(covered, least - share * elsewhere) if signed else 0.0
+        return bill + list_a - (covered / (1 - off)) + elsewhere
+
+    data = problem(hourly(10 * M), [api("a", inside), api("b", outside)])
+    signed = True
+    terms = agreement("a", min_usd=day(least), discount=off, counts={"b": share})
+    plan = plan_of(data | {"commitments": [terms]})
+    corners = [cost(k / 1000) for k in range(10001)]
+    assert plan.cost_usd == approx(min(corners), abs=0.01)
+    assert plan.cost_usd <= min(corners) + 1e-6
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_more_that_counts_never_costs_more_and_nothing_changes_nothing(seed: int) -> None:
+    draw = random.Random(seed)
+    loads = [by_period([draw.randint(0, 4) * M for _ in range(3)], w, models=[w]) for w in "ab"]
+    data = problem(loads, [api("a", 2.0, ("a",)), api("b", draw.choice([1.0, 3.0]), ("b",))], periods=3)
+    terms = agreement("a", min_usd=day(draw.choice([3, 7])), discount=0.3)
+    some = [terms, *(terms | {"counts": {"b": share}} for share in (0.0, 0.3, 1.0))]
+    costs = [plan_of(data | {"commitments": [each]}).cost_usd for each in some]
+    assert costs[1] == approx(costs[0])
+    assert costs[0] >= costs[2] - 1e-9 >= costs[3] - 2e-9
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"counts": {"nobody": 1}}, "commitments[0].counts.nobody: unknown agreement or offer"),
+        ({"counts": {"plan": 1}}, "commitments[0].counts.plan: counts in a circle"),
+        ({"counts": {"other": 1}}, "commitments[0].counts.other: counts in a circle"),
+        ({"counts": {"a": 1.5}}, "commitments[0].counts.a"),
+        ({"counts": {"own": 1}}, "commitments[0].counts.own: is not yet planned for beside counts"),
+        ({"counts": {"a": 1}, "rollover_spans": 1}, "commitments[0].rollover_spans: is not yet planned for"),
+    ],
+)
+def test_what_cannot_count_is_an_input_error(terms: Data, says: str) -> None:
+    offers = [api("a", 2.0), api("own", 2.0, commitment={"min_usd_per_month": 5})]
+    other = agreement("a", name="other", min_usd=5, counts={"plan": 1})
+    data = problem(hourly(1 * M), offers) | {"commitments": [agreement("a", min_usd=5) | terms, other]}
+    with pytest.raises(InputError) as caught:
+        load(data)
+    assert all(part in str(caught.value) for part in says.split(": "))
+
+
+def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
+    data = problem(hourly(1 * M), [api("a", 2.0)], periods=48)
+    inner = agreement("a", name="inner", min_usd=5)
+    outer = agreement("a", name="outer", settled="hour", min_usd=1, counts={"inner": 1})
+    with pytest.raises(InputError, match=r"commitments\[0\].counts.*not yet planned for"):
+        plan_of(data | {"commitments": [outer, inner]})
+    late = {"policy": {"discount_rate_per_year": 0.1}}
+    with pytest.raises(InputError, match=r"policy.discount_rate_per_year.*not yet planned for beside counts"):
+        load(data | late | {"commitments": [agreement("a", min_usd=5, counts={"a": 1})]})
+    with pytest.raises(InputError, match="not yet planned for by router size"):
+        router.size(load(data | {"commitments": [agreement("a", min_usd=5, counts={"a": 1})]}))
+
+
+def test_the_check_sees_a_bill_that_forgets_what_counts_or_counts_too_much() -> None:
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))])
+    stated = load(data | {"commitments": [agreement("a", min_usd=day(10), counts={"market": 0.25})]})
+    plan = router.solve(stated)
+    (row,) = plan.settlements
+    for billed in (10.0, 6.0):
+        assert not router.verify(stated, replace(plan, settlements=(replace(row, billed_usd=billed),))).ok
