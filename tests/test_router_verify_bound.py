@@ -41,11 +41,13 @@ def box_and_leaves() -> RelaxedProblem:
 def test_multipliers_prove_the_relaxation_and_leaves_the_whole_numbers() -> None:
     """y = 1.5: 5 · 1.5 + (3 − 2 · 1.5) n = 7.5. n ≥ 3 with y = 0: 9. n ≤ 2 with y = 10: 50 − 17 n ≥ 16."""
     model = box_and_leaves()
-    assert proven(model, ["n"], {"work": 1.5}, {}) == pytest.approx(7.5)
-    assert proven(model, ["n"], {"work": 1.5}, {}) <= 7.5
-    assert proven(model, ["n"], {}, {"n": (3.0, inf)}) == pytest.approx(9.0)
-    assert proven(model, ["n"], {"work": 10.0}, {"n": (-inf, 2.0)}) == pytest.approx(16.0)
-    assert proven(model, ["n"], {"work": -1.0}, {}) == -inf  # there is no upper limit to take
+    assert proven(model, ["n"], [({"work": 1.5}, {})]) == pytest.approx(7.5)
+    assert proven(model, ["n"], [({"work": 1.5}, {})]) <= 7.5
+    assert proven(model, ["n"], [({}, {"n": (3.0, inf)})]) == pytest.approx(9.0)
+    assert proven(model, ["n"], [({"work": 10.0}, {"n": (-inf, 2.0)})]) == pytest.approx(16.0)
+    assert proven(model, ["n"], [({"work": -1.0}, {})]) == -inf  # there is no upper limit to take
+    halves = [({"work": 10.0}, {"n": (-inf, 2.0)}), ({}, {"n": (3.0, inf)})]
+    assert proven(model, ["n"], halves) == pytest.approx(9.0)  # the least of 16 and 9
 
 
 def test_variables_without_end_get_one_from_cost_and_from_constraints() -> None:

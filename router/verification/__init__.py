@@ -5,9 +5,9 @@
     routes, throughput, instances, limits, survival, churn, contracts, summary    the promises of a plan
     sizing           the figures of a sized plan
 
-Imports neither `problems` nor `solvers`, and no numpy; scipy's linear programming in `survival` alone, the generator
-of futures, which is part of what a problem file means, and `router.plan`, the format of a plan: what a plan file may
-say is no promise to work out again. `verify` is the whole interface.
+Imports neither `problems` nor `solvers`; numpy in `bound.duality` and scipy's linear programming in `survival` alone,
+the generator of futures, which is part of what a problem file means, and `router.plan`, the format of a plan: what a
+plan file may say is no promise to work out again. `verify` is the whole interface.
 """
 
 from __future__ import annotations

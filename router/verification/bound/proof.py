@@ -33,9 +33,8 @@ def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[l
         ranges = [_ranges(leaf) for leaf in leaves]
         if not covered(ranges):
             raise Unproven(f"part {i}: its leaves leave some counts out")
-        bounds.append(
-            min(proven(model, own, leaf.multipliers, box) for leaf, box in zip(leaves, ranges, strict=True))
-        )
+        multipliers = [leaf.multipliers for leaf in leaves]
+        bounds.append(proven(model, own, list(zip(multipliers, ranges, strict=True))))
     rest = [
         variable.usd * (variable.lower if variable.usd > 0 else variable.upper)
         for name, variable in model.variables.items()
