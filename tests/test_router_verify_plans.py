@@ -9,11 +9,14 @@ from typing import Any
 from router.errors import InputError
 from router.loading.fingerprint import problem_sha256
 from router.plan.document import Plan
+from router.plan.start import as_planned
 from router.schema import Problem
 from router.verification import Verification
 from router.verification import verify as check
+from router.verification.base.audit import Audit
 from router.verification.base.case import CERTAIN, Case
 from router.verification.base.eligibility import judge
+from router.verification.checks import CHECKS, CheckEntry
 
 SHOP = """
 schema: router/1
@@ -102,10 +105,18 @@ def verify(problem: Problem, plan: Plan | dict[str, Any]) -> Verification:
 def is_caught(problem: Problem, plan: dict[str, Any], *checks: str) -> bool:
     """Whether a document is refused as no plan, or fails just these checks (any, where none is named)."""
     try:
-        failed = verify(problem, plan).failed()
+        if checks:
+            return verify(problem, plan).failed() == checks
+        read = Plan.from_dict(plan)
+        audit = Audit(as_planned(problem, read), read)
     except InputError as error:
         return bool(error.issues)
-    return failed == checks if checks else bool(failed)
+    return any(_fails(audit, entry) for entry in reversed(CHECKS))  # the last ones look at whole sections
+
+
+def _fails(audit: Audit, entry: CheckEntry) -> bool:
+    entry.look(audit, audit.ledgers[entry.name])
+    return not audit.ledgers[entry.name].check().ok
 
 
 def plan_for(problem: Problem, **rows: Any) -> dict[str, Any]:
