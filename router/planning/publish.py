@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -147,11 +148,17 @@ def gap_of(cost: float, bound: float) -> float:
 def versions(solver: str) -> Mapping[str, str]:
     """What made the plan."""
     return {
-        "planner": version("llm-inference-planner"),
+        "planner": _own_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         solver: get(solver).VERSION,
     }
+
+
+@cache
+def _own_version() -> str:
+    """Of what is installed: it is asked of the disk once, not with every plan."""
+    return version("llm-inference-planner")
 
 
 def options_of(options: SolveOptions) -> dict[str, Any]:
