@@ -22,6 +22,7 @@ def optimum_of(file: Path) -> float:
     return float(file.read_text(encoding="utf-8").removeprefix("# optimum:").split()[0])
 
 
+@pytest.mark.usefixtures("short_proofs")
 @pytest.mark.parametrize("file", INSTANCES, ids=lambda file: file.stem)
 def test_a_stored_instance_is_solved_and_verified(file: Path) -> None:
     problem = router.load(file)
