@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("short_proofs")
 
 CERTAIN = ("scenarios",)  # one future at a time
 DETERMINISTIC = settings(
-    max_examples=times(10),
+    max_examples=times(6),
     derandomize=True,
     deadline=None,
     database=None,

@@ -13,7 +13,7 @@ from router.errors import Infeasible, InputError
 
 pytestmark = pytest.mark.usefixtures("short_proofs")
 
-SEEDS = times(8)
+SEEDS = times(4)
 
 
 @pytest.mark.parametrize("block", range(4))
