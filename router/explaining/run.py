@@ -12,7 +12,7 @@ from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
-from router.explaining.mending import Mending, Trials, mendings
+from router.explaining.mending import Mending, Trials, mendings, without_needs
 from router.explaining.moving import Moving
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
@@ -25,6 +25,7 @@ from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
 from router.planning.solve import DEFAULT_SOLVER, Search, scenario_of
 from router.schema import Problem
+from router.schema.paths import shown
 from solvers import SolveOptions
 
 FOR_THE_PLAN = 0.5  # of the time at most; the rest is for questions about it
@@ -151,6 +152,9 @@ def explain(
         mended = in_order(
             [*by_fields, *(_tried(repair, trials, untried) for repair in repairs(questions, stated))]
         )
+        if not mended and (paths := without_needs(trials)):
+            names = " and ".join(shown(path) for path in paths)
+            mended = (Repair("what workloads ask is not asked", names, None, f"without {names}"),)
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,
