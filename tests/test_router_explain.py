@@ -305,3 +305,30 @@ def test_solve_counts_offers_and_names_the_nearest():
         Infeasible, match=r'"chat": of 3 offers, 2 are too slow \(best: b, 600 ms\), 1 lacks the model'
     ):
         router.solve(load_text(SLOW))
+
+
+def test_what_is_committed_binds_in_the_hours_that_use_all_of_it() -> None:
+    """2 committed at half off, use of 2, 4, 6 at list: 1, 2 and 2 of it, so that the last two hours use it whole."""
+    use = {"name": "w", "models": ["m"], "demand": {"requests_by_period": [1000, 2000, 3000]}}
+    data = {
+        "schema": "router/1",
+        "horizon": {"periods": 3, "period_h": 1},
+        "models": {"m": {}},
+        "workloads": [{**use, "prompt_tokens": 1000, "completion_tokens": 0}],
+        "offers": [{"name": "a", "models": {"m": {"prompt_usd_per_m": 2, "completion_usd_per_m": 2}}}],
+        "commitments": [
+            {
+                "name": "plan",
+                "offers": ["a"],
+                "settled": "hour",
+                "discount": 0.5,
+                "min_usd": 2,
+                "signed": True,
+            }
+        ],
+    }
+    explanation = explain(load_text(json.dumps(data)))
+    (held,) = explanation.commitments
+    assert (held.seller, held.spans, held.used_whole) == ("plan", 3, 2)
+    assert held.unused_usd == pytest.approx(1.0)
+    assert explanation.as_dict()["commitments"][0]["used_whole"] == 2

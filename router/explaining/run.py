@@ -10,6 +10,7 @@ from typing import Any
 from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
+from router.explaining.commitments import CommitmentUse, commitment_uses
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
 from router.explaining.mending import Mending, Trials, mendings, without_needs
@@ -52,6 +53,11 @@ class Explanation:
     out_of_time: tuple[str, ...] = ()  # what the limit left untried
     moving: tuple[Moving, ...] = ()  # inputs that move, where that was asked
 
+    @property
+    def commitments(self) -> tuple[CommitmentUse, ...]:
+        """Of the plan, which bind."""
+        return () if self.plan is None else commitment_uses(self.plan)
+
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
         return {
@@ -76,6 +82,7 @@ class Explanation:
                 "proven_minimal": self.conflict.proven_minimal,
             },
             "binding": [asdict(binding) for binding in self.bindings],
+            "commitments": [asdict(use) for use in self.commitments],
             "savings": [asdict(saving) for saving in self.savings],
             "offers": [asdict(offer) for offer in self.offers],
             "refused": [asdict(route) for route in self.refused],

@@ -52,7 +52,12 @@ def verification_report(verdict: Verification, name: str) -> Report:
 
 
 def _headline(table: Comparison, able: list[OfferRow]) -> tuple[str, ...]:
-    first = f"Each of {len(table.offers)} offers alone, over {hours(table.horizon_h)}"
+    agreements = sum(row.agreement is not None for row in table.offers)
+    beside = (
+        f", and {agreements} agreement{'s' * (agreements > 1)} with all offers of it" if agreements else ""
+    )
+    offers = len(table.offers) - agreements
+    first = f"Each of {offers} offers alone{beside}, over {hours(table.horizon_h)}"
     if not able:
         return first, "None of them can serve everything"
     best = able[0]

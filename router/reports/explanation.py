@@ -27,7 +27,8 @@ def explanation_report(explanation: Explanation) -> Report:
             notes=notes,
         )
     plan = explanation.plan
-    tables = (_savings(explanation), _bindings(explanation), _offers(explanation), _refused(explanation))
+    limits = (_bindings(explanation), _commitments(explanation))
+    tables = (_savings(explanation), *limits, _offers(explanation), _refused(explanation))
     return Report(
         title=explanation.name,
         headline=(_least(plan), *_advice(explanation)),
@@ -115,6 +116,16 @@ def _savings(explanation: Explanation) -> ReportTable:
     )
     heads = columns("change, solved beside the plan", "at", ">saves USD", ">plan with it USD", ">its gap")
     return ReportTable("What changes would save", heads, rows)
+
+
+def _commitments(explanation: Explanation) -> ReportTable:
+    """Spans in which all that is committed is used: there more of it would be."""
+    rows = tuple(
+        (use.seller, f"{use.used_whole} of {use.spans}", usd(use.unused_usd))
+        for use in explanation.commitments
+    )
+    heads = columns("commitment", ">used whole in", ">paid unused USD")
+    return ReportTable("What is committed", heads, rows)
 
 
 def _bindings(explanation: Explanation) -> ReportTable:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import fsum
 
 from router.plan.document import Plan
-from router.plan.sizing import DemandStep, Flip, Price, Quote, Signature, Sizing
+from router.plan.sizing import DemandStep, Flip, Price, Quote, QuotedDiscount, Signature, Sizing
 from router.reports.document import ReportTable, columns
 from router.reports.words import count, instances, percent, rate, usd
 
@@ -110,14 +110,7 @@ def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
         priced = [(_price(price), rate(price.now_usd), rate(price.walk_away_usd)) for price in row.prices]
-        priced += [
-            (
-                f"discount, {off.offer}",
-                percent(off.now),
-                "–" if off.least is None else f"< {percent(off.least)}",
-            )
-            for off in row.discounts
-        ]
+        priced += [(f"discount, {off.offer}", percent(off.now), _least(off)) for off in row.discounts]
         for k, price in enumerate(priced or [("–", "–", "–")]):
             rows.append(
                 (
@@ -140,6 +133,12 @@ def quotes(sizing: Sizing) -> ReportTable:
         ">break-even use",
     )
     return ReportTable("What each quote is worth", heads, tuple(rows))
+
+
+def _least(off: QuotedDiscount) -> str:
+    """Below which discount it is not signed; the words for next to nothing say "below" themselves."""
+    words = "–" if off.least is None else percent(off.least)
+    return words if off.least is None or words.startswith("<") else f"< {words}"
 
 
 def _price(price: Price) -> str:
