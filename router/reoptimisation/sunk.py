@@ -43,7 +43,9 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             continue
         if commitment.stackable and not commitment.signed:
             rule = f'"{row.seller}" is stackable: what several of its terms committed to is not yet carried'
-            raise InputError([Issue(("offers" if row.offer else "commitments",), f"{rule} from run to run")])
+            hint = "state each term signed as a commitment of its own, with signed: true, min_usd and signed_until"
+            where = ("offers" if row.offer else "commitments",)
+            raise InputError([Issue(where, f"{rule} from run to run", hint=hint)])
         stands = standing(plan, align, commitment, row, uses)
         if stands is not None or not commitment.signed:
             contracts.append(
