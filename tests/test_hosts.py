@@ -195,3 +195,11 @@ def test_what_cannot_be_planned_is_refused_by_name(host: Data, sizes: dict[str, 
 def test_without_a_host_an_instance_needs_its_price() -> None:
     with pytest.raises(InputError, match="is required"):
         load(housed({"a": 1}, {"a": 2}))
+
+
+def test_a_change_does_not_make_instances_free() -> None:
+    """Without its host an instance that states no price needs one: the 0 that reading puts there is not taken for it."""
+    problem = load(housed({"a": 2, "b": 1}, {"a": 4, "b": 8}, node(offers=("a", "b"))))
+    assert router.solve(problem.with_({"hosts.node.usd_per_h": 7})).cost_usd == pytest.approx(14)
+    with pytest.raises(InputError, match="is required"):
+        problem.with_({"hosts.node.offers": ["b"]})

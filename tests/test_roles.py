@@ -148,3 +148,9 @@ def test_with_a_stated_utilisation_an_slo_is_planned() -> None:
     assert {row.role: row.count for row in plan.instances} == {"prefill": 3, "decode": 3}
     with pytest.raises(InputError, match="router simulate does not know instances counted by role"):
         simulate(load(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}})), plan)
+
+
+def test_a_problem_with_roles_may_be_changed() -> None:
+    """The decode worker at 2 instead of 3 USD: 3 · 1 + 3 · 2."""
+    changed = load(asked(2500, pair({}, {}))).with_({"offers.own.instances.roles.decode.usd_per_h": 2})
+    assert router.solve(changed).cost_usd == pytest.approx(9)

@@ -37,7 +37,7 @@ def settings_of(option: str, texts: Iterable[str]) -> dict[str, object]:
 
 def changed(problem: Problem, settings: Mapping[str, object]) -> Problem:
     """The problem with fields at other values, by path. Raises InputError with the path of each mistake."""
-    document = problem.model_dump(by_alias=True, exclude_unset=True)
+    document = _as_written(problem)
     factors: list[tuple[str, FieldPath, float]] = []
     for text, value in settings.items():
         try:
@@ -62,6 +62,20 @@ def changed(problem: Problem, settings: Mapping[str, object]) -> Problem:
         except ValueError as error:
             raise InputError(Issue((text,), str(error), factor)) from error
     return new
+
+
+def _as_written(problem: Problem) -> dict[str, Any]:
+    """The fields that a file states: not the 0 that reading puts for a price beside roles, or where hosts are paid."""
+    document = problem.model_dump(by_alias=True, exclude_unset=True)
+    hosted = {name for host in problem.hosts for name in host.offers}
+    for offer in document.get("offers", ()):
+        instances = offer.get("instances") or {}
+        roles = instances.get("roles") or {}
+        halves = roles.values() if offer["name"] in hosted else ()
+        for part in (instances, *halves) if roles or offer["name"] in hosted else ():
+            if part.get("usd_per_h") == 0:
+                del part["usd_per_h"]
+    return document
 
 
 def _factor_of(value: object) -> float:
