@@ -33,6 +33,14 @@ def pools(plan: Plan, scenario: str | None = None) -> tuple[PoolCounts, ...]:
     return tuple(PoolCounts(offer, model, tuple(counts)) for (offer, model), counts in ordered)
 
 
+def hosts(plan: Plan, scenario: str | None = None) -> dict[str, tuple[int, ...]]:
+    """Hosts paid for by kind and period, reserved ones included, free ones not. Raises InputError."""
+    by_kind: dict[str, list[int]] = {}
+    for row in of_scenario(plan, plan.hosts or (), scenario):
+        by_kind.setdefault(row.host, [0] * plan.periods)[row.period] = round(row.count)
+    return {name: tuple(counts) for name, counts in sorted(by_kind.items())}
+
+
 def whole(count: float) -> int:
     """Rounded up, but 4.0000000001 is 4."""
     return math.ceil(count * (1 - 1e-9))

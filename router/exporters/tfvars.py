@@ -1,10 +1,11 @@
 """Terraform: `*.tfvars.json` with the plan's counts, for `terraform apply -var-file=…`.
 
     router_instances = map(object({offer, model, max, by_period}))    instances of each pool, whole, by period
+    router_hosts = map(object({max, by_period}))                      nodes of each kind of host, reserved ones included
     router_purchases = list(object({offer, model, month, count}))     bought for a term
     router_contracts = list(object({offer, start_month, end_month, tokens_per_month, usd_per_month}))
 
-Declare the variables you use; the JSON holds all three. Counts are rounded up: a plan with `integral: false` may hold
+Declare the variables you use; the JSON holds all four. Counts are rounded up: a plan with `integral: false` may hold
 fractions, and a fraction of a machine is a machine.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.exporters.counts import pools, whole
+from router.exporters.counts import hosts, pools, whole
 from router.exporters.exported import Exported
 from router.plan.document import Plan
 from router.plan.values import to_json
@@ -30,6 +31,9 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
                 "by_period": pool.counts,
             }
             for pool in pool_counts
+        },
+        "router_hosts": {
+            name: {"max": max(counts), "by_period": counts} for name, counts in hosts(plan, scenario).items()
         },
         "router_purchases": [
             {"offer": row.offer, "model": row.model, "month": row.month, "count": whole(row.count)}

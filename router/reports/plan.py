@@ -8,6 +8,7 @@ from problems.core.costs import KINDS
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, CostLine, InstanceRow, Refused, RouteRow, Settlement, UnservedRow
 from router.reports.document import Report, ReportTable, columns
+from router.reports.hosts import hosts_table
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
 CENT = 0.005
@@ -21,6 +22,7 @@ def plan_report(plan: Plan) -> Report:
         _costs(plan),
         _routing(plan),
         _instances(plan),
+        hosts_table(plan),
         _purchases(plan),
         _contracts(plan),
         _scenarios(plan),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
 from router.plan.document import TABLES, Plan
@@ -28,16 +28,21 @@ KNOWN_BY = (
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+HOSTED = "hosts_patterns"
+"""The table of what lives in each host: a row for each pool of a pattern, numbered within the host and period."""
+
 type Row = Mapping[str, object]
 
 
 def tables_of(plan: Plan) -> tuple[str, ...]:
     """Names of all tables that the plan has; those of its section `sizing` besides."""
-    return (*TABLES, *_of_sizing(plan))
+    return (*TABLES, *((HOSTED,) if plan.hosts else ()), *_of_sizing(plan))
 
 
 def rows_of(plan: Plan, table: str) -> Sequence[object]:
     """The rows of one table. Raises KeyError."""
+    if table == HOSTED:
+        return list(_hosted(plan))
     found: Sequence[object] = (getattr(plan, table) or ()) if table in TABLES else _of_sizing(plan)[table]
     return found
 
@@ -45,11 +50,21 @@ def rows_of(plan: Plan, table: str) -> Sequence[object]:
 def to_csv(plan: Plan, table: str = "cost_lines") -> str:
     """The rows of one table of the plan with a heading; an absent value is an empty field. Raises KeyError."""
     if table in TABLES:
-        heads = [item.name for item in dataclasses.fields(TABLES[table])]
+        heads = [item.name for item in dataclasses.fields(TABLES[table]) if item.name != "patterns"]
         return _page(heads, ([getattr(row, head) for head in heads] for row in rows_of(plan, table)))
-    rows = _of_sizing(plan)[table]
+    rows = list(_hosted(plan)) if table == HOSTED else _of_sizing(plan)[table]
     heads = list(dict.fromkeys(name for row in rows for name in row))
     return _page(heads, ([row.get(head) for head in heads] for row in rows))
+
+
+def _hosted(plan: Plan) -> Iterator[Row]:
+    for row in plan.hosts or ():
+        of = {"host": row.host, "period": row.period, "scenario": row.scenario}
+        for number, pattern in enumerate(row.patterns):
+            filled = {"pattern": number, "hosts": pattern.hosts, "units": pattern.units, "free": pattern.free}
+            for each in pattern.instances:
+                of_pool = {"offer": each.offer, "model": each.model, "role": each.role, "count": each.count}
+                yield {**of, **filled, **of_pool}
 
 
 def _of_sizing(plan: Plan) -> dict[str, Sequence[Row]]:

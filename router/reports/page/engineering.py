@@ -44,7 +44,8 @@ def _instances(plan: Plan, when: Calendar) -> PageSection:
     running: dict[str, list[float]] = defaultdict(lambda: [0.0] * plan.periods)
     busy: dict[str, list[float]] = defaultdict(lambda: [0.0] * plan.periods)
     for row in plan.instances:
-        name = row.offer if row.model is None else f"{row.offer}, {row.model}"
+        offer = row.offer if row.role is None else f"{row.offer} {row.role}"
+        name = offer if row.model is None else f"{offer}, {row.model}"
         running[name][row.period] += p[row.scenario] * row.count
         busy[name][row.period] += p[row.scenario] * row.count * row.utilisation
     pools = sorted(running, key=lambda name: -max(running[name]))
@@ -73,12 +74,12 @@ def _points(values: list[float], hours: float) -> list[tuple[float, float]]:
 
 
 def _utilisation(plan: Plan, tables: dict[str, ReportTable], when: Calendar) -> PageSection:
-    blocks = [table(tables.get("Instances"))]
+    blocks = [table(tables.get("Instances")), table(tables.get("Hosts"))]
     busiest = sorted(plan.instances, key=lambda row: (-row.utilisation, row.period))[:8]
     hours = plan.horizon_h / max(plan.periods, 1)
     rows = tuple(
         (
-            row.offer,
+            row.offer if row.role is None else f"{row.offer} {row.role}",
             row.model or "all its models",
             when.label(row.period * hours, full=True),
             f"{row.count:,.6g}",

@@ -2,6 +2,7 @@
 
     tokens, commitment, fee      by the tokens that a workload, or a month, sends to the offer
     instances, energy, starts    likewise; by month by the instances paid
+    hosts                        of no workload; by month by the hosts paid
     unserved                     by what is dropped
 
 That is exact by offer; within an offer it is an allocation by tokens, and the page says so.
@@ -32,6 +33,9 @@ def by_month(plan: Plan) -> dict[int, float]:
     for row in plan.instances:
         month = month_at(row.period * period_h)
         paid[row.offer][month] += p[row.scenario] * row.count
+    for host in plan.hosts or ():
+        month = month_at(host.period * period_h)
+        paid[host.host][month] += p[host.scenario] * host.count
     for bill in plan.settlements:
         paid[f"bill {bill.seller}"][bill.month] += p[bill.scenario] * bill.billed_usd
     return dict(sorted(_laid(plan, lambda row: month_at(row.period * period_h), 0, paid).items()))
@@ -55,7 +59,7 @@ def _laid[K](
         parts: Mapping[K, float] = work.get(line.offer or "", {})
         if line.kind == "unserved":
             parts = dropped
-        elif line.kind in ("instances", "energy", "starts"):
+        elif line.kind in ("instances", "hosts", "energy", "starts"):
             parts = weights.get(line.offer or "", parts)
         elif line.kind == "commitment":
             parts = weights.get(f"bill {line.offer}", parts)
