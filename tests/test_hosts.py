@@ -198,7 +198,7 @@ def test_without_a_host_an_instance_needs_its_price() -> None:
 
 
 def test_a_change_does_not_make_instances_free() -> None:
-    """Without its host an instance that states no price needs one: the 0 that reading puts there is not taken for it."""
+    """Without its host an instance that states no price needs one: the 0 that reading puts there is not it."""
     problem = load(housed({"a": 2, "b": 1}, {"a": 4, "b": 8}, node(offers=("a", "b"))))
     assert router.solve(problem.with_({"hosts.node.usd_per_h": 7})).cost_usd == pytest.approx(14)
     with pytest.raises(InputError, match="is required"):
