@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import router
 from router import api
+from router.errors import InputError
 from router.exporters import commitments
 from router.loading.catalogue import load_text
 from router.schema import Problem
 
+EXAMPLES = Path(router.__file__).parent / "examples"
 TEXT = """
 schema: router/1
 name: paid ahead
@@ -108,3 +112,13 @@ def test_where_nothing_is_paid_ahead_that_is_said() -> None:
     made = commitments(api.solve(problem), problem)
     assert json.loads(made.text)["commitments"] == []
     assert "nothing is paid ahead" in made.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("prefill-decode", "by role"), ("nodes", "does not count hosts")]
+)
+def test_what_is_not_counted_yet_is_refused_by_name(name: str, words: str) -> None:
+    """Reserved halves and hosts would be left out without a word, and a worker of four cards be counted as one."""
+    stated = api.load(EXAMPLES / f"{name}.yaml")
+    with pytest.raises(InputError, match=words):
+        commitments(api.solve(stated), stated)
