@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FIELD = """
     added_later: float | None = Field(default=None, description="Of a later release")
 """
-RECORD = r'(^class \w+\((?:Strict|Sourced|Latency|Sourced, Latency)\):\n    """(?:[^"]|"(?!""))*"""\n)'
+RECORD = r'(^class \w+\((?!NamedTuple|BaseModel)[A-Z][\w, ]*\):\n    """(?:[^"]|"(?!""))*"""\n)'
 
 
 def write(folder: Path) -> Path:

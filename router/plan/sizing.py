@@ -110,7 +110,7 @@ class Quote:
     break_even_use: Number | None = stated("Share from which on it pays")
     break_even_tokens_per_month: Number | None = stated("Volume from which on it pays; null: no such volume")
     gap: Number = stated("The larger gap of the two searches that worth_usd is the difference of")
-    discounts: tuple[QuotedDiscount, ...] = stated("Of an agreement", default=())
+    discounts: tuple[QuotedDiscount, ...] | None = stated("Of an agreement", default=None)
 
 
 @record

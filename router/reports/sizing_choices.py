@@ -110,7 +110,7 @@ def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
         priced = [(_price(price), rate(price.now_usd), rate(price.walk_away_usd)) for price in row.prices]
-        priced += [(f"discount, {off.offer}", percent(off.now), _least(off)) for off in row.discounts]
+        priced += [(f"discount, {off.offer}", percent(off.now), _least(off)) for off in row.discounts or ()]
         for k, price in enumerate(priced or [("–", "–", "–")]):
             rows.append(
                 (

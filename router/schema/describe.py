@@ -57,8 +57,8 @@ def json_schema() -> JsonSchemaValue:
     """JSON Schema (draft 2020-12) of the problem file and of files that one includes, which have no workloads."""
     schema = Problem.model_json_schema(by_alias=True)
     schema["required"] = [name for name in schema["required"] if name != "workloads"]
-    offer = schema["$defs"]["Offer"]
-    offer["required"] = [name for name in offer["required"] if name != "provider"]  # filled in from the name
+    for record in ("Offer", "Agreement"):  # filled in from the name
+        schema["$defs"][record]["required"].remove("provider")
     for record in ("Instances", "RoleInstances"):  # in a host a price may be left out
         schema["$defs"][record].get("required", []).remove("usd_per_h")
         if not schema["$defs"][record]["required"]:
@@ -124,7 +124,7 @@ def _stated_unit(part: object) -> str:
 
 def _default(field: FieldInfo, name: str) -> str:
     if name == "provider" and "absent" in (field.description or ""):
-        return "the offer's name"
+        return "its own name"
     if field.is_required() or field.default is PydanticUndefined:
         return "required"
     value = field.default

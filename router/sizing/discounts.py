@@ -45,13 +45,12 @@ def discounted(inst: Instance, seller: int, factor: float) -> Instance:
     return replace(inst, agreements=replace(inst.agreements, rate=rate))
 
 
-def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple[QuotedDiscount, ...]:
-    """By offer: as stated, and the least at which the agreement is signed."""
+def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple[QuotedDiscount, ...] | None:
+    """By offer: as stated, and the least at which the agreement is signed; None: it is no agreement."""
     names, agreements = inst.offers.names, inst.agreements
     stated = [(names[agreements.offer[i]], float(1.0 - agreements.rate[i])) for i in rows_of(inst, seller)]
-    return tuple(
-        QuotedDiscount(offer, off, None if factor is None else off * factor) for offer, off in stated
-    )
+    quoted = (QuotedDiscount(offer, off, None if factor is None else off * factor) for offer, off in stated)
+    return tuple(quoted) or None
 
 
 def break_even_use(has: Best, seller: int) -> float | None:

@@ -78,8 +78,8 @@ def _check_discounts(
     section: Section, agreement: Agreement, row: Quote, in_hand: bool, at: tuple[object, ...]
 ) -> float | None:
     """Each as stated, and all cut alike; how many times those of today are the least ones."""
-    stated = {each.offer: each for each in row.discounts}
-    right = len(stated) == len(row.discounts) and set(stated) == set(agreement.offers)
+    stated = {each.offer: each for each in row.discounts or ()}
+    right = len(stated) == len(row.discounts or ()) and set(stated) == set(agreement.offers)
     section.ledger.require(right, *at, "discounts are not those of its offers")
     factors = []
     for name, each in stated.items():
