@@ -23,9 +23,9 @@ from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load
 from router.plan.document import Plan
+from router.plan.left_out import out_of_time
 from router.plan.rows import usd_of
 from router.planning.decode import refused_rows
-from router.planning.notes import out_of_time
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of

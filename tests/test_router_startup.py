@@ -48,7 +48,7 @@ NEEDED = {
     f"compare {QUICKSTART}": SOLVING,
     f"explain {QUICKSTART}": SOLVING | {"numpy.ma"},  # np.unique
     f"export lp {QUICKSTART}": ENCODING,
-    f"verify {QUICKSTART} PLAN": READING | PLAN_FILE,
+    f"verify {QUICKSTART} PLAN": READING | PLAN_FILE | {"numpy"},  # the sums of a proof
     "report PLAN": PLAN_FILE | {"problems"},  # labels of kinds of cost
     "diff PLAN PLAN": PLAN_FILE,
     "schema": frozenset({"pydantic"}),

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from problems.core.arrays import Bools, Floats
+from problems.core.arrays import Bools, Floats, distinct
 from problems.core.stretches import AT_ONCE
 from router.errors import InputError, Path
 from router.loading.catalogue import input_issue
@@ -201,9 +201,9 @@ def _weekday(clock: Clock, day: int) -> str:
 
 def _edges(ends: Iterable[float], from_h: float, to_h: float) -> Floats:
     """All ends in order, each once."""
-    known = np.unique(np.clip(np.array([from_h, *ends, to_h]), from_h, to_h))
-    distinct: Floats = known[np.concatenate([[True], np.diff(known) > AT_ONCE])]
-    return distinct
+    known = distinct(np.clip(np.array([from_h, *ends, to_h]), from_h, to_h))
+    apart: Floats = known[np.concatenate([[True], np.diff(known) > AT_ONCE])]
+    return apart
 
 
 def _held(spans: Iterable[Span], edge_h: Floats) -> Bools:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH
+from problems.core.arrays import HOURS_PER_MONTH, distinct
 from problems.core.instance import Instance
 from router.errors import InputError, Issue, Path
 from router.schema import Problem
@@ -27,7 +27,7 @@ def _tokens(inst: Instance) -> list[Issue]:
     cells, loads = inst.cells, inst.workloads
     work = np.bincount(cells.workload, weights=cells.work, minlength=len(loads.names))
     tokens = work * loads.tokens
-    of = np.searchsorted(np.unique(loads.first), loads.first)  # of the file
+    of = np.searchsorted(distinct(loads.first), loads.first)  # of the file
     issues = [
         Issue(("workloads", int(of[w]), "demand"), _rule(f"makes {tokens[w]:.3g} tokens over the horizon"))
         for w in np.flatnonzero(tokens > LARGEST).tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import fsum
 
 import numpy as np
@@ -56,13 +56,6 @@ def _of_network(problem: Problem) -> Iterator[str]:
     if problem.network and origins and nowhere:
         names = ", ".join(nowhere)
         yield f"assumed: no round trip and no egress to offers that state no region (limits.regions): {names}"
-
-
-def out_of_time(names: Sequence[str]) -> tuple[str, ...]:
-    """What was left out for want of time, in a note; none where there is nothing."""
-    if not names:
-        return ()
-    return (f"left out for want of time: {', '.join(names)}. A longer --time-limit looks into it",)
 
 
 def _of_estimates(problem: Problem) -> Iterator[str]:

@@ -17,10 +17,10 @@ from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.plan.document import Plan
+from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart
 from router.plan.running import Running
 from router.planning.cutting import strengthened_parts
-from router.planning.notes import out_of_time
 from router.planning.publish import draft, gap_of
 from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity

@@ -26,13 +26,13 @@ from router.plan.document import (
     Verified,
     VerifiedCheck,
 )
+from router.plan.left_out import out_of_time
 from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import (
     notes_of,
-    out_of_time,
     schedule_notes,
     turnaround_notes,
     vendor_notes,

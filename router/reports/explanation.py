@@ -6,7 +6,7 @@ from router.explaining import Explanation
 from router.explaining.marginal import Binding
 from router.explaining.savings import Saving
 from router.plan.document import Plan
-from router.planning.notes import out_of_time
+from router.plan.left_out import out_of_time
 from router.reports.document import Report, ReportTable, columns
 from router.reports.moving import moving_notes, moving_tables
 from router.reports.words import OPTIMAL, percent, usd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from router.explaining.moving import STEPS, Moving
-from router.planning.notes import out_of_time
+from router.plan.left_out import out_of_time
 from router.reports.document import ReportTable, columns
 from router.reports.page.charts import Curve, lines, on_paper, under_each_other
 from router.reports.words import usd

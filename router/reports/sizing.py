@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from math import fsum
 
 from router.plan.document import Plan
+from router.plan.left_out import out_of_time
 from router.plan.sizing import Advised, Sizing, WorstFuture
-from router.planning.notes import out_of_time
 from router.reports.document import Report, ReportTable, columns
 from router.reports.plan import plan_report, verdict
 from router.reports.sizing_choices import (
