@@ -215,7 +215,7 @@ def commitments(
 @output_option
 @tracebacks_option
 def tfvars(plan: str, scenario: str | None, output: str | None) -> None:
-    """Write the plan's instance counts, purchases and contracts as *.tfvars.json."""
+    """Write the plan's counts of instances and hosts, purchases and contracts as *.tfvars.json."""
     from router import exporters
 
     document, _ = _read(plan, None)
