@@ -376,7 +376,7 @@ def _notes(problem: Problem) -> tuple[str, ...]:
     sunk = [
         offer.name
         for offer in problem.sellers
-        if (offer.commitment is not None and offer.commitment.signed)
+        if (offer.commitment is not None and (offer.commitment.signed or offer.commitment.in_force))
         or (offer.instances is not None and offer.instances.reserved > 0)
     ]
     if sunk:

@@ -203,3 +203,48 @@ def test_a_span_that_began_before_all_horizons_needs_so_far(tmp_path: Path) -> N
     assert made[1].running is not None
     assert made[1].running.contracts == ()
     assert any("annual is signed in the file without so_far" in note for note in made[1].notes)
+
+
+def stack(k: int, *in_force: tuple[int, float], **terms: Any) -> Problem:
+    """Three hours from hour k on, terms of three hours at half off; 2 USD an hour more of use than the hour before."""
+    loads = [by_period([M] * 3, f"w{j}") for j in range(k + 1)]
+    data = problem(loads, [api("a", 2.0)], periods=3)
+    first = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    signed = [{"until": (first + dt.timedelta(hours=hour)).isoformat(), "usd": usd} for hour, usd in in_force]
+    own = {"settled": "hour", "min_usd": 0, "max_usd": 9, "discount": 0.5, "in_force": signed}
+    agreement = {"name": "plan", "offers": ["a"], "term_h": 3, "stackable": True} | (terms or own)
+    horizon = {**data["horizon"], "start": (first + dt.timedelta(hours=k)).isoformat()}
+    return load({**data, "name": "stack", "horizon": horizon, "commitments": [agreement]})
+
+
+def ends(plan: Plan) -> dict[float, float]:
+    """End, from the plan's start → USD an hour, of what is carried."""
+    assert plan.running is not None
+    return {round(row.end_h): (row.committed_usd_per_month or 0.0) / MONTH for row in plan.running.contracts}
+
+
+def test_stacked_terms_are_carried_each_to_its_end(tmp_path: Path) -> None:
+    """Half off, terms of three hours; a run an hour, each with 2 USD more of use an hour than the one before.
+
+    1 an hour; then 1 more beside it, and 2 at list in the last hour; then 2 more, as 2 and 1 of 3 are in force, then 0.
+    """
+    made = runs(tmp_path, [stack(k) for k in range(4)])
+    assert [plan.cost_usd for plan in made] == approx([3, 7, 11, 15])
+    assert [ends(plan) for plan in made[1:]] == [
+        {2: approx(1)},
+        {1: approx(1), 2: approx(1)},
+        {1: approx(1), 2: approx(2)},
+    ]
+
+
+def test_a_term_that_the_file_states_by_now_is_in_force_once(tmp_path: Path) -> None:
+    """The first run signs 1 an hour until hour 3; the file of the second says so, that of the third another of 0.5."""
+    same, other = (3, 1.0), (5, 0.5)
+    first, second, third = runs(tmp_path, [stack(0), stack(1, same), stack(2, same, other)])
+    assert [first.cost_usd, second.cost_usd] == approx([3, 7])
+    assert ends(second) == {}
+    assert any("states terms in force that the running plan's file did not" in note for note in second.notes)
+    assert ends(third) == {2: approx(1)}
+    stated = {(row.signed_by, row.until_h): row.committed_usd_per_month for row in third.contracts}
+    before = {until: usd for (by, until), usd in stated.items() if by == "before"}
+    assert before == {1: approx(MONTH), 2: approx(MONTH), 3: approx(MONTH / 2)}

@@ -15,6 +15,7 @@ from pytest import approx
 
 import router
 from router.errors import InputError
+from router.sizing import SizeOptions, size
 
 M = 1e6
 TWO = (("a", "m"), ("b", "n"))
@@ -317,3 +318,79 @@ def test_the_vendor_s_own_order_is_stated_and_noted_where_it_is_dearer(solver: s
     stated = load(data | {"commitments": [one, other]})
     lie = replace(plan.settlements[0], vendor_order_usd=1.0)
     assert not router.verify(stated, replace(plan, settlements=(lie, *plan.settlements[1:]))).ok
+
+
+def stacked(*in_force: tuple[int, float], **terms: object) -> Data:
+    """Use of 2, 4 and 6 an hour at list; terms of three hours at half off; some in force until an hour, in USD."""
+    data = problem(by_period([1 * M, 2 * M, 3 * M]), [api("a", 2.0)], periods=3)
+    data["horizon"]["start"] = "2027-01-01T00:00:00+00:00"
+    signed = [{"until": f"2027-01-01T{hour:02d}:00:00+00:00", "usd": usd} for hour, usd in in_force]
+    terms = {"discount": 0.5, "term_h": 3, "stackable": True, "in_force": signed, **terms}
+    return data | {"commitments": [agreement("a", **terms)]}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_terms_signed_already_add_up_with_new_ones(solver: str) -> None:
+    """1 for two hours; c more cost 3 c, and cover 2 c in each of the last two hours up to c = 1: 2 + 3 + 4 at list."""
+    plan = plan_of(stacked((2, 1.0)), solver)
+    assert plan.cost_usd == approx(9)
+    rows = {(row.signed_by, row.until_h): row.committed_usd_per_month for row in plan.contracts}
+    assert rows == {("before", 2): approx(730), ("plan", 3): approx(730)}
+    assert plan.bound_usd == approx(9, rel=1e-5)
+
+
+def test_several_terms_in_force_are_due_to_their_ends() -> None:
+    """1 for an hour, 2 for the horizon and five hours more, 3 that ended: 3 + 2 + 2; one of 4 and two of 6 are left."""
+    plan = plan_of(stacked((1, 1.0), (8, 2.0), (0, 3.0), max_usd=2))
+    assert plan.cost_usd == approx(3 + 2 + 2 + 0 + 0 + 2)
+    assert sorted(row.until_h for row in plan.contracts) == [1, 8]
+    assert plan.settlements[-1].beyond_horizon_usd == approx(5 * 2.0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"stackable": False}, "is of terms that add up"),
+        ({"settled": "month"}, "is of what is settled by the hour"),
+    ],
+)
+def test_what_is_in_force_is_of_terms_that_add_up_by_the_hour(terms: Data, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load(stacked((2, 1.0), **terms))
+
+
+def test_the_check_sees_terms_in_force_left_out_or_made_up() -> None:
+    stated = load(stacked((2, 1.0)))
+    plan = router.solve(stated)
+    before, new = sorted(plan.contracts, key=lambda row: row.signed_by)
+    for rows in ((new,), (replace(before, until_h=3.0), new), (before, before, new)):
+        assert not router.verify(stated, replace(plan, contracts=rows)).ok
+
+
+def test_a_signed_term_and_those_in_force_are_billed_each_at_its_own_amount() -> None:
+    """0.5 for three hours and 1 for two; 0.5 more cost 1.5 and save 2, in the last two hours: 5, and 4 at list."""
+    signed = {"signed": True, "signed_until": "2027-01-01T03:00:00+00:00", "min_usd": 0.5}
+    stated = load(stacked((2, 1.0), **signed))
+    plan = router.solve(stated)
+    assert plan.cost_usd == approx(9)
+    other_order = replace(plan, contracts=tuple(reversed(plan.contracts)))
+    assert [router.verify(stated, each).ok for each in (plan, other_order)] == [True, True]
+    assert plan.bound_usd == approx(9, rel=1e-5)
+
+
+def test_terms_in_force_are_due_in_every_future_and_in_no_quote() -> None:
+    """1 for two hours; use is half of 2, 4, 6 or double. c more: (5 + c + 22 − 3 c) / 2, 13.5 without, 12.5 for 1."""
+    futures = [
+        {"name": name, "probability": 0.5, "demand": {"*": by}} for name, by in (("low", 0.5), ("high", 2))
+    ]
+    for method in ("program", "cuts"):
+        plan = size(load(stacked((2, 1.0)) | {"scenarios": futures}), how=SizeOptions(method=method))
+        assert plan.sizing is not None
+        assert plan.sizing.rp_usd == approx(12.5)
+        assert [quote.worth_usd for quote in plan.sizing.quotes or ()] == [approx(1)]
+        assert plan.bound_usd == approx(12.5, rel=1e-5)
+
+
+def test_compare_says_that_terms_in_force_are_due_whatever_is_chosen() -> None:
+    notes = router.compare(load(stacked((2, 1.0)))).notes
+    assert any("due whatever is chosen" in note and "plan" in note for note in notes)

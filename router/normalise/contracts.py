@@ -33,7 +33,7 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         (b, term, level)
         for b, terms in enumerate(rows)
         for term in _within(_starts(terms, time, clock), *life[b])
-        for level in terms.levels or (None,)
+        for level in _levels(terms, term)
     ]
     tiered = np.array([bool(terms.tiers) for terms in rows], dtype=bool)
     unit_usd = np.where(in_tokens, np.where(tiered, 0.0, price), 1.0)
@@ -195,11 +195,23 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
             starts.append(running)
         free_from = 0.0 if terms.stackable else max(running.until_h, 0.0)
     term_h = terms.term_hours
+    for each in terms.in_force:
+        end_h = clock.hour(each.until)
+        if end_h > 1e-9:
+            begin_h = end_h - (term_h or end_h)
+            starts.append(ContractTerm(0.0, end_h, end_h, begin_h, signed=True, usd=each.usd))
     for begin in terms.starts_h(time.horizon_h, time.period_h):
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
             end_h = begin + (term_h or time.horizon_h)
             starts.append(ContractTerm(begin, end_h, end_h, begin, signed=False))
     return starts
+
+
+def _levels(terms: Commitment, term: ContractTerm) -> tuple[CommitmentLevel | None, ...]:
+    """The amounts that a term may commit to; None: between its minimum and maximum."""
+    if term.usd is not None:
+        return (CommitmentLevel(usd=term.usd),)
+    return terms.levels or (None,)
 
 
 def _within(terms: list[ContractTerm], opens_h: float, closes_h: float) -> list[ContractTerm]:

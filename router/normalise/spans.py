@@ -27,6 +27,7 @@ class ContractTerm(NamedTuple):
 
     begin_h   when it began, also before the horizon: its spans and its ramp count from there
     since_h   start of the span that runs at hour 0, where that is stated
+    usd       what it commits to per span, where that is its own
     """
 
     from_h: float
@@ -35,6 +36,7 @@ class ContractTerm(NamedTuple):
     begin_h: float
     signed: bool
     since_h: float | None = None
+    usd: float | None = None
     opens_h: float = -np.inf
     closes_h: float = np.inf
 

@@ -7,6 +7,8 @@ says; where it stands is carried as long as the file says the same as the one be
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from math import isclose
 
 import numpy as np
 
@@ -17,8 +19,10 @@ from router.plan.rows import ContractRow, StandsAt
 from router.plan.running import SunkContract
 from router.reoptimisation.alignment import SLACK_H, Alignment
 from router.reoptimisation.standing import Uses, standing
-from router.schema import Commitment, CommitmentLevel, Problem, SoFar
+from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
 from router.schema.commitments import PER_SPAN
+
+AS_PRINTED = 1e-3  # amounts that someone has copied from a plan
 
 
 def commitments_of(problem: Problem) -> dict[str, Commitment]:
@@ -35,19 +39,21 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
         commitment = ours.get(row.seller)
         if commitment is None or row.from_h > align.shift_h + SLACK_H:
             continue
-        if commitment.signed:
+        if commitment.stackable:  # those signed before are the file's, or carried below
+            end = None if row.signed_by == "before" else row.until_h
+        elif commitment.signed:
             end = _end_in_file(row, align, commitment, uses)
         else:  # one that the file of that time called signed was its own
             end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h
         if end is None or end - align.shift_h <= SLACK_H:
             continue
-        if commitment.stackable and not commitment.signed:
+        if commitment.stackable and commitment.settled != "hour":
             rule = f'"{row.seller}" is stackable: what several of its terms committed to is not yet carried'
             hint = "state each term signed as a commitment of its own, with signed: true, min_usd and signed_until"
             where = ("offers" if row.offer else "commitments",)
             raise InputError([Issue(where, f"{rule} from run to run", hint=hint)])
-        stands = standing(plan, align, commitment, row, uses)
-        if stands is not None or not commitment.signed:
+        stands = None if commitment.stackable else standing(plan, align, commitment, row, uses)
+        if stands is not None or commitment.stackable or not commitment.signed:
             contracts.append(
                 SunkContract(
                     offer=row.offer,
@@ -59,7 +65,43 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
                     agreement=row.agreement,
                 )
             )
-    return tuple(contracts)
+    for known in () if plan.running is None else plan.running.contracts:
+        own = ours.get(known.seller)
+        if own is not None and own.stackable and known.end_h - align.shift_h > SLACK_H:
+            contracts.append(replace(known, end_h=known.end_h - align.shift_h))
+    return tuple(_not_restated(contracts, align, uses))
+
+
+def _not_restated(contracts: list[SunkContract], align: Alignment, uses: Uses) -> Iterator[SunkContract]:
+    """Without terms of stackable contracts that the file states by now: their end and amount say which they are."""
+    ours = commitments_of(align.new)
+    stated = {name: _newly_stated(name, terms, uses) for name, terms in ours.items()}
+    for row in contracts:
+        usd = _usd_a_span(row, ours[row.seller])
+        same = [
+            term
+            for term in stated[row.seller]
+            if abs(align.clock.hour(term.until) - row.end_h) <= SLACK_H
+            and isclose(term.usd, usd, rel_tol=AS_PRINTED)
+        ]
+        if same:
+            stated[row.seller].remove(same[0])
+        else:
+            yield row
+
+
+def _newly_stated(name: str, commitment: Commitment, uses: Uses) -> list[TermInForce]:
+    """Terms in force that the running plan's file did not state."""
+    before = None if uses.problem is None else commitments_of(uses.problem).get(name)
+    terms = list(commitment.in_force)
+    for term in () if before is None else before.in_force:
+        if term in terms:
+            terms.remove(term)
+    return terms
+
+
+def _usd_a_span(row: SunkContract, commitment: Commitment) -> float:
+    return (row.committed_usd_per_month or 0.0) * commitment.span_h / HOURS_PER_MONTH
 
 
 def notes_on(contracts: tuple[SunkContract, ...], align: Alignment, uses: Uses) -> Iterator[str]:
@@ -74,6 +116,11 @@ def notes_on(contracts: tuple[SunkContract, ...], align: Alignment, uses: Uses) 
     carried, before = {row.seller for row in contracts}, uses.problem
     was = {} if before is None else commitments_of(before)
     for name, commitment in commitments_of(align.new).items():
+        if commitment.stackable and _newly_stated(name, commitment, uses):
+            yield (
+                f"{name} states terms in force that the running plan's file did not: they add to those that the plan "
+                "signed, but for any with the same end and amount"
+            )
         moved = align.shift_h > SLACK_H and not commitment.by_billing_month
         if commitment.signed and moved and name not in carried and was.get(name) != commitment:
             yield f"{name} is signed in the file, which has changed: it stands where the file says, now"
@@ -99,20 +146,33 @@ def _end_in_file(row: ContractRow, align: Alignment, commitment: Commitment, use
 
 def with_sunk(problem: Problem, contracts: tuple[SunkContract, ...]) -> Problem:
     """The problem in which earlier contracts are signed, at the volume they were signed for, until their end."""
-    by_seller = {row.seller: row for row in contracts}
+    by_seller: dict[str, tuple[SunkContract, ...]] = {}
+    for row in contracts:
+        by_seller[row.seller] = (*by_seller.get(row.seller, ()), row)
     offers = tuple(
-        offer.model_copy(update={"commitment": _signed(problem, offer.commitment, by_seller[offer.name])})
+        offer.model_copy(update={"commitment": _all_signed(problem, offer.commitment, by_seller[offer.name])})
         if offer.commitment is not None and offer.name in by_seller
         else offer
         for offer in problem.offers
     )
     agreements = tuple(
-        agreement.on(_signed(problem, agreement.terms, by_seller[agreement.name]))
+        agreement.on(_all_signed(problem, agreement.terms, by_seller[agreement.name]))
         if agreement.name in by_seller
         else agreement
         for agreement in problem.commitments
     )
     return problem.model_copy(update={"offers": offers, "commitments": agreements})
+
+
+def _all_signed(problem: Problem, commitment: Commitment, rows: tuple[SunkContract, ...]) -> Commitment:
+    """Terms that add up are in force beside those of the file; of any other contract there is one."""
+    if not commitment.stackable:
+        return _signed(problem, commitment, rows[0])
+    clock = problem.horizon.clock
+    stacked = tuple(
+        TermInForce(until=clock.local(row.end_h), usd=_usd_a_span(row, commitment)) for row in rows
+    )
+    return commitment.model_copy(update={"in_force": (*commitment.in_force, *stacked)})
 
 
 def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:

@@ -1,7 +1,15 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
 from router.schema.agreements import Agreement, Credit
-from router.schema.commitments import Commitment, CommitmentLevel, DiscountTier, RampStep, SoFar, Tier
+from router.schema.commitments import (
+    Commitment,
+    CommitmentLevel,
+    DiscountTier,
+    RampStep,
+    SoFar,
+    TermInForce,
+    Tier,
+)
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
     Free,
@@ -56,6 +64,7 @@ __all__ = [
     "EnergyRule",
     "SCHEMA",
     "Agreement",
+    "TermInForce",
     "Commitment",
     "CommitmentLevel",
     "Credit",

@@ -71,6 +71,13 @@ class SoFar(Strict):
     )
 
 
+class TermInForce(Strict):
+    """A term of a stackable contract that is signed already."""
+
+    until: Moment = Field(description="Its end, exclusive, local time of horizon.timezone")
+    usd: NonNegative = Field(description="What it commits to per span")
+
+
 class Settling(Strict):
     """What a commitment in USD and an agreement have in common: amounts per span, terms, and where one stands."""
 
@@ -92,6 +99,9 @@ class Settling(Strict):
     )
     stackable: Flag = Field(
         default=False, description="true: may be signed again while a term runs; amounts in force add up"
+    )
+    in_force: tuple[TermInForce, ...] = Field(
+        default=(), description="Of stackable, settled by the hour: terms signed already, which add up"
     )
     term_months: Counting | None = optional("Term in billing months of 730 h; absent: the whole horizon")
     term_h: Positive | None = optional("In place of term_months: a whole number of periods")

@@ -110,6 +110,7 @@ def parts_go_together(problem: Problem) -> Iterator[Issue]:
             yield Issue((*at, "stackable"), "is settled by the hour or the month", None, "set settled: hour")
         if commitment.stackable and commitment.term_hours is None:
             yield Issue((*at, "stackable"), "needs term_months or term_h", True)
+        yield from _in_force(problem, at, commitment, tokens="min_tokens" in there)
         if commitment.signed and len(commitment.levels) > 1:
             yield Issue((*at, "levels"), "of a signed contract must be the one that was signed", None)
         yield from _ramp(at, commitment)
@@ -122,6 +123,22 @@ _APART = {
     "rollover_spans": {"stackable", "tiers", "discount_tiers"},
     "discount_tiers": {"tiers", "min_tokens", "overage_usd_per_m"},
 }
+
+
+def _in_force(problem: Problem, at: Path, commitment: Commitment, *, tokens: bool) -> Iterator[Issue]:
+    if not commitment.in_force:
+        return
+    field = (*at, "in_force")
+    if not commitment.stackable:
+        yield Issue(
+            field, "is of terms that add up", None, "set stackable: true, or signed: true for one term"
+        )
+    elif commitment.settled != "hour":
+        yield Issue(field, "is of what is settled by the hour", commitment.settled, "set settled: hour")
+    if tokens:
+        yield Issue(field, "is of a commitment in USD", None)
+    if problem.horizon.start is None:
+        yield Issue(field, "needs horizon.start, to know until when", None)
 
 
 def _ramp(at: Path, commitment: Commitment) -> Iterator[Issue]:

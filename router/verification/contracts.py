@@ -23,6 +23,7 @@ from router.verification.base.spans import (
     length_h,
     signed_end_h,
     signed_term,
+    stacked_terms,
     starts_h,
     term_h,
 )
@@ -53,7 +54,7 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         terms[row.seller].append((row.from_h, until_h))
         fault = _term_fault(case, commitment, row)
         ledger.require(fault is None, *at, fault)
-        _check_committed(commitment, row, at, ledger)
+        _check_committed(case, commitment, row, at, ledger)
         agreement = case.agreements.get(row.seller)
         hourly = None if agreement is None else agreement.usd_per_unit_h
         if hourly is None:
@@ -70,11 +71,37 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
             ledger.require(name in signed_before, name, "is signed already, but the plan does not list it")
         if commitment.stackable:
             _check_sum(audit, name, commitment, ledger)
+        if lives:
+            _check_stacked(audit, name, commitment, ledger)
     force = covered(case, audit.rows)
     for flow in audit.flows:
         if flow.offer.commitment is not None and flow.units > 0:
             key = (flow.offer.name, flow.row.period)
             ledger.require(key in force, key[0], "carries work without a contract in period", key[1])
+
+
+def _check_stacked(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) -> None:
+    """Terms in force that the file states, and no others, are listed as signed before."""
+    closes = audit.case.times.life(name)[1]
+    ours = [(min(term.until_h, closes), usd) for term, usd in stacked_terms(audit.case, commitment)]
+    listed = [
+        (row.until_h, row.committed_usd_per_month or 0.0)
+        for row in audit.rows.contracts
+        if row.seller == name and row.signed_by == "before"
+    ]
+    for until_h, usd in ours:
+        same = [
+            row
+            for row in listed
+            if abs(row[0] - until_h) <= SLACK_H and abs(row[1] - usd) <= RELATIVE * max(usd, 1.0)
+        ]
+        ledger.require(bool(same), name, f"is in force until {until_h:.10g} h, but the plan does not list it")
+        if same:
+            listed.remove(same[0])
+    if commitment.in_force:
+        ledger.require(
+            len(listed) <= int(commitment.signed), name, "lists more as signed before than is in force"
+        )
 
 
 def _check_sum(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) -> None:
@@ -89,10 +116,21 @@ def _check_sum(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) 
             ledger.at_most(amount, max(most, before), name, "in force from hour", now.from_h)
 
 
+def _is_stacked(case: Case, commitment: Commitment, row: ContractRow) -> bool:
+    """Whether a row signed before is one of the terms in force that the file states."""
+    closes, usd = case.times.life(row.seller)[1], row.committed_usd_per_month or 0.0
+    return any(
+        abs(min(term.until_h, closes) - row.until_h) <= SLACK_H and abs(own - usd) <= RELATIVE * max(own, 1.0)
+        for term, own in stacked_terms(case, commitment)
+    )
+
+
 def _term_fault(case: Case, commitment: Commitment, row: ContractRow) -> str | None:
     length, from_h, until_h = term_h(commitment), row.from_h, row.until_h
     before = signed_term(case, commitment) if commitment.signed else None
     if row.signed_by == "before":
+        if from_h == 0 and _is_stacked(case, commitment, row):
+            return None
         if before is None:
             return "is not signed before"
         stated, closes = signed_end_h(case, commitment), case.times.life(row.seller)[1]
@@ -128,7 +166,7 @@ def _check_unit(
 
 
 def _check_committed(
-    commitment: Commitment, row: ContractRow, at: tuple[object, ...], ledger: Ledger
+    case: Case, commitment: Commitment, row: ContractRow, at: tuple[object, ...], ledger: Ledger
 ) -> None:
     tokens, stated = in_tokens(commitment), committed_of(row, commitment)
     _check_unit(commitment, row, at, ledger)
@@ -147,6 +185,8 @@ def _check_committed(
         return
     ledger.require(row.discount is None, *at, "states a discount of no level")
     least = least_of(commitment)
+    if row.signed_by == "before" and _is_stacked(case, commitment, row):
+        return
     if row.signed_by == "before":  # bought already: its minimum says how much
         ledger.equal(stated, least, *at, "committed per month")
         return

@@ -37,6 +37,7 @@ from router.verification.base.spans import (
     signed_term,
     since_h,
     spans_of,
+    stacked_terms,
 )
 from router.verification.base.tariffs import (
     amount_owed,
@@ -132,10 +133,12 @@ def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float,
         stated = (
             committed_of(row, commitment)
             for row in plan.contracts
-            if row.seller == offer and row.signed_by != "plan"
+            if row.seller == offer and row.signed_by != "plan" and not commitment.in_force
         )
         before = of_offer(case, offer, before)
         terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
+    for stacked, usd in stacked_terms(case, commitment):
+        terms.append((of_offer(case, offer, stacked), usd, 1.0))
     for row in plan.contracts:
         if row.seller == offer and row.signed_by == "plan":
             term = of_offer(case, offer, TermHours(row.from_h, row.until_h, row.from_h))
@@ -384,9 +387,9 @@ def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> fl
     commitment = offer.commitment
     if commitment is None:
         return 0.0
-    if row.signed_by == "before":
+    if row.signed_by == "before" and not commitment.in_force:
         months = _owed_by_earlier(case, offer.name, commitment)
-    elif commitment.term_hours is None:
+    elif commitment.term_hours is None and row.signed_by == "plan":
         return 0.0
     else:
         term = of_offer(case, offer.name, TermHours(row.from_h, row.until_h, row.from_h))

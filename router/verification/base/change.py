@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from router.schema import Commitment, CommitmentLevel, Problem, SoFar
+from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
@@ -54,7 +54,7 @@ class EarlierPlan:
     shares: Mapping[Where, Mapping[Place, float]]
     counts: Mapping[tuple[str, str | None, int], float]
     before: Mapping[Place, float]
-    contracts: Mapping[str, SunkContract]
+    contracts: Mapping[str, tuple[SunkContract, ...]]
     purchases: tuple[EarlierPurchase, ...]
 
 
@@ -72,7 +72,9 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         places[row.offer, row.model] = row.share
     counts = {(row.offer, row.model, row.period): row.count for row in running.counts}
     before = {(row.offer, row.model): row.paid_count for row in running.before}
-    contracts = {row.seller: row for row in running.contracts}
+    contracts: dict[str, tuple[SunkContract, ...]] = {}
+    for sunk in running.contracts:
+        contracts[sunk.seller] = (*contracts.get(sunk.seller, ()), sunk)
     purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
     ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
     hours = [running.freeze_h, *ends]
@@ -94,18 +96,35 @@ def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> 
         return problem
     offers = {offer.name: offer for offer in problem.offers}
     agreements = {agreement.name: agreement for agreement in problem.commitments}
-    for name, row in running.contracts.items():
+    for name, rows in running.contracts.items():
         offer, agreement = offers.get(name), agreements.get(name)
-        if agreement is not None and row.agreement == name:
-            agreements[name] = agreement.on(_signed(problem, agreement.terms, row))
-        elif offer is not None and offer.commitment is not None and row.offer == name:
-            signed = _signed(problem, offer.commitment, row)
+        if agreement is not None and all(row.agreement == name for row in rows):
+            agreements[name] = agreement.on(_all_signed(problem, agreement.terms, rows, ledger))
+        elif offer is not None and offer.commitment is not None and all(row.offer == name for row in rows):
+            signed = _all_signed(problem, offer.commitment, rows, ledger)
             offers[name] = offer.model_copy(update={"commitment": signed})
         else:
             ledger.fault("running:", name, "has no commitment that an earlier plan could have signed")
     return problem.model_copy(
         update={"offers": tuple(offers.values()), "commitments": tuple(agreements.values())}
     )
+
+
+def _all_signed(
+    problem: Problem, commitment: Commitment, rows: tuple[SunkContract, ...], ledger: Ledger
+) -> Commitment:
+    """Terms that add up are in force beside those of the file; of any other contract there is one."""
+    if not commitment.stackable:
+        ledger.require(len(rows) == 1, "running:", rows[0].seller, "is signed more than once")
+        return _signed(problem, commitment, rows[0])
+    zero, months = LocalTime(problem.horizon).start, length_h(commitment) / MONTH_H
+    stacked = tuple(
+        TermInForce(
+            until=zero + timedelta(hours=row.end_h), usd=(row.committed_usd_per_month or 0.0) * months
+        )
+        for row in rows
+    )
+    return commitment.model_copy(update={"in_force": (*commitment.in_force, *stacked)})
 
 
 def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:

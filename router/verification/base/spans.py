@@ -120,6 +120,18 @@ def signed_term(case: Case, commitment: Commitment) -> TermHours | None:
     return TermHours(0.0, until, began, since) if until > 0 else None
 
 
+def stacked_terms(case: Case, commitment: Commitment) -> list[tuple[TermHours, float]]:
+    """Terms that add up and are signed already, as far as some of them is left, and USD a month of each."""
+    clock, length = LocalTime(case.problem.horizon), term_h(commitment)
+    terms = []
+    for each in commitment.in_force:
+        end_h = hours_to(clock, each.until)
+        if end_h > NEAR_H:
+            term = TermHours(0.0, end_h, end_h - (end_h if length is None else length))
+            terms.append((term, each.usd * MONTH_H / length_h(commitment)))
+    return terms
+
+
 def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
     """The spans of a term inside the horizon, in order."""
     if by_billing_month(commitment):

@@ -19,6 +19,7 @@ from router.verification.base.spans import (
     of_offer,
     signed_term,
     spans_of,
+    stacked_terms,
     starts_h,
     term_h,
 )
@@ -54,26 +55,33 @@ def terms_of(case: Case, offer: str) -> list[PossibleTerm]:
     commitment = case.commitments[offer]
     before = signed_term(case, commitment) if commitment.signed else None
     length = term_h(commitment)
-    terms = [] if before is None else [(before, True)]
+    terms: list[tuple[TermHours, bool, float | None]] = [] if before is None else [(before, True, None)]
+    terms += [(term, True, usd) for term, usd in stacked_terms(case, commitment)]
     free_h = 0.0 if before is None or commitment.stackable else before.until_h
     if length is not None or not commitment.signed:
         hours = [hour for hour in starts_h(case, commitment) if hour >= free_h - 1e-9]
-        terms += [(TermHours(hour, hour + (length or case.horizon_h), hour), False) for hour in hours]
-    cut = [(of_offer(case, offer, term), due) for term, due in terms]
-    terms = [(term, due) for term, due in cut if term.from_h < term.until_h and term.until_h > term.life[0]]
+        new = [TermHours(hour, hour + (length or case.horizon_h), hour) for hour in hours]
+        terms += [(term, False, None) for term in new]
+    cut = [(of_offer(case, offer, term), due, usd) for term, due, usd in terms]
+    terms = [
+        (term, due, usd)
+        for term, due, usd in cut
+        if term.from_h < term.until_h and term.until_h > term.life[0]
+    ]
     least, most = least_of(commitment), most_of(commitment)
     amounts = [
         (level.usd * MONTH_H / length_h(commitment), 1.0 - level.discount) for level in commitment.levels
     ]
     possible: list[PossibleTerm] = []
-    for term, due in terms:
+    for term, due, own in terms:
         when = start_label(term.from_h)
-        alike = [other for other, _ in terms if other.from_h == term.from_h]
+        alike = [other for other, *_ in terms if other.from_h == term.from_h]
         place = len([other for other in possible if other.term.from_h == term.from_h])
         if not amounts:
-            top = least if due or most is None else most
+            low = least if own is None else own
+            top = low if due or most is None else most
             label = when if len(alike) == 1 else f"{when},level {place}"
-            possible.append(PossibleTerm(label, term, due, least, top))
+            possible.append(PossibleTerm(label, term, due, low, top))
         for i, (usd, rate) in enumerate(amounts):
             label = when if len(amounts) * len(alike) == 1 else f"{when},level {place + i}"
             possible.append(PossibleTerm(label, term, due, usd, usd, rate))

@@ -19,7 +19,7 @@ from router.plan.sizing import Quote
 from router.schema import Agreement, Offer, OfferModel
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
-from router.verification.base.spans import signed_term
+from router.verification.base.spans import signed_term, stacked_terms
 from router.verification.base.work import TOKEN_PRICES, long_prices_of, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
@@ -111,7 +111,10 @@ def _billed_part(section: Section, agreement: str) -> float | None:
 def _in_hand(case: Case, offer: Offer) -> bool:
     """Whether something of it is reserved or signed before the plan."""
     reserved, terms = offer.instances is not None and offer.instances.reserved > 0, offer.commitment
-    return reserved or (terms is not None and terms.signed and signed_term(case, terms) is not None)
+    stacked = terms is not None and bool(stacked_terms(case, terms))
+    return (
+        reserved or stacked or (terms is not None and terms.signed and signed_term(case, terms) is not None)
+    )
 
 
 def _check_worth(
