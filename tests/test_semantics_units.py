@@ -14,6 +14,8 @@ import router
 from router.backtesting.run import Settings, backtest
 from router.errors import InputError
 from router.planning.solve import Search
+from router.reoptimisation.running import stored_problem
+from router.schema import Problem
 from solvers import SolveOptions
 
 M = 1e6
@@ -197,3 +199,12 @@ def test_the_check_sees_units_at_another_price_and_another_number_of_them() -> N
     half = replace(plan, contracts=(broken,))
     for lie in (cheaper, tokens, fewer, half):
         assert not router.verify(stated, lie).ok
+
+
+@pytest.mark.parametrize(
+    "stated", [units("g"), {"name": "plan", "offers": ["g"], "settled": "hour", "min_usd": 1}]
+)
+def test_a_stored_problem_with_an_agreement_reads_back(stated: Data) -> None:
+    """It states what is absent from its file, and is the same problem."""
+    file = load(problem(hourly(1 * M), [gpu("g", 2, 1, units=4)]) | {"commitments": [stated]})
+    assert Problem.model_validate(stored_problem(file)) == file

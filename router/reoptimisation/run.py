@@ -27,6 +27,7 @@ from router.plan.running import Break, Reoptimised, Replaced
 from router.planning.proving import with_proof
 from router.planning.publish import options_of, publish
 from router.planning.solve import Search, planned, scenario_of
+from router.reoptimisation.running import stored_problem
 from router.reoptimisation.searches import Say, Searches, changed_by
 from router.schema import Problem
 from router.store import Entry, Outcome
@@ -109,7 +110,7 @@ def reoptimise(
         if not result.changed:
             return result
         result = replace(result, plan=replace(result.plan, notes=(*notes, *result.plan.notes)))
-        stored = recorded(problem).problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+        stored = stored_problem(recorded(problem).problem)
         outcome = Outcome(
             key, result.outcome, result.running_usd, result.unconstrained_usd, result.moved_share
         )

@@ -7,6 +7,8 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 
 from __future__ import annotations
 
+from typing import Any
+
 from problems.core.instance import Instance
 from router.errors import InputError
 from router.plan.document import Plan
@@ -28,6 +30,21 @@ Shares = dict[tuple[str, str], float]  # by offer and model
 def horizon_of(entry: Entry) -> Horizon:
     """Of the problem that a stored plan is for."""
     return Horizon.model_validate(entry.problem.get("horizon", {}))
+
+
+def stored_problem(problem: Problem) -> dict[str, Any]:
+    """What a store keeps of a problem: `problem_of` reads it.
+
+    Defaults are written out, as later releases may have others. Of agreements what is stated is kept alone, for what
+    does not go with their unit may not be stated at all.
+    """
+    stored = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if problem.commitments:
+        stored["commitments"] = [
+            each.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+            for each in problem.commitments
+        ]
+    return stored
 
 
 def problem_of(entry: Entry) -> Problem | None:
