@@ -32,6 +32,10 @@ COMMANDS = f"""
 0   examples copy sizing-quote .
 0   examples copy azure-2023 .
 0   examples copy backtest-azure .
+0   init --requests-per-day 50K --prompt-tokens 800 --completion-tokens 200 --model gpt-4.1 -o first.yaml
+0   solve first.yaml
+0   whatif quickstart.yaml --set workloads.moderation.demand=x2
+0   completion bash
 0   schema
 0   solvers
 0   solve quickstart.yaml -o plan.json
@@ -44,6 +48,7 @@ COMMANDS = f"""
 0   verify quickstart.yaml plan.json
 0   prove quickstart.yaml plan.json
 0   report fleet.json --format markdown
+0   report fleet.json --problem fleet.yaml -o fleet.html
 0   diff plan.json fleet.json
 0   simulate azure.json --problem azure-2023.yaml --hours busiest --requests 1000
 0   size sizing-quote.yaml -o sized.json

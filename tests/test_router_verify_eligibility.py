@@ -214,7 +214,7 @@ def test_the_fastest_point_of_the_size_that_meets_the_slo_counts(limit: int, rat
     given = problem(workload=f"slo: {{ttft_p90_ms: {limit}}}", entry=POINTS, offer=BOX)
     workload = given.workloads[0]
     entry = given.offers[0].models["m"]
-    assert seconds(workload, unit_of(workload), entry, None) == pytest.approx((1 / rate, 1 / rate))
+    assert seconds(workload, unit_of(workload), entry, None, 0.0) == pytest.approx((1 / rate, 1 / rate))
     none = judge(Case(problem(workload="slo: {ttft_p90_ms: 49}", entry=POINTS, offer=BOX), (CERTAIN,)))
     assert none["w", "o", "m"] == ("latency",)
 
@@ -227,4 +227,4 @@ def test_between_sizes_the_one_next_larger_size_counts():
       {prompt_tokens: 90, completion_tokens: 20, requests_per_s: 9}]"""
     given = problem(entry=points, offer=BOX)
     workload = given.workloads[0]
-    assert seconds(workload, unit_of(workload), given.offers[0].models["m"], None) == (1.0, 1.0)
+    assert seconds(workload, unit_of(workload), given.offers[0].models["m"], None, 0.0) == (1.0, 1.0)

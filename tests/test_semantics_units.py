@@ -156,7 +156,7 @@ def test_in_units_of_like_price_it_is_an_hourly_agreement_in_money(seed: int) ->
     [
         ({"usd_per_unit_h": None}, "commitments[0].usd_per_unit_h: is required"),
         ({"settled": "month"}, "commitments[0].settled: does not go with in: units"),
-        ({"overage": "list"}, "commitments[0].overage: does not go with in: units"),
+        ({"overage": "contract"}, "commitments[0].overage: does not go with in: units"),
         ({"discount": 0.1}, "commitments[0].discount: does not go with in: units"),
         ({"min_usd": 4}, "commitments[0].min_usd: does not go with in: units"),
         ({"rollover_spans": 1}, "commitments[0].rollover_spans: does not go with in: units"),

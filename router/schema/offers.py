@@ -221,16 +221,11 @@ class Instances(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _counted_by_role(cls, data: object) -> object:
-        """With roles, what each half has of its own stands there and not beside them."""
-        if not isinstance(data, dict) or data.get("roles") is None:
-            return data
-        beside = [name for name in RoleInstances.model_fields if name in data]
-        if beside:
-            raise ValueError(
-                f"{', '.join(beside)}: must stand in roles.prefill and roles.decode, not beside them"
-            )
-        return {**data, "usd_per_h": 0.0}
+    def _priced_by_role(cls, data: object) -> object:
+        """With roles each half has its price."""
+        if isinstance(data, dict) and data.get("roles") is not None:
+            return {"usd_per_h": 0.0, **data}
+        return data
 
     def of_role(self, role: str) -> Self:
         """The half of a replica as instances of their own."""

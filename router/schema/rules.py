@@ -84,7 +84,8 @@ _BESIDE_UNITS = (
 
 def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
     """Units have a price and a number, and are held in every period; the instances of the offers take some."""
-    stated = agreement.model_fields_set
+    fields = type(agreement).model_fields
+    stated = {name for name in agreement.model_fields_set if getattr(agreement, name) != fields[name].default}
     if not agreement.in_units:
         for name in _OF_UNITS:
             if name in stated:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from router.errors import Issue, Path, nearest
 from router.schema import rules_commitments, rules_spans
 from router.schema.clock import MONTH_H
-from router.schema.offers import Instances, Latency, Offer, OfferModel
+from router.schema.offers import Instances, Latency, Offer, OfferModel, RoleInstances
 from router.schema.workloads import Workload
 
 if TYPE_CHECKING:  # Problem runs the rules itself
@@ -130,6 +130,12 @@ def roles_hold(problem: Problem) -> Iterator[Issue]:
         if instances is None or instances.roles is None:
             continue
         path = (*at, "instances")
+        for field in RoleInstances.model_fields:
+            value, none = getattr(instances, field), Instances.model_fields[field].default
+            if value != (0.0 if field == "usd_per_h" else none):
+                yield Issue(
+                    (*path, field), "must stand in roles.prefill and roles.decode, not beside them", value
+                )
         for role in ("prefill", "decode"):
             yield from _instances((*path, "roles", role), instances.of_role(role))
         later = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from router.errors import Issue, Path, nearest
 from router.schema.offers import Offer
 from router.schema.rules_commitments import needs_one_price
-from router.schema.schedule import ModelPrices, ScheduleRule, Times
+from router.schema.schedule import InstanceTerms, ModelPrices, ScheduleRule, Times
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -67,7 +67,7 @@ def settings_have_their_place(problem: Problem) -> Iterator[Issue]:
             else:
                 stated = [field for field in _PRICES if getattr(prices, field) is not None]
                 yield from _stated((*at, "set", "models", name), offer, [name], stated)
-        if rule.set_ is not None and offer.instances is None and rule.set_.instances.model_fields_set:
+        if rule.set_ is not None and offer.instances is None and rule.set_.instances != InstanceTerms():
             yield Issue((*at, "set", "instances"), "the offer has no instances")
         if rule.series is not None:
             yield from _series((*at, "series"), offer, rule)
