@@ -148,13 +148,20 @@ class Place:
             if len(value) > 1:
                 yield value[:-1]
         elif isinstance(value, list) and value:
+            word = next((each for each in self._words() if each not in value), None)
             for index, item in enumerate(value):
-                changed = item + "x" if isinstance(item, str) else item + 0.5
+                changed = word or (item + "x" if isinstance(item, str) else item + 0.5)
                 yield [*value[:index], changed, *value[index + 1 :]]
-            yield [*value, "longer" if isinstance(value[0], str) else 7.5]
+            yield [*value, word or ("longer" if isinstance(value[0], str) else 7.5)]
         elif not list(holds(self.info.annotation)):
             made = adapter(self.record, self.name).validate_python(value)
             yield from islice(others(self.record, self.name, made), 1)
+
+    def _words(self) -> Iterator[str]:
+        """What the items of a list may be, where they are words of a fixed set."""
+        for part in options(self.record.model_fields[self.name].annotation):
+            for item in typing.get_args(part):
+                yield from typing.get_args(item) if typing.get_origin(item) is typing.Literal else ()
 
 
 def places(problem: Data, record: type[BaseModel] = Problem) -> Iterator[Place]:
