@@ -39,6 +39,8 @@ LESS = 0.01  # of a change, taken back
 FINE = SolveOptions(gap=1e-9, time_limit_s=LIMIT_S)
 WITHOUT = EVERYTHING - {"scenarios"}
 
+UNREPAIRED = "no repair is stated"
+
 
 def drawn(seed: int) -> Data:
     """A random problem; half of them with a limit that is hard to keep."""
@@ -97,7 +99,7 @@ def checked(seed: int) -> tuple[str, list[str]]:
 
 def _of_repairs(problem: Problem, said: Explanation) -> Iterator[str]:
     if not said.repairs:
-        yield "no repair is stated"
+        yield UNREPAIRED
     for repair in said.repairs:
         if repair.changes:
             yield from _of_a_number(problem, repair)
