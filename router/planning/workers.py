@@ -57,8 +57,10 @@ def start_workers(backend: str, count: int) -> Iterator[Workers]:
         yield ALONE
         return
     module, start = STARTS[backend]
-    # under `uv run` Ray would start its workers by `uv run` too, in a copy of the folder where nothing is installed
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    if (
+        backend == "ray"
+    ):  # read when it is imported: else, under `uv run`, its workers start in a copy with nothing in it
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     with ExitStack() as stack:
         yield start(from_extra(module, backend, ("--backend",), backend), count, stack)
 
