@@ -17,6 +17,7 @@ from router import api
 from router.cli import run as router_command
 from router.loading.catalogue import load_text
 from router.plan.document import TABLES, Plan, Verified, VerifiedCheck
+from router.plan.rows import Settlement, StandsAt
 from router.reports import words
 from router.reports.document import Report, ReportTable, columns
 from router.reports.markdown import to_markdown
@@ -204,6 +205,16 @@ def test_csv_keeps_full_precision(plan: Plan) -> None:
     (first, *_) = csv.DictReader(StringIO(to_csv(plan, "routes")))
     assert float(first["share"]) == plan.routes[0].share
     assert first["scenario"] == ""
+
+
+def test_where_a_contract_stands_has_a_column_for_each_figure(plan: Plan) -> None:
+    """Not the text of an object in Python."""
+    bill = Settlement("a", 0.0, 48.0, None, True, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None)
+    rows = (bill, replace(bill, so_far=StandsAt(-24.0, 609.0, (1.0, 2.5))))
+    first, other = csv.DictReader(StringIO(to_csv(replace(plan, settlements=rows), "settlements")))
+    figures = ("so_far_since_h", "so_far_used", "so_far_unused")
+    assert [first[name] for name in figures] == ["", "", ""]
+    assert [other[name] for name in figures] == ["-24.0", "609.0", "1.0 2.5"]
 
 
 # ---------------------------------------------------------------- forms

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
 from router.plan.document import TABLES, Plan
+from router.plan.rows import StandsAt
 from router.plan.values import plain
 
 SIZING = ("sign", "alternatives", "amounts", "quotes", "flips", "frontier", "worst")
@@ -50,11 +51,27 @@ def rows_of(plan: Plan, table: str) -> Sequence[object]:
 def to_csv(plan: Plan, table: str = "cost_lines") -> str:
     """The rows of one table of the plan with a heading; an absent value is an empty field. Raises KeyError."""
     if table in TABLES:
-        heads = [item.name for item in dataclasses.fields(TABLES[table]) if item.name != "patterns"]
-        return _page(heads, ([getattr(row, head) for head in heads] for row in rows_of(plan, table)))
+        columns = list(_columns(TABLES[table]))
+        cells = ([_at(row, path) for path in columns] for row in rows_of(plan, table))
+        return _page(["_".join(path) for path in columns], cells)
     rows = list(_hosted(plan)) if table == HOSTED else _of_sizing(plan)[table]
     heads = list(dict.fromkeys(name for row in rows for name in row))
     return _page(heads, ([row.get(head) for head in heads] for row in rows))
+
+
+def _columns(kind: type) -> Iterator[tuple[str, ...]]:
+    """What each column is of: a field, or a field of a record in it; patterns have a table of their own."""
+    for item in dataclasses.fields(kind):
+        if item.name == "so_far":
+            yield from ((item.name, inner.name) for inner in dataclasses.fields(StandsAt))
+        elif item.name != "patterns":
+            yield (item.name,)
+
+
+def _at(row: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        row = None if row is None else getattr(row, name)
+    return row
 
 
 def _hosted(plan: Plan) -> Iterator[Row]:
