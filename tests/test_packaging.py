@@ -98,6 +98,14 @@ def test_constraints_pin_everything_and_name_no_host() -> None:
         assert name in names, f"{name} is not pinned"
 
 
+def test_every_extra_is_tested_at_its_bounds() -> None:
+    """What an extra asks for stands in the group `dev` too, so that the oldest versions are installed and tried."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = {need for needs in project["project"]["optional-dependencies"].values() for need in needs}
+    with_pins_alone = {"ray>=2.40"}
+    assert needs - with_pins_alone <= set(project["dependency-groups"]["dev"])
+
+
 def leaves(group: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
     """Every command that does something, as its words."""
     if isinstance(group, click.Group):
