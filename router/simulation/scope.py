@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 
 from router.errors import InputError, Issue
+from router.normalise.minutes import LUMP
 from router.simulation.arrivals import BURSTY_CV
-from router.simulation.station import LUMP, Floor
+from router.simulation.station import Floor
 
 DRAW_SEED = 0  # which hours `drawn:N` takes does not depend on the seed of the requests
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.errors import InputError, Issue
+from router.normalise.minutes import LUMP
 from router.normalise.roles import refuse_roles
 from router.plan.document import Plan
 from router.schema import Problem, Workload
@@ -33,8 +34,6 @@ from router.verification.base import (
     stated_ms,
     use_of,
 )
-
-LUMP = 1000.0  # tokens of a request where the workload states no size; assumed
 
 type PoolName = tuple[str, str | None]
 

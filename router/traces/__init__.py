@@ -1,6 +1,7 @@
 """Recorded demand: CSV traces read, laid on the horizon, sorted into classes of size, and carried forward.
 
 columns, read, table    a file as arrays; which column is which; wrong lines named
+minutes                 the requests of each minute
 record                  the rows of one workload in periods: counts, sizes, gaps, burstiness
 demand, notes           a problem's traces become counts and sizes, and what its plan says about them
 classes                 requests by size

@@ -1,0 +1,129 @@
+"""Demand by the minute: what a quota by the minute, or capacity that refuses what is too much, meets inside a period.
+
+    recorded   the requests of each minute, of a trace of single requests or of rows of a minute or less
+    drawn      any other demand: 1,000 minutes at the period's rate, the gaps alike with the workload's `arrival_cv`
+    steady     work that moves in time (window, deferrable_h) runs evenly in the part of a period that it may use
+
+    D[w, m]    requests a minute (tokens where no request size is stated); its mean over m is the period's demand
+               divided by the period's minutes, to the last bit of rounding, whatever was drawn
+
+Drawn arrivals of a period: n = demand of the N minutes in requests, rounded up, with gaps g_i from a gamma law of mean
+1 and coefficient of variation cv. The gaps lie on a circle of length L = Σ g_i, which is cut into N equal minutes, so
+that the count is exact and no minute is special; the last request counts with the fraction that rounding up added.
+At more than 256 requests a minute one gap stands for 2, 4, 8 … requests (gamma of shape 2 / cv², …), which come evenly
+in it. A workload has one sequence of gaps, seeded by its name: all periods of one rate are alike.
+
+NumPy's RandomState keeps its sequences from release to release, which its newer generators do not promise: a plan
+that was written with one release is checked by another.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from problems.core.arrays import Floats
+from problems.core.instance import Instance
+from problems.core.view import View
+from router.schema import Problem
+
+SEED = 0
+DRAWN = 1000  # minutes a period
+FINEST = 256  # requests a minute up to which each has a gap of its own
+LUMP = 1000.0  # tokens of a request where the workload states no size; assumed
+ROUNDING = 1e-9
+EVEN = 1e-6  # coefficient of variation up to which gaps are all alike
+LEAST = 1e-300  # of the first gap, so that some length is there to cut
+
+
+@dataclass(frozen=True, eq=False)
+class MinuteDemand:
+    """The demand of a problem's workloads inside each period.
+
+    span       minutes of a period, as a whole number of equal parts
+    recorded   (T, span) requests by workload of the file
+    minutes    N: `span` where all that does not move is recorded; so many times it as make 1,000 where some is;
+               else 1,000
+    """
+
+    inst: Instance
+    span: int
+    recorded: Mapping[str, Floats]
+    minutes: int
+    _arrived: dict[tuple[str, int], Floats] = field(default_factory=dict)
+
+    def of(self, view: View, period: int) -> Floats:
+        """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time."""
+        loads = self.inst.workloads
+        demand = np.zeros((len(loads.names), self.minutes))
+        work = self.work(view, period)
+        for w in np.flatnonzero(work).tolist():
+            demand[w] = loads.part[w] * self._whole(w, float(work[w] / loads.part[w]), period)
+        return demand
+
+    def work(self, view: View, period: int) -> Floats:
+        """(W,) units of work that arrive and must run in a period."""
+        cells = view.cells
+        at = (cells.occurrence == period) & ~self.inst.workloads.moves[cells.workload]
+        return np.bincount(cells.workload[at], cells.work[at], minlength=len(self.inst.workloads.names))
+
+    def _whole(self, w: int, work: float, period: int) -> Floats:
+        """(N,) of all origins of a workload together."""
+        loads, real = self.inst.workloads, 60.0 * self.inst.time.period_h
+        name = loads.file_names[w]
+        if name not in self.recorded:
+            lump = 1.0 if loads.sized[w] else LUMP
+            cv = float(loads.arrival_cv[w])
+            return lump * self._drawn(name, cv, work / lump / real * self.minutes)
+        counts = self.recorded[name][period]
+        total = float(counts.sum())
+        if total <= 0:  # filled in by `gaps`
+            return np.full(self.minutes, work / real)
+        return np.tile(counts * (work / total * self.span / real), self.minutes // self.span)
+
+    def _drawn(self, name: str, cv: float, total: float) -> Floats:
+        """(N,) arrivals by the minute that sum up to `total`."""
+        level = math.ceil(math.log2(max(total / self.minutes / FINEST, 1.0)) - ROUNDING)
+        alike = 2**level
+        number = max(1, math.ceil(total / alike - ROUNDING))
+        arrived = self._gaps(name, cv, level, number)[: number + 1]
+        edges = arrived[-1] * np.arange(self.minutes + 1) / self.minutes
+        count = alike * np.interp(edges, arrived, np.arange(number + 1.0))
+        if level == 0:
+            count = np.floor(count + ROUNDING)
+        return np.diff(np.minimum(count, total))
+
+    def _gaps(self, name: str, cv: float, level: int, number: int) -> Floats:
+        """(≥ number + 1,) when each group of 2^level requests has come, in mean gaps of a group; the first is 0."""
+        known = self._arrived.get((name, level))
+        if known is None or len(known) <= number:
+            rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
+            gaps = np.ones(2 * number)
+            if cv > EVEN:
+                gaps = rng.standard_gamma(2**level / cv**2, len(gaps)) / (2**level / cv**2)
+            gaps[0] = max(gaps[0], LEAST)
+            known = self._arrived[name, level] = np.concatenate([[0.0], np.cumsum(gaps)])
+        return known
+
+
+def minute_demand(problem: Problem, inst: Instance) -> MinuteDemand:
+    """The demand by the minute of a problem as its file states it (traces unread), in the terms of its instance.
+
+    Deterministic; the same for every scenario but for its amount. Raises InputError where a trace cannot be read.
+    """
+    loads, time = inst.workloads, inst.time
+    span = max(1, round(60.0 * time.period_h))
+    recorded: Mapping[str, Floats] = {}
+    if any(load.demand.trace is not None for load in problem.workloads):
+        from router.traces.minutes import recorded_minutes  # here: most problems have no trace to read
+
+        recorded = recorded_minutes(problem, span)
+    drawn = any(
+        name not in recorded and not moves for name, moves in zip(loads.file_names, loads.moves, strict=True)
+    )
+    times = math.ceil(DRAWN / span) if drawn else 1
+    return MinuteDemand(inst, span, recorded, span * times if recorded else DRAWN)

@@ -1,0 +1,112 @@
+"""Demand by the minute: as recorded, or drawn with its mean and law."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trace_cases import traced
+
+from problems.core.encode import encode
+from router.loading.catalogue import load_text
+from router.normalise import normalise
+from router.normalise.minutes import DRAWN, FINEST, LUMP, minute_demand
+from router.schema import Problem
+
+TEXT = """
+schema: router/1
+horizon: {{periods: 2, period_h: 1}}
+models: {{m: {{}}}}
+workloads:
+  - {{name: w, models: [m], demand: {{{demand}}}, arrival_cv: {cv}{more}}}
+offers:
+  - {{name: api, provider: a, models: {{m: {{prompt_usd_per_m: 1, completion_usd_per_m: 2}}}}}}
+"""
+SIZE = ", prompt_tokens: 10, completion_tokens: 1"
+
+
+def of(problem: Problem, period: int = 0) -> np.ndarray:
+    encoded = encode(normalise(problem))
+    return minute_demand(problem, encoded.instance).of(encoded.views[0], period)
+
+
+def drawn(demand: str, cv: float, more: str = SIZE) -> np.ndarray:
+    return of(load_text(TEXT.format(demand=demand, cv=cv, more=more)))[0]
+
+
+@pytest.mark.parametrize("cv", [0, 2])
+@pytest.mark.parametrize("per_minute", [1e-5, 550 / 60, 257, 1e6])
+def test_the_mean_is_the_demand_whatever_is_drawn(per_minute: float, cv: float):
+    demand = drawn(f"requests_per_hour: {per_minute * 60}", cv)
+    assert len(demand) == DRAWN
+    assert demand.min() >= 0
+    assert demand.mean() == pytest.approx(per_minute, rel=1e-12)
+    if per_minute <= FINEST:  # whole requests, but for the fraction of one
+        assert np.count_nonzero(np.abs(demand - np.round(demand)) > 1e-6) <= 1
+    assert (drawn(f"requests_per_hour: {per_minute * 60}", cv) == demand).all()
+
+
+@pytest.mark.parametrize(("cv", "above", "refused"), [(1, 0.314, 0.092), (2, 0.41, 0.20)])
+def test_bursts_of_a_known_law(cv: float, above: float, refused: float):
+    """Ten a minute let through of 9.17 that come: Poisson by its formula, gamma gaps by 60,000 simulated minutes."""
+    demand = drawn("requests_per_hour: 550", cv)
+    error = 3.0 * np.sqrt(above * (1 - above) / DRAWN) * max(cv, 1.0)  # neighbours are alike
+    assert (demand > 10).mean() == pytest.approx(above, abs=error)
+    assert np.maximum(demand - 10, 0).mean() / demand.mean() == pytest.approx(refused, abs=0.035)
+
+
+@pytest.mark.parametrize("per_minute", [40.0, 4096.0])
+def test_counts_of_many_requests_spread_as_renewals_do(per_minute: float):
+    """Var N → cv² · mean, whether each request has a gap of its own or groups of 16 share one."""
+    demand = drawn(f"requests_per_hour: {per_minute * 60}", 2)
+    assert demand.var() / per_minute == pytest.approx(4.0, rel=0.2)
+
+
+def test_tokens_without_a_size_come_in_lumps():
+    demand = drawn("tokens_per_hour: 600_000, completion_share: 0.5", 1, more="")
+    assert demand.mean() == pytest.approx(10_000)
+    assert (demand % LUMP).max() == 0
+
+
+def test_what_moves_in_time_has_no_minutes_of_its_own():
+    assert drawn("requests_per_hour: 60", 1, SIZE + ", deferrable_h: 1").max() == 0
+
+
+def test_a_record_tells_its_minutes(tmp_path: Path):
+    """Three requests in minute 0 of the first hour; two in minute 59 of the second."""
+    rows = ["timestamp,prompt_tokens,completion_tokens"]
+    rows += [f"2026-01-01T{at},10,1" for at in ("00:00:00", "00:00:30", "00:00:59", "01:59:00", "01:59:59")]
+    problem = traced(tmp_path, "\n".join(rows))
+    first, second = of(problem, 0)[0], of(problem, 1)[0]
+    assert (len(first), first[0], first.sum(), second[59], second.sum()) == (60, 3, 3, 2, 2)
+
+
+def test_a_record_by_the_hour_does_not(tmp_path: Path):
+    """Its hours have a mean, and minutes are drawn."""
+    rows = "timestamp,requests\n2026-01-01T00:00,600\n2026-01-01T01:00,60\n"
+    problem = traced(tmp_path, rows, workload="prompt_tokens: 10\n    completion_tokens: 1")
+    demand = of(problem, 1)[0]
+    assert len(demand) == DRAWN
+    assert demand.mean() == pytest.approx(1.0)
+
+
+def test_drawn_minutes_beside_recorded_ones(tmp_path: Path):
+    """The hour of the record is repeated until 1,000 minutes are full."""
+    file = tmp_path / "t.csv"
+    rows = "".join(f"2026-01-01T00:{m:02},{m}\n" for m in range(60))
+    file.write_text(f"timestamp,requests\n{rows}")
+    text = f"""
+schema: router/1
+horizon: {{periods: 1, period_h: 1, start: 2026-01-01}}
+models: {{m: {{}}}}
+workloads:
+  - {{name: told, models: [m], demand: {{trace: {{file: "{file}"}}}}, prompt_tokens: 1, completion_tokens: 0}}
+  - {{name: stated, models: [m], demand: {{requests_per_hour: 60}}, prompt_tokens: 1, completion_tokens: 0}}
+offers:
+  - {{name: api, provider: a, models: {{m: {{prompt_usd_per_m: 1}}}}}}
+"""
+    told, stated = of(load_text(text))
+    assert told.tolist() == list(range(60)) * 17
+    assert len(stated) == 1020
+    assert stated.sum() == pytest.approx(1020)
