@@ -169,7 +169,7 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     if rate is None:
         return volume_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
     row = np.repeat(np.arange(len(spans)), len(rate))
-    usd = band_scale(view, b)[row] * np.tile(rate, len(spans))
+    usd = band_scale(view, cols, b)[row] * np.tile(rate, len(spans))
     bands = (row, cols.band_volume[b].ravel(), usd)
     if tiers is None or contracts.spans.split(b):
         return bands
@@ -207,26 +207,30 @@ def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints
     return view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
 
 
-def band_scale(view: View, b: int) -> Floats:
+def band_scale(view: View, cols: Columns, b: int) -> Floats:
     """(n,) tokens, or dollars of use, that a band column of 1 stands for: the most that a span could carry."""
     contracts = view.inst.contracts
     tiers, discounts = contracts.tiers[b], contracts.discounts[b]
-    own = view.own_use(b, tokens=discounts is None)
     top = float(tiers.from_tokens[-1]) if tiers is not None else 0.0
     if discounts is not None:
         top = float(discounts.from_usd[-1])
     floor = max(top, float(contracts.min_per_month[b]) if contracts.in_tokens[b] else 0.0, 1.0)
     spans = contracts.spans
-    most = np.maximum(most_used(view, b, own), floor * spans.share[spans.of(b)])
+    most = np.maximum(most_used(view, cols, b, tokens=discounts is None), floor * spans.share[spans.of(b)])
     return np.asarray(2.0 ** np.round(np.log2(most)))
 
 
-def most_used(view: View, b: int, own: Floats) -> Floats:
-    """(n,) the most of something (by flow) that could be used in each span of a contract, each cell counted once."""
+def most_used(view: View, cols: Columns, b: int, *, tokens: bool) -> Floats:
+    """(n,) the most tokens, or dollars, that each span of a contract could carry, each cell counted once."""
     spans, flows, at = view.inst.contracts.spans, view.flows, view.flows_of_contract[b]
-    mine = spans.of(b)
+    mine, covered, own = spans.of(b), cols.covered.of(b), view.own_use(b, tokens=tokens)
     total = np.zeros(len(mine))
     for lot in spans.lots(b).tolist():
+        if len(covered):
+            span = spans.lot_span[lot][cols.covered.period[covered]]
+            some = np.flatnonzero(span >= 0)
+            np.add.at(total, span[some] - mine[0], cols.covered.most_billed[covered[some]])
+            continue
         span = spans.lot_span[lot][flows.period[at]]
         some = np.flatnonzero(span >= 0)
         key = span[some] * len(view.cells) + flows.cell[at[some]]
@@ -280,8 +284,12 @@ def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
         spans = contracts.spans.of(b)
         use, committed = _terms(view, cols, b)
         terms = [use, *map(_minus, committed)]
-        left = np.minimum(_before(view, cols, b), _due_before_end(view.inst, b) / _unit(view, cols, b))
-        builder.add(len(spans), terms, _label(view, b, "limit"), upper=-left)
+        due = _due_before_end(view.inst, b)
+        if contracts.discounts[b] is None:
+            most = -np.minimum(_before(view, cols, b), due / _unit(view, cols, b))
+        else:  # the bands count what was used before
+            most = np.maximum(_discounted_before(view.inst, b) - due, 0.0) / _unit(view, cols, b)
+        builder.add(len(spans), terms, _label(view, b, "limit"), upper=most)
 
 
 def _due_before_end(inst: Instance, b: int) -> Floats:
@@ -289,6 +297,16 @@ def _due_before_end(inst: Instance, b: int) -> Floats:
     contracts = inst.contracts
     signed = np.where(contracts.start_signed, contracts.start_min, 0.0)
     return np.asarray((contracts.due_share.T @ signed)[contracts.spans.of(b)])
+
+
+def _discounted_before(inst: Instance, b: int) -> Floats:
+    """(n,) USD of what was used before the horizon, less its discount."""
+    spans, discounts = inst.contracts.spans, inst.contracts.discounts[b]
+    mine = spans.of(b)
+    if discounts is None:
+        return np.zeros(len(mine))
+    used = zip(spans.used_before[mine].tolist(), spans.share[mine].tolist(), strict=True)
+    return np.array([discounts.bill(usd, share) for usd, share in used])
 
 
 def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:

@@ -112,7 +112,7 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         weight = span_weight(inst)[mine]
         unit = cols.first.commit_scale[b] * spans.share[mine] * weight
         if tiers is not None and contracts.in_tokens[b]:
-            usd = price * tiers.usd[None, :] * (band_scale(view, b) * weight)[:, None]
+            usd = price * tiers.usd[None, :] * (band_scale(view, cols, b) * weight)[:, None]
             costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
         elif len(mine) and cols.billed[mine[0]] >= 0:
             costs.append(_cost(COMMITMENT, cols.billed[mine], rates[mine] * price * unit, o))

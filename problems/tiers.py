@@ -41,8 +41,8 @@ def build(view: View, cols: Columns) -> Rows:
         if priced is None:
             continue
         spans = contracts.spans.of(b)
-        scale, share = band_scale(view, b), contracts.spans.share[spans]
-        top = _top(view, b)
+        scale, share = band_scale(view, cols, b), contracts.spans.share[spans]
+        top = _top(view, cols, b)
         volume = volume_terms(view, cols, b, tokens=discounts is None)
         for k, n in enumerate(spans.tolist()):
             name = f"{inst.offers.names[contracts.offer[b]]},span {k}"
@@ -66,11 +66,11 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
-def _top(view: View, b: int) -> Floats:
+def _top(view: View, cols: Columns, b: int) -> Floats:
     """(n,) the largest volume of each span: all that could be routed there, or the largest commitment."""
     contracts = view.inst.contracts
     spans = contracts.spans.of(b)
-    most = most_used(view, b, view.own_use(b, tokens=contracts.discounts[b] is None))
+    most = most_used(view, cols, b, tokens=contracts.discounts[b] is None)
     most = most + contracts.spans.used_before[spans]
     committed = 0.0
     if contracts.in_tokens[b]:

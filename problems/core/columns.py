@@ -81,8 +81,9 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     carries = _carriers(view, space)
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
-    bills = _bills(view, space)
+    bills, bands = _bills(view, space)
     covered = coverage(view, space, charged, counts.paid, limit)
+    parts = _parts(view, space, covered)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
     running, changed = inst.running, None
@@ -98,6 +99,8 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         counts,
         started,
         *bills,
+        parts,
+        *bands,
         covered,
         host_columns(view, space, counts.count, limit),
         payments(view, space, charged, counts.paid),
@@ -199,7 +202,7 @@ def _numbered(name: str) -> Callable[[int], str]:
 
 def _bills(
     view: View, space: ColumnSpace
-) -> tuple[Ints, Ints, Ints, Parts, tuple[Ints, ...], tuple[Ints, ...]]:
+) -> tuple[tuple[Ints, Ints, Ints], tuple[tuple[Ints, ...], tuple[Ints, ...]]]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
     billed, over, carry = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(3))
@@ -234,10 +237,10 @@ def _bills(
             at = space.take("band_open", n * bands, label, upper=1.0, integer=True, block=block)
             opened = at.reshape(n, bands)
         opens.append(opened)
-    return billed, over, carry, _parts(view, space), tuple(volumes), tuple(opens)
+    return (billed, over, carry), (tuple(volumes), tuple(opens))
 
 
-def _parts(view: View, space: ColumnSpace) -> Parts:
+def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
     """A column per term and run of periods, of contracts whose use is counted term by term."""
     contracts, time = view.inst.contracts, view.inst.time
     lots, spans, runs, units, run_of = [], [], [], [], []
@@ -249,7 +252,7 @@ def _parts(view: View, space: ColumnSpace) -> Parts:
         span = contracts.spans.lot_span[mine]
         begins = np.flatnonzero(np.append(True, (span[:, 1:] != span[:, :-1]).any(axis=0)))
         run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
-        most = _most_by(view, b, run, len(begins))
+        most = _most_by(view, covered, b, run, len(begins))
         run_of[b] = np.where(most[run] > 0, run, NONE)
         lot, i = np.nonzero((span[:, begins] >= 0) & (most > 0)[None, :])
         lots.append(mine[lot])
@@ -269,8 +272,12 @@ def _parts(view: View, space: ColumnSpace) -> Parts:
     return Parts(at, lot, at_span, at_run, np.concatenate([np.empty(0), *units]), tuple(run_of))
 
 
-def _most_by(view: View, b: int, run: Ints, n: int) -> Floats:
+def _most_by(view: View, covered: Coverage, b: int, run: Ints, n: int) -> Floats:
     """(n,) the most that a contract could carry in each run of periods, each cell counted once."""
+    agreed = covered.of(b)
+    if len(agreed):
+        usd = covered.most_billed[agreed]
+        return np.bincount(run[covered.period[agreed]], weights=usd, minlength=n).astype(float)
     flows, at = view.flows, view.flows_of_contract[b]
     tiered = view.inst.contracts.tiers[b] is not None
     own = view.own_use(b, tokens=tiered or bool(view.inst.contracts.in_tokens[b]))

@@ -198,3 +198,16 @@ class Discounts(ArrayTable):
     def bill(self, usd: float, share: float = 1.0) -> float:
         """USD for what the use of so many months costs less its discount."""
         return float(self.fill(usd, share) @ self.rate)
+
+    def use_within(self, limit: float, usd: float, share: float = 1.0) -> float:
+        """The most use, up to `usd`, that is billed at no more than a limit."""
+        if self.bill(usd, share) <= limit:
+            return usd
+        edges = self.from_usd * share
+        ends = np.minimum(np.append(edges[1:], usd), usd)
+        if self.all_units:
+            within = np.minimum(ends * (1 - 1e-9), limit / self.rate)
+            return float(np.where((edges < usd) & (within >= edges), within, 0.0).max())
+        width = np.maximum(ends - edges, 0.0)
+        before = np.cumsum(width * self.rate) - width * self.rate
+        return float(np.clip((limit - before) / self.rate, 0.0, width).sum())

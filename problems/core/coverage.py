@@ -28,6 +28,11 @@ class Coverage(ArrayTable):
     most: Floats  # (V,) USD at the offer's prices that could be used in the period at all
     rate: Floats  # (V,) what is billed for a dollar: 1 − discount, or what units cost over what instances do
 
+    @property
+    def most_billed(self) -> Floats:
+        """(V,) USD that could be billed for it, before the discount of a level or band."""
+        return self.most * self.rate
+
     def of(self, b: int) -> Ints:
         """The rows of a contract."""
         return np.flatnonzero(self.contract == b)
@@ -85,7 +90,7 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     agreements, spans = view.inst.agreements, view.inst.contracts.spans
     parts: list[tuple[Ints, int, int, bool, Floats, Floats, Floats]] = []
     for v, (b, o) in enumerate(zip(agreements.contract, agreements.offer, strict=True)):
-        inside = spans.lot_span[spans.lots(int(b))[0]] >= 0
+        inside = (spans.lot_span[spans.lots(int(b))] >= 0).any(axis=0)
         in_units = bool(np.isfinite(agreements.unit_usd_per_h[v]))
         for rented in (True,) if in_units else (False, True):
             use = use_of(view, charged, paid, int(o), rented=rented)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.coverage import use_of
 from problems.core.view import View
@@ -13,9 +13,9 @@ from problems.core.view import View
 def covered_by_discount(view: View, cols: Columns, point: Floats, due: Floats) -> Floats:
     """(N,) USD at list that each span's agreement would cover, of all pairs of agreement and use the best first.
 
-    `due` (N,): USD that may be billed in each span: what is committed, inf where the discount holds for all use. What
-    allowances in USD pay is taken off first. Of like discounts the agreement, the period and the offer that stand first
-    are first.
+    `due` (N,): USD that may be billed in each span: what is committed, inf where the discount holds for all use, 0
+    where nothing is signed. What allowances in USD pay is taken off first. Of like discounts the agreement, the period
+    and the offer that stand first are first.
     """
     covered, paid, spans = cols.covered, cols.paid_by, view.inst.contracts.spans
     left: dict[tuple[int, bool, int], float] = {}
@@ -26,13 +26,27 @@ def covered_by_discount(view: View, cols: Columns, point: Floats, due: Floats) -
         np.subtract.at(usd, paid.period[own], paid.unit[own] * point[paid.at[own]])
         left |= {(o, rented, t): each for t, each in enumerate(usd.tolist())}
     rest, total = due.copy(), np.zeros(len(due))
-    span_of = {b: spans.lot_span[spans.lots(b)[0]] for b in set(covered.contract.tolist())}
-    order = covered.rented, covered.offer, covered.period, covered.contract, np.round(covered.rate, 12)
+    span_of = {b: _in_force(view, due, b) for b in distinct(covered.contract).tolist()}
+    span = np.array(
+        [span_of[b][t] for b, t in zip(covered.contract.tolist(), covered.period.tolist(), strict=True)],
+        dtype=np.int64,
+    )
+    start = spans.lot_start[spans.lot[span]]
+    rates = covered.rate * np.where(start >= 0, np.append(view.inst.contracts.start_rate, 1.0)[start], 1.0)
+    order = covered.rented, covered.offer, covered.period, covered.contract, np.round(rates, 12)
     for i in np.lexsort(order).tolist():
         key = int(covered.offer[i]), bool(covered.rented[i]), int(covered.period[i])
-        n, rate = int(span_of[int(covered.contract[i])][key[2]]), float(covered.rate[i])
+        n, rate = int(span[i]), float(rates[i])
         taken = max(min(left[key], float(rest[n]) / rate), 0.0)
         left[key] -= taken
         rest[n] -= taken * rate
         total[n] += taken
     return total
+
+
+def _in_force(view: View, due: Floats, b: int) -> Ints:
+    """(T,) the span of each period under the term that is signed then; under any where none is."""
+    spans = view.inst.contracts.spans
+    span = spans.lot_span[spans.lots(b)]
+    best = np.where(span >= 0, due[span], -1.0).argmax(axis=0)
+    return np.asarray(span[best, np.arange(span.shape[1])])

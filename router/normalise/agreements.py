@@ -49,19 +49,16 @@ def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue
             yield input_issue(
                 problem, ("commitments", g, "offers", i), name, rule, "an offer with a schedule"
             )
-    several = agreement.terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
-    if agreement.rollover_spans and len(several) > 1:
-        where, hint = ("commitments", g, "rollover_spans"), "of an agreement whose term may begin anew"
-        yield input_issue(problem, where, agreement.rollover_spans, rule, hint)
 
 
 def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
-    """Raise `InputError` for an agreement with terms whose spans differ."""
+    """Raise `InputError` for what counts elsewhere in terms whose spans differ, or are not inside each other."""
     first = len(contracts.offer) - len(problem.commitments)
-    for g, agreement in enumerate(problem.commitments):
-        if contracts.spans.split(first + g):
-            where, hint = ("commitments", g, "settled"), "with terms that begin between its spans"
-            raise InputError(input_issue(problem, where, agreement.settled, "is not yet planned for", hint))
+    for g in range(len(problem.commitments)):
+        several = [c.contract for c in contracts.counts[first + g] if c.contract >= 0]
+        if contracts.counts[first + g] and any(map(contracts.spans.split, [first + g, *several])):
+            where, hint = ("commitments", g, "counts"), "of terms that begin between spans, or have levels"
+            raise InputError(input_issue(problem, where, None, "is not yet planned for", hint))
         for counted in contracts.counts[first + g]:
             if counted.contract >= 0 and not _inside(contracts, counted.contract, first + g):
                 where, hint = ("commitments", g, "counts"), "of spans that are not inside its own"

@@ -324,9 +324,6 @@ def refuse_pending(problem: Problem) -> None:
             where = ("offers", o, "commitment", "stackable")
             hint = "by the month, with terms that begin within one"
             issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
-        if terms.discount_tiers and terms.overage == "none":
-            where, hint = ("offers", o, "commitment", "overage"), "with discount_tiers"
-            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
         if offer.schedule and terms.so_far is not None:
             hint = "the offer without a schedule, or plan again when the span is over"
             text = "beside a span that has begun (so_far): is not yet planned for"
@@ -337,7 +334,8 @@ def refuse_pending(problem: Problem) -> None:
             text = "beside tiers, a price of overage, or spans in tokens: is not yet planned for"
             issues.append(input_issue(problem, path, None, text, hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
-        if lost and (terms.rollover_spans or terms.levels or (several and not terms.by_billing_month)):
+        apart = terms.rollover_spans or terms.levels or terms.discount_tiers
+        if lost and (apart or (several and not terms.by_billing_month)):
             where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
             issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
         if not terms.tiers:

@@ -143,7 +143,9 @@ class CoverageRow:
     period: Whole = stated("Period, from 0")
     scenario: str | None = stated(SCENARIO)
     list_usd: Number = stated("What it would cost at the offer's own prices, undiscounted")
-    covered_usd: Number = stated("What the agreement bills for it, undiscounted")
+    covered_usd: Number = stated(
+        "What the agreement bills for it, undiscounted, before what a level or discount_tiers take off"
+    )
 
 
 @record

@@ -18,6 +18,7 @@ from problems.core.contracts import Contracts
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
+from problems.core.rests import left_after, rolled
 from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
 from problems.pricing import billed_before
@@ -28,8 +29,6 @@ from router.planning.settlement import (
     covered_usd,
     discounted,
     fill,
-    left_after,
-    rolled,
     used_own,
     used_tokens,
 )
@@ -173,15 +172,18 @@ def settlement_rows(
                 so_far=_stands_at(view, cols, point, listed, b, bills, int(k[-1])),
                 covered_usd=None if covered is None else float(covered[k].sum()),
                 vendor_order_usd=None
-                if covered is None
+                if covered is None or by_discount is None
                 else float((bills.billed_usd + covered - by_discount[bills.span])[k].sum()),
             )
 
 
-def _by_discount(view: View, cols: Columns, point: Floats, listed: Bools) -> Floats:
-    """(N,) what agreements would cover in each span of theirs, the highest discount first."""
+def _by_discount(view: View, cols: Columns, point: Floats, listed: Bools) -> Floats | None:
+    """(N,) what agreements would cover in each span of theirs, the highest discount first; None beside bands."""
     contracts = view.inst.contracts
     due = np.zeros(len(contracts.spans.contract))
+    agreed = view.inst.agreements.contract.tolist()
+    if any(contracts.discounts[b] is not None or contracts.rollover[b] for b in agreed):
+        return None  # what a dollar more is billed at hangs on the whole span, or on those before
     for b in np.flatnonzero(np.isin(np.arange(len(contracts.offer)), view.inst.agreements.contract)).tolist():
         mine = contracts.spans.of(b)
         force = view.inst.contracts.spans

@@ -7,7 +7,7 @@ reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,14 @@ import numpy as np
 from problems import churn
 from problems.allowances import taken
 from problems.commitments import band_scale, flow_terms
-from problems.core.arrays import Floats, distinct
+from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
 from problems.core.coverage import use_of
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
+from problems.core.rests import rests, rolled
 from problems.core.view import View
 from problems.pricing import Cost
 
@@ -165,13 +166,60 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         mine = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
         asked = np.bincount(covered.period[mine], weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, most / np.where(asked > 0, asked, 1.0))[covered.period[mine]]
-    limited = view.inst.contracts.limited
-    for b in distinct(covered.contract[limited[covered.contract]]).tolist():
-        mine, due = covered.of(b), committed_own(view, cols, b, point)
-        span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - spans.of(b)[0]
-        billed = np.bincount(span, weights=usd[mine] * covered.rate[mine], minlength=len(due))
-        usd[mine] *= np.minimum(1.0, due / np.where(billed > 0, billed, 1.0))[span]
+    contracts = view.inst.contracts
+    for b in distinct(covered.contract).tolist():
+        mine, of = covered.of(b), spans.of(b)
+        span = span_in_force(view, cols, b, point)[covered.period[mine]]
+        usd[mine[span < 0]] = 0.0
+        if contracts.limited[b]:
+            own = usd[mine] * covered.rate[mine] * start_rate_of(view, span)
+            used = np.bincount(np.where(span < 0, 0, span - of[0]), weights=own, minlength=len(of))
+            most = _most_covered(view, cols, b, point, used.copy())
+            usd[mine] *= np.where(used > most, most / np.where(used > 0, used, 1.0), 1.0)[span - of[0]]
     point[covered.at] = usd / covered.unit
+
+
+def span_in_force(view: View, cols: Columns, b: int, point: Floats) -> Ints:
+    """(T,) the span of each period under a term that is signed; −1: none is."""
+    contracts, spans = view.inst.contracts, view.inst.contracts.spans
+    found = np.full(view.inst.time.periods, NONE, dtype=np.int64)
+    runs = np.zeros(len(found), dtype=bool)
+    begin, end = covered_periods(view.inst)
+    decided = bool(contracts.decided[b])
+    for a in np.flatnonzero(contracts.start_contract == b).tolist():
+        if not decided or point[cols.first.signed[a]] > 0.5:
+            runs[begin[a] : end[a]] = True
+    for lot in spans.lots(b).tolist():
+        start, span = int(spans.lot_start[lot]), spans.lot_span[lot]
+        if start < 0 or not decided or point[cols.first.signed[start]] > 0.5:
+            found = np.where(span >= 0, span, found)
+    return np.where(runs, found, NONE)
+
+
+def start_rate_of(view: View, span: Ints) -> Floats:
+    """(n,) what the level of each span's term leaves of a dollar; 1 where spans are shared."""
+    spans = view.inst.contracts.spans
+    start = spans.lot_start[spans.lot[span]]
+    return np.where(start >= 0, view.inst.contracts.start_rate[start], 1.0)
+
+
+def _most_covered(view: View, cols: Columns, b: int, point: Floats, used: Floats) -> Floats:
+    """(n,) the most of what an agreement bills (n,) that its spans have been committed to, or were left."""
+    contracts = view.inst.contracts
+    due, before, discounts = committed_own(view, cols, b, point), before_own(view, b), contracts.discounts[b]
+    most = np.maximum(due - before, 0.0)
+    if contracts.rollover[b]:
+        total = used + before
+        for i, left, committed in rests(view, b, total, due):
+            most[i] = max(sum(left) + committed - before[i], 0.0)
+            total[i] = before[i] + min(used[i], most[i])
+    elif discounts is not None:
+        spans = contracts.spans.of(b)
+        share, old = contracts.spans.share[spans].tolist(), contracts.spans.used_before[spans].tolist()
+        for i in range(len(used)):
+            limit = max(float(due[i]), discounts.bill(old[i], share[i]))
+            most[i] = max(discounts.use_within(limit, float(used[i]) + old[i], share[i]) - old[i], 0.0)
+    return most
 
 
 def _paid_by(view: View, cols: Columns, point: Floats) -> None:
@@ -214,12 +262,12 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
             tokens = used_tokens(view, cols, b, point) + contracts.spans.used_before[spans]
             volume = np.maximum(tokens, committed) if contracts.in_tokens[b] else tokens
             bands = fill(tiers, volume, share)
-            point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
+            point[cols.band_volume[b]] = bands / band_scale(view, cols, b)[:, None]
             if not contracts.in_tokens[b]:
                 used = used + (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
         elif discounts is not None:
             bands = discounted(discounts, used + contracts.spans.used_before[spans], share)
-            point[cols.band_volume[b]] = bands / band_scale(view, b)[:, None]
+            point[cols.band_volume[b]] = bands / band_scale(view, cols, b)[:, None]
             used = bands @ discounts.rate
         if len(spans) and cols.billed[spans[0]] >= 0:
             before = (
@@ -248,52 +296,6 @@ def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:
     )
     signed = point[cols.first.signed[spans.lot_start[parts.lot[mine]]]]
     point[parts.at[mine]] = np.where(signed > 0.5, used[parts.run[mine]] / parts.unit[mine], 0.0)
-
-
-def rolled(view: View, b: int, used: Floats, committed: Floats) -> tuple[Floats, Floats, Floats]:
-    """(n,) each: use beyond all that is left and committed, oldest first; what is left; use paid from earlier spans."""
-    beyond = np.maximum(used - committed, 0.0)
-    carried, paid = np.zeros(len(used)), np.zeros(len(used))
-    for i, left, due in _rests(view, b, used, committed):
-        rollover = int(view.inst.contracts.rollover[b])
-        paid[i] = min(float(used[i]), sum(left))
-        after = use_up([*left, due], float(used[i]))
-        beyond[i] = max(float(used[i]) - sum(left) - due, 0.0)
-        carried[i] = sum(after[-rollover:])
-    return beyond, carried, paid
-
-
-def left_after(view: View, b: int, used: Floats, committed: Floats, k: int) -> list[float]:
-    """What the spans before number `k` of a contract leave for it, oldest first."""
-    rest: list[float] = []
-    for i, left, due in _rests(view, b, used, committed):
-        if i == k:
-            return left
-        rest = use_up([*left, due], float(used[i]))[-int(view.inst.contracts.rollover[b]) :]
-    return rest
-
-
-def _rests(view: View, b: int, used: Floats, committed: Floats) -> Iterator[tuple[int, list[float], float]]:
-    """(span, what those before it left, what is due in it), oldest first, of a contract whose rest rolls over."""
-    contracts = view.inst.contracts
-    spans, rollover = contracts.spans.of(b), int(contracts.rollover[b])
-    lot, left = contracts.spans.lot[spans], list[float]()
-    for i in range(len(spans)) if rollover else ():
-        if i == 0 or lot[i] != lot[i - 1]:
-            left = contracts.credit[b].tolist() if contracts.spans.from_h[spans[i]] <= 0.0 else []
-        left = left[-rollover:]
-        yield i, left, float(committed[i])
-        left = use_up([*left, float(committed[i])], float(used[i]))
-
-
-def use_up(left: Sequence[float], used: float) -> list[float]:
-    """What is left of some amounts when the first of them are used first."""
-    rest = []
-    for each in left:
-        taken = min(each, used)
-        rest.append(each - taken)
-        used -= taken
-    return rest
 
 
 def before_own(view: View, b: int) -> Floats:
@@ -346,7 +348,8 @@ def covered_usd(view: View, cols: Columns, b: int, point: Floats) -> Floats | No
         return None
     covered, spans = cols.covered, view.inst.contracts.spans
     mine, own = covered.of(b), spans.of(b)
-    span = spans.lot_span[spans.lots(b)[0]][covered.period[mine]] - (own[0] if len(own) else 0)
+    span = span_in_force(view, cols, b, point)[covered.period[mine]]
+    mine, span = mine[span >= 0], span[span >= 0] - (own[0] if len(own) else 0)
     return np.bincount(span, weights=covered.unit[mine] * point[covered.at[mine]], minlength=len(own))
 
 

@@ -14,13 +14,13 @@ from functools import cached_property
 
 from problems.core.admissible import admissible
 from problems.core.instance import Instance
+from problems.core.rests import use_up
 from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.normalise.demand import time_of
 from router.normalise.spans import ContractTerm, laid_out
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, RouteRow, StandsAt
-from router.planning.settlement import use_up
 from router.planning.solve import scenario_of
 from router.reoptimisation.alignment import Alignment
 from router.schema import Commitment, Problem

@@ -43,7 +43,9 @@ class Agreement(Settling):
         json_schema_extra={"minItems": 1},
     )
     discount: ShareBelowOne | Mapping[str, ShareBelowOne] = Field(
-        default=0.0, description="Taken off the offers' prices: one number, or by offer"
+        default=0.0,
+        description="Taken off the offers' prices: one number, or by offer; levels and discount_tiers count, and are "
+        "taken off, what that leaves",
     )
     overage: Literal["list", "contract"] = Field(
         default="list",

@@ -90,9 +90,18 @@ class Settling(Strict):
     min_usd_per_month: NonNegative | None = optional("Least spend, settled by the month")
     max_usd_per_month: NonNegative | None = optional("Given: the spend to commit is decided, up to this")
     step_usd_per_month: Positive | None = optional("The spend to commit is sold in multiples of this")
+    levels: tuple[CommitmentLevel, ...] = Field(
+        default=(), description="In place of min and max: one of these is chosen, for the whole term"
+    )
     ramp: tuple[RampStep, ...] = Field(
         default=(),
         description="In place of min: what is committed by month of the term; a span takes what holds at its start",
+    )
+    discount_tiers: tuple[DiscountTier, ...] = Field(
+        default=(), description="Discounts by what a span uses at contract rates"
+    )
+    tier_kind: Literal["incremental", "all_units"] = Field(
+        default="incremental", description="Each band has its price, or the band reached prices all of it"
     )
     rollover_spans: Whole = Field(
         default=0, description="What a span leaves unused may be used in so many later ones, oldest first"
@@ -124,20 +133,11 @@ class Commitment(Settling):
     max_tokens: NonNegative | None = optional("Given: the volume per span is decided, up to this")
     min_tokens_per_month: NonNegative | None = optional("Least volume paid for, settled by the month")
     max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")
-    levels: tuple[CommitmentLevel, ...] = Field(
-        default=(), description="In place of min and max: one of these is chosen, for the whole term"
-    )
     overage: Literal["contract", "none"] = Field(
         default="contract", description="Use above the commitment: at contract rates, or not possible"
     )
     overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
     tiers: tuple[Tier, ...] = Field(default=(), description="Price bands by volume; replace token prices")
-    discount_tiers: tuple[DiscountTier, ...] = Field(
-        default=(), description="Discounts by what a span uses at contract rates"
-    )
-    tier_kind: Literal["incremental", "all_units"] = Field(
-        default="incremental", description="Each band has its price, or the band reached prices all tokens"
-    )
 
     @property
     def by_period(self) -> bool:

@@ -59,7 +59,11 @@ def overage_defined(problem: Problem) -> Iterator[Issue]:
         price = commitment.overage_usd_per_m
         amounts = _given(commitment, *_TOKENS, *_USD) or commitment.levels or commitment.ramp
         if commitment.overage == "none" and not amounts:
-            yield Issue((*at, "overage"), "needs a commitment that use stays within", "none")
+            if at[0] == "commitments":
+                rule = "list is of use above an amount, and none is committed"
+                yield Issue((*at, "overage"), rule, "list", "overage: contract, or an amount")
+            else:
+                yield Issue((*at, "overage"), "needs a commitment that use stays within", "none")
         if price is None:
             continue
         if commitment.overage == "none":

@@ -54,6 +54,7 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
 def _check_settled(audit: Audit, ledger: Ledger) -> None:
     """Settlements of agreements state what the rows of their hours cover."""
     case = audit.case
+    by_amount = any(a.discount_tiers or a.rollover_spans for a in case.agreements.values())
     covered_in: dict[tuple[str, str | None, int], float] = defaultdict(float)
     for row in audit.rows.coverage or ():
         covered_in[row.agreement, case.future(row.scenario).name, row.period] += row.list_usd
@@ -63,7 +64,9 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
             first, end = (round(hour / case.period_h) for hour in (settled.from_h, settled.until_h))
             stated = math.fsum(covered_in.get((name, future, t), 0.0) for t in range(first, end))
             ledger.money(settled.covered_usd or 0.0, stated, name, "covered_usd from", settled.from_h, "h")
-            if settled.vendor_order_usd is not None:
+            if settled.vendor_order_usd is not None and by_amount:
+                ledger.fault(name, "states a vendor_order_usd beside discount_tiers or rollover_spans")
+            elif settled.vendor_order_usd is not None:
                 ours = by_discount(audit, future)
                 first_covered = math.fsum(ours.get((name, t), 0.0) for t in range(first, end))
                 usd = settled.billed_usd + stated - first_covered
@@ -80,6 +83,7 @@ def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float
             left[paid.offer, paid.kind, paid.period, future] -= paid.paid_usd
     rest: dict[tuple[str, int], float] = {}
     span_of: dict[tuple[str, int], int] = {}
+    rate_of: dict[tuple[str, int], float] = {}
     pairs: list[tuple[float, tuple[int, int, int, bool], str, UseKey]] = []
     offers = [offer.name for offer in case.problem.offers]
     for place, (name, agreement) in enumerate(case.agreements.items()):
@@ -87,10 +91,12 @@ def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float
             if seller == name and scenario == future and bill.signed:
                 rest[name, number] = bill.due if agreement.overage == "list" else math.inf
                 span_of |= {(name, t): number for t in range(bill.first, bill.end)}
+                rate_of[name, number] = bill.rate
         for key in left:
             counted = not agreement.in_units or key[1] == "instances"
             if counted and key[0] in agreement.offers and (name, key[2]) in span_of:
                 part = billed_part(case, agreement, key[0], case.future(future), key[2])
+                part *= rate_of[name, span_of[name, key[2]]]
                 pairs.append((part, (place, key[2], offers.index(key[0]), key[1] == "instances"), name, key))
     covered: dict[tuple[str, int], float] = defaultdict(float)
     for part, _, name, key in sorted(pairs, key=lambda pair: (round(pair[0], 12), pair[1])):

@@ -64,6 +64,7 @@ class Bill:
     begin_h, end_h    hours of the whole span; counted: used in it, before the horizon too, without discounts
     left, left_after  what the spans before it left, and what it leaves, oldest first
     weight      present value of its first period's dollar       rolled_usd   use paid from what earlier spans left
+    rate        of contract rates, as its level leaves them
     """
 
     signed: bool
@@ -87,6 +88,7 @@ class Bill:
     counted: float = 0.0
     left: tuple[float, ...] = ()
     left_after: tuple[float, ...] = ()
+    rate: float = 1.0
 
     @property
     def due(self) -> float:
@@ -294,6 +296,7 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         counted=tokens + old_tokens if counted else use.usd + use.fees + old_usd,
         left=tuple(kept),
         left_after=tuple(after[-commitment.rollover_spans :]) if commitment.rollover_spans else (),
+        rate=slot.rate,
     )
 
 

@@ -67,15 +67,26 @@ def covered_name(agreement: str, offer: str, period: int) -> str:
 
 
 def _most(model: RelaxedProblem, case: Case, agreement: str) -> dict[int, float]:
-    """By period in which a term could be in force: all that could be committed in its span."""
-    commitment = case.commitments[agreement]
+    """By period in which a term could be in force: all that could be committed in its span, or be left for it.
+
+    Before the discounts of levels and bands: of these the highest could hold for all of it.
+    """
+    commitment, terms = case.commitments[agreement], terms_of(case, agreement)
+    spans = spans_to_bill(case, commitment, terms)
+    rate = min((term.rate for term in terms), default=1.0)
+    rate *= 1.0 - max((band.discount for band in commitment.discount_tiers), default=0.0)
+    uppers = [
+        math.fsum(model.variables[f"committed({agreement},{label})"].upper * due for label, due in span.due)
+        for span in spans
+    ]
+    stands = commitment.so_far
+    left = 0.0 if stands is None else math.fsum(stands.unused_usd)
     most: dict[int, float] = defaultdict(float)
-    for span in spans_to_bill(case, commitment, terms_of(case, agreement)):
-        upper = math.fsum(
-            model.variables[f"committed({agreement},{label})"].upper * due for label, due in span.due
-        )
+    for n, span in enumerate(spans):
+        kept = uppers[max(0, n - commitment.rollover_spans) : n] if commitment.rollover_spans else []
+        upper = math.fsum([uppers[n], left, *kept])
         for t in range(span.first, span.end):
-            most[t] = max(most[t], upper * (1 + 1e-9))
+            most[t] = max(most[t], upper / rate * (1 + 1e-9))
     return most
 
 

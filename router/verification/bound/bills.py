@@ -25,7 +25,7 @@ from router.schema import Commitment, Offer
 from router.verification.base.bills import mean_rate, stood_usd, used_before
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
-from router.verification.base.tariffs import bills_dollars, least_of, most_of
+from router.verification.base.tariffs import bills_dollars, discounted_usd, least_of, most_of
 from router.verification.base.work import rate_of
 from router.verification.bound.agreements import covered_name
 from router.verification.bound.contracts import counting, paid_as_such
@@ -58,7 +58,8 @@ def _contract(
 ) -> None:
     terms = {term.label: term for term in terms_of(case, offer.name)}
     spans = spans_to_bill(case, commitment, list(terms.values()))
-    counted = _parts(model, offer, commitment, spans, terms, carried, future)
+    use = _by_period(model, case, offer, commitment, carried, future)
+    counted = _parts(model, offer, spans, use)
     months = by_billing_month(commitment)
     for n, span in enumerate(spans):
         flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
@@ -81,29 +82,26 @@ def _contract(
         if commitment.overage == "none" and not commitment.rollover_spans:
             due = [(variable, -own) for variable, own in committed]
             sunk = math.fsum(terms[label].least * due for label, due in span.due if terms[label].due)
-            model.constraint(at % "limit", [*used, *due], upper=-min(opened, sunk))
+            most = -min(opened, sunk)
+            if commitment.discount_tiers:  # less its own discount, what was used before may be more than this
+                most = max(discounted_usd(commitment, before, span.part) - sunk, 0.0) - opened
+            model.constraint(at % "limit", [*used, *due], upper=most)
 
 
 def _parts(
     model: RelaxedProblem,
     offer: Offer,
-    commitment: Commitment,
     spans: list[SpanToBill],
-    terms: Mapping[str, PossibleTerm],
-    carried: Carried,
-    future: Future,
+    use: Mapping[int, tuple[dict[str, float], float]],
 ) -> bool:
     """Where terms differ in spans: what is used in each period is counted under a term that is signed."""
     if not any(span.lot for span in spans):
         return False
-    tokens = not bills_dollars(commitment) or bool(commitment.tiers)
     lots: dict[int, list[str]] = defaultdict(list)
     for span in spans:
         for t in range(span.first, span.end):
             lots[t].append(span.lot)
-    for t, flows in carried.items():
-        own = {flow.charged: flow.tokens if tokens else flow.usd(future) for flow in flows}
-        most = heaviest(flows, own)
+    for t, (own, most) in use.items():
         parts: Terms = []
         for label in lots[t]:
             part = model.variable(f"part({offer.name},{label},{t})", most * (1 + 1e-9))
@@ -113,6 +111,26 @@ def _parts(
         minus = [(name, -each) for name, each in own.items()]
         model.constraint(f"commitments({offer.name},counted,{t})", [*parts, *minus], lower=0.0, upper=0.0)
     return True
+
+
+def _by_period(
+    model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitment, carried: Carried, future: Future
+) -> dict[int, tuple[dict[str, float], float]]:
+    """What a contract may carry in each period, own units of each variable (tokens with tiers), and the most of it."""
+    if offer.name in case.agreements:
+        offers = case.agreements[offer.name].offers
+        names = {t: [covered_name(offer.name, name, t) for name in offers] for t in range(case.periods)}
+        there = {t: [name for name in own if name in model.variables] for t, own in names.items()}
+        return {
+            t: (dict.fromkeys(own, 1.0), math.fsum(model.variables[name].upper for name in own))
+            for t, own in there.items()
+            if own
+        }
+    tokens, use = not bills_dollars(commitment) or bool(commitment.tiers), {}
+    for t, flows in carried.items():
+        own = {flow.charged: flow.tokens if tokens else flow.usd(future) for flow in flows}
+        use[t] = own, heaviest(flows, own)
+    return use
 
 
 def _used(
@@ -128,7 +146,7 @@ def _used(
     future: Future,
 ) -> Terms:
     """What a span uses, in own units."""
-    if offer.name in case.agreements:
+    if offer.name in case.agreements and not counted:
         periods, offers = range(span.first, span.end), case.agreements[offer.name].offers
         return [(covered_name(offer.name, name, t), 1.0) for t in periods for name in offers]
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
@@ -238,7 +256,8 @@ def _billed(
     opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
     all_used = sum(own * model.variables[name].upper for name, own in used)
     own, banded = dict(used), bool(commitment.tiers) and not tokens
-    by_cell = all_used if banded or any(flow.charged not in own for flow in flows) else heaviest(flows, own)
+    by_flow = bool(flows) and not banded and all(flow.charged in own for flow in flows)
+    by_cell = heaviest(flows, own) if by_flow else all_used
     most = max(by_cell + opened, sum(model.variables[c].upper * own for c, own in committed))
     billed = model.variable(f"billed({offer.name},{n})", most * (1 + 1e-9), usd=rate * weight)
     minus = [(variable, -own) for variable, own in used]
