@@ -163,3 +163,19 @@ def test_the_check_sees_discounts_that_are_not_cut_alike_or_not_stated() -> None
     for lie in lies:
         wrong = replace(plan, sizing=replace(plan.sizing, quotes=(lie,)))
         assert not router.verify(stated, wrong).ok, lie
+
+
+def test_one_of_several_levels_is_signed_for_all_futures() -> None:
+    """Use of 5 and 3, or of 20 and 12, at 1.00: the level of 8 at 40 % off pays max(8, 3), max(8, 1.8), 12, 8."""
+    levels = [{"usd": 5, "discount": 0.1}, {"usd": 8, "discount": 0.4}]
+    deal = api("deal", 1.0, commitment={"settled": "hour", "levels": levels})
+    futures = [
+        {"name": name, "probability": 0.5, "demand": {"*": by}} for name, by in (("low", 1), ("high", 4))
+    ]
+    data = problem(by_period([5 * M, 3 * M]), [deal, api("listed", 1.5)], periods=2)
+    plan = size(load(data | {"scenarios": futures}))
+    costs = {5: (5 + 5 + 18 + 10.8) / 2, 8: (8 + 8 + 12 + 8) / 2}
+    assert plan.cost_usd == approx(min(costs.values()))
+    assert plan.sizing is not None
+    (row,) = plan.sizing.sign
+    assert row.committed_usd_per_month == approx(8 * 730)

@@ -89,6 +89,9 @@ def refuse_unquoted(problem: Problem, command: str) -> None:
         ("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units
     ]
     units += [("commitments", g, "counts") for g, each in enumerate(problem.commitments) if each.counts]
+    if command == "router size":
+        for name in ("levels", "discount_tiers"):
+            units += [("commitments", g, name) for g, a in enumerate(problem.commitments) if getattr(a, name)]
     credits: list[Path] = [("credits", n) for n in range(len(problem.credits))]
     credits += [
         ("offers", o, "free", "usd_per_month")

@@ -175,6 +175,8 @@ def due_months(inst: Instance, row: Settlement) -> float:
     at = np.flatnonzero(mine & inside)
     if row.spans is None:  # of spans that overlap, the one itself
         at = at[spans.until_h[at] - spans.from_h[at] >= row.until_h - row.from_h - NEAR_H][:1]
+    else:  # the same hours under another level or term are not due too
+        at = at[np.unique(spans.from_h[at], return_index=True)[1]]
     return float(spans.share[at].sum())
 
 

@@ -82,7 +82,8 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
         size = least or (most if np.isfinite(most) else 1.0)
         offer, month = inst.offers.names[contracts.offer[b]], int(contracts.start_month[a])
         volume = volume if volume > DUST * size else 0.0
-        if contracts.start_signed[a] or (volume == 0 and (offer, month) not in used):
+        unsigned = bool(contracts.levelled[b]) and decision.signed[a] < 0.5  # another level is, perhaps
+        if contracts.start_signed[a] or unsigned or (volume == 0 and (offer, month) not in used):
             continue
         tokens = bool(contracts.stated_in_tokens[b])
         end_h = float(contracts.end_h[a])
