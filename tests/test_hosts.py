@@ -8,11 +8,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from campaign import times
+from packings import random_packing
 from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, problem, usd
 
 import router
 from router.errors import Infeasible, InputError
 from router.sizing import SizeOptions, size
+from solvers import SolveOptions
 
 
 def replicas(name: str, units: float, usd_per_h: float | None = None, **instances: Any) -> Data:
@@ -69,6 +72,39 @@ def test_against_every_packing() -> None:
         fewest = next(n for n in range(30) if _fits(tuple(sorted((units,) * n + free)), todo))
         data = housed(need, sizes, node(units, offers=tuple(sizes), free_units=list(free)))
         assert plan_of(data).cost_usd == pytest.approx(10 * fewest), (sizes, need, units, free)
+
+
+@pytest.mark.parametrize("seed", range(times(30)))
+def test_sizes_that_do_not_divide_each_other_against_every_packing(seed: int) -> None:
+    """The least that hosts cost, of one or two kinds, some free of charge or few, over all packings."""
+    packing = random_packing(Random(seed))
+    assert plan_of(packing.data).cost_usd == pytest.approx(packing.least_usd()), packing
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_three_and_five_in_eight(solver: str) -> None:
+    """3 of 3 units, 2 of 5 and 2 of 2 are 23 of 24 units, and fit: (5 + 3) twice and (3 + 2 + 2), for instance."""
+    need, sizes = {"a": 3, "b": 2, "c": 2}, {"a": 3, "b": 5, "c": 2}
+    plan = plan_of(housed(need, sizes, node(offers=("a", "b", "c"))), solver)
+    assert plan.cost_usd == pytest.approx(30)
+    assert plan.hosts is not None
+    assert sum(p.hosts for p in plan.hosts[0].patterns) == 3
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    four = plan_of(housed({**need, "b": 3}, sizes, node(offers=("a", "b", "c"))), solver)
+    assert four.cost_usd == pytest.approx(40)  # 28 units
+
+
+def test_without_whole_numbers_hosts_are_parts_too() -> None:
+    """0.5 of 5 and 0.5 of 3 units are half a host of both; nothing is rounded, and the plan says that it is a bound."""
+    for sizes in ({"a": 5, "b": 3}, {"a": 4, "b": 4}):
+        data = load(housed({"a": 0.5, "b": 0.5}, sizes, node(offers=("a", "b"))))
+        plan = router.solve(data, options=SolveOptions(relax=True))
+        assert plan.cost_usd == pytest.approx(5)
+        assert plan.hosts is not None
+        assert plan.hosts[0].count == pytest.approx(0.5)
+        assert sum(p.hosts for p in plan.hosts[0].patterns) == pytest.approx(0.5)
+        assert set(router.verify(data, plan).failed()) == {"counts", "hosts"}
 
 
 def test_an_offer_may_live_in_several_kinds() -> None:
@@ -168,6 +204,7 @@ def test_verify_sees_what_does_not_fit() -> None:
     for wrong in (
         replace(row, count=1),
         replace(row, count=4),
+        replace(row, count=2.5),
         replace(row, patterns=(crowded,)),
         replace(row, patterns=row.patterns[:1]),
     ):
@@ -178,7 +215,7 @@ def test_verify_sees_what_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("host", "sizes", "words"),
     [
-        ({}, {"a": 2, "b": 3}, "each size must divide the next larger"),
+        ({"units": 4000}, {"a": 2, "b": 3}, "more than the 5,000 that are planned for"),
         ({}, {"a": 2.5}, "whole units"),
         ({"resize": "horizon"}, {"a": 2}, "not yet planned for hosts"),
         ({"reserved": 3, "max": 2}, {"a": 2}, "must not be more than max"),

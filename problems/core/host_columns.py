@@ -9,6 +9,7 @@ import numpy as np
 from problems.core.arrays import NONE, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import pool_label
+from problems.core.host_arcs import HostArcs, divide_each_other, host_arcs
 from problems.core.view import View
 from solvers.core.record import Record
 
@@ -18,6 +19,8 @@ class HostColumns(Record):
 
     count: Ints  # (H, T) hosts rented, beside those reserved and free ones
     place: Ints  # (H, Q, T) instances that live in such hosts, or -1; the pool's count where it lives in no other
+    arcs: tuple[HostArcs | None, ...]  # (H,) None: sizes divide each other, which needs none
+    filled: tuple[Ints, ...]  # (H,) of (arcs, T): hosts with an instance there
 
 
 def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) -> HostColumns:
@@ -46,7 +49,38 @@ def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) ->
         place[h, q] = space.take(
             "place", periods, _numbered(name), upper=np.ceil(limit[q]), integer=True, block=block
         )
-    return HostColumns(count, place)
+    arcs, filled = [], []
+    for kind, name in enumerate(hosts.names):
+        own, at = _arcs(view, kind), np.empty((0, periods), dtype=np.int64)
+        if own is not None:
+            at = space.take(
+                "filled",
+                len(own.arcs) * periods,
+                _filled(name, own, periods),
+                upper=np.tile(most[kind] + hosts.reserved[kind] + len(hosts.free_units[kind]), len(own.arcs)),
+                integer=True,
+                block=block,
+            ).reshape(len(own.arcs), periods)
+        arcs.append(own)
+        filled.append(at)
+    return HostColumns(count, place, tuple(arcs), tuple(filled))
+
+
+def _arcs(view: View, h: int) -> HostArcs | None:
+    """Of a kind of host; None where each size divides the next larger."""
+    hosts, fleets = view.inst.hosts, view.inst.fleets
+    sizes = {float(units) for units, lives in zip(fleets.units, hosts.houses[h], strict=True) if lives}
+    if divide_each_other(sizes):
+        return None
+    return host_arcs(sizes, [float(hosts.units[h]), *hosts.free_units[h]])
+
+
+def _filled(name: str, own: HostArcs, periods: int) -> Callable[[int], str]:
+    def label(i: int) -> str:
+        node, size = own.arcs[i // periods]
+        return f"{name},{node}+{size},{i % periods}"
+
+    return label
 
 
 def _numbered(name: str) -> Callable[[int], str]:

@@ -94,7 +94,7 @@ class HostedInstances:
 class HostPattern:
     """Hosts that are filled alike."""
 
-    hosts: Whole = stated("Hosts filled so")
+    hosts: Instances = stated("Hosts filled so")
     units: Number = stated("What such a host holds")
     free: Flag = stated("Whether they are of those that are free of charge")
     instances: tuple[HostedInstances, ...] = stated("What lives in each")
@@ -107,7 +107,7 @@ class HostRow:
     host: str = stated("Kind of host")
     period: Whole = stated("Period, from 0")
     scenario: str | None = stated(SCENARIO)
-    count: Whole = stated("Hosts paid for, reserved ones included, free ones not")
+    count: Instances = stated("Hosts paid for, reserved ones included, free ones not")
     patterns: tuple[HostPattern, ...] = stated("How they are filled; empty hosts are left out")
 
 

@@ -1,15 +1,17 @@
 """Where instances live: the largest first, each in the first host with room, hosts free of charge before others.
 
-Sizes that divide each other fit so whenever they fit at all.
+Sizes that divide each other fit so whenever they fit at all; others stand where the arc flow of the program has them.
+Of a program without whole numbers both hosts and instances may be parts of one: rows say so, and round nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from problems.core.arrays import Floats
 from problems.core.columns import Columns
+from problems.core.host_arcs import HostArcs
 from problems.core.instance import Instance
 from problems.core.view import View
 from router.normalise.roles import role_of
@@ -17,44 +19,121 @@ from router.plan.rows import HostedInstances, HostPattern, HostRow
 
 NEAR = 1e-6
 
-type Bin = tuple[float, bool]
-"""What a host holds, and whether it is free of charge."""
+
+@dataclass(slots=True)
+class Filling:
+    """Hosts that are filled alike.
+
+    number   of them
+    left     units that are free, where any instance may stand there
+    places   instances by size for which there is a place, where the program says so
+    """
+
+    number: float
+    units: float
+    free: bool
+    left: float
+    places: dict[int, int] | None = None
+    content: dict[int, int] = field(default_factory=dict)
+
+    def room(self, size: float) -> int:
+        """Instances of a size that still go into each."""
+        if self.places is not None:
+            return self.places.get(round(size), 0)
+        return int((self.left + NEAR) // size)
+
+    def with_more(self, number: float, q: int, size: float, count: int) -> Filling:
+        """So many of them with so many instances more."""
+        places = self.places
+        if places is not None:
+            places = {**places, round(size): places[round(size)] - count}
+        content = {**self.content, q: self.content.get(q, 0) + count}
+        return Filling(number, self.units, self.free, self.left - count * size, places, content)
 
 
 def host_rows(view: View, cols: Columns, point: Floats, scenario: str | None) -> Iterator[HostRow]:
     """A row for each kind of host and period in which there are any."""
     inst, hosts = view.inst, view.inst.hosts
+    fleets = inst.fleets
+    sizes: list[float] = fleets.units[fleets.pool_fleet].tolist() if fleets.pools else []
     for h, name in enumerate(hosts.names):
         for t in range(inst.time.periods):
-            count = round(float(point[cols.hosts.count[h, t]]) + float(hosts.reserved[h]))
-            bins: list[Bin] = [(units, True) for units in sorted(hosts.free_units[h], reverse=True)]
-            bins += [(float(hosts.units[h]), False)] * count
+            count = _whole(float(point[cols.hosts.count[h, t]]) + float(hosts.reserved[h]))
+            empty = [(units, True) for units in sorted(hosts.free_units[h], reverse=True)]
+            empty += [(float(hosts.units[h]), False)]
             here = {
-                q: round(float(point[at]))
+                q: _whole(float(point[at]))
                 for q, at in enumerate(cols.hosts.place[h, :, t].tolist())
                 if at >= 0 and point[at] > NEAR
             }
-            if count or here:
-                yield HostRow(name, t, scenario, count, tuple(_patterns(inst, bins, here)))
+            arcs = cols.hosts.arcs[h]
+            if arcs is None:
+                fillings = [Filling(1.0 if free else count, size, free, size) for size, free in empty]
+            else:
+                filled = point[cols.hosts.filled[h][:, t]].tolist()
+                flow = dict(zip(arcs.arcs, map(_whole, filled), strict=True))
+                fillings = list(_paths(arcs, flow, [(*each, 1.0 if each[1] else count) for each in empty]))
+            if count > NEAR or here:
+                living = [(q, sizes[q], number) for q, number in here.items()]
+                yield HostRow(name, t, scenario, count, tuple(_patterns(inst, _fill(fillings, living))))
 
 
-def _patterns(inst: Instance, bins: list[Bin], here: dict[int, int]) -> Iterator[HostPattern]:
-    fleets = inst.fleets
-    units = {q: float(fleets.units[fleets.pool_fleet[q]]) for q in here}
-    left = [size for size, _ in bins]
-    filled: list[dict[int, int]] = [{} for _ in bins]
-    for q in sorted(here, key=lambda q: (-units[q], q)):
-        todo = here[q]
-        for i in range(len(bins)):
-            fits = min(todo, int((left[i] + NEAR) // units[q]))
-            if fits > 0:
-                filled[i][q] = fits
-                left[i] -= fits * units[q]
-                todo -= fits
-    alike = Counter((one, tuple(sorted(content.items()))) for one, content in zip(bins, filled, strict=True))
-    for ((size, free), content), number in alike.items():
-        if content:
-            yield HostPattern(number, size, free, tuple(_hosted(inst, q, n) for q, n in content))
+def _whole(value: float) -> float:
+    """What is whole but for the solver's tolerance, as such."""
+    return float(round(value)) if abs(value - round(value)) <= NEAR else value
+
+
+def _paths(
+    arcs: HostArcs, flow: dict[tuple[int, int], float], hosts: Iterable[tuple[float, bool, float]]
+) -> Iterator[Filling]:
+    """The flow as paths from where each host begins; what is left of a host stays empty."""
+    for units, free, number in hosts:
+        left = number
+        while left > NEAR:
+            node, along, most = arcs.start(units), [], left
+            while arc := next((each for each in arcs.arcs if each[0] == node and flow[each] > NEAR), None):
+                along.append(arc)
+                most, node = min(most, flow[arc]), node + arc[1]
+            if not along:
+                break
+            places: dict[int, int] = {}
+            for arc in along:
+                flow[arc] -= most
+                places[arc[1] * arcs.unit] = places.get(arc[1] * arcs.unit, 0) + 1
+            left -= most
+            yield Filling(most, units, free, 0.0, places)
+
+
+def _fill(fillings: list[Filling], here: list[tuple[int, float, float]]) -> list[Filling]:
+    """Instances of each pool, the largest first, in the first hosts with room."""
+    for q, size, number in sorted(here, key=lambda pool: (-pool[1], pool[0])):
+        todo, after = number, []
+        for each in fillings:
+            room = each.room(size)
+            full = min(_whole(todo / room) if room else 0.0, each.number)
+            if number == round(number) and each.number == round(each.number):
+                full = float(int(full))
+            rest, todo = each.number - full, todo - full * room
+            if full > NEAR:
+                after.append(each.with_more(full, q, size, room))
+            if rest >= 1 and room and NEAR < todo == round(todo) and todo < room:
+                after.append(each.with_more(1.0, q, size, int(todo)))
+                rest, todo = rest - 1, 0.0
+            if rest > NEAR:
+                each.number = rest
+                after.append(each)
+        fillings = after
+    return fillings
+
+
+def _patterns(inst: Instance, fillings: list[Filling]) -> Iterator[HostPattern]:
+    alike: dict[tuple[float, bool, tuple[tuple[int, int], ...]], float] = {}
+    for each in fillings:
+        if each.content:
+            key = (each.units, each.free, tuple(sorted(each.content.items())))
+            alike[key] = alike.get(key, 0.0) + each.number
+    for (units, free, content), number in alike.items():
+        yield HostPattern(number, units, free, tuple(_hosted(inst, q, n) for q, n in content))
 
 
 def _hosted(inst: Instance, q: int, count: int) -> HostedInstances:

@@ -12,6 +12,7 @@ from router.reports.document import ReportTable, columns
 from router.reports.words import instances
 
 MOST_FILLINGS = 5
+NEAR = 1e-6
 ALL, EMPTY = "all of them", "nothing"
 
 type HostKind = tuple[str, str]
@@ -28,14 +29,14 @@ def hosts_table(plan: Plan) -> ReportTable:
         pools[pool.offer].add(pool.model)
     named = {offer for offer, models in pools.items() if len(models) > 1}
     cells = plan.periods * max(len({row.scenario for row in plan.routes}), 1)
-    by_kind: dict[HostKind, dict[str, dict[tuple[int, str | None], int]]] = {}
+    by_kind: dict[HostKind, dict[str, dict[tuple[int, str | None], float]]] = {}
     for row in plan.hosts or ():
         at, paid = (row.period, row.scenario), [each for each in row.patterns if not each.free]
-        counts = [("", ALL, round(row.count))]
+        counts = [("", ALL, row.count)]
         counts += [(_free(each.free), _filling(each.instances, named), each.hosts) for each in row.patterns]
-        counts.append(("", EMPTY, round(row.count) - sum(each.hosts for each in paid)))
+        counts.append(("", EMPTY, row.count - fsum(each.hosts for each in paid)))
         for free, filling, number in counts:
-            if number > 0:
+            if number > NEAR:
                 fillings = by_kind.setdefault((row.host, free), defaultdict(dict))
                 fillings[filling][at] = fillings[filling].get(at, 0) + number
     rows = []

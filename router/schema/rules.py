@@ -13,8 +13,11 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
+from router.schema.offers import Host
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
+
+MOST_WAYS = 5_000  # sizes times places in a kind of host; there is a column of each in every period
 
 
 def unique_names(problem: Problem) -> Iterator[Issue]:
@@ -192,7 +195,7 @@ def groups_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def hosts_hold(problem: Problem) -> Iterator[Issue]:
-    """A host's offers have whole instances of sizes that divide each other, and its name is its own."""
+    """A host's offers have whole instances of whole sizes, and its name is its own."""
     offers = {offer.name: offer for offer in problem.offers}
     taken = {*offers, *(agreement.name for agreement in problem.commitments)}
     for index, host in enumerate(problem.hosts):
@@ -229,14 +232,26 @@ def hosts_hold(problem: Problem) -> Iterator[Issue]:
             yield Issue(
                 (*at, "offers"), f"{sizes[size]}: instances in a host have whole units, not {size:g}", None
             )
-        ordered = sorted(sizes)
-        for small, large in pairwise(ordered if not wrong else ()):
-            if large % small:
-                rule = (
-                    f"instances of {small:g} and {large:g} units in one host are not yet planned for: "
-                    "each size must divide the next larger"
-                )
-                yield Issue((*at, "offers"), rule, None, "a host of their own for those that do not")
+        if not wrong and sizes:
+            yield from _few_ways(at, host, sizes)
+
+
+def _few_ways(at: Path, host: Host, sizes: Mapping[float, str]) -> Iterator[Issue]:
+    """Sizes that do not divide each other stand in a host in so many ways that a plan can look at."""
+    ordered = sorted(sizes)
+    if all(large % small == 0 for small, large in pairwise(ordered)):
+        return
+    unit = math.gcd(*(round(size) for size in ordered))
+    ways = len(sizes) * max(int(units // unit) for units in (host.units, *host.free_units))
+    if ways > MOST_WAYS:
+        listed = ", ".join(f"{size:g}" for size in ordered)
+        rule = (
+            f"instances of {listed} units may stand in {ways:,} places of such a host, more than the {MOST_WAYS:,} "
+            "that are planned for"
+        )
+        yield Issue(
+            (*at, "offers"), rule, None, "coarser units, or sizes of which each divides the next larger"
+        )
 
 
 def probabilities_sum_to_one(problem: Problem) -> Iterator[Issue]:

@@ -3,6 +3,7 @@
 Σ units · instances in a host ≤ units of the host              every pattern
 Σ hosts filled, not free ≤ count ≤ max;  count ≥ reserved      every kind and period; free ones as there are
 Σ over hosts and kinds of instances = count of the pool        every pool that lives in hosts
+Hosts, and those filled alike, are whole.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def check_hosts(audit: Audit, ledger: Ledger) -> None:
     case = audit.case
     kinds = {host.name: host for host in case.problem.hosts}
     rows: dict[tuple[str, int, str | None], HostRow] = {}
-    living: dict[PoolKey, list[int]] = defaultdict(list)
+    living: dict[PoolKey, list[float]] = defaultdict(list)
     for row in audit.rows.hosts or ():
         future = case.future(row.scenario)
         key = (row.host, row.period, future.name)
@@ -43,6 +44,7 @@ def check_hosts(audit: Audit, ledger: Ledger) -> None:
                 found = rows.get((host.name, period, future.name))
                 count, at = (found.count if found else 0), (host.name, "period", period, future.name)
                 ledger.at_least(count, host.reserved, *at, "hosts")
+                ledger.equal(count, round(count), *at, "hosts, which are whole")
                 if host.max is not None:
                     ledger.at_most(count, host.max, *at, "hosts")
     housed = {name for host in kinds.values() for name in host.offers}
@@ -57,16 +59,19 @@ def _check_patterns(case: Case, host: Host, row: HostRow, ledger: Ledger) -> Non
     at = (host.name, "period", row.period, row.scenario)
     paid = sum(pattern.hosts for pattern in row.patterns if not pattern.free)
     ledger.at_most(paid, row.count, *at, "hosts filled")
-    free = Counter(host.free_units)
+    free = dict[float, float](Counter(host.free_units))
     for pattern in row.patterns:
         if pattern.free:
-            free[pattern.units] -= pattern.hosts
+            free[pattern.units] = free.get(pattern.units, 0.0) - pattern.hosts
         else:
             ledger.equal(pattern.units, host.units, *at, "units of a host")
+        ledger.equal(pattern.hosts, round(pattern.hosts), *at, "hosts filled alike, which are whole")
         used = []
         for each in pattern.instances:
             name = half_name(each.offer) if each.role == "decode" else each.offer
             ledger.require(name in host.offers, *at, "does not house", name)
             used.append(each.count * case.instances[name].units if name in case.instances else math.inf)
         ledger.at_most(math.fsum(used), pattern.units * (1 + RELATIVE), *at, "units in a host")
-    ledger.require(all(left >= 0 for left in free.values()), *at, "fills more free hosts than there are")
+    ledger.require(
+        all(left >= -RELATIVE for left in free.values()), *at, "fills more free hosts than there are"
+    )

@@ -3,13 +3,18 @@
 host(h,t)          hosts rented, beside those reserved and free ones                whole
 place(h,pool,t)    instances of a pool that live there, where several kinds house it    whole
 
+filled(h,n+s,t)    hosts with an instance of size s after n units, where sizes do not divide each other    whole
+
 hosts    Σ_(pools of size ≥ s) size / s · place ≤ ⌊units / s⌋ · (host + reserved) + Σ_free ⌊units / s⌋
+         or, by what is filled: what stands after n units needs what ends there, or a host that begins there;
+         Σ_(pools of size s) place ≤ Σ_n filled
          Σ_h place = count
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from router.schema import Host
 from router.verification.base.case import Case, Future
@@ -42,14 +47,19 @@ def _kind(
 ) -> None:
     usd = host.usd_per_h * future.price_of(host.name) * case.period_h * case.period_weight[t]
     room = math.inf if host.max is None else max(host.max - host.reserved, 0.0)
-    count = model.variable(f"host({host.name},{t})", min(math.ceil(most), room), whole=True, usd=usd)
+    rented = min(math.ceil(most), room)
+    count = model.variable(f"host({host.name},{t})", rented, whole=True, usd=usd)
     living: dict[str, str] = {}
     for pool in here:
         living[pool.name] = pool.count[t]
         if len(_kinds(case, pool)) > 1:
             name = f"place({host.name},{pool.name},{t})"
             living[pool.name] = model.variable(name, math.inf, whole=True)
-    for size in sorted({pool.instances.units for pool in here}):
+    sizes = sorted({pool.instances.units for pool in here})
+    if any(large % small for small in sizes for large in sizes if large > small):
+        _by_filling(model, host, here, living, (count, rented + host.reserved), t)
+        return
+    for size in sizes:
         each = math.floor(host.units / size)
         terms: Terms = [
             (living[pool.name], pool.instances.units / size) for pool in here if pool.instances.units >= size
@@ -57,6 +67,48 @@ def _kind(
         fixed = each * host.reserved + sum(math.floor(units / size) for units in host.free_units)
         name = f"hosts({host.name},{size:g},{t})"
         model.constraint(name, [*terms, (count, -float(each))], upper=float(fixed))
+
+
+def _by_filling(
+    model: RelaxedProblem,
+    host: Host,
+    here: list[RentedPool],
+    living: dict[str, str],
+    counted: tuple[str, float],
+    t: int,
+) -> None:
+    """Every host is filled from its end, the largest instances first: a smaller host begins further on.
+
+    counted   hosts rented, and the most that there can be of them and of reserved ones
+    """
+    count, most = counted
+    sizes = sorted({round(pool.instances.units) for pool in here}, reverse=True)
+    unit = math.gcd(*sizes)
+    hosts = [int(units // unit) for units in (host.units, *host.free_units)]
+    longest, every = max(hosts), most + len(host.free_units)
+    begins = [longest - length for length in hosts]
+    reached = set(begins)
+    leaving: dict[int, Terms] = defaultdict(list)
+    ending: dict[int, Terms] = defaultdict(list)
+    of_size: dict[int, Terms] = defaultdict(list)
+    for size in sizes:
+        length = size // unit
+        for after in range(longest + 1 - length):
+            if after not in reached:
+                continue
+            reached.add(after + length)
+            name = model.variable(f"filled({host.name},{after}+{length},{t})", every, whole=True)
+            leaving[after].append((name, 1.0))
+            ending[after + length].append((name, -1.0))
+            of_size[size].append((name, -1.0))
+    for after, terms in leaving.items():
+        began: Terms = [(count, -1.0)] if after == begins[0] else []
+        fixed = (host.reserved if after == begins[0] else 0.0) + begins[1:].count(after)
+        name = f"hosts({host.name},from {after},{t})"
+        model.constraint(name, [*terms, *ending[after], *began], upper=float(fixed))
+    for size in sizes:
+        living_there: Terms = [(living[pool.name], 1.0) for pool in here if pool.instances.units == size]
+        model.constraint(f"hosts({host.name},{size:g},{t})", [*living_there, *of_size[size]], upper=0.0)
 
 
 def _kinds(case: Case, pool: RentedPool) -> list[Host]:
