@@ -2,7 +2,7 @@
 
 Where each size divides the next larger, for every kind of host h, size s of an instance there and period t
 
-    Σ_(q: units[q] ≥ s) (units[q] / s) · place[h,q,t] ≤ ⌊units[h] / s⌋ · (host[h,t] + reserved[h]) + Σ_free ⌊units / s⌋
+    Σ_(q: units[q] ≥ s) units[q] / s · place[h,q,t] ≤ ⌊units[h] / s⌋ · (host[h,t] + reserved[h,t]) + Σ_free ⌊units / s⌋
 
 so that whoever fits by these rows fits: the largest first, each where there is room. (The sum of units alone is too
 weak: four of 5 units do not fit in three hosts of 8.) Else an arc flow over its units (see `host_arcs`):
@@ -61,7 +61,7 @@ def _by_size(builder: RowBuilder, view: View, cols: Columns, h: int, here: Ints,
         terms: list[Term] = [(t, cols.hosts.place[h, q], units[q] / size) for q in here if units[q] >= size]
         each = np.floor(hosts.units[h] / size)
         terms.append((t, cols.hosts.count[h], -each))
-        free = sum(np.floor(own / size) for own in hosts.free_units[h])
+        free = hosts.open[h] * sum(np.floor(own / size) for own in hosts.free_units[h])
         label = _numbered(f"{hosts.names[h]},{size:g} units")
         builder.add(len(t), terms, label, upper=each * hosts.reserved[h] + free)
 
@@ -74,10 +74,10 @@ def _by_arc(
     for node in sorted({node for node, _ in own.arcs}):
         terms: list[Term] = [(t, filled[a], 1.0) for a, (at, _) in enumerate(own.arcs) if at == node]
         terms += [(t, filled[a], -1.0) for a, (at, size) in enumerate(own.arcs) if at + size == node]
-        most = np.full(len(t), float(sum(own.start(free) == node for free in hosts.free_units[h])))
+        most = hosts.open[h] * float(sum(own.start(free) == node for free in hosts.free_units[h]))
         if own.start(hosts.units[h]) == node:
             terms.append((t, cols.hosts.count[h], -1.0))
-            most += hosts.reserved[h]
+            most = most + hosts.reserved[h]
         builder.add(len(t), terms, _numbered(f"{hosts.names[h]},from {node * own.unit} units"), upper=most)
     for size in sorted({size for _, size in own.arcs} | {round(units[q]) // own.unit for q in here}):
         terms = [(t, cols.hosts.place[h, q], 1.0) for q in here if round(units[q]) == size * own.unit]
@@ -88,8 +88,8 @@ def _by_arc(
 def total(view: View, cols: Columns) -> Rows:
     """host + reserved ≤ max, a row per period and kind that states one."""
     builder, hosts, t = RowBuilder(NAME), view.inst.hosts, np.arange(view.inst.time.periods)
-    for h in np.flatnonzero(np.isfinite(hosts.max)):
-        most = float(hosts.max[h] - hosts.reserved[h])
+    for h in np.flatnonzero(np.isfinite(hosts.max).all(axis=1)):
+        most = hosts.max[h] - hosts.reserved[h]
         builder.add(len(t), [(t, cols.hosts.count[h], 1.0)], _numbered(hosts.names[h]), upper=most)
     return builder.rows()
 

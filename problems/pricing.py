@@ -93,8 +93,8 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     power[fleets.offer] = fleets.reserved_energy_usd @ weight
     none = np.empty(0, dtype=np.int64)
     held = np.zeros(len(price))
-    hosts, always = inst.hosts, inst.time.period_h * inst.time.weight.sum()
-    held[hosts.seller] = hosts.reserved * hosts.reserved_usd_per_h * price[hosts.seller] * always
+    hosts = inst.hosts
+    held[hosts.seller] = hosts.reserved_usd @ weight * price[hosts.seller]
     costs += [_cost(INSTANCES, none, 0.0, none, rent), _cost(ENERGY, none, 0.0, none, power)]
     costs.append(_cost(HOSTS, none, 0.0, none, held))
     return costs
@@ -170,8 +170,8 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     egress = routes.egress_usd[flows.route[sent]] * flows.work[sent] * time.weight[flows.period[sent]]
     costs.append(_cost(NETWORK, cols.flow[sent], egress, routes.offer[flows.route[sent]]))
     hosts = inst.hosts
-    hourly = hosts.usd_per_h * view.price[hosts.seller] * time.period_h
-    costs.append(_cost(HOSTS, cols.hosts.count, hourly[:, None] * time.weight, hosts.seller[:, None]))
+    rent = hosts.rent_usd * view.price[hosts.seller][:, None] * time.weight
+    costs.append(_cost(HOSTS, cols.hosts.count, rent, hosts.seller[:, None]))
     costs += commitments(view, cols)
     costs += _covered(view, cols)
     costs += _paid_by(view, cols)

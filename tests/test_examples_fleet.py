@@ -104,17 +104,17 @@ def test_nodes_are_exported_by_the_hour_and_by_what_lives_in_them(nodes: Plan) -
     made = tables(nodes)
     assert made["hosts.csv"].splitlines() == [
         "host,period,scenario,count",
-        "node,0,,1",
-        "node,1,,2",
-        "node,2,,2",
+        "node,0,,1.0",
+        "node,1,,2.0",
+        "node,2,,2.0",
     ]
     lines = made["hosts_patterns.csv"].splitlines()
     assert lines[0] == "host,period,scenario,pattern,hosts,units,free,offer,model,role,count"
     assert lines[1:3] == [
-        "node,0,,0,1,8.0,false,large-replica,large,,2",
-        "node,0,,0,1,8.0,false,small-replica,small,,2",
+        "node,0,,0,1.0,8.0,false,large-replica,large,,2",
+        "node,0,,0,1.0,8.0,false,small-replica,small,,2",
     ]
-    assert lines[-1] == "node,2,,0,2,8.0,false,small-replica,small,,2"
+    assert lines[-1] == "node,2,,0,2.0,8.0,false,small-replica,small,,2"
 
 
 def test_hosts_are_paid_in_the_months_in_which_they_run() -> None:

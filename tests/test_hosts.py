@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -146,6 +148,82 @@ def test_hosts_follow_the_hours() -> None:
     plan = plan_of(problem([work], [replicas("a", 4)], hosts=[node()], periods=3))
     assert plan.cost_usd == pytest.approx(50)
     assert [row.count for row in plan.hosts or ()] == [1, 3, 1]
+
+
+def test_rules_about_time_hold_for_hosts() -> None:
+    """One replica a host, 2 in every hour, 10 USD a host, one of them reserved at 6.
+
+    Hour 0: 6 + 10; 1: half price, 6 + 5; 2: set to 8, 6 + 8; 3: closed, so that the API at 30 a million serves, and the
+    reserved one is paid, 6 + 60; 4: two reserved, 12; 5: at most one, 6 + 30. From hour 6 on it is closed for good: 60.
+    """
+    hours = [f"2027-01-01T{h:02d}:00" for h in range(7)]
+    only = [{"from": hours[h], "until": hours[h + 1]} for h in range(6)]
+    rules = [
+        only[1] | {"prices": 0.5},
+        only[2] | {"set": {"instances": {"usd_per_h": 8}}},
+        only[3] | {"available": False},
+        only[4] | {"set": {"instances": {"reserved": 2}}},
+        only[5] | {"set": {"instances": {"max": 1}}},
+        {"from": hours[6], "available": False},
+    ]
+    data = problem(
+        [hourly(2e6) | {"models": ["a"]}],
+        [replicas("a", 5), api("api", 30, ("a",))],
+        hosts=[node(reserved=1, reserved_usd_per_h=6, schedule=rules)],
+        periods=7,
+        horizon={"start": hours[0]},
+    )
+    hourly_usd = (16, 11, 14, 66, 12, 36, 60)
+    for solver in SOLVERS:
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(sum(hourly_usd))
+        assert [(row.period, row.count) for row in plan.hosts or ()] == [
+            (0, 2),
+            (1, 2),
+            (2, 2),
+            (4, 2),
+            (5, 1),
+        ]
+    assert plan.proof is not None
+    assert plan.proof.bound_usd == pytest.approx(sum(hourly_usd))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"set": {"instances": {"availability": 0.5}}}, "is not a figure of hosts"),
+        ({"set": {"quota": {"tokens_per_minute": 5}}}, "is not a figure of hosts"),
+        ({"set": {"instances": {"max": 1.5}}}, "must be whole"),
+        ({"set": {"instances": {"reserved": 0.5}}}, "must be whole"),
+        ({"set": {"instances": {"max": 0}}}, "leaves 1 reserved above a maximum of 0"),
+        ({"set": {"models": {"a": {"prompt_usd_per_m": 1}}}}, "is not a model of the offer"),
+        ({"from": "2027-01-01T00:30", "available": False}, "opens or closes within a period"),
+    ],
+)
+def test_rules_that_no_host_can_follow_are_refused_by_name(rule: Data, words: str) -> None:
+    data = housed({"a": 1}, {"a": 4}, node(reserved=1, schedule=[rule]), horizon={"start": "2027-01-01"})
+    with pytest.raises(InputError, match=words) as refusal:
+        plan_of(data)
+    assert "hosts[0].schedule" in str(refusal.value)
+
+
+def test_prices_of_hosts_from_a_file(tmp_path: Path) -> None:
+    """Spot nodes: 3 USD in the first hour, 20 in the second, where the API at 15 is cheaper."""
+    (tmp_path / "spot.csv").write_text("at,price\n2027-01-01T00:00,3\n2027-01-01T01:00,20\n")
+    series = {"file": "spot.csv", "timestamp_column": "at", "usd_per_h_column": "price"}
+    data = problem(
+        [hourly(1e6) | {"models": ["a"]}],
+        [replicas("a", 5), api("api", 15, ("a",))],
+        hosts=[node(schedule=[{"series": series}])],
+        periods=2,
+        horizon={"start": "2027-01-01"},
+    )
+    (tmp_path / "problem.yaml").write_text(json.dumps(data))
+    stated = router.load(tmp_path / "problem.yaml")
+    assert router.solve(stated).cost_usd == pytest.approx(18)
+    (tmp_path / "spot.csv").unlink()
+    with pytest.raises(InputError, match=r"hosts\[0\]\.schedule\[0\]\.series\.file"):
+        router.load(tmp_path / "problem.yaml")
 
 
 def test_beside_an_api_a_host_must_be_worth_it() -> None:

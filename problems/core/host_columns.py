@@ -31,7 +31,7 @@ def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) ->
         hosts.houses[:, view.inst.fleets.pool_fleet] if pools else np.zeros((len(hosts.names), 0), dtype=bool)
     )
     most = lives.astype(float) @ limit if pools else np.zeros((len(hosts.names), periods))
-    most = np.minimum(np.ceil(most), np.maximum(np.floor(hosts.max - hosts.reserved), 0.0)[:, None])
+    most = np.minimum(np.ceil(most), np.maximum(np.floor(hosts.max - hosts.reserved), 0.0))
     count = space.take(
         "host",
         len(hosts.names) * periods,

@@ -208,11 +208,12 @@ class Hosts(ArrayTable):
 
     names: tuple[str, ...]
     seller: Ints  # (H,) its row among the offers, which serves nothing
-    usd_per_h: Floats
+    rent_usd: Floats  # (H, T) of a host rented in the period
     units: Floats
-    max: Floats  # inf: none, reserved ones included
-    reserved: Floats
-    reserved_usd_per_h: Floats
+    max: Floats  # (H, T) inf: none, reserved ones included; 0 while it is closed
+    reserved: Floats  # (H, T) that may be used
+    reserved_usd: Floats  # (H, T) of all that is reserved
+    open: Bools  # (H, T)
     free_units: tuple[tuple[float, ...], ...]  # of further hosts, free of charge
     houses: Bools  # (H, F) whose instances live there
 

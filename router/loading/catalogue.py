@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from router.errors import InputError, Issue, Path
 from router.loading.fingerprint import problem_sha256, series_path, trace_path
 from router.loading.includes import merge_includes
 from router.loading.yaml_source import Value, parse, read_file
-from router.schema import Generated, Problem, Trace
+from router.schema import Generated, Problem, ScheduleRule, Trace
 from router.schema.issues import issues_of
 from router.schema.regular import NOT_REGULAR
 from router.schema.source import Mark, SourceMap
@@ -83,6 +83,12 @@ def _in_file_order(issues: Iterable[Issue], main: str | None) -> list[Issue]:
     return sorted(issues, key=lambda issue: (issue.file != main, issue.file or "", issue.line or 0))
 
 
+def _schedules(problem: Problem) -> Iterator[tuple[Path, Sequence[ScheduleRule]]]:
+    """Rules about time of offers and of hosts, and where they stand."""
+    yield from ((("offers", o), offer.schedule) for o, offer in enumerate(problem.offers))
+    yield from ((("hosts", h), host.schedule) for h, host in enumerate(problem.hosts))
+
+
 def _need_traces(problem: Problem) -> None:
     """A trace or series that is not there is found now, not after minutes of planning."""
     missing = [
@@ -91,9 +97,9 @@ def _need_traces(problem: Problem) -> None:
         if not (path := trace_path(problem, trace)).is_file()
     ]
     missing += [
-        input_issue(problem, ("offers", o, "schedule", r, "series", "file"), rule.series.file, "no such file")
-        for o, offer in enumerate(problem.offers)
-        for r, rule in enumerate(offer.schedule)
+        input_issue(problem, (*at, "schedule", r, "series", "file"), rule.series.file, "no such file")
+        for at, rules in _schedules(problem)
+        for r, rule in enumerate(rules)
         if rule.series is not None and not series_path(problem, rule.series).is_file()
     ]
     if missing:

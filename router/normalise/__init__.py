@@ -65,7 +65,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         contracts=contracts(problem, lives, time, rules),
         agreements=agreements(problem),
         groups=_groups(problem),
-        hosts=hosts(problem, rented),
+        hosts=hosts(problem, rented, lives, time, rules),
         policy=_policy(problem),
         scenarios=widened(scenarios(stated, scenario), of, lives.seller_of(len(stated.offers))),
     )

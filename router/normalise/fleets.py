@@ -36,10 +36,10 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         keys = [(o, ("instances", field)) for o in owners]
         return rules.figures(keys, floats(rows, field), dated=dated)
 
-    is_open, due = offers.open[owner], _due(offers, time)[owner]
+    is_open, is_due = offers.open[owner], due(offers, time)[owner]
     usd_per_h, power = floats(rows, "usd_per_h"), floats(rows, "power_kw")
     stated = or_else(floats(rows, "reserved_usd_per_h"), usd_per_h)  # what is reserved keeps its price
-    held = figures("reserved") * due
+    held = figures("reserved") * is_due
     drawn = is_open * rules.energy_usd
     starts = [set(fleet.starts_h(problem.horizon.hours, problem.horizon.period_h)) for fleet in rows]
     buy_h = sorted(set().union(*starts))
@@ -48,10 +48,10 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         usd_per_h=usd_per_h,
         rent_usd=time.by_period(figures("usd_per_h") * rules.factor[owner] * is_open) * hours,
         energy_usd=time.by_period(drawn) * power[:, None] * hours,
-        max=_least(figures("max"), is_open, time),
+        max=least_in(figures("max"), is_open, time),
         integral=flags(rows, "integral"),
         horizon=flags(rows, "resize", "horizon"),
-        reserved=_least(figures("reserved"), is_open, time),
+        reserved=least_in(figures("reserved"), is_open, time),
         reserved_usd=time.by_period(held) * stated[:, None] * hours,
         reserved_energy_usd=time.by_period(held * rules.energy_usd) * power[:, None] * hours,
         term_h=np.array([fleet.term_hours or 0.0 for fleet in rows], dtype=float),
@@ -108,13 +108,13 @@ def _may_wait(slo: Slo) -> bool:
     return any(name.startswith(("ttft_", "request_")) for name in slo.model_dump(exclude_none=True))
 
 
-def _due(offers: Offers, time: Time) -> Bools:
+def due(offers: Offers, time: Time) -> Bools:
     """(O, J) stretches in which something of an offer is due: it has opened, and not closed for good."""
     middle = (time.edge_h[:-1] + time.edge_h[1:]) / 2
     return np.asarray((middle > offers.opens_h[:, None]) & (middle < offers.closes_h[:, None]))
 
 
-def _least(value: Floats, is_open: Bools, time: Time) -> Floats:
+def least_in(value: Floats, is_open: Bools, time: Time) -> Floats:
     """(F, T) the least of a figure while the offer is open in a period; where it never is, the least at all."""
     ends = time.start_h, time.start_h + time.period_h
     low = least(time.edge_h, np.where(is_open, value, np.inf), *ends)

@@ -150,7 +150,7 @@ def _need_a_start(problem: Problem) -> None:
     if problem.horizon.start is not None:
         return
     paths: list[Path] = [
-        ("offers", o, "schedule", r)
+        (*problem.seller_path(o), "schedule", r)
         for o, offer in enumerate(problem.sellers)
         for r, rule in enumerate(offer.schedule)
         if rule.dated or rule.series is not None

@@ -57,7 +57,7 @@ class SeriesRows:
 def series_rows(problem: Problem, of: tuple[int, int], clock: Clock, to_h: float) -> SeriesRows:
     """The rows of a rule's series up to an hour; `of`: offer and rule. Raises InputError with file and line."""
     o, r = of
-    series = problem.offers[o].schedule[r].series
+    series = problem.sellers[o].schedule[r].series
     assert series is not None  # the caller has looked
     path = series_path(problem, series)
     rows: dict[float, tuple[int, tuple[float, ...]]] = {}
@@ -71,7 +71,8 @@ def series_rows(problem: Problem, of: tuple[int, int], clock: Clock, to_h: float
     order = sorted(rows)
     table = np.array([rows[at][1] for at in order], dtype=float).reshape(len(order), len(series.columns))
     by_field = {field: table[:, i] for i, field in enumerate(series.columns)}
-    return SeriesRows(series, ("offers", o, "schedule", r, "series"), np.array(order, dtype=float), by_field)
+    at_series: Path = (*problem.seller_path(o), "schedule", r, "series")
+    return SeriesRows(series, at_series, np.array(order, dtype=float), by_field)
 
 
 def _read(

@@ -58,8 +58,9 @@ def host_rows(view: View, cols: Columns, point: Floats, scenario: str | None) ->
     sizes: list[float] = fleets.units[fleets.pool_fleet].tolist() if fleets.pools else []
     for h, name in enumerate(hosts.names):
         for t in range(inst.time.periods):
-            count = _whole(float(point[cols.hosts.count[h, t]]) + float(hosts.reserved[h]))
-            empty = [(units, True) for units in sorted(hosts.free_units[h], reverse=True)]
+            count = _whole(float(point[cols.hosts.count[h, t]]) + float(hosts.reserved[h, t]))
+            free = hosts.free_units[h] if hosts.open[h, t] else ()
+            empty = [(units, True) for units in sorted(free, reverse=True)]
             empty += [(float(hosts.units[h]), False)]
             here = {
                 q: _whole(float(point[at]))

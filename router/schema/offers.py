@@ -365,11 +365,25 @@ class Host(Strict):
         default=(),
         description="Further hosts, by what each holds: free of charge, and outside max and reserved",
     )
+    schedule: tuple[ScheduleRule, ...] = Field(
+        default=(), description="Rules about time: of several that hold, the last counts"
+    )
 
     @cached_property
     def seller(self) -> Offer:
         """An offer that serves nothing: whom the money for hosts goes to."""
-        return Offer.model_construct(name=self.name, provider=self.name, models={})
+        return Offer.model_construct(name=self.name, provider=self.name, models={}, schedule=self.schedule)
+
+    @cached_property
+    def rented(self) -> Offer:
+        """The same with hosts as its instances, as rules about time speak of them."""
+        instances = Instances(
+            usd_per_h=self.usd_per_h,
+            max=self.max,
+            reserved=self.reserved,
+            reserved_usd_per_h=self.reserved_usd_per_h,
+        )
+        return self.seller.model_copy(update={"instances": instances})
 
 
 class SharedQuota(Quota):

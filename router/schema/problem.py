@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from router.errors import InputError
+from router.errors import InputError, Path
 from router.schema.agreements import Agreement, Credit
 from router.schema.base import (
     AtLeastOne,
@@ -264,6 +264,18 @@ class Problem(Sourced):
         if issues:
             raise InputError(issues)
         return self
+
+    def seller_path(self, seller: int) -> Path:
+        """Where one of `sellers` stands in the file."""
+        for field, rows in (
+            ("offers", self.offers),
+            ("commitments", self.commitments),
+            ("hosts", self.hosts),
+        ):
+            if seller < len(rows):
+                return field, seller
+            seller -= len(rows)
+        raise IndexError("not a seller")
 
     @property
     def sellers(self) -> tuple[Offer, ...]:

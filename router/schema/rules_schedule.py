@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from router.errors import Issue, Path, nearest
 from router.schema.offers import Offer
 from router.schema.rules_commitments import needs_one_price
-from router.schema.schedule import InstanceTerms, ModelPrices, ScheduleRule, Times
+from router.schema.schedule import InstanceTerms, ModelPrices, QuotaCaps, ScheduleRule, Times
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -126,6 +126,24 @@ def _counts(at: Path, offer: Offer, rule: ScheduleRule) -> Iterator[Issue]:
             yield Issue((*at, "reserved"), rule_text, terms.reserved, "a second offer holds what changes")
 
 
+def hosts_stay_hosts(problem: Problem) -> Iterator[Issue]:
+    """A rule of a host sets its price, maximum and reservation: there is nothing else of it."""
+    for index, host in enumerate(problem.hosts):
+        for number, rule in enumerate(host.schedule):
+            at: Path = ("hosts", index, "schedule", number)
+            text, hint = "is not a figure of hosts", "usd_per_h, max and reserved are"
+            if rule.set_ is not None and rule.set_.instances.availability is not None:
+                yield Issue((*at, "set", "instances", "availability"), text, None, hint)
+            if rule.set_ is not None and rule.set_.quota != QuotaCaps():
+                yield Issue((*at, "set", "quota"), text, None, hint)
+            for field in rule.series.columns if rule.series is not None else ():
+                if field != "usd_per_h":
+                    yield Issue((*at, "series", f"{field}_column"), text, None, "usd_per_h_column is one")
+            most = None if rule.set_ is None else rule.set_.instances.max
+            if most is not None and most != round(most):
+                yield Issue((*at, "set", "instances", "max"), "must be whole: hosts are bought whole", most)
+
+
 def one_price_stays_one(problem: Problem) -> Iterator[Issue]:
     """Where a commitment rests on one price for all tokens, a rule sets one for all of them."""
     for at, offer, rule in _each(problem):
@@ -172,11 +190,15 @@ def _each(problem: Problem) -> Iterator[tuple[Path, Offer, ScheduleRule]]:
     for index, offer in enumerate(problem.offers):
         for number, rule in enumerate(offer.schedule):
             yield ("offers", index, "schedule", number), offer, rule
+    for index, host in enumerate(problem.hosts):
+        for number, rule in enumerate(host.schedule):
+            yield ("hosts", index, "schedule", number), host.rented, rule
 
 
 RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     rules_say_something,
     rules_have_a_time,
     settings_have_their_place,
+    hosts_stay_hosts,
     one_price_stays_one,
 )

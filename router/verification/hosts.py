@@ -1,7 +1,7 @@
 """Hosts: what the plan says lives in each fits there, and is all that runs.
 
 Σ units · instances in a host ≤ units of the host              every pattern
-Σ hosts filled, not free ≤ count ≤ max;  count ≥ reserved      every kind and period; free ones as there are
+Σ hosts filled, not free ≤ count ≤ max;  count ≥ reserved      every kind and period; none while it is closed
 Σ over hosts and kinds of instances = count of the pool        every pool that lives in hosts
 Hosts, and those filled alike, are whole.
 """
@@ -43,10 +43,10 @@ def check_hosts(audit: Audit, ledger: Ledger) -> None:
             for host in kinds.values():
                 found = rows.get((host.name, period, future.name))
                 count, at = (found.count if found else 0), (host.name, "period", period, future.name)
-                ledger.at_least(count, host.reserved, *at, "hosts")
+                reserved, most, _ = case.usable_hosts(host.name, period)
+                ledger.at_least(count, reserved, *at, "hosts")
                 ledger.equal(count, round(count), *at, "hosts, which are whole")
-                if host.max is not None:
-                    ledger.at_most(count, host.max, *at, "hosts")
+                ledger.at_most(count, most, *at, "hosts")
     housed = {name for host in kinds.values() for name in host.offers}
     counted = {key: pool.row.count for key, pool in audit.pools.items() if key[0] in housed}
     for pool_key in counted.keys() | living.keys():
@@ -59,7 +59,7 @@ def _check_patterns(case: Case, host: Host, row: HostRow, ledger: Ledger) -> Non
     at = (host.name, "period", row.period, row.scenario)
     paid = sum(pattern.hosts for pattern in row.patterns if not pattern.free)
     ledger.at_most(paid, row.count, *at, "hosts filled")
-    free = dict[float, float](Counter(host.free_units))
+    free = dict[float, float](Counter(case.usable_hosts(host.name, row.period)[2]))
     for pattern in row.patterns:
         if pattern.free:
             free[pattern.units] = free.get(pattern.units, 0.0) - pattern.hosts

@@ -10,7 +10,7 @@ from functools import cached_property
 from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
-from router.schema import Agreement, Commitment, Generated, Instances, Offer, Problem, Workload
+from router.schema import Agreement, Commitment, Generated, Host, Instances, Offer, Problem, Workload
 from router.verification.base.parts import way_to
 from router.verification.base.times import OfferTimes, Stretch
 
@@ -99,6 +99,18 @@ class Case:
         return self.offers | agreements | {host.name: host.seller for host in self.problem.hosts}
 
     @cached_property
+    def hosts(self) -> dict[str, Host]:
+        """Kinds of host by name; those of `closed`, `counted`, `rent` and `reserved_charges` are theirs too."""
+        return {host.name: host for host in self.problem.hosts}
+
+    def usable_hosts(self, kind: str, period: int) -> tuple[float, float, tuple[float, ...]]:
+        """Reserved hosts, the most of all, and free ones: none of any while the kind is closed."""
+        if self.times.open_part(kind, *self.span(period)) < 1.0:
+            return 0.0, 0.0, ()
+        reserved = self.counted(kind, period, lambda each: each.reserved)
+        return reserved, self.counted(kind, period, lambda each: each.max), self.hosts[kind].free_units
+
+    @cached_property
     def instances(self) -> dict[str, Instances]:
         """Of the offers that have some."""
         return {name: o.instances for name, o in self.offers.items() if o.instances is not None}
@@ -155,7 +167,10 @@ class Case:
 
     def reserved_charges(self, offer: str, period: int) -> tuple[float, float]:
         """USD of rent and of energy of all that is reserved in a period, at the price stated."""
-        stated, start = self.instances[offer], period * self.period_h
+        host = self.hosts.get(offer)
+        stated = self.instances[offer] if host is None else host.rented.instances
+        assert stated is not None  # a host is rented as one
+        start = period * self.period_h
         price = stated.usd_per_h if stated.reserved_usd_per_h is None else stated.reserved_usd_per_h
         rent, energy, at = [], [], start
         for hours, stretch in self.times.stretches(offer, *self.span(period)):

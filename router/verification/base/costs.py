@@ -198,18 +198,16 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
 
 def _hosts(case: Case, plan: Plan) -> Iterator[Charge]:
     """Hosts rented, by the plan's rows, and those reserved in every period."""
-    kinds = {host.name: host for host in case.problem.hosts}
     for row in plan.hosts or ():
-        host, future = kinds[row.host], case.future(row.scenario)
-        hourly = host.usd_per_h * future.price_of(host.name) * max(row.count - host.reserved, 0.0)
-        yield Charge(future, host.name, "hosts", hourly * case.period_h * case.period_weight[row.period])
-    for host in kinds.values():
-        price = host.usd_per_h if host.reserved_usd_per_h is None else host.reserved_usd_per_h
+        future, reserved = case.future(row.scenario), case.usable_hosts(row.host, row.period)[0]
+        usd = case.rent(row.host, row.period) * future.price_of(row.host) * max(row.count - reserved, 0.0)
+        yield Charge(future, row.host, "hosts", usd * case.period_weight[row.period])
+    for name in case.hosts:
+        usd = math.fsum(
+            case.reserved_charges(name, t)[0] * weight for t, weight in enumerate(case.period_weight)
+        )
         for future in case.futures:
-            hourly = price * future.price_of(host.name) * host.reserved
-            yield Charge(
-                future, host.name, "hosts", hourly * case.period_h * math.fsum(case.period_weight), True
-            )
+            yield Charge(future, name, "hosts", usd * future.price_of(name), True)
 
 
 def _upfront_for_the_horizon(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:

@@ -49,12 +49,13 @@ class Stretch:
 
 
 class OfferTimes:
-    """Every offer of a problem in time; agreements always stand alike."""
+    """Every offer and kind of host of a problem in time; agreements always stand alike."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.end_h = problem.horizon.periods * problem.horizon.period_h
         self._offers = {offer.name: offer for offer in problem.sellers}
+        self._offers |= {host.name: host.rented for host in problem.hosts}
         self._known: dict[str, list[Stretch]] = {}
         self._lives: dict[str, Hours] = {}
         self._clocks: dict[str, LocalTime] = {}

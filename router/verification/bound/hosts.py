@@ -29,9 +29,10 @@ def add_hosts(
     """Variables and rows of every kind, and what is reserved."""
     limits = {pool.name: limit for pool in rented for limit in [_limit(pool, most)]}
     for host in case.problem.hosts:
-        reserved = host.usd_per_h if host.reserved_usd_per_h is None else host.reserved_usd_per_h
-        held = reserved * host.reserved * future.price_of(host.name) * case.period_h
-        model.constant += held * math.fsum(case.period_weight)
+        held = [
+            case.reserved_charges(host.name, t)[0] * weight for t, weight in enumerate(case.period_weight)
+        ]
+        model.constant += math.fsum(held) * future.price_of(host.name)
         here = [pool for pool in rented if pool.offer in host.offers]
         for t in range(case.periods):
             _kind(model, case, host, here, t, math.fsum(limits[pool.name][t] for pool in here), future)
@@ -45,9 +46,9 @@ def add_hosts(
 def _kind(
     model: RelaxedProblem, case: Case, host: Host, here: list[RentedPool], t: int, most: float, future: Future
 ) -> None:
-    usd = host.usd_per_h * future.price_of(host.name) * case.period_h * case.period_weight[t]
-    room = math.inf if host.max is None else max(host.max - host.reserved, 0.0)
-    rented = min(math.ceil(most), room)
+    usd = case.rent(host.name, t) * future.price_of(host.name) * case.period_weight[t]
+    reserved, limit, free = case.usable_hosts(host.name, t)
+    rented = min(math.ceil(most), max(limit - reserved, 0.0))
     count = model.variable(f"host({host.name},{t})", rented, whole=True, usd=usd)
     living: dict[str, str] = {}
     for pool in here:
@@ -57,14 +58,14 @@ def _kind(
             living[pool.name] = model.variable(name, math.inf, whole=True)
     sizes = sorted({pool.instances.units for pool in here})
     if any(large % small for small in sizes for large in sizes if large > small):
-        _by_filling(model, host, here, living, (count, rented + host.reserved), t)
+        _by_filling(model, host, here, living, (count, rented, reserved, free), t)
         return
     for size in sizes:
         each = math.floor(host.units / size)
         terms: Terms = [
             (living[pool.name], pool.instances.units / size) for pool in here if pool.instances.units >= size
         ]
-        fixed = each * host.reserved + sum(math.floor(units / size) for units in host.free_units)
+        fixed = each * reserved + sum(math.floor(units / size) for units in free)
         name = f"hosts({host.name},{size:g},{t})"
         model.constraint(name, [*terms, (count, -float(each))], upper=float(fixed))
 
@@ -74,18 +75,18 @@ def _by_filling(
     host: Host,
     here: list[RentedPool],
     living: dict[str, str],
-    counted: tuple[str, float],
+    counted: tuple[str, float, float, tuple[float, ...]],
     t: int,
 ) -> None:
     """Every host is filled from its end, the largest instances first: a smaller host begins further on.
 
-    counted   hosts rented, and the most that there can be of them and of reserved ones
+    counted   hosts rented, and the most of them; those reserved, and what free ones hold
     """
-    count, most = counted
+    count, most, reserved, free = counted
     sizes = sorted({round(pool.instances.units) for pool in here}, reverse=True)
     unit = math.gcd(*sizes)
-    hosts = [int(units // unit) for units in (host.units, *host.free_units)]
-    longest, every = max(hosts), most + len(host.free_units)
+    hosts = [int(units // unit) for units in (host.units, *free)]
+    longest, every = max(hosts), most + reserved + len(free)
     begins = [longest - length for length in hosts]
     reached = set(begins)
     leaving: dict[int, Terms] = defaultdict(list)
@@ -103,7 +104,7 @@ def _by_filling(
             of_size[size].append((name, -1.0))
     for after, terms in leaving.items():
         began: Terms = [(count, -1.0)] if after == begins[0] else []
-        fixed = (host.reserved if after == begins[0] else 0.0) + begins[1:].count(after)
+        fixed = (reserved if after == begins[0] else 0.0) + begins[1:].count(after)
         name = f"hosts({host.name},from {after},{t})"
         model.constraint(name, [*terms, *ending[after], *began], upper=float(fixed))
     for size in sizes:
