@@ -22,6 +22,7 @@ from problems.core.rows import triplets
 from router.explaining.admission import FieldChange
 from router.explaining.promises import StatedPromise
 from router.planning.two_steps import run
+from router.schema.paths import FieldPath
 from solvers import LinearProgram, SolveOptions, Stop
 
 LEAST_SERVED = 1e-4  # of the demand of a workload
@@ -32,8 +33,10 @@ REFUTED = (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
 class Repair:
     """One promise that, giving way alone, makes a plan possible; `needed` is what it would have to be, if a number.
 
-    size        of the change, relative to the field; inf where it is none of a number
-    changes     the fields and their numbers, changed together; () where it is none of numbers
+    size            of the change, relative to the field; inf where it is none of a number
+    changes         the fields and their numbers, changed together; () where it is none of numbers
+    left_out        fields that are left out as well, where several must change together
+    another_offer   whether it takes an offer more, which serves every model
     """
 
     promise: str
@@ -42,6 +45,8 @@ class Repair:
     text: str
     size: float = float("inf")
     changes: tuple[FieldChange, ...] = ()
+    left_out: tuple[FieldPath, ...] = ()
+    another_offer: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,15 +104,15 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
     if stated.promise.whole and limit == round(limit):
         needed = float(np.ceil(needed - 1e-6))
     else:
-        needed = _outward(needed, factor)
+        needed = outward(needed, rises=factor > 1)
     change = FieldChange(stated.path, needed, limit)
     return Repair(stated.name, stated.field, needed, change.text, change.size, (change,))
 
 
-def _outward(value: float, factor: float) -> float:
+def outward(value: float, *, rises: bool) -> float:
     """To nine digits, as a person will write it: away from the limit, so that it still does."""
     step = 10.0 ** (np.floor(np.log10(abs(value))) - 8) if value else 1.0
-    return float((np.ceil if factor > 1 else np.floor)(value / step) * step)
+    return float((np.ceil if rises else np.floor)(value / step) * step)
 
 
 def _of(stated: StatedPromise, needed: float | None, text: str) -> Repair:

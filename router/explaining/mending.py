@@ -16,7 +16,7 @@ from router.explaining.admission import Admission, FieldChange
 from router.normalise import normalise
 from router.planning.optimise import optimise
 from router.schema import Problem
-from router.schema.paths import FieldPath, default_at, value_at, with_value
+from router.schema.paths import with_value
 from solvers import SolveOptions
 
 FURTHEST = 256.0  # times a change is looked further for
@@ -54,10 +54,10 @@ def mendings(refused: Sequence[Admission], trials: Trials) -> list[Mending]:
 class Trials:
     """Whether a changed problem has a plan; None where that is not known in time."""
 
-    def __init__(self, problem: Problem, solver: str, options: SolveOptions) -> None:
+    def __init__(self, problem: Problem, solver: str, options: SolveOptions, most: int = MOST_TRIALS) -> None:
         self.problem, self.solver = problem, solver
         self.options = replace(options.begun(), gap=max(options.gap, 0.5))  # any plan will do
-        self.left = MOST_TRIALS
+        self.left = most
 
     def __call__(self, changes: Sequence[FieldChange]) -> bool | None:
         try:
@@ -80,30 +80,6 @@ class Trials:
         except RouterError:
             return None
         return True
-
-
-NEEDS = (("slo",), ("needs",), ("slo", "needs"), ("slo", "needs", "routing"))
-"""What workloads ask, the fewest first."""
-
-
-def without_needs(trials: Trials) -> tuple[FieldPath, ...]:
-    """The fields that, all left out, make a plan possible where no number does; () where that is not found."""
-    problem = trials.problem
-    for parts in NEEDS:
-        paths = [("workloads", load.name, part) for load in problem.workloads for part in parts]
-        paths = [path for path in paths if value_at(problem, path) != default_at(problem, path)]
-        changed = problem
-        for path in paths:
-            changed = with_value(changed, path, default_at(problem, path))
-        if paths and trials.possible(changed):
-            needed = list(paths)
-            for path in paths:  # those that need not go stay
-                kept = with_value(changed, path, value_at(problem, path))
-                if len(needed) > 1 and trials.possible(kept):
-                    changed = kept
-                    needed.remove(path)
-            return tuple(needed)
-    return ()
 
 
 def _least(changes: Sequence[FieldChange], works: Try) -> tuple[FieldChange, ...] | None:

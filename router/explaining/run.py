@@ -13,11 +13,12 @@ from router.explaining.admission import Admission, admissions
 from router.explaining.commitments import CommitmentUse, commitment_uses
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
-from router.explaining.mending import Mending, Trials, mendings, without_needs
+from router.explaining.mending import Mending, Trials, mendings
 from router.explaining.moving import Moving
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
 from router.explaining.thresholds import Offered, thresholds
+from router.explaining.together import together
 from router.loading.catalogue import load
 from router.normalise import normalise
 from router.plan.document import Plan
@@ -26,7 +27,6 @@ from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
 from router.planning.solve import DEFAULT_SOLVER, Search, scenario_of
 from router.schema import Problem
-from router.schema.paths import shown
 from solvers import SolveOptions
 
 FOR_THE_PLAN = 0.5  # of the time at most; the rest is for questions about it
@@ -34,7 +34,9 @@ FOR_RANGES = 0.1  # of what is left then
 FOR_SAVINGS = 0.6  # likewise; the rest is for prices of offers
 FOR_QUESTIONS = 0.9  # of the time, plan included: an answer that comes late has an overtime
 FOR_FIELDS = 0.4  # where there is no plan
-FOR_REPAIRS = 0.7  # where there is no plan; the rest is for the conflict
+FOR_REPAIRS = 0.7  # where there is no plan
+FOR_COMBINED = 0.7  # of what is left then, where no change of one kind repairs; the rest is for the conflict
+MOST_COMBINED = 150  # trials
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,10 @@ def explain(
         mended = in_order(
             [*by_fields, *(_tried(repair, trials, untried) for repair in repairs(questions, stated))]
         )
-        if not mended and (paths := without_needs(trials)):
-            names = " and ".join(shown(path) for path in paths)
-            mended = (Repair("what workloads ask is not asked", names, None, f"without {names}"),)
+        if not mended:
+            search = Search(solver, chosen.within(FOR_COMBINED), scenario_of(loaded, scenario))
+            several = together(loaded, stated, Trials(loaded, solver, search.options, MOST_COMBINED), search)
+            mended = () if several is None else (several,)
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,

@@ -67,12 +67,14 @@ def _ways_out(explanation: Explanation) -> tuple[str, ...]:
     if explanation.repairs:
         ways = (f"  {repair.text}" for repair in explanation.repairs)
         return (none, "Any one of these changes makes a plan possible:", *ways)
-    return (none, "No change of one promise alone makes a plan possible.")
+    return (none, "No change that makes a plan possible was found in time.")
 
 
 def _repairs(explanation: Explanation) -> ReportTable:
     rows = tuple((repair.promise, repair.text) for repair in explanation.repairs)
-    return ReportTable("Least repair of each promise alone", columns("promise", "would do"), rows)
+    combined = any(repair.left_out for repair in explanation.repairs)
+    title = "Repair of several fields together" if combined else "Least repair of each promise alone"
+    return ReportTable(title, columns("promise", "would do"), rows)
 
 
 def _conflict(explanation: Explanation) -> ReportTable:

@@ -28,10 +28,11 @@ from router.explaining.conflict import Repair
 from router.explaining.moving import standing
 from router.explaining.promises import StatedPromise, promises
 from router.explaining.savings import candidates
+from router.explaining.together import with_another_offer
 from router.normalise import normalise
 from router.planning.optimise import optimise
 from router.schema import Problem
-from router.schema.paths import default_at, parsed, with_value
+from router.schema.paths import default_at, shown, with_value
 from solvers import SolveOptions
 
 LIMIT_S = 60.0
@@ -39,7 +40,7 @@ LESS = 0.01  # of a change, taken back
 FINE = SolveOptions(gap=1e-9, time_limit_s=LIMIT_S)
 WITHOUT = EVERYTHING - {"scenarios"}
 
-UNREPAIRED = "no repair is stated"
+GIVEN_UP = {"unserved_usd_per_m_tokens": 1.0}  # where it is no default that gives way
 
 
 def drawn(seed: int) -> Data:
@@ -99,21 +100,30 @@ def checked(seed: int) -> tuple[str, list[str]]:
 
 def _of_repairs(problem: Problem, said: Explanation) -> Iterator[str]:
     if not said.repairs:
-        yield UNREPAIRED
+        yield "no repair is stated"
     for repair in said.repairs:
-        if repair.changes:
+        if repair.left_out or repair.another_offer:
+            yield from _of_several(problem, repair)
+        elif repair.changes:
             yield from _of_a_number(problem, repair)
         elif repair.text.startswith("without "):
-            if repair.promise == "what workloads ask is not asked":
-                left = problem
-                for path in repair.field.split(" and "):
-                    left = with_value(left, parsed(path), default_at(left, parsed(path)))
-                if possible(left) is False:
-                    yield f"{repair.text} does not repair"
-                continue
             gone = [each for each in promises(normalise(problem)) if each.field == repair.field]
             if not gone or possible_without(problem, gone[0]) is False:
                 yield f"{repair.text} does not repair"
+
+
+def _of_several(problem: Problem, repair: Repair) -> Iterator[str]:
+    """Everything at once repairs, and no part of it that is put back alone does."""
+    stated = with_another_offer(problem) if repair.another_offer else problem
+    changed = {change.path: change.value for change in repair.changes}
+    changed |= {path: GIVEN_UP.get(path[-1], default_at(problem, path)) for path in repair.left_out}
+    for kept in (None, *changed):
+        trial = stated
+        for path, value in changed.items():
+            trial = trial if path == kept else with_value(trial, path, value)
+        works = possible(trial)
+        if works is (kept is not None):
+            yield f"{repair.text}: {'does not repair' if kept is None else f'{shown(kept)} is not needed'}"
 
 
 def possible_without(problem: Problem, stated: StatedPromise) -> bool | None:
