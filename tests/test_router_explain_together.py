@@ -13,9 +13,9 @@ from router.explaining.together import with_another_offer
 
 
 def test_a_need_and_a_budget_that_stand_in_the_way_together():
-    """Only `near` is in the EU, and it carries 30,000 tokens a minute of 60,000: 1.8 M tokens, 3.60 USD. The quota
-    would have to be twice as high, then 3.6 M tokens cost 7.20 USD, and the budget is next to nothing. Without the need `far`
-    takes them all at 1 USD a million: 3.60 USD. Either the region gives way or the quota; what is asked stays before a limit.
+    """Only `near` is in the EU, and it carries 30,000 tokens a minute of 60,000. Twice that quota would be needed, then
+    3.6 M tokens at 2 USD a million cost 7.20 USD, and the budget is next to nothing. Without the need `far` takes them
+    all, for 3.60 USD. Either the region gives way or the quota: what is asked stays before a limit.
     """
     near = api("near", 2.0, quota={"tokens_per_minute": 30e3}, limits={"regions": ["eu"]})
     work = hourly(3.6e6, needs={"regions": ["eu"]})
