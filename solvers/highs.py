@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf, isfinite
 from typing import Any
@@ -98,7 +98,7 @@ class HighsSession:
 
     def run(self) -> RawOutcome:
         h, program = self.h, self.program
-        bound = _run(h)
+        bound = _run(h, self.options.watch)
         stop, info, found = STOP[h.getModelStatus()], h.getInfo(), h.getSolution()
         work = info.simplex_iteration_count + info.ipm_iteration_count + info.crossover_iteration_count
         outcome = RawOutcome(
@@ -181,7 +181,7 @@ def load(h: Any, program: LinearProgram) -> tuple[str, ...]:
     return (f"{dropped} coefficients of at most {SMALLEST_COEFFICIENT:g} dropped",) if dropped else ()
 
 
-def _run(h: Any) -> float:
+def _run(h: Any, watch: Callable[[float, float], None] | None) -> float:
     """Run, and return the last bound stated during a MILP, which an error takes away.
 
     In a thread of its own, so that Ctrl-C reaches us and the solver is asked to stop, not killed.
@@ -200,6 +200,8 @@ def _run(h: Any) -> float:
             return
         if event == kind.kCallbackMipInterrupt and isfinite(state.mip_dual_bound):
             bounds[0] = float(state.mip_dual_bound)
+            if watch is not None:
+                watch(float(state.mip_primal_bound), bounds[0])
         if interrupted.is_set():
             answer.user_interrupt = True
 

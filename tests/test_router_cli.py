@@ -571,6 +571,39 @@ def test_progress_is_shown_on_a_terminal_and_only_after_a_while(
     assert out == ""
 
 
+def test_progress_tells_plan_bound_and_gap_as_the_solver_does() -> None:
+    """The solver's own figures, the best of each; while users still wait too long there is a bound and no plan."""
+    from router.commands.terminal import Line
+
+    lines: list[str] = []
+    line = Line("planning", lambda: 41.6, lines.append)
+    line("150 columns")
+    line.reached(float("inf"), 900.0)
+    line.show()
+    line.reached(1250.0, 1000.0)
+    line.reached(1300.0, 950.0)  # of a later round: the best of each stays
+    line.show()
+    assert lines == [
+        "planning: 150 columns, 42 s of the limit left",
+        "planning: 150 columns, no plan yet, none below 900.00 USD, 42 s of the limit left",
+        "planning: 150 columns, best plan 1,250.00 USD, none below 1,000.00 USD, gap 20 %, 42 s of the limit left",
+    ]
+
+
+def test_what_is_watched_is_of_the_whole_problem() -> None:
+    """Best plan and bound that `solve` shows: no best below the optimum, no bound above it."""
+    from router.planning.solve import Search, planned
+    from solvers import SolveOptions
+
+    seen: list[tuple[float, float]] = []
+    options = SolveOptions(watch=lambda best, bound: seen.append((best, bound)))
+    problem = router.load(EXAMPLES / "regions.yaml")
+    plan = planned(problem, Search("highs", options))
+    assert plan.solver.options.gap == options.gap
+    assert all(bound <= plan.cost_usd + 1e-3 and best >= plan.cost_usd - 1e-3 for best, bound in seen)
+    assert seen
+
+
 def test_every_way_to_stop_has_words() -> None:
     from solvers import Stop
 

@@ -50,7 +50,8 @@ def solve(
         if verbose:
             _sizes(encoded)
         doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
-        incumbent = before_proof(encoded, Search(search.solver, options, scenario))
+        watched = Search(search.solver, replace(options, watch=doing.reached), scenario)
+        incumbent = before_proof(encoded, watched)
         doing("working out a bound, and checking the plan")
         plan = proven_plan(problem, encoded, incumbent)
         quiet = Search(search.solver, replace(options, log=False), scenario)

@@ -125,39 +125,66 @@ def coloured() -> bool:
     return _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+class Line:
+    """What is being done, the best plan and the bound so far, and the time that is left."""
+
+    def __init__(self, task: str, left_s: Callable[[], float] | None, update: Callable[[str], None]) -> None:
+        self._task, self._left_s, self._update = task, left_s, update
+        self._said, self._best, self._bound = task, inf, -inf
+
+    def __call__(self, detail: str) -> None:
+        """What comes now."""
+        self._said = f"{self._task}: {detail}"
+        self.show()
+
+    def reached(self, best_usd: float, bound_usd: float) -> None:
+        """A plan's cost and a bound of the whole problem, in USD; inf where there is none yet."""
+        self._best, self._bound = min(self._best, best_usd), max(self._bound, bound_usd)
+
+    def show(self) -> None:
+        """The line as it is now."""
+        left = inf if self._left_s is None else self._left_s()
+        parts = [self._said, *self._figures(), "" if left == inf else f"{left:,.0f} s of the limit left"]
+        self._update(", ".join(part for part in parts if part))
+
+    def _figures(self) -> list[str]:
+        from router.reports.words import percent, usd
+
+        best, bound = self._best, self._bound
+        if best == inf:
+            return [] if bound == -inf else [f"no plan yet, none below {usd(bound)} USD"]
+        gap = f", gap {percent(max(0.0, best - bound) / abs(best))}" if best and bound > -inf else ""
+        return [
+            f"best plan {usd(best)} USD" + (f", none below {usd(min(best, bound))} USD{gap}" if gap else "")
+        ]
+
+
 @contextmanager
-def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[Callable[[str], None]]:
-    """A line on the terminal for what takes longer than two seconds; yields a function that says what is being done.
+def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[Line]:
+    """A line on the terminal, never in a pipe, for what takes longer than two seconds; it is told what is being done.
 
     left_s   seconds that are left of the limit, shown beside it
     """
     if not _is_terminal(sys.stderr):
-        yield lambda _: None
+        yield Line(task, None, lambda _: None)
         return
     from rich.console import Console
     from rich.status import Status
 
-    said, over, status = [task], threading.Event(), Status(task, console=Console(stderr=True))
-
-    def update() -> None:
-        left = inf if left_s is None else left_s()
-        status.update(said[0] + ("" if left == inf else f" ({left:,.0f} s of the limit left)"))
+    over, status = threading.Event(), Status(task, console=Console(stderr=True))
+    line = Line(task, left_s, status.update)
 
     def shown() -> None:
         if over.wait(PATIENCE_S):
             return
         status.start()
         while not over.wait(1.0):
-            update()
-
-    def doing(detail: str) -> None:
-        said[0] = f"{task}: {detail}"
-        update()
+            line.show()
 
     thread = threading.Thread(target=shown, daemon=True)
     thread.start()
     try:
-        yield doing
+        yield line
     finally:
         over.set()
         thread.join()

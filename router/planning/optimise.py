@@ -15,6 +15,7 @@ Cuts depend on points alone: the clock decides when the search ends, and nothing
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
@@ -53,8 +54,11 @@ def optimise(
     raised. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
     options, decided = options.begun(), Fixed(fixed)
-    large = encoded.program.n_columns > SMALL and bool(encoded.columns[0].capacity.waits.any())
-    first = replace(options.within(FIRST), gap=max(options.gap, ROUGH)) if large else options
+    waits = bool(encoded.columns[0].capacity.waits.any())
+    large, search = encoded.program.n_columns > SMALL and waits, options
+    if waits and (watch := options.watch) is not None:  # a point in which users wait too long is not a plan
+        search = replace(options, watch=lambda _, bound: watch(inf, bound))
+    first = replace(search.within(FIRST), gap=max(options.gap, ROUGH)) if large else search
     try:
         outer = find(encoded, solver, first, decided, start=start)
     except Infeasible as word:
@@ -65,7 +69,7 @@ def optimise(
         return outer
     broken = short_of_capacity(outer.encoded, outer.point)
     if large and not broken and (outer.stop is not Stop.OPTIMAL or first.gap > options.gap):
-        outer = find(encoded, solver, options, decided, start=outer.point)
+        outer = find(encoded, solver, search, decided, start=outer.point)
         broken = short_of_capacity(outer.encoded, outer.point)
     outer = replace(outer, options=options)
     return _ClosingIn(outer, solver, options, decided).run(broken) if broken else outer
@@ -75,7 +79,11 @@ class _ClosingIn:
     """Plan and bound so far."""
 
     def __init__(self, outer: Incumbent, solver: str, options: SolveOptions, fixed: Fixed) -> None:
-        self.outer, self.solver, self.options, self.fixed = outer, solver, options, fixed
+        self.outer, self.solver, self.fixed = outer, solver, fixed
+        self.options, self.watch = (
+            replace(options, watch=None),
+            options.watch,
+        )  # of plan and bound, not of a round
         self.instance = outer.encoded.instance
         self.cuts: CutsByScenario = {}
         self.newest: CutsByScenario = {}  # the last of each pool: a plan near them is what the inner side is for
@@ -192,6 +200,8 @@ class _ClosingIn:
             return
         if self.best is None or plan.objective_usd < self.best.objective_usd:
             self.best = plan
+            if self.watch is not None:
+                self.watch(plan.objective_usd, self.bound)
 
     def _gap(self) -> float:
         """How near to their optima the programs are solved: a part of what is between plan and bound so far."""

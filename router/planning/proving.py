@@ -50,7 +50,7 @@ def with_proof(
 
     running   what ran before, of a plan that is made from it
     """
-    options = incumbent.options
+    options = replace(incumbent.options, watch=None)  # of the plan's own program
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
     if options.finishing.left_s < WRITING_S * encoded.program.n_columns:

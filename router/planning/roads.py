@@ -41,6 +41,8 @@ def best_by_any_road(
     whole = encoded.program.is_mip and not options.relax
     large = whole and encoded.program.n_columns > LARGE and start is None
     by_hand = made_by_hand(encoded, solver, options.within(0.5), held) if large else None
+    if by_hand is not None and options.watch is not None:
+        options.watch(by_hand.objective_usd, by_hand.bound)
     try:
         best = optimise(encoded, solver, options, start, fixed)
     except NoPlanInTime as late:

@@ -113,7 +113,11 @@ def find(
     if start is None:
         by_pieces = solver == "highs"
         first = solve_structured(
-            encoded, lambda part, share: run(part, solver, share), options, before, by_pieces=by_pieces
+            encoded,
+            lambda part, share: run(part, solver, share if part is program else replace(share, watch=None)),
+            options,
+            before,
+            by_pieces=by_pieces,
         )
     else:
         first = run(program, solver, options, start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from types import MappingProxyType
@@ -24,6 +24,8 @@ class SolveOptions:
     primal_tolerance    LPs only; None: the solver's own. MILPs keep the solver's tolerances:
     dual_tolerance      HiGHS's mip_feasibility_tolerance at 1e-9 has given wrong optima
     native              options under the solver's own names; a misspelt or refused one raises
+    watch               called during a MILP with the best objective and the bound, where the solver tells them (inf:
+                        none yet); not part of what was asked
     deadline            where the time limit runs already: when it ends (`begun`); not part of what was asked
     """
 
@@ -36,6 +38,7 @@ class SolveOptions:
     primal_tolerance: float | None = None
     dual_tolerance: float | None = None
     native: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    watch: Callable[[float, float], None] | None = field(default=None, compare=False, repr=False)
     deadline: Deadline | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
