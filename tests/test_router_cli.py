@@ -573,10 +573,10 @@ def test_progress_is_shown_on_a_terminal_and_only_after_a_while(
 
 def test_progress_tells_plan_bound_and_gap_as_the_solver_does() -> None:
     """The solver's own figures, the best of each; while users still wait too long there is a bound and no plan."""
-    from router.commands.terminal import Line
+    from router.commands.terminal import ProgressLine
 
     lines: list[str] = []
-    line = Line("planning", lambda: 41.6, lines.append)
+    line = ProgressLine("planning", lambda: 41.6, lines.append)
     line("150 columns")
     line.reached(float("inf"), 900.0)
     line.show()

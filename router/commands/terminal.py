@@ -125,7 +125,7 @@ def coloured() -> bool:
     return _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-class Line:
+class ProgressLine:
     """What is being done, the best plan and the bound so far, and the time that is left."""
 
     def __init__(self, task: str, left_s: Callable[[], float] | None, update: Callable[[str], None]) -> None:
@@ -160,19 +160,19 @@ class Line:
 
 
 @contextmanager
-def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[Line]:
+def progress(task: str, left_s: Callable[[], float] | None = None) -> Iterator[ProgressLine]:
     """A line on the terminal, never in a pipe, for what takes longer than two seconds; it is told what is being done.
 
     left_s   seconds that are left of the limit, shown beside it
     """
     if not _is_terminal(sys.stderr):
-        yield Line(task, None, lambda _: None)
+        yield ProgressLine(task, None, lambda _: None)
         return
     from rich.console import Console
     from rich.status import Status
 
     over, status = threading.Event(), Status(task, console=Console(stderr=True))
-    line = Line(task, left_s, status.update)
+    line = ProgressLine(task, left_s, status.update)
 
     def shown() -> None:
         if over.wait(PATIENCE_S):
