@@ -85,16 +85,25 @@ def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     """
     inst, contracts = view.inst, view.inst.contracts
     spans = contracts.spans
-    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and not contracts.spanned[b]
+    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and np.isinf(contracts.overage_stated[b])
     if not plain or not inst.offers.ruled[contracts.offer[b]]:
         none = np.empty(0, dtype=np.int64)
         return none, none, np.empty(0)
     at = view.flows_of_contract[b]
     span = spans.lot_span[spans.lots(b)[0]][view.flows.period[at]]
+    at, span = at[span >= 0], span[span >= 0]  # nothing is carried outside all spans
     own = view.flow_tokens[at] * rate_usd(inst)[span]
     usd = view.flow_token_usd[at] - own
     usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * view.price[contracts.offer[b]]
     return span - spans.of(b)[0], cols.charged[at], usd
+
+
+def beyond_usd(inst: Instance, b: int) -> Floats:
+    """(n,) USD of an own unit above the commitment, by span, where that is paid for apart: as stated, or the rate."""
+    contracts = inst.contracts
+    mine = contracts.spans.of(b)
+    stated = float(contracts.overage_stated[b])
+    return np.full(len(mine), stated) if np.isfinite(stated) else rate_usd(inst)[mine]
 
 
 def owed_usd(inst: Instance) -> Floats:

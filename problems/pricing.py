@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, beside_rate, rate_usd, span_weight
+from problems.commitments import band_scale, beside_rate, beyond_usd, rate_usd, span_weight
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -118,7 +118,7 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
             costs.append(_cost(COMMITMENT, cols.billed[mine], rates[mine] * price * unit, o))
         else:
             if len(mine) and cols.over[mine[0]] >= 0:
-                costs.append(_cost(COMMITMENT, cols.over[mine], contracts.overage_usd[b] * price * unit, o))
+                costs.append(_cost(COMMITMENT, cols.over[mine], beyond_usd(inst, b) * price * unit, o))
             starts = np.flatnonzero(contracts.start_contract == b)
             committed = price * cols.first.commit_scale[b] * all_months[starts]
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))

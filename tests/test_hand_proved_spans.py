@@ -252,19 +252,10 @@ def test_what_has_no_one_reading_is_refused(commitment: Data, said: str, solver:
     ("commitment", "field"),
     [
         ({"settled": "month", "min_usd": 10, "max_usd": 50, "stackable": True, "term_h": 730}, "stackable"),
-        (
-            {
-                "settled": "month",
-                "min_usd": 10,
-                "overage": "none",
-                "discount_tiers": [{"from_usd": 0, "discount": 0.0}, {"from_usd": 50, "discount": 0.1}],
-            },
-            "overage",
-        ),
     ],
 )
 def test_what_is_not_planned_for_is_refused_by_name(solver: str, commitment: Data, field: str) -> None:
-    """Months of terms that begin within one, added up; discounts by use where no more than the commitment is used."""
+    """Months of terms that begin within one, added up."""
     with pytest.raises(InputError, match=rf"offers\[1\]\.commitment\.{field}.* not yet planned for"):
         plan_of(deal([10.0, 0.0, 30.0], period_h=365.0, **commitment), solver)
 

@@ -206,3 +206,29 @@ def test_work_that_may_wait_runs_in_the_cheapest_hours_that_a_quota_leaves(
     data = problem(load, [a], periods=5)
     data["horizon"] |= {"start": "2027-01-04"}
     assert plan_of(data).cost_usd == pytest.approx(best)
+
+
+@settings(FEW, max_examples=times(5))
+@given(
+    st.lists(st.integers(0, 4), min_size=6, max_size=6),
+    st.integers(1, 5),
+    st.integers(1, 3),
+    st.sampled_from(["hour", "day", "term"]),
+    st.integers(1, 4),
+)
+def test_an_offer_that_closes_leaves_what_a_shorter_horizon_would(
+    use: list[int], closes: int, least: int, settled: str, term_h: int
+) -> None:
+    """Work of the hours after its end is at the list price; terms and spans end there by their hours."""
+    span_h = {"hour": 1, "day": 24, "term": term_h}[settled]
+    terms = {"settled": settled, "min_usd": least * span_h, "term_h": term_h, "start": "any"}
+    rule = {"from": f"2027-01-04T{closes:02}:00", "available": False}
+
+    def cost(hours: int, schedule: list[Data]) -> float:
+        deal = api("deal", 1.0, commitment=terms, schedule=schedule)
+        work = by_period([each * M for each in use[:hours]])
+        data = problem(work, [deal, api("listed", 2.0)], periods=hours)
+        data["horizon"] |= {"start": "2027-01-04"}
+        return plan_of(data).cost_usd
+
+    assert cost(6, [rule]) == pytest.approx(cost(closes, []) + 2 * sum(use[closes:]), abs=1e-6)

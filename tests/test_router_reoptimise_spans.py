@@ -12,9 +12,14 @@ from problem_factory import MONTH, api, by_period, load, problem
 from pytest import approx
 
 import router
+from router.errors import InputError
+from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.solve import Search
+from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.run import reoptimise
+from router.reoptimisation.standing import Uses
+from router.reoptimisation.sunk import sunk
 from router.schema import Problem
 from router.store import open_store
 from solvers import SolveOptions
@@ -248,3 +253,40 @@ def test_a_term_that_the_file_states_by_now_is_in_force_once(tmp_path: Path) -> 
     stated = {(row.signed_by, row.until_h): row.committed_usd_per_month for row in third.contracts}
     before = {until: usd for (by, until), usd in stated.items() if by == "before"}
     assert before == {1: approx(MONTH), 2: approx(MONTH), 3: approx(MONTH / 2)}
+
+
+def cut(k: int, days: int, **terms: Any) -> Problem:
+    """From day k of six on: 10 M a day on a deal whose price is known to fall from 3 to 1 on the fourth day."""
+    falls = [{"from": "2027-01-04T00:00:00", "prices": 1 / 3}]
+    deal = api("deal", 3.0, commitment={"min_usd": 120, "signed": True, **terms}, schedule=falls)
+    loads = [by_period([10 * M] * days), *(by_period([M] * days, f"new {j}", models=["o"]) for j in range(k))]
+    data = problem(loads, [deal, api("c", 1.0, ("o",))], periods=days, period_h=24.0)
+    start = dt.datetime(2027, 1, 1 + k, tzinfo=dt.UTC)
+    return load({**data, "name": "cut", "horizon": {**data["horizon"], "start": start.isoformat()}})
+
+
+@pytest.mark.parametrize(("least", "bill"), [(120, 120.0), (150, 150.0), (60, 120.0)])
+def test_a_price_known_to_fall_is_billed_right_however_often_it_is_planned(
+    tmp_path: Path, least: float, bill: float
+) -> None:
+    """Six days settled as one: 3 · 30 + 3 · 10 = 120 of use. Planned daily, the days add up to max(least, 120)."""
+    terms = {"min_usd": least, "settled": "term", "term_h": 144}
+    made = runs(tmp_path, [cut(k, min(2, 6 - k), **terms) for k in range(6)])
+    used = [0, 30, 60, 90, 100, 110, 120]
+    assert [carried(plan)[1] for plan in made[1:]] == approx(used[1:6])
+    stood = [max(least * k / 6, used[k]) for k in range(7)]
+    for k, plan in enumerate(made):
+        assert billed(plan, "deal") == approx(stood[min(k + 2, 6)] - stood[k], abs=1e-6)
+    assert stood[5] + billed(made[-1], "deal") == approx(bill)
+
+
+def test_use_of_a_schedule_that_nobody_can_read_is_not_guessed() -> None:
+    """The running plan's file is gone: what its hours cost is not known, and so_far has to say it."""
+    terms = {"signed": False, "settled": "term", "term_h": 144}
+    first, second = cut(0, 2, **terms), cut(1, 2, **terms)
+    plan, align = router.solve(first), Alignment(first, second)
+    (row,) = sunk(plan, align, Uses(lambda: normalise(second), first))
+    assert row.so_far is not None
+    assert row.so_far.used == approx(30)
+    with pytest.raises(InputError, match="no price of that is known"):
+        sunk(plan, align, Uses(lambda: normalise(second), None))

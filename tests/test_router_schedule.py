@@ -317,25 +317,6 @@ def test_a_change_within_a_period_beside_waiting_is_refused(rule: Data) -> None:
     plan_of(waiting_in_time([since("02:00", **rule)]))
 
 
-@pytest.mark.parametrize("rule", [since("12:00", available=False), until("06:00", available=False)])
-def test_spans_that_opening_or_closing_would_cut_are_refused(rule: Data) -> None:
-    data = in_time(by_period([M]), api("a", 3, commitment={"min_usd": 1, "settled": "day"}, schedule=[rule]))
-    with pytest.raises(InputError, match="beside spans of its commitment: is not yet planned for"):
-        plan_of(data)
-
-
-def test_a_span_that_has_begun_beside_a_schedule_is_refused() -> None:
-    terms = {
-        "min_usd": 10,
-        "settled": "day",
-        "signed": True,
-        "so_far": {"since": "2027-01-03T12:00", "used_usd": 1},
-    }
-    data = in_time(by_period([M]), api("a", 3, commitment=terms, schedule=[{"prices": 2}]))
-    with pytest.raises(InputError, match="a span that has begun"):
-        plan_of(data)
-
-
 def test_days_are_those_on_which_a_window_starts() -> None:
     """A window from 23:00 to 01:00 on Sundays reaches into Monday 4 January: 1 M at 3 · 2, then 1 M at 3: 9 USD."""
     rule = {"daily": {"start": "23:00", "end": "01:00"}, "days": ["sun"], "prices": 2}

@@ -231,13 +231,13 @@ def _within(terms: list[ContractTerm], opens_h: float, closes_h: float) -> list[
 def _refuse_spans_cut(
     problem: Problem, sellers: list[tuple[int, Offer]], life: list[tuple[float, float]]
 ) -> None:
-    """Raise `InputError` for spans of a commitment that the opening or the end of its offer would cut."""
-    hint = "a commitment per month without settled, term_h and the like ends and begins with its offer"
-    text = "opens or closes it for good, beside spans of its commitment: is not yet planned for"
+    """Raise `InputError` for terms that add up on an offer that opens or closes for good inside the horizon."""
+    hint = "leave stackable out: then the commitment begins and ends with its offer"
+    text = "opens or closes it for good, beside a stackable commitment: is not yet planned for"
     issues = [
         input_issue(problem, ("offers", o, "schedule"), None, text, hint)
         for (o, offer), (opens_h, closes_h) in zip(sellers, life, strict=True)
-        if offer.commitment is not None and not offer.commitment.by_billing_month
+        if offer.commitment is not None and offer.commitment.stackable
         if opens_h > 0 or np.isfinite(closes_h)
     ]
     if issues:
@@ -264,10 +264,11 @@ def _after(problem: Problem, time: Time, term: ContractTerm, seller: tuple[int, 
     """Mean USD per token of what a term owes after the horizon."""
     o, offer = seller
     end_h = term.owed_until_h
-    if not np.isfinite(end_h) or end_h <= time.horizon_h or not offer.schedule:
+    from_h = max(time.horizon_h, term.opens_h)
+    if not np.isfinite(end_h) or end_h <= from_h or not offer.schedule:
         return _token_usd(offer)
-    rules = timetable(problem, problem.horizon.clock, time.horizon_h, end_h, only=o)
-    hours = np.diff(rules.edge_h) / (end_h - time.horizon_h)
+    rules = timetable(problem, problem.horizon.clock, from_h, end_h, only=o)
+    hours = np.diff(rules.edge_h) / (end_h - from_h)
     return float(_token_usd_at([seller], rules)[0] @ hours)
 
 
@@ -297,11 +298,14 @@ def _changes_prices(rule: ScheduleRule) -> bool:
     return rule.prices is not None or sets or reads
 
 
-def _follows(terms: Commitment) -> bool:
+def _follows(terms: Commitment, *, several: bool) -> bool:
     """Whether a bill follows prices that change."""
     if terms.tiers or terms.overage_usd_per_m is not None:
         return False
-    return terms.by_billing_month or not _in_tokens(terms)
+    if terms.by_billing_month or not _in_tokens(terms):
+        return True
+    between = several and terms.settled not in ("hour", "day")  # which span a token is of is then decided
+    return not (terms.rollover_spans or terms.so_far or between)
 
 
 def refuse_pending(problem: Problem) -> None:
@@ -324,14 +328,13 @@ def refuse_pending(problem: Problem) -> None:
             where = ("offers", o, "commitment", "stackable")
             hint = "by the month, with terms that begin within one"
             issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
-        if offer.schedule and terms.so_far is not None:
-            hint = "the offer without a schedule, or plan again when the span is over"
-            text = "beside a span that has begun (so_far): is not yet planned for"
-            issues.append(input_issue(problem, ("offers", o, "schedule"), None, text, hint))
-        if any(_changes_prices(rule) for rule in offer.schedule) and not _follows(terms):
-            hint = "a commitment in USD, or one in tokens by the month alone, follows prices that change"
+        if any(_changes_prices(rule) for rule in offer.schedule) and not _follows(terms, several=several):
+            hint = "a commitment in USD follows prices that change"
             path = ("offers", o, "schedule")
-            text = "beside tiers, a price of overage, or spans in tokens: is not yet planned for"
+            text = (
+                "changes prices beside tiers, a price of overage, or a commitment in tokens with rollover_spans, "
+                "so_far or terms that begin anew: is not yet planned for"
+            )
             issues.append(input_issue(problem, path, None, text, hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         apart = terms.rollover_spans or terms.levels or terms.discount_tiers

@@ -133,9 +133,9 @@ def laid_out(
         from_h, until_h = float(edges[n]), float(edges[n + 1])
         hours = term.due_h(time, inside[i:j])
         since_h = term.since_h if i == 0 and from_h < 0 else None
-        before = 0.0 if since_h is None else max(-since_h, 0.0)
+        before = 0.0 if since_h is None else max(-max(since_h, term.opens_h), 0.0)
         if in_full and until_h > time.horizon_h:
-            hours = min(until_h, term.until_h) - max(from_h, term.from_h)
+            hours = max(min(until_h, term.until_h) - max(from_h, term.from_h, term.opens_h), 0.0)
         month = HOURS_PER_MONTH
         if by_clock and not terms.by_period and time.period_h <= terms.span_h:  # a day of 23 h is a day
             month *= (until_h - from_h) / terms.span_h
@@ -175,22 +175,24 @@ def beyond_months(terms: Commitment, term: ContractTerm, time: Time, *, in_full:
 
     `in_full`: of the span that the horizon's end cuts, the whole is due in the horizon.
     """
-    end_h, from_h = term.owed_until_h, time.horizon_h
-    if not np.isfinite(end_h) or end_h <= from_h:
+    end_h, from_h, opens_h = term.owed_until_h, time.horizon_h, term.opens_h
+    if not np.isfinite(end_h) or end_h <= max(from_h, opens_h):
         return 0.0
     if terms.by_billing_month:
-        return (end_h - from_h) / HOURS_PER_MONTH
+        return (end_h - max(from_h, opens_h)) / HOURS_PER_MONTH
     origin, span_h = _origin(term), terms.span_h
     number = np.floor((from_h - origin) / span_h + NEAR)
     if in_full and from_h > origin + number * span_h + NEAR:
         number += 1
         from_h = min(origin + number * span_h, end_h)
     if not terms.ramp:
-        return (end_h - from_h) / HOURS_PER_MONTH
+        return max(end_h - max(from_h, opens_h), 0.0) / HOURS_PER_MONTH
     owed = 0.0
     while from_h < end_h - NEAR:
         until_h = min(origin + (number + 1) * span_h, end_h)
-        owed += (until_h - from_h) * terms.ramped(max(origin + number * span_h - term.begin_h, 0.0))
+        owed += max(until_h - max(from_h, opens_h), 0.0) * terms.ramped(
+            max(origin + number * span_h - term.begin_h, 0.0)
+        )
         from_h, number = until_h, number + 1
     return owed / HOURS_PER_MONTH
 

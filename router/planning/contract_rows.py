@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from problems.commitments import beside_rate, rate_usd
+from problems.commitments import beside_rate, beyond_usd, rate_usd
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -239,10 +239,10 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         billed = np.maximum(own, due) * rate + beside
         unused_usd = np.maximum(due - own, 0.0) * rate if contracts.counts[b] else unused_usd
     else:
-        overage = contracts.overage_usd[b] * (price if tokens else 1.0)
+        overage = beyond_usd(inst, b) * (price if tokens else 1.0)
         total = own + before_own(view, b)
         beyond, _, paid = rolled(view, b, total, committed)
-        billed = committed * rate + beyond * overage
+        billed = committed * rate + beyond * overage + beside
         rolled_usd = paid * rate
         unused_usd = np.maximum(committed - np.maximum(total - paid, 0.0), 0.0) * rate
     starts = np.flatnonzero(contracts.start_contract == b)

@@ -2,7 +2,8 @@
 
 Use is what the running plan routes until then, at the contract rates of the problem, or what an agreement covers;
 beyond the end of its horizon, what stands for each hour in `Alignment`. Routes that the problem no longer admits count
-at the rates of the problem that the running plan was made for.
+at the rates of the problem that the running plan was made for; so does all use of an offer with a schedule, at those of
+its hours.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from functools import cached_property
 from problems.core.admissible import admissible
 from problems.core.instance import Instance
 from problems.core.rests import use_up
+from problems.core.view import view_of
 from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.normalise.demand import time_of
+from router.normalise.schedule import life
 from router.normalise.spans import ContractTerm, laid_out
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, RouteRow, StandsAt
@@ -48,9 +51,13 @@ class Uses:
         """`new` makes the instance of the new problem; `problem` is the running plan's; None: it cannot be read."""
         self._new, self.problem, self._scenario = new, problem, scenario
 
-    def of(self, key: RouteKey) -> UnitUse:
+    def of(self, row: RouteRow) -> UnitUse:
         """Raises InputError where nothing says what the route used."""
-        use = self._now.get(key) or self._before.get(key)
+        key = row.workload, row.offer, row.model
+        if row.offer in self._timed:
+            use = self._by_period.get((*key, row.period, row.occurrence))
+        else:
+            use = self._now.get(key) or self._before.get(key)
         if use is None:
             workload, offer, model = key
             rule = f'the running plan uses "{offer}" with {model} for "{workload}", and no price of that is known'
@@ -61,6 +68,37 @@ class Uses:
     @cached_property
     def _now(self) -> dict[RouteKey, UnitUse]:
         return _unit_uses(self._new())
+
+    @cached_property
+    def _timed(self) -> set[str]:
+        """Offers whose prices may change in time."""
+        now, before = self._new().offers, () if self.problem is None else self.problem.offers
+        ruled = {name for name, rules in zip(now.names, now.ruled, strict=True) if rules}
+        return ruled | {offer.name for offer in before if offer.schedule}
+
+    @cached_property
+    def _by_period(self) -> dict[tuple[str, str, str, int, int | None], UnitUse]:
+        """Of a unit of work in each period of the running plan's horizon, and of each occurrence of a window."""
+        if self.problem is None:
+            return {}
+        try:
+            inst = normalise(self.problem, scenario_of(self.problem, self._scenario))
+        except InputError:
+            return {}
+        routes, _ = admissible(inst)
+        view = view_of(inst, routes, 0, 0.0)
+        flows, names, cells = view.flows, inst.offers.names, view.cells
+        usd = view.flow_usd / flows.work * view.price[routes.offer[flows.route]]
+        return {
+            (
+                inst.workloads.names[routes.workload[r]],
+                names[routes.offer[r]],
+                inst.models.names[routes.model[r]],
+                int(t),
+                int(cells.occurrence[c]) if inst.workloads.moves[routes.workload[r]] else None,
+            ): UnitUse(float(routes.tokens[r]), float(each))
+            for r, t, c, each in zip(flows.route, flows.period, flows.cell, usd, strict=True)
+        }
 
     @cached_property
     def _before(self) -> dict[RouteKey, UnitUse]:
@@ -122,7 +160,8 @@ def stands_at(
         began_h = 0.0 if stood is None else stood.since_h
         began_h = began_h if term_h is None else row.until_h - term_h
     since_h = None if stood is None else stood.since_h
-    term = ContractTerm(row.from_h, row.until_h, row.until_h, began_h, signed=True, since_h=since_h)
+    opens_h, closes_h = _life(old, row.seller)
+    term = ContractTerm(row.from_h, row.until_h, row.until_h, began_h, True, since_h, None, opens_h, closes_h)
     horizon = old.horizon.model_copy(update={"periods": len(use)})
     time = time_of(old.model_copy(update={"horizon": horizon}))
     committed = row.committed_tokens_per_month
@@ -145,6 +184,12 @@ def stands_at(
             return StandsAt(min(since_h - now_h, 0.0), used, tuple(left))
         left = use_up([*left, committed * span.share * span.ramped], used * (1.0 if counted else rate))
     return None
+
+
+def _life(problem: Problem, seller: str) -> tuple[float, float]:
+    """Hours of the first opening of an offer, and of its last closing."""
+    rules = [rule for offer in problem.offers if offer.name == seller for rule in offer.schedule]
+    return life(problem, rules, problem.horizon.clock)
 
 
 def _stood(plan: Plan, align: Alignment, seller: str, uses: Uses) -> StandsAt | None:
@@ -184,6 +229,6 @@ def _used(plan: Plan, offer: str, uses: Uses, *, counted: bool) -> dict[int, flo
 def _amount(row: RouteRow, uses: Uses, counted: bool) -> float:
     if counted:
         return row.tokens
-    unit = uses.of((row.workload, row.offer, row.model))
+    unit = uses.of(row)
     work = row.tokens / unit.tokens if unit.tokens else row.requests or 0.0
     return work * unit.usd

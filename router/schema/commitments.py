@@ -129,7 +129,9 @@ class Settling(Strict):
 class Commitment(Settling):
     """Take-or-pay: each span costs at least the commitment and at least the use."""
 
-    min_tokens: NonNegative | None = optional("Least volume paid for per span")
+    min_tokens: NonNegative | None = optional(
+        "Least volume paid for per span; where prices change, what it is short of costs the mean rate of its span"
+    )
     max_tokens: NonNegative | None = optional("Given: the volume per span is decided, up to this")
     min_tokens_per_month: NonNegative | None = optional("Least volume paid for, settled by the month")
     max_tokens_per_month: NonNegative | None = optional("Given: the volume to commit is decided, up to this")

@@ -145,13 +145,8 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
         elif name in offers:
             offer, free = offers[name], offers[name].free
             roles = offer.instances is not None and offer.instances.roles is not None
-            if (
-                roles
-                or offer.commitment
-                or offer.schedule
-                or (free is not None and free.usd_per_month is not None)
-            ):
-                hint = "an offer with a commitment, a schedule, roles or an allowance in USD of its own"
+            if roles or offer.commitment or (free is not None and free.usd_per_month is not None):
+                hint = "an offer with a commitment, roles or an allowance in USD of its own"
                 yield Issue(field, not_yet, name, hint)
 
 

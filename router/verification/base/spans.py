@@ -152,9 +152,9 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
     for (start_h, end_h), own in zip(edges, of, strict=True):
         hours, before = term.due_h(case, own), 0.0
         if own[0] == 0 and start_h < 0 and term.since_h is not None:
-            before = max(0.0, -term.since_h)
+            before = max(0.0, -max(term.since_h, term.life[0]))
         if in_full and end_h > case.horizon_h:
-            hours = min(end_h, term.until_h) - max(start_h, term.from_h)
+            hours = max(0.0, min(end_h, term.until_h) - max(start_h, term.from_h, term.life[0]))
         month_h = MONTH_H
         clocked = commitment.settled in ("hour", "day") and not commitment.by_period
         if clocked and case.period_h <= length_h(commitment):
@@ -222,23 +222,23 @@ def part_of_ramp(commitment: Commitment, into_term_h: float) -> float:
 
 def owed_after(case: Case, commitment: Commitment, term: TermHours) -> float:
     """Months of the commitment that a term owes after the horizon; with `charge_in_full` after the span that is cut."""
-    if not math.isfinite(term.until_h) or term.until_h <= case.horizon_h:
+    hour, opens = case.horizon_h, term.life[0]
+    if not math.isfinite(term.until_h) or term.until_h <= max(hour, opens):
         return 0.0
-    hour = case.horizon_h
     if by_billing_month(commitment):
-        return (term.until_h - hour) / MONTH_H
+        return (term.until_h - max(hour, opens)) / MONTH_H
     origin, length = term.began_h if term.since_h is None else term.since_h, length_h(commitment)
     number = math.floor((hour - origin) / length + NEAR_H)
     if case.problem.policy.end_of_horizon == "charge_in_full" and hour > origin + number * length + NEAR_H:
         number += 1
         hour = min(origin + number * length, term.until_h)
     if not commitment.ramp:
-        return (term.until_h - hour) / MONTH_H
+        return max(0.0, term.until_h - max(hour, opens)) / MONTH_H
     parts = []
     while hour < term.until_h - NEAR_H:
         end_h = min(origin + (number + 1) * length, term.until_h)
         ramped = part_of_ramp(commitment, max(0.0, origin + number * length - term.began_h))
-        parts.append((end_h - hour) * ramped / MONTH_H)
+        parts.append(max(0.0, end_h - max(hour, opens)) * ramped / MONTH_H)
         hour, number = end_h, number + 1
     return math.fsum(parts)
 

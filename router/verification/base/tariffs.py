@@ -123,7 +123,8 @@ def billed_part(case: Case, agreement: Agreement, offer: str, future: Future, pe
     usd_per_h = agreement.unit_usd_per_h(instances)
     if usd_per_h is None or instances is None:
         return 1.0 - agreement.discount_of(offer)
-    return usd_per_h / (instances.usd_per_h * future.price_of(offer))
+    rent = case.rent(offer, period) * future.price_of(offer)
+    return usd_per_h * case.period_h / rent if rent > 0 else 1.0
 
 
 def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iterator[tuple[str, int, float]]:

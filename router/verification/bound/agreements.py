@@ -43,9 +43,9 @@ def add_coverage(
             used[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
     for pool in pools:
         if pool.instances.term_hours is None:
-            usd = pool.instances.usd_per_h * future.price_of(pool.offer) * case.period_h
             for t, paid in enumerate(pool.paid):
                 if (pool.offer, t) in covering:
+                    usd = case.rent(pool.offer, t) * future.price_of(pool.offer)
                     used[pool.offer, t].append((paid, usd))
     for (offer, t), covered_by in covering.items():
         weight = case.period_weight[t]

@@ -74,10 +74,11 @@ def _contract(
         weight = case.period_weight[span.first]
         if span.before or before:
             model.constant -= _stood(case, offer, span, terms, future) * weight
+        mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
+        _beside(model, offer, commitment, flows, mean, weight, future)
         if paid_as_such(commitment) and not counting(case, offer.name):
-            _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future)
+            _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean)
         else:
-            mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
             _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
         if commitment.overage == "none" and not commitment.rollover_spans:
             due = [(variable, -own) for variable, own in committed]
@@ -194,11 +195,12 @@ def _beyond(
     committed: Terms,
     opened: float,
     future: Future,
+    mean: float,
 ) -> None:
     """What goes beyond the commitment, and beyond what earlier spans left of theirs."""
     tokens, price, span = not bills_dollars(commitment), future.price_of(offer.name), spans[n]
     price_beyond = commitment.overage_usd_per_m
-    rate = rate_of(offer) * price / 1e6 if tokens else 1.0
+    rate = mean * price / 1e6 if tokens else 1.0
     if price_beyond is not None:
         rate = price_beyond * price / 1e6 if tokens else price_beyond / rate_of(offer)
     minus = [(variable, -own) for variable, own in used]
@@ -222,6 +224,24 @@ def _beyond(
         else:
             credit = math.fsum(unused)
     model.constraint(at % "overage", terms, lower=opened - credit)
+
+
+def _beside(
+    model: RelaxedProblem,
+    offer: Offer,
+    commitment: Commitment,
+    flows: list[PossibleFlow],
+    mean: float,
+    weight: float,
+    future: Future,
+) -> None:
+    """Use of a commitment in tokens is paid at the rate of its period, a shortfall at the mean of its span."""
+    plain = not bills_dollars(commitment) and not commitment.tiers and commitment.overage_usd_per_m is None
+    for flow in flows if offer.schedule and plain else ():
+        usual = flow.tokens * mean * future.price_of(offer.name) / 1e6
+        beside = flow.token_part(future) - usual
+        if abs(beside) > 1e-12 * usual:
+            model.variables[flow.charged].usd += beside * weight
 
 
 def _summed(terms: Terms) -> Terms:
@@ -248,11 +268,6 @@ def _billed(
     """What is billed for the use, or for what is committed; `mean`: the rate that a shortfall has."""
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
     rate = (0.0 if commitment.tiers else mean * price / 1e6) if tokens else 1.0
-    for flow in flows if offer.schedule and tokens and not commitment.tiers else ():
-        usual = flow.tokens * mean * price / 1e6  # use is paid at the rate of its period
-        beside = flow.token_part(future) - usual
-        if abs(beside) > 1e-12 * usual:
-            model.variables[flow.charged].usd += beside * weight
     opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
     all_used = sum(own * model.variables[name].upper for name, own in used)
     own, banded = dict(used), bool(commitment.tiers) and not tokens

@@ -12,11 +12,10 @@ import math
 from collections import defaultdict
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import owed_beyond
+from router.verification.base.bills import mean_rate, owed_beyond
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
 from router.verification.base.tariffs import bills_dollars, least_of, most_of, tiered_usd
-from router.verification.base.work import rate_of
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.terms import PossibleTerm, running, spans_to_bill, terms_of
 
@@ -39,11 +38,14 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
         least_of(commitment) > 0 or len(terms) > 1 or bool(commitment.levels)
     )  # else signing costs nothing
     price = future.price_of(offer.name)
-    rate = rate_of(offer) * price / 1e6 if tokens else 1.0
-    months: dict[str, float] = defaultdict(float)
+    owed: dict[str, float] = defaultdict(float)
     for span in spans_to_bill(case, commitment, terms):
+        rate = 1.0
+        if tokens:
+            mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
+            rate = mean * price / 1e6
         for label, due in span.due:
-            months[label] += due * case.period_weight[span.first]
+            owed[label] += due * case.period_weight[span.first] * rate
     in_full = case.problem.policy.end_of_horizon == "charge_in_full" and commitment.term_hours is not None
     tiered = (
         tiered_usd(commitment, least_of(commitment), 1.0) * price if commitment.tiers and tokens else None
@@ -51,7 +53,7 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
     for each in terms:
         at = f"{offer.name},{each.label}"
         usd = (
-            rate * months[each.label] if paid_as_such(commitment) and not counting(case, offer.name) else 0.0
+            owed[each.label] if paid_as_such(commitment) and not counting(case, offer.name) else 0.0
         )  # what is committed is paid for as such
         later = 0.0  # months owed after the horizon, where that is charged in full
         if in_full and not each.due:

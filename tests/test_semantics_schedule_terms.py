@@ -1,0 +1,231 @@
+"""Commitments and agreements whose offers change in time: by hand through two solvers, and by enumeration.
+
+The horizon starts at midnight on 4 January; a million tokens an hour is written 1 M. `listed` has no rules.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from problem_factory import MONTH, SOLVERS, Data, api, by_period, gpu, load, plan_of, problem, usd
+from pytest import approx
+
+import router
+from router.errors import InputError
+
+M = 1e6
+SET = "2027-01-04T{:02}:00"
+
+
+def priced(*usd: float) -> list[Data]:
+    """Prices of all tokens by hour, from midnight on."""
+    return [
+        {
+            "from": SET.format(hour),
+            "set": {"models": {"m": {"prompt_usd_per_m": each, "completion_usd_per_m": each}}},
+        }
+        for hour, each in enumerate(usd)
+    ]
+
+
+def since(hour: int, **rule: Any) -> Data:
+    return {"from": SET.format(hour), **rule}
+
+
+def until(hour: int, **rule: Any) -> Data:
+    return {"until": SET.format(hour), **rule}
+
+
+def in_time(use: list[float], offers: list[Data], *agreements: Data, **rest: Any) -> Data:
+    data = problem(by_period([each * M for each in use]), offers, periods=len(use), **rest)
+    data["horizon"] |= {"start": "2027-01-04T00:00:00"}
+    return data | {"commitments": [*agreements]}
+
+
+def agreement(*offers: str, **terms: Any) -> Data:
+    return {"name": "plan", "offers": [*offers], "settled": "hour", "min_usd": 0, "max_usd": 100, **terms}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_agreement_takes_its_discount_off_the_price_of_the_hour(solver: str) -> None:
+    """2, then 6 at list, 60 % off: 0.8 cover the first hour, 2.4 the second; a dollar costs 2 and saves 2.5: 4.8."""
+    offers = [api("a", 2.0, schedule=priced(2, 6))]
+    plan = plan_of(in_time([1, 1], offers, agreement("a", discount=0.6)), solver)
+    assert plan.cost_usd == approx(4.8)
+    assert {row.period: row.list_usd for row in plan.coverage or ()} == {0: approx(2), 1: approx(6)}
+    assert plan.bound_usd == approx(4.8, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_rent_is_covered_at_the_price_of_the_hour_and_by_its_open_hours(solver: str) -> None:
+    """A machine at 10, at half in the second hour, closed for half of the third: 10, 5 and 5 at list, half off by 2.5.
+
+    2.5 an hour cover all of the last two and half of the first: 3 · 2.5 + 5; half of the last 0.5 M is elsewhere: 5.
+    """
+    rules = [since(1, prices=0.5, until=SET.format(2)), since(2, until="2027-01-04T02:30", available=False)]
+    offers = [gpu("g", 10, 1, offer={"schedule": rules}), api("listed", 20.0)]
+    plan = plan_of(in_time([1, 1, 0.5], offers, agreement("g", discount=0.5, max_usd=2.5)), solver)
+    assert plan.cost_usd == approx(3 * 2.5 + 5 + 5)
+    assert usd(plan, "g", "instances") == approx(5)
+    assert plan.bound_usd <= plan.cost_usd + 1e-6
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_units_cover_machines_whatever_these_cost_in_the_hour(solver: str) -> None:
+    """One unit at 4 an hour against 10, 3, 10: 12 for all three hours; without it 23."""
+    rules = [since(1, until=SET.format(2), set={"instances": {"usd_per_h": 3}})]
+    terms = {"name": "plan", "offers": ["g"], "in": "units", "usd_per_unit_h": 4, "max_units": 5}
+    plan = plan_of(in_time([1, 1, 1], [gpu("g", 10, 1, offer={"schedule": rules})], terms), solver)
+    assert plan.cost_usd == approx(12)
+    assert [row.covered_usd for row in plan.coverage or ()] == approx([4, 4, 4])
+    assert plan.bound_usd == approx(12, rel=1e-5)
+
+
+def test_units_over_an_offer_that_opens_are_refused() -> None:
+    terms = {"name": "plan", "offers": ["g"], "in": "units", "usd_per_unit_h": 4, "max_units": 5}
+    machine = gpu("g", 10, 1, offer={"schedule": [until(1, available=False)]})
+    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
+        plan_of(in_time([1, 1], [machine, api("listed", 20.0)], terms))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_amount_is_that_of_an_enumeration(seed: int) -> None:
+    """Every corner of the cost is tried: what each hour's use is billed at."""
+    draw = random.Random(seed)
+    use = [draw.choice([0, 1, 2, 3]) for _ in range(5)]
+    price = [draw.choice([1.0, 2.0, 4.0]) for _ in use]
+    off = draw.choice([0.3, 0.5, 0.6])
+    billed = [each * p * (1 - off) for each, p in zip(use, price, strict=True)]
+
+    def cost(committed: float) -> float:
+        return sum(committed + max(0.0, each - committed) / (1 - off) for each in billed)
+
+    terms = agreement("a", discount=off)
+    plan = plan_of(in_time(use, [api("a", 2.0, schedule=priced(*price))], terms))
+    assert plan.cost_usd == approx(min(map(cost, [0.0, *billed])), abs=1e-6)
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5, abs=1e-6)
+
+
+DAY = {"settled": "day", "min_usd": 24}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_day_whose_offer_closes_is_due_until_then(solver: str) -> None:
+    """24 a day, half of it until noon: max(12, 9), then 12 hours of 0.75 M at 2: 12 + 18; with no deal 36."""
+    deal = api("deal", 1.0, commitment=DAY, schedule=[since(12, available=False)])
+    plan = plan_of(in_time([0.75] * 24, [deal, api("listed", 2.0)]), solver)
+    assert plan.cost_usd == approx(30)
+    assert [row.billed_usd for row in plan.settlements] == approx([12])
+    assert plan.bound_usd == approx(30, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_nothing_is_due_before_an_offer_opens(solver: str) -> None:
+    """Open from 18:00: a quarter of 24 is due, max(6, 6 · 0.75) = 6, and 18 hours of 0.75 M at 2 are 27."""
+    deal = api("deal", 1.0, commitment=DAY | {"signed": True}, schedule=[until(18, available=False)])
+    plan = plan_of(in_time([0.75] * 24, [deal, api("listed", 2.0)]), solver)
+    assert plan.cost_usd == approx(33)
+    assert plan.bound_usd == approx(33, rel=1e-5)
+
+
+def test_a_term_ends_where_its_offer_closes_and_owes_nothing_after() -> None:
+    """A term of 12 hours signed at once, closed after 4: 4 of its 12 USD are due, for 4 hours of 1 M; then at 2."""
+    terms = {"settled": "term", "min_usd": 12, "term_h": 12, "start": "first"}
+    deal = api("deal", 1.0, commitment=terms, schedule=[since(4, available=False)])
+    plan = plan_of(in_time([1] * 6, [deal, api("listed", 2.0)]))
+    assert plan.cost_usd == approx(4 + 4)
+    (row,) = plan.settlements
+    assert (row.until_h, row.billed_usd, row.beyond_horizon_usd) == (4, approx(4), 0)
+    in_full = in_time([1] * 6, [deal, api("listed", 2.0)], policy={"end_of_horizon": "charge_in_full"})
+    assert plan_of(in_full).cost_usd == approx(8)
+
+
+def test_a_stackable_commitment_of_an_offer_that_closes_is_refused() -> None:
+    terms = {"settled": "hour", "max_usd": 5, "min_usd": 0, "term_h": 2, "stackable": True}
+    deal = api("deal", 1.0, commitment=terms, schedule=[since(4, available=False)])
+    with pytest.raises(InputError, match="beside a stackable commitment: is not yet planned for"):
+        plan_of(in_time([1] * 6, [deal, api("listed", 2.0)]))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("settled", ["day", "month"])
+def test_tokens_short_of_a_span_cost_its_mean_rate(solver: str, settled: str) -> None:
+    """1 M an hour committed at 1, then at 3: half of it is used, 2 + 6; the other half costs the mean, 4 · 0.5 · 2."""
+    least = 24 * M if settled == "day" else MONTH * M
+    terms = {"settled": settled, "min_tokens": least, "signed": True}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 1, 3, 3))
+    plan = plan_of(in_time([0.5] * 4, [deal, api("listed", 9.0)]), solver)
+    assert plan.cost_usd == approx(0.5 * (1 + 1 + 3 + 3) + 2 * 2)
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_tokens_above_an_hour_s_commitment_cost_the_rate_of_the_hour(solver: str) -> None:
+    """1 M an hour at 1, then at 3, of which 2 M are used: 2 and 6; 0.5 M used of 1 M: 1 and 3."""
+    terms = {"settled": "hour", "min_tokens": M, "signed": True}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 3, 1, 3))
+    plan = plan_of(in_time([2, 2, 0.5, 0.5], [deal, api("listed", 9.0)]), solver)
+    assert plan.cost_usd == approx(2 + 6 + 1 + 3)
+    assert plan.bound_usd == approx(12, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"rollover_spans": 1},
+        {"term_h": 2, "settled": "term"},
+        {"signed": True, "so_far": {"since": "2027-01-04T00:00:00"}},
+        {"overage_usd_per_m": 3},
+    ],
+)
+def test_what_has_no_single_rate_is_refused(terms: Data) -> None:
+    deal = api("deal", 1.0, commitment={"settled": "hour", "min_tokens": M} | terms, schedule=priced(1, 3))
+    with pytest.raises(InputError, match=r"changes prices beside tiers.*not yet planned for"):
+        plan_of(in_time([2, 2, 2], [deal, api("listed", 9.0)]))
+
+
+def test_a_span_that_has_begun_follows_prices_that_change() -> None:
+    """24 USD a day; at 20:00 14 are used, of 20 due; then 2 hours of 1 M at 1 and 2 at 3: 14 + 8 = 22 of 24."""
+    stands = {"since": SET.format(0), "used_usd": 14}
+    terms = {"settled": "day", "min_usd": 24, "signed": True, "so_far": stands}
+    data = in_time([1] * 4, [api("deal", 1.0, commitment=terms, schedule=[since(22, prices=3)])])
+    data["horizon"]["start"] = SET.format(20)
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(max(24, 14 + 8) - max(20, 14))
+
+
+def test_the_check_sees_an_hour_s_price_mistaken() -> None:
+    stated = load(in_time([1, 1], [api("a", 2.0, schedule=priced(2, 6))], agreement("a", discount=0.6)))
+    plan = router.solve(stated)
+    assert plan.coverage is not None
+    rows = [replace(row, list_usd=4, covered_usd=1.6) for row in plan.coverage]
+    assert not router.verify(stated, replace(plan, coverage=tuple(rows))).ok
+
+
+def test_a_day_planned_in_two_is_billed_once() -> None:
+    """The bills of any two parts of a day, the second from where the first ends, add up to the day's."""
+    use, price = [1, 0, 2, 1, 3, 0], [1.0, 4.0, 2.0, 2.0, 1.0, 3.0]
+
+    def part(first: int, end: int, used: float | None) -> Data:
+        terms: Data = {"settled": "term", "term_h": 6, "min_usd": 12, "signed": True}
+        terms["signed_until"] = SET.format(6)
+        if used is not None:
+            terms["so_far"] = {"since": SET.format(0), "used_usd": used}
+        data = in_time(use[first:end], [api("deal", 1.0, commitment=terms, schedule=priced(*price))])
+        data["horizon"] |= {"start": SET.format(first)}
+        return data
+
+    whole = plan_of(part(0, 6, None)).cost_usd
+    assert whole == approx(max(12, sum(a * b for a, b in zip(use, price, strict=True))))
+    stood = [0.0]
+    for cut in (2, 4):
+        first = plan_of(part(0, cut, None))
+        (row,) = first.settlements
+        assert row.so_far is not None
+        stood.append(first.cost_usd)
+        assert first.cost_usd + plan_of(part(cut, 6, row.so_far.used)).cost_usd == approx(whole)
+    assert all(b > a for a, b in pairwise(stood))
