@@ -28,7 +28,10 @@ def build(view: View, cols: Columns) -> Rows:
     workload = view.inst.workloads.first[view.cells.workload[view.flows.cell]]  # of all its origins together
     limited = np.flatnonzero(view.inst.workloads.max_share[workload] < 1)
     builder = RowBuilder(NAME)
-    _shares(builder, view, cols, limited, workload[limited], view.inst.workloads.max_share, view.flows.work)
+    counted = view.flows.work
+    if (view.inst.workloads.steps >= 0).any():  # the steps of a recipe differ in size
+        counted = np.where(view.flow_tokens > 0, view.flow_tokens, counted)
+    _shares(builder, view, cols, limited, workload[limited], view.inst.workloads.max_share, counted)
     if view.inst.policy.max_share_per_provider < 1:
         everything = np.arange(len(view.flows))
         cap = np.array([view.inst.policy.max_share_per_provider])

@@ -6,8 +6,9 @@
     work        requests of the whole cell; tokens where the workload states no request size
     [r of it]   1 where route r is of the model, offer or provider of the limit, else 0
 
-They hold for what runs in a period and is served, from all origins of a workload together. Rows are in parts of their
-largest coefficient.
+A recipe counts once in the mean, by its first step and with its own quality; in shares each of its steps counts by its
+requests. They hold for what runs in a period and is served, from all origins of a workload together. Rows are in parts
+of their largest coefficient.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ def build(view: View, cols: Columns) -> Rows:
     """Means by workload, then the limits in the order of the file."""
     loads, shares, builder = view.inst.workloads, view.inst.shares, RowBuilder(NAME)
     route = view.flows.route
-    workload = loads.first[view.routes.workload[route]]  # of all its origins together
-    quality = view.inst.models.quality[view.routes.model[route]]
+    own = view.routes.workload[route]
+    workload = loads.first[own]  # of all its origins together
+    by_recipe = loads.quality[own]
+    quality = np.where(loads.steps[own] < 0, view.inst.models.quality[view.routes.model[route]], by_recipe)
     for w in np.flatnonzero(np.isfinite(loads.min_mean_quality) & _whole(view.inst)):
         at = np.flatnonzero(workload == w)
-        value = quality[at] - loads.min_mean_quality[w]
+        at = at[loads.answers[own[at]] > 0]
+        value = loads.answers[own[at]] * (quality[at] - loads.min_mean_quality[w])
         _never_below(builder, view, cols, at, value, f"{loads.file_names[w]},quality")
     for i, w in enumerate(shares.workload):
         at = np.flatnonzero(workload == w)

@@ -1,7 +1,7 @@
 """Unsplittable workloads: one route carries all that is served of a cell.
 
 Σ_t flow[c,r,t] ≤ pick[c,r]                                    for every unsplittable cell c and route r
-Σ_r pick[c,r] ≤ 1
+Σ_r pick[c,r] ≤ 1                                              with first steps of recipes; of further ones likewise
 
 pick[c,r]   the cell is on route r                               0/1
 """
@@ -26,7 +26,8 @@ def build(view: View, cols: Columns) -> Rows:
     builder = RowBuilder(NAME)
     terms: list[Term] = [(row, cols.flow[at], 1.0), (np.arange(len(first)), pick, -1.0)]
     builder.add(len(first), terms, lambda i: view.label_cell(cell[i]), upper=0.0)
-    row, first, (cell_of,) = enumerate_keys(cell)
+    apart = np.where(view.led[cell] == cell, view.answered[cell], cell)
+    row, first, (cell_of,) = enumerate_keys(apart)
     builder.add(len(first), [(row, pick, 1.0)], lambda i: view.label_cell(cell_of[i]), upper=1.0)
     return builder.rows()
 

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from problems.core.admissible import REASONS
-from problems.core.arrays import HOURS_PER_MONTH
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats
 from problems.core.costs import UNSERVED
 from problems.core.encode import Encoded
+from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
-from router.plan.rows import usd_of
+from router.plan.rows import RouteRow, usd_of
 from router.planning.decode import refused_rows
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
@@ -123,13 +124,17 @@ def compare(
     refused = _refusals(whole)
     rows, late = [], []
     agreed = {agreement.name: agreement.offers for agreement in loaded.commitments}
+    by_recipe = {load.name for load in loaded.workloads if load.recipes}
     for i, seller in enumerate(loaded.sellers):
         if progress is not None:
             progress(seller.name)
         share = begun.within(1.0 / (len(loaded.sellers) - i))
         offers = agreed.get(seller.name, (seller.name,))
         alone = _Alone(loaded, seller.name, offers, replace(search, options=share))
-        rows.append(alone.row(seller.provider, _of_all([refused.get(name, {}) for name in offers])))
+        cannot = _of_all([refused.get(name, {}) for name in offers])
+        if len(offers) > 1:  # the steps of a recipe may go to one each
+            cannot = {name: codes for name, codes in cannot.items() if name not in by_recipe}
+        rows.append(alone.row(seller.provider, cannot))
         late += [seller.name] if NO_PLAN_IN_TIME in rows[-1].reasons else []
     rows.sort(key=_cheapest_first)
     notes = (*_notes(loaded), *out_of_time(late))
@@ -249,8 +254,8 @@ def _refusals(encoded: Encoded) -> dict[str, dict[str, tuple[str, ...]]]:
     inst = encoded.instance
     routes = encoded.views[0].routes
     open_pairs = set(zip(routes.offer.tolist(), routes.workload.tolist(), strict=True))
-    can = {(inst.offers.names[o], inst.workloads.names[w]) for o, w in open_pairs}
-    worked = {inst.workloads.names[w] for view in encoded.views for w in view.cells.workload}
+    can = _can_serve(inst, open_pairs)
+    worked = {inst.workloads.file_names[w] for view in encoded.views for w in view.cells.workload}
     nearest: dict[tuple[str, str], tuple[str, ...]] = {}
     for row in refused_rows(encoded):
         key = row.offer, row.workload
@@ -263,6 +268,21 @@ def _refusals(encoded: Encoded) -> dict[str, dict[str, tuple[str, ...]]]:
     for (offer, workload), codes in nearest.items():
         by_offer[offer][workload] = codes
     return by_offer
+
+
+def _can_serve(inst: Instance, open_pairs: set[tuple[int, int]]) -> set[tuple[str, str]]:
+    """Offer and workload: it serves the work of every origin, by a model of the workload or all steps of a recipe."""
+    loads, can = inst.workloads, set[tuple[str, str]]()
+    rows = list(zip(loads.file_names, loads.whole.tolist(), loads.lead.tolist(), strict=True))
+    for o, offer in enumerate(inst.offers.names):
+        ways: dict[tuple[str, int], dict[int, bool]] = defaultdict(dict)
+        for w, (name, whole, lead) in enumerate(rows):
+            ways[name, whole][lead] = ways[name, whole].get(lead, True) and (o, w) in open_pairs
+        served = dict.fromkeys(loads.file_names, True)
+        for (name, _), by_lead in ways.items():
+            served[name] &= any(by_lead.values())
+        can |= {(offer, name) for name, all_parts in served.items() if all_parts}
+    return can
 
 
 def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
@@ -349,16 +369,22 @@ def _hours_at_one_instance(plan: Plan, encoded: Encoded) -> float | None:
     Where prompts and completions have separate limits, the slower of the two counts.
     """
     inst, routes = encoded.instance, encoded.views[0].routes
+    loads = inst.workloads
     seconds = {
-        (inst.workloads.names[w], inst.models.names[m]): each
+        (loads.file_names[w], loads.recipes[w], int(loads.steps[w]), inst.models.names[m]): each
         for w, m, each in zip(routes.workload, routes.model, routes.load_s, strict=True)
     }
-    if not plan.routes or not all(seconds[row.workload, row.model].any() for row in plan.routes):
+
+    def of(row: RouteRow) -> Floats:
+        found: Floats = seconds[row.workload, row.recipe, NONE if row.step is None else row.step, row.model]
+        return found
+
+    if not plan.routes or not all(of(row).any() for row in plan.routes):
         return None
     sums = [0.0, 0.0]
     for row in plan.routes:
         work = row.tokens if row.requests is None else row.requests
-        for k, each in enumerate(seconds[row.workload, row.model]):
+        for k, each in enumerate(of(row)):
             sums[k] += work * float(each)
     return max(sums) / 3600
 

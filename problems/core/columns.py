@@ -72,7 +72,8 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
 
     flow = space.take("flow", len(flows), flow_label, upper=reachable(view), block=block)
     charged = _charged(view, space, flow, flow_label)
-    spare = np.flatnonzero(np.isfinite(workloads.unserved_usd_per_token[cells.workload]))
+    dropped = np.isfinite(workloads.unserved_usd_per_token) & (workloads.steps < 0)
+    spare = np.flatnonzero(dropped[cells.workload])
     unserved = np.full(len(cells), NONE, dtype=np.int64)
     unserved[spare] = space.take(
         "unserved", len(spare), lambda i: view.label_cell(spare[i]), upper=1.0, block=block

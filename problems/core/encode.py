@@ -30,6 +30,7 @@ from problems import (
     power,
     pricing,
     quota,
+    recipes,
     shares,
     signing,
     starts,
@@ -71,6 +72,7 @@ FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
 )
 FAMILIES: tuple[Family, ...] = (
     demand.FAMILY,
+    recipes.FAMILY,
     unsplittable.FAMILY,
     throughput.FAMILY,
     latency.FAMILY,

@@ -86,7 +86,13 @@ class Workloads(ArrayTable):
     first: (
         Ints  # (W,) the first row of the same workload of the file: limits on the whole of it are read there
     )
-    part: Floats  # (W,) of the workload of the file
+    part: Floats  # (W,) requests for each of the workload of the file
+    recipes: tuple[str | None, ...]  # (W,) of whose requests it is one step
+    steps: Ints  # (W,) number of the step, -1: none
+    lead: Ints  # (W,) the row of its recipe's first step, its own where it is no step
+    whole: Ints  # (W,) the row of the work that it answers, its own where it is no step
+    answers: Floats  # (W,) requests of the workload that a unit of work answers: 0 of all steps but the first
+    quality: Floats  # (W,) of what a recipe answers, -inf: that of the model
     sized: Bools  # (W,) a unit of work is a request of known size
     moves: Bools  # (W,) its work may run in several periods (window, deferrable_h)
     prompt_tokens: Floats  # (W,) per unit of work, cached ones included

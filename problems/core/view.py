@@ -13,6 +13,7 @@ from problems.core.admissible import IN_TIME, Routes, amounts
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 from problems.core.costs import ENTRY_PRICES, TOKENS, CostKind
 from problems.core.instance import Cells, Instance
+from problems.core.rows import positions
 from solvers.core.record import Record
 
 
@@ -64,6 +65,23 @@ class View(Record):
     def flow_tokens(self) -> Floats:
         """(N,) tokens of a whole cell."""
         return self.routes.tokens[self.flows.route] * self.flows.work
+
+    @cached_property
+    def answered(self) -> Ints:
+        """(C,) the cell whose work each answers: its own, of steps of a recipe that of the workload."""
+        return self._cells_of(self.inst.workloads.whole)
+
+    @cached_property
+    def led(self) -> Ints:
+        """(C,) the cell of the first step of each one's recipe, its own where it is of none."""
+        return self._cells_of(self.inst.workloads.lead)
+
+    def _cells_of(self, row: Ints) -> Ints:
+        cells = self.cells
+        there = row[cells.workload]
+        if (there == cells.workload).all():
+            return np.arange(len(cells))
+        return positions((there, cells.occurrence), (cells.workload, cells.occurrence))
 
     @cached_property
     def partial(self) -> Bools:

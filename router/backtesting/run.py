@@ -32,6 +32,7 @@ from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
 from router.normalise.hosts import refuse_hosts
 from router.normalise.network import refuse_origins
+from router.normalise.recipes import refuse_recipes
 from router.normalise.roles import refuse_roles
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
@@ -65,6 +66,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
     refuse_uncarried(problem, "router backtest")
     refuse_origins(problem, "router backtest")
+    refuse_recipes(problem, "router backtest")
     refuse_roles(problem, "router backtest")
     refuse_hosts(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from router.normalise.network import way_to
+from router.normalise.recipes import alone
 from router.plan.rows import Refused
 from router.schema import Model, Offer, OfferModel, Problem, Slo, Workload
 from router.schema.paths import FieldPath, shown
@@ -62,6 +63,8 @@ class Admission:
     reasons: tuple[str, ...]
     changes: tuple[str, ...]
     fields: tuple[FieldChange, ...] = ()
+    recipe: str | None = None
+    step: int | None = None
 
 
 def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
@@ -73,15 +76,23 @@ def admissions(problem: Problem, refused: Sequence[Refused]) -> list[Admission]:
     offers = {offer.name: offer for offer in problem.offers}
     made = []
     for row in refused:
-        load, offer = loads[row.workload], offers[row.offer]
+        load, offer, quality = loads[row.workload], offers[row.offer], problem.models[row.model].quality
+        if row.recipe is not None and row.step is not None:
+            recipe = next(each for each in load.recipes if each.name == row.recipe)
+            asked, quality = load.needs.min_quality, recipe.quality
+            load = alone(load, recipe, row.step)
+            needs = load.needs.model_copy(update={"min_quality": asked})
+            load = load.model_copy(update={"needs": needs})
         if NOT_OFFERED in row.reasons:
             continue
         rtt_ms = 0.0 if row.origin is None else 1e3 * way_to(problem, row.origin, offer)[0]
-        case = _Case(problem, load, offer, problem.models[row.model], row.model, rtt_ms)
+        case = _Case(problem, load, offer, problem.models[row.model], row.model, rtt_ms, quality)
         changes = tuple(CHANGES[reason](case) for reason in row.reasons)
         numbers = [FIELDS[reason](case) if reason in FIELDS else () for reason in row.reasons]
         fields = tuple(change for each in numbers for change in each) if all(numbers) else ()
-        made.append(Admission(row.workload, row.offer, row.model, row.reasons, changes, fields))
+        made.append(
+            Admission(row.workload, row.offer, row.model, row.reasons, changes, fields, row.recipe, row.step)
+        )
     return made
 
 
@@ -93,6 +104,7 @@ class _Case:
     model: Model
     name: str
     rtt_ms: float
+    quality: float | None  # of the model, or of the recipe
 
     @property
     def entry(self) -> OfferModel | None:
@@ -216,9 +228,11 @@ CHANGES: dict[str, Callable[[_Case], str]] = {
         f"(has {', '.join(case.offer.limits.regions) or 'none stated'}), or needs.regions wider"
     ),
     "quality": lambda case: (
-        f"needs.min_quality: {case.model.quality:g} (is {case.load.needs.min_quality:g})"
-        if case.model.quality is not None
+        f"needs.min_quality: {case.quality:g} (is {case.load.needs.min_quality:g})"
+        if case.quality is not None and case.load.needs.min_quality is not None
         else f"a stated quality of {case.name}"
+        if case.model.quality is None
+        else "a stated quality of the recipe"
     ),
     "latency": _latency,
     "unmeasured": lambda case: "a request size, and a throughput or a point measured at it or above",
@@ -245,7 +259,7 @@ FIELDS: dict[str, Callable[[_Case], tuple[FieldChange, ...]]] = {
     ),
     "context": _context_fields,
     "quality": lambda case: _one(
-        ("workloads", case.load.name, "needs", "min_quality"), case.model.quality, case.load.needs.min_quality
+        ("workloads", case.load.name, "needs", "min_quality"), case.quality, case.load.needs.min_quality
     ),
     "latency": _slo_fields,
     "deadline": lambda case: _one(

@@ -185,7 +185,8 @@ def _why(problem: Problem, before: Plan | None, after: Plan | None) -> Iterator[
 
 
 def _refusals(plan: Plan) -> dict[tuple[str, str, str], tuple[str, ...]]:
-    return {(row.workload, row.offer, row.model): row.reasons for row in plan.refused}
+    """By workload (and step of a recipe), offer and model."""
+    return {(row.served, row.offer, row.model): row.reasons for row in plan.refused}
 
 
 def _binding(plan: Plan) -> set[str]:

@@ -29,6 +29,7 @@ from router.exporters.prices import mixed_prices
 from router.exporters.shares import splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.normalise.hosts import refuse_hosts
+from router.normalise.recipes import refuse_recipes
 from router.normalise.roles import refuse_roles
 from router.plan.document import Plan
 from router.plan.start import stated_time
@@ -70,6 +71,7 @@ def commitments(
 ) -> Exported:
     """Commitments in one of three forms; `period`: the one in which they are in force, the first. Raises InputError."""
     problem, at = belongs(plan, problem), period or 0
+    refuse_recipes(problem, "router export commitments")
     refuse_roles(problem, "router export commitments")
     refuse_hosts(problem, "router export commitments")
     rows = sorted(

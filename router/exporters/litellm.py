@@ -164,10 +164,21 @@ def _fallbacks(
 ) -> tuple[list[dict[str, Any]], list[dict[str, list[str]]]]:
     """For each workload the cheapest pay-per-token offer that may serve it and has no share, for when all fail."""
     workloads = {workload.name: workload for workload in problem.workloads}
-    refused = {(row.workload, row.offer, row.model) for row in plan.refused}
-    entries, chains = [], []
+    refused = {(row.workload, row.offer, row.model) for row in plan.refused if row.recipe is None}
+    entries, chains = [], list[dict[str, list[str]]]()
+    groups = {split.workload for split in workload_splits}
+    for (
+        load
+    ) in problem.workloads:  # a request that a step does not answer goes to the next: a cascade's own road
+        for recipe in load.recipes:
+            for k, step in enumerate(recipe.steps[1:]):
+                own, after = (f"{load.name}/{recipe.name}/{n}" for n in (k, k + 1))
+                if step.requests < 1 and {own, after} <= groups:
+                    chains.append({own: [after]})
     for split in workload_splits:
-        workload = workloads[split.workload]
+        workload = workloads.get(split.workload)
+        if workload is None:  # a step of a recipe
+            continue
         used = {part.offer for part in split.parts}
         spare = [
             (cost, offer, model)

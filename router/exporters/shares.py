@@ -10,7 +10,7 @@ Work that is put off counts where it runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import fsum
@@ -57,8 +57,8 @@ def splits(
         raise InputError(Issue(("--period",), f"must be in 0 … {plan.periods - 1}", period))
     by_workload: dict[str, list[RouteRow]] = {}
     for row in rows:
-        by_workload.setdefault(row.workload, []).append(row)
-    workload_splits, remarks = [], []
+        by_workload.setdefault(group_of(row), []).append(row)
+    workload_splits, remarks = [], list(_recipes(rows))
     for workload, its in by_workload.items():
         here = [row for row in its if period is None or row.period == period]
         split = _split(workload, here)
@@ -83,6 +83,27 @@ def splits(
             )
         workload_splits.append(split)
     return tuple(workload_splits), tuple(remarks + _dropped(plan, period, scenario))
+
+
+def group_of(row: RouteRow) -> str:
+    """Who sends to the route: a workload, or a step of one of its recipes, `chat/cascade/0`."""
+    return row.workload if row.recipe is None else f"{row.workload}/{row.recipe}/{row.step}"
+
+
+def _recipes(rows: Sequence[RouteRow]) -> Iterator[str]:
+    """What a router that knows of no steps leaves to who calls it."""
+    whole: dict[str, float] = {}
+    own: dict[tuple[str, str], float] = {}
+    for row in rows:
+        if row.step in (None, 0):
+            whole[row.workload] = whole.get(row.workload, 0.0) + row.share
+        if row.recipe is not None and row.step == 0:
+            own[row.workload, row.recipe] = own.get((row.workload, row.recipe), 0.0) + row.share
+    for (workload, recipe), share in own.items():
+        yield (
+            f"{workload}: {share / whole[workload]:.4g} of it goes by recipe {recipe}; the caller decides which, and "
+            f"sends each step to its own group, {workload}/{recipe}/0 first"
+        )
 
 
 def largest_remainder(shares: Sequence[float], total: int) -> list[int]:

@@ -29,6 +29,7 @@ _NOT_CONTENT = frozenset(("include", "use_offers"))  # merged already
 _UNORDERED = frozenset(
     (
         "workloads",
+        "recipes",
         "offers",
         "commitments",
         "groups",

@@ -21,6 +21,7 @@ from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
 from router.normalise.quotas import allowances, credits, quotas
+from router.normalise.recipes import by_step
 from router.normalise.roles import by_role
 from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
@@ -41,7 +42,8 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     refuse_pending(problem)
     stated = recorded(problem).problem
     counted, halves = by_role(stated)
-    problem, of = by_origin(counted)
+    problem, steps = by_step(*by_origin(counted))
+    of = steps.of
     time, clock = time_of(problem), problem.horizon.clock
     rules = timetable(problem, clock, 0.0, time.horizon_h)
     time = replace(time, edge_h=rules.edge_h)
@@ -52,7 +54,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         name=problem.name,
         time=time,
         models=_models(problem),
-        workloads=workloads(problem, of),
+        workloads=workloads(problem, steps),
         cells=cells(problem, time, clock, work),
         offers=lives,
         entries=entries(problem, rules, halves),

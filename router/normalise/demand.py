@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
 from router.normalise.network import name_of, origin_of, part_of
+from router.normalise.recipes import Steps
 from router.schema import Horizon, Problem, Window, Workload
 from router.schema.clock import Clock
 
@@ -65,9 +67,9 @@ def work_units(workload: Workload, time: Time) -> Floats:
     return amount
 
 
-def workloads(problem: Problem, of: Ints) -> Workloads:
-    """Needs and promises of each workload, per unit of work; `of` (W,) says which are parts of one of the file."""
-    loads = problem.workloads
+def workloads(problem: Problem, rows: Steps) -> Workloads:
+    """Needs and promises of each workload, per unit of work; `rows` say which are parts of one of the file."""
+    loads, of, is_step = problem.workloads, rows.of, rows.step >= 0
     needs, routing = [load.needs for load in loads], [load.routing for load in loads]
     sized = np.array([is_sized(load) for load in loads], dtype=bool)
     share = floats([load.demand for load in loads], "completion_share", 0.0)
@@ -76,11 +78,20 @@ def workloads(problem: Problem, of: Ints) -> Workloads:
     accepts = np.array([[name in load.models for name in problem.models] for load in loads], dtype=bool)
     slos = [load.slo for load in loads]
     return Workloads(
-        names=tuple(name_of(load) for load in loads),
+        names=tuple(
+            name_of(load) if recipe is None else f"{name_of(load)} by {recipe} step {k}"
+            for load, recipe, k in zip(loads, rows.recipe, rows.step.tolist(), strict=True)
+        ),
         file_names=tuple(load.name for load in loads),
         origins=tuple(origin_of(load) for load in loads),
         first=np.searchsorted(of, of).astype(np.int64),
-        part=np.array([part_of(load) for load in loads], dtype=float),
+        part=np.array([part_of(load) for load in loads], dtype=float) * rows.requests,
+        recipes=rows.recipe,
+        steps=rows.step,
+        lead=rows.lead,
+        whole=rows.whole,
+        answers=np.where(rows.lead == np.arange(len(loads)), 1.0 / rows.requests, 0.0),
+        quality=rows.quality,
         sized=sized,
         moves=np.array(
             [load.window is not None or load.deferrable_h is not None for load in loads], dtype=bool
@@ -95,7 +106,7 @@ def workloads(problem: Problem, of: Ints) -> Workloads:
         streaming=flags(needs, "streaming"),
         custom_weights=flags(needs, "custom_weights"),
         open_weights=flags(needs, "open_weights"),
-        min_quality=floats(needs, "min_quality", -np.inf),
+        min_quality=np.where(is_step, _of_recipes(loads, rows), floats(needs, "min_quality", -np.inf)),
         min_mean_quality=floats(needs, "min_mean_quality", -np.inf),
         regions=tuple(frozenset(need.regions) for need in needs),
         accepts=accepts,
@@ -112,6 +123,14 @@ def workloads(problem: Problem, of: Ints) -> Workloads:
         service_cv=floats(loads, "service_cv"),
         unserved_usd_per_token=floats(loads, "unserved_usd_per_m_tokens") / 1e6,
     )
+
+
+def _of_recipes(loads: Sequence[Workload], rows: Steps) -> Floats:
+    """(W,) inf where a recipe's quality is too low, or not known where one is asked: nothing may serve its steps."""
+    needs = [loads[w].needs for w in rows.whole.tolist()]
+    least, mean = floats(needs, "min_quality", -np.inf), floats(needs, "min_mean_quality", -np.inf)
+    refused = (rows.quality < least) | (mean > -np.inf) & (rows.quality == -np.inf)
+    return np.where(refused, np.inf, -np.inf)
 
 
 def _permitted(problem: Problem) -> Bools:

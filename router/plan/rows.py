@@ -14,6 +14,8 @@ from router.plan.values import MONTH_H, Flag, Instances, Number, Requests, Whole
 OCCURRENCE = "Arrival period, or day of the window; null for work of the period itself"
 SCENARIO = "Future of the row; null in a plan for one"
 ORIGIN = "Where it comes from; left out where the workload states no origin"
+RECIPE = "Recipe that it is a step of; left out where a single request answers"
+STEP = "Step of the recipe, from 0; left out where a single request answers"
 SHARED = "Model served; null where all models of the offer share the instances"
 
 
@@ -49,12 +51,16 @@ class RouteRow:
     period: Whole = stated("Period in which it runs, from 0")
     occurrence: Whole | None = stated(OCCURRENCE)
     scenario: str | None = stated(SCENARIO)
-    share: Number = stated("Share of the workload's work of that period, or of that occurrence")
+    share: Number = stated(
+        "Share of the workload's work of that period, or of that occurrence; of a step its requests for each of these"
+    )
     requests: Requests | None = stated("Requests; null where no size of a request is stated")
     prompt_tokens: Number = stated("Prompt tokens")
     completion_tokens: Number = stated("Completion tokens")
     free_share: Number | None = stated("The part of share that the offer's allowance pays", default=None)
     origin: str | None = stated(ORIGIN, default=None)
+    recipe: str | None = stated(RECIPE, default=None)
+    step: Whole | None = stated(STEP, default=None)
 
     @property
     def tokens(self) -> float:
@@ -282,6 +288,13 @@ class Refused:
     model: str = stated("Model asked for")
     reasons: tuple[str, ...] = stated("Codes of all reasons")
     origin: str | None = stated(ORIGIN, default=None)
+    recipe: str | None = stated(RECIPE, default=None)
+    step: Whole | None = stated(STEP, default=None)
+
+    @property
+    def served(self) -> str:
+        """The workload, and the step of a recipe that it is refused for."""
+        return self.workload if self.recipe is None else f"{self.workload} ({self.recipe}, step {self.step})"
 
 
 @record

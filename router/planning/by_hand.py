@@ -111,13 +111,14 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
     tied[program.matrix[counted].indices] = True
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         is_flow[cols.flow] = True
-        free = np.flatnonzero(~tied[cols.flow] & (program.col_upper[cols.flow] >= 1.0))
+        own = view.inst.workloads.steps[view.routes.workload[view.flows.route]] < 0  # by no recipe
+        free = np.flatnonzero(own & ~tied[cols.flow] & (program.col_upper[cols.flow] >= 1.0))
         cell = view.flows.cell[free]
         apart = cols.charged[free] != cols.flow[free]  # with an allowance, of what is paid for
         usd = program.cost[cols.flow[free]] + np.where(apart, program.cost[cols.charged[free]], 0.0)
         cheapest = np.lexsort((usd, cell))
         cells, first = np.unique(cell[cheapest], return_index=True)
-        if len(cells) < len(view.cells):
+        if len(cells) < int((view.answered == np.arange(len(view.cells))).sum()):
             return None
         point[cols.flow[free[cheapest[first]]]] = 1.0
     others = np.flatnonzero(~is_flow & ~program.integer)

@@ -160,6 +160,8 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
             completion_tokens=float(work * loads.completion_tokens[w]),
             free_share=float(free[i] * loads.part[w]) if free[i] > 0 else None,
             origin=loads.origins[w],
+            recipe=loads.recipes[w],
+            step=None if loads.recipes[w] is None else int(loads.steps[w]),
         )
 
 
@@ -253,6 +255,8 @@ def refused_rows(encoded: Encoded) -> tuple[Refused, ...]:
             inst.models.names[m],
             tuple(codes[mask]),
             inst.workloads.origins[w],
+            inst.workloads.recipes[w],
+            None if inst.workloads.recipes[w] is None else int(inst.workloads.steps[w]),
         )
         for w, o, m, mask in zip(
             refusals.workload, refusals.offer, refusals.model, refusals.reasons, strict=True

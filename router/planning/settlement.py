@@ -27,6 +27,7 @@ from problems.core.view import View
 from problems.pricing import Cost
 
 NEAR = 2e-6  # of the largest commitment: a solver's tolerance of its limits
+STRAY = 1e-4  # relative: further than this steps of a recipe do not stray by a solver's tolerance
 DUST = 1e-9  # shares and instances below this are the solver's tolerance
 
 
@@ -69,14 +70,31 @@ def _shares(view: View, cols: Columns, point: Floats) -> float:
     dropped = np.flatnonzero(cols.unserved >= 0)
     unserved = point[cols.unserved[dropped]]
     unserved = np.where(unserved < DUST, 0.0, unserved)
-    total = np.bincount(view.flows.cell, weights=flow, minlength=len(view.cells)).astype(float)
+    first = view.led[view.flows.cell] == view.flows.cell  # of the steps of a recipe the first is served
+    served = np.where(first, flow, 0.0)
+    answered = view.answered
+    total = np.bincount(answered[view.flows.cell], weights=served, minlength=len(view.cells)).astype(float)
     total[dropped] += unserved
     scale = np.where(total > 0.5, 1.0 / np.where(total > 0, total, 1.0), 1.0)
-    flow = flow * scale[view.flows.cell]
+    flow = flow * scale[answered[view.flows.cell]]
+    _follow(view, flow)
     moved = float(np.abs(flow - point[cols.flow]).max(initial=0.0))
     point[cols.flow] = flow
     point[cols.unserved[dropped]] = unserved * scale[dropped]
     return moved
+
+
+def _follow(view: View, flow: Floats) -> None:
+    """Further steps of recipes carry exactly what the first does, in every period."""
+    cell, period = view.flows.cell, view.flows.period
+    steps = view.inst.workloads.steps[view.cells.workload[cell]]
+    if not (steps > 0).any():
+        return
+    n = view.inst.time.periods
+    own, lead = cell * n + period, view.led[cell] * n + period
+    carried = np.bincount(own, weights=flow, minlength=len(view.cells) * n)
+    factor = np.where(carried[own] > 0, carried[lead] / np.where(carried[own] > 0, carried[own], 1.0), 1.0)
+    flow[steps > 0] *= np.where(np.abs(factor - 1.0) <= STRAY, factor, 1.0)[steps > 0]
 
 
 def _charged(view: View, cols: Columns, point: Floats) -> None:

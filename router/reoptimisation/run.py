@@ -21,6 +21,7 @@ from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.normalise.agreements import refuse_uncarried
 from router.normalise.hosts import refuse_hosts
 from router.normalise.network import refuse_origins
+from router.normalise.recipes import refuse_recipes
 from router.normalise.roles import refuse_roles
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
@@ -89,6 +90,7 @@ def reoptimise(
     """One run. Raises LockHeld where another is at work, and all that planning raises: the running plan then stays."""
     refuse_uncarried(problem, "router reoptimise")
     refuse_origins(problem, "router reoptimise")
+    refuse_recipes(problem, "router reoptimise")
     refuse_roles(problem, "router reoptimise")
     refuse_hosts(problem, "router reoptimise")
     search = replace(search.begun(), scenario=scenario_of(problem, search.scenario))

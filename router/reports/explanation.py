@@ -176,11 +176,18 @@ def _offers(explanation: Explanation) -> ReportTable:
 
 def _refused(explanation: Explanation) -> ReportTable:
     rows = [
-        (route.workload, route.offer, route.model, "; ".join(route.changes))
+        (
+            route.workload,
+            "" if route.recipe is None else f"{route.recipe}, step {route.step}",
+            route.offer,
+            route.model,
+            "; ".join(route.changes),
+        )
         for route in explanation.refused[:MOST_ROUTES]
     ]
     more = len(explanation.refused) - len(rows)
     title = "Refused; would be admitted with" + (
         f" (first {len(rows)} of {len(explanation.refused)})" if more else ""
     )
-    return ReportTable(title, columns("workload", "offer", "model", "all of"), tuple(rows))
+    heads = columns("workload", "recipe", "offer", "model", "all of")
+    return ReportTable(title, heads, tuple(rows)).without_empty("recipe")

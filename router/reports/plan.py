@@ -84,11 +84,14 @@ def _label(line: CostLine) -> str:
 def _routing(plan: Plan) -> ReportTable:
     """Shares of a workload's tokens over the horizon; the range over its periods where it varies."""
     rows, p = [], plan.probabilities()
-    by_workload: dict[str, dict[tuple[str, str, str], list[RouteRow | UnservedRow]]] = {}
+    by_workload: dict[str, dict[tuple[str, str, str, str], list[RouteRow | UnservedRow]]] = {}
     both: tuple[RouteRow | UnservedRow, ...] = (*plan.routes, *plan.unserved)
     for row in both:
         served = (row.offer, row.model) if isinstance(row, RouteRow) else ("left unserved", "")
-        to = (row.origin or "", *served)
+        step = ""
+        if isinstance(row, RouteRow) and row.recipe is not None:
+            step = f"{row.recipe}, step {row.step}"
+        to = (row.origin or "", step, *served)
         by_workload.setdefault(row.workload, {}).setdefault(to, []).append(row)
     for name, parts in by_workload.items():
         mine = [row for group in parts.values() for row in group]
@@ -98,7 +101,7 @@ def _routing(plan: Plan) -> ReportTable:
             parts.items(),
             key=lambda part: -fsum(p[row.scenario] * _volume(row) for row in part[1]),
         )
-        for k, ((origin, offer, model), group) in enumerate(ordered):
+        for k, ((origin, recipe, offer, model), group) in enumerate(ordered):
             volume = fsum(p[row.scenario] * _volume(row) for row in group)
             tokens = fsum(p[row.scenario] * row.tokens for row in group)
             free = fsum(p[row.scenario] * _free(row) for row in group)
@@ -109,6 +112,7 @@ def _routing(plan: Plan) -> ReportTable:
                 (
                     "" if k else name,
                     origin,
+                    recipe,
                     offer,
                     model,
                     _part(volume, whole),
@@ -117,9 +121,11 @@ def _routing(plan: Plan) -> ReportTable:
                     _part(free, volume) if free > 0 else "",
                 )
             )
-    heads = columns("workload", "from", "offer", "model", ">share", ">by period", ">tokens", ">free")
+    heads = columns(
+        "workload", "from", "recipe", "offer", "model", ">share", ">by period", ">tokens", ">free"
+    )
     table = ReportTable("Who serves what", heads, tuple(rows))
-    return table.without_empty("by period", "from", "free")
+    return table.without_empty("by period", "from", "recipe", "free")
 
 
 def _cell_shares(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
-from router.schema.workloads import Workload
+from router.schema.workloads import RecipeStep, Workload
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -180,7 +180,8 @@ def shares_hold(problem: Problem) -> Iterator[Issue]:
     }
     for at, workload in _each(problem):
         for kind in ("models", "offers", "providers"):
-            known = served.get(kind, set(workload.models))
+            stepped = {name for each in workload.recipes for step in each.steps for name in step.models}
+            known = served.get(kind, stepped.union(workload.models))
             limits = getattr(workload.routing.shares, kind)
             for name, limit in limits.items():
                 field: Path = (*at, "routing", "shares", kind, name)
@@ -221,6 +222,79 @@ def origins_hold(problem: Problem) -> Iterator[Issue]:
                 yield Issue((*at, "origin", origin), rule, None, "rename one")
 
 
+def recipes_hold(problem: Problem) -> Iterator[Issue]:
+    """Steps have known models and a size, and nothing is asked of them that is not planned for yet."""
+    names = {load.name for load in problem.workloads}
+    for at, load in _each(problem):
+        if not load.recipes:
+            continue
+        field: Path = (*at, "recipes")
+        if load.demand.completion_share is not None:
+            rule = "needs a request size, which demand.completion_share says is not known"
+            yield Issue(field, rule, None, "state prompt_tokens and completion_tokens")
+        if load.routing.min_providers > 1:
+            rule = "does not go with recipes, whose steps go to several providers each"
+            yield Issue((*at, "routing", "min_providers"), rule, load.routing.min_providers, "leave one out")
+        if problem.policy.survive_loss_of != "none":
+            rule = "does not go with policy.survive_loss_of yet"
+            yield Issue(field, rule, None, "leave one of the two out")
+        first: dict[str, int] = {}
+        for i, recipe in enumerate(load.recipes):
+            if recipe.name in first:
+                rule = f"names must be unique; recipes[{first[recipe.name]}] has this one too"
+                yield Issue((*field, i, "name"), rule, recipe.name, "rename one")
+            first.setdefault(recipe.name, i)
+            for k in range(len(recipe.steps)):
+                yield from _step_holds(problem, load, (*field, i, "steps", k), recipe.steps[k])
+                for origin in load.origin or (None,):
+                    part = load.name if origin is None else f"{load.name} from {origin}"
+                    if f"{part} by {recipe.name} step {k}" in names:
+                        rule = f'"{part} by {recipe.name} step {k}" is the name of a workload too'
+                        yield Issue((*field, i, "name"), rule, recipe.name, "rename one")
+
+
+def _step_holds(problem: Problem, load: Workload, at: Path, step: RecipeStep) -> Iterator[Issue]:
+    """Models known and listed once, a request of some tokens, and no batch that would answer one step only."""
+    for index, name in enumerate(step.models):
+        if name not in problem.models:
+            yield Issue((*at, "models", index), "unknown model", name, nearest(name, problem.models))
+        elif name in step.models[:index]:
+            yield Issue((*at, "models", index), "is listed twice", name, "keep one")
+    own = {
+        name: getattr(load, name) if getattr(step, name) is None else getattr(step, name)
+        for name in (*_SIZES, "cached_prompt_share", "cache_write_share")
+    }
+    if own["prompt_tokens"] == 0 == own["completion_tokens"]:
+        yield Issue(at, "a request must have prompt or completion tokens", 0)
+    cached, written = own["cached_prompt_share"], own["cache_write_share"]
+    if cached + written > 1 + 1e-9:
+        rule = f"is more than the prompt: {cached:g} of it is read from a cache, {written:g} written to one"
+        yield Issue(at, rule, None, "at most 1 together")
+    allow, deny = load.routing.allow_offers, load.routing.deny_offers
+    for offer in problem.offers:
+        may = (not allow or offer.name in allow) and offer.name not in deny
+        if may and offer.turnaround_h is not None and set(step.models) & offer.models.keys():
+            rule = f'is served by "{offer.name}", whose turnaround_h is not planned for within a recipe yet'
+            yield Issue((*at, "models"), rule, None, f'add "{offer.name}" to routing.deny_offers')
+
+
+def recipes_promise(problem: Problem) -> Iterator[Issue]:
+    """First tokens and requests are promised of one step alone: sums over several steps are not planned for yet."""
+    for at, load in _each(problem):
+        for name, limit in load.slo.model_dump(exclude_none=True).items():
+            kind, percentile, _ = name.split("_")
+            if kind == "tpot":
+                continue
+            for i, recipe in enumerate(load.recipes):
+                waits = [recipe.waited(k, percentile) for k in range(len(recipe.steps))]
+                waits = [times for times in waits if times > 0]
+                if waits and waits != [1.0]:
+                    rule = (
+                        f"is of several requests of recipes[{i}], one after the other: is not yet planned for"
+                    )
+                    yield Issue((*at, "slo", name), rule, limit, "leave the promise or the recipe out")
+
+
 def links_unique(problem: Problem) -> Iterator[Issue]:
     """A way has one row."""
     first: dict[tuple[str, str], int] = {}
@@ -257,5 +331,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     routing_shares_hold,
     shares_hold,
     origins_hold,
+    recipes_hold,
+    recipes_promise,
     links_unique,
 )

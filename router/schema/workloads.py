@@ -209,12 +209,66 @@ class Routing(Strict):
     deny_offers: tuple[Name, ...] = Field(default=(), description="Never these offers")
 
 
+LEVELS: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+class RecipeStep(Strict):
+    """Requests that a recipe sends for each request of the workload, one step after the other."""
+
+    models: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Models of which any will do", json_schema_extra={"minItems": 1}
+    )
+    requests: Positive = Field(
+        default=1.0,
+        description="Requests of the step for each request of the workload; below 1: only some need the step",
+        json_schema_extra={"unit": "requests/request"},
+    )
+    parallel: Flag = Field(
+        default=False, description="true: its requests run at once, so that they take the time of one"
+    )
+    prompt_tokens: Tokens | None = optional("Prompt tokens of its request; absent: the workload's")
+    completion_tokens: Tokens | None = optional("Completion tokens of its request; absent: the workload's")
+    cached_prompt_share: Share | None = optional(
+        "Part of its prompt read from a cache; absent: the workload's"
+    )
+    cache_write_share: Share | None = optional(
+        "Part of its prompt written to a cache; absent: the workload's"
+    )
+
+
+class Recipe(Strict):
+    """Several requests that answer one of the workload together: a cascade, draft and verify, guard and answer."""
+
+    name: Name = Field(description="Name, unique within the workload")
+    quality: NonNegative | None = optional(
+        "Quality of what it answers, in the scale of the models; absent: unknown, so that a quality need refuses it"
+    )
+    steps: Annotated[tuple[RecipeStep, ...], NotEmpty] = Field(
+        description="Its steps, in their order", json_schema_extra={"minItems": 1}
+    )
+
+    def waited(self, k: int, percentile: str) -> float:
+        """How many requests of a step, one after the other, a request of the workload waits for; 0: it does not count.
+
+        At a percentile a step counts if its requests exceed 1 − p; of a mean all count, by their requests.
+        """
+        step = self.steps[k]
+        if percentile == "mean":
+            return min(step.requests, 1.0) if step.parallel else step.requests
+        if step.requests <= 1.0 - LEVELS[percentile] + 1e-12:
+            return 0.0
+        return 1.0 if step.parallel else max(step.requests, 1.0)
+
+
 class Workload(Sourced):
     """Requests with one choice of models, one size and one set of promises."""
 
     name: Name = Field(description="Unique name")
     models: Annotated[tuple[Name, ...], NotEmpty] = Field(
         description="Models of which any will do", json_schema_extra={"minItems": 1}
+    )
+    recipes: tuple[Recipe, ...] = Field(
+        default=(), description="Ways to answer with several requests, beside its models"
     )
     demand: Demand = Field(description="How much, stated in exactly one way")
     prompt_tokens: Tokens | None = optional("Prompt tokens of a request, cached ones included")

@@ -205,9 +205,10 @@ def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFut
 
 
 def _tokens(inst: Instance, s: int) -> float:
-    """All work of a scenario, in tokens; in requests where these have none."""
+    """All work of a scenario as it is asked for, in tokens; in requests where these have none."""
     each = inst.workloads.tokens[inst.cells.workload]
     work = inst.cells.work * multiplier_of(inst, s)
+    work = np.where(inst.workloads.steps[inst.cells.workload] < 0, work, 0.0)
     return float((work * (each if each.any() else 1.0)).sum())
 
 

@@ -41,6 +41,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("churn", churn.check_churn, ("churn",)),
     CheckEntry("traces", routes.check_traces),
     CheckEntry("demand", routes.check_demand, ("demand",)),
+    CheckEntry("recipes", routes.check_recipes, ("recipes",)),
     CheckEntry("windows", routes.check_windows, ("demand",)),
     CheckEntry("quantities", routes.check_quantities),
     CheckEntry("admissibility", routes.check_admissibility),

@@ -105,7 +105,7 @@ def check_provider_shares(audit: Audit, ledger: Ledger) -> None:
             work = flow.units * flow.unit.measure
             own[stated_name(flow.workload), period, scenario][provider].append(work)
         everything[period, scenario][provider].append(flow.tokens)
-    stated = {stated_name(load): load for load in audit.case.workloads.values()}
+    stated = {stated_name(load): load for load in audit.case.workloads.values()}  # any part
     for (workload, period, scenario), parts in own.items():
         most = stated[workload].routing.max_share_per_provider
         _shares(parts, most, ledger, workload, "period", period, scenario)
@@ -135,8 +135,18 @@ def check_shares(audit: Audit, ledger: Ledger) -> None:
         least = load.needs.min_mean_quality
         if least is not None:
             models = audit.case.problem.models
-            quality = math.fsum(flow.units * (models[flow.row.model].quality or 0.0) for flow in flows)
-            ledger.at_least(quality / whole, least, *at, "mean quality")
+            answers = [flow.units * audit.case.answered(flow.row.workload)[1] for flow in flows]
+            values = [
+                (
+                    flow.workload.recipes[0].quality
+                    if flow.workload.recipes
+                    else models[flow.row.model].quality
+                )
+                or 0.0
+                for flow in flows
+            ]
+            mean = math.sumprod(answers, values) / math.fsum(answers)
+            ledger.at_least(mean, least, *at, "mean quality")
         parts = load.routing.shares
         for of, limits in (("model", parts.models), ("offer", parts.offers), ("provider", parts.providers)):
             for name, limit in limits.items():
@@ -179,7 +189,12 @@ def check_unsplittable(audit: Audit, ledger: Ledger) -> None:
     named: dict[CellKey, Cell] = {}
     for flow in audit.flows:
         if not flow.workload.routing.splittable and flow.row.share > PRESENT and flow.units > 0:
+            step = audit.case.steps.get(flow.row.workload)
             carriers[flow.cell.key].add((flow.row.offer, flow.row.model))
             named[flow.cell.key] = flow.cell
+            if step is not None and step.step == 0:  # one recipe, or one model of the workload's own
+                key = (step.whole, *flow.cell.key[1:])
+                carriers[key].add((step.recipe, ""))
+                named[key] = audit.cells[key]
     for key, used in carriers.items():
         ledger.require(len(used) == 1, named[key], "is split over", sorted(used))

@@ -1,6 +1,7 @@
 """Routes: everything is served, or said to be unserved, where it may run and when it may.
 
-Σ share + unserved = 1        per cell with work, within 1e-6; no share outside [0, 1]
+Σ share + unserved = 1        per cell with work, within 1e-6, first steps of recipes included; no share outside [0, 1]
+Σ share of step k = Σ share of step 0        per recipe, cell and period
 """
 
 from __future__ import annotations
@@ -46,9 +47,28 @@ def check_demand(audit: Audit, ledger: Ledger) -> None:
     for gap in audit.unserved:
         if gap.workload.unserved_usd_per_m_tokens is None and gap.row.share > RELATIVE and gap.units > 0:
             ledger.fault(gap.cell, "may not be left unserved")
+    for work in audit.flows:  # a recipe's first step serves the workload
+        step = audit.case.steps.get(work.row.workload)
+        if step is not None and step.step == 0:
+            shares[(step.whole, *work.cell.key[1:])].append(work.row.share)
     for key, cell in audit.cells.items():
-        if cell.units > 0:
+        if cell.units > 0 and cell.workload not in audit.case.steps:
             ledger.equal(math.fsum(shares[key]), 1.0, cell, "shares sum to", slack=0.0)
+
+
+def check_recipes(audit: Audit, ledger: Ledger) -> None:
+    """All steps of a recipe carry the same share of a cell's work, in the same period."""
+    carried: dict[tuple[CellKey, int], list[float]] = defaultdict(list)
+    for flow in audit.flows:
+        if flow.row.workload in audit.case.steps:
+            carried[flow.cell.key, flow.row.period].append(flow.row.share)
+    for (key, period), shares in list(carried.items()):
+        step = audit.case.steps[key[0]]
+        for name, other in audit.case.steps.items():
+            if other.first == step.first:
+                there = math.fsum(carried.get(((name, *key[1:]), period), ()))
+                at = (audit.cells[key], "in period", period, "share, as of", name)
+                ledger.equal(math.fsum(shares), there, *at, slack=0.0)
 
 
 def check_windows(audit: Audit, ledger: Ledger) -> None:

@@ -16,7 +16,14 @@ from router.verification.base.costs import Costs, costs_of, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.ledger import Ledgers
-from router.verification.base.parts import of_halves, of_parts, split_by_origin, split_by_role
+from router.verification.base.parts import (
+    of_halves,
+    of_parts,
+    of_steps,
+    split_by_origin,
+    split_by_recipe,
+    split_by_role,
+)
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
 from router.verification.base.rows import rows_of
 
@@ -41,15 +48,16 @@ class Audit:
 
     @cached_property
     def case(self) -> Case:
-        """Counts in place of traces, what earlier plans signed in force, workloads by origin, instances by role."""
+        """Counts in place of traces, earlier contracts in force, workloads by origin and step, instances by role."""
         recorded = self.problem
         if any(load.demand.trace is not None for load in recorded.workloads):
             from router.verification.base.traces import with_records  # here: most need none
 
             recorded = with_records(recorded, self.ledgers["traces"])
         signed = as_signed(recorded, self.earlier, self.ledgers["churn"])
-        split, halves = split_by_role(split_by_origin(signed))
-        return Case(split, tuple(of_halves_too(future, halves) for future in self._futures[0]), halves)
+        served, steps = split_by_recipe(split_by_origin(signed))
+        split, halves = split_by_role(served)
+        return Case(split, tuple(of_halves_too(future, halves) for future in self._futures[0]), halves, steps)
 
     @cached_property
     def _futures(self) -> tuple[tuple[Future, ...], str | None]:
@@ -65,6 +73,7 @@ class Audit:
         """The plan without rows that speak of what the problem does not have, by origin and role."""
         rows = rows_of(self.plan, self.as_stated, self.ledgers["fields"])
         rows = of_parts(rows, self.problem, self.ledgers["fields"])
+        rows = of_steps(rows, self.case.steps, self.ledgers["fields"])
         return of_halves(rows, self.problem, self.ledgers["fields"])
 
     @cached_property

@@ -11,7 +11,7 @@ from router.errors import InputError
 from router.plan.document import Plan
 from router.scenarios import planned_draw
 from router.schema import Agreement, Commitment, Generated, Host, Instances, Offer, Problem, Workload
-from router.verification.base.parts import way_to
+from router.verification.base.parts import RecipeStepPart, way_to
 from router.verification.base.times import OfferTimes, Stretch
 
 MONTH_H = 730.0
@@ -66,7 +66,9 @@ CERTAIN = Future(None, 1.0, {}, {}, {})
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """A problem and the futures for which a plan of it is checked; `halves` decode for an offer, by name.
+    """A problem and the futures for which a plan of it is checked.
+
+    `halves` decode for an offer, `steps` are workloads that are steps of recipes; by name.
 
     Billing month of a period: floor(start / 730 h); a month's hours are the sum of its periods' hours.
     """
@@ -74,6 +76,17 @@ class Case:
     problem: Problem
     futures: tuple[Future, ...]
     halves: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, RecipeStepPart] = field(default_factory=dict)
+
+    def answered(self, workload: str) -> tuple[str, float]:
+        """The part of the workload whose requests a workload answers, and how many of them each of its own does.
+
+        Of a recipe only the first step counts as an answer.
+        """
+        step = self.steps.get(workload)
+        if step is None:
+            return workload, 1.0
+        return step.whole, 1.0 / step.requests if step.step == 0 else 0.0
 
     @cached_property
     def decoding(self) -> dict[str, str]:

@@ -115,8 +115,9 @@ def _needs(workload: Workload, offer: Offer, model: Model) -> Iterator[str]:
         yield "open_weights"
     if needs.regions and not set(needs.regions) & set(limits.regions or ()):
         yield "region"
-    if (needs.min_quality is not None and (model.quality is None or model.quality < needs.min_quality)) or (
-        needs.min_mean_quality is not None and model.quality is None
+    quality = workload.recipes[0].quality if workload.recipes else model.quality  # of a step: its recipe's
+    if (needs.min_quality is not None and (quality is None or quality < needs.min_quality)) or (
+        needs.min_mean_quality is not None and quality is None
     ):
         yield "quality"
     if (routing.allow_offers and offer.name not in routing.allow_offers) or offer.name in routing.deny_offers:

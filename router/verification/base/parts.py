@@ -1,21 +1,24 @@
-"""Parts of a problem that are looked at apart: workloads by origin, replicas by role. A plan's rows are read as theirs.
+"""Parts of a problem that are looked at apart: workloads by origin and by step of a recipe, replicas by role.
+
+A plan's rows are read as theirs.
 
 chat from eu    the work of `chat` that comes from there: its share of the demand, with every promise
 rtt, egress     of the way from the origin to a region of the offer, else of the way back; of several regions the
                 one that is reached soonest; without a row 0 ms and 0 USD
+chat by cascade step 1    the requests of a recipe's second step: so many for each of the workload's
 own-pd          what prefills, with the offer's prices, limits and contract
 own-pd, decode  what decodes: instances alone, loaded by the completions of the same routes; no route names it
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from router.plan.document import Plan
 from router.plan.rows import InstanceRow
-from router.schema import Instances, NetworkLink, Offer, Problem, Quota, SharedQuota, Workload
+from router.schema import Instances, NetworkLink, Offer, Problem, Quota, Recipe, SharedQuota, Slo, Workload
 from router.verification.base.ledger import Ledger
 
 BYTES_PER_GB = 1e9
@@ -45,6 +48,129 @@ def split_by_origin(problem: Problem) -> Problem:
     return problem.model_copy(update={"workloads": workloads, "quotas": tuple(quotas)})
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeStepPart:
+    """A part that is a step of a recipe, of which part of the workload.
+
+    whole      the part of the workload that it answers
+    first      the part that is the recipe's first step
+    requests   of the step for each request of the workload
+    quality    of the recipe; None: not known
+    """
+
+    whole: str
+    first: str
+    recipe: str
+    step: int
+    requests: float
+    quality: float | None
+
+
+def split_by_recipe(problem: Problem) -> tuple[Problem, dict[str, RecipeStepPart]]:
+    """The problem with a workload for each step of a recipe, and what each such workload is."""
+    if not any(load.recipes for load in problem.workloads):
+        return problem, {}
+    loads: list[Workload] = []
+    steps: dict[str, RecipeStepPart] = {}
+    names: dict[str, list[str]] = {}
+    for load in problem.workloads:
+        names[load.name] = [load.name]
+        loads.append(load.model_copy(update={"recipes": ()}))
+        for recipe in load.recipes:
+            for k, step in enumerate(recipe.steps):
+                part = _step(load, recipe, k)
+                loads.append(part)
+                names[load.name].append(part.name)
+                first = _step_name(load.name, recipe.name, 0)
+                steps[part.name] = RecipeStepPart(
+                    load.name, first, recipe.name, k, step.requests, recipe.quality
+                )
+    quotas = [
+        quota.model_copy(
+            update={"workloads": tuple(part for name in quota.workloads for part in names[name])}
+        )
+        for quota in problem.quotas
+    ]
+    return problem.model_copy(update={"workloads": tuple(loads), "quotas": tuple(quotas)}), steps
+
+
+def _step_name(workload: str, recipe: str, step: int) -> str:
+    return f"{workload} by {recipe} step {step}"
+
+
+def _step(load: Workload, recipe: Recipe, k: int) -> Workload:
+    """A step as a workload; it keeps the recipe, with that step alone, for its quality and its name."""
+    step, demand = recipe.steps[k], load.demand
+    stated = getattr(demand, demand.way)
+    if isinstance(stated, tuple):
+        counted: dict[str, Any] = {"requests_by_period": tuple(step.requests * each for each in stated)}
+    else:
+        size = (load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0)
+        way = demand.way.replace("tokens", "requests")
+        counted = {way: step.requests * stated / (1.0 if way == demand.way else size)}
+    own: dict[str, Any] = {"demand": type(demand)(**counted), "models": step.models}
+    for name in ("prompt_tokens", "completion_tokens", "cached_prompt_share", "cache_write_share"):
+        value = getattr(step, name)
+        if value is not None:
+            own[name] = value
+    own |= {
+        "name": _step_name(load.name, recipe.name, k),
+        "recipes": (recipe.model_copy(update={"steps": (step,)}),),
+        "slo": _promised_of(load.slo, recipe, k),
+        "unserved_usd_per_m_tokens": None,
+    }
+    return load.model_copy(update=own)
+
+
+def _promised_of(slo: Slo, recipe: Recipe, k: int) -> Slo:
+    """The limits that a step keeps by itself: on further tokens where it counts, on the rest where no other does."""
+    kept: dict[str, float] = {}
+    for field in type(slo).model_fields:
+        limit = getattr(slo, field)
+        if limit is None:
+            continue
+        kind, statistic = field.split("_")[:2]
+        waits = {j: waited(recipe, j, statistic) for j in range(len(recipe.steps))}
+        waits = {j: times for j, times in waits.items() if times > 0}
+        if k in waits and (kind == "tpot" or waits == {k: 1.0}):
+            kept[field] = limit
+    return Slo(**kept)
+
+
+def waited(recipe: Recipe, k: int, statistic: str) -> float:
+    """How many requests of a step, one after the other, a request of the workload waits for; 0: it does not count."""
+    step = recipe.steps[k]
+    if statistic == "mean":
+        return min(step.requests, 1.0) if step.parallel else step.requests
+    if step.requests <= 1.0 - int(statistic[1:]) / 100.0 + 1e-12:
+        return 0.0
+    return 1.0 if step.parallel else max(step.requests, 1.0)
+
+
+def of_steps(plan: Plan, steps: Mapping[str, RecipeStepPart], ledger: Ledger) -> Plan:
+    """The plan with rows of the steps' parts; a row of no step that the problem has is a fault, and left out."""
+
+    def read(table: str, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        kept = []
+        for i, row in enumerate(rows):
+            if row.recipe is None and row.step is None:
+                kept.append(row)
+                continue
+            name = _step_name(row.workload, row.recipe or "", row.step if row.step is not None else -1)
+            if name not in steps:
+                ledger.fault(f"{table}[{i}].recipe: {row.recipe!r}", "has no step", row.step, "there")
+                continue
+            if table == "routes":
+                free, requests = row.free_share, steps[name].requests
+                row = replace(
+                    row, share=row.share / requests, free_share=None if free is None else free / requests
+                )
+            kept.append(replace(row, workload=name, recipe=None, step=None))
+        return tuple(kept)
+
+    return replace(plan, routes=read("routes", plan.routes), refused=read("refused", plan.refused))
+
+
 def _times(load: Workload, share: float) -> object:
     stated = getattr(load.demand, load.demand.way)
     return tuple(each * share for each in stated) if isinstance(stated, tuple) else stated * share
@@ -52,6 +178,10 @@ def _times(load: Workload, share: float) -> object:
 
 def stated_name(load: Workload) -> str:
     """The name in the problem file of a workload, or of what it is a part of."""
+    if len(load.recipes) == 1 and len(load.recipes[0].steps) == 1:  # a step's part keeps that alone
+        whole, there, number = load.name.rpartition(f" by {load.recipes[0].name} step ")
+        if there and number.isdecimal():
+            load = load.model_copy(update={"name": whole})
     if load.origin is None or len(load.origin) != 1:
         return load.name
     return load.name.removesuffix(f" from {next(iter(load.origin))}")

@@ -6,6 +6,7 @@
     demand         Σ flow + unserved = 1
     throughput     Σ load · flow − usable · (count − booting) ≤ 0      per pool and period, and part of a period
     quota          Σ amount · flow / cap ≤ 1                            per cap and span
+    recipes        Σ flow of step k − Σ flow of the first step = 0      per cell and period; the first counts in demand
     unsplittable   Σ_t flow ≤ pick,  Σ pick ≤ 1
 
 Counts that are whole carry 1e-6 more than they could, as `throughput` allows a plan.
@@ -174,17 +175,41 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
             model.variable(flow.name, flow.most, usd=egress + paid)
         model.runs[flow.name] = (flow.workload.name, flow.period)
         served[cell_name(flow.cell)].append((flow.name, 1.0))
+    steps = audit.case.steps
     for cell in cells:
+        if cell.workload in steps and steps[cell.workload].step == 0:
+            served[cell_name(replace(cell, workload=steps[cell.workload].whole))] += served[cell_name(cell)]
+    for cell in cells:
+        if cell.workload in steps:
+            continue
         name, load = cell_name(cell), audit.case.workloads[cell.workload]
         if load.unserved_usd_per_m_tokens is not None:
             usd = cell.units * unit_of(load).tokens / 1e6 * load.unserved_usd_per_m_tokens
             usd *= weight[min(cell.runs)]
             served[name].append((model.variable(f"unserved({name})", 1.0, usd=usd), 1.0))
         model.constraint(f"demand({name})", served[name], lower=1.0, upper=1.0)
-    _picks(model, flows)
+    _follow(model, audit.case, flows)
+    _picks(model, audit.case, flows)
 
 
-def _picks(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
+def _follow(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """Further steps of a recipe carry as much as the first in every period of a cell."""
+    carried: dict[tuple[str, str, int], Terms] = defaultdict(list)
+    names: dict[tuple[str, str, int], str] = {}
+    for flow in flows:
+        if flow.workload.name in case.steps:
+            n = cell_name(flow.cell).removeprefix(flow.cell.workload)
+            carried[flow.workload.name, n, flow.period].append((flow.name, 1.0))
+            for name, step in case.steps.items():
+                if step.step > 0 and step.first == case.steps[flow.workload.name].first:
+                    names[name, n, flow.period] = step.first
+    for (name, n, period), first in names.items():
+        led = [(flow, -1.0) for flow, _ in carried.get((first, n, period), ())]
+        terms = [*carried.get((name, n, period), ()), *led]
+        model.constraint(f"recipes({name}{n},{period})", terms, lower=0.0, upper=0.0)
+
+
+def _picks(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
     by_route: dict[tuple[str, str], list[PossibleFlow]] = defaultdict(list)
     for flow in flows:
         if not flow.workload.routing.splittable:
@@ -194,6 +219,9 @@ def _picks(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
         pick = model.variable(f"pick({cell},{route},{own[0].period})", 1.0, whole=True)
         terms = [(flow.name, 1.0) for flow in own]
         model.constraint(f"unsplittable({cell},{route})", [*terms, (pick, -1.0)], upper=0.0)
+        step = case.steps.get(own[0].workload.name)
+        if step is not None and step.step == 0:
+            cell = cell_name(replace(own[0].cell, workload=step.whole))
         picked[cell].append((pick, 1.0))
     for cell, terms in picked.items():
         model.constraint(f"unsplittable({cell})", terms, upper=1.0)

@@ -24,7 +24,7 @@ def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> 
     everything: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
     for flow in flows:
         if flow.workload.routing.max_share_per_provider < 1:
-            own[stated_name(flow.workload), flow.period].append((flow, flow.cell.units))
+            own[stated_name(flow.workload), flow.period].append((flow, flow.cell.units * flow.unit.measure))
         everything["all workloads", flow.period].append((flow, flow.tokens))
     for (workload, period), parts in own.items():
         most = parts[0][0].workload.routing.max_share_per_provider
@@ -55,7 +55,7 @@ def _parts(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None
         load, at = own[0].workload, f"{name},{period}"
         floor = load.needs.min_mean_quality
         if floor is not None:
-            values = [(case.problem.models[flow.model].quality or 0.0) - floor for flow in own]
+            values = [case.answered(flow.workload.name)[1] * (_quality(case, flow) - floor) for flow in own]
             _never_below(model, f"shares({at},quality)", own, values)
         parts = load.routing.shares
         for kind, limits in (("model", parts.models), ("offer", parts.offers), ("provider", parts.providers)):
@@ -66,6 +66,12 @@ def _parts(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None
                     _never_below(model, f"{label}min)", own, [part - limit.min for part in inside])
                 if limit.max < 1:
                     _never_below(model, f"{label}max)", own, [limit.max - part for part in inside])
+
+
+def _quality(case: Case, flow: PossibleFlow) -> float:
+    """Of a recipe, or of the model that answers."""
+    known = flow.workload.recipes[0].quality if flow.workload.recipes else None
+    return (known if flow.workload.recipes else case.problem.models[flow.model].quality) or 0.0
 
 
 def _carrier(flow: PossibleFlow, kind: str) -> str:

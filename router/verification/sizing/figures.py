@@ -109,13 +109,14 @@ def _check_worst(section: Section) -> None:
 
 
 def _tokens(section: Section) -> dict[str | None, float]:
-    """All work of each future, in tokens; in requests where these have none."""
+    """All work of each future as it is asked for, in tokens; in requests where these have none."""
     each = {name: unit_of(load).tokens for name, load in section.case.workloads.items()}
     if not any(each.values()):
         each = dict.fromkeys(each, 1.0)
     parts: dict[str | None, list[float]] = defaultdict(list)
     for cell in section.audit.cells.values():
-        parts[cell.future.name].append(cell.units * each[cell.workload])
+        if cell.workload not in section.case.steps:
+            parts[cell.future.name].append(cell.units * each[cell.workload])
     return {future.name: math.fsum(parts[future.name]) for future in section.case.futures}
 
 

@@ -1,0 +1,120 @@
+"""Recipes: each step stands as a workload of its own, beside the one that is answered by a single request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from problems.core.arrays import NONE, Floats, Ints
+from router.errors import InputError, Issue
+from router.normalise.columns import floats, whole
+from router.schema import Demand, Problem, Recipe, Routing, Slo, Workload
+
+OWN: Final = ("prompt_tokens", "completion_tokens", "cached_prompt_share", "cache_write_share")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Steps:
+    """What each workload row is of, (W,); `of` is its workload of the file."""
+
+    of: Ints
+    recipe: tuple[str | None, ...]
+    step: Ints  # -1: answered by one request
+    lead: Ints  # the row of its recipe's first step, its own where it is no step
+    whole: Ints  # the row of the work that it answers, its own where it is no step
+    requests: Floats  # of the step for each request of the workload, 1 where it is no step
+    quality: Floats  # of the recipe, -inf: unknown, or that of the model
+
+
+class _Row(NamedTuple):
+    """One of `Steps`."""
+
+    of: int
+    recipe: str | None
+    step: int
+    lead: int
+    whole: int
+    requests: float
+    quality: float
+
+
+def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
+    """The problem with a workload for each step of a recipe, of the same name, after the one that it is of."""
+    loads: list[Workload] = []
+    rows: list[_Row] = []
+    for w, load in zip(of.tolist(), problem.workloads, strict=True):
+        own = len(loads)
+        loads.append(load.model_copy(update={"recipes": ()}) if load.recipes else load)
+        rows.append(_Row(w, None, NONE, own, own, 1.0, -np.inf))
+        for recipe in load.recipes:
+            lead, quality = len(loads), -np.inf if recipe.quality is None else recipe.quality
+            for k, step in enumerate(recipe.steps):
+                loads.append(alone(load, recipe, k))
+                rows.append(_Row(w, recipe.name, k, lead, own, step.requests, quality))
+    steps = Steps(
+        of=whole(row.of for row in rows),
+        recipe=tuple(row.recipe for row in rows),
+        step=whole(row.step for row in rows),
+        lead=whole(row.lead for row in rows),
+        whole=whole(row.whole for row in rows),
+        requests=floats(rows, "requests"),
+        quality=floats(rows, "quality"),
+    )
+    return problem.model_copy(update={"workloads": tuple(loads)}), steps
+
+
+def alone(load: Workload, recipe: Recipe, k: int) -> Workload:
+    """The requests of a step as a workload: every need but quality, which is the recipe's."""
+    step = recipe.steps[k]
+    stated = {name: getattr(step, name) for name in OWN if getattr(step, name) is not None}
+    needs = {"min_quality": None, "min_mean_quality": None}
+    return load.model_copy(
+        update={
+            "recipes": (),
+            "models": step.models,
+            "demand": _times(load, step.requests),
+            "needs": load.needs.model_copy(update=needs),
+            "slo": promised_alone(load.slo, recipe, k),
+            "unserved_usd_per_m_tokens": None,
+            "routing": Routing(
+                splittable=load.routing.splittable,
+                allow_offers=load.routing.allow_offers,
+                deny_offers=load.routing.deny_offers,
+                max_share_per_provider=load.routing.max_share_per_provider,
+            ),
+            **stated,
+        }
+    )
+
+
+def _times(load: Workload, factor: float) -> Demand:
+    """So many times the requests; tokens are counted as requests of the workload's own size."""
+    way = load.demand.way
+    stated = getattr(load.demand, way)
+    if isinstance(stated, tuple):
+        return Demand(requests_by_period=tuple(factor * each for each in stated))
+    if way.startswith("tokens"):
+        factor /= (load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0)
+    return Demand.model_validate({way.replace("tokens", "requests"): factor * stated})
+
+
+def promised_alone(slo: Slo, recipe: Recipe, k: int) -> Slo:
+    """What is promised of a step by itself: of further tokens where it counts, of the rest where no other does."""
+    kept = {}
+    for field, limit in slo.model_dump(exclude_none=True).items():
+        kind, percentile, _ = field.split("_")
+        waits = [recipe.waited(j, percentile) for j in range(len(recipe.steps))]
+        if waits[k] > 0 and (kind == "tpot" or sum(waits) == 1.0 == waits[k]):
+            kept[field] = limit
+    return Slo(**kept)
+
+
+def refuse_recipes(problem: Problem, command: str) -> None:
+    """Raises `InputError` where a command does not follow the steps of recipes yet."""
+    for w, load in enumerate(problem.workloads):
+        if load.recipes:
+            rule = f"{command} does not plan recipes yet"
+            issue = Issue(("workloads", w, "recipes"), rule, None, "leave recipes out")
+            raise InputError([problem.positions.place(issue)])
