@@ -44,7 +44,7 @@ def traced(
         file.write_bytes(rows if isinstance(rows, bytes) else rows.encode())
     path = folder / "p.yaml"
     path.write_text(TEXT.format(horizon=horizon, file=file, trace=trace, workload=workload), encoding="utf-8")
-    return load(path)
+    return load(path, allow_files=[file.parent])
 
 
 def read(problem: Problem) -> Workload:

@@ -11,6 +11,7 @@ from router.commands.options import (
     json_option,
     output_option,
     problem_argument,
+    problem_of,
     search_options,
     verbose_option,
     writable,
@@ -86,12 +87,11 @@ def backtest(
     from router.backtesting import Settings
     from router.backtesting import backtest as replayed
     from router.backtesting.record import with_trace
-    from router.loading.catalogue import load
     from router.planning.solve import Search
     from router.reports.backtest import backtest_report, to_html
     from router.reports.backtest_picture import to_svg
 
-    problem = load(file)
+    problem = problem_of(file)
     if trace is not None:
         problem = with_trace(problem, trace)
     with progress("replaying") as doing:

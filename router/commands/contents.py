@@ -7,7 +7,13 @@ import sys
 import click
 
 from router.commands import export_plans
-from router.commands.options import output_option, problem_argument, scenario_option, tracebacks_option
+from router.commands.options import (
+    output_option,
+    problem_argument,
+    problem_of,
+    scenario_option,
+    tracebacks_option,
+)
 from router.commands.terminal import remark
 
 
@@ -41,13 +47,12 @@ def mps(file: str, output: str | None, scenario: str | None) -> None:
 
 
 def _write(form: str, file: str, output: str | None, scenario: str | None) -> None:
-    from router.loading.catalogue import load
     from router.output import written
     from router.planning.solve import encode_problem
     from solvers.export import to_lp, to_mps
 
     writer = {"lp": to_lp, "mps": to_mps}[form]
-    program = encode_problem(load(file), scenario).program
+    program = encode_problem(problem_of(file), scenario).program
     if output is None:
         writer(program, sys.stdout)
         return

@@ -9,6 +9,7 @@ from router.commands.options import (
     json_option,
     output_option,
     problem_argument,
+    problem_of,
     scenario_option,
     search_options,
     verbose_option,
@@ -54,7 +55,6 @@ def explain(
     from router.errors import Infeasible
     from router.explaining import explain as run
     from router.explaining.moving import Moving, vary
-    from router.loading.catalogue import load
     from router.output import write_text
     from router.reports.explanation import explanation_report
     from router.reports.moving import moving_svg
@@ -62,7 +62,7 @@ def explain(
     if picture is not None and not ranges:
         raise click.UsageError("--picture goes with --vary")
     options, spans = search.begun(log=verbose), [_span(text) for text in ranges]
-    problem, moving = load(file), list[Moving]()
+    problem, moving = problem_of(file), list[Moving]()
     with progress("explaining", lambda: options.left_s) as doing:
         for k, (path, low, high) in enumerate(spans):
             doing(f"{path} from {low:g} to {high:g}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.commands.options import output_option, tracebacks_option
+from router.commands.options import output_option, problem_of, problem_option, tracebacks_option
 from router.commands.terminal import deliver, remark
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from router.schema import Problem
 
 plan_argument = click.argument("plan", metavar="PLAN")
-problem_option = click.option("--problem", metavar="FILE", help="The problem that the plan was made from.")
 map_option = click.option("--map", "targets", metavar="FILE", help="Your names for offers and models; YAML.")
 namespace_option = click.option(
     "--namespace", metavar="NAME", help="Kubernetes namespace of what is written."
@@ -37,7 +36,7 @@ def split_options[**P, R](weights: int) -> Callable[[Callable[P, R]], Callable[P
     """A plan, how its split is read, and what the weights of a split sum to."""
     options = (
         plan_argument,
-        problem_option,
+        problem_option(),
         map_option,
         period_option,
         at_option,
@@ -118,7 +117,7 @@ def gateway(
 
 @click.command(short_help="KEDA cron scalers.")
 @plan_argument
-@click.option("--problem", metavar="FILE", required=True, help="The problem that the plan was made from.")
+@problem_option(required=True)
 @map_option
 @scenario_option
 @click.option(
@@ -137,15 +136,14 @@ def keda(plan: str, problem: str, targets: str | None, output: str | None, **cho
     After the horizon the last counts are held: a plan that is not renewed scales nothing down.
     """
     from router import exporters
-    from router.loading.catalogue import load
 
-    document, source = _read(plan, None)[0], load(problem)
+    document, source = _read(plan, None)[0], problem_of(problem)
     _write(exporters.keda(document, source, targets=_targets(targets, document, source), **choices), output)
 
 
 @click.command(short_help="How much more work each pool can take.")
 @plan_argument
-@click.option("--problem", metavar="FILE", required=True, help="The problem that the plan was made from.")
+@problem_option(required=True)
 @period_option
 @at_option
 @scenario_option
@@ -168,7 +166,7 @@ def headroom(
 
 @click.command(short_help="What is paid ahead, in order of use.")
 @plan_argument
-@click.option("--problem", metavar="FILE", required=True, help="The problem that the plan was made from.")
+@problem_option(required=True)
 @map_option
 @period_option
 @at_option
@@ -253,10 +251,9 @@ COMMANDS = (litellm, gateway, keda, headroom, commitments, tfvars, csv_)
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:
     """The plan, and its problem as the plan was made from it, where one is named. Raises InputError."""
     from router.exporters.exported import belongs
-    from router.loading.catalogue import load
     from router.plan.file import read_plan
 
-    source = None if problem is None else load(problem)
+    source = None if problem is None else problem_of(problem)
     document = read_plan(plan, source)
     if not document.ok:
         remark("Warning: the plan did not pass its own check")

@@ -16,6 +16,7 @@ from router.errors import InputError, Issue
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from router.schema import Problem
     from solvers import SolveOptions
 
 EXAMPLE = "router examples copy quickstart && router solve quickstart.yaml"
@@ -173,9 +174,52 @@ def _solvers(context: click.Context, parameter: click.Parameter, typed: str) -> 
     return [line.name for line in available() if line.installed and line.name.startswith(typed)]
 
 
-problem_argument = click.argument(
-    "file", required=False, metavar="FILE", callback=_problem_file, shell_complete=_files
+def _remember(context: click.Context, option: click.Parameter, folders: tuple[str, ...]) -> None:
+    context.meta[ALLOWED] = folders
+
+
+ALLOWED = "router.allow_files"
+allow_files_option = click.option(
+    "--allow-files",
+    metavar="DIR",
+    multiple=True,
+    expose_value=False,
+    callback=_remember,
+    help="Included files, traces and series may lie below it too, not only below the problem's folder.",
 )
+
+
+def allow_files() -> tuple[str, ...]:
+    """What `--allow-files` names on this command."""
+    folders: tuple[str, ...] = click.get_current_context().meta.get(ALLOWED, ())
+    return folders
+
+
+def problem_of(file: str) -> Problem:
+    """The problem in a file, as the command's options let it be read. Raises InputError."""
+    from router.loading.catalogue import load
+
+    return load(file, allow_files=allow_files())
+
+
+def problem_argument[**P, R](command: Callable[P, R]) -> Callable[P, R]:
+    """FILE, and what may be read with it."""
+    file = click.argument(
+        "file", required=False, metavar="FILE", callback=_problem_file, shell_complete=_files
+    )
+    return file(allow_files_option(command))
+
+
+def problem_option[**P, R](
+    meaning: str = "The problem that the plan was made from.", *, required: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """`--problem`, and what may be read with it."""
+
+    def with_problem(command: Callable[P, R]) -> Callable[P, R]:
+        option = click.option("--problem", metavar="FILE", required=required, help=meaning)
+        return option(allow_files_option(command))
+
+    return with_problem
 
 
 def pairs(

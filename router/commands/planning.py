@@ -12,6 +12,7 @@ from router.commands.options import (
     json_option,
     output_option,
     problem_argument,
+    problem_of,
     scenario_option,
     search_options,
     verbose_option,
@@ -38,14 +39,13 @@ def solve(
     """
     from dataclasses import replace
 
-    from router.loading.catalogue import load
     from router.planning.insurance import with_insurance
     from router.planning.solve import Search, before_proof, encode_problem, planned, proven_plan
     from router.reports.plan import plan_report
 
     options = search.begun(log=verbose)
     with progress("planning", lambda: options.left_s) as doing:
-        problem = load(file)
+        problem = problem_of(file)
         encoded = encode_problem(problem, scenario)
         if verbose:
             _sizes(encoded)
@@ -80,7 +80,9 @@ def compare(
 
     options = search.begun(log=verbose)
     with progress("comparing", lambda: options.left_s) as doing:
-        table = side_by_side(file, solver=search.solver, options=options, scenario=scenario, progress=doing)
+        table = side_by_side(
+            problem_of(file), solver=search.solver, options=options, scenario=scenario, progress=doing
+        )
     answer(table.to_dict(), lambda: comparison_report(table), machine, output, "comparison")
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.commands.options import json_option, output_option, tracebacks_option
+from router.commands.options import (
+    allow_files_option,
+    json_option,
+    output_option,
+    problem_of,
+    problem_option,
+    tracebacks_option,
+)
 from router.commands.terminal import answer, deliver, progress, remark, say_report
 
 if TYPE_CHECKING:
@@ -21,6 +28,7 @@ PROMISES_BROKEN = 6
 
 @click.command(short_help="Check a plan against its problem.")
 @click.argument("file", metavar="FILE")
+@allow_files_option
 @click.argument("plan", metavar="PLAN")
 @json_option
 @tracebacks_option
@@ -30,12 +38,11 @@ def verify(file: str, plan: str, machine: bool) -> int:
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
     """
     from router.commands.plan_file import with_proof_beside
-    from router.loading.catalogue import load
     from router.plan.file import read_plan
     from router.reports.comparison import verification_report
     from router.verification import verify as check
 
-    problem = load(file)
+    problem = problem_of(file)
     stated = with_proof_beside(read_plan(plan, problem), plan)
     with progress("checking"):
         verdict = check(problem, stated)
@@ -56,9 +63,7 @@ def verify(file: str, plan: str, machine: bool) -> int:
 @click.option(
     "--table", metavar="NAME", help="Rows for --format csv: cost_lines (default), routes, instances, …"
 )
-@click.option(
-    "--problem", metavar="FILE", help="The problem of the plan: sources and dates of prices, for the page."
-)
+@problem_option("The problem of the plan: sources and dates of prices, for the page.")
 @click.option(
     "--with",
     "beside",
@@ -91,7 +96,7 @@ def report(
         raise click.UsageError("--table goes with --format csv")
     if (beside or problem) and chosen != "html":
         raise click.UsageError("--with and --problem go with the page: -o report.html, or --format html")
-    stated = None if problem is None else _problem(problem)
+    stated = None if problem is None else problem_of(problem)
     document = read_plan(plan, stated)
     if chosen == "html":
         deliver(_page(document, stated, beside), output, "page")
@@ -101,12 +106,6 @@ def report(
         say_report(report_of(document))
     else:
         deliver(_in_form(document, chosen, table), output, "report")
-
-
-def _problem(file: str) -> Problem:
-    from router.loading.catalogue import load
-
-    return load(file)
 
 
 def _page(document: Plan, problem: Problem | None, beside: tuple[str, ...]) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from router.commands.options import json_option, output_option, tracebacks_option
+from router.commands.options import (
+    allow_files_option,
+    json_option,
+    output_option,
+    problem_of,
+    tracebacks_option,
+)
 from router.commands.terminal import answer, progress, remark
 
 NOT_KNOWN, REFUTED = 4, 6
@@ -12,6 +18,7 @@ NOT_KNOWN, REFUTED = 4, 6
 
 @click.command(short_help="Put a plan's bound to the test by another solver.")
 @click.argument("file", metavar="FILE")
+@allow_files_option
 @click.argument("plan", metavar="PLAN")
 @output_option
 @click.option("--solver", metavar="NAME", help="Default: one that did not make the plan. See router solvers.")
@@ -38,14 +45,13 @@ def prove(
     import math
 
     from router.commands.plan_file import with_proof_beside
-    from router.loading.catalogue import load
     from router.plan.file import read_plan
     from router.planning.second_road import another_solver, second_opinion
     from router.reports.second_opinion import opinion_report
     from router.verification import verify
     from solvers import SolveOptions
 
-    problem = load(file)
+    problem = problem_of(file)
     stated = with_proof_beside(read_plan(plan, problem), plan)
     options = SolveOptions(seed=seed, time_limit_s=None if math.isinf(time_limit) else time_limit).begun()
     with progress("checking"):

@@ -11,6 +11,7 @@ import click
 
 from router.commands.options import (
     SearchFlags,
+    allow_files,
     json_option,
     output_option,
     problem_argument,
@@ -113,7 +114,9 @@ def reoptimise(
     from router.reoptimisation.scheduled import Job, Journal, check_needs, forever, once, stamp
 
     journal = Journal(as_json=log_json, verbose=verbose)
-    job = Job(search=Search(search.solver, search.options(), scenario), **job_settings)
+    job = Job(
+        search=Search(search.solver, search.options(), scenario), allow_files=allow_files(), **job_settings
+    )
     if every is not None:
         check_needs(job)
         forever(job, journal, every, lambda end: _report(end, journal, machine, at=stamp()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from router.commands.options import json_option, output_option, tracebacks_option
+from router.commands.options import json_option, output_option, problem_of, problem_option, tracebacks_option
 from router.commands.terminal import answer, progress
 
 ARRIVALS = ("stated", "poisson", "bursty", "trace")
@@ -14,7 +14,7 @@ ARRIVALS = ("stated", "poisson", "bursty", "trace")
 
 @click.command(short_help="Replay requests against a plan, by discrete events.")
 @click.argument("plan", metavar="PLAN")
-@click.option("--problem", metavar="FILE", help="The problem file that the plan was made from.")
+@problem_option("The problem file that the plan was made from.")
 @click.option(
     "--hours",
     default="all",
@@ -79,7 +79,6 @@ def simulate(
     the result is written as JSON.
     """
     from router.errors import InputError, Issue
-    from router.loading.catalogue import load
     from router.plan.file import read_plan
     from router.reports.simulation import simulation_report
     from router.simulation import simulate as replay
@@ -89,7 +88,7 @@ def simulate(
         raise InputError(Issue(("--problem",), rule, hint=f"router simulate {plan} --problem FILE"))
     arrivals_as = "trace" if trace is not None else arrivals_as
     with progress("simulating") as doing:
-        stated = load(problem)
+        stated = problem_of(problem)
         simulation = replay(
             stated, read_plan(plan, stated), arrivals_as=arrivals_as, trace=trace, progress=doing, **choices
         )

@@ -11,6 +11,7 @@ from router.commands.options import (
     json_option,
     output_option,
     problem_argument,
+    problem_of,
     search_options,
     verbose_option,
 )
@@ -99,5 +100,7 @@ def size(
 
     how = SizeOptions(evaluate=orders_of(evaluate), seed=search.seed, **choices)
     with progress("sizing") as doing:
-        plan = sized(file, solver=search.solver, options=search.begun(log=verbose), how=how, progress=doing)
+        plan = sized(
+            problem_of(file), solver=search.solver, options=search.begun(log=verbose), how=how, progress=doing
+        )
     answer(plan, lambda: report_of(plan), machine, output, "plan")

@@ -9,6 +9,7 @@ from router.commands.options import (
     json_option,
     output_option,
     problem_argument,
+    problem_of,
     scenario_option,
     search_options,
     verbose_option,
@@ -54,7 +55,7 @@ def whatif(
     settings = settings_of("--set", texts)
     options = search.begun(log=verbose)
     with progress("solving with and without the change", lambda: options.left_s):
-        result = run(file, settings, solver=search.solver, options=options, scenario=scenario)
+        result = run(problem_of(file), settings, solver=search.solver, options=options, scenario=scenario)
     if output is not None and result.after is not None:
         from router.commands.plan_file import write_plan
         from router.commands.terminal import remark

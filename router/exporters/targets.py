@@ -66,7 +66,9 @@ def read_targets(path: str | None) -> Targets:
     """The map file; nothing is mapped without one. Raises InputError."""
     if path is None:
         return Targets()
-    value, mark = read_file(Path(path), path)
+    value, mark = read_file(Path(path), path, fields=())
+    if value and not any(isinstance(target, dict) for target in value.values()):
+        raise InputError(Issue((), "must hold a mapping of fields for each offer", file=path))
     try:
         return Targets.model_validate({"offers": value})
     except ValidationError as error:

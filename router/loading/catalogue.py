@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from router.errors import InputError, Issue, Path
+from router.loading.allowed import OUTSIDE, WAY_OUT, is_allowed
 from router.loading.fingerprint import problem_sha256, series_path, trace_path
 from router.loading.includes import merge_includes
 from router.loading.yaml_source import Value, parse, read_file
@@ -20,8 +21,10 @@ from router.schema.source import Mark, SourceMap
 __all__ = ["input_issue", "load", "load_text", "problem_sha256", "trace_path", "traces"]
 
 
-def load(problem: Problem | str | FilePath) -> Problem:
+def load(problem: Problem | str | FilePath, *, allow_files: Sequence[str | FilePath] = ()) -> Problem:
     """The problem in a file, YAML or JSON (by its name), with its includes; a `Problem` is returned as it is.
+
+    allow_files     folders below which included files, traces and series may lie, besides the problem's own
 
     Units are those of the file's fields, as their names say (`usd_per_h`, `ttft_p99_ms`); docs/fields.md lists them.
 
@@ -31,7 +34,7 @@ def load(problem: Problem | str | FilePath) -> Problem:
         return problem
     file = FilePath(problem)
     value, mark = read_file(file, str(problem))
-    return _build(*merge_includes(value, mark, file))
+    return _build(*merge_includes(value, mark, file, allow_files), allow_files)
 
 
 def load_text(text: str, file: str = "problem.yaml") -> Problem:
@@ -57,7 +60,12 @@ def traces(problem: Problem) -> Iterable[tuple[Path, Trace]]:
         yield ("scenarios", "generate", "history"), problem.scenarios.generate.history
 
 
-def _build(value: dict[str, Value], mark: Mark, left_out: frozenset[str]) -> Problem:
+def _build(
+    value: dict[str, Value],
+    mark: Mark,
+    left_out: frozenset[str],
+    allow_files: Sequence[str | FilePath] = (),
+) -> Problem:
     """Validates values and gives every issue its file and line, in file order."""
     positions = SourceMap(mark)
     try:
@@ -67,7 +75,7 @@ def _build(value: dict[str, Value], mark: Mark, left_out: frozenset[str]) -> Pro
     except InputError as error:
         issues = [_left_out(issue, left_out) for issue in error.issues]
     else:
-        _need_traces(problem)
+        _need_files(problem, allow_files)
         return problem
     raise InputError(_in_file_order((positions.place(issue) for issue in issues), positions.file))
 
@@ -89,18 +97,20 @@ def _schedules(problem: Problem) -> Iterator[tuple[Path, Sequence[ScheduleRule]]
     yield from ((("hosts", h), host.schedule) for h, host in enumerate(problem.hosts))
 
 
-def _need_traces(problem: Problem) -> None:
-    """A trace or series that is not there is found now, not after minutes of planning."""
-    missing = [
-        input_issue(problem, (*at, "file"), trace.file, NOT_REGULAR if path.exists() else "no such file")
-        for at, trace in traces(problem)
-        if not (path := trace_path(problem, trace)).is_file()
-    ]
-    missing += [
-        input_issue(problem, (*at, "schedule", r, "series", "file"), rule.series.file, "no such file")
+def _need_files(problem: Problem, allow_files: Sequence[str | FilePath]) -> None:
+    """A trace or series that may not be read, or is not there, is found now, not after minutes of planning."""
+    files = [((*at, "file"), trace.file, trace_path(problem, trace)) for at, trace in traces(problem)]
+    files += [
+        ((*at, "schedule", r, "series", "file"), rule.series.file, series_path(problem, rule.series))
         for at, rules in _schedules(problem)
         for r, rule in enumerate(rules)
-        if rule.series is not None and not series_path(problem, rule.series).is_file()
+        if rule.series is not None
     ]
-    if missing:
-        raise InputError(missing)
+    issues = []
+    for at, name, path in files:
+        if not is_allowed(path, FilePath(problem.positions.file or ""), allow_files):
+            issues.append(input_issue(problem, at, name, OUTSIDE, WAY_OUT))
+        elif not path.is_file():
+            issues.append(input_issue(problem, at, name, NOT_REGULAR if path.exists() else "no such file"))
+    if issues:
+        raise InputError(issues)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 
 from router.errors import InputError, Issue, nearest
+from router.loading.allowed import OUTSIDE, WAY_OUT, is_allowed
 from router.loading.yaml_source import Value, read_file
 from router.schema.numbers import parse_number
 from router.schema.regular import NOT_REGULAR, is_other
@@ -26,6 +28,7 @@ Entry = tuple[Value, Mark]
 
 @dataclasses.dataclass
 class _Merge:
+    may_read: Callable[[FilePath], bool]
     models: dict[str, Entry] = dataclasses.field(default_factory=dict)
     offers: list[Entry] = dataclasses.field(default_factory=list)
     seen: set[FilePath] = dataclasses.field(default_factory=set)
@@ -33,15 +36,15 @@ class _Merge:
 
 
 def merge_includes(
-    value: dict[str, Value], mark: Mark, path: FilePath
+    value: dict[str, Value], mark: Mark, path: FilePath, allow_files: Sequence[str | FilePath] = ()
 ) -> tuple[dict[str, Value], Mark, frozenset[str]]:
     """Values with everything that `include` names, and the included offers that `use_offers` leaves out.
 
-    Raises InputError: missing file, loop, contradiction.
+    Raises InputError: missing file, one outside the problem's folder and those allowed, loop, contradiction.
     """
     if not value.get("include"):
         return value, mark, frozenset()
-    merge = _Merge()
+    merge = _Merge(lambda target: is_allowed(target, path, allow_files))
     _take(value, mark, merge)
     own = len(merge.offers)
     _follow(value, mark, path, (path.resolve(),), merge)
@@ -79,17 +82,19 @@ def _follow(
             continue
         target = path.parent / name
         try:
-            resolved, there = target.resolve(), target.exists()
+            resolved, allowed = target.resolve(), merge.may_read(target)
         except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
             why = getattr(error, "strerror", None) or error
             merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {why}"))
             continue
-        if resolved in chain:
+        if not allowed:
+            merge.issues.append(dataclasses.replace(issue, rule=OUTSIDE, hint=WAY_OUT))
+        elif resolved in chain:
             loop = " → ".join(file.name for file in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
         elif is_other(target):
             merge.issues.append(dataclasses.replace(issue, rule=NOT_REGULAR))
-        elif not there:
+        elif not target.exists():
             hint = _near_file(target)
             merge.issues.append(dataclasses.replace(issue, rule="no such file", hint=hint))
         elif resolved not in merge.seen:

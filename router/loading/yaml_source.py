@@ -1,5 +1,6 @@
 """YAML or JSON text → plain values and where each stands. Hostile files end in an error, not in a hang.
 
+No message quotes a file that has no field of ours: it may hold secrets.
 Scalars stay text: `35e9`, `22:00` and `NO` mean what the schema says they mean, not what YAML 1.1 makes
 of them (text, 1320 and false). Only null is told apart. Anchors, aliases and `<<` work; what they expand
 to counts towards the limit on values.
@@ -9,19 +10,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 
 import yaml
 
-from router.errors import InputError, Issue, Path
+from router.errors import InputError, Issue, Path, nearest
 from router.schema.regular import check_regular, from_stdin
 from router.schema.source import NOTHING, Mark
 
 MAX_BYTES = 20_000_000
 MAX_VALUES = 2_000_000
 MAX_DEPTH = 50
+HINT = 'a problem file starts with "schema: router/1"'
 TOO_DEEP = f"is nested more than {MAX_DEPTH} deep"
+
+FIELDS = ("schema", "models", "offers", "workloads", "include", "horizon")
+"""Of these a problem or a catalogue has at least one."""
 
 Value = str | None | list["Value"] | dict[str, "Value"]
 
@@ -36,13 +41,37 @@ _TAGS: dict[type[yaml.Event], set[str]] = {
 _ESCAPED = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 
 
-def read_file(path: FilePath, shown: str) -> tuple[dict[str, Value], Mark]:
-    """The mapping in a file. `shown` names the file in errors. Raises InputError."""
-    return parse(_decode(_read_bytes(path, shown), shown), shown, is_json=path.suffix.lower() == ".json")
+def read_file(path: FilePath, shown: str, fields: Sequence[str] = FIELDS) -> tuple[dict[str, Value], Mark]:
+    """The mapping in a file. `shown` names the file in errors; `fields`: see `parse`. Raises InputError."""
+    text = _decode(_read_bytes(path, shown), shown)
+    return parse(text, shown, is_json=path.suffix.lower() == ".json", fields=fields)
 
 
-def parse(text: str, shown: str, *, is_json: bool = False) -> tuple[dict[str, Value], Mark]:
-    """The mapping in a text. Raises InputError."""
+def parse(
+    text: str, shown: str, *, is_json: bool = False, fields: Sequence[str] = FIELDS
+) -> tuple[dict[str, Value], Mark]:
+    """The mapping in a text, which has at least one of these fields, if any are named. Raises InputError."""
+    try:
+        value, mark = _mapping(text, shown, is_json)
+    except InputError as error:
+        if fields and re.search(rf"""(?:^|[{{,])\s*["']?(?:{"|".join(fields)})["']?\s*:""", text, re.M):
+            raise
+        raise InputError([_unquoted(issue) for issue in error.issues]) from None
+    if fields and not any(name in fields for name in value):
+        rule = f"is not a problem or a catalogue: it has none of the fields {', '.join(fields)}"
+        near = (nearest(name, fields, listed=0) for name in value)
+        raise InputError(Issue((), rule, file=shown, hint=next(filter(None, near), HINT)))
+    return value, mark
+
+
+def _unquoted(issue: Issue) -> Issue:
+    """The issue without a word of what stands in the file: names of tags and aliases, keys, the line itself."""
+    rule = re.sub(r"the tag .*, which", "a tag, which", issue.rule)
+    rule = re.sub(r"\*\S+ (has no anchor|stands inside the value).*", r"an alias \1", rule)
+    return Issue((), rule, None, issue.hint, issue.file, issue.line)
+
+
+def _mapping(text: str, shown: str, is_json: bool) -> tuple[dict[str, Value], Mark]:
     if is_json:
         text = _json_as_yaml(text, shown)
     composer = _Composer(text, shown)
@@ -59,9 +88,8 @@ def parse(text: str, shown: str, *, is_json: bool = False) -> tuple[dict[str, Va
     if composer.issues:
         raise InputError(composer.issues)
     if not isinstance(value, dict):
-        hint = 'a problem file starts with "schema: router/1"'
         kind = "is empty" if value is None else "must be a mapping of fields at the top"
-        raise InputError(Issue((), kind, file=shown, hint=hint))
+        raise InputError(Issue((), kind, file=shown, hint=HINT))
     return value, mark
 
 

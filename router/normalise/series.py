@@ -18,6 +18,7 @@ from router.loading.catalogue import input_issue
 from router.loading.fingerprint import series_path
 from router.schema import Problem, Series
 from router.schema.clock import Clock
+from router.traces.columns import shown
 from router.traces.read import EPOCH_MS, EPOCH_S, open_text
 
 OLDEST_H = 24.0  # a row older than this leaves a gap
@@ -91,7 +92,7 @@ def _read(
             ):
                 if column not in header:
                     raise _wrong(
-                        series.file, 1, f"has no column {column!r} ({field})", nearest(column, header)
+                        series.file, 1, f"has no column {column!r} ({field})", nearest(column, shown(header))
                     )
             time_at, figures = header.index(series.timestamp_column), list(series.columns.items())
             chosen = [(header.index(name), values) for name, values in (series.filter or {}).items()]

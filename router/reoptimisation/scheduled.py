@@ -39,6 +39,7 @@ class Job:
     lease_s: float = LEASE_S
     output: str | None = None  # the plan in force
     metrics: str | None = None
+    allow_files: tuple[str, ...] = ()
 
 
 class Journal:
@@ -102,7 +103,7 @@ def once(job: Job, journal: Journal) -> Result:
 
 
 def _work(job: Job, journal: Journal) -> Result:
-    problem = starting(load(job.file), job.start, repeat_daily=job.repeat_daily)
+    problem = starting(load(job.file, allow_files=job.allow_files), job.start, repeat_daily=job.repeat_daily)
     check_fresh(problem, job.max_age_s)
     journal("run started", problem=problem.name, file=job.file)
     with open_store(job.store) as store:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.errors import InputError, Issue, nearest
 from router.schema.trace_columns import USUAL
+
+NAME = re.compile(r"[^\W\d][\w.\-/%]{0,39}(?: [\w().\-/%]{1,20}){0,2}")
+"""What names of columns look like, and a line of another file does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str, log: bool =
     Raises InputError for one that is named and not there, or no time at all.
     """
     header = tuple(name.strip() for name in header)
-    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    repeated = sorted({name for name in shown(header) if header.count(name) > 1})
     if repeated:
         raise InputError(Issue((), f"column {repeated[0]} stands in the header twice", file=file, line=1))
 
@@ -72,9 +76,9 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str, log: bool =
 
     timestamp = find("timestamp")
     if timestamp is None:
-        hint = f"name it with timestamp_column; the file has {', '.join(header)}"
-        if len(header) == 1:
-            hint = "columns are separated by commas"
+        hint = "the first line names the columns, separated by commas"
+        if shown(header):
+            hint = f"name it with timestamp_column; the file has {', '.join(header)}"
         raise InputError(Issue((), "no column looks like a time", file=file, line=1, hint=hint))
     prompt, completion = find("prompt_tokens"), find("completion_tokens")
     requests = find("requests")
@@ -95,6 +99,11 @@ def columns_of(header: Sequence[str], named: ColumnNames, file: str, log: bool =
     )
 
 
+def shown(header: Sequence[str]) -> Sequence[str]:
+    """The names of columns, for a message; none where the line is not one of names: the file may be anything."""
+    return header if len(header) > 1 and all(NAME.fullmatch(name) for name in header if name) else ()
+
+
 def is_mooncake(columns: ColumnPositions) -> bool:
     """Whether these are the columns of Mooncake's traces, whose times are milliseconds from the start."""
     names = {name.lower() for name in columns.header}
@@ -105,7 +114,7 @@ def position_of(header: Sequence[str], name: str, file: str) -> int:
     """The column of a name that the user gives. Raises InputError."""
     if name in header:
         return list(header).index(name)
-    raise InputError(Issue((), "no such column", name, nearest(name, header), file=file, line=1))
+    raise InputError(Issue((), "no such column", name, nearest(name, shown(header)), file=file, line=1))
 
 
 def _usual(header: Sequence[str], kind: str) -> int | None:

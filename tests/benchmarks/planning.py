@@ -92,7 +92,7 @@ def azure_problem(
     models = f"[{', '.join(MEDIUM)}]"
     promises = ("{ttft_p99_ms: 10000}", "{ttft_p99_ms: 5000, tpot_p99_ms: 100}")
     loads = [
-        f"  - {{name: {load}, models: {models}, demand: {{trace: {{file: {trace.resolve()}}}}},\n"
+        f"  - {{name: {load}, models: {models}, demand: {{trace: {{file: {_beside(trace, folder)}}}}},\n"
         f"     needs: {{custom_weights: true}}, slo: {slo}}}"
         for load, trace, slo in zip(("code", "chat"), traces, promises, strict=True)
     ]
@@ -116,13 +116,20 @@ def servegen_problem(
     models = f"[{', '.join(LARGE)}]"
     loads = []
     for client in sorted(names, key=lambda text: (len(text), text)):
-        trace = f"{{file: {clients.resolve()}, filter: {{client: {client}}}, gaps: zero}}"
+        trace = f"{{file: {_beside(clients, folder)}, filter: {{client: {client}}}, gaps: zero}}"
         size = mean.get(client, "")
         loads.append(
             f"  - {{name: client-{client}, models: {models}, demand: {{trace: {trace}}},{size}\n"
             "     slo: {ttft_p99_ms: 5000, tpot_p99_ms: 100}}"
         )
     return _write(folder / f"{name}.yaml", f"{{periods: {hours}, period_h: 1}}", loads, policy, offers)
+
+
+def _beside(file: Path, folder: Path) -> str:
+    """The name of a copy: a problem reads files of its own folder."""
+    if not (folder / file.name).exists():
+        shutil.copy(file, folder)
+    return file.name
 
 
 def _clients(path: Path, hours: int) -> tuple[dict[str, float], dict[str, str]]:

@@ -193,7 +193,7 @@ def _lines(text: str, file: str) -> Iterator[RawRecord]:
                 Issue((), f"is neither JSON nor JSON lines: {detail}", file=file, line=number)
             ) from None
         if not isinstance(value, dict):
-            raise InputError(Issue((), "must be a JSON object", line, file=file, line=number))
+            raise InputError(Issue((), "must be a JSON object", file=file, line=number))
         yield RawRecord(value, file, number)
 
 
