@@ -96,6 +96,10 @@ class ShadowPrices:
     fixed: str = stated("What was fixed to get them, or why there are none")
     rows: tuple[ShadowPrice, ...] = stated("Prices other than 0")
     units: Mapping[str, str] | None = stated("Unit by row family", default=None)
+    checked: Flag | None = stated(
+        "false: the prices, their rows and units are the solver's word, at which router verify does not look",
+        default=None,
+    )
 
 
 @record

@@ -181,7 +181,7 @@ def _prices(incumbent: Incumbent) -> ShadowPrices:
         for i in np.flatnonzero(np.abs(duals) > 1e-9 * max(largest, 1e-9)):
             label = incumbent.encoded.row_label(first + int(i))
             rows.append(ShadowPrice(family, label, float(duals[i])))
-    return ShadowPrices(incumbent.prices_of, tuple(rows), UNITS)
+    return ShadowPrices(incumbent.prices_of, tuple(rows), UNITS, checked=False)
 
 
 def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[str, ...]:

@@ -3,6 +3,9 @@
 frozen   a cell or a count of the first freeze_h hours     moved = 0, resized = 0
 pinned   a workload's routes stay; an offer's routes and counts stay; or the share of the one on the other
 cap      Σ tokens · moved / Σ tokens ≤ max_moved_share     in every future
+
+Of the section `reoptimise`: moved_share, resized and churn_usd follow from the rows and `running`; gain_usd = running_usd
+− cost_usd. What going on would cost, and which plan of the store it replaces, stand in no other place of the file.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import math
 from collections import defaultdict
 
 from router.verification.base.audit import Audit
+from router.verification.base.case import Future
 from router.verification.base.cells import CellKey
 from router.verification.base.change import EarlierPlan, steps_of, where_of
 from router.verification.base.ledger import RELATIVE, Ledger
@@ -24,6 +28,7 @@ def check_churn(audit: Audit, ledger: Ledger) -> None:
     """What may not move does not, and no more than may does."""
     case, before = audit.case, audit.earlier
     change = case.problem.reoptimise
+    _check_report(audit, ledger)
     if before is None:
         return
     _check_known(audit, before, ledger)
@@ -41,12 +46,52 @@ def check_churn(audit: Audit, ledger: Ledger) -> None:
             _check_pinned_offer(audit, before, pin.workload, pin.offer, ledger)
     if change.max_moved_share is not None:
         for future in case.futures:
-            cells = [cell for cell in audit.cells.values() if cell.future is future]
-            tokens = {c.key: c.units * unit_of(case.workloads[c.workload]).tokens for c in cells}
-            whole = math.fsum(tokens.values())
-            part = math.fsum(audit.moved.get(key, 0.0) * amount for key, amount in tokens.items())
-            if whole > 0:
-                ledger.at_most(part / whole, change.max_moved_share, future.name, "moved share", slack=SLACK)
+            share = _moved_share(audit, future)
+            ledger.at_most(share, change.max_moved_share, future.name, "moved share", slack=SLACK)
+
+
+def _moved_share(audit: Audit, future: Future) -> float:
+    """Σ tokens · moved / Σ tokens; 0 of nothing."""
+    cells = [cell for cell in audit.cells.values() if cell.future is future]
+    tokens = {c.key: c.units * unit_of(audit.case.workloads[c.workload]).tokens for c in cells}
+    whole = math.fsum(tokens.values())
+    part = math.fsum(audit.moved.get(key, 0.0) * amount for key, amount in tokens.items())
+    return part / whole if whole > 0 else 0.0
+
+
+def _check_report(audit: Audit, ledger: Ledger) -> None:
+    """The figures of a plan that a scheduled run put in force."""
+    report, before, case = audit.plan.reoptimise, audit.earlier, audit.case
+    if report is None:
+        return
+    stated = (report.replaces, report.churn_usd, report.moved_share, report.resized)
+    if before is None:
+        ledger.require(
+            report.reason == "first", "reoptimise.reason is", report.reason, "with nothing running"
+        )
+        figures = (*stated, report.running_usd, report.gain_usd)
+        ledger.require(
+            figures == (None,) * 6 and not report.broken, "reoptimise has figures of the first plan"
+        )
+        return
+    repaired = bool(report.broken)
+    right = "repair" if repaired else "cheaper"
+    ledger.require(report.reason == right, "reoptimise.reason is", report.reason, "not", right)
+    ledger.require((report.running_usd is None) == repaired, "reoptimise.running_usd", report.running_usd)
+    gain = None if report.running_usd is None else report.running_usd - audit.plan.cost_usd
+    future = case.futures[0]
+    steps = (step for _, _, step in steps_of(case, audit.pools, before, future))
+    churn = math.fsum(line.usd for line in audit.plan.cost_lines if line.kind == "churn")
+    for name, theirs, ours, slack in (
+        ("moved_share", report.moved_share, _moved_share(audit, future), SLACK),
+        ("resized", report.resized, math.fsum(steps), SLACK),
+        ("churn_usd", report.churn_usd, churn, SLACK),
+        ("gain_usd", report.gain_usd, gain, SLACK),
+    ):
+        if theirs is None or ours is None:
+            ledger.require(theirs is ours, "reoptimise", name, "is", theirs, "not", ours)
+        else:
+            ledger.equal(theirs, ours, "reoptimise", name, slack=slack * max(1.0, abs(ours)))
 
 
 def _check_known(audit: Audit, before: EarlierPlan, ledger: Ledger) -> None:

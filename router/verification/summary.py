@@ -73,13 +73,14 @@ def check_budgets(audit: Audit, ledger: Ledger) -> None:
 def check_bound(audit: Audit, ledger: Ledger) -> None:
     """objective_usd is right, bound_usd is no higher, and gap = (objective − bound) / objective.
 
-    Without risk the objective is the cost.
+    Without risk the objective is the cost. No plan may say that its shadow prices are checked.
     """
     plan, value = audit.rows, audit.rows.objective_usd
     ledger.money(value, audit.objective_usd, "objective_usd")
     ledger.require(
         plan.bound_usd <= value + 1e-6 + 1e-9 * abs(value), f"bound_usd {plan.bound_usd!r} > {value!r}"
     )
+    ledger.require(not audit.plan.prices.checked, "prices.checked is true, and nobody checks them")
     gap = (value - plan.bound_usd) / value if value > 0 else 0.0
     ledger.require(plan.gap >= 0 and abs(plan.gap - gap) <= 1e-9 + 1e-6 / max(value, 1.0), "gap is", plan.gap)
 
@@ -106,8 +107,8 @@ def _check_listed(audit: Audit, ledger: Ledger) -> None:
             continue
         if alone and future.name is not None and row.name != future.name:
             ledger.fault("scenario", row.name, "is not", future.name)
-        if not alone:
-            ledger.equal(row.probability, future.probability, row.name, "probability", slack=1e-9)
+        probability = 1.0 if alone else future.probability
+        ledger.equal(row.probability, probability, row.name, "probability", slack=1e-9)
         ledger.money(row.cost_usd, audit.costs.of(future), row.name, "cost_usd")
 
 

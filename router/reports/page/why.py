@@ -28,7 +28,9 @@ def _binds(plan: Plan, beside: Companions) -> PageSection:
                 key = LIMITS[row.family].limit, label.rsplit(",", 1)[0] if "," in label else label
                 seen[key] = seen.get(key, 0) + 1
         rows = tuple((name, limit, f"{n:,}") for (limit, name), n in sorted(seen.items()))
-        own = ReportTable("Limits with a marginal price", columns("of", "limit", ">periods"), rows)
+        own = ReportTable(
+            "Limits with a marginal price, by the solver's word", columns("of", "limit", ">periods"), rows
+        )
         text = "What a change would save is found by solving it:"
         return PageSection(
             "binds", "What binds", (table(own), missing(text, "router explain FILE -o explain.json"))

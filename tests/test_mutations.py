@@ -1,0 +1,43 @@
+"""No change of a plan is accepted that makes one of its statements false: the campaign on two plans.
+
+For more: `python tests/campaigns/mutations.py`; the figures stand in tests/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from campaigns.mutations import EXAMPLES, survey
+from reoptimise_cases import api, problem, run
+
+import router
+from router.api import load, solve
+from router.plan.document import Plan
+
+
+@pytest.mark.parametrize("name", ["case-05-documents", "case-03-reserved-minimum"])
+def test_every_change_of_an_example_s_plan_is_seen(name: str) -> None:
+    stated = load(EXAMPLES / f"{name}.yaml")
+    assert survey(name, stated, json.loads(solve(stated).to_json())) == {}
+
+
+def test_every_change_of_a_scheduled_run_s_plan_is_seen(tmp_path: Path) -> None:
+    """All work moves from a to b, for 2 USD instead of 4 and 1 USD of churn for a million tokens."""
+    churn = "reoptimise: {move_usd_per_m_tokens: 1}\n"
+    for usd in (1, 4):
+        stated = problem(api("a", usd) + api("b", 2), more=churn)
+        result = run(tmp_path, stated)
+    assert result.outcome == "cheaper"
+    assert result.gain_usd == pytest.approx(1.0)
+    assert survey("scheduled", stated, result.plan.to_dict()) == {}
+
+
+def test_shadow_prices_are_marked_as_not_checked() -> None:
+    """And no plan may say otherwise."""
+    stated = load(EXAMPLES / "case-05-documents.yaml")
+    document = solve(stated).to_dict()
+    assert document["prices"]["checked"] is False
+    document["prices"]["checked"] = True
+    assert router.verify(stated, Plan.from_dict(document)).failed() == ("bound",)
