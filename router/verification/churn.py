@@ -4,8 +4,8 @@ frozen   a cell or a count of the first freeze_h hours     moved = 0, resized = 
 pinned   a workload's routes stay; an offer's routes and counts stay; or the share of the one on the other
 cap      Σ tokens · moved / Σ tokens ≤ max_moved_share     in every future
 
-Of the section `reoptimise`: moved_share, resized and churn_usd follow from the rows and `running`; gain_usd = running_usd
-− cost_usd. What going on would cost, and which plan of the store it replaces, stand in no other place of the file.
+Of the section `reoptimise`, moved_share, resized and churn_usd follow from the rows and `running`, and gain_usd is
+running_usd − cost_usd. What going on would cost, and which plan it replaces, stand in no other place of the file.
 """
 
 from __future__ import annotations
