@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from problem_factory import MONTH, Data, api, by_period, load, problem
+from problem_factory import MONTH, Data, api, by_period, gpu, load, problem
 from pytest import approx
 
 import router
@@ -179,3 +179,60 @@ def test_one_of_several_levels_is_signed_for_all_futures() -> None:
     assert plan.sizing is not None
     (row,) = plan.sizing.sign
     assert row.committed_usd_per_month == approx(8 * 730)
+
+
+THRICE = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]
+
+
+@pytest.mark.parametrize("method", ["program", "cuts"])
+def test_units_are_signed_for_all_futures_and_have_a_highest_price(method: str) -> None:
+    """1 machine or 3 at 10 an hour; units at 7 in twos: 2 for two hours are 28, and 10 for the third machine: 38.
+
+    Without any it is 40: 2 units for two hours save 30 at most, 7.5 each.
+    """
+    units = {
+        "name": "ptu",
+        "offers": ["g"],
+        "in": "units",
+        "usd_per_unit_h": 7,
+        "step_units": 2,
+        "max_units": 8,
+    }
+    data = problem(by_period([M, M]), [gpu("g", 10, 1)], periods=2)
+    plan = size(load(data | {"commitments": [units], "scenarios": THRICE}), how=SizeOptions(method=method))
+    assert plan.sizing is not None
+    assert plan.sizing.rp_usd == approx(38)
+    (row,), (quote,) = plan.sizing.sign, plan.sizing.quotes or ()
+    assert (row.committed_usd_per_month, row.least_usd) == (approx(2 * 7 * 730), approx(28))
+    assert (quote.verdict, quote.worth_usd, quote.discounts) == ("sign", approx(2), None)
+    assert [(price.what, price.walk_away_usd) for price in quote.prices] == [("usd_per_unit_h", approx(7.5))]
+    assert plan.bound_usd == approx(38, rel=1e-5)
+
+
+def test_a_credit_pays_in_every_future_and_a_quote_is_weighed_beside_it() -> None:
+    """4 or 12 USD of a, of which 6 are paid: 0 or 3 M elsewhere at 1.90, mean 2.85.
+
+    1 an hour at a discount of d on b costs 2 in both futures, and saves 2 / (1 − d) in one: from a half off on.
+    """
+    plan_b = {"name": "plan", "offers": ["b"], "settled": "hour", "min_usd": 1, "discount": 0.1}
+    data = problem(by_period([M, M]), [api("a", 2.0), api("b", 1.9)], periods=2)
+    gift = {"name": "gift", "offers": ["a"], "usd": 6}
+    plan = size(load(data | {"commitments": [plan_b], "credits": [gift], "scenarios": THRICE}))
+    assert plan.sizing is not None
+    assert plan.sizing.rp_usd == approx(2.85)
+    assert plan.sizing.ws_usd == approx((5.7 - 2 / 0.9 + 2) / 2)
+    (quote,) = plan.sizing.quotes or ()
+    assert quote.verdict == "walk away"
+    assert [row.least for row in quote.discounts or ()] == [approx(0.5, abs=1e-4)]
+    assert {row.scenario for row in plan.credits or ()} == {"low", "high"}
+
+
+def test_what_counts_elsewhere_is_sized() -> None:
+    """2 or 6 USD an hour; 12 are due to `all` less what `plan` bills: 3 an hour save nothing, for 12 is due anyhow."""
+    inner = {"name": "plan", "offers": ["a"], "settled": "hour", "discount": 0.5, "min_usd": 0, "max_usd": 9}
+    outer = {"name": "all", "offers": ["b"], "settled": "hour", "overage": "contract", "min_usd": 12}
+    outer |= {"signed": True, "counts": {"plan": 1.0}}
+    data = problem(by_period([M, M]), [api("a", 2.0), api("b", 9.0)], periods=2)
+    plan = size(load(data | {"commitments": [inner, outer], "scenarios": THRICE}))
+    assert plan.sizing is not None
+    assert plan.sizing.rp_usd == approx(2 * 12)

@@ -146,8 +146,6 @@ def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
     late = {"policy": {"discount_rate_per_year": 0.1}}
     with pytest.raises(InputError, match=r"policy.discount_rate_per_year.*not yet planned for beside counts"):
         load(data | late | {"commitments": [agreement("a", min_usd=5, counts={"a": 1})]})
-    with pytest.raises(InputError, match="not yet planned for by router size"):
-        router.size(load(data | {"commitments": [agreement("a", min_usd=5, counts={"a": 1})]}))
 
 
 def test_the_check_sees_a_bill_that_forgets_what_counts_or_counts_too_much() -> None:

@@ -27,10 +27,7 @@ from pytest import approx
 from scipy.optimize import linprog
 
 import router
-from router.backtesting.run import Settings, backtest
 from router.errors import InputError
-from router.planning.solve import Search
-from solvers import SolveOptions
 
 M = 1e6
 START = {"start": "2027-01-01T00:00"}
@@ -264,14 +261,6 @@ def test_dates_need_a_start_and_commitments_no_allowance_in_usd() -> None:
     offer = api("a", 2.0, commitment={"min_usd_per_month": 5}) | {"free": {"usd_per_month": 3}}
     with pytest.raises(InputError, match="not yet planned for beside a commitment"):
         load(problem(hourly(1 * M), offer))
-
-
-def test_many_runs_are_refused_by_name() -> None:
-    stated = load(problem(hourly(1 * M), api("a", 2.0), periods=30) | {"credits": [credit("a")]})
-    with pytest.raises(InputError, match=r"credits\[0\].*not yet planned for by router backtest"):
-        backtest(stated, Settings(), Search("highs", SolveOptions()))
-    with pytest.raises(InputError, match="not yet planned for by router size"):
-        router.size(stated)
 
 
 def test_it_is_compared_offer_by_offer() -> None:

@@ -11,12 +11,9 @@ from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, pl
 from pytest import approx
 
 import router
-from router.backtesting.run import Settings, backtest
 from router.errors import InputError
-from router.planning.solve import Search
 from router.reoptimisation.running import stored_problem
 from router.schema import Problem
-from solvers import SolveOptions
 
 M = 1e6
 
@@ -175,14 +172,6 @@ def test_what_an_agreement_in_units_cannot_say_is_an_input_error(terms: Data, sa
     with pytest.raises(InputError) as caught:
         load(problem(hourly(1 * M), offers) | {"commitments": [units("g") | terms]})
     assert all(part in str(caught.value) for part in says.split(": "))
-
-
-def test_many_runs_are_refused_by_name() -> None:
-    stated = load(problem(hourly(1 * M), [gpu("g", 4, 1)], periods=30) | {"commitments": [units("g")]})
-    with pytest.raises(InputError, match=r"commitments\[0\].in.*not yet planned for by router backtest"):
-        backtest(stated, Settings(), Search("highs", SolveOptions()))
-    with pytest.raises(InputError, match="not yet planned for by router size"):
-        router.size(stated)
 
 
 def test_the_check_sees_units_at_another_price_and_another_number_of_them() -> None:

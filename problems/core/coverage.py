@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+from problems.core.arrays import ArrayTable, Bools, Floats, Ints, distinct
 from problems.core.blocks import ColumnSpace
 from problems.core.view import View
 
@@ -164,3 +164,34 @@ def payments(view: View, space: ColumnSpace, charged: Ints, paid: Ints) -> Payme
     return Payments(
         at, each(0, np.int64), each(1, np.int64), each(2, np.bool_), each(3, np.int64), each(4, np.float64)
     )
+
+
+def paid_earliest(paid: Payments, usd: Floats, room: Floats, cap: Floats) -> Floats:
+    """(V,) the same sums by credit, each paying use as it comes: what could be paid earlier is not paid later.
+
+    `room` (V,): USD of use that all credits together may pay of that offer, kind and period; `cap`: each of them.
+    """
+    usd = usd.copy()
+    _, key = np.unique(np.stack([paid.offer, paid.rented, paid.period]), axis=1, return_inverse=True)
+    key = key.ravel()
+    left = np.zeros(int(key.max()) + 1)
+    left[key] = room
+    np.subtract.at(left, key, usd)
+    for n in distinct(paid.credit).tolist():
+        mine = np.flatnonzero(paid.credit == n)
+        order = mine[np.argsort(paid.period[mine], kind="stable")].tolist()
+        i, j = 0, len(order) - 1
+        while i < j:
+            early, late = order[i], order[j]
+            free = min(left[key[early]], cap[early] - usd[early])
+            if paid.period[early] == paid.period[late] or usd[late] <= 0.0:
+                j -= 1
+            elif free <= 0.0:
+                i += 1
+            else:
+                moved = min(free, usd[late])
+                usd[early] += moved
+                usd[late] -= moved
+                left[key[early]] -= moved
+                left[key[late]] += moved
+    return usd

@@ -30,6 +30,7 @@ def can_be_carried(inst: Instance) -> bool:
     return bool(
         contracts.spanned.all()
         and all(plain)
+        and not any(contracts.counts)
         and not (contracts.stackable | contracts.levelled).any()
         and (contracts.in_tokens == contracts.stated_in_tokens).all()
         and (np.bincount(contracts.start_contract, minlength=len(contracts.offer)) == 1).all()

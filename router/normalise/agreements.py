@@ -80,26 +80,25 @@ def _inside(contracts: Contracts, other: int, b: int) -> bool:
 
 def refuse_uncarried(problem: Problem, command: str) -> None:
     """Raise `InputError` for what a command of many runs does not carry from run to run yet."""
-    _refuse(problem, [("offers", o, "free") for o, offer in enumerate(problem.offers) if offer.free], command)
-    refuse_unquoted(problem, command)
+    fields: list[Path] = [("offers", o, "free") for o, offer in enumerate(problem.offers) if offer.free]
+    if command == "router reoptimise":  # of a span that has begun, what was billed elsewhere is not known
+        long = {each.name for each in problem.commitments if not each.in_units and each.settled != "hour"}
+        for g, each in enumerate(problem.commitments):
+            fields += (
+                [("commitments", g, "counts")] if each.counts and long & {each.name, *each.counts} else []
+            )
+    _refuse(problem, fields, command)
 
 
 def refuse_unquoted(problem: Problem, command: str) -> None:
-    """Raise `InputError` for agreements in units, and for money that pays use: no question is asked of them yet."""
-    units: list[Path] = [
-        ("commitments", g, "in") for g, each in enumerate(problem.commitments) if each.in_units
+    """Raise `InputError` for what `router size` has no quote of yet: levels and bands of agreements."""
+    fields: list[Path] = [
+        ("commitments", g, name)
+        for g, agreement in enumerate(problem.commitments)
+        for name in ("levels", "discount_tiers")
+        if getattr(agreement, name)
     ]
-    units += [("commitments", g, "counts") for g, each in enumerate(problem.commitments) if each.counts]
-    if command == "router size":
-        for name in ("levels", "discount_tiers"):
-            units += [("commitments", g, name) for g, a in enumerate(problem.commitments) if getattr(a, name)]
-    credits: list[Path] = [("credits", n) for n in range(len(problem.credits))]
-    credits += [
-        ("offers", o, "free", "usd_per_month")
-        for o, offer in enumerate(problem.offers)
-        if offer.free is not None and offer.free.usd_per_month is not None
-    ]
-    _refuse(problem, units + credits, command)
+    _refuse(problem, fields, command)
 
 
 def _refuse(problem: Problem, fields: Sequence[Path], command: str) -> None:

@@ -68,6 +68,14 @@ class SunkPurchase:
 
 
 @record
+class SpentCredit:
+    """What earlier plans used of a credit."""
+
+    credit: str = stated("Credit")
+    used_usd: Number = stated("Used before the start of the horizon; the rest is what there is")
+
+
+@record
 class Running:
     """The running plan, laid on the horizon of the new one."""
 
@@ -81,6 +89,7 @@ class Running:
     before: tuple[RunningBefore, ...] = stated("Instances that are up at the start")
     contracts: tuple[SunkContract, ...] = stated("Contracts that earlier plans signed")
     purchases: tuple[SunkPurchase, ...] = stated("Instances that earlier plans bought for a term")
+    credits: tuple[SpentCredit, ...] | None = stated("What earlier plans used of credits", default=None)
 
 
 @record

@@ -18,7 +18,7 @@ from problems.commitments import band_scale, flow_terms
 from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
-from problems.core.coverage import use_of
+from problems.core.coverage import paid_earliest, use_of
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
@@ -244,7 +244,7 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
     """Credits pay no more than is used and not covered, in the part of it that they may pay, and than they have."""
     paid, credits, covered = cols.paid_by, view.inst.credits, cols.covered
     usd = np.where(point[paid.at] < DUST, 0.0, point[paid.at]) * paid.unit
-    periods = view.inst.time.periods
+    periods, room, cap = view.inst.time.periods, np.zeros(len(usd)), np.zeros(len(usd))
     for o, rented in sorted({*zip(paid.offer.tolist(), paid.rented.tolist(), strict=True)}):
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
         most = np.bincount(use.period, weights=use.usd * point[use.column], minlength=periods)
@@ -253,12 +253,14 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
         left = np.maximum(most - np.bincount(covered.period[own], weights=taken, minlength=periods), 0.0)
         mine = np.flatnonzero((paid.offer == o) & (paid.rented == rented))
         t = paid.period[mine]
-        usd[mine] = np.minimum(usd[mine], credits.part[paid.credit[mine], t] * most[t])
+        room[mine], cap[mine] = left[t], credits.part[paid.credit[mine], t] * most[t]
+        usd[mine] = np.minimum(usd[mine], cap[mine])
         asked = np.bincount(t, weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, left / np.where(asked > 0, asked, 1.0))[t]
     asked = np.bincount(paid.credit, weights=usd, minlength=len(credits.most))
     usd *= np.minimum(1.0, credits.most / np.where(asked > 0, asked, 1.0))[paid.credit]
-    point[paid.at] = usd / paid.unit
+    if len(usd):
+        point[paid.at] = paid_earliest(paid, usd, room, cap) / paid.unit
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:

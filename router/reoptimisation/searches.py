@@ -22,6 +22,7 @@ from router.planning.solve import Search
 from router.planning.two_steps import Incumbent
 from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.breaks import breaks
+from router.reoptimisation.credits import notes_on_credits, spent, with_spent
 from router.reoptimisation.running import horizon_of, laid_on, problem_of
 from router.reoptimisation.standing import Uses
 from router.reoptimisation.sunk import notes_on, sunk, with_sunk
@@ -65,10 +66,13 @@ class Searches:
         uses = Uses(lambda: normalise(counted, search.scenario), problem_of(entry), search.scenario)
         contracts = sunk(entry.plan, align, uses)
         self.notes += notes_on(contracts, align, uses)
-        self.sunk = with_sunk(counted, contracts)
+        used = spent(entry.plan, align, uses.problem)
+        self.notes += notes_on_credits(entry.plan, align, uses.problem, used)
+        self.sunk = with_spent(with_sunk(counted, contracts), used)
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
-        self.running = laid_on(entry.plan, align, self.inst, freeze_h, contracts)
+        laid = laid_on(entry.plan, align, self.inst, freeze_h, contracts)
+        self.running = replace(laid, credits=used)
         gone = {row.seller for row in entry.plan.contracts} - {offer.name for offer in problem.sellers}
         if gone:
             names = ", ".join(sorted(gone))

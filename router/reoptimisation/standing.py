@@ -150,11 +150,14 @@ def stands_at(
 ) -> StandsAt | None:
     """Of a contract that is not settled by billing months, at an hour of an old horizon.
 
-    None where its term is over, and in a span that ran before that horizon began, of which nothing is known.
+    None where its term is over, in a span that ran before that horizon began, of which nothing is known, and where
+    every period settles by itself.
 
     stood    where it stood when that horizon began, if something was known
     use      (n,) what it used in each period until then, in its own unit: tokens, or USD at contract rates
     """
+    if commitment.by_period:
+        return None
     term_h, began_h = commitment.term_hours, row.from_h
     if row.signed_by == "before":
         began_h = 0.0 if stood is None else stood.since_h

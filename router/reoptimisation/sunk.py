@@ -53,7 +53,7 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             where = ("offers" if row.offer else "commitments",)
             raise InputError([Issue(where, f"{rule} from run to run", hint=hint)])
         stands = None if commitment.stackable else standing(plan, align, commitment, row, uses)
-        if stands is not None or commitment.stackable or not commitment.signed:
+        if stands is not None or commitment.stackable or not commitment.signed or commitment.by_period:
             contracts.append(
                 SunkContract(
                     offer=row.offer,
@@ -132,7 +132,7 @@ def _is_unknown(commitment: Commitment, align: Alignment) -> bool:
     """Whether a contract that the file signs runs on, and nothing says what it has used."""
     until = commitment.signed_until
     runs = until is None or align.clock.hour(until) > SLACK_H
-    return runs and commitment.so_far is None and not commitment.stackable
+    return runs and commitment.so_far is None and not (commitment.stackable or commitment.by_period)
 
 
 def _end_in_file(row: ContractRow, align: Alignment, commitment: Commitment, uses: Uses) -> float | None:

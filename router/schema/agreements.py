@@ -19,7 +19,8 @@ from router.schema.base import (
     Strict,
     optional,
 )
-from router.schema.commitments import Commitment, Settling
+from router.schema.clock import MONTH_H
+from router.schema.commitments import PER_SPAN, Commitment, Settling
 from router.schema.offers import Instances, Offer
 
 
@@ -94,11 +95,19 @@ class Agreement(Settling):
         return self.discount.get(offer, 0.0) if isinstance(self.discount, Mapping) else self.discount
 
     def on(self, terms: Commitment) -> Agreement:
-        """The same agreement on other terms: of them what a commitment and it have in common."""
+        """The same agreement on other terms: of them what a commitment and it have in common.
+
+        In units they are the number that is signed.
+        """
         own = {name: getattr(self, name) for name in Agreement.model_fields}
-        return Agreement.model_construct(
-            **own | {name: getattr(terms, name) for name in Settling.model_fields}
-        )
+        settling = {name: getattr(terms, name) for name in Settling.model_fields}
+        if self.in_units:
+            settling |= {name: None for name in settling if name.removesuffix("_per_month") in PER_SPAN}
+            settling["settled"] = self.settled
+            usd, hourly = terms.per_month("min_usd") or 0.0, self.usd_per_unit_h or 0.0
+            if terms.signed and not self.signed and hourly > 0:
+                own |= {"min_units": usd / MONTH_H / hourly, "max_units": None}
+        return Agreement.model_construct(**own | settling)
 
     @cached_property
     def terms(self) -> Commitment:

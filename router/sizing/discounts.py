@@ -1,4 +1,4 @@
-"""What an agreement is worth: the least discount at which it is still signed.
+"""What an agreement is worth: the least discount at which it is still signed, or the highest price of its units.
 
     V(k)   objective of the best plan with every discount of the agreement × k, V₀ without it
     k*     the least k with V(k) < V₀: all discounts are cut alike
@@ -38,6 +38,32 @@ def is_agreement(inst: Instance) -> Bools:
     return marked
 
 
+def in_units(inst: Instance, seller: int) -> bool:
+    """Whether it is an agreement in units, which has a price in place of discounts."""
+    b = int(inst.offers.contract[seller])
+    return b >= 0 and bool(np.isfinite(inst.contracts.usd_per_unit_h[b]))
+
+
+def units_priced(inst: Instance, seller: int, multiple: float) -> Instance:
+    """The problem with the price of an agreement's units multiplied: the same units cost so much more."""
+    contracts, at = inst.contracts, rows_of(inst, seller)
+    factor = np.where(contracts.offer == seller, multiple, 1.0)
+    starts = factor[contracts.start_contract]
+    hourly = inst.agreements.unit_usd_per_h.copy()
+    hourly[at] *= multiple
+    changed = replace(
+        contracts,
+        min_per_month=contracts.min_per_month * factor,
+        max_per_month=contracts.max_per_month * factor,
+        step_per_month=contracts.step_per_month * factor,
+        usd_per_unit_h=contracts.usd_per_unit_h * factor,
+        start_min=contracts.start_min * starts,
+        start_max=contracts.start_max * starts,
+    )
+    agreements = replace(inst.agreements, unit_usd_per_h=hourly)
+    return replace(inst, contracts=changed, agreements=agreements)
+
+
 def discounted(inst: Instance, seller: int, factor: float) -> Instance:
     """The problem with all discounts of an agreement multiplied."""
     rate, at = inst.agreements.rate.copy(), rows_of(inst, seller)
@@ -46,7 +72,9 @@ def discounted(inst: Instance, seller: int, factor: float) -> Instance:
 
 
 def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple[QuotedDiscount, ...] | None:
-    """By offer: as stated, and the least at which the agreement is signed; None: it is no agreement."""
+    """By offer: as stated, and the least at which the agreement is signed; None: it has none."""
+    if in_units(inst, seller):
+        return None
     names, agreements = inst.offers.names, inst.agreements
     stated = [(names[agreements.offer[i]], float(1.0 - agreements.rate[i])) for i in rows_of(inst, seller)]
     quoted = (QuotedDiscount(offer, off, None if factor is None else off * factor) for offer, off in stated)
@@ -54,14 +82,17 @@ def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple
 
 
 def break_even_use(has: Best, seller: int) -> float | None:
-    """1 − discount: of what it covers, the part that it bills; where it covers nothing, at its highest discount."""
+    """1 − discount: of what it covers, the part that it bills; where it covers nothing, at its highest discount.
+
+    None for units that cover nothing: what these bill of an instance hangs on which it is.
+    """
     inst, name = has.inst, has.inst.offers.names[seller]
     rows = [row for part in has.parts for row in part.coverage or () if row.agreement == name]
     listed = fsum(has.weight[row.scenario] * row.list_usd for row in rows)
     if listed > 0:
         return fsum(has.weight[row.scenario] * row.covered_usd for row in rows) / listed
     rates = inst.agreements.rate[rows_of(inst, seller)]
-    return float(rates.min()) if len(rates) else None
+    return float(rates.min()) if len(rates) and not in_units(inst, seller) else None
 
 
 @dataclass(frozen=True)

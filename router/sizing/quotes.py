@@ -25,7 +25,14 @@ from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without
 from router.sizing.break_even import QuoteUse, bill_of, priced_elsewhere, use_of
-from router.sizing.discounts import LeastDiscount, break_even_use, is_agreement, quoted_discounts
+from router.sizing.discounts import (
+    LeastDiscount,
+    break_even_use,
+    in_units,
+    is_agreement,
+    quoted_discounts,
+    units_priced,
+)
 from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
 
@@ -60,13 +67,14 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
         return none, False
     # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
-    agreed, multiple = bool(is_agreement(inst)[offer]), None
+    agreed, units, multiple = bool(is_agreement(inst)[offer]), in_units(inst, offer), None
     if losing is not None and not owned:
-        search = LeastDiscount(study, inst, offer, losing).factor if agreed else None
+        search = LeastDiscount(study, inst, offer, losing).factor if agreed and not units else None
         search = search or _WalkAway(study, inst, offer, losing).multiple
         multiple = search(best, taken)
     elsewhere, late = None, False
-    if not owned and not agreed:
+    credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
+    if not owned and not agreed and not credited:
         try:
             elsewhere = _elsewhere_usd(study, inst, has, losing, offer)
         except NoPlanInTime:
@@ -80,7 +88,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
         offer=name,
         verdict=verdict,
         worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
-        walk_away_multiple=None if agreed else multiple,
+        walk_away_multiple=None if agreed and not units else multiple,
         prices=_prices(inst, offer, multiple),
         bill_usd=None if owned else bill_of(has, name),
         expected_use=use.expected,
@@ -170,7 +178,8 @@ class _WalkAway:
         return low
 
     def _at(self, multiple: float) -> Best:
-        return best_plan(self.study, priced(self.inst, self.offer, multiple))
+        change = units_priced if in_units(self.inst, self.offer) else priced
+        return best_plan(self.study, change(self.inst, self.offer, multiple))
 
     def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""
@@ -180,7 +189,7 @@ class _WalkAway:
         """Whether a plan's objective is linear in the offer's prices."""
         policy, contracts = self.inst.policy, self.inst.contracts
         b = int(self.inst.offers.contract[self.offer])
-        dollars = b != NONE and not contracts.in_tokens[b]
+        dollars = b != NONE and not contracts.in_tokens[b] and not in_units(self.inst, self.offer)
         capped = math.isfinite(policy.max_spend_usd) or math.isfinite(policy.max_committed_usd)
         return not dollars and not capped and policy.risk.weight == 0
 
@@ -204,6 +213,8 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
         prices.append(("overage_usd_per_m", None, None, float(inst.contracts.overage_stated[b]) * unit * M))
     prices += _of_models(inst, offer, tokens=False)
     prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
+    if in_units(inst, offer):
+        prices.append(("usd_per_unit_h", None, None, float(inst.contracts.usd_per_unit_h[b])))
     if fleet != NONE:
         prices.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
         prices.append(("upfront_usd", None, None, float(inst.fleets.upfront_usd[fleet])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,11 +23,11 @@ from router.normalise.agreements import refuse_unquoted
 from router.normalise.hosts import refuse_hosts
 from router.normalise.roles import refuse_roles
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
-from router.plan.rows import CoverageRow, Purchase, ScenarioCost, Settlement
+from router.plan.rows import Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
-from router.planning.decode import Decoded, refused_rows
+from router.planning.decode import refused_rows
 from router.planning.notes import notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
@@ -238,7 +238,8 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         purchases=_purchases(best),
         contracts=tuple({row: None for part in parts for row in part.contracts}),
         settlements=_settlements(best),
-        coverage=_coverage(parts),
+        coverage=_of_all([part.coverage for part in parts]),
+        credits=_of_all([part.credits for part in parts]),
         unserved=tuple(row for part in parts for row in part.unserved),
         refused=refused_rows(first),
         prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
@@ -277,10 +278,10 @@ def _purchases(best: Best) -> tuple[Purchase, ...]:
     )
 
 
-def _coverage(parts: tuple[Decoded, ...]) -> tuple[CoverageRow, ...] | None:
-    """What agreements bill in every scenario; None where there are none."""
-    rows = tuple(row for part in parts for row in part.coverage or ())
-    return None if all(part.coverage is None for part in parts) else rows
+def _of_all[R](parts: Sequence[tuple[R, ...] | None]) -> tuple[R, ...] | None:
+    """Rows of every scenario: what agreements bill, and credits pay; None where there are none of either."""
+    rows = tuple(row for part in parts for row in part or ())
+    return None if all(part is None for part in parts) else rows
 
 
 def _settlements(best: Best) -> tuple[Settlement, ...]:

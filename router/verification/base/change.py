@@ -56,9 +56,10 @@ class EarlierPlan:
     before: Mapping[Place, float]
     contracts: Mapping[str, tuple[SunkContract, ...]]
     purchases: tuple[EarlierPurchase, ...]
+    credits: Mapping[str, float]
 
 
-NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, ())
+NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, (), {})
 
 
 def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
@@ -76,6 +77,7 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
     for sunk in running.contracts:
         contracts[sunk.seller] = (*contracts.get(sunk.seller, ()), sunk)
     purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
+    credits = {row.credit: row.used_usd for row in running.credits or ()}
     ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
     hours = [running.freeze_h, *ends]
     amounts = [row.share for row in running.shares] + [row.count for row in running.purchases]
@@ -84,14 +86,19 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         stands = signed.so_far
         stood = () if stands is None else (stands.used, -stands.since_h, *stands.unused)
         amounts += [amount for amount in (*committed, *stood) if amount is not None]
-    if min((*hours, *amounts, *counts.values(), *before.values())) < 0 or max(hours) > LONGEST_H:
+    if (
+        min((*hours, *amounts, *counts.values(), *before.values(), *credits.values())) < 0
+        or max(hours) > LONGEST_H
+    ):
         ledger.fault("running: amounts and hours are at least 0, and no term is longer than", LONGEST_H, "h")
         return NOTHING
-    return EarlierPlan(running.freeze_h, shares, counts, before, contracts, purchases)
+    return EarlierPlan(running.freeze_h, shares, counts, before, contracts, purchases, credits)
 
 
 def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> Problem:
-    """The problem with what earlier plans signed in force, at the volume signed, until its end."""
+    """The problem with what earlier plans signed in force, at the volume signed, until its end, and credits left."""
+    if running is not None and running.credits:
+        problem = _left_of_credits(problem, running.credits, ledger)
     if running is None or not running.contracts:
         return problem
     offers = {offer.name: offer for offer in problem.offers}
@@ -108,6 +115,16 @@ def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> 
     return problem.model_copy(
         update={"offers": tuple(offers.values()), "commitments": tuple(agreements.values())}
     )
+
+
+def _left_of_credits(problem: Problem, used: Mapping[str, float], ledger: Ledger) -> Problem:
+    for name in used.keys() - {credit.name for credit in problem.credits}:
+        ledger.fault("running:", name, "is not a credit of the problem")
+    left = [
+        credit.model_copy(update={"usd": max(0.0, credit.usd - used.get(credit.name, 0.0))})
+        for credit in problem.credits
+    ]
+    return problem.model_copy(update={"credits": tuple(left)})
 
 
 def _all_signed(

@@ -46,6 +46,8 @@ def check_quotes(section: Section) -> None:
 
 def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) -> None:
     verdict, in_hand, multiple = row.verdict, _in_hand(section.case, offer), row.walk_away_multiple
+    agreement = section.case.agreements.get(offer.name)
+    by_discount = agreement is not None and not agreement.in_units
     at: tuple[object, ...] = ("quotes:", offer.name, f"({verdict})")
     section.ledger.require(is_signed or verdict not in ("sign", "needed"), *at, "is not signed by the plan")
     unsigned = verdict in ("walk away", "never", "impossible")
@@ -53,15 +55,19 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
     if in_hand or verdict not in ("sign", "walk away"):
         section.equal(multiple, None, *at, "walk_away_multiple")
         multiple = None
-    elif offer.name in section.case.agreements:
+    elif by_discount:
         section.equal(multiple, None, *at, "walk_away_multiple")
     elif multiple is None or multiple <= 0:
         open_ = verdict == "sign" and multiple is None
         section.ledger.require(open_, *at, "walk_away_multiple is", multiple)
-    if offer.name in section.case.agreements:
-        multiple = _check_discounts(section, section.case.agreements[offer.name], row, in_hand, at)
+    if agreement is not None and by_discount:
+        multiple = _check_discounts(section, agreement, row, in_hand, at)
+    elif agreement is not None:
+        section.ledger.require(row.discounts is None, *at, "states discounts of units")
     _check_worth(section, row, is_signed, in_hand, multiple, at)
-    _check_prices(section, offer, row, row.walk_away_multiple, at)
+    hourly = None if agreement is None else agreement.usd_per_unit_h
+    ours = _prices(offer) | ({} if hourly is None else {("usd_per_unit_h", None, None): hourly})
+    _check_prices(section, ours, row, row.walk_away_multiple, at)
     if in_hand or verdict == "impossible":
         for figure in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
             section.equal(getattr(row, figure), None, *at, figure)
@@ -105,6 +111,8 @@ def _billed_part(section: Section, agreement: str) -> float | None:
     if math.fsum(listed) > 0:
         return math.fsum(billed) / math.fsum(listed)
     terms = case.agreements[agreement]
+    if terms.in_units:
+        return None
     return min(1.0 - terms.discount_of(offer) for offer in terms.offers)
 
 
@@ -151,9 +159,13 @@ def _check_worth(
 
 
 def _check_prices(
-    section: Section, offer: Offer, row: Quote, multiple: float | None, at: tuple[object, ...]
+    section: Section,
+    ours: dict[tuple[object, ...], float],
+    row: Quote,
+    multiple: float | None,
+    at: tuple[object, ...],
 ) -> None:
-    ours, listed = _prices(offer), []
+    listed = []
     for price in row.prices:
         what = (price.what, price.model, price.from_tokens_per_month)
         if what not in ours or what in listed:

@@ -1,0 +1,186 @@
+"""What agreements in units, counts and credits leave from run to run: planned again, and replayed.
+
+`a` sells tokens at 2.00 USD per M; a machine `g` at 10.00 an hour serves a million an hour.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from problem_factory import Data, api, by_period, gpu, load, problem
+from pytest import approx
+
+import router
+from router.backtesting import Settings, backtest
+from router.errors import InputError
+from router.plan.document import Plan
+from router.planning.solve import Search
+from router.reoptimisation.run import reoptimise
+from router.schema import Problem
+from router.store import open_store
+from solvers import SolveOptions
+
+pytest.importorskip("sqlalchemy")
+M = 1e6
+SEARCH = Search("highs", SolveOptions())
+
+
+def at(k: int, hours: int, use: list[float], offers: list[Data], **rest: Any) -> Problem:
+    """From hour k on; one more workload each run, so that each makes a plan."""
+    loads = [by_period([each * M for each in use[k : k + hours]])]
+    loads += [by_period([1.0] * hours, f"new {j}", models=["o"]) for j in range(k)]
+    data = problem(loads, [*offers, api("c", 1.0, ("o",))], periods=hours)
+    start = dt.datetime(2027, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=k)
+    return load({**data, "name": "runs", "horizon": {**data["horizon"], "start": start.isoformat()}, **rest})
+
+
+def runs(folder: Path, files: list[Problem]) -> list[Plan]:
+    store, made = open_store(f"sqlite:///{folder}/plans.db"), []
+    for file in files:
+        made.append(reoptimise(file, store, SEARCH).plan)
+        assert router.verify(file, made[-1]).ok
+    return made
+
+
+def paid(plan: Plan) -> list[float]:
+    """By hour, what the credit pays."""
+    hours = [0.0] * 2
+    for row in plan.credits or ():
+        hours[row.period] += row.paid_usd
+    return hours
+
+
+CREDIT = {"name": "gift", "offers": ["a"], "usd": 100}
+
+
+def test_what_is_left_of_a_credit_is_what_earlier_plans_did_not_use(tmp_path: Path) -> None:
+    """30 USD an hour, planned hourly for the hour: 100 pay three hours and a third; then 20 and 30 are due."""
+    made = runs(tmp_path, [at(k, 1, [15] * 5, [api("a", 2.0)], credits=[CREDIT]) for k in range(5)])
+    assert [plan.cost_usd for plan in made] == approx([0, 0, 0, 20, 30], abs=1e-4)
+    assert made[3].running is not None
+    assert [(row.credit, row.used_usd) for row in made[3].running.credits or ()] == [("gift", approx(90))]
+    assert any("90.00 USD of gift were used by earlier plans" in note for note in made[3].notes)
+
+
+def test_no_more_than_a_credit_is_paid_where_horizons_overlap(tmp_path: Path) -> None:
+    """Two hours ahead, planned hourly: what the first hours of all plans are paid adds up to the 100."""
+    files = [at(k, 2, [15] * 7, [api("a", 2.0)], credits=[CREDIT]) for k in range(6)]
+    made = runs(tmp_path, files)
+    used = 0.0
+    for plan in made:
+        assert plan.running is None or sum(row.used_usd for row in plan.running.credits or ()) == approx(used)
+        assert sum(paid(plan)) == approx(min(60, 100 - used), abs=1e-4)
+        used += paid(plan)[0]
+    assert used == approx(100)
+    assert made[2].running is not None
+    lie = replace(made[2].running, credits=None)
+    assert not router.verify(files[3], replace(made[3], running=lie)).ok
+
+
+def test_where_the_file_says_anew_what_is_left_of_a_credit_the_file_is_right(tmp_path: Path) -> None:
+    """100 of which 30 are used; then 45 by the vendor's account: 30 and 15 of the next hours."""
+    later = CREDIT | {"usd": 45}
+    files = [at(k, 1, [15] * 3, [api("a", 2.0)], credits=[later if k else CREDIT]) for k in range(3)]
+    made = runs(tmp_path, files)
+    assert [plan.cost_usd for plan in made] == approx([0, 0, 15], abs=1e-4)
+    assert any("gift has changed in the file" in note for note in made[1].notes)
+
+
+UNITS = {"name": "ptu", "offers": ["g"], "in": "units", "usd_per_unit_h": 4, "max_units": 9, "term_h": 3}
+
+
+def committed(plan: Plan) -> dict[str, float]:
+    return {row.signed_by: row.committed_units or 0.0 for row in plan.contracts}
+
+
+def test_units_stay_signed_to_the_end_of_their_term(tmp_path: Path) -> None:
+    """3 units for three hours; use falls to 1 machine, and 12 an hour are due all the same; then 1 is signed anew."""
+    terms = UNITS | {"start": "first"}
+    use = [3, 3, 1, 1, 1, 1]
+    made = runs(tmp_path, [at(k, 2, use, [gpu("g", 10, 1)], commitments=[terms]) for k in range(4)])
+    assert [plan.cost_usd for plan in made] == approx([24, 24, 12 + 10, 8], abs=1e-4)
+    assert [committed(plan) for plan in made] == [
+        {"plan": approx(3)},
+        {"before": approx(3)},
+        {"before": approx(3)},
+        {"plan": approx(1)},
+    ]
+
+
+def test_units_that_add_up_are_carried_each_to_its_end(tmp_path: Path) -> None:
+    """1 unit, then 1 more as use grows by a machine every hour, for two hours each, decided an hour at a time."""
+    terms = UNITS | {"stackable": True, "term_h": 2, "start": "first"}
+    made = runs(tmp_path, [at(k, 1, [1, 2, 3, 4], [gpu("g", 10, 1)], commitments=[terms]) for k in range(4)])
+    assert [plan.cost_usd for plan in made] == approx([4, 8, 12, 16], abs=1e-4)
+    assert [sum(r.committed_units or 0 for r in plan.contracts) for plan in made] == approx([1, 2, 3, 4])
+
+
+def test_units_that_the_file_signs_end_with_the_term_that_began(tmp_path: Path) -> None:
+    """2 units signed for three hours at the start of the first run, not of each: from the fourth hour on at list."""
+    terms = {**UNITS, "max_units": None, "min_units": 2, "signed": True}
+    made = runs(tmp_path, [at(k, 1, [1] * 4, [gpu("g", 10, 1)], commitments=[terms]) for k in range(4)])
+    assert [plan.cost_usd for plan in made][:3] == approx([8, 8, 8], abs=1e-4)
+
+
+COUNTS = [
+    {"name": "plan", "offers": ["a"], "settled": "hour", "discount": 0.5, "min_usd": 5, "signed": True},
+    {
+        "name": "all",
+        "offers": ["b"],
+        "settled": "hour",
+        "overage": "contract",
+        "min_usd": 12,
+        "signed": True,
+        "counts": {"plan": 1.0, "a": 0.5},
+    },
+]
+
+
+def counting(hours: int, k: int = 0, **terms: Any) -> Problem:
+    """10 + 4 USD an hour of a, of which 5 pay 10; 2 of b: 12 less 5, less half of the 4, is 5 for the 2."""
+    data = at(k, hours, [7] * 6, [api("a", 2.0)])
+    loads = [*data.workloads]
+    raw: Data = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    raw["workloads"] = raw["workloads"] + [by_period([2 * M] * hours, "y", models=["n"])]
+    raw["offers"] = raw["offers"] + [api("b", 1.0, ("n",))]
+    raw["models"]["n"] = {}
+    assert loads
+    return load({**raw, "commitments": [COUNTS[0], COUNTS[1] | terms]})
+
+
+def test_what_counts_by_the_hour_needs_nothing_carried(tmp_path: Path) -> None:
+    made = runs(tmp_path, [counting(1, k) for k in range(3)])
+    assert [plan.cost_usd for plan in made] == approx([5 + 4 + 5] * 3, abs=1e-4)
+    with pytest.raises(
+        InputError, match=r"commitments\[1\].counts.*not yet planned for by router reoptimise"
+    ):
+        runs(tmp_path, [counting(1, settled="day", min_usd=200)])
+
+
+def replayed(file: Problem, lookahead: int) -> tuple[float, float]:
+    settings = Settings(lookahead=lookahead, forecast="perfect", warm_up=0, offers_alone=False)
+    result = backtest(file, settings, SEARCH)
+    return result.replay.cost_usd, result.hindsight.cost_usd
+
+
+def test_a_credit_is_used_once_in_a_replay() -> None:
+    """5 hours of 30 USD, 100 of them paid: 50 are due, however often it is planned."""
+    assert replayed(at(0, 5, [15] * 5, [api("a", 2.0)], credits=[CREDIT]), 2) == approx((50, 50), abs=1e-4)
+
+
+def test_units_are_signed_once_in_a_replay() -> None:
+    """Two hours ahead 1 machine is seen: 1 unit for all six hours at 4, and from the third on one more at 10.
+
+    Who knows signs 2 for 8 an hour: 48.
+    """
+    terms = {key: value for key, value in UNITS.items() if key != "term_h"}
+    file = at(0, 6, [1, 1, 2, 2, 2, 2], [gpu("g", 10, 1)], commitments=[terms])
+    assert replayed(file, 2) == approx((6 * 4 + 4 * 10, 48), abs=1e-4)
+
+
+def test_what_counts_is_replayed() -> None:
+    assert replayed(counting(4), 2) == approx((4 * 14, 4 * 14), abs=1e-4)
