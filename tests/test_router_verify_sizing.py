@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -184,16 +185,24 @@ def figures(part: Any, *path: str | int) -> Iterator[tuple[Any, str | int, tuple
 
 @pytest.mark.parametrize("case", EVERY)
 def test_each_figure_changed_alone_is_caught(case: str) -> None:
-    """By 1 %, a zero to one, a flag to its opposite; but for those that would take solving anew."""
+    """By 1 %, a zero to one, a flag to its opposite; but for those that would take solving anew.
+
+    One of each kind, the others in a campaign: a kind is where a figure stands but for the number or name of its row.
+    """
     data, text = text_of(case)
     plan = json.loads(text)
     assert verify(data, plan).ok
     missed = set()
+    tried: Counter[tuple[str | int, ...]] = Counter()
     for holder, key, path in figures(plan["sizing"]):
+        kind = (path[0], path[-1])
+        tried[kind] += 1
+        if tried[kind] > campaign.times(1):
+            continue
         value = holder[key]
         holder[key] = not value if isinstance(value, bool) else value * 1.01 if value else 1.0
         if not is_caught(data, plan):
-            missed.add((path[0], path[-1]))
+            missed.add(kind)
         holder[key] = value
     assert missed <= IN_PART
 
@@ -247,7 +256,7 @@ def test_a_part_that_disagrees_is_caught(case: str, change: Callable[[Section], 
     assert is_caught(data, plan, "sizing")
 
 
-@settings(max_examples=campaign.times(25), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=campaign.times(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize("case", ["sizing-quote", "bought ahead, fees, risk", "drawn"])
 def test_junk_in_the_section_is_refused_or_judged(case: str, data: st.DataObject) -> None:
