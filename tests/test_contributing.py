@@ -5,11 +5,12 @@ A section there has a table: the files of the example in order, and the test tha
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,45 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+RUNNER = """
+import importlib, json, os, sys
+for name in ("numpy", "scipy.sparse", "highspy", "pydantic", "yaml", "click", "rich", "pulp", "jsonschema", "pytest"):
+    importlib.import_module(name)
+for line in sys.stdin:
+    arguments, log = json.loads(line)
+    child = os.fork()
+    if not child:
+        to = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(to, 1), os.dup2(to, 2)
+        sys.path.insert(0, os.getcwd())
+        code = sys.modules["pytest"].main(arguments)
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs pytest in a fresh process for each line; what all of them import and no example changes is imported once."""
+
+
+@pytest.fixture(scope="module")
+def pytest_run(
+    copy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Exit code and output of pytest with some arguments, in the copy."""
+    log = tmp_path_factory.mktemp("log") / "log"
+    command = [sys.executable, "-W", "ignore", "-c", RUNNER]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=copy, stdin=pipe, stdout=pipe, text=True) as runner:
+
+        def run(*arguments: str) -> tuple[int, str]:
+            assert runner.stdin is not None
+            assert runner.stdout is not None
+            runner.stdin.write(json.dumps([arguments, str(log)]) + "\n")
+            runner.stdin.flush()
+            return int(runner.stdout.readline()), log.read_text(encoding="utf-8")
+
+        yield run
+
+
 @pytest.fixture(params=EXAMPLES)
 def checkout(request: pytest.FixtureRequest, copy: Path) -> Iterator[tuple[str, Path]]:
     """The copy with a whole example in it, and without it again afterwards."""
@@ -81,8 +121,8 @@ def _apply(folder: Path, kind: str, *options: str) -> None:
     assert done.returncode == 0, f"{kind}.patch no longer fits the code: {done.stderr}"
 
 
-def _outcome(folder: Path, kind: str, test: str = "") -> tuple[int, str]:
-    """Exit code and summary of the tests that an example touches, run in the copy; of one test or module alone.
+def _asked(folder: Path, kind: str, test: str = "") -> tuple[str, ...]:
+    """What pytest is asked for: the tests that an example touches, or one test or module of them alone.
 
     The first failure is enough.
     """
@@ -91,20 +131,7 @@ def _outcome(folder: Path, kind: str, test: str = "") -> tuple[int, str]:
         module for module in modules.split() if test in module or test in (folder / module).read_text("utf-8")
     ]
     expression = f"({selected}) and {test}" if test else selected
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        expression,
-        *holding,
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return ("-q", "-x", "-p", "no:cacheprovider", "-n", "0", "-k", expression, *holding)
 
 
 def test_every_patch_fits_and_its_section_names_its_files_in_order() -> None:
@@ -116,15 +143,15 @@ def test_every_patch_fits_and_its_section_names_its_files_in_order() -> None:
 
 
 def test_an_example_passes_whole_and_each_file_left_out_fails_as_the_page_says(
-    checkout: tuple[str, Path],
+    checkout: tuple[str, Path], pytest_run: Callable[..., tuple[int, str]]
 ) -> None:
     """By the test that the page names, or because not even a test can be read without the file."""
     kind, folder = checkout
-    code, summary = _outcome(folder, kind)
+    code, summary = pytest_run(*_asked(folder, kind))
     assert code == 0, summary
     for file, failing in EXAMPLES[kind].items():
         _apply(folder, kind, "--reverse", f"--include={file}")
-        code, summary = _outcome(folder, kind, failing)
+        code, summary = pytest_run(*_asked(folder, kind, failing))
         _apply(folder, kind, f"--include={file}")
         assert code != 0, f"{file} can be left out, and nothing fails"
         missing = re.escape(file.removesuffix(".py").replace("/", "."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -275,8 +276,13 @@ FILES = sorted(
 )
 
 
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(json_schema())
+
+
 def faults(text: str) -> list[str]:
-    return [error.message for error in Draft202012Validator(json_schema()).iter_errors(yaml.safe_load(text))]
+    return [error.message for error in validator().iter_errors(yaml.safe_load(text))]
 
 
 def test_json_schema_takes_what_the_program_takes():

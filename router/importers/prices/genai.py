@@ -16,6 +16,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
@@ -50,7 +51,7 @@ def genai(
             hint = nearest(name, sellers)
             raise InputError(Issue(("--provider",), f"is not a provider of {PACKAGE}", name, hint))
     at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-    listing = Listing(f"{PACKAGE} {version(PACKAGE)}", at.astimezone(dt.UTC).date())
+    listing = Listing(_source(), at.astimezone(dt.UTC).date())
     for seller, model in _each(sellers):
         prices = _prices(model, at, dict(variant or {}))
         charges = sum(1 + len(getattr(value, "tiers", ())) for value in prices.values())
@@ -115,6 +116,12 @@ def _unit(key: str) -> str:
     return "USD per M tokens" if key.endswith("_mtok") else f"USD per thousand {key.rpartition('_')[0]}"
 
 
+@cache
+def _source() -> str:
+    """The package and its version, which takes long to look up."""
+    return f"{PACKAGE} {version(PACKAGE)}"
+
+
 def _offer(
     name: str,
     seller: Any,
@@ -171,7 +178,7 @@ def _offer(
         request=requests / 1000 if requests else None,
         context_tokens=model.context_window,
         max_prompt_tokens=longest,
-        source=", ".join((f"{PACKAGE} {version(PACKAGE)}", *pages[:1])),
+        source=", ".join((_source(), *pages[:1])),
         note="; ".join(notes) or None,
     )
 
