@@ -51,9 +51,13 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:
+@cache
+def imports(path: Path, *, at_import: bool = False) -> tuple[str, ...]:
     """Full names of the modules that a module imports; `at_import`: only when it is itself imported."""
-    tree = tree_of(path)
+    return tuple(_imports(tree_of(path), path, at_import))
+
+
+def _imports(tree: ast.Module, path: Path, at_import: bool) -> Iterator[str]:
     for node in _statements(tree.body) if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
