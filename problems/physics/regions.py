@@ -318,7 +318,12 @@ def _inverse(
         x = a + t * (b - a)
         fx = _excess(n[at], x, longer[at], budget_s)
         same = (fx <= 0) == (fa <= 0)
-        b, fb, c, fc = np.where(same, b, a), np.where(same, fb, fa), np.where(same, a, b), np.where(same, fa, fb)
+        b, fb, c, fc = (
+            np.where(same, b, a),
+            np.where(same, fb, fa),
+            np.where(same, a, b),
+            np.where(same, fa, fb),
+        )
         a, fa = x, fx
         low[at], high[at] = np.minimum(a, b), np.maximum(a, b)
         wide = np.abs(b - a) > n[at] * NARROW
