@@ -394,3 +394,12 @@ def test_terms_in_force_are_due_in_every_future_and_in_no_quote() -> None:
 def test_compare_says_that_terms_in_force_are_due_whatever_is_chosen() -> None:
     notes = router.compare(load(stacked((2, 1.0)))).notes
     assert any("due whatever is chosen" in note and "plan" in note for note in notes)
+
+
+def test_an_agreement_that_is_not_signed_beside_a_commitment_covers_nothing() -> None:
+    """1 an hour is due to the deal, which serves 1 M an hour at 1.20; the agreement would cost 1 an hour more."""
+    deal = api("deal", 1.2, commitment={"settled": "hour", "min_usd": 1})
+    data = problem(by_period([1 * M] * 4), [deal, api("a", 2.0), api("b", 1.5)], periods=4)
+    plan = plan_of(data | {"commitments": [agreement("a", discount=0.1, min_usd=1, max_usd=None)]})
+    assert plan.cost_usd == approx(4 * 1.2)
+    assert not plan.coverage

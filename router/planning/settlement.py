@@ -191,9 +191,10 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         usd[mine[span < 0]] = 0.0
         if contracts.limited[b]:
             own = usd[mine] * covered.rate[mine] * start_rate_of(view, span)
-            used = np.bincount(np.where(span < 0, 0, span - of[0]), weights=own, minlength=len(of))
+            at = np.where(span < 0, 0, span - of[0])  # of no span nothing is left
+            used = np.bincount(at, weights=own, minlength=len(of))
             most = _most_covered(view, cols, b, point, used.copy())
-            usd[mine] *= np.where(used > most, most / np.where(used > 0, used, 1.0), 1.0)[span - of[0]]
+            usd[mine] *= np.where(used > most, most / np.where(used > 0, used, 1.0), 1.0)[at]
     point[covered.at] = usd / covered.unit
 
 
