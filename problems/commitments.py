@@ -95,7 +95,8 @@ def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     own = view.flow_tokens[at] * rate_usd(inst)[span]
     usd = view.flow_token_usd[at] - own
     usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * view.price[contracts.offer[b]]
-    return span - spans.of(b)[0], cols.charged[at], usd
+    first = int(spans.of(b)[0]) if len(at) else 0
+    return span - first, cols.charged[at], usd
 
 
 def beyond_usd(inst: Instance, b: int) -> Floats:
@@ -234,7 +235,7 @@ def most_used(view: View, cols: Columns, b: int, *, tokens: bool) -> Floats:
     spans, flows, at = view.inst.contracts.spans, view.flows, view.flows_of_contract[b]
     mine, covered, own = spans.of(b), cols.covered.of(b), view.own_use(b, tokens=tokens)
     total = np.zeros(len(mine))
-    for lot in spans.lots(b).tolist():
+    for lot in spans.lots(b).tolist() if len(mine) else ():
         if len(covered):
             span = spans.lot_span[lot][cols.covered.period[covered]]
             some = np.flatnonzero(span >= 0)

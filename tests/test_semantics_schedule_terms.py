@@ -229,3 +229,12 @@ def test_a_day_planned_in_two_is_billed_once() -> None:
         stood.append(first.cost_usd)
         assert first.cost_usd + plan_of(part(cut, 6, row.so_far.used)).cost_usd == approx(whole)
     assert all(b > a for a, b in pairwise(stood))
+
+
+def test_a_commitment_whose_offer_closed_before_the_horizon_owes_nothing() -> None:
+    """None of its spans is there: all is at list."""
+    terms = {"settled": "term", "min_usd": 6, "term_h": 3}
+    deal = api("deal", 1.0, commitment=terms, schedule=[since(0, available=False)])
+    plan = plan_of(in_time([1] * 4, [deal, api("listed", 2.0)]))
+    assert plan.cost_usd == approx(8)
+    assert plan.settlements == ()

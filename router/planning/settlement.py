@@ -352,7 +352,7 @@ def _used(view: View, cols: Columns, b: int, point: Floats, *, tokens: bool) -> 
     mine = spans.of(b)
     period, column, own = flow_terms(view, cols, b, tokens=tokens)
     total = np.zeros(len(mine))
-    for lot in spans.lots(b).tolist():
+    for lot in spans.lots(b).tolist() if len(mine) else ():  # none: never in force in the horizon
         start = int(spans.lot_start[lot])
         if start >= 0 and point[cols.first.signed[start]] <= 0.5:
             continue
