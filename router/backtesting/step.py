@@ -104,12 +104,19 @@ class Replay:
         if going is not None and not self._pays(going, decoded.cost_usd):
             return known
         moved, resized = changed_by(incumbent)
-        why = Reoptimised("cheaper")
-        if going is None:
-            why = Reoptimised("repair", broken=(Break("limits", "its promises under the forecast", 1.0),))
+        churn_usd = decoded.churn_usd
+        broken = (Break("limits", "its promises under the forecast", 1.0),)
+        why = Reoptimised(
+            reason="repair" if going is None else "cheaper",
+            running_usd=going,
+            gain_usd=None if going is None else going - decoded.cost_usd,
+            churn_usd=churn_usd,
+            moved_share=moved,
+            resized=resized,
+            broken=broken if going is None else (),
+        )
         plan = publish(problem, incumbent, running=running, reoptimise=why)
         self._enforce(problem, incumbent, plan)
-        churn_usd = decoded.churn_usd
         return replace(known, taken=why.reason, churn_usd=churn_usd, moved_share=moved, resized=resized)
 
     def _pays(self, before: float, after: float) -> bool:
