@@ -329,7 +329,8 @@ def _inverse(
         wide = np.abs(b - a) > n[at] * NARROW
         if not wide.any():
             break
-        at, a, b, c, fa, fb, fc = (each[wide] for each in (at, a, b, c, fa, fb, fc))
+        at = at[wide]
+        a, b, c, fa, fb, fc = a[wide], b[wide], c[wide], fa[wide], fb[wide], fc[wide]
         with np.errstate(divide="ignore", invalid="ignore"):
             xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
             curved = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
