@@ -1,8 +1,10 @@
 """Groups: limits over the instances of several offers, in every period.
 
 min_units ≤ Σ_(o in group) units[o] · count[o,t] ≤ max_units
+Σ_(o in group) weights[o,r] · count[o,t] ≤ limits[r]                       every resource r, in place of units
 
-units[o]   what an instance of the offer counts for       units
+units[o]       what an instance of the offer counts for       units
+weights[o,r]   what it takes of a resource                    cards, ports, …
 """
 
 from __future__ import annotations
@@ -21,12 +23,11 @@ def build(view: View, cols: Columns) -> Rows:
     """A row per group and period."""
     inst, periods = view.inst, view.inst.time.periods
     groups, fleets = inst.groups, inst.fleets
-    offer = fleets.offer[fleets.pool_fleet]
     terms: list[Term] = []
     for g in range(len(groups.names)):
         at = g * periods + np.arange(periods)
-        members = np.flatnonzero(groups.member[g, offer])
-        terms += [(at, cols.counts.count[q], fleets.units[fleets.pool_fleet[q]]) for q in members]
+        weight = groups.weight[g, fleets.pool_fleet] if fleets.pools else np.empty(0)
+        terms += [(at, cols.counts.count[q], weight[q]) for q in np.flatnonzero(weight > 0)]
     return rows(
         NAME,
         len(groups.names) * periods,
@@ -44,6 +45,16 @@ AT_MOST = Promise(
     text='group "{name}": at most {limit:,.10g} units',
     amount=build,
     whole=True,
+    made=lambda inst: ~inst.groups.resource & np.isfinite(inst.groups.max_units),
+)
+RESOURCES = Promise(
+    "groups[].limits[]",
+    "groups.max_units",
+    relax=np.inf,
+    text='group and resource "{name}": at most {limit:,.10g}',
+    amount=build,
+    whole=True,
+    made=lambda inst: inst.groups.resource,
 )
 AT_LEAST = Promise(
     "groups[].min_units",
@@ -55,6 +66,6 @@ FAMILY = Family(
     NAME,
     build,
     in_a_loss=None,
-    promises=(AT_MOST, AT_LEAST),
+    promises=(AT_MOST, RESOURCES, AT_LEAST),
     worth=Worth("USD per unit", "group", "a unit more"),
 )

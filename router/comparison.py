@@ -306,7 +306,12 @@ def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
     """The problem with some of its offers only, and what else refers to the others left out."""
     offers = tuple(offer for offer in problem.offers if offer.name in names)
     groups = tuple(
-        group.model_copy(update={"offers": tuple(name for name in group.offers if name in names)})
+        group.model_copy(
+            update={
+                "offers": tuple(name for name in group.offers if name in names),
+                "weights": {name: weights for name, weights in group.weights.items() if name in names},
+            }
+        )
         for group in problem.groups
         if names.intersection(group.offers)
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
@@ -54,6 +55,7 @@ class Columns(Record):
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     covered: Coverage  # use of offers that agreements bill
     hosts: HostColumns
+    adapters: AdapterColumns
     paid_by: Payments  # use of offers that credits pay
     capacity: Capacity  # of pools whose waiting is modelled
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
@@ -104,6 +106,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         *bands,
         covered,
         host_columns(view, space, counts.count, limit),
+        adapter_columns(view, space),
         payments(view, space, charged, counts.paid),
         capacity,
         queues,

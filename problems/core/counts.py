@@ -8,6 +8,7 @@ from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.contracts import start_label
 from problems.core.instance import Instance
+from problems.core.rows import enumerate_keys
 from problems.core.view import View
 from problems.physics.waiting import serving_need, waiting_pools
 from solvers.core.record import Record
@@ -50,10 +51,11 @@ def count_limit(view: View) -> Floats:
     need /= (1.0 - np.minimum(boot % 1.0, 1 - 1e-9))[:, None]  # in the period in which they have just booted
     coupled = (fleets.start_usd + fleets.start_h + fleets.min_up_h + fleets.term_h)[f] > 0
     need = np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
+    need = np.maximum(need, _slots_needed(view, coupled))
     for g in range(len(inst.groups.names)):
-        units = np.maximum(fleets.units[f], 1e-12)
-        member = inst.groups.member[g, fleets.offer[f]]
-        need = np.maximum(need, np.where(member, inst.groups.min_units[g] / units, 0.0)[:, None])
+        weight = inst.groups.weight[g, f]
+        some = inst.groups.min_units[g] / np.maximum(weight, 1e-12)
+        need = np.maximum(need, np.where(weight > 0, some, 0.0)[:, None])
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.pool_step, 1.0), 1.0)[:, None]
     least = fleets.pool_min[:, None]
@@ -65,6 +67,37 @@ def count_limit(view: View) -> Floats:
     most = np.where(integral[:, None] & np.isfinite(most), np.floor(most + 1e-9), most)
     hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
     return np.where(hourly[:, None] & closed_throughout(inst), 0.0, np.minimum(useful, most))
+
+
+def adapted_flows(view: View) -> tuple[Ints, Ints, Ints]:
+    """(m,) flows to pools of so many slots, those pools, and the workloads of the file, where these have adapters."""
+    loads, fleets, routes = view.inst.workloads, view.inst.fleets, view.routes
+    none = np.empty(0, dtype=np.int64)
+    if not fleets.pools or not loads.adapters.any():
+        return none, none, none
+    limited = np.append(np.isfinite(fleets.adapter_slots[fleets.pool_fleet]), False)  # -1 is the last
+    workload = loads.first[routes.workload[view.flows.route]]
+    flow, pool = [], []
+    for of in (routes.pool, routes.decoding):
+        there = of[view.flows.route]
+        some = np.flatnonzero(limited[there] & (loads.adapters[workload] > 0))
+        flow.append(some)
+        pool.append(there[some])
+    flows = np.concatenate(flow)
+    return flows, np.concatenate(pool), workload[flows]
+
+
+def _slots_needed(view: View, coupled: Bools) -> Floats:
+    """(Q, T) instances that hold the adapters of all workloads that may send anything to a pool."""
+    fleets, periods = view.inst.fleets, view.inst.time.periods
+    need = np.zeros((fleets.pools, periods))
+    flow, pool, workload = adapted_flows(view)
+    if not len(flow):
+        return need
+    _, _, (q, t, w) = enumerate_keys(pool, view.flows.period[flow], workload)
+    slots = fleets.adapter_slots[fleets.pool_fleet[q]]
+    np.add.at(need, (q, t), view.inst.workloads.adapters[w] / slots)
+    return np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
 
 
 def closed_throughout(inst: Instance) -> Bools:
@@ -84,9 +117,9 @@ def _most(inst: Instance) -> Floats:
     throughout = fleets.horizon[f] & (fleets.term_h[f] == 0)
     most = np.where(throughout[:, None], fleets.max[f].min(axis=1, keepdims=True), fleets.max[f])
     for g in range(len(inst.groups.names)):
-        units = np.maximum(fleets.units[f], 1e-12)
-        member = inst.groups.member[g, fleets.offer[f]]
-        most = np.minimum(most, np.where(member, inst.groups.max_units[g] / units, np.inf)[:, None])
+        weight = inst.groups.weight[g, f]
+        some = inst.groups.max_units[g] / np.maximum(weight, 1e-12)
+        most = np.minimum(most, np.where(weight > 0, some, np.inf)[:, None])
     return np.asarray(most)
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from problems import (
+    adapters,
     agreements,
     allowances,
     budget,
@@ -81,6 +82,7 @@ FAMILIES: tuple[Family, ...] = (
     starts.FAMILY,
     groups.FAMILY,
     hosts.FAMILY,
+    adapters.FAMILY,
     power.FAMILY,
     commitments.FAMILY,
     agreements.FAMILY,

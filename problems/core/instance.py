@@ -93,6 +93,7 @@ class Workloads(ArrayTable):
     whole: Ints  # (W,) the row of the work that it answers, its own where it is no step
     answers: Floats  # (W,) requests of the workload that a unit of work answers: 0 of all steps but the first
     quality: Floats  # (W,) of what a recipe answers, -inf: that of the model
+    adapters: Floats  # (W,) that an instance must hold to serve it
     sized: Bools  # (W,) a unit of work is a request of known size
     moves: Bools  # (W,) its work may run in several periods (window, deferrable_h)
     prompt_tokens: Floats  # (W,) per unit of work, cached ones included

@@ -42,6 +42,7 @@ def steps_of(encoded: Encoded) -> Ints:
         ):
             mark(table, periods)
         mark(cols.started, periods)
+        mark(cols.adapters.at, cols.adapters.period)
         mark(cols.covered.at, cols.covered.period)
         mark(cols.paid_by.at, cols.paid_by.period)
         for queue in cols.queues:

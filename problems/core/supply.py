@@ -185,6 +185,7 @@ class Fleets(ArrayTable):
     min_up_h: Floats
     availability: Floats  # (F, J)
     max_utilisation: Floats  # inf: not stated
+    adapter_slots: Floats  # adapters that an instance holds, inf: any number
     power_kw: Floats
     buy_h: Floats = field(metadata={"free": True})  # (H,) hours at which a term of some fleet may start
     may_buy: Bools = field(metadata={"free": True})  # (F, H) of which
@@ -219,7 +220,10 @@ class Hosts(ArrayTable):
 
 
 class Groups(ArrayTable):
+    """Limits over instances of several offers; a group with several resources has a row for each, `group,resource`."""
+
     names: tuple[str, ...]
-    member: Bools  # (G, O)
+    resource: Bools  # (G,) of a resource, not of units
+    weight: Floats  # (G, F) of an instance, 0: counts for nothing
     max_units: Floats
     min_units: Floats

@@ -192,6 +192,10 @@ def _step(problem: Problem, promise: StatedPromise) -> float:
     if kind == ("offers", "max"):
         instances = _instances(problem, promise.path[1])
         return _coarsest(problem, promise.path[1]) if instances is not None and instances.integral else 1.0
+    if promise.path[0] == "groups" and promise.path[-2] == "limits":
+        group = value_at(problem, promise.path[:-2])
+        taken = [weights.get(promise.path[-1], 0.0) for weights in group.weights.values()]
+        return min((each for each in taken if each > 0), default=0.0)
     if kind == ("groups", "max_units"):
         members = value_at(problem, promise.path[:-1]).offers
         units = [offer.instances.units for offer in offers if offer.instances and offer.name in members]

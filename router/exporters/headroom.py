@@ -6,6 +6,7 @@ For each pool, period and workload that the plan sends there in some period: the
     throughput, waiting     the pool's instances, with every SLO of everybody in it
     quota                   what the offer allows a minute
     provider_shares, shares, min_providers, unsplittable     how the work may be spread
+    adapters                the slots of the pool's instances
 
 Each figure stands alone: what one workload takes, the others no longer have. Money is not looked at, budgets included.
 """
@@ -30,6 +31,7 @@ from router.verification.base.cells import Cell
 from router.verification.base.ledger import Ledgers
 from router.verification.base.pools import loads_of
 from router.verification.base.quotas import BY_MINUTE, caps_of
+from router.verification.instances import check_adapters
 from router.verification.limits import (
     check_min_providers,
     check_provider_shares,
@@ -156,7 +158,13 @@ class _Room:
         ]
         ledgers = Ledgers()
         trial = self._trial(here, ledgers)
-        for check in (check_throughput, check_waiting, check_provider_shares, check_shares):
+        for check in (
+            check_throughput,
+            check_waiting,
+            check_provider_shares,
+            check_shares,
+            check_adapters,
+        ):
             check(trial, ledgers["trial"])
         spans = [cap.kind not in BY_MINUTE for cap in caps_of(self.audit.problem)]
         if any(spans):  # a day's or a month's use is that of all its periods

@@ -91,15 +91,23 @@ def _models(problem: Problem) -> Models:
 
 
 def _groups(problem: Problem) -> Groups:
-    index = {offer.name: o for o, offer in enumerate(problem.offers)}
-    member = np.zeros((len(problem.groups), len(problem.sellers)), dtype=bool)
-    for g, group in enumerate(problem.groups):
-        member[g, [index[name] for name in group.offers]] = True
+    """One for units, or one for each resource."""
+    rented = [(offer.name, offer.instances) for offer in problem.offers if offer.instances is not None]
+    rows: list[tuple[str, bool, float, float, list[float]]] = []
+    for group in problem.groups:
+        if not group.weights:
+            weight = [each.units if name in group.offers else 0.0 for name, each in rented]
+            most = np.inf if group.max_units is None else group.max_units
+            rows.append((group.name, False, most, group.min_units, weight))
+        for resource, most in group.limits.items():
+            weight = [group.weights.get(name, {}).get(resource, 0.0) for name, _ in rented]
+            rows.append((f"{group.name},{resource}", True, most, 0.0, weight))
     return Groups(
-        names=tuple(group.name for group in problem.groups),
-        member=member,
-        max_units=floats(problem.groups, "max_units"),
-        min_units=floats(problem.groups, "min_units"),
+        names=tuple(row[0] for row in rows),
+        resource=np.array([row[1] for row in rows], dtype=bool),
+        weight=np.array([row[4] for row in rows], dtype=float).reshape(len(rows), len(rented)),
+        max_units=np.array([row[2] for row in rows], dtype=float),
+        min_units=np.array([row[3] for row in rows], dtype=float),
     )
 
 

@@ -92,6 +92,7 @@ def workloads(problem: Problem, rows: Steps) -> Workloads:
         whole=rows.whole,
         answers=np.where(rows.lead == np.arange(len(loads)), 1.0 / rows.requests, 0.0),
         quality=rows.quality,
+        adapters=floats(loads, "adapters"),
         sized=sized,
         moves=np.array(
             [load.window is not None or load.deferrable_h is not None for load in loads], dtype=bool

@@ -63,6 +63,7 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         min_up_h=floats(rows, "min_up_h"),
         availability=figures("availability"),
         max_utilisation=floats(rows, "max_utilisation"),
+        adapter_slots=floats(rows, "adapter_slots"),
         power_kw=power,
         buy_h=np.array(buy_h, dtype=float),
         may_buy=np.array([[hour in own for hour in buy_h] for own in starts], dtype=bool).reshape(

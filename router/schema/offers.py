@@ -217,6 +217,7 @@ class Instances(Strict):
     max_utilisation: PositiveShare | None = optional(
         "Most planned load over capacity; replaces the waiting-time rule"
     )
+    adapter_slots: Counting | None = optional("Adapters that an instance holds at once; absent: any number")
     power_kw: NonNegative = Field(default=0.0, description="Power drawn by an instance paid for")
 
     @model_validator(mode="before")
@@ -342,6 +343,13 @@ class Group(Strict):
     )
     max_units: NonNegative | None = optional("Most units; absent: no limit")
     min_units: NonNegative = Field(default=0.0, description="Least units")
+    weights: Mapping[Name, Mapping[Name, NonNegative]] = Field(
+        default={},
+        description="In place of units: what an instance of an offer takes of each resource, by offer",
+    )
+    limits: Mapping[Name, NonNegative] = Field(
+        default={}, description="Most of each resource of `weights`, over all instances of the group"
+    )
 
 
 class Host(Strict):

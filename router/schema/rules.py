@@ -13,7 +13,7 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
-from router.schema.offers import Host
+from router.schema.offers import Group, Host
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
@@ -187,6 +187,32 @@ def groups_hold(problem: Problem) -> Iterator[Issue]:
         if group.max_units is not None and group.min_units > group.max_units:
             rule = f"must not be more than max_units, {group.max_units:.15g}"
             yield Issue((*at, "min_units"), rule, group.min_units)
+        yield from _resources(problem, at, group)
+
+
+def _resources(problem: Problem, at: Path, group: Group) -> Iterator[Issue]:
+    """Weights are of the group's offers, every resource has a limit and every limit a weight; units stand apart."""
+    if not group.weights and not group.limits:
+        return
+    if group.max_units is not None or group.min_units:
+        field = "max_units" if group.max_units is not None else "min_units"
+        yield Issue((*at, field), "is of units, in whose place are weights", None, "state it in limits")
+    roles = {o.name for o in problem.offers if o.instances is not None and o.instances.roles is not None}
+    weighed = {resource for weights in group.weights.values() for resource in weights}
+    for name, weights in group.weights.items():
+        field_of: Path = (*at, "weights", name)
+        if name not in group.offers:
+            yield Issue(field_of, "is not an offer of the group", name, nearest(name, group.offers))
+        if name in roles:
+            rule = "does not go with instances.roles yet, whose halves weigh apart"
+            yield Issue(field_of, rule, None, "state units in the roles")
+        for resource in weights:
+            if resource not in group.limits:
+                yield Issue((*field_of, resource), "has no limit", None, f"state it in limits.{resource}")
+    for resource in group.limits:
+        if resource not in weighed:
+            rule = "is a resource that no offer takes"
+            yield Issue((*at, "limits", resource), rule, None, nearest(resource, weighed))
 
 
 def hosts_hold(problem: Problem) -> Iterator[Issue]:

@@ -278,6 +278,17 @@ def _step_holds(problem: Problem, load: Workload, at: Path, step: RecipeStep) ->
             yield Issue((*at, "models"), rule, None, f'add "{offer.name}" to routing.deny_offers')
 
 
+def adapters_hold(problem: Problem) -> Iterator[Issue]:
+    """Slots are not looked at after a loss yet."""
+    limited = any(
+        offer.instances is not None and offer.instances.adapter_slots is not None for offer in problem.offers
+    )
+    for at, load in _each(problem):
+        if limited and load.adapters > 0 and problem.policy.survive_loss_of != "none":
+            rule = "does not go with policy.survive_loss_of yet, where instances have adapter_slots"
+            yield Issue((*at, "adapters"), rule, load.adapters, "leave one of the two out")
+
+
 def recipes_promise(problem: Problem) -> Iterator[Issue]:
     """First tokens and requests are promised of one step alone: sums over several steps are not planned for yet."""
     for at, load in _each(problem):
@@ -333,5 +344,6 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     origins_hold,
     recipes_hold,
     recipes_promise,
+    adapters_hold,
     links_unique,
 )

@@ -19,6 +19,7 @@ from router.schema.base import (
     TimeOfDay,
     Timezone,
     Tokens,
+    Whole,
     optional,
 )
 
@@ -279,6 +280,10 @@ class Workload(Sourced):
     cache_write_share: Share = Field(
         default=0.0,
         description="Part of the prompt written to a cache, and billed at the price of that; with those read at most 1",
+    )
+    adapters: Whole = Field(
+        default=0,
+        description="Adapters that its requests use, all of which every pool that serves any of it holds",
     )
     arrival_cv: NonNegative = Field(
         default=1.0,

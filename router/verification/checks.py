@@ -57,6 +57,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("quota", limits.check_quotas, ("quota",)),
     CheckEntry("groups", limits.check_groups, ("groups",)),
     CheckEntry("hosts", hosts.check_hosts, ("hosts",)),
+    CheckEntry("adapters", instances.check_adapters, ("adapters",)),
     CheckEntry("power", limits.check_power, ("power",)),
     CheckEntry("provider_shares", limits.check_provider_shares, ("diversity",)),
     CheckEntry("shares", limits.check_shares, ("shares",)),

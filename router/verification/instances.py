@@ -4,6 +4,7 @@ count    ∈ {0} ∪ {min, min + step, …} per pool (real and ≥ min if not in
 paid     = count − reserved_count;  Σ reserved_count ≤ reserved
 started  = max(0, paid[t] − paid[t−1]), paid[−1] = what ran, or 0
 paid[t]  ≥ Σ started within the last min_up_h
+adapters Σ over workloads that send anything to the pool ≤ adapter_slots · count
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from router.schema import Instances
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.pools import Line, by_offer, lines
+from router.verification.base.parts import stated_name
+from router.verification.base.pools import Line, PoolKey, by_offer, lines
 from router.verification.base.spans import begins_at, multiples
+
+PRESENT = 1e-9
+"""Share below which a route is rounding, and needs no adapters."""
 
 
 def check_counts(audit: Audit, ledger: Ledger) -> None:
@@ -33,6 +38,25 @@ def check_counts(audit: Audit, ledger: Ledger) -> None:
         hourly = instances.term_hours is None and instances.resize == "period"
         if hourly and audit.case.closed(offer, period):
             ledger.at_most(count, 0.0, offer, "period", period, scenario, "instances while it is closed")
+
+
+def check_adapters(audit: Audit, ledger: Ledger) -> None:
+    """The adapters of all workloads with any work in a pool fit in the slots of its instances."""
+    case = audit.case
+    held: dict[PoolKey, dict[str, int]] = defaultdict(dict)
+    for flow in audit.flows:
+        if flow.offer.instances is None or flow.row.share <= PRESENT or flow.units <= 0:
+            continue
+        name, at = flow.offer.name, (flow.row.period, flow.future.name)
+        model = case.pool_model(name, flow.row.model)
+        for offer in (name, case.decoding.get(name, name)):
+            held[offer, model, *at][stated_name(flow.workload)] = flow.workload.adapters
+    for key, adapters in held.items():
+        slots = case.instances[key[0]].adapter_slots
+        if slots is not None:
+            pool = audit.pools.get(key)
+            count = pool.row.count if pool is not None else 0.0
+            ledger.at_most(sum(adapters.values()) / slots, count, *key, "instances' worth of adapters")
 
 
 def _most(case: Case, offer: str, period: int) -> float:

@@ -1,7 +1,7 @@
 """Limits over several routes or pools: quotas, groups of instances, power, and shares of providers.
 
 quota    Σ requests, tokens of a kind, burndown units, USD ≤ cap · max_utilisation · span   see `base.quotas`
-groups   min_units ≤ Σ units · count ≤ max_units                                         in every period
+groups   min_units ≤ Σ units · count ≤ max_units, or Σ weights · count ≤ limit by resource    in every period
 power    Σ power_kw · (paid + reserved) ≤ max_power_kw                                   in every period
 
 max_share_per_provider   a provider's part of a workload's work ≤ max · all that is served     per period
@@ -57,18 +57,21 @@ def check_quotas(audit: Audit, ledger: Ledger) -> None:
 def check_groups(audit: Audit, ledger: Ledger) -> None:
     """Units of each group in every period and future, those without any instance included."""
     case = audit.case
-    by_pool = {
-        key: case.instances[key[0]].units * math.fsum(row.count for row in rows)
-        for key, rows in by_offer(audit.pools).items()
-    }
+    running = {key: math.fsum(row.count for row in rows) for key, rows in by_offer(audit.pools).items()}
     for group in case.problem.groups:
         for future in case.futures:
             for period in range(case.periods):
-                units = math.fsum(by_pool.get((name, period, future.name), 0.0) for name in group.offers)
-                at = (group.name, "period", period, future.name, "units")
-                ledger.at_least(units, group.min_units, *at)
+                counts = [running.get((name, period, future.name), 0.0) for name in group.offers]
+                at = (group.name, "period", period, future.name)
+                for resource, most in group.limits.items():
+                    weights = [group.weights.get(name, {}).get(resource, 0.0) for name in group.offers]
+                    ledger.at_most(math.sumprod(weights, counts), most, *at, resource)
+                if group.weights:
+                    continue
+                units = math.sumprod([case.instances[name].units for name in group.offers], counts)
+                ledger.at_least(units, group.min_units, *at, "units")
                 if group.max_units is not None:
-                    ledger.at_most(units, group.max_units, *at)
+                    ledger.at_most(units, group.max_units, *at, "units")
 
 
 def check_power(audit: Audit, ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
+from router.verification.bound.adapters import add_adapters
 from router.verification.bound.agreements import add_counted, add_coverage
 from router.verification.bound.allowances import add_allowances, add_credits
 from router.verification.bound.bills import add_bills
@@ -65,6 +66,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_quotas(model, case, flows, future)
     add_shared_limits(model, case, rented)
     add_hosts(model, case, rented, most, future)
+    add_adapters(model, case, pools, rented)
     add_signatures(model, case, future)
     add_coverage(model, case, flows, rented, future)
     add_credits(model, case, flows, rented, future)

@@ -19,6 +19,7 @@ from router.schema import Instances, Offer
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.change import NOTHING, EarlierPlan, Place
 from router.verification.base.ledger import RELATIVE
+from router.verification.base.parts import stated_name
 from router.verification.base.spans import multiples
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
@@ -76,7 +77,10 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             usable = [usable_of(case, name, future, *case.span(t)) for t in range(case.periods)]
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
-                _needed(case, instances, pools.get((name, served, t), []), each) / (1.0 - boot)
+                max(
+                    _needed(case, instances, pools.get((name, served, t), []), each) / (1.0 - boot),
+                    _slots(instances, pools.get((name, served, t), [])),
+                )
                 for t, each in enumerate(usable)
             ]
             if instances.start_usd + instances.start_h + instances.min_up_h > 0 or instances.term_hours:
@@ -90,6 +94,14 @@ def _needed(case: Case, instances: Instances, flows: list[PossibleFlow], usable:
     """Serving instances that carry all that may come, in whatever mix."""
     busy = _busy(case, flows) / usable if usable > 0 else 0.0
     return enough(case, flows, busy) if waits(instances, flows) else busy
+
+
+def _slots(instances: Instances, flows: list[PossibleFlow]) -> float:
+    """Instances that hold the adapters of all workloads that may come."""
+    if instances.adapter_slots is None:
+        return 0.0
+    adapters = {stated_name(flow.workload): flow.workload.adapters for flow in flows}
+    return sum(adapters.values()) / instances.adapter_slots
 
 
 def _busy(case: Case, flows: list[PossibleFlow]) -> float:
@@ -116,10 +128,13 @@ def _sold(case: Case, place: Place, instances: Instances, need: float, t: int) -
     offer, (least, step) = place[0], case.grid(*place)
     most = most_of(case, offer, t)
     for group in case.problem.groups:
-        if offer in group.offers:
+        if offer in group.offers and not group.weights:
             units = max(instances.units, 1e-12)
             need = max(need, group.min_units / units)
             most = min(most, math.inf if group.max_units is None else group.max_units / units)
+        for resource, weight in group.weights.get(offer, {}).items():
+            if weight > 0:
+                most = min(most, group.limits[resource] / weight)
     if need > 0:
         need = max(need, least)
         if instances.integral and math.isfinite(need):  # each carries `RELATIVE` more than it could
@@ -303,6 +318,13 @@ def add_shared_limits(model: RelaxedProblem, case: Case, pools: list[RentedPool]
     policy = case.problem.policy
     for t in range(case.periods):
         for group in case.problem.groups:
+            for resource, limit in group.limits.items():
+                taken = [
+                    (pool.count[t], group.weights.get(pool.offer, {}).get(resource, 0.0)) for pool in pools
+                ]
+                model.constraint(f"groups({group.name},{resource},{t})", taken, upper=limit)
+            if group.weights:
+                continue
             terms = [(pool.count[t], pool.instances.units) for pool in pools if pool.offer in group.offers]
             upper = math.inf if group.max_units is None else group.max_units
             model.constraint(f"groups({group.name},{t})", terms, lower=group.min_units, upper=upper)
