@@ -1,4 +1,4 @@
-"""Prefill and decode, whole nodes, regions: the shipped examples answer what their pages say, worked out by hand."""
+"""Prefill and decode, whole nodes, regions, a cascade: shipped examples answer what their pages say, by hand."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def counts(plan: Plan) -> dict[tuple[str, int], float]:
             8 * ((2 * 3 + 12) + (4 * 3 + 12 + 4 * API) + (7 * 3 + 2 * 12)),
             "805.21 USD a day",
         ),
+        ("cascade", 1e6 * (0.003 + 0.3 * 0.017), "8,100 USD a month"),
         ("nodes", 8 * (88 + (2 * 88 + 1200 * (3000 * 3 + 500 * 12) / 1e6) + 2 * 88), "3,664 USD a day"),
         (
             "regions",
@@ -148,3 +149,12 @@ def test_users_stay_where_they_are_but_for_the_room_elsewhere() -> None:
     egress = 730 * 3600 * 700 * 4 / 1e9 * (7 * 0.09 + 2.5 * 0.12)
     assert router.solve(whole).cost_usd == pytest.approx(730 * 21 + egress)
     assert f"States, {730 * 21 + egress:,.0f} USD" in PAGE
+
+
+def test_a_cascade_pays_up_to_its_break_even() -> None:
+    """0.012 USD saved on each request, 0.017 for each escalated: 70.6 %."""
+    problem = router.load(EXAMPLES / "cascade.yaml")
+    escalated = "workloads.chat.recipes.cascade.steps[1].requests"
+    assert router.solve(problem.with_({escalated: 0.70})).cost_usd == pytest.approx(3000 + 0.7 * 17_000)
+    assert router.solve(problem.with_({escalated: 0.71})).cost_usd == pytest.approx(15_000)
+    assert f"{escalated}=0.75`: 15,000 USD, the frontier alone" in PAGE
