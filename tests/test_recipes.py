@@ -310,3 +310,12 @@ def test_brute_force_over_whole_paths(seed: int) -> None:
         plan = plan_of(data, solver)
         assert plan.cost_usd == pytest.approx(best, rel=1e-6)
         assert usd(plan) == pytest.approx(best, rel=1e-6)
+
+
+def test_who_can_be_served_by_a_recipe_is_not_said_to_be_refused() -> None:
+    """Its quota of 60 escalations an hour is too small; that the models alone are too bad is not why."""
+    offers = [api("b", 10, ("big",), quota={"requests_per_minute": 1}), OFFERS[1]]
+    with pytest.raises(Infeasible, match="limits"):
+        plan_of(asked(CASCADE | {"quality": 0.96}, offers=offers, needs={"min_quality": 0.95}))
+    with pytest.raises(Infeasible, match="chat by cascade step 0"):
+        plan_of(asked(CASCADE, offers=offers, needs={"min_quality": 0.95}))

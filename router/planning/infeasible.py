@@ -42,7 +42,7 @@ def why_infeasible(encoded: Encoded) -> str:
         for c in np.flatnonzero(cols.unserved < 0)
     }
     lines = [f'no plan can serve "{inst.name}".' if inst.name else "no plan exists."]
-    for w in sorted(needed - served):
+    for w in sorted(needed - served - _answered(encoded, served)):
         offers = _nearest(encoded, w)
         counts: Counter[str] = Counter(code for codes in offers.values() for code in codes)
         parts = []
@@ -60,6 +60,16 @@ def why_infeasible(encoded: Encoded) -> str:
         "  `router explain FILE` names the promises in conflict and the least change that repairs them."
     )
     return "\n".join(lines)
+
+
+def _answered(encoded: Encoded, served: set[int]) -> set[int]:
+    """Workloads, and steps of their recipes, of work that its models answer, or all steps of a recipe."""
+    loads = encoded.instance.workloads
+    ways: dict[tuple[int, int], bool] = {}
+    for w, way in enumerate(zip(loads.whole.tolist(), loads.lead.tolist(), strict=True)):
+        ways[way] = ways.get(way, True) and w in served
+    answered = {whole for (whole, _), every in ways.items() if every}
+    return {w for w, whole in enumerate(loads.whole.tolist()) if whole in answered}
 
 
 def _nearest(encoded: Encoded, w: int) -> dict[int, list[str]]:
