@@ -39,8 +39,14 @@ def solve(
     """
     from dataclasses import replace
 
-    from router.planning.insurance import with_insurance
-    from router.planning.solve import Search, before_proof, encode_problem, planned, proven_plan
+    from router.planning.solve import (
+        Search,
+        before_proof,
+        encode_problem,
+        planned,
+        proven_plan,
+        with_insurance,
+    )
     from router.reports.plan import plan_report
 
     options = search.begun(log=verbose)

@@ -198,6 +198,8 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
             f"and an integer by up to {settled.moved_count:.1e}"
         )
     notes += out_of_time(incumbent.out_of_time)
+    if incumbent.equal_plans:
+        notes.append(incumbent.equal_plans)
     if incumbent.found_by:
         notes.append(f"the plan was {incumbent.found_by}")
     if incumbent.rounds:

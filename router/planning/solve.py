@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from router.errors import InputError, Issue
+from router.errors import InputError, Issue, RouterError
 from router.normalise import normalise
-from router.plan.document import Plan
-from router.planning.insurance import with_insurance
+from router.plan.document import Insurance, Plan
+from router.planning.among_equals import decided_among_equals
 from router.planning.proving import WRITING_S, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
@@ -76,7 +77,32 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:
     """The verified plan of an incumbent, or of a better one that is met while its bound is worked out."""
     best, proof = with_proof(problem, encoded, incumbent)
-    return publish(problem, best, proof=proof)
+    return publish(problem, decided_among_equals(problem, best), proof=proof)
+
+
+def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan]) -> Plan:
+    """The plan with a section `insurance` {survive_loss_of, usd, without_usd} and a note; unchanged without a policy.
+
+    usd = cost − cost of the best plan known without the policy, this one included.
+    """
+    kind = problem.policy.survive_loss_of
+    if kind == "none":
+        return plan
+    bare = problem.policy.model_copy(update={"survive_loss_of": "none"})
+    try:
+        found = solve(problem.model_copy(update={"policy": bare})).cost_usd
+    except RouterError as error:
+        unknown = (
+            f"what surviving the loss of any one {kind} costs is not known: {str(error).splitlines()[0]}"
+        )
+        return replace(plan, notes=(*plan.notes, unknown))
+    without = min(found, plan.cost_usd)  # which this plan is too
+    usd = plan.cost_usd - without
+    note = (
+        f"surviving the loss of any one {kind} costs {usd:,.2f} USD: "
+        f"a plan that could not do without anybody costs {without:,.2f}"
+    )
+    return replace(plan, notes=(*plan.notes, note), insurance=Insurance(kind, usd, without))
 
 
 def encode_problem(problem: Problem, scenario: str | None = None) -> Encoded:

@@ -106,6 +106,10 @@ class Policy(Strict):
     end_of_horizon: Literal["prorate", "charge_in_full"] = Field(
         default="prorate", description="How terms that outlast the horizon are charged, upfront included"
     )
+    among_equals: tuple[Literal["latency", "even_load"], ...] = Field(
+        default=(),
+        description="What decides between plans of equal cost, in this order; []: the first that is found stays",
+    )
 
 
 class Scenario(Strict):
