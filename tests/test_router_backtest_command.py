@@ -10,6 +10,7 @@ import pytest
 
 import router
 from router import cli
+from router.reports.page.companions import companions
 
 EXAMPLES = Path(router.__file__).parent / "examples"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,6 +30,7 @@ def test_azure_by_minute_from_what_the_last_minute_brought(
     text = ran(capsys, EXAMPLES / "backtest-azure.yaml", *arguments)
     assert "Regret" in text and "first plan kept" in text and "per-token alone" in text
     found = json.loads(told.read_text(encoding="utf-8"))
+    assert companions([told]).backtest == found  # for the report page
     assert found["periods"] == 11 and found["warm_up"] == 1
     assert found["regret_above_bound_usd"] >= -1e-9
     assert found["staying_usd"] >= found["hindsight_bound_usd"] - 1e-9

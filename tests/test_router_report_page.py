@@ -19,11 +19,12 @@ import router
 from router.cli import cli
 from router.errors import InputError
 from router.explaining import explain
+from router.explaining.moving import vary
 from router.plan.document import Plan
 from router.plan.values import to_json
 from router.reports.page.charts import axis
 from router.reports.page.companions import Companions, companions
-from router.reports.page.document import to_html
+from router.reports.page.document import to_html, to_html_without
 from router.reports.page.money import by_month, by_workload
 from router.reports.page.time import Calendar
 from router.reports.words import usd
@@ -52,6 +53,19 @@ SECTIONS = {
     "sources": "Sources of prices",
     "notes": "Assumptions and notes",
 }
+
+
+SIMULATION = {
+    "promises": [
+        {"workload": "chat", "period": 0, "promise": "ttft_p95", "limit_ms": 400.0, "achieved_ms": 321.0,
+         "verdict": "kept"}
+    ],
+    "pools": [], "verdicts": {"kept": 1, "broken": 0, "undecided": 0}, "notes": ["seed 7"],
+}  # fmt: skip
+BACKTEST = {
+    "replay": {}, "regret_share": 0.25, "cost_usd": 125.0, "hindsight_usd": 100.0,
+    "regret_usd": 25.0, "period_h": 1.0, "series": {"cost_usd": [1.0, 2.0]}, "notes": [],
+}  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -127,19 +141,8 @@ def test_what_other_commands_computed_stands_on_it(tmp_path):
     problem = load(problem_of([hourly(1e6)], [api("cheap", 1.0), api("dear", 2.0)]))
     explanation = explain(problem)
     (tmp_path / "explain.json").write_text(to_json(explanation.as_dict()))
-    simulation = {
-        "promises": [
-            {"workload": "chat", "period": 0, "promise": "ttft_p95", "limit_ms": 400.0, "achieved_ms": 321.0,
-             "verdict": "kept"}
-        ],
-        "pools": [], "verdicts": {"kept": 1, "broken": 0, "undecided": 0}, "notes": ["seed 7"],
-    }  # fmt: skip
-    backtest = {
-        "replay": {}, "hindsight": {}, "regret_share": 0.25, "cost_usd": 125.0, "hindsight_usd": 100.0,
-        "regret_usd": 25.0, "period_h": 1.0, "series": {"cost_usd": [1.0, 2.0]}, "notes": [],
-    }  # fmt: skip
-    (tmp_path / "s.json").write_text(json.dumps(simulation))
-    (tmp_path / "b.json").write_text(json.dumps(backtest))
+    (tmp_path / "s.json").write_text(json.dumps(SIMULATION))
+    (tmp_path / "b.json").write_text(json.dumps(BACKTEST))
     beside = companions([tmp_path / name for name in ("explain.json", "s.json", "b.json")])
     page = Page(to_html(router.solve(problem), problem, beside))
     assert "dear enters below" in page.sections["walk-away"] and "0.5 ×" in page.sections["walk-away"]
@@ -252,12 +255,71 @@ def test_the_command(tmp_path, fleet):
         )
 
 
+SHOWN = {
+    "fleet": {
+        "cost-by-offer": ("Cost by offer", "1,054.72"),
+        "cost-by-workload": ("Cost by workload", "1,261.60"),
+        "cash-by-month": ("Cash by month", "1,261.60"),
+        "instances": ("Instances over time", "own-h100, llama-2-70b: instances and load"),
+        "utilisation": ("Utilisation", "82.2 %"),
+        "routes": ("Who serves what", "583.9 M"),
+        "sources": ("Sources of prices", "together-ai"),
+        "proof": ("Proof", "1,261.60 USD"),
+        "notes": ("Assumptions and notes", HOSTILE),
+    },
+    "sized": {
+        "signed": ("What is signed, owed at least, and owed later", "72.00 USD"),
+        "distribution": ("Cost over futures", "115.20 USD"),
+        "break-even": ("Break-even and frontier", "74.1 %"),
+        "walk-away": ("Walk-away prices", "1.25 ×"),
+        "alternatives": ("Alternatives", "100.80"),
+        "sized": ("What knowing more would be worth", "80.64 USD"),
+    },
+    "others": {
+        "break-even": ("Break-even and frontier", "on cheap"),
+        "walk-away": ("Walk-away prices", "0.5 ×"),
+        "latency": ("Latency, promised and simulated", "321"),
+        "binds": ("What binds, and what a change would save", "No limit is reached."),
+        "backtest": ("Backtest", "25.00 USD"),
+        "reoptimised": ("Before and after", "yes"),
+    },
+    "infeasible": {
+        "repairs": ("What would make a plan possible", "workloads.chat.slo.ttft_p95_ms: 600 (is 400)"),
+        "conflict": ("What contradicts", "workloads.chat.demand"),
+        "refused": ("What was refused", "slo.ttft_p95_ms: 600 (is 400)"),
+    },
+}
+"""Every section that the page can have, on the page of an example that has it: its heading and one figure."""
+
+
+def test_every_section_is_on_a_page_of_the_table():
+    assert {name for sections in SHOWN.values() for name in sections} >= set(SECTIONS)
+
+
+@pytest.fixture(scope="module")
+def pages(fleet, tmp_path_factory) -> dict[str, str]:
+    """By name in the table."""
+    problem = load(problem_of([hourly(1e6)], [api("cheap", 1.0), api("dear", 2.0)]))
+    slow = {"m": {"prompt_usd_per_m": 1.0, "completion_usd_per_m": 1.0, "ttft_p95_ms": 600}}
+    late = problem_of([hourly(1e6, slo={"ttft_p95_ms": 400})], [{"name": "a", "models": slow}])
+    store = f"sqlite:///{tmp_path_factory.mktemp('store')}/plans.db"
+    router.reoptimise(problem, store)
+    again = router.reoptimise(problem.with_({"offers.dear.prices": "x0.25"}), store).plan
+    moving = vary(problem, "workloads.chat.demand", 0.5, 2.0)
+    explanation = replace(explain(problem), moving=(moving,)).as_dict()
+    return {
+        "fleet": to_html(replace(fleet[1], notes=(HOSTILE,)), fleet[0]),
+        "sized": to_html(router.size(EXAMPLES / "sizing-quote.yaml")),
+        "others": to_html(again, None, Companions(json.loads(to_json(explanation)), SIMULATION, BACKTEST)),
+        "infeasible": to_html_without(json.loads(to_json(explain(load(late)).as_dict()))),
+    }
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; .ci/run installs it")
-def test_it_opens_in_chromium_without_a_word_on_the_console(tmp_path, fleet):
-    """What the browser shows has the plan's cost, the hostile name as text, and nothing on its console."""
-    plan = replace(fleet[1], notes=(HOSTILE,))
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_the_table_says_is_shown_in_chromium_without_a_word_on_the_console(tmp_path, pages, name):
     file = tmp_path / "report.html"
-    file.write_text(to_html(plan, fleet[0]))
+    file.write_text(pages[name])
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
         [str(CHROMIUM), *flags, "--enable-logging=stderr", "--dump-dom", file.as_uri()],
@@ -268,9 +330,10 @@ def test_it_opens_in_chromium_without_a_word_on_the_console(tmp_path, fleet):
     )
     assert not [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
     page = Page(done.stdout)
-    assert list(page.sections) == list(SECTIONS)
-    assert page.figures["bound"] == f"{usd(plan.bound_usd)} USD"
-    assert HOSTILE in page.sections["notes"] and "script" not in page.tags
+    for section, (heading, figure) in SHOWN[name].items():
+        assert page.sections[section].strip().startswith(heading), section
+        assert figure in page.sections[section], section
+    assert "script" not in page.tags
 
 
 def test_no_cell_of_a_csv_is_json(tmp_path):

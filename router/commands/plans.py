@@ -86,7 +86,8 @@ def report(
     """Show a plan that was written with `solve -o`: as tables, Markdown, CSV, JSON, or as one HTML page.
 
     The page (-o report.html) opens offline and can be sent on: cost, contracts, instances over time, latency, why, and
-    proof. What was not computed is named there with the command that computes it.
+    proof. What was not computed is named there with the command that computes it. Where there is no plan, what
+    `explain -o` wrote of the problem stands in its place: what would make one possible, and what contradicts.
     """
     from router.plan.file import read_plan
 
@@ -97,6 +98,9 @@ def report(
     if (beside or problem) and chosen != "html":
         raise click.UsageError("--with and --problem go with the page: -o report.html, or --format html")
     stated = None if problem is None else problem_of(problem)
+    if chosen == "html" and (unplanned := _without_a_plan(plan)) is not None:
+        deliver(unplanned, output, "page")
+        return
     document = read_plan(plan, stated)
     if chosen == "html":
         deliver(_page(document, stated, beside), output, "page")
@@ -106,6 +110,19 @@ def report(
         say_report(report_of(document))
     else:
         deliver(_in_form(document, chosen, table), output, "report")
+
+
+def _without_a_plan(file: str) -> str | None:
+    """The page of what `explain -o` wrote of a problem that has no plan; None for any other file."""
+    from router.plan.file import read_json
+    from router.reports.page.companions import HOLDS
+    from router.reports.page.document import to_html_without
+
+    if file == "-":  # it is read once
+        return None
+    document = read_json(file)
+    explained = all(key in document for key in HOLDS["explanation"])
+    return to_html_without(document) if explained and not document["feasible"] else None
 
 
 def _page(document: Plan, problem: Problem | None, beside: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from html import escape
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "1 4", "12 4", "4 2")
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 720, 76, 18, 34, 46
+NARROW, ROW = 520, 26  # of bars: they fit a telephone
 FONT = "system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif"
 MOST_POINTS = 1500
 INK, FAINT, RULE = "var(--ink, #222)", "var(--faint, #666)", "var(--rule, #ddd)"
@@ -30,12 +31,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Bar:
-    """A length with its figure, as written; `mark`: a second figure on the same scale, drawn as a line."""
+    """A length with its figure, as written."""
 
     name: str
     value: float
     text: str
-    mark: float | None = None
 
 
 def colour(k: int) -> str:
@@ -84,7 +84,12 @@ def lines(
             f'<line x1="{here:.1f}" x2="{here:.1f}" y1="{TOP}" y2="{height - BOTTOM}" '
             f'style="stroke:{INK};stroke-dasharray:3 3"/>'
         )
-        parts.append(_text(here + 4, TOP + 12 + 14 * (k % 3), word, "start", INK))
+        late = here > WIDTH - RIGHT - 8 * len(word)
+        parts.append(
+            _text(
+                here - 4 if late else here + 4, TOP + 12 + 14 * (k % 3), word, "end" if late else "start", INK
+            )
+        )
     for k, curve in enumerate(curves):
         parts.append(_drawn(curve, k, at))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_title, "middle", FAINT))
@@ -124,30 +129,54 @@ def _legend(names: Sequence[str]) -> Iterator[str]:
         x -= 42
 
 
-def bars(title: str, rows: Sequence[Bar], *, mark: str = "") -> str:
-    """Lengths from 0, one under the other, each with its figure; `mark` says what the second figure is."""
-    row, left, right = 26, 230, 110
-    height = TOP + row * len(rows) + 10
-    longest = max((max(bar.value, bar.mark or 0.0) for bar in rows), default=0.0) or 1.0
-    scale = (WIDTH - left - right) / longest
-    parts: list[str] = [_text(WIDTH - RIGHT, 16, f"│ {mark}", "end", FAINT)] if mark else []
-    for k, bar in enumerate(rows):
-        y, long = TOP + row * k, max(bar.value, 0.0) * scale
-        name = bar.name if len(bar.name) <= 32 else bar.name[:31] + "…"
-        parts.append(_text(left - 8, y + 15, name, "end", INK))
+def bars(title: str, rows: Sequence[Bar]) -> str:
+    """Lengths from 0, one under the other, each with its figure."""
+    names = [_cut(bar.name, 32) for bar in rows]
+    left, right = _room(names), 8 + _room([bar.text for bar in rows])
+    scale = (NARROW - left - right) / (max((bar.value for bar in rows), default=0.0) or 1.0)
+    parts: list[str] = []
+    for k, (bar, name) in enumerate(zip(rows, names, strict=True)):
+        y, long = ROW * k, max(bar.value, 0.0) * scale
+        parts.append(_text(left - 8, y + 17, name, "end", INK))
         parts.append(
-            f'<rect x="{left}" y="{y + 3}" width="{long:.1f}" height="{row - 9}" style="fill:{colour(0)}">'
+            f'<rect x="{left}" y="{y + 4}" width="{long:.1f}" height="{ROW - 8}" style="fill:{colour(0)}">'
             f"<title>{escape(f'{bar.name}: {bar.text}')}</title></rect>"
         )
-        ends = max(long, (bar.mark or 0.0) * scale)
-        parts.append(_text(left + ends + 6, y + 15, bar.text, "start", INK))
-        if bar.mark is not None:
-            at = left + bar.mark * scale
-            parts.append(
-                f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y}" y2="{y + row - 4}" stroke-width="2.5" '
-                f'style="stroke:{colour(1)}"/>'
-            )
-    return _svg(title, parts, height)
+        parts.append(_text(left + long + 6, y + 17, bar.text, "start", INK))
+    return _svg(title, parts, ROW * len(rows) + 4, NARROW)
+
+
+def spans(title: str, rows: Sequence[Bar], *, origin: float, word: str) -> str:
+    """A bar from `origin`, which `word` says what it is, to each figure, to either side."""
+    names = [_cut(bar.name, 36) for bar in rows]
+    left, right = _room(names), 8 + _room([bar.text for bar in rows])
+    ends = [origin, *(bar.value for bar in rows)]
+    low, full = min(ends), (max(ends) - min(ends)) or 1.0
+    scale = (NARROW - left - right) / full
+    at, bottom = left + (origin - low) * scale, ROW * len(rows) + 26
+    parts = [_text(max(at, left + 40), 14, word, "middle", FAINT)]
+    for k, (bar, name) in enumerate(zip(rows, names, strict=True)):
+        y, end = ROW * k + 22, left + (bar.value - low) * scale
+        fill = colour(2) if bar.value >= origin else colour(1)
+        parts.append(_text(left - 8, y + 17, name, "end", INK))
+        parts.append(
+            f'<rect x="{min(at, end):.1f}" y="{y + 4}" width="{max(abs(end - at), 1.5):.1f}" height="{ROW - 8}" '
+            f'style="fill:{fill}"><title>{escape(f"{bar.name}: {bar.text}")}</title></rect>'
+        )
+        parts.append(_text(max(at, end) + 6, y + 17, bar.text, "start", INK))
+    parts.append(
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="20" y2="{bottom}" stroke-width="2" style="stroke:{INK}"/>'
+    )
+    return _svg(title, parts, bottom + 4, NARROW)
+
+
+def _cut(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _room(texts: Sequence[str]) -> int:
+    """Units for the longest of them."""
+    return 12 + math.ceil(7.4 * max((len(text) for text in texts), default=0))
 
 
 def flows(
@@ -191,9 +220,10 @@ def flows(
     return _svg(title, parts, height)
 
 
-def _svg(title: str, parts: Sequence[str], height: float) -> str:
+def _svg(title: str, parts: Sequence[str], height: float, width: int = WIDTH) -> str:
+    small = f'class="small" style="max-width:{NARROW}px" ' if width == NARROW else ""
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" {small}role="img" '
         f'aria-label="{escape(title, quote=True)}" font-family="{FONT}" font-size="12">'
     )
     return "\n".join([head, f"<title>{escape(title)}</title>", *parts, "</svg>"])

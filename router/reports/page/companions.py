@@ -15,7 +15,7 @@ type Json = Mapping[str, Any]
 HOLDS = {
     "explanation": ("feasible", "repairs", "binding"),
     "simulation": ("promises", "pools", "verdicts"),
-    "backtest": ("replay", "hindsight"),
+    "backtest": ("replay", "regret_usd", "series"),
 }
 """Keys that each kind of file has."""
 

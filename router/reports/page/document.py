@@ -10,11 +10,12 @@ from pathlib import Path
 from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.plan.file import read_plan
-from router.reports.page.companions import Companions, companions
+from router.reports.page.companions import Companions, Json, companions
 from router.reports.page.elements import PageSection, listed, paragraph
 from router.reports.page.engineering import engineering
 from router.reports.page.finance import finance
 from router.reports.page.history import history
+from router.reports.page.infeasible import without_a_plan
 from router.reports.page.why import rests_on, why
 from router.reports.sizing import report_of
 from router.reports.words import hours, usd
@@ -60,13 +61,28 @@ def to_html(plan: Plan, problem: Problem | None = None, beside: Companions | Non
     return _file(plan.name, "\n".join(body))
 
 
+def to_html_without(explanation: Json) -> str:
+    """The page of a problem that has no plan, of what `explain` found."""
+    sentences, sections = without_a_plan(explanation)
+    name = explanation["name"] or "problem"
+    body = [_header(name, sentences, (), sections), *(section.html for section in sections)]
+    return _file(name, "\n".join(body))
+
+
 def _head(plan: Plan, headline: Sequence[str], sections: Sequence[PageSection]) -> str:
+    further = [line for line in headline if not line.startswith(usd(plan.cost_usd))]
+    return _header(plan.name, decision(plan), further, sections)
+
+
+def _header(
+    name: str, sentences: Sequence[str], headline: Sequence[str], sections: Sequence[PageSection]
+) -> str:
     links = "".join(f'<a href="#{section.id}">{escape(section.heading)}</a>' for section in sections)
     return "\n".join(
         (
             '<a class="skip" href="#main">Skip to the figures</a>',
-            f"<header><h1>{escape(plan.name)}</h1>",
-            *(paragraph(sentence, "decision") for sentence in decision(plan)),
+            f"<header><h1>{escape(name)}</h1>",
+            *(paragraph(sentence, "decision") for sentence in sentences),
             listed(list(headline), "headline"),
             f'<nav aria-label="Sections">{links}</nav></header>',
             '<main id="main">',
@@ -88,7 +104,9 @@ def decision(plan: Plan) -> tuple[str, str]:
     proven = (
         "no plan costs less" if plan.gap <= 1e-6 else f"no plan costs less than {usd(plan.bound_usd)} USD"
     )
-    return what, f"That costs {usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}; {proven}."
+    futures = len(plan.scenarios)
+    expected = f", expected over {futures} futures" if futures > 1 else ""
+    return what, f"That costs {usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}{expected}; {proven}."
 
 
 def _and(names: list[str]) -> str:

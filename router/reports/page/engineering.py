@@ -132,6 +132,11 @@ def _latency(plan: Plan, beside: Companions, when: Calendar) -> PageSection:
         text = "The plan keeps its latencies by formula. Promised against simulated latency is computed by"
         command = "router simulate PLAN --problem FILE --json > simulation.json"
         return PageSection("latency", "Latency, promised and simulated", (missing(text, command),))
+    if not simulated["promises"]:
+        text = (
+            "The simulation met no promise of a latency: no workload asks for one where instances serve it."
+        )
+        return PageSection("latency", "Latency, promised and simulated", (paragraph(text),))
     verdicts, hours = simulated["verdicts"], plan.horizon_h / max(plan.periods, 1)
     blocks = [figures((f"promises-{name}", str(number), name) for name, number in verdicts.items())]
     by: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)

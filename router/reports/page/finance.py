@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fsum
 
+from router.explaining.moving import Standing
 from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
-from router.reports.page.charts import Bar, Curve, bars, lines
-from router.reports.page.companions import Companions
+from router.reports.page.charts import Bar, Curve, bars, lines, spans
+from router.reports.page.companions import Companions, Json
 from router.reports.page.elements import PageSection, chart, figures, missing, paragraph, table
 from router.reports.page.money import by_month, by_workload
 from router.reports.sizing_choices import frontier
@@ -110,7 +111,8 @@ def _futures(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
         "Probability that the plan costs at most so much",
         [Curve("probability, %", points, step=True)],
         x_title="USD over the horizon",
-        y_title="%",
+        y_title="% of futures that cost at most so much",
+        marks=[(_quantile(ranked, level / 100), f"P{level}") for level in (10, 50, 90)],
     )
     blocks = (
         figures(shown),
@@ -144,6 +146,7 @@ def _break_even(plan: Plan, tables: dict[str, ReportTable], beside: Companions) 
             blocks.append(
                 chart(lines(title, [Curve("cost", points)], x_title=unit, y_title="USD", marks=marks))
             )
+            blocks.append(table(_between(moving)))
     if plan.sizing is not None:
         steps = {
             step.at: step.expected_usd
@@ -181,19 +184,37 @@ def _break_even(plan: Plan, tables: dict[str, ReportTable], beside: Companions) 
     return PageSection("break-even", "Break-even and frontier", tuple(blocks))
 
 
+def _between(moving: Json) -> ReportTable:
+    """What runs between breakpoints, from one end to the other."""
+    unit, points = "×" if moving["factor"] else "", moving["points"]
+    at, standing, rows = points[0]["value"], points[0]["standing"], []
+    for point in (*moving["breakpoints"], {**points[-1], "after": standing}):
+        rows.append(
+            (
+                f"{at:.4g}{unit}",
+                f"{point['value']:.4g}{unit}",
+                Standing(**standing).text,
+                usd(point["cost_usd"]),
+            )
+        )
+        at, standing = point["value"], point["after"]
+    heads = columns(">from", ">to", "work runs", ">USD at its end")
+    return ReportTable(f"As {moving['path']} moves", heads, tuple(rows))
+
+
 def _walk_away(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> PageSection:
     rows = []
     for quote in (plan.sizing.quotes or ()) if plan.sizing is not None else ():
         if quote.walk_away_multiple is not None:
             name = f"{quote.offer}: {quote.verdict}"
-            rows.append(Bar(name, quote.walk_away_multiple, f"{quote.walk_away_multiple:.4g} ×", mark=1.0))
+            rows.append(Bar(name, quote.walk_away_multiple, f"{quote.walk_away_multiple:.4g} ×"))
     for offer in (beside.explanation or {}).get("offers", ()):
         if offer["price_multiple"] is not None:
             word = "leaves above" if offer["used"] else "enters below"
             name = f"{offer['offer']} {word}"
-            rows.append(Bar(name, offer["price_multiple"], f"{offer['price_multiple']:.4g} ×", mark=1.0))
+            rows.append(Bar(name, offer["price_multiple"], f"{offer['price_multiple']:.4g} ×"))
     title = "Prices at which offers leave or enter, as multiples of today's"
-    blocks = [chart(bars(title, rows[:MOST_BARS], mark="today's price"))] if rows else []
+    blocks = [chart(spans(title, rows[:MOST_BARS], origin=1.0, word="today's price"))] if rows else []
     blocks.append(table(tables.get("What each quote is worth")))
     if not any(blocks):
         text = "The prices at which offers leave or enter are computed by"

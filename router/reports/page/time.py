@@ -40,7 +40,7 @@ class Calendar:
     def ticks(self) -> list[tuple[float, str]]:
         """Some eight places on the axis."""
         for step in (1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 730, 1460, 2190, 4380, 8760):
-            if self.horizon_h / step <= 8:
+            if self.horizon_h / step <= 6:
                 break
         if self.horizon_h <= 4:
             return [(self.horizon_h * k / 4, self.label(self.horizon_h * k / 4)) for k in range(5)]

@@ -6,11 +6,12 @@ from router.explaining.marginal import LIMITS
 from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.companions import Companions
-from router.reports.page.elements import PageSection, figures, listed, missing, paragraph, table
-from router.reports.words import percent, proof, usd
+from router.reports.page.elements import PageSection, figures, heading, listed, missing, paragraph, table
+from router.reports.words import OPTIMAL, percent, proof, usd
 from router.schema import Problem
 
 MOST_REFUSED = 60
+CENT = 0.005
 
 
 def why(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
@@ -43,7 +44,7 @@ def _binds(plan: Plan, beside: Companions) -> PageSection:
         (
             row["text"],
             row["price"],
-            f"{usd(max(row['usd'], 0.0))} ± {usd(row['within_usd'])}",
+            usd(max(row["usd"], 0.0)) + (f" ± {usd(row['within_usd'])}" if row["within_usd"] >= CENT else ""),
             usd(row["cost_usd"]),
         )
         for row in told.get("savings", ())
@@ -104,14 +105,14 @@ def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
     shown = [
         ("bound", f"{usd(plan.bound_usd)} USD", "no plan costs less"),
-        ("gap", percent(plan.gap), "gap between plan and bound"),
+        ("gap", percent(plan.gap if plan.gap > OPTIMAL else 0.0), "gap between plan and bound"),
         (
             "checks",
             f"{sum(check.ok for check in plan.verified.checks)} of {len(plan.verified.checks)}",
             "independent checks passed",
         ),
     ]
-    checks = tuple((check.name, "holds" if check.ok else "BROKEN") for check in plan.verified.checks)
+    checks = [f"{'✓' if check.ok else 'BROKEN:'} {check.name}" for check in plan.verified.checks]
     hashes = (
         ("problem_sha256", plan.problem_sha256),
         ("made", plan.created),
@@ -121,7 +122,8 @@ def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     blocks = (
         figures(shown),
         paragraph(good[:1].upper() + good[1:] + "."),
-        table(ReportTable("Independent checks", columns("check", "verdict"), checks)),
+        heading("Independent checks"),
+        listed(checks, "checks"),
         table(ReportTable("What it was made from", columns("what", "is"), tuple(hashes))),
     )
     return [PageSection("proof", "Proof", blocks), _sources(problem), _notes(plan)]
