@@ -3,6 +3,7 @@
     docs/fields.md        every field of the problem file, from the schema
     docs/plan.md          every field of a plan, from its models
     docs/cli.md           every command's help
+    docs/python.md        every public function and what it takes
     docs/messages.md      every sentence of errors, notes, reports and hints, from the source
     problems/README.md    the part on row families, from the modules of `problems`
 
@@ -12,6 +13,7 @@ DIR is the checkout (default: here). A test fails when a page differs from what 
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -21,6 +23,7 @@ from textwrap import dedent
 import click
 from messages import messages_page
 
+import router
 from problems.core.encode import FAMILIES
 from router.cli import cli
 from router.output import write_text
@@ -40,6 +43,7 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "fields.md": fields_page(),
         root / "docs" / "plan.md": plan_page(),
         root / "docs" / "cli.md": cli_page(),
+        root / "docs" / "python.md": python_page(),
         root / "docs" / "messages.md": messages_page(root),
         model: f"{written}{MARK}\n\n{families()}",
     }
@@ -59,6 +63,24 @@ def fields_page() -> str:
     for row in field_table():
         cells = (f"`{row.path}`", row.type, row.unit, row.default, row.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def python_page() -> str:
+    """Public names with their signatures and what they say of themselves."""
+    lines = [
+        "# In Python",
+        "",
+        "Made by `python docs/reference_pages.py`. A problem is the path of its file or what `load` gives; money is in",
+        "USD over the horizon, time in hours unless a name says otherwise.",
+    ]
+    for name in router.__all__:
+        value = getattr(router, name)
+        head = name
+        if inspect.isfunction(value):
+            head = f"{name}(" + ", ".join(inspect.signature(value).parameters) + ")"
+        doc = inspect.cleandoc(value.__doc__ or "")
+        lines += ["", f"## `{head}`", "", as_markdown(doc)]
     return "\n".join(lines) + "\n"
 
 
@@ -104,10 +126,10 @@ def families() -> str:
             docs[entry.name.removesuffix(".py")] = ast.get_docstring(tree) or ""
     names = [family.name for family in FAMILIES]
     names += sorted(docs.keys() - set(names))
-    return "\n\n".join(f"### `{name}`\n\n{_as_markdown(docs[name])}" for name in names) + "\n"
+    return "\n\n".join(f"### `{name}`\n\n{as_markdown(docs[name])}" for name in names) + "\n"
 
 
-def _as_markdown(text: str) -> str:
+def as_markdown(text: str) -> str:
     """Prose as it is, formulas and symbols between fences."""
     made: list[str] = []
     fenced = False

@@ -213,9 +213,8 @@ class Plan:
             f"{len(getattr(self, table) or ()):,} {table}" for table in ("routes", "instances", "contracts")
         )
         name = self.name if len(self.name) <= LONGEST_NAME else f"{self.name[: LONGEST_NAME - 1]}…"
-        return (
-            f"Plan({name!r}, {self.cost_usd:,.2f} USD over {self.horizon_h:g} h, gap {self.gap:.2g}, {rows})"
-        )
+        proven = "optimal" if self.gap <= 1e-6 else f"gap {self.gap:.2g}"
+        return f"Plan({name!r}, {self.cost_usd:,.2f} USD over {self.horizon_h:g} h, {proven}, {rows})"
 
     def _repr_html_(self) -> str:
         """For notebooks: the decision, the cost as a table, and a chart."""
