@@ -179,7 +179,7 @@ def backtest(
     options     as for `solve`, for the plan in hindsight; a step has 5 s at most
 
     Gives a `Backtest`: cost of the replay, of the best plan in hindsight, and of the first plan kept, in USD, and
-    figures by period. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan.
+    figures by period. Raises InputError, and Infeasible or NoPlanInTime where no first plan exists.
     """
     from router.backtesting import Settings
     from router.backtesting import backtest as replayed

@@ -27,7 +27,7 @@ Path = tuple[str | int, ...]
 
 
 class RouterError(Exception):
-    """Base of all errors that are told to the user in one piece and end a run with `exit_code`."""
+    """Base of all errors that a user meets in one piece, and that end a run with `exit_code`."""
 
     exit_code: ClassVar[int] = 1
 

@@ -86,7 +86,7 @@ def report(
     """Show a plan that was written with `solve -o`: as tables, Markdown, CSV, JSON, or as one HTML page.
 
     The page (-o report.html) opens offline and can be sent on: cost, contracts, instances over time, latency, why, and
-    proof. What was not computed is named there with the command that computes it. Where there is no plan, what
+    proof. What was not computed is named there with the command that computes it. Where no plan exists, what
     `explain -o` wrote of the problem stands in its place: what would make one possible, and what contradicts.
     """
     from router.plan.file import read_plan

@@ -131,7 +131,7 @@ def explain(
     scenario: str | None = None,
     most_offers: int = 20,
 ) -> Explanation:
-    """Why there is no plan and what would make one; or what binds in the best one, and what changes would save.
+    """Why no plan exists and what would make one possible; or what binds in the best, and what changes would save.
 
     problem       a `Problem`, or the path of its file
     solver        a name of `router solvers`

@@ -234,9 +234,9 @@ def under_each_other(title: str, svgs: Sequence[str]) -> str:
     parts, top = [], 0.0
     for svg in svgs:
         head, _, rest = svg.partition("\n")
-        height = float(head.partition(f'viewBox="0 0 {WIDTH} ')[2].partition('"')[0])
-        parts += [f'<svg y="{top:.0f}" width="{WIDTH}" height="{height:.0f}">', rest]
-        top += height
+        wide, high = head.partition('viewBox="0 0 ')[2].partition('"')[0].split()
+        parts += [f'<svg y="{top:.0f}" width="{wide}" height="{high}">', rest]
+        top += float(high)
     return _svg(title, parts, top)
 
 

@@ -57,6 +57,12 @@ def chart(svg: str) -> str:
     return f'<div class="scroll" tabindex="0">{svg}</div>'
 
 
+def side_by_side(*blocks: str) -> str:
+    """Blocks side by side, as far as the page is wide enough."""
+    inner = "".join(block for block in blocks if block)
+    return f'<div class="beside">{inner}</div>' if inner else ""
+
+
 def table(given: ReportTable | None, *, more: str = "") -> str:
     """A table with its caption and headings; of a long one the first rows, and how to get the others."""
     if given is None or not given.rows:

@@ -10,7 +10,7 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.charts import Bar, Curve, bars, lines, spans
 from router.reports.page.companions import Companions, Json
-from router.reports.page.elements import PageSection, chart, figures, missing, paragraph, table
+from router.reports.page.elements import PageSection, chart, figures, missing, paragraph, side_by_side, table
 from router.reports.page.money import by_month, by_workload
 from router.reports.sizing_choices import frontier
 from router.reports.words import percent, usd
@@ -36,7 +36,9 @@ def _by_offer(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
     for line in plan.cost_lines:
         by[line.offer or "–"] = by.get(line.offer or "–", 0.0) + line.usd
     return PageSection(
-        "cost-by-offer", "Cost by offer", (_bars("Cost by offer, USD", by), table(tables.get("Cost")))
+        "cost-by-offer",
+        "Cost by offer",
+        (side_by_side(_bars("Cost by offer, USD", by), table(tables.get("Cost"))),),
     )
 
 
@@ -52,7 +54,7 @@ def _by_workload(plan: Plan) -> PageSection:
     return PageSection(
         "cost-by-workload",
         "Cost by workload",
-        (_bars("Cost by workload, USD", by), table(own), paragraph(how)),
+        (side_by_side(_bars("Cost by workload, USD", by), table(own)), paragraph(how)),
     )
 
 
@@ -64,7 +66,7 @@ def _by_month(plan: Plan) -> PageSection:
     drawn = [Bar(f"month {k + 1}", amount, usd(amount)) for k, amount in by.items()]
     picture = chart(bars("Cash by month, USD", drawn)) if len(by) > 1 else ""
     how = "Bills of contracts in the month they bill, what is rented by the instances of the month, tokens as used."
-    return PageSection("cash-by-month", "Cash by month", (picture, table(own), paragraph(how)))
+    return PageSection("cash-by-month", "Cash by month", (side_by_side(picture, table(own)), paragraph(how)))
 
 
 def _signed(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
