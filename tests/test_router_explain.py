@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from problem_factory import api, hourly, load
+from problem_factory import problem as problem_of
 
 import router
 from router.cli import cli
@@ -80,6 +82,15 @@ def test_the_budget_is_repaired_by_the_least_cost():
     found = explain(load_text(text))
     repair = next(one for one in found.repairs if one.field == "policy.max_spend_usd")
     assert repair.needed == pytest.approx(200.0)
+    assert repair.text == "policy.max_spend_usd: 200 (is 150)"
+
+
+def test_a_budget_that_ends_in_parts_of_a_cent_is_rounded_up():
+    """100,003 tokens at 0.20 USD a million are 0.0200006 USD: 0.02, as cents have it, would not do."""
+    data = problem_of([hourly(100_003)], [api("a", 0.2)], policy={"max_spend_usd": 0.015})
+    (repair, _) = explain(load(data)).repairs
+    assert repair.needed is not None and 0.0200006 <= repair.needed < 0.02000061
+    assert explain(load(data).with_({repair.field: repair.needed})).plan is not None
 
 
 def test_offers_enter_and_leave_where_their_prices_cross():

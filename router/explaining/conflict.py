@@ -94,8 +94,9 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
         return _served(questions, stated, encoded)
     if stated.promise is budget.SPENT:
         least = run(encoded.program, questions.solver, questions.options).objective
-        text = f"without {stated.field}" if least is None else f"{stated.field}: {least:,.2f}"
-        return _of(stated, least, text)
+        if least is None:
+            return _of(stated, None, f"without {stated.field}")
+        return _changed(stated, outward(least, rises=True))
     factor = _least_factor(questions, stated, encoded)
     if not factor:  # no number of it would do: what it counts is not stated
         return _of(stated, None, f"without {stated.field}")
@@ -105,14 +106,19 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
         needed = float(np.ceil(needed - 1e-6))
     else:
         needed = outward(needed, rises=factor > 1)
-    change = FieldChange(stated.path, needed, limit)
+    return _changed(stated, needed)
+
+
+def _changed(stated: StatedPromise, needed: float) -> Repair:
+    change = FieldChange(stated.path, needed, float(stated.limit))
     return Repair(stated.name, stated.field, needed, change.text, change.size, (change,))
 
 
 def outward(value: float, *, rises: bool) -> float:
     """To nine digits, as a person will write it: away from the limit, so that it still does."""
     step = 10.0 ** (np.floor(np.log10(abs(value))) - 8) if value else 1.0
-    return float((np.ceil if rises else np.floor)(value / step) * step)
+    noise = 1e-3 if rises else -1e-3  # of the last digit: 200.0000000003 is 200
+    return float((np.ceil if rises else np.floor)(value / step - noise) * step)
 
 
 def _of(stated: StatedPromise, needed: float | None, text: str) -> Repair:
