@@ -46,8 +46,8 @@ STEPS = (
 )
 
 
-def reports() -> None:
-    """One page a case."""
+def fleet_page() -> None:
+    """With what `explain` says, in the light, in the dark, and narrow."""
     fleet = router.load(EXAMPLES / "fleet.yaml")
     plan = router.solve(fleet)
     moving = vary(fleet, "workloads.writing.demand", 0.5, 2.0)
@@ -56,10 +56,22 @@ def reports() -> None:
     _shot(page, "fleet", WIDE)
     _shot(page, "fleet-dark", WIDE, dark=True)
     _shot(page, "fleet-400", NARROW)
+
+
+def sized_page() -> None:
+    """What to sign."""
     sized = EXAMPLES / "sizing-quote.yaml"
     _shot(to_html(router.size(sized), router.load(sized)), "sized", WIDE)
-    hurried = fleet.with_({"policy.max_spend_usd": 900.0})
+
+
+def infeasible_page() -> None:
+    """A budget that is too small."""
+    hurried = router.load(EXAMPLES / "fleet.yaml").with_({"policy.max_spend_usd": 900.0})
     _shot(to_html_without(_json(explain(hurried).as_dict())), "infeasible", WIDE)
+
+
+def backtested_page() -> None:
+    """Two days replayed after one of history."""
     week = router.load(EXAMPLES / "backtest-servegen.yaml").with_({"horizon.periods": 72})
     replayed = router.backtest(week, forecast="same-hour-yesterday", lookahead=12, warm_up=24)
     page = to_html(router.solve(week), week, Companions(backtest=_json(replayed.to_dict())))
@@ -171,7 +183,14 @@ def _picture(plan: Plan) -> str:
     return on_paper(under_each_other(plan.name, [flow, bars("Cost by offer", rows)]))
 
 
-MAKERS = {"report": reports, "pipeline": pipeline, "examples": examples}
+MAKERS = {
+    "fleet": fleet_page,
+    "sized": sized_page,
+    "infeasible": infeasible_page,
+    "backtested": backtested_page,
+    "pipeline": pipeline,
+    "examples": examples,
+}
 
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or MAKERS:
