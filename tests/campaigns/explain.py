@@ -24,6 +24,7 @@ import router
 from problems.core.encode import encode
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.explaining import Explanation, explain
+from router.explaining.admission import FieldChange
 from router.explaining.conflict import Repair
 from router.explaining.moving import standing
 from router.explaining.promises import StatedPromise, promises
@@ -133,15 +134,19 @@ def possible_without(problem: Problem, stated: StatedPromise) -> bool | None:
     return possible(with_value(problem, stated.path, default_at(problem, stated.path)))
 
 
+def _less(change: FieldChange) -> float:
+    """A hundredth of the change taken back; of whole numbers one at least, as they come."""
+    step = LESS * (change.value - change.was)
+    if float(change.value).is_integer() and float(change.was).is_integer() and abs(step) < 1:
+        step = 1.0 if step > 0 else -1.0
+    return change.value - step
+
+
 def _of_a_number(problem: Problem, repair: Repair) -> Iterator[str]:
     changed = {change.text_path: change.value for change in repair.changes}
     if possible(problem.with_(changed)) is False:
         yield f"{repair.text} does not repair"
-    if any(
-        float(change.value).is_integer() and abs(change.value - change.was) <= 2 for change in repair.changes
-    ):
-        return  # of whole numbers, near: a hundredth less is none
-    less = {change.text_path: change.times(1 - LESS).value for change in repair.changes}
+    less = {change.text_path: _less(change) for change in repair.changes}
     if possible(problem.with_(less)):
         yield f"{repair.text} is more than is needed"
 
