@@ -59,6 +59,11 @@ class Trials:
         self.options = replace(options.begun(), gap=max(options.gap, 0.5))  # any plan will do
         self.left = most
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can be tried."""
+        return self.left <= 0 or self.options.late
+
     def __call__(self, changes: Sequence[FieldChange]) -> bool | None:
         try:
             problem = self.problem
@@ -70,7 +75,7 @@ class Trials:
 
     def possible(self, problem: Problem) -> bool | None:
         """Whether a problem has any plan."""
-        if self.left <= 0 or self.options.late:
+        if self.over:
             return None
         self.left -= 1
         try:

@@ -37,6 +37,7 @@ FOR_FIELDS = 0.4  # where there is no plan
 FOR_REPAIRS = 0.7  # where there is no plan
 FOR_COMBINED = 0.7  # of what is left then, where no change of one kind repairs; the rest is for the conflict
 MOST_COMBINED = 150  # trials
+MAY_STAY = "whether some of the fields that change together may stay as they are"
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,11 @@ def explain(
         )
         if not mended:
             search = Search(solver, chosen.within(FOR_COMBINED), scenario_of(loaded, scenario))
-            several = together(loaded, stated, Trials(loaded, solver, search.options, MOST_COMBINED), search)
+            combined = Trials(loaded, solver, search.options, MOST_COMBINED)
+            several = together(loaded, stated, combined, search)
             mended = () if several is None else (several,)
+            if combined.over:
+                untried.append(MAY_STAY)
         contradiction = conflict(Questions(inst, solver, chosen), stated)
         return Explanation(
             loaded.name,

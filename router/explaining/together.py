@@ -25,6 +25,7 @@ ASKED = ("routing", "needs", "slo")
 UNSERVED = "unserved_usd_per_m_tokens"
 BUDGET = ("policy", "max_spend_usd")
 WHOLE = ("max", "max_units")  # come in whole numbers
+SLACK = 1 + 1e-7  # of a budget that is exactly the least cost
 ANOTHER = "another offer"
 NAME = "what stands in the way together gives way"
 
@@ -127,8 +128,10 @@ def _numbers(relaxed: _Relaxed, trials: Trials, search: Search) -> _Relaxed:
             return bool(_Relaxed(relaxed.problem, {**given_up, path: value}).possible(trials))
 
         value = _least_cost(relaxed.with_(given_up), search) if path == BUDGET else _nearest(path, was, works)
-        sure = path != BUDGET or (value is not None and works(value))
-        given_up[path] = left_out if value is None or not sure else value
+        if path == BUDGET and value is not None and not works(value):  # too little by a rounding
+            value = outward(value * SLACK, rises=True)
+            value = value if works(value) else None
+        given_up[path] = left_out if value is None else value
     return _Relaxed(relaxed.problem, given_up)
 
 

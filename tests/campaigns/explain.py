@@ -28,6 +28,7 @@ from router.explaining.admission import FieldChange
 from router.explaining.conflict import Repair
 from router.explaining.moving import standing
 from router.explaining.promises import StatedPromise, promises
+from router.explaining.run import MAY_STAY
 from router.explaining.savings import candidates
 from router.explaining.together import with_another_offer
 from router.normalise import normalise
@@ -104,7 +105,7 @@ def _of_repairs(problem: Problem, said: Explanation) -> Iterator[str]:
         yield "no repair is stated"
     for repair in said.repairs:
         if repair.left_out or repair.another_offer:
-            yield from _of_several(problem, repair)
+            yield from _of_several(problem, repair, minimal=MAY_STAY not in said.out_of_time)
         elif repair.changes:
             yield from _of_a_number(problem, repair)
         elif repair.text.startswith("without "):
@@ -113,12 +114,12 @@ def _of_repairs(problem: Problem, said: Explanation) -> Iterator[str]:
                 yield f"{repair.text} does not repair"
 
 
-def _of_several(problem: Problem, repair: Repair) -> Iterator[str]:
-    """Everything at once repairs, and no part of it that is put back alone does."""
+def _of_several(problem: Problem, repair: Repair, *, minimal: bool) -> Iterator[str]:
+    """Everything at once repairs, and no part of it that is put back alone does, where there was time to see."""
     stated = with_another_offer(problem) if repair.another_offer else problem
     changed = {change.path: change.value for change in repair.changes}
     changed |= {path: GIVEN_UP.get(path[-1], default_at(problem, path)) for path in repair.left_out}
-    for kept in (None, *changed):
+    for kept in (None, *(changed if minimal else ())):
         trial = stated
         for path, value in changed.items():
             trial = trial if path == kept else with_value(trial, path, value)
