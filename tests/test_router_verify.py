@@ -405,7 +405,7 @@ def test_every_check_has_a_mutation_that_trips_it():
         "proof",
     }
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
-    tripped |= {"unsplittable", "reserved", "coverage", "hosts", "credits", "recipes", "adapters"}
+    tripped |= {"unsplittable", "reserved", "coverage", "hosts", "credits", "recipes", "adapters", "bursts"}
     problem = load_text(SHOP)
     assert {check.name for check in verify(problem, shop_plan(problem)).checks} == tripped
 
@@ -449,11 +449,15 @@ def test_junk_anywhere_in_a_plan_is_refused_or_judged(data: st.DataObject):
 
 
 #: What survives a loss is a flow problem, and a tree has thousands of leaves.
-NUMERICS = {"survival.py": {"scipy.optimize", "scipy.sparse"}, "duality.py": {"numpy"}}
+NUMERICS = {
+    "survival.py": {"scipy.optimize", "scipy.sparse"},
+    "duality.py": {"numpy"},
+    "minutes.py": {"numpy", "numpy.typing"},
+}
 
 
 def test_it_imports_neither_the_model_nor_the_solvers_and_numpy_where_it_must():
-    """Scipy's linear programming and numpy's sums in a module each.
+    """Scipy's linear programming, numpy's sums and numpy's draws in a module each.
 
     Generated futures are what the generator draws, so it is called again: part of what a problem file means.
     """

@@ -24,7 +24,9 @@ from router.plan.rows import (
     CreditRow,
     HostRow,
     InstanceRow,
+    MinuteSource,
     Purchase,
+    QuotaRow,
     Refused,
     RouteRow,
     ScenarioCost,
@@ -190,6 +192,10 @@ class Plan:
     coverage: tuple[CoverageRow, ...] | None = stated("What agreements bill, by period", default=None)
     hosts: tuple[HostRow, ...] | None = stated("Hosts, and what lives in them, by period", default=None)
     credits: tuple[CreditRow, ...] | None = stated("What credits pay, by period", default=None)
+    quotas: tuple[QuotaRow, ...] | None = stated(
+        "What caps by the minute meet inside each period", default=None
+    )
+    minutes: MinuteSource | None = stated("Where the minutes of a period are from", default=None)
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
     proof: Proof | None = stated("What the bound rests on", default=None)
@@ -297,6 +303,7 @@ TABLES: Mapping[str, type] = {
     "coverage": CoverageRow,
     "hosts": HostRow,
     "credits": CreditRow,
+    "quotas": QuotaRow,
     "unserved": UnservedRow,
     "refused": Refused,
     "scenarios": ScenarioCost,

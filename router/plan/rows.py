@@ -118,6 +118,28 @@ class HostRow:
 
 
 @record
+class QuotaRow:
+    """What a cap by the minute meets in the minutes of a period, where the plan keeps it by the period's mean."""
+
+    quota: str = stated("Offer, `offer,model`, or the name of a quota over several")
+    kind: str = stated("What it counts: requests, tokens, units, …, as in the field without _per_minute")
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    utilisation: Number = stated("Mean over cap; the cap is the provider's, before max_utilisation")
+    minutes_above: Number = stated("Share of the minutes in which more is sent than the cap lets through")
+    refused: Number = stated("Share of what is sent that is above the cap in its minute")
+
+
+@record
+class MinuteSource:
+    """Where the minutes of a period are from."""
+
+    seed: Whole = stated("Seed of what is drawn: gaps between requests by the workload's arrival_cv")
+    minutes: Whole = stated("Minutes of a period that are drawn, or that its record has")
+    recorded: tuple[str, ...] = stated("Workloads whose trace tells the requests of each minute")
+
+
+@record
 class Purchase:
     """Instances bought for a term."""
 

@@ -8,12 +8,14 @@ from math import fsum
 import numpy as np
 
 from problems.core.instance import Instance
-from router.plan.rows import RouteRow, Settlement
+from router.plan.rows import QuotaRow, RouteRow, Settlement
 from router.plan.start import stated_time
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem, Slo
 from router.schema.clock import MONTH_H
 from router.traces import recorded
+
+REFUSED = 0.01  # of what is sent against a cap, from which it is worth a note
 
 
 def notes_of(problem: Problem) -> tuple[str, ...]:
@@ -135,6 +137,24 @@ def turnaround_notes(problem: Problem, routes: Iterable[RouteRow]) -> Iterator[s
 def _limits_waiting(slo: Slo) -> bool:
     limits = (getattr(slo, name) for name in type(slo).model_fields if name.startswith(("ttft_", "request_")))
     return any(limit is not None for limit in limits)
+
+
+def burst_notes(rows: Iterable[QuotaRow]) -> Iterator[str]:
+    """Caps by the minute that refuse a part of what is sent, where the mean of a period is within them."""
+    passed: dict[tuple[str, str], list[QuotaRow]] = {}
+    for row in rows:
+        if row.refused > REFUSED:
+            passed.setdefault((row.quota, row.kind), []).append(row)
+    for (quota, kind), some in passed.items():
+        worst = max(some, key=lambda row: row.refused)
+        periods = len({row.period for row in some})
+        elsewhere = f", and more than {REFUSED:.0%} in {periods} periods" if periods > 1 else ""
+        yield (
+            f"{kind.replace('_', ' ')} a minute of {quota}: the mean of period {worst.period} is "
+            f"{worst.utilisation:.1%} of the cap, but {worst.minutes_above:.1%} of its minutes are above it, and "
+            f"{worst.refused:.1%} of what is sent would be refused{elsewhere}; quota.max_utilisation leaves room for "
+            "bursts (plan.quotas, plan.minutes)"
+        )
 
 
 def vendor_notes(settlements: Iterable[Settlement]) -> Iterator[str]:

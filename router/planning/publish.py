@@ -32,12 +32,14 @@ from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
 from router.planning.notes import (
+    burst_notes,
     notes_of,
     schedule_notes,
     turnaround_notes,
     vendor_notes,
     waiting_notes,
 )
+from router.planning.quota_rows import quota_rows
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -62,8 +64,11 @@ def publish(
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
     decoded = incumbent.decoded
     bound = max(min(incumbent.bound, decoded.objective_usd), 0.0)  # no price is negative
+    quotas, minutes = quota_rows(problem, incumbent.encoded.views, decoded.routes)
     plan = replace(
         draft(problem, incumbent.encoded.instance.time, decoded),
+        quotas=quotas,
+        minutes=minutes,
         problem_sha256=problem_sha256(problem),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(incumbent.solver),
@@ -73,7 +78,7 @@ def publish(
         gap=gap_of(decoded.objective_usd, bound),
         refused=refused_rows(incumbent.encoded),
         prices=_prices(incumbent),
-        notes=_notes(problem, incumbent, decoded),
+        notes=(*_notes(problem, incumbent, decoded), *burst_notes(quotas or ())),
         running=running,
         reoptimise=reoptimise,
         proof=proof,

@@ -7,6 +7,7 @@ from router.explaining.marginal import Binding
 from router.explaining.savings import Saving
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
+from router.reports.bursts import bursts_table
 from router.reports.document import Report, ReportTable, columns
 from router.reports.moving import moving_notes, moving_tables
 from router.reports.words import OPTIMAL, percent, usd
@@ -27,7 +28,7 @@ def explanation_report(explanation: Explanation) -> Report:
             notes=notes,
         )
     plan = explanation.plan
-    limits = (_bindings(explanation), _commitments(explanation))
+    limits = (_bindings(explanation), _commitments(explanation), bursts_table(plan))
     tables = (_savings(explanation), *limits, _offers(explanation), _refused(explanation))
     return Report(
         title=explanation.name,

@@ -7,6 +7,7 @@ from math import fsum, inf
 from problems.core.costs import KINDS
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, CostLine, InstanceRow, Refused, RouteRow, Settlement, UnservedRow
+from router.reports.bursts import bursts_table
 from router.reports.document import Report, ReportTable, columns
 from router.reports.hosts import hosts_table
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
@@ -23,6 +24,7 @@ def plan_report(plan: Plan) -> Report:
         _routing(plan),
         _instances(plan),
         hosts_table(plan),
+        bursts_table(plan),
         _purchases(plan),
         _contracts(plan),
         _scenarios(plan),

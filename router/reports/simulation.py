@@ -28,11 +28,32 @@ def simulation_report(simulation: SimulationReport) -> Report:
     ]
     if not simulation.ok:
         headline.append("NOT KEPT: see the remedies below")
-    tables = (_promises(simulation), _pools(simulation))
+    tables = (_promises(simulation), _pools(simulation), _quotas(simulation))
     notes = [*simulation.notes, *_remedies(simulation), *_optimism(simulation)]
     return Report(
         simulation.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes)
     )
+
+
+def _quotas(simulation: SimulationReport) -> ReportTable:
+    """Caps by the minute, those that refuse most first."""
+    ranked = sorted(simulation.quotas, key=lambda row: (-row.refused, -row.minutes_above, -row.utilisation))
+    rows = tuple(
+        (
+            row.quota,
+            row.kind.replace("_", " "),
+            str(row.period),
+            percent(row.utilisation),
+            percent(row.minutes_above),
+            percent(row.refused),
+            "–" if row.planned_refused is None else percent(row.planned_refused),
+        )
+        for row in ranked[:SHOWN]
+    )
+    heads = columns(
+        "quota", "a minute", ">period", ">mean", ">minutes above", ">refused", ">refused by the plan"
+    )
+    return ReportTable("Limits by the minute", heads, rows)
 
 
 def _promises(simulation: SimulationReport) -> ReportTable:

@@ -70,7 +70,9 @@ class Quota(QuotaCaps):
     """Caps on what is sent, averaged over a period, or over a day of the clock or a billing month."""
 
     max_utilisation: PositiveShare = Field(
-        default=1.0, description="Part of every cap beside it that is planned on: what is left is for bursts"
+        default=1.0,
+        description="Part of every cap beside it that is planned on: what is left is for bursts inside a period, of "
+        "which a plan states what is refused (`quotas`)",
     )
 
 

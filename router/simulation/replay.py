@@ -26,7 +26,8 @@ from router.simulation import arrivals
 from router.simulation.arrivals import RecordedRequests
 from router.simulation.confidence import CONFIDENCE
 from router.simulation.queue import waits
-from router.simulation.report import PoolWaits, PromiseVerdict, SimulationReport
+from router.simulation.quotas import beside_plan, quotas_met
+from router.simulation.report import PoolWaits, PromiseVerdict, SimulatedQuota, SimulationReport
 from router.simulation.scope import chosen_periods, notes_of
 from router.simulation.station import Floor, Period, RequestStream, Station
 from router.simulation.verdicts import StreamWaits, gap_cv, pool_row, promises_of
@@ -99,6 +100,7 @@ def simulate(
     chosen = chosen_periods(floor, hours)
     rows: list[PromiseVerdict] = []
     pools: list[PoolWaits] = []
+    quotas: list[SimulatedQuota] = []
     total = 0
     for done, index in enumerate(chosen):
         if progress is not None:
@@ -106,6 +108,7 @@ def simulate(
         replayed, verdicts = _decided(floor.period(index), settings, problem.policy.wait_margin)
         rows += verdicts
         pools += replayed.pools
+        quotas += replayed.quotas
         total += replayed.requests
     return SimulationReport(
         name=plan.name,
@@ -119,6 +122,7 @@ def simulate(
         promises=tuple(rows),
         pools=tuple(pools),
         notes=tuple(notes_of(floor, arrivals_as, arrival_cv, recorded, chosen)),
+        quotas=tuple(beside_plan(quotas, plan, floor.future.name)),
     )
 
 
@@ -147,6 +151,7 @@ class PeriodReplay:
     gaps: Mapping[str, float]  # coefficient of variation of the gaps that came, by workload
     pools: list[PoolWaits]
     requests: int
+    quotas: list[SimulatedQuota]
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,8 @@ def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
         if stream.promises and kept.any():
             by_workload[load].append(StreamWaits(stream, wait[kept], each.route[kept], each.at_s[kept]))
     merged = [StreamWaits.together(group) for group in by_workload.values()]
-    return PeriodReplay(merged, gaps, pools, sum(len(each.at_s) for each in requests))
+    met = list(quotas_met(period, requests, end_s))
+    return PeriodReplay(merged, gaps, pools, sum(len(each.at_s) for each in requests), met)
 
 
 def _through(

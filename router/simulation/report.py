@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from router.plan.values import plain
@@ -54,6 +54,25 @@ class PoolWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedQuota:
+    """A cap by the minute in one period: what its minutes brought, beside what the plan states."""
+
+    quota: str
+    kind: str
+    period: int
+    minutes: int
+    utilisation: float
+    minutes_above: float
+    refused: float
+    planned_minutes_above: float | None = None
+    planned_refused: float | None = None
+
+    def beside(self, minutes_above: float, refused: float) -> SimulatedQuota:
+        """With the plan's figures."""
+        return replace(self, planned_minutes_above=minutes_above, planned_refused=refused)
+
+
+@dataclass(frozen=True, slots=True)
 class SimulationReport:
     """All of it. `ok`: no promise is broken."""
 
@@ -68,6 +87,7 @@ class SimulationReport:
     promises: tuple[PromiseVerdict, ...]
     pools: tuple[PoolWaits, ...]
     notes: tuple[str, ...]
+    quotas: tuple[SimulatedQuota, ...] = ()
 
     @property
     def verdicts(self) -> dict[str, int]:

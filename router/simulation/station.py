@@ -19,6 +19,8 @@ from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
 from router.verification.base import (
+    BY_MINUTE,
+    Allowance,
     Audit,
     Case,
     Flow,
@@ -37,6 +39,9 @@ from router.verification.base import (
 
 type PoolName = tuple[str, str | None]
 
+type CapName = tuple[str, str]
+"""A quota and what it counts."""
+
 
 @dataclass(frozen=True)
 class StreamRoute:
@@ -47,6 +52,7 @@ class StreamRoute:
     pool: PoolName | None  # None: an offer without instances, whose stated latency holds its own queue
     share: float  # of the stream
     use: PoolUse | None
+    taken: Mapping[CapName, float]  # of caps by the minute, by a request
     service_ms: Mapping[tuple[str, str], float]  # stated, by (ttft or request, statistic) that is promised
 
 
@@ -82,6 +88,7 @@ class Period:
     index: int
     streams: tuple[RequestStream, ...]
     stations: Mapping[PoolName, Station]
+    caps: Mapping[CapName, float]  # by the minute, those that any stream counts in
 
 
 @dataclass
@@ -92,6 +99,7 @@ class Floor:
     future: Future
     flows: Mapping[int, list[Flow]]
     pools: Mapping[int, dict[PoolName, Pool]]
+    allowance: Allowance
 
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
@@ -110,7 +118,7 @@ class Floor:
         fields = audit.ledgers["fields"]
         if fields.misses:
             raise InputError(Issue((), f"the plan cannot be read: {'; '.join(fields.shown)}"))
-        return cls(audit.case, future, flows, pools)
+        return cls(audit.case, future, flows, pools, Allowance(audit.case))
 
     def period(self, index: int) -> Period:
         """What happens in a period."""
@@ -123,9 +131,18 @@ class Floor:
             for route in stream.routes:
                 if route.pool is not None and route.use is not None:
                     uses[route.pool].append(route.use)
-        return Period(
-            index, streams, {name: self._station(index, name, users) for name, users in uses.items()}
-        )
+        stations = {name: self._station(index, name, users) for name, users in uses.items()}
+        return Period(index, streams, stations, self._caps(index, streams))
+
+    def _caps(self, index: int, streams: Sequence[RequestStream]) -> dict[CapName, float]:
+        """The provider's own caps, on average over the period."""
+        taken = {name for stream in streams for route in stream.routes for name in route.taken}
+        caps = {}
+        for cap in self.allowance.caps:
+            if (cap.name, cap.kind) in taken:
+                most = self.allowance.mean(cap, *self.case.span(index)) / cap.utilisation
+                caps[cap.name, cap.kind] = most
+        return caps
 
     def _stream(self, key: str, flows: list[Flow]) -> RequestStream:
         first = flows[0]
@@ -148,14 +165,19 @@ class Floor:
             + (service_ms(part, statistic, values, flow.unit.completion, flow.offer.turnaround_h) or 0.0)
             for part, statistic, _ in promises
         }
+        taken = {
+            (cap.name, cap.kind): lump * cap.amount(flow.unit, entry)
+            for cap in self.allowance.of(row.workload, row.offer, row.model)
+            if cap.kind in BY_MINUTE
+        }
         if flow.offer.instances is None:
-            return StreamRoute(row.offer, row.model, None, share, None, service)
+            return StreamRoute(row.offer, row.model, None, share, None, taken, service)
         use = use_of(self.case, flow, entry)
         if use is None:
             raise InputError(Issue((), f"{row.workload} on {row.offer} has no known throughput"))
         use = replace(use, rate=rate * share, seconds=(use.seconds[0] * lump, use.seconds[1] * lump))
         pool = (row.offer, self.case.pool_model(row.offer, row.model))
-        return StreamRoute(row.offer, row.model, pool, share, use, service)
+        return StreamRoute(row.offer, row.model, pool, share, use, taken, service)
 
     def _station(self, index: int, name: PoolName, uses: Sequence[PoolUse]) -> Station:
         pool = self.pools.get(index, {}).get(name)

@@ -16,6 +16,7 @@ from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
+from problems.core.view import view_of
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
 from router.normalise import normalise
@@ -28,9 +29,10 @@ from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
-from router.planning.notes import notes_of, sizing_notes, turnaround_notes, waiting_notes
+from router.planning.notes import burst_notes, notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
+from router.planning.quota_rows import quota_rows
 from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
 from router.schema import Generated, Problem
@@ -215,6 +217,9 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         for name, p, usd in zip(inst.scenarios.names, inst.scenarios.probability, best.cost, strict=True)
     )
     routes = tuple(row for part in parts for row in part.routes)
+    futures = range(len(inst.scenarios))
+    views = (view_of(inst, first.views[0].routes, s, first.views[0].boundary) for s in futures)
+    quotas, minutes = quota_rows(problem, views, routes)
     return Plan(
         name=problem.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -240,6 +245,8 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         settlements=_settlements(best),
         coverage=_of_all([part.coverage for part in parts]),
         credits=_of_all([part.credits for part in parts]),
+        quotas=quotas,
+        minutes=minutes,
         unserved=tuple(row for part in parts for row in part.unserved),
         refused=refused_rows(first),
         prices=ShadowPrices("a sized plan has prices per scenario only; solve one scenario to see them", ()),
@@ -249,6 +256,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
             *notes_of(problem),
             *waiting_notes(problem, routes),
             *turnaround_notes(problem, routes),
+            *burst_notes(quotas or ()),
         ),
         sizing=sizing,
     )

@@ -2,12 +2,12 @@
 
     checks           every check by name, in order
     base             the Audit that they look at, and its parts: cells of work, flows, pools, bills, costs
-    routes, throughput, instances, limits, survival, churn, contracts, summary    the promises of a plan
+    routes, throughput, instances, limits, bursts, survival, churn, contracts, summary    the promises of a plan
     sizing           the figures of a sized plan
 
-Imports neither `problems` nor `solvers`; numpy in `bound.duality` and scipy's linear programming in `survival` alone,
-the generator of futures, which is part of what a problem file means, and `router.plan`, the format of a plan: what a
-plan file may say is no promise to work out again. `verify` is the whole interface.
+Imports neither `problems` nor `solvers`; numpy in `bound.duality` and `base.minutes` and scipy's linear programming in
+`survival` alone, the generator of futures, which is part of what a problem file means, and `router.plan`, the format of
+a plan: what a plan file may say is no promise to work out again. `verify` is the whole interface.
 """
 
 from __future__ import annotations

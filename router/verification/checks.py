@@ -8,6 +8,7 @@ from typing import NamedTuple
 from router.verification import (
     agreements,
     allowances,
+    bursts,
     churn,
     contracts,
     hosts,
@@ -54,6 +55,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("horizon_counts", instances.check_horizon_counts, ("instances",)),
     CheckEntry("purchases", instances.check_purchases, ("instances",)),
     CheckEntry("starts", instances.check_starts, ("starts",)),
+    CheckEntry("bursts", bursts.check_bursts),
     CheckEntry("quota", limits.check_quotas, ("quota",)),
     CheckEntry("groups", limits.check_groups, ("groups",)),
     CheckEntry("hosts", hosts.check_hosts, ("hosts",)),

@@ -9,6 +9,7 @@ Limits, limits            what a workload promises: (ttft | tpot | request, stat
 stated_ms, service_ms     measured latencies of an entry, and what stands for a statistic; ms
 operating_point           the measured point that a route runs at
 PoolUse, use_of           one route's part in a pool: requests/s, instance-seconds, concurrency, s left to wait
+Allowance, BY_MINUTE      what caps let through, and what counts in them; the kinds that hold by the minute
 Queue, queues             a pool as the waiting formula sees it: servers, busy, service time in s
 """
 
@@ -18,10 +19,13 @@ from router.verification.base.flows import Flow
 from router.verification.base.latency import LEVEL, STATISTICS, Limits, limits, service_ms, stated_ms
 from router.verification.base.pools import Pool
 from router.verification.base.queueing import PoolUse, Queue, operating_point, queues, use_of
+from router.verification.base.quotas import BY_MINUTE, Allowance
 
 __all__ = [
+    "BY_MINUTE",
     "LEVEL",
     "STATISTICS",
+    "Allowance",
     "Audit",
     "Case",
     "Flow",

@@ -162,7 +162,7 @@ class Allowance:
         elif cap.kind in BY_MONTH:
             month = self.case.month_of[period]
             length, begin = self.case.month_h[month], math.fsum(self.case.month_h[:month])
-            most = self._mean(cap, begin, begin + length)
+            most = self.mean(cap, begin, begin + length)
             if most < math.inf:
                 yield (cap.name, cap.kind, month), amount, most * length / MONTH_H
         else:
@@ -172,14 +172,14 @@ class Allowance:
                 part = (min(end, finish) - max(start, begin)) / (end - start)
                 whole = max(begin, 0.0), min(finish, self.case.horizon_h)
                 inside = (whole[1] - whole[0]) / (finish - begin)
-                if part > 1e-12 and (most := self._mean(cap, *whole)) < math.inf:
+                if part > 1e-12 and (most := self.mean(cap, *whole)) < math.inf:
                     yield (cap.name, cap.kind, day), amount * part, most * inside
 
     def _of_period(self, cap: Cap, amount: float, period: int, hours: Interval) -> Iterator[Taken]:
         key, minutes = (cap.name, cap.kind, period), 60.0 * self.case.period_h
         if not self._in_time(cap):
             yield key, amount, cap.most * minutes
-        elif (most := self._mean(cap, *hours)) <= 0:
+        elif (most := self.mean(cap, *hours)) <= 0:
             yield (cap.name, f"{cap.kind} while nothing is let through", period), amount, 0.0
         elif most < math.inf:
             yield key, amount / (most * minutes), 1.0
@@ -187,8 +187,8 @@ class Allowance:
     def _in_time(self, cap: Cap) -> bool:
         return cap.owner is not None and bool(self.case.offers[cap.owner].schedule)
 
-    def _mean(self, cap: Cap, start: float, end: float) -> float:
-        """By hours."""
+    def mean(self, cap: Cap, start: float, end: float) -> float:
+        """What a cap lets through a minute, a day or a month, by hours on average between two of them."""
         if cap.owner is None or not self._in_time(cap):
             return cap.most
         return self.case.times.total(cap.owner, start, end, cap.standing) / (end - start)

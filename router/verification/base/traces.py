@@ -32,7 +32,7 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
     """The problem with counts in place of traces. A record that cannot be used is a fault, and counts as no demand."""
     files: dict[tuple[object, ...], File] = {}
     chosen: dict[int, tuple[File, list[TraceRow]]] = {}
-    wanted = _wanted(problem)
+    wanted = wanted_columns(problem)
     for w, workload in enumerate(problem.workloads):
         trace = workload.demand.trace
         if trace is None:
@@ -42,7 +42,7 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
         try:
             if key not in files:
                 files[key] = read_file(trace_path(problem, trace), trace, ZoneInfo(zone), wanted[key[0]])
-            chosen[w] = (files[key], _chosen(files[key].rows, trace, wanted[key[0]]))
+            chosen[w] = (files[key], chosen_rows(files[key].rows, trace, wanted[key[0]]))
         except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError) as error:
             ledger.fault(f"demand.trace of {workload.name}: {error}")
     if not chosen:
@@ -61,7 +61,7 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
 _NOT_COLUMNS = {"filter": None, "model": None, "model_column": None, "gaps": None, "file": "-"}
 
 
-def _wanted(problem: Problem) -> dict[Path, list[str]]:
+def wanted_columns(problem: Problem) -> dict[Path, list[str]]:
     """Columns of each file by which rows are chosen."""
     names: dict[Path, set[str]] = defaultdict(set)
     for workload in problem.workloads:
@@ -71,7 +71,7 @@ def _wanted(problem: Problem) -> dict[Path, list[str]]:
     return {path: sorted(columns) for path, columns in names.items()}
 
 
-def _chosen(rows: list[TraceRow], trace: Trace, wanted: list[str]) -> list[TraceRow]:
+def chosen_rows(rows: list[TraceRow], trace: Trace, wanted: list[str]) -> list[TraceRow]:
     """Those that the filter and the model let through."""
     for name, values in (trace.filter or {}).items():
         at = wanted.index(name)
@@ -107,7 +107,7 @@ def _stated(problem: Problem, workload: Workload, file: File, rows: list[TraceRo
     horizon = problem.horizon
     per_period = _slots_per_period(file.step_h, horizon.period_h)
     slots = horizon.periods * per_period
-    placed = list(_placed(problem, file, rows, horizon.period_h / per_period))
+    placed = list(placed_rows(problem, file, rows, horizon.period_h / per_period))
     inside = [(row, slot) for row, slot in placed if 0 <= slot < slots]
     counts: dict[int, float] = defaultdict(float)
     for row, slot in placed:
@@ -142,7 +142,7 @@ def _slots_per_period(step_h: float | None, period_h: float) -> int:
     return 1
 
 
-def _placed(
+def placed_rows(
     problem: Problem, file: File, rows: Iterable[TraceRow], slot_h: float
 ) -> Iterator[tuple[TraceRow, int]]:
     """Rows with their slots, counted from the start of the horizon."""
@@ -161,7 +161,7 @@ def _placed(
 def _every(problem: Problem, file: File, slot_h: float) -> set[int]:
     """Slots in which the file has any row."""
     if not file.slots:
-        file.slots = {slot for _, slot in _placed(problem, file, file.rows, slot_h)}
+        file.slots = {slot for _, slot in placed_rows(problem, file, file.rows, slot_h)}
     return file.slots
 
 

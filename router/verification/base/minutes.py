@@ -1,0 +1,157 @@
+"""The minutes of a period, worked out again: where its requests come, as a shape of mean 1.
+
+    recorded   rows of a trace of single requests, or of rows of a minute or less, by the minute that they start in
+    drawn      n = the period's demand in requests, rounded up. Gaps from a gamma law lie on a circle that is cut into
+               equal minutes: request i comes at the sum of the first i gaps; the last one counts with what rounding up
+               added. At more than 256 a minute one gap stands for 2, 4, 8 … requests, which come evenly in it
+    steady     work that moves in time; a record without a row in the period
+
+NumPy draws the gaps, from a generator whose sequences stay as they are, and its sums lay them on the minutes.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from router.loading.fingerprint import trace_path
+from router.schema import Problem
+from router.verification.base.records import File, TraceRow, Unreadable, read_file
+from router.verification.base.traces import chosen_rows, placed_rows, wanted_columns
+
+SEED = 0
+FEWEST = 1000
+SINGLY = 256
+LUMP = 1000.0
+LONGEST_STEP_H = 1.02 / 60.0
+TIE = 1e-9
+
+type Shape = npt.NDArray[np.float64]
+
+
+@dataclass
+class Minutes:
+    """Shapes of the demand of a problem's workloads; `problem` is as its file states it, with its traces.
+
+    span     minutes of a period;     recorded   by workload, period and minute
+    """
+
+    problem: Problem
+    started: Problem
+    recorded: Mapping[str, Mapping[int, dict[int, float]]]
+    number: int
+    _gaps: dict[tuple[str, int], Shape] = field(default_factory=dict)
+
+    @property
+    def span(self) -> int:
+        return span_of(self.started)
+
+    def shape(self, name: str, period: int, units: float, cv: float, *, sized: bool) -> Shape | None:
+        """(N,) mean 1, of so much demand of a workload in a period; None: the same in every minute."""
+        if units <= 0:
+            return None
+        if name in self.recorded:
+            counts = self.recorded[name].get(period, {})
+            total = math.fsum(counts.values())
+            if total <= 0:
+                return None
+            whole = np.zeros(self.span)
+            for minute, requests in counts.items():
+                whole[minute] = requests * self.span / total
+            return np.concatenate([whole] * (self.number // self.span))
+        real = 60.0 * self.started.horizon.period_h
+        return self._drawn(name, units / (1.0 if sized else LUMP) * self.number / real, cv)
+
+    def met(self, parts: Iterable[tuple[float, Shape | None]], most: float) -> tuple[float, float, float]:
+        """Utilisation, share of minutes above a cap, and share refused, of amounts a minute with their shapes."""
+        load = np.zeros(self.number)
+        for amount, shape in parts:
+            load += amount if shape is None else amount * shape
+        above = load > most * (1 + TIE)
+        excess = float((load[above] - most).sum())
+        return float(load.mean()) / most, float(above.mean()), excess / float(load.sum())
+
+    def _drawn(self, name: str, requests: float, cv: float) -> Shape:
+        level = 0
+        while requests > self.number * SINGLY * 2.0**level * (1 + TIE):
+            level += 1
+        each = 2.0**level
+        groups = max(1, math.ceil(requests / each - TIE))
+        ends = self._ends(name, level, groups, cv)
+        length = ends[groups - 1]
+        if level == 0:
+            minute = np.ceil(ends[:groups] / length * self.number - TIE) - 1
+            weight = np.ones(groups)
+            weight[-1] = requests - (groups - 1)
+            at = np.clip(minute, 0, self.number - 1).astype(np.int64)
+            count = np.bincount(at, weights=weight, minlength=self.number)
+        else:
+            starts = np.append(0.0, ends[: groups - 1])
+            edges = length * np.arange(1, self.number + 1) / self.number
+            at = np.minimum(np.searchsorted(ends[:groups], edges, side="right"), groups - 1)
+            width = np.maximum(ends[at] - starts[at], np.finfo(float).tiny)
+            part = np.minimum((edges - starts[at]) / width, 1.0)
+            come = np.minimum(each * (at + part), requests)
+            count = np.diff(np.append(0.0, come))
+        shape: Shape = count * self.number / requests
+        return shape
+
+    def _ends(self, name: str, level: int, groups: int, cv: float) -> Shape:
+        known = self._gaps.get((name, level))
+        if known is None or len(known) < groups:
+            gaps = np.ones(2 * groups)
+            if cv > 1e-6:
+                rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
+                gaps = rng.standard_gamma(2**level / cv**2, 2 * groups) / (2**level / cv**2)
+            gaps[0] = max(gaps[0], 1e-300)
+            known = self._gaps[name, level] = np.cumsum(gaps)
+        return known
+
+
+def span_of(problem: Problem) -> int:
+    """Minutes of a period, as a whole number."""
+    return max(1, round(60.0 * problem.horizon.period_h))
+
+
+def minutes_of(stated: Problem, started: Problem) -> Minutes:
+    """The minutes of a problem: as its file states it, and with its traces read. Unreadable ones tell no minutes."""
+    recorded = dict(_recorded(stated, started))
+    still = [w.name for w in stated.workloads if w.window is None and w.deferrable_h is None]
+    number, span = FEWEST, span_of(started)
+    if recorded:
+        number = span * (1 if set(still) <= set(recorded) else math.ceil(FEWEST / span))
+    return Minutes(stated, started, recorded, number)
+
+
+def _recorded(stated: Problem, started: Problem) -> Iterator[tuple[str, dict[int, dict[int, float]]]]:
+    wanted = wanted_columns(stated)
+    for load in stated.workloads:
+        trace = load.demand.trace
+        if trace is None:
+            continue
+        path = trace_path(stated, trace)
+        try:
+            file = read_file(path, trace, ZoneInfo(trace.timezone or stated.horizon.timezone), wanted[path])
+            rows = chosen_rows(file.rows, trace, wanted[path])
+        except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError):
+            continue  # said by the check of traces
+        if file.single or (file.step_h is not None and file.step_h <= LONGEST_STEP_H):
+            yield load.name, _by_minute(started, file, rows)
+
+
+def _by_minute(started: Problem, file: File, rows: list[TraceRow]) -> dict[int, dict[int, float]]:
+    """Requests by period and minute of it."""
+    span = span_of(started)
+    counts: dict[int, dict[int, float]] = {}
+    for row, slot in placed_rows(started, file, rows, started.horizon.period_h / span):
+        if slot >= 0:
+            own = counts.setdefault(slot // span, {})
+            own[slot % span] = own.get(slot % span, 0.0) + row.requests
+    return counts
