@@ -139,6 +139,40 @@ def test_every_kind_of_cap_in_time_over_offers_and_in_scenarios():
     assert means == pytest.approx([(3 * 110 + own) / 40_000, (60 * 110 + own) / 80_000])
 
 
+CASCADE = """
+schema: router/1
+horizon: {periods: 1, period_h: 1}
+models: {small: {quality: 0.7}, big: {quality: 0.9}}
+workloads:
+  - name: app
+    models: [big]
+    demand: {requests_per_hour: 1200}
+    prompt_tokens: 1000
+    completion_tokens: 100
+    cached_prompt_share: 0.5
+    arrival_cv: 2
+    origin: {eu: 0.4, us: 0.6}
+    recipes:
+      - {name: cascade, quality: 0.88, steps: [{models: [small], requests: 1},
+         {models: [big], requests: 0.3, prompt_tokens: 1300, cached_prompt_share: 0.2}]}
+offers:
+  - name: a
+    provider: a
+    models:
+      small: {prompt_usd_per_m: 0.1, completion_usd_per_m: 0.2}
+      big: {prompt_usd_per_m: 3, completion_usd_per_m: 6, cached_prompt_burndown: 0.1}
+    quota: {uncached_prompt_tokens_per_minute: 40K, units_per_minute: 1M, requests_per_minute: 60}
+"""
+
+
+def test_steps_of_a_recipe_come_with_the_requests_that_they_answer():
+    """20 requests a minute: 20 and 6 go out, of 500 and 1,040 uncached prompt tokens."""
+    plan = api.solve(load_text(CASCADE))
+    means = {row.kind: row.utilisation for row in plan.quotas or ()}
+    assert means["requests"] == pytest.approx(26 / 60)
+    assert means["uncached_prompt_tokens"] == pytest.approx((20 * 500 + 6 * 1040) / 40_000)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

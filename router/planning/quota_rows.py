@@ -107,7 +107,7 @@ def _in_period(
 
 def _amount(counts: str, row: RouteRow, load: Workload, offer: Offer) -> float:
     """What a row takes of a cap in its period."""
-    cached = row.prompt_tokens * load.cached_prompt_share
+    cached = row.prompt_tokens * _cached_share(row, load)
     if counts == "units":
         entry = offer.models[row.model]
         own = entry.cached_prompt_burndown
@@ -124,3 +124,12 @@ def _amount(counts: str, row: RouteRow, load: Workload, offer: Offer) -> float:
         "uncached": row.prompt_tokens - cached,
         "completion": row.completion_tokens,
     }[counts]
+
+
+def _cached_share(row: RouteRow, load: Workload) -> float:
+    """Part of its prompt tokens that is read from a cache: a step of a recipe may state its own."""
+    for recipe in load.recipes:
+        if recipe.name == row.recipe and row.step is not None:
+            own = recipe.steps[row.step].cached_prompt_share
+            return load.cached_prompt_share if own is None else own
+    return load.cached_prompt_share

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from router.plan.rows import QuotaRow
 from router.verification.base.audit import Audit
+from router.verification.base.case import Case
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
 from router.verification.base.parts import stated_name
@@ -86,17 +87,20 @@ def _figures(
             continue
         cap = flows[0][0]
         most = allowance.mean(cap, *case.span(key[2])) / cap.utilisation
-        parts = [(amount / (60.0 * case.period_h), _shape(minutes, flow)) for _, flow, amount in flows]
+        parts = [(amount / (60.0 * case.period_h), _shape(case, minutes, flow)) for _, flow, amount in flows]
         utilisation, above, refused = minutes.met(parts, most)
         ledger.equal(row.utilisation, utilisation, *key, "utilisation")
         ledger.equal(row.minutes_above, above, *key, "minutes_above", slack=NEAR)
         ledger.equal(row.refused, refused, *key, "refused", slack=NEAR)
 
 
-def _shape(minutes: Minutes, flow: Flow) -> Shape | None:
-    """Of the whole workload, of which a flow may be what comes from one origin; None: even."""
-    load, sized = flow.workload, flow.unit.requests is not None
+def _shape(case: Case, minutes: Minutes, flow: Flow) -> Shape | None:
+    """Of the whole workload, of which a flow may be what comes from one origin, or a step of a recipe; None: even."""
+    load, step = flow.workload, case.steps.get(flow.workload.name)
     if load.window is not None or load.deferrable_h is not None:
         return None
-    units = flow.cell.units / math.fsum((load.origin or {"": 1.0}).values())
-    return minutes.shape(stated_name(load), flow.row.period, units, load.arrival_cv, sized=sized)
+    whole = load if step is None else case.workloads[step.whole]
+    units = flow.cell.units / (1.0 if step is None else step.requests)
+    units /= math.fsum((whole.origin or {"": 1.0}).values())
+    sized = flow.unit.requests is not None
+    return minutes.shape(stated_name(whole), flow.row.period, units, whole.arrival_cv, sized=sized)
