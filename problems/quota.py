@@ -38,7 +38,7 @@ def build(view: View, cols: Columns) -> Rows:
     for q in np.flatnonzero(np.isfinite(quotas.cap).any(axis=1)).tolist():
         kind = QUOTA_KINDS[quotas.kind[q]]
         at = np.flatnonzero(quotas.counted(q, routes.workload, routes.offer, routes.model)[flows.route])
-        amount = _amounts(view, kind)[flows.route[at]] * flows.work[at]
+        amount = amounts_of(view, kind)[flows.route[at]] * flows.work[at]
         if kind.counts == "usd" and (timed := view.inst.offers.ruled[routes.offer[flows.route[at]]]).any():
             amount = np.where(timed, _timed_usd(view, at), amount)
         span, place, share, most = _spans(view, q, at)
@@ -53,7 +53,7 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
-def _amounts(view: View, kind: QuotaKind) -> Floats:
+def amounts_of(view: View, kind: QuotaKind) -> Floats:
     """(R,) of a unit of work of each route: what a cap of the kind counts."""
     routes, loads = view.routes, view.inst.workloads
     by_workload = {

@@ -58,6 +58,7 @@ class Columns(Record):
     adapters: AdapterColumns
     paid_by: Payments  # use of offers that credits pay
     capacity: Capacity  # of pools whose waiting is modelled
+    spilled: Ints  # (N,) share of the cell that is sent there first and refused, or -1
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
 
@@ -109,6 +110,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         adapter_columns(view, space),
         payments(view, space, charged, counts.paid),
         capacity,
+        _spilled(view, space, flow_label),
         queues,
         changed,
     )
@@ -152,6 +154,19 @@ def _picks(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:
         )
         pick[whole] = at[row]
     return pick
+
+
+def _spilled(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Ints:
+    """What spills of each flow to an offer that refuses; work that moves in time does not."""
+    spilled, spilling = np.full(len(view.flows), NONE, dtype=np.int64), view.inst.spilling
+    if spilling is not None:
+        moves = view.inst.workloads.moves[view.cells.workload[view.flows.cell]]
+        some = np.flatnonzero(spilling.offer[view.routes.offer[view.flows.route]] & ~moves)
+        block = view.scenario + 1
+        spilled[some] = space.take(
+            "spilled", len(some), lambda i: label(int(some[i])), upper=1.0, block=block
+        )
+    return spilled
 
 
 def _carriers(view: View, space: ColumnSpace) -> Ints:

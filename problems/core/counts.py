@@ -45,6 +45,10 @@ def count_limit(view: View) -> Floats:
     f = fleets.pool_fleet
     usable = view.usable[f]
     need = np.where(usable > 0, need / np.where(usable > 0, usable, 1.0), 0.0)
+    if inst.spilling is not None:  # what spills is carried in the fullest minute at most
+        spills = inst.spilling.offer[fleets.offer[f]]
+        peak = [inst.spilling.shape(view.scenario, t).max(initial=1.0) for t in range(inst.time.periods)]
+        need = np.where(spills[:, None], need * np.array(peak), need)
     most = _most(inst)
     need = serving_need(view, need, most.max(axis=1, initial=0.0))
     boot = fleets.start_h[f] / inst.time.period_h

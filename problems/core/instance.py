@@ -21,6 +21,7 @@ import numpy as np
 from problems.core import stretches
 from problems.core.arrays import NONE, ArrayTable, Bools, Floats, Ints
 from problems.core.contracts import Agreements, Contracts
+from problems.core.overflow import Spilling
 from problems.core.supply import Allowances, Credits, Entries, Fleets, Groups, Hosts, Offers, Quotas
 from solvers.core.record import Record
 from solvers.risk import NEUTRAL, TailRisk
@@ -275,6 +276,7 @@ class Instance(Record):
     policy: PolicyLimits
     scenarios: Scenarios
     running: RunningArrays | None = None
+    spilling: Spilling | None = None  # None: no offer spills
     must_sign: Bools | None = None  # (O,) a question: offers bought ahead whatever the best plan would do
     must_not_sign: Bools | None = None  # (O,) another: offers of which nothing more is bought ahead
     room: Floats | None = None  # (Q,) counts bought ahead that must fit, of use in this future or not

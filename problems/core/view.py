@@ -192,7 +192,7 @@ class View(Record):
 
 def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
     """The view of scenario `s`."""
-    cells = _scaled(inst.cells, multiplier_of(inst, s))
+    cells = cells_of(inst, s)
     utilisation = np.where(np.isfinite(inst.fleets.max_utilisation), inst.fleets.max_utilisation, 1.0)
     usable_at = _available_at(inst, s) * utilisation[:, None]
     return View(
@@ -206,6 +206,11 @@ def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
         scenario=s,
         boundary=boundary,
     )
+
+
+def cells_of(inst: Instance, s: int) -> Cells:
+    """The work of scenario `s`."""
+    return _scaled(inst.cells, multiplier_of(inst, s))
 
 
 def _available_at(inst: Instance, s: int) -> Floats:

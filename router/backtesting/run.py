@@ -35,6 +35,7 @@ from router.normalise.network import refuse_origins
 from router.normalise.recipes import refuse_recipes
 from router.normalise.roles import refuse_roles
 from router.normalise.running import running_arrays
+from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.plan.rows import usd_of
 from router.plan.running import Running
@@ -69,6 +70,7 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     refuse_recipes(problem, "router backtest")
     refuse_roles(problem, "router backtest")
     refuse_hosts(problem, "router backtest")
+    refuse_spills(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

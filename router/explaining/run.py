@@ -21,6 +21,7 @@ from router.explaining.thresholds import Offered, thresholds
 from router.explaining.together import together
 from router.loading.catalogue import load
 from router.normalise import normalise
+from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.publish import publish
@@ -148,6 +149,7 @@ def explain(
     """
     chosen = (options or SolveOptions()).begun()
     loaded = load(problem)
+    refuse_spills(loaded, "router explain")
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))

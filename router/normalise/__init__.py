@@ -27,6 +27,7 @@ from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
 from router.normalise.shares import refuse_minimum_of_refused, shares
 from router.normalise.sizes import refuse_too_large
+from router.normalise.spilling import with_spilling
 from router.schema import Problem
 from router.traces import recorded
 from solvers.risk import TailRisk
@@ -40,6 +41,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     Raises `InputError` for what no plan is made for yet, and for what is wrong in a record of demand.
     """
     refuse_pending(problem)
+    file = problem
     stated = recorded(problem).problem
     counted, halves = by_role(stated)
     problem, steps = by_step(*by_origin(counted))
@@ -71,6 +73,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         policy=_policy(problem),
         scenarios=widened(scenarios(stated, scenario), of, lives.seller_of(len(stated.offers))),
     )
+    inst = with_spilling(file, inst)
     refuse_own_spans(problem, inst.contracts)
     refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from problems.core.arrays import Floats
-from problems.core.instance import Instance
+from problems.core.instance import Cells, Instance
 from problems.core.view import View
 from router.schema import Problem
 
@@ -58,16 +58,18 @@ class MinuteDemand:
 
     def of(self, view: View, period: int) -> Floats:
         """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time."""
+        return self.of_work(self.work(view.cells, period), period)
+
+    def of_work(self, work: Floats, period: int) -> Floats:
+        """The same of so many units of work by workload, (W,)."""
         loads = self.inst.workloads
         demand = np.zeros((len(loads.names), self.minutes))
-        work = self.work(view, period)
         for w in np.flatnonzero(work).tolist():
             demand[w] = loads.part[w] * self._whole(w, float(work[w] / loads.part[w]), period)
         return demand
 
-    def work(self, view: View, period: int) -> Floats:
+    def work(self, cells: Cells, period: int) -> Floats:
         """(W,) units of work that arrive and must run in a period."""
-        cells = view.cells
         at = (cells.occurrence == period) & ~self.inst.workloads.moves[cells.workload]
         return np.bincount(cells.workload[at], cells.work[at], minlength=len(self.inst.workloads.names))
 

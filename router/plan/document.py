@@ -31,6 +31,7 @@ from router.plan.rows import (
     RouteRow,
     ScenarioCost,
     Settlement,
+    SpillOrder,
     UnservedRow,
 )
 from router.plan.values import (
@@ -191,6 +192,9 @@ class Plan:
     reoptimise: Reoptimised | None = stated("Of router reoptimise: why this plan", default=None)
     coverage: tuple[CoverageRow, ...] | None = stated("What agreements bill, by period", default=None)
     hosts: tuple[HostRow, ...] | None = stated("Hosts, and what lives in them, by period", default=None)
+    spill_order: tuple[SpillOrder, ...] | None = stated(
+        "In which order offers that spill refuse work", default=None
+    )
     credits: tuple[CreditRow, ...] | None = stated("What credits pay, by period", default=None)
     quotas: tuple[QuotaRow, ...] | None = stated(
         "What caps by the minute meet inside each period", default=None
@@ -302,6 +306,7 @@ TABLES: Mapping[str, type] = {
     "settlements": Settlement,
     "coverage": CoverageRow,
     "hosts": HostRow,
+    "spill_order": SpillOrder,
     "credits": CreditRow,
     "quotas": QuotaRow,
     "unserved": UnservedRow,

@@ -61,11 +61,35 @@ class RouteRow:
     origin: str | None = stated(ORIGIN, default=None)
     recipe: str | None = stated(RECIPE, default=None)
     step: Whole | None = stated(STEP, default=None)
+    carried_share: Number | None = stated(
+        "Of an offer that spills: the part of share that it carries; requests and tokens are of that",
+        default=None,
+    )
+    spilled_share: Number | None = stated("The part of share that it refuses", default=None)
+    taken_share: Number | None = stated(
+        "What spills elsewhere and is served here, beside share; in requests and tokens", default=None
+    )
+
+    @property
+    def served_share(self) -> float:
+        """What the route serves: all that is sent there first, without what it refuses, with what it takes."""
+        return self.share - (self.spilled_share or 0.0) + (self.taken_share or 0.0)
 
     @property
     def tokens(self) -> float:
         """Prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
+
+
+@record
+class SpillOrder:
+    """In which order an offer that spills refuses work where a minute brings too much."""
+
+    offer: str = stated("Offer that spills")
+    model: str | None = stated(SHARED)
+    period: Whole = stated("Period, from 0")
+    scenario: str | None = stated(SCENARIO)
+    workloads: tuple[str, ...] = stated("Workloads that are sent there, those refused first first")
 
 
 @record

@@ -29,6 +29,7 @@ from router.plan.rows import (
     RouteRow,
     ScenarioCost,
     Settlement,
+    SpillOrder,
     UnservedRow,
     usd_of,
 )
@@ -41,6 +42,7 @@ from router.planning.contract_rows import (
 )
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
+from router.planning.spilling.rows import spill_orders, spilled_and_taken
 from router.planning.tighten import booting
 
 DUST_USD = 1e-9
@@ -61,6 +63,7 @@ class Decoded:
     settlements: tuple[Settlement, ...]
     coverage: tuple[CoverageRow, ...] | None
     hosts: tuple[HostRow, ...] | None
+    spill_order: tuple[SpillOrder, ...] | None
     credits: tuple[CreditRow, ...] | None
     unserved: tuple[UnservedRow, ...]
     scenarios: tuple[ScenarioCost, ...]
@@ -112,6 +115,10 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
             row for view, cols in pairs for row in host_rows(view, cols, point, _scenario(view, named))
         )
         or None,
+        spill_order=tuple(
+            row for view, cols in pairs for row in spill_orders(view, cols, point, _scenario(view, named))
+        )
+        or None,
         credits=tuple(
             row for view, cols in pairs for row in credit_rows(view, cols, point, _scenario(view, named))
         )
@@ -143,7 +150,8 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
     scenario = _scenario(view, named)
     share = point[cols.flow]
     free = share - point[cols.charged]
-    for i in np.flatnonzero(share > 0):
+    refused, taken = spilled_and_taken(view, cols, point)
+    for i in np.flatnonzero((share > 0) | (refused > 0)):
         cell, r = flows.cell[i], flows.route[i]
         w = view.cells.workload[cell]
         work = float(share[i] * flows.work[i])
@@ -154,7 +162,7 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
             period=int(flows.period[i]),
             occurrence=_occurrence(view, int(cell)),
             scenario=scenario,
-            share=float(share[i] * loads.part[w]),
+            share=float((share[i] + refused[i] - taken[i]) * loads.part[w]),
             requests=work if loads.sized[w] else None,
             prompt_tokens=float(work * loads.prompt_tokens[w]),
             completion_tokens=float(work * loads.completion_tokens[w]),
@@ -162,6 +170,9 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
             origin=loads.origins[w],
             recipe=loads.recipes[w],
             step=None if loads.recipes[w] is None else int(loads.steps[w]),
+            carried_share=float(share[i] * loads.part[w]) if refused[i] > 0 else None,
+            spilled_share=float(refused[i] * loads.part[w]) if refused[i] > 0 else None,
+            taken_share=float(taken[i] * loads.part[w]) if taken[i] > 0 else None,
         )
 
 

@@ -54,6 +54,21 @@ def optimise(
     raised. Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
     options, decided = options.begun(), Fixed(fixed)
+    if encoded.instance.spilling is None:
+        return _optimise(encoded, solver, options, start, decided)
+    from router.planning.spilling.closing import kept_by_the_minute  # here: few offers spill
+
+    search = options
+    if (watch := options.watch) is not None:  # a point that minutes break is not a plan
+        search = replace(options, watch=lambda _, bound: watch(inf, bound))
+    return kept_by_the_minute(
+        encoded, solver, options, lambda program: _optimise(program, solver, search, None, decided)
+    )
+
+
+def _optimise(
+    encoded: Encoded, solver: str, options: SolveOptions, start: Floats | None, decided: Fixed
+) -> Incumbent:
     waits = bool(encoded.columns[0].capacity.waits.any())
     large, search = encoded.program.n_columns > SMALL and waits, options
     if waits and (watch := options.watch) is not None:  # a point in which users wait too long is not a plan

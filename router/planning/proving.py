@@ -214,4 +214,13 @@ def _bettered(
     except RouterError:
         return None
     cheaper = better.decoded.objective_usd < usd
-    return better if cheaper and not short_of_capacity(better.encoded, better.point) else None
+    return better if cheaper and not _promises_broken(better) else None
+
+
+def _promises_broken(plan: Incumbent) -> bool:
+    if plan.encoded.instance.spilling is not None:
+        from router.planning.spilling.closing import broken  # here: few offers spill
+
+        if broken(plan.encoded, plan.point):
+            return True
+    return bool(short_of_capacity(plan.encoded, plan.point))

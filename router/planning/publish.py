@@ -40,6 +40,7 @@ from router.planning.notes import (
     waiting_notes,
 )
 from router.planning.quota_rows import quota_rows
+from router.planning.spilling.rows import spill_notes
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -111,6 +112,7 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
         settlements=decoded.settlements,
         coverage=decoded.coverage,
         hosts=decoded.hosts,
+        spill_order=decoded.spill_order,
         credits=decoded.credits,
         unserved=decoded.unserved,
         scenarios=decoded.scenarios,
@@ -217,5 +219,6 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
         *waiting_notes(problem, decoded.routes),
         *turnaround_notes(problem, decoded.routes),
         *vendor_notes(decoded.settlements),
+        *spill_notes(incumbent.encoded, decoded.settled.point),
         *notes,
     )

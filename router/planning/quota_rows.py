@@ -57,7 +57,8 @@ type MinuteCap = tuple[int, Floats]
 def _caps(inst: Instance) -> Iterator[MinuteCap]:
     quotas = inst.quotas
     for q, kind in enumerate(quotas.kind.tolist()):
-        if QUOTA_KINDS[kind].span == "minute" and np.isfinite(quotas.cap[q]).any():
+        spills = inst.spilling is not None and bool((quotas.offer[q] & inst.spilling.offer).any())
+        if not spills and QUOTA_KINDS[kind].span == "minute" and np.isfinite(quotas.cap[q]).any():
             cap = quotas.cap[q]
             if quotas.origin[q] != SHARED:
                 cap = np.where(inst.offers.open[np.argmax(quotas.offer[q])], cap, 0.0)

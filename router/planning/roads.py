@@ -40,14 +40,14 @@ def best_by_any_road(
     options, held = options.begun(), Fixed(fixed)
     whole = encoded.program.is_mip and not options.relax
     large = whole and encoded.program.n_columns > LARGE and start is None
-    by_hand = made_by_hand(encoded, solver, options.within(0.5), held) if large else None
+    by_hand = _by_hand(encoded, solver, options.within(0.5), held) if large else None
     if by_hand is not None and options.watch is not None:
         options.watch(by_hand.objective_usd, by_hand.bound)
     try:
         best = optimise(encoded, solver, options, start, fixed)
     except NoPlanInTime as late:
         if by_hand is None and whole:
-            by_hand = made_by_hand(encoded, solver, options.finishing, held)
+            by_hand = _by_hand(encoded, solver, options.finishing, held)
         if by_hand is None:
             raise
         return replace(by_hand, bound=max(by_hand.bound, late.bound_usd), found_by=BY_HAND)
@@ -65,6 +65,11 @@ def best_by_any_road(
     # the search was stopped before it came so far, or what it states of its bound is not so
     stop = Stop.EXHAUSTED if best.stop is Stop.OPTIMAL else best.stop
     return replace(by_hand, bound=min(best.bound, by_hand.objective_usd), stop=stop, rounds=best.rounds)
+
+
+def _by_hand(encoded: Encoded, solver: str, options: SolveOptions, held: Fixed) -> Incumbent | None:
+    """None where an offer spills: no hand looks at minutes."""
+    return None if encoded.instance.spilling is not None else made_by_hand(encoded, solver, options, held)
 
 
 def _elsewhere(
@@ -88,7 +93,7 @@ def _elsewhere(
         except RouterError:
             continue
         return replace(best, found_by=f"found by {road}, {why}")
-    by_hand = made_by_hand(encoded, "highs", replace(search[1].finishing, native={}), Fixed(fixed))
+    by_hand = _by_hand(encoded, "highs", replace(search[1].finishing, native={}), Fixed(fixed))
     if by_hand is None:
         raise failed
     return replace(by_hand, found_by=f"made by hand, {why}")
@@ -99,7 +104,7 @@ def _by_own_tree(encoded: Encoded, search: tuple[str, SolveOptions], held: Fixed
     from solvers.highs_relaxation import HighsRelaxation  # here: few searches come so far
 
     options, case = search[1].finishing, held.applied(encoded)
-    if case.program.n_columns > LARGEST or options.relax:
+    if case.program.n_columns > LARGEST or options.relax or encoded.instance.spilling is not None:
         return None
     work = WorkLimits(effort=EFFORT, late=lambda: options.late)
     tree = prove(case.program, HighsRelaxation, work=work)

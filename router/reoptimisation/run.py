@@ -23,6 +23,7 @@ from router.normalise.hosts import refuse_hosts
 from router.normalise.network import refuse_origins
 from router.normalise.recipes import refuse_recipes
 from router.normalise.roles import refuse_roles
+from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
 from router.planning.proving import with_proof
@@ -93,6 +94,7 @@ def reoptimise(
     refuse_recipes(problem, "router reoptimise")
     refuse_roles(problem, "router reoptimise")
     refuse_hosts(problem, "router reoptimise")
+    refuse_spills(problem, "router reoptimise")
     search = replace(search.begun(), scenario=scenario_of(problem, search.scenario))
     key = run_key(problem, search)
     with store.lease(problem.name, lease_s) as lease:

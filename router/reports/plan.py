@@ -10,6 +10,7 @@ from router.plan.rows import ContractRow, CostLine, InstanceRow, Refused, RouteR
 from router.reports.bursts import bursts_table
 from router.reports.document import Report, ReportTable, columns
 from router.reports.hosts import hosts_table
+from router.reports.spilling import spilling_table
 from router.reports.words import as_sentence, count, hours, instances, percent, proof, rate, span, usd
 
 CENT = 0.005
@@ -25,6 +26,7 @@ def plan_report(plan: Plan) -> Report:
         _instances(plan),
         hosts_table(plan),
         bursts_table(plan),
+        spilling_table(plan),
         _purchases(plan),
         _contracts(plan),
         _scenarios(plan),
@@ -135,7 +137,7 @@ def _cell_shares(
 ) -> list[float]:
     shares = dict.fromkeys(cells, 0.0)
     for row in group:
-        shares[_cell(row)] += row.share
+        shares[_cell(row)] += row.served_share if isinstance(row, RouteRow) else row.share
     return list(shares.values())
 
 
@@ -303,8 +305,9 @@ def _refused(plan: Plan) -> ReportTable:
 
 def _free(row: RouteRow | UnservedRow) -> float:
     """What of the volume of a row an allowance pays."""
-    free = row.free_share if isinstance(row, RouteRow) else None
-    return _volume(row) * free / row.share if free and row.share > 0 else 0.0
+    if not isinstance(row, RouteRow) or not row.free_share or row.served_share <= 0:
+        return 0.0
+    return _volume(row) * row.free_share / row.served_share
 
 
 def _volume(row: RouteRow | UnservedRow) -> float:

@@ -305,6 +305,11 @@ class Offer(Sourced):
         "Batch: answers come within so many hours, which is its TTFT and request time at every percentile"
     )
     instances: Instances | None = optional("Countable capacity; then it serves through it only")
+    spills: Flag = Field(
+        default=False,
+        description="Refuses what is too much in a minute instead of queueing: its one limit (a quota by the "
+        "minute, or instances) holds in every minute, and what spills goes to routes that do not",
+    )
     schedule: tuple[ScheduleRule, ...] = Field(
         default=(), description="What changes in time; of several rules that hold at once, the last counts"
     )

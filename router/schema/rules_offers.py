@@ -10,6 +10,7 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_commitments, rules_spans
 from router.schema.clock import MONTH_H
 from router.schema.offers import Instances, Latency, Offer, OfferModel, RoleInstances
+from router.schema.schedule import QuotaCaps
 from router.schema.workloads import Workload
 
 if TYPE_CHECKING:  # Problem runs the rules itself
@@ -172,6 +173,57 @@ def _waits(load: Workload) -> bool:
     return any(name.startswith(("ttft_", "request_")) for name in load.slo.model_dump(exclude_none=True))
 
 
+def spills_hold(problem: Problem) -> Iterator[Issue]:
+    """An offer that spills has one limit by the minute, and nothing that is not yet planned for beside it."""
+    for at, offer in _each(problem):
+        if offer.spills:
+            for field, rule in _beside_spills(problem, offer):
+                yield Issue((*at, *field), rule, None)
+
+
+def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]:
+    caps = [name for name in QuotaCaps.model_fields if getattr(offer.quota, name) is not None]
+    by_minute = [name for name in caps if name.endswith("_per_minute")]
+    only = "beside spills: an offer that spills has one limit, a quota by the minute or instances"
+    for name in caps if offer.instances is not None else [*by_minute[1:], *(set(caps) - set(by_minute))]:
+        yield ("quota", name), only
+    if offer.instances is None and not by_minute:
+        yield ("spills",), "needs a limit: a quota by the minute, or instances"
+    for name, entry in offer.models.items():
+        if entry.quota is not None:
+            yield ("models", name, "quota"), only
+        if offer.instances is not None and entry.disaggregated:
+            yield ("models", name, "disaggregated"), "two limits of a pool do not go with spills"
+    for shared in problem.quotas:
+        if not shared.offers or offer.name in shared.offers:
+            yield ("spills",), f"does not go with the quota {shared.name}, which counts what is sent here too"
+    if offer.schedule:
+        yield ("schedule",), "is not yet planned for beside spills"
+    instances = offer.instances
+    if instances is not None:
+        if instances.roles is not None:
+            yield ("instances", "roles"), "do not go with spills: they are two limits"
+        if instances.start_h > 0:
+            yield ("instances", "start_h"), "is not yet planned for beside spills"
+        waiting = any(_waits(load) and set(load.models) & offer.models.keys() for load in problem.workloads)
+        if waiting and instances.max_utilisation is None:
+            yield (
+                ("instances", "max_utilisation"),
+                "is needed beside spills: what refuses has no waiting rule",
+            )
+    if problem.policy.survive_loss_of != "none":
+        yield ("spills",), "does not go with policy.survive_loss_of yet"
+    if problem.policy.among_equals:
+        yield ("spills",), "is not yet planned for beside policy.among_equals"
+    if instances is not None and instances.adapter_slots is not None:
+        yield ("instances", "adapter_slots"), "is not yet planned for beside spills"
+    for load in problem.workloads:
+        if load.recipes:
+            yield ("spills",), f"is not yet planned for beside recipes, which {load.name} has"
+        if not load.routing.splittable and set(load.models) & offer.models.keys():
+            yield ("spills",), f"does not go with routing.splittable: false of {load.name}"
+
+
 def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
     """With money or terms by the month, a period is at most 730 h."""
     period_h = problem.horizon.period_h
@@ -236,6 +288,7 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     instances_hold,
     grids_hold,
     roles_hold,
+    spills_hold,
     periods_within_a_month,
     turnaround_stands_alone,
 )

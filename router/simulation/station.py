@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from router.errors import InputError, Issue
 from router.normalise.minutes import LUMP
 from router.normalise.roles import refuse_roles
+from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
@@ -105,6 +106,7 @@ class Floor:
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
         """Raises InputError where the plan is not one of this problem."""
         refuse_roles(problem, "router simulate")
+        refuse_spills(problem, "router simulate")
         audit = Audit(recorded(problem).problem, plan)
         future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)

@@ -23,6 +23,7 @@ from router.normalise import normalise
 from router.normalise.agreements import refuse_unquoted
 from router.normalise.hosts import refuse_hosts
 from router.normalise.roles import refuse_roles
+from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -84,6 +85,7 @@ def size(
     loaded, how = load(problem), how or SizeOptions()
     refuse_unquoted(loaded, "router size")
     refuse_hosts(loaded, "router size")
+    refuse_spills(loaded, "router size")
     refuse_roles(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)

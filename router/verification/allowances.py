@@ -34,7 +34,7 @@ def check_allowances(audit: Audit, ledger: Ledger) -> None:
             ledger.fault(*at, "states a free share of an offer without an allowance")
             continue
         ledger.at_least(share, 0.0, *at, "free_share")
-        ledger.at_most(share, flow.row.share, *at, "free_share")
+        ledger.at_most(share, flow.row.served_share, *at, "free_share")
         month = month_of(audit.case, flow.offer.free, flow.row.period)
         for kind in KINDS:
             each = flow.unit.tokens if kind == "tokens" else flow.unit.requests or 0.0

@@ -50,7 +50,7 @@ def _sent(audit: Audit) -> Sent:
     allowance = Allowance(audit.case)
     sent: Sent = defaultdict(list)
     for flow in audit.flows:
-        if flow.entry is None or flow.units <= 0:
+        if flow.entry is None or flow.units <= 0 or flow.offer.spills:
             continue
         row = flow.row
         for cap in allowance.of(row.workload, row.offer, row.model):

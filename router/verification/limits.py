@@ -167,7 +167,7 @@ def check_min_providers(audit: Audit, ledger: Ledger) -> None:
     carried: dict[CellKey, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for flow in audit.flows:
         if flow.workload.routing.min_providers > 1:
-            carried[flow.cell.key][flow.offer.provider].append(flow.row.share)
+            carried[flow.cell.key][flow.offer.provider].append(flow.row.served_share)
     throughout: dict[tuple[str, str | None], set[str]] = {}
     for key, cell in audit.cells.items():
         routing = audit.case.workloads[cell.workload].routing

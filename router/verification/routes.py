@@ -84,7 +84,7 @@ def check_windows(audit: Audit, ledger: Ledger) -> None:
         if flow.offer.schedule and flow.units > 0:
             most = share_limit(audit.case, flow.cell, flow.offer, flow.row.period)
             at = (flow.cell, "on", flow.offer.name, "in period", flow.row.period, "share while it is open")
-            ledger.at_most(flow.row.share, most, *at)
+            ledger.at_most(flow.row.served_share, most, *at)
 
 
 def check_quantities(audit: Audit, ledger: Ledger) -> None:

@@ -73,7 +73,7 @@ def flows_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger)
         cell = _cell(case, cells, row, f"routes[{i}]:", ledger)
         if cell is not None:
             load, offer = case.workloads[row.workload], case.offers[row.offer]
-            entry, share = offer.models.get(row.model), row.share * cell.units
+            entry, share = offer.models.get(row.model), row.served_share * cell.units
             unit = units[row.workload]
             hours = cell.runs.get(row.period, case.span(row.period))
             usd = usd_of_unit(case, unit, offer.name, row.model, hours)

@@ -205,10 +205,9 @@ def of_parts(plan: Plan, problem: Problem, ledger: Ledger) -> Plan:
         return tuple(kept)
 
     def scaled(row: Any, share: float) -> Any:
-        free = getattr(row, "free_share", None)
-        if free is not None:
-            row = replace(row, free_share=free / share)
-        return replace(row, share=row.share / share)
+        parts = ("share", "carried_share", "spilled_share", "taken_share", "free_share")
+        stated = {name: value for name in parts if (value := getattr(row, name, None)) is not None}
+        return replace(row, **{name: value / share for name, value in stated.items()})
 
     return replace(
         plan,

@@ -78,7 +78,9 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
                 max(
-                    _needed(case, instances, pools.get((name, served, t), []), each) / (1.0 - boot),
+                    _needed(case, instances, pools.get((name, served, t), []), each)
+                    * (_minutes(case) if offer.spills else 1.0)
+                    / (1.0 - boot),
                     _slots(instances, pools.get((name, served, t), [])),
                 )
                 for t, each in enumerate(usable)
@@ -88,6 +90,11 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             place = (name, served)
             limits[place] = [_sold(case, place, instances, each, t) for t, each in enumerate(need)]
     return limits
+
+
+def _minutes(case: Case) -> float:
+    """More than there are minutes of a period: all of its work in one of them is the most that any can bring."""
+    return 2.0 * max(1000.0, 60.0 * case.period_h)
 
 
 def _needed(case: Case, instances: Instances, flows: list[PossibleFlow], usable: float) -> float:

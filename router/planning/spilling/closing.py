@@ -1,0 +1,121 @@
+"""Capacity that spills: the program solved again with rows for sets of minutes and flows until none is broken.
+
+    1  the relaxation, with the rows that its point breaks, until there are none
+    2  the program: its optimum bounds every plan; where it breaks no row it is the best plan
+    3  its whole numbers fixed, and rows added to the flows until none is broken: a plan; back to 2
+
+Every plan keeps every row, so that each program's bound is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from problems.core.arrays import Floats
+from problems.core.encode import Encoded, encode, fixed_integers
+from problems.core.overflow import SpillCut
+from problems.spilling import SpillLimits
+from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.two_steps import Fixed, Incumbent, find, run
+from solvers import SolveOptions, Stop
+
+NEAR = 1e-7  # relative, by which a row may be missed
+MOST_ROUNDS = 200
+MOST_PROGRAMS = 30
+
+type Cuts = Mapping[int, tuple[SpillCut, ...]]
+type Search = Callable[[Encoded], Incumbent]
+
+
+def broken(encoded: Encoded, point: Floats) -> Cuts:
+    """The rows that a point breaks most, by scenario; none where it is a plan."""
+    found: dict[int, tuple[SpillCut, ...]] = {}
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        limits, own = SpillLimits(view), list[SpillCut]()
+        for limit in limits.all:
+            carried = point[cols.flow[limit.flows]].clip(0.0)
+            spilled = cols.spilled[limit.flows]
+            sent = carried + (spilled >= 0) * point[spilled].clip(0.0)
+            own += limit.cuts(sent, carried, limits.capacity(limit, point, cols), NEAR)
+        if own:
+            found[view.scenario] = tuple(own)
+    return found
+
+
+def with_rows(encoded: Encoded, more: Cuts) -> Encoded:
+    """The program with rows more; its columns stay as they are."""
+    inst, spilling = encoded.instance, encoded.instance.spilling
+    assert spilling is not None
+    scenarios = spilling.cuts.keys() | more.keys()
+    cuts = {s: (*spilling.cuts.get(s, ()), *more.get(s, ())) for s in scenarios}
+    routed = (encoded.views[0].routes, encoded.refusals)
+    inst = replace(inst, spilling=replace(spilling, cuts=cuts))
+    return encode(inst, boundary=encoded.views[0].boundary, routed=routed, regions=encoded.regions)
+
+
+def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, search: Search) -> Incumbent:
+    """The best plan that keeps every row. Raises as `search` does."""
+    program = _of_relaxation(encoded, options)
+    best: Incumbent | None = None
+    bound = float("-inf")
+    for _ in range(MOST_PROGRAMS):
+        try:
+            outer = search(program)
+        except (NoPlanInTime, SolverFailed):
+            if best is None:
+                raise
+            break
+        bound = max(bound, outer.bound)
+        more = broken(outer.encoded, outer.point)
+        if not more:
+            return replace(outer, bound=max(bound, outer.bound))
+        program = with_rows(program, more)
+        program, plan = _of_whole_numbers(program, outer, solver, options)
+        if plan is not None and (best is None or plan.objective_usd < best.objective_usd):
+            best = plan
+        if best is not None:
+            room = options.gap * max(abs(best.objective_usd), 1e-12)
+            if best.objective_usd - bound <= room:
+                return replace(best, bound=bound, stop=Stop.OPTIMAL)
+            if options.late:
+                break
+    if best is None:
+        raise NoPlanInTime(
+            "no plan that keeps within its limits in every minute was found in time. "
+            "A longer --time-limit, or a wider --gap, may help."
+        )
+    return replace(best, bound=bound, stop=Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED)
+
+
+def _of_relaxation(encoded: Encoded, options: SolveOptions) -> Encoded:
+    for _ in range(MOST_ROUNDS):
+        if options.late:
+            break
+        point = run(encoded.program.relax(), "highs", options).point
+        more = broken(encoded, point) if point is not None else {}
+        if not more:
+            break
+        encoded = with_rows(encoded, more)
+    return encoded
+
+
+def _of_whole_numbers(
+    encoded: Encoded, outer: Incumbent, solver: str, options: SolveOptions
+) -> tuple[Encoded, Incumbent | None]:
+    """Rows for the flows that go with whole numbers, and the plan of them; None where they have none."""
+    program, columns = fixed_integers(encoded.program, outer.integers)
+    values = program.col_lower[columns]
+    for _ in range(MOST_ROUNDS):
+        point = run(fixed_integers(encoded.program, outer.integers)[0], "highs", options.finishing).point
+        if point is None:
+            return encoded, None
+        more = broken(encoded, point)
+        if not more:
+            break
+        encoded = with_rows(encoded, more)
+    try:
+        plan = find(encoded, solver, options.finishing, Fixed(columns=(columns, values)))
+    except (Infeasible, NoPlanInTime, SolverFailed):
+        return encoded, None
+    return encoded, None if broken(plan.encoded, plan.point) else plan

@@ -1,0 +1,176 @@
+"""What spills: every limit holds in every minute, by our own minutes, and what is refused is served elsewhere.
+
+carried + spilled = share of a route that spills; Σ spilled = Σ taken of a cell's work; work that moves does not spill
+Σ_S carried ≤ mean over minutes of min(C, Σ_S sent · D(m))     every set S of flows into a limit: then some order of
+                                                               refusing, or a mixture, carries just that
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from router.verification.base.audit import Audit
+from router.verification.base.cells import CellKey
+from router.verification.base.flows import Flow
+from router.verification.base.latency import seconds
+from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.parts import stated_name
+from router.verification.base.quotas import Allowance
+
+if TYPE_CHECKING:
+    from router.verification.base.minutes import Minutes, Shape
+
+ALL_SETS = 10
+
+type LimitKey = tuple[str, str | None, int, str | None]
+"""Offer, model of the pool (None: shared by all, or a quota), period, scenario."""
+
+
+def check_spilling(audit: Audit, ledger: Ledger) -> None:
+    """Every route's shares, every cell's balance, every limit by the minute, and the order of refusing."""
+    spilled: dict[CellKey, list[float]] = defaultdict(list)
+    taken: dict[CellKey, list[float]] = defaultdict(list)
+    for flow in audit.flows:
+        row = flow.row
+        refused, kept, more = row.spilled_share or 0.0, row.carried_share, row.taken_share or 0.0
+        if row.carried_share is not None or row.spilled_share is not None or row.taken_share is not None:
+            ledger.at_least(
+                min(refused, kept or 0.0, more), 0.0, flow.cell, row.offer, "shares of what spills"
+            )
+        if flow.offer.spills:
+            ledger.require(more == 0.0, flow.cell, row.offer, "spills and takes what spills")
+            ledger.equal(
+                (row.share - refused if kept is None else kept) + refused, row.share, flow.cell, row.offer
+            )
+            still = flow.workload.window is None and flow.workload.deferrable_h is None
+            ledger.require(still or refused <= RELATIVE, flow.cell, "moves in time, and does not spill")
+            spilled[flow.cell.key].append(refused)
+        else:
+            ledger.require(kept is None and refused == 0.0, flow.cell, row.offer, "does not spill")
+            taken[flow.cell.key].append(more)
+    for key in spilled.keys() | taken.keys():
+        ledger.equal(math.fsum(taken[key]), math.fsum(spilled[key]), *key, "taken of what spills")
+    into: dict[LimitKey, list[Flow]] = defaultdict(list)
+    for flow in audit.flows:
+        if flow.offer.spills and flow.entry is not None and flow.row.share > 0 and flow.cell.units > 0:
+            into[_limit_of(audit, flow)].append(flow)
+    _check_orders(audit, ledger, into)
+    if into:
+        _check_minutes(audit, ledger, into)
+
+
+def _limit_of(audit: Audit, flow: Flow) -> LimitKey:
+    row, future = flow.row, audit.case.future(flow.row.scenario)
+    model = audit.case.pool_model(row.offer, row.model) if row.offer in audit.case.instances else None
+    return row.offer, model, row.period, future.name
+
+
+def _check_orders(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]) -> None:
+    stated: dict[LimitKey, tuple[str, ...]] = {}
+    for order in audit.plan.spill_order or ():
+        key = (order.offer, order.model, order.period, audit.case.future(order.scenario).name)
+        ledger.require(key not in stated, *key, "has two orders of refusing")
+        stated[key] = order.workloads
+    for key in stated.keys() | into.keys():
+        sent = sorted({flow.workload.name for flow in into.get(key, [])})
+        ledger.require(
+            sorted(stated.get(key, ())) == sent, *key, "order of refusing what is sent there:", sent
+        )
+
+
+def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]) -> None:
+    from router.verification.base.minutes import minutes_of  # here: it loads arrays, and few plans need it
+
+    case = audit.case
+    minutes, allowance = minutes_of(audit.problem, case.problem), Allowance(case)
+    for key, flows in into.items():
+        capacity = _capacity(audit, key)
+        sent, wanted = [], []
+        for flow in flows:
+            amount = _amount(audit, allowance, flow)
+            shape = _shape(minutes, flow)
+            sent.append(_minutes_of(minutes, flow.row.share * amount, shape))
+            wanted.append((flow.row.share - (flow.row.spilled_share or 0.0)) * amount)
+        for own in _sets(sent, wanted, capacity):
+            load = sum((sent[i] for i in own[1:]), start=sent[own[0]])
+            most = float(load.clip(max=capacity).mean())
+            ledger.at_most(
+                math.fsum(wanted[i] for i in own), most, *key, "carried in the minutes of the period"
+            )
+
+
+def _capacity(audit: Audit, key: LimitKey) -> float:
+    """Instances that carry, or 1 of the cap."""
+    offer, model, period, scenario = key
+    if offer not in audit.case.instances:
+        return 1.0
+    pool = audit.pools.get((offer, model, period, scenario))
+    stated = audit.case.instances[offer].max_utilisation
+    return 0.0 if pool is None else pool.usable * (1.0 if stated is None else stated)
+
+
+def _amount(audit: Audit, allowance: Allowance, flow: Flow) -> float:
+    """What the whole cell takes: instances, or part of the cap."""
+    case, row = audit.case, flow.row
+    assert flow.entry is not None  # the caller has looked
+    if row.offer in case.instances:
+        return _load(audit, flow)
+    for cap in allowance.of(row.workload, row.offer, row.model):
+        most = allowance.mean(cap, *case.span(row.period))
+        amount = flow.cell.units * cap.amount(flow.unit, flow.entry) / (60.0 * case.period_h)
+        return amount / most if most > 0 else math.inf
+    return 0.0
+
+
+def _load(audit: Audit, flow: Flow) -> float:
+    """Instances that the whole cell keeps busy."""
+    case = audit.case
+    assert flow.entry is not None  # the caller has looked
+    each = seconds(
+        flow.workload,
+        flow.unit,
+        flow.entry,
+        case.problem.policy.p99_over_mean,
+        case.rtt_ms(flow.workload.name, flow.offer.name),
+    )
+    return 0.0 if each is None else max(each) * flow.cell.units / (3600.0 * case.period_h)
+
+
+def _shape(minutes: Minutes, flow: Flow) -> Shape | None:
+    load, sized = flow.workload, flow.unit.requests is not None
+    if load.window is not None or load.deferrable_h is not None:
+        return None
+    units = flow.cell.units / math.fsum((load.origin or {"": 1.0}).values())
+    return minutes.shape(stated_name(load), flow.row.period, units, load.arrival_cv, sized=sized)
+
+
+def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:
+    import numpy as np
+
+    return np.full(minutes.number, amount) if shape is None else amount * shape
+
+
+def _sets(sent: list[Shape], wanted: list[float], capacity: float) -> Iterator[tuple[int, ...]]:
+    """All sets of few flows; of many, each alone, and sets grown from each by what is carried above what fits."""
+    n = len(sent)
+    if n <= ALL_SETS:
+        for size in range(1, n + 1):
+            yield from combinations(range(n), size)
+        return
+    for first in range(n):
+        own, left = [first], set(range(n)) - {first}
+        yield (first,)
+        load = sent[first]
+        while left:
+            best = max(
+                left,
+                key=lambda i: wanted[i] - float((load + sent[i]).clip(max=capacity).mean()),
+            )
+            own.append(best)
+            left.discard(best)
+            load = load + sent[best]
+            yield tuple(own)

@@ -1,0 +1,280 @@
+"""Overflow inside a period: worked out by hand, against every order of refusing, and what is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from campaign import times
+from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, problem, usd
+
+import router
+from problems.core.overflow import SpillLimit
+from router.errors import Infeasible, InputError
+
+MINUTES = "2027-01-01T00:{:02d},{}\n"
+
+
+def recorded(
+    folder: Path, minutes: dict[str, list[float]], cap: float, spill_usd: dict[str, float], **rest: object
+) -> Data:
+    """Work of so many requests in each minute of one period; an offer lets `cap` a minute through for nothing."""
+    works = []
+    for name, counts in minutes.items():
+        rows = "".join(MINUTES.format(m, n) for m, n in enumerate(counts))
+        (folder / f"{name}.csv").write_text("timestamp,requests\n" + rows)
+        works.append(
+            {
+                "name": name,
+                "models": [name],
+                "demand": {"trace": {"file": str(folder / f"{name}.csv")}},
+                "prompt_tokens": 1000,
+                "completion_tokens": 0,
+            }
+        )
+    n = len(next(iter(minutes.values())))
+    own = api("own", 0, tuple(minutes), quota={"requests_per_minute": cap}, spills=True)
+    other = {"name": "api", "models": {name: {"usd_per_request": each} for name, each in spill_usd.items()}}
+    horizon = {"start": "2027-01-01", "periods": 1, "period_h": n / 60}
+    return problem(works, [own, other], **{"horizon": horizon, **rest})
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_minutes_alone_are_too_cheap(tmp_path: Path, solver: str) -> None:
+    """A = (10, 0) and B = (0, 10) into 5 a minute: 5 of each spill, at 10 and at 1 USD: 55. Over minutes alone: 10."""
+    data = recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1})
+    plan = plan_of(data, solver)
+    assert plan.cost_usd == pytest.approx(55)
+    assert {row.workload: row.spilled_share for row in plan.routes if row.offer == "own"} == {
+        "a": pytest.approx(0.5),
+        "b": pytest.approx(0.5),
+    }
+    assert {row.workload: row.taken_share for row in plan.routes if row.offer == "api"} == {
+        "a": pytest.approx(0.5),
+        "b": pytest.approx(0.5),
+    }
+    assert plan.spill_order is not None
+    assert sorted(plan.spill_order[0].workloads) == ["a", "b"]
+
+
+def test_the_dear_one_is_refused_last(tmp_path: Path) -> None:
+    """Both bring 4 and 8 into 6: the dear one has 4 + 6 of its 12, the cheap one 2 + 0: 2 · 10 + 10 · 1 = 30 USD.
+
+    First come, first served 1 and 5 of each are refused: 6 · 10 + 6 · 1 = 66.
+    """
+    data = recorded(tmp_path, {"a": [4, 8], "b": [4, 8]}, 6, {"a": 10, "b": 1})
+    plan = plan_of(data)
+    assert plan.cost_usd == pytest.approx(30)
+    assert plan.spill_order is not None
+    assert plan.spill_order[0].workloads == ("b", "a")
+    assert any("first come, first served would cost 36.00 USD more" in note for note in plan.notes)
+
+
+def test_an_hourly_mean_hides_the_minute(tmp_path: Path) -> None:
+    """12 in one minute of two are 6 a minute in the mean, and fit; of a cap of 6 that refuses, six spill."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
+    assert plan_of(data).cost_usd == pytest.approx(12)
+    data["offers"][0]["spills"] = False
+    assert plan_of(data).cost_usd == pytest.approx(0)
+
+
+def test_instances_that_spill_are_bought_for_minutes(tmp_path: Path) -> None:
+    """12 requests and none; an instance carries 2 a minute, at 2 USD for the two minutes, and so spares 2 at the API.
+
+    At 2 USD each all six are worth it, 12 USD; at 0.5 none is: 12 at the API, 6 USD. By the mean three would do.
+    """
+    for price, cost, count in ((2.0, 12.0, 6), (0.5, 6.0, 0)):
+        data = recorded(tmp_path, {"a": [12, 0]}, 1, {"a": price})
+        data["offers"][0] = {**gpu("own", 60, 0.12, ("a",), max_utilisation=1.0), "spills": True}
+        plan = plan_of(data)
+        assert plan.cost_usd == pytest.approx(cost)
+        assert sum(row.count for row in plan.instances) == count
+
+
+def test_what_does_not_fit_needs_somewhere_to_go(tmp_path: Path) -> None:
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
+    data["offers"] = data["offers"][:1]
+    with pytest.raises(Infeasible):
+        plan_of(data)
+    data["offers"][0]["quota"]["requests_per_minute"] = 12
+    assert plan_of(data).cost_usd == pytest.approx(0)
+
+
+def test_drawn_minutes_are_those_of_the_plan() -> None:
+    """Poisson arrivals of 60 a minute into 60: the plan is checked against minutes drawn again by the verifier."""
+    own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
+    plan = plan_of(problem([hourly(3.6e6)], [own, api("api", 1.0)], periods=2))
+    spilled = [row.spilled_share or 0.0 for row in plan.routes if row.offer == "own"]
+    assert spilled == [pytest.approx(0.0513, abs=0.006)] * 2  # sqrt(λ / 2π) / λ of a Poisson law
+    assert usd(plan, "api") == pytest.approx(sum(spilled) * 3.6)
+
+
+def test_work_that_may_wait_comes_evenly_and_does_not_spill(tmp_path: Path) -> None:
+    """Two a minute may wait: of the cap of 6 they leave 4 for the 12 of minute 0; 8 spill, at 2 USD."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2, "b": 100})
+    wait = {"name": "b", "models": ["b"], "demand": {"requests_per_s": 2 / 60}, "deferrable_h": 1 / 30}
+    data["workloads"].append({**wait, "prompt_tokens": 1000, "completion_tokens": 0})
+    data["offers"][0]["models"]["b"] = {"usd_per_request": 0}
+    data["models"]["b"] = {}
+    plan = plan_of(data)
+    assert plan.cost_usd == pytest.approx(16)
+
+
+def test_against_every_order_of_refusing() -> None:
+    """Rows over minutes and sets carry just what the best order does, for random minutes of three workloads."""
+    from itertools import permutations
+
+    rng = np.random.default_rng(5)
+    for _ in range(times(20)):
+        n = 6
+        shape = rng.gamma(0.5, size=(3, n)) + 1e-3
+        shape /= shape.mean(axis=1, keepdims=True)
+        limit = SpillLimit(0, -1, 0, np.arange(3), np.ones(3), lambda shape=shape: shape)
+        sent, worth = rng.random(3) + 0.2, rng.random(3) * 10
+        best = -1.0
+        for order in permutations(range(3)):
+            left, carried = np.ones(n), np.zeros(3)
+            for f in order:
+                each = np.minimum(sent[f] * shape[f], left)
+                left, carried[f] = left - each, each.mean()
+            assert not list(limit.cuts(sent, carried, 1.0, 1e-9))
+            assert limit.order(sent, carried, 1.0)[1] < 1e-9
+            best = max(best, float(worth @ carried))
+        assert list(limit.cuts(sent, sent * 1.0, 1.0, 1e-9)) or (sent @ shape <= 1).all()
+        more = limit.by_turn(sent, 1.0)
+        assert not list(limit.cuts(sent, more, 1.0, 1e-9))
+        assert worth @ more <= best + 1e-9
+
+
+def test_many_workloads_are_cut_by_a_minimum_cut() -> None:
+    """Twelve workloads: what an order carries breaks no row, and a little more of one of them does."""
+    rng = np.random.default_rng(7)
+    shape = rng.gamma(0.5, size=(12, 40))
+    shape /= shape.mean(axis=1, keepdims=True)
+    limit = SpillLimit(0, -1, 0, np.arange(12), np.full(12, 0.1), lambda: shape)
+    sent, left, carried = np.ones(12), np.ones(40), np.zeros(12)
+    for f in range(12):
+        each = np.minimum(0.1 * shape[f], left)
+        left, carried[f] = left - each, each.mean() / 0.1
+    assert not list(limit.cuts(sent, carried, 1.0, 1e-6))
+    more = carried.copy()
+    more[-1] += 0.05
+    assert list(limit.cuts(sent, more, 1.0, 1e-6))
+
+
+def test_verify_sees_more_than_minutes_carry(tmp_path: Path) -> None:
+    data = load(recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1}))
+    plan = router.solve(data)
+    own = next(row for row in plan.routes if (row.offer, row.workload) == ("own", "a"))
+
+    def changed(**fields: object) -> tuple[str, ...]:
+        rows = tuple(replace(row, **fields) if row is own else row for row in plan.routes)
+        return router.verify(data, replace(plan, routes=rows)).failed()
+
+    assert "spilling" in changed(carried_share=0.6, spilled_share=0.4)
+    assert "spilling" in changed(carried_share=0.4, spilled_share=0.5)
+    assert "spilling" in changed(taken_share=0.1)
+    assert "spilling" in router.verify(data, replace(plan, spill_order=None)).failed()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"quota": {}}, "needs a limit"),
+        ({"quota": {"requests_per_minute": 5, "tokens_per_minute": 5}}, "has one limit"),
+        ({"quota": {"requests_per_minute": 5, "requests_per_day": 5}}, "has one limit"),
+        ({"schedule": [{"prices": 0.5}]}, "is not yet planned for beside spills"),
+    ],
+)
+def test_what_cannot_spill_is_refused_by_name(change: Data, words: str) -> None:
+    own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True) | change
+    with pytest.raises(InputError, match=words):
+        load(problem([hourly(3.6e6)], [own, api("api", 1.0)]))
+
+
+def test_policies_that_do_not_go_with_it_are_refused_by_name() -> None:
+    own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
+    whole = hourly(3.6e6, routing={"splittable": False})
+    with pytest.raises(InputError, match="splittable: false"):
+        load(problem([whole], [own, api("api", 1.0)]))
+    with pytest.raises(InputError, match="survive_loss_of"):
+        load(problem([hourly(3.6e6)], [own, api("api", 1.0)], policy={"survive_loss_of": "offer"}))
+    shared = [{"name": "account", "tokens_per_minute": 4e6}]
+    with pytest.raises(InputError, match="the quota account"):
+        load(problem([hourly(3.6e6)], [own, api("api", 1.0)], quotas=shared))
+
+
+def test_the_planned_share_holds_in_simulation() -> None:
+    """Poisson arrivals of 60 a minute into 66: minutes that the plan has not seen refuse what it says, within 99 %.
+
+    Twenty runs of 1,000 minutes with other seeds; a plan's own minutes are one such run, and its share one draw more.
+    """
+    own = api("own", 0.0, quota={"requests_per_minute": 66}, spills=True)
+    plan = plan_of(problem([hourly(3.6e6)], [own, api("api", 1.0)]))
+    planned = next(row.spilled_share or 0.0 for row in plan.routes if row.offer == "own")
+    rng = np.random.default_rng(11)
+    come = rng.poisson(60.0, size=(20, 1000))
+    refused = np.maximum(come - 66, 0).sum(axis=1) / come.sum(axis=1)
+    mean, spread = refused.mean(), refused.std(ddof=1)
+    assert abs(planned - mean) < 2.86 * spread * np.sqrt(1 + 1 / 20)  # t of 19, 99 %
+    assert 0.01 < mean < 0.05
+
+
+@pytest.mark.parametrize("command", ["size", "explain", "backtest"])
+def test_commands_that_do_not_count_it_refuse_it_by_name(command: str) -> None:
+    own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
+    stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)], periods=2))
+    with pytest.raises(InputError, match=f"router {command} does not count what spills yet"):
+        getattr(router, command)(stated)
+
+
+EXAMPLE = Path(__file__).parents[1] / "router" / "examples" / "provisioned-spill.yaml"
+
+
+def by_the_minute(units: float, order: tuple[str, ...]) -> dict[str, float]:
+    """Share of each recorded service that units of 2,500 tokens a minute carry, minute by minute, in an order."""
+    from csv import DictReader
+
+    minutes: dict[str, dict[str, int]] = {}
+    tokens: dict[str, float] = {}
+    for name, file in (("code", "azure-2023-code.csv"), ("chat", "azure-2023-conv.csv")):
+        with (EXAMPLE.parent / file).open() as text:
+            rows = list(DictReader(text))
+        whole = sum(float(row["ContextTokens"]) + float(row["GeneratedTokens"]) for row in rows)
+        tokens[name] = whole / len(rows)
+        for row in rows:
+            counts = minutes.setdefault(row["TIMESTAMP"][11:16], {})
+            counts[name] = counts.get(name, 0) + 1
+    carried, sent = dict.fromkeys(tokens, 0.0), dict.fromkeys(tokens, 0.0)
+    for counts in minutes.values():
+        left = units * 41.67 * 60
+        for name in order:
+            brought = counts.get(name, 0) * tokens[name]
+            carried[name] += min(brought, left)
+            sent[name] += brought
+            left -= min(brought, left)
+    return {name: carried[name] / sent[name] for name in tokens}
+
+
+def test_recorded_services_on_provisioned_units() -> None:
+    """What the page says: the plan carries what every minute does; the hourly plan hides a sixth of the work."""
+    stated = router.load(EXAMPLE)
+    plan = router.solve(stated)
+    assert plan.instances[0].count == 235
+    assert plan.cost_usd == pytest.approx(28.17, abs=0.01)
+    assert plan.spill_order is not None
+    assert plan.spill_order[0].workloads == ("code", "chat")
+    carried = by_the_minute(235, ("chat", "code"))
+    for row in plan.routes:
+        if row.offer == "provisioned":
+            assert row.carried_share == pytest.approx(carried[row.workload], abs=1e-4)
+    hourly = router.solve(stated.with_({"offers.provisioned.spills": False}))
+    assert hourly.instances[0].count == 400
+    assert hourly.cost_usd == pytest.approx(24.34, abs=0.01)
+    bought = {"offers.provisioned.instances.min": 400, "offers.provisioned.instances.max": 400}
+    met = router.solve(stated.with_(bought))
+    assert met.cost_usd == pytest.approx(29.54, abs=0.01)
+    spilled = sum(row.tokens for row in met.routes if row.offer == "pay-as-you-go")
+    assert spilled / sum(row.tokens for row in met.routes) == pytest.approx(0.172, abs=0.001)
