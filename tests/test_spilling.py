@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, prob
 import router
 from problems.core.overflow import SpillLimit
 from router.errors import Infeasible, InputError
+from router.plan.document import Plan
+from router.schema import Problem
 
 MINUTES = "2027-01-01T00:{:02d},{}\n"
 
@@ -29,7 +32,7 @@ def recorded(
             {
                 "name": name,
                 "models": [name],
-                "demand": {"trace": {"file": str(folder / f"{name}.csv")}},
+                "demand": {"trace": {"file": f"{name}.csv"}},
                 "prompt_tokens": 1000,
                 "completion_tokens": 0,
             }
@@ -41,11 +44,24 @@ def recorded(
     return problem(works, [own, other], **{"horizon": horizon, **rest})
 
 
+def read(folder: Path, data: Data) -> Problem:
+    """The problem from a file beside its records."""
+    (folder / "problem.json").write_text(json.dumps(data))
+    return router.load(folder / "problem.json")
+
+
+def solved(folder: Path, data: Data, solver: str = "highs") -> Plan:
+    """Its verified plan."""
+    plan = router.solve(read(folder, data), solver=solver)
+    assert plan.ok
+    return plan
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_minutes_alone_are_too_cheap(tmp_path: Path, solver: str) -> None:
     """A = (10, 0) and B = (0, 10) into 5 a minute: 5 of each spill, at 10 and at 1 USD: 55. Over minutes alone: 10."""
     data = recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1})
-    plan = plan_of(data, solver)
+    plan = solved(tmp_path, data, solver)
     assert plan.cost_usd == pytest.approx(55)
     assert {row.workload: row.spilled_share for row in plan.routes if row.offer == "own"} == {
         "a": pytest.approx(0.5),
@@ -65,7 +81,7 @@ def test_the_dear_one_is_refused_last(tmp_path: Path) -> None:
     First come, first served 1 and 5 of each are refused: 6 · 10 + 6 · 1 = 66.
     """
     data = recorded(tmp_path, {"a": [4, 8], "b": [4, 8]}, 6, {"a": 10, "b": 1})
-    plan = plan_of(data)
+    plan = solved(tmp_path, data)
     assert plan.cost_usd == pytest.approx(30)
     assert plan.spill_order is not None
     assert plan.spill_order[0].workloads == ("b", "a")
@@ -75,9 +91,9 @@ def test_the_dear_one_is_refused_last(tmp_path: Path) -> None:
 def test_an_hourly_mean_hides_the_minute(tmp_path: Path) -> None:
     """12 in one minute of two are 6 a minute in the mean, and fit; of a cap of 6 that refuses, six spill."""
     data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
-    assert plan_of(data).cost_usd == pytest.approx(12)
+    assert solved(tmp_path, data).cost_usd == pytest.approx(12)
     data["offers"][0]["spills"] = False
-    assert plan_of(data).cost_usd == pytest.approx(0)
+    assert solved(tmp_path, data).cost_usd == pytest.approx(0)
 
 
 def test_instances_that_spill_are_bought_for_minutes(tmp_path: Path) -> None:
@@ -88,7 +104,7 @@ def test_instances_that_spill_are_bought_for_minutes(tmp_path: Path) -> None:
     for price, cost, count in ((2.0, 12.0, 6), (0.5, 6.0, 0)):
         data = recorded(tmp_path, {"a": [12, 0]}, 1, {"a": price})
         data["offers"][0] = {**gpu("own", 60, 0.12, ("a",), max_utilisation=1.0), "spills": True}
-        plan = plan_of(data)
+        plan = solved(tmp_path, data)
         assert plan.cost_usd == pytest.approx(cost)
         assert sum(row.count for row in plan.instances) == count
 
@@ -97,9 +113,9 @@ def test_what_does_not_fit_needs_somewhere_to_go(tmp_path: Path) -> None:
     data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
     data["offers"] = data["offers"][:1]
     with pytest.raises(Infeasible):
-        plan_of(data)
+        solved(tmp_path, data)
     data["offers"][0]["quota"]["requests_per_minute"] = 12
-    assert plan_of(data).cost_usd == pytest.approx(0)
+    assert solved(tmp_path, data).cost_usd == pytest.approx(0)
 
 
 def test_drawn_minutes_are_those_of_the_plan() -> None:
@@ -118,7 +134,7 @@ def test_work_that_may_wait_comes_evenly_and_does_not_spill(tmp_path: Path) -> N
     data["workloads"].append({**wait, "prompt_tokens": 1000, "completion_tokens": 0})
     data["offers"][0]["models"]["b"] = {"usd_per_request": 0}
     data["models"]["b"] = {}
-    plan = plan_of(data)
+    plan = solved(tmp_path, data)
     assert plan.cost_usd == pytest.approx(16)
 
 
@@ -165,7 +181,7 @@ def test_many_workloads_are_cut_by_a_minimum_cut() -> None:
 
 
 def test_verify_sees_more_than_minutes_carry(tmp_path: Path) -> None:
-    data = load(recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1}))
+    data = read(tmp_path, recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1}))
     plan = router.solve(data)
     own = next(row for row in plan.routes if (row.offer, row.workload) == ("own", "a"))
 

@@ -40,9 +40,9 @@ from router.planning.contract_rows import (
     settlement_rows,
     signed_starts,
 )
+from router.planning.minutes.spill_rows import spill_orders, spilled_and_taken
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
-from router.planning.spilling.rows import spill_orders, spilled_and_taken
 from router.planning.tighten import booting
 
 DUST_USD = 1e-9

@@ -56,7 +56,7 @@ def optimise(
     options, decided = options.begun(), Fixed(fixed)
     if encoded.instance.spilling is None:
         return _optimise(encoded, solver, options, start, decided)
-    from router.planning.spilling.closing import kept_by_the_minute  # here: few offers spill
+    from router.planning.minutes.closing import kept_by_the_minute  # here: few offers spill
 
     search = options
     if (watch := options.watch) is not None:  # a point that minutes break is not a plan

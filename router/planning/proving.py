@@ -219,7 +219,7 @@ def _bettered(
 
 def _promises_broken(plan: Incumbent) -> bool:
     if plan.encoded.instance.spilling is not None:
-        from router.planning.spilling.closing import broken  # here: few offers spill
+        from router.planning.minutes.closing import broken  # here: few offers spill
 
         if broken(plan.encoded, plan.point):
             return True

@@ -31,6 +31,8 @@ from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, refused_rows
+from router.planning.minutes.quota_rows import quota_rows
+from router.planning.minutes.spill_rows import spill_notes
 from router.planning.notes import (
     burst_notes,
     notes_of,
@@ -39,8 +41,6 @@ from router.planning.notes import (
     vendor_notes,
     waiting_notes,
 )
-from router.planning.quota_rows import quota_rows
-from router.planning.spilling.rows import spill_notes
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem

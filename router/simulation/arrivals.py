@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, Ints
 from router.schema import Horizon, Problem, Trace
 from router.traces.demand import rows_of, table_of
 from router.traces.table import US
@@ -52,6 +52,15 @@ def holding(rng: np.random.Generator, mean_s: float, cv: float, number: int) -> 
 
 def _alike(rng: np.random.Generator, mean: float, cv: float, number: int) -> Floats:
     return np.asarray(rng.gamma(1.0 / cv**2, mean * cv**2, number))
+
+
+@dataclass(frozen=True)
+class Requests:
+    """One stream's requests, the warm-up (before 0) included."""
+
+    at_s: Floats
+    scale: tuple[Floats, Floats]  # holding time over the workload's mean, by engine
+    route: Ints
 
 
 @dataclass(frozen=True)

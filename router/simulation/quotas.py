@@ -8,16 +8,13 @@ The cap is the provider's own, before `max_utilisation`. Part of a minute at the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from router.plan.document import Plan
+from router.simulation.arrivals import Requests
 from router.simulation.report import SimulatedQuota
 from router.simulation.station import Period
-
-if TYPE_CHECKING:
-    from router.simulation.replay import Requests
 
 ABOVE = 1.0 + 1e-9
 

@@ -23,7 +23,7 @@ from router.plan.document import Plan
 from router.plan.start import as_planned
 from router.schema import Problem
 from router.simulation import arrivals
-from router.simulation.arrivals import RecordedRequests
+from router.simulation.arrivals import RecordedRequests, Requests
 from router.simulation.confidence import CONFIDENCE
 from router.simulation.queue import waits
 from router.simulation.quotas import beside_plan, quotas_met
@@ -152,15 +152,6 @@ class PeriodReplay:
     pools: list[PoolWaits]
     requests: int
     quotas: list[SimulatedQuota]
-
-
-@dataclass(frozen=True)
-class Requests:
-    """One stream's requests, the warm-up (before 0) included."""
-
-    at_s: Floats
-    scale: tuple[Floats, Floats]  # holding time over the workload's mean, by engine
-    route: Ints
 
 
 def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:

@@ -30,10 +30,10 @@ from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
+from router.planning.minutes.quota_rows import quota_rows
 from router.planning.notes import burst_notes, notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
-from router.planning.quota_rows import quota_rows
 from router.planning.solve import DEFAULT_SOLVER
 from router.planning.workers import start_workers
 from router.schema import Generated, Problem

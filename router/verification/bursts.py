@@ -22,7 +22,7 @@ from router.verification.base.parts import stated_name
 from router.verification.base.quotas import BY_MINUTE, Allowance, Cap
 
 if TYPE_CHECKING:
-    from router.verification.base.minutes import Minutes, Shape
+    from router.verification.minutes import Minutes, Shape
 
 NEAR = 1e-9
 
@@ -66,7 +66,7 @@ def _sent(audit: Audit) -> Sent:
 def _figures(
     audit: Audit, ledger: Ledger, sent: Sent, rows: dict[tuple[str, str, int, str | None], QuotaRow]
 ) -> None:
-    from router.verification.base.minutes import (
+    from router.verification.minutes import (
         SEED,
         minutes_of,
     )  # here: it loads arrays, and few plans need it

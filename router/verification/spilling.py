@@ -22,7 +22,7 @@ from router.verification.base.parts import stated_name
 from router.verification.base.quotas import Allowance
 
 if TYPE_CHECKING:
-    from router.verification.base.minutes import Minutes, Shape
+    from router.verification.minutes import Minutes, Shape
 
 ALL_SETS = 10
 
@@ -83,7 +83,7 @@ def _check_orders(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]
 
 
 def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]) -> None:
-    from router.verification.base.minutes import minutes_of  # here: it loads arrays, and few plans need it
+    from router.verification.minutes import minutes_of  # here: it loads arrays, and few plans need it
 
     case = audit.case
     minutes, allowance = minutes_of(audit.problem, case.problem), Allowance(case)

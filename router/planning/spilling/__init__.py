@@ -1,1 +1,0 @@
-"""Capacity that refuses what is too much in a minute: the search for a plan, and its rows."""
