@@ -187,5 +187,6 @@ def test_every_field_has_a_meaning_and_every_quantity_a_unit() -> None:
         *("gap", "share", "utilisation", "probability", "distance", "moved_share", "worst", "usd_per_unit"),
         *("cvar_level", "cvar_weight", "expected_use", "demand_over_mean", "mean_demand", "dearer_in", "at"),
         *("over_advised", "amount", "walk_away_multiple", "break_even_use", "primal_tolerance"),
-        *("dual_tolerance", "used", "discount", "free_share", "now", "least"),
+        *("dual_tolerance", "used", "discount", "free_share", "now", "least", "minutes_above", "refused"),
+        *("carried_share", "spilled_share", "taken_share", "after_loss"),
     }
