@@ -405,7 +405,17 @@ def test_every_check_has_a_mutation_that_trips_it():
         "proof",
     }
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
-    tripped |= {"unsplittable", "reserved", "coverage", "hosts", "credits", "recipes", "adapters", "bursts", "spilling"}
+    tripped |= {
+        "unsplittable",
+        "reserved",
+        "coverage",
+        "hosts",
+        "credits",
+        "recipes",
+        "adapters",
+        "bursts",
+        "spilling",
+    }
     problem = load_text(SHOP)
     assert {check.name for check in verify(problem, shop_plan(problem)).checks} == tripped
 
