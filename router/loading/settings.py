@@ -30,7 +30,7 @@ def settings_of(option: str, texts: Iterable[str]) -> dict[str, object]:
             raise InputError(Issue((option,), "must be PATH=VALUE", text))
         if path in settings:
             raise InputError(Issue((option,), "is given twice", path, "keep one"))
-        document, _ = parse(f"value: {value}", option)
+        document, _ = parse(f"value: {value}", option, fields=())
         settings[path] = document["value"]
     return settings
 
