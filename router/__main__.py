@@ -37,6 +37,8 @@ class LoadedWhenUsed:
 def main() -> None:
     """The `router` script."""
     sys.meta_path.insert(0, LoadedWhenUsed)
+    if sys.stdout is None:  # it is closed: printing must fail, and no file of ours may become number 1
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     os.environ.setdefault(
         "PYDANTIC_DISABLE_PLUGINS", "__all__"
     )  # else it reads the metadata of all that is installed

@@ -631,6 +631,8 @@ def test_where_stdout_is_lost_the_work_decides_the_code(where: str, tmp_path: Pa
         (reoptimised, 10),
         (reoptimised, 0),
         ("report plan.json --format csv", 2),
+        ("--help", 2),
+        ("solve --help", 2),
     ):
         line = f"{shlex.quote(sys.executable)} -m router {command} {where}"
         done = subprocess.run(

@@ -97,13 +97,15 @@ def _on_begin(connection: Connection) -> None:
 @contextmanager
 def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     """One transaction: committed when the block ends well, else undone. Raises StoreFailed."""
+    committing = False
     try:
         with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
             yield connection
+            committing = writes
     except SQLAlchemyError as error:
         with suppress(SQLAlchemyError):
             engine.dispose()  # a connection that failed is not used again
-        raise failed(shown(engine.url), reason(error), _way_out(error)) from error
+        raise failed(shown(engine.url), reason(error), _way_out(error, committing)) from error
 
 
 def now(connection: Connection) -> float:
@@ -122,7 +124,8 @@ def reason(error: SQLAlchemyError) -> str:
     return lines[0].split(" (Background")[0] if lines else type(cause).__name__
 
 
-def _way_out(error: SQLAlchemyError) -> str:
+def _way_out(error: SQLAlchemyError, committing: bool) -> str:
+    """`committing`: it came while all was done but the commit, whose answer may be what was lost."""
     words = str(error).lower()
     if "full" in words or "disk i/o" in words or "no space" in words:
         return "make room; nothing of this run is in the store"
@@ -132,6 +135,8 @@ def _way_out(error: SQLAlchemyError) -> str:
         return "the file is damaged or of another program; put a copy back, or name another file"
     if "no such table" in words or ("relation" in words and "does not exist" in words):
         return "a table of the store is gone: put a copy back, or name another store"
+    if committing:
+        return "whether this run is in the store is not known: router history --store URL says"
     return "nothing of this run is in the store"
 
 
