@@ -15,9 +15,16 @@ if sys.dont_write_bytecode:  # else every process that a test starts would compi
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
-import tiers
 
-import solvers
+#: What tests import beside themselves: their assertions count under `python -O` too.
+HELPERS = sorted(
+    file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("test_")
+)
+pytest.register_assert_rewrite(*(name for name in HELPERS if name != "conftest"), "campaigns", "benchmarks")
+
+import tiers  # noqa: E402
+
+import solvers  # noqa: E402
 
 QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -m quick`
 

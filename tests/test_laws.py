@@ -105,6 +105,44 @@ def test_the_order_of_the_input_changes_nothing(data: Data, rng: Random) -> None
     same(cost(mixed), cost(data))
 
 
+@DETERMINISTIC
+@given(problems(without=CERTAIN), st.sampled_from((1.0, 1.5)))
+def test_a_twin_of_an_offer_changes_nothing_nor_does_a_dearer_one(data: Data, factor: float) -> None:
+    """An API without limits, split into two of one provider; and one that costs more and is better at nothing."""
+    plain = data["offers"][-1]
+    if plain["name"] != "spot-market":
+        reject()
+    more = copy.deepcopy(data)
+    twin = {**copy.deepcopy(plain), "name": "twin"}
+    for where, key in list(prices(twin)):
+        where[key] *= factor
+    more["offers"].append(twin)
+    same(cost(more), cost(data))
+
+
+@DETERMINISTIC
+@given(problems(without=(*CERTAIN, "unsplittable", "providers")))
+def test_a_workload_cut_in_two_changes_nothing(data: Data) -> None:
+    """Half of its requests under another name; all that is whole belongs to pools and contracts."""
+    halves = copy.deepcopy(data)
+    load = halves["workloads"][0]
+    for way, amount in load["demand"].items():
+        if way != "completion_share":
+            load["demand"][way] = [a / 2 for a in amount] if isinstance(amount, list) else amount / 2
+    halves["workloads"].append({**copy.deepcopy(load), "name": "the other half"})
+    same(cost(halves), cost(data))
+
+
+@DETERMINISTIC
+@given(problems(without=(*CERTAIN, "window")))
+def test_the_zone_of_a_start_changes_nothing(data: Data) -> None:
+    """The same instant on another clock, where nothing is bound to hours of the day."""
+    there = copy.deepcopy(data)
+    data["horizon"] |= {"start": "2026-06-10T00:00", "timezone": "UTC"}
+    there["horizon"] |= {"start": "2026-06-10T05:30", "timezone": "Asia/Kolkata"}
+    same(cost(there), cost(data))
+
+
 def prices(here: Any) -> Iterator[tuple[Data, str]]:
     """Every price and every amount of money in a problem."""
     if isinstance(here, dict):

@@ -124,10 +124,10 @@ def other(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_what_a_problem_names_must_be_regular_files(tmp_path: Path, other: Path) -> None:
     with pytest.raises(InputError, match=r"line 3: include\[0\]: \"other\": is not a regular file"):
-        load(problem(tmp_path, include="[other]"))
+        load(problem(tmp_path, include="[other]"), allow_files=["/dev"])
     traced = "{trace: {file: other}}"
     with pytest.raises(InputError, match=r"workloads\[0\].*file: \"other\": is not a regular file"):
-        load(problem(tmp_path, demand=traced))
+        load(problem(tmp_path, demand=traced), allow_files=["/dev"])
 
 
 def test_a_problem_and_a_plan_must_be_regular_files(other: Path) -> None:

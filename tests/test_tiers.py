@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -59,3 +60,15 @@ def test_every_module_of_the_product_is_imported() -> None:
     assert len(names) > 200
     for name in names:
         import_module(name)
+
+
+def test_assertions_of_helpers_count_under_o() -> None:
+    """`python -O -m pytest -m quick`: what tests import is rewritten as they are, or would assert nothing."""
+    folder = tiers.SLOW.parent
+    for file in [*folder.glob("*.py"), *(folder / "campaigns").glob("*.py")]:
+        if file.stem.startswith(("test_", "ci_", "conftest")) or "    assert " not in file.read_text("utf-8"):
+            continue
+        name = file.stem if file.parent == folder else f"campaigns.{file.stem}"
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert "AssertionRewritingHook" in type(spec.loader).__name__, name
