@@ -14,6 +14,7 @@ from reoptimise_cases import api, problem, run
 
 import router
 from router.api import load, solve
+from router.cli import run as command
 from router.plan.document import Plan
 
 
@@ -41,3 +42,15 @@ def test_shadow_prices_are_marked_as_not_checked() -> None:
     assert document["prices"]["checked"] is False
     document["prices"]["checked"] = True
     assert router.verify(stated, Plan.from_dict(document)).failed() == ("bound",)
+
+
+def test_verify_says_where_a_bound_is_the_solver_s_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its proof it is proven again; without one it stands as stated."""
+    file, plan = EXAMPLES / "case-05-documents.yaml", tmp_path / "plan.json"
+    document = solve(load(file)).to_dict()
+    for proof, said in ((document["proof"], False), (None, True)):
+        plan.write_text(json.dumps(document | {"proof": proof}), encoding="utf-8")
+        assert command(["verify", str(file), str(plan)]) == 0
+        assert ("it is not re-checked" in capsys.readouterr().err) is said

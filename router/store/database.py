@@ -106,6 +106,9 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
         with suppress(SQLAlchemyError):
             engine.dispose()  # a connection that failed is not used again
         raise failed(shown(engine.url), reason(error), _way_out(error, committing)) from error
+    except UnicodeDecodeError as error:  # of a damaged file: SQLite hands text on as it stands
+        hint = "the file is damaged: put a copy back, or name another store"
+        raise failed(shown(engine.url), "holds text that is not UTF-8", hint) from error
 
 
 def now(connection: Connection) -> float:

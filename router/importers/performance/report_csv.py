@@ -57,6 +57,8 @@ def report_records(path: FilePath) -> list[RawRecord]:
 def _guidellm(rows: Sequence[Sequence[str]], file: str) -> list[RawRecord]:
     heads = list(zip(*rows[:3], strict=True))
     benchmarks = []
+    if not rows[3:]:
+        raise ValueError("it has no run")
     for row in rows[3:]:
         cells = dict(zip(heads, row, strict=True))
         first = {head[:2]: cell for head, cell in reversed(cells.items())}

@@ -1,0 +1,23 @@
+"""Damaged files end with a code of their own, never with a bug: a few of what `tests/campaigns/fuzz.py` draws."""
+
+from __future__ import annotations
+
+import pytest
+from campaign import times
+from campaigns.fuzz import campaign
+
+from router.cli import run
+
+
+@pytest.mark.parametrize("kind", ["loader", "importers", "plans", "stores"])
+def test_no_damaged_file_is_a_bug(kind: str) -> None:
+    assert campaign(kind, times(10), 0).faults == []
+
+
+def test_a_report_cut_after_its_heading_is_refused(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Importers, seed 2000066: exit code 1."""
+    heading = "Run Info,Request Counts\nRun ID,Successful\n,\n"
+    (tmp_path / "cut.csv").write_text(heading, encoding="utf-8")
+    options = ["--offer", "o", "--model", "m", "--gpus", "1", "--usd-per-gpu-h", "1"]
+    assert run(["import", "performance", str(tmp_path / "cut.csv"), *options]) == 2
+    assert "it has no run" in capsys.readouterr().err
