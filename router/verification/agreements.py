@@ -55,6 +55,7 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
     """Settlements of agreements state what the rows of their hours cover."""
     case = audit.case
     by_amount = any(a.discount_tiers or a.rollover_spans for a in case.agreements.values())
+    ours: dict[str | None, dict[tuple[str, int], float]] = {}
     covered_in: dict[tuple[str, str | None, int], float] = defaultdict(float)
     for row in audit.rows.coverage or ():
         covered_in[row.agreement, case.future(row.scenario).name, row.period] += row.list_usd
@@ -67,8 +68,9 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
             if settled.vendor_order_usd is not None and by_amount:
                 ledger.fault(name, "states a vendor_order_usd beside discount_tiers or rollover_spans")
             elif settled.vendor_order_usd is not None:
-                ours = by_discount(audit, future)
-                first_covered = math.fsum(ours.get((name, t), 0.0) for t in range(first, end))
+                if future not in ours:
+                    ours[future] = by_discount(audit, future)
+                first_covered = math.fsum(ours[future].get((name, t), 0.0) for t in range(first, end))
                 usd = settled.billed_usd + stated - first_covered
                 ledger.money(
                     settled.vendor_order_usd, usd, name, "vendor_order_usd from", settled.from_h, "h"

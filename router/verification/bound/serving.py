@@ -14,6 +14,7 @@ Counts that are whole carry 1e-6 more than they could, as `throughput` allows a 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -309,7 +310,8 @@ def serving_parts(
     instances = case.instances[offer]
     ahead = f"ahead({pool},0)"
     yield (ahead if ahead in model.variables else f"count({pool},{t})"), 1.0
-    for since in range(t + 1):
+    boots = math.ceil(instances.start_h / case.period_h)
+    for since in range(max(t - boots, 0), t + 1):
         part = min(instances.start_h - (t - since) * case.period_h, case.period_h) / case.period_h
         if part > 0 and any(case.closed(offer, u) for u in range(since, t + 1)):
             continue
