@@ -265,7 +265,7 @@ def build(view: View, cols: Columns) -> Rows:
             billed: Term = (at, cols.billed[spans], 1.0)
             builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
             row, column, usd = billed_elsewhere(view, cols, b)
-            elsewhere: Term = (row, column, usd / _unit(view, cols, b)[row])
+            elsewhere: Term = (row, column, usd / units_of_spans(view, cols, b)[row])
             minimum = [billed, *map(_minus, committed), elsewhere]
             builder.add(n, minimum, _label(view, b, "minimum"), lower=0.0)
         elif n and cols.over[spans[0]] >= 0:
@@ -296,9 +296,9 @@ def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
         terms = [use, *map(_minus, committed)]
         due = _due_before_end(view.inst, b)
         if contracts.discounts[b] is None:
-            most = -np.minimum(_before(view, cols, b), due / _unit(view, cols, b))
+            most = -np.minimum(_before(view, cols, b), due / units_of_spans(view, cols, b))
         else:  # the bands count what was used before
-            most = np.maximum(_discounted_before(view.inst, b) - due, 0.0) / _unit(view, cols, b)
+            most = np.maximum(_discounted_before(view.inst, b) - due, 0.0) / units_of_spans(view, cols, b)
         builder.add(len(spans), terms, _label(view, b, "limit"), upper=most)
 
 
@@ -349,7 +349,7 @@ def _carried(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:
     credit = np.zeros(len(mine))
     if not view.inst.contracts.rollover[b]:
         return [], credit
-    unit, at = _unit(view, cols, b), np.arange(len(mine))
+    unit, at = units_of_spans(view, cols, b), np.arange(len(mine))
     first = spans.from_h[mine] <= 0.0
     credit[first] = view.inst.contracts.credit[b].sum() / unit[first]
     later = np.flatnonzero(np.diff(spans.lot[mine], prepend=NONE) == 0)
@@ -360,7 +360,7 @@ def _carried(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:
 def _rolling(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
     """carry[n] ≤ what the last spans committed to: what they left unused, at most."""
     spans, rollover = view.inst.contracts.spans, int(view.inst.contracts.rollover[b])
-    mine, unit = spans.of(b), _unit(view, cols, b)
+    mine, unit = spans.of(b), units_of_spans(view, cols, b)
     at = np.arange(len(mine))
     place = at - np.searchsorted(spans.lot[mine], spans.lot[mine])  # in its lot
     credit = view.inst.contracts.credit[b]
@@ -380,7 +380,7 @@ def _label(view: View, b: int, kind: str) -> Callable[[int], str]:
     return lambda span: f"{offer},{kind},span {span}"
 
 
-def _unit(view: View, cols: Columns, b: int) -> Floats:
+def units_of_spans(view: View, cols: Columns, b: int) -> Floats:
     """(n,) own units that a billed column of 1 stands for."""
     spans = view.inst.contracts.spans
     return np.asarray(cols.first.commit_scale[b] * spans.share[spans.of(b)])
@@ -393,7 +393,9 @@ def _before(view: View, cols: Columns, b: int) -> Floats:
         return np.zeros(len(contracts.spans.of(b)))
     starts = np.flatnonzero((contracts.start_contract == b) & contracts.start_signed)
     rate = float(contracts.start_rate[starts[0]]) if len(starts) else 1.0
-    return np.asarray(contracts.spans.used_before[contracts.spans.of(b)] * rate / _unit(view, cols, b))
+    return np.asarray(
+        contracts.spans.used_before[contracts.spans.of(b)] * rate / units_of_spans(view, cols, b)
+    )
 
 
 def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
@@ -401,7 +403,7 @@ def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
     inst, spans = view.inst, view.inst.contracts.spans
     mine = spans.of(b)
     row, column, own = use_terms(view, cols, b)
-    unit = _unit(view, cols, b)
+    unit = units_of_spans(view, cols, b)
     if cols.first.force[b].size:
         slots = np.append(force_slots(inst, b), inst.time.periods)
         period = np.arange(inst.time.periods)

@@ -10,13 +10,14 @@ from typing import Any
 from problems.core.encode import encode
 from router.errors import Infeasible
 from router.explaining.admission import Admission, admissions
-from router.explaining.commitments import CommitmentUse, commitment_uses
+from router.explaining.commitments import CommitmentUse, commitment_uses, worth_of_more
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
 from router.explaining.mending import Mending, Trials, mendings
 from router.explaining.moving import Moving
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
+from router.explaining.schedules import RuleInForce, rules_of_schedules
 from router.explaining.thresholds import Offered, thresholds
 from router.explaining.together import together
 from router.loading.catalogue import load
@@ -56,11 +57,8 @@ class Explanation:
     refused: tuple[Admission, ...] = ()
     out_of_time: tuple[str, ...] = ()  # what the limit left untried
     moving: tuple[Moving, ...] = ()  # inputs that move, where that was asked
-
-    @property
-    def commitments(self) -> tuple[CommitmentUse, ...]:
-        """Of the plan, which bind."""
-        return () if self.plan is None else commitment_uses(self.plan)
+    schedules: tuple[RuleInForce, ...] = ()  # rules of offers in time
+    commitments: tuple[CommitmentUse, ...] = ()  # of the plan, which bind
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -87,6 +85,7 @@ class Explanation:
             },
             "binding": [asdict(binding) for binding in self.bindings],
             "commitments": [asdict(use) for use in self.commitments],
+            "schedules": [asdict(rule) for rule in self.schedules],
             "savings": [asdict(saving) for saving in self.savings],
             "offers": [asdict(offer) for offer in self.offers],
             "refused": [asdict(route) for route in self.refused],
@@ -192,6 +191,8 @@ def explain(
         plan=plan,
         why=None,
         bindings=tuple(reached),
+        commitments=commitment_uses(plan, worth_of_more(found)),
+        schedules=rules_of_schedules(loaded),
         savings=tuple(saved),
         offers=tuple(offers),
         refused=refused,

@@ -171,6 +171,40 @@ def _local(problem: Problem, rule: Times, clock: Clock) -> Clock:
     return Clock(clock.first, ZoneInfo(rule.timezone or problem.horizon.timezone))
 
 
+def rules_in_force(problem: Problem, offer: int) -> list[list[Span]]:
+    """Hours of the horizon in which each rule of an offer decides something: where no later rule says the same."""
+    clock, rules, to_h = problem.horizon.clock, problem.offers[offer].schedule, problem.horizon.hours
+    spans = [_spans(problem, rule, clock, 0.0, to_h) for rule in rules]
+    edge_h = _edges([at for own in spans for span in own for at in span], 0.0, to_h)
+    decides = [np.zeros(len(edge_h) - 1, dtype=bool) for _ in rules]
+    said: dict[Field, Bools] = {}
+    for r, rule in reversed(list(enumerate(rules))):
+        holds = _held(spans[r], edge_h)
+        for subject in _subjects(rule):
+            later = said.get(subject, np.zeros_like(holds))
+            decides[r] |= holds & ~later
+            said[subject] = later | holds
+    return [[*_joined(edge_h, where)] for where in decides]
+
+
+def _subjects(rule: ScheduleRule) -> Iterator[Field]:
+    """What a rule says something about."""
+    if rule.prices is not None:
+        yield ("prices",)
+    if rule.available is not None:
+        yield ("available",)
+    if rule.series is not None:
+        yield ("series",)
+    yield from (field for field, _ in set_fields(rule.set_))
+
+
+def _joined(edge_h: Floats, where: Bools) -> Iterator[Span]:
+    """Runs of stretches."""
+    change = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]])))
+    for first, end in zip(change[::2].tolist(), change[1::2].tolist(), strict=True):
+        yield float(edge_h[first]), float(edge_h[end])
+
+
 def _spans(problem: Problem, rule: Times, clock: Clock, from_h: float, to_h: float) -> list[Span]:
     """Hours in which a rule holds."""
     local = _local(problem, rule, clock)
@@ -227,7 +261,7 @@ def _settings(
 ) -> Iterator[tuple[Field, Floats]]:
     """(J,) what a rule sets, by field; nan: nothing."""
     n = len(edge_h) - 1
-    for field, value in _set_fields(rule.set_):
+    for field, value in set_fields(rule.set_):
         yield field, np.full(n, value)
     if rule.series is None or rows is None:
         return
@@ -241,7 +275,8 @@ def _settings(
                 yield ("models", model, name), known
 
 
-def _set_fields(terms: NewTerms | None) -> Iterator[tuple[Field, float]]:
+def set_fields(terms: NewTerms | None) -> Iterator[tuple[Field, float]]:
+    """What a rule sets in place of what is stated, by field."""
     if terms is None:
         return
     parts = [(("models", name), prices) for name, prices in terms.models.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.explaining import Explanation
+from router.explaining.commitments import CommitmentUse
 from router.explaining.marginal import Binding
 from router.explaining.savings import Saving
 from router.plan.document import Plan
@@ -13,6 +14,7 @@ from router.reports.moving import moving_notes, moving_tables
 from router.reports.words import OPTIMAL, percent, usd
 
 MOST_ROUTES = 30
+MOST_RUNS = 6
 CENT = 0.005
 
 
@@ -28,7 +30,7 @@ def explanation_report(explanation: Explanation) -> Report:
             notes=notes,
         )
     plan = explanation.plan
-    limits = (_bindings(explanation), _commitments(explanation), bursts_table(plan))
+    limits = (_bindings(explanation), _commitments(explanation), bursts_table(plan), _schedules(explanation))
     tables = (_savings(explanation), *limits, _offers(explanation), _refused(explanation))
     return Report(
         title=explanation.name,
@@ -124,11 +126,32 @@ def _savings(explanation: Explanation) -> ReportTable:
 def _commitments(explanation: Explanation) -> ReportTable:
     """Spans in which all that is committed is used: there more of it would be."""
     rows = tuple(
-        (use.seller, f"{use.used_whole} of {use.spans}", usd(use.unused_usd))
+        (use.seller, f"{use.used_whole} of {use.spans}", _more(use), usd(use.unused_usd))
         for use in explanation.commitments
     )
-    heads = columns("commitment", ">used whole in", ">paid unused USD")
-    return ReportTable("What is committed", heads, rows)
+    heads = columns("commitment", ">used whole in", ">one more saves there, USD", ">paid unused USD")
+    return ReportTable("What is committed", heads, rows).without_empty("one more saves there, USD")
+
+
+def _more(use: CommitmentUse) -> str:
+    """Per USD, or per M tokens, of the span."""
+    if use.more_from_usd is None or use.more_to_usd is None:
+        return ""
+    least, most = usd(use.more_from_usd), usd(use.more_to_usd)
+    return least if least == most else f"{least}–{most}"
+
+
+def _schedules(explanation: Explanation) -> ReportTable:
+    """Rules of offers in time: when each decides something."""
+    rows = []
+    for rule in explanation.schedules:
+        runs = [str(first) if first == last else f"{first}–{last}" for first, last in rule.periods]
+        more = f" and {len(runs) - MOST_RUNS} more" if len(runs) > MOST_RUNS else ""
+        rows.append(
+            (rule.offer, str(rule.rule), rule.text, f"{rule.hours:,.6g}", ", ".join(runs[:MOST_RUNS]) + more)
+        )
+    heads = columns("offer", ">rule", "says", ">h in force", "periods")
+    return ReportTable("What is in force when", heads, tuple(rows))
 
 
 def _bindings(explanation: Explanation) -> ReportTable:
