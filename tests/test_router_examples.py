@@ -59,6 +59,7 @@ def patience(arguments: list[str]) -> list[str]:
 
 #: Searches of minutes, cut: fewer futures drawn and kept, a day and a half of a week.
 SMALLER = {
+    "spot.yaml": (("periods: 720,", "periods: 72,"),),
     "sizing-year.yaml": (("count: 1000,", "count: 40,"), ("reduce_to: 50}", "reduce_to: 3}")),
     "backtest-servegen.yaml": (("periods: 168,", "periods: 36,"),),
 }
