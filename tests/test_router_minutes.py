@@ -9,7 +9,7 @@ import pytest
 from trace_cases import traced
 
 from problems.core.encode import encode
-from router.loading.catalogue import load_text
+from router.loading.catalogue import load, load_text
 from router.normalise import normalise
 from router.normalise.minutes import DRAWN, FINEST, LUMP, minute_demand
 from router.schema import Problem
@@ -106,7 +106,8 @@ workloads:
 offers:
   - {{name: api, provider: a, models: {{m: {{prompt_usd_per_m: 1}}}}}}
 """
-    told, stated = of(load_text(text))
+    (tmp_path / "p.yaml").write_text(text)
+    told, stated = of(load(tmp_path / "p.yaml"))
     assert told.tolist() == list(range(60)) * 17
     assert len(stated) == 1020
     assert stated.sum() == pytest.approx(1020)
