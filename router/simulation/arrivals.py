@@ -76,15 +76,6 @@ class RecordedRequests:
         return RecordedRequests(self.at_s[first:end], self.prompt[first:end], self.completion[first:end])
 
 
-@dataclass(frozen=True)
-class Requests:
-    """One stream's requests, the warm-up (before 0) included."""
-
-    at_s: Floats
-    scale: tuple[Floats, Floats]  # holding time over the workload's mean, by engine
-    route: Ints
-
-
 def recorded_requests(problem: Problem, horizon: Horizon, file: str | None) -> Mapping[str, RecordedRequests]:
     """The requests of every workload whose demand is a record of single requests; `file` stands in for its own.
 
