@@ -55,14 +55,14 @@ def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
         return best
     encoded, n = best.encoded, best.encoded.program.n_columns
     if n > MOST_COLUMNS:
-        return _noted(best, f"there are more than {MOST_COLUMNS:,} columns")
+        return undecided(best, f"there are more than {MOST_COLUMNS:,} columns")
     program = _flows_alone(encoded, best.point)
     options = replace(best.options.finishing, native={}, primal_tolerance=TIGHT, dual_tolerance=TIGHT)
     duals, point = best.row_duals, best.point
     if duals is None:
         priced = _solved(program, options)
         if priced is None:
-            return _noted(best, "its prices are not known")
+            return undecided(best, "its prices are not known")
         duals, point = priced
     program = _face(program, point, duals)
     if not _several(encoded, program):
@@ -72,17 +72,17 @@ def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
         aims += [_latency(encoded)] if name == "latency" else _even(encoded, program)
     for aim in (*aims, _in_order(encoded)):
         if best.options.late:
-            return _noted(best, "there was no time to look for another")
+            return undecided(best, "there was no time to look for another")
         program = _with(program, aim)
         found = _solved(program, options)
         if found is None:
-            return _noted(best, "none was found within the tolerances of cost")
+            return undecided(best, "none was found within the tolerances of cost")
         duals, point = found
         program = _face(program, point, duals)
     changed = replace(best, point=point[:n])
     dearer = changed.decoded.cost_usd - best.decoded.cost_usd
     if short_of_capacity(encoded, changed.point) or dearer > DEARER * abs(best.decoded.cost_usd) + DEARER:
-        return _noted(best, "what is alike by its cost is not by its waiting or its rounding")
+        return undecided(best, "what is alike by its cost is not by its waiting or its rounding")
     return replace(changed, equal_plans=f"of plans of this cost (within {DEARER:g} of it) {_first(order)}")
 
 
@@ -92,7 +92,8 @@ def _first(order: Sequence[str]) -> str:
     return f"this is {', then '.join(words[name] for name in order)}"
 
 
-def _noted(best: Incumbent, why: str) -> Incumbent:
+def undecided(best: Incumbent, why: str) -> Incumbent:
+    """The same plan, with a note why equal ones were not weighed."""
     return replace(best, equal_plans=f"{NONE_LEFT}{why}")
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from router.errors import InputError, Issue, RouterError
+from router.errors import CertificateFailed, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
-from router.planning.among_equals import decided_among_equals
+from router.planning.among_equals import decided_among_equals, undecided
 from router.planning.proving import WRITING_S, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
@@ -77,7 +77,13 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:
     """The verified plan of an incumbent, or of a better one that is met while its bound is worked out."""
     best, proof = with_proof(problem, encoded, incumbent)
-    return publish(problem, decided_among_equals(problem, best), proof=proof)
+    first = decided_among_equals(problem, best)
+    try:
+        return publish(problem, first, proof=proof)
+    except CertificateFailed:
+        if first is best:
+            raise
+        return publish(problem, undecided(best, "the one that comes first does not pass the check"), proof=proof)
 
 
 def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan]) -> Plan:

@@ -107,7 +107,7 @@ class Policy(Strict):
         default="prorate", description="How terms that outlast the horizon are charged, upfront included"
     )
     among_equals: tuple[Literal["latency", "even_load"], ...] = Field(
-        default=(),
+        default=("latency", "even_load"),
         description="What decides between plans of equal cost, in this order; []: the first that is found stays",
     )
 
