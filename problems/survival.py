@@ -34,6 +34,15 @@ class Loss(Record):
     offers: Ints
 
 
+class AfterLoss(Record):
+    """What the program has of a loss: flows of the rest, with the places that they have among those of the plan."""
+
+    loss: Loss
+    view: View
+    cols: Columns
+    stays: Ints  # (n,)
+
+
 def losses(view: View) -> list[Loss]:
     """Every provider, or every offer, that could carry something."""
     inst = view.inst
@@ -46,7 +55,7 @@ def losses(view: View) -> list[Loss]:
     return [Loss(inst.offers.providers[p], np.flatnonzero(provider == p)) for p in np.unique(provider[used])]
 
 
-def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[View, Columns]:
+def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLoss:
     """The view without what is lost, and columns in which only the flows are new."""
     stays = np.flatnonzero(~np.isin(view.routes.offer[view.flows.route], lost.offers))
     left = replace(view, flows=view.flows.subset(stays))
@@ -69,9 +78,10 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> tuple[Vi
     nowhere = np.zeros_like(cols.capacity.waits)
     no_waiting = replace(cols.capacity, waits=nowhere, regions={})
     no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
-    return left, replace(
+    rest = replace(
         cols, first=no_fees, flow=flow, charged=flow, unserved=unserved, capacity=no_waiting, queues=()
     )
+    return AfterLoss(lost, left, rest, stays)
 
 
 def named(rows: Rows, lost: Loss) -> Rows:

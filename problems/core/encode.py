@@ -113,6 +113,7 @@ class Encoded(Record):
     row_families: tuple[RowRange, ...]
     row_label: Callable[[int], str]
     regions: Regions
+    after_losses: tuple[survival.AfterLoss, ...] = ()
 
     @property
     def first(self) -> FirstStage:
@@ -150,6 +151,7 @@ def encode(
         table.add(build_first_stage(inst, first))
     cols: list[Columns] = []
     costs: list[list[pricing.Cost]] = []
+    after_losses: list[survival.AfterLoss] = []
     for view, limit, capacity in zip(scenes, limits, capacities, strict=True):
         mine = columns.recourse(view, space, first, limit, capacity)
         cols.append(mine)
@@ -158,10 +160,11 @@ def encode(
             if build is not None:
                 table.add(build(view, mine), view.scenario + 1)
         for lost in survival.losses(view):
-            without_it, replaced = survival.after(view, mine, lost, space)
+            rest = survival.after(view, mine, lost, space)
+            after_losses.append(rest)
             for family in FAMILIES:
                 if family.in_a_loss is not None:
-                    table.add(survival.named(family.in_a_loss(without_it, replaced), lost), view.scenario + 1)
+                    table.add(survival.named(family.in_a_loss(rest.view, rest.cols), lost), view.scenario + 1)
         costs.append(pricing.first_stage(inst, first, view.price) + pricing.recourse(view, mine))
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
     price = inst.scenarios.probability @ inst.scenarios.price
@@ -176,7 +179,17 @@ def encode(
     for at, usd in tail:
         np.add.at(objective, at, weight * usd)
     program = assemble(inst.name, space, table, objective, constant)
-    return Encoded(inst, program, scenes, tuple(cols), refusals, table.ranges(), table.label(), regions)
+    return Encoded(
+        inst,
+        program,
+        scenes,
+        tuple(cols),
+        refusals,
+        table.ranges(),
+        table.label(),
+        regions,
+        tuple(after_losses),
+    )
 
 
 def exact(encoded: Encoded) -> Encoded:

@@ -8,7 +8,8 @@
   and a `bodyMutation` asks for the tier of an offer like `gpt-x:flex`.
 
 Weights are whole and sum to `weights` (largest remainder); the API takes 0 … 1,000,000 and at most 16 backends a rule.
-No `priority` is set: backends of a lower priority get nothing while the first are healthy.
+Routes that the plan keeps spare, for the loss of another or what one refuses, are backends of `priority` 1 in Envoy's
+route: they get nothing while the first are healthy. An HTTPRoute has none, which is said.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from router.errors import InputError, Issue
 from router.exporters.exported import Exported, head, to_yaml
-from router.exporters.shares import Part, Split, splits, weighted
+from router.exporters.shares import Part, Split, spares, splits, weighted
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.exporters.tiers import tier_of
 from router.plan.document import Plan
@@ -75,6 +76,16 @@ def gateway(
             else:
                 port = targets.of(part.offer).port or HTTP
                 refs.append({"kind": "Service", "name": name, "port": port, "weight": weight})
+        spare = spares(plan, split, period, scenario)
+        if spare and form != "envoy":
+            listed = ", ".join(part.offer for part in spare)
+            said.append(
+                f"{split.workload}: an HTTPRoute knows no spare backends; the plan keeps {listed} for a loss"
+            )
+        for part in spare if form == "envoy" else ():
+            backends[part.offer,] = name = targets.of(part.offer).backend or kubernetes_name(part.offer)
+            ref = {"name": name, "priority": 1, "modelNameOverride": _override(part, targets)}
+            refs.append(ref | _tier(tier_of(part.offer, None, "a gateway")))
         documents.append(_route(form, split, refs, parent, namespace))
     distinct(backends)
     distinct({(split.workload,): kubernetes_name(split.workload) for split in workload_splits})

@@ -20,7 +20,7 @@ from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, head, to_yaml
 from router.exporters.litellm_models import SENDER, Named, named
 from router.exporters.prices import mixed_prices
-from router.exporters.shares import Part, Split, splits, weighted
+from router.exporters.shares import Part, Split, largest_remainder, spares, splits, weighted
 from router.exporters.targets import Targets, distinct
 from router.exporters.tiers import sells_batches, tier_of
 from router.plan.document import Plan
@@ -60,7 +60,7 @@ def litellm(
             entries.append(_entry(split.workload, part, name, weight, offers.get(part.offer), use))
     settings: dict[str, Any] = {"routing_strategy": "simple-shuffle", "num_retries": retries}
     if problem is not None and fallbacks:
-        more, chains = _fallbacks(plan, problem, workload_splits, targets, names)
+        more, chains = _fallbacks(plan, problem, workload_splits, targets, names, (period, scenario))
         entries += more
         settings["fallbacks"] = chains
     elif problem is None:
@@ -161,9 +161,13 @@ def _fallbacks(
     workload_splits: Sequence[Split],
     targets: Targets,
     names: dict[tuple[str, str], Named],
+    at: tuple[int | None, str | None],
 ) -> tuple[list[dict[str, Any]], list[dict[str, list[str]]]]:
-    """For each workload the cheapest pay-per-token offer that may serve it and has no share, for when all fail."""
+    """For each workload what the plan keeps spare for it, for when a provider is lost or refuses; where it keeps none
+    the cheapest pay-per-token offer that may serve it and has no share.
+    """
     workloads = {workload.name: workload for workload in problem.workloads}
+    offers = {offer.name: offer for offer in problem.offers}
     refused = {(row.workload, row.offer, row.model) for row in plan.refused if row.recipe is None}
     entries, chains = [], list[dict[str, list[str]]]()
     groups = {split.workload for split in workload_splits}
@@ -179,6 +183,17 @@ def _fallbacks(
         workload = workloads.get(split.workload)
         if workload is None:  # a step of a recipe
             continue
+        planned = spares(plan, split, *at)
+        if planned:
+            group = _spare_group(split, workloads)
+            for part, weight in zip(planned, _weights(planned), strict=True):
+                offer = offers[part.offer]
+                names[part.offer, part.model] = name = named(
+                    part.offer, part.model, offer, targets.of(part.offer)
+                )
+                entries.append(_entry(group, part, name, weight, offer, {part.offer: (0.0, 0.0)}))
+            chains.append({split.workload: [group]})
+            continue
         used = {part.offer for part in split.parts}
         spare = [
             (cost, offer, model)
@@ -191,16 +206,25 @@ def _fallbacks(
         if not spare:
             continue
         _, offer, model = min(spare, key=lambda choice: (choice[0], choice[1].name, choice[2]))
-        group = split.workload + FALLBACK
-        if group in workloads:
-            raise InputError(
-                Issue(("workloads",), "is the name that its fallbacks need", group, "--no-fallbacks")
-            )
+        group = _spare_group(split, workloads)
         names[offer.name, model] = name = named(offer.name, model, offer, targets.of(offer.name))
         part = Part(offer.name, model, 1.0, None, 0.0)
         entries.append(_entry(group, part, name, 1, offer, {offer.name: (0.0, 0.0)}))
         chains.append({split.workload: [group]})
     return entries, chains
+
+
+def _weights(planned: Sequence[Part]) -> list[int]:
+    return [max(weight, 1) for weight in largest_remainder([part.share for part in planned], WEIGHTS)]
+
+
+def _spare_group(split: Split, workloads: Mapping[str, Workload]) -> str:
+    group = split.workload + FALLBACK
+    if group in workloads:
+        raise InputError(
+            Issue(("workloads",), "is the name that its fallbacks need", group, "--no-fallbacks")
+        )
+    return group
 
 
 def _on_demand(workload: Workload, offer: Offer, model: str) -> float | None:

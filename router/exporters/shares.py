@@ -106,6 +106,20 @@ def _recipes(rows: Sequence[RouteRow]) -> Iterator[str]:
         )
 
 
+def spares(plan: Plan, split: Split, period: int | None, scenario: str | None) -> list[Part]:
+    """Routes of a workload that carry nothing as planned, and something when another is lost or refuses: the largest
+    share of either.
+    """
+    used = {(part.offer, part.model) for part in split.parts}
+    found: dict[tuple[str, str], float] = {}
+    for row in of_scenario(plan, plan.routes, scenario):
+        key = (row.offer, row.model)
+        if row.workload == split.workload and period in (None, row.period) and key not in used:
+            share = max((row.taken_share or 0.0, *(row.after_loss or {}).values()))
+            found[key] = max(found.get(key, 0.0), share)
+    return [Part(*key, share, None, 0.0) for key, share in sorted(found.items()) if share > 0]
+
+
 def largest_remainder(shares: Sequence[float], total: int) -> list[int]:
     """Whole weights that sum to `total`, each within 1 of share · total (Hamilton's method).
 
@@ -158,8 +172,11 @@ def _split(workload: str, rows: Sequence[RouteRow]) -> Split | None:
     sized = all(row.requests is not None for row in rows)
     for row in rows:
         key = (row.offer, row.model)
-        requests[key] = requests.get(key, 0.0) + (row.requests or 0.0)
-        tokens[key] = tokens.get(key, 0.0) + row.prompt_tokens + row.completion_tokens
+        sent = (
+            row.share / row.served_share if row.served_share > 0 else 0.0
+        )  # what spills is sent there first
+        requests[key] = requests.get(key, 0.0) + (row.requests or 0.0) * sent
+        tokens[key] = tokens.get(key, 0.0) + (row.prompt_tokens + row.completion_tokens) * sent
     amounts = requests if sized else tokens
     whole = fsum(amounts.values())
     if not rows or whole <= 0:

@@ -6,7 +6,7 @@ Hours count from the start of the horizon: `from_h` is the first of them, `until
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from router.plan.values import MONTH_H, Flag, Instances, Number, Requests, Whole, record, stated
@@ -68,6 +68,11 @@ class RouteRow:
     spilled_share: Number | None = stated("The part of share that it refuses", default=None)
     taken_share: Number | None = stated(
         "What spills elsewhere and is served here, beside share; in requests and tokens", default=None
+    )
+    after_loss: Mapping[str, Number] | None = stated(
+        "Share here when a provider or offer is lost that carries some of the work, by its name; a route whose share "
+        "is 0 is spare",
+        default=None,
     )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import fsum
 
@@ -40,6 +40,7 @@ from router.planning.contract_rows import (
     settlement_rows,
     signed_starts,
 )
+from router.planning.flows.after_loss import shares_after_loss
 from router.planning.minutes.spill_rows import spill_orders, spilled_and_taken
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
@@ -92,13 +93,14 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
         if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
     )
+    spare = shares_after_loss(encoded, point)
     cost, listed = fsum(line.usd for line in rows), signed_starts(encoded, point)
     return Decoded(
         settled=settled,
         cost_usd=cost,
         objective_usd=inst.policy.risk.mix(cost, by_scenario, inst.scenarios.probability),
         cost_lines=rows,
-        routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named)),
+        routes=tuple(row for view, cols in pairs for row in _routes(view, cols, point, named, spare)),
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
         purchases=_purchases(encoded, point),
         contracts=contract_rows(encoded, point),
@@ -145,16 +147,25 @@ def _occurrence(view: View, cell: int) -> int | None:
     return int(view.cells.occurrence[cell]) if view.inst.workloads.moves[view.cells.workload[cell]] else None
 
 
-def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[RouteRow]:
+def _routes(
+    view: View,
+    cols: Columns,
+    point: Floats,
+    named: bool,
+    spare: Mapping[tuple[int, int], Mapping[str, float]],
+) -> Iterator[RouteRow]:
     inst, flows, loads = view.inst, view.flows, view.inst.workloads
     scenario = _scenario(view, named)
     share = point[cols.flow]
     free = share - point[cols.charged]
     refused, taken = spilled_and_taken(view, cols, point)
-    for i in np.flatnonzero((share > 0) | (refused > 0)):
+    carries = (share > 0) | (refused > 0)
+    carries[[f for s, f in spare if s == view.scenario]] = True
+    for i in np.flatnonzero(carries):
         cell, r = flows.cell[i], flows.route[i]
         w = view.cells.workload[cell]
         work = float(share[i] * flows.work[i])
+        after = spare.get((view.scenario, int(i)))
         yield RouteRow(
             workload=loads.file_names[w],
             offer=inst.offers.names[view.routes.offer[r]],
@@ -173,6 +184,7 @@ def _routes(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[R
             carried_share=float(share[i] * loads.part[w]) if refused[i] > 0 else None,
             spilled_share=float(refused[i] * loads.part[w]) if refused[i] > 0 else None,
             taken_share=float(taken[i] * loads.part[w]) if taken[i] > 0 else None,
+            after_loss={name: part * float(loads.part[w]) for name, part in after.items()} if after else None,
         )
 
 

@@ -11,7 +11,7 @@ from problems.core.encode import Encoded, encode
 from router.errors import CertificateFailed, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
-from router.planning.among_equals import decided_among_equals, undecided
+from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.proving import WRITING_S, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
@@ -83,7 +83,9 @@ def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Pla
     except CertificateFailed:
         if first is best:
             raise
-        return publish(problem, undecided(best, "the one that comes first does not pass the check"), proof=proof)
+        return publish(
+            problem, undecided(best, "the one that comes first does not pass the check"), proof=proof
+        )
 
 
 def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan]) -> Plan:

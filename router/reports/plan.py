@@ -89,7 +89,8 @@ def _routing(plan: Plan) -> ReportTable:
     """Shares of a workload's tokens over the horizon; the range over its periods where it varies."""
     rows, p = [], plan.probabilities()
     by_workload: dict[str, dict[tuple[str, str, str, str], list[RouteRow | UnservedRow]]] = {}
-    both: tuple[RouteRow | UnservedRow, ...] = (*plan.routes, *plan.unserved)
+    serving = (row for row in plan.routes if row.share > 0 or row.served_share > 0)
+    both: tuple[RouteRow | UnservedRow, ...] = (*serving, *plan.unserved)
     for row in both:
         served = (row.offer, row.model) if isinstance(row, RouteRow) else ("left unserved", "")
         step = ""

@@ -32,18 +32,23 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HOSTED = "hosts_patterns"
 """The table of what lives in each host: a row for each pool of a pattern, numbered within the host and period."""
 
+AFTER_LOSS = "routes_after_loss"
+"""The table of what routes carry when a provider or an offer is lost."""
+
 type Row = Mapping[str, object]
 
 
 def tables_of(plan: Plan) -> tuple[str, ...]:
     """Names of all tables that the plan has; those of its section `sizing` besides."""
-    return (*TABLES, *((HOSTED,) if plan.hosts else ()), *_of_sizing(plan))
+    inner = [name for name, rows in _inside(plan).items() if rows]
+    return (*TABLES, *inner, *_of_sizing(plan))
 
 
 def rows_of(plan: Plan, table: str) -> Sequence[object]:
     """The rows of one table. Raises KeyError."""
-    if table == HOSTED:
-        return list(_hosted(plan))
+    inner = _inside(plan)
+    if table in inner:
+        return inner[table]
     found: Sequence[object] = (getattr(plan, table) or ()) if table in TABLES else _of_sizing(plan)[table]
     return found
 
@@ -54,7 +59,8 @@ def to_csv(plan: Plan, table: str = "cost_lines") -> str:
         columns = list(_columns(TABLES[table]))
         cells = ([_at(row, path) for path in columns] for row in rows_of(plan, table))
         return _page(["_".join(path) for path in columns], cells)
-    rows = list(_hosted(plan)) if table == HOSTED else _of_sizing(plan)[table]
+    inner = _inside(plan)
+    rows = inner[table] if table in inner else _of_sizing(plan)[table]
     heads = list(dict.fromkeys(name for row in rows for name in row))
     return _page(heads, ([row.get(head) for head in heads] for row in rows))
 
@@ -64,7 +70,7 @@ def _columns(kind: type) -> Iterator[tuple[str, ...]]:
     for item in dataclasses.fields(kind):
         if item.name == "so_far":
             yield from ((item.name, inner.name) for inner in dataclasses.fields(StandsAt))
-        elif item.name != "patterns":
+        elif item.name not in ("patterns", "after_loss"):
             yield (item.name,)
 
 
@@ -72,6 +78,18 @@ def _at(row: object, path: tuple[str, ...]) -> object:
     for name in path:
         row = None if row is None else getattr(row, name)
     return row
+
+
+def _inside(plan: Plan) -> dict[str, Sequence[Row]]:
+    """Tables of what rows of others hold."""
+    return {HOSTED: list(_hosted(plan)), AFTER_LOSS: list(_after_loss(plan))}
+
+
+def _after_loss(plan: Plan) -> Iterator[Row]:
+    known = ("workload", "offer", "model", "period", "occurrence", "scenario", "origin")
+    for row in plan.routes:
+        for lost, share in (row.after_loss or {}).items():
+            yield {**{name: getattr(row, name) for name in known}, "lost": lost, "share": share}
 
 
 def _hosted(plan: Plan) -> Iterator[Row]:

@@ -213,8 +213,6 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
             )
     if problem.policy.survive_loss_of != "none":
         yield ("spills",), "does not go with policy.survive_loss_of yet"
-    if problem.policy.among_equals:
-        yield ("spills",), "is not yet planned for beside policy.among_equals"
     if instances is not None and instances.adapter_slots is not None:
         yield ("instances", "adapter_slots"), "is not yet planned for beside spills"
     for load in problem.workloads:

@@ -24,7 +24,7 @@ from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.bills import Bill
 from router.verification.base.case import Case, Future
-from router.verification.base.cells import Cell, share_limit
+from router.verification.base.cells import Cell, CellKey, share_limit
 from router.verification.base.flows import usd_of_unit
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.local_time import Interval
@@ -81,8 +81,49 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
             }
             rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(cells), Allowance(case))
+            _check_stated(audit, ledger, lost, rest, remaining)
             for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)
+
+
+def _check_stated(
+    audit: Audit, ledger: Ledger, lost: str, rest: Rest, remaining: Mapping[str, list[OpenRoute]]
+) -> None:
+    """Where the plan says that work goes: all of each cell, on what is left, within every limit.
+
+    A cell of which nothing is said stays where it is. Plans of releases before this one say nothing of any.
+    """
+    of = audit.case.problem.policy.survive_loss_of
+    flows = [flow for flow in audit.flows if flow.future.name == rest.future.name and flow.cell.units > 0]
+    if not any(flow.row.after_loss for flow in flows):
+        return
+    moved = {flow.cell.key for flow in flows if flow.row.after_loss and lost in flow.row.after_loss}
+    used: dict[Limit, list[float]] = defaultdict(list)
+    most: dict[Limit, float] = {}
+    total: dict[CellKey, list[float]] = defaultdict(list)
+    for flow in flows:
+        row, key = flow.row, flow.cell.key
+        share = (row.after_loss or {}).get(lost, 0.0) if key in moved else row.served_share
+        total[key].append(share)
+        if share <= HOPELESS:
+            continue
+        ways = remaining[row.workload]
+        route = next((way for way in ways if (way.offer.name, way.model) == (row.offer, row.model)), None)
+        hours = flow.cell.runs.get(row.period)
+        if route is None or hours is None or not rest.carries(route.offer, row.period):
+            ledger.fault(of, lost, "lost:", flow.cell, "goes on", row.offer, row.model, "all the same")
+            continue
+        for limit, amount, limited in rest.uses(flow.cell, route, row.period, hours):
+            used[limit].append(amount * share)
+            most[limit] = limited
+    for limit, amounts in used.items():
+        ledger.at_most(math.fsum(amounts), most[limit], of, lost, "lost:", *limit)
+    for key in moved:
+        free = audit.case.workloads[key[0]].unserved_usd_per_m_tokens is not None
+        whole = math.fsum(total[key])
+        ledger.at_most(whole, 1.0, of, lost, "lost:", *key, "shares")
+        if not free:
+            ledger.at_least(whole, 1.0, of, lost, "lost:", *key, "shares")
 
 
 def _bills_at(audit: Audit, future: Future) -> dict[tuple[str, int], Bill]:
@@ -172,8 +213,8 @@ class Rest:
         ways = []
         for route in routes:
             for period, hours in cell.runs.items():
-                if self._open(route.offer, period) and cell.answered_in_time(route.offer, period):
-                    uses = list(self._uses(cell, route, period, hours))
+                if self.carries(route.offer, period) and cell.answered_in_time(route.offer, period):
+                    uses = list(self.uses(cell, route, period, hours))
                     if not uses:
                         return None
                     self.limits |= {limit: most for limit, _, most in uses}
@@ -181,13 +222,14 @@ class Rest:
                         ways.append({limit: amount for limit, amount, _ in uses})
         return ways
 
-    def _open(self, offer: Offer, period: int) -> bool:
+    def carries(self, offer: Offer, period: int) -> bool:
         """Whether an offer may carry work: contracts with a minimum only where they are signed."""
         if offer.commitment is None or least_of(offer.commitment) == 0:
             return True
         return (offer.name, period) in self.bills
 
-    def _uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
+    def uses(self, cell: Cell, route: OpenRoute, period: int, hours: Interval) -> Iterator[Use]:
+        """What all of a cell would take of each limit on a route in a period."""
         offer, terms = route.offer, route.offer.commitment
         share = share_limit(self.case, cell, offer, period)
         if share < 1.0:

@@ -206,6 +206,9 @@ def of_parts(plan: Plan, problem: Problem, ledger: Ledger) -> Plan:
 
     def scaled(row: Any, share: float) -> Any:
         parts = ("share", "carried_share", "spilled_share", "taken_share", "free_share")
+        after = getattr(row, "after_loss", None)
+        if after is not None:
+            row = replace(row, after_loss={name: value / share for name, value in after.items()})
         stated = {name: value for name in parts if (value := getattr(row, name, None)) is not None}
         return replace(row, **{name: value / share for name, value in stated.items()})
 

@@ -54,6 +54,8 @@ def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
     if not order or best.options.relax:
         return best
     encoded, n = best.encoded, best.encoded.program.n_columns
+    if encoded.instance.spilling is not None:
+        return undecided(best, "not done yet where offers spill")
     if n > MOST_COLUMNS:
         return undecided(best, f"there are more than {MOST_COLUMNS:,} columns")
     program = _flows_alone(encoded, best.point)
@@ -83,7 +85,7 @@ def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
     dearer = changed.decoded.cost_usd - best.decoded.cost_usd
     if short_of_capacity(encoded, changed.point) or dearer > DEARER * abs(best.decoded.cost_usd) + DEARER:
         return undecided(best, "what is alike by its cost is not by its waiting or its rounding")
-    return replace(changed, equal_plans=f"of plans of this cost (within {DEARER:g} of it) {_first(order)}")
+    return replace(changed, equal_plans=f"among plans of the same cost (within {DEARER:g}), {_first(order)}")
 
 
 def _first(order: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""Flows that are chosen again once the rest of a plan is."""

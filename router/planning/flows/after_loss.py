@@ -1,0 +1,54 @@
+"""Where work goes when somebody is lost, `policy.survive_loss_of`: flows again, with all else as planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from problems.core.arrays import Floats
+from problems.core.encode import Encoded
+from solvers import SolveOptions
+from solvers import solve as solve_program
+
+DUST = 1e-9
+
+
+def shares_after_loss(encoded: Encoded, point: Floats) -> dict[tuple[int, int], dict[str, float]]:
+    """By scenario and flow: its share of the cell when one is lost that carries something of it, by who is lost.
+
+    Of the ways that keep every limit one that uses as little as it can of what the plan does not. Nothing is said of
+    recipes, whose steps are lost together.
+    """
+    recipes = encoded.instance.workloads.recipes
+    if not encoded.after_losses or any(name is not None for name in recipes):
+        return {}
+    point = _least_new(encoded, point)
+    found: dict[tuple[int, int], dict[str, float]] = {}
+    for rest in encoded.after_losses:
+        view, cols = encoded.views[rest.view.scenario], encoded.columns[rest.view.scenario]
+        planned, after = point[cols.flow], np.zeros(len(view.flows))
+        gone = np.isin(view.routes.offer[view.flows.route], rest.loss.offers)
+        if not (planned[gone] > DUST).any():
+            continue
+        after[rest.stays] = np.maximum(point[rest.cols.flow], 0.0)
+        differs = np.zeros(len(view.cells), dtype=bool)
+        differs[view.flows.cell[np.abs(after - planned) > DUST]] = True
+        for f in np.flatnonzero((after > DUST) & differs[view.flows.cell]).tolist():
+            found.setdefault((view.scenario, f), {})[rest.loss.name] = float(after[f])
+    return found
+
+
+def _least_new(encoded: Encoded, point: Floats) -> Floats:
+    """The point with the flows after each loss chosen anew: least on routes that carry nothing of the cell."""
+    program, cost = encoded.program, np.zeros(encoded.program.n_columns)
+    free = np.zeros(program.n_columns, dtype=bool)
+    for rest in encoded.after_losses:
+        planned = point[encoded.columns[rest.view.scenario].flow][rest.stays]
+        cost[rest.cols.flow] = np.where(planned > DUST, 0.0, 1.0)
+        free[rest.cols.flow] = True
+        free[rest.cols.unserved[rest.cols.unserved >= 0]] = True
+    at = np.flatnonzero(~free)
+    values = np.clip(point[at], program.col_lower[at], program.col_upper[at])
+    chosen = solve_program(replace(program.fix(at, values).relax(), cost=cost), "highs", SolveOptions()).point
+    return point if chosen is None else chosen

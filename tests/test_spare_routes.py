@@ -1,0 +1,78 @@
+"""Routes that a plan keeps for a loss: in its rows, checked, and in what is exported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import yaml
+from problem_factory import SOLVERS, api, gpu, hourly, load, plan_of, problem
+
+import router
+from router.exporters.gateway import gateway
+from router.exporters.litellm import litellm
+from router.reports.table_csv import to_csv
+
+TWO = problem([hourly(1e6)], [api("cheap", 1), api("dear", 2)], policy={"survive_loss_of": "provider"})
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_route_without_a_share_is_there_for_a_loss(solver: str) -> None:
+    """All is sent to the cheap one; without it all goes to the dear one."""
+    plan = plan_of(TWO, solver)
+    assert plan.cost_usd == pytest.approx(1)
+    assert [(row.offer, row.share, row.after_loss) for row in plan.routes] == [
+        ("cheap", 1.0, None),
+        ("dear", 0.0, {"cheap": pytest.approx(1.0)}),
+    ]
+
+
+def test_what_is_planned_takes_over_first() -> None:
+    """Two of three are needed of a and b, 1 M each, by a quota; without a, b takes what it may and the API the rest.
+
+    a 0.6 M and b 0.4 M at 1 and 2 USD. Without a, b has 0.5 M free of its quota of 0.9 M in all and c has 0.1 M.
+    Without b, a has its quota of 0.6 M and c 0.4 M.
+    """
+    tight = {"tokens_per_minute": 0.6e6 / 60}
+    wide = {"tokens_per_minute": 0.9e6 / 60}
+    offers = [api("a", 1, quota=tight), api("b", 2, quota=wide), api("c", 9)]
+    plan = plan_of(problem([hourly(1e6)], offers, policy={"survive_loss_of": "offer"}))
+    rows = {row.offer: row for row in plan.routes}
+    assert rows["c"].share == 0
+    assert rows["b"].after_loss == {"a": pytest.approx(0.9)}
+    assert rows["a"].after_loss == {"b": pytest.approx(0.6)}
+    assert rows["c"].after_loss == {"a": pytest.approx(0.1), "b": pytest.approx(0.4)}
+
+
+def test_verify_holds_what_is_said_of_a_loss_to_the_limits() -> None:
+    """Two instances are bought for the loss of the API, and then carry all; of their loss the API takes all, by a quota
+    of just as much. More than that, or less than all, is seen.
+    """
+    tight = api("api", 1, quota={"tokens_per_minute": 2e6 / 60})
+    own = gpu("own", 3, 1, max_utilisation=1.0)
+    stated = load(problem([hourly(2e6)], [tight, own], policy={"survive_loss_of": "provider"}))
+    plan = router.solve(stated)
+    assert plan.cost_usd == pytest.approx(6)
+    spare = next(row for row in plan.routes if row.offer == "api")
+    assert (spare.share, spare.after_loss) == (0.0, {"own": pytest.approx(1.0)})
+
+    def failed(after: dict[str, float]) -> tuple[str, ...]:
+        rows = tuple(replace(row, after_loss=after) if row is spare else row for row in plan.routes)
+        return router.verify(stated, replace(plan, routes=rows)).failed()
+
+    assert failed({"own": 1.0}) == ()
+    assert "survival" in failed({"own": 0.9})
+    assert "survival" in failed({"own": 1.1})
+
+
+def test_spare_routes_are_exported() -> None:
+    stated = load(TWO)
+    plan = router.solve(stated)
+    config = yaml.safe_load(litellm(plan, stated).text)
+    assert config["router_settings"]["fallbacks"] == [{"chat": ["chat-fallback"]}]
+    groups = {entry["model_name"]: entry["model_info"]["id"] for entry in config["model_list"]}
+    assert groups == {"chat": "chat/cheap/m", "chat-fallback": "chat-fallback/dear/m"}
+    refs = yaml.safe_load(gateway(plan, form="envoy").text)["spec"]["rules"][0]["backendRefs"]
+    assert [(ref["name"], ref.get("priority")) for ref in refs] == [("cheap", None), ("dear", 1)]
+    assert any("the plan keeps dear" in said for said in gateway(plan).remarks)
+    assert to_csv(plan, "routes_after_loss").splitlines()[1] == "chat,dear,m,0,,,,cheap,1.0"
