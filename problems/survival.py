@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import NONE, Ints
+from problems.core.arrays import NONE, Ints, distinct
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
 from problems.core.family import Family, Promise
@@ -48,11 +48,11 @@ def losses(view: View) -> list[Loss]:
     inst = view.inst
     if inst.policy.survive_loss_of == "none":
         return []
-    used = np.unique(view.routes.offer)
+    used = distinct(view.routes.offer)
     if inst.policy.survive_loss_of == "offer":
         return [Loss(inst.offers.names[o], np.array([o])) for o in used]
     provider = inst.offers.provider
-    return [Loss(inst.offers.providers[p], np.flatnonzero(provider == p)) for p in np.unique(provider[used])]
+    return [Loss(inst.offers.providers[p], np.flatnonzero(provider == p)) for p in distinct(provider[used])]
 
 
 def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLoss:

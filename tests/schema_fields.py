@@ -46,8 +46,10 @@ VALUES: tuple[object, ...] = (
         ["y"],
         ["mon"],
         ["tue"],
+        ["latency"],
+        ["even_load"],
     ),
-    *({"x": 0.37}, {"x": 0.38}, {"x": ["x"]}, {"x": ["y"]}),
+    *({"x": 0.37}, {"x": 0.38}, {"x": ["x"]}, {"x": ["y"]}, {"x": {"x": 0.37}}, {"x": {"x": 0.38}}),
 )
 """Two of them at least are right for every field that holds no record."""
 

@@ -463,6 +463,7 @@ NUMERICS = {
     "survival.py": {"scipy.optimize", "scipy.sparse"},
     "duality.py": {"numpy"},
     "minutes.py": {"numpy", "numpy.typing"},
+    "spilling.py": {"numpy"},
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints, distinct
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, count_columns, purchases
 from problems.core.instance import Instance
@@ -111,7 +111,7 @@ def force_slots(inst: Instance, b: int) -> Ints:
     """The periods from which on other terms of a contract are in force than before, in order."""
     begin, end = covered_periods(inst)
     mine = inst.contracts.start_contract == b
-    at = np.unique(np.concatenate([begin[mine], end[mine]]))
+    at = distinct(np.concatenate([begin[mine], end[mine]]))
     return np.asarray(at[at < inst.time.periods])
 
 

@@ -81,6 +81,8 @@ def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
             return undecided(best, "none was found within the tolerances of cost")
         duals, point = found
         program = _face(program, point, duals)
+    if np.allclose(point[:n], best.point[:n], rtol=DEARER, atol=DEARER):
+        return best
     changed = replace(best, point=point[:n])
     dearer = changed.decoded.cost_usd - best.decoded.cost_usd
     if short_of_capacity(encoded, changed.point) or dearer > DEARER * abs(best.decoded.cost_usd) + DEARER:
@@ -219,10 +221,10 @@ def _even(encoded: Encoded, free: LinearProgram) -> list[Aim]:
     m, n = load.shape
     if not m:
         return []
-    parts = sparse.diags_array(1.0 / capacity).tocsr() @ load
+    parts = _with_data(load, load.data / np.repeat(capacity, np.diff(load.indptr)))
     i = np.arange(1, KNOTS + 1)
     slope, offset = (2 * i - 1) / KNOTS, i * (i - 1) / KNOTS**2  # φ ≥ slope · part − offset
-    one = sparse.eye_array(m).tocsr()
+    one = sparse.csr_array((np.ones(m), np.arange(m), np.arange(m + 1)))
     rows = sparse.vstack([sparse.hstack([-s * parts, one]) for s in slope]).tocsr()
     cost = np.append(np.zeros(n), weight / weight.max())
     least = np.repeat(-offset, m)
@@ -247,19 +249,23 @@ def _loads(encoded: Encoded, free: LinearProgram) -> tuple[sparse.csr_array, Flo
         if part.family in (throughput.NAME, quota.NAME)
     ]
     at = np.concatenate([np.empty(0, dtype=np.int64), *kept])
-    rows = free.matrix[at]
-    flows = rows @ sparse.diags_array(is_flow.astype(float))
+    rows = free.matrix[at].tocsr()
     fixed = np.where(is_flow, 0.0, np.where(np.isfinite(free.col_lower), free.col_lower, 0.0))
     shut = free.col_lower == free.col_upper
     capacity = free.row_upper[at] - rows @ fixed
     pure: Bools = np.asarray((abs(rows) @ (~is_flow & ~shut).astype(float)) == 0)
-    load = flows.tocsr()
+    load = _with_data(rows, rows.data * is_flow[rows.indices])
     load.eliminate_zeros()
     total = load @ np.ones(n)
     each = np.where(total > 0, (sparse.csr_array(load != 0).astype(float) @ tokens), 0.0)
     usable = np.flatnonzero(pure & np.isfinite(capacity) & (capacity > 1e-9) & (total > 0))
     weight = capacity[usable] * each[usable] / total[usable]
     return load[usable].tocsr(), capacity[usable], np.maximum(weight, 1e-300)
+
+
+def _with_data(matrix: sparse.csr_array, data: Floats) -> sparse.csr_array:
+    """A matrix of the same places; SciPy's diagonals would load NumPy's masked arrays."""
+    return sparse.csr_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
 
 
 def _in_order(encoded: Encoded) -> Aim:
