@@ -136,7 +136,7 @@ def _default(field: FieldInfo, name: str) -> str:
         return f"{value:g}"
     if isinstance(value, BaseModel | dict):
         return "{}"
-    return "[]" if value == () else str(value)
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
 def _kind(annotation: object, field: FieldInfo | None = None) -> str:
