@@ -498,7 +498,7 @@ def test_a_plan_found_before_ctrl_c_is_given_with_its_gap(
 def test_a_real_ctrl_c_leaves_no_traceback() -> None:
     slow = "import signal, sys, time, router.loading.catalogue as files\n"
     slow += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # jobs in the background ignore it
-    slow += "files.load = lambda *_: (print('loading', file=sys.stderr, flush=True), time.sleep(60))\n"
+    slow += "files.load = lambda *_, **__: (print('loading', file=sys.stderr, flush=True), time.sleep(60))\n"
     slow += "from router import cli; sys.exit(cli.run(['solve', sys.argv[1]]))"
     command = [sys.executable, "-c", slow, QUICKSTART]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

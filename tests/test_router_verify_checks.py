@@ -12,7 +12,17 @@ import problems
 import router.verification
 from router.verification.checks import CHECKS
 
-OF_THE_PLAN = {"fields", "problem", "traces", "quantities", "admissibility", "refused", "scenarios", "proof"}
+OF_THE_PLAN = {
+    "bursts",
+    "fields",
+    "problem",
+    "traces",
+    "quantities",
+    "admissibility",
+    "refused",
+    "scenarios",
+    "proof",
+}
 """What a plan states besides: no row of the program answers for it."""
 
 

@@ -83,6 +83,7 @@ def _follow(
         target = path.parent / name
         try:
             resolved, allowed = target.resolve(), merge.may_read(target)
+            other, there = is_other(target), target.exists()
         except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
             why = getattr(error, "strerror", None) or error
             merge.issues.append(dataclasses.replace(issue, rule=f"is not a file name: {why}"))
@@ -92,9 +93,9 @@ def _follow(
         elif resolved in chain:
             loop = " → ".join(file.name for file in (*chain[chain.index(resolved) :], resolved))
             merge.issues.append(dataclasses.replace(issue, rule=f"includes in a loop: {loop}"))
-        elif is_other(target):
+        elif other:
             merge.issues.append(dataclasses.replace(issue, rule=NOT_REGULAR))
-        elif not target.exists():
+        elif not there:
             hint = _near_file(target)
             merge.issues.append(dataclasses.replace(issue, rule="no such file", hint=hint))
         elif resolved not in merge.seen:
