@@ -111,7 +111,7 @@ def test_charts_are_well_formed_whatever_the_names(a, b):
             marks=[(0.5, b)],
             x_title=a,
         ),
-        bars(a, [Bar(b, 2.0, a, mark=1.0), Bar(a, 0.0, b)], mark=b),
+        bars(a, [Bar(b, 2.0, a), Bar(a, 0.0, b)]),
         flows(b, {(a, b): 1.0, ("x", b): 2.0}, {(a, b): a, ("x", b): "2"}),
     ):
         assert not {each.tag.rpartition("}")[2] for each in ET.fromstring(svg).iter()} & {

@@ -81,6 +81,8 @@ def with_more(
         routes=tuple(others + moved),
         instances=tuple(counts),
         problem_sha256=problem_sha256(changed),
+        quotas=None,
+        minutes=None,
     )
     return changed, made
 

@@ -307,6 +307,7 @@ def test_limits_of_contracts_hold_in_a_loss():
         "    commitment: {min_tokens_per_month: 0, max_tokens_per_month: 100e9, overage: none}",
     )
     text = text.replace("usd_per_m: 9", "usd_per_m: 0.2").replace("usd_per_h: 3", "usd_per_h: 30")
+    text = text.replace("survive_loss_of: offer", "survive_loss_of: offer, among_equals: []")  # own is used
     plan = solved(text)
     (contract,) = plan["contracts"]
     assert contract["committed_tokens_per_month"] == pytest.approx(23.76e6 * 730 / 2)
