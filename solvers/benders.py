@@ -87,6 +87,7 @@ class _Search:
                 return Stop.INFEASIBLE
             if usd < value:
                 inner, value = x, usd
+                self._tell(value if not self.master.is_mip else np.inf)
             before = self.bound
             outer, stop = self._master(relaxed=True)
             if outer is None:
@@ -119,6 +120,7 @@ class _Search:
                 return Stop.INFEASIBLE
             if value < self.best:
                 self.best_x, self.best = x, value
+            self._tell(self.best)
             if self._closed() or self.options.late:
                 return self._ended()
 
@@ -137,7 +139,8 @@ class _Search:
     def _master(self, *, relaxed: bool) -> tuple[Floats | None, Stop]:
         program = self.cuts.program()
         gap = self.options.gap / 4
-        answer = solve(highs, program.relax() if relaxed else program, replace(self.options, gap=gap))
+        own = replace(self.options, gap=gap, watch=None)
+        answer = solve(highs, program.relax() if relaxed else program, own)
         if answer.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
         if answer.point is None:
@@ -147,6 +150,11 @@ class _Search:
         if not relaxed:  # the solver's tolerance is no decision: no scenario need follow −1e-7 instances
             x = np.where(self.master.integer, np.round(x), x)
         return x, answer.stop
+
+    def _tell(self, best: float) -> None:
+        """Where the search stands, to who watches it: inf where no whole first stage is known yet."""
+        if self.options.watch is not None:
+            self.options.watch(best, self.bound)
 
     def _closed(self) -> bool:
         close = self.options.gap * max(abs(self.best), 1e-12)

@@ -604,6 +604,23 @@ def test_what_is_watched_is_of_the_whole_problem() -> None:
     assert seen
 
 
+def test_who_watches_is_told_of_the_first_stage_and_of_the_plan_explained_alone() -> None:
+    """`size` by cuts, 80.64 USD worked by hand; `explain`: searches for what else is asked are not told."""
+    from router.explaining import explain
+    from router.sizing import SizeOptions, size
+    from solvers import SolveOptions
+
+    seen: list[tuple[float, float]] = []
+    options = SolveOptions(watch=lambda best, bound: seen.append((best, bound)))
+    size(EXAMPLES / "sizing-quote.yaml", how=SizeOptions(method="cuts", questions=False), options=options)
+    assert min(best for best, _ in seen) == pytest.approx(80.64)
+    assert all(bound <= 80.64 + 1e-6 and best >= 80.64 - 1e-6 for best, bound in seen)
+    seen.clear()
+    usd = explain(EXAMPLES / "regions.yaml", options=options).plan.cost_usd
+    assert all(bound <= usd + 1e-3 and best >= usd - 1e-3 for best, bound in seen)
+    assert seen
+
+
 def test_every_way_to_stop_has_words() -> None:
     from solvers import Stop
 

@@ -71,7 +71,8 @@ def explain(
                 vary(problem, path, low, high, solver=search.solver, options=share, scenario=scenario)
             )
         doing("the plan, and questions about it")
-        explanation = run(problem, solver=search.solver, options=options, scenario=scenario)
+        watched = replace(options, watch=doing.reached)
+        explanation = run(problem, solver=search.solver, options=watched, scenario=scenario)
     explanation = replace(explanation, moving=tuple(moving))
     if picture is not None:
         write_text(picture, moving_svg(moving), "--picture")

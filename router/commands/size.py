@@ -94,13 +94,15 @@ def size(
     The plan is the best over all scenarios of the file, and says what each quote is worth, what the nearest
     alternatives cost, and at which demand the advice changes. One --time-limit holds for the plan and all questions.
     """
+    from dataclasses import replace
+
     from router.reports.sizing import report_of
     from router.sizing import SizeOptions, orders_of
     from router.sizing import size as sized
 
     how = SizeOptions(evaluate=orders_of(evaluate), seed=search.seed, **choices)
-    with progress("sizing") as doing:
-        plan = sized(
-            problem_of(file), solver=search.solver, options=search.begun(log=verbose), how=how, progress=doing
-        )
+    options = search.begun(log=verbose)
+    with progress("sizing", lambda: options.left_s) as doing:
+        watched = replace(options, watch=doing.reached)
+        plan = sized(problem_of(file), solver=search.solver, options=watched, how=how, progress=doing)
     answer(plan, lambda: report_of(plan), machine, output, "plan")

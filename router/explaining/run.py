@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +146,15 @@ def explain(
 
     Raises InputError, NoPlanInTime, SolverFailed.
     """
-    chosen = (options or SolveOptions()).begun()
+    watched = (options or SolveOptions()).begun()
+    chosen = replace(watched, watch=None)  # who watches is told of the plan that is explained, not of others
     loaded = load(problem)
     refuse_spills(loaded, "router explain")
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))
     try:
-        found = best_by_any_road(encoded, solver, chosen.within(FOR_THE_PLAN))
+        found = best_by_any_road(encoded, solver, watched.within(FOR_THE_PLAN))
     except Infeasible as error:
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))

@@ -94,7 +94,8 @@ def envelope(scenarios: Scenarios) -> Scenarios:
     )
 
 
-def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
+def _by_cuts(inst: Instance, watched: Study) -> BoundedDecision:
+    study = replace(watched, options=replace(watched.options, watch=None))  # of all scenarios, not of each
     plain = replace(inst, policy=replace(inst.policy, risk=NEUTRAL))
     widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
     master, scale = _master(widest)
@@ -118,7 +119,7 @@ def _by_cuts(inst: Instance, study: Study) -> BoundedDecision:
         inst.scenarios.probability,
         oracle,
         start=start,
-        options=study.options,
+        options=watched.options,
         risk=inst.policy.risk,
     )
     if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):

@@ -91,8 +91,11 @@ def size(
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
-        study, left_s = Study(solver, begun, how.method, workers), begun.left_s
-        best = _best(study, how, inst, progress)
+        watched, left_s = Study(solver, begun, how.method, workers), begun.left_s
+        study = replace(
+            watched, options=replace(begun, watch=None)
+        )  # who watches is told of the first stage alone
+        best = _best(study, watched, how, inst, progress)
         if begun.deadline is not None and isfinite(left_s):
             study = replace(study, step_s=PART_DECIDED * (left_s - begun.left_s))
         inquiry = Inquiry(study.within(FOR_QUESTIONS), progress)
@@ -128,11 +131,13 @@ def _refuse_hours(problem: Problem, inst: Instance) -> None:
         raise InputError([input_issue(problem, at, None, rule, hint) for at in issues])
 
 
-def _best(study: Study, how: SizeOptions, inst: Instance, progress: Callable[[str], None]) -> Best:
+def _best(
+    study: Study, watched: Study, how: SizeOptions, inst: Instance, progress: Callable[[str], None]
+) -> Best:
     """The first stage, and its plan in every scenario."""
     progress("what to sign")
     try:
-        first = decide(inst, study.within(FOR_THE_ANSWER if how.weighs else 1.0))
+        first = decide(inst, watched.within(FOR_THE_ANSWER if how.weighs else 1.0))
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
