@@ -34,6 +34,7 @@ COMMANDS = f"""
 0   examples copy backtest-azure .
 0   init --requests-per-day 50K --prompt-tokens 800 --completion-tokens 200 --model gpt-4.1 -o first.yaml
 0   solve first.yaml
+0   init --log azure-2023-code.csv -o logged.yaml
 0   whatif quickstart.yaml --set workloads.moderation.demand=x2
 0   completion bash
 0   schema

@@ -15,6 +15,7 @@ from router.cli import cli, run
 from router.errors import InputError
 
 DATA = Path(__file__).parent / "data"
+EXAMPLES = Path(router.__file__).parent / "examples"
 NUMBERS = ("--requests-per-day", "50K", "--prompt-tokens", "800", "--completion-tokens", "200")
 
 
@@ -50,6 +51,18 @@ def test_an_export_of_usage_becomes_a_file_that_solves(tmp_path):
     plan = router.solve(file)
     assert plan.ok and {row.offer for row in plan.routes} == {"what-you-pay-today"}
     assert "assumed: put your own prices here" in file.read_text()
+
+
+def test_a_log_of_requests_becomes_a_file_that_solves(tmp_path):
+    """The shipped hour of Azure's code service, 2,856 requests, with the catalogue to buy from and its name."""
+    file = tmp_path / "logged.yaml"
+    init("-o", str(file), "--log", str(EXAMPLES / "azure-2023-code.csv"), "--name", "code: an hour")
+    plan = router.solve(file)
+    assert plan.ok and plan.name == "code: an hour"
+    assert sum(row.requests for row in plan.routes) == pytest.approx(2856)
+    assert file.read_text().startswith("# yaml-language-server: $schema=")
+    with pytest.raises(InputError, match="choose one"):
+        init("-o", str(tmp_path / "x"), "--log", "a.csv", "--usage", "b.csv")
 
 
 def test_a_dash_reads_stdin(tmp_path):

@@ -15,11 +15,21 @@ MODELS = ("llama-2-70b", "gpt-4.1", "claude-opus-4.6")
 MODEL = "llama-2-70b"
 MOST = 1e12
 
-TEMPLATE = """\
+CATALOGUE = "catalogue.yaml"
+HEAD = """\
 # yaml-language-server: $schema=router.schema.json
 # What you said stands here; what you know besides goes below. Every field: docs/fields.md, or router schema.
 #   router solve {file}      the plan of least cost
 #   router explain {file}    what decides it
+"""
+OWN_OFFERS = """
+# offers:                                  # your own quotes and servers, beside those of the catalogue
+#   - name: my-quote
+#     provider: acme
+#     models: {{{model}: {{prompt_usd_per_m: 0.50, completion_usd_per_m: 0.50}}}}
+#     commitment: {{min_usd_per_month: 500, term_months: 12}}
+"""
+NUMBERS = """\
 schema: router/1
 name: {name}
 horizon: {{periods: 1, period_h: 730}}       # a month as one period; by the hour: periods: 168, period_h: 1
@@ -33,12 +43,6 @@ workloads:
     completion_tokens: {completion}
     # slo: {{ttft_p95_ms: 1500}}             # a promise on the first token; offers must state theirs
     # needs: {{streaming: true}}
-
-# offers:                                  # your own quotes and servers, beside those of the catalogue
-#   - name: my-quote
-#     provider: acme
-#     models: {{{model}: {{prompt_usd_per_m: 0.50, completion_usd_per_m: 0.50}}}}
-#     commitment: {{min_usd_per_month: 500, term_months: 12}}
 """
 
 
@@ -71,6 +75,11 @@ offers:
     metavar="FILE",
     help="In place of numbers: what router import usage reads.",
 )
+@click.option(
+    "--log",
+    metavar="FILE",
+    help="In place of numbers: a log of requests, as router import trace reads it.",
+)
 @click.option("--name", default="my first plan", show_default=True, help="Name of the problem.")
 @output_option
 def init(
@@ -79,13 +88,15 @@ def init(
     completion_tokens: str | None,
     models: tuple[str, ...],
     usage: str | None,
+    log: str | None,
     name: str,
     output: str | None,
 ) -> None:
-    """Write a problem file that solves: from three numbers, with the shipped catalogue to buy from, or from an export.
+    """Write a problem file that solves: from three numbers or a log of requests, with the shipped catalogue to buy
+    from, or from an export of usage.
 
-    Numbers that are left out are asked for on a terminal. With --usage workloads are as recorded, beside an offer to
-    put your prices into; router import usage has more options, router import trace reads logs of requests. The file is
+    Numbers that are left out are asked for on a terminal. With --log workloads are as recorded, hour by hour; with
+    --usage too, beside an offer to put your prices into. router import trace and usage have more options. The file is
     problem.yaml, or what -o names; nothing that is there already is replaced.
     """
     from router.errors import InputError, Issue
@@ -94,23 +105,26 @@ def init(
     file = output or "problem.yaml"
     if os.path.lexists(file):
         raise InputError(Issue(("--output",), "is there already", file, "name another with -o"))
+    if log is not None and usage is not None:
+        raise InputError(Issue(("--log",), "does not go with --usage", log, "choose one"))
     chosen = models or (MODEL,)
-    text = (
-        _from_usage(usage, name)
-        if usage is not None
-        else TEMPLATE.format(
-            file=os.path.basename(file),
+    if usage is not None:
+        text = _from_usage(usage, name)
+    elif log is not None:
+        text = _from_log(log, name, models or MODELS)  # one of them takes the longest prompt too
+    else:
+        text = NUMBERS.format(
             name=_quoted(name),
             models=", ".join(chosen),
-            model=chosen[0],
             requests=_number("--requests-per-day", requests_per_day, "Requests a day", "10K"),
             prompt=_number("--prompt-tokens", prompt_tokens, "Tokens of a prompt, on average", "800"),
             completion=_number(
                 "--completion-tokens", completion_tokens, "Tokens of an answer, on average", "200"
             ),
         )
-    )
+    text = HEAD.format(file=os.path.basename(file)) + text
     if usage is None:
+        text += OWN_OFFERS.format(model=chosen[0])
         copy("catalogue", os.path.dirname(file) or ".")
     deliver(text, file, "problem")
     remark(f"next: router solve {file}")
@@ -139,6 +153,19 @@ def _quoted(name: str) -> str:
     import json
 
     return json.dumps(name, ensure_ascii=False)
+
+
+def _from_log(file: str, name: str, models: tuple[str, ...]) -> str:
+    """Workloads of a log, by size and hour, with the shipped catalogue to buy from. Raises InputError."""
+    import re
+    from pathlib import Path
+
+    from router.traces.extract import Choices, extract
+    from router.traces.write import problem_text
+
+    path = Path(file)
+    text = problem_text(extract(path, Choices(gaps="zero")), path.name, models, (CATALOGUE,))
+    return re.sub(r"^name: .*$", lambda _: f"name: {_quoted(name)}", text, count=1, flags=re.M)
 
 
 def _from_usage(file: str, name: str) -> str:
