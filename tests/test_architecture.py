@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -106,37 +106,56 @@ def modules(path: Path) -> set[str]:
     return names & BY_NAME.keys()
 
 
+def each(paths: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """One test that holds a rule to every module; all that break it are named."""
+
+    def tested(rule: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            wrong = []
+            for path in paths:
+                try:
+                    rule(path)
+                except AssertionError as error:
+                    wrong.append(f"{relative(path)}: {error}")
+            assert not wrong, "\n".join(wrong)
+
+        test.__doc__ = rule.__doc__
+        return test
+
+    return tested
+
+
 def test_there_are_modules_to_look_at() -> None:
     assert all(len(of(package)) >= 10 for package in PACKAGES)
 
 
-@pytest.mark.parametrize("path", of("solvers"), ids=relative)
+@each(of("solvers"))
 def test_solvers_know_neither_problems_nor_router(path: Path) -> None:
     assert not top(path) & {"router", "problems"}
 
 
-@pytest.mark.parametrize("path", of("problems"), ids=relative)
+@each(of("problems"))
 def test_problems_know_no_router_and_no_solver(path: Path) -> None:
     assert not top(path) & ({"router"} | SOLVERS)
 
 
-@pytest.mark.parametrize("path", of("problems"), ids=relative)
+@each(of("problems"))
 def test_problems_read_no_files_and_no_clock(path: Path) -> None:
     assert not top(path) & {"os", "pathlib", "io", "time", "datetime", "random", "json", "logging"}
 
 
-@pytest.mark.parametrize("path", [*of("problems"), *of("solvers")], ids=relative)
+@each([*of("problems"), *of("solvers")])
 def test_only_router_meets_yaml_pydantic_and_click(path: Path) -> None:
     assert not top(path) & FILES_AND_PEOPLE
 
 
-@pytest.mark.parametrize("path", of("router"), ids=relative)
+@each(of("router"))
 def test_the_router_speaks_to_solvers_through_their_package(path: Path) -> None:
     assert not top(path) & SOLVERS
     assert not [name for name in imports(path) if name.startswith("solvers.core")]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "router" / "verification").rglob("*.py")), ids=relative)
+@each(sorted((ROOT / "router" / "verification").rglob("*.py")))
 def test_the_check_shares_nothing_with_what_it_checks(path: Path) -> None:
     """Neither the mathematics nor the solvers, nor the modules that turn a problem into arrays and back.
 
@@ -147,7 +166,7 @@ def test_the_check_shares_nothing_with_what_it_checks(path: Path) -> None:
     assert not [name for name in imports(path) if name.startswith(making)]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "router" / "plan").glob("*.py")), ids=relative)
+@each(sorted((ROOT / "router" / "plan").glob("*.py")))
 def test_the_format_of_a_plan_knows_nothing_of_how_one_is_made(path: Path) -> None:
     """So that the check may read plans by it."""
     assert not top(path) & {"problems", "solvers"}
@@ -230,7 +249,7 @@ def test_the_functions_work_when_all_modules_are_imported() -> None:
     assert router.size(file).ok
 
 
-@pytest.mark.parametrize("path", of("router"), ids=relative)
+@each(of("router"))
 def test_click_is_for_the_command_line_and_the_docs(path: Path) -> None:
     place = path.relative_to(ROOT / "router").parts[0]
     if "click" in top(path):
@@ -239,7 +258,7 @@ def test_click_is_for_the_command_line_and_the_docs(path: Path) -> None:
         assert place in ("commands", "reports")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@each(MODULES)
 def test_modules_are_short_and_say_what_they_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= MOST_LINES, "look for the second idea in it"
@@ -247,7 +266,7 @@ def test_modules_are_short_and_say_what_they_are(path: Path) -> None:
         assert ast.get_docstring(tree_of(path)), "say what this module is for"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@each(MODULES)
 def test_no_assert_guards_user_data(path: Path) -> None:
     """`assert x is not None` may tell the type checker what a rule of the schema has made sure of."""
     found = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
