@@ -59,6 +59,12 @@ def short_proofs() -> Iterator[None]:
         yield
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`-m quick` does not even read the modules that are slow as a whole."""
+    whole = config.option.markexpr == "quick" and collection_path.name in tiers.slow_entries()
+    return True if whole else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = set(tiers.slow_entries())
     for item in items:

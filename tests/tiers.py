@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SLOW = Path(__file__).parent / "slow.txt"
 
 
-def slow_entries() -> list[str]:
+@cache
+def slow_entries() -> tuple[str, ...]:
     """The lines of tests/slow.txt: `test_x.py`, `test_x.py::test_y`, or `test_x.py::test_y[case]`."""
     lines = (line.partition("# ")[0].strip() for line in SLOW.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line]
+    return tuple(line for line in lines if line)
 
 
 def named_by(nodeid: str) -> Iterator[str]:
