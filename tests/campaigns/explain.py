@@ -88,9 +88,13 @@ def possible(problem: Problem) -> bool | None:
 def checked(seed: int) -> tuple[str, list[str]]:
     """How it ended, and what does not hold of what was said."""
     try:
-        problem = load(drawn(seed))
+        return checked_problem(load(drawn(seed)))
     except InputError:
         return "refused", []
+
+
+def checked_problem(problem: Problem) -> tuple[str, list[str]]:
+    """The same of a problem that is given."""
     try:
         said = explain(problem, options=SolveOptions(time_limit_s=LIMIT_S))
     except (InputError, NoPlanInTime) as error:
