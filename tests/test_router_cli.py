@@ -583,6 +583,8 @@ def test_progress_tells_plan_bound_and_gap_as_the_solver_does() -> None:
     line.reached(1250.0, 1000.0)
     line.reached(1300.0, 950.0)  # of a later round: the best of each stays
     line.show()
+    line.anew("another offer")
+    assert lines.pop() == "planning: another offer, 42 s of the limit left"
     assert lines == [
         "planning: 150 columns, 42 s of the limit left",
         "planning: 150 columns, no plan yet, none below 900.00 USD, 42 s of the limit left",

@@ -81,13 +81,16 @@ def compare(
 
     One --time-limit holds for all of them. With -o the table is written as JSON.
     """
+    from dataclasses import replace
+
     from router.comparison import compare as side_by_side
     from router.reports.comparison import comparison_report
 
     options = search.begun(log=verbose)
     with progress("comparing", lambda: options.left_s) as doing:
+        watched = replace(options, watch=doing.reached)
         table = side_by_side(
-            problem_of(file), solver=search.solver, options=options, scenario=scenario, progress=doing
+            problem_of(file), solver=search.solver, options=watched, scenario=scenario, progress=doing.anew
         )
     answer(table.to_dict(), lambda: comparison_report(table), machine, output, "comparison")
 

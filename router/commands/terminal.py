@@ -137,6 +137,11 @@ class ProgressLine:
         self._said = f"{self._task}: {detail}"
         self.show()
 
+    def anew(self, detail: str) -> None:
+        """What comes now is a search of its own: the figures so far are not of it."""
+        self._best, self._bound = inf, -inf
+        self(detail)
+
     def reached(self, best_usd: float, bound_usd: float) -> None:
         """A plan's cost and a bound of the whole problem, in USD; inf where there is none yet."""
         self._best, self._bound = min(self._best, best_usd), max(self._bound, bound_usd)

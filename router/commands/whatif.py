@@ -47,6 +47,8 @@ def whatif(
     x1.2 scales a number, or workloads.chat.demand and offers.acme.prices as a whole. An empty value, null, leaves a
     field out. With -o the plan with the change is written. Ends with 3 where the changed problem has no plan.
     """
+    from dataclasses import replace
+
     from router.errors import Infeasible
     from router.explaining.whatif import whatif as run
     from router.loading.settings import settings_of
@@ -54,8 +56,15 @@ def whatif(
 
     settings = settings_of("--set", texts)
     options = search.begun(log=verbose)
-    with progress("solving with and without the change", lambda: options.left_s):
-        result = run(problem_of(file), settings, solver=search.solver, options=options, scenario=scenario)
+    with progress("planning", lambda: options.left_s) as doing:
+        result = run(
+            problem_of(file),
+            settings,
+            solver=search.solver,
+            options=replace(options, watch=doing.reached),
+            scenario=scenario,
+            progress=doing.anew,
+        )
     if output is not None and result.after is not None:
         from router.commands.plan_file import write_plan
         from router.commands.terminal import remark

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def whatif(
     solver: str = DEFAULT_SOLVER,
     options: SolveOptions | None = None,
     scenario: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> WhatIf:
     """The plan of a changed problem beside that of the problem as it is.
 
@@ -86,6 +87,7 @@ def whatif(
     solver      a name of `router solvers`
     options     as for `solve`; `time_limit_s` holds for both plans together
     scenario    the future to plan for, needed where the problem has several
+    progress    called with what is being done
 
     Gives a `WhatIf`: both plans, verified; their `difference` in USD, shares of tokens, instances and commitments; and
     `why`. Raises InputError (an unknown path, a value that the schema refuses), NoPlanInTime, SolverFailed.
@@ -94,7 +96,9 @@ def whatif(
     loaded = load(problem)
     other = changed(loaded, settings)
     first = Search(solver, chosen.within(0.5), scenario)
+    progress("as the file has it")
     before, why_before = _planned(loaded, first)
+    progress("with the change")
     after, why_after = _planned(other, replace(first, options=chosen))
     return WhatIf(
         name=loaded.name,

@@ -62,7 +62,10 @@ def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
     plan = proven_plan(problem, encoded, before_proof(encoded, search))
     if not insured:
         return plan
-    return with_insurance(plan, problem, lambda bare: planned(bare, search, insured=False))
+    beside = replace(
+        search, options=replace(search.options, watch=None)
+    )  # who watches is told of this plan alone
+    return with_insurance(plan, problem, lambda bare: planned(bare, beside, insured=False))
 
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
