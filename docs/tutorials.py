@@ -50,7 +50,8 @@ def _outputs(source: str, names: dict[str, object], count: int) -> list[Json]:
         return [_stream("".join(_command(line) for line in source.splitlines()))]
     tree, last = ast.parse(source), None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = ast.Expression(tree.body.pop().value)  # type: ignore[attr-defined]
+        last = ast.Expression(tree.body[-1].value)
+        del tree.body[-1]
     printed = io.StringIO()
     with redirect_stdout(printed):
         exec(compile(tree, "<cell>", "exec"), names)

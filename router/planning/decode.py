@@ -45,6 +45,7 @@ from router.planning.minutes.spill_rows import spill_orders, spilled_and_taken
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
 from router.planning.tighten import booting
+from solvers import SolveOptions
 
 DUST_USD = 1e-9
 
@@ -76,8 +77,14 @@ class Decoded:
         return usd_of(self.cost_lines, CHURN.name)
 
 
-def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decoded:
-    """Read a point of the program as a plan; `named`: rows say their scenario (default: where there are several)."""
+def decode(
+    encoded: Encoded, raw: Floats, *, named: bool | None = None, stating: SolveOptions | None = None
+) -> Decoded:
+    """Read a point of the program as a plan.
+
+    named      rows say their scenario (default: where there are several)
+    stating    limits within which it is chosen where work goes in a loss; None: nothing is said of that
+    """
     inst = encoded.instance
     settled = settle(encoded, raw)
     point = settled.point
@@ -93,7 +100,7 @@ def decode(encoded: Encoded, raw: Floats, *, named: bool | None = None) -> Decod
         for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
         if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
     )
-    spare = shares_after_loss(encoded, point)
+    spare = {} if stating is None else shares_after_loss(encoded, point, stating)
     cost, listed = fsum(line.usd for line in rows), signed_starts(encoded, point)
     return Decoded(
         settled=settled,

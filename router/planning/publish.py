@@ -30,7 +30,7 @@ from router.plan.left_out import out_of_time
 from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
-from router.planning.decode import Decoded, refused_rows
+from router.planning.decode import Decoded, decode, refused_rows
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.minutes.spill_rows import spill_notes
 from router.planning.notes import (
@@ -64,6 +64,8 @@ def publish(
 ) -> Plan:
     """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
     decoded = incumbent.decoded
+    if incumbent.encoded.after_losses:
+        decoded = decode(incumbent.encoded, incumbent.point, stating=incumbent.options.finishing)
     bound = max(min(incumbent.bound, decoded.objective_usd), 0.0)  # no price is negative
     quotas, minutes = quota_rows(problem, incumbent.encoded.views, decoded.routes)
     plan = replace(

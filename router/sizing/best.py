@@ -139,7 +139,7 @@ def best_plan(study: Study, inst: Instance) -> Best:
 
 def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> Best:
     """The plan of all scenarios that one program found."""
-    decoded = decode(plan.encoded, plan.point, named=True)
+    decoded = decode(plan.encoded, plan.point, named=True, stating=plan.options.finishing)
     return Best(inst, replace(first, plan=None), decoded.by_scenario, (decoded,))
 
 

@@ -92,7 +92,8 @@ def _outcomes(
             fault = str(error) if decision is None else UNDER
             each.append(ScenarioOutcome(name, None, fault=fault))
             continue
-        decoded = decode(plan.encoded, plan.point, named=named)
+        stating = plan.options.finishing if decodes else None
+        decoded = decode(plan.encoded, plan.point, named=named, stating=stating)
         each.append(
             ScenarioOutcome(
                 name=name,

@@ -14,7 +14,9 @@ from solvers import solve as solve_program
 DUST = 1e-9
 
 
-def shares_after_loss(encoded: Encoded, point: Floats) -> dict[tuple[int, int], dict[str, float]]:
+def shares_after_loss(
+    encoded: Encoded, point: Floats, options: SolveOptions
+) -> dict[tuple[int, int], dict[str, float]]:
     """By scenario and flow: its share of the cell when one is lost that carries something of it, by who is lost.
 
     Of the ways that keep every limit one that uses as little as it can of what the plan does not. Nothing is said of
@@ -23,7 +25,7 @@ def shares_after_loss(encoded: Encoded, point: Floats) -> dict[tuple[int, int], 
     recipes = encoded.instance.workloads.recipes
     if not encoded.after_losses or any(name is not None for name in recipes):
         return {}
-    point = _least_new(encoded, point)
+    point = _least_new(encoded, point, options)
     found: dict[tuple[int, int], dict[str, float]] = {}
     for rest in encoded.after_losses:
         view, cols = encoded.views[rest.view.scenario], encoded.columns[rest.view.scenario]
@@ -39,7 +41,7 @@ def shares_after_loss(encoded: Encoded, point: Floats) -> dict[tuple[int, int], 
     return found
 
 
-def _least_new(encoded: Encoded, point: Floats) -> Floats:
+def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats:
     """The point with the flows after each loss chosen anew: least on routes that carry nothing of the cell."""
     program, cost = encoded.program, np.zeros(encoded.program.n_columns)
     free = np.zeros(program.n_columns, dtype=bool)
@@ -50,5 +52,6 @@ def _least_new(encoded: Encoded, point: Floats) -> Floats:
         free[rest.cols.unserved[rest.cols.unserved >= 0]] = True
     at = np.flatnonzero(~free)
     values = np.clip(point[at], program.col_lower[at], program.col_upper[at])
-    chosen = solve_program(replace(program.fix(at, values).relax(), cost=cost), "highs", SolveOptions()).point
+    own = replace(options, native={}, watch=None)
+    chosen = solve_program(replace(program.fix(at, values).relax(), cost=cost), "highs", own).point
     return point if chosen is None else chosen
