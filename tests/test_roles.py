@@ -146,7 +146,7 @@ def test_with_a_stated_utilisation_an_slo_is_planned() -> None:
     own["models"]["m"] |= {"ttft_p99_ms": 200}
     plan = plan_of(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}}))
     assert {row.role: row.count for row in plan.instances} == {"prefill": 3, "decode": 3}
-    with pytest.raises(InputError, match="router simulate does not know instances counted by role"):
+    with pytest.raises(InputError, match="router simulate does not count instances by role"):
         simulate(load(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}})), plan)
 
 

@@ -28,14 +28,10 @@ from router.backtesting.series import series
 from router.backtesting.step import Replay
 from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
+from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
-from router.normalise.hosts import refuse_hosts
-from router.normalise.network import refuse_origins
-from router.normalise.recipes import refuse_recipes
-from router.normalise.roles import refuse_roles
 from router.normalise.running import running_arrays
-from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.plan.rows import usd_of
 from router.plan.running import Running
@@ -66,11 +62,7 @@ class Settings:
 def backtest(problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None) -> Backtest:
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
     refuse_uncarried(problem, "router backtest")
-    refuse_origins(problem, "router backtest")
-    refuse_recipes(problem, "router backtest")
-    refuse_roles(problem, "router backtest")
-    refuse_hosts(problem, "router backtest")
-    refuse_spills(problem, "router backtest")
+    refuse_unplanned(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

@@ -21,8 +21,8 @@ from router.explaining.schedules import RuleInForce, rules_of_schedules
 from router.explaining.thresholds import Offered, thresholds
 from router.explaining.together import together
 from router.loading.catalogue import load
+from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
-from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
 from router.planning.publish import publish
@@ -149,7 +149,7 @@ def explain(
     watched = (options or SolveOptions()).begun()
     chosen = replace(watched, watch=None)  # who watches is told of the plan that is explained, not of others
     loaded = load(problem)
-    refuse_spills(loaded, "router explain")
+    refuse_unplanned(loaded, "router explain")
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))

@@ -28,10 +28,7 @@ from router.exporters.litellm import litellm
 from router.exporters.prices import mixed_prices
 from router.exporters.shares import splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
-from router.normalise.hosts import refuse_hosts
-from router.normalise.recipes import refuse_recipes
-from router.normalise.roles import refuse_roles
-from router.normalise.spilling import refuse_spills
+from router.loading.unplanned import refuse_unplanned
 from router.plan.document import Plan
 from router.plan.start import stated_time
 from router.plan.values import to_json
@@ -72,10 +69,7 @@ def commitments(
 ) -> Exported:
     """Commitments in one of three forms; `period`: the one in which they are in force, the first. Raises InputError."""
     problem, at = belongs(plan, problem), period or 0
-    refuse_recipes(problem, "router export commitments")
-    refuse_roles(problem, "router export commitments")
-    refuse_spills(problem, "router export commitments")
-    refuse_hosts(problem, "router export commitments")
+    refuse_unplanned(problem, "router export commitments")
     rows = sorted(
         _paid_ahead(plan, problem, at, scenario), key=lambda row: (row.order, row.offer, row.model or "")
     )

@@ -20,9 +20,7 @@ from typing import Any
 
 from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, of_scenario
-from router.normalise.recipes import refuse_recipes
-from router.normalise.roles import refuse_roles
-from router.normalise.spilling import refuse_spills
+from router.loading.unplanned import refuse_unplanned
 from router.plan.document import Plan
 from router.plan.start import stated_time
 from router.plan.values import to_json
@@ -50,9 +48,7 @@ def headroom(
 ) -> Exported:
     """The figures as JSON, one row for each pool, period and workload. Raises InputError."""
     problem = belongs(plan, problem)
-    refuse_recipes(problem, "router export headroom")
-    refuse_roles(problem, "router export headroom")
-    refuse_spills(problem, "router export headroom")
+    refuse_unplanned(problem, "router export headroom")
     if problem.policy.survive_loss_of != "none":
         rule = "is not looked at here: what is safe beside the plan may be too much after a loss"
         raise InputError(Issue(("policy", "survive_loss_of"), rule, problem.policy.survive_loss_of))

@@ -1,4 +1,4 @@
-"""Hosts as arrays, and the commands that do not know them yet."""
+"""Hosts as arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.instance import Time
 from problems.core.supply import Fleets, Hosts, Offers
-from router.errors import InputError, Issue
+from router.errors import InputError
 from router.loading.catalogue import input_issue
 from router.normalise.columns import floats, whole
 from router.normalise.fleets import due, least_in
@@ -57,10 +57,3 @@ def _refuse_parts(problem: Problem, part: Floats) -> None:
     ]
     if issues:
         raise InputError(issues)
-
-
-def refuse_hosts(problem: Problem, command: str) -> None:
-    """Raises `InputError` where a command does not count hosts yet."""
-    if problem.hosts:
-        issue = Issue(("hosts",), f"{command} does not count hosts yet", None, "plan with router solve")
-        raise InputError([problem.positions.place(issue)])

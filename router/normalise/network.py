@@ -8,7 +8,6 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.instance import Network, Scenarios
-from router.errors import InputError, Issue
 from router.normalise.columns import whole
 from router.schema import Demand, Offer, Problem, Workload
 
@@ -89,16 +88,3 @@ def widened(scenarios: Scenarios, of: Ints, seller: Ints) -> Scenarios:
         path=path,
         listed=scenarios.listed,
     )
-
-
-def refuse_origins(problem: Problem, command: str) -> None:
-    """Raises `InputError` where a command does not follow each origin yet."""
-    for w, load in enumerate(problem.workloads):
-        if load.origin is not None:
-            issue = Issue(
-                ("workloads", w, "origin"),
-                f"{command} does not plan by origin yet",
-                None,
-                "state one workload for each origin, or leave origin out",
-            )
-            raise InputError([problem.positions.place(issue)])

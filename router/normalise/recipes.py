@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from problems.core.arrays import NONE, Floats, Ints
-from router.errors import InputError, Issue
 from router.normalise.columns import floats, whole
 from router.schema import Demand, Problem, Recipe, Routing, Slo, Workload
 
@@ -109,12 +108,3 @@ def promised_alone(slo: Slo, recipe: Recipe, k: int) -> Slo:
         if waits[k] > 0 and (kind == "tpot" or sum(waits) == 1.0 == waits[k]):
             kept[field] = limit
     return Slo(**kept)
-
-
-def refuse_recipes(problem: Problem, command: str) -> None:
-    """Raises `InputError` where a command does not follow the steps of recipes yet."""
-    for w, load in enumerate(problem.workloads):
-        if load.recipes:
-            rule = f"{command} does not plan recipes yet"
-            issue = Issue(("workloads", w, "recipes"), rule, None, "leave recipes out")
-            raise InputError([problem.positions.place(issue)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from problems.core.supply import Offers
-from router.errors import InputError, Issue
 from router.schema import Problem
 
 PREFILL: Final = "prefill"
@@ -56,12 +55,3 @@ def role_of(offers: Offers, offer: int) -> Literal["prefill", "decode"] | None:
     if offers.decodes_for[offer] >= 0:
         return DECODE
     return PREFILL if (offers.decodes_for == offer).any() else None
-
-
-def refuse_roles(problem: Problem, command: str) -> None:
-    """Raises `InputError` where a command does not follow halves of replicas yet."""
-    for o, offer in enumerate(problem.offers):
-        if offer.instances is not None and offer.instances.roles is not None:
-            rule = f"{command} does not know instances counted by role yet"
-            issue = Issue(("offers", o, "instances", "roles"), rule, None, "plan again with router solve")
-            raise InputError([problem.positions.place(issue)])

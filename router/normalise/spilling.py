@@ -1,4 +1,4 @@
-"""Offers that refuse what is too much in a minute, and the commands that do not know them yet."""
+"""Offers that refuse what is too much in a minute."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from problems.core.arrays import Floats
 from problems.core.instance import Instance
 from problems.core.overflow import Spilling
 from problems.core.view import cells_of
-from router.errors import InputError, Issue
 from router.normalise.minutes import MinuteDemand, minute_demand
 from router.schema import Problem
 
@@ -43,12 +42,3 @@ def with_spilling(problem: Problem, inst: Instance) -> Instance:
         return inst
     offers = np.array([name in names for name in inst.offers.names], dtype=bool)
     return replace(inst, spilling=Spilling(offers, MinuteShapes(inst, minute_demand(problem, inst))))
-
-
-def refuse_spills(problem: Problem, command: str) -> None:
-    """Raises `InputError` where a command does not count what spills yet."""
-    for o, offer in enumerate(problem.offers):
-        if offer.spills:
-            rule = f"{command} does not count what spills yet"
-            issue = Issue(("offers", o, "spills"), rule, True, "plan with router solve")
-            raise InputError([problem.positions.place(issue)])

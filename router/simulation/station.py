@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.errors import InputError, Issue
+from router.loading.unplanned import refuse_unplanned
 from router.normalise.minutes import LUMP
-from router.normalise.roles import refuse_roles
-from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan
 from router.schema import Problem, Workload
 from router.traces import recorded
@@ -105,8 +104,7 @@ class Floor:
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
         """Raises InputError where the plan is not one of this problem."""
-        refuse_roles(problem, "router simulate")
-        refuse_spills(problem, "router simulate")
+        refuse_unplanned(problem, "router simulate")
         audit = Audit(recorded(problem).problem, plan)
         future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)

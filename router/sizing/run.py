@@ -19,11 +19,9 @@ from problems.core.instance import Instance
 from problems.core.view import view_of
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
+from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
 from router.normalise.agreements import refuse_unquoted
-from router.normalise.hosts import refuse_hosts
-from router.normalise.roles import refuse_roles
-from router.normalise.spilling import refuse_spills
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -84,9 +82,7 @@ def size(
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
     refuse_unquoted(loaded, "router size")
-    refuse_hosts(loaded, "router size")
-    refuse_spills(loaded, "router size")
-    refuse_roles(loaded, "router size")
+    refuse_unplanned(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
