@@ -1,8 +1,9 @@
 """Kill runs at random moments and see what is left: `python tests/kill_campaign.py --runs 200 --store URL`.
 
 Every round asks for another plan, starts a run in a process of its own and kills it with SIGKILL after a random part of
-the time that a run takes. Then the store must open, the last good plan must be there, whole, or the new one in its
-place; and the next run must succeed. The store is made if need be; a problem called "kill campaign" is kept in it.
+the time that a run takes; with `--at publication` after a random part of the milliseconds in which it publishes. Then
+the store must open, the last good plan be there, whole, or the new one in its place; and the next run must succeed.
+The store is made if need be; a problem called "kill campaign" is kept in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
+from typing import Any
 
 from reoptimise_cases import SEARCH, api, problem
 from sqlalchemy import select
@@ -44,12 +46,13 @@ class Figures:
     """What a campaign found."""
 
     store: str
+    at: str
     runs: int = 0
     killed: int = 0  # before the run had ended
     finished: int = 0  # it ended before it was killed
     left_the_lock: int = 0  # and the next run took it over
     published: int = 0  # rounds whose run had put its plan in force before it died or ended
-    seconds_of_a_run: float = 0.0
+    seconds_at_most: float = 0.0  # of a run, or of a publication
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -61,13 +64,29 @@ def asked(round_: int, running: str):
     return made.model_copy(update={"name": NAME})
 
 
-def work(url: str, round_: int, running: str, ready: Connection) -> None:
+class Watched(Store):
+    """Says when it begins to publish and when it has done so."""
+
+    ready: Connection
+
+    def publish(self, *what: Any) -> int:
+        self.ready.send("go")
+        number = super().publish(*what)
+        self.ready.send("done")
+        return number
+
+
+def work(url: str, round_: int, running: str, at: str, ready: Connection) -> None:
     """The victim."""
     made = asked(round_, running)
-    ready.send("go")
-    with Store.open(url) as store:
+    if at == "run":
+        ready.send("go")
+    with Watched.open(url) if at == "publication" else Store.open(url) as store:
+        if isinstance(store, Watched):
+            store.ready = ready
         reoptimise(made, store, SEARCH)
-    ready.send("done")
+    if at == "run":
+        ready.send("done")
 
 
 def run_once(url: str, round_: int, running: str) -> Result:
@@ -81,29 +100,29 @@ def serving(result: Result) -> str:
     return offer
 
 
-def campaign(url: str, runs: int, seed: int = 0) -> Figures:
-    """Kill `runs` runs."""
+def campaign(url: str, runs: int, seed: int = 0, at: str = "run") -> Figures:
+    """Kill `runs` runs, at any time or in their publication."""
     draw = random.Random(seed)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)  # so that kills fall into the work, not into imports
-    figures = Figures(store=url.split("://")[0])
+    figures = Figures(store=url.split("://")[0], at=at)
     last = run_once(url, 0, "b")
     began = time.monotonic()
     for round_ in range(1, runs + WHOLE + 1):
         offer = serving(last)
         mine, theirs = context.Pipe(duplex=False)
-        victim = context.Process(target=work, args=(url, round_, offer, theirs))
+        victim = context.Process(target=work, args=(url, round_, offer, at, theirs))
         victim.start()
         theirs.close()
         mine.recv()
         if round_ <= WHOLE:  # how long a run takes where nobody kills it
             started = time.monotonic()
             mine.recv()
-            figures.seconds_of_a_run = max(figures.seconds_of_a_run, time.monotonic() - started)
+            figures.seconds_at_most = max(figures.seconds_at_most, time.monotonic() - started)
             victim.join()
             last = run_once(url, round_, offer)
             continue
-        time.sleep(draw.random() * figures.seconds_of_a_run * 1.1)
+        time.sleep(draw.random() * figures.seconds_at_most * 1.1)
         figures.killed += victim.is_alive()
         figures.finished += not victim.is_alive()
         victim.kill()
@@ -150,8 +169,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--store", default="sqlite:///kill_campaign.db")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at", choices=("run", "publication"), default="run")
     given = parser.parse_args()
-    figures = campaign(given.store, given.runs, given.seed)
+    figures = campaign(given.store, given.runs, given.seed, given.at)
     told = asdict(figures) | {"machine": platform.platform(), "python": platform.python_version()}
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
     sys.exit(1 if figures.faults else 0)

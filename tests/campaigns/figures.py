@@ -22,6 +22,7 @@ class Figures:
 
     ends: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    more: dict[str, int] = field(default_factory=dict)  # counted beside the ends
     began: float = field(default_factory=time.perf_counter)
 
     def share(self, *names: str) -> float:
@@ -30,6 +31,7 @@ class Figures:
 
     def merged(self, other: Figures) -> None:
         self.ends.update(other.ends)
+        self.more = dict(Counter(self.more) + Counter(other.more))
         self.faults += other.faults
 
     def printed(self, **more: object) -> int:
@@ -41,7 +43,7 @@ class Figures:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             "versions": {name: version(name) for name in ("highspy", "scipy", "pulp", "numpy")},
         }
-        sys.stdout.write(json.dumps(stated | more, indent=1) + "\n")
+        sys.stdout.write(json.dumps(stated | self.more | more, indent=1) + "\n")
         for fault in self.faults[:SHOWN]:
             sys.stdout.write(f"{fault}\n")
         return 1 if self.faults else 0

@@ -7,7 +7,9 @@ goes back or past the lease, another run comes in between, in time or after it, 
 seed decides which two points fail and how; seeds one after the other go through all pairs of points. The same seed does
 the same again.
 
-A history is a run that succeeds, one with the faults, now and then a row that rots, and a run without faults. Then:
+A history is a run that succeeds, one with the faults, another with the second of them where the first had ended the run
+before it was met, now and then a row that rots, and a run without faults. The heartbeat of a lease, which would wait
+for minutes, is left out. Then:
 
     whole       every row is whole, but for what rotted; what was acknowledged is there, unchanged
     fenced      numbers of plans and fences of leases grow together: who lost the lease publishes nothing
@@ -30,25 +32,26 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from campaigns.figures import Figures, arguments, seeds
 from reoptimise_cases import SEARCH, api, problem
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from stores import small_plan
 
 import router.output
 import router.store.history as history
 import router.store.lease as lease
 from router.errors import CertificateFailed, LockHeld, NoPlanInTime, RouterError, SolverFailed
+from router.plan.document import Plan
 from router.reoptimisation import run as job
 from router.store.history import Store
 
@@ -64,6 +67,15 @@ KINDS = {
     "file": ("full", "kill"),
 }
 SAID = "nothing of this run is in the store"
+
+
+@cache
+def plan_of(cost: float) -> Plan:
+    return small_plan(cost)
+
+
+def key_of(cost: float) -> str:
+    return f"{cost:064.0f}"
 
 
 class Killed(BaseException):
@@ -82,6 +94,7 @@ class World:
     testing: bool = False
     dead: bool = False
     inside: bool = False  # a transaction is open
+    depth: int = 0  # runs that are going on: a rival is the second
     points: list[str] = field(default_factory=list)
     acknowledged: dict[int, float] = field(default_factory=dict)  # number of a plan → its cost
     rotten: set[int] = field(default_factory=set)
@@ -89,6 +102,11 @@ class World:
     owner: str = ""
     connections: list[sqlite3.Connection] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+
+    @property
+    def cost(self) -> float:
+        """Of the plan of the run that goes on: each run finds another."""
+        return float(self.owner.removeprefix("run "))
 
     @property
     def url(self) -> str:
@@ -106,7 +124,7 @@ class World:
             return
         number = len(self.points)
         self.points.append(kind)
-        if number in self.faults:
+        if self.faults.get(number) == "":
             ways = [way for way in KINDS[kind] if way not in ("rival", "late") or not self.inside]
             self.faults[number] = f"{kind}: {(way := self.draw.choice(ways))}"
             self.fail(way)
@@ -158,20 +176,48 @@ class World:
     def run(self) -> job.Result:
         """One run of the job: another plan each time."""
         self.runs += 1
-        cost, outer = float(self.runs), self.owner
-        self.owner = f"run {self.runs}"
-
-        def planned(*_: object) -> job.Result:
-            self.point("solver")
-            return job.Result("cheaper" if cost > 1 else "first", f"{cost:064.0f}", 0, small_plan(cost))
-
-        fakes = {"_first": planned, "_again": planned, "run_key": lambda *_: f"{cost:064.0f}"}
-        with patch.multiple(job, **(SHORTCUTS | fakes)), Store.open(self.url) as store:
-            result = job.reoptimise(PROBLEM, store, SEARCH, lease_s=LEASE_S)
-            self.acknowledged[result.id] = cost
+        outer = self.owner
+        self.owner, self.depth = f"run {self.runs}", self.depth + 1
+        try:
+            with Store.open(self.url) as store:
+                result = job.reoptimise(PROBLEM, store, SEARCH, lease_s=LEASE_S)
+                self.acknowledged[result.id] = self.cost
+        finally:
+            self.depth -= 1
         router.output.write_text(self.output, result.plan.to_json())
         self.owner = outer
         return result
+
+    def begin(self) -> None:
+        """The run that succeeds: as the first history of a process has it, the others get its files."""
+        if not WIRES.begun or GUARDED:
+            self.run()
+            files = {file.name: file.read_bytes() for file in self.folder.iterdir()}
+            WIRES.begun = {} if GUARDED else files
+            return
+        for name, content in WIRES.begun.items():
+            (self.folder / name).write_bytes(content)
+        self.runs, self.acknowledged = 1, {1: 1.0}
+
+    @property
+    def met(self) -> frozenset[int]:
+        """The points that have failed."""
+        return frozenset(number for number, way in self.faults.items() if way)
+
+    def planned(self, *_: object) -> job.Result:
+        """What the search of the run that goes on finds, if it is left alone."""
+        self.point("solver")
+        return job.Result("cheaper" if self.cost > 1 else "first", key_of(self.cost), 0, plan_of(self.cost))
+
+
+class Heartbeat:
+    """A thread that is not begun."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def start(self) -> None: ...
+
+    def join(self) -> None: ...
 
 
 def ended(connection: sqlite3.Connection) -> None:
@@ -181,38 +227,75 @@ def ended(connection: sqlite3.Connection) -> None:
         connection.close()
 
 
-@contextmanager
-def surroundings(world: World) -> Iterator[None]:
-    """Database, clock and disk that fail when the world says so."""
-    made = history.engine_of
+@dataclass
+class Wires:
+    """What lasts for a process, so that its statements are compiled once: engines, joined to the world of now."""
 
-    def engine_of(url: str, **options: bool) -> Any:
-        engine = made(url, **options)
+    world: World | None = None
+    engines: dict[tuple[str, int], Engine] = field(
+        default_factory=dict
+    )  # one for each run that goes on at once
+    begun: dict[str, bytes] = field(default_factory=dict)  # file → content after a run that succeeded
+
+    def point(self, kind: str) -> None:
+        if self.world is not None:
+            self.world.point(kind)
+
+    def within(self, inside: bool) -> None:
+        if self.world is not None:
+            self.world.inside = inside
+
+    def engine_of(self, url: str, **options: bool) -> Engine:
+        """The real one, whose database fails when the world says so."""
+        assert self.world is not None
+        key = url, self.world.depth
+        if key not in self.engines:
+            self.engines[key] = self.joined(MADE(url, **options))
+        return self.engines[key]
+
+    def joined(self, engine: Engine) -> Engine:
         execute, commit, rollback = (
             getattr(engine.dialect, f"do_{name}") for name in ("execute", "commit", "rollback")
         )
 
         def do_execute(cursor: Any, statement: str, *more: Any) -> None:
-            world.point("statement")
+            self.point("statement")
             execute(cursor, statement, *more)
-            world.inside = world.inside or statement.startswith("BEGIN")
-            world.point("statement")
+            if statement.startswith("BEGIN"):
+                self.within(True)
+            self.point("statement")
 
         def do_commit(connection: Any) -> None:
-            world.point("commit")
+            self.point("commit")
             commit(connection)
-            world.inside = False
-            world.point("committed")
+            self.within(False)
+            self.point("committed")
 
         def do_rollback(connection: Any) -> None:
-            world.inside = False
+            self.within(False)
             rollback(connection)
 
-        engine.dialect.do_execute, engine.dialect.do_commit = do_execute, do_commit
-        engine.dialect.do_rollback = do_rollback
-        engine.dialect.do_close = ended
-        event.listen(engine, "connect", lambda connection, _: world.connections.append(connection))
+        def on_connect(connection: sqlite3.Connection, _: object) -> None:
+            if self.world is not None:
+                self.world.connections.append(connection)
+
+        for name, instead in (
+            ("do_execute", do_execute),
+            ("do_commit", do_commit),
+            ("do_rollback", do_rollback),
+            ("do_close", ended),
+        ):
+            setattr(engine.dialect, name, instead)
+        event.listen(engine, "connect", on_connect)
         return engine
+
+
+MADE, WIRES = history.engine_of, Wires()
+
+
+@contextmanager
+def surroundings(world: World) -> Iterator[None]:
+    """Database, clock and disk that fail when the world says so."""
 
     def at_file[R](step: Callable[..., R]) -> Callable[..., R]:
         def done(*values: Any, **options: Any) -> R:
@@ -221,19 +304,31 @@ def surroundings(world: World) -> Iterator[None]:
 
         return done
 
-    with ExitStack() as stack:
-        for where, name, fake in (
-            (history, "engine_of", engine_of),
-            (lease, "now", lambda _: world.clock),
-            (lease, "own_token", lambda: world.owner),
-            (lease, "is_gone", lambda owner: owner in world.gone),
-            (os, "fsync", at_file(lambda _: None)),
-            (os, "replace", at_file(os.replace)),
-            (router.output.tempfile, "mkstemp", at_file(tempfile.mkstemp)),
-        ):
+    fakes: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (history, "engine_of", WIRES.engine_of),
+        (lease, "now", lambda _: world.clock),
+        (lease, "own_token", lambda: world.owner),
+        (lease, "is_gone", lambda owner: owner in world.gone),
+        (lease.threading, "Thread", Heartbeat),
+        (os, "fsync", at_file(lambda _: None)),
+        (os, "replace", at_file(os.replace)),
+        (router.output.tempfile, "mkstemp", at_file(tempfile.mkstemp)),
+        *((job, name, fake) for name, fake in SHORTCUTS.items()),
+        (job, "_first", world.planned),
+        (job, "_again", world.planned),
+        (job, "run_key", lambda *_: key_of(world.cost)),
+    )
+    old = [(where, name, getattr(where, name)) for where, name, _ in fakes]
+    WIRES.world = world
+    try:
+        for where, name, fake in fakes:
             if (where, name) not in GUARDED:
-                stack.enter_context(patch.object(where, name, fake))
+                setattr(where, name, fake)
         yield
+    finally:
+        WIRES.world = None
+        for where, name, before in old:
+            setattr(where, name, before)
 
 
 def look(world: World, when: str) -> None:
@@ -275,7 +370,7 @@ def rot(world: World) -> None:
 def tested(world: World) -> str:
     """The run with faults, and how it ended."""
     before = len(world.raw("select id from router_plans where cost_usd = ?", float(world.runs + 1)))
-    mine, world.testing = float(world.runs + 1), True
+    mine, world.testing, world.points = float(world.runs + 1), True, []
     try:
         world.run()
         end = "done"
@@ -296,17 +391,22 @@ def tested(world: World) -> str:
 
 
 def lived(seed: int, folder: Path) -> tuple[World, str]:
-    """One history."""
+    """One history, in a folder where others may have been before."""
     draw = Random(seed)
     world = World(folder, draw)
+    for file in folder.iterdir():
+        file.unlink()
     with surroundings(world):
-        world.run()
+        world.begin()
         world.faults = dict.fromkeys(pair(seed), "")
         end = tested(world)
         look(world, f"after {end}")
+        if len(world.met) < len(world.faults):
+            world.clock = max(world.clock, START + 3600) + 2 * LEASE_S  # by then any lease has expired
+            look(world, f"after {end} and {tested(world)}")
         if draw.random() < 0.2:
             rot(world)
-        world.clock = max(world.clock, START + 3600) + 2 * LEASE_S  # by then any lease has expired
+        world.clock = max(world.clock, START + 3600) + 2 * LEASE_S
         try:
             if set(world.run().unread) != world.rotten:
                 world.wrong.append("named: a row that rotted is not")
@@ -331,13 +431,17 @@ def pair(seed: int) -> tuple[int, int]:
 
 def campaign(count: int, first: int) -> Figures:
     """Histories of consecutive seeds."""
-    figures = Figures()
+    figures, met = Figures(), set[frozenset[int]]()
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    for seed in seeds(count, first, told_every=10_000):
-        with tempfile.TemporaryDirectory(dir=place) as folder:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        for seed in seeds(count, first, told_every=10_000):
             world, end = lived(seed, Path(folder))
-        figures.ends[end] += 1
-        figures.faults += [f"seed {seed}: {why}; {world.faults}" for why in world.wrong]
+            figures.ends[end] += 1
+            figures.faults += [f"seed {seed}: {why}; {world.faults}" for why in world.wrong]
+            met.add(world.met)
+            figures.more["runs"] = figures.more.get("runs", 0) + world.runs
+    figures.more["pairs met"] = len(met - {frozenset()})
+    figures.more["pairs"] = POINTS * (POINTS + 1) // 2
     return figures
 
 
