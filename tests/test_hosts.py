@@ -261,16 +261,19 @@ def test_roles_live_in_hosts() -> None:
     assert plan.cost_usd == pytest.approx(48)
 
 
-def test_a_scenario_is_planned_and_sizing_is_refused_by_name() -> None:
-    """Twice the work at 1.5 times the price: two hosts of 15."""
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_hosts_follow_each_future(solver: str) -> None:
+    """Calm one host of 10; twice the work at 1.5 times the price two of 15: 20 expected."""
     data = housed({"a": 2}, {"a": 4}, node())
     data["scenarios"] = [
         {"name": "calm", "probability": 0.5},
         {"name": "surge", "probability": 0.5, "demand": {"*": 2}, "prices": {"*": 1.5}},
     ]
     assert plan_of(data, scenario="surge").cost_usd == pytest.approx(30)
-    with pytest.raises(InputError, match="router size does not count hosts yet"):
-        size(load(data), how=SizeOptions(questions=False, alternatives=0, measures=False))
+    brief = SizeOptions(questions=False, alternatives=0, measures=False)
+    sized = size(load(data), solver=solver, how=brief)
+    assert sized.cost_usd == pytest.approx(20)
+    assert {row.scenario: row.count for row in sized.hosts or ()} == {"calm": 1, "surge": 2}
 
 
 def test_verify_sees_what_does_not_fit() -> None:

@@ -13,6 +13,7 @@ from problem_factory import SOLVERS, Data, api, load, plan_of, problem, sized, u
 import router
 from router.errors import InputError
 from router.simulation import simulate
+from router.sizing import SizeOptions, size
 
 
 def pair(prefill: Data, decode: Data, *, rates: tuple[float, float] = (1e6, 1e5), **instances: Any) -> Data:
@@ -144,13 +145,67 @@ def test_what_cannot_be_planned_is_refused_by_name(change: Data, words: str) -> 
 def test_with_a_stated_utilisation_an_slo_is_planned() -> None:
     own = pair({}, {}, max_utilisation=0.8)
     own["models"]["m"] |= {"ttft_p99_ms": 200}
-    plan = plan_of(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}}))
+    data = asked(2000, own, work={"slo": {"ttft_p99_ms": 500}})
+    plan = plan_of(data)
     assert {row.role: row.count for row in plan.instances} == {"prefill": 3, "decode": 3}
-    with pytest.raises(InputError, match="router simulate does not count instances by role"):
-        simulate(load(asked(2000, own, work={"slo": {"ttft_p99_ms": 500}})), plan)
+    report = simulate(load(data), plan, requests=500)
+    assert [(row.offer, row.role, row.servers) for row in report.pools] == [
+        ("own", "prefill", 3),
+        ("own", "decode", 3),
+    ]
+    assert report.pools[0].utilisation == pytest.approx(2 / 3, rel=0.1)
+
+
+def test_two_stations_of_one_size_wait_as_engines_apart_do() -> None:
+    """Halves of like counts are what an entry with `disaggregated` is: the same requests wait as long."""
+    own = pair({}, {}, max_utilisation=0.9)
+    apart = own | {"instances": {"usd_per_h": 4, "max_utilisation": 0.9}}
+    apart["models"] = {"m": own["models"]["m"] | {"disaggregated": True, "ttft_p99_ms": 200}}
+    own["models"] = {"m": own["models"]["m"] | {"ttft_p99_ms": 200}}
+    reports = []
+    for offer in (own, apart):
+        data = asked(2600, offer, work={"slo": {"ttft_p99_ms": 5e3}})
+        reports.append(simulate(load(data), plan_of(data), requests=2000))
+    assert reports[0].promises == reports[1].promises
+    halves = [row.wait_ms["mean"] for row in reports[0].pools]
+    assert sum(halves) == pytest.approx(reports[1].pools[0].wait_ms["mean"])
+    assert min(halves) > 0
+
+
+def test_sizing_counts_both_halves_in_every_future() -> None:
+    """2.5 workers of each half are 3 + 3; at half the work 2 + 2: 10 expected."""
+    data = asked(2500, pair({}, {}))
+    data["scenarios"] = [
+        {"name": "full", "probability": 0.5},
+        {"name": "half", "probability": 0.5, "demand": {"*": 0.5}},
+    ]
+    sized = size(load(data), how=SizeOptions(questions=False, alternatives=0, measures=False))
+    assert sized.cost_usd == pytest.approx((12 + 8) / 2)
+    assert {(row.scenario, row.role): row.count for row in sized.instances} == {
+        ("full", "prefill"): 3,
+        ("full", "decode"): 3,
+        ("half", "prefill"): 2,
+        ("half", "decode"): 2,
+    }
 
 
 def test_a_problem_with_roles_may_be_changed() -> None:
     """The decode worker at 2 instead of 3 USD: 3 · 1 + 3 · 2."""
     changed = load(asked(2500, pair({}, {}))).with_({"offers.own.instances.roles.decode.usd_per_h": 2})
     assert router.solve(changed).cost_usd == pytest.approx(9)
+
+
+def test_a_quote_has_the_prices_of_both_halves() -> None:
+    """A fee of 1 USD for two hours, two workers of each half at 8 an hour, and the rest at the API for 11: 17 λ + 11 is
+    the 55 that the API takes alone at λ = 44 / 17 (three of each half are dearer then).
+    """
+    data = asked(2500, pair({}, {}) | {"fee_usd_per_month": 365}, api("api", 10), periods=2)
+    made = size(load(data), how=SizeOptions(alternatives=0, measures=False)).sizing
+    assert made is not None
+    (quote,) = made.quotes or ()
+    assert quote.walk_away_multiple == pytest.approx(44 / 17)
+    assert {price.what: price.now_usd for price in quote.prices} == {
+        "fee_usd_per_month": 365,
+        "roles.prefill.usd_per_h": 1,
+        "roles.decode.usd_per_h": 3,
+    }

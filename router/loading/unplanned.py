@@ -60,8 +60,8 @@ UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router export commitments": (HOSTS, RECIPES, ROLES, SPILLS),
     "router export headroom": (RECIPES, ROLES, SPILLS),
     "router reoptimise": (HOSTS, ORIGINS, RECIPES, ROLES, SPILLS),
-    "router simulate": (ROLES, SPILLS),
-    "router size": (HOSTS, ROLES, SPILLS),
+    "router simulate": (SPILLS,),
+    "router size": (SPILLS,),
 }
 """By command; what `router solve` plans and a command counts as well stands nowhere here."""
 

@@ -88,7 +88,7 @@ def _pools(simulation: SimulationReport) -> ReportTable:
     ranked = sorted(simulation.pools, key=lambda row: -row.utilisation)
     rows = tuple(
         (
-            row.offer if row.model is None else f"{row.offer} {row.model}",
+            " ".join(filter(None, (row.offer, row.role, row.model))),
             str(row.period),
             f"{row.servers:,}",
             percent(row.utilisation),

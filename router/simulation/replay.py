@@ -159,15 +159,16 @@ def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
     start_s, end_s = _stretch(period, settings)
     requests = [_requests(stream, period.index, settings, start_s, end_s) for stream in period.streams]
     wait_s = [np.zeros(len(each.at_s)) for each in requests]
+    ready_s = [each.at_s.copy() for each in requests]
     pools = []
     for name, station in period.stations.items():
         parts = [
             (s, r, np.flatnonzero(requests[s].route == r))
             for s, stream in enumerate(period.streams)
             for r, route in enumerate(stream.routes)
-            if route.pool == name
+            if name in route.pools
         ]
-        pools.append(_through(station, parts, period, requests, wait_s, end_s))
+        pools.append(_through(station, parts, period, requests, (wait_s, ready_s), end_s))
     by_workload: dict[str, list[StreamWaits]] = defaultdict(list)
     gaps: dict[str, float] = {}
     for stream, each, wait in zip(period.streams, requests, wait_s, strict=True):
@@ -185,18 +186,20 @@ def _through(
     parts: Sequence[tuple[int, int, Ints]],
     period: Period,
     requests: list[Requests],
-    wait_s: list[Floats],
+    so_far: tuple[list[Floats], list[Floats]],
     end_s: float,
 ) -> PoolWaits:
     """One pool's queue (two in a row, where the engines are apart); adds to the waits of its requests.
 
-    `parts`: stream, route, and which requests of the stream take it.
+    parts     stream, route, and which requests of the stream take it
+    so_far    by stream, how long each request has waited, and when it comes here: when it goes on, once it is through
     """
-    at = np.concatenate([requests[s].at_s[which] for s, _, which in parts])
+    wait_s, ready_s = so_far
+    at = np.concatenate([ready_s[s][which] for s, _, which in parts])
     order = np.argsort(at, kind="stable")
     arrived = at[order]
     wait, ready, busy_s = np.zeros(len(at)), at[order], 0.0
-    for side in (0, 1) if station.apart else (0,):
+    for side in station.sides:
         hold = np.concatenate(
             [
                 _hold_s(period.streams[s], r, side, station) * requests[s].scale[side][which]
@@ -209,11 +212,12 @@ def _through(
         wait += queued
         ready = ready + queued + hold
         busy_s = max(busy_s, float(hold[arrived >= 0].sum()))
-    back = np.empty(len(at))
-    back[order] = wait
-    ends = np.cumsum([len(which) for _, _, which in parts])
-    for (s, _, which), part in zip(parts, np.split(back, ends[:-1]), strict=True):
+    back, on = np.empty(len(at)), np.empty(len(at))
+    back[order], on[order] = wait, ready
+    ends = np.cumsum([len(which) for _, _, which in parts])[:-1]
+    for (s, _, which), part, left in zip(parts, np.split(back, ends), np.split(on, ends), strict=True):
         wait_s[s][which] += part
+        ready_s[s][which] = left
     return pool_row(station, period.index, arrived[arrived >= 0], wait[arrived >= 0], busy_s, end_s)
 
 

@@ -51,6 +51,7 @@ class PoolWaits:
     formula_wait_ms: dict[str, float]
     arrival_cv: float  # of the gaps between the requests that came
     formula_arrival_cv: float
+    role: str | None = None  # half of a replica
 
 
 @dataclass(frozen=True, slots=True)

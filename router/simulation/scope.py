@@ -48,7 +48,13 @@ def chosen_periods(floor: Floor, hours: str | Sequence[int]) -> list[int]:
 def _fullness(floor: Floor, index: int) -> tuple[float, float, float]:
     """How near a period's promises are to breaking: its fullest pool under a promise, its fullest pool, its tokens."""
     period = floor.period(index)
-    promised = {route.pool for stream in period.streams if stream.promises for route in stream.routes}
+    promised = {
+        pool
+        for stream in period.streams
+        if stream.promises
+        for route in stream.routes
+        for pool in route.pools
+    }
     used = {name: station.utilisation for name, station in period.stations.items()}
     under_promise = max((used[name] for name in used.keys() & promised), default=-1.0)
     return under_promise, max(used.values(), default=-1.0), _tokens(floor, index)

@@ -3,6 +3,7 @@
 A stream is a workload's work that runs in the period (one for each arrival period or occurrence it stems from). Its
 requests go to routes at random by the plan's shares. Pools hold floor(serving instances · concurrency) servers; a
 request keeps one for concurrency · its instance-seconds / availability: time lost to outages is spread evenly.
+Replicas in two roles are two pools in a row: a request comes to what decodes when what prefills is done with it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from router.errors import InputError, Issue
 from router.loading.unplanned import refuse_unplanned
@@ -39,6 +41,8 @@ from router.verification.base import (
 
 type PoolName = tuple[str, str | None]
 
+type Role = Literal["prefill", "decode"]
+
 type CapName = tuple[str, str]
 """A quota and what it counts."""
 
@@ -49,7 +53,9 @@ class StreamRoute:
 
     offer: str
     model: str
-    pool: PoolName | None  # None: an offer without instances, whose stated latency holds its own queue
+    pools: tuple[
+        PoolName, ...
+    ]  # in the order it comes to them; none: the stated latency holds the offer's own queue
     share: float  # of the stream
     use: PoolUse | None
     taken: Mapping[CapName, float]  # of caps by the minute, by a request
@@ -72,10 +78,11 @@ class Station:
     """One pool in one period."""
 
     name: PoolName
+    role: Role | None
     servers: int
     concurrency: float
     availability: float
-    apart: bool  # prompt and completion are served by engines of their own
+    sides: tuple[int, ...]  # engines that a request comes to here: 0 prompt (or both kinds), 1 completion
     planned: tuple[Queue, ...]  # what the planner's formula sees, by engine
     utilisation: float  # planned
     arrivals: float  # squared coefficient of variation of the gaps, as the formula mixes it
@@ -129,9 +136,12 @@ class Floor:
         uses: dict[PoolName, list[PoolUse]] = defaultdict(list)
         for stream in streams:
             for route in stream.routes:
-                if route.pool is not None and route.use is not None:
-                    uses[route.pool].append(route.use)
-        stations = {name: self._station(index, name, users) for name, users in uses.items()}
+                if route.use is not None:
+                    for pool in route.pools:
+                        uses[pool].append(route.use)
+        decoding = self.case.halves.keys()  # each after what prefills for it
+        names = sorted(uses, key=lambda name: name[0] in decoding)
+        stations = {name: self._station(index, name, uses[name]) for name in names}
         return Period(index, streams, stations, self._caps(index, streams))
 
     def _caps(self, index: int, streams: Sequence[RequestStream]) -> dict[CapName, float]:
@@ -171,25 +181,37 @@ class Floor:
             if cap.kind in BY_MINUTE
         }
         if flow.offer.instances is None:
-            return StreamRoute(row.offer, row.model, None, share, None, taken, service)
+            return StreamRoute(row.offer, row.model, (), share, None, taken, service)
         use = use_of(self.case, flow, entry)
         if use is None:
             raise InputError(Issue((), f"{row.workload} on {row.offer} has no known throughput"))
         use = replace(use, rate=rate * share, seconds=(use.seconds[0] * lump, use.seconds[1] * lump))
-        pool = (row.offer, self.case.pool_model(row.offer, row.model))
-        return StreamRoute(row.offer, row.model, pool, share, use, taken, service)
+        model, half = self.case.pool_model(row.offer, row.model), self.case.decoding.get(row.offer)
+        pools = ((row.offer, model),) if half is None else ((row.offer, model), (half, model))
+        return StreamRoute(row.offer, row.model, pools, share, use, taken, service)
 
     def _station(self, index: int, name: PoolName, uses: Sequence[PoolUse]) -> Station:
         pool = self.pools.get(index, {}).get(name)
         serving, available = (pool.serving, pool.available) if pool is not None else (0.0, 1.0)
-        planned = queues(uses, serving, available)
+        engines = queues(uses, serving, available)
+        role, sides = self._role(name[0]), tuple(range(len(engines)))
+        if role is not None:
+            sides = (1,) if role == "decode" else (0,)
+        planned = tuple(engines[side] for side in sides)
         concurrency = min(use.concurrency for use in uses)
-        servers = int(planned[0].servers)
         busy = max(queue.busy for queue in planned)
         used = busy / (serving * concurrency) if serving > 0 else math.inf
         rate = math.fsum(use.rate for use in uses)
         gaps = math.fsum(use.rate * use.arrival_cv**2 for use in uses) / rate
-        return Station(name, servers, concurrency, available, len(planned) > 1, planned, used, gaps)
+        named = (self.case.halves.get(name[0], name[0]), name[1])
+        return Station(
+            named, role, int(planned[0].servers), concurrency, available, sides, planned, used, gaps
+        )
+
+    def _role(self, offer: str) -> Role | None:
+        if offer in self.case.halves:
+            return "decode"
+        return "prefill" if offer in self.case.decoding else None
 
 
 def _future(case: Case, scenario: str | None) -> Future:

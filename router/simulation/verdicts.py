@@ -107,9 +107,9 @@ def _verdict(kept: bool, broken: bool) -> str:
 
 
 def _formula_s(stream: RequestStream, period: Period, statistic: str) -> float:
-    """What the plan reckons with: the largest wait among the pools that the workload uses."""
-    pools = {route.pool for route in stream.routes if route.pool is not None}
-    return max((_planned_s(period.stations[name], statistic) for name in pools), default=0.0)
+    """What the plan reckons with: the largest wait among the ways that the workload takes."""
+    ways = {route.pools for route in stream.routes}
+    return max(math.fsum(_planned_s(period.stations[name], statistic) for name in pools) for pools in ways)
 
 
 def _planned_s(station: Station, statistic: str) -> float:
@@ -133,12 +133,12 @@ def _remedy(burstier: Sequence[str], wait: confidence.Interval, formula: float, 
 
 def _burstier(waits: StreamWaits, period: Period, gaps: Mapping[str, float]) -> list[str]:
     """Workloads in the same pools whose requests come in stronger bursts than the plan reckons with."""
-    pools = {route.pool for route in waits.stream.routes}
+    pools = {pool for route in waits.stream.routes for pool in route.pools}
     burstier = {}
     for stream in period.streams:
         load = stream.workload
         observed = gaps.get(load.name, 0.0)
-        together = any(route.pool is not None and route.pool in pools for route in stream.routes)
+        together = any(not pools.isdisjoint(route.pools) for route in stream.routes)
         if together and observed > load.arrival_cv * BURSTIER + 0.05:
             stated = f"(the plan reckons with {load.arrival_cv:g})"
             burstier[load.name] = f"arrival_cv: {_up(observed):g} for {load.name} {stated}"
@@ -171,6 +171,7 @@ def pool_row(
     return PoolWaits(
         offer=station.name[0],
         model=station.name[1],
+        role=station.role,
         period=period,
         servers=station.servers,
         requests=len(wait_s),

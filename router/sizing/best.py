@@ -203,9 +203,9 @@ def signing(inst: Instance, offer: int) -> Instance:
 
 
 def priced(inst: Instance, offer: int, multiple: float) -> Instance:
-    """The problem with an offer's prices multiplied."""
+    """The problem with an offer's prices multiplied, of both halves of its replicas."""
     price = inst.scenarios.price.copy()
-    price[:, offer] *= multiple
+    price[:, only(inst, offer) | (inst.offers.decodes_for == offer)] *= multiple
     return replace(inst, scenarios=replace(inst.scenarios, price=price))
 
 

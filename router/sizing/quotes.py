@@ -215,9 +215,13 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
     prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if in_units(inst, offer):
         prices.append(("usd_per_unit_h", None, None, float(inst.contracts.usd_per_unit_h[b])))
+    halves = np.flatnonzero(inst.offers.decodes_for == offer)
     if fleet != NONE:
-        prices.append(("usd_per_h", None, None, float(inst.fleets.usd_per_h[fleet])))
+        usd_per_h = "usd_per_h" if not halves.size else "roles.prefill.usd_per_h"
+        prices.append((usd_per_h, None, None, float(inst.fleets.usd_per_h[fleet])))
         prices.append(("upfront_usd", None, None, float(inst.fleets.upfront_usd[fleet])))
+    for half in inst.offers.fleet[halves]:
+        prices.append(("roles.decode.usd_per_h", None, None, float(inst.fleets.usd_per_h[half])))
     return tuple(
         Price(what, model, start, usd, None if multiple is None else usd * multiple)
         for what, model, start, usd in prices

@@ -243,6 +243,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         cost_lines=lines,
         routes=routes,
         instances=tuple(row for part in parts for row in part.instances),
+        hosts=_of_all([part.hosts for part in parts]),
         purchases=_purchases(best),
         contracts=tuple({row: None for part in parts for row in part.contracts}),
         settlements=_settlements(best),

@@ -213,5 +213,5 @@ def _tokens(inst: Instance, s: int) -> float:
 
 
 def _moved(inst: Instance, multiplier: Floats) -> dict[str, float]:
-    """Multipliers other than 1, by offer."""
-    return {inst.offers.names[o]: float(multiplier[o]) for o in np.flatnonzero(multiplier != 1.0)}
+    """Multipliers other than 1, by offer; both halves of replicas have the same."""
+    return {inst.offers.file_names[o]: float(multiplier[o]) for o in np.flatnonzero(multiplier != 1.0)}

@@ -121,8 +121,10 @@ def _tokens(section: Section) -> dict[str | None, float]:
 
 
 def _moved(case: Case, future: Future) -> tuple[dict[str, float], dict[str, float]]:
-    """Multipliers of prices and of availability other than 1, by offer; availability is of instances."""
+    """Multipliers of prices (of offers and hosts) and of availability (of instances) other than 1."""
+    priced = [name for name in (*case.offers, *case.hosts) if name not in case.halves]
+    running = [name for name in case.instances if name not in case.halves]
     return (
-        {name: value for name in case.offers if (value := future.price_of(name)) != 1.0},
-        {name: value for name in case.instances if (value := future.availability_of(name)) != 1.0},
+        {name: value for name in priced if (value := future.price_of(name)) != 1.0},
+        {name: value for name in running if (value := future.availability_of(name)) != 1.0},
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 from router.plan.sizing import Quote
-from router.schema import Agreement, Offer, OfferModel
+from router.schema import Agreement, Instances, Offer, OfferModel
 from router.verification.base.case import Case
 from router.verification.base.costs import SCALED
 from router.verification.base.spans import signed_term, stacked_terms
@@ -66,7 +66,8 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
         section.ledger.require(row.discounts is None, *at, "states discounts of units")
     _check_worth(section, row, is_signed, in_hand, multiple, at)
     hourly = None if agreement is None else agreement.usd_per_unit_h
-    ours = _prices(offer) | ({} if hourly is None else {("usd_per_unit_h", None, None): hourly})
+    decoding = section.case.instances.get(section.case.decoding.get(offer.name, ""))
+    ours = _prices(offer, decoding) | ({} if hourly is None else {("usd_per_unit_h", None, None): hourly})
     _check_prices(section, ours, row, row.walk_away_multiple, at)
     if in_hand or verdict == "impossible":
         for figure in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
@@ -179,8 +180,11 @@ def _check_prices(
     section.ledger.require(len(listed) == len(ours), *at, "lacks a price of the offer")
 
 
-def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
-    """What is not free, by price field of the problem file, model and start of a tier; alike token prices once."""
+def _prices(offer: Offer, decoding: Instances | None) -> dict[tuple[object, ...], float]:
+    """What is not free, by price field of the problem file, model and start of a tier; alike token prices once.
+
+    decoding   the other half of its replicas
+    """
     terms, instances = offer.commitment, offer.instances
     prices: dict[tuple[object, ...], float] = {}
     others: dict[tuple[object, ...], float] = {}
@@ -201,8 +205,11 @@ def _prices(offer: Offer) -> dict[tuple[object, ...], float]:
     prices |= others
     prices["fee_usd_per_month", None, None] = offer.fee_usd_per_month
     if instances is not None:
-        prices["usd_per_h", None, None] = instances.usd_per_h
+        usd_per_h = "usd_per_h" if decoding is None else "roles.prefill.usd_per_h"
+        prices[usd_per_h, None, None] = instances.usd_per_h
         prices["upfront_usd", None, None] = instances.upfront_usd
+    if decoding is not None:
+        prices["roles.decode.usd_per_h", None, None] = decoding.usd_per_h
     return {what: usd for what, usd in prices.items() if usd > 0}
 
 
