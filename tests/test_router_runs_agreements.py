@@ -90,6 +90,46 @@ def test_where_the_file_says_anew_what_is_left_of_a_credit_the_file_is_right(tmp
     assert any("gift has changed in the file" in note for note in made[1].notes)
 
 
+def free(**terms: Any) -> Data:
+    """Ten million tokens an hour are free of a."""
+    return api("a", 2.0) | {"free": {"tokens_per_month": 7300 * M, **terms}}
+
+
+def test_what_is_left_of_an_allowance_is_what_earlier_plans_did_not_take(tmp_path: Path) -> None:
+    """Planned hourly for the hour: 10 free of 5, 20 of 20, 30 of 35, as in one plan of all: 5 million are due."""
+    made = runs(tmp_path, [at(k, 1, [5, 15, 15], [free()]) for k in range(3)])
+    assert [plan.cost_usd for plan in made] == approx([0, 0, 10], abs=1e-4)
+    running = made[2].running
+    assert running is not None and running.allowances is not None
+    assert [(row.since_h, row.used_tokens) for row in running.allowances] == [(-2, approx(20 * M))]
+    lie = replace(running, allowances=None)
+    late = at(2, 1, [5, 15, 15], [free()])
+    assert router.verify(late, made[2]).ok
+    assert not router.verify(late, replace(made[2], running=lie, cost_usd=0.0)).ok
+    stated = replace(running, allowances=(replace(running.allowances[0], used_tokens=25 * M),))
+    assert not router.verify(late, replace(made[2], running=stated)).ok
+
+
+def test_an_allowance_begins_anew_with_its_month(tmp_path: Path) -> None:
+    """728 h into the month 7,285 M are taken: 5 are left of 15, then 10; of the next month 10, 10 of 5, 15 of 15."""
+    stands = {"since": "2026-12-01T16:00:00+00:00", "used_tokens": 7285 * M}
+    files = [at(k, 1, [15, 15, 15, 5, 15], [free(**({"so_far": stands} if k < 2 else {}))]) for k in range(5)]
+    assert [plan.cost_usd for plan in runs(tmp_path, files)] == approx([20, 10, 10, 0, 0], abs=1e-4)
+
+
+def test_what_is_free_in_money_and_requests_is_carried_and_is_no_use_of_a_contract(tmp_path: Path) -> None:
+    """Of 30 USD an hour 10 are free each hour, what one leaves the next has; of a contract what is free is no use."""
+    offer = api("a", 2.0) | {"free": {"usd_per_month": 7300}}
+    made = runs(tmp_path, [at(k, 1, [2, 15], [offer]) for k in range(2)])
+    assert [plan.cost_usd for plan in made] == approx([0, 30 - 16], abs=1e-4)
+    terms = {"settled": "day", "min_usd": 24, "term_h": 24}
+    (tmp_path / "deal").mkdir()
+    made = runs(tmp_path / "deal", [at(k, 1, [15, 15], [free() | {"commitment": terms}]) for k in range(2)])
+    assert made[1].running is not None and made[1].running.contracts[0].so_far is not None
+    assert made[1].running.contracts[0].so_far.used == approx(10.0)
+    assert [plan.cost_usd for plan in made] == approx([10, 10], abs=1e-4)
+
+
 UNITS = {"name": "ptu", "offers": ["g"], "in": "units", "usd_per_unit_h": 4, "max_units": 9, "term_h": 3}
 
 
@@ -170,6 +210,11 @@ def replayed(file: Problem, lookahead: int) -> tuple[float, float]:
 def test_a_credit_is_used_once_in_a_replay() -> None:
     """5 hours of 30 USD, 100 of them paid: 50 are due, however often it is planned."""
     assert replayed(at(0, 5, [15] * 5, [api("a", 2.0)], credits=[CREDIT]), 2) == approx((50, 50), abs=1e-4)
+
+
+def test_an_allowance_is_taken_once_in_a_replay() -> None:
+    """75 million in 5 hours, of which 50 are free: 25 at 2.00, however often it is planned."""
+    assert replayed(at(0, 5, [5, 15, 25, 15, 15], [free()]), 2) == approx((50, 50), abs=1e-4)
 
 
 def test_units_are_signed_once_in_a_replay() -> None:

@@ -27,11 +27,8 @@ from pytest import approx
 from scipy.optimize import linprog
 
 import router
-from router.backtesting.run import Settings, backtest
 from router.errors import InputError
 from router.plan.document import Plan
-from router.planning.solve import Search
-from solvers import SolveOptions
 
 M = 1e6
 
@@ -330,10 +327,6 @@ def test_requests_of_no_size_are_refused_where_requests_are_free() -> None:
 
 
 def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
-    offer = free(api("a", 1.0), tokens_per_month=1)
-    stated = load(problem(hourly(1 * M), offer, periods=30))
-    with pytest.raises(InputError, match=r"offers\[0\].free.*not yet planned for by router backtest"):
-        backtest(stated, Settings(), Search("highs", SolveOptions()))
     limited = free(api("a", 1.0, commitment={"min_usd_per_month": 5, "overage": "none"}), tokens_per_month=1)
     with pytest.raises(InputError, match="not yet planned for beside overage: none"):
         load(problem(hourly(1 * M), [limited], policy={"survive_loss_of": "offer"}))

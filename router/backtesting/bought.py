@@ -102,6 +102,7 @@ def spans_periods(inst: Instance, *, but_contracts: bool = False) -> bool:
         or (fleets.term_h > 0).any()
         or (fleets.upfront_usd > 0).any()
         or len(inst.credits.most)
+        or len(inst.allowances.offer)
         or np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any()
         or (inst.time.weight < 1).any()
         or any(QUOTA_KINDS[kind].span != "minute" for kind in inst.quotas.kind)

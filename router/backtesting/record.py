@@ -135,6 +135,11 @@ def _refuse(problem: Problem, warm_up: int) -> None:
             rule = f'so_far of "{offer.name}" is of the start of the horizon, and the replay begins later'
             hint = "leave it out, or begin with it: --warm-up 0, with --forecast perfect"
             issues.append(Issue(("--warm-up",), rule, value=warm_up, hint=hint))
+    for o, each in enumerate(problem.offers) if warm_up else ():
+        if each.free is not None and each.free.so_far is not None:
+            rule = "is of the start of the horizon, and the replay begins later"
+            hint = "leave it out, or begin with it: --warm-up 0, with --forecast perfect"
+            issues.append(input_issue(problem, ("offers", o, "free", "so_far"), None, rule, hint))
     for w, load in enumerate(problem.workloads):
         for field in ("window", "deferrable_h"):
             if getattr(load, field) is not None:

@@ -80,7 +80,7 @@ def _inside(contracts: Contracts, other: int, b: int) -> bool:
 
 def refuse_uncarried(problem: Problem, command: str) -> None:
     """Raise `InputError` for what a command of many runs does not carry from run to run yet."""
-    fields: list[Path] = [("offers", o, "free") for o, offer in enumerate(problem.offers) if offer.free]
+    fields: list[Path] = []
     if command == "router reoptimise":  # of a span that has begun, what was billed elsewhere is not known
         long = {each.name for each in problem.commitments if not each.in_units and each.settled != "hour"}
         for g, each in enumerate(problem.commitments):

@@ -76,6 +76,17 @@ class SpentCredit:
 
 
 @record
+class TakenAllowance:
+    """What earlier plans took of an offer's free allowance in the month that runs when the horizon begins."""
+
+    offer: str = stated("Offer")
+    since_h: Number = stated("Start of that month, from the start of the horizon: 0 or before it")
+    used_tokens: Number = stated("Free tokens taken in it")
+    used_requests: Number = stated("Free requests taken in it")
+    used_usd: Number = stated("Use in USD paid by it")
+
+
+@record
 class Running:
     """The running plan, laid on the horizon of the new one."""
 
@@ -90,6 +101,9 @@ class Running:
     contracts: tuple[SunkContract, ...] = stated("Contracts that earlier plans signed")
     purchases: tuple[SunkPurchase, ...] = stated("Instances that earlier plans bought for a term")
     credits: tuple[SpentCredit, ...] | None = stated("What earlier plans used of credits", default=None)
+    allowances: tuple[TakenAllowance, ...] | None = stated(
+        "Where free allowances stand in the month that runs", default=None
+    )
 
 
 @record

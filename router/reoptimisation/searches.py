@@ -21,6 +21,7 @@ from router.plan.running import Break, Running
 from router.planning.solve import Search
 from router.planning.two_steps import Incumbent
 from router.reoptimisation.alignment import Alignment
+from router.reoptimisation.allowances import notes_on_allowances, taken, with_taken
 from router.reoptimisation.breaks import breaks
 from router.reoptimisation.credits import notes_on_credits, spent, with_spent
 from router.reoptimisation.running import horizon_of, laid_on, problem_of
@@ -68,11 +69,13 @@ class Searches:
         self.notes += notes_on(contracts, align, uses)
         used = spent(entry.plan, align, uses.problem)
         self.notes += notes_on_credits(entry.plan, align, uses.problem, used)
-        self.sunk = with_spent(with_sunk(counted, contracts), used)
+        allowances = taken(entry.plan, align, uses.problem)
+        self.notes += notes_on_allowances(allowances, align)
+        self.sunk = with_taken(with_spent(with_sunk(counted, contracts), used), allowances)
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
         laid = laid_on(entry.plan, align, self.inst, freeze_h, contracts)
-        self.running = replace(laid, credits=used)
+        self.running = replace(laid, credits=used, allowances=allowances)
         gone = {row.seller for row in entry.plan.contracts} - {offer.name for offer in problem.sellers}
         if gone:
             names = ", ".join(sorted(gone))

@@ -225,7 +225,8 @@ def _used(plan: Plan, offer: str, uses: Uses, *, counted: bool) -> dict[int, flo
     amounts: dict[int, float] = {}
     for row in plan.routes:
         if row.offer == offer:
-            amounts[row.period] = amounts.get(row.period, 0.0) + _amount(row, uses, counted)
+            paid = 1.0 - (row.free_share or 0.0) / row.share if row.share else 0.0
+            amounts[row.period] = amounts.get(row.period, 0.0) + paid * _amount(row, uses, counted)
     return amounts
 
 

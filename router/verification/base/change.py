@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
+from router.schema.offers import FreeSoFar
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
@@ -28,7 +29,7 @@ from router.verification.base.spans import by_billing_month, length_h, term_h
 from router.verification.base.work import unit_of
 
 if TYPE_CHECKING:
-    from router.plan.running import Running, SunkContract
+    from router.plan.running import Running, SunkContract, TakenAllowance
 
 type Place = tuple[str, str | None]
 """Offer and model of a pool, or of a route."""
@@ -57,9 +58,10 @@ class EarlierPlan:
     contracts: Mapping[str, tuple[SunkContract, ...]]
     purchases: tuple[EarlierPurchase, ...]
     credits: Mapping[str, float]
+    allowances: tuple[TakenAllowance, ...]
 
 
-NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, (), {})
+NOTHING = EarlierPlan(0.0, {}, {}, {}, {}, (), {}, ())
 
 
 def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
@@ -86,19 +88,24 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         stands = signed.so_far
         stood = () if stands is None else (stands.used, -stands.since_h, *stands.unused)
         amounts += [amount for amount in (*committed, *stood) if amount is not None]
+    for free in running.allowances or ():
+        amounts += [-free.since_h, free.used_tokens, free.used_requests, free.used_usd]
     if (
         min((*hours, *amounts, *counts.values(), *before.values(), *credits.values())) < 0
         or max(hours) > LONGEST_H
     ):
         ledger.fault("running: amounts and hours are at least 0, and no term is longer than", LONGEST_H, "h")
         return NOTHING
-    return EarlierPlan(running.freeze_h, shares, counts, before, contracts, purchases, credits)
+    allowances = running.allowances or ()
+    return EarlierPlan(running.freeze_h, shares, counts, before, contracts, purchases, credits, allowances)
 
 
 def as_signed(problem: Problem, running: EarlierPlan | None, ledger: Ledger) -> Problem:
-    """The problem with what earlier plans signed in force, at the volume signed, until its end, and credits left."""
+    """The problem with what earlier plans signed in force until its end, and what is left of the rest."""
     if running is not None and running.credits:
         problem = _left_of_credits(problem, running.credits, ledger)
+    if running is not None and running.allowances:
+        problem = _left_of_allowances(problem, running.allowances, ledger)
     if running is None or not running.contracts:
         return problem
     offers = {offer.name: offer for offer in problem.offers}
@@ -125,6 +132,24 @@ def _left_of_credits(problem: Problem, used: Mapping[str, float], ledger: Ledger
         for credit in problem.credits
     ]
     return problem.model_copy(update={"credits": tuple(left)})
+
+
+def _left_of_allowances(problem: Problem, rows: tuple[TakenAllowance, ...], ledger: Ledger) -> Problem:
+    zero, offers = LocalTime(problem.horizon).start, {offer.name: offer for offer in problem.offers}
+    for row in rows:
+        offer = offers.get(row.offer)
+        if offer is None or offer.free is None:
+            ledger.fault("running:", row.offer, "has no free allowance")
+            continue
+        stands = FreeSoFar(
+            since=zero + timedelta(hours=row.since_h),
+            used_tokens=row.used_tokens,
+            used_requests=row.used_requests,
+            used_usd=row.used_usd,
+        )
+        free = offer.free.model_copy(update={"so_far": stands})
+        offers[row.offer] = offer.model_copy(update={"free": free})
+    return problem.model_copy(update={"offers": tuple(offers.values())})
 
 
 def _all_signed(
