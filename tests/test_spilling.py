@@ -16,6 +16,9 @@ from problems.core.overflow import SpillLimit
 from router.errors import Infeasible, InputError
 from router.plan.document import Plan
 from router.schema import Problem
+from router.verification.base.audit import Audit
+from router.verification.bound import relaxation_of
+from router.verification.bound.proof import proven_parts
 
 MINUTES = "2027-01-01T00:{:02d},{}\n"
 
@@ -294,3 +297,29 @@ def test_recorded_services_on_provisioned_units() -> None:
     assert met.cost_usd == pytest.approx(29.54, abs=0.01)
     spilled = sum(row.tokens for row in met.routes if row.offer == "pay-as-you-go")
     assert spilled / sum(row.tokens for row in met.routes) == pytest.approx(0.172, abs=0.001)
+
+
+def test_a_bound_of_our_own_over_sets_of_minutes(tmp_path: Path) -> None:
+    """The 55 and the dear one that is refused last are proven; other weights never prove more than the plan costs."""
+    rng = np.random.default_rng(3)
+    for minutes, cap, least in ({"a": [10, 0], "b": [0, 10]}, 5, 55), ({"a": [4, 8], "b": [4, 8]}, 6, 30):
+        stated = read(tmp_path, recorded(tmp_path, minutes, cap, {"a": 10, "b": 1}))
+        plan = router.solve(stated)
+        proof = plan.proof
+        assert proof is not None
+        assert proof.kind == "own"
+        assert proof.bound_usd == pytest.approx(least, rel=1e-6)
+        assert proof.minutes is not None
+        higher = replace(plan, proof=replace(proof, bound_usd=least + 1.0))
+        assert "proof" in router.verify(stated, higher).failed()
+        bare = replace(plan, proof=replace(proof, minutes=None))
+        assert "proof" in router.verify(stated, bare).failed()  # a row that nobody names proves nothing
+        for _ in range(times(3)):
+            drawn = {
+                key: {name: float(rng.gamma(0.5)) for name in weights}
+                for key, weights in proof.minutes.items()
+            }
+            audit = Audit(stated, replace(plan, proof=replace(proof, minutes=drawn)))
+            model = relaxation_of(audit)
+            assert model is not None
+            assert proven_parts(model, proof.parts)[1] <= least * (1 + 1e-9)

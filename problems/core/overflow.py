@@ -17,6 +17,7 @@ ALL_SETS = 10  # flows up to which every set of them is looked at
 MOST_CUTS = 4  # of a limit and period at once
 SCALE = 2.0**30
 FULL = 1e-6  # relative
+TINY, MOST_WEIGHT = 1e-300, 1e12
 
 
 class SpillLimit(Record):
@@ -46,7 +47,8 @@ class SpillLimit(Record):
             if miss > room:
                 outside = load[own].sum(axis=0) <= capacity
                 beta = (shape[own] * outside).mean(axis=1)
-                yield SpillCut(self, used[own], beta, 1.0 - float(outside.mean()))
+                weight = np.minimum((sent[used] * amount)[own] / max(capacity, TINY), MOST_WEIGHT)
+                yield SpillCut(self, used[own], beta, 1.0 - float(outside.mean()), weight)
 
     def full(self, carried: Floats, spilled: Floats, capacity: float) -> bool:
         """Whether what is carried is all that fits in every minute of what is sent."""
@@ -125,6 +127,7 @@ class SpillCut(Record):
     own: Ints  # places among the limit's flows
     beta: Floats  # part of what each flow brings that comes in other minutes
     alpha: float  # part of the minutes
+    weight: Floats  # of each flow's shape: in the minutes of the row they sum to more than 1
 
 
 class Spilling(Record):

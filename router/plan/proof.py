@@ -55,6 +55,11 @@ class Proof:
         "seconds of an instance, weighed by load); any cuts are right, good ones make the bound high",
         default=None,
     )
+    minutes: Mapping[str, Mapping[str, Number]] | None = stated(
+        "Limits that spill: rows over the flows that are named and over the minutes in which their demand, by these "
+        "weights of their shapes of mean 1, is more than 1; any rows are right, good ones make the bound high",
+        default=None,
+    )
     beside: ProofFile | None = stated("Of a proof of more than 1 MB: where its parts are", default=None)
 
 

@@ -9,6 +9,7 @@ what it has by then. All work is limited by counts, so that two runs find the sa
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
-from router.plan.proof import Proof, ProofPart
+from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
 from router.planning.cutting import strengthened_parts
 from router.planning.publish import draft, gap_of
@@ -30,6 +31,7 @@ from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
+from router.verification.bound.spilling import minutes_row
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
 from solvers.proof import ProgramProof, WorkLimits, prove
 
@@ -55,9 +57,9 @@ def with_proof(
         return incumbent, None
     if options.finishing.left_s < WRITING_S * encoded.program.n_columns:
         return replace(incumbent, out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
-    mixes = incumbent.mixes or None
+    mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
-    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes))
+    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes, minutes))
     relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:
         return incumbent, None
@@ -85,7 +87,7 @@ def with_proof(
     proof = stated_proof(relaxation, parts, value)
     if proof is None:
         return incumbent, None
-    proof = replace(proof, mixes=mixes)
+    proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
@@ -153,6 +155,21 @@ def stated_proof(relaxation: RelaxedProblem, parts: tuple[ProofPart, ...], value
         return None
     stated = tuple(replace(part, bound_usd=bound) for part, bound in zip(parts, bounds, strict=True))
     return Proof("solver", total, stated)
+
+
+def _of_use(
+    rows: Mapping[str, Mapping[str, float]] | None, parts: Iterable[ProofPart]
+) -> Mapping[str, Mapping[str, float]] | None:
+    """Rows over sets of minutes that the proof has a multiplier for."""
+    if rows is None:
+        return None
+    leaves = [leaf for part in parts for leaf in part.leaves or (ProvenLeaf({}, part.multipliers or {}),)]
+    used = set().union(*(leaf.multipliers.keys() for leaf in leaves))
+    return {
+        key: row
+        for key, row in rows.items()
+        if not used.isdisjoint((minutes_row(key), minutes_row(key, full=True)))
+    } or None
 
 
 CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it

@@ -61,6 +61,7 @@ class Incumbent:
     options: SolveOptions
     rounds: int = 0  # of tightening, until waiting kept within every SLO
     mixes: Mapping[str, tuple[float, ...]] | None = None  # at which pools that wait were cut, by name
+    minutes: Mapping[str, Mapping[str, float]] | None = None  # rows over sets of minutes, by name
     nodes: int | None = None  # of the solver's tree; None: it does not say
     equal_plans: str = ""  # why another plan of the same cost was not looked for
     found_by: str = ""  # the road, where it was another than the search asked for

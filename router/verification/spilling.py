@@ -10,16 +10,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from router.schema import Offer, OfferModel, Workload
 from router.verification.base.audit import Audit
-from router.verification.base.cells import CellKey
+from router.verification.base.case import Case
+from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.latency import seconds
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.parts import stated_name
 from router.verification.base.quotas import Allowance
+from router.verification.base.work import Unit
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape
@@ -91,8 +95,8 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
         capacity = _capacity(audit, key)
         sent, wanted = [], []
         for flow in flows:
-            amount = _amount(audit, allowance, flow)
-            shape = _shape(minutes, flow)
+            whole = _whole(flow)
+            amount, shape = whole.amount(case, allowance), whole.shape(minutes)
             sent.append(_minutes_of(minutes, flow.row.share * amount, shape))
             wanted.append((flow.row.share - (flow.row.spilled_share or 0.0)) * amount)
         for own in _sets(sent, wanted, capacity):
@@ -101,6 +105,12 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
             ledger.at_most(
                 math.fsum(wanted[i] for i in own), most, *key, "carried in the minutes of the period"
             )
+
+
+def _whole(flow: Flow) -> WholeCell:
+    row = flow.row
+    assert flow.entry is not None  # the caller has looked
+    return WholeCell(flow.cell, flow.workload, flow.unit, flow.offer, row.model, flow.entry, row.period)
 
 
 def _capacity(audit: Audit, key: LimitKey) -> float:
@@ -113,39 +123,38 @@ def _capacity(audit: Audit, key: LimitKey) -> float:
     return 0.0 if pool is None else pool.usable * (1.0 if stated is None else stated)
 
 
-def _amount(audit: Audit, allowance: Allowance, flow: Flow) -> float:
-    """What the whole cell takes: instances, or part of the cap."""
-    case, row = audit.case, flow.row
-    assert flow.entry is not None  # the caller has looked
-    if row.offer in case.instances:
-        return _load(audit, flow)
-    for cap in allowance.of(row.workload, row.offer, row.model):
-        most = allowance.mean(cap, *case.span(row.period))
-        amount = flow.cell.units * cap.amount(flow.unit, flow.entry) / (60.0 * case.period_h)
-        return amount / most if most > 0 else math.inf
-    return 0.0
+@dataclass(frozen=True, slots=True)
+class WholeCell:
+    """All of a cell on a route into a limit that spills: what of it the limit takes, and in which minutes it comes."""
 
+    cell: Cell
+    workload: Workload
+    unit: Unit
+    offer: Offer
+    model: str
+    entry: OfferModel
+    period: int
 
-def _load(audit: Audit, flow: Flow) -> float:
-    """Instances that the whole cell keeps busy."""
-    case = audit.case
-    assert flow.entry is not None  # the caller has looked
-    each = seconds(
-        flow.workload,
-        flow.unit,
-        flow.entry,
-        case.problem.policy.p99_over_mean,
-        case.rtt_ms(flow.workload.name, flow.offer.name),
-    )
-    return 0.0 if each is None else max(each) * flow.cell.units / (3600.0 * case.period_h)
+    def amount(self, case: Case, allowance: Allowance) -> float:
+        """Instances that it keeps busy in the mean, or part of the cap."""
+        units, name = self.cell.units, self.workload.name
+        if self.offer.instances is not None:
+            factor, rtt_ms = case.problem.policy.p99_over_mean, case.rtt_ms(name, self.offer.name)
+            each = seconds(self.workload, self.unit, self.entry, factor, rtt_ms)
+            return 0.0 if each is None else max(each) * units / (3600.0 * case.period_h)
+        for cap in allowance.of(name, self.offer.name, self.model):
+            most = allowance.mean(cap, *case.span(self.period))
+            amount = units * cap.amount(self.unit, self.entry) / (60.0 * case.period_h)
+            return amount / most if most > 0 else math.inf
+        return 0.0
 
-
-def _shape(minutes: Minutes, flow: Flow) -> Shape | None:
-    load, sized = flow.workload, flow.unit.requests is not None
-    if load.window is not None or load.deferrable_h is not None:
-        return None
-    units = flow.cell.units / math.fsum((load.origin or {"": 1.0}).values())
-    return minutes.shape(stated_name(load), flow.row.period, units, load.arrival_cv, sized=sized)
+    def shape(self, minutes: Minutes) -> Shape | None:
+        """(N,) of mean 1; None: the same in every minute, as work that moves in time comes."""
+        load, sized = self.workload, self.unit.requests is not None
+        if load.window is not None or load.deferrable_h is not None:
+            return None
+        units = self.cell.units / math.fsum((load.origin or {"": 1.0}).values())
+        return minutes.shape(stated_name(load), self.period, units, load.arrival_cv, sized=sized)
 
 
 def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:

@@ -69,7 +69,7 @@ def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, sea
         bound = max(bound, outer.bound)
         more = broken(outer.encoded, outer.point)
         if not more:
-            return replace(outer, bound=max(bound, outer.bound))
+            return replace(outer, bound=max(bound, outer.bound), minutes=rows_by_name(program))
         program = with_rows(program, more)
         program, plan = _of_whole_numbers(program, outer, solver, options)
         if plan is not None and (best is None or plan.objective_usd < best.objective_usd):
@@ -77,7 +77,7 @@ def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, sea
         if best is not None:
             room = options.gap * max(abs(best.objective_usd), 1e-12)
             if best.objective_usd - bound <= room:
-                return replace(best, bound=bound, stop=Stop.OPTIMAL)
+                return replace(best, bound=bound, stop=Stop.OPTIMAL, minutes=rows_by_name(program))
             if options.late:
                 break
     if best is None:
@@ -85,7 +85,26 @@ def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, sea
             "no plan that keeps within its limits in every minute was found in time. "
             "A longer --time-limit, or a wider --gap, may help."
         )
-    return replace(best, bound=bound, stop=Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED)
+    stop = Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
+    return replace(best, bound=bound, stop=stop, minutes=rows_by_name(program))
+
+
+def rows_by_name(encoded: Encoded) -> dict[str, dict[str, float]] | None:
+    """The rows of a program for one future, as a proof names them: by their flows, and the weights of their minutes."""
+    spilling, names = encoded.instance.spilling, encoded.program.column_names
+    if spilling is None or names is None or len(encoded.views) != 1:
+        return None
+    column_names, flow, offers = names(), encoded.columns[0].flow, encoded.instance.offers.names
+    return {
+        f"{offers[cut.limit.offer]},{cut.limit.period},{k}": dict(
+            zip(
+                (column_names[j] for j in flow[cut.limit.flows[cut.own]].tolist()),
+                cut.weight.tolist(),
+                strict=True,
+            )
+        )
+        for k, cut in enumerate(spilling.cuts.get(encoded.views[0].scenario, ()))
+    }
 
 
 def _of_relaxation(encoded: Encoded, options: SolveOptions) -> Encoded:

@@ -1,7 +1,7 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, waiting, renting, contracts, bills, links, shares    what the problem file says of each
+    serving, waiting, renting, contracts, bills, links, shares, spilling    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers prove, and whether leaves leave no plan out
@@ -34,6 +34,7 @@ from router.verification.bound.serving import (
     possible_flows,
 )
 from router.verification.bound.shares import add_shares
+from router.verification.bound.spilling import add_spilling
 from router.verification.bound.waiting import add_waiting
 
 
@@ -75,4 +76,5 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_links(model, case, flows)
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)
+    add_spilling(model, audit, flows, future)
     return model

@@ -1,0 +1,145 @@
+"""What spills: refused shares, who takes them, and the rows over sets of minutes that a proof names.
+
+    spilled(w,n,offer,model,t)   share of the cell that is sent there first, and refused
+
+    taken   Σ spilled − Σ flow on routes that do not spill ≤ 0                             per cell
+    spilling(key)   Σ_S a · ((1 − β) · flow − β · spilled) ≤ α · C                         per row that is named
+
+    S, M    the flows that are named; the minutes in which their demand, by the weights beside them, is more than 1
+    a       of the limit, what the whole cell takes in the mean       α   part of the minutes that are in M
+    β       part of the cell's demand that comes in other minutes     C   usable · (count − booting), or 1 of the cap
+
+Right for any flows of one limit and any weights: what is carried of S in a minute of M is at most C, in others at most
+what is sent. Demand by the minute is the verifier's own. Minutes that are just full are in M and are not: two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.verification.base.audit import Audit
+from router.verification.base.case import Future
+from router.verification.base.ledger import RELATIVE
+from router.verification.base.quotas import Allowance
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts, usable_of
+from router.verification.spilling import WholeCell
+
+if TYPE_CHECKING:
+    from router.verification.minutes import Minutes, Shape
+
+FULL = 1e-9
+ROUNDING = 1e-12
+"""By how much a coefficient is looser than worked out, which is more than all rounding in it."""
+
+
+def add_spilling(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
+    """Refused shares of all that may spill, and the rows that the plan's proof names, where it is of one future."""
+    into = {flow.name: flow for flow in flows if flow.offer.spills}
+    if not into:
+        return
+    _add_taken(model, flows)
+    proof = audit.plan.proof
+    named = proof.minutes or {} if proof is not None and len(audit.case.futures) == 1 else {}
+    if not named:
+        return
+    from router.verification.minutes import minutes_of  # here: it loads arrays, and few problems need it
+
+    writer = _RowWriter(model, audit, future, minutes_of(audit.problem, audit.case.problem))
+    for key, weights in named.items():
+        if (
+            weights
+            and weights.keys() <= into.keys()
+            and len({_limit(audit, into[name]) for name in weights}) == 1
+        ):
+            writer.add(key, [(into[name], weight) for name, weight in weights.items()])
+
+
+def minutes_row(key: str, *, full: bool = False) -> str:
+    """Name of a row, or of its other in which minutes that are just full are in M."""
+    return f"spilling({key}{',full' if full else ''})"
+
+
+def spilled_name(flow: PossibleFlow) -> str:
+    """The variable of what is refused."""
+    return f"spilled{flow.name.removeprefix('flow')}"
+
+
+def _limit(audit: Audit, flow: PossibleFlow) -> tuple[str, str | None, int]:
+    instances = flow.offer.instances
+    served = None if instances is None else audit.case.pool_model(flow.offer.name, flow.model)
+    return flow.offer.name, served, flow.period
+
+
+def _add_taken(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
+    """What spills of a cell is served on routes that do not spill; work that moves in time does not spill."""
+    by_cell: dict[str, Terms] = {}
+    for flow in flows:
+        still = flow.workload.window is None and flow.workload.deferrable_h is None
+        if flow.offer.spills and still:
+            terms = by_cell.setdefault(str(flow.cell.key), [])
+            terms.append((model.variable(spilled_name(flow), 1.0), 1.0))
+    for flow in flows:
+        if not flow.offer.spills and str(flow.cell.key) in by_cell:
+            by_cell[str(flow.cell.key)].append((flow.name, -1.0))
+    for key, terms in by_cell.items():
+        model.constraint(f"taken({key})", terms, upper=0.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _RowWriter:
+    """Rows of a future into its relaxation."""
+
+    model: RelaxedProblem
+    audit: Audit
+    future: Future
+    minutes: Minutes
+
+    def add(self, key: str, flows: list[tuple[PossibleFlow, float]]) -> None:
+        """The row, and its other where minutes are just full; each only where it says something."""
+        import numpy as np
+
+        case, allowance = self.audit.case, Allowance(self.audit.case)
+        cells = [_whole(flow) for flow, _ in flows]
+        amounts = [cell.amount(case, allowance) for cell in cells]
+        shapes = [self._shape(cell) for cell in cells]
+        if not np.isfinite(amounts).all():
+            return
+        load = np.array([weight for _, weight in flows]) @ np.array(shapes)
+        above, full = load > 1.0 + FULL, load > 1.0 - FULL
+        for name, inside in ((minutes_row(key), above), (minutes_row(key, full=True), full)):
+            if inside is full and (above == full).all():
+                continue
+            terms: Terms = []
+            for (flow, _), amount, shape in zip(flows, amounts, shapes, strict=True):
+                beta = float(np.where(inside, 0.0, shape).mean())
+                terms.append((flow.name, amount * (1.0 - beta - ROUNDING)))
+                if spilled_name(flow) in self.model.variables:
+                    terms.append((spilled_name(flow), -amount * (beta + ROUNDING)))
+            alpha = float(inside.mean()) + ROUNDING
+            capacity = list(self._capacity(flows[0][0]))
+            terms += [(of, -alpha * part) for of, part in capacity]
+            self.model.constraint(name, terms, upper=0.0 if capacity else alpha)
+
+    def _shape(self, cell: WholeCell) -> Shape:
+        import numpy as np
+
+        shape = cell.shape(self.minutes)
+        return np.ones(self.minutes.number) if shape is None else shape
+
+    def _capacity(self, flow: PossibleFlow) -> Iterator[tuple[str, float]]:
+        """Counts and what each carries; none of a cap. Whole ones carry as much more as `throughput` lets them."""
+        case, offer, instances = self.audit.case, flow.offer.name, flow.offer.instances
+        if instances is None:
+            return
+        room = 1.0 + RELATIVE * instances.integral
+        usable = usable_of(case, offer, self.future, *case.span(flow.period)) * room
+        pool = pool_name(offer, case.pool_model(offer, flow.model))
+        for name, part in serving_parts(self.model, case, offer, pool, flow.period):
+            yield name, usable * part
+
+
+def _whole(flow: PossibleFlow) -> WholeCell:
+    return WholeCell(flow.cell, flow.workload, flow.unit, flow.offer, flow.model, flow.entry, flow.period)
