@@ -3,7 +3,8 @@
     kept[c,r] ≤ old[c,r],  kept[c,r] ≤ Σ_t flow[c,r,t]              per cell and route that carries something already
     moved[c] = Σ_(r,t) flow[c,r,t] − Σ_r kept[c,r]                  share of the cell that runs where it did not run
     resized[q,t] ≥ ± (count[q,t] − old[q,t])
-    Σ_c tokens · moved[c] ≤ max_moved_share · Σ_c tokens
+    Σ_c tokens · moved[c] ≤ max_moved_share · tokens                all that is asked for; of what recipes answer, the
+                                                                    tokens of their steps in place of the work's own
     moved[c] = 0, resized[q,t] = 0                                  before freeze_h, and where pinned
     Σ_t flow[c,r,t] = old[c,r]                                      for the routes of a pinned offer
 
@@ -58,6 +59,16 @@ def tokens(view: View) -> Floats:
     return np.asarray(view.inst.workloads.tokens[view.cells.workload] * view.cells.work)
 
 
+def _tokens_by_recipe(view: View) -> tuple[float, Floats]:
+    """Tokens of all work if nothing is answered by recipes, and (F,) those that a whole cell of a flow adds to them."""
+    loads, cells, amount = view.inst.workloads, view.cells, tokens(view)
+    is_step = loads.steps[cells.workload] >= 0
+    whole = positions((loads.whole[cells.workload], cells.occurrence), (cells.workload, cells.occurrence))
+    leads = is_step & (loads.lead[cells.workload] == cells.workload)
+    added = np.where(is_step, amount, 0.0) - np.where(leads, amount[whole], 0.0)
+    return float(amount[~is_step].sum()), added[view.flows.cell]
+
+
 def recompute(view: View, cols: Columns, point: Floats) -> None:
     """Set what is kept and resized to what follows from the shares and counts of a point."""
     running, changes = view.inst.running, cols.changes
@@ -73,12 +84,14 @@ def recompute(view: View, cols: Columns, point: Floats) -> None:
 def moved_share(view: View, cols: Columns, point: Floats) -> float:
     """Share of all tokens that runs where it did not run."""
     changes, amount = cols.changes, tokens(view)
-    if changes is None or amount.sum() <= 0:
+    alone, added = _tokens_by_recipe(view)
+    whole = alone + float(added @ point[cols.flow])
+    if changes is None or whole <= 0:
         return 0.0
     there = np.bincount(view.flows.cell, weights=point[cols.flow], minlength=len(amount))
     kept = np.bincount(changes.cell, weights=point[changes.kept], minlength=len(amount))
     moved = np.where(changes.known, np.maximum(there - kept, 0.0), 0.0)
-    return float(moved @ amount / amount.sum())
+    return float(moved @ amount / whole)
 
 
 def resized_count(cols: Columns, point: Floats) -> float:
@@ -134,13 +147,14 @@ def _cap(view: View, cols: Columns, changes: Changes, running: RunningArrays, bu
     """One row: the share of all tokens that moves."""
     if not np.isfinite(running.max_moved_share):
         return
-    amount = tokens(view)
-    part = np.where(changes.known, amount / max(float(amount.sum()), 1e-300), 0.0)
+    (alone, added), cap = _tokens_by_recipe(view), running.max_moved_share
+    whole = max(alone, 1e-300)
+    part = np.where(changes.known, tokens(view) / whole, 0.0)
     terms: list[Term] = [
-        (0, cols.flow, part[view.flows.cell]),
+        (0, cols.flow, part[view.flows.cell] - cap * added / whole),
         (0, changes.kept, -part[changes.cell]),
     ]
-    builder.add(1, terms, lambda _: "max_moved_share", upper=running.max_moved_share)
+    builder.add(1, terms, lambda _: "max_moved_share", upper=cap)
 
 
 def _resized(

@@ -112,7 +112,7 @@ class Rules:
         self, frame: Frame, inst: Instance, problem: Problem, force: InForce, actual: Actual, freeze_h: float
     ) -> Running:
         """The plan in force on the frame, and what happened before."""
-        laid = laid_on(force.plan, Alignment(force.problem, problem), inst, freeze_h, ())
+        laid = laid_on(force.plan, force.problem, Alignment(force.problem, problem), inst, freeze_h, ())
         shares = [row for row in laid.shares if (row.period or 0) >= frame.past]
         if self.spanning:
             shares = actual.shares(frame.first, frame.now) + shares

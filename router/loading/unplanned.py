@@ -59,7 +59,7 @@ UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router explain": (SPILLS,),
     "router export commitments": (HOSTS, RECIPES, ROLES, SPILLS),
     "router export headroom": (RECIPES, ROLES, SPILLS),
-    "router reoptimise": (HOSTS, ORIGINS, RECIPES, ROLES, SPILLS),
+    "router reoptimise": (SPILLS,),
     "router simulate": (SPILLS,),
     "router size": (SPILLS,),
 }

@@ -10,8 +10,8 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.instance import Cells, Time, Workloads
 from router.normalise.columns import flags, floats, seconds, whole
-from router.normalise.network import name_of, origin_of, part_of
-from router.normalise.recipes import Steps
+from router.normalise.network import origin_of, part_of
+from router.normalise.recipes import Steps, part_name
 from router.schema import Horizon, Problem, Window, Workload
 from router.schema.clock import Clock
 
@@ -79,7 +79,7 @@ def workloads(problem: Problem, rows: Steps) -> Workloads:
     slos = [load.slo for load in loads]
     return Workloads(
         names=tuple(
-            name_of(load) if recipe is None else f"{name_of(load)} by {recipe} step {k}"
+            part_name(load.name, origin_of(load), recipe, k)
             for load, recipe, k in zip(loads, rows.recipe, rows.step.tolist(), strict=True)
         ),
         file_names=tuple(load.name for load in loads),

@@ -47,11 +47,6 @@ def part_of(load: Workload) -> float:
     return next(iter(load.origin.values())) if load.origin else 1.0
 
 
-def name_of(load: Workload) -> str:
-    """`chat`, or `chat from eu`."""
-    return load.name if load.origin is None else f"{load.name} from {origin_of(load)}"
-
-
 def network(problem: Problem) -> Network:
     """(W, O) round trips and egress; nothing where no row states them."""
     rtt, usd = np.zeros((2, len(problem.workloads), len(problem.sellers)))

@@ -64,6 +64,12 @@ def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
     return problem.model_copy(update={"workloads": tuple(loads)}), steps
 
 
+def part_name(workload: str, origin: str | None, recipe: str | None, step: int | None) -> str:
+    """`chat`, `chat from eu`, `chat from eu by cascade step 1`: what of a workload of the file is planned apart."""
+    name = workload if origin is None else f"{workload} from {origin}"
+    return name if recipe is None else f"{name} by {recipe} step {step}"
+
+
 def alone(load: Workload, recipe: Recipe, k: int) -> Workload:
     """The requests of a step as a workload: every need but quality, which is the recipe's."""
     step = recipe.steps[k]

@@ -27,7 +27,7 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
             name: entry.model_copy(update={"disaggregated": True}) for name, entry in offer.models.items()
         }
         fits = halves[0].model_copy(update={"memory_gb": min(stated, default=None)})
-        name = f"{offer.name}, {DECODE}"
+        name = half_name(offer.name, DECODE)
         owner[name] = offer.name
         offers.append(offer.model_copy(update={"instances": fits, "models": models}))
         plain = {"fee_usd_per_month": 0.0, "commitment": None, "free": None, "quota": type(offer.quota)()}
@@ -48,6 +48,11 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
     )
     apart = {"offers": (*offers, *decoding), "groups": groups, "hosts": hosts}
     return problem.model_copy(update=apart), owner
+
+
+def half_name(offer: str, role: str | None) -> str:
+    """The offer whose instances a row counts: `own`, or `own, decode`."""
+    return f"{offer}, {DECODE}" if role == DECODE else offer
 
 
 def role_of(offers: Offers, offer: int) -> Literal["prefill", "decode"] | None:

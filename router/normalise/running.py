@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from problems.core.arrays import NONE
+from problems.core.arrays import NONE, Bools
 from problems.core.first_stage import due_part
 from problems.core.instance import Instance, RunningArrays
 from router.normalise.columns import floats, whole
@@ -41,7 +41,7 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
         over[q, covers] += bought.count
         hours = due_part(inst)[o, covers] * time.period_h
         over_usd[q, covers] += bought.count * hours * fleets.usd_per_h[fleets.pool_fleet[q]]
-    stays, counts_stay = _pins(problem, w_of, o_of)
+    stays, counts_stay = _pins(problem, inst)
     change = problem.reoptimise
     cap = None if change is None else change.max_moved_share
     return RunningArrays(
@@ -65,14 +65,15 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
     )
 
 
-def _pins(problem: Problem, w_of: dict[str, int], o_of: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(W, O) shares that stay, (O,) counts that stay."""
-    stays = np.zeros((len(w_of), len(o_of)), dtype=np.bool_)
-    counts = np.zeros(len(o_of), dtype=np.bool_)
+def _pins(problem: Problem, inst: Instance) -> tuple[Bools, Bools]:
+    """(W, O) shares that stay, (O,) counts that stay: of every part of a workload, and of both halves of replicas."""
+    loads, offers = np.array(inst.workloads.file_names), np.array(inst.offers.file_names)
+    stays = np.zeros((len(loads), len(offers)), dtype=np.bool_)
+    counts = np.zeros(len(offers), dtype=np.bool_)
     for pin in problem.reoptimise.pins if problem.reoptimise else ():
-        w = slice(None) if pin.workload is None else w_of[pin.workload]
-        o = slice(None) if pin.offer is None else o_of[pin.offer]
-        stays[w, o] = True
+        w = np.full(len(loads), True) if pin.workload is None else loads == pin.workload
+        o = np.full(len(offers), True) if pin.offer is None else offers == pin.offer
+        stays |= w[:, None] & o
         if pin.workload is None and pin.offer is not None:
-            counts[o_of[pin.offer]] = True
+            counts |= o
     return stays, counts

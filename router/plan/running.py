@@ -7,12 +7,16 @@ from typing import Literal
 from router.plan.rows import SHARED, StandsAt
 from router.plan.values import Instances, Number, Whole, record, stated
 
+RENTED = "Offer rented; `own, decode` for the workers that decode, of an offer with roles"
+
 
 @record
 class RunningShare:
     """A share of a piece of work: of a period, or of an occurrence of work that may move."""
 
-    workload: str = stated("Workload")
+    workload: str = stated(
+        "Workload; `chat from eu` of one origin, `chat by cascade step 1` of a recipe's step"
+    )
     offer: str = stated("Offer that it ran on")
     model: str = stated("Model that served it")
     period: Whole | None = stated("Period of ordinary work; null for work that may move")
@@ -24,7 +28,7 @@ class RunningShare:
 class RunningCount:
     """Instances that ran in a period."""
 
-    offer: str = stated("Offer rented")
+    offer: str = stated(RENTED)
     model: str | None = stated(SHARED)
     period: Whole = stated("Period, from 0")
     count: Instances = stated("Instances")
@@ -34,7 +38,7 @@ class RunningCount:
 class RunningBefore:
     """Instances paid for that run at hour 0 and need no start."""
 
-    offer: str = stated("Offer rented")
+    offer: str = stated(RENTED)
     model: str | None = stated(SHARED)
     paid_count: Instances = stated("Instances paid for")
 

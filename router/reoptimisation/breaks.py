@@ -13,6 +13,7 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.loading.fingerprint import problem_sha256
+from router.normalise.recipes import part_name
 from router.plan.running import Break, Running
 from router.planning.decode import decode, refused_rows
 from router.planning.publish import draft
@@ -36,11 +37,16 @@ def _gone(encoded: Encoded, running: Running) -> list[Break]:
         (inst.workloads.names[w], inst.offers.names[o], inst.models.names[m])
         for w, o, m in zip(routes.workload, routes.offer, routes.model, strict=True)
     }
-    why = {(row.workload, row.offer, row.model): ", ".join(row.reasons) for row in refused_rows(encoded)}
+    why = {
+        (part_name(row.workload, row.origin, row.recipe, row.step), row.offer, row.model): ", ".join(
+            row.reasons
+        )
+        for row in refused_rows(encoded)
+    }
     worst: dict[tuple[str, str, str], float] = {}
     for row in running.shares:
         key = (row.workload, row.offer, row.model)
-        if key not in usable:
+        if key not in usable and row.share > 0:
             worst[key] = max(worst.get(key, 0.0), row.share)
     rows = []
     for key, share in worst.items():
@@ -56,6 +62,7 @@ def _unknown(encoded: Encoded, running: Running) -> list[Break]:
     view, cols = encoded.views[0], encoded.columns[0]
     known = {row.workload for row in running.shares}
     needed = view.cells.workload[np.flatnonzero(cols.unserved < 0)]
+    needed = needed[view.inst.workloads.steps[needed] < 0]  # a recipe need not be there
     names = [view.inst.workloads.names[w] for w in np.unique(needed)]
     return [
         Break("demand", f'"{name}" is new: nothing serves it', 1.0) for name in names if name not in known

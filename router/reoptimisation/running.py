@@ -11,20 +11,19 @@ from typing import Any
 
 from problems.core.instance import Instance
 from router.errors import InputError
+from router.normalise.roles import half_name
 from router.plan.document import Plan
 from router.plan.running import (
     Running,
     RunningBefore,
     RunningCount,
-    RunningShare,
     SunkContract,
     SunkPurchase,
 )
 from router.reoptimisation.alignment import SLACK_H, Alignment
+from router.reoptimisation.shares import running_shares
 from router.schema import Horizon, Problem
 from router.store import Entry
-
-Shares = dict[tuple[str, str], float]  # by offer and model
 
 
 def horizon_of(entry: Entry) -> Horizon:
@@ -56,14 +55,22 @@ def problem_of(entry: Entry) -> Problem | None:
 
 
 def laid_on(
-    plan: Plan, align: Alignment, inst: Instance, freeze_h: float, contracts: tuple[SunkContract, ...]
+    plan: Plan,
+    before: Problem | None,
+    align: Alignment,
+    inst: Instance,
+    freeze_h: float,
+    contracts: tuple[SunkContract, ...],
 ) -> Running:
-    """The running plan on the cells and pools of the new instance, and the contracts that it begins with."""
+    """The running plan on the cells and pools of the new instance, and the contracts that it begins with.
+
+    before    the problem of that plan; None: it cannot be read, so that parts of its workloads are not known
+    """
     return Running(
         aligned_by="time" if align.by_time else "period",
         shift_h=align.shift_h,
         freeze_h=freeze_h,
-        shares=tuple(_shares(plan, align, inst)),
+        shares=tuple(running_shares(plan, before, align, inst)),
         counts=tuple(_counts(plan, align, inst)),
         before=tuple(_before(plan, align, inst)),
         contracts=contracts,
@@ -71,57 +78,8 @@ def laid_on(
     )
 
 
-def _shares(plan: Plan, align: Alignment, inst: Instance) -> list[RunningShare]:
-    known, overall = _by_cell(plan), _overall(plan)
-    rows = []
-    for w, n in zip(inst.cells.workload.tolist(), inst.cells.occurrence.tolist(), strict=True):
-        name, moves = inst.workloads.names[w], bool(inst.workloads.moves[w])
-        windowed = align.new.workloads[w].window is not None
-        shares = known.get((name, moves))
-        if shares is None:
-            now = overall.get(name, {})
-        else:
-            now = _nearest(shares, align.day(n) if windowed else align.period(n))
-        for (offer, model), share in now.items():
-            period, occurrence = (None, n) if moves else (n, None)
-            rows.append(RunningShare(name, offer, model, period, occurrence, share))
-    return rows
-
-
-def _by_cell(plan: Plan) -> dict[tuple[str, bool], dict[int, Shares]]:
-    """Shares by offer and model, of each workload's cells; apart for work that may move."""
-    cells: dict[tuple[str, bool], dict[int, Shares]] = {}
-    for row in plan.routes:
-        at = row.period if row.occurrence is None else row.occurrence
-        shares = cells.setdefault((row.workload, row.occurrence is not None), {}).setdefault(at, {})
-        shares[row.offer, row.model] = shares.get((row.offer, row.model), 0.0) + row.share
-    return cells
-
-
-def _overall(plan: Plan) -> dict[str, Shares]:
-    """Shares of each workload's tokens, for one whose demand is stated in another way now."""
-    tokens: dict[str, Shares] = {}
-    for row in plan.routes:
-        shares = tokens.setdefault(row.workload, {})
-        key = (row.offer, row.model)
-        shares[key] = shares.get(key, 0.0) + row.prompt_tokens + row.completion_tokens
-    return {
-        name: {key: amount / sum(shares.values()) for key, amount in shares.items()}
-        for name, shares in tokens.items()
-        if sum(shares.values()) > 0
-    }
-
-
-def _nearest(shares: dict[int, Shares], at: int) -> Shares:
-    """Those of the time itself, else of the latest before it, else of the first after it."""
-    if at in shares:
-        return shares[at]
-    before = [n for n in shares if n < at]
-    return shares[max(before) if before else min(shares)]
-
-
 def _counts(plan: Plan, align: Alignment, inst: Instance) -> list[RunningCount]:
-    count = {(row.offer, row.model, row.period): row.count for row in plan.instances}
+    count = {(half_name(row.offer, row.role), row.model, row.period): row.count for row in plan.instances}
     periods = [align.period(t) for t in range(inst.time.periods)]
     return [
         RunningCount(offer, model, t, count[offer, model, old])
@@ -133,7 +91,11 @@ def _counts(plan: Plan, align: Alignment, inst: Instance) -> list[RunningCount]:
 
 def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]:
     now = align.period(0)
-    paid = {(row.offer, row.model): row.paid_count for row in plan.instances if row.period == now}
+    paid = {
+        (half_name(row.offer, row.role), row.model): row.paid_count
+        for row in plan.instances
+        if row.period == now
+    }
     return [
         RunningBefore(offer, model, paid[offer, model])
         for offer, model in inst.pool_names

@@ -74,7 +74,7 @@ class Searches:
         self.sunk = with_taken(with_spent(with_sunk(counted, contracts), used), allowances)
         self.inst = normalise(self.sunk, search.scenario)
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
-        laid = laid_on(entry.plan, align, self.inst, freeze_h, contracts)
+        laid = laid_on(entry.plan, uses.problem, align, self.inst, freeze_h, contracts)
         self.running = replace(laid, credits=used, allowances=allowances)
         gone = {row.seller for row in entry.plan.contracts} - {offer.name for offer in problem.sellers}
         if gone:

@@ -20,6 +20,7 @@ from problems.core.view import view_of
 from router.errors import InputError, Issue
 from router.normalise import normalise
 from router.normalise.demand import time_of
+from router.normalise.recipes import part_name
 from router.normalise.schedule import life
 from router.normalise.spans import ContractTerm, laid_out
 from router.plan.document import Plan
@@ -31,7 +32,7 @@ from router.schema import Commitment, Problem
 NEAR_H = 1e-6
 
 type RouteKey = tuple[str, str, str]
-"""Workload, offer, model."""
+"""Workload (part of one, by origin and step), offer, model."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Uses:
 
     def of(self, row: RouteRow) -> UnitUse:
         """Raises InputError where nothing says what the route used."""
-        key = row.workload, row.offer, row.model
+        key = part_name(row.workload, row.origin, row.recipe, row.step), row.offer, row.model
         if row.offer in self._timed:
             use = self._by_period.get((*key, row.period, row.occurrence))
         else:

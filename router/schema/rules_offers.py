@@ -131,6 +131,9 @@ def roles_hold(problem: Problem) -> Iterator[Issue]:
         if instances is None or instances.roles is None:
             continue
         path = (*at, "instances")
+        if any(each.name == f"{offer.name}, decode" for each in problem.offers):
+            rule = f'"{offer.name}, decode" is the name of an offer too'
+            yield Issue((*at, "name"), rule, offer.name, "rename one")
         for field in RoleInstances.model_fields:
             value, none = getattr(instances, field), Instances.model_fields[field].default
             if value != (0.0 if field == "usd_per_h" else none):

@@ -2,7 +2,8 @@
 
 frozen   a cell or a count of the first freeze_h hours     moved = 0, resized = 0
 pinned   a workload's routes stay; an offer's routes and counts stay; or the share of the one on the other
-cap      Σ tokens · moved / Σ tokens ≤ max_moved_share     in every future
+cap      Σ tokens · moved / tokens ≤ max_moved_share       in every future; tokens: what is asked for, by recipe what
+                                                          its steps take
 
 Of the section `reoptimise`, moved_share, resized and churn_usd follow from the rows and `running`, and gain_usd is
 running_usd − cost_usd. What going on would cost, and which plan it replaces, stand in no other place of the file.
@@ -18,6 +19,7 @@ from router.verification.base.case import Future
 from router.verification.base.cells import CellKey
 from router.verification.base.change import EarlierPlan, steps_of, where_of
 from router.verification.base.ledger import RELATIVE, Ledger
+from router.verification.base.parts import stated_name
 from router.verification.base.work import unit_of
 
 SLACK = 1e-6
@@ -51,10 +53,16 @@ def check_churn(audit: Audit, ledger: Ledger) -> None:
 
 
 def _moved_share(audit: Audit, future: Future) -> float:
-    """Σ tokens · moved / Σ tokens; 0 of nothing."""
-    cells = [cell for cell in audit.cells.values() if cell.future is future]
-    tokens = {c.key: c.units * unit_of(audit.case.workloads[c.workload]).tokens for c in cells}
-    whole = math.fsum(tokens.values())
+    """Σ tokens · moved / Σ tokens; 0 of nothing. Of what recipes answer, tokens of their steps are all there are."""
+    case, cells = audit.case, [cell for cell in audit.cells.values() if cell.future is future]
+    each = {name: unit_of(load).tokens for name, load in case.workloads.items()}
+    tokens = {cell.key: cell.units * each[cell.workload] for cell in cells}
+    run = [tokens[cell.key] for cell in cells if cell.workload not in case.steps]
+    for flow in audit.flows:
+        if flow.future is future and flow.cell.workload in case.steps:
+            answered, requests = case.answered(flow.cell.workload)
+            run.append(flow.tokens - flow.units * requests * each[answered])
+    whole = math.fsum(run)
     part = math.fsum(audit.moved.get(key, 0.0) * amount for key, amount in tokens.items())
     return part / whole if whole > 0 else 0.0
 
@@ -118,8 +126,13 @@ def _check_frozen(audit: Audit, before: EarlierPlan, ledger: Ledger) -> None:
 
 def _check_pinned_workload(audit: Audit, workload: str | None, ledger: Ledger) -> None:
     for key, share in audit.moved.items():
-        if audit.cells[key].workload == workload:
+        if _stated(audit, key) == workload:
             ledger.at_most(share, 0.0, audit.cells[key], "is pinned, moved", slack=SLACK)
+
+
+def _stated(audit: Audit, key: CellKey) -> str:
+    """The workload of the file that a cell is a part of."""
+    return stated_name(audit.case.workloads[audit.cells[key].workload])
 
 
 def _check_pinned_offer(
@@ -132,7 +145,7 @@ def _check_pinned_offer(
             now[flow.cell.key][flow.row.model].append(flow.row.share)
     for key in audit.moved:
         cell = audit.cells[key]
-        if workload is None or cell.workload == workload:
+        if workload is None or _stated(audit, key) == workload:
             old = {m: share for (o, m), share in before.shares[where_of(cell)].items() if o == offer}
             for model in old.keys() | now[key].keys():
                 share = math.fsum(now[key][model]) if model is not None else 0.0
@@ -141,5 +154,5 @@ def _check_pinned_offer(
     if workload is None:
         for future in audit.case.futures:
             for place, period, step in steps_of(audit.case, audit.pools, before, future):
-                if place[0] == offer:
+                if audit.case.halves.get(place[0], place[0]) == offer:
                     ledger.at_most(step, 0.0, *place, "period", period, "is pinned, resized", slack=RELATIVE)
