@@ -31,6 +31,7 @@ def same(first, second) -> bool:
     return replace(first, created="").to_json() == replace(second, created="").to_json()
 
 
+@pytest.mark.usefixtures("short_proofs")
 def test_where_waiting_takes_rounds():
     """The options stated are those asked, not what was left of the time in the last round."""
     plans = [api.solve(load_text(WAITING)) for _ in range(2)]

@@ -34,6 +34,7 @@ def test_a_stored_instance_is_solved_and_verified(file: Path) -> None:
     assert plan.cost_usd == pytest.approx(optimum_of(file), rel=1e-5, abs=1e-9)
 
 
+@pytest.mark.usefixtures("short_proofs")
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "highs"])
 @pytest.mark.parametrize("file", BUGS, ids=lambda file: file.stem)
 def test_a_second_solver_finds_the_optimum_of_a_bug(file: Path, solver: str) -> None:

@@ -640,6 +640,7 @@ def test_public_names_are_there() -> None:
 @pytest.mark.parametrize("where", [">&-", "> /dev/full"])
 def test_where_stdout_is_lost_the_work_decides_the_code(where: str, tmp_path: Path) -> None:
     """0 where a file has the plan, 10 where a store has a new one, else 2; never a bug of the planner."""
+    closed = where == ">&-"  # both ways take the same way out: one of each kind shows it
     (tmp_path / "p.yaml").write_text(ONE_OFFER)
     reoptimised = "reoptimise p.yaml --store sqlite:///s.db --detailed-exitcode"
     for command, code in (
@@ -653,6 +654,8 @@ def test_where_stdout_is_lost_the_work_decides_the_code(where: str, tmp_path: Pa
         ("--help", 2),
         ("solve --help", 2),
     ):
+        if closed and command not in ("solve p.yaml -o plan.json", "solve p.yaml", reoptimised, "--help"):
+            continue
         line = f"{shlex.quote(sys.executable)} -m router {command} {where}"
         done = subprocess.run(
             ["sh", "-c", line], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False

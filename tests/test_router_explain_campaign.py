@@ -13,7 +13,7 @@ import router
 EXAMPLES = Path(router.__file__).parent / "examples"
 
 
-@pytest.mark.parametrize("first", [1, 12, 20, 36, 46])
+@pytest.mark.parametrize("first", [1, 12, 20, 46])
 def test_what_is_said_of_random_problems_holds(first):
     """Every infeasible problem has a repair; repairs repair and are the least.
 

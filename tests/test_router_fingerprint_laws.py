@@ -42,6 +42,17 @@ def sha(data: dict[str, Any]) -> str:
     return problem_sha256(Problem.model_validate(data))
 
 
+def hashes(data: dict[str, Any]) -> tuple[str, str | None]:
+    problem = Problem.model_validate(data)
+    return problem_sha256(problem), problem_sha256_v1(problem)
+
+
+def of_its_own(name: str, data: dict[str, Any]) -> list[Any]:
+    """Places of a problem; of the generated one those that the listed one has not."""
+    known = {(place.record, place.name) for place in places(FULL["listed"])} if name == "generated" else set()
+    return [place for place in places(data) if (place.record, place.name) not in known]
+
+
 def sha_v1(data: dict[str, Any]) -> str | None:
     return problem_sha256_v1(Problem.model_validate(data))
 
@@ -56,12 +67,13 @@ def test_changing_any_leaf_changes_the_hash(name: str):
     data = copy.deepcopy(PROBLEMS[name])
     first, seen, seen_v1 = sha(data), {sha(data)}, {sha_v1(data)}
     count = 1
-    for place in places(data):
+    for place in of_its_own(name, data):
         before = place.holder[place.key]
         for value in place.instead():
             place.holder[place.key] = value
-            seen.add(sha(data))
-            seen_v1.add(sha_v1(data))
+            now, now_v1 = hashes(data)
+            seen.add(now)
+            seen_v1.add(now_v1)
             count += 1
         place.holder[place.key] = before
     assert sha(data) == first
@@ -85,17 +97,19 @@ def test_the_full_problems_say_all_there_is_to_say():
 def test_a_field_written_with_its_default_is_one_left_out(name: str):
     """Every field but the two that a trace tells where they are not written. Set to anything else, it counts."""
     data = copy.deepcopy(FULL[name])
-    for place in places(data):
+    stated = sha(data)
+    for place in of_its_own(name, data):
         if place.info.is_required():
             continue
-        stated, value = sha(data), place.holder.pop(place.key)
-        absent, absent_v1 = sha(data), sha_v1(data)
+        value = place.holder.pop(place.key)
+        absent, absent_v1 = hashes(data)
         place.holder[place.key] = json.loads(
             json.dumps(place.info.default, default=lambda record: record.model_dump())
         )
+        written, written_v1 = hashes(data)
         if place.name not in fingerprint._MEASURED:
-            assert sha(data) == absent != stated, place.name
-        assert sha_v1(data) == absent_v1, place.name
+            assert written == absent != stated, place.name
+        assert written_v1 == absent_v1, place.name
         place.holder[place.key] = value
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import problem_factory as factory
 import pytest
 from problem_factory import load
 from reoptimise_cases import api, gpu, problem, run
@@ -55,6 +56,21 @@ def test_beyond_a_tree_the_relaxation_bounds(monkeypatch: pytest.MonkeyPatch) ->
     assert all(part.leaves is None for part in plan.proof.parts)
     assert 11_000 < plan.proof.bound_usd < 11_765.5
     assert plan.ok
+
+
+def test_no_tree_is_grown_for_what_the_verifier_lets_go() -> None:
+    """18 instance-hours of six, and 6 of two, at 1 USD: the relaxation proves 24 but for a millionth of the work.
+
+    That this millionth needs no instance less in any of the hours would take thousands of leaves to show.
+    """
+    work = factory.hourly(1e6, window={"start": "22:00", "end": "06:00"})
+    plan = router.solve(load(factory.problem(work, factory.gpu("g", 1, 1), periods=24)))
+    assert plan.cost_usd == pytest.approx(24.0)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.stop == "optimal"
+    assert plan.bound_usd == pytest.approx(24.0, rel=1.001e-6)
+    assert sum(len(part.leaves or ()) for part in plan.proof.parts) < 80
 
 
 def knapsacks(n: int) -> LinearProgram:

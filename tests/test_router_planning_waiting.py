@@ -148,6 +148,7 @@ def test_like_requests_evenly_spaced_wait_for_nothing() -> None:
     assert plan.ok
 
 
+@pytest.mark.usefixtures("short_proofs")
 def test_a_large_program_is_searched_near_its_own_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """By windows and near what they found: no dearer than without, and what is proven of it still holds."""
     problem = router.load(INSTANCES / "bug-031-waiting-by-the-hour.yaml")

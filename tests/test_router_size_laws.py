@@ -102,7 +102,7 @@ def test_the_order_of_futures_changes_nothing(data: Data) -> None:
 @few
 def test_a_walk_away_price_is_where_the_quote_leaves_the_plan(data: Data) -> None:
     """Just below it the plan is cheaper with the quote than without it; just above it is not."""
-    plan = sized(data, questions=True, alternatives=9)
+    plan = sized(data, questions=True, alternatives=2)
     for quote in section(plan)["quotes"]:
         multiple = quote["walk_away_multiple"]
         if multiple is None:

@@ -39,6 +39,7 @@ LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in its check
+ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 OWN_WAITING = (
     1e-5  # the same where users wait: what a plan is allowed there, waits and loads both, is more than 1e-6
@@ -63,6 +64,8 @@ def with_proof(
     relaxation = relaxation_of(Audit(problem, plan))
     if relaxation is None:
         return incumbent, None
+    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
+    near = OWN_WAITING if waits else OWN
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
     small = encoded.program.n_columns <= LARGEST
     start = _start(model, incumbent) if small else None
@@ -71,7 +74,8 @@ def with_proof(
     try:
         searched, parts = None, () if small else strengthened_parts(model, options)
         if not parts:
-            searched = searched_by(model, options, start, EFFORT if small else 0.0)
+            enough = _enough(model, start, incumbent.decoded.objective_usd, near)
+            searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
     except SolversError:
         return incumbent, None
@@ -90,8 +94,7 @@ def with_proof(
     proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
-    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
-    if proof.bound_usd >= claimed - (OWN_WAITING if waits else OWN) * abs(value) - GAP:
+    if proof.bound_usd >= claimed - near * abs(value) - GAP:
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return replace(incumbent, bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
@@ -127,9 +130,11 @@ def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions, flows: in
 
 
 def searched_by(
-    model: ScaledRelaxation, options: SolveOptions, start: Floats | None, effort: float
+    model: ScaledRelaxation, options: SolveOptions, start: Floats | None, effort: float, enough: float = 0.0
 ) -> ProgramProof:
     """Trees from a point on, within so much effort; without any the relaxation alone, in overtime if need be.
+
+    enough   relative to the point's cost: a bound so near it is worth little more work
 
     Raises SolversError.
     """
@@ -139,7 +144,19 @@ def searched_by(
         return HighsRelaxation(program, most_iterations, time_limit_s=options.finishing.left_s)
 
     work = WorkLimits(effort=0.0 if options.late else effort, late=lambda: options.late)
-    return prove(model.program, opened, start=start, gap=GAP, work=work)
+    return prove(model.program, opened, start=start, gap=GAP, enough=enough, work=work)
+
+
+def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: float) -> float:
+    """How far below what the plan costs in the relaxation a bound may be, relative, to be near what the plan costs.
+
+    The relaxation lets go of as much as the verifier does, a millionth of a promise: to bring its bound any nearer
+    would be to show that this millionth of work keeps no instance from being counted, one by one.
+    """
+    relaxed = 0.0 if start is None else model.program.objective(start)
+    if not relaxed > 0.0:
+        return 0.0
+    return min(max(1.0 - (1.0 - near) * usd / relaxed - ROUNDING, 0.0), near)
 
 
 def stated_proof(relaxation: RelaxedProblem, parts: tuple[ProofPart, ...], value: float) -> Proof | None:

@@ -7,8 +7,9 @@
        (pseudo-costs: Bénichou et al. 1971; product rule: Achterberg, Koch and Martin 2005)
 
 The leaves' ranges cover every whole point, since they come from splits alone. The tree ends by itself, or by limits of
-work (nodes, simplex iterations), so that equal programs give equal trees; a clock can only stop it early. Whatever ends
-it, its bound is proven: what is still open counts with the bound of the node it was split from.
+work (nodes, simplex iterations), so that equal programs give equal trees; a clock can only stop it early. Where all
+that is open is near enough for who asked, a few nodes more may bring it to the target, and no thousands are spent on
+that. Whatever ends it, its bound is proven: what is still open counts with the bound of the node it was split from.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class ProofLeaf(Record):
     bound: float
 
 
+LAST_NODES = 30
+"""Relaxations solved once every open node is near enough."""
+
 OPENING = 200
 """Columns that a node costs besides its own."""
 
@@ -85,7 +89,8 @@ class ProofTree(Record):
 
     bound       the least of the leaves' bounds: no point costs less
     point       (n,) the best point found or given; None: none is known
-    complete    every leaf reaches the target; False where a limit ended the search, or a leaf could not be proven
+    complete    every leaf reaches the target, or is near enough; False where a limit ended the search, or a leaf could
+                not be proven
     refuted     no leaf has a point: the program is infeasible
     """
 
@@ -117,6 +122,7 @@ def branch_and_bound(
     start: Floats | None = None,
     known: Floats | None = None,
     within: tuple[float, float] = (1e-7, 0.0),
+    enough: float = 0.0,
     work: WorkLimits | None = None,
 ) -> ProofTree:
     """Prove a bound near the cost of the best point, and better the point where the tree meets a better one.
@@ -124,10 +130,11 @@ def branch_and_bound(
     start    (n,) a feasible point, if one is known: its cost is the first target
     known    (m,) multipliers that prove something already: what is left open has at least their bound
     within   how near: relative, and absolute on top: where a part costs nothing, a relative gap leaves no room
+    enough   relative: a bound so near the best point is worth `LAST_NODES` more, and no search
     """
     work = work or WorkLimits()
     relaxation = open_relaxation(program, work.iterations(program))
-    search = _TreeSearch(program, relaxation, start, within, work)
+    search = _TreeSearch(program, relaxation, start, (*within, enough), work)
     return search.run(np.zeros(program.n_rows) if known is None else known)
 
 
@@ -137,7 +144,7 @@ class _TreeSearch:
         program: LinearProgram,
         relaxation: Relaxation,
         start: Floats | None,
-        within: tuple[float, float],
+        within: tuple[float, float, float],
         work: WorkLimits,
     ) -> None:
         self.program, self.relaxation, self.within, self.work = program, relaxation, within, work
@@ -147,7 +154,7 @@ class _TreeSearch:
         self.objective = inf if start is None else program.objective(start)
         self.leaves: list[ProofLeaf] = []
         self.open: list[_OpenNode] = []
-        self.nodes = self.iterations = 0
+        self.nodes = self.iterations = self.last_nodes = 0
         self.gain = np.zeros((2, len(self.columns)))
         self.seen = np.zeros((2, len(self.columns)))
 
@@ -156,8 +163,15 @@ class _TreeSearch:
         """A bound from here on is as good as the best point."""
         if not np.isfinite(self.objective):
             return inf
-        gap, slack = self.within
+        gap, slack, _ = self.within
         return self.objective - gap * abs(self.objective) - slack
+
+    @property
+    def near(self) -> float:
+        """A bound from here on is near enough."""
+        if not np.isfinite(self.objective):
+            return inf
+        return min(self.target, self.objective - self.within[2] * abs(self.objective))
 
     def run(self, known: Floats) -> ProofTree:
         lower = np.ceil(self.program.col_lower[self.columns] - WHOLE)
@@ -169,6 +183,7 @@ class _TreeSearch:
                 self.nodes >= self.work.nodes
                 or effort(self.program, self.nodes, self.iterations) >= self.work.effort
                 or (self.nodes > 0 and self.work.late())
+                or self.last_nodes >= LAST_NODES
             )
             if limited:
                 break
@@ -176,13 +191,14 @@ class _TreeSearch:
             if node.bound >= self.target:
                 self._close(node)
             else:
+                self.last_nodes += node.bound >= self.near
                 self._look(node)
         for node in self.open:
             self._close(node)
         refuted = bool(self.leaves) and all(leaf.bound == inf for leaf in self.leaves)
         self.leaves = [self._far_enough(leaf) for leaf in self.leaves]
         bound = min((leaf.bound for leaf in self.leaves), default=-inf)
-        proven = bound >= self.target
+        proven = bound >= self.near
         leaves, work = tuple(self.leaves), (self.nodes, self.iterations)
         return ProofTree(leaves, bound, self.point, self.objective, proven, refuted, *work)
 

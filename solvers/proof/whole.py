@@ -61,17 +61,19 @@ def prove(
     *,
     start: Floats | None = None,
     gap: float = 1e-7,
+    enough: float = 0.0,
     work: WorkLimits | None = None,
 ) -> ProgramProof:
     """Bound a program by its parts.
 
     start   (n,) a point, if one is known; one that is not feasible is left out
     gap     relative to each part's cost, at which it counts as proven
+    enough  the same, at which little more is done for it (see `branch_and_bound`)
     work    limits over all parts together
     """
     if start is not None and not is_feasible(program, start, tolerance=1e-6):
         start = None
-    found = _Parts(program, open_relaxation, start, gap, work or WorkLimits())
+    found = _Parts(program, open_relaxation, start, (gap, enough), work or WorkLimits())
     groups = independent(program)
     if len(groups) > 1 or not found.left.effort > 0:
         groups = found.without_tree(groups)
@@ -88,10 +90,11 @@ class _Parts:
         program: LinearProgram,
         open_relaxation: OpenRelaxation,
         start: Floats | None,
-        gap: float,
+        near: tuple[float, float],
         work: WorkLimits,
     ) -> None:
-        self.program, self.open_relaxation, self.start, self.gap = program, open_relaxation, start, gap
+        self.program, self.open_relaxation, self.start = program, open_relaxation, start
+        self.gap, self.enough = near
         self.left = work
         self.root: Floats | None = None  # multipliers of the relaxation of the whole
         self.by_column = program.matrix.tocsc()
@@ -127,7 +130,8 @@ class _Parts:
             self.slack = self.gap * abs(float(value.sum())) / count
         known = np.isfinite(value)
         target = np.where(known, value, 0.0)
-        proved = known & (bounds >= target - self.gap * np.abs(target) - self.slack)
+        near = np.maximum(self.gap * np.abs(target) + self.slack, self.enough * np.abs(target))
+        proved = known & (bounds >= target - near)
         done = proved if self.left.effort > 0 else np.ones(count, dtype=bool)
         if not done.any():
             return groups
@@ -170,7 +174,13 @@ class _Parts:
             within = (self.gap, self.slack)
             known = None if self.root is None else usable(program, self.root)[rows]
             tree = branch_and_bound(
-                piece, self.open_relaxation, start=own, known=known, within=within, work=self.left
+                piece,
+                self.open_relaxation,
+                start=own,
+                known=known,
+                within=within,
+                enough=self.enough,
+                work=self.left,
             )
             self._spend(piece, tree.nodes, tree.iterations)
             self.trees[key] = tree
