@@ -15,6 +15,7 @@ import router
 from problems.core.overflow import SpillLimit
 from router.errors import Infeasible, InputError
 from router.plan.document import Plan
+from router.reports.simulation import simulation_report
 from router.schema import Problem
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
@@ -241,6 +242,42 @@ def test_the_planned_share_holds_in_simulation() -> None:
     assert 0.01 < mean < 0.05
 
 
+def test_simulated_minutes_spill_what_is_planned() -> None:
+    """Other minutes than the plan's refuse its share within chance; a plan that says less is found out."""
+    own = api("own", 0.0, quota={"requests_per_minute": 66}, spills=True)
+    stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)]))
+    plan = router.solve(stated)
+    assert plan.minutes is not None
+    assert (plan.minutes.seed, plan.minutes.minutes) == (0, 1000)
+    assert "spilling" in router.verify(stated, replace(plan, minutes=None)).failed()
+    found = router.simulate(stated, plan, seed=5)
+    row = found.spills[0]
+    assert found.ok
+    assert row.verdict == "kept"
+    assert row.minutes >= 1000
+    assert row.low <= row.planned <= row.high
+    assert row.planned == pytest.approx(row.spilled, rel=0.25)
+    less = tuple(
+        replace(each, spilled_share=None, carried_share=1.0, taken_share=None) for each in plan.routes
+    )
+    found = router.simulate(stated, replace(plan, routes=less), seed=5)
+    assert found.spills[0].verdict == "broken"
+    assert not found.ok
+
+
+def test_refused_requests_wait_where_they_are_taken() -> None:
+    """Of 60 a minute 30 fit: the other half comes to instances, of which it keeps as many busy as planned."""
+    own = api("own", 0.0, quota={"requests_per_minute": 30}, spills=True)
+    slow = gpu("gpu", 1, 0.01, max_utilisation=0.9)
+    stated = load(problem([hourly(3.6e6)], [own, slow]))
+    plan = router.solve(stated)
+    found = router.simulate(stated, plan)
+    assert [row.offer for row in found.pools] == ["gpu"]
+    assert found.pools[0].requests == pytest.approx(30 * found.spills[0].minutes, rel=0.02)
+    assert found.pools[0].utilisation == pytest.approx(found.pools[0].planned_utilisation, rel=0.05)
+    assert "Spilled of what is sent there" in [table.title for table in simulation_report(found).tables]
+
+
 @pytest.mark.parametrize("command", ["size", "explain", "backtest"])
 def test_commands_that_do_not_count_it_refuse_it_by_name(command: str) -> None:
     own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
@@ -283,6 +320,8 @@ def test_recorded_services_on_provisioned_units() -> None:
     plan = router.solve(stated)
     assert plan.instances[0].count == 235
     assert plan.cost_usd == pytest.approx(28.17, abs=0.01)
+    for row in router.simulate(stated, plan, arrivals="trace").spills:
+        assert row.planned == pytest.approx(row.spilled, abs=1e-9)
     assert plan.spill_order is not None
     assert plan.spill_order[0].workloads == ("code", "chat")
     carried = by_the_minute(235, ("chat", "code"))

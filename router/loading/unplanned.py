@@ -60,7 +60,6 @@ UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router export commitments": (HOSTS, RECIPES, ROLES, SPILLS),
     "router export headroom": (RECIPES, ROLES, SPILLS),
     "router reoptimise": (SPILLS,),
-    "router simulate": (SPILLS,),
     "router size": (SPILLS,),
 }
 """By command; what `router solve` plans and a command counts as well stands nowhere here."""

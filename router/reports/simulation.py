@@ -22,13 +22,14 @@ def simulation_report(simulation: SimulationReport) -> Report:
     verdicts = ", ".join(
         f"{number} {verdict}" for verdict, number in counts.items() if number or verdict == "kept"
     )
+    judged = len(simulation.promises) + len(simulation.spills)
     headline = [
-        f"{verdicts} of {_many(len(simulation.promises), 'promise')} in {_many(len(simulation.periods), 'period')}",
+        f"{verdicts} of {_many(judged, 'promise')} in {_many(len(simulation.periods), 'period')}",
         f"{count(simulation.requests)} requests, arrivals {simulation.arrivals}, seed {simulation.seed}",
     ]
     if not simulation.ok:
         headline.append("NOT KEPT: see the remedies below")
-    tables = (_promises(simulation), _pools(simulation), _quotas(simulation))
+    tables = (_promises(simulation), _pools(simulation), _quotas(simulation), _spills(simulation))
     notes = [*simulation.notes, *_remedies(simulation), *_optimism(simulation)]
     return Report(
         simulation.name, tuple(headline), tuple(table for table in tables if table.rows), tuple(notes)
@@ -54,6 +55,28 @@ def _quotas(simulation: SimulationReport) -> ReportTable:
         "quota", "a minute", ">period", ">mean", ">minutes above", ">refused", ">refused by the plan"
     )
     return ReportTable("Limits by the minute", heads, rows)
+
+
+def _spills(simulation: SimulationReport) -> ReportTable:
+    """Limits that spill: broken ones first, then by how much spills."""
+    ranked = sorted(simulation.spills, key=lambda row: (ORDER[row.verdict], -row.spilled))
+    rows = tuple(
+        (
+            row.offer if row.model is None else f"{row.offer} {row.model}",
+            row.workload,
+            str(row.period),
+            f"{row.minutes:,}",
+            percent(row.spilled),
+            percent(row.planned),
+            f"{percent(row.low)} to {percent(row.high)}",
+            row.verdict,
+        )
+        for row in ranked[:SHOWN]
+    )
+    heads = columns(
+        "limit", "workload", ">period", ">minutes", ">spilled", ">planned", ">within chance", "verdict"
+    )
+    return ReportTable("Spilled of what is sent there", heads, rows)
 
 
 def _promises(simulation: SimulationReport) -> ReportTable:

@@ -4,6 +4,7 @@ arrivals     when requests come: Poisson, bursty, or as recorded; and how long e
 station      the streams and pools of a plan, read from plan and problem, period by period
 queue        first come, first served, over many servers
 quotas       caps by the minute, minute by minute
+spills       what limits that spill refuse, minute by minute, and where it goes
 confidence   how sure a simulated share or percentile is
 replay       one period from requests to waits
 verdicts     promises kept, broken, or not decided; and what mends the broken ones

@@ -27,8 +27,15 @@ from router.simulation.arrivals import RecordedRequests, Requests
 from router.simulation.confidence import CONFIDENCE
 from router.simulation.queue import waits
 from router.simulation.quotas import beside_plan, quotas_met
-from router.simulation.report import PoolWaits, PromiseVerdict, SimulatedQuota, SimulationReport
+from router.simulation.report import (
+    PoolWaits,
+    PromiseVerdict,
+    SimulatedQuota,
+    SimulatedSpill,
+    SimulationReport,
+)
 from router.simulation.scope import chosen_periods, notes_of
+from router.simulation.spills import after_spills, spills_beside_plan
 from router.simulation.station import Floor, Period, RequestStream, Station
 from router.simulation.verdicts import StreamWaits, gap_cv, pool_row, promises_of
 
@@ -36,6 +43,8 @@ REQUESTS = 20_000  # of the rarest workload with a promise
 MOST = 500_000  # requests in a period
 LONGER = (1, 5, 25)  # where a promise is undecided
 WARM_SERVICES = 30.0  # warm-up in mean service times, and more where a pool is nearly full
+MINUTES = 2000  # where a limit spills, twice as many as a plan draws
+SPILLING = zlib.crc32(b"spilling")
 WARM_MOST = 1.0  # in lengths of what is kept
 
 
@@ -59,8 +68,7 @@ class ReplaySettings:
         return arrivals.BURSTY_CV if self.kind == "bursty" else stream.workload.arrival_cv
 
     def replays(self, stream: RequestStream) -> bool:
-        moves = stream.workload.window is not None or stream.workload.deferrable_h is not None
-        return self.kind == "trace" and stream.workload.name in self.recorded and not moves
+        return self.kind == "trace" and stream.workload.name in self.recorded and not stream.moves
 
 
 def simulate(
@@ -101,6 +109,7 @@ def simulate(
     rows: list[PromiseVerdict] = []
     pools: list[PoolWaits] = []
     quotas: list[SimulatedQuota] = []
+    spills: list[SimulatedSpill] = []
     total = 0
     for done, index in enumerate(chosen):
         if progress is not None:
@@ -109,6 +118,7 @@ def simulate(
         rows += verdicts
         pools += replayed.pools
         quotas += replayed.quotas
+        spills += replayed.spills
         total += replayed.requests
     return SimulationReport(
         name=plan.name,
@@ -123,6 +133,7 @@ def simulate(
         pools=tuple(pools),
         notes=tuple(notes_of(floor, arrivals_as, arrival_cv, recorded, chosen)),
         quotas=tuple(beside_plan(quotas, plan, floor.future.name)),
+        spills=tuple(spills_beside_plan(spills, plan, floor.future.name)),
     )
 
 
@@ -152,12 +163,16 @@ class PeriodReplay:
     pools: list[PoolWaits]
     requests: int
     quotas: list[SimulatedQuota]
+    spills: list[SimulatedSpill]
 
 
 def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
     """Requests of a period through its pools."""
     start_s, end_s = _stretch(period, settings)
     requests = [_requests(stream, period.index, settings, start_s, end_s) for stream in period.streams]
+    replayed = frozenset(stream.workload.name for stream in period.streams if settings.replays(stream))
+    rng = np.random.default_rng([settings.seed, period.index, SPILLING])
+    requests, spills = after_spills(period, requests, (start_s, end_s), replayed, rng)
     wait_s = [np.zeros(len(each.at_s)) for each in requests]
     ready_s = [each.at_s.copy() for each in requests]
     pools = []
@@ -178,7 +193,7 @@ def replay(period: Period, settings: ReplaySettings) -> PeriodReplay:
             by_workload[load].append(StreamWaits(stream, wait[kept], each.route[kept], each.at_s[kept]))
     merged = [StreamWaits.together(group) for group in by_workload.values()]
     met = list(quotas_met(period, requests, end_s))
-    return PeriodReplay(merged, gaps, pools, sum(len(each.at_s) for each in requests), met)
+    return PeriodReplay(merged, gaps, pools, sum(len(each.at_s) for each in requests), met, spills)
 
 
 def _through(
@@ -239,6 +254,8 @@ def _stretch(period: Period, settings: ReplaySettings) -> tuple[float, float]:
         return -min(warm, settings.period_s), settings.period_s
     promised = [stream.rate for stream in period.streams if stream.promises]
     wanted = settings.requests / min(promised, default=math.fsum(rates))
+    if period.limits:
+        wanted = max(wanted, 60.0 * MINUTES)
     length = min(wanted, settings.most / math.fsum(rates))
     return -min(warm, WARM_MOST * length), length
 

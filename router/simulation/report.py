@@ -74,8 +74,32 @@ class SimulatedQuota:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedSpill:
+    """A limit that spills, a workload and a period: what is refused of what is sent there, beside what the plan states.
+
+    low, high   95 % interval for the plan's figure: simulated minutes vary, and so do those that the plan drew
+    """
+
+    offer: str
+    model: str | None
+    period: int
+    workload: str
+    minutes: int
+    spilled: float
+    error: float  # standard error
+    planned: float = 0.0
+    low: float = 0.0
+    high: float = 1.0
+    verdict: str = "undecided"  # kept | broken: more spills, beyond chance | undecided
+
+    def beside(self, planned: float, low: float, high: float, verdict: str) -> SimulatedSpill:
+        """With the plan's figure, and whether it holds."""
+        return replace(self, planned=planned, low=low, high=high, verdict=verdict)
+
+
+@dataclass(frozen=True, slots=True)
 class SimulationReport:
-    """All of it. `ok`: no promise is broken."""
+    """All of it. `ok`: no promise is broken, and no more spills than is stated."""
 
     name: str
     problem_sha256: str
@@ -89,10 +113,13 @@ class SimulationReport:
     pools: tuple[PoolWaits, ...]
     notes: tuple[str, ...]
     quotas: tuple[SimulatedQuota, ...] = ()
+    spills: tuple[SimulatedSpill, ...] = ()
 
     @property
     def verdicts(self) -> dict[str, int]:
-        counted = Counter(promise.verdict for promise in self.promises)
+        counted = Counter(
+            [*(each.verdict for each in self.promises), *(each.verdict for each in self.spills)]
+        )
         return {verdict: counted[verdict] for verdict in ("kept", "broken", "undecided")}
 
     @property

@@ -1,9 +1,10 @@
 """What a plan lets happen in a period: streams of requests, and the pools that they come to.
 
 A stream is a workload's work that runs in the period (one for each arrival period or occurrence it stems from). Its
-requests go to routes at random by the plan's shares. Pools hold floor(serving instances · concurrency) servers; a
-request keeps one for concurrency · its instance-seconds / availability: time lost to outages is spread evenly.
-Replicas in two roles are two pools in a row: a request comes to what decodes when what prefills is done with it.
+requests go to routes at random by the plan's shares; what one of them refuses goes on to others. Pools hold
+floor(serving instances · concurrency) servers; a request keeps one for concurrency · its instance-seconds /
+availability: time lost to outages is spread evenly. Replicas in two roles are two pools in a row: a request comes to
+what decodes when what prefills is done with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from router.errors import InputError, Issue
-from router.loading.unplanned import refuse_unplanned
 from router.normalise.minutes import LUMP
 from router.plan.document import Plan
 from router.schema import Problem, Workload
@@ -38,10 +38,14 @@ from router.verification.base import (
     stated_ms,
     use_of,
 )
+from router.verification.spilling import WholeCell
 
 type PoolName = tuple[str, str | None]
 
 type Role = Literal["prefill", "decode"]
+
+type SpillName = tuple[str, str | None]
+"""An offer that spills; of instances with the model whose pool it is, None where one serves all."""
 
 type CapName = tuple[str, str]
 """A quota and what it counts."""
@@ -56,10 +60,13 @@ class StreamRoute:
     pools: tuple[
         PoolName, ...
     ]  # in the order it comes to them; none: the stated latency holds the offer's own queue
-    share: float  # of the stream
+    share: float  # of the stream, sent there first
     use: PoolUse | None
     taken: Mapping[CapName, float]  # of caps by the minute, by a request
     service_ms: Mapping[tuple[str, str], float]  # stated, by (ttft or request, statistic) that is promised
+    takes: float = 0.0  # of the stream, what spills elsewhere
+    limit: SpillName | None = None  # of an offer that spills
+    amount: float = 0.0  # of that limit in a minute, by a request
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,11 @@ class RequestStream:
     rate: float  # requests per second
     routes: tuple[StreamRoute, ...]
     promises: Limits  # on the first token and the whole request
+
+    @property
+    def moves(self) -> bool:
+        """Whether it may be served at another time than it comes."""
+        return self.workload.window is not None or self.workload.deferrable_h is not None
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,15 @@ class Station:
 
 
 @dataclass(frozen=True)
+class SpillingLimit:
+    """What carries so much in a minute and refuses the rest, in one period."""
+
+    capacity: float
+    steady: float  # of it, what work takes that moves in time
+    order: tuple[str, ...]  # workloads, those refused first first
+
+
+@dataclass(frozen=True)
 class Period:
     """Everything that is simulated together."""
 
@@ -96,6 +117,7 @@ class Period:
     streams: tuple[RequestStream, ...]
     stations: Mapping[PoolName, Station]
     caps: Mapping[CapName, float]  # by the minute, those that any stream counts in
+    limits: Mapping[SpillName, SpillingLimit]
 
 
 @dataclass
@@ -107,16 +129,20 @@ class Floor:
     flows: Mapping[int, list[Flow]]
     pools: Mapping[int, dict[PoolName, Pool]]
     allowance: Allowance
+    orders: Mapping[tuple[int, SpillName], tuple[str, ...]]
 
     @classmethod
     def of(cls, problem: Problem, plan: Plan, scenario: str | None) -> Floor:
         """Raises InputError where the plan is not one of this problem."""
-        refuse_unplanned(problem, "router simulate")
         audit = Audit(recorded(problem).problem, plan)
         future = _future(audit.case, scenario)
         flows: dict[int, list[Flow]] = defaultdict(list)
         for flow in audit.flows:
-            if flow.future.name == future.name and flow.units > 0 and flow.entry is not None:
+            if (
+                flow.future.name == future.name
+                and flow.entry is not None
+                and max(flow.units, flow.row.share) > 0
+            ):
                 flows[flow.row.period].append(flow)
         pools: dict[int, dict[PoolName, Pool]] = defaultdict(dict)
         for (offer, model, period, name), pool in audit.pools.items():
@@ -125,7 +151,12 @@ class Floor:
         fields = audit.ledgers["fields"]
         if fields.misses:
             raise InputError(Issue((), f"the plan cannot be read: {'; '.join(fields.shown)}"))
-        return cls(audit.case, future, flows, pools, Allowance(audit.case))
+        orders = {
+            (row.period, (row.offer, row.model)): row.workloads
+            for row in plan.spill_order or ()
+            if row.scenario in (None, future.name)
+        }
+        return cls(audit.case, future, flows, pools, Allowance(audit.case), orders)
 
     def period(self, index: int) -> Period:
         """What happens in a period."""
@@ -142,7 +173,30 @@ class Floor:
         decoding = self.case.halves.keys()  # each after what prefills for it
         names = sorted(uses, key=lambda name: name[0] in decoding)
         stations = {name: self._station(index, name, uses[name]) for name in names}
-        return Period(index, streams, stations, self._caps(index, streams))
+        return Period(index, streams, stations, self._caps(index, streams), self._limits(index))
+
+    def _limits(self, index: int) -> dict[SpillName, SpillingLimit]:
+        """What spills, with what each carries in a minute: 1 of a cap, or instances."""
+        steady: dict[SpillName, float] = defaultdict(float)
+        for flow in self.flows.get(index, ()):
+            if flow.offer.spills:
+                moves = flow.workload.window is not None or flow.workload.deferrable_h is not None
+                taken = (
+                    flow.row.share * WholeCell.of(flow).amount(self.case, self.allowance) if moves else 0.0
+                )
+                steady[self._limit(flow)] += taken
+        limits = {}
+        for name, taken in steady.items():
+            instances, capacity = self.case.offers[name[0]].instances, 1.0
+            if instances is not None:
+                pool, most = self.pools.get(index, {}).get(name), instances.max_utilisation
+                capacity = 0.0 if pool is None else pool.usable * (1.0 if most is None else most)
+            limits[name] = SpillingLimit(capacity, taken, self.orders.get((index, name), ()))
+        return limits
+
+    def _limit(self, flow: Flow) -> SpillName:
+        instances, name = flow.offer.instances, flow.offer.name
+        return name, None if instances is None else self.case.pool_model(name, flow.row.model)
 
     def _caps(self, index: int, streams: Sequence[RequestStream]) -> dict[CapName, float]:
         """The provider's own caps, on average over the period."""
@@ -161,10 +215,10 @@ class Floor:
         lump = 1.0 if first.unit.requests is not None else LUMP
         rate = units / lump / (3600.0 * (hours[1] - hours[0]))
         promises = tuple(limit for limit in limits(first.workload.slo) if limit[0] != "tpot")
-        routes = tuple(self._route(flow, flow.units / units, rate, lump, promises) for flow in flows)
+        routes = tuple(self._route(flow, units, rate, lump, promises) for flow in flows)
         return RequestStream(first.workload, key, rate, routes, promises)
 
-    def _route(self, flow: Flow, share: float, rate: float, lump: float, promises: Limits) -> StreamRoute:
+    def _route(self, flow: Flow, units: float, rate: float, lump: float, promises: Limits) -> StreamRoute:
         row, entry = flow.row, flow.entry
         assert entry is not None  # flows without one are left out
         point = operating_point(self.case, flow, entry)
@@ -178,17 +232,24 @@ class Floor:
         taken = {
             (cap.name, cap.kind): lump * cap.amount(flow.unit, entry)
             for cap in self.allowance.of(row.workload, row.offer, row.model)
-            if cap.kind in BY_MINUTE
+            if cap.kind in BY_MINUTE and not flow.offer.spills
         }
+        first, takes = (part * flow.cell.units / units for part in (row.share, row.taken_share or 0.0))
+        if flow.offer.spills:
+            whole = WholeCell.of(flow).amount(self.case, self.allowance)
+            amount = whole * 60.0 * self.case.period_h * lump / flow.cell.units
+            limit = self._limit(flow)
+            return StreamRoute(row.offer, row.model, (), first, None, taken, service, 0.0, limit, amount)
         if flow.offer.instances is None:
-            return StreamRoute(row.offer, row.model, (), share, None, taken, service)
+            return StreamRoute(row.offer, row.model, (), first, None, taken, service, takes)
         use = use_of(self.case, flow, entry)
         if use is None:
             raise InputError(Issue((), f"{row.workload} on {row.offer} has no known throughput"))
-        use = replace(use, rate=rate * share, seconds=(use.seconds[0] * lump, use.seconds[1] * lump))
+        served = flow.units / units
+        use = replace(use, rate=rate * served, seconds=(use.seconds[0] * lump, use.seconds[1] * lump))
         model, half = self.case.pool_model(row.offer, row.model), self.case.decoding.get(row.offer)
         pools = ((row.offer, model),) if half is None else ((row.offer, model), (half, model))
-        return StreamRoute(row.offer, row.model, pools, share, use, taken, service)
+        return StreamRoute(row.offer, row.model, pools, first, use, taken, service, takes)
 
     def _station(self, index: int, name: PoolName, uses: Sequence[PoolUse]) -> Station:
         pool = self.pools.get(index, {}).get(name)

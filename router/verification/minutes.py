@@ -23,6 +23,8 @@ import numpy.typing as npt
 
 from router.loading.fingerprint import trace_path
 from router.schema import Problem
+from router.verification.base.audit import Audit
+from router.verification.base.ledger import Ledger
 from router.verification.base.records import File, TraceRow, Unreadable, read_file
 from router.verification.base.traces import chosen_rows, placed_rows, wanted_columns
 
@@ -128,6 +130,20 @@ def minutes_of(stated: Problem, started: Problem) -> Minutes:
     if recorded:
         number = span * (1 if set(still) <= set(recorded) else math.ceil(FEWEST / span))
     return Minutes(stated, started, recorded, number)
+
+
+def stated_minutes(audit: Audit, ledger: Ledger) -> Minutes | None:
+    """Those that the plan says it was made with; None where it does not say, or was kept without its records."""
+    stated, minutes = audit.plan.minutes, minutes_of(audit.problem, audit.case.problem)
+    if stated is None or stated.seed != SEED:
+        ledger.fault("minutes: where they are from is not stated, or of another seed")
+        return None
+    traced = {load.name for load in audit.problem.workloads if load.demand.trace is not None}
+    if not set(stated.recorded) <= traced:
+        return None  # nobody can count these again
+    ledger.require(set(stated.recorded) == set(minutes.recorded), "minutes.recorded:", stated.recorded)
+    ledger.require(stated.minutes == minutes.number, "minutes.minutes:", stated.minutes)
+    return minutes
 
 
 def _recorded(stated: Problem, started: Problem) -> Iterator[tuple[str, dict[int, dict[int, float]]]]:

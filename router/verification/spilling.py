@@ -87,15 +87,17 @@ def _check_orders(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]
 
 
 def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]) -> None:
-    from router.verification.minutes import minutes_of  # here: it loads arrays, and few plans need it
+    from router.verification.minutes import stated_minutes  # here: it loads arrays, and few plans need it
 
-    case = audit.case
-    minutes, allowance = minutes_of(audit.problem, case.problem), Allowance(case)
+    case, minutes = audit.case, stated_minutes(audit, ledger)
+    if minutes is None:
+        return
+    allowance = Allowance(case)
     for key, flows in into.items():
         capacity = _capacity(audit, key)
         sent, wanted = [], []
         for flow in flows:
-            whole = _whole(flow)
+            whole = WholeCell.of(flow)
             amount, shape = whole.amount(case, allowance), whole.shape(minutes)
             sent.append(_minutes_of(minutes, flow.row.share * amount, shape))
             wanted.append((flow.row.share - (flow.row.spilled_share or 0.0)) * amount)
@@ -105,12 +107,6 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
             ledger.at_most(
                 math.fsum(wanted[i] for i in own), most, *key, "carried in the minutes of the period"
             )
-
-
-def _whole(flow: Flow) -> WholeCell:
-    row = flow.row
-    assert flow.entry is not None  # the caller has looked
-    return WholeCell(flow.cell, flow.workload, flow.unit, flow.offer, row.model, flow.entry, row.period)
 
 
 def _capacity(audit: Audit, key: LimitKey) -> float:
@@ -134,6 +130,13 @@ class WholeCell:
     model: str
     entry: OfferModel
     period: int
+
+    @classmethod
+    def of(cls, flow: Flow) -> WholeCell:
+        """Of a flow whose model has an entry."""
+        row = flow.row
+        assert flow.entry is not None  # the caller has looked
+        return cls(flow.cell, flow.workload, flow.unit, flow.offer, row.model, flow.entry, row.period)
 
     def amount(self, case: Case, allowance: Allowance) -> float:
         """Instances that it keeps busy in the mean, or part of the cap."""

@@ -31,14 +31,17 @@ def quota_rows(
 ) -> tuple[tuple[QuotaRow, ...] | None, MinuteSource | None]:
     """A row for each cap by the minute and period in which it counts anything, and where the minutes are from.
 
-    `views` are of the futures that the routes are of. Nothing where no cap is by the minute. Raises InputError where a
-    trace cannot be read.
+    `views` are of the futures that the routes are of. Nothing where no cap is by the minute and no offer spills; rows
+    are of caps that do not refuse. Raises InputError where a trace cannot be read.
     """
     views = list(views)
     caps = list(_caps(views[0].inst)) if views else []
-    if not caps:
+    if not caps and not (views and views[0].inst.spilling is not None):
         return None, None
     minutes, rows = minute_demand(problem, views[0].inst), list[QuotaRow]()
+    source = MinuteSource(SEED, minutes.minutes, tuple(minutes.recorded))
+    if not caps:
+        return None, source
     for view in views:
         name = view.inst.scenarios.names[view.scenario]
         by_period: dict[int, list[RouteRow]] = {}
@@ -47,7 +50,7 @@ def quota_rows(
                 by_period.setdefault(row.period, []).append(row)
         for period, some in sorted(by_period.items()):
             rows += _in_period(problem, minutes, view, caps, period, some)
-    return tuple(rows), MinuteSource(SEED, minutes.minutes, tuple(minutes.recorded))
+    return tuple(rows), source
 
 
 type MinuteCap = tuple[int, Floats]
