@@ -33,7 +33,7 @@ NEAR = 1e-6
 
 
 @dataclass(frozen=True)
-class _Part:
+class _SentRequests:
     """Requests of one stream that are sent to a limit."""
 
     stream: int
@@ -83,19 +83,19 @@ def after_spills(
 
 def _sent(
     period: Period, requests: Sequence[Requests], name: SpillName, first: int
-) -> dict[str, list[_Part]]:
+) -> dict[str, list[_SentRequests]]:
     """By workload. Work that moves stands in `steady`."""
-    parts: dict[str, list[_Part]] = defaultdict(list)
+    parts: dict[str, list[_SentRequests]] = defaultdict(list)
     for s, (stream, drawn) in enumerate(zip(period.streams, requests, strict=True)):
         for r, route in enumerate(stream.routes):
             if route.limit == name and not stream.moves:
                 which = np.flatnonzero(drawn.route == r)
                 minute = np.floor(drawn.at_s[which] / MINUTE_S).astype(np.int64) - first
-                parts[stream.workload.name].append(_Part(s, which, minute, route.amount))
+                parts[stream.workload.name].append(_SentRequests(s, which, minute, route.amount))
     return parts
 
 
-def _refuse(period: Period, part: _Part, kept: Floats, route: Ints, rng: np.random.Generator) -> None:
+def _refuse(period: Period, part: _SentRequests, kept: Floats, route: Ints, rng: np.random.Generator) -> None:
     """The last of each minute, rounded at random so that as much is refused in the mean as is reckoned."""
     takes = np.array([each.takes for each in period.streams[part.stream].routes])
     if takes.sum() <= 0 or (kept >= 1.0).all():
@@ -131,7 +131,7 @@ def _error(sent: Floats, refused: Floats, spilled: float) -> float:
     return float(rest.std(ddof=1) / math.sqrt(BATCHES) / sent.mean())
 
 
-def _error_of_draw(period: Period, part: _Part) -> float:
+def _error_of_draw(period: Period, part: _SentRequests) -> float:
     """Of what is sent there first of a record, each request at random; none where all of it is."""
     share = math.fsum(route.share for route in period.streams[part.stream].routes if route.limit is not None)
     return math.sqrt(max(1.0 - share, 0.0) / max(len(part.which), 1))
