@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from campaign import times
+from campaigns.spills import campaign
 from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, problem, usd
 
 import router
 from problems.core.overflow import SpillLimit
 from router.errors import Infeasible, InputError
 from router.plan.document import Plan
+from router.reports.explanation import explanation_report
 from router.reports.simulation import simulation_report
 from router.schema import Problem
 from router.verification.base.audit import Audit
@@ -142,6 +144,15 @@ def test_work_that_may_wait_comes_evenly_and_does_not_spill(tmp_path: Path) -> N
     assert plan.cost_usd == pytest.approx(16)
 
 
+def test_what_may_wait_is_not_sent_where_it_would_be_refused(tmp_path: Path) -> None:
+    """Six a minute may wait; the cap carries four of them: a third goes to the API at 2 USD, and b at 1: 8 + 12."""
+    data = recorded(tmp_path, {"a": [12, 0], "b": [12, 0]}, 4, {"a": 2, "b": 1})
+    data["workloads"][0]["deferrable_h"] = 1 / 120
+    plan = solved(tmp_path, data)
+    assert plan.cost_usd == pytest.approx(20)
+    assert not any(row.spilled_share for row in plan.routes if row.workload == "a")
+
+
 def test_against_every_order_of_refusing() -> None:
     """Rows over minutes and sets carry just what the best order does, for random minutes of three workloads."""
     from itertools import permutations
@@ -166,6 +177,12 @@ def test_against_every_order_of_refusing() -> None:
         more = limit.by_turn(sent, 1.0)
         assert not list(limit.cuts(sent, more, 1.0, 1e-9))
         assert worth @ more <= best + 1e-9
+
+
+def test_against_every_minute_written_out() -> None:
+    """Random caps and fleets: a program with a flow for every minute costs the same (`campaigns/spills.py`)."""
+    figures = campaign(times(5), 7)
+    assert not figures.faults, "\n".join(figures.faults)
 
 
 def test_many_workloads_are_cut_by_a_minimum_cut() -> None:
@@ -278,7 +295,31 @@ def test_refused_requests_wait_where_they_are_taken() -> None:
     assert "Spilled of what is sent there" in [table.title for table in simulation_report(found).tables]
 
 
-@pytest.mark.parametrize("command", ["size", "explain", "backtest"])
+def test_full_minutes_are_explained(tmp_path: Path) -> None:
+    """12 and 0 into 6, at 2 USD: full in one minute of two, half spills. A tenth more saves 0.6 · 2 USD."""
+    found = router.explain(read(tmp_path, recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})))
+    assert [(row.offer, row.full, row.spilled) for row in found.spills] == [("own", 0.5, pytest.approx(0.5))]
+    assert [(row.fields, row.usd) for row in found.savings] == [
+        ("offers.own.quota.requests_per_minute: 6.6 (is 6)", pytest.approx(1.2))
+    ]
+    assert "What spills" in [table.title for table in explanation_report(found).tables]
+
+
+def test_repairs_are_by_the_minute(tmp_path: Path) -> None:
+    """What does not fit has nowhere to go: 12 a minute of cap, six instances, or half of the work."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
+    data["offers"] = data["offers"][:1]
+    cap = router.explain(read(tmp_path, data))
+    assert [repair.text for repair in cap.repairs] == [
+        "offers.own.quota.requests_per_minute: 12 (is 6)",
+        '50.0000% of the demand of "a" can be served',
+    ]
+    data["offers"][0] = {**gpu("own", 60, 0.12, ("a",), max_utilisation=1.0, max=3), "spills": True}
+    fleet = router.explain(read(tmp_path, data))
+    assert fleet.repairs[0].text == "offers.own.instances.max: 6 (is 3)"
+
+
+@pytest.mark.parametrize("command", ["size", "backtest"])
 def test_commands_that_do_not_count_it_refuse_it_by_name(command: str) -> None:
     own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
     stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)], periods=2))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from problems.core.arrays import Floats, Ints
+from problems.core.arrays import Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.encode import Encoded
 from problems.core.overflow import SpillLimit
@@ -34,7 +34,8 @@ def spilled_and_taken(view: View, cols: Columns, point: Floats) -> tuple[Floats,
     limits = SpillLimits(view)
     for limit in limits.all:
         _just_enough(limit, share, refused, limits.capacity(limit, point, cols))
-        _sent_first(limit, share, refused, limits.capacity(limit, point, cols), (room, cell))
+        still = cols.spilled[limit.flows] >= 0
+        _sent_first(limit, share, refused, limits.capacity(limit, point, cols), (room, cell, still))
     refused[refused <= DUST] = 0.0
     spilled = np.bincount(cell, refused, minlength=n)
     part = np.divide(spilled, room, out=np.zeros(n), where=room > 0)
@@ -56,11 +57,14 @@ def _just_enough(limit: SpillLimit, share: Floats, refused: Floats, capacity: fl
 
 
 def _sent_first(
-    limit: SpillLimit, share: Floats, refused: Floats, capacity: float, taking: tuple[Floats, Ints]
+    limit: SpillLimit, share: Floats, refused: Floats, capacity: float, taking: tuple[Floats, Ints, Bools]
 ) -> None:
-    """All of a cell is sent there first where just as much is carried then: what spills finds its way by itself."""
-    room, cell = taking
-    for f in limit.flows.tolist():
+    """All of a cell is sent there first where just as much is carried then: what spills finds its way by itself.
+
+    Not of work that moves in time, which does not spill.
+    """
+    room, cell, still = taking
+    for f in limit.flows[still].tolist():
         own = limit.flows[cell[limit.flows] == cell[f]]
         more = float(room[cell[f]] - refused[cell == cell[f]].sum())
         if share[f] <= DUST or more <= DUST or len(own) > 1:
@@ -72,7 +76,7 @@ def _sent_first(
 
 def spill_orders(view: View, cols: Columns, point: Floats, scenario: str | None) -> Iterator[SpillOrder]:
     """In which order each limit refuses what is sent to it, where anything is."""
-    for limit, sent, carried, capacity in _limits(view, cols, point):
+    for limit, sent, carried, capacity in limits_at(view, cols, point):
         order, _ = limit.order(sent, carried, capacity)
         if not order:
             continue
@@ -84,7 +88,7 @@ def spill_orders(view: View, cols: Columns, point: Floats, scenario: str | None)
         )
 
 
-def _limits(view: View, cols: Columns, point: Floats) -> Iterator[tuple[SpillLimit, Floats, Floats, float]]:
+def limits_at(view: View, cols: Columns, point: Floats) -> Iterator[tuple[SpillLimit, Floats, Floats, float]]:
     """Each limit with what is sent to it, what it carries, and its capacity."""
     if view.inst.spilling is None:
         return
@@ -99,7 +103,7 @@ def spill_notes(encoded: Encoded, point: Floats) -> Iterator[str]:
     """Where no single order refuses as the plan has it, and what refusing by turn would cost instead."""
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         mixed, dearer = dict[str, int](), dict[str, float]()
-        for limit, sent, carried, capacity in _limits(view, cols, point):
+        for limit, sent, carried, capacity in limits_at(view, cols, point):
             name = view.inst.offers.names[limit.offer]
             if limit.order(sent, carried, capacity)[1] > MIXED * max(capacity, DUST):
                 mixed[name] = mixed.get(name, 0) + 1
