@@ -8,7 +8,7 @@ conflict   deletion filter (Chinneck and Dravnieks 1991): leave out one promise 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from router.explaining.admission import FieldChange
 from router.explaining.promises import StatedPromise
 from router.planning.two_steps import run
 from router.schema.paths import FieldPath
-from solvers import LinearProgram, SolveOptions, Stop
+from solvers import LinearProgram, Solution, SolveOptions, Stop
 
 LEAST_SERVED = 1e-4  # of the demand of a workload
 REFUTED = (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED)
@@ -68,11 +68,20 @@ class Questions:
 
     def feasible(self, inst: Instance) -> bool | None:
         """Whether there is any plan; None: not decided in time."""
-        program = encode(inst).program
-        answer = run(program.with_cost(np.zeros(program.n_columns)), self.solver, self.options)
+        answer = self.answer(
+            encode(inst), lambda each: each.program.with_cost(np.zeros(each.program.n_columns))
+        )
         if answer.point is not None:
             return True
         return False if answer.stop in REFUTED else None
+
+    def answer(self, encoded: Encoded, program: Callable[[Encoded], LinearProgram]) -> Solution:
+        """Of a program made from the encoded one, whose columns stand first; minutes are kept where offers spill."""
+        if encoded.instance.spilling is None:
+            return run(program(encoded), self.solver, self.options)
+        from router.planning.minutes.closing import closed  # here: few offers spill
+
+        return closed(encoded, lambda each: run(program(each), self.solver, self.options))
 
 
 def repairs(questions: Questions, stated: Sequence[StatedPromise]) -> list[Repair]:
@@ -93,7 +102,7 @@ def _least(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Rep
     if stated.promise is demand.SERVED:
         return _served(questions, stated, encoded)
     if stated.promise is budget.SPENT:
-        least = run(encoded.program, questions.solver, questions.options).objective
+        least = questions.answer(encoded, lambda each: each.program).objective
         if least is None:
             return _of(stated, None, f"without {stated.field}")
         return _changed(stated, outward(least, rises=True))
@@ -127,19 +136,19 @@ def _of(stated: StatedPromise, needed: float | None, text: str) -> Repair:
 
 def _least_factor(questions: Questions, stated: StatedPromise, encoded: Encoded) -> float | None:
     """The least s with Σ amount ≤ s · limit in every row that measures the promise."""
-    program = encoded.program
+    n_columns = encoded.program.n_columns
     blocks, upper = [], []
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         used = stated.used(view, cols)
         if used is None or not len(used) or not used.terms:
             continue
         row, column, value = triplets(used.terms)
-        amounts = sparse.coo_array((value, (row, column)), shape=(len(used), program.n_columns)).tocsr()
+        amounts = sparse.coo_array((value, (row, column)), shape=(len(used), n_columns)).tocsr()
         blocks.append(sparse.hstack([amounts, sparse.csr_array(-np.ones((len(used), 1)))]))
         upper.append(np.asarray(used.upper) - 1.0)  # amount + always ≤ s
     if not blocks:
         return None
-    answer = run(_with_factor(program, blocks, upper), questions.solver, questions.options)
+    answer = questions.answer(encoded, lambda each: _with_factor(each.program, blocks, upper))
     return None if answer.point is None else float(answer.point[-1])
 
 
@@ -170,7 +179,7 @@ def _served(questions: Questions, stated: StatedPromise, encoded: Encoded) -> Re
         cost[cols.unserved[cells]] = work
         total += float(work.sum())
     scale = total or 1.0
-    answer = run(encoded.program.with_cost(cost / scale), questions.solver, questions.options)
+    answer = questions.answer(encoded, lambda each: each.program.with_cost(cost / scale))
     if answer.point is None:
         return _of(stated, None, f'less demand of "{workload.name}"')
     share = 1.0 - float(cost / scale @ answer.point)

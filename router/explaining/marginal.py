@@ -69,7 +69,8 @@ def bindings(found: Incumbent, options: SolveOptions) -> list[Binding]:
     for k, key in enumerate(best):
         at, usd = priced[key], _usd(found, priced[key])
         binding = Binding(*key, len(at), usd)
-        if k < MOST_RANGES and not options.late:
+        closed = found.encoded.instance.spilling is None  # else more rows would bind as others are raised
+        if closed and k < MOST_RANGES and not options.late:
             line = _Line(found, at, usd, options)
             binding = replace(
                 binding,

@@ -46,7 +46,7 @@ def mendings(refused: Sequence[Admission], trials: Trials) -> list[Mending]:
     found: dict[tuple[str, ...], Mending] = {}
     for changes in candidates:
         fields = tuple(change.text_path for change in changes)
-        if fields not in found and (mended := _least(changes, trials)) is not None:
+        if fields not in found and (mended := least_multiple(changes, trials)) is not None:
             found[fields] = Mending(mended)
     return sorted(found.values(), key=lambda each: each.size)
 
@@ -87,11 +87,13 @@ class Trials:
         return True
 
 
-def _least(changes: Sequence[FieldChange], works: Try) -> tuple[FieldChange, ...] | None:
-    """The changes, or the least multiple of them, that make a plan possible."""
+def least_multiple(
+    changes: Sequence[FieldChange], works: Try, *, grows: bool = False
+) -> tuple[FieldChange, ...] | None:
+    """The changes, or the least multiple of them, that make a plan possible; those that may not grow as they are."""
     if works(changes):
         return tuple(changes)
-    if not all(change.may_grow for change in changes):
+    if not (grows or all(change.may_grow for change in changes)):
         return None
     low, high = 1.0, 2.0
     while not works([change.times(high) for change in changes]):

@@ -13,7 +13,8 @@ from router.explaining.admission import Admission, admissions
 from router.explaining.commitments import CommitmentUse, commitment_uses, worth_of_more
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
-from router.explaining.mending import Mending, Trials, mendings
+from router.explaining.mending import Mending, Trials, least_multiple, mendings
+from router.explaining.minutes import FullMinutes, full_minutes, limits_by_the_minute
 from router.explaining.moving import Moving
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
@@ -21,7 +22,6 @@ from router.explaining.schedules import RuleInForce, rules_of_schedules
 from router.explaining.thresholds import Offered, thresholds
 from router.explaining.together import together
 from router.loading.catalogue import load
-from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
@@ -39,6 +39,7 @@ FOR_FIELDS = 0.4  # where there is no plan
 FOR_REPAIRS = 0.7  # where there is no plan
 FOR_COMBINED = 0.7  # of what is left then, where no change of one kind repairs; the rest is for the conflict
 MOST_COMBINED = 150  # trials
+FIRST_STEP = 1.25  # times a quota by the minute, from which on it grows
 MAY_STAY = "whether some of the fields that change together may stay as they are"
 
 
@@ -59,6 +60,7 @@ class Explanation:
     moving: tuple[Moving, ...] = ()  # inputs that move, where that was asked
     schedules: tuple[RuleInForce, ...] = ()  # rules of offers in time
     commitments: tuple[CommitmentUse, ...] = ()  # of the plan, which bind
+    spills: tuple[FullMinutes, ...] = ()  # limits that spill
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -85,6 +87,7 @@ class Explanation:
             },
             "binding": [asdict(binding) for binding in self.bindings],
             "commitments": [asdict(use) for use in self.commitments],
+            "spills": [asdict(each) for each in self.spills],
             "schedules": [asdict(rule) for rule in self.schedules],
             "savings": [asdict(saving) for saving in self.savings],
             "offers": [asdict(offer) for offer in self.offers],
@@ -116,6 +119,12 @@ def _tried(repair: Repair, trials: Trials, untried: list[str]) -> Repair:
         untried.append(f"a try of {repair.text}")
     if works is not False:
         return repair
+    if any(offer.spills for offer in trials.problem.offers) and "quota" in repair.changes[0].path:
+        (change,) = repair.changes  # it is by the mean, and minutes bring more
+        least = replace(change, value=max(change.value, change.was * FIRST_STEP))
+        if (grown := least_multiple([least], trials, grows=True)) is not None:
+            most = grown[0]
+            return replace(repair, needed=most.value, text=most.text, size=most.size, changes=grown)
     return Repair(repair.promise, repair.field, None, f"without {repair.field}")
 
 
@@ -149,7 +158,6 @@ def explain(
     watched = (options or SolveOptions()).begun()
     chosen = replace(watched, watch=None)  # who watches is told of the plan that is explained, not of others
     loaded = load(problem)
-    refuse_unplanned(loaded, "router explain")
     inst = normalise(loaded, scenario_of(loaded, scenario))
     encoded = encode(inst)
     refused = tuple(admissions(loaded, refused_rows(encoded)))
@@ -184,7 +192,8 @@ def explain(
     plan = publish(loaded, found)
     rest = Search(solver, chosen.within(FOR_QUESTIONS), scenario_of(loaded, scenario))
     reached = bindings(found, rest.within(FOR_RANGES).options)
-    every = candidates(loaded, plan, reached, promises(inst))
+    full = full_minutes(found)
+    every = candidates(loaded, plan, [*reached, *limits_by_the_minute(inst, full)], promises(inst))
     saved, untried = savings(loaded, plan, every, rest.within(FOR_SAVINGS))
     offers, undecided = thresholds(loaded, found, rest, most_offers)
     return Explanation(
@@ -194,6 +203,7 @@ def explain(
         bindings=tuple(reached),
         commitments=commitment_uses(plan, worth_of_more(found)),
         schedules=rules_of_schedules(loaded),
+        spills=full,
         savings=tuple(saved),
         offers=tuple(offers),
         refused=refused,

@@ -56,7 +56,6 @@ SPILLS = Unplanned("what spills", _spills)
 
 UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router backtest": (HOSTS, ORIGINS, RECIPES, ROLES, SPILLS),
-    "router explain": (SPILLS,),
     "router export commitments": (HOSTS, RECIPES, ROLES, SPILLS),
     "router export headroom": (RECIPES, ROLES, SPILLS),
     "router reoptimise": (SPILLS,),

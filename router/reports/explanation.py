@@ -30,12 +30,12 @@ def explanation_report(explanation: Explanation) -> Report:
             notes=notes,
         )
     plan = explanation.plan
-    limits = (_bindings(explanation), _commitments(explanation), bursts_table(plan), _schedules(explanation))
-    tables = (_savings(explanation), *limits, _offers(explanation), _refused(explanation))
+    binding = (_bindings(explanation), _spills(explanation), _commitments(explanation), bursts_table(plan))
+    prices = (_schedules(explanation), _offers(explanation), _refused(explanation))
     return Report(
         title=explanation.name,
         headline=(_least(plan), *_advice(explanation)),
-        tables=_shown(*moving, *tables),
+        tables=_shown(*moving, _savings(explanation), *binding, *prices),
         notes=(*_on_offer(explanation), *plan.notes, *notes),
     )
 
@@ -131,6 +131,21 @@ def _commitments(explanation: Explanation) -> ReportTable:
     )
     heads = columns("commitment", ">used whole in", ">one more saves there, USD", ">paid unused USD")
     return ReportTable("What is committed", heads, rows).without_empty("one more saves there, USD")
+
+
+def _spills(explanation: Explanation) -> ReportTable:
+    """Limits that refuse what is too much in a minute."""
+    rows = tuple(
+        (
+            row.offer if row.model is None else f"{row.offer} {row.model}",
+            str(row.periods),
+            percent(row.full),
+            percent(row.spilled),
+        )
+        for row in explanation.spills
+    )
+    heads = columns("limit", ">periods", ">minutes in which it is full", ">spilled of what is sent there")
+    return ReportTable("What spills", heads, rows)
 
 
 def _more(use: CommitmentUse) -> str:

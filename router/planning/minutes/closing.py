@@ -18,7 +18,7 @@ from problems.core.overflow import SpillCut
 from problems.spilling import SpillLimits
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.two_steps import Fixed, Incumbent, find, run
-from solvers import SolveOptions, Stop
+from solvers import Solution, SolveOptions, Stop
 
 NEAR = 1e-7  # relative, by which a row may be missed
 MOST_ROUNDS = 200
@@ -52,6 +52,17 @@ def with_rows(encoded: Encoded, more: Cuts) -> Encoded:
     routed = (encoded.views[0].routes, encoded.refusals)
     inst = replace(inst, spilling=replace(spilling, cuts=cuts))
     return encode(inst, boundary=encoded.views[0].boundary, routed=routed, regions=encoded.regions)
+
+
+def closed(encoded: Encoded, solve: Callable[[Encoded], Solution]) -> Solution:
+    """What `solve` says of the program once its point breaks no row; without a point where that takes too long."""
+    for _ in range(MOST_ROUNDS):
+        answer = solve(encoded)
+        more = {} if answer.point is None else broken(encoded, answer.point)
+        if not more:
+            return answer
+        encoded = with_rows(encoded, more)
+    return Solution(Stop.EXHAUSTED)
 
 
 def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, search: Search) -> Incumbent:
