@@ -236,3 +236,15 @@ def test_what_counts_elsewhere_is_sized() -> None:
     plan = size(load(data | {"commitments": [inner, outer], "scenarios": THRICE}))
     assert plan.sizing is not None
     assert plan.sizing.rp_usd == approx(2 * 12)
+
+
+def test_an_agreement_that_a_future_does_not_use_covers_nothing_in_it() -> None:
+    """20 % off without a minimum: 2 of list in the one future, nothing in the other, where its bill is 0 as well."""
+    futures = [{"name": "none", "probability": 0.5, "demand": {"*": 0}}, {"name": "some", "probability": 0.5}]
+    terms = {**HOURLY, "discount": 0.2, "overage": "contract", "min_usd": 0, "max_usd": 5}
+    data = problem(by_period([M]), [api("a", 2.0)], commitments=[terms], scenarios=futures)
+    plan = size(load(data), how=SizeOptions(questions=False, alternatives=0))
+    assert plan.ok
+    assert plan.cost_usd == approx(0.8)
+    bills = {row.scenario: (row.covered_usd, row.vendor_order_usd) for row in plan.settlements}
+    assert bills == {"none": (0.0, 0.0), "some": approx((2.0, 1.6))}

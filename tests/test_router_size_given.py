@@ -121,3 +121,26 @@ def test_commitments_that_are_not_said_clearly(tmp_path: Path) -> None:
     path.write_text("offers: []", encoding="utf-8")
     with pytest.raises(InputError, match="none of contracts, purchases and instances"):
         orders_of([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("[" * 5000 + "]" * 5000, "is nested more than 50 deep"),
+        ("contracts: [5]", "contracts must be a list of mappings"),
+        ("purchases: all", "purchases must be a list"),
+        ("instances: [{offer: own}]", "has a row without 'count'"),
+        ("instances: [{offer: own, count: nan}]", "must be a finite number"),
+        ("contracts: [{offer: own, start_month: x}]", "has a row that is not as in a plan"),
+        ("other: 1", "has none of contracts, purchases and instances"),
+        ("contracts: *a", "an alias has no anchor"),
+        ("", "is empty"),
+    ],
+)
+def test_a_file_that_holds_no_rows_of_a_plan_is_refused(tmp_path: Path, text: str, rule: str) -> None:
+    """It is read as a problem is: whatever is in it ends in an error that names it."""
+    path = tmp_path / "orders.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        orders_of([str(path)])
+    assert rule in str(caught.value)

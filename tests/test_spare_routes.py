@@ -76,3 +76,27 @@ def test_spare_routes_are_exported() -> None:
     assert [(ref["name"], ref.get("priority")) for ref in refs] == [("cheap", None), ("dear", 1)]
     assert any("the plan keeps dear" in said for said in gateway(plan).remarks)
     assert to_csv(plan, "routes_after_loss").splitlines()[1] == "chat,dear,m,0,,,,cheap,1.0"
+
+
+def test_what_has_nowhere_to_go_in_a_loss_is_said_to_be_unserved() -> None:
+    """What must be served takes all of b's quota when a is lost; the rest, which may be left, is not said to stay on a."""
+    tight = {"tokens_per_minute": 1e6 / 60}
+    work = [hourly(1e6, "must"), hourly(1e6, "may", unserved_usd_per_m_tokens=50)]
+    data = problem(work, [api("a", 1), api("b", 2, quota=tight)], policy={"survive_loss_of": "offer"})
+    plan = plan_of(data)
+    after = {(row.workload, row.offer): row.after_loss for row in plan.routes}
+    assert after == {
+        ("must", "a"): None,
+        ("must", "b"): {"a": pytest.approx(1.0)},
+        ("may", "a"): {"a": 0.0},
+    }
+
+
+def test_what_may_be_left_unserved_is_served_in_a_loss_where_it_can_be() -> None:
+    """On reserved instances, which are there; and every cell may be left, so that nothing must be served."""
+    own = gpu("own", 1, 1, reserved=2, max=2, max_utilisation=1.0)
+    work = hourly(3e6, unserved_usd_per_m_tokens=50)
+    plan = plan_of(problem(work, [own, api("a", 1)], policy={"survive_loss_of": "offer"}))
+    rows = {row.offer: row for row in plan.routes}
+    assert rows["own"].share == pytest.approx(2 / 3)
+    assert rows["a"].after_loss == {"own": pytest.approx(1.0)}

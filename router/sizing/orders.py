@@ -15,18 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from problems.core.arrays import NONE
 from problems.core.decision import Decision
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
+from router.loading.yaml_source import Value, read_file
 from router.plan.rows import month_at
-from router.schema.numbers import parse_number
-from router.schema.regular import check_regular
+from router.schema.numbers import parse_number, parse_whole
 from router.sizing.signatures import is_sold, unsold_month
 
 OPTION = "--evaluate"
@@ -69,59 +67,66 @@ def _order(match: re.Match[str]) -> Order:
 
 
 def _from_file(path: str) -> list[Order]:
-    check_regular(Path(path), handed=True)
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        hint = "OFFER=AMOUNT, or a file with contracts, purchases and instances as a plan has them"
-        raise _wrong(path, f"cannot be read: {error.strerror}", hint) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _wrong(path, "is neither YAML nor JSON") from error
-    if not isinstance(data, Mapping):
-        raise _wrong(path, "must hold contracts, purchases or instances, as a plan does")
+    data, _ = read_file(Path(path), path, fields=())
     if not any(name in data for name in ("contracts", "purchases", "instances")):
         raise _wrong(path, "has none of contracts, purchases and instances", "a plan has them, empty or not")
     try:
         return [*_contracts(data), *_purchases(data), *_instances(data), *_fees(data)]
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise _wrong(path, f"has a row without {error}, which a plan's has") from error
+    except ValueError as error:
         raise _wrong(path, f"has a row that is not as in a plan: {error}") from error
 
 
-def _contracts(data: Mapping[str, Any]) -> list[Order]:
+def _rows(data: Mapping[str, Value], name: str) -> list[dict[str, Value]]:
+    rows = data.get(name) or []
+    if not isinstance(rows, list):
+        raise ValueError(f"{name} must be a list")
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{name} must be a list of mappings")
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _contracts(data: Mapping[str, Value]) -> list[Order]:
     orders = []
-    for row in data.get("contracts") or ():
+    for row in _rows(data, "contracts"):
         if row.get("signed_by", "plan") == "plan":
             volumes = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
-            amount = next((float(parse_number(value)) for value in volumes if value is not None), None)
+            amount = next((parse_number(value) for value in volumes if value is not None), None)
             orders.append(
                 Order(str(row.get("offer") or row["agreement"]), amount, _month(row, "start_month"))
             )
     return orders
 
 
-def _purchases(data: Mapping[str, Any]) -> list[Order]:
+def _purchases(data: Mapping[str, Value]) -> list[Order]:
     return [
-        Order(str(row["offer"]), float(row["count"]), _month(row, "month"), row.get("model"))
-        for row in data.get("purchases") or ()
+        Order(str(row["offer"]), parse_number(row["count"]), _month(row, "month"), _model(row))
+        for row in _rows(data, "purchases")
     ]
 
 
-def _month(row: Mapping[str, Any], before: str) -> int:
+def _month(row: Mapping[str, Value], before: str) -> int:
     """First billing month of a row; `before`: its name in plans of version 1."""
-    return month_at(float(row["from_h"])) if "from_h" in row else int(row.get(before, 0))
+    return month_at(parse_number(row["from_h"])) if "from_h" in row else parse_whole(row.get(before, "0"))
 
 
-def _instances(data: Mapping[str, Any]) -> list[Order]:
+def _model(row: Mapping[str, Value]) -> str | None:
+    model = row.get("model")
+    return None if model is None else str(model)
+
+
+def _instances(data: Mapping[str, Value]) -> list[Order]:
     """Counts of the first period seen; those that follow demand are left out later, as no order."""
     counts: dict[tuple[str, str | None], float] = {}
-    for row in data.get("instances") or ():
-        paid = row.get("paid_count", row.get("count"))
-        counts.setdefault((str(row["offer"]), row.get("model")), float(paid))
+    for row in _rows(data, "instances"):
+        paid = parse_number(row["paid_count"] if "paid_count" in row else row["count"])
+        counts.setdefault((str(row["offer"]), _model(row)), paid)
     return [Order(offer, count, -1, model) for (offer, model), count in counts.items()]
 
 
-def _fees(data: Mapping[str, Any]) -> list[Order]:
-    lines = [row for row in data.get("cost_lines") or () if row.get("kind") == "fee"]
+def _fees(data: Mapping[str, Value]) -> list[Order]:
+    lines = [row for row in _rows(data, "cost_lines") if row.get("kind") == "fee"]
     return [Order(str(row["offer"]), None, -1) for row in lines]
 
 

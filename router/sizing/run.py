@@ -305,9 +305,29 @@ def _settlements(best: Best) -> tuple[Settlement, ...]:
         (row.scenario if len(names) > 1 else names[0], row.seller, row.from_h, row.until_h) for row in rows
     }
     idle = [
-        replace(row, scenario=name, used_tokens=0.0, used_usd=0.0, billed_usd=0.0, utilisation=None)
+        _idle(row, name)
         for name in names
         for key, row in spans.items()
         if (name, *key) not in settled
     ]
     return (*rows, *idle)
+
+
+def _idle(row: Settlement, scenario: str) -> Settlement:
+    """The settlement of a scenario that uses nothing of it."""
+
+    def nothing(usd: float | None) -> float | None:
+        return None if usd is None else 0.0
+
+    return replace(
+        row,
+        scenario=scenario,
+        used_tokens=0.0,
+        used_usd=0.0,
+        billed_usd=0.0,
+        utilisation=None,
+        rolled_usd=nothing(row.rolled_usd),
+        unused_usd=nothing(row.unused_usd),
+        covered_usd=nothing(row.covered_usd),
+        vendor_order_usd=nothing(row.vendor_order_usd),
+    )

@@ -74,13 +74,13 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
             carriers[flow.future.name].add(who(flow.offer))
     routes = _routes(audit)
     for future in case.futures:
-        cells = [cell for cell in audit.cells.values() if cell.future is future and cell.units > 0]
-        cells = [cell for cell in cells if case.workloads[cell.workload].unserved_usd_per_m_tokens is None]
+        every = [cell for cell in audit.cells.values() if cell.future is future and cell.units > 0]
+        cells = [cell for cell in every if case.workloads[cell.workload].unserved_usd_per_m_tokens is None]
         for lost in sorted(carriers[future.name]):
             remaining = {
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
             }
-            rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(cells), Allowance(case))
+            rest = Rest(case, future, audit.pools, _bills_at(audit, future), _spans(every), Allowance(case))
             _check_stated(audit, ledger, lost, rest, remaining)
             for cell, short in rest.unserved(cells, remaining):
                 ledger.at_most(short, 0.0, of, lost, "lost:", cell, "share not served", slack=RELATIVE)

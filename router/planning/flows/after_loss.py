@@ -12,6 +12,7 @@ from solvers import SolveOptions
 from solvers import solve as solve_program
 
 DUST = 1e-9
+UNSERVED = 10.0  # times a route that carries nothing yet
 
 
 def shares_after_loss(
@@ -19,8 +20,9 @@ def shares_after_loss(
 ) -> dict[tuple[int, int], dict[str, float]]:
     """By scenario and flow: its share of the cell when one is lost that carries something of it, by who is lost.
 
-    Of the ways that keep every limit one that uses as little as it can of what the plan does not. Nothing is said of
-    recipes, whose steps are lost together.
+    Of the ways that keep every limit one that leaves as little as it can unserved, and then uses as little as it can of
+    what the plan does not. A cell that has nowhere to go has shares of 0 where it was. Nothing is said of recipes, whose
+    steps are lost together.
     """
     recipes = encoded.instance.workloads.recipes
     if not encoded.after_losses or any(name is not None for name in recipes):
@@ -36,20 +38,24 @@ def shares_after_loss(
         after[rest.stays] = np.maximum(point[rest.cols.flow], 0.0)
         differs = np.zeros(len(view.cells), dtype=bool)
         differs[view.flows.cell[np.abs(after - planned) > DUST]] = True
-        for f in np.flatnonzero((after > DUST) & differs[view.flows.cell]).tolist():
+        served = np.zeros(len(view.cells), dtype=bool)
+        served[view.flows.cell[after > DUST]] = True
+        stated = np.where(served[view.flows.cell], after > DUST, planned > DUST)
+        for f in np.flatnonzero(stated & differs[view.flows.cell]).tolist():
             found.setdefault((view.scenario, f), {})[rest.loss.name] = float(after[f])
     return found
 
 
 def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats:
-    """The point with the flows after each loss chosen anew: least on routes that carry nothing of the cell."""
+    """The point with the flows after each loss chosen anew: least unserved, then least on routes that carry nothing."""
     program, cost = encoded.program, np.zeros(encoded.program.n_columns)
     free = np.zeros(program.n_columns, dtype=bool)
     for rest in encoded.after_losses:
         planned = point[encoded.columns[rest.view.scenario].flow][rest.stays]
         cost[rest.cols.flow] = np.where(planned > DUST, 0.0, 1.0)
         free[rest.cols.flow] = True
-        free[rest.cols.unserved[rest.cols.unserved >= 0]] = True
+        unserved = rest.cols.unserved[rest.cols.unserved >= 0]
+        free[unserved], cost[unserved] = True, UNSERVED
     at = np.flatnonzero(~free)
     values = np.clip(point[at], program.col_lower[at], program.col_upper[at])
     own = replace(options, native={}, watch=None)
