@@ -1,7 +1,7 @@
 """Survival: when any one provider (or offer) is lost, the rest still meets demand.
 
     for every loss l: Σ_(r not in l) flow[l,c,r,t] + unserved[l,c] = 1, and the rows of throughput, quota, linking and
-    `overage: none`, with the same counts, contracts and purchases as planned
+    `overage: none` (with bands of their own), with the same counts, contracts and purchases as planned
 
     flow[l,c,r,t]   share of the cell's work on route r after the loss                            1, in [0, 1]
 
@@ -12,10 +12,12 @@ Provider shares do not bind in a loss, nor do waiting times: plain capacity does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from problems import tiers
 from problems.core.arrays import NONE, Ints, distinct
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
@@ -81,7 +83,25 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLos
     rest = replace(
         cols, first=no_fees, flow=flow, charged=flow, unserved=unserved, capacity=no_waiting, queues=()
     )
-    return AfterLoss(lost, left, rest, stays)
+    return AfterLoss(lost, left, _with_bands(view, rest, lost, space), stays)
+
+
+def _with_bands(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> Columns:
+    """With bands of their own for contracts whose use by bands is limited: they bill not what the plan bills."""
+    volumes, opens = list(cols.band_volume), list(cols.band_open)
+    for b in tiers.limited(view).tolist():
+        offer = view.inst.offers.names[view.inst.contracts.offer[b]]
+        label, block = _numbered(f"{lost.name} lost,{offer}"), view.scenario + 1
+        n, m = volumes[b].size, opens[b].size
+        at = space.take(f"{NAME}_band_volume", n, label, block=block)
+        volumes[b] = at.reshape(volumes[b].shape)
+        at = space.take(f"{NAME}_band_open", m, label, upper=1.0, integer=True, block=block)
+        opens[b] = at.reshape(opens[b].shape)
+    return replace(cols, band_volume=tuple(volumes), band_open=tuple(opens))
+
+
+def _numbered(name: str) -> Callable[[int], str]:
+    return lambda i: f"{name},{i}"
 
 
 def named(rows: Rows, lost: Loss) -> Rows:

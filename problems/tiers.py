@@ -17,6 +17,8 @@ The last band ends at the largest volume that could be used or committed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from problems.commitments import band_scale, most_used, volume_terms
@@ -33,9 +35,26 @@ MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume kee
 
 def build(view: View, cols: Columns) -> Rows:
     """Rows per contract with tiers, and span."""
+    return _rows(view, cols, range(len(view.inst.contracts.offer)))
+
+
+def limited(view: View) -> Ints:
+    """Contracts whose use in USD, which bands price, may not go beyond the commitment: their bands count in a loss."""
+    contracts = view.inst.contracts
+    pairs = zip(contracts.tiers, contracts.discounts, strict=True)
+    banded = [tiers is not None or discounts is not None for tiers, discounts in pairs]
+    return np.flatnonzero(contracts.limited & ~contracts.in_tokens & np.array(banded, dtype=bool))
+
+
+def limits(view: View, cols: Columns) -> Rows:
+    """What a loss of a provider may not stretch: the bands of `limited` contracts."""
+    return _rows(view, cols, limited(view).tolist())
+
+
+def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
     inst, contracts = view.inst, view.inst.contracts
     builder = RowBuilder(NAME)
-    for b in range(len(contracts.offer)):
+    for b in which:
         tiers, discounts = contracts.tiers[b], contracts.discounts[b]
         priced = discounts if tiers is None else tiers
         if priced is None:
@@ -123,4 +142,4 @@ def _discount_bands(
     builder.one(name, [(opens, 1.0)], lower=1.0, upper=1.0)
 
 
-FAMILY = Family(NAME, build, in_a_loss=None)
+FAMILY = Family(NAME, build, in_a_loss=limits)

@@ -16,19 +16,13 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from brute_force_reading import MONTH_H, Cell, Data, Reading, Route
 from reference_sizing import Expression, Model, times, total, value_of
 
 SPAN_H = {"hour": 1.0, "day": 24.0, "month": MONTH_H, "quarter": 2190.0, "year": 8760.0}
-PRICES = frozenset(
-    "prompt_usd_per_m completion_usd_per_m cached_prompt_usd_per_m cache_write_usd_per_m usd_per_request".split()
-)
-CAPS = frozenset(
-    """requests_per_minute tokens_per_minute prompt_tokens_per_minute uncached_prompt_tokens_per_minute
-    completion_tokens_per_minute units_per_minute requests_per_day tokens_per_day max_utilisation""".split()
-)
 
 
 class Unknown(Exception):
@@ -39,6 +33,14 @@ def _keys(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+PRICES = _keys(
+    """prompt_usd_per_m completion_usd_per_m cached_prompt_usd_per_m cache_write_usd_per_m
+    usd_per_request"""
+)
+CAPS = _keys(
+    """requests_per_minute tokens_per_minute prompt_tokens_per_minute uncached_prompt_tokens_per_minute
+    completion_tokens_per_minute units_per_minute requests_per_day tokens_per_day max_utilisation"""
+)
 KNOWN: dict[str, frozenset[str]] = {
     "": _keys(
         "schema horizon models workloads offers policy groups quotas commitments credits hosts network name"
@@ -447,7 +449,7 @@ class Market:
             (o, pool, role): self._units(o, role) for o, pool, role in self.counts if self.names[o] in inside
         }
         ordered = sorted(set(sizes.values()))
-        if any(b % a for a, b in zip(ordered, ordered[1:], strict=False)):
+        if any(b % a for a, b in pairwise(ordered)):
             raise Unknown("sizes that do not divide each other")
         for t in range(self.n):
             for size in ordered:
@@ -571,10 +573,10 @@ class Market:
                             }
                             self.model.at_most(used, free[f"{key}_per_month"] * part)
                 if "usd_per_month" in free:
-                    gifts = [self._paid_by(o, t, None) for t in periods]
+                    gifts = [self._paid_by(o, t) for t in periods]
                     self.model.at_most(total(*gifts), free["usd_per_month"] * part)
 
-    def _paid_by(self, o: int, t: int, discount: float | None) -> Expression:
+    def _paid_by(self, o: int, t: int) -> Expression:
         """USD at list of use of an offer that something else pays, taken off what is left; tokens and rent."""
         token, rent = self.model.column(), self.model.column()
         self.model.at_most({token: 1.0}, self.left[o, t])
@@ -603,7 +605,7 @@ class Market:
                     if len(inside) > 1:
                         raise Unknown("a period partly inside the dates")
                     if inside == {True}:
-                        paid.append(self._paid_by(o, t, None))
+                        paid.append(self._paid_by(o, t))
             self.model.at_most(total(*paid), credit["usd"])
 
     def _spans(self, settled: str) -> Iterator[tuple[list[int], float]]:
@@ -645,8 +647,7 @@ class Market:
                     terms["discount"] if not isinstance(terms["discount"], dict) else terms["discount"][name]
                 )
                 o = self.names.index(name)
-                for t in periods:
-                    covered.append(times(1 - off, self._paid_by(o, t, off)))
+                covered += [times(1 - off, self._paid_by(o, t)) for t in periods]
             self.model.at_least({due: 1.0}, times(part, committed))
             if terms.get("overage", "list") == "list":
                 self.model.at_most(total(*covered), times(part, committed))
@@ -699,10 +700,6 @@ class Market:
         used = self.model.column(1.0, True)
         for flow in self._of(o):
             self.model.at_most({flow.column: 1.0}, {used: 1.0})
-        for (at, _, _), counts in self.counts.items():
-            if at == o:
-                for count in counts:
-                    self.model.at_most(count, {used: 1e3})
         self.pay({used: fee * self.n * self.h / MONTH_H})
         if terms is None:
             for t in range(self.n):

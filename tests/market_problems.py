@@ -17,10 +17,9 @@ from strategies import EVERYTHING, billed_otherwise, random_problem
 from router.errors import InputError
 
 START = dt.datetime(2026, 12, 1)
-PLAIN = frozenset(
-    """several_models unsized cached unserved deferral quota fee instances min_step shared horizon availability rates
-    groups power""".split()
-)
+_NAMES = """several_models unsized cached unserved deferral quota fee instances min_step shared horizon availability
+    rates groups power"""
+PLAIN = frozenset(_NAMES.split())
 """Features of `strategies` that the third reading knows."""
 
 

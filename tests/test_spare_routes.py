@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from problem_factory import SOLVERS, api, gpu, hourly, load, plan_of, problem
+from problem_factory import MONTH, SOLVERS, api, gpu, hourly, load, monthly, plan_of, problem
 
 import router
 from router.exporters.gateway import gateway
@@ -79,7 +79,7 @@ def test_spare_routes_are_exported() -> None:
 
 
 def test_what_has_nowhere_to_go_in_a_loss_is_said_to_be_unserved() -> None:
-    """What must be served takes all of b's quota when a is lost; the rest, which may be left, is not said to stay on a."""
+    """What must be served takes all of b's quota when a is lost; what may be left is not said to stay on a."""
     tight = {"tokens_per_minute": 1e6 / 60}
     work = [hourly(1e6, "must"), hourly(1e6, "may", unserved_usd_per_m_tokens=50)]
     data = problem(work, [api("a", 1), api("b", 2, quota=tight)], policy={"survive_loss_of": "offer"})
@@ -100,3 +100,16 @@ def test_what_may_be_left_unserved_is_served_in_a_loss_where_it_can_be() -> None
     rows = {row.offer: row for row in plan.routes}
     assert rows["own"].share == pytest.approx(2 / 3)
     assert rows["a"].after_loss == {"own": pytest.approx(1.0)}
+
+
+def test_bands_of_a_contract_without_overage_hold_in_a_loss() -> None:
+    """6 USD at 3 USD a M carry 2 M of 3 M, with the rest and without it: then the third one takes what is left."""
+    tier = [{"from_tokens_per_month": 0, "usd_per_m": 3}]
+    deal = {"tiers": tier, "min_usd_per_month": 6, "signed": True, "overage": "none"}
+    offers = [api("deal", 0, commitment=deal), api("rest", 9), api("third", 20)]
+    data = problem(monthly(3e6), offers, period_h=MONTH, policy={"survive_loss_of": "offer"})
+    plan = plan_of(data)
+    assert plan.cost_usd == pytest.approx(6 + 9)
+    rows = {row.offer: row for row in plan.routes}
+    assert rows["third"].after_loss == {"rest": pytest.approx(1 / 3)}
+    assert rows["rest"].after_loss == {"deal": pytest.approx(1.0)}

@@ -304,12 +304,7 @@ def _settlements(best: Best) -> tuple[Settlement, ...]:
     settled = {
         (row.scenario if len(names) > 1 else names[0], row.seller, row.from_h, row.until_h) for row in rows
     }
-    idle = [
-        _idle(row, name)
-        for name in names
-        for key, row in spans.items()
-        if (name, *key) not in settled
-    ]
+    idle = [_idle(row, name) for name in names for key, row in spans.items() if (name, *key) not in settled]
     return (*rows, *idle)
 
 

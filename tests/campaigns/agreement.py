@@ -34,7 +34,7 @@ from solvers import SolveOptions, Stop
 
 OTHERS = ("pulp:COIN_CMD", "scipy", *(["pulp:SCIP_PY"] if find_spec("pyscipopt") else []))
 LIMIT_S = 20.0
-NEAR = 1e-5
+NEAR, DUST = 1e-5, 1e-5
 MOST_PLANS = 300
 NOT_BRUTE = {"window", "slo", "needs", "points", "discount", "scenarios", "allow", "groups", "power"}
 
@@ -53,10 +53,6 @@ def drawn(seed: int) -> Data:
     return data
 
 
-def apart(one: float, other: float) -> bool:
-    return abs(one - other) > NEAR * max(abs(one), abs(other)) + 1e-6
-
-
 def by_program(problem: Problem, plan: router.Plan | None, figures: Figures) -> list[str]:
     """What other solvers say of the same program."""
     program, said = encode_problem(problem).program, []
@@ -70,9 +66,9 @@ def by_program(problem: Problem, plan: router.Plan | None, figures: Figures) -> 
         figures.ends[f"{name}: agrees"] += 1
         if plan is None:
             said.append(f"called infeasible, {name} has {other.objective!r}")
-        elif other.objective < plan.bound_usd - NEAR * abs(plan.bound_usd) - 1e-6:
+        elif other.objective < plan.bound_usd - NEAR * abs(plan.bound_usd) - DUST:
             said.append(f"the bound is {plan.bound_usd!r}, {name} has {other.objective!r}")
-        elif plan.objective_usd < other.objective - NEAR * abs(other.objective) - 1e-6:
+        elif plan.objective_usd < other.objective - NEAR * abs(other.objective) - DUST:
             said.append(f"the plan costs {plan.objective_usd!r}, {name} has no less than {other.objective!r}")
     return said
 
@@ -96,7 +92,7 @@ def by_file(data: Data, plan: router.Plan | None, figures: Figures) -> list[str]
 
 def apart_of(plan: router.Plan, usd: float) -> bool:
     """Not between the plan's bound and its cost."""
-    near = NEAR * max(abs(usd), abs(plan.cost_usd)) + 1e-6
+    near = NEAR * max(abs(usd), abs(plan.cost_usd)) + DUST
     return not plan.bound_usd - near <= usd <= plan.cost_usd + near
 
 

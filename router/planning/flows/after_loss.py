@@ -8,6 +8,7 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
+from problems.tiers import limited
 from solvers import SolveOptions
 from solvers import solve as solve_program
 
@@ -21,8 +22,8 @@ def shares_after_loss(
     """By scenario and flow: its share of the cell when one is lost that carries something of it, by who is lost.
 
     Of the ways that keep every limit one that leaves as little as it can unserved, and then uses as little as it can of
-    what the plan does not. A cell that has nowhere to go has shares of 0 where it was. Nothing is said of recipes, whose
-    steps are lost together.
+    what the plan does not. A cell that has nowhere to go has shares of 0 where it was. Nothing is said of recipes,
+    whose steps are lost together.
     """
     recipes = encoded.instance.workloads.recipes
     if not encoded.after_losses or any(name is not None for name in recipes):
@@ -47,7 +48,7 @@ def shares_after_loss(
 
 
 def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats:
-    """The point with the flows after each loss chosen anew: least unserved, then least on routes that carry nothing."""
+    """The point with the flows after each loss chosen anew: least unserved, then least on what carries nothing."""
     program, cost = encoded.program, np.zeros(encoded.program.n_columns)
     free = np.zeros(program.n_columns, dtype=bool)
     for rest in encoded.after_losses:
@@ -56,6 +57,8 @@ def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats
         free[rest.cols.flow] = True
         unserved = rest.cols.unserved[rest.cols.unserved >= 0]
         free[unserved], cost[unserved] = True, UNSERVED
+        for b in limited(rest.view).tolist():  # which bands are open stays: those are whole numbers
+            free[rest.cols.band_volume[b]] = True
     at = np.flatnonzero(~free)
     values = np.clip(point[at], program.col_lower[at], program.col_upper[at])
     own = replace(options, native={}, watch=None)
