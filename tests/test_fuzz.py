@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import pytest
 from campaign import times
-from campaigns.fuzz import campaign
+from campaigns.fuzz import Guided, campaign
 
 from router.cli import run
 
 
 @pytest.mark.parametrize("kind", ["loader", "importers", "plans", "stores"])
 def test_no_damaged_file_is_a_bug(kind: str) -> None:
-    assert campaign(kind, times(10), 0).faults == []
+    """After the files as they are, so many changed ones."""
+    guided = Guided(kind)
+    assert campaign(kind, guided.plain + times(10), 0).figures.faults == []
+
+
+def test_files_that_reach_what_none_before_them_reached_are_kept() -> None:
+    """And their lines are counted: of a store that is whole most of them, of damaged ones more."""
+    first, then = campaign("stores", 1, 0), campaign("stores", 40, 0)
+    assert 0 < len(first.coverage.seen) < len(then.coverage.seen) < len(then.coverage.lines)
+    assert 0 < len(then.corpus) - then.plain < 39
 
 
 def test_a_report_cut_after_its_heading_is_refused(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,10 @@
-"""Files that were damaged or made up: `python tests/campaigns/fuzz.py loader --problems 100000 --seed 1`.
+"""Files that were damaged: `python tests/campaigns/fuzz.py loader --minutes 60 --seed 1`.
 
 What is read (`loader`, `importers`, `plans`, `stores`) is a file of the tests with some of it changed: bytes, words,
-figures, whole lines. A command reads it. It ends with a code of its own, never with 1, and within ten seconds. A seed
-draws the same file again. The changes are drawn blindly: no coverage guides them.
+figures, whole lines. Commands read it. Each ends with a code of its own, never with 1, within ten seconds of the
+processor. It is guided: a file that reaches lines of the readers that none before it reached, or a sentence that none
+before it met, is kept and changed further; which lines were reached is counted. The same seed does the same; what fails
+is written to `--keep`, too.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import re
+import resource
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -25,7 +30,8 @@ from random import Random
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaigns.figures import Figures, seeds
+from campaigns.figures import Figures
+from campaigns.line_coverage import LineCoverage
 
 import router
 from router.cli import run
@@ -82,8 +88,17 @@ IMPORTS = {
         "import prices litellm {file}",
         "import prices models-dev {file}",
         "import prices opencost {file}",
+        "import prices gpu {file}",
     ),
 }
+TRACES = ("", " --by tenant", " --classes 2", " --by tenant --classes 1", " --period-h 1")
+READERS = {
+    "loader": ("loading", "schema"),
+    "importers": ("importers", "traces"),
+    "plans": ("plan", "reports"),
+    "stores": ("store",),
+}
+"""Folders of `router` whose lines guide, and are counted."""
 
 
 @cache
@@ -139,80 +154,190 @@ def commands(kind: str, name: str, draw: Random) -> tuple[str, ...]:
     if kind == "loader":
         return ("export lp {file}",)
     if kind == "importers":
-        return (draw.choice(IMPORTS[name.partition("/")[0]]),)
+        command = draw.choice(IMPORTS[name.partition("/")[0]])
+        return (command + draw.choice(TRACES) if "trace" in command else command,)
     if kind == "plans":
         problem = EXAMPLES / f"{PLANNED}.yaml"
-        reads = ("report {file}", "diff {file} {file}", "export litellm {file}", "export tfvars {file}")
-        return (f"verify {problem} {{file}}", draw.choice(reads))
-    return ("history --store sqlite:///{file}", "diff 1 1 --store sqlite:///{file}")
-
-
-@contextlib.contextmanager
-def put(kind: str, name: str, text: str, draw: Random) -> Iterator[Path]:
-    """The damaged file where a command reads it."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / Path(name).name
-        if kind == "stores":
-            _store(file, text, draw)
-        else:
-            file.write_bytes(damaged(text, draw))
-        for beside in EXAMPLES.glob("catalogue.yaml") if kind == "loader" else ():
-            if not (Path(folder) / beside.name).exists():
-                shutil.copy(beside, folder)
-        yield file
-
-
-def _store(file: Path, text: str, draw: Random) -> None:
-    """A store of one plan, with a value or bytes of its file changed."""
-    with open_store(f"sqlite:///{file}") as store, store.lease("p", 60) as lease:
-        store.publish(
-            lease, Plan.from_dict(json.loads(text)), {"name": "p"}, Outcome("k", "first", None, 7.0, None)
+        reads = (
+            "report {file}",
+            "report {file} --format csv",
+            "report {file} -o {file}.html",
+            "diff {file} {file}",
+            "export litellm {file}",
+            "export tfvars {file}",
         )
-    connection = sqlite3.connect(file)
-    if draw.random() < 0.7:
-        columns = [row[1] for row in connection.execute("pragma table_info(router_plans)")]
-        value = draw.choice((*WORDS, None, 1, -1.5, b"\x00", damaged(text, draw)))
-        with contextlib.suppress(sqlite3.Error, UnicodeEncodeError):
-            connection.execute(f"update router_plans set {draw.choice(columns)} = ?", (value,))
-            connection.commit()
-    connection.rollback()
-    connection.close()
-    content = bytearray(file.read_bytes())
-    if draw.random() < 0.4:
+        return (f"verify {problem} {{file}}", draw.choice(reads))
+    return (
+        "history --store sqlite:///{file}",
+        "diff 1 1 --store sqlite:///{file}",
+        "report 1 --store sqlite:///{file}",
+    )
+
+
+@cache
+def stored() -> bytes:
+    """A store of one plan, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "s.db"
+        with open_store(f"sqlite:///{file}") as store, store.lease("p", 60) as lease:
+            outcome = Outcome("k", "first", None, 7.0, None)
+            store.publish(lease, Plan.from_dict(json.loads(planned())), {"name": "p"}, outcome)
+        return file.read_bytes()
+
+
+def changed(kind: str, content: bytes, draw: Random) -> bytes:
+    """The content of a file with some of it changed."""
+    if kind != "stores":
+        return damaged(content.decode("utf-8", "replace"), draw)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "s.db"
+        file.write_bytes(content)
+        if draw.random() < 0.7:
+            with (
+                contextlib.suppress(sqlite3.Error, UnicodeError),
+                contextlib.closing(sqlite3.connect(file)) as opened,
+            ):
+                _change(opened, draw)
+        content = file.read_bytes()
+    if draw.random() < 0.4 and content:
+        spoilt = bytearray(content)
         for _ in range(draw.choice((1, 10, 100))):
-            content[draw.randrange(len(content))] = draw.randrange(256)
-        file.write_bytes(bytes(content))
+            spoilt[draw.randrange(len(spoilt))] = draw.randrange(256)
+        content = bytes(spoilt)
+    return content
 
 
-def campaign(kind: str, count: int, first: int) -> Figures:
-    """Each file read by its commands."""
-    figures, sources = Figures(), files(kind)
-    for seed in seeds(count, first, told_every=1000):
-        draw = Random(seed)
-        name, text = draw.choice(sources)
-        with put(kind, name, text, draw) as file:
-            for command in commands(kind, name, draw):
+def _change(opened: sqlite3.Connection, draw: Random) -> None:
+    """A value of a row, or the layout."""
+    table = draw.choice(("router_plans", "router_plans", "router_plans", "router_leases", "router_layout"))
+    columns = [row[1] for row in opened.execute(f"pragma table_info({table})")]
+    value = draw.choice((*WORDS, None, 1, -1.5, b"\x00", b"\xff\xfe", damaged(planned()[:2000], draw)))
+    column = draw.choice(columns) if columns else "id"
+    way = draw.random()
+    if way < 0.8:
+        opened.execute(f"update {table} set {column} = ?", (value,))
+    elif way < 0.9:
+        opened.execute(f"alter table {table} drop column {column}")
+    else:
+        opened.execute(draw.choice((f"drop table {table}", f"delete from {table}")))
+    opened.commit()
+
+
+@dataclass
+class Guided:
+    """The files to change, those that reached something new among them."""
+
+    kind: str
+    keep: Path | None = None
+    figures: Figures = field(default_factory=Figures)
+    corpus: list[tuple[str, bytes]] = field(default_factory=list)
+    sentences: set[str] = field(default_factory=set)
+    tried: int = 0
+
+    def __post_init__(self) -> None:
+        self.coverage = LineCoverage(READERS[self.kind])
+        if self.kind == "stores":
+            self.corpus = [("s.db", stored())]
+        else:
+            self.corpus = [(name, text.encode()) for name, text in files(self.kind)]
+        self.plain = len(self.corpus)
+
+    def step(self, draw: Random) -> None:
+        """One file, changed or as it is, read by its commands."""
+        if self.tried < self.plain:
+            name, content = self.corpus[self.tried]
+        else:
+            recent = self.corpus[-20:] if draw.random() < 0.3 else self.corpus
+            name, content = draw.choice(recent)
+            content = changed(self.kind, content, draw)
+        before, news = len(self.coverage.seen), False
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(name).name
+            if self.kind == "loader":
+                shutil.copy(EXAMPLES / "catalogue.yaml", folder)
+            for command in commands(self.kind, name, draw):
+                file.write_bytes(content)
                 code, said, seconds = ended([part.format(file=file) for part in command.split()])
-                figures.ends[f"exit {code}"] += 1
+                self.figures.ends[f"exit {code}"] += 1
+                news |= self._is_new(f"{command.split()[0]} {said.replace(folder, '')}")
                 if code == 1 or seconds > LONGEST_S:
-                    figures.faults.append(
-                        f"{kind}, seed {seed}: {command}: {code} in {seconds:.1f} s: {said[-300:]}"
-                    )
-    return figures
+                    self._fault(f"{command}: {code} in {seconds:.1f} s: {said[-300:]}", name, content)
+        if self.tried >= self.plain and (news or len(self.coverage.seen) > before):
+            self.corpus.append((name, content))
+        self.tried += 1
+
+    def _is_new(self, said: str) -> bool:
+        """A sentence, whatever figures and names stand in it."""
+        shape = re.sub(r'"[^"]*"|[\w.\[\]/+-]*\d[\w.\[\]/+-]*', "", said)[:120]
+        fresh = shape not in self.sentences
+        self.sentences.add(shape)
+        return fresh
+
+    def _fault(self, words: str, name: str, content: bytes) -> None:
+        self.figures.faults.append(f"{self.kind}, file {self.tried} ({name}): {words}")
+        sys.stderr.write(self.figures.faults[-1] + "\n")
+        if self.keep is not None:
+            self.keep.mkdir(parents=True, exist_ok=True)
+            (self.keep / f"{self.kind}-{self.tried}-{Path(name).name}").write_bytes(content)
+
+    def counted(self) -> dict[str, object]:
+        lines, seen = len(self.coverage.lines), len(self.coverage.seen)
+        return {
+            "files": self.tried,
+            "kept": len(self.corpus) - self.plain,
+            "sentences": len(self.sentences),
+            "lines of " + ", ".join(READERS[self.kind]): f"{seen} of {lines} ({seen / lines:.1%})",
+            "most memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB",
+        }
 
 
-def ended(arguments: list[str], clock: Callable[[], float] = time.process_time) -> tuple[int, str, float]:
-    """Exit code, what was said on stderr, and seconds of the processor."""
-    began, out, err = clock(), io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(arguments)
-    return code, err.getvalue(), clock() - began
+def campaign(
+    kind: str, count: int | None, seed: int, minutes: float = math.inf, keep: Path | None = None
+) -> Guided:
+    """So many files, or so long."""
+    guided, draw, began = Guided(kind, keep), Random(seed), time.monotonic()
+    with guided.coverage.watched():
+        while (count is None or guided.tried < count) and time.monotonic() - began < 60 * minutes:
+            guided.step(draw)
+            if guided.tried % 500 == 0:
+                sys.stderr.write(f"{json.dumps(guided.counted())}\n")
+    return guided
+
+
+class Hangs(BaseException):
+    """It takes longer than it may."""
+
+
+def ended(arguments: list[str]) -> tuple[int, str, float]:
+    """Exit code, what was said on stderr, and seconds of the processor; one that hangs is cut off."""
+    began, out, err = time.process_time(), io.StringIO(), io.StringIO()
+
+    def cut(*_: object) -> None:
+        raise Hangs
+
+    signal.signal(signal.SIGPROF, cut)
+    signal.setitimer(signal.ITIMER_PROF, 2 * LONGEST_S)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(arguments)
+    except Hangs:
+        code = 1
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return code, err.getvalue(), time.process_time() - began
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kind", choices=("loader", "importers", "plans", "stores"))
-    parser.add_argument("--problems", type=int, default=10_000)
+    parser.add_argument("kind", choices=tuple(READERS))
+    parser.add_argument("--problems", type=int, default=None, help="files, at most")
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="folder for the files of faults")
+    parser.add_argument("--unseen", action="store_true", help="list the lines that were not reached")
     asked = parser.parse_args()
-    sys.exit(campaign(asked.kind, asked.problems, asked.seed * 1_000_000).printed())
+    found = campaign(asked.kind, asked.problems, asked.seed, asked.minutes, asked.keep)
+    if asked.unseen:
+        for name, lines in found.coverage.unseen().items():
+            sys.stdout.write(f"{name}: {', '.join(map(str, lines))}\n")
+    sys.exit(found.figures.printed(**found.counted()))
