@@ -37,6 +37,7 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
     unmeasured = np.zeros(len(workload), dtype=bool)
     concurrency = inst.entries.concurrency[entry].copy()
     measured = np.array([points is not None for points in inst.entries.points], dtype=bool)
+    promised = _promised(inst)
     for i in np.flatnonzero(measured[entry]) if measured.any() else ():
         points = inst.entries.points[entry[i]]
         if points is None:
@@ -49,12 +50,21 @@ def services(inst: Instance, workload: Ints, entry: Ints) -> Service:
         point_ttft = np.where(np.isfinite(points.ttft_s[rows]), points.ttft_s[rows], ttft[i])
         point_tpot = np.where(np.isfinite(points.tpot_s[rows]), points.tpot_s[rows], tpot[i])
         here = np.full(len(rows), entry[i])
-        meets = meets_slo(inst, np.full(len(rows), w), here, point_ttft, point_tpot)
+        meets = np.ones(len(rows), dtype=bool)
+        if promised[w]:
+            meets = meets_slo(inst, np.full(len(rows), w), here, point_ttft, point_tpot)
         best = max(range(len(rows)), key=lambda k: (meets[k], points.requests_per_s[rows[k]], -k))
         load[i] = 1.0 / points.requests_per_s[rows[best]]
         concurrency[i] = points.concurrency[rows[best]]
         ttft[i], tpot[i] = point_ttft[best], point_tpot[best]
     return Service(load, meets_slo(inst, workload, entry, ttft, tpot), unmeasured, concurrency, ttft, tpot)
+
+
+def _promised(inst: Instance) -> Bools:
+    """(W,) whether a workload has an SLO."""
+    loads = inst.workloads
+    each = (loads.slo_ttft_s, loads.slo_tpot_s, loads.slo_request_s)
+    return np.asarray(np.any([np.isfinite(limit).any(axis=1) for limit in each], axis=0))
 
 
 def known_s(inst: Instance, entry: Ints) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from router.errors import CertificateFailed, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
-from router.planning.proving import WRITING_S, with_proof
+from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
 from router.planning.two_steps import Incumbent
@@ -73,7 +73,7 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
     that is no more than half of it. Raises as `optimise`.
     """
     search = search.begun()
-    best = search.saving(WRITING_S * encoded.program.n_columns).best(encoded)
+    best = search.saving(proving_s(encoded.program.n_columns)).best(encoded)
     return replace(best, options=search.options)
 
 

@@ -38,6 +38,8 @@ type Stated = Mapping[tuple[str, str], float]
 
 def limits(slo: Slo) -> Limits:
     """What a workload asks for."""
+    if not slo.model_fields_set:
+        return ()
     promised = []
     for part in ("ttft", "tpot", "request"):
         for statistic in STATISTICS:
@@ -137,11 +139,11 @@ def applicable_points(
     """Points of the workload's size that keep its latency promise."""
     if unit.size is None:
         return []
-    promised = promised_at(workload.slo, rtt_ms)
+    promised, points = promised_at(workload.slo, rtt_ms), points_of_size(entry, unit.size)
+    if not promised:
+        return points
     return [
-        point
-        for point in points_of_size(entry, unit.size)
-        if meets(promised, stated_ms(entry, point, p99_over_mean), unit.completion)
+        point for point in points if meets(promised, stated_ms(entry, point, p99_over_mean), unit.completion)
     ]
 
 

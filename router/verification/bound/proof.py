@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
 from router.verification.base.audit import Audit
@@ -26,7 +27,7 @@ def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[l
     bounds = []
     for i, part in enumerate(parts):
         leaves = (ProvenLeaf({}, part.multipliers or {}),) if part.leaves is None else part.leaves
-        own = set().union(*(_speaks_of(model, leaf) for leaf in leaves))
+        own = _speaks_of(model, leaves)
         for name in own:
             if owner.setdefault(name, i) != i:
                 raise Unproven(f"parts {owner[name]} and {i} both speak of {name}")
@@ -47,16 +48,16 @@ def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[l
     return bounds, total - 2.0**-50 * math.fsum(map(abs, sums))
 
 
-def _speaks_of(model: RelaxedProblem, leaf: ProvenLeaf) -> set[str]:
+def _speaks_of(model: RelaxedProblem, leaves: tuple[ProvenLeaf, ...]) -> set[str]:
     names: set[str] = set()
-    for promise in leaf.multipliers:
+    for promise in dict.fromkeys(chain.from_iterable(leaf.multipliers for leaf in leaves)):
         if promise not in model.constraints:
             cut = cut_of(model, promise)
             if cut is None:
                 raise Unproven(f"{promise} is not a promise of the problem")
             model.constraints[promise] = cut
         names.update(name for name, _ in model.constraints[promise].terms)
-    for name, (lower, upper) in leaf.ranges.items():
+    for name, (lower, upper) in chain.from_iterable(leaf.ranges.items() for leaf in leaves):
         if name not in model.variables or not model.variables[name].whole:
             raise Unproven(f"{name} is not a whole count of the problem")
         if any(end is not None and end != round(end) for end in (lower, upper)):

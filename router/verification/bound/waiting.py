@@ -145,8 +145,8 @@ def add_waiting(
     for (offer, served, t), flows in pools.items():
         instances = case.offers[offer].instances
         assert instances is not None  # it has a pool
-        uses = uses_of_routes(case, flows)
-        if not waits(instances, flows) or not any(use.budget for use in uses.values()):
+        uses = uses_of_routes(case, flows) if waits(instances, flows) else {}
+        if not any(use.budget for use in uses.values()):
             continue
         pool, usable = pool_name(offer, served), usable_of(case, offer, future, *case.span(t))
         parts = list(serving_parts(model, case, offer, pool, t))
