@@ -117,3 +117,25 @@ class CapacityRows:
         matrix = sparse.csr_array((value, (number[row], self.column[at])), shape=shape)
         upper = (load[rows] - rest[rows] * (whole[rows] + 1.0)) / self.unit[rows]
         return ImpliedRows(matrix, upper, rows)
+
+
+def within_limits(program: LinearProgram, value: Floats, least: Floats) -> Floats:
+    """Whole numbers (n,) that keep to rows of whole columns alone: the nearest go down to `least`, which does.
+
+    Only columns that are above it go down, and only where their row has an upper limit and adds them up.
+    """
+    matrix, value = program.matrix, value.copy()
+    row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
+    odd = ~program.integer[matrix.indices] | (matrix.data < 0)
+    alone = (np.bincount(row[odd], minlength=program.n_rows) == 0) & (np.diff(matrix.indptr) > 0)
+    for i in np.flatnonzero(alone & np.isfinite(program.row_upper)).tolist():
+        columns = matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]
+        units = matrix.data[matrix.indptr[i] : matrix.indptr[i + 1]]
+        over = float(units @ value[columns]) - program.row_upper[i]
+        drop = np.maximum(value[columns] - least[columns], 0.0)
+        for k in np.argsort(drop, kind="stable").tolist():
+            if over <= WHOLE or not drop[k]:
+                continue
+            value[columns[k]] -= drop[k]
+            over -= units[k] * drop[k]
+    return value

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.capacity_rows import CapacityRows
+from solvers.capacity_rows import CapacityRows, within_limits
 from solvers.components import Solve
 from solvers.copies import reach, with_copies
 from solvers.core.options import SolveOptions
@@ -120,7 +120,7 @@ class _Pieces:
         value = np.where(spans, decided, value)
         whole = np.flatnonzero(program.integer)
         low, high = program.whole_bounds
-        value = _within_limits(program, np.clip(np.round(value), low, high), np.floor(point + WHOLE))
+        value = within_limits(program, np.clip(np.round(value), low, high), np.floor(point + WHOLE))
         return program.fix(whole, value[whole])
 
     def bound(self, solve: Solve, options: SolveOptions) -> float:
@@ -166,25 +166,3 @@ class _Pieces:
         return SafeBounds(strong).by_part(
             multipliers, of_piece, np.where(part < 0, number, part), number + 1
         )[:number]
-
-
-def _within_limits(program: LinearProgram, value: Floats, least: Floats) -> Floats:
-    """Whole numbers (n,) that keep to rows of whole columns alone: the nearest go down to `least`, which does.
-
-    Only columns that are above it go down, and only where their row has an upper limit and adds them up.
-    """
-    matrix, value = program.matrix, value.copy()
-    row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
-    odd = ~program.integer[matrix.indices] | (matrix.data < 0)
-    alone = (np.bincount(row[odd], minlength=program.n_rows) == 0) & (np.diff(matrix.indptr) > 0)
-    for i in np.flatnonzero(alone & np.isfinite(program.row_upper)).tolist():
-        columns = matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]
-        units = matrix.data[matrix.indptr[i] : matrix.indptr[i + 1]]
-        over = float(units @ value[columns]) - program.row_upper[i]
-        drop = np.maximum(value[columns] - least[columns], 0.0)
-        for k in np.argsort(drop, kind="stable").tolist():
-            if over <= WHOLE or not drop[k]:
-                continue
-            value[columns[k]] -= drop[k]
-            over -= units[k] * drop[k]
-    return value

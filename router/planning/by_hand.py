@@ -1,5 +1,6 @@
 """A plan as a hand would make it, before any search: what is simple to serve has a plan, whatever the time.
 
+    0  of a program with many counts, all large: its relaxation rounded a part at a time (solvers.rounded), and no more
     1  nothing signed, nothing rented: all work where it costs least by the token, and what follows from that
     2  the same with flows at least cost, where quotas or shares ask for more than the cheapest
     3  the relaxation, with its whole numbers rounded up
@@ -19,19 +20,26 @@ from problems.core.arrays import Bools, Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished, run
-from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible
+from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
+from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, is_feasible
 from solvers.first_prices import first_prices
+from solvers.rounded import solve_rounded
 
 WHOLE = 1e-6  # a count no farther above a whole number is that number
 KEPT = 1e-9  # relative: how well rows hold
 FEW = 10_000  # columns: beyond, the relaxation of all takes too long
 FLOWS = 12  # of each cell
+MANY, MOST = 1_500, 400_000  # whole columns and columns: where rounding part by part is tried first
 
 
 def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed) -> Incumbent | None:
     """The cheapest such plan, and what is proven of any on the way; None where no way leads to one."""
     target, search, plans = fixed.applied(encoded), (solver, options), list[Incumbent]()
+    many = int(target.program.integer.sum()) >= MANY and target.program.n_columns <= MOST
+    if many and solver == "highs":
+        rounded = _rounded_relaxation(target, search, fixed)
+        if rounded is not None:
+            return rounded
     prices = first_prices(target.program)
     bound, large, some = prices.bound, target.program.n_columns > FEW, target
     point = _by_the_token(target, solver, options)
@@ -54,6 +62,21 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
     if best is None:
         return None
     return replace(best, encoded=target, bound=min(bound, best.objective_usd), row_duals=None)
+
+
+def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed: Fixed) -> Incumbent | None:
+    """The plan of a relaxation rounded a part at a time."""
+    try:
+        answer = solve_rounded(target.program, search[1])
+    except SolversError:
+        return None
+    if answer is None or answer.point is None:
+        return None
+    plans = _rounded(target, answer.point, search, fixed)
+    if not plans:
+        return None
+    plan = plans[0]
+    return replace(plan, stop=answer.stop, bound=min(answer.bound, plan.objective_usd), prices_of=PRICES_OF)
 
 
 def _plan(target: Encoded, point: Floats, search: tuple[str, SolveOptions]) -> Incumbent:

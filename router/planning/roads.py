@@ -1,6 +1,7 @@
 """A plan by every road there is: by hand first where the search is long, by other solvers where one fails.
 
-    by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts
+    by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts, and
+                there is no search where it is within the gap asked for
     elsewhere   where the solver fails: without presolve, from another seed, by a tree of our own, by another solver
 
 "No plan in time" is left for what no hand can serve, "the solver failed" for what fails by every road; the plan says by
@@ -43,6 +44,8 @@ def best_by_any_road(
     by_hand = _by_hand(encoded, solver, options.within(0.5), held) if large else None
     if by_hand is not None and options.watch is not None:
         options.watch(by_hand.objective_usd, by_hand.bound)
+    if by_hand is not None and by_hand.stop is Stop.OPTIMAL:  # within the gap asked for
+        return by_hand
     try:
         best = optimise(encoded, solver, options, start, fixed)
     except NoPlanInTime as late:

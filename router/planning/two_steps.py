@@ -34,6 +34,7 @@ from solvers import (
 from solvers import solve as solve_program
 
 TIGHT = 1e-9
+PRICES_OF = "instance counts, contracts and other integers fixed as planned"
 LIMITS = {
     Stop.TIME_LIMIT,
     Stop.ITERATION_LIMIT,
@@ -153,7 +154,7 @@ def finished(
         stop=first.stop,
         bound=first.bound,
         row_duals=None if second.duals is None or fixed.columns is not None else second.duals.row,
-        prices_of="instance counts, contracts and other integers fixed as planned",
+        prices_of=PRICES_OF,
         seconds={"integers": seconds, "flows": time.perf_counter() - began},
         solver=solver,
         options=options,

@@ -1,0 +1,129 @@
+"""A plan from a relaxation that is kept warm: its whole numbers rounded a part at a time, those nearest first.
+
+    1  the relaxation; then switches (whole columns of at most 1) that are open at all are open
+    2  a part of the other whole columns that are not whole yet at the nearest number; the relaxation goes on from there
+    3  again, until all are whole; where nothing keeps to the rows any more, the last part is rounded up instead
+    4  where plan and bound are farther apart than asked: rows that hold for whole numbers alone, and 1 to 3 again
+
+Where counts are large that leaves little between plan and bound, in little more time than the relaxation takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import isinf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.capacity_rows import CapacityRows, within_limits
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.relaxation import Relaxation
+from solvers.core.result import Solution, Stats, Stop
+
+type Ints = NDArray[np.int64]
+
+WHOLE = 1e-6
+PARTS, MOST_PARTS = 8, 40
+ROUNDS = 3
+"""Of rows added."""
+
+SMALL = 0.1
+"""Counts are small where rounding all of them up costs more than this part of all."""
+
+
+def solve_rounded(program: LinearProgram, options: SolveOptions) -> Solution | None:
+    """The best such plan and the relaxation's bound; None where there is none, or where counts are small.
+
+    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
+    """
+    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+    began, left_s = time.perf_counter(), options.left_s
+    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+    low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
+    rows, bound, best, usd = CapacityRows(program), -np.inf, None, np.inf
+    for k in range(ROUNDS + 1):
+        point = relaxation.solve(low, high).point
+        if point is None or (k == 0 and _small(program, point)):
+            break
+        bound = max(bound, program.objective(point))
+        if k in (0, ROUNDS):
+            whole = _Diving(program, relaxation, options).whole_point(point)
+            if whole is not None and program.objective(whole) < usd:
+                best, usd = whole, program.objective(whole)
+        if best is None or usd - bound <= options.gap * abs(usd) or options.late or k == ROUNDS:
+            break
+        broken = rows.violated(point)
+        if not len(broken):
+            break
+        relaxation.add_rows(broken.matrix, broken.upper)
+    if best is None:
+        return None
+    reached = usd - bound <= options.gap * abs(usd)
+    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
+    raw, seconds = f"rounded relaxation, {stop.value}", time.perf_counter() - began
+    stats = Stats.of(program, raw=raw, solve_s=seconds)
+    return Solution(stop=stop, point=best, objective=usd, bound=min(bound, usd), stats=stats)
+
+
+def _small(program: LinearProgram, point: Floats) -> bool:
+    """Whether rounding up all that is not whole would cost much: then a search finds better plans."""
+    whole = program.integer
+    more = program.cost[whole] @ (np.ceil(point[whole] - WHOLE) - point[whole])
+    return bool(more > SMALL * abs(program.objective(point)))
+
+
+class _Diving:
+    """Bounds of the whole columns, (k,) each, as they are fixed one after the other."""
+
+    def __init__(self, program: LinearProgram, relaxation: Relaxation, options: SolveOptions) -> None:
+        self.program, self.relaxation, self.options = program, relaxation, options
+        low, high = program.whole_bounds
+        self.whole = np.flatnonzero(program.integer)
+        self.lower, self.upper = low[self.whole], high[self.whole]
+
+    def whole_point(self, point: Floats) -> Floats | None:
+        """A whole point near one of the relaxation; None where none is met."""
+        now: Floats | None = point
+        switch = np.flatnonzero(self.upper - self.lower <= 1.0)
+        if len(switch):
+            opened = point[self.whole[switch]] > self.lower[switch] + WHOLE
+            now = self._fixed(switch, np.where(opened, self.upper[switch], self.lower[switch]))
+        for part in range(MOST_PARTS):
+            if now is None or self.options.late:
+                return None
+            value = now[self.whole]
+            off = np.abs(value - np.round(value))
+            every = np.flatnonzero(self.lower < self.upper)
+            some = every[off[every] > WHOLE]
+            if part >= PARTS or not len(some):
+                end = self._rounded(now, every, np.round)
+                if end is not None:
+                    return end
+            many = -(-len(some) // max(PARTS - part, 1))
+            some = some[np.argsort(off[some], kind="stable")][:many]
+            after = self._rounded(now, some, np.round) if part < PARTS else None
+            now = self._rounded(now, some, _up) if after is None else after
+        return None
+
+    def _rounded(self, point: Floats, some: Ints, rounding: Callable[[Floats], Floats]) -> Floats | None:
+        value = point.copy()
+        value[self.whole[some]] = rounding(point[self.whole[some]])
+        value = within_limits(self.program, value, np.floor(point + WHOLE))
+        return self._fixed(some, value[self.whole[some]])
+
+    def _fixed(self, some: Ints, value: Floats) -> Floats | None:
+        """The relaxation with some whole columns at a value more; bounds stay as they were where it has no point."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        lower[some] = upper[some] = np.clip(value, lower[some], upper[some])
+        point = self.relaxation.solve(lower, upper).point
+        if point is not None:
+            self.lower, self.upper = lower, upper
+        return point
+
+
+def _up(value: Floats) -> Floats:
+    return np.asarray(np.ceil(value - WHOLE))
