@@ -16,8 +16,10 @@ from router.schema import Problem
 SELLERS = 13
 
 
-def market(workloads: int = 1000, offers: int = 100, periods: int = 24, seed: int = 1) -> Problem:
-    """The problem; equal arguments give equal problems."""
+def market(
+    workloads: int = 1000, offers: int = 100, periods: int = 24, seed: int = 1, volume: float = 1.0
+) -> Problem:
+    """The problem; equal arguments give equal problems. `volume`: times as many requests, all else as it is."""
     rng = np.random.default_rng(seed)
     n_models = max(1, offers // 2)
     sellers = min(SELLERS, offers)
@@ -33,7 +35,7 @@ def market(workloads: int = 1000, offers: int = 100, periods: int = 24, seed: in
             "name": f"synthetic market {workloads} × {offers} × {periods}, seed {seed}",
             "horizon": {"periods": periods, "period_h": 1},
             "models": {f"model-{m}": {} for m in range(n_models)},
-            "workloads": [_workload(rng, w, n_models, periods) for w in range(workloads)],
+            "workloads": [_workload(rng, w, n_models, periods, volume) for w in range(workloads)],
             "offers": [_offer(rng, o, sold[o] or [o % n_models]) for o in range(offers)],
             "groups": [
                 {
@@ -52,7 +54,7 @@ def _api(m: int, offers: int) -> int:
     return (m % tens) * 10 if offers >= 10 else 0
 
 
-def _workload(rng: np.random.Generator, w: int, n_models: int, periods: int) -> dict[str, Any]:
+def _workload(rng: np.random.Generator, w: int, n_models: int, periods: int, volume: float) -> dict[str, Any]:
     """A daily cycle with noise; sizes and volumes over two powers of ten."""
     hours = np.arange(periods)
     cycle = 1 + 0.6 * np.sin(2 * np.pi * (hours - rng.integers(24)) / 24) + 0.1 * rng.standard_normal(periods)
@@ -62,7 +64,7 @@ def _workload(rng: np.random.Generator, w: int, n_models: int, periods: int) -> 
         "models": [f"model-{rng.integers(n_models)}"],
         "prompt_tokens": float(rng.integers(200, 3000)),
         "completion_tokens": float(rng.integers(20, 800)),
-        "demand": {"requests_by_period": np.maximum(scale * cycle, 1.0).round(3).tolist()},
+        "demand": {"requests_by_period": (np.maximum(scale * cycle, 1.0) * volume).round(3).tolist()},
     }
     if rng.random() < 0.05:
         load["routing"] = {"max_share_per_provider": 0.6}
