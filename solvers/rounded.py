@@ -26,7 +26,7 @@ from solvers.core.result import Solution, Stats, Stop
 type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
-PARTS, MOST_PARTS = 8, 40
+PARTS, MOST_PARTS = 6, 40
 ROUNDS = 3
 """Of rows added."""
 
