@@ -189,6 +189,14 @@ def test_a_relaxation_that_lies_may_cost_the_proof_and_never_the_truth(lie: str,
         assert tree.objective == pytest.approx(best, rel=1e-6)
 
 
+def test_what_no_ray_proves_is_not_halved_for_ever() -> None:
+    """100,000 whole points, of which a relaxation says that there are none, without a proof of it."""
+    program = covering(np.random.default_rng(5), 5, 3, most=9)
+    tree = branch_and_bound(program, type("Lies", (Liar,), {"lie": "infeasible"}))
+    assert not tree.complete
+    assert tree.nodes < 1_000
+
+
 def beside(*programs: LinearProgram) -> LinearProgram:
     """One program of several that share nothing."""
     return LinearProgram(

@@ -52,6 +52,9 @@ class ProofLeaf(Record):
 LAST_NODES = 30
 """Relaxations solved once every open node is near enough."""
 
+MOST_HALVED = 256
+"""Nodes of a tree that are halved because no ray proves that they have no point; more are left open."""
+
 OPENING = 200
 """Columns that a node costs besides its own."""
 
@@ -154,7 +157,7 @@ class _TreeSearch:
         self.objective = inf if start is None else program.objective(start)
         self.leaves: list[ProofLeaf] = []
         self.open: list[_OpenNode] = []
-        self.nodes = self.iterations = self.last_nodes = 0
+        self.nodes = self.iterations = self.last_nodes = self.halved = 0
         self.gain = np.zeros((2, len(self.columns)))
         self.seen = np.zeros((2, len(self.columns)))
 
@@ -286,9 +289,10 @@ class _TreeSearch:
         """Said to be infeasible, but not proven: halve the widest range, until what is left is a point."""
         width = node.upper - node.lower
         k = int(np.argmax(width)) if len(width) else 0
-        if not len(width) or width[k] < 1.0 or node.lower[k] > FARTHEST:
+        if not len(width) or width[k] < 1.0 or node.lower[k] > FARTHEST or self.halved >= MOST_HALVED:
             self._close(node)
             return
+        self.halved += 1
         low, high = float(node.lower[k]), float(node.upper[k])
         middle = np.floor((low + high) / 2.0) if np.isfinite(high) else 2.0 * max(low, 0.0) + 1.0
         self._branch(node, k, float(middle), 0.5)
