@@ -11,7 +11,6 @@ import yaml
 
 import router
 from router import api
-from router.errors import InputError
 from router.exporters import commitments
 from router.loading.catalogue import load_text
 from router.schema import Problem
@@ -114,11 +113,42 @@ def test_where_nothing_is_paid_ahead_that_is_said() -> None:
     assert "nothing is paid ahead" in made.remarks[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("prefill-decode", "by role"), ("nodes", "does not count hosts")]
-)
-def test_what_is_not_counted_yet_is_refused_by_name(name: str, words: str) -> None:
-    """Reserved halves and hosts would be left out without a word, and a worker of four cards be counted as one."""
-    stated = api.load(EXAMPLES / f"{name}.yaml")
-    with pytest.raises(InputError, match=words):
-        commitments(api.solve(stated), stated)
+def test_workers_of_each_role_and_hosts_are_nodes_of_their_own() -> None:
+    """A reserved decode worker of 4 cards; of two hosts one is reserved, and what lives there has no node."""
+    stated = api.load(EXAMPLES / "prefill-decode.yaml").with_(
+        {"offers.own.instances.roles.decode.reserved": 1}
+    )
+    plan = api.solve(stated)
+    rows = json.loads(commitments(plan, stated).text)["commitments"]
+    assert [(row["offer"], row["ceiling"], row["unit"]) for row in rows] == [("own", 1, "decode workers")]
+    nodes = {
+        node["metadata"]["name"]: node["spec"]["limits"]["nvidia.com/gpu"]
+        for node in yaml.safe_load_all(commitments(plan, stated, form="karpenter").text)
+    }
+    counts = {row.role: row.count for row in plan.instances}
+    assert nodes["own-decode-paid-ahead"] == "4"
+    assert nodes["own-prefill-as-used"] == f"{counts['prefill']:g}"
+
+    stated = api.load(Path(__file__).parent / "instances" / "whole-hosts.yaml").with_(
+        {"hosts.a3-node.reserved": 1}
+    )
+    plan = api.solve(stated)
+    rows = json.loads(commitments(plan, stated).text)["commitments"]
+    assert [(row["kind"], row["offer"], row["unit"]) for row in rows] == [("reserved", "a3-node", "hosts")]
+    pools = list(yaml.safe_load_all(commitments(plan, stated, form="karpenter").text))
+    assert [node["metadata"]["name"] for node in pools] == ["a3-node-paid-ahead", "a3-node-as-used"]
+    assert [node["spec"]["limits"] for node in pools] == [{"nvidia.com/gpu": "8"}] * 2
+
+
+def test_budgets_are_of_the_steps_of_a_recipe() -> None:
+    """4,000 USD a month with the frontier, which answers second steps alone: all of it is theirs."""
+    text = (EXAMPLES / "cascade.yaml").read_text()
+    signed = "{name: frontier, provider: f, commitment: {min_usd_per_month: 4000, signed: true},"
+    stated = load_text(text.replace("{name: frontier, provider: f,", signed))
+    config = yaml.safe_load(commitments(api.solve(stated), stated, form="litellm").text)
+    budgets = {
+        entry["model_name"]: entry["litellm_params"]["max_budget"]
+        for entry in config["model_list"]
+        if "max_budget" in entry["litellm_params"]
+    }
+    assert budgets == {"chat/cascade/1": pytest.approx(4000)}

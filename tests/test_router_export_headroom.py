@@ -141,3 +141,50 @@ def test_what_it_cannot_say_is_said() -> None:
     made = headroom(api.solve(problem), problem)
     assert json.loads(made.text)["headroom"] == []
     assert any("own" in remark and "contract" in remark for remark in made.remarks)
+
+
+def test_both_halves_of_a_replica_must_have_room() -> None:
+    """Prefill workers do 1,000 requests an hour, decode workers 600: of 3 + 4 for 2,300 the decode half leaves 100."""
+    roles = "{prefill: {usd_per_h: 1, min: 3}, decode: {usd_per_h: 1}}"
+    problem = load_text(
+        f"""
+schema: router/1
+horizon: {{periods: 1, period_h: 1}}
+models: {{m: {{}}}}
+workloads:
+  - {{name: chat, models: [m], demand: {{requests_per_hour: 2300}}, prompt_tokens: 1000, completion_tokens: 100}}
+offers:
+  - name: own
+    models: {{m: {{prompt_tokens_per_s: {1e6 / 3600}, completion_tokens_per_s: {6e4 / 3600}}}}}
+    instances: {{roles: {roles}}}
+"""
+    )
+    (row,) = figures(problem, api.solve(problem)).values()
+    assert row["more"] * 3600 == pytest.approx(100, rel=1e-3)
+
+
+def test_each_step_of_a_recipe_has_its_own_room() -> None:
+    """Every request takes both steps; one instance each: first steps have room for 100 more, second ones for 550."""
+    problem = load_text(
+        """
+schema: router/1
+horizon: {periods: 1, period_h: 1}
+models: {s: {}, b: {}, none: {}}
+workloads:
+  - name: chat
+    models: [none]
+    demand: {requests_per_hour: 900}
+    prompt_tokens: 1000
+    completion_tokens: 0
+    recipes: [{name: both, quality: 1, steps: [{models: [s]}, {models: [b], requests: 0.5}]}]
+offers:
+  - {name: small, models: {s: {tokens_per_s: 277.77777777777777}}, instances: {usd_per_h: 1}}
+  - {name: big, models: {b: {tokens_per_s: 277.77777777777777}}, instances: {usd_per_h: 1}}
+"""
+    )
+    rows = figures(problem, api.solve(problem))
+    more = {name: row["more"] * 3600 for (name, _), row in rows.items()}
+    assert more == {
+        "chat by both step 0": pytest.approx(100, rel=1e-3),
+        "chat by both step 1": pytest.approx(550, rel=1e-3),
+    }

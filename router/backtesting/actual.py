@@ -1,4 +1,7 @@
-"""What happened: shares and counts of the periods that are over, and the work that no capacity was left for."""
+"""What happened: shares and counts of the periods that are over, and the work that no capacity was left for.
+
+Requests that a recipe answers are counted once, by its first step; each step keeps its routes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,53 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from router.backtesting.bought import Pool
+from router.normalise.network import origin_of
+from router.normalise.recipes import part_name
+from router.normalise.roles import half_name
+from router.plan.rows import RouteRow
 from router.plan.running import RunningBefore, RunningCount, RunningShare
 from router.planning.decode import Decoded
+from router.schema import Problem, Workload
 
 Route = tuple[str, str]  # offer and model
 LEEWAY = 5e-7  # of a share: what happened fits its own program in spite of rounding
+
+
+@dataclass(frozen=True)
+class RoutedPart:
+    """What of a workload is routed by itself: its own requests, or a step of a recipe."""
+
+    name: str
+    workload: int  # place in the problem
+    recipe: str | None
+    requests: float  # for each of the workload
+    answers: bool  # what goes there is answered there, or by further steps
+    route: Route  # any that may serve it
+
+
+def parts_of(problem: Problem) -> dict[str, RoutedPart]:
+    """By name, those of each workload after each other; the problem has each origin apart."""
+    parts = []
+    for w, load in enumerate(problem.workloads):
+        origin = origin_of(load)
+        own = part_name(load.name, origin, None, None)
+        parts.append(RoutedPart(own, w, None, 1.0, True, _route(problem, load, load.models)))
+        for recipe in load.recipes:
+            for k, step in enumerate(recipe.steps):
+                name = part_name(load.name, origin, recipe.name, k)
+                route = _route(problem, load, step.models)
+                parts.append(RoutedPart(name, w, recipe.name, step.requests, k == 0, route))
+    return {part.name: part for part in parts}
+
+
+def part_of_row(row: RouteRow) -> str:
+    """The name of the part that a route serves."""
+    return part_name(row.workload, row.origin, row.recipe, row.step)
+
+
+def _route(problem: Problem, load: Workload, models: tuple[str, ...]) -> Route:
+    known = ((offer.name, model) for model in models for offer in problem.offers if model in offer.models)
+    return next(known, (load.name, models[0]))
 
 
 @dataclass
@@ -25,74 +70,87 @@ class Actual:
     displaced  served where the plan in force had not put it: overflow
     """
 
-    workloads: tuple[str, ...]
+    parts: dict[str, RoutedPart]
     served: Floats
     dropped: Floats
     lost: Floats
     displaced: Floats
-    carried: dict[tuple[str, int], dict[Route, float]] = field(default_factory=dict)  # requests
+    carried: dict[tuple[str, int], dict[Route, float]] = field(
+        default_factory=dict
+    )  # by part: work, in requests
     count: dict[tuple[Pool, int], float] = field(default_factory=dict)
     paid: dict[tuple[Pool, int], float] = field(default_factory=dict)
 
     @classmethod
-    def empty(cls, workloads: tuple[str, ...], periods: int) -> Actual:
-        served, dropped, lost, displaced = (np.zeros((len(workloads), periods)) for _ in range(4))
-        return cls(workloads, served, dropped, lost, displaced)
+    def empty(cls, problem: Problem, periods: int) -> Actual:
+        served, dropped, lost, displaced = (np.zeros((len(problem.workloads), periods)) for _ in range(4))
+        return cls(parts_of(problem), served, dropped, lost, displaced)
 
     def add(
         self, decoded: Decoded, first: int, span: range, priced: tuple[bool, ...], planned: list[RunningShare]
     ) -> None:
         """What ran in the periods of `span`, read from a program whose period 0 is `first`."""
-        w_of = {name: w for w, name in enumerate(self.workloads)}
         for row in decoded.routes:
-            t = first + row.period
+            t, part = first + row.period, self.parts[part_of_row(row)]
             if t in span:
-                there = self.carried.setdefault((row.workload, t), {})
-                there[row.offer, row.model] = row.requests or 0.0
-                self.served[w_of[row.workload], t] += row.requests or 0.0
+                work = (row.requests or 0.0) / part.requests
+                self.carried.setdefault((part.name, t), {})[row.offer, row.model] = work
+                self.served[part.workload, t] += work if part.answers else 0.0
         for left in decoded.unserved:
             t = first + left.period
             if t in span:
-                w = w_of[left.workload]
+                w = self.parts[part_name(left.workload, left.origin, None, None)].workload
                 (self.dropped if priced[w] else self.lost)[w, t] += left.requests or 0.0
         for inst in decoded.instances:
             t = first + inst.period
             if t in span:
-                self.count[(inst.offer, inst.model), t] = inst.count
-                self.paid[(inst.offer, inst.model), t] = inst.paid_count
-        self._displaced(w_of, first, span, planned)
+                pool = half_name(inst.offer, inst.role), inst.model
+                self.count[pool, t] = inst.count
+                self.paid[pool, t] = inst.paid_count
+        self._displaced(first, span, planned)
 
-    def _displaced(self, w_of: dict[str, int], first: int, span: range, planned: list[RunningShare]) -> None:
+    def _displaced(self, first: int, span: range, planned: list[RunningShare]) -> None:
+        """Of a recipe the step of which most is."""
         share: dict[tuple[str, int], dict[Route, float]] = {}
         for row in planned:
             if row.period is not None and first + row.period in span:
                 there = share.setdefault((row.workload, first + row.period), {})
                 there[row.offer, row.model] = row.share
+        most: dict[tuple[int, int, str | None], float] = {}
         for (name, t), routes in self.carried.items():
             if t in span and (name, t) in share:
-                w, known = w_of[name], share[name, t]
+                w, known = self.parts[name].workload, share[name, t]
                 arrived = self.served[w, t] + self.dropped[w, t] + self.lost[w, t]
-                self.displaced[w, t] = sum(
+                moved = sum(
                     max(0.0, requests - known.get(route, 0.0) * arrived) for route, requests in routes.items()
                 )
+                key = w, t, self.parts[name].recipe
+                most[key] = max(most.get(key, 0.0), moved)
+        for (w, t, _), moved in most.items():
+            self.displaced[w, t] += moved
 
     def shares(self, first: int, until: int) -> list[RunningShare]:
         """Shares of the work served, of the periods from `first` on, as what runs."""
         rows = []
-        for (name, t), routes in self.carried.items():
-            total = sum(routes.values())
-            if first <= t < until and total > 0:
-                rows += [
-                    RunningShare(name, offer, model, t - first, None, requests / total * (1 + LEEWAY))
-                    for (offer, model), requests in routes.items()
-                ]
+        for t in range(first, until):
+            for part in self.parts.values():
+                total = float(self.served[part.workload, t])
+                routes = self.carried.get((part.name, t), {part.route: 0.0})
+                if total > 0:
+                    rows += [
+                        RunningShare(
+                            part.name, offer, model, t - first, None, requests / total * (1 + LEEWAY)
+                        )
+                        for (offer, model), requests in routes.items()
+                    ]
         return rows
 
     def shares_of_arrivals(self, arrived: Floats, leeway: float = LEEWAY) -> list[RunningShare]:
         """Shares of (W, N) requests, over the whole replay."""
-        w_of = {name: w for w, name in enumerate(self.workloads)}
         return [
-            RunningShare(name, offer, model, t, None, requests / arrived[w_of[name], t] * (1 + leeway))
+            RunningShare(
+                name, offer, model, t, None, requests / arrived[self.parts[name].workload, t] * (1 + leeway)
+            )
             for (name, t), routes in self.carried.items()
             for (offer, model), requests in routes.items()
         ]

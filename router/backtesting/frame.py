@@ -144,7 +144,15 @@ def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     memory = math.ceil(memory_h(inst) / record.period_h - 1e-9)
     spanning = spans_periods(inst)
     carries = spanning and not spans_periods(inst, but_contracts=True) and can_be_carried(inst)
-    return Rules(record, spanning, memory, carries, keep, LARGE * keep)
+    return Rules(record, spanning, memory, carries, keep, LARGE * keep * _longest(inst))
+
+
+def _longest(inst: Instance) -> float:
+    """The most tokens of a recipe's steps for one of the workload's own, at least 1: all of them are moved at once."""
+    loads = inst.workloads
+    tokens = np.bincount(loads.lead, loads.part * loads.tokens, minlength=len(loads.lead))
+    own = (loads.part * loads.tokens)[loads.whole]
+    return float(np.max(tokens[loads.lead] / np.maximum(own, 1e-300), initial=1.0, where=own > 0))
 
 
 def tokens_of(problem: Problem) -> Floats:

@@ -17,13 +17,18 @@ from problems.core.arrays import Floats
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.demand import is_sized, time_of, work_units
-from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Trace
+from router.normalise.network import by_origin, origin_of
+from router.normalise.recipes import part_name
+from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Routing, Trace
 from router.schema.clock import Clock, period_start
 from router.traces import recorded
 from router.traces.demand import table_of
 from router.traces.record import EARLY
 from router.traces.table import HOUR_US, US
 from router.traces.times import local
+
+_WHOLE = {"shares": Routing().shares, "max_share_per_provider": 1.0}
+"""Limits on a workload's origins together, at their defaults."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,47 @@ def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     """Read the demand of a problem over its horizon. Raises InputError for what is not replayed."""
     _refuse(problem, warm_up)
     read = recorded(problem)
-    time = time_of(read.problem)
-    requests = np.array([work_units(load, time) for load in read.problem.workloads])
+    apart = by_origin_alone(read.problem)
+    time = time_of(apart)
+    requests = np.array([work_units(load, time) for load in apart.workloads])
     if not 0 <= warm_up < requests.shape[1]:
         rule = f"leaves nothing to replay of {requests.shape[1]} periods"
         raise InputError(Issue(("--warm-up",), rule, value=warm_up))
-    return DemandHistory(read.problem, requests, warm_up, read.notes)
+    return DemandHistory(apart, requests, warm_up, read.notes)
+
+
+def by_origin_alone(problem: Problem) -> Problem:
+    """Each origin as a workload of its own, `chat from eu`: what comes from there may be lost there alone."""
+    if not any(load.origin for load in problem.workloads):
+        return problem
+    loads = by_origin(problem)[0].workloads
+    names: dict[str, tuple[str, ...]] = {}
+    for load in loads:
+        names[load.name] = (*names.get(load.name, ()), part_name(load.name, origin_of(load), None, None))
+    named = tuple(
+        load.model_copy(
+            update={
+                "name": part_name(load.name, origin_of(load), None, None),
+                "origin": dict.fromkeys(load.origin or (), 1.0) or None,
+            }
+        )
+        for load in loads
+    )
+    quotas = tuple(
+        quota.model_copy(
+            update={"workloads": tuple(part for name in quota.workloads for part in names[name])}
+        )
+        for quota in problem.quotas
+    )
+    change = problem.reoptimise
+    if change is not None:
+        pins = tuple(
+            pin.model_copy(update={"workload": part})
+            for pin in change.pins
+            for part in (names[pin.workload] if pin.workload is not None else (None,))
+        )
+        change = change.model_copy(update={"pins": pins})
+    return problem.model_copy(update={"workloads": named, "quotas": quotas, "reoptimise": change})
 
 
 def with_trace(problem: Problem, path: str) -> Problem:
@@ -145,6 +185,11 @@ def _refuse(problem: Problem, warm_up: int) -> None:
             if getattr(load, field) is not None:
                 rule = "work that may be put off is not replayed: a backtest settles each period as it ends"
                 issues.append(input_issue(problem, ("workloads", w, field), None, rule))
+        if load.origin and (
+            load.routing != load.routing.model_copy(update=_WHOLE) or load.needs.min_mean_quality
+        ):
+            rule = "does not go with shares or a mean quality of the whole workload here: each origin is replayed apart"
+            issues.append(input_issue(problem, ("workloads", w, "origin"), None, rule))
         if load.demand.trace is None and not is_sized(load):
             rule = "demand in tokens of no stated request size is not replayed"
             hint = "state prompt_tokens and completion_tokens"

@@ -18,7 +18,7 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.costs import UNSERVED
 from problems.core.encode import encode
-from router.backtesting.actual import LEEWAY
+from router.backtesting.actual import LEEWAY, part_of_row, parts_of
 from router.backtesting.bought import decision_for
 from router.backtesting.foresight import Method, expected, least_history
 from router.backtesting.frame import Rules, rules_of, tokens_of
@@ -31,6 +31,7 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
 from router.normalise.agreements import refuse_uncarried
+from router.normalise.recipes import part_name
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
 from router.plan.rows import usd_of
@@ -210,12 +211,15 @@ class _Course:
         if replay.lost_requests <= 0:
             whole = self.record.part(0, self.record.actual)
             return self._hindsight(for_one_offer(whole) if freed else whole), None
-        served = np.zeros_like(self.record.actual)
-        w_of = {load.name: w for w, load in enumerate(self.record.problem.workloads)}
+        served, parts = np.zeros_like(self.record.actual), parts_of(self.record.problem)
         for row in replay.plan.routes:
-            served[w_of[row.workload], row.period] += row.requests or 0.0
+            part = parts[part_of_row(row)]
+            served[part.workload, row.period] += (
+                (row.requests or 0.0) / part.requests if part.answers else 0.0
+            )
         for left in replay.plan.unserved:
-            served[w_of[left.workload], left.period] += left.requests or 0.0
+            w = parts[part_name(left.workload, left.origin, None, None)].workload
+            served[w, left.period] += left.requests or 0.0
         problem = self.settled_problem(served)
         of_served = self._hindsight(for_one_offer(problem) if freed else problem)
         try:

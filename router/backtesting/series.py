@@ -16,6 +16,7 @@ from router.backtesting.frame import tokens_of
 from router.backtesting.record import DemandHistory
 from router.backtesting.result import Execution, Hindsight
 from router.plan.document import Plan
+from router.plan.rows import HostRow
 
 
 def series(
@@ -55,7 +56,11 @@ def cost_by_period(plan: Plan, periods: int) -> Floats:
     usd = np.zeros(periods)
     for line in plan.cost_lines:
         rows, field = KINDS[line.kind].by_period or ("", "")
-        of_line = (row for row in getattr(plan, rows, ()) if line.offer is None or row.offer == line.offer)
+        of_line = (
+            row
+            for row in getattr(plan, rows, None) or ()
+            if line.offer is None or line.offer == (row.host if isinstance(row, HostRow) else row.offer)
+        )
         weight = _by_period(((row.period, getattr(row, field) or 0.0) for row in of_line), periods)
         if weight.sum() <= 0:
             weight[:] = 1.0
@@ -74,7 +79,8 @@ def _by_period(amounts: Iterable[tuple[int, float]], periods: int) -> Floats:
 def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
     """(N,) tokens served, those on instances, and those that the instances could carry of the same mix.
 
-    A pool that runs idle counts with what it carried per instance in the periods in which it did not.
+    Of replicas in two roles the half that could carry less counts. A pool that runs idle counts with what it carried
+    per instance in the periods in which it did not.
     """
     shared = {row.offer for row in plan.instances if row.model is None}
     pools = {(row.offer, row.model) for row in plan.instances}
@@ -85,17 +91,19 @@ def _carried(plan: Plan, periods: int) -> tuple[Floats, Floats, Floats]:
         pool = (route.offer, None if route.offer in shared else route.model)
         if pool in carried:
             carried[pool][route.period] += tokens
-    capacity = np.zeros(periods)
-    per_instance: dict[tuple[str, str | None], list[float]] = {}
+    least: dict[tuple[str, str | None, int], float] = {}
+    per_instance: dict[tuple[str, str | None, str | None], list[float]] = {}
     for busy in (True, False):
         for row in plan.instances:
-            pool = (row.offer, row.model)
+            pool, half = (row.offer, row.model), (row.offer, row.model, row.role)
             tokens = carried[pool][row.period]
             if (row.utilisation > 0 and tokens > 0) != busy:
                 continue
             if busy:
-                capacity[row.period] += tokens / row.utilisation
-                per_instance.setdefault(pool, []).append(tokens / row.utilisation / row.count)
+                could = tokens / row.utilisation
+                per_instance.setdefault(half, []).append(could / row.count)
             else:
-                capacity[row.period] += row.count * float(np.mean(per_instance.get(pool, [0.0])))
+                could = row.count * float(np.mean(per_instance.get(half, [0.0])))
+            least[*pool, row.period] = min(could, least.get((*pool, row.period), np.inf))
+    capacity = _by_period(((period, could) for (_, _, period), could in least.items()), periods)
     return served, np.sum(list(carried.values()), axis=0) if carried else np.zeros(periods), capacity

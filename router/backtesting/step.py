@@ -54,7 +54,7 @@ class Replay:
     def __init__(self, rules: Rules, search: Search) -> None:
         self.rules, self.search = rules, search
         problem = rules.record.problem
-        self.actual = Actual.empty(tuple(load.name for load in problem.workloads), rules.record.periods)
+        self.actual = Actual.empty(problem, rules.record.periods)
         self.priced = tuple(load.unserved_usd_per_m_tokens is not None for load in problem.workloads)
         self.force: InForce | None = None
         self.decided: Bought | None = None

@@ -1,13 +1,15 @@
 """The order in which commitments are to be used, and up to where each is paid already.
 
-What lapses soonest is used first: instances that are reserved, or bought ahead, are lost hour by hour; a contract's
-volume month by month. Everything else is paid as it is used and comes last.
+What lapses soonest is used first: instances and hosts that are reserved, or bought ahead, are lost hour by hour; a
+contract's volume month by month. Everything else is paid as it is used and comes last.
 
     json        rows by order: kind, from and until, the ceiling with its unit
     karpenter   NodePools (karpenter.sh/v1): `weight` is the order, `limits` the ceiling, in cards; a second NodePool is
                 of the rest that the plan runs at most
     litellm     the router's configuration with `order` in place of weights and, for contracts, `max_budget` in
                 `budget_duration: 730h`: LiteLLM leaves a deployment out once its budget is spent
+
+Nodes are of hosts where instances live in some, and of each role's workers where replicas have two.
 
 Amounts are those in force in one period.
 """
@@ -26,9 +28,10 @@ from router.exporters.counts import whole
 from router.exporters.exported import Exported, belongs, head, of_scenario, to_yaml
 from router.exporters.litellm import litellm
 from router.exporters.prices import mixed_prices
-from router.exporters.shares import splits
+from router.exporters.shares import group_of, splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.loading.unplanned import refuse_unplanned
+from router.normalise.recipes import alone
 from router.plan.document import Plan
 from router.plan.start import stated_time
 from router.plan.values import to_json
@@ -53,7 +56,7 @@ class PaidAhead:
     from_h: float
     until_h: float | None
     ceiling: float
-    unit: str  # instances | tokens a month | USD a month
+    unit: str  # instances | prefill workers | decode workers | hosts | tokens a month | USD a month
 
 
 def commitments(
@@ -87,9 +90,10 @@ def _paid_ahead(plan: Plan, problem: Problem, at: int, scenario: str | None) -> 
     hour, end_h = at * problem.horizon.period_h, plan.horizon_h
     rented = {offer.name: offer.instances for offer in problem.offers if offer.instances is not None}
     here = [row for row in of_scenario(plan, plan.instances, scenario) if row.period == at]
-    for name, terms in rented.items():
-        if terms.reserved > 0:
-            yield PaidAhead(INSTANCES, "reserved", name, None, 0.0, end_h, terms.reserved, "instances")
+    for machine in _machines(problem):
+        if machine.reserved > 0:
+            name, reserved = machine.offer, machine.reserved
+            yield PaidAhead(INSTANCES, "reserved", name, None, 0.0, end_h, reserved, machine.unit)
     for row in here:
         if (
             rented[row.offer].resize == "horizon"
@@ -111,6 +115,32 @@ def _paid_ahead(plan: Plan, problem: Problem, at: int, scenario: str | None) -> 
             ceiling, unit = (tokens, "tokens a month") if tokens is not None else (usd or 0.0, "USD a month")
             terms_h = contract.from_h, contract.until_h
             yield PaidAhead(CONTRACT, "contract", contract.seller, None, *terms_h, ceiling, unit)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedMachine:
+    """What is counted: an offer's instances, its workers in one role, or a kind of host (in the place of `offer`)."""
+
+    offer: str
+    role: str | None
+    unit: str
+    units: float
+    reserved: float
+    housed: bool = False  # lives in hosts, which are the nodes
+
+
+def _machines(problem: Problem) -> Iterator[CountedMachine]:
+    housed = {name for host in problem.hosts for name in host.offers}
+    for offer in problem.offers:
+        if offer.instances is None:
+            continue
+        roles = (None,) if offer.instances.roles is None else ("prefill", "decode")
+        for role in roles:
+            half = offer.instances if role is None else offer.instances.of_role(role)
+            unit = "instances" if role is None else f"{role} workers"
+            yield CountedMachine(offer.name, role, unit, half.units, half.reserved, offer.name in housed)
+    for host in problem.hosts:
+        yield CountedMachine(host.name, None, "hosts", host.units, host.reserved)
 
 
 def _row(row: PaidAhead, problem: Problem) -> dict[str, Any]:
@@ -140,35 +170,42 @@ def _karpenter(
     resource: str,
     node_class: str,
 ) -> Exported:
-    """Per offer with instances what is paid ahead, and the rest of the most that the plan runs from that period on."""
+    """Per kind of machine what is paid ahead, and the rest of the most that the plan runs from that period on."""
     if node_class.count("/") != 2:
         raise InputError(Issue(("--node-class",), "must be GROUP/KIND/NAME", node_class, NODE_CLASS))
     group, kind, name = node_class.split("/")
     reference = {"group": group, "kind": kind, "name": name}
-    counts: dict[str, dict[int, float]] = {}
+    counts: dict[tuple[str, str | None], dict[int, float]] = {}
     for row in of_scenario(plan, plan.instances, scenario):
-        by_period = counts.setdefault(row.offer, {})
+        by_period = counts.setdefault((row.offer, row.role), {})
         by_period[row.period] = by_period.get(row.period, 0.0) + row.count
+    for host in of_scenario(plan, plan.hosts or (), scenario):
+        counts.setdefault((host.host, None), {})[host.period] = host.count
     documents, uncounted = [], []
     names: dict[tuple[str, ...], str] = {}
-    for offer in problem.offers:
-        if offer.instances is None:
+    for machine in _machines(problem):
+        if machine.housed:
             continue
-        ahead = fsum(row.ceiling for row in rows if row.offer == offer.name and row.order == INSTANCES)
-        most = max((count for t, count in counts.get(offer.name, {}).items() if t >= at), default=0.0)
+        key = machine.offer, machine.role
+        mine = [row for row in rows if row.offer == machine.offer and row.unit == machine.unit]
+        ahead = fsum(row.ceiling for row in mine)
+        most = max((count for t, count in counts.get(key, {}).items() if t >= at), default=0.0)
         for suffix, count, order in (
             ("paid-ahead", ahead, 1),
             ("as-used", max(most - ahead, 0.0), PAID_AS_USED),
         ):
             if count > 0:
-                label = kubernetes_name(offer.name, suffix)
-                names[offer.name, suffix] = label
-                cards = str(whole(count * offer.instances.units))
+                own = [machine.offer, *filter(None, [machine.role])]
+                label = kubernetes_name(*own, suffix)
+                names[(*own, suffix)] = label
+                cards = str(whole(count * machine.units))
                 documents.append(
-                    _node_pool(label, offer.name, {resource: cards}, MOST_WEIGHT // order, reference)
+                    _node_pool(
+                        label, kubernetes_name(*own), {resource: cards}, MOST_WEIGHT // order, reference
+                    )
                 )
-        if offer.instances.units == 1 and offer.name in counts:
-            uncounted.append(offer.name)
+        if machine.units == 1 and machine.role is None and key in counts:
+            uncounted.append(machine.offer)
     distinct(names)
     remarks = [f"nodes are made by {node_class}; --node-class names yours"] if documents else ["no instances"]
     if uncounted:
@@ -181,7 +218,7 @@ def _node_pool(
     name: str, offer: str, limits: Mapping[str, str], weight: int, reference: Mapping[str, str]
 ) -> dict[str, Any]:
     on_demand = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]}
-    labels = {"llm-inference-planner/offer": kubernetes_name(offer)}
+    labels = {"llm-inference-planner/offer": offer}
     return {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
@@ -241,11 +278,15 @@ def _budgets(
     for route in of_scenario(plan, plan.routes, scenario):
         if period in (None, route.period):
             entry, load = offers[route.offer].models[route.model], loads[route.workload]
+            if route.recipe is not None and route.step is not None:
+                load = alone(
+                    load, next(each for each in load.recipes if each.name == route.recipe), route.step
+                )
             prompt, completion = (usd or 0.0 for usd in mixed_prices(entry, load))
             usd = (route.prompt_tokens * prompt + route.completion_tokens * completion) / 1e6
             parts = use.setdefault(route.offer, {})
-            before = parts.get((route.workload, route.model), (0.0, 0.0))
-            parts[route.workload, route.model] = (before[0] + route.tokens, before[1] + usd)
+            before = parts.get((group_of(route), route.model), (0.0, 0.0))
+            parts[group_of(route), route.model] = (before[0] + route.tokens, before[1] + usd)
     budgets = {}
     for row in rows:
         if row.order != CONTRACT:

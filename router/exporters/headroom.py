@@ -1,7 +1,8 @@
 """How much more of a workload each pool can take beside what is planned, hour by hour, within every SLO.
 
-For each pool, period and workload that the plan sends there in some period: the largest x, in requests per second
-(tokens where no size is stated), with which these checks of `router verify` still hold:
+For each pool, period and workload that the plan sends there in some period (of one with origins or recipes what comes
+from each, and each step): the largest x, in requests per second (tokens where no size is stated), with which these
+checks of `router verify` still hold:
 
     throughput, waiting     the pool's instances, with every SLO of everybody in it
     quota                   what the offer allows a minute
@@ -134,11 +135,19 @@ class _Room:
         return hour if horizon.start is None else stated_time(horizon.clock.local(hour))
 
     def _most(self, flow: Flow) -> float:
-        """Units of work: halved down from what the pool's instances could do if nothing else ran there."""
-        pool = self.audit.pools[self._pool(flow)]
+        """Units of work: halved down from what the pool's instances could do if nothing else ran there.
+
+        Of replicas in two roles what prefills and what decodes must both do it.
+        """
         load = loads_of(self.audit.case, [replace(flow, units=1.0)], Ledgers()["throughput"])
-        each = max(max(piece[2:]) for pieces in load.values() for piece in pieces)
-        most = pool.usable / each if each > 0 else 0.0
+        most = min(
+            (
+                self.audit.pools[key].usable / each if key in self.audit.pools else 0.0
+                for key, pieces in load.items()
+                if (each := max(max(piece[2:]) for piece in pieces)) > 0
+            ),
+            default=0.0,
+        )
         low, high = 0.0, most
         for _ in range(HALVINGS):
             middle = (low + high) / 2

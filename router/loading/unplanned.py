@@ -19,45 +19,18 @@ class Unplanned:
     hint: str = "plan with router solve"
 
 
-def _hosts(problem: Problem) -> Iterator[Path]:
-    if problem.hosts:
-        yield ("hosts",)
-
-
-def _origins(problem: Problem) -> Iterator[Path]:
-    for w, load in enumerate(problem.workloads):
-        if load.origin is not None:
-            yield ("workloads", w, "origin")
-
-
-def _recipes(problem: Problem) -> Iterator[Path]:
-    for w, load in enumerate(problem.workloads):
-        if load.recipes:
-            yield ("workloads", w, "recipes")
-
-
-def _roles(problem: Problem) -> Iterator[Path]:
-    for o, offer in enumerate(problem.offers):
-        if offer.instances is not None and offer.instances.roles is not None:
-            yield ("offers", o, "instances", "roles")
-
-
 def _spills(problem: Problem) -> Iterator[Path]:
     for o, offer in enumerate(problem.offers):
         if offer.spills:
             yield ("offers", o, "spills")
 
 
-HOSTS = Unplanned("hosts", _hosts)
-ORIGINS = Unplanned("by origin", _origins, "state one workload for each origin, or leave origin out")
-RECIPES = Unplanned("recipes", _recipes, "leave recipes out")
-ROLES = Unplanned("instances by role", _roles)
 SPILLS = Unplanned("what spills", _spills)
 
 UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
-    "router backtest": (HOSTS, ORIGINS, RECIPES, ROLES, SPILLS),
-    "router export commitments": (HOSTS, RECIPES, ROLES, SPILLS),
-    "router export headroom": (RECIPES, ROLES, SPILLS),
+    "router backtest": (SPILLS,),
+    "router export commitments": (SPILLS,),
+    "router export headroom": (SPILLS,),
     "router reoptimise": (SPILLS,),
     "router size": (SPILLS,),
 }
