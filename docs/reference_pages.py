@@ -5,6 +5,7 @@
     docs/cli.md           every command's help
     docs/python.md        every public function and what it takes
     docs/messages.md      every sentence of errors, notes, reports and hints, from the source
+    docs/licences.md      packages that the program is installed with, and docs/sbom.cdx.json, which the wheel carries
     problems/README.md    the part on row families, from the modules of `problems`
 
 DIR is the checkout (default: here). A test fails when a page differs from what this makes.
@@ -21,6 +22,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import click
+from licences import bill_of_materials, licences_page
 from messages import messages_page
 
 import router
@@ -45,6 +47,8 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "cli.md": cli_page(),
         root / "docs" / "python.md": python_page(),
         root / "docs" / "messages.md": messages_page(root),
+        root / "docs" / "licences.md": licences_page(),
+        root / "docs" / "sbom.cdx.json": bill_of_materials(),
         model: f"{written}{MARK}\n\n{families()}",
     }
 
@@ -165,7 +169,11 @@ def _context(path: tuple[str, ...], command: click.Command) -> click.Context:
 @click.option("--check", is_flag=True, help="Name the pages that would change, and write none of them.")
 def main(check: bool) -> None:
     """Write the pages that changed, and name them."""
-    stale = {path: text for path, text in pages(ROOT).items() if path.read_text(encoding="utf-8") != text}
+    stale = {
+        path: text
+        for path, text in pages(ROOT).items()
+        if not path.exists() or path.read_text("utf-8") != text
+    }
     for path, text in stale.items():
         click.echo(path.relative_to(ROOT))
         if not check:

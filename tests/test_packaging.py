@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from email.parser import Parser
+from importlib.metadata import requires
 from pathlib import Path
 
 import ci_clean_wheel
@@ -23,21 +26,56 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    return zipfile.ZipFile(built(ROOT, tmp_path_factory.mktemp("wheel")))
+
+
+def built(sources: Path, out: Path) -> Path:
     """Built from the sources alone, as uv does it; without the network that means with hatchling here."""
-    out = tmp_path_factory.mktemp("wheel")
     builders = []
     uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` says where it is
     if uv:
-        builders.append([uv, "build", "--wheel", "--out-dir", str(out), str(ROOT)])
-    builders.append([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)])
+        builders.append(([uv, "build", "--wheel", "--out-dir", str(out), str(sources)], ROOT))
+    builders.append(([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)], sources))
     said = ""
-    for command in builders:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    for command, cwd in builders:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
         if done.returncode == 0:
             (made,) = out.glob("*.whl")
-            return zipfile.ZipFile(made)
+            return made
         said += done.stderr
     pytest.fail(f"no wheel could be built, with uv or hatchling:\n{said}")
+
+
+def test_built_elsewhere_and_later_it_has_the_same_bytes(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """From a copy of the sources whose files are as old as the test."""
+    for package in ("router", "problems", "solvers"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, copy_function=shutil.copyfile, ignore=ignored)
+    (tmp_path / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "docs/sbom.cdx.json"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    again = built(tmp_path, tmp_path / "again")
+    assert wheel.filename is not None
+    assert again.read_bytes() == Path(wheel.filename).read_bytes()
+
+
+def test_the_wheel_carries_a_bill_of_what_it_is_installed_with(wheel: zipfile.ZipFile) -> None:
+    """Every requirement of the wheel, extras but Ray included, and all that they need, with licences."""
+    bill = json.loads(
+        wheel.read(next(name for name in wheel.namelist() if name.endswith("/sboms/sbom.cdx.json")))
+    )
+    listed = {part["name"]: part for part in bill["components"]}
+    needs = {
+        re.match(r"[\w.-]+", need)[0].lower().replace("_", "-")
+        for need in requires("llm-inference-planner") or ()
+    }
+    assert needs - listed.keys() == {"ray"}
+    assert all(part["licenses"][0]["license"]["name"] != "not stated" for part in listed.values())
+    refs = {bill["metadata"]["component"]["bom-ref"], *(part["bom-ref"] for part in listed.values())}
+    assert {line["ref"] for line in bill["dependencies"]} == refs
+    assert {ref for line in bill["dependencies"] for ref in line["dependsOn"]} <= refs
+    assert listed["click"]["scope"] == "required"
+    assert listed["psycopg"]["scope"] == "optional"
 
 
 def test_the_wheel_holds_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:

@@ -34,6 +34,7 @@ class LineCoverage:
     def watched(self) -> Iterator[None]:
         """Everything run inside counts."""
         sys.monitoring.use_tool_id(TOOL, "fuzz")
+        sys.monitoring.restart_events()
         sys.monitoring.register_callback(TOOL, sys.monitoring.events.LINE, self._line)
         sys.monitoring.set_events(TOOL, sys.monitoring.events.LINE)
         try:
