@@ -15,22 +15,18 @@ from random import Random
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaigns.corners import contradicted
-from campaigns.figures import Figures, arguments, seeds
-from problem_factory import Data, load
+from campaigns import corners
+from campaigns.figures import Figures, arguments
+from problem_factory import Data
 from strategies import random_problem
 
-import router
 from problems.core.encode import encode
-from router.errors import Infeasible, InputError, NoPlanInTime
 from router.normalise import normalise
 from router.schema import Problem
-from solvers import SolveOptions
 
 _NAMES = """several_models cached commitment tiers term signed fee instances min_step reserved shared horizon purchases
     starts boot min_up availability rates discount deferral"""
 FEATURES = frozenset(_NAMES.split())
-LIMIT_S = 30.0
 SMALL = 200  # whole columns
 STARTS = ("2026-12-01T00:00", "2026-12-15T06:00", "2026-02-01T00:00", "2028-02-10T12:00", "2026-03-20T00:00")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York")
@@ -63,27 +59,7 @@ def small(problem: Problem) -> bool:
 
 def campaign(count: int, first: int) -> Figures:
     """Solve each under a limit."""
-    figures = Figures()
-    for seed in seeds(count, first):
-        try:
-            problem = load(drawn(seed))
-            plan = router.solve(problem, options=SolveOptions(time_limit_s=LIMIT_S))
-            end = f"plan, {'nobody' if plan.proof is None else plan.proof.kind}"
-        except InputError:
-            end = "refused as input"
-        except Infeasible:
-            end = "infeasible"
-            if contradicted(problem):
-                figures.faults.append(f"seed {seed}: called infeasible, a second solver does not agree")
-        except NoPlanInTime:
-            end = "not known"
-            if small(problem):
-                figures.faults.append(f"seed {seed}: not known within {LIMIT_S:g} s")
-        except Exception as error:  # whatever it is, it is what is looked for
-            end = type(error).__name__
-            figures.faults.append(f"seed {seed}: {end}: {(str(error).splitlines() or [''])[0]}")
-        figures.ends[end] += 1
-    return figures
+    return corners.campaign(count, first, drawn, small)
 
 
 if __name__ == "__main__":
