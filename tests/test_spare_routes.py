@@ -113,3 +113,14 @@ def test_bands_of_a_contract_without_overage_hold_in_a_loss() -> None:
     rows = {row.offer: row for row in plan.routes}
     assert rows["third"].after_loss == {"rest": pytest.approx(1 / 3)}
     assert rows["rest"].after_loss == {"deal": pytest.approx(1.0)}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_a_loss_asks_for_is_proven(solver: str) -> None:
+    """10 M an hour at 2 M an instance: five in the two zones that are left, 3 + 3 + 2 in all, where 5 would do."""
+    zones = [gpu(name, 4, 2) for name in ("a", "b", "c")]
+    plan = plan_of(problem([hourly(10e6)], zones, policy={"survive_loss_of": "offer"}), solver)
+    assert plan.cost_usd == pytest.approx(32)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.bound_usd == pytest.approx(32)

@@ -1,14 +1,14 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, waiting, renting, contracts, bills, links, shares, spilling    what the problem file says of each
+    serving, waiting, renting, contracts, bills, links, shares, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
 
-What is left out, so that bounds are lower there and never wrong: budgets, losses, risk, what change costs and how
-much of it there may be.
+What is left out, so that bounds are lower there and never wrong: budgets, risk, what change costs and how much of it
+there may be.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
 from router.verification.bound.hosts import add_hosts
 from router.verification.bound.links import add_links, add_presence
+from router.verification.bound.losses import add_losses
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import MostOfUse, add_counts, add_shared_limits, most_of_use
 from router.verification.bound.serving import (
@@ -77,4 +78,5 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)
     add_spilling(model, audit, flows, future)
+    add_losses(model, audit, flows, future)
     return model

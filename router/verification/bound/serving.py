@@ -165,8 +165,6 @@ def _unit_usd(
 def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
     """Variables of flows and of what is dropped, and that every cell is served."""
     weight = audit.case.period_weight
-    cells = with_work(audit, future)
-    served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
         egress, paid = flow.egress_usd * weight[flow.period], flow.unbilled(future) * weight[flow.period]
         if flow.charged != flow.name:
@@ -175,8 +173,22 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
         else:
             model.variable(flow.name, flow.most, usd=egress + paid)
         model.runs[flow.name] = (flow.workload.name, flow.period)
+    add_demand(model, audit, flows, future)
+    _picks(model, audit.case, flows)
+
+
+def add_demand(
+    model: RelaxedProblem,
+    audit: Audit,
+    flows: list[PossibleFlow],
+    future: Future,
+    lost: str | None = None,
+) -> None:
+    """That every cell is served, and steps of a recipe alike; after a loss what may be left costs nothing."""
+    weight, steps, cells = audit.case.period_weight, audit.case.steps, with_work(audit, future)
+    served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
+    for flow in flows:
         served[cell_name(flow.cell)].append((flow.name, 1.0))
-    steps = audit.case.steps
     for cell in cells:
         if cell.workload in steps and steps[cell.workload].step == 0:
             served[cell_name(replace(cell, workload=steps[cell.workload].whole))] += served[cell_name(cell)]
@@ -187,10 +199,13 @@ def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], fu
         if load.unserved_usd_per_m_tokens is not None:
             usd = cell.units * unit_of(load).tokens / 1e6 * load.unserved_usd_per_m_tokens
             usd *= weight[min(cell.runs)]
-            served[name].append((model.variable(f"unserved({name})", 1.0, usd=usd), 1.0))
+            left = model.variable(
+                f"unserved({name})" if lost is None else f"unserved({lost} lost,{name})", 1.0
+            )
+            model.variables[left].usd = usd if lost is None else 0.0
+            served[name].append((left, 1.0))
         model.constraint(f"demand({name})", served[name], lower=1.0, upper=1.0)
     _follow(model, audit.case, flows)
-    _picks(model, audit.case, flows)
 
 
 def _follow(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
