@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from campaign import times
 from campaigns.spills import campaign
 from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, problem, usd
@@ -15,6 +16,8 @@ from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, prob
 import router
 from problems.core.overflow import SpillLimit
 from router.errors import Infeasible, InputError
+from router.exporters.commitments import commitments
+from router.exporters.headroom import headroom
 from router.plan.document import Plan
 from router.reports.explanation import explanation_report
 from router.reports.simulation import simulation_report
@@ -317,6 +320,37 @@ def test_repairs_are_by_the_minute(tmp_path: Path) -> None:
     data["offers"][0] = {**gpu("own", 60, 0.12, ("a",), max_utilisation=1.0, max=3), "spills": True}
     fleet = router.explain(read(tmp_path, data))
     assert fleet.repairs[0].text == "offers.own.instances.max: 6 (is 3)"
+
+
+def test_exports_count_what_is_carried_and_what_is_taken() -> None:
+    """A unit of 30 requests a minute, paid ahead, carries half of 60; three instances of 12 take the rest, and 6 more.
+
+    LiteLLM sends to what is paid ahead first.
+    """
+    rented = {"max_utilisation": 1.0, "reserved": 1, "reserved_usd_per_h": 0.1, "max": 1}
+    own = gpu("own", 20, 1.8, **rented) | {"spills": True}
+    stated = load(problem([hourly(3.6e6)], [own, gpu("gpu", 1, 0.8, max_utilisation=0.9)]))
+    plan = router.solve(stated)
+    taken = next(row.served_share for row in plan.routes if row.offer == "gpu")
+    made = headroom(plan, stated)
+    (row,) = json.loads(made.text)["headroom"]
+    assert (row["offer"], row["planned"]) == ("gpu", pytest.approx(taken))
+    assert row["more"] == pytest.approx(36 / 60 - taken, rel=1e-3)
+    assert any("spills: own" in remark for remark in made.remarks)
+    ahead = json.loads(commitments(plan, stated).text)["commitments"]
+    assert [(row["offer"], row["ceiling"]) for row in ahead] == [("own", 1)]
+    orders = {
+        entry["model_info"]["id"].split("/")[1]: entry["litellm_params"].get("order")
+        for entry in yaml.safe_load(commitments(plan, stated, form="litellm").text)["model_list"]
+    }
+    assert orders["own"] < orders["gpu"]
+
+
+def test_compare_gives_an_offer_that_spills_no_work_that_it_cannot_hold(tmp_path: Path) -> None:
+    """Alone the cap holds neither; the API holds both, 10 · 10 + 10 · 1."""
+    stated = read(tmp_path, recorded(tmp_path, {"a": [10, 0], "b": [0, 10]}, 5, {"a": 10, "b": 1}))
+    costs = {row.offer: (row.cost_usd, row.reasons) for row in router.compare(stated).offers}
+    assert costs == {"api": (pytest.approx(110), ()), "own": (None, ("limits",))}
 
 
 @pytest.mark.parametrize("command", ["size", "backtest"])

@@ -30,7 +30,6 @@ from router.exporters.litellm import litellm
 from router.exporters.prices import mixed_prices
 from router.exporters.shares import group_of, splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
-from router.loading.unplanned import refuse_unplanned
 from router.normalise.recipes import alone
 from router.plan.document import Plan
 from router.plan.start import stated_time
@@ -72,7 +71,6 @@ def commitments(
 ) -> Exported:
     """Commitments in one of three forms; `period`: the one in which they are in force, the first. Raises InputError."""
     problem, at = belongs(plan, problem), period or 0
-    refuse_unplanned(problem, "router export commitments")
     rows = sorted(
         _paid_ahead(plan, problem, at, scenario), key=lambda row: (row.order, row.offer, row.model or "")
     )

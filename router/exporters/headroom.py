@@ -21,7 +21,6 @@ from typing import Any
 
 from router.errors import InputError, Issue
 from router.exporters.exported import Exported, belongs, of_scenario
-from router.loading.unplanned import refuse_unplanned
 from router.plan.document import Plan
 from router.plan.start import stated_time
 from router.plan.values import to_json
@@ -49,7 +48,6 @@ def headroom(
 ) -> Exported:
     """The figures as JSON, one row for each pool, period and workload. Raises InputError."""
     problem = belongs(plan, problem)
-    refuse_unplanned(problem, "router export headroom")
     if problem.policy.survive_loss_of != "none":
         rule = "is not looked at here: what is safe beside the plan may be too much after a loss"
         raise InputError(Issue(("policy", "survive_loss_of"), rule, problem.policy.survive_loss_of))
@@ -60,6 +58,10 @@ def headroom(
     if skipped := sorted({offer.name for offer in problem.offers if offer.commitment and offer.instances}):
         remarks.append(
             f"without figures, as a contract limits or bills what runs there: {', '.join(skipped)}"
+        )
+    if spilling := sorted({offer.name for offer in problem.offers if offer.spills and offer.instances}):
+        remarks.append(
+            f"without figures, as more of it may be sent and what is too much in a minute spills: {', '.join(spilling)}"
         )
     if not rows:
         remarks.append("the plan runs no instances then: there is nothing to have room on")
@@ -91,7 +93,11 @@ class _Room:
     def routes(self, period: int | None) -> Iterator[Flow]:
         """Routes that pools carry, and those that they carry in other periods; of several the first in each period."""
         every = [flow for flows in self.flows.values() for flow in flows]
-        pooled = [flow for flow in every if flow.offer.instances and flow.entry and not flow.offer.commitment]
+        pooled = [
+            flow
+            for flow in every
+            if flow.offer.instances and flow.entry and not (flow.offer.commitment or flow.offer.spills)
+        ]
         by_key: dict[Key, Flow] = {}
         for flow in pooled:
             by_key.setdefault(_key(flow), flow)
@@ -206,4 +212,7 @@ def _key(flow: Flow) -> Key:
 def _with(flow: Flow, more: float, cell: Cell) -> Flow:
     """The flow with more work, as a share of a cell that has more."""
     units = flow.units + more
-    return replace(flow, cell=cell, units=units, row=replace(flow.row, share=units / cell.units))
+    row = replace(
+        flow.row, share=units / cell.units, carried_share=None, spilled_share=None, taken_share=None
+    )  # of what is served
+    return replace(flow, cell=cell, units=units, row=row)

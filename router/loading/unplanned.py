@@ -29,8 +29,6 @@ SPILLS = Unplanned("what spills", _spills)
 
 UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router backtest": (SPILLS,),
-    "router export commitments": (SPILLS,),
-    "router export headroom": (SPILLS,),
     "router reoptimise": (SPILLS,),
     "router size": (SPILLS,),
 }

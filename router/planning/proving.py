@@ -42,8 +42,8 @@ WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
 TREE_S = 200e-6  # the same where there is a tree, which takes some of it too
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
-OWN_WAITING = (
-    1e-5  # the same where users wait: what a plan is allowed there, waits and loads both, is more than 1e-6
+OWN_LOOSE = (
+    1e-5  # the same where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 )
 
 
@@ -71,7 +71,7 @@ def with_proof(
     if relaxation is None:
         return incumbent, None
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
-    near = OWN_WAITING if waits else OWN
+    near = OWN_LOOSE if waits or encoded.instance.spilling is not None else OWN
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
     small = encoded.program.n_columns <= LARGEST
     start = _start(model, incumbent) if small else None
