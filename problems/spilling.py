@@ -20,7 +20,7 @@ weak: of A = (10, 0) and B = (0, 10) into C = 5 they let all spilling fall on th
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from problems.core.family import Family
 from problems.core.overflow import SpillLimit
 from problems.core.rows import RowBuilder, Rows
 from problems.core.supply import QUOTA_KINDS
-from problems.core.view import View
+from problems.core.view import View, still_work
 from problems.quota import amounts_of
 from solvers.core.record import Record
 
@@ -74,7 +74,7 @@ class SpillLimits(Record):
         view, spilling = self.view, self.view.inst.spilling
         assert spilling is not None
         workload = view.cells.workload[view.flows.cell[flows]]
-        return lambda: spilling.shape(view.scenario, period)[workload]
+        return partial(_shape_of, spilling.shape, still_work(view.inst, view.cells, period), period, workload)
 
     def capacity(self, limit: SpillLimit, point: Floats, cols: Columns) -> float:
         """C of a limit at a point."""
@@ -83,6 +83,11 @@ class SpillLimits(Record):
         fleet = self.view.inst.fleets.pool_fleet[limit.pool]
         count = point[cols.counts.count[limit.pool, limit.period]]
         return float(self.view.usable[fleet, limit.period] * count)
+
+
+def _shape_of(shape: Callable[[Floats, int], Floats], work: Floats, period: int, workload: Ints) -> Floats:
+    """(n, N) of some workloads; worked out when it is asked for."""
+    return shape(work, period)[workload]
 
 
 def build(view: View, cols: Columns) -> Rows:

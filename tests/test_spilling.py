@@ -22,6 +22,7 @@ from router.plan.document import Plan
 from router.reports.explanation import explanation_report
 from router.reports.simulation import simulation_report
 from router.schema import Problem
+from router.sizing import SizeOptions, size
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import proven_parts
@@ -353,7 +354,31 @@ def test_compare_gives_an_offer_that_spills_no_work_that_it_cannot_hold(tmp_path
     assert costs == {"api": (pytest.approx(110), ()), "own": (None, ("limits",))}
 
 
-@pytest.mark.parametrize("command", ["size", "backtest"])
+def test_units_are_sized_for_the_minutes_of_two_futures(tmp_path: Path) -> None:
+    """6 or 18 requests in one minute of two; a unit carries 2 a minute for 1.5 USD, elsewhere a request costs 1.
+
+    The first three units save 2 USD in both futures, the next six in one of two, 1 USD: three, 4.50 + 12 / 2. For the
+    mean of 12 six would be bought, 9 + 6 / 2.
+    """
+    data = recorded(tmp_path, {"a": [12, 0]}, 1, {"a": 1.0})
+    data["offers"][0] = {
+        **gpu("own", 45, 0.12, ("a",), max_utilisation=1.0, resize="horizon"),
+        "spills": True,
+    }
+    data["scenarios"] = [
+        {"name": "low", "probability": 0.5, "demand": {"a": 0.5}},
+        {"name": "high", "probability": 0.5, "demand": {"a": 1.5}},
+    ]
+    brief = SizeOptions(questions=False, alternatives=0, measures=False)
+    plan = size(read(tmp_path, data), how=brief)
+    assert plan.ok
+    assert plan.cost_usd == pytest.approx(10.5)
+    assert {row.count for row in plan.instances} == {3}
+    spilled = {row.scenario: row.spilled_share for row in plan.routes if row.offer == "own"}
+    assert spilled == {"low": None, "high": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize("command", ["backtest"])
 def test_commands_that_do_not_count_it_refuse_it_by_name(command: str) -> None:
     own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
     stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)], periods=2))

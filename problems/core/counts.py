@@ -9,7 +9,7 @@ from problems.core.blocks import ColumnSpace
 from problems.core.contracts import start_label
 from problems.core.instance import Instance
 from problems.core.rows import enumerate_keys
-from problems.core.view import View
+from problems.core.view import View, still_work
 from problems.physics.waiting import serving_need, waiting_pools
 from solvers.core.record import Record
 
@@ -47,7 +47,8 @@ def count_limit(view: View) -> Floats:
     need = np.where(usable > 0, need / np.where(usable > 0, usable, 1.0), 0.0)
     if inst.spilling is not None:  # what spills is carried in the fullest minute at most
         spills = inst.spilling.offer[fleets.offer[f]]
-        peak = [inst.spilling.shape(view.scenario, t).max(initial=1.0) for t in range(inst.time.periods)]
+        shapes = (inst.spilling.shape(still_work(inst, view.cells, t), t) for t in range(inst.time.periods))
+        peak = [shape.max(initial=1.0) for shape in shapes]
         need = np.where(spills[:, None], need * np.array(peak), need)
     most = _most(inst)
     need = serving_need(view, need, most.max(axis=1, initial=0.0))

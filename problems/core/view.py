@@ -213,6 +213,12 @@ def cells_of(inst: Instance, s: int) -> Cells:
     return _scaled(inst.cells, multiplier_of(inst, s))
 
 
+def still_work(inst: Instance, cells: Cells, period: int) -> Floats:
+    """(W,) units of work that arrive and must run in a period."""
+    at = (cells.occurrence == period) & ~inst.workloads.moves[cells.workload]
+    return np.bincount(cells.workload[at], cells.work[at], minlength=len(inst.workloads.names))
+
+
 def _available_at(inst: Instance, s: int) -> Floats:
     """(F, J) the part of its count that serves: none while the offer is closed, all of it at most."""
     fleets = inst.fleets

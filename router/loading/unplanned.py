@@ -30,7 +30,6 @@ SPILLS = Unplanned("what spills", _spills)
 UNPLANNED: Mapping[str, tuple[Unplanned, ...]] = {
     "router backtest": (SPILLS,),
     "router reoptimise": (SPILLS,),
-    "router size": (SPILLS,),
 }
 """By command; what `router solve` plans and a command counts as well stands nowhere here."""
 

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from problems.core.arrays import Floats
-from problems.core.instance import Cells, Instance
-from problems.core.view import View
+from problems.core.instance import Instance
+from problems.core.view import View, still_work
 from router.schema import Problem
 
 SEED = 0
@@ -58,7 +58,7 @@ class MinuteDemand:
 
     def of(self, view: View, period: int) -> Floats:
         """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time."""
-        return self.of_work(self.work(view.cells, period), period)
+        return self.of_work(still_work(self.inst, view.cells, period), period)
 
     def of_work(self, work: Floats, period: int) -> Floats:
         """The same of so many units of work by workload, (W,)."""
@@ -67,11 +67,6 @@ class MinuteDemand:
         for w in np.flatnonzero(work).tolist():
             demand[w] = loads.part[w] * self._whole(w, float(work[w] / loads.part[w]), period)
         return demand
-
-    def work(self, cells: Cells, period: int) -> Floats:
-        """(W,) units of work that arrive and must run in a period."""
-        at = (cells.occurrence == period) & ~self.inst.workloads.moves[cells.workload]
-        return np.bincount(cells.workload[at], cells.work[at], minlength=len(self.inst.workloads.names))
 
     def _whole(self, w: int, work: float, period: int) -> Floats:
         """(N,) of all origins of a workload together."""

@@ -9,23 +9,21 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.instance import Instance
 from problems.core.overflow import Spilling
-from problems.core.view import cells_of
 from router.normalise.minutes import MinuteDemand, minute_demand
 from router.schema import Problem
 
 
 class MinuteShapes:
-    """Demand by the minute over its mean, of each period once."""
+    """Demand by the minute over its mean, of so much work in a period once."""
 
-    def __init__(self, inst: Instance, minutes: MinuteDemand) -> None:
-        self._inst, self._minutes = inst, minutes
-        self._known: dict[tuple[int, int], Floats] = {}
+    def __init__(self, minutes: MinuteDemand) -> None:
+        self._minutes = minutes
+        self._known: dict[tuple[int, bytes], Floats] = {}
 
-    def __call__(self, scenario: int, period: int) -> Floats:
-        """(W, N); 1 throughout of work that moves in time, or of which there is none."""
-        key = (scenario, period)
+    def __call__(self, work: Floats, period: int) -> Floats:
+        """(W, N) of work by workload (W,); 1 throughout where there is none."""
+        key = (period, work.tobytes())
         if key not in self._known:
-            work = self._minutes.work(cells_of(self._inst, scenario), period)
             demand = self._minutes.of_work(work, period)
             mean = demand.mean(axis=1, keepdims=True)
             self._known[key] = np.divide(demand, mean, out=np.ones_like(demand), where=mean > 0)
@@ -41,4 +39,4 @@ def with_spilling(problem: Problem, inst: Instance) -> Instance:
     if not names:
         return inst
     offers = np.array([name in names for name in inst.offers.names], dtype=bool)
-    return replace(inst, spilling=Spilling(offers, MinuteShapes(inst, minute_demand(problem, inst))))
+    return replace(inst, spilling=Spilling(offers, MinuteShapes(minute_demand(problem, inst))))

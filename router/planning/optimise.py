@@ -62,7 +62,7 @@ def optimise(
     if (watch := options.watch) is not None:  # a point that minutes break is not a plan
         search = replace(options, watch=lambda _, bound: watch(inf, bound))
     return kept_by_the_minute(
-        encoded, solver, options, lambda program: _optimise(program, solver, search, None, decided)
+        encoded, solver, options, lambda program: _optimise(program, solver, search, None, decided), decided
     )
 
 

@@ -46,9 +46,11 @@ class BoundedDecision:
 def decide(inst: Instance, study: Study) -> BoundedDecision:
     """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime.
 
-    Cuts may end where no plan follows the first stage that they see; then one program decides.
+    Cuts may end where no plan follows the first stage that they see; then one program decides. It does where offers
+    spill: cuts know no minutes.
     """
-    if study.method == "cuts" or (study.method == "auto" and flows_of(inst) > LARGEST_MONOLITH):
+    many = flows_of(inst) > LARGEST_MONOLITH
+    if inst.spilling is None and (study.method == "cuts" or (study.method == "auto" and many)):
         try:
             return _by_cuts(inst, study)
         except CutsEnd:

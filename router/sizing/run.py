@@ -19,7 +19,6 @@ from problems.core.instance import Instance
 from problems.core.view import view_of
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.loading.catalogue import input_issue, load, problem_sha256
-from router.loading.unplanned import refuse_unplanned
 from router.normalise import normalise
 from router.normalise.agreements import refuse_unquoted
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
@@ -82,7 +81,6 @@ def size(
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
     refuse_unquoted(loaded, "router size")
-    refuse_unplanned(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
     how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
@@ -244,6 +242,7 @@ def _plan(problem: Problem, best: Best, sizing: Sizing, study: Study) -> Plan:
         routes=routes,
         instances=tuple(row for part in parts for row in part.instances),
         hosts=_of_all([part.hosts for part in parts]),
+        spill_order=_of_all([part.spill_order for part in parts]),
         purchases=_purchases(best),
         contracts=tuple({row: None for part in parts for row in part.contracts}),
         settlements=_settlements(best),

@@ -65,8 +65,10 @@ def closed(encoded: Encoded, solve: Callable[[Encoded], Solution]) -> Solution:
     return Solution(Stop.EXHAUSTED)
 
 
-def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, search: Search) -> Incumbent:
-    """The best plan that keeps every row. Raises as `search` does."""
+def kept_by_the_minute(
+    encoded: Encoded, solver: str, options: SolveOptions, search: Search, decided: Fixed
+) -> Incumbent:
+    """The best plan that keeps every row, with what is `decided`. Raises as `search` does."""
     program = _of_relaxation(encoded, options)
     best: Incumbent | None = None
     bound = float("-inf")
@@ -82,7 +84,7 @@ def kept_by_the_minute(encoded: Encoded, solver: str, options: SolveOptions, sea
         if not more:
             return replace(outer, bound=max(bound, outer.bound), minutes=rows_by_name(program))
         program = with_rows(program, more)
-        program, plan = _of_whole_numbers(program, outer, solver, options)
+        program, plan = _of_whole_numbers(program, outer, (solver, options), decided)
         if plan is not None and (best is None or plan.objective_usd < best.objective_usd):
             best = plan
         if best is not None:
@@ -131,13 +133,15 @@ def _of_relaxation(encoded: Encoded, options: SolveOptions) -> Encoded:
 
 
 def _of_whole_numbers(
-    encoded: Encoded, outer: Incumbent, solver: str, options: SolveOptions
+    encoded: Encoded, outer: Incumbent, asked: tuple[str, SolveOptions], decided: Fixed
 ) -> tuple[Encoded, Incumbent | None]:
     """Rows for the flows that go with whole numbers, and the plan of them; None where they have none."""
+    solver, options = asked
     program, columns = fixed_integers(encoded.program, outer.integers)
     values = program.col_lower[columns]
     for _ in range(MOST_ROUNDS):
-        point = run(fixed_integers(encoded.program, outer.integers)[0], "highs", options.finishing).point
+        case = decided.applied(encoded).program
+        point = run(fixed_integers(case, outer.integers)[0], "highs", options.finishing).point
         if point is None:
             return encoded, None
         more = broken(encoded, point)
@@ -145,7 +149,7 @@ def _of_whole_numbers(
             break
         encoded = with_rows(encoded, more)
     try:
-        plan = find(encoded, solver, options.finishing, Fixed(columns=(columns, values)))
+        plan = find(encoded, solver, options.finishing, replace(decided, columns=(columns, values)))
     except (Infeasible, NoPlanInTime, SolverFailed):
         return encoded, None
     return encoded, None if broken(plan.encoded, plan.point) else plan
