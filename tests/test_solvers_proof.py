@@ -160,6 +160,21 @@ def test_infeasible_is_proven_by_a_ray() -> None:
     assert refuting(replace(program, offset=1e9), np.array([1.0]), 2e9)[1] >= 2e9  # whatever is paid anyway
 
 
+def test_a_column_without_a_limit_that_the_ray_does_not_meet_is_in_no_ones_way() -> None:
+    """x ≤ 2 against x ≥ 5, and z ≥ 0 in a row of its own, which has no multiplier: it costs nothing, exactly."""
+    program = LinearProgram(
+        cost=np.array([1.0, 0.0]),
+        matrix=sparse.csr_array(np.eye(2)),
+        row_lower=np.array([5.0, 0.0]),
+        row_upper=np.array([inf, inf]),
+        col_lower=np.zeros(2),
+        col_upper=np.array([2.0, inf]),
+        integer=np.zeros(2, dtype=bool),
+    )
+    assert refuting(program, np.array([1.0, 0.0]), 1e6)[1] >= 1e6
+    assert refuting(program, np.array([1.0, 1e-9]), 1e6)[1] == -inf  # its part may now be below 0
+
+
 class Liar(HighsRelaxation):
     """Says that there is no point, or tells duals of nothing, or points that are no optimum."""
 

@@ -125,7 +125,11 @@ class SafeBounds:
         error = SPARE * UNIT * self.entries * (np.abs(cost) + self.sizes @ np.abs(y))
         ends = (reduced - error, reduced + error)
         with np.errstate(invalid="ignore"):
-            corners = [np.where(side == 0.0, 0.0, end * side) for end in ends for side in (lower, upper)]
+            corners = [
+                np.where((side == 0.0) | (end == 0.0), 0.0, end * side)  # nothing, whatever the column is
+                for end in ends
+                for side in (lower, upper)
+            ]
         columns = np.minimum.reduce(corners)
         limit = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
         return limit * y, np.where(np.isnan(columns), -inf, columns)

@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -50,8 +52,13 @@ class Figures:
 
 
 def seeds(count: int, first: int, told_every: int = 100) -> Iterator[int]:
-    """Seeds one after the other, with a word on stderr now and then."""
+    """Seeds one after the other, with a word on stderr now and then; SIGTERM ends them, so that figures are printed."""
+    stopped: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     for done in range(count):
+        if stopped:
+            return
         if done and done % told_every == 0:
             sys.stderr.write(f"{done} of {count}\n")
         yield first + done
