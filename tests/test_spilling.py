@@ -26,6 +26,7 @@ from router.sizing import SizeOptions, size
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import proven_parts
+from router.verification.spilling import most_carried
 
 MINUTES = "2027-01-01T00:{:02d},{}\n"
 
@@ -203,6 +204,10 @@ def test_many_workloads_are_cut_by_a_minimum_cut() -> None:
     more = carried.copy()
     more[-1] += 0.05
     assert list(limit.cuts(sent, more, 1.0, 1e-6))
+    minutes = [0.1 * row for row in shape]
+    for amounts in (carried, more):  # verify counts every minute
+        wanted = (0.1 * amounts).tolist()
+        assert (most_carried(minutes, wanted, 1.0) >= sum(wanted) - 1e-9) == (amounts is carried)
 
 
 def test_verify_sees_more_than_minutes_carry(tmp_path: Path) -> None:

@@ -101,12 +101,8 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
             amount, shape = whole.amount(case, allowance), whole.shape(minutes)
             sent.append(_minutes_of(minutes, flow.row.share * amount, shape))
             wanted.append((flow.row.share - (flow.row.spilled_share or 0.0)) * amount)
-        for own in _sets(sent, wanted, capacity):
-            load = sum((sent[i] for i in own[1:]), start=sent[own[0]])
-            most = float(load.clip(max=capacity).mean())
-            ledger.at_most(
-                math.fsum(wanted[i] for i in own), most, *key, "carried in the minutes of the period"
-            )
+        for carried, most in _sets(sent, wanted, capacity):
+            ledger.at_most(carried, most, *key, "carried in the minutes of the period")
 
 
 def _capacity(audit: Audit, key: LimitKey) -> float:
@@ -166,23 +162,37 @@ def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:
     return np.full(minutes.number, amount) if shape is None else amount * shape
 
 
-def _sets(sent: list[Shape], wanted: list[float], capacity: float) -> Iterator[tuple[int, ...]]:
-    """All sets of few flows; of many, each alone, and sets grown from each by what is carried above what fits."""
+def _sets(sent: list[Shape], wanted: list[float], capacity: float) -> Iterator[tuple[float, float]]:
+    """What is carried of every set of few flows, and the most that fits; of many the same of all, minute by minute."""
     n = len(sent)
-    if n <= ALL_SETS:
-        for size in range(1, n + 1):
-            yield from combinations(range(n), size)
+    if n > ALL_SETS:
+        yield math.fsum(wanted), most_carried(sent, wanted, capacity)
         return
-    for first in range(n):
-        own, left = [first], set(range(n)) - {first}
-        yield (first,)
-        load = sent[first]
-        while left:
-            best = max(
-                left,
-                key=lambda i: wanted[i] - float((load + sent[i]).clip(max=capacity).mean()),
-            )
-            own.append(best)
-            left.discard(best)
-            load = load + sent[best]
-            yield tuple(own)
+    for size in range(1, n + 1):
+        for own in combinations(range(n), size):
+            load = sum((sent[i] for i in own[1:]), start=sent[own[0]])
+            yield math.fsum(wanted[i] for i in own), float(load.clip(max=capacity).mean())
+
+
+def most_carried(sent: list[Shape], wanted: list[float], capacity: float) -> float:
+    """How much of what is wanted of each flow fits, by linear programming: as much as all only where every set's does.
+
+    max mean_m Σ_f c[f,m],   0 ≤ c[f,m] ≤ sent[f,m],   Σ_f c[f,m] ≤ capacity,   mean_m c[f,m] ≤ wanted[f]
+    """
+    import numpy as np
+    from scipy.optimize import linprog  # imported here: few problems ask for it
+    from scipy.sparse import eye_array, kron, vstack
+
+    n, minutes = len(sent), len(sent[0])
+    scale = max(capacity, 1e-300)
+    whole = np.array(sent) / scale
+    one = np.ones((1, minutes))
+    rows = [kron(np.ones((1, n)), eye_array(minutes)), kron(eye_array(n), one / minutes)]
+    answer = linprog(
+        -np.ones(n * minutes) / minutes,
+        A_ub=vstack(rows).tocsr(),
+        b_ub=np.concatenate([np.ones(minutes), np.array(wanted) / scale]),
+        bounds=np.column_stack([np.zeros(n * minutes), whole.ravel()]),
+        method="highs",
+    )
+    return 0.0 if answer.x is None else float(-answer.fun) * scale
