@@ -6,17 +6,22 @@ from dataclasses import replace
 from math import inf
 from random import Random
 
+import numpy as np
 import pytest
 from benchmarks.synthetic import market
 from pytest import approx, raises
 
 import router
+import solvers.strengthened
 from router.plan.proof import Proof, ProofPart
 from router.planning import proving
+from router.planning.cutting import strengthened_parts
+from router.planning.scaled import ScaledRelaxation
 from router.verification.bound.cuts import cut_name, cut_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import SolveOptions
+from solvers import LinearProgram, SolveOptions
+from solvers.strengthened import StrengthenedAnswer, strengthened
 
 
 def pool(loads: list[float], unit: float) -> RelaxedProblem:
@@ -102,3 +107,21 @@ def test_a_large_problem_is_bounded_with_cuts(monkeypatch: pytest.MonkeyPatch) -
     assert relaxed.cost_usd * (1 + 1e-9) < proof.bound_usd <= plan.cost_usd * (1 + 1e-6)
     high = replace(proof, bound_usd=proof.bound_usd * 1.01)
     assert not router.verify(problem, replace(plan, proof=Proof("solver", high.bound_usd, high.parts))).ok
+
+
+def test_a_multiplier_of_the_wrong_sign_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver's 1e-18 on a limit that is not there: with that row the bound would be −∞, without it 1 instance."""
+    model = pool([4.0], 6.0)
+    model.constraint("demand", [("flow(0)", 1.0)], lower=1.0)
+    model.constraint("idle", [("flow(0)", 1.0), ("count", 1.0)], lower=0.0)
+    scaled = ScaledRelaxation.of(model)
+
+    def noisy(program: LinearProgram, options: SolveOptions) -> StrengthenedAnswer | None:
+        answer = strengthened(program, options)
+        assert answer is not None
+        noise = np.zeros(len(answer.multipliers))
+        noise[scaled.promises.index("idle")] = -1e-18
+        return replace(answer, multipliers=answer.multipliers + noise)
+
+    monkeypatch.setattr(solvers.strengthened, "strengthened", noisy)
+    assert proven_parts(model, strengthened_parts(scaled, SolveOptions().begun()))[1] == approx(1.0)

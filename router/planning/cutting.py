@@ -11,6 +11,7 @@ from router.plan.proof import ProofPart
 from router.planning.scaled import ScaledRelaxation, part_of
 from router.verification.bound.cuts import cut_name
 from solvers import SolveOptions
+from solvers.proof.safe import usable
 
 
 def strengthened_parts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ProofPart, ...]:
@@ -21,9 +22,11 @@ def strengthened_parts(model: ScaledRelaxation, options: SolveOptions) -> tuple[
     if answer is None:
         return ()
     m, matrix, added = model.program.n_rows, model.program.matrix, answer.added
-    usd = answer.multipliers[:m] * model.row_scale
+    # a multiplier of the wrong sign, however small, would need a limit that is not there
+    multiplier = usable(added.added_to(model.program), answer.multipliers)
+    usd = multiplier[:m] * model.row_scale
     multipliers = {model.promises[i]: float(usd[i]) for i in np.flatnonzero(usd).tolist()}
-    for k in np.flatnonzero(answer.multipliers[m:]).tolist():
+    for k in np.flatnonzero(multiplier[m:]).tolist():
         at = slice(added.matrix.indptr[k], added.matrix.indptr[k + 1])
         flows = added.matrix.indices[at][added.matrix.data[at] > 0]
         row = int(added.row[k])
@@ -32,7 +35,7 @@ def strengthened_parts(model: ScaledRelaxation, options: SolveOptions) -> tuple[
         part = added.matrix.data[at][added.matrix.indices[at] == flows[0]][
             0
         ]  # of the verifier's row, in ours
-        value = float(answer.multipliers[m + k] * part / load * model.row_scale[row])
+        value = float(multiplier[m + k] * part / load * model.row_scale[row])
         name = cut_name(model.promises[row], [model.names[j] for j in flows.tolist()])
         multipliers[name] = multipliers.get(name, 0.0) + value
     return (part_of(model, range(len(model.names)), multipliers=multipliers),)
