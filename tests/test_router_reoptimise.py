@@ -23,6 +23,9 @@ from test_router_verify_plans import verify
 
 from router.cli import run as cli
 from router.errors import InputError, StaleDemand
+from router.planning.roads import best_by_any_road
+from router.planning.solve import Search
+from router.planning.two_steps import Incumbent
 from router.reoptimisation.freshness import check_fresh, starting
 from router.reoptimisation.run import run_key
 from router.reoptimisation.running import Alignment
@@ -510,3 +513,24 @@ def test_examples_of_the_page_are_options(folder):
     }
     assert used
     assert used <= known
+
+
+def test_a_change_that_costs_nothing_is_not_looked_for_again(tmp_path, monkeypatch):
+    """1 USD on a, then b at half of it: where moving is free 0.50 in two searches, at 0.10 a million 0.60 in three."""
+    looked = []
+
+    def best(search: Search, *args: Any, **kwargs: Any) -> Incumbent:
+        looked.append(search)
+        return best_by_any_road(args[0], search.solver, search.options, *args[1:], **kwargs)
+
+    monkeypatch.setattr(Search, "best", best)
+    searches = {}
+    for price in (0.0, 0.1):
+        folder = tmp_path / str(price)
+        folder.mkdir()
+        more = f"reoptimise: {{move_usd_per_m_tokens: {price}}}"
+        run(folder, problem(api("a", 1.0) + api("b", 2.0), more=more))
+        looked.clear()
+        result = run(folder, problem(api("a", 1.0) + api("b", 0.5), more=more))
+        searches[price] = (result.outcome, result.best_usd, len(looked))
+    assert searches == {0.0: ("cheaper", approx(0.5), 2), 0.1: ("cheaper", approx(0.6), 3)}

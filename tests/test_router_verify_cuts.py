@@ -109,7 +109,9 @@ def test_a_large_problem_is_bounded_with_cuts(monkeypatch: pytest.MonkeyPatch) -
     assert not router.verify(problem, replace(plan, proof=Proof("solver", high.bound_usd, high.parts))).ok
 
 
-def test_a_multiplier_of_the_wrong_sign_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_multiplier_of_the_wrong_sign_takes_nothing_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A solver's 1e-18 on a limit that is not there: with that row the bound would be −∞, without it 1 instance."""
     model = pool([4.0], 6.0)
     model.constraint("demand", [("flow(0)", 1.0)], lower=1.0)

@@ -12,14 +12,15 @@ import numpy as np
 
 from problems.churn import moved_share, resized_count
 from problems.core.arrays import Floats
-from problems.core.encode import encode
+from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
-from router.errors import Infeasible, NoPlanInTime
+from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.plan.running import Break, Running
 from router.planning.solve import Search
-from router.planning.two_steps import Incumbent
+from router.planning.tighten import short_of_capacity
+from router.planning.two_steps import Fixed, Incumbent, finished
 from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.allowances import notes_on_allowances, taken, with_taken
 from router.reoptimisation.breaks import breaks
@@ -30,6 +31,7 @@ from router.reoptimisation.sunk import notes_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry
 from router.traces import recorded
+from solvers import Solution, Stop, is_feasible
 
 FREE: Mapping[str, Any] = {
     "move_usd_per_token": 0.0,
@@ -40,6 +42,7 @@ FREE: Mapping[str, Any] = {
 
 Say = Callable[..., None]
 HALF = 0.5  # of the time left, for each search but the last
+NEAR = 1e-6  # how well a point keeps to rows from which its flows are chosen again
 
 
 @dataclass(frozen=True)
@@ -116,20 +119,21 @@ class Searches:
     def change(self, going: GoingOn, free: Incumbent | None = None) -> tuple[Incumbent, Running]:
         """The best plan with churn, started from going on, or where that is broken from the best if change were free.
 
-        A frozen time in which the running plan is broken thaws; caps and pins do not.
+        The latter itself where all its change costs no more than the gap asked for. A frozen time in which the running
+        plan is broken thaws; caps and pins do not.
         """
         start = None if free is None else free.decoded.settled.point
         if going.incumbent is not None:
             start = going.incumbent.point
         with self.timed("change"):
             try:
-                return self._change(self.running, start), self.running
+                return self._change(self.running, start, free), self.running
             except Infeasible as error:
                 if not going.broken or self.running.freeze_h == 0:
                     raise self._stuck(error, going) from error
             thawed = replace(self.running, freeze_h=0.0)
             try:
-                best = self._change(thawed, start)
+                best = self._change(thawed, start, free)
             except Infeasible as error:
                 raise self._stuck(error, going) from error
         self.notes.append(
@@ -149,10 +153,27 @@ class Searches:
     def _instance(self, running: Running, **modes: Any) -> Instance:
         return replace(self.inst, running=replace(running_arrays(self.sunk, self.inst, running), **modes))
 
-    def _change(self, running: Running, start: Floats | None) -> Incumbent:
-        best = self.search.best(encode(self._instance(running)), start)
+    def _change(self, running: Running, start: Floats | None, free: Incumbent | None) -> Incumbent:
+        encoded = encode(self._instance(running))
+        best = None if free is None else self._near_enough(encoded, free)
+        best = best or self.search.best(encoded, start)
         self.say("best plan with change priced", bound_usd=best.bound)
         return best
+
+    def _near_enough(self, encoded: Encoded, free: Incumbent) -> Incumbent | None:
+        """The best plan if change were free, where its change is allowed and costs no more than the gap asked for."""
+        if encoded.instance.spilling is not None:  # what minutes refuse is not in the rows
+            return None
+        program, point, options = encoded.program, free.decoded.settled.point, self.search.options
+        usd = program.objective(point)
+        if usd - free.bound > options.gap * abs(usd) or not is_feasible(program, point, tolerance=NEAR):
+            return None
+        first = Solution(Stop.OPTIMAL, point, usd, free.bound)
+        try:
+            best = finished(encoded, first, (self.search.solver, options), Fixed(), 0.0)
+        except SolverFailed:
+            return None
+        return None if short_of_capacity(best.encoded, best.point) else best
 
     def _stuck(self, error: Infeasible, going: GoingOn) -> Infeasible:
         """The running plan stays although it is broken, because change is limited."""
