@@ -16,6 +16,8 @@ from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, prob
 
 import router
 from router.errors import Infeasible, InputError
+from router.explaining.run import explain
+from router.reports.page.money import by_workload
 from router.sizing import SizeOptions, size
 from solvers import SolveOptions
 
@@ -308,6 +310,34 @@ def test_verify_sees_what_does_not_fit() -> None:
 def test_what_cannot_be_planned_is_refused_by_name(host: Data, sizes: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         load(housed(dict.fromkeys(sizes, 1.0), sizes, node(offers=tuple(sizes)) | host))
+
+
+def test_what_hosts_cost_is_laid_to_workloads_by_units() -> None:
+    """One replica of 6 units for a and one of 2 for b in a host of 10: 7.50 and 2.50 USD."""
+    plan = plan_of(housed({"a": 1, "b": 1}, {"a": 6, "b": 2}, node(offers=("a", "b"))))
+    usd_of = by_workload(plan)
+    assert usd_of == {"a": pytest.approx(7.5), "b": pytest.approx(2.5)}
+    assert plan.hosts is not None
+    (pattern,) = plan.hosts[0].patterns
+    wrong = replace(pattern, instances=tuple(replace(each, units=4.0) for each in pattern.instances))
+    row = replace(plan.hosts[0], patterns=(wrong,))
+    problem_of = load(housed({"a": 1, "b": 1}, {"a": 6, "b": 2}, node(offers=("a", "b"))))
+    assert "hosts" in router.verify(problem_of, replace(plan, hosts=(row,))).failed()
+
+
+def test_explain_says_what_a_host_more_is_worth() -> None:
+    """Three replicas of one host each, and one host: the other two million tokens cost 40 at the API.
+
+    A host for nothing saves one million there, 20 USD; at its price of 10 it saves 10.
+    """
+    data = problem(
+        hourly(3e6, "w") | {"models": ["a"]}, [replicas("a", 8), api("api", 20, ("a",))], hosts=[node(max=1)]
+    )
+    explanation = explain(load(data))
+    savings = {saving.text: saving.usd for saving in explanation.savings}
+    assert savings["a host more of node, for nothing"] == pytest.approx(20)
+    assert savings["hosts.node.max: 2 (is 1)"] == pytest.approx(10)
+    assert not any(text.startswith("without hosts") for text in savings)
 
 
 def test_without_a_host_an_instance_needs_its_price() -> None:

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from schema_texts import DROP, changed, problem
 
-from router.schema import Problem, field_table, json_schema, numbers
+from router.schema import Host, Problem, field_table, json_schema, numbers
 from router.schema.describe import known_fields
 from router.schema.issues import issues_of
 from router.schema.numbers import parse_flag, parse_number, parse_whole
@@ -306,3 +306,11 @@ def test_a_filter_is_a_value_or_a_list_of_them(value, taken):
     if taken:
         wanted = Problem.model_validate(yaml.safe_load(text)).workloads[0].demand.trace.filter["client"]
         assert all(isinstance(item, str) for item in wanted)
+
+
+def test_a_changed_copy_does_not_keep_what_was_worked_out_before() -> None:
+    """A host is a seller with its maximum as instances: of the copy it is the copy's."""
+    host = Host(name="node", units=8, usd_per_h=10, max=1, offers=("a",))
+    assert host.rented.instances is not None and host.rented.instances.max == 1
+    more = host.model_copy(update={"max": 2.0}).rented
+    assert more.instances is not None and more.instances.max == 2

@@ -26,6 +26,9 @@ MORE = 1.1  # times a limit that counts no instances
 NO_FIGURE = {"workloads[].demand", "offers[].commitment.overage", "policy.max_spend_usd"}
 """Promises that are not left out here: work is served, and how a contract ends is no limit of ours."""
 
+RAISED = {"hosts[].max"}
+"""Promises that are raised instead."""
+
 type Price = Literal["for nothing", "as offered"]
 
 
@@ -84,6 +87,8 @@ def candidates(
     for limit in limits:
         for candidate in (*_an_instance(problem, plan, limit), *_raised(problem, limit, stated)):
             found.setdefault(candidate.settings, candidate)
+    for candidate in _hosts(problem, plan):
+        found.setdefault(candidate.settings, candidate)
     for candidate in _left_out(problem, stated):
         found.setdefault(candidate.settings, candidate)
     return list(found.values())
@@ -149,12 +154,29 @@ def _an_instance(problem: Problem, plan: Plan, limit: Binding) -> Iterator[Candi
         ((*at, "reserved_usd_per_h"), price * held / (held + 1)),
     ]
     most = max((count for _, count in _counts(plan, name)), default=0.0)
-    on_offer: float | None = None if schedule else instances.usd_per_h  # it may change in time
+    housed = any(name in host.offers for host in problem.hosts)  # then a host is what it costs
+    on_offer: float | None = None if schedule or housed else instances.usd_per_h  # it may change in time
     if instances.max is not None and instances.max < most + 1:  # no more than that can be rented
         settings.append(((*at, "max"), instances.max + 1))
         on_offer = None
     what = f"an instance more of {name}, for nothing"
     yield Candidate(what, "for nothing", tuple(settings), on_offer)
+
+
+def _hosts(problem: Problem, plan: Plan) -> Iterator[Candidate]:
+    """One more of each kind that the plan uses: for nothing, and at its price where there are no more."""
+    for host in problem.hosts:
+        most = max((row.count for row in plan.hosts or () if row.host == host.name), default=0.0)
+        full = host.max is not None and most >= host.max
+        if most > 0:
+            free = (*host.free_units, host.units)
+            on_offer = None if full or host.schedule or host.reserved else host.usd_per_h
+            text = f"a host more of {host.name}, for nothing"
+            yield Candidate(text, "for nothing", ((("hosts", host.name, "free_units"), free),), on_offer)
+        if full and host.max is not None:
+            path, more = ("hosts", host.name, "max"), host.max + 1
+            text = f"{shown(path)}: {_written(more)} (is {_written(host.max)})"
+            yield Candidate(text, "as offered", ((path, more),))
 
 
 def _counts(plan: Plan, name: str) -> Iterable[tuple[int, float]]:
@@ -209,7 +231,11 @@ def _step(problem: Problem, promise: StatedPromise) -> float:
 def _left_out(problem: Problem, stated: Sequence[StatedPromise]) -> Iterator[Candidate]:
     """Promises that a plan could do without."""
     for promise in stated:
-        if promise.promise.field in NO_FIGURE or FAMILY_OF[promise.promise] in LIMITS:
+        if (
+            promise.promise.field in RAISED
+            or promise.promise.field in NO_FIGURE
+            or FAMILY_OF[promise.promise] in LIMITS
+        ):
             continue
         path = promise.path
         yield Candidate(f"without {promise.field}", "as offered", ((path, default_at(problem, path)),))

@@ -123,6 +123,7 @@ class HostedInstances:
     model: str | None = stated(SHARED)
     count: Whole = stated("Instances in each such host")
     role: Literal["prefill", "decode"] | None = stated("Half of a replica", default=None)
+    units: Number | None = stated("What each of them takes of the host", default=None)
 
 
 @record

@@ -140,6 +140,5 @@ def _patterns(inst: Instance, fillings: list[Filling]) -> Iterator[HostPattern]:
 def _hosted(inst: Instance, q: int, count: int) -> HostedInstances:
     fleet = inst.fleets.pool_fleet[q]
     offer = int(inst.fleets.offer[fleet])
-    return HostedInstances(
-        inst.offers.file_names[offer], inst.pool_names[q][1], count, role_of(inst.offers, offer)
-    )
+    units, role = float(inst.fleets.units[fleet]), role_of(inst.offers, offer)
+    return HostedInstances(inst.offers.file_names[offer], inst.pool_names[q][1], count, role, units)

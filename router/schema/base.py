@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Self
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
@@ -30,6 +30,13 @@ class Strict(BaseModel):
     """Unknown fields are errors, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; what was worked out from its fields (`cached_property`) is worked out anew where one changes."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(self).model_fields.keys() if update else ():
+            del copy.__dict__[name]
+        return copy
 
 
 def _json(kind: str, **limits: float) -> WithJsonSchema:

@@ -70,7 +70,10 @@ def _check_patterns(case: Case, host: Host, row: HostRow, ledger: Ledger) -> Non
         for each in pattern.instances:
             name = half_name(each.offer) if each.role == "decode" else each.offer
             ledger.require(name in host.offers, *at, "does not house", name)
-            used.append(each.count * case.instances[name].units if name in case.instances else math.inf)
+            units = case.instances[name].units if name in case.instances else math.inf
+            used.append(each.count * units)
+            if each.units is not None:  # releases before this one do not say
+                ledger.equal(each.units, units, *at, name, "units")
         ledger.at_most(math.fsum(used), pattern.units * (1 + RELATIVE), *at, "units in a host")
     ledger.require(
         all(left >= -RELATIVE for left in free.values()), *at, "fills more free hosts than there are"

@@ -2,7 +2,7 @@
 
     tokens, commitment, fee      by the tokens that a workload, or a month, sends to the offer
     instances, energy, starts    likewise; by month by the instances paid
-    hosts                        of no workload; by month by the hosts paid
+    hosts                        by what instances take of them, each offer's likewise; by month by the hosts paid
     unserved                     by what is dropped
 
 That is exact by offer; within an offer it is an allocation by tokens, and the page says so.
@@ -22,7 +22,30 @@ OTHER = "not of a workload"
 
 def by_workload(plan: Plan) -> dict[str, float]:
     """USD by workload; the sum is the plan's cost."""
-    return _laid(plan, lambda row: row.workload, OTHER, {})
+    return _laid(plan, lambda row: row.workload, OTHER, _housed(plan))
+
+
+def _housed(plan: Plan) -> dict[str, dict[str, float]]:
+    """By kind of host and workload: units that instances take there, each offer's by the tokens that it serves."""
+    p = plan.probabilities()
+    units: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for row in plan.hosts or ():
+        for pattern in row.patterns:
+            for each in pattern.instances:
+                taken = pattern.hosts * each.count * (1.0 if each.units is None else each.units)
+                units[row.host][each.offer] += p[row.scenario] * taken
+    tokens: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for route in plan.routes:
+        tokens[route.offer][route.workload] += p[route.scenario] * (route.tokens or route.requests or 0.0)
+    parts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for host, offers in units.items():
+        for offer, taken in offers.items():
+            whole = fsum(tokens[offer].values())
+            if whole <= 0:
+                parts[host][OTHER] += taken
+            for workload, amount in tokens[offer].items() if whole > 0 else ():
+                parts[host][workload] += taken * amount / whole
+    return parts
 
 
 def by_month(plan: Plan) -> dict[int, float]:
