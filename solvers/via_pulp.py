@@ -65,6 +65,8 @@ _REMEDIES = {
     "GUROBI_CMD": "put the program `gurobi_cl` on PATH",
 }
 
+_ONE_THREAD = frozenset({"SCIP_PY"})  # it takes a number of threads, and warns that it uses one
+_SCIP_TOLERANCES = {"primal": "numerics/feastol", "dual": "numerics/dualfeastol"}
 _SEEDS = {"COIN_CMD": "randomSeed", "HiGHS": "random_seed"}
 _WITHOUT_PRESOLVE: dict[str, dict[str, object]] = {
     "COIN_CMD": {"presolve": False},
@@ -94,6 +96,8 @@ class PulpBackend:
         self.seed_setting = _SEEDS.get(solver)
         #: names of the settings that PuLP passes on to this solver
         self.accepts = frozenset(inspect.signature(type(self.driver()).__init__).parameters)
+        if solver in _ONE_THREAD:
+            self.accepts -= {"threads"}
         seen = solver in _SEEDS  # by the test suite, with its answers
         able = {Feature.INTEGER: True, Feature.DUALS: seen, Feature.BOUND: seen, Feature.SEED: seen}
         able |= {Feature.START: "warmStart" in self.accepts, Feature.THREADS: "threads" in self.accepts}
@@ -143,6 +147,9 @@ class PulpSession:
             return {f"{side}_feasibility_tolerance": value for side, value in stated.items()}
         if backend.solver == "COIN_CMD":
             lines = [f"{side}Tolerance {value!r}" for side, value in stated.items()]
+            return {"options": lines} if lines else {}
+        if backend.solver == "SCIP_PY":
+            lines = [f"{_SCIP_TOLERANCES[side]}={value!r}" for side, value in stated.items()]
             return {"options": lines} if lines else {}
         for side, value in stated.items():
             raise OptionRejected(backend.NAME, f"{side}_tolerance", value, "this solver has no such setting")

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -150,6 +151,69 @@ def damaged(text: str, draw: Random) -> bytes:
     return content
 
 
+def rewritten(document: Any, draw: Random) -> bytes:
+    """JSON that is still JSON: a value replaced, left out or put in twice."""
+    places = [(document, key) for key in _keys(document)] if document else []
+    for inside, key in places:  # grows: all that lies deeper
+        places += [(inside[key], deeper) for deeper in _keys(inside[key])]
+    for inside, key in draw.sample(places, min(len(places), draw.choice((1, 1, 1, 3)))):
+        way = draw.random()
+        if key not in _keys(inside):
+            continue
+        if way < 0.6:
+            other, at = draw.choice(places)
+            before = inside[key]
+            if isinstance(before, float | int) and way < 0.35:
+                inside[key] = draw.choice((*NUMBERS, before * 1.5, -before))
+            elif way < 0.45 and at in _keys(other) and other is not inside:
+                inside[key] = other[at]
+            else:
+                inside[key] = draw.choice(VALUES)
+        elif way < 0.8:
+            del inside[key]
+        elif isinstance(inside, list):
+            inside.append(inside[key])
+        else:
+            inside[draw.choice(("x", "", f"{key} "))] = inside[key]
+    with contextlib.suppress(RecursionError, ValueError):  # what holds itself
+        return json.dumps(document).encode()
+    return b"{}"
+
+
+NUMBERS = (0, -1, 1, 2.5, -0.0, 1e-320, 1e15, 1e18, 1e308)
+VALUES: tuple[Any, ...] = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2.5,
+        -0.0,
+        1e-320,
+        1e15,
+        1e18,
+        1e308,
+        10**400,
+        "",
+        "x",
+        "1",
+        [],
+        {},
+        [[]],
+        [None],
+    ),
+    *("x" * 5000, "2026-02-30", "9999-12-31T23:59:59", "\ud800", "\x00", "=1+1", math.nan, math.inf),
+)
+
+
+def _keys(inside: Any) -> list[Any]:
+    if isinstance(inside, dict):
+        return list(inside)
+    return list(range(len(inside))) if isinstance(inside, list) else []
+
+
 def commands(kind: str, name: str, draw: Random) -> tuple[str, ...]:
     if kind == "loader":
         return ("export lp {file}",)
@@ -188,7 +252,11 @@ def stored() -> bytes:
 def changed(kind: str, content: bytes, draw: Random) -> bytes:
     """The content of a file with some of it changed."""
     if kind != "stores":
-        return damaged(content.decode("utf-8", "replace"), draw)
+        text = content.decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, RecursionError):
+            if draw.random() < 0.6 and kind != "loader":
+                return rewritten(json.loads(text), draw)
+        return damaged(text, draw)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "s.db"
         file.write_bytes(content)
@@ -247,8 +315,8 @@ class Guided:
         if self.tried < self.plain:
             name, content = self.corpus[self.tried]
         else:
-            recent = self.corpus[-20:] if draw.random() < 0.3 else self.corpus
-            name, content = draw.choice(recent)
+            some = draw.choice((self.corpus, self.corpus[: self.plain], self.corpus[-20:]))
+            name, content = draw.choice(some)
             content = changed(self.kind, content, draw)
         before, news = len(self.coverage.seen), False
         with tempfile.TemporaryDirectory() as folder:
