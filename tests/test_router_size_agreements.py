@@ -181,6 +181,53 @@ def test_one_of_several_levels_is_signed_for_all_futures() -> None:
     assert row.committed_usd_per_month == approx(8 * 730)
 
 
+def test_levels_and_bands_of_an_agreement_are_sized_and_their_discounts_cut_alike() -> None:
+    """Use of 2 or 6. Level 2 at 20 % off covers 2.5: 0.5 · 2 + 0.5 · 5.5; level 4 at 40 %: 4 in both; without: 4.
+
+    So 3.75. Of 3 at 40 % alone: 0.5 · (2 + 5) saved for 3, and 0.5 · (2 + 3 / (1 − d)) from d = 25 % on.
+    """
+    levels = [{"usd": 2, "discount": 0.2}, {"usd": 4, "discount": 0.4}]
+    _, section = sized({"levels": levels})
+    assert [(row.committed_usd_per_month, section.rp_usd) for row in section.sign] == [
+        (approx(2 * MONTH), approx(3.75))
+    ]
+    (quote,) = section.quotes or ()
+    assert [(off.offer, off.now, off.from_usd_per_month) for off in quote.discounts or ()] == [
+        ("a", 0.0, None),
+        (None, approx(0.2), approx(2 * MONTH)),
+        (None, approx(0.4), approx(4 * MONTH)),
+    ]
+    alone = [{"usd": 3, "discount": 0.4}]
+    plan, section = sized({"levels": alone})
+    (quote,) = section.quotes or ()
+    assert (quote.verdict, (quote.discounts or ())[1].least) == ("sign", approx(0.25, abs=1e-4))
+    lie = replace(
+        quote, discounts=tuple(replace(off, from_usd_per_month=None) for off in quote.discounts or ())
+    )
+    assert plan.sizing is not None
+    data = problem(by_period([M]), [api("a", 2.0)])
+    stated = load({**data, "commitments": [{**HOURLY, "levels": alone}], "scenarios": FUTURES})
+    assert router.verify(stated, plan).ok
+    assert not router.verify(stated, replace(plan, sizing=replace(plan.sizing, quotes=(lie,)))).ok
+
+
+def test_a_future_that_does_not_use_an_agreement_states_that_it_covers_nothing() -> None:
+    """30 % off what a month uses above 3,000; the low future uses 2,000, the high one 6,000, less 900."""
+    bands = [{"from_usd": 0, "discount": 0}, {"from_usd": 3000, "discount": 0.3}]
+    terms = {"settled": "month", "discount_tiers": bands, "overage": "contract"}
+    plan, section = sized(terms, (1e9,), MONTH)
+    assert section.rp_usd == approx(0.5 * 2000 + 0.5 * 5100)
+    assert {row.scenario: row.covered_usd for row in plan.settlements}["high"] == approx(6000)
+    _, section = sized({**terms, "min_usd": 1500}, (1e9,), MONTH)
+    (quote,) = section.quotes or ()
+    assert (quote.verdict, quote.worth_usd) == ("sign", approx(450))
+    wrong = {**terms, "tier_kind": "all_units", "discount": 0.1, "min_usd": 1}
+    with pytest.raises(
+        InputError, match=r"commitments\[0\].discount_tiers.*not yet planned for by router size"
+    ):
+        sized(wrong, (1e9,), MONTH)
+
+
 THRICE = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]
 
 

@@ -16,7 +16,6 @@ from pytest import approx
 
 import router
 from router.errors import InputError
-from router.sizing import size
 
 M = 1e6
 LEVELS = [{"usd": 5, "discount": 0.1}, {"usd": 8, "discount": 0.4}]
@@ -201,5 +200,3 @@ def test_what_counts_elsewhere_does_not_go_with_levels_yet() -> None:
     data["commitments"].append(other | {"counts": {"plan": 1.0}})
     with pytest.raises(InputError, match=r"commitments\[1\].counts.*not yet planned for"):
         plan_of(data)
-    with pytest.raises(InputError, match=r"commitments\[0\].levels.*not yet planned for by router size"):
-        size(load(two(settled="hour", levels=LEVELS)))

@@ -91,12 +91,15 @@ def refuse_uncarried(problem: Problem, command: str) -> None:
 
 
 def refuse_unquoted(problem: Problem, command: str) -> None:
-    """Raise `InputError` for what `router size` has no quote of yet: levels and bands of agreements."""
+    """Raise `InputError` for what `router size` has no quote of yet.
+
+    A discount that takes use below a band of all units makes a bill dearer: then none is the least.
+    """
     fields: list[Path] = [
-        ("commitments", g, name)
+        ("commitments", g, "discount_tiers")
         for g, agreement in enumerate(problem.commitments)
-        for name in ("levels", "discount_tiers")
-        if getattr(agreement, name)
+        if agreement.discount_tiers and agreement.tier_kind == "all_units"
+        if any(agreement.discount_of(name) for name in agreement.offers)
     ]
     _refuse(problem, fields, command)
 

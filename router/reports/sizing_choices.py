@@ -110,7 +110,7 @@ def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
         priced = [(_price(price), rate(price.now_usd), rate(price.walk_away_usd)) for price in row.prices]
-        priced += [(f"discount, {off.offer}", percent(off.now), _least(off)) for off in row.discounts or ()]
+        priced += [(_discount(off), percent(off.now), _least(off)) for off in row.discounts or ()]
         for k, price in enumerate(priced or [("–", "–", "–")]):
             rows.append(
                 (
@@ -133,6 +133,11 @@ def quotes(sizing: Sizing) -> ReportTable:
         ">break-even use",
     )
     return ReportTable("What each quote is worth", heads, tuple(rows))
+
+
+def _discount(off: QuotedDiscount) -> str:
+    """Of an offer, or from an amount on."""
+    return f"discount, {off.offer or f'{usd(off.from_usd_per_month)} a month'}"
 
 
 def _least(off: QuotedDiscount) -> str:

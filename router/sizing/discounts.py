@@ -1,6 +1,6 @@
 """What an agreement is worth: the least discount at which it is still signed, or the highest price of its units.
 
-    V(k)   objective of the best plan with every discount of the agreement × k, V₀ without it
+    V(k)   objective of the best plan with every discount of the agreement × k, of levels and bands too; V₀ without it
     k*     the least k with V(k) < V₀: all discounts are cut alike
 
 A higher discount never makes a plan dearer, so that V falls and k* can be bracketed. The bracket is halved, and every
@@ -66,9 +66,29 @@ def units_priced(inst: Instance, seller: int, multiple: float) -> Instance:
 
 def discounted(inst: Instance, seller: int, factor: float) -> Instance:
     """The problem with all discounts of an agreement multiplied."""
-    rate, at = inst.agreements.rate.copy(), rows_of(inst, seller)
+    rate, at, contracts = inst.agreements.rate.copy(), rows_of(inst, seller), inst.contracts
     rate[at] = 1.0 - factor * (1.0 - rate[at])
-    return replace(inst, agreements=replace(inst.agreements, rate=rate))
+    own = contracts.offer == seller
+    off = 1.0 - contracts.start_rate
+    starts = 1.0 - np.where(own[contracts.start_contract], factor, 1.0) * off
+    bands = tuple(
+        replace(each, rate=1.0 - factor * (1.0 - each.rate)) if each is not None and mine else each
+        for each, mine in zip(contracts.discounts, own.tolist(), strict=True)
+    )
+    changed = replace(contracts, start_rate=starts, discounts=bands)
+    return replace(inst, agreements=replace(inst.agreements, rate=rate), contracts=changed)
+
+
+def _by_amount(inst: Instance, seller: int) -> list[tuple[float, float]]:
+    """(USD a month, discount) of levels, or of bands where they begin; the same once."""
+    contracts, b = inst.contracts, int(inst.offers.contract[seller])
+    bands = contracts.discounts[b] if b >= 0 else None
+    if bands is not None:
+        return [*zip(bands.from_usd.tolist(), (1.0 - bands.rate).tolist(), strict=True)]
+    mine = np.flatnonzero(contracts.start_contract == b) if b >= 0 and contracts.levelled[b] else ()
+    return [
+        *dict.fromkeys((float(contracts.start_min[a]), float(1.0 - contracts.start_rate[a])) for a in mine)
+    ]
 
 
 def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple[QuotedDiscount, ...] | None:
@@ -77,15 +97,21 @@ def quoted_discounts(inst: Instance, seller: int, factor: float | None) -> tuple
         return None
     names, agreements = inst.offers.names, inst.agreements
     stated = [(names[agreements.offer[i]], float(1.0 - agreements.rate[i])) for i in rows_of(inst, seller)]
-    quoted = (QuotedDiscount(offer, off, None if factor is None else off * factor) for offer, off in stated)
+    every: list[tuple[str | None, float, float | None]] = [(offer, off, None) for offer, off in stated]
+    every += [(None, off, usd) for usd, off in _by_amount(inst, seller)]
+    quoted = (
+        QuotedDiscount(offer, off, None if factor is None else off * factor, usd) for offer, off, usd in every
+    )
     return tuple(quoted) or None
 
 
 def break_even_use(has: Best, seller: int) -> float | None:
     """1 − discount: of what it covers, the part that it bills; where it covers nothing, at its highest discount.
 
-    None for units that cover nothing: what these bill of an instance hangs on which it is.
+    None for units that cover nothing: what these bill of an instance hangs on which it is; and for levels and bands.
     """
+    if _by_amount(has.inst, seller):
+        return None
     inst, name = has.inst, has.inst.offers.names[seller]
     rows = [row for part in has.parts for row in part.coverage or () if row.agreement == name]
     listed = fsum(has.weight[row.scenario] * row.list_usd for row in rows)
@@ -107,6 +133,7 @@ class LeastDiscount:
     def factor(self, best: Best, taken: bool) -> float | None:
         """k*; None where not even the highest discount enters, or it is not sure that today's does."""
         most = float(1.0 - self.inst.agreements.rate[rows_of(self.inst, self.seller)].min(initial=1.0))
+        most = max([most, *(off for _, off in _by_amount(self.inst, self.seller))])
         if most <= 0:
             return None
         low, high, saves = 0.0, 1.0, self._saves(best)

@@ -324,4 +324,5 @@ def _idle(row: Settlement, scenario: str) -> Settlement:
         unused_usd=nothing(row.unused_usd),
         covered_usd=nothing(row.covered_usd),
         vendor_order_usd=nothing(row.vendor_order_usd),
+        so_far=None if row.so_far is None else replace(row.so_far, used=0.0),
     )

@@ -17,9 +17,9 @@ import math
 
 from router.plan.sizing import Quote
 from router.schema import Agreement, Instances, Offer, OfferModel
-from router.verification.base.case import Case
+from router.verification.base.case import MONTH_H, Case
 from router.verification.base.costs import SCALED
-from router.verification.base.spans import signed_term, stacked_terms
+from router.verification.base.spans import length_h, signed_term, stacked_terms
 from router.verification.base.work import TOKEN_PRICES, long_prices_of, prices_of
 from router.verification.sizing.section import Section
 from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
@@ -85,12 +85,17 @@ def _check_discounts(
     section: Section, agreement: Agreement, row: Quote, in_hand: bool, at: tuple[object, ...]
 ) -> float | None:
     """Each as stated, and all cut alike; how many times those of today are the least ones."""
-    stated = {each.offer: each for each in row.discounts or ()}
-    right = len(stated) == len(row.discounts or ()) and set(stated) == set(agreement.offers)
-    section.ledger.require(right, *at, "discounts are not those of its offers")
+    months = length_h(agreement.terms) / MONTH_H
+    ours: list[tuple[str | None, float | None, float]] = [
+        (name, None, agreement.discount_of(name)) for name in agreement.offers
+    ]
+    ours += [(None, usd / months, off) for usd, off in _by_amount(agreement)]
+    right = len(ours) == len(row.discounts or ())
+    section.ledger.require(right, *at, "discounts are not those of its offers, levels and bands")
     factors = []
-    for name, each in stated.items():
-        now = agreement.discount_of(name)
+    for (name, usd, now), each in zip(ours, row.discounts or (), strict=False):
+        section.ledger.require(each.offer == name, *at, "discounts are not in the order of the agreement")
+        section.equal(each.from_usd_per_month, usd, *at, "discount from")
         section.equal(each.now, now, *at, name, "discount", slack=1e-12)
         if each.least is not None and now > 0:
             factors.append(each.least / now)
@@ -101,9 +106,17 @@ def _check_discounts(
     return 1.0 / factors[0] if known and factors[0] > 0 else None
 
 
+def _by_amount(agreement: Agreement) -> list[tuple[float, float]]:
+    """(USD per span, discount) of bands, or of levels; the same once."""
+    bands = [(band.from_usd, band.discount) for band in agreement.discount_tiers]
+    return bands or [*dict.fromkeys((level.usd, level.discount) for level in agreement.levels)]
+
+
 def _billed_part(section: Section, agreement: str) -> float | None:
     """Of the use that it covers, what is billed; its least rate where it covers nothing."""
     case, listed, billed = section.case, list[float](), list[float]()
+    if _by_amount(case.agreements[agreement]):
+        return None
     for row in section.audit.rows.coverage or ():
         if row.agreement == agreement:
             probability = case.future(row.scenario).probability
