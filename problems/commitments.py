@@ -208,13 +208,25 @@ def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[In
 
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(period, column, tokens or dollars at contract rates of the whole cell) of contract `b`, of what is not free."""
+    """(period, column, tokens or dollars at contract rates of the whole cell) of contract `b`, of what is not free.
+
+    What an agreement bills of an offer's use is not held against the offer's own commitment.
+    """
     mine = cols.covered.of(b)
     if len(mine):  # an agreement has no flows of its own, and counts no tokens
         usd = cols.covered.unit[mine] * cols.covered.rate[mine]
         return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
     at = view.flows_of_contract[b]
-    return view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
+    period, column, own = view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
+    elsewhere = cols.covered.billed_elsewhere(int(view.inst.contracts.offer[b]))
+    if not len(elsewhere):
+        return period, column, own
+    usd = np.zeros(len(elsewhere)) if tokens else -cols.covered.unit[elsewhere]
+    return (
+        np.concatenate([period, cols.covered.period[elsewhere]]),
+        np.concatenate([column, cols.covered.at[elsewhere]]),
+        np.concatenate([own, usd]),
+    )
 
 
 def band_scale(view: View, cols: Columns, b: int) -> Floats:

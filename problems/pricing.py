@@ -190,7 +190,10 @@ def _covered(view: View, cols: Columns) -> list[Cost]:
     """What agreements bill is not paid to the offers: it is taken off, at their own prices."""
     covered = cols.covered
     usd = -covered.unit * view.inst.time.weight[covered.period]
-    kinds = ((TOKENS, np.flatnonzero(~covered.rented)), (INSTANCES, np.flatnonzero(covered.rented)))
+    alone = (
+        view.inst.offers.contract[covered.offer] < 0
+    )  # else less is billed under the offer's own commitment
+    kinds = ((TOKENS, np.flatnonzero(~covered.rented & alone)), (INSTANCES, np.flatnonzero(covered.rented)))
     return [
         _cost(kind, covered.at[mine], usd[mine], covered.offer[mine]) for kind, mine in kinds if len(mine)
     ]

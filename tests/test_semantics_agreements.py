@@ -9,9 +9,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from campaign import times
 from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem, usd
 from pytest import approx
+from scipy.optimize import linprog
 
 import router
 from router.errors import InputError
@@ -267,7 +270,7 @@ def test_what_an_agreement_cannot_say_is_an_input_error(terms: Data, says: str) 
 
 
 def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
-    own = api("a", 2.0, commitment={"min_usd_per_month": 5})
+    own = api("a", 2.0, commitment={"min_tokens_per_month": 5})
     data = problem(hourly(1 * M), [own]) | {"commitments": [agreement("a")]}
     with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
         plan_of(data)
@@ -394,6 +397,67 @@ def test_terms_in_force_are_due_in_every_future_and_in_no_quote() -> None:
 def test_compare_says_that_terms_in_force_are_due_whatever_is_chosen() -> None:
     notes = router.compare(load(stacked((2, 1.0)))).notes
     assert any("due whatever is chosen" in note and "plan" in note for note in notes)
+
+
+def test_what_is_covered_is_not_held_against_the_offer_s_own_commitment() -> None:
+    """6 an hour of a, which commits to 2; half off by the agreement. 2 cover 4 and leave the 2 that are due: 4 in all.
+
+    Of the 6 all covered, 3, its own minimum of 2 were due beside: 5; nothing covered: 6.
+    """
+    own = api("a", 2.0, commitment={"settled": "hour", "min_usd": 2})
+    data = problem(by_period([3 * M] * 2), own, periods=2) | {"commitments": [agreement("a", discount=0.5)]}
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(2 * 4)
+    settled = {row.seller: (row.used_usd, row.billed_usd, row.vendor_order_usd) for row in plan.settlements}
+    assert settled == {"a": (approx(4), approx(4), None), "plan": (approx(4), approx(4), None)}
+    assert usd(plan, "a", "tokens") == 0
+    more = replace(
+        plan, coverage=tuple(replace(row, list_usd=6.0, covered_usd=3.0) for row in plan.coverage or ())
+    )
+    assert not router.verify(load(data), more).ok
+
+
+@pytest.mark.parametrize("seed", range(times(6)))
+def test_beside_an_own_commitment_it_is_as_a_linear_program_written_apart_has_it(seed: int) -> None:
+    """By hour the share of a, what is covered of a and b (at list), the agreement's bill; the amount; then a's bills."""
+    r, t_ = random.Random(seed), 3
+    use = [r.choice([0, 1, 2, 4, 6]) for _ in range(t_)]
+    at_a, at_b, own = r.choice([1, 1.5, 2]), r.choice([2, 2.5, 3]), r.choice([1, 3, 6])
+    off, settled = r.choice([0.2, 0.4, 0.5]), r.choice(["hour", "month"])
+    over, none = r.choice(["list", "contract"]), r.random() < 0.3
+    spans = [[t] for t in range(t_)] if settled == "hour" else [[*range(t_)]]
+    amount, n = 4 * t_, 4 * t_ + 1 + len(spans)
+    costs = []
+    for signed in (0, 1):
+        cost, rows, limits = np.zeros(n), list[dict[int, float]](), list[float]()
+        for t, (x, a, b, bill) in enumerate(
+            zip(*(range(k * t_, (k + 1) * t_) for k in range(4)), strict=True)
+        ):
+            cost[x], cost[b], cost[bill] = -use[t] * at_b, -1.0, 1.0
+            rows += [{a: 1.0, x: -use[t] * at_a}, {b: 1.0, x: use[t] * at_b}]
+            rows += [{amount: 1.0, bill: -1.0}, {a: 1 - off, b: 1 - off, bill: -1.0}]
+            limits += [0.0, use[t] * at_b, 0.0, 0.0]
+            rows += [{a: 1 - off, b: 1 - off, amount: -1.0}] if over == "list" else []
+            limits += [0.0] if over == "list" else []
+        for k, span in enumerate(spans):
+            used = {t: use[t] * at_a for t in span} | {t_ + t: -1.0 for t in span}
+            cost[amount + 1 + k] = 1.0
+            rows += [used | {amount + 1 + k: -1.0}, *([used] if none else [])]
+            limits += [0.0, *([float(own * len(span) * signed)] if none else [])]
+        least = [(float(own * len(span) * signed), None) for span in spans]
+        bounds = [(0.0, float(signed))] * t_ + [(0.0, None)] * (3 * t_) + [(0.0, 9.0), *least]
+        matrix = np.array([[row.get(column, 0.0) for column in range(n)] for row in rows])
+        found = linprog(cost, A_ub=matrix, b_ub=limits, bounds=bounds)
+        costs += [found.fun + sum(use) * at_b] if found.status == 0 else []
+    terms = {"settled": settled, "min_usd": own * (730 if settled == "month" else 1)}
+    terms |= {"overage": "none"} if none else {}
+    data = problem(
+        by_period([each * M for each in use]), [api("a", at_a, commitment=terms), api("b", at_b)], periods=t_
+    )
+    deal = agreement("a", "b", discount=off, max_usd=9, overage=over)
+    plan = plan_of(data | {"commitments": [deal]})
+    assert plan.cost_usd == approx(min(costs), abs=1e-5)
+    assert plan.bound_usd is not None and plan.bound_usd <= min(costs) + 1e-5
 
 
 def test_an_agreement_that_is_not_signed_beside_a_commitment_covers_nothing() -> None:

@@ -37,6 +37,10 @@ class Coverage(ArrayTable):
         """The rows of a contract."""
         return np.flatnonzero(self.contract == b)
 
+    def billed_elsewhere(self, offer: int) -> Ints:
+        """The rows of an offer's use of tokens and requests."""
+        return np.flatnonzero((self.offer == offer) & ~self.rented)
+
 
 class Payments(ArrayTable):
     """Columns of use that credits pay."""

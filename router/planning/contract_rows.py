@@ -184,6 +184,8 @@ def _by_discount(view: View, cols: Columns, point: Floats, listed: Bools) -> Flo
     agreed = view.inst.agreements.contract.tolist()
     if any(contracts.discounts[b] is not None or contracts.rollover[b] for b in agreed):
         return None  # what a dollar more is billed at hangs on the whole span, or on those before
+    if (view.inst.offers.contract[view.inst.agreements.offer] >= 0).any():
+        return None  # so does what a dollar less costs under an offer's own commitment
     for b in np.flatnonzero(np.isin(np.arange(len(contracts.offer)), view.inst.agreements.contract)).tolist():
         mine = contracts.spans.of(b)
         force = view.inst.contracts.spans

@@ -228,6 +228,9 @@ def _used(plan: Plan, offer: str, uses: Uses, *, counted: bool) -> dict[int, flo
         if row.offer == offer:
             paid = 1.0 - (row.free_share or 0.0) / row.share if row.share else 0.0
             amounts[row.period] = amounts.get(row.period, 0.0) + paid * _amount(row, uses, counted)
+    for covered in plan.coverage or ():
+        if covered.offer == offer and covered.kind == "tokens" and not counted:
+            amounts[covered.period] = max(amounts.get(covered.period, 0.0) - covered.list_usd, 0.0)
     return amounts
 
 

@@ -98,7 +98,7 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
                 yield Issue(field, "is not yet planned for: an offer of an agreement", name, hint)
             elif name in offers and has_roles(offers[name]):
                 yield Issue(field, "is not yet planned for: an offer of instances with roles", name)
-            elif name in offers and not _plain_rates(offers[name]):
+            elif name in offers and not plain_rates(offers[name]):
                 hint = "in USD, without tiers, levels, rollover, so_far or a price of overage"
                 yield Issue(field, "is not yet planned for: an offer with such a commitment", name, hint)
         if (credit.from_ or credit.until) and problem.horizon.start is None:
@@ -114,13 +114,14 @@ def has_roles(offer: Offer) -> bool:
     return offer.instances is not None and offer.instances.roles is not None
 
 
-def _plain_rates(offer: Offer) -> bool:
-    """Whether its commitment, if any, bills all use at one rate, and never less than the use."""
+def plain_rates(offer: Offer) -> bool:
+    """Whether its commitment, if any, bills all use at one rate, in USD, and never less than the use."""
     terms = offer.commitment
     if terms is None:
         return True
     special = terms.tiers or terms.discount_tiers or terms.levels or terms.rollover_spans or terms.so_far
     tokens = terms.per_month("min_tokens") is not None or terms.per_month("max_tokens") is not None
+    tokens |= any(step.min_tokens is not None for step in terms.ramp)
     return not (special or tokens or terms.overage_usd_per_m is not None)
 
 

@@ -54,7 +54,10 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
 def _check_settled(audit: Audit, ledger: Ledger) -> None:
     """Settlements of agreements state what the rows of their hours cover."""
     case = audit.case
-    by_amount = any(a.discount_tiers or a.rollover_spans for a in case.agreements.values())
+    by_amount = any(
+        each.discount_tiers or each.rollover_spans or any(offer in case.commitments for offer in each.offers)
+        for each in case.agreements.values()
+    )
     ours: dict[str | None, dict[tuple[str, int], float]] = {}
     covered_in: dict[tuple[str, str | None, int], float] = defaultdict(float)
     for row in audit.rows.coverage or ():
@@ -66,7 +69,7 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
             stated = math.fsum(covered_in.get((name, future, t), 0.0) for t in range(first, end))
             ledger.money(settled.covered_usd or 0.0, stated, name, "covered_usd from", settled.from_h, "h")
             if settled.vendor_order_usd is not None and by_amount:
-                ledger.fault(name, "states a vendor_order_usd beside discount_tiers or rollover_spans")
+                ledger.fault(name, "states a vendor_order_usd, which hangs on whole spans")
             elif settled.vendor_order_usd is not None:
                 if future not in ours:
                     ours[future] = by_discount(audit, future)

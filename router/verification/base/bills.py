@@ -197,6 +197,8 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
             used[flow.offer.name, flow.row.period, flow.future.name].append(use)
     for row in plan.coverage or ():
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
+        if row.kind == "tokens" and row.offer in case.commitments:  # not held against the offer's own
+            used[row.offer, row.period, case.future(row.scenario).name].append(Use(0.0, -row.list_usd, 0.0))
     bills = {}
     for name in case.commitments:
         slots = slots_of(case, plan, name)

@@ -148,8 +148,10 @@ def _bills(case: Case, bills: dict[BillKey, Bill]) -> Iterator[Charge]:
 
 
 def _covered(case: Case, plan: Plan) -> Iterator[Charge]:
-    """What agreements bill is not paid to the offers."""
+    """What agreements bill is not paid to the offers; under a commitment of their own their bills are the less."""
     for row in plan.coverage or ():
+        if row.kind == "tokens" and row.offer in case.commitments:
+            continue
         usd = -row.list_usd * case.period_weight[row.period]
         yield Charge(case.future(row.scenario), row.offer, row.kind, usd)
 

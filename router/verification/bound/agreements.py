@@ -2,6 +2,7 @@
 
 covered(agreement,offer,t)   USD billed under the agreement
 at_list(offer,t)             USD of use that is paid at the offer's own prices, tokens and rented instances together
+own_use(offer,t)             USD of use of tokens that its own commitment bills
 
 at_list + Σ covered / (1 − discount) ≥ Σ usd · flow + Σ h · usd_per_h · paid        per offer of an agreement and period
 Σ covered ≤ committed                                                               with the bills
@@ -38,9 +39,11 @@ def add_coverage(
                 covered = model.variable(covered_name(name, offer, t), most)
                 covering[offer, t].append((covered, 1.0 / left))
     used: dict[tuple[str, int], Terms] = defaultdict(list)
+    own: dict[tuple[str, int], Terms] = defaultdict(list)
     for flow in flows:
         if (flow.offer.name, flow.period) in covering:
-            used[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
+            of = used if flow.offer.commitment is None else own
+            of[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
     for pool in pools:
         if pool.instances.term_hours is None:
             for t, paid in enumerate(pool.paid):
@@ -53,12 +56,22 @@ def add_coverage(
             variable = model.variables[name]
             variable.usd = max(variable.usd - usd * weight, 0.0)
         paid_to_it = model.variable(f"at_list({offer},{t})", usd=weight)
-        all_used = math.fsum(usd * model.variables[name].upper for name, usd in used[offer, t])
+        every = [*used[offer, t], *own[offer, t]]
+        all_used = math.fsum(usd * model.variables[name].upper for name, usd in every)
         for name, per_usd in covered_by:  # what is covered is used
             variable = model.variables[name]
             variable.upper = min(variable.upper, all_used / per_usd * (1 + 1e-9))
         minus = [(name, -usd) for name, usd in used[offer, t]]
         model.constraint(f"agreements({offer},{t})", [(paid_to_it, 1.0), *covered_by, *minus], lower=0.0)
+        if own[offer, t]:  # its own commitment bills what is left of it
+            left_to_it = model.variable(own_use_name(offer, t))
+            minus = [(name, -usd) for name, usd in own[offer, t]]
+            model.constraint(f"agreements({left_to_it})", [(left_to_it, 1.0), *covered_by, *minus], lower=0.0)
+
+
+def own_use_name(offer: str, period: int) -> str:
+    """What is left of an offer's use of tokens and requests for its own commitment."""
+    return f"own_use({offer},{period})"
 
 
 def covered_name(agreement: str, offer: str, period: int) -> str:

@@ -27,7 +27,7 @@ from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import bills_dollars, discounted_usd, least_of, most_of
 from router.verification.base.work import rate_of
-from router.verification.bound.agreements import covered_name
+from router.verification.bound.agreements import covered_name, own_use_name
 from router.verification.bound.contracts import counting, paid_as_such
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
@@ -130,7 +130,9 @@ def _by_period(
     tokens, use = not bills_dollars(commitment) or bool(commitment.tiers), {}
     for t, flows in carried.items():
         own = {flow.charged: flow.tokens if tokens else flow.usd(future) for flow in flows}
-        use[t] = own, heaviest(flows, own)
+        most = heaviest(flows, own)
+        left = own_use_name(offer.name, t)
+        use[t] = ({left: 1.0} if left in model.variables else own), most
     return use
 
 
@@ -158,7 +160,12 @@ def _used(
         used: Terms = [(name, rate) for name in names if name in model.variables]
         tokens_used: Terms = used
     else:
+        left = [own_use_name(offer.name, t) for t in range(span.first, span.end)]
+        left = [name for name in left if name in model.variables]
         used = [(flow.charged, flow.tokens if tokens else flow.usd(future)) for flow in flows]
+        if left:  # agreements have a part
+            apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
+            used = [*((name, 1.0) for name in left), *((flow.charged, flow.usd(future)) for flow in apart)]
         tokens_used = [(flow.charged, flow.tokens) for flow in flows]
     if not commitment.tiers:
         return used
