@@ -419,7 +419,7 @@ def test_what_is_covered_is_not_held_against_the_offer_s_own_commitment() -> Non
 
 @pytest.mark.parametrize("seed", range(times(6)))
 def test_beside_an_own_commitment_it_is_as_a_linear_program_written_apart_has_it(seed: int) -> None:
-    """By hour the share of a, what is covered of a and b (at list), the agreement's bill; the amount; then a's bills."""
+    """By hour the share of a, what is covered of a and b, the agreement's bill; the amount; then a's bills."""
     r, t_ = random.Random(seed), 3
     use = [r.choice([0, 1, 2, 4, 6]) for _ in range(t_)]
     at_a, at_b, own = r.choice([1, 1.5, 2]), r.choice([2, 2.5, 3]), r.choice([1, 3, 6])
