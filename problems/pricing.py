@@ -265,11 +265,12 @@ def purchase_usd(inst: Instance, fleet: int, start: int) -> float:
     begin, end = bought_for(inst, fleet)
     term_h, start_h = float(fleets.term_h[fleet]), float(fleets.buy_h[start])
     first = min(int(begin[start]), time.periods - 1)
-    rent = fleets.usd_per_h[fleet] * time.period_h * float(time.weight[begin[start] : end[start]].sum())
+    usd_per_h = float(fleets.bought_usd_per_h[fleet, first])
+    rent = usd_per_h * time.period_h * float(time.weight[begin[start] : end[start]].sum())
     upfront = float(fleets.upfront_usd[fleet] * time.weight[first])
     beyond_h = max(start_h + term_h - time.horizon_h, 0.0)
     if inst.policy.charge_in_full:
-        return float(rent + upfront + fleets.usd_per_h[fleet] * beyond_h * time.weight[-1])
+        return float(rent + upfront + usd_per_h * beyond_h * time.weight[-1])
     return float(rent + upfront * (1.0 - beyond_h / term_h))
 
 
@@ -279,7 +280,8 @@ def purchase_parts(inst: Instance, fleet: int, start: int) -> tuple[float, float
     begin, end = bought_for(inst, fleet)
     term_h = float(fleets.term_h[fleet])
     beyond_h = max(float(fleets.buy_h[start]) + term_h - time.horizon_h, 0.0)
-    rent, upfront = float(fleets.usd_per_h[fleet]), float(fleets.upfront_usd[fleet])
+    first = min(int(begin[start]), time.periods - 1)
+    rent, upfront = float(fleets.bought_usd_per_h[fleet, first]), float(fleets.upfront_usd[fleet])
     later = 0.0 if inst.policy.charge_in_full else upfront * beyond_h / term_h
     inside = rent * time.period_h * float(end[start] - begin[start]) + upfront - later
     return inside, rent * beyond_h + later

@@ -5,12 +5,14 @@ The horizon starts at midnight on 4 January; a million tokens an hour is written
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from campaign import times
 from problem_factory import MONTH, SOLVERS, Data, api, by_period, gpu, load, plan_of, problem, usd
 from pytest import approx
 
@@ -238,3 +240,46 @@ def test_a_commitment_whose_offer_closed_before_the_horizon_owes_nothing() -> No
     plan = plan_of(in_time([1] * 4, [deal, api("listed", 2.0)]))
     assert plan.cost_usd == approx(8)
     assert plan.settlements == ()
+
+
+@pytest.mark.parametrize("seed", range(times(6)))
+def test_a_term_keeps_the_dated_price_of_its_first_period(seed: int) -> None:
+    """Against every number of machines bought in each of four hours: rules of a date count, those of the day do not."""
+    r = random.Random(seed)
+    use, dear, upfront = [r.choice([0, 1, 2]) for _ in range(4)], r.choice([4, 8, 15]), r.choice([0, 2])
+    term, in_full, at, factor = r.choice([2, 3]), r.random() < 0.3, r.randrange(4), r.choice([0.25, 0.5, 2.0])
+    rules, hourly, closed = [since(at, prices=factor)], [10.0] * 4, r.choice([None, 2])
+    if r.random() < 0.5:
+        rules.append(until(2, set={"instances": {"usd_per_h": 6}}))
+        hourly[:2] = [6.0, 6.0]
+    rules.append({"daily": {"start": "01:00", "end": "03:00"}, "prices": 3.0})
+    rules += [] if closed is None else [{"daily": {"start": "02:00", "end": "03:00"}, "available": False}]
+    hourly = [usd * (factor if t >= at else 1.0) for t, usd in enumerate(hourly)]
+    costs = []
+    for bought in itertools.product(range(3), repeat=4):
+        spent = 0.0
+        for k, count in enumerate(bought):
+            after = max(k + term - 4, 0)
+            spent += count * (hourly[k] * (term if in_full else term - after))
+            spent += count * upfront * (1.0 if in_full else 1.0 - after / term)
+        for t in range(4):
+            there = 0 if t == closed else sum(bought[max(t - term + 1, 0) : t + 1])
+            spent += dear * max(use[t] - there, 0)
+        costs.append(spent)
+    machines = gpu("g", 10.0, 1, term_h=term, upfront_usd=upfront) | {"schedule": rules}
+    data = problem(by_period([each * M for each in use]), [machines, api("b", dear)], periods=4)
+    data["horizon"] = {**data["horizon"], "start": SET.format(0)}
+    data["policy"] = {"end_of_horizon": "charge_in_full"} if in_full else {}
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(min(costs), abs=1e-6)
+    assert plan.bound_usd is not None and plan.bound_usd <= min(costs) + 1e-6
+    lies = [replace(row, from_h=row.from_h + 1.0, until_h=None) for row in plan.purchases[:1]]
+    assert not lies or not router.verify(load(data), replace(plan, purchases=(*lies, *plan.purchases[1:]))).ok
+
+
+def test_a_term_of_an_offer_that_closes_for_good_is_refused() -> None:
+    machines = gpu("g", 10.0, 1, term_h=2) | {"schedule": [since(3, available=False)]}
+    data = problem(by_period([M] * 4), [machines, api("b", 9.0)], periods=4)
+    data["horizon"] = {**data["horizon"], "start": SET.format(0)}
+    with pytest.raises(InputError, match="closes it for good, beside instances bought for a term"):
+        plan_of(data)

@@ -13,7 +13,7 @@ from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.agreements import pending_in
 from router.normalise.columns import flags, floats, whole
-from router.normalise.schedule import Timetable, timetable
+from router.normalise.schedule import Timetable, life, timetable
 from router.normalise.spans import ContractTerm, beyond_months, spans_of
 from router.schema import Commitment, CommitmentLevel, Offer, Problem, ScheduleRule
 from router.schema.clock import Clock
@@ -315,9 +315,11 @@ def refuse_pending(problem: Problem) -> None:
         issues += [*pending_in(problem, g, agreement)]
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
-        if offer.schedule and offer.instances is not None and offer.instances.term_hours is not None:
+        bought = offer.instances is not None and offer.instances.term_hours is not None
+        opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
+        if bought and (opens_h > 0 or closes_h < np.inf):
             hint = "a second offer for what is rented by the hour"
-            text = "beside instances bought for a term: is not yet planned for"
+            text = "opens or closes it for good, beside instances bought for a term: is not yet planned for"
             issues.append(input_issue(problem, ("offers", o, "schedule"), None, text, hint))
         if terms is None:
             continue

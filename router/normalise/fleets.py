@@ -46,6 +46,7 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
     return Fleets(
         offer=owner,
         usd_per_h=usd_per_h,
+        bought_usd_per_h=time.by_period(figures("usd_per_h", dated=True) * rules.dated_factor[owner]),
         rent_usd=time.by_period(figures("usd_per_h") * rules.factor[owner] * is_open) * hours,
         energy_usd=time.by_period(drawn) * power[:, None] * hours,
         max=least_in(figures("max"), is_open, time),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from problems.core.instance import Instance
-from router.errors import InputError
+from router.errors import InputError, Issue
 from router.normalise.roles import half_name
 from router.plan.document import Plan
 from router.plan.running import (
@@ -105,6 +105,7 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
 
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
     pools = set(inst.pool_names)
+    scheduled = {offer.name for offer in (*align.old.offers, *align.new.offers) if offer.schedule}
     termed = {offer.name for offer in align.new.offers if offer.instances and offer.instances.term_hours}
     earlier = () if plan.running is None else plan.running.purchases
     ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
@@ -113,8 +114,14 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
         for row in plan.purchases
         if row.from_h <= align.shift_h + SLACK_H
     ]
-    return [
+    sunk = [
         SunkPurchase(offer, model, end - align.shift_h, count)
         for offer, model, end, count in ends
         if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in termed
     ]
+    for row in sunk:
+        if row.offer in scheduled:
+            rule = f'what instances of "{row.offer}", bought for a term under a schedule, cost is not yet carried'
+            hint = "state them as reserved, at reserved_usd_per_h, in an offer of their own"
+            raise InputError([Issue(("offers",), f"{rule} from run to run", hint=hint)])
+    return sunk

@@ -18,6 +18,7 @@ import numpy as np
 
 from problems.commitments import owed_in_horizon, owed_months
 from problems.core.arrays import HOURS_PER_MONTH, Bools
+from problems.core.counts import bought_for
 from problems.core.decision import Decision
 from problems.core.first_stage import due_months
 from problems.core.instance import Instance
@@ -170,7 +171,8 @@ def owed_by_purchase(inst: Instance, fleet: int, start: int, count: float) -> tu
     fleets = inst.fleets
     term_h = float(fleets.term_h[fleet])
     beyond_h = max(float(fleets.buy_h[start]) + term_h - inst.time.horizon_h, 0.0)
-    rent = float(fleets.usd_per_h[fleet]) * beyond_h
+    first = min(int(bought_for(inst, fleet)[0][start]), inst.time.periods - 1)
+    rent = float(fleets.bought_usd_per_h[fleet, first]) * beyond_h
     upfront = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
     inside = purchase_usd(inst, fleet, start)
     if inst.policy.charge_in_full:

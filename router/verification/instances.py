@@ -164,11 +164,12 @@ def _check_owed(
     beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     later = 0.0 if in_full else instances.upfront_usd * beyond_h / term_h
-    inside = instances.usd_per_h * hours + instances.upfront_usd - later
+    hourly = case.term_usd_per_h(row.offer, row.from_h)
+    inside = hourly * hours + instances.upfront_usd - later
     if row.billed_usd is not None:
         ledger.money(row.billed_usd, row.count * price * inside, *at, "billed_usd")
     if row.beyond_horizon_usd is not None:
-        owed = row.count * price * (instances.usd_per_h * beyond_h + later)
+        owed = row.count * price * (hourly * beyond_h + later)
         ledger.money(row.beyond_horizon_usd, owed, *at, "beyond_horizon_usd")
 
 

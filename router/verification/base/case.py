@@ -173,6 +173,12 @@ class Case:
 
         return self.times.total(offer, *self.span(period), usd)
 
+    def term_usd_per_h(self, offer: str, from_h: float) -> float:
+        """USD an hour of an instance bought for a term: as rules that do not recur say for the term's first period."""
+        first = min(math.ceil(from_h / self.period_h - 1e-9), self.periods - 1)
+        usd = self.times.total(offer, *self.span(first), lambda each: each.dated_usd_per_h)
+        return usd / self.period_h
+
     def energy(self, offer: str, period: int, *, gaps: bool) -> float:
         """USD of energy of an instance paid for in a period."""
         hours_usd = self.times.energy_usd(*self.span(period), offer, gaps=gaps)

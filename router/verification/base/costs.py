@@ -191,8 +191,9 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         weight, price = case.period_weight[row.period], future.price_of(row.offer)
         ahead = rented.resize == "horizon" or rented.term_hours is not None
-        usd = case.rent(row.offer, row.period) * price * row.paid_count * weight
-        yield Charge(future, row.offer, "instances", usd, ahead)
+        if rented.term_hours is None or not case.sellers[row.offer].schedule:  # else by what was bought
+            usd = case.rent(row.offer, row.period) * price * row.paid_count * weight
+            yield Charge(future, row.offer, "instances", usd, ahead)
         yield Charge(future, row.offer, "starts", rented.start_usd * price * row.started * weight)
         energy = case.energy(row.offer, row.period, gaps=rented.term_hours is not None) * row.paid_count
         yield Charge(future, row.offer, "energy", energy * weight)
@@ -225,7 +226,10 @@ def _upfront_for_the_horizon(case: Case, pools: dict[PoolKey, Pool]) -> Iterator
 
 
 def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
-    """Upfront money of instances bought for a term, and their hours beyond the horizon if charged in full."""
+    """Upfront money of instances bought for a term, and their hours beyond the horizon if charged in full.
+
+    Their hours inside too where prices change: each has that of its start.
+    """
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     for row in plan.purchases:
         instances = case.instances.get(row.offer)
@@ -235,12 +239,16 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
         beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
         inside = 1.0 if in_full else 1.0 - beyond_h / term_h
         first = min(math.ceil(row.from_h / case.period_h - 1e-9), case.periods - 1)
+        hourly = case.term_usd_per_h(row.offer, row.from_h)
         for future in case.futures:
             price = future.price_of(row.offer) * row.count
             usd = instances.upfront_usd * price * case.period_weight[first] * inside
+            if case.sellers[row.offer].schedule:
+                end = math.ceil((row.from_h + term_h) / case.period_h - 1e-9)
+                usd += hourly * price * case.period_h * math.fsum(case.period_weight[first:end])
             yield Charge(future, row.offer, "instances", usd, True)
             if in_full:
-                usd = instances.usd_per_h * price * beyond_h * case.period_weight[-1]
+                usd = hourly * price * beyond_h * case.period_weight[-1]
                 yield Charge(future, row.offer, "instances", usd, True)
 
 

@@ -270,10 +270,11 @@ def _purchases(
         weight = math.fsum(case.period_weight[first:end])
         beyond_h = max(0.0, hour + term_h - case.horizon_h)
         inside = 1.0 if in_full else 1.0 - beyond_h / term_h
-        usd = instances.usd_per_h * case.period_h * weight
+        hourly = case.term_usd_per_h(pool.offer, hour)
+        usd = hourly * case.period_h * weight
         usd += instances.upfront_usd * case.period_weight[min(first, case.periods - 1)] * inside
         if in_full:
-            usd += instances.usd_per_h * beyond_h * case.period_weight[-1]
+            usd += hourly * beyond_h * case.period_weight[-1]
         name = f"bought({pool.name},{start_label(hour)})"
         bought.append((model.variable(name, limit, whole=instances.integral, usd=usd * price), hour))
         starts[first].append((name, -1.0))

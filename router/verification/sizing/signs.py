@@ -226,7 +226,8 @@ def _of_instances(case: Case, name: str, instances: Instances, start: int, price
     hours = (t * case.period_h for t in range(case.periods))
     covered = zip(hours, case.period_weight, strict=True)
     weight = math.fsum(each for hour, each in covered if from_h - 1e-9 <= hour < end_h - 1e-9)
-    rent = instances.usd_per_h * case.period_h * weight
+    hourly = instances.usd_per_h if term_h is None else case.term_usd_per_h(name, from_h)
+    rent = hourly * case.period_h * weight
     upfront = instances.upfront_usd * case.month_weight[start]
     if term_h is None:
         rent = math.fsum(case.rent(name, t) * weight for t, weight in enumerate(case.period_weight))
@@ -234,5 +235,5 @@ def _of_instances(case: Case, name: str, instances: Instances, start: int, price
     beyond_h = max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     later = 0.0 if in_full else beyond_h / term_h
-    after = instances.usd_per_h * beyond_h + instances.upfront_usd * later
+    after = hourly * beyond_h + instances.upfront_usd * later
     return Owed(end, priced * (rent + upfront * (1.0 - later)), priced * after)
