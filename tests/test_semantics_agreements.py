@@ -150,6 +150,19 @@ def test_stacked_terms_add_up() -> None:
     assert plan_of(data | {"commitments": [terms]}).cost_usd == approx(5)
 
 
+def test_terms_that_commit_to_nothing_are_not_listed() -> None:
+    """2, 4, 2 and 0 USD of use, 40 % off: 1.2, 2.4 and 1.2 in force by two terms of two hours; the third hour starts
+    none, though terms of no minimum may start in any."""
+    terms = {"term_h": 2, "stackable": True, "discount": 0.4}
+    data = problem(by_period([M, 2 * M, M, 0]), api("a", 2.0), periods=4)
+    plan = plan_of(data | {"commitments": [agreement("a", **terms)]})
+    assert plan.cost_usd == approx(4.8)
+    assert [(row.from_h, row.committed_usd_per_month) for row in plan.contracts] == [
+        (0.0, approx(1.2 * 730)),
+        (1.0, approx(1.2 * 730)),
+    ]
+
+
 def test_a_month_settles_what_hours_would_lose() -> None:
     """Use of 2 and 0 in two hours of one span: 1 is committed for both together where a day settles, 2 by the hour.
 

@@ -87,11 +87,37 @@ def test_units_cover_machines_whatever_these_cost_in_the_hour(solver: str) -> No
     assert plan.bound_usd == approx(12, rel=1e-5)
 
 
-def test_units_over_an_offer_that_opens_are_refused() -> None:
+GAPS = {  # rules, and the open part of each of four hours
+    "opens and closes": ([until(1, available=False), since(3, available=False)], [0.0, 1.0, 1.0, 0.0]),
+    "a gap": ([{"daily": {"start": "01:00", "end": "02:00"}, "available": False}], [1.0, 0.0, 1.0, 1.0]),
+    "half an hour": (
+        [{"daily": {"start": "01:30", "end": "02:00"}, "available": False}],
+        [1.0, 0.5, 1.0, 1.0],
+    ),
+}
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("dear", [12, 30])
+def test_units_are_due_while_their_offer_is_closed_and_cover_what_runs(gap: str, dear: int) -> None:
+    """Every number of units (4 an hour) and machines (10) in each hour: work goes there as far as it is open."""
+    rules, part = GAPS[gap]
+    use = [2, 1, 3, 1]
+
+    def hour(t: int, units: int) -> float:
+        machines = range(4 if part[t] else 1)
+        return min(
+            max(n - units, 0) * 10 * part[t] + dear * max(use[t] - min(n, use[t]) * part[t], 0)
+            for n in machines
+        )
+
     terms = {"name": "plan", "offers": ["g"], "in": "units", "usd_per_unit_h": 4, "max_units": 5}
-    machine = gpu("g", 10, 1, offer={"schedule": [until(1, available=False)]})
-    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
-        plan_of(in_time([1, 1], [machine, api("listed", 20.0)], terms))
+    machine = gpu("g", 10, 1, offer={"schedule": rules})
+    plan = plan_of(in_time([*map(float, use)], [machine, api("listed", dear)], terms))
+    assert plan.cost_usd == approx(
+        min(4 * 4 * u + sum(hour(t, u) for t in range(4)) for u in range(4)), abs=1e-5
+    )
+    assert plan.bound_usd is not None and plan.bound_usd <= plan.cost_usd + 1e-6
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -146,11 +172,43 @@ def test_a_term_ends_where_its_offer_closes_and_owes_nothing_after() -> None:
     assert plan_of(in_full).cost_usd == approx(8)
 
 
-def test_a_stackable_commitment_of_an_offer_that_closes_is_refused() -> None:
-    terms = {"settled": "hour", "max_usd": 5, "min_usd": 0, "term_h": 2, "stackable": True}
-    deal = api("deal", 1.0, commitment=terms, schedule=[since(4, available=False)])
-    with pytest.raises(InputError, match="beside a stackable commitment: is not yet planned for"):
-        plan_of(in_time([1] * 6, [deal, api("listed", 2.0)]))
+@pytest.mark.parametrize("seed", range(times(6)))
+def test_terms_that_add_up_end_where_their_offer_closes(seed: int) -> None:
+    """Every amount signed in each of four hours; the offer may open late, and close for good within an hour."""
+    r = random.Random(seed)
+    use, opens, closes = (
+        [r.choice([0, 1, 2, 3, 4]) for _ in range(4)],
+        r.choice([0, 1]),
+        r.choice([3, 3.5, 4, 9]),
+    )
+    dear, term, step, within = r.choice([2, 3]), r.choice([2, 3]), r.choice([1, 2]), r.random() < 0.5
+    part = [max(0, min(t + 1, closes) - max(t, opens)) for t in range(4)]
+    costs = []
+    for signed in itertools.product(range(0, 5, step), repeat=4):
+        if any(usd and not (k < closes and k + term > opens) for k, usd in enumerate(signed)):
+            continue
+        cost = 0.0
+        for t in range(4):
+            force = sum(signed[max(t - term + 1, 0) : t + 1])
+            due, most = force * part[t], use[t] * part[t] if force else 0.0
+            there = min(most, due) if within else most
+            cost += max(due, there) + dear * (use[t] - there)
+        costs.append(cost)
+    terms = {
+        "settled": "hour",
+        "min_usd": step,
+        "step_usd": step,
+        "max_usd": 8,
+        "term_h": term,
+        "stackable": True,
+    }
+    terms |= {"overage": "none"} if within else {}
+    rules = [until(opens, available=False)] if opens else []
+    rules += [{"from": f"2027-01-04T0{int(closes)}:{30 if closes % 1 else 0:02}", "available": False}]
+    deal = api("deal", 1.0, commitment=terms, schedule=rules)
+    plan = plan_of(in_time([*map(float, use)], [deal, api("listed", dear)]))
+    assert plan.cost_usd == approx(min(costs), abs=1e-6)
+    assert plan.bound_usd is not None and plan.bound_usd <= min(costs) + 1e-6
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

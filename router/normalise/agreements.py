@@ -40,16 +40,10 @@ def agreements(problem: Problem) -> Agreements:
 def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue]:
     """What no plan is made for yet beside an agreement."""
     own = {offer.name for offer in problem.offers if not plain_rates(offer)}
-    gaps = {
-        offer.name for offer in problem.offers if any(rule.available is not None for rule in offer.schedule)
-    }
     rule = "is not yet planned for"
     for i, name in enumerate(agreement.offers):
         if name in own:
             hint = "an offer whose own commitment is not in USD at its plain rates"
-            yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
-        if name in gaps and agreement.in_units:
-            hint = "in units, over an offer that opens or closes"
             yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
 
 

@@ -25,7 +25,6 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
     rows = [offer.commitment for _, offer in sellers if offer.commitment is not None]
     clock = problem.horizon.clock
     life = [(float(offers.opens_h[o]), float(offers.closes_h[o])) for o, _ in sellers]
-    _refuse_spans_cut(problem, sellers, life)
     in_tokens = np.array([_in_tokens(terms) for terms in rows], dtype=bool)
     price = np.array([_token_usd(offer) for _, offer in sellers], dtype=float)
     in_full = problem.policy.end_of_horizon == "charge_in_full"
@@ -226,22 +225,6 @@ def _within(terms: list[ContractTerm], opens_h: float, closes_h: float) -> list[
         for term in terms
     ]
     return [term for term in cut if term.from_h < term.until_h and term.until_h > opens_h]
-
-
-def _refuse_spans_cut(
-    problem: Problem, sellers: list[tuple[int, Offer]], life: list[tuple[float, float]]
-) -> None:
-    """Raise `InputError` for terms that add up on an offer that opens or closes for good inside the horizon."""
-    hint = "leave stackable out: then the commitment begins and ends with its offer"
-    text = "opens or closes it for good, beside a stackable commitment: is not yet planned for"
-    issues = [
-        input_issue(problem, ("offers", o, "schedule"), None, text, hint)
-        for (o, offer), (opens_h, closes_h) in zip(sellers, life, strict=True)
-        if offer.commitment is not None and offer.commitment.stackable
-        if opens_h > 0 or np.isfinite(closes_h)
-    ]
-    if issues:
-        raise InputError(issues)
 
 
 def _token_usd_at(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:

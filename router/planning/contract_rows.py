@@ -17,6 +17,7 @@ from problems.core.columns import Columns
 from problems.core.contracts import Contracts
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
+from problems.core.first_stage import covered_periods
 from problems.core.instance import Instance
 from problems.core.rests import left_after, rolled
 from problems.core.vendor_order import covered_by_discount
@@ -107,7 +108,10 @@ def credit_rows(view: View, cols: Columns, point: Floats, scenario: str | None) 
 
 
 def signed_starts(encoded: Encoded, point: Floats) -> Bools:
-    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed."""
+    """(A,) starts that are signed; where that is no decision, those under which anything is carried or committed.
+
+    Of terms that add up, one that commits to nothing is not signed where others run, or all use is within them.
+    """
     contracts, first = encoded.instance.contracts, encoded.first
     used = np.zeros(len(contracts.offer), dtype=np.bool_)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
@@ -115,8 +119,18 @@ def signed_starts(encoded: Encoded, point: Floats) -> Bools:
         used[cols.covered.contract[point[cols.covered.at] > 0]] = True
     of = contracts.start_contract
     free = used[of] | (point[first.committed] > 0)
-    signed = np.where(contracts.decided[of], point[first.signed] > 0.5, free)
-    return np.asarray(contracts.start_signed | signed, dtype=bool)
+    signed = contracts.start_signed | np.where(contracts.decided[of], point[first.signed] > 0.5, free)
+    begin, end = covered_periods(encoded.instance)
+    nothing = contracts.stackable[of] & ~contracts.start_signed & (point[first.committed] <= 0)
+    for a in np.flatnonzero(
+        signed & nothing
+    ).tolist():  # beside other terms, or where nothing goes beyond them
+        others = np.flatnonzero(signed & (of == of[a]))
+        others = others[others != a]
+        periods = np.arange(begin[a], end[a])[:, None]
+        covered = ((begin[others] <= periods) & (periods < end[others])).any(axis=1)
+        signed[a] = not (contracts.limited[of[a]] or covered.all())
+    return np.asarray(signed, dtype=bool)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
