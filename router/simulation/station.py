@@ -31,6 +31,7 @@ from router.verification.base import (
     Pool,
     PoolUse,
     Queue,
+    WholeCell,
     limits,
     operating_point,
     queues,
@@ -38,7 +39,6 @@ from router.verification.base import (
     stated_ms,
     use_of,
 )
-from router.verification.spilling import WholeCell
 
 type PoolName = tuple[str, str | None]
 

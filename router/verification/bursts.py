@@ -68,7 +68,7 @@ def _figures(
 ) -> None:
     from router.verification.minutes import stated_minutes  # here: it loads arrays, and few plans need it
 
-    case, minutes = audit.case, stated_minutes(audit, ledger)
+    case, minutes = audit.case, stated_minutes(ledger, audit)
     if minutes is None:
         return
     allowance = Allowance(case)

@@ -132,7 +132,7 @@ def minutes_of(stated: Problem, started: Problem) -> Minutes:
     return Minutes(stated, started, recorded, number)
 
 
-def stated_minutes(audit: Audit, ledger: Ledger) -> Minutes | None:
+def stated_minutes(ledger: Ledger, audit: Audit) -> Minutes | None:
     """Those that the plan says it was made with; None where it does not say, or was kept without its records."""
     stated, minutes = audit.plan.minutes, minutes_of(audit.problem, audit.case.problem)
     if stated is None or stated.seed != SEED:

@@ -10,20 +10,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from router.schema import Offer, OfferModel, Workload
 from router.verification.base.audit import Audit
-from router.verification.base.case import Case
-from router.verification.base.cells import Cell, CellKey
+from router.verification.base.cells import CellKey
 from router.verification.base.flows import Flow
-from router.verification.base.latency import seconds
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.parts import stated_name
-from router.verification.base.quotas import Allowance
-from router.verification.base.work import Unit
+from router.verification.base.quotas import Allowance, WholeCell
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape
@@ -89,7 +84,7 @@ def _check_orders(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]
 def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]]) -> None:
     from router.verification.minutes import stated_minutes  # here: it loads arrays, and few plans need it
 
-    case, minutes = audit.case, stated_minutes(audit, ledger)
+    case, minutes = audit.case, stated_minutes(ledger, audit)
     if minutes is None:
         return
     allowance = Allowance(case)
@@ -98,7 +93,7 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
         sent, wanted = [], []
         for flow in flows:
             whole = WholeCell.of(flow)
-            amount, shape = whole.amount(case, allowance), whole.shape(minutes)
+            amount, shape = whole.amount(case, allowance), shape_of(whole, minutes)
             sent.append(_minutes_of(minutes, flow.row.share * amount, shape))
             wanted.append((flow.row.share - (flow.row.spilled_share or 0.0)) * amount)
         for carried, most in _sets(sent, wanted, capacity):
@@ -115,45 +110,13 @@ def _capacity(audit: Audit, key: LimitKey) -> float:
     return 0.0 if pool is None else pool.usable * (1.0 if stated is None else stated)
 
 
-@dataclass(frozen=True, slots=True)
-class WholeCell:
-    """All of a cell on a route into a limit that spills: what of it the limit takes, and in which minutes it comes."""
-
-    cell: Cell
-    workload: Workload
-    unit: Unit
-    offer: Offer
-    model: str
-    entry: OfferModel
-    period: int
-
-    @classmethod
-    def of(cls, flow: Flow) -> WholeCell:
-        """Of a flow whose model has an entry."""
-        row = flow.row
-        assert flow.entry is not None  # the caller has looked
-        return cls(flow.cell, flow.workload, flow.unit, flow.offer, row.model, flow.entry, row.period)
-
-    def amount(self, case: Case, allowance: Allowance) -> float:
-        """Instances that it keeps busy in the mean, or part of the cap."""
-        units, name = self.cell.units, self.workload.name
-        if self.offer.instances is not None:
-            factor, rtt_ms = case.problem.policy.p99_over_mean, case.rtt_ms(name, self.offer.name)
-            each = seconds(self.workload, self.unit, self.entry, factor, rtt_ms)
-            return 0.0 if each is None else max(each) * units / (3600.0 * case.period_h)
-        for cap in allowance.of(name, self.offer.name, self.model):
-            most = allowance.mean(cap, *case.span(self.period))
-            amount = units * cap.amount(self.unit, self.entry) / (60.0 * case.period_h)
-            return amount / most if most > 0 else math.inf
-        return 0.0
-
-    def shape(self, minutes: Minutes) -> Shape | None:
-        """(N,) of mean 1; None: the same in every minute, as work that moves in time comes."""
-        load, sized = self.workload, self.unit.requests is not None
-        if load.window is not None or load.deferrable_h is not None:
-            return None
-        units = self.cell.units / math.fsum((load.origin or {"": 1.0}).values())
-        return minutes.shape(stated_name(load), self.period, units, load.arrival_cv, sized=sized)
+def shape_of(whole: WholeCell, minutes: Minutes) -> Shape | None:
+    """(N,) in which minutes it comes, of mean 1; None: the same in every minute, as work that moves in time comes."""
+    load, sized = whole.workload, whole.unit.requests is not None
+    if load.window is not None or load.deferrable_h is not None:
+        return None
+    units = whole.cell.units / math.fsum((load.origin or {"": 1.0}).values())
+    return minutes.shape(stated_name(load), whole.period, units, load.arrival_cv, sized=sized)
 
 
 def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:

@@ -10,6 +10,7 @@ stated_ms, service_ms     measured latencies of an entry, and what stands for a 
 operating_point           the measured point that a route runs at
 PoolUse, use_of           one route's part in a pool: requests/s, instance-seconds, concurrency, s left to wait
 Allowance, BY_MINUTE      what caps let through, and what counts in them; the kinds that hold by the minute
+WholeCell                 all of a cell on a route into a limit that spills, and what of it the limit takes
 Queue, queues             a pool as the waiting formula sees it: servers, busy, service time in s
 """
 
@@ -19,7 +20,7 @@ from router.verification.base.flows import Flow
 from router.verification.base.latency import LEVEL, STATISTICS, Limits, limits, service_ms, stated_ms
 from router.verification.base.pools import Pool
 from router.verification.base.queueing import PoolUse, Queue, operating_point, queues, use_of
-from router.verification.base.quotas import BY_MINUTE, Allowance
+from router.verification.base.quotas import BY_MINUTE, Allowance, WholeCell
 
 __all__ = [
     "BY_MINUTE",
@@ -34,6 +35,7 @@ __all__ = [
     "Pool",
     "PoolUse",
     "Queue",
+    "WholeCell",
     "limits",
     "operating_point",
     "queues",

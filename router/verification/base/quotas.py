@@ -17,9 +17,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from router.schema import OfferModel, Problem, Quota, QuotaCaps
+from router.schema import Offer, OfferModel, Problem, Quota, QuotaCaps, Workload
 from router.verification.base.case import MONTH_H, Case, Future
-from router.verification.base.flows import usd_of_unit
+from router.verification.base.cells import Cell
+from router.verification.base.flows import Flow, usd_of_unit
+from router.verification.base.latency import seconds
 from router.verification.base.local_time import Interval, LocalTime
 from router.verification.base.times import Stretch
 from router.verification.base.work import Unit
@@ -192,3 +194,36 @@ class Allowance:
         if cap.owner is None or not self._in_time(cap):
             return cap.most
         return self.case.times.total(cap.owner, start, end, cap.standing) / (end - start)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCell:
+    """All of a cell on a route into a limit that spills: what of it the limit takes."""
+
+    cell: Cell
+    workload: Workload
+    unit: Unit
+    offer: Offer
+    model: str
+    entry: OfferModel
+    period: int
+
+    @classmethod
+    def of(cls, flow: Flow) -> WholeCell:
+        """Of a flow whose model has an entry."""
+        row = flow.row
+        assert flow.entry is not None  # the caller has looked
+        return cls(flow.cell, flow.workload, flow.unit, flow.offer, row.model, flow.entry, row.period)
+
+    def amount(self, case: Case, allowance: Allowance) -> float:
+        """Instances that it keeps busy in the mean, or part of the cap."""
+        units, name = self.cell.units, self.workload.name
+        if self.offer.instances is not None:
+            factor, rtt_ms = case.problem.policy.p99_over_mean, case.rtt_ms(name, self.offer.name)
+            each = seconds(self.workload, self.unit, self.entry, factor, rtt_ms)
+            return 0.0 if each is None else max(each) * units / (3600.0 * case.period_h)
+        for cap in allowance.of(name, self.offer.name, self.model):
+            most = allowance.mean(cap, *case.span(self.period))
+            amount = units * cap.amount(self.unit, self.entry) / (60.0 * case.period_h)
+            return amount / most if most > 0 else math.inf
+        return 0.0

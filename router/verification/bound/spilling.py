@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.base.ledger import RELATIVE
-from router.verification.base.quotas import Allowance
+from router.verification.base.quotas import Allowance, WholeCell
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts, usable_of
-from router.verification.spilling import WholeCell
+from router.verification.spilling import shape_of
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape
@@ -126,7 +126,7 @@ class _RowWriter:
     def _shape(self, cell: WholeCell) -> Shape:
         import numpy as np
 
-        shape = cell.shape(self.minutes)
+        shape = shape_of(cell, self.minutes)
         return np.ones(self.minutes.number) if shape is None else shape
 
     def _capacity(self, flow: PossibleFlow) -> Iterator[tuple[str, float]]:
