@@ -558,6 +558,8 @@ class Market:
                 periods = [t for t in range(self.n) if self.reading.month[t] == month]
                 part = len(periods) * self.h / MONTH_H
                 mine = [flow for flow in self._of(o) if flow.t in periods]
+                if "requests_per_month" in free and any(flow.route.requests == 0 for flow in mine):
+                    raise Unknown("free requests of work without a size")
                 if "tokens_per_month" in free or "requests_per_month" in free:
                     taken = {flow.column: self.model.column() for flow in mine}
                     for flow in mine:
