@@ -27,6 +27,7 @@ from solvers.rounded import solve_rounded
 
 WHOLE = 1e-6  # a count no farther above a whole number is that number
 KEPT = 1e-9  # relative: how well rows hold
+HALF = 0.5  # of the time
 FEW = 10_000  # columns: beyond, the relaxation of all takes too long
 FLOWS = 12  # of each cell
 MANY, MOST = 1_500, 400_000  # whole columns and columns: where rounding part by part is tried first
@@ -67,7 +68,7 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
 def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed: Fixed) -> Incumbent | None:
     """The plan of a relaxation rounded a part at a time."""
     try:
-        answer = solve_rounded(target.program, search[1])
+        answer = solve_rounded(target.program, search[1].within(HALF))  # the rest is for plainer ways
     except SolversError:
         return None
     if answer is None or answer.point is None:
