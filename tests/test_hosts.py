@@ -17,9 +17,12 @@ from problem_factory import SOLVERS, Data, api, gpu, hourly, load, plan_of, prob
 import router
 from router.errors import Infeasible, InputError
 from router.explaining.run import explain
+from router.planning.by_hand import made_by_hand
+from router.planning.solve import encode_problem
+from router.planning.two_steps import Fixed
 from router.reports.page.money import by_workload
 from router.sizing import SizeOptions, size
-from solvers import SolveOptions
+from solvers import SolveOptions, is_feasible
 
 
 def replicas(name: str, units: float, usd_per_h: float | None = None, **instances: Any) -> Data:
@@ -310,6 +313,20 @@ def test_verify_sees_what_does_not_fit() -> None:
 def test_what_cannot_be_planned_is_refused_by_name(host: Data, sizes: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         load(housed(dict.fromkeys(sizes, 1.0), sizes, node(offers=tuple(sizes)) | host))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hand_packs_hosts_too(seed: int) -> None:
+    """Where a search is cut off there is a plan all the same: no dearer than a host for each instance."""
+    packing = random_packing(Random(seed))
+    encoded = encode_problem(load(packing.data))
+    plan = made_by_hand(encoded, "highs", SolveOptions(), Fixed(None))
+    least = packing.least_usd()
+    if plan is None:  # few hosts, or few units: what a hand does not try
+        assert any("max" in host for host in packing.data["hosts"])
+        return
+    assert least - 1e-6 <= plan.objective_usd <= 3 * least + 50
+    assert is_feasible(plan.encoded.program, plan.integers, tolerance=1e-6)
 
 
 def test_what_hosts_cost_is_laid_to_workloads_by_units() -> None:

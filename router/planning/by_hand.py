@@ -3,7 +3,7 @@
     0  of a program with many counts, all large: its relaxation rounded a part at a time (solvers.rounded), and no more
     1  nothing signed, nothing rented: all work where it costs least by the token, and what follows from that
     2  the same with flows at least cost, where quotas or shares ask for more than the cheapest
-    3  the relaxation, with its whole numbers rounded up
+    3  the relaxation, with its whole numbers rounded up, and instances packed in hosts the largest first
 
 The first takes a moment, the others a linear program or two. Of a large program the relaxation is of few flows alone,
 those that cost least at first prices (solvers.first_prices), which also bound what any plan costs. The plan keeps
@@ -19,6 +19,7 @@ import numpy as np
 from problems.core.arrays import Bools, Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
+from router.planning.packing import packed
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, is_feasible
@@ -58,7 +59,7 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
             half_way = 0.5 * (prices.multipliers + relaxed.duals.row)
             bound = max(bound, first_prices(target.program, half_way).bound)
         if relaxed is not None and relaxed.point is not None:
-            plans += _rounded(some, _up(some.program, relaxed.point), search, fixed)
+            plans += _rounded(some, packed(some, _up(some.program, relaxed.point)), search, fixed)
     best = min(plans, key=lambda plan: plan.objective_usd, default=None)
     if best is None:
         return None

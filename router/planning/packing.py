@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from problems.core.arrays import Floats
 from problems.core.columns import Columns
+from problems.core.encode import Encoded
 from problems.core.host_arcs import HostArcs
 from problems.core.instance import Instance
 from problems.core.view import View
@@ -142,3 +145,52 @@ def _hosted(inst: Instance, q: int, count: int) -> HostedInstances:
     offer = int(inst.fleets.offer[fleet])
     units, role = float(inst.fleets.units[fleet]), role_of(inst.offers, offer)
     return HostedInstances(inst.offers.file_names[offer], inst.pool_names[q][1], count, role, units)
+
+
+def packed(encoded: Encoded, point: Floats) -> Floats:
+    """A point of whole counts with each pool in the one kind of host that has most of it, and hosts for all of them.
+
+    The largest first, each in the first host with room: hosts are enough, and may be a few more than are needed.
+    """
+    point = point.copy()
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        for t in range(view.inst.time.periods if view.inst.hosts.names else 0):
+            at = cols.hosts.place[:, :, t]
+            for q in np.flatnonzero((at >= 0).sum(axis=0) > 1).tolist():
+                kinds = at[at[:, q] >= 0, q]
+                most = kinds[int(np.argmax(point[kinds]))]
+                point[kinds], point[most] = 0.0, point[cols.counts.count[q, t]]
+            for h in range(len(view.inst.hosts.names)):
+                _first_fit(view, cols, point, h, t)
+    return point
+
+
+def _first_fit(view: View, cols: Columns, point: Floats, h: int, t: int) -> None:
+    """Hosts of a kind in a period, and where instances of each size stand in them."""
+    inst, hosts, arcs = view.inst, view.inst.hosts, cols.hosts.arcs[h]
+    size_of = inst.fleets.units[inst.fleets.pool_fleet] if inst.fleets.pools else np.empty(0)
+    there = np.flatnonzero(cols.hosts.place[h, :, t] >= 0)
+    sizes = [
+        float(size_of[q])
+        for q in there[np.argsort(-size_of[there], kind="stable")].tolist()
+        for _ in range(round(float(point[cols.hosts.place[h, q, t]])))
+    ]
+    each = float(hosts.units[h])
+    held = [*(hosts.free_units[h] if hosts.open[h, t] else ()), *[each] * round(float(hosts.reserved[h, t]))]
+    units, left = list(held), list(held)
+    where = {} if arcs is None else {arc: n for n, arc in enumerate(arcs.arcs)}
+    if arcs is not None:
+        point[cols.hosts.filled[h][:, t]] = 0.0
+    for size in sizes:
+        i = next((i for i, room in enumerate(left) if room >= size), len(left))
+        if i == len(left):
+            units.append(each)
+            left.append(each)
+        if arcs is not None:
+            node = arcs.start(units[i]) + round(units[i] - left[i]) // arcs.unit
+            n = where.get((node, round(size) // arcs.unit))
+            if n is None:  # larger than such a host
+                return
+            point[cols.hosts.filled[h][n, t]] += 1.0
+        left[i] -= size
+    point[cols.hosts.count[h, t]] = len(units) - len(held)
