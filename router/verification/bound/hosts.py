@@ -55,7 +55,8 @@ def _kind(
         living[pool.name] = pool.count[t]
         if len(_kinds(case, pool)) > 1:
             name = f"place({host.name},{pool.name},{t})"
-            living[pool.name] = model.variable(name, math.inf, whole=True)
+            most_there = model.variables[pool.count[t]].upper  # Σ_h place = count
+            living[pool.name] = model.variable(name, most_there, whole=True)
     sizes = sorted({pool.instances.units for pool in here})
     if any(large % small for small in sizes for large in sizes if large > small):
         _by_filling(model, host, here, living, (count, rented, reserved, free), t)
