@@ -24,8 +24,10 @@ MOST_FILES = {"family": 8, "price": 10, "solver": 3, "importer": 5}
 #: The modules that hold an addition, and what of them is about this one where the rest would take long.
 SUITES = {
     "family": (
-        "tests/test_problems_promises.py tests/test_router_verify_checks.py tests/test_instances.py",
-        "test_problems_promises or test_router_verify_checks or most-tokens-per-region",
+        "tests/test_problems_promises.py tests/test_router_verify_checks.py tests/test_instances.py "
+        "tests/test_router_verify.py",
+        "test_problems_promises or test_router_verify_checks or most-tokens-per-region or regions "
+        "or test_every_check_has_a_mutation",
     ),
     "price": (
         "tests/test_problems_costs.py tests/test_instances.py",

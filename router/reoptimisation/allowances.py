@@ -18,8 +18,7 @@ from problems.core.arrays import HOURS_PER_MONTH
 from router.plan.document import Plan
 from router.plan.running import TakenAllowance
 from router.reoptimisation.alignment import SLACK_H, Alignment
-from router.schema import Problem
-from router.schema.offers import Free, FreeSoFar
+from router.schema import Free, FreeSoFar, Problem
 
 type Amounts = tuple[float, float, float]
 """Free tokens, free requests, USD of use that is paid."""

@@ -13,6 +13,7 @@ from router.schema.commitments import (
 from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
     Free,
+    FreeSoFar,
     Group,
     Host,
     Instances,
@@ -113,4 +114,5 @@ __all__ = [
     "Workload",
     "field_table",
     "json_schema",
+    "FreeSoFar",
 ]

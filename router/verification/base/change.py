@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
-from router.schema.offers import FreeSoFar
+from router.schema import Commitment, CommitmentLevel, FreeSoFar, Problem, SoFar, TermInForce
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
