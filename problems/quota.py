@@ -47,8 +47,10 @@ def build(view: View, cols: Columns) -> Rows:
         span, place, share, cap = span[limited], place[limited], share[limited], cap[limited]
         row, _, (s, some) = enumerate_keys(span, (cap > 0).astype(np.int64))
         names = [f"{quotas.names[q]},{kind.name},{each}" for each in s]
-        value = amount[place] * share / np.where(cap > 0, cap, 1.0)
-        upper = some.astype(float)  # a cap of 0 lets nothing through
+        taken = amount[place] * share
+        # a cap of 0 lets nothing through, of a cell with little work no more than of a large one
+        value = np.where(cap > 0, taken / np.where(cap > 0, cap, 1.0), taken > 0)
+        upper = some.astype(float)
         builder.add(len(names), [(row, cols.flow[at[place]], value)], names.__getitem__, upper=upper)
     return builder.rows()
 

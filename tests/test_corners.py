@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import pytest
 from campaigns import corners
-from problem_factory import load
+from problem_factory import SOLVERS, load
 
 import router
+from router.errors import Infeasible
 
 
 @pytest.mark.parametrize(
     "seed",
     [
-        3_000_111  # exit 5, then 6: every solver's point had a ten-millionth of a cell on instances that do not run
+        3_000_111,  # exit 5, then 6: every solver's point had a ten-millionth of a cell on instances that do not run
     ],
 )
 def test_a_corner_has_a_verified_plan(seed: int) -> None:
     assert router.solve(load(corners.drawn(seed))).ok
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_nothing_goes_through_a_quota_of_none(solver: str) -> None:
+    """Two providers are asked for, and the second has none: a third of a request a month went there (exit 1)."""
+    with pytest.raises(Infeasible):
+        router.solve(load(corners.drawn(11_002_282)), solver=solver)
 
 
 def test_a_pool_that_waits_and_is_rented_in_parts_has_a_bound_of_its_own() -> None:

@@ -58,7 +58,7 @@ def _sent(audit: Audit) -> Sent:
                 continue
             amount = flow.units * cap.amount(flow.unit, flow.entry)
             most = allowance.mean(cap, *audit.case.span(row.period)) / cap.utilisation
-            if amount > 0 and most < math.inf:
+            if amount > 0 and 0 < most < math.inf:
                 sent[cap.name, cap.kind, row.period, row.scenario].append((cap, flow, amount))
     return sent
 
