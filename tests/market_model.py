@@ -478,8 +478,13 @@ class Market:
         for o, offer in enumerate(self.offers):
             stated.append((offer.get("quota", {}), lambda flow, o=o: flow.route.offer == o))
             for model, entry in offer["models"].items():
-                here = lambda flow, o=o, m=model: (flow.route.offer, flow.route.model) == (o, m)  # noqa: E731
-                stated.append((entry.get("quota", {}), here))
+                here = (o, model)
+                stated.append(
+                    (
+                        entry.get("quota", {}),
+                        lambda flow, here=here: (flow.route.offer, flow.route.model) == here,
+                    )
+                )
         for quota in self.data.get("quotas", []):
             offers, loads = quota.get("offers"), quota.get("workloads")
 

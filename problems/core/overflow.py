@@ -134,7 +134,6 @@ class Spilling(Record):
     """Offers that spill, what minutes bring, and the rows known so far."""
 
     offer: Bools  # (O,)
-    shape: Callable[
-        [Floats, int], Floats
-    ]  # (W,) work of a period that does not move → (W, N) by the minute, of mean 1
+    shape: Callable[[Floats, int], Floats]
+    """(W,) work of a period that does not move → (W, N) by the minute, of mean 1."""
     cuts: Mapping[int, tuple[SpillCut, ...]] = field(default_factory=dict)  # by scenario

@@ -168,9 +168,7 @@ class Fleets(ArrayTable):
 
     offer: Ints  # (F,)
     usd_per_h: Floats  # as stated
-    bought_usd_per_h: (
-        Floats  # (F, T) of one bought for a term that starts with the period, to the end of the term
-    )
+    bought_usd_per_h: Floats  # (F, T) of one bought for a term that starts with the period, to its end
     rent_usd: Floats  # (F, T) of an instance rented in the period, by its open hours
     energy_usd: Floats  # (F, T) of an instance paid for in the period
     max: Floats  # (F, T) inf: none

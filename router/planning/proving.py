@@ -42,9 +42,7 @@ WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
-OWN_LOOSE = (
-    1e-5  # the same where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
-)
+OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 
 
 def proving_s(columns: int) -> float:

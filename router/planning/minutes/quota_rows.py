@@ -85,9 +85,7 @@ def _in_period(
     m = np.array([inst.models.names.index(row.model) for row in routes])
     shape: Floats | None = None
     for q, cap in caps:
-        if (
-            not cap[period] > 0
-        ):  # no more than a rounding may go there: nothing is refused of it by the minute
+        if not cap[period] > 0:  # no more than a rounding goes there, none of it refused by the minute
             continue
         counted = inst.quotas.counted(q, w, o, m) & np.isfinite(cap[period])
         at: list[int] = np.flatnonzero(counted).tolist()
