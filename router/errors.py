@@ -198,7 +198,15 @@ def nearest(name: str, known: Iterable[str], *, listed: int = 8) -> str | None:
 
 
 def _closest(name: str, names: Sequence[str]) -> str | None:
-    """Case is looked through first: difflib takes GPT-4.1 and gpt-4.1 for strangers."""
+    """Case is looked through first: difflib takes GPT-4.1 and gpt-4.1 for strangers, and words in another order too."""
+    alike = [known for known in names if _words(known) == _words(name)]
+    if len(alike) == 1:
+        return alike[0]
     lowered = {known.lower(): known for known in names}
     found = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
     return lowered[found[0]] if found else None
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a field's name, in whatever order and number they stand."""
+    return frozenset(word.removesuffix("s") for word in name.lower().split("_")) - {"per"}

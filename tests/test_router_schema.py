@@ -201,6 +201,7 @@ def test_an_unknown_field_names_the_nearest_known_one():
         ("workloads.0.demand.request_per_day", "requests_per_day"),
         ("offers.0.models.m.promt_usd_per_m", "prompt_usd_per_m"),
         ("offers.1.instances.usd_per_hour", "usd_per_h"),
+        ("offers.0.models.m.request_usd", "usd_per_request"),
     ):
         issue = field_issue({path: 1})
         assert issue.rule == "unknown field"
@@ -210,6 +211,19 @@ def test_an_unknown_field_names_the_nearest_known_one():
     assert (issue.path, issue.hint) == ("scenarios[0].demnd", 'did you mean "demand"?')
     issue = field_issue({"scenarios": {"generate": {"count": 1, "spred": 1}}})
     assert (issue.path, issue.hint) == ("scenarios.generate.spred", 'did you mean "spread"?')
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("offers.0.window", {"start": "18:00", "end": "09:00"}, "schedule"),
+        ("offers.1.commitment", {"min_usd_per_month": [50e3, 80e3]}, "ramp"),
+        ("offers.1.instances.term_months", 0.25, "term_h"),
+    ],
+)
+def test_a_figure_in_the_wrong_form_names_the_field_that_takes_it(path, value, field):
+    """What the market sells by hours, by month of the term or by the week has fields of its own."""
+    assert field in field_issue({path: value}).hint
 
 
 def test_defaults_are_those_of_the_design():

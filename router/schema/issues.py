@@ -34,6 +34,15 @@ _RULES = {
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
 }
+_HINTS: dict[tuple[str, ...], str] = {
+    ("offers", "window"): "hours in which it is sold, or has a price, are its schedule: "
+    '[{daily: {start: "18:00", end: "09:00"}, prices: 0.5}]',
+    ("min_usd_per_month",): "one figure; by month of the term: ramp: [{from_month: 1, min_usd: 50K}, …]",
+    (
+        "min_tokens_per_month",
+    ): "one figure; by month of the term: ramp: [{from_month: 1, min_tokens: 50M}, …]",
+    ("term_months",): "term_h is a term in hours: a week is term_h: 168",
+}  # by the end of the path: what a figure that is wrong there is often meant to say
 _TAGS = frozenset(("listed", "generated"))  # of the union in `scenarios`: no part of the file
 
 
@@ -52,9 +61,11 @@ def _issue(detail: ErrorDetails, root: type, file: str | None) -> Issue:
         rule = str(context["error"])
     else:
         rule = _RULES[kind].format(**context) if kind in _RULES else detail["msg"]
-    hint = None
+    names = tuple(part for part in at if isinstance(part, str))
+    meant = next((hint for end, hint in _HINTS.items() if names[-len(end) :] == end), None)
+    hint = meant
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        hint = nearest(str(at[-1]), known_fields(at[:-1], root), listed=12)
+        hint = meant or nearest(str(at[-1]), known_fields(at[:-1], root), listed=12)
         value = None
     elif kind == "missing":
         value = None

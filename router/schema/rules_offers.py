@@ -225,6 +225,9 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
             yield ("spills",), f"does not go with routing.splittable: false of {load.name}"
 
 
+_LONGER = ", or settle it by a longer span: settled: year, min_usd: 1M"
+
+
 def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
     """With money or terms by the month, a period is at most 730 h."""
     period_h = problem.horizon.period_h
@@ -240,7 +243,9 @@ def periods_within_a_month(problem: Problem) -> Iterator[Issue]:
         for name, monthly in fields.items():
             if monthly:
                 rule = f"is settled by the month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
-                yield Issue((*at, name), rule, None, hint)
+                tiered = offer.commitment is not None and bool(offer.commitment.tiers)
+                longer = _LONGER if name == "commitment" and not tiered else ""
+                yield Issue((*at, name), rule, None, hint + longer)
     for index, agreement in enumerate(problem.commitments):
         if rules_spans.is_monthly(agreement.terms) or agreement.term_months is not None:
             rule = f"is settled by the month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
