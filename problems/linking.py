@@ -4,7 +4,7 @@
                                                                      cut where another term begins or ends
     Σ_f work · flow[f] / W[r,k] ≤ active[o]                          per route and month, offers with a fee
     charged[f] ≤ flow[f]                                             per flow of an offer with an allowance
-    flow[f] ≤ open[q,t]                                              per flow, pools with a minimum count
+    flow[f] ≤ open[q,t]                                              per flow and pool it loads that has a minimum count
     flow[f] ≤ Σ_(a in force in k) signed[a],  flow[f] ≤ active[o]    per flow that is small beside W[r,k]
     flow[f] ≤ count[q,t] − Σ_u started[q,u]                          per flow that is small beside an instance
 
@@ -116,10 +116,11 @@ def _charging(builder: RowBuilder, view: View, cols: Columns) -> None:
 
 
 def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
-    """flow ≤ open, for pools that are either closed or hold their minimum."""
+    """flow ≤ open, for pools that are either closed or hold their minimum, and that the flow loads."""
     if not view.inst.fleets.pools:
         return
-    flow, pool, _ = view.pool_loads
+    flow, pool, load = view.pool_loads
+    flow, pool = flow[load > 0], pool[load > 0]
     opened = np.where(cols.counts.open >= 0, cols.counts.open, cols.first.ahead.open)
     column = opened[pool, view.flows.period[flow]]
     at, column = flow[column >= 0], column[column >= 0]
