@@ -5,6 +5,7 @@
 `stop` says why the solver ended, `point` what it found, `bound` what is proven: three separate things.
 """
 
+from numpy import asarray
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature
@@ -22,6 +23,7 @@ from solvers.core.program import Blocks, LinearProgram
 from solvers.core.registry import Available, available, get
 from solvers.core.result import Duals, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
+from solvers.core.units import own_units
 
 __all__ = [
     "Available",
@@ -61,4 +63,9 @@ def solve(
 
     Raises `UnknownSolver`, `SolverUnavailable`, `OptionRejected`, `HandOverRefused`.
     """
-    return solve_with(get(solver), program, options, start)
+    backend, units = get(solver), own_units(program)
+    if units is None:
+        return solve_with(backend, program, options, start)
+    asked = units.options(options or SolveOptions())
+    began = None if start is None else asarray(start, dtype=float) / units.column
+    return units.back(solve_with(backend, units.program, asked, began), program)

@@ -14,6 +14,7 @@ from router.errors import Infeasible
     "seed",
     [
         3_000_111,  # exit 5, then 6: every solver's point had a ten-millionth of a cell on instances that do not run
+        11_001_137,  # exit 6: half a billionth of an instance ran and was not bought
     ],
 )
 def test_a_corner_has_a_verified_plan(seed: int) -> None:
@@ -25,6 +26,13 @@ def test_nothing_goes_through_a_quota_of_none(solver: str) -> None:
     """Two providers are asked for, and the second has none: a third of a request a month went there (exit 1)."""
     with pytest.raises(Infeasible):
         router.solve(load(corners.drawn(11_002_282)), solver=solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_nothing_runs_on_what_still_boots(solver: str) -> None:
+    """Two providers are asked for, and one boots throughout: a billionth of an instance's load went there (exit 6)."""
+    with pytest.raises(Infeasible):
+        router.solve(load(corners.drawn(11_000_543)), solver=solver)
 
 
 def test_a_pool_that_waits_and_is_rented_in_parts_has_a_bound_of_its_own() -> None:

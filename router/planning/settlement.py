@@ -54,7 +54,8 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
         _counts(view, cols, point, whole=program.is_mip)
         churn.recompute(view, cols, point)
     bought = encoded.first.bought[encoded.first.bought >= 0]
-    point[bought] = np.where(point[bought] < DUST, 0.0, point[bought])
+    dust = DUST * np.minimum(program.col_upper[bought], 1.0)  # what is small may be all that is needed
+    point[bought] = np.where(point[bought] < dust, 0.0, point[bought])
     _committed(encoded, point)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         _covered(view, cols, point)
