@@ -1,15 +1,18 @@
 """Churn: what change of a running plan costs, and how much of it is allowed.
 
-    kept[c,r] ≤ old[c,r],  kept[c,r] ≤ Σ_t flow[c,r,t]              per cell and route that carries something already
+    kept[c,r] ≤ old[c,r],  kept[c,r] ≤ Σ_t sent[c,r,t]              per cell and route that carries something already
     moved[c] = Σ_(r,t) flow[c,r,t] − Σ_r kept[c,r]                  share of the cell that runs where it did not run
     resized[q,t] ≥ ± (count[q,t] − old[q,t])
     Σ_c tokens · moved[c] ≤ max_moved_share · tokens                all that is asked for; of what recipes answer, the
                                                                     tokens of their steps in place of the work's own
     moved[c] = 0, resized[q,t] = 0                                  before freeze_h, and where pinned
-    Σ_t flow[c,r,t] = old[c,r]                                      for the routes of a pinned offer
+    Σ_t sent[c,r,t] = old[c,r]                                      for the routes of a pinned offer
+    Σ_f a[f] · flow[f] ≥ F(old) − Σ_f a[f] · (old[f] − kept[f]) − usable · resized        per limit that spills
 
     cost: move_usd · Σ_c tokens · moved[c] + resize_usd · Σ_(q,t) resized[q,t]
 
+    sent[c,r,t]   what goes there first: flow + spilled − taken, all of flow where nothing spills            1
+    F(old)        what fits of what runs there, minute by minute; where less is sent or rented, so much less at most
     old[c,r]      share of the cell's work that runs there already      1, in [0, 1]
     kept[c,r]     how much of it stays                                  1, in [0, old]
     resized[q,t]  instances more or less than run already               instances
@@ -30,8 +33,10 @@ from problems.core.family import Family
 from problems.core.instance import RunningArrays
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows, positions
 from problems.core.view import View, first_period
+from problems.spilling import SpillLimits
 
 NAME = "churn"
+FITS = 1e-9  # relative, below all that fits
 
 
 def build(view: View, cols: Columns) -> Rows:
@@ -45,6 +50,7 @@ def build(view: View, cols: Columns) -> Rows:
     _pinned(view, cols, changes, running, builder)
     _cap(view, cols, changes, running, builder)
     _resized(view, cols, changes, running, builder)
+    _carried_in_full(view, cols, changes, running, builder)
     return builder.rows()
 
 
@@ -75,10 +81,20 @@ def recompute(view: View, cols: Columns, point: Floats) -> None:
     if running is None or changes is None:
         return
     at, k = _flows_kept(view, changes)
-    there = np.bincount(k, weights=point[cols.flow[at]], minlength=len(changes.kept))
+    there = np.bincount(k, weights=sent(cols, point)[at], minlength=len(changes.kept))
     point[changes.kept] = np.minimum(there, changes.share)
     q, t = np.nonzero(changes.resized >= 0)
     point[changes.resized[q, t]] = np.abs(point[cols.counts.count[q, t]] - running.count[q, t])
+
+
+def sent(cols: Columns, point: Floats) -> Floats:
+    """(N,) share of its cell that goes to each route first: with what it refuses, without what it takes from others."""
+    first = point[cols.flow].copy()
+    if cols.changes is not None:
+        for columns, sign in ((cols.spilled, 1.0), (cols.changes.taken, -1.0)):
+            some = columns >= 0
+            first[some] += sign * point[columns[some]]
+    return first
 
 
 def moved_share(view: View, cols: Columns, point: Floats) -> float:
@@ -111,9 +127,18 @@ def frozen(view: View, running: RunningArrays) -> Bools:
     return np.asarray(view.inst.time.start_h[first_period(view)] < running.freeze_h - 1e-9, dtype=bool)
 
 
+def _sent(cols: Columns, changes: Changes, row: Ints, at: Ints) -> list[Term]:
+    """Terms of what goes first to each of some flows, each in its row."""
+    terms: list[Term] = [(row, cols.flow[at], 1.0)]
+    for columns, sign in ((cols.spilled, 1.0), (changes.taken, -1.0)):
+        some = columns[at] >= 0
+        terms.append((row[some], columns[at[some]], sign))
+    return terms
+
+
 def _kept(view: View, cols: Columns, changes: Changes, builder: RowBuilder) -> None:
     at, k = _flows_kept(view, changes)
-    terms: list[Term] = [(k, cols.flow[at], 1.0), (np.arange(len(changes.kept)), changes.kept, -1.0)]
+    terms = [*_sent(cols, changes, k, at), (np.arange(len(changes.kept)), changes.kept, -1.0)]
     builder.add(len(changes.kept), terms, lambda i: f"kept,{view.label_cell(changes.cell[i])}", lower=0.0)
 
 
@@ -139,7 +164,7 @@ def _pinned(view: View, cols: Columns, changes: Changes, running: RunningArrays,
     at = np.flatnonzero(pinned[w, o] & changes.known[view.flows.cell])
     row, first, (cell, route) = enumerate_keys(view.flows.cell[at], view.flows.route[at])
     share = np.append(changes.share, 0.0)[positions((cell, route), (changes.cell, changes.route))]
-    terms: list[Term] = [(row, cols.flow[at], 1.0)]
+    terms = _sent(cols, changes, row, at)
     builder.add(len(first), terms, lambda i: f"pinned,{view.label_cell(cell[i])}", lower=share, upper=share)
 
 
@@ -169,6 +194,33 @@ def _resized(
     for sign in (1.0, -1.0):
         terms: list[Term] = [(n, changes.resized[q, t], 1.0), (n, cols.counts.count[q, t], -sign)]
         builder.add(len(q), terms, label, lower=-sign * now)
+
+
+def _carried_in_full(
+    view: View, cols: Columns, changes: Changes, running: RunningArrays, builder: RowBuilder
+) -> None:
+    """What stays on a limit that spills is carried as far as it fits, whatever that costs: no gateway refuses it."""
+    limits = SpillLimits(view)
+    for limit in limits.all if view.inst.spilling is not None else ():
+        own, q, t = limit.flows, limit.pool, limit.period
+        if (cols.spilled[own] < 0).any():  # work that moves in time
+            continue
+        at = positions((view.flows.cell[own], view.flows.route[own]), (changes.cell, changes.route))
+        known, amount = at >= 0, limit.amount
+        at = at[known]
+        old, whole = np.zeros(len(own)), np.bincount(changes.cell, changes.share, minlength=len(view.cells))
+        old[known] = changes.share[at] / np.maximum(whole[changes.cell[at]], 1.0)
+        pinned = running.stays[view.cells.workload[view.flows.cell[own]], limit.offer][known]
+        might_move = np.where(pinned, 0.0, amount[known])
+        terms: list[tuple[Ints, Floats | float]] = [(cols.flow[own], amount), (changes.kept[at], -might_move)]
+        count = 1.0
+        if q >= 0:
+            count = float(running.count[q, t])
+            resized = changes.resized[q, [t if changes.resized[q, t] >= 0 else 0]]
+            terms.append((resized, limits.capacity_of(limit, 1.0)))
+        most = limit.carries(old, limits.capacity_of(limit, count)) * (1.0 - FITS)
+        label = f"carried,{view.inst.offers.names[limit.offer]},{t}"
+        builder.one(label, terms, lower=most - float(might_move @ changes.share[at]))
 
 
 FAMILY = Family(NAME, build, in_a_loss=None)

@@ -4,6 +4,8 @@
                                                        every set M of minutes and S of flows into one such limit
     Σ_f spilled[f] ≤ Σ_f' flow[f']                     f spill, f' do not, of one cell: what spills is taken there
 
+    Σ_f spilled[f] = Σ_f' taken[f'],  taken[f'] ≤ flow[f']   the same where change counts: what is sent first may move
+
     flow[f]      share of the cell that the route carries; what it takes from others is in it            1
     spilled[f]   share that is sent there first, and refused                                              1
     a[f]         of the limit, what the whole cell takes in the mean: instances, or a part of the cap
@@ -78,11 +80,15 @@ class SpillLimits(Record):
 
     def capacity(self, limit: SpillLimit, point: Floats, cols: Columns) -> float:
         """C of a limit at a point."""
+        return self.capacity_of(
+            limit, 1.0 if limit.pool < 0 else point[cols.counts.count[limit.pool, limit.period]]
+        )
+
+    def capacity_of(self, limit: SpillLimit, count: float) -> float:
+        """C of so many instances; of a cap 1."""
         if limit.pool < 0:
             return 1.0
-        fleet = self.view.inst.fleets.pool_fleet[limit.pool]
-        count = point[cols.counts.count[limit.pool, limit.period]]
-        return float(self.view.usable[fleet, limit.period] * count)
+        return float(self.view.usable[self.view.inst.fleets.pool_fleet[limit.pool], limit.period] * count)
 
 
 def _shape_of(shape: Callable[[Floats, int], Floats], work: Floats, period: int, workload: Ints) -> Floats:
@@ -100,8 +106,14 @@ def build(view: View, cols: Columns) -> Rows:
     cell = view.flows.cell
     for c in sorted(set(cell[spills].tolist())):
         mine, others = spills[cell[spills] == c], takes[cell[takes] == c]
-        terms: list[tuple[Ints, Floats | float]] = [(cols.spilled[mine], 1.0), (cols.flow[others], -1.0)]
-        builder.one(f"{view.label_cell(c)},taken", terms, upper=0.0)
+        there = cols.flow if cols.changes is None else cols.changes.taken
+        terms: list[tuple[Ints, Floats | float]] = [(cols.spilled[mine], 1.0), (there[others], -1.0)]
+        least = -np.inf if cols.changes is None else 0.0
+        builder.one(f"{view.label_cell(c)},taken", terms, lower=least, upper=0.0)
+        for f in others.tolist() if cols.changes is not None else ():
+            builder.one(
+                f"{view.label_cell(c)},taken,{f}", [(there[[f]], 1.0), (cols.flow[[f]], -1.0)], upper=0.0
+            )
     for k, cut in enumerate(spilling.cuts.get(view.scenario, ())):
         limit = cut.limit
         flows, amount = limit.flows[cut.own], limit.amount[cut.own]

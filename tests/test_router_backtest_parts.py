@@ -105,3 +105,20 @@ def test_recipes_are_followed_by_step(spanning: bool) -> None:
     assert found.hindsight.cost_usd == approx(2 + 12 + 1 + 6 + spanning)
     assert found.replay.overflow_share == approx(1 / 3)
     assert found.replay.lost_requests == 0
+
+
+def test_what_spills_is_replayed_at_the_price_of_who_takes_it() -> None:
+    """A unit of 0.25 USD carries 15 requests a minute, 900 an hour, come as a clock; elsewhere a thousand cost 1 USD.
+
+    Planned on 900 and 1,800, 1,800 and 600 come: 900 spill of one unit, 0.25 + 0.9, then two are idle for half, 0.5.
+    Hindsight has two and one. What spills is no overflow, for it was planned to.
+    """
+    own = gpu("own", 0.25, 0.9, ("m",), max_utilisation=1.0) | {"spills": True}
+    other = {"name": "api", "models": {"m": {"usd_per_request": 0.001}}}
+    work = hours([900, 1800, 600], prompt_tokens=1000, completion_tokens=0, arrival_cv=0)
+    found = replayed(problem(work, [own, other], periods=3))
+    assert found.replay.cost_usd == approx(0.25 + 0.9 + 0.5)
+    assert found.hindsight.cost_usd == approx(0.5 + 0.25)
+    assert (found.replay.overflow_share, found.replay.lost_share) == (0, 0)
+    spilled = {row.period: row.spilled_share for row in found.replay.plan.routes if row.offer == "own"}
+    assert spilled == {0: approx(0.5), 1: None}

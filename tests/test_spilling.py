@@ -383,14 +383,6 @@ def test_units_are_sized_for_the_minutes_of_two_futures(tmp_path: Path) -> None:
     assert spilled == {"low": None, "high": pytest.approx(2 / 3)}
 
 
-@pytest.mark.parametrize("command", ["backtest"])
-def test_commands_that_do_not_count_it_refuse_it_by_name(command: str) -> None:
-    own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True)
-    stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)], periods=2))
-    with pytest.raises(InputError, match=f"router {command} does not count what spills yet"):
-        getattr(router, command)(stated)
-
-
 EXAMPLE = Path(__file__).parents[1] / "router" / "examples" / "provisioned-spill.yaml"
 
 

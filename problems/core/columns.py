@@ -90,9 +90,10 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     parts = _parts(view, space, covered)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
+    spilled = _spilled(view, space, flow_label)
     running, changed = inst.running, None
     if running is not None and running.tracked:
-        changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, running)
+        changed = changes(view, space, counts, first.ahead.count[:, 0] >= 0, spilled)
     return Columns(
         first,
         flow,
@@ -110,7 +111,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         adapter_columns(view, space),
         payments(view, space, charged, counts.paid),
         capacity,
-        _spilled(view, space, flow_label),
+        spilled,
         queues,
         changed,
     )

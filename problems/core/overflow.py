@@ -50,10 +50,13 @@ class SpillLimit(Record):
                 weight = np.minimum((sent[used] * amount)[own] / max(capacity, TINY), MOST_WEIGHT)
                 yield SpillCut(self, used[own], beta, 1.0 - float(outside.mean()), weight)
 
+    def carries(self, sent: Floats, capacity: float) -> float:
+        """All that fits in every minute of what is sent, in parts of the limit."""
+        return float(np.minimum((sent * self.amount) @ self.shape(), capacity).mean())
+
     def full(self, carried: Floats, spilled: Floats, capacity: float) -> bool:
-        """Whether what is carried is all that fits in every minute of what is sent."""
-        load = ((carried + spilled) * self.amount) @ self.shape()
-        most = float(np.minimum(load, capacity).mean())
+        """Whether what is carried is all that fits."""
+        most = self.carries(carried + spilled, capacity)
         return float(carried @ self.amount) >= most - FULL * max(most, 1e-300)
 
     def order(self, sent: Floats, carried: Floats, capacity: float) -> tuple[list[int], float]:

@@ -5,6 +5,8 @@ Requests that a recipe answers are counted once, by its first step; each step ke
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,6 +62,16 @@ def _route(problem: Problem, load: Workload, models: tuple[str, ...]) -> Route:
     return next(known, (load.name, models[0]))
 
 
+def _came(routes: Sequence[RouteRow]) -> dict[tuple[str, int], float]:
+    """Requests of which the shares of a part are, by part and period; those of a step for each of the workload."""
+    requests, served = defaultdict[tuple[str, int], float](float), defaultdict[tuple[str, int], float](float)
+    for row in routes:
+        key = part_of_row(row), row.period
+        requests[key] += row.requests or 0.0
+        served[key] += row.served_share
+    return {key: amount / served[key] if served[key] > 0 else 0.0 for key, amount in requests.items()}
+
+
 @dataclass
 class Actual:
     """Grows by the periods that each step commits. Requests by workload and period (W, N).
@@ -75,9 +87,9 @@ class Actual:
     dropped: Floats
     lost: Floats
     displaced: Floats
-    carried: dict[tuple[str, int], dict[Route, float]] = field(
+    sent: dict[tuple[str, int], dict[Route, float]] = field(
         default_factory=dict
-    )  # by part: work, in requests
+    )  # by part: work that goes there first, in requests
     count: dict[tuple[Pool, int], float] = field(default_factory=dict)
     paid: dict[tuple[Pool, int], float] = field(default_factory=dict)
 
@@ -90,11 +102,13 @@ class Actual:
         self, decoded: Decoded, first: int, span: range, priced: tuple[bool, ...], planned: list[RunningShare]
     ) -> None:
         """What ran in the periods of `span`, read from a program whose period 0 is `first`."""
+        came = _came(decoded.routes)
         for row in decoded.routes:
             t, part = first + row.period, self.parts[part_of_row(row)]
             if t in span:
                 work = (row.requests or 0.0) / part.requests
-                self.carried.setdefault((part.name, t), {})[row.offer, row.model] = work
+                sent = row.share * came[part.name, row.period] / part.requests if row.spills else work
+                self.sent.setdefault((part.name, t), {})[row.offer, row.model] = sent
                 self.served[part.workload, t] += work if part.answers else 0.0
         for left in decoded.unserved:
             t = first + left.period
@@ -117,7 +131,7 @@ class Actual:
                 there = share.setdefault((row.workload, first + row.period), {})
                 there[row.offer, row.model] = row.share
         most: dict[tuple[int, int, str | None], float] = {}
-        for (name, t), routes in self.carried.items():
+        for (name, t), routes in self.sent.items():
             if t in span and (name, t) in share:
                 w, known = self.parts[name].workload, share[name, t]
                 arrived = self.served[w, t] + self.dropped[w, t] + self.lost[w, t]
@@ -135,7 +149,7 @@ class Actual:
         for t in range(first, until):
             for part in self.parts.values():
                 total = float(self.served[part.workload, t])
-                routes = self.carried.get((part.name, t), {part.route: 0.0})
+                routes = self.sent.get((part.name, t), {part.route: 0.0})
                 if total > 0:
                     rows += [
                         RunningShare(
@@ -151,7 +165,7 @@ class Actual:
             RunningShare(
                 name, offer, model, t, None, requests / arrived[self.parts[name].workload, t] * (1 + leeway)
             )
-            for (name, t), routes in self.carried.items()
+            for (name, t), routes in self.sent.items()
             for (offer, model), requests in routes.items()
         ]
 

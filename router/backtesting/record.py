@@ -85,7 +85,18 @@ def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     if not 0 <= warm_up < requests.shape[1]:
         rule = f"leaves nothing to replay of {requests.shape[1]} periods"
         raise InputError(Issue(("--warm-up",), rule, value=warm_up))
-    return DemandHistory(apart, requests, warm_up, read.notes)
+    return DemandHistory(apart, requests, warm_up, (*read.notes, *_on_minutes(problem)))
+
+
+def _on_minutes(problem: Problem) -> tuple[str, ...]:
+    """What spills is reckoned on drawn minutes, where a trace may have others."""
+    traced = [load.name for load in problem.workloads if load.demand.trace is not None]
+    if not traced or not any(offer.spills for offer in problem.offers):
+        return ()
+    return (
+        "what spills is worked out on minutes drawn by arrival_cv at each period's rate, in plans and in what happens "
+        f"alike, not on those of the trace ({', '.join(traced)}): router solve plans on these",
+    )
 
 
 def by_origin_alone(problem: Problem) -> Problem:

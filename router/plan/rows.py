@@ -81,6 +81,11 @@ class RouteRow:
         return self.share - (self.spilled_share or 0.0) + (self.taken_share or 0.0)
 
     @property
+    def spills(self) -> bool:
+        """Serves something else than what is sent there first."""
+        return bool(self.spilled_share or self.taken_share)
+
+    @property
     def tokens(self) -> float:
         """Prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens

@@ -25,6 +25,7 @@ from problems.core.first_stage import covered_periods, force_slots
 from problems.core.rests import rests, rolled
 from problems.core.view import View
 from problems.pricing import Cost
+from router.planning.minutes.refusing import settle_refused
 
 NEAR = 2e-6  # of the largest commitment: a solver's tolerance of its limits
 STRAY = 1e-4  # relative: further than this steps of a recipe do not stray by a solver's tolerance
@@ -52,6 +53,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
         moved_share = max(moved_share, _shares(view, cols, point))
         _charged(view, cols, point)
         _counts(view, cols, point, whole=program.is_mip)
+        settle_refused(view, cols, point)
         churn.recompute(view, cols, point)
     bought = encoded.first.bought[encoded.first.bought >= 0]
     dust = DUST * np.minimum(program.col_upper[bought], 1.0)  # what is small may be all that is needed

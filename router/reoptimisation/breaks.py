@@ -11,11 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from problems.core.arrays import Floats
+from problems.core.columns import Columns
 from problems.core.encode import Encoded
+from problems.core.view import View
+from problems.spilling import SpillLimits
 from router.loading.fingerprint import problem_sha256
 from router.normalise.recipes import part_name
 from router.plan.running import Break, Running
 from router.planning.decode import decode, refused_rows
+from router.planning.minutes.quota_rows import quota_rows
 from router.planning.publish import draft
 from router.schema import Problem
 from router.verification import verify
@@ -73,7 +77,8 @@ def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break
     """The failed checks of the running shares and counts as a plan of the new problem."""
     decoded = decode(encoded, _as_it_runs(encoded))
     plan = draft(problem, encoded.instance.time, decoded)
-    plan = replace(plan, problem_sha256=problem_sha256(problem), running=running)
+    _, minutes = quota_rows(problem, encoded.views, decoded.routes)
+    plan = replace(plan, problem_sha256=problem_sha256(problem), running=running, minutes=minutes)
     verdict = verify(problem, plan)
     return [
         Break(check.name, check.detail, check.worst)
@@ -110,4 +115,24 @@ def _as_it_runs(encoded: Encoded) -> Floats:
             if counts.steps[q, t] >= 0:
                 above = count - (least if counts.open[q, t] >= 0 else 0.0)
                 point[counts.steps[q, t]] = max(above, 0.0) / max(step, 1e-12)
+    _spill(view, cols, point)
     return point
+
+
+def _spill(view: View, cols: Columns, point: Floats) -> None:
+    """Of what is sent to a limit that spills, what does not fit when it comes goes to those that take it."""
+    if view.inst.spilling is None or cols.changes is None:
+        return
+    limits, sent = SpillLimits(view), point[cols.flow]
+    for limit in limits.all:
+        still = cols.spilled[limit.flows] >= 0
+        own = limit.flows[still]
+        carried = limit.by_turn(sent[limit.flows], limits.capacity(limit, point, cols))[still]
+        point[cols.spilled[own]], point[cols.flow[own]] = sent[own] - carried, carried
+    refused, cell = np.zeros(len(view.cells)), view.flows.cell
+    some, takes = np.flatnonzero(cols.spilled >= 0), np.flatnonzero(cols.changes.taken >= 0)
+    np.add.at(refused, cell[some], point[cols.spilled[some]])
+    weight = np.maximum(sent[takes], 1e-12)
+    part = weight / np.bincount(cell[takes], weight, minlength=len(refused))[cell[takes]]
+    point[cols.changes.taken[takes]] = part * refused[cell[takes]]
+    point[cols.flow[takes]] += part * refused[cell[takes]]

@@ -17,6 +17,7 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.normalise import normalise
 from router.normalise.running import running_arrays
+from router.normalise.spilling import with_spilling
 from router.plan.running import Break, Running
 from router.planning.solve import Search
 from router.planning.tighten import short_of_capacity
@@ -75,7 +76,7 @@ class Searches:
         allowances = taken(entry.plan, align, uses.problem)
         self.notes += notes_on_allowances(allowances, align)
         self.sunk = with_taken(with_spent(with_sunk(counted, contracts), used), allowances)
-        self.inst = normalise(self.sunk, search.scenario)
+        self.inst = with_spilling(problem, normalise(self.sunk, search.scenario))  # minutes are of the traces
         freeze_h = problem.reoptimise.freeze_h if problem.reoptimise else 0.0
         laid = laid_on(entry.plan, uses.problem, align, self.inst, freeze_h, contracts)
         self.running = replace(laid, credits=used, allowances=allowances)

@@ -13,10 +13,8 @@ from problems.core.overflow import SpillLimit
 from problems.core.view import View
 from problems.spilling import SpillLimits
 from router.plan.rows import SpillOrder
+from router.planning.minutes.refusing import DUST, just_enough
 
-DUST = 1e-9
-HALVED = 1e-9  # relative, at which halving ends
-CARRIED = 1e-8  # relative: what of the limit may be missed by that
 MIXED = 1e-6  # of a limit: what one order carries otherwise than the plan
 DEARER = 1e-6  # of the plan's cost
 
@@ -26,6 +24,10 @@ def spilled_and_taken(view: View, cols: Columns, point: Floats) -> tuple[Floats,
     nothing, spilling = np.zeros(len(view.flows)), view.inst.spilling
     if spilling is None or not (cols.spilled >= 0).any():
         return nothing, nothing
+    if cols.changes is not None:  # what is sent first may move: `settle_refused` has decided
+        pair = np.array([cols.spilled, cols.changes.taken])
+        refused, taken = np.where(pair >= 0, point[pair], 0.0)
+        return refused, taken
     refused = np.where(cols.spilled >= 0, np.maximum(point[cols.spilled], 0.0), 0.0)
     share = np.maximum(point[cols.flow], 0.0)
     takes = np.where(spilling.offer[view.routes.offer[view.flows.route]], 0.0, share)
@@ -33,27 +35,13 @@ def spilled_and_taken(view: View, cols: Columns, point: Floats) -> tuple[Floats,
     room = np.bincount(cell, takes, minlength=n)
     limits = SpillLimits(view)
     for limit in limits.all:
-        _just_enough(limit, share, refused, limits.capacity(limit, point, cols))
+        just_enough(limit, share, refused, limits.capacity(limit, point, cols))
         still = cols.spilled[limit.flows] >= 0
         _sent_first(limit, share, refused, limits.capacity(limit, point, cols), (room, cell, still))
     refused[refused <= DUST] = 0.0
     spilled = np.bincount(cell, refused, minlength=n)
     part = np.divide(spilled, room, out=np.zeros(n), where=room > 0)
     return refused, takes * np.minimum(part, 1.0)[cell]
-
-
-def _just_enough(limit: SpillLimit, share: Floats, refused: Floats, capacity: float) -> None:
-    """No more is sent there than it takes to carry what is planned: more of it would fit, and a gateway lets it in."""
-    for f in limit.flows.tolist():
-        if refused[f] <= DUST or limit.full(share[limit.flows], refused[limit.flows], capacity):
-            continue
-        low, high = 0.0, float(refused[f])
-        while high - low > HALVED * max(high, DUST):
-            refused[f] = (low + high) / 2
-            sent = share[limit.flows] + refused[limit.flows]
-            misses = next(limit.cuts(sent, share[limit.flows], capacity, CARRIED), None) is not None
-            low, high = (refused[f], high) if misses else (low, refused[f])
-        refused[f] = high
 
 
 def _sent_first(
@@ -102,11 +90,13 @@ def limits_at(view: View, cols: Columns, point: Floats) -> Iterator[tuple[SpillL
 def spill_notes(encoded: Encoded, point: Floats) -> Iterator[str]:
     """Where no single order refuses as the plan has it, and what refusing by turn would cost instead."""
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        mixed, dearer = dict[str, int](), dict[str, float]()
+        mixed, dearer, needless = dict[str, int](), dict[str, float](), dict[str, int]()
         for limit, sent, carried, capacity in limits_at(view, cols, point):
             name = view.inst.offers.names[limit.offer]
             if limit.order(sent, carried, capacity)[1] > MIXED * max(capacity, DUST):
                 mixed[name] = mixed.get(name, 0) + 1
+            if cols.changes is not None and not limit.full(carried, sent - carried, capacity):
+                needless[name] = needless.get(name, 0) + 1
             more = carried - limit.by_turn(sent, capacity)
             usd = float(more @ _dearer_elsewhere(view, cols, point, limit)) * float(
                 view.inst.time.weight[limit.period]
@@ -115,6 +105,11 @@ def spill_notes(encoded: Encoded, point: Floats) -> Iterator[str]:
         for name, periods in mixed.items():
             yield (
                 f"{name}: in {periods} periods the plan mixes orders of refusing; spill_order is the one nearest to it"
+            )
+        for name, periods in needless.items():
+            yield (
+                f"{name}: in {periods} periods the plan refuses more than it has to, as what runs there may not move "
+                "to those that carry it; a gateway that lets it in is billed for it"
             )
         for name, usd in dearer.items():
             if usd > DEARER * max(1.0, encoded.program.objective(point)):
