@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.commitments import owed_in_horizon
+from problems.contract_rates import owed_in_horizon
 from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.family import Family, Promise

@@ -4,6 +4,7 @@
     billed[n] ≥ committed in force in span n − elsewhere[n]        at least the commitment, less what counts of others
     over[n]   ≥ used[n] + carry[n] − carry[n−1] − committed        or: the commitment, and what goes beyond it
     carry[n]  ≤ Σ committed in the last rollover_spans spans       left for later spans, oldest first
+    over[n] ≤ U · exceeds[n],  carry[n] ≤ U · (1 − exceeds[n])     where rates change: else rests would be bought
     used[n] ≤ committed                                            overage: none
     minimum · signed ≤ committed ≤ maximum · signed                no maximum: committed = minimum · signed
     committed = step · steps                                       sold in multiples
@@ -29,7 +30,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats, Ints, distinct
+from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.elsewhere import billed_elsewhere
 from problems.core.family import Family, Promise
@@ -39,83 +40,6 @@ from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 
 NAME = "commitments"
-
-
-def month_share(inst: Instance) -> Floats:
-    """(K,) hours of each billing month / 730."""
-    return inst.time.month_hours / HOURS_PER_MONTH
-
-
-def span_weight(inst: Instance) -> Floats:
-    """(N,) present value of a dollar of each span's bill: of its first period in the horizon."""
-    return np.asarray(inst.time.weight[inst.contracts.spans.period])
-
-
-def owed_months(inst: Instance) -> Floats:
-    """(A,) months of each start's commitment that are due in the horizon, at present value."""
-    spans, n = inst.contracts.spans, len(inst.contracts.start_contract)
-    months = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span]
-    return np.bincount(spans.force_start, weights=months, minlength=n).astype(float)
-
-
-def rate_usd(inst: Instance) -> Floats:
-    """(N,) USD per own unit in each span: the mean of the contract rate by hours, as far as the offer is due."""
-    contracts, spans = inst.contracts, inst.contracts.spans
-    offer = contracts.offer[spans.contract]
-    from_h = np.maximum(spans.from_h, inst.offers.opens_h[offer])
-    until_h = np.minimum(spans.until_h, inst.offers.closes_h[offer])
-    never = until_h <= from_h
-    from_h, until_h = np.where(never, spans.from_h, from_h), np.where(never, spans.until_h, until_h)
-    return inst.time.mean(contracts.unit_usd_at, spans.contract, from_h, until_h)
-
-
-def owed_in_horizon(inst: Instance) -> Floats:
-    """(A,) USD that each own unit a month owes in the horizon without use, at present value and price 1."""
-    contracts, spans = inst.contracts, inst.contracts.spans
-    tiered = np.array([tiers is not None for tiers in contracts.tiers], dtype=bool)
-    owed = np.where(tiered[spans.contract], owed_usd(inst)[spans.contract], rate_usd(inst))[spans.force_span]
-    usd = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span] * owed
-    return np.bincount(spans.force_start, weights=usd, minlength=len(contracts.start_contract)).astype(float)
-
-
-def beside_rate(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
-    """(span of the contract, column, USD of the whole cell) by which use in tokens differs from the mean rate.
-
-    Only where the rate changes within a span: use is paid at the rate of its period, a shortfall at the mean.
-    """
-    inst, contracts = view.inst, view.inst.contracts
-    spans = contracts.spans
-    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and np.isinf(contracts.overage_stated[b])
-    if not plain or not inst.offers.ruled[contracts.offer[b]]:
-        none = np.empty(0, dtype=np.int64)
-        return none, none, np.empty(0)
-    at = view.flows_of_contract[b]
-    span = spans.lot_span[spans.lots(b)[0]][view.flows.period[at]]
-    at, span = at[span >= 0], span[span >= 0]  # nothing is carried outside all spans
-    own = view.flow_tokens[at] * rate_usd(inst)[span]
-    usd = view.flow_token_usd[at] - own
-    usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * view.price[contracts.offer[b]]
-    first = int(spans.of(b)[0]) if len(at) else 0
-    return span - first, cols.charged[at], usd
-
-
-def beyond_usd(inst: Instance, b: int) -> Floats:
-    """(n,) USD of an own unit above the commitment, by span, where that is paid for apart: as stated, or the rate."""
-    contracts = inst.contracts
-    mine = contracts.spans.of(b)
-    stated = float(contracts.overage_stated[b])
-    return np.full(len(mine), stated) if np.isfinite(stated) else rate_usd(inst)[mine]
-
-
-def owed_usd(inst: Instance) -> Floats:
-    """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole."""
-    contracts = inst.contracts
-    owed = contracts.unit_usd.copy()
-    for b, tiers in enumerate(contracts.tiers):
-        least = float(contracts.min_per_month[b])
-        if tiers is not None and contracts.in_tokens[b] and least > 0:
-            owed[b] = tiers.bill(least) / least
-    return owed
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
@@ -385,6 +309,26 @@ def _rolling(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
         recent = np.maximum(at + 1 - rollover, at - place)
         terms.append((at, cols.first.committed[[a]], -(total[at + 1] - total[recent]) * scale / unit))
     builder.add(len(mine), terms, _label(view, b, "rolls over"), upper=left / unit)
+    _leaving_or_exceeding(builder, view, cols, b, left)
+
+
+def _leaving_or_exceeding(builder: RowBuilder, view: View, cols: Columns, b: int, left: Floats) -> None:
+    """A span that goes beyond all that is committed and left leaves nothing."""
+    contracts, mine = view.inst.contracts, view.inst.contracts.spans.of(b)
+    exceeds = cols.exceeds[mine]
+    if not len(mine) or exceeds[0] < 0:
+        return
+    at, unit = np.arange(len(mine)), units_of_spans(view, cols, b)
+    used = (most_used(view, cols, b, tokens=True) + contracts.spans.used_before[mine]) / unit
+    sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
+    sold = np.where(contracts.start_contract == b, sold, 0.0)
+    due = np.asarray((contracts.due_share.T @ sold)[mine])
+    recent = np.convolve(due, np.ones(int(contracts.rollover[b])))[: len(mine)]
+    most = np.maximum((recent + left) / unit, 0.0)
+    over: list[Term] = [(at, cols.over[mine], 1.0), (at, exceeds, -used)]
+    builder.add(len(mine), over, _label(view, b, "exceeds"), upper=0.0)
+    rest: list[Term] = [(at, cols.carry[mine], 1.0), (at, exceeds, most)]
+    builder.add(len(mine), rest, _label(view, b, "leaves nothing"), upper=most)
 
 
 def _label(view: View, b: int, kind: str) -> Callable[[int], str]:

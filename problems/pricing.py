@@ -25,7 +25,8 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale, beside_rate, beyond_usd, rate_usd, span_weight
+from problems.commitments import band_scale
+from problems.contract_rates import beside_rate, beyond_usd, billed_before, rate_usd, span_weight
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -131,28 +132,6 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         o = contracts.offer[spans.contract[n]]
         fixed[o] -= billed_before(inst, n, float(view.price[o])) * span_weight(inst)[n]
     return [*costs, _cost(COMMITMENT, none, 0.0, none, fixed)] if fixed.any() else costs
-
-
-def billed_before(inst: Instance, n: int, price: float) -> float:
-    """USD that a span's bill stood at when the horizon began: of its use and of its minimum by the hours until then."""
-    contracts, spans = inst.contracts, inst.contracts.spans
-    b = int(spans.contract[n])
-    here = (spans.force_span == n) & contracts.start_signed[spans.force_start]
-    starts = spans.force_start[here]
-    due = float(spans.force_before[here] @ contracts.start_min[starts])
-    used = float(spans.used_before[n]) * float(contracts.start_rate[starts].max(initial=0.0))
-    tiers, discounts, share = contracts.tiers[b], contracts.discounts[b], float(spans.share_before[n])
-    if tiers is not None and contracts.in_tokens[b]:
-        return tiers.bill(max(used, due), share) * price
-    if tiers is not None:
-        return max(tiers.bill(used, share) * price, due)
-    if discounts is not None:
-        return max(discounts.bill(used, share), due)
-    if not used and not due:
-        return 0.0
-    rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-    beyond = contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-    return float(due * rate + max(used - float(contracts.credit[b].sum()) - due, 0.0) * beyond)
 
 
 def recourse(view: View, cols: Columns) -> list[Cost]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -233,15 +232,96 @@ def test_tokens_above_an_hour_s_commitment_cost_the_rate_of_the_hour(solver: str
     assert plan.bound_usd == approx(12, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [
-        {"rollover_spans": 1},
-        {"term_h": 2, "settled": "term"},
-        {"signed": True, "so_far": {"since": "2027-01-04T00:00:00"}},
-        {"overage_usd_per_m": 3},
-    ],
-)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_tokens_left_by_an_hour_are_used_in_the_next_at_no_price(solver: str) -> None:
+    """1 M an hour at 1, then at 3, paid as such; 0.5 M are left for the 2 M of the second, of which 0.5 M go beyond."""
+    terms = {"settled": "hour", "min_tokens": M, "signed": True, "rollover_spans": 1}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 3))
+    plan = plan_of(in_time([0.5, 2], [deal, api("listed", 9.0)]), solver)
+    assert plan.cost_usd == approx(1 + 3 + 0.5 * 3)
+    assert [row.rolled_usd for row in plan.settlements] == approx([1.5])
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_tokens_left_by_a_term_s_span_hold_its_mean_rate(solver: str) -> None:
+    """Two hours a period, one at 1 and one at 3 in turn, 2 M a day committed: 4 USD a day, the mean being 2.
+
+    1 M at 1 on the first day leaves 1 M; 3 M at 1, 1 and 3 on the second are all paid by then: they were a mean of 2
+    each, and cost a dollar less twice and one more once.
+    """
+    terms = {"settled": "day", "min_tokens": 2 * M, "signed": True, "rollover_spans": 1}
+    rules = [{"daily": {"start": "00:00", "end": "12:00"}, "prices": 0.5}, since(0, prices=1.5)][::-1]
+    deal = api("deal", 2.0, commitment=terms, schedule=rules)
+    data = in_time([1, 0, 2, 1], [deal, api("listed", 9.0)])
+    data["horizon"]["period_h"] = 12
+    plan = plan_of(data, solver)
+    assert plan.cost_usd == approx(4 - 1 + 4 - 2 + 1)
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", range(times(4)))
+def test_rests_of_tokens_are_used_oldest_first_at_changing_rates(case: int) -> None:
+    """All is used here: what is committed, and what goes beyond it and the rests, at the rate of the hour."""
+    draw = random.Random(case)
+    use, rate = (
+        [draw.choice([0.0, 0.5, 1.0, 2.0]) for _ in range(6)],
+        [draw.choice([1.0, 2.0, 4.0]) for _ in range(6)],
+    )
+    kept, cost, rests = draw.choice([1, 2]), 0.0, list[float]()
+    for used, price in zip(use, rate, strict=True):
+        rests, need = [*rests[-kept:], 1.0], used
+        for i, rest in enumerate(rests):
+            rests[i], need = rest - min(rest, need), max(need - rest, 0.0)
+        cost += price * (1 + need)
+    terms = {"settled": "hour", "min_tokens": M, "signed": True, "rollover_spans": kept}
+    plan = plan_of(
+        in_time(use, [api("deal", 1.0, commitment=terms, schedule=priced(*rate)), api("listed", 9.0)])
+    )
+    assert plan.cost_usd == approx(cost)
+    assert plan.bound_usd == approx(cost, rel=1e-5)
+
+
+def term_cost(rate: list[float], use: list[float], dear: float, least: float) -> float:
+    """The best use of a term: all or nothing in each hour, one of them as far as what is committed reaches."""
+    mean, hours = sum(rate) / len(rate), range(len(rate))
+    best = float("inf")
+    for full in itertools.product((0.0, 1.0), repeat=len(rate)):
+        for part in (None, *hours):
+            taken = [use[t] * full[t] for t in hours]
+            if part is not None:
+                taken[part] = min(max(least - sum(taken) + taken[part], 0.0), use[part])
+            cost = sum(rate[t] * taken[t] + dear * (use[t] - taken[t]) for t in hours)
+            best = min(best, cost + mean * max(0.0, least - sum(taken)))
+    return best
+
+
+@pytest.mark.parametrize("case", range(times(6)))
+def test_terms_in_tokens_begin_when_prices_are_low(case: int) -> None:
+    """Terms of two hours that may begin in any: every choice of them, and all that each may carry."""
+    draw = random.Random(case)
+    use, rate = (
+        [draw.choice([0.0, 1.0, 2.0]) for _ in range(4)],
+        [draw.choice([1.0, 2.0, 4.0]) for _ in range(4)],
+    )
+    dear, least = draw.choice([1.5, 3.0]), draw.choice([1.0, 2.0, 3.0])
+
+    def cost(t: int) -> float:
+        if t >= 4:
+            return 0.0
+        end = min(t + 2, 4)
+        due = least * (end - t) / 2  # the horizon cuts the last by its hours
+        term = term_cost(rate[t:end], use[t:end], dear, due)
+        return min(dear * use[t] + cost(t + 1), term + cost(end))
+
+    terms = {"settled": "term", "term_h": 2, "min_tokens": least * M}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(*rate))
+    plan = plan_of(in_time(use, [deal, api("listed", dear)]))
+    assert plan.cost_usd == approx(cost(0), abs=1e-6)
+    assert plan.bound_usd <= cost(0) + 1e-6
+
+
+@pytest.mark.parametrize("terms", [{"overage_usd_per_m": 3}])
 def test_what_has_no_single_rate_is_refused(terms: Data) -> None:
     deal = api("deal", 1.0, commitment={"settled": "hour", "min_tokens": M} | terms, schedule=priced(1, 3))
     with pytest.raises(InputError, match=r"changes prices beside tiers.*not yet planned for"):
@@ -266,29 +346,29 @@ def test_the_check_sees_an_hour_s_price_mistaken() -> None:
     assert not router.verify(stated, replace(plan, coverage=tuple(rows))).ok
 
 
-def test_a_day_planned_in_two_is_billed_once() -> None:
+@pytest.mark.parametrize("unit", ["usd", "tokens"])
+def test_a_day_planned_in_two_is_billed_once(unit: str) -> None:
     """The bills of any two parts of a day, the second from where the first ends, add up to the day's."""
     use, price = [1, 0, 2, 1, 3, 0], [1.0, 4.0, 2.0, 2.0, 1.0, 3.0]
+    least, size = (12, 1.0) if unit == "usd" else (8, M)
 
     def part(first: int, end: int, used: float | None) -> Data:
-        terms: Data = {"settled": "term", "term_h": 6, "min_usd": 12, "signed": True}
+        terms: Data = {"settled": "term", "term_h": 6, f"min_{unit}": least * size, "signed": True}
         terms["signed_until"] = SET.format(6)
         if used is not None:
-            terms["so_far"] = {"since": SET.format(0), "used_usd": used}
+            terms["so_far"] = {"since": SET.format(0), f"used_{unit}": used}
         data = in_time(use[first:end], [api("deal", 1.0, commitment=terms, schedule=priced(*price))])
         data["horizon"] |= {"start": SET.format(first)}
         return data
 
-    whole = plan_of(part(0, 6, None)).cost_usd
-    assert whole == approx(max(12, sum(a * b for a, b in zip(use, price, strict=True))))
-    stood = [0.0]
-    for cut in (2, 4):
+    whole, paid = plan_of(part(0, 6, None)).cost_usd, sum(a * b for a, b in zip(use, price, strict=True))
+    mean = sum(price) / 6
+    assert whole == approx(max(12, paid) if unit == "usd" else paid + mean * max(8 - sum(use), 0))
+    for cut in (1, 2, 4):
         first = plan_of(part(0, cut, None))
         (row,) = first.settlements
         assert row.so_far is not None
-        stood.append(first.cost_usd)
         assert first.cost_usd + plan_of(part(cut, 6, row.so_far.used)).cost_usd == approx(whole)
-    assert all(b > a for a, b in pairwise(stood))
 
 
 def test_a_commitment_whose_offer_closed_before_the_horizon_owes_nothing() -> None:

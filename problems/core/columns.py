@@ -50,6 +50,7 @@ class Columns(Record):
     billed: Ints  # (N,) own units billed, in commit_scale · share of the span; -1 where what goes beyond is billed
     over: Ints  # (N,) own units above the commitment, or -1, scaled as billed
     carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
+    exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     parts: Parts  # use that is counted under one term of several
     band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
     band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
@@ -222,10 +223,10 @@ def _numbered(name: str) -> Callable[[int], str]:
 
 def _bills(
     view: View, space: ColumnSpace
-) -> tuple[tuple[Ints, Ints, Ints], tuple[tuple[Ints, ...], tuple[Ints, ...]]]:
+) -> tuple[tuple[Ints, Ints, Ints, Ints], tuple[tuple[Ints, ...], tuple[Ints, ...]]]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
-    billed, over, carry = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(3))
+    billed, over, carry, exceeds = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(4))
     volumes, opens = [], []
     for b, o in enumerate(contracts.offer):
         label, tiers, discounts = (
@@ -246,6 +247,10 @@ def _bills(
             billed[mine] = space.take("billed", n, label, block=block)
         if contracts.rollover[b]:
             carry[mine] = space.take("carry", n, label, block=block)
+            if (
+                contracts.in_tokens[b] and view.inst.offers.ruled[o]
+            ):  # where rates rise, rests would be bought
+                exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
         bands, ordered = 0, False
         if tiers is not None:
             bands, ordered = len(tiers.usd), tiers.all_units or bool((np.diff(tiers.usd) < 0).any())
@@ -257,7 +262,7 @@ def _bills(
             at = space.take("band_open", n * bands, label, upper=1.0, integer=True, block=block)
             opened = at.reshape(n, bands)
         opens.append(opened)
-    return (billed, over, carry), (tuple(volumes), tuple(opens))
+    return (billed, over, carry, exceeds), (tuple(volumes), tuple(opens))
 
 
 def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:

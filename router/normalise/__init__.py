@@ -14,7 +14,7 @@ from problems.core.instance import Instance, Models, PolicyLimits
 from problems.core.supply import Groups
 from router.normalise.agreements import agreements, refuse_own_spans
 from router.normalise.columns import flags, floats
-from router.normalise.contracts import contracts, refuse_pending
+from router.normalise.contracts import contracts, refuse_mean_rates, refuse_pending
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.hosts import hosts
@@ -75,6 +75,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     )
     inst = with_spilling(file, inst)
     refuse_own_spans(problem, inst.contracts)
+    refuse_mean_rates(problem, inst.contracts)
     refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)
     refuse_minimum_of_refused(stated, inst, of)

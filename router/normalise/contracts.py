@@ -57,6 +57,13 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         unit_usd_at=np.where(
             (in_tokens & ~tiered)[:, None], _token_usd_at(sellers, rules), unit_usd[:, None]
         ),
+        unit_usd_before=np.array(
+            [
+                _before(problem, sellers[b], terms) if in_tokens[b] and not tiered[b] else unit_usd[b]
+                for b, terms in enumerate(rows)
+            ],
+            dtype=float,
+        ),
         limited=flags(rows, "overage", "none"),
         overage_stated=overage,
         overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),
@@ -245,13 +252,24 @@ def _token_usd_at(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:
 
 def _after(problem: Problem, time: Time, term: ContractTerm, seller: tuple[int, Offer]) -> float:
     """Mean USD per token of what a term owes after the horizon."""
+    return _mean_usd(problem, seller, max(time.horizon_h, term.opens_h), term.owed_until_h)
+
+
+def _before(problem: Problem, seller: tuple[int, Offer], terms: Commitment) -> float:
+    """Mean USD per token from the start of the span that runs to that of the horizon."""
+    clock = problem.horizon.clock
+    since_h = 0.0 if terms.so_far is None else clock.hour(terms.so_far.since)
+    opens_h, _ = life(problem, seller[1].schedule, clock)
+    return _mean_usd(problem, seller, max(since_h, opens_h), 0.0)
+
+
+def _mean_usd(problem: Problem, seller: tuple[int, Offer], from_h: float, to_h: float) -> float:
+    """Mean USD per token between two hours; as stated where there are none."""
     o, offer = seller
-    end_h = term.owed_until_h
-    from_h = max(time.horizon_h, term.opens_h)
-    if not np.isfinite(end_h) or end_h <= from_h or not offer.schedule:
+    if not np.isfinite(to_h) or to_h <= from_h or not offer.schedule:
         return _token_usd(offer)
-    rules = timetable(problem, problem.horizon.clock, from_h, end_h, only=o)
-    hours = np.diff(rules.edge_h) / (end_h - from_h)
+    rules = timetable(problem, problem.horizon.clock, from_h, to_h, only=o)
+    hours = np.diff(rules.edge_h) / (to_h - from_h)
     return float(_token_usd_at([seller], rules)[0] @ hours)
 
 
@@ -281,14 +299,21 @@ def _changes_prices(rule: ScheduleRule) -> bool:
     return rule.prices is not None or sets or reads
 
 
-def _follows(terms: Commitment, *, several: bool) -> bool:
-    """Whether a bill follows prices that change."""
-    if terms.tiers or terms.overage_usd_per_m is not None:
-        return False
-    if terms.by_billing_month or not _in_tokens(terms):
-        return True
-    between = several and terms.settled not in ("hour", "day")  # which span a token is of is then decided
-    return not (terms.rollover_spans or terms.so_far or between)
+def refuse_mean_rates(problem: Problem, contracts: Contracts) -> None:
+    """Raise `InputError` for prices that change, of tokens counted term by term, beside a discount rate.
+
+    A bill weighs what its span's start does: what use costs beside a mean rate would weigh by the term that has it.
+    """
+    index = {offer.name: o for o, offer in enumerate(problem.offers)}
+    sold = [offer.name for offer in problem.sellers if offer.commitment is not None]
+    for b, name in enumerate(sold):
+        plain = contracts.in_tokens[b] and contracts.tiers[b] is None and name in index
+        changes = plain and any(_changes_prices(rule) for rule in problem.offers[index[name]].schedule)
+        if changes and contracts.spans.split(b) and problem.policy.discount_rate_per_year:
+            where = ("offers", index[name], "schedule")
+            text = "changes prices beside a commitment in tokens whose terms have spans of their own"
+            hint = "without policy.discount_rate_per_year, or commit in USD"
+            raise InputError(input_issue(problem, where, None, f"{text}: is not yet planned for", hint))
 
 
 def refuse_pending(problem: Problem) -> None:
@@ -313,13 +338,11 @@ def refuse_pending(problem: Problem) -> None:
             where = ("offers", o, "commitment", "stackable")
             hint = "by the month, with terms that begin within one"
             issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
-        if any(_changes_prices(rule) for rule in offer.schedule) and not _follows(terms, several=several):
+        banded = bool(terms.tiers) or terms.overage_usd_per_m is not None
+        if banded and any(_changes_prices(rule) for rule in offer.schedule):
             hint = "a commitment in USD follows prices that change"
             path = ("offers", o, "schedule")
-            text = (
-                "changes prices beside tiers, a price of overage, or a commitment in tokens with rollover_spans, "
-                "so_far or terms that begin anew: is not yet planned for"
-            )
+            text = "changes prices beside tiers or a price of overage: is not yet planned for"
             issues.append(input_issue(problem, path, None, text, hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         apart = terms.rollover_spans or terms.levels or terms.discount_tiers

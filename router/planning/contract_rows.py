@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from problems.commitments import beside_rate, beyond_usd, rate_usd
+from problems.contract_rates import beside_by_span, beyond_usd, billed_before, rate_usd
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Contracts
@@ -22,7 +22,6 @@ from problems.core.instance import Instance
 from problems.core.rests import left_after, rolled
 from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
-from problems.pricing import billed_before
 from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
 from router.planning.settlement import (
     before_own,
@@ -226,8 +225,7 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
     committed = committed_own(view, cols, b, point)
     tiers, discounts = contracts.tiers[b], contracts.discounts[b]
     rate = rate_usd(inst)[spans] * (price if tokens else 1.0)
-    span, column, usd = beside_rate(view, cols, b)
-    beside = np.bincount(span, weights=usd * point[column], minlength=len(spans))
+    beside = beside_by_span(view, cols, b, point)
     used_usd, rolled_usd = own * rate + beside, np.zeros(len(spans))
     unused_usd = np.maximum(committed - own - before_own(view, b), 0.0) * rate
     if tiers is not None:

@@ -306,6 +306,8 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
                 point[cols.over[spans]] = beyond / unit
             if contracts.rollover[b]:
                 point[cols.carry[spans]] = carried / unit
+                exceeds = np.flatnonzero(cols.exceeds[spans] >= 0)
+                point[cols.exceeds[spans[exceeds]]] = beyond[exceeds] > 0
 
 
 def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:

@@ -104,7 +104,9 @@ class Settling(Strict):
         default="incremental", description="Each band has its price, or the band reached prices all of it"
     )
     rollover_spans: Whole = Field(
-        default=0, description="What a span leaves unused may be used in so many later ones, oldest first"
+        default=0,
+        description="What a span leaves unused may be used in so many later ones, oldest first; tokens that it pays "
+        "for are billed at the rate of their hour less the mean of their span",
     )
     stackable: Flag = Field(
         default=False, description="true: may be signed again while a term runs; amounts in force add up"

@@ -46,8 +46,15 @@ from router.verification.base.tariffs import (
     discounted_usd,
     in_tokens,
     least_of,
+    mean_of,
+    mean_rate,
+    plain_tokens,
+    rate_before,
     spent,
+    stood_tokens,
+    stood_usd,
     tiered_usd,
+    used_before,
 )
 from router.verification.base.work import rate_of
 
@@ -259,15 +266,19 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         after = _after(kept, due, own)
         left[slot.lot] = after
         rolled = taken
-    mean = mean_rate(case, name, slot.first * case.period_h, slot.end * case.period_h)
+    mean = mean_of(case, name, slot.first, slot.end, slot.before)
     unit = mean * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
     owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price, mean)
     stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate)
+    if plain_tokens(commitment):
+        stood = stood_tokens(case, offer, future, before, slot.due_before, mean)
+        owed = use.usd + mean * price / 1e6 * (due + max(0.0, own - credit - due) - tokens)
     least = amount_owed(offer, due, 0.0, 0.0, slot.part, price, mean)
     if slot.before:
-        least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price)
+        then = rate_before(case, offer, mean)
+        least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price, then)
     least_tiers = bool(commitment.tiers) and in_tokens(commitment)
     worth_usd = at_end - worth(old_tokens, old_usd, 0.0, slot.part)
     return Bill(
@@ -300,30 +311,6 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         left_after=tuple(after[-commitment.rollover_spans :]) if commitment.rollover_spans else (),
         rate=slot.rate,
     )
-
-
-def used_before(commitment: Commitment, first: int) -> float:
-    """Own units (tokens with tiers) that a span which begins with a period used before the horizon."""
-    stands = commitment.so_far
-    return 0.0 if stands is None or first > 0 else stands.used_usd or stands.used_tokens or 0.0
-
-
-def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float, rate: float = 1.0) -> float:
-    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units."""
-    commitment, price = offer.commitment, future.price_of(offer.name)
-    if commitment is None or commitment.so_far is None or not (used or part):
-        return 0.0
-    if commitment.rollover_spans:
-        unused = commitment.so_far.unused_usd or commitment.so_far.unused_tokens
-        used = max(0.0, used - math.fsum(unused))
-    if commitment.tiers:
-        return amount_owed(offer, due, used, tiered_usd(commitment, used, part) * price, part, price)
-    if commitment.discount_tiers:
-        return max(due, discounted_usd(commitment, used, part))
-    if in_tokens(commitment):
-        return amount_owed(offer, due, used, used * rate_of(offer) * price / 1e6, part, price)
-    volume = used * 1e6 / (rate_of(offer) * price) if commitment.overage_usd_per_m is not None else 0.0
-    return amount_owed(offer, due, volume, used * rate, part, price)
 
 
 def _brought_in(commitment: Commitment, slot: Slot) -> list[float]:
@@ -411,16 +398,6 @@ def owed_beyond(
         return 0.0
     mean = mean_rate(case, offer.name, case.horizon_h, max(until_h, case.horizon_h + 1e-6))
     return amount_owed(offer, committed, 0.0, 0.0, 1.0, price, mean) * months
-
-
-def mean_rate(case: Case, offer: str, start: float, end: float) -> float:
-    """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due."""
-    opens, closes = case.times.life(offer)
-    low, high = max(start, opens), min(end, closes)
-    known = list(case.times.stretches(offer, *((low, high) if low < high else (start, end))))
-    if len(known) == 1:
-        return rate_of(known[0][1].offer)
-    return math.fsum(h * rate_of(each.offer) for h, each in known) / math.fsum(h for h, _ in known)
 
 
 def _owed_by_earlier(case: Case, offer: str, commitment: Commitment) -> float:

@@ -1,4 +1,9 @@
-"""What a contract charges: bounds of its commitment, and the bill of a use against what is due."""
+"""What a contract charges: bounds of its commitment, and the bill of a use against what is due.
+
+mean    USD per M tokens by hours, over a span with what of it lies before the horizon
+stood   tokens at contract rates: the use before at the mean of the whole span, as in the bill at its end, and what
+        else was due by then at the mean of the hours until then
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from router.plan.rows import ContractRow, Settlement
 from router.schema import Agreement, Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow
-from router.verification.base.spans import length_h
+from router.verification.base.spans import length_h, since_h
 from router.verification.base.work import rate_of
 
 
@@ -141,3 +146,68 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
     for covered in plan.coverage or ():
         if case.future(covered.scenario).name == future.name:
             yield covered.offer, covered.period, -covered.list_usd
+
+
+def mean_rate(case: Case, offer: str, start: float, end: float) -> float:
+    """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due."""
+    opens, closes = case.times.life(offer)
+    low, high = max(start, opens), min(end, closes)
+    known = list(case.times.stretches(offer, *((low, high) if low < high else (start, end))))
+    if len(known) == 1:
+        return rate_of(known[0][1].offer)
+    return math.fsum(h * rate_of(each.offer) for h, each in known) / math.fsum(h for h, _ in known)
+
+
+def mean_of(case: Case, offer: str, first: int, end: int, before: float) -> float:
+    """The mean rate of a span of periods; `before`: what of it lies before the horizon counts too."""
+    begun = since_h(case, case.commitments[offer]) or 0.0
+    return mean_rate(case, offer, begun if before else first * case.period_h, end * case.period_h)
+
+
+def rate_before(case: Case, offer: Offer, mean: float) -> float:
+    """The mean rate from the start of the span that runs to that of the horizon; `mean`: where there is none."""
+    commitment = offer.commitment
+    begun = 0.0 if commitment is None else since_h(case, commitment) or 0.0
+    return mean_rate(case, offer.name, begun, 0.0) if begun < 0 else mean
+
+
+def plain_tokens(commitment: Commitment) -> bool:
+    """Whether it is in tokens at contract rates: its use is paid at the rates of its hours, all else at their mean."""
+    plain = not commitment.tiers and commitment.overage_usd_per_m is None
+    return plain and in_tokens(commitment) and not bills_dollars(commitment)
+
+
+def used_before(commitment: Commitment, first: int) -> float:
+    """Own units (tokens with tiers) that a span which begins with a period used before the horizon."""
+    stands = commitment.so_far
+    return 0.0 if stands is None or first > 0 else stands.used_usd or stands.used_tokens or 0.0
+
+
+def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float, rate: float = 1.0) -> float:
+    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units."""
+    commitment, price = offer.commitment, future.price_of(offer.name)
+    if commitment is None or commitment.so_far is None or not (used or part):
+        return 0.0
+    if commitment.rollover_spans:
+        unused = commitment.so_far.unused_usd or commitment.so_far.unused_tokens
+        used = max(0.0, used - math.fsum(unused))
+    if commitment.tiers:
+        return amount_owed(offer, due, used, tiered_usd(commitment, used, part) * price, part, price)
+    if commitment.discount_tiers:
+        return max(due, discounted_usd(commitment, used, part))
+    if in_tokens(commitment):
+        return amount_owed(offer, due, used, used * rate_of(offer) * price / 1e6, part, price)
+    volume = used * 1e6 / (rate_of(offer) * price) if commitment.overage_usd_per_m is not None else 0.0
+    return amount_owed(offer, due, volume, used * rate, part, price)
+
+
+def stood_tokens(case: Case, offer: Offer, future: Future, used: float, due: float, mean: float) -> float:
+    """What a span's use before the horizon is billed at in its bill at the end, and what else stood when it began."""
+    commitment = offer.commitment
+    assert commitment is not None  # the caller has looked
+    stands = commitment.so_far
+    if stands is None or not (used or due):
+        return 0.0
+    then = rate_before(case, offer, mean)
+    beyond = max(0.0, used - math.fsum(stands.unused_usd or stands.unused_tokens) - due)
+    return (mean * used + then * (due + beyond - used)) * future.price_of(offer.name) / 1e6

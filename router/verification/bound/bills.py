@@ -22,10 +22,19 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import mean_rate, stood_usd, used_before
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
-from router.verification.base.tariffs import bills_dollars, discounted_usd, least_of, most_of
+from router.verification.base.tariffs import (
+    bills_dollars,
+    discounted_usd,
+    least_of,
+    mean_of,
+    most_of,
+    plain_tokens,
+    stood_tokens,
+    stood_usd,
+    used_before,
+)
 from router.verification.base.work import rate_of
 from router.verification.bound.agreements import covered_name, own_use_name
 from router.verification.bound.contracts import counting, paid_as_such
@@ -72,10 +81,15 @@ def _contract(
             most_off = max(band.discount for band in commitment.discount_tiers)
             used, opened = [(name, own * (1.0 - most_off)) for name, own in used], before * (1.0 - most_off)
         weight = case.period_weight[span.first]
+        mean = mean_of(case, offer.name, span.first, span.end, span.before)
         if span.before or before:
-            model.constant -= _stood(case, offer, span, terms, future) * weight
-        mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
-        _beside(model, offer, commitment, flows, mean, weight, future)
+            model.constant -= _stood(case, offer, span, terms, future, mean) * weight
+        by_hours = bool(offer.schedule) and plain_tokens(commitment)
+        if by_hours and counted:  # less the mean of the span that each part is counted in
+            for name, own in used:
+                model.variables[name].usd -= own * mean * future.price_of(offer.name) / 1e6 * weight
+        elif by_hours:
+            _beside(model, offer, flows, mean, weight, future)
         if paid_as_such(commitment) and not counting(case, offer.name):
             _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean)
         else:
@@ -87,6 +101,9 @@ def _contract(
             if commitment.discount_tiers:  # less its own discount, what was used before may be more than this
                 most = max(discounted_usd(commitment, before, span.part) - sunk, 0.0) - opened
             model.constraint(at % "limit", [*used, *due], upper=most)
+    for flow in [each for flows in carried.values() for each in flows] if counted else ():
+        if offer.schedule and plain_tokens(commitment):
+            model.variables[flow.charged].usd += flow.token_part(future)
 
 
 def _parts(
@@ -177,7 +194,12 @@ def _used(
 
 
 def _stood(
-    case: Case, offer: Offer, span: SpanToBill, terms: Mapping[str, PossibleTerm], future: Future
+    case: Case,
+    offer: Offer,
+    span: SpanToBill,
+    terms: Mapping[str, PossibleTerm],
+    future: Future,
+    mean: float,
 ) -> float:
     """The bill as it stood when the horizon began."""
     commitment = offer.commitment
@@ -187,7 +209,10 @@ def _stood(
         if terms[label].due:
             due += terms[label].least * months / span.part * span.before
             rate = terms[label].rate
-    return stood_usd(offer, future, used_before(commitment, span.first), due, span.before, rate)
+    used = used_before(commitment, span.first)
+    if plain_tokens(commitment):
+        return stood_tokens(case, offer, future, used, due, mean)
+    return stood_usd(offer, future, used, due, span.before, rate)
 
 
 def _beyond(
@@ -225,6 +250,12 @@ def _beyond(
         still = math.fsum(unused[max(len(unused) - max(rollover - 1 - place, 0), 0) :])
         carry = model.variable(f"carry({offer.name},{n})")
         model.constraint(at % "rolls over", [(carry, 1.0), *_summed(recent)], upper=still)
+        if offer.schedule and plain_tokens(commitment):  # where rates rise, rests would be bought
+            exceeds = model.variable(f"exceeds({offer.name},{n})", 1.0, whole=True)
+            most = math.fsum(own * model.variables[name].upper for name, own in used) + opened
+            left = still - math.fsum(own * model.variables[name].upper for name, own in recent)
+            model.constraint(at % "exceeds", [(over, 1.0), (exceeds, -most)], upper=0.0)
+            model.constraint(at % "leaves nothing", [(carry, 1.0), (exceeds, left)], upper=left)
         terms.append((carry, -1.0))
         if place:
             terms.append((f"carry({offer.name},{n - 1})", 1.0))
@@ -236,15 +267,13 @@ def _beyond(
 def _beside(
     model: RelaxedProblem,
     offer: Offer,
-    commitment: Commitment,
     flows: list[PossibleFlow],
     mean: float,
     weight: float,
     future: Future,
 ) -> None:
     """Use of a commitment in tokens is paid at the rate of its period, a shortfall at the mean of its span."""
-    plain = not bills_dollars(commitment) and not commitment.tiers and commitment.overage_usd_per_m is None
-    for flow in flows if offer.schedule and plain else ():
+    for flow in flows:
         usual = flow.tokens * mean * future.price_of(offer.name) / 1e6
         beside = flow.token_part(future) - usual
         if abs(beside) > 1e-12 * usual:

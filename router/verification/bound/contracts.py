@@ -12,10 +12,10 @@ import math
 from collections import defaultdict
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import mean_rate, owed_beyond
+from router.verification.base.bills import owed_beyond
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
-from router.verification.base.tariffs import bills_dollars, least_of, most_of, tiered_usd
+from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of, tiered_usd
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.terms import PossibleTerm, running, spans_to_bill, terms_of
 
@@ -42,7 +42,7 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
     for span in spans_to_bill(case, commitment, terms):
         rate = 1.0
         if tokens:
-            mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
+            mean = mean_of(case, offer.name, span.first, span.end, span.before)
             rate = mean * price / 1e6
         for label, due in span.due:
             owed[label] += due * case.period_weight[span.first] * rate

@@ -1,0 +1,158 @@
+"""What commitments cost by span: the rate of an own unit, of one beyond, and of use in the hours it falls in.
+
+    rate[n]     mean by hours of the contract rate over the span, also before the horizon where it began there
+    bill        rate · (committed + beyond) + Σ_f (rate of its hours − rate) · flow          in tokens
+    bill so far the same at the horizon's end less what it was at its start: the use before cancels
+
+Use is paid at the rate of its hours, and what is committed beyond it at the mean rate of the span: a shortfall, and
+what rolls over into later spans. Where use is counted term by term, the mean is that of the term's own span.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.arrays import Floats, Ints
+from problems.core.columns import Columns
+from problems.core.instance import Instance
+from problems.core.view import View
+
+type SpanCost = tuple[Ints, Ints, Floats]
+"""(number of the span among those of its contract, column, USD of the whole column)."""
+
+
+def span_weight(inst: Instance) -> Floats:
+    """(N,) present value of a dollar of each span's bill: of its first period in the horizon."""
+    return np.asarray(inst.time.weight[inst.contracts.spans.period])
+
+
+def owed_months(inst: Instance) -> Floats:
+    """(A,) months of each start's commitment that are due in the horizon, at present value."""
+    spans, n = inst.contracts.spans, len(inst.contracts.start_contract)
+    months = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span]
+    return np.bincount(spans.force_start, weights=months, minlength=n).astype(float)
+
+
+def rate_usd(inst: Instance) -> Floats:
+    """(N,) USD per own unit in each span: the mean of the contract rate by hours, as far as the offer is due."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    offer = contracts.offer[spans.contract]
+    opens_h = inst.offers.opens_h[offer]
+    from_h = np.maximum(spans.from_h, opens_h)
+    until_h = np.minimum(spans.until_h, inst.offers.closes_h[offer])
+    never = until_h <= from_h
+    from_h, until_h = np.where(never, spans.from_h, from_h), np.where(never, spans.until_h, until_h)
+    inside = inst.time.mean(contracts.unit_usd_at, spans.contract, from_h, until_h)
+    begun = (spans.share_before > 0) & ~never
+    before_h = np.where(begun, -np.maximum(spans.begins_h, opens_h), 0.0)
+    hours = np.where(begun, until_h - from_h, 1.0)
+    return np.asarray(
+        (inside * hours + contracts.unit_usd_before[spans.contract] * before_h) / (hours + before_h)
+    )
+
+
+def owed_in_horizon(inst: Instance) -> Floats:
+    """(A,) USD that each own unit a month owes in the horizon without use, at present value and price 1."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    tiered = np.array([tiers is not None for tiers in contracts.tiers], dtype=bool)
+    owed = np.where(tiered[spans.contract], owed_usd(inst)[spans.contract], rate_usd(inst))[spans.force_span]
+    usd = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span] * owed
+    return np.bincount(spans.force_start, weights=usd, minlength=len(contracts.start_contract)).astype(float)
+
+
+def owed_usd(inst: Instance) -> Floats:
+    """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole."""
+    contracts = inst.contracts
+    owed = contracts.unit_usd.copy()
+    for b, tiers in enumerate(contracts.tiers):
+        least = float(contracts.min_per_month[b])
+        if tiers is not None and contracts.in_tokens[b] and least > 0:
+            owed[b] = tiers.bill(least) / least
+    return owed
+
+
+def beyond_usd(inst: Instance, b: int) -> Floats:
+    """(n,) USD of an own unit above the commitment, by span, where that is paid for apart: as stated, or the rate."""
+    contracts = inst.contracts
+    mine = contracts.spans.of(b)
+    stated = float(contracts.overage_stated[b])
+    return np.full(len(mine), stated) if np.isfinite(stated) else rate_usd(inst)[mine]
+
+
+def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
+    """What use in tokens costs beside the mean rate of its span, where the rate changes within one."""
+    inst, contracts = view.inst, view.inst.contracts
+    spans, at = contracts.spans, view.flows_of_contract[b]
+    if not _by_hours(view, b) or not len(at):
+        none = np.empty(0, dtype=np.int64)
+        return none, none, np.empty(0)
+    first, price = int(spans.of(b)[0]), float(view.price[contracts.offer[b]])
+    rates = rate_usd(inst)
+    if spans.split(b):  # all use at its rate; less the mean of the span that each part is counted in
+        parts = np.flatnonzero(spans.lot_contract[cols.parts.lot] == b)
+        mean = rates[cols.parts.span[parts]] * cols.parts.unit[parts]
+        return (
+            np.concatenate([np.zeros(len(at), dtype=np.int64), cols.parts.span[parts] - first]),
+            np.concatenate([cols.charged[at], cols.parts.at[parts]]),
+            np.concatenate([view.flow_token_usd[at], -mean]) * price,
+        )
+    span = spans.lot_span[spans.lots(b)[0]][view.flows.period[at]]
+    at, span = at[span >= 0], span[span >= 0]  # nothing is carried outside all spans
+    own = view.flow_tokens[at] * rates[span]
+    usd = view.flow_token_usd[at] - own
+    usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * price
+    return span - first, cols.charged[at], usd
+
+
+def beside_by_span(view: View, cols: Columns, b: int, point: Floats) -> Floats:
+    """(n,) the same in USD of a plan, by the span that is in force."""
+    spans = view.inst.contracts.spans
+    total = np.zeros(len(spans.of(b)))
+    if not spans.split(b):
+        span, column, usd = beside_rate(view, cols, b)
+        np.add.at(total, span, usd * point[column])
+        return total
+    at, price = view.flows_of_contract[b], float(view.price[view.inst.contracts.offer[b]])
+    rates = rate_usd(view.inst)
+    for lot in spans.lots(b).tolist() if _by_hours(view, b) else ():
+        if point[cols.first.signed[spans.lot_start[lot]]] > 0.5:
+            span = spans.lot_span[lot][view.flows.period[at]]
+            own, here = at[span >= 0], span[span >= 0]
+            usd = (view.flow_token_usd[own] - view.flow_tokens[own] * rates[here]) * price
+            np.add.at(total, here - spans.of(b)[0], usd * point[cols.charged[own]])
+    return total
+
+
+def _by_hours(view: View, b: int) -> bool:
+    """Whether use of a contract in tokens has the rates of its hours."""
+    contracts = view.inst.contracts
+    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and np.isinf(contracts.overage_stated[b])
+    return bool(plain and view.inst.offers.ruled[contracts.offer[b]])
+
+
+def billed_before(inst: Instance, n: int, price: float) -> float:
+    """USD that a span's bill stood at when the horizon began: of its use and of its minimum by the hours until then.
+
+    Of a commitment in tokens, so that the use before it has the rate in this bill that it has in the one at the end.
+    """
+    contracts, spans = inst.contracts, inst.contracts.spans
+    b = int(spans.contract[n])
+    here = (spans.force_span == n) & contracts.start_signed[spans.force_start]
+    starts = spans.force_start[here]
+    due = float(spans.force_before[here] @ contracts.start_min[starts])
+    used = float(spans.used_before[n]) * float(contracts.start_rate[starts].max(initial=0.0))
+    tiers, discounts, share = contracts.tiers[b], contracts.discounts[b], float(spans.share_before[n])
+    if tiers is not None and contracts.in_tokens[b]:
+        return tiers.bill(max(used, due), share) * price
+    if tiers is not None:
+        return max(tiers.bill(used, share) * price, due)
+    if discounts is not None:
+        return max(discounts.bill(used, share), due)
+    if not used and not due:
+        return 0.0
+    beyond = max(used - float(contracts.credit[b].sum()) - due, 0.0)
+    if contracts.in_tokens[b] and np.isinf(contracts.overage_stated[b]):
+        at_end, then = float(rate_usd(inst)[n]) * price, float(contracts.unit_usd_before[b]) * price
+        return at_end * used + then * (due + beyond - used)
+    rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
+    return float(due * rate + beyond * contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0))
