@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.contract_rates import owed_in_horizon
 from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace
+from problems.core.contract_rates import owed_in_horizon
 from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance

@@ -26,9 +26,9 @@ import numpy as np
 
 from problems import churn
 from problems.commitments import band_scale
-from problems.contract_rates import beside_rate, beyond_usd, billed_before, rate_usd, span_weight
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
+from problems.core.contract_rates import beside_rate, beyond_usd, billed_before, rate_usd, span_weight
 from problems.core.contracts import Contracts
 from problems.core.costs import (
     CHURN,

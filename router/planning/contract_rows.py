@@ -11,9 +11,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from problems.contract_rates import beside_by_span, beyond_usd, billed_before, rate_usd
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
+from problems.core.contract_rates import beside_by_span, beyond_usd, billed_before, rate_usd
 from problems.core.contracts import Contracts
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Set
 
 import numpy as np
 
-from problems.contract_rates import owed_in_horizon, owed_months
 from problems.core.arrays import HOURS_PER_MONTH, Bools
+from problems.core.contract_rates import owed_in_horizon, owed_months
 from problems.core.counts import bought_for
 from problems.core.decision import Decision
 from problems.core.first_stage import due_months
