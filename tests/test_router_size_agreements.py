@@ -165,6 +165,18 @@ def test_the_check_sees_discounts_that_are_not_cut_alike_or_not_stated() -> None
         assert not router.verify(stated, wrong).ok, lie
 
 
+def test_every_hour_of_a_bill_is_discounted_from_its_own_begin() -> None:
+    """10 % off, 1.8 an hour of 365 hours, both hours of one billing month: 1.8 now, 1.8 · 1.1^(−365/8760) later."""
+    data = problem(by_period([M, M]), [api("a", 2.0)], periods=2, period_h=365.0)
+    terms = {**HOURLY, "discount": 0.1, "min_usd": 1.8 / 365}
+    plan = size(load({**data, "commitments": [terms], "policy": {"discount_rate_per_year": 0.1}}))
+    assert plan.ok
+    assert plan.sizing is not None
+    (row,) = plan.sizing.sign
+    assert row.expected_usd == approx(1.8 + 1.8 * 1.1 ** (-365 / 8760), rel=1e-9)
+    assert row.expected_usd == approx(plan.cost_usd, rel=1e-9)
+
+
 def test_one_of_several_levels_is_signed_for_all_futures() -> None:
     """Use of 5 and 3, or of 20 and 12, at 1.00: the level of 8 at 40 % off pays max(8, 3), max(8, 1.8), 12, 8."""
     levels = [{"usd": 5, "discount": 0.1}, {"usd": 8, "discount": 0.4}]

@@ -150,8 +150,8 @@ class _Bills:
 
 def settlement_rows(
     view: View, cols: Columns, point: Floats, listed: Bools, scenario: str | None
-) -> Iterator[Settlement]:
-    """What each span uses and owes; `listed` (A,): the starts that are signed."""
+) -> Iterator[tuple[Settlement, float]]:
+    """What each span uses and owes, and the present value of its bill; `listed` (A,): the starts that are signed."""
     inst, contracts = view.inst, view.inst.contracts
     by_discount = _by_discount(view, cols, point, listed)
     for b in range(len(contracts.offer)):
@@ -165,7 +165,8 @@ def settlement_rows(
             rate = due / float(spans.share[n].sum())
             plain = not contracts.spanned[b]
             short = bills.own[k] + spans.used_before[n] < bills.committed[k] * (1 - 1e-9)
-            yield Settlement(
+            present_usd = float(bills.billed_usd[k] @ inst.time.weight[spans.period[n]])
+            row = Settlement(
                 **seller_of(inst, b),
                 from_h=float(spans.from_h[n[0]]),
                 until_h=float(spans.until_h[n[-1]]),
@@ -188,6 +189,7 @@ def settlement_rows(
                 if covered is None or by_discount is None
                 else float((bills.billed_usd + covered - by_discount[bills.span])[k].sum()),
             )
+            yield row, present_usd
 
 
 def _by_discount(view: View, cols: Columns, point: Floats, listed: Bools) -> Floats | None:

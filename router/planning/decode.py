@@ -63,6 +63,9 @@ class Decoded:
     purchases: tuple[Purchase, ...]
     contracts: tuple[ContractRow, ...]
     settlements: tuple[Settlement, ...]
+    present_usd: tuple[
+        float, ...
+    ]  # value of each settlement's bill, every span of it discounted to the start
     coverage: tuple[CoverageRow, ...] | None
     hosts: tuple[HostRow, ...] | None
     spill_order: tuple[SpillOrder, ...] | None
@@ -102,6 +105,11 @@ def decode(
     )
     spare = {} if stating is None else shares_after_loss(encoded, point, stating)
     cost, listed = fsum(line.usd for line in rows), signed_starts(encoded, point)
+    settlements = [
+        each
+        for view, cols in pairs
+        for each in settlement_rows(view, cols, point, listed, _scenario(view, named))
+    ]
     return Decoded(
         settled=settled,
         cost_usd=cost,
@@ -111,11 +119,8 @@ def decode(
         instances=tuple(row for view, cols in pairs for row in _instances(view, cols, point, named)),
         purchases=_purchases(encoded, point),
         contracts=contract_rows(encoded, point),
-        settlements=tuple(
-            row
-            for view, cols in pairs
-            for row in settlement_rows(view, cols, point, listed, _scenario(view, named))
-        ),
+        settlements=tuple(row for row, _ in settlements),
+        present_usd=tuple(usd for _, usd in settlements),
         coverage=tuple(
             row for view, cols in pairs for row in coverage_rows(view, cols, point, _scenario(view, named))
         )

@@ -113,7 +113,12 @@ class Best:
         return {None: 1.0, **dict(zip(scenarios.names, scenarios.probability.tolist(), strict=True))}
 
     def settlements(self, offer: str) -> list[Settlement]:
-        return [row for part in self.parts for row in part.settlements if row.seller == offer]
+        return [row for row, _ in self.bills(offer)]
+
+    def bills(self, offer: str) -> list[tuple[Settlement, float]]:
+        """Settlements, and the present value of their bills."""
+        pairs = (zip(part.settlements, part.present_usd, strict=True) for part in self.parts)
+        return [(row, usd) for part in pairs for row, usd in part if row.seller == offer]
 
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""

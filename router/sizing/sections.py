@@ -20,7 +20,7 @@ from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, Wo
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.best import Best, best_plan, figures
-from router.sizing.break_even import due_months, instance_hours, own_volumes, weight_of
+from router.sizing.break_even import due_months, instance_hours, own_volumes
 from router.sizing.discounts import is_agreement
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
@@ -161,13 +161,12 @@ def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float
     """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
     inst = best.inst
     start, end = signature.start_month or 0, signature.end_month or inst.time.months
-    rows = [row for row in best.settlements(signature.offer) if start <= row.month < end]
+    bills = [(row, usd) for row, usd in best.bills(signature.offer) if start <= row.month < end]
+    rows = [row for row, _ in bills]
     use = [(best.weight[row.scenario], *own_volumes(row), due_months(inst, row)) for row in rows]
     used = fsum(p * volume for p, volume, _, _ in use)
     committed = fsum(p * volume * months for p, _, volume, months in use)
-    parts = [_part_of(inst, signature, row) for row in rows]
-    billed = [best.weight[row.scenario] * row.billed_usd * weight_of(inst, row) for row in rows]
-    billed_usd = fsum(part * usd for part, usd in zip(parts, billed, strict=True))
+    billed_usd = fsum(best.weight[row.scenario] * _part_of(inst, signature, row) * usd for row, usd in bills)
     return (used / committed if committed > 0 else None), billed_usd
 
 
