@@ -30,12 +30,14 @@ import solvers
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.planning.solve import encode_problem
 from router.schema import Problem
+from router.sizing.options import SizeOptions
 from solvers import SolveOptions, Stop
 
 OTHERS = ("pulp:COIN_CMD", "scipy", *(["pulp:SCIP_PY"] if find_spec("pyscipopt") else []))
 LIMIT_S = 20.0
 NEAR, DUST = 1e-5, 1e-5
 MOST_PLANS = 300
+DECISION_ALONE = SizeOptions(measures=False, alternatives=0, questions=False)
 NOT_BRUTE = {"window", "slo", "needs", "points", "discount", "scenarios", "allow", "groups", "power"}
 
 
@@ -131,7 +133,7 @@ def of_sizing(seed: int, figures: Figures) -> list[str]:
     best = sized_optimum(data).objective
     figures.ends["sizing: compared"] += 1
     try:
-        plan = router.size(load(data))
+        plan = router.size(load(data), how=SizeOptions() if seed % 100 == 99 else DECISION_ALONE)
     except Infeasible:
         return (
             [] if best is None or "max_spend_usd" in data.get("policy", {}) else ["sizing called infeasible"]
