@@ -212,7 +212,6 @@ def test_explain_says_what_would_admit_a_recipe() -> None:
         ({}, CASCADE | {"steps": [{"models": ["big"], "prompt_tokens": 0}]}, "recipes[0].steps[0]"),
         ({}, CASCADE | {"steps": [{"models": ["big"], "cached_prompt_share": 0.6}]}, "recipes[0].steps[0]"),
         ({"routing": {"min_providers": 2}}, CASCADE, "routing.min_providers"),
-        ({"slo": {"request_p99_ms": 900}}, CASCADE, "slo.request_p99_ms"),
         ({"name": "chat by cascade step 1"}, CASCADE, "recipes[0].name"),
     ],
 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
+from problems.core.answer_columns import AnswerColumns, answer_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
@@ -59,6 +60,7 @@ class Columns(Record):
     adapters: AdapterColumns
     paid_by: Payments  # use of offers that credits pay
     capacity: Capacity  # of pools whose waiting is modelled
+    answers: AnswerColumns
     spilled: Ints  # (N,) share of the cell that is sent there first and refused, or -1
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
@@ -112,6 +114,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         adapter_columns(view, space),
         payments(view, space, charged, counts.paid),
         capacity,
+        answer_columns(view, space),
         spilled,
         queues,
         changed,

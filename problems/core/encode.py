@@ -17,6 +17,7 @@ from problems import (
     adapters,
     agreements,
     allowances,
+    answer_times,
     budget,
     churn,
     commitments,
@@ -75,6 +76,7 @@ FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
 FAMILIES: tuple[Family, ...] = (
     demand.FAMILY,
     recipes.FAMILY,
+    answer_times.FAMILY,
     unsplittable.FAMILY,
     throughput.FAMILY,
     latency.FAMILY,

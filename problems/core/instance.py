@@ -147,6 +147,18 @@ class Shares(ArrayTable):
     most: Floats  # (n,) 1: none
 
 
+class AnswerLimits(ArrayTable):
+    """Limits on the time of an answer that several requests make, by recipe; terms are by limit and step."""
+
+    names: tuple[str, ...]  # `workload,field of slo`
+    limit_s: Floats = field(metadata={"free": True})  # (L,)
+    statistic: Ints = field(metadata={"free": True})  # (L,) place among PERCENTILES
+    term_limit: Ints = field(metadata={"free": True})  # (K,)
+    term_workload: Ints = field(metadata={"free": True})  # (K,) row of the step
+    term_whole: Floats = field(metadata={"free": True})  # (K,) requests waited for to their end
+    term_first: Floats = field(metadata={"free": True})  # (K,) to their first token
+
+
 class Cells(ArrayTable):
     """Pieces of demand, and the slots in which each may run (slot rows are grouped by cell, in order of time)."""
 
@@ -265,6 +277,7 @@ class Instance(Record):
     entries: Entries
     quotas: Quotas
     shares: Shares
+    answers: AnswerLimits
     allowances: Allowances
     network: Network
     credits: Credits

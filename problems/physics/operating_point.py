@@ -77,7 +77,7 @@ def known_s(inst: Instance, entry: Ints) -> tuple[Floats, Floats]:
 def wait_budget(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats) -> Floats:
     """What the SLO on the first token and on the whole request leaves for waiting, (n, 5) s; inf: no promise."""
     loads = inst.workloads
-    ttft, _, decode = _latencies(inst, workload, entry, ttft_s, tpot_s)
+    ttft, _, decode = latencies(inst, workload, entry, ttft_s, tpot_s)
     with np.errstate(invalid="ignore"):
         whole = ttft + decode
         first, request = loads.slo_ttft_s[workload], loads.slo_request_s[workload]
@@ -91,7 +91,7 @@ def wait_budget(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpo
 def meets_slo(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats) -> Bools:
     """Whether service latencies (n, 5), without waiting, keep every SLO of the workloads (n,)."""
     loads = inst.workloads
-    ttft, tpot, decode = _latencies(inst, workload, entry, ttft_s, tpot_s)
+    ttft, tpot, decode = latencies(inst, workload, entry, ttft_s, tpot_s)
     streams = (loads.completion_tokens > np.where(loads.sized, 1.0, 0.0))[workload][:, None]
     tpot = np.where(streams, tpot, 0.0)  # a request of one token needs none
     ok = (ttft <= loads.slo_ttft_s[workload] * INCLUSIVE) & (tpot <= loads.slo_tpot_s[workload] * INCLUSIVE)
@@ -102,7 +102,7 @@ def meets_slo(inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_
 def slowest(inst: Instance, workload: Ints, entry: Ints) -> tuple[Floats, Floats]:
     """Of the SLO that a service misses by most: what it does, s, and how many times what is asked; (n,) each."""
     loads = inst.workloads
-    ttft, tpot, decode = _latencies(inst, workload, entry, *known_s(inst, entry))
+    ttft, tpot, decode = latencies(inst, workload, entry, *known_s(inst, entry))
     value = np.concatenate([ttft, tpot, ttft + decode], axis=1)
     asked = np.concatenate([loads.slo_ttft_s, loads.slo_tpot_s, loads.slo_request_s], axis=1)[workload]
     with np.errstate(invalid="ignore"):
@@ -111,7 +111,7 @@ def slowest(inst: Instance, workload: Ints, entry: Ints) -> tuple[Floats, Floats
     return np.take_along_axis(value, worst, 1)[:, 0], np.take_along_axis(times, worst, 1)[:, 0]
 
 
-def _latencies(
+def latencies(
     inst: Instance, workload: Ints, entry: Ints, ttft_s: Floats, tpot_s: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """To the first token, of each further one, and of all further ones together; (n, 5) s each."""

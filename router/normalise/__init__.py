@@ -21,7 +21,7 @@ from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
 from router.normalise.quotas import allowances, credits, quotas
-from router.normalise.recipes import by_step
+from router.normalise.recipes import answer_limits, by_step
 from router.normalise.roles import by_role
 from router.normalise.scenarios import scenarios
 from router.normalise.schedule import timetable
@@ -62,6 +62,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         entries=entries(problem, rules, halves),
         quotas=quotas(problem, rules),
         shares=shares(stated, of),
+        answers=answer_limits(steps),
         network=network(problem),
         allowances=allowances(problem, time),
         credits=credits(problem, time),

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from problems.core.arrays import NONE, Floats, Ints
+from problems.core.arrays import NONE, PERCENTILES, Floats, Ints
+from problems.core.instance import AnswerLimits
 from router.normalise.columns import floats, whole
 from router.schema import Demand, Problem, Recipe, Routing, Slo, Workload
 
 OWN: Final = ("prompt_tokens", "completion_tokens", "cached_prompt_share", "cache_write_share")
+
+
+class StepLimit(NamedTuple):
+    """A promise on answers by a recipe that several requests make, one after the other.
+
+    terms    (row of a step, requests waited for to their end, requests waited for to their first token)
+    """
+
+    name: str
+    statistic: str
+    limit_ms: float
+    terms: tuple[tuple[int, float, float], ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,6 +39,7 @@ class Steps:
     whole: Ints  # the row of the work that it answers, its own where it is no step
     requests: Floats  # of the step for each request of the workload, 1 where it is no step
     quality: Floats  # of the recipe, -inf: unknown, or that of the model
+    limits: tuple[StepLimit, ...]
 
 
 class _Row(NamedTuple):
@@ -43,6 +58,7 @@ def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
     """The problem with a workload for each step of a recipe, of the same name, after the one that it is of."""
     loads: list[Workload] = []
     rows: list[_Row] = []
+    limits: list[StepLimit] = []
     for w, load in zip(of.tolist(), problem.workloads, strict=True):
         own = len(loads)
         loads.append(load.model_copy(update={"recipes": ()}) if load.recipes else load)
@@ -52,6 +68,7 @@ def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
             for k, step in enumerate(recipe.steps):
                 loads.append(alone(load, recipe, k))
                 rows.append(_Row(w, recipe.name, k, lead, own, step.requests, quality))
+            limits += _limits(load, recipe, lead)
     steps = Steps(
         of=whole(row.of for row in rows),
         recipe=tuple(row.recipe for row in rows),
@@ -60,6 +77,7 @@ def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
         whole=whole(row.whole for row in rows),
         requests=floats(rows, "requests"),
         quality=floats(rows, "quality"),
+        limits=tuple(limits),
     )
     return problem.model_copy(update={"workloads": tuple(loads)}), steps
 
@@ -103,6 +121,35 @@ def _times(load: Workload, factor: float) -> Demand:
     if way.startswith("tokens"):
         factor /= (load.prompt_tokens or 0.0) + (load.completion_tokens or 0.0)
     return Demand.model_validate({way.replace("tokens", "requests"): factor * stated})
+
+
+def _limits(load: Workload, recipe: Recipe, lead: int) -> Iterator[StepLimit]:
+    """Of first tokens and whole requests, where they are not of a single request: see `promised_alone`."""
+    for field, limit in load.slo.model_dump(exclude_none=True).items():
+        kind, statistic, _ = field.split("_")
+        waits = [recipe.waited(k, statistic) for k in range(len(recipe.steps))]
+        counting = [k for k, times in enumerate(waits) if times > 0]
+        if kind == "tpot" or not counting or (len(counting) == 1 and sum(waits) == 1.0):
+            continue
+        terms = []
+        for k in counting:
+            first = min(waits[k], 1.0) if kind == "ttft" and k == counting[-1] else 0.0
+            terms.append((lead + k, waits[k] - first, first))
+        yield StepLimit(f"{load.name},{field}", statistic, limit, tuple(terms))
+
+
+def answer_limits(steps: Steps) -> AnswerLimits:
+    """The limits as arrays, in seconds."""
+    terms = [(n, *term) for n, limit in enumerate(steps.limits) for term in limit.terms]
+    return AnswerLimits(
+        names=tuple(limit.name for limit in steps.limits),
+        limit_s=np.array([limit.limit_ms / 1000.0 for limit in steps.limits]),
+        statistic=whole(PERCENTILES.index(limit.statistic) for limit in steps.limits),
+        term_limit=whole(term[0] for term in terms),
+        term_workload=whole(term[1] for term in terms),
+        term_whole=np.array([term[2] for term in terms]),
+        term_first=np.array([term[3] for term in terms]),
+    )
 
 
 def promised_alone(slo: Slo, recipe: Recipe, k: int) -> Slo:

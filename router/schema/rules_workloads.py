@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
-from router.schema.workloads import RecipeStep, Workload
+from router.schema.workloads import Recipe, RecipeStep, Workload
 
 if TYPE_CHECKING:  # Problem runs the rules itself
+    from router.schema.offers import Offer
     from router.schema.problem import Problem
 
 _SIZES = ("prompt_tokens", "completion_tokens")
@@ -270,10 +271,8 @@ def _step_holds(problem: Problem, load: Workload, at: Path, step: RecipeStep) ->
     if cached + written > 1 + 1e-9:
         rule = f"is more than the prompt: {cached:g} of it is read from a cache, {written:g} written to one"
         yield Issue(at, rule, None, "at most 1 together")
-    allow, deny = load.routing.allow_offers, load.routing.deny_offers
     for offer in problem.offers:
-        may = (not allow or offer.name in allow) and offer.name not in deny
-        if may and offer.turnaround_h is not None and set(step.models) & offer.models.keys():
+        if may_use(load, offer) and offer.turnaround_h is not None and set(step.models) & offer.models.keys():
             rule = f'is served by "{offer.name}", whose turnaround_h is not planned for within a recipe yet'
             yield Issue((*at, "models"), rule, None, f'add "{offer.name}" to routing.deny_offers')
 
@@ -290,20 +289,38 @@ def adapters_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def recipes_promise(problem: Problem) -> Iterator[Issue]:
-    """First tokens and requests are promised of one step alone: sums over several steps are not planned for yet."""
-    for at, load in _each(problem):
-        for name, limit in load.slo.model_dump(exclude_none=True).items():
-            kind, percentile, _ = name.split("_")
-            if kind == "tpot":
-                continue
-            for i, recipe in enumerate(load.recipes):
-                waits = [recipe.waited(k, percentile) for k in range(len(recipe.steps))]
-                waits = [times for times in waits if times > 0]
-                if waits and waits != [1.0]:
+    """Where several requests keep a promise one after the other, none of them waits for an instance."""
+    for load in problem.workloads:
+        for recipe in load.recipes:
+            name = _added_up(load, recipe)
+            models = {model for step in recipe.steps for model in step.models}
+            for o, offer in enumerate(problem.offers if name else ()):
+                instances = offer.instances
+                if instances is None or instances.max_utilisation is not None or not may_use(load, offer):
+                    continue
+                if models & offer.models.keys():
                     rule = (
-                        f"is of several requests of recipes[{i}], one after the other: is not yet planned for"
+                        f"is needed: {load.name} promises {name} over several requests of {recipe.name}, and what "
+                        "they wait for instances adds up by no formula"
                     )
-                    yield Issue((*at, "slo", name), rule, limit, "leave the promise or the recipe out")
+                    path: Path = ("offers", o, "instances", "max_utilisation")
+                    yield Issue(path, rule, None, "max_utilisation: 0.8, say")
+
+
+def _added_up(load: Workload, recipe: Recipe) -> str | None:
+    """A promise on first tokens or whole requests that is of several requests of a recipe; None: there is none."""
+    for name in load.slo.model_dump(exclude_none=True):
+        kind, percentile, _ = name.split("_")
+        waits = [recipe.waited(k, percentile) for k in range(len(recipe.steps))]
+        if kind != "tpot" and [times for times in waits if times > 0] not in ([], [1.0]):
+            return name
+    return None
+
+
+def may_use(load: Workload, offer: Offer) -> bool:
+    """Whether its routing lets it."""
+    allow, deny = load.routing.allow_offers, load.routing.deny_offers
+    return (not allow or offer.name in allow) and offer.name not in deny
 
 
 def links_unique(problem: Problem) -> Iterator[Issue]:

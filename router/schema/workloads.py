@@ -245,7 +245,10 @@ class Recipe(Strict):
         "Quality of what it answers, in the scale of the models; absent: unknown, so that a quality need refuses it"
     )
     steps: Annotated[tuple[RecipeStep, ...], NotEmpty] = Field(
-        description="Its steps, in their order", json_schema_extra={"minItems": 1}
+        description="Its steps, in their order. Of several that a promise on first tokens or requests counts (at p99 "
+        "those of more than 0.01 requests) the times add up, on the slowest route that each uses; instances then need "
+        "max_utilisation",
+        json_schema_extra={"minItems": 1},
     )
 
     def waited(self, k: int, percentile: str) -> float:

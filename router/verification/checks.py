@@ -8,6 +8,7 @@ from typing import NamedTuple
 from router.verification import (
     agreements,
     allowances,
+    answers,
     bursts,
     churn,
     contracts,
@@ -44,6 +45,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("traces", routes.check_traces),
     CheckEntry("demand", routes.check_demand, ("demand",)),
     CheckEntry("recipes", routes.check_recipes, ("recipes",)),
+    CheckEntry("answer_times", answers.check_answer_times, ("answer_times",)),
     CheckEntry("windows", routes.check_windows, ("demand",)),
     CheckEntry("quantities", routes.check_quantities),
     CheckEntry("admissibility", routes.check_admissibility),

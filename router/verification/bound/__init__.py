@@ -1,7 +1,8 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, waiting, renting, contracts, bills, links, shares, spilling, losses    what the problem file says of each
+    serving, waiting, renting, contracts, bills, links,
+    shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers prove, and whether leaves leave no plan out
@@ -18,6 +19,7 @@ from router.verification.base.case import Future
 from router.verification.bound.adapters import add_adapters
 from router.verification.bound.agreements import add_counted, add_coverage
 from router.verification.bound.allowances import add_allowances, add_credits
+from router.verification.bound.answers import add_answer_times
 from router.verification.bound.bills import add_bills
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
@@ -77,6 +79,7 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_links(model, case, flows)
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)
+    add_answer_times(model, audit, flows)
     add_spilling(model, audit, flows, future)
     add_losses(model, audit, flows, future)
     return model

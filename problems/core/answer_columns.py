@@ -1,0 +1,80 @@
+"""Columns of which routes the steps of a recipe use, where their times add up, and how long each step takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from problems.core.arrays import NONE, Floats, Ints
+from problems.core.blocks import ColumnSpace
+from problems.core.view import View
+from problems.physics.operating_point import latencies
+from solvers.core.record import Record
+
+EXACT = 1e-9  # relative: a time equal to its limit keeps it, whatever the last bit says
+
+type Step = tuple[Ints, Floats]
+"""Flows of a step in a cell and period, and the part of the limit that all its requests take on each; inf: unknown."""
+
+
+class AnswerColumns(Record):
+    """`slowest` has a column for each step of each row of `answering`, one after the other."""
+
+    used: Ints  # (N,) or -1: 0/1, anything of the cell goes there
+    slowest: Ints  # (n,)
+
+
+def answer_columns(view: View, space: ColumnSpace) -> AnswerColumns:
+    """Reserve them. A route that takes longer alone than all steps together may is never used."""
+    used, steps, shut = (
+        np.full(len(view.flows), NONE, dtype=np.int64),
+        0,
+        np.zeros(len(view.flows), dtype=bool),
+    )
+    for _, _, _, own in answering(view):
+        steps += len(own)
+        for flows, time in own:
+            used[flows] = 0
+            shut[flows[time > 1.0]] = True
+    some, block = np.flatnonzero(used >= 0), view.scenario + 1
+    names, models = view.inst.offers.names, view.inst.models.names
+
+    def label(i: int) -> str:
+        r = view.flows.route[some[i]]
+        offer, model = names[view.routes.offer[r]], models[view.routes.model[r]]
+        return f"{view.label_cell(view.flows.cell[some[i]])},{offer},{model},{view.flows.period[some[i]]}"
+
+    used[some] = space.take(
+        "used", len(some), label, upper=np.where(shut[some], 0.0, 1.0), integer=True, block=block
+    )
+    return AnswerColumns(used, space.take("slowest", steps, str, upper=1.0, block=block))
+
+
+def answering(view: View) -> Iterator[tuple[int, int, int, list[Step]]]:
+    """(limit, cell of the first step, period, steps that count) where not every choice of routes keeps the limit."""
+    answers, flows = view.inst.answers, view.flows
+    for limit in np.flatnonzero(np.isfinite(answers.limit_s)).tolist():
+        terms = np.flatnonzero(answers.term_limit == limit)
+        rows = answers.term_workload[terms]
+        times = {int(w): _times(view, limit, int(k)) for w, k in zip(rows, terms, strict=True)}
+        workload = view.cells.workload[flows.cell]
+        some = np.flatnonzero(np.isin(workload, rows))
+        lead = view.led[flows.cell[some]]
+        for cell, period in sorted(set(zip(lead.tolist(), flows.period[some].tolist(), strict=True))):
+            here = some[(lead == cell) & (flows.period[some] == period)]
+            own = [here[workload[here] == w] for w in rows]
+            steps = [(each, times[int(w)][flows.route[each]]) for each, w in zip(own, rows, strict=True)]
+            if sum(float(time.max(initial=0.0)) for _, time in steps) > 1.0:
+                yield limit, cell, period, steps
+
+
+def _times(view: View, limit: int, term: int) -> Floats:
+    """(R,) part of a limit that the requests of a step take on each route."""
+    answers, routes = view.inst.answers, view.routes
+    ttft, _, further = latencies(view.inst, routes.workload, routes.entry, routes.ttft_s, routes.tpot_s)
+    p = int(answers.statistic[limit])
+    first, whole = ttft[:, p], ttft[:, p] + further[:, p]
+    asked = ((answers.term_first[term], first), (answers.term_whole[term], whole))
+    time = sum((weight * each for weight, each in asked if weight > 0), start=np.zeros(len(routes)))
+    return np.asarray(time / answers.limit_s[limit] / (1.0 + EXACT))
