@@ -2,8 +2,8 @@
 
     Σ over steps that count of the slowest route used ≤ limit          any two routes that are used may come together
 
-At a statistic a step counts as `waited` says: n requests of it, each to its end. Of a first token these are all requests
-of the steps before the last, of the last step all but one, and the time to the first token of that one.
+At a statistic a step counts as `waited` says: n requests of it, each to its end. Of a first token these are all
+requests of the steps before the last, of the last step all but one, and the time to the first token of that one.
 """
 
 from __future__ import annotations
