@@ -360,7 +360,7 @@ def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
     mine = spans.of(b)
     row, column, own = use_terms(view, cols, b)
     unit = units_of_spans(view, cols, b)
-    if cols.first.force[b].size:
+    if cols.first.force[b].size and inst.contracts.by_hour[b]:
         slots = np.append(force_slots(inst, b), inst.time.periods)
         period = np.arange(inst.time.periods)
         span, slot = spans.lot_span[spans.lots(b)[0]], np.searchsorted(slots, period, side="right") - 1

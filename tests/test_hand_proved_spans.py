@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
+from campaign import times
 from problem_factory import MONTH, SOLVERS, Data, api, by_period, gpu, plan_of, problem
 from pytest import approx
 
@@ -248,16 +251,31 @@ def test_what_has_no_one_reading_is_refused(commitment: Data, said: str, solver:
         plan_of(deal([1.0] * 24, **commitment), solver)
 
 
-@pytest.mark.parametrize(
-    ("commitment", "field"),
-    [
-        ({"settled": "month", "min_usd": 10, "max_usd": 50, "stackable": True, "term_h": 730}, "stackable"),
-    ],
-)
-def test_what_is_not_planned_for_is_refused_by_name(solver: str, commitment: Data, field: str) -> None:
-    """Months of terms that begin within one, added up."""
-    with pytest.raises(InputError, match=rf"offers\[1\]\.commitment\.{field}.* not yet planned for"):
-        plan_of(deal([10.0, 0.0, 30.0], period_h=365.0, **commitment), solver)
+@pytest.mark.parametrize("seed", range(times(3)))
+def test_terms_that_add_up_count_by_their_hours_in_months_that_they_share(solver: str, seed: int) -> None:
+    """Quarters of two months; terms of two or of four of them, of 10 or 20 USD a month: every choice of what begins.
+
+    A month bills its use while some term is in force, and at least each term's amount by its quarters; all else is
+    twice as dear at list.
+    """
+    draw = Random(seed)
+    use, length = [draw.choice([0.0, 2.0, 4.0, 9.0]) for _ in range(6)], draw.choice([2, 4])
+
+    def cost(sold: tuple[float, ...]) -> float:
+        force = [sum(usd for s, usd in enumerate(sold) if s <= t < s + length) for t in range(6)]
+        if max(force) > 20:
+            return float("inf")
+        bill = 2 * sum(each for each, usd in zip(use, force, strict=True) if not usd)
+        for month in (range(4), range(4, 6)):
+            used = sum(use[t] for t in month if force[t])
+            bill += max(used, sum(force[t] for t in month) / 4)
+        return bill
+
+    best = min(cost(sold) for sold in product((0.0, 10.0, 20.0), repeat=6))
+    terms = {"settled": "month", "min_usd": 10, "max_usd": 20, "step_usd": 10, "term_h": length * MONTH / 4}
+    plan = plan_of(deal(use, MONTH / 4, **terms, stackable=True), solver)
+    assert plan.cost_usd == approx(best)
+    assert plan.bound_usd == approx(best, rel=1e-5)
 
 
 @pytest.mark.parametrize("start", [None, "2026-12-01T06:00"])

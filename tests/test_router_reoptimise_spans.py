@@ -242,6 +242,40 @@ def test_stacked_terms_are_carried_each_to_its_end(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_months_that_terms_share_are_billed_once_however_often_they_are_planned(
+    tmp_path: Path, signed: bool
+) -> None:
+    """Terms of a month of 730 h, planned every quarter of one for the next two: 4, 2, 0, 8 and 4 USD of use at list.
+
+    Half off for at least 8 a month. Signed with the horizon: 4, 2, 0, 8, of which 7 are due, are 8 by the hours: 8; at
+    the end of each quarter 2, 4, 6 and 8 are due by then, and 2, 3, 3 and 7 used. Then the month and its term are over.
+    """
+    use, quarter = [4, 2, 0, 8, 0, 0], MONTH / 4
+    first = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+
+    def file(k: int) -> Problem:
+        loads = [by_period([each / 2 * M for each in use[k : k + 2]])]
+        loads += [by_period([M] * 2, f"new {j}", models=["o"]) for j in range(k)]
+        data = problem(loads, [api("a", 2.0), api("c", 1.0, ("o",))], periods=2, period_h=quarter)
+        terms = {"name": "plan", "offers": ["a"], "settled": "month", "stackable": True, "term_h": MONTH}
+        terms |= {"min_usd": 8, "max_usd": 8, "discount": 0.5, "overage": "contract", "start": "first"}
+        if signed:  # by the file, which does not say where the month stands
+            terms["in_force"] = [{"until": (first + dt.timedelta(hours=MONTH)).isoformat(), "usd": 8}]
+        start = (first + dt.timedelta(hours=k * quarter)).isoformat()
+        return load(
+            {**data, "name": "plan", "horizon": {**data["horizon"], "start": start}, "commitments": [terms]}
+        )
+
+    made = runs(tmp_path, [file(k) for k in range(4)])
+    stood = [0, 2, 4, 6, 8]  # what is due by then is more than what is used
+    assert [billed(plan, "plan") for plan in made] == approx(
+        [stood[min(k + 2, 4)] - stood[k] for k in range(4)]
+    )
+    where = [(approx(-k * quarter), approx(used)) for k, used in ((1, 2), (2, 3), (3, 3))]
+    assert [carried(plan)[:2] for plan in made[1:]] == where
+
+
 def test_a_term_that_the_file_states_by_now_is_in_force_once(tmp_path: Path) -> None:
     """The first run signs 1 an hour until hour 3; the file of the second says so, that of the third another of 0.5."""
     same, other = (3, 1.0), (5, 0.5)

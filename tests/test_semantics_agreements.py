@@ -367,10 +367,10 @@ def test_several_terms_in_force_are_due_to_their_ends() -> None:
     ("terms", "says"),
     [
         ({"stackable": False}, "is of terms that add up"),
-        ({"settled": "month"}, "is of what is settled by the hour"),
+        ({"settled": "day"}, "is settled by the hour or the month"),
     ],
 )
-def test_what_is_in_force_is_of_terms_that_add_up_by_the_hour(terms: Data, says: str) -> None:
+def test_what_is_in_force_is_of_terms_that_add_up(terms: Data, says: str) -> None:
     with pytest.raises(InputError, match=says):
         load(stacked((2, 1.0), **terms))
 

@@ -200,17 +200,20 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
         if running.until_h > 0:
             starts.append(running)
         free_from = 0.0 if terms.stackable else max(running.until_h, 0.0)
-    term_h = terms.term_hours
+    term_h, months_h = terms.term_hours, 0.0
+    if terms.shares_months and terms.so_far is not None:
+        months_h = clock.hour(terms.so_far.since)
     for each in terms.in_force:
         end_h = clock.hour(each.until)
         if end_h > 1e-9:
             begin_h = end_h - (term_h or end_h)
-            starts.append(ContractTerm(0.0, end_h, end_h, begin_h, signed=True, usd=each.usd))
+            running = ContractTerm(0.0, end_h, end_h, begin_h, signed=True, usd=each.usd)
+            starts.append(running._replace(since_h=months_h if months_h < 0 else None))
     for begin in terms.starts_h(time.horizon_h, time.period_h):
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
             end_h = begin + (term_h or time.horizon_h)
             starts.append(ContractTerm(begin, end_h, end_h, begin, signed=False))
-    return starts
+    return [term._replace(months_h=months_h) for term in starts]
 
 
 def _levels(terms: Commitment, term: ContractTerm) -> tuple[CommitmentLevel | None, ...]:
@@ -333,11 +336,6 @@ def refuse_pending(problem: Problem) -> None:
             continue
         starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
         several = len(starts) > 1
-        between = any(start % HOURS_PER_MONTH for start in starts)
-        if terms.stackable and between and terms.settled != "hour":
-            where = ("offers", o, "commitment", "stackable")
-            hint = "by the month, with terms that begin within one"
-            issues.append(input_issue(problem, where, True, "is not yet planned for", hint))
         banded = bool(terms.tiers) or terms.overage_usd_per_m is not None
         if banded and any(_changes_prices(rule) for rule in offer.schedule):
             hint = "a commitment in USD follows prices that change"

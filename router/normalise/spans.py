@@ -28,6 +28,7 @@ class ContractTerm(NamedTuple):
     begin_h   when it began, also before the horizon: its spans and its ramp count from there
     since_h   start of the span that runs at hour 0, where that is stated
     usd       what it commits to per span, where that is its own
+    months_h  where the months are counted from that terms which add up share
     """
 
     from_h: float
@@ -39,6 +40,7 @@ class ContractTerm(NamedTuple):
     usd: float | None = None
     opens_h: float = -np.inf
     closes_h: float = np.inf
+    months_h: float = 0.0
 
     def due_h(self, time: Time, periods: Ints) -> float:
         """Hours of some periods in which its offer has opened, and not closed for good."""
@@ -85,7 +87,8 @@ def spans_of(
         used = 0.0
         if terms.so_far is not None:
             used = terms.so_far.used_usd or terms.so_far.used_tokens or 0.0
-        table.add(b, laid, shared=_shared(terms, laid), used_before=used)
+        months = starts[mine[0]][1] if mine and terms.shares_months else None
+        table.add(b, laid, shared=_shared(terms, laid), used_before=used, months=months)
     return table.spans()
 
 
@@ -93,7 +96,7 @@ def _shared(terms: Commitment, laid: dict[int, list[TermSpan]]) -> bool:
     """Whether all terms of a contract have the same spans, as far as they cover the same time, and the same rates."""
     if terms.levels or (terms.rollover_spans and len(laid) > 1):  # what is left lapses with its term
         return False
-    if terms.stackable and terms.settled in ("hour", "day"):
+    if terms.stackable:
         return True
     owner: dict[int, TermSpan] = {}
     of_key: dict[int, TermSpan] = {}  # a day that two terms cover in parts is billed to each
@@ -133,7 +136,8 @@ def laid_out(
         from_h, until_h = float(edges[n]), float(edges[n + 1])
         hours = term.due_h(time, inside[i:j])
         since_h = term.since_h if i == 0 and from_h < 0 else None
-        before = 0.0 if since_h is None else max(-max(since_h, term.opens_h), 0.0)
+        began_h = term.begin_h if terms.shares_months else -np.inf
+        before = 0.0 if since_h is None else max(-max(since_h, term.opens_h, began_h), 0.0)
         if in_full and until_h > time.horizon_h:
             hours = max(min(until_h, term.until_h) - max(from_h, term.from_h, term.opens_h), 0.0)
         month = HOURS_PER_MONTH
@@ -142,7 +146,10 @@ def laid_out(
         if hours + before <= 0:
             continue
         first = int(inside[i])
-        key, ramped = n if by_clock else first, terms.ramped(max(from_h - term.begin_h, 0.0))
+        key, ramped = (
+            n if by_clock or terms.shares_months else first,
+            terms.ramped(max(from_h - term.begin_h, 0.0)),
+        )
         end, shares = int(inside[j - 1]) + 1, ((hours + before) / month, before / month)
         yield TermSpan(key, first, end, *shares, ramped, from_h if since_h is None else since_h, until_h)
 
@@ -159,14 +166,16 @@ def _edges(terms: Commitment, term: ContractTerm, time: Time, clock: Clock) -> F
         return np.asarray(first + np.arange(np.ceil(last - first + NEAR) + 2))
     if terms.settled == "day":
         return np.array([clock.hour_of(day, 0.0) for day in range(int(last / 23.0) + 3)])
-    origin = _origin(term)
+    origin = _origin(terms, term)
     if terms.settled == "term":
         return np.array([origin, term.until_h])
     return np.asarray(origin + np.arange(np.ceil((last - origin) / terms.span_h + NEAR) + 1) * terms.span_h)
 
 
-def _origin(term: ContractTerm) -> float:
-    """Where the spans of a term are counted from."""
+def _origin(terms: Commitment, term: ContractTerm) -> float:
+    """Where the spans of a term are counted from; those of terms that add up from one hour for all."""
+    if terms.shares_months:
+        return term.months_h
     return term.begin_h if term.since_h is None else term.since_h
 
 
@@ -180,7 +189,7 @@ def beyond_months(terms: Commitment, term: ContractTerm, time: Time, *, in_full:
         return 0.0
     if terms.by_billing_month:
         return (end_h - max(from_h, opens_h)) / HOURS_PER_MONTH
-    origin, span_h = _origin(term), terms.span_h
+    origin, span_h = _origin(terms, term), terms.span_h
     number = np.floor((from_h - origin) / span_h + NEAR)
     if in_full and from_h > origin + number * span_h + NEAR:
         number += 1
@@ -206,8 +215,19 @@ class _Table:
         self.lots: list[tuple[int, int, Ints]] = []
         self.force: list[tuple[int, int, float, float]] = []
 
-    def add(self, b: int, laid: dict[int, list[TermSpan]], *, shared: bool, used_before: float) -> None:
-        """The spans of a contract's terms: one lot where they are shared, else one for each term."""
+    def add(
+        self,
+        b: int,
+        laid: dict[int, list[TermSpan]],
+        *,
+        shared: bool,
+        used_before: float,
+        months: ContractTerm | None,
+    ) -> None:
+        """The spans of a contract's terms: one lot where they are shared, else one for each term.
+
+        months   some term, where they add up in months, which count as far as the horizon has them
+        """
         for start, terms in [(NONE, laid)] if shared else [(a, {a: spans}) for a, spans in laid.items()]:
             alike: dict[int, list[tuple[int, TermSpan]]] = {}
             for a, spans in terms.items():
@@ -219,6 +239,12 @@ class _Table:
                 first, end = min(span.first for span in parts), max(span.end for span in parts)
                 used = used_before if first == 0 else 0.0
                 share, before = max((span.share, span.before) for span in parts)
+                if months is not None:
+                    ends = np.array([parts[0].from_h, parts[0].until_h]) - NEAR
+                    first, end = np.searchsorted(self.time.start_h, ends).tolist()
+                    before = max(-max(parts[0].from_h, months.opens_h), 0.0) / HOURS_PER_MONTH
+                    due_h = months.due_h(self.time, np.arange(first, end))
+                    share = max(share, before + due_h / HOURS_PER_MONTH)
                 n = len(self.rows)
                 span_of[first:end] = n
                 hours = min(span.from_h for span in parts), max(span.until_h for span in parts)

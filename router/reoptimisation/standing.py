@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from problems.core.admissible import admissible
+from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.instance import Instance
 from problems.core.rests import use_up
 from problems.core.view import view_of
@@ -139,6 +140,31 @@ def standing(
     periods = math.ceil(align.shift_h / align.old.horizon.period_h - 1e-9) + 1
     use = [stated.get(align.period_before(t), 0.0) for t in range(periods)]
     return stands_at(commitment, row, stood, align.old, use, align.shift_h)
+
+
+def months_stand(
+    plan: Plan, align: Alignment, seller: str, commitment: Commitment, uses: Uses
+) -> StandsAt | None:
+    """Where the months stand that terms of a stackable contract share; None where one begins now."""
+    stood = _stood(plan, align, seller, uses)
+    since_h, period_h, now_h = (
+        0.0 if stood is None else stood.since_h,
+        align.old.horizon.period_h,
+        align.shift_h,
+    )
+    number = math.floor((now_h - since_h) / HOURS_PER_MONTH + NEAR_H)
+    begin_h = since_h + number * HOURS_PER_MONTH
+    if now_h - begin_h <= NEAR_H:
+        return None
+    used = stood.used if stood is not None and not number else 0.0
+    agreed = any(agreement.name == seller for agreement in align.new.commitments)
+    counted = bool(commitment.tiers)
+    use = _covered(plan, seller) if agreed else _used(plan, seller, uses, counted=counted)
+    for t in range(math.ceil(now_h / period_h - NEAR_H)):
+        if t * period_h >= begin_h - NEAR_H:
+            part = min((now_h - t * period_h) / period_h, 1.0)
+            used += part * use.get(align.period_before(t), 0.0)
+    return StandsAt(begin_h - now_h, used, ())
 
 
 def stands_at(

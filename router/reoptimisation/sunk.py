@@ -18,7 +18,7 @@ from router.plan.document import Plan
 from router.plan.rows import ContractRow, StandsAt
 from router.plan.running import SunkContract
 from router.reoptimisation.alignment import SLACK_H, Alignment
-from router.reoptimisation.standing import Uses, standing
+from router.reoptimisation.standing import Uses, months_stand, standing
 from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
 from router.schema.commitments import PER_SPAN
 
@@ -47,10 +47,10 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h
         if end is None or end - align.shift_h <= SLACK_H:
             continue
-        if commitment.stackable and commitment.settled != "hour":
-            rule = f'"{row.seller}" is stackable: what several of its terms committed to is not yet carried'
-            hint = "state each term signed as a commitment of its own, with signed: true, min_usd and signed_until"
+        if commitment.stackable and row.committed_tokens_per_month is not None:
+            rule = f'"{row.seller}" is stackable, in tokens: what its terms committed to is not carried'
             where = ("offers" if row.offer else "commitments",)
+            hint = "commit in USD, or state what is signed as commitments of their own"
             raise InputError([Issue(where, f"{rule} from run to run", hint=hint)])
         stands = None if commitment.stackable else standing(plan, align, commitment, row, uses)
         if stands is not None or commitment.stackable or not commitment.signed or commitment.by_period:
@@ -67,9 +67,50 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             )
     for known in () if plan.running is None else plan.running.contracts:
         own = ours.get(known.seller)
-        if own is not None and own.stackable and known.end_h - align.shift_h > SLACK_H:
+        sold = known.committed_usd_per_month is not None
+        if own is not None and own.stackable and sold and known.end_h - align.shift_h > SLACK_H:
             contracts.append(replace(known, end_h=known.end_h - align.shift_h))
-    return tuple(_not_restated(contracts, align, uses))
+    contracts = list(_not_restated(contracts, align, uses))
+    return (*_in_months(contracts, plan, align, uses), *_months_of_the_file(contracts, plan, align, uses))
+
+
+def _in_months(
+    contracts: list[SunkContract], plan: Plan, align: Alignment, uses: Uses
+) -> Iterator[SunkContract]:
+    """With where the months stand that terms of stackable contracts share."""
+    ours = commitments_of(align.new)
+    before = {} if uses.problem is None else commitments_of(uses.problem)
+    stands: dict[str, StandsAt | None] = {}
+    for name in dict.fromkeys(row.seller for row in contracts if ours[row.seller].shares_months):
+        said, was = ours[name].so_far, before.get(name)
+        if said is not None and (was is None or was.so_far != said):  # from the bill
+            stands[name] = StandsAt(
+                align.clock.hour(said.since), said.used_usd or said.used_tokens or 0.0, ()
+            )
+        else:
+            stands[name] = months_stand(plan, align, name, ours[name], uses)
+    for row in contracts:
+        yield replace(row, so_far=stands[row.seller]) if row.seller in stands else row
+
+
+def _months_of_the_file(
+    contracts: list[SunkContract], plan: Plan, align: Alignment, uses: Uses
+) -> Iterator[SunkContract]:
+    """Where those months stand of what the file alone has in force, as long as it says the same: no term is signed."""
+    before = {} if uses.problem is None else commitments_of(uses.problem)
+    agreed = {agreement.name for agreement in align.new.commitments}
+    for name, commitment in commitments_of(align.new).items():
+        ends = [align.clock.hour(term.until) for term in commitment.in_force]
+        until = commitment.signed_until
+        if commitment.signed:
+            ends.append(align.new.horizon.hours if until is None else align.clock.hour(until))
+        carried = any(row.seller == name for row in contracts)
+        if not commitment.shares_months or max(ends, default=0.0) <= SLACK_H or carried:
+            continue
+        if before.get(name) == commitment:
+            offer, agreement = (None, name) if name in agreed else (name, None)
+            stands = months_stand(plan, align, name, commitment, uses)
+            yield SunkContract(offer, max(ends), None, None, so_far=stands, agreement=agreement)
 
 
 def _not_restated(contracts: list[SunkContract], align: Alignment, uses: Uses) -> Iterator[SunkContract]:
@@ -170,9 +211,15 @@ def _all_signed(problem: Problem, commitment: Commitment, rows: tuple[SunkContra
         return _signed(problem, commitment, rows[0])
     clock = problem.horizon.clock
     stacked = tuple(
-        TermInForce(until=clock.local(row.end_h), usd=_usd_a_span(row, commitment)) for row in rows
+        TermInForce(until=clock.local(row.end_h), usd=_usd_a_span(row, commitment))
+        for row in rows
+        if row.committed_usd_per_month is not None
     )
-    return commitment.model_copy(update={"in_force": (*commitment.in_force, *stacked)})
+    terms: dict[str, object] = {"in_force": (*commitment.in_force, *stacked)}
+    if commitment.shares_months:
+        stands = rows[0].so_far
+        terms["so_far"] = None if stands is None else _so_far(problem, commitment, stands, rows[0])
+    return commitment.model_copy(update=terms)
 
 
 def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:

@@ -109,10 +109,13 @@ class Settling(Strict):
         "for are billed at the rate of their hour less the mean of their span",
     )
     stackable: Flag = Field(
-        default=False, description="true: may be signed again while a term runs; amounts in force add up"
+        default=False,
+        description="true: may be signed again while a term runs; amounts in force add up. Settled by the month, all "
+        "terms share the billing months of the horizon (or from so_far.since on), and count in them by their hours",
     )
     in_force: tuple[TermInForce, ...] = Field(
-        default=(), description="Of stackable, settled by the hour: terms signed already, which add up"
+        default=(),
+        description="Of stackable: terms signed already, which add up; so_far says where their month stands",
     )
     term_months: Counting | None = optional("Term in billing months of 730 h; absent: the whole horizon")
     term_h: Positive | None = optional("In place of term_months: a whole number of periods")
@@ -159,6 +162,11 @@ class Commitment(Settling):
         per_span = any(getattr(self, name, None) is not None for name in PER_SPAN)
         more = self.levels or self.ramp or self.discount_tiers or self.rollover_spans or self.stackable
         return self.settled is None and self.so_far is None and not (per_span or more)
+
+    @property
+    def shares_months(self) -> bool:
+        """Whether its terms add up in months that they share, in which each counts by its hours."""
+        return self.stackable and self.settled in (None, "month") and not self.by_period
 
     @property
     def span_h(self) -> float:

@@ -133,8 +133,6 @@ def _in_force(problem: Problem, at: Path, commitment: Commitment, *, tokens: boo
         yield Issue(
             field, "is of terms that add up", None, "set stackable: true, or signed: true for one term"
         )
-    elif commitment.settled != "hour":
-        yield Issue(field, "is of what is settled by the hour", commitment.settled, "set settled: hour")
     if tokens:
         yield Issue(field, "is of a commitment in USD", None)
     if problem.horizon.start is None:
@@ -173,7 +171,7 @@ def so_far_placed(problem: Problem) -> Iterator[Issue]:
         so_far, field = commitment.so_far, (*at, "so_far")
         if so_far is None:
             continue
-        if not commitment.signed:
+        if not commitment.signed and not commitment.in_force:
             yield Issue(field, "needs signed: true", None)
             continue
         if problem.horizon.start is None:

@@ -38,6 +38,7 @@ from router.verification.base.spans import (
     since_h,
     spans_of,
     stacked_terms,
+    whole_month,
 )
 from router.verification.base.tariffs import (
     amount_owed,
@@ -170,12 +171,12 @@ def slots_of(case: Case, plan: Plan, offer: str) -> list[Slot]:
             new = Slot(key, lot, span.first, span.end, span.part, span.before, span.end_h, rate=rate)
             slot = slots.setdefault((lot, key), new)
             if not by_billing_month(commitment):
-                slot = replace(
-                    slot,
-                    first=min(slot.first, span.first),
-                    end=max(slot.end, span.end),
-                    part=max(slot.part, span.part),
-                )
+                first, end, part = min(slot.first, span.first), max(slot.end, span.end), span.part
+                before = slot.before
+                if term.months_h is not None:  # all of the month that the horizon has
+                    first, end, before, months = whole_month(case, term, span)
+                    part = max(part, months)
+                slot = replace(slot, first=first, end=end, part=max(slot.part, part), before=before)
             due, before = committed * span.ramped * span.part, committed * span.ramped * span.before
             slots[lot, key] = replace(slot, due=(slot.due or 0.0) + due, due_before=slot.due_before + before)
     return sorted(slots.values(), key=lambda slot: (slot.first, slot.lot))

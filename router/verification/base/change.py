@@ -28,6 +28,7 @@ from router.verification.base.spans import by_billing_month, length_h, term_h
 from router.verification.base.work import unit_of
 
 if TYPE_CHECKING:
+    from router.plan.rows import StandsAt
     from router.plan.running import Running, SunkContract, TakenAllowance
 
 type Place = tuple[str, str | None]
@@ -164,8 +165,23 @@ def _all_signed(
             until=zero + timedelta(hours=row.end_h), usd=(row.committed_usd_per_month or 0.0) * months
         )
         for row in rows
+        if row.committed_usd_per_month is not None
     )
-    return commitment.model_copy(update={"in_force": (*commitment.in_force, *stacked)})
+    terms: dict[str, Any] = {"in_force": (*commitment.in_force, *stacked)}
+    if commitment.settled in (None, "month") and not commitment.by_period:
+        stood = [row.so_far for row in rows]
+        ledger.require(
+            all(each == stood[0] for each in stood), "running:", rows[0].seller, "stands in two places"
+        )
+        terms["so_far"] = None if stood[0] is None else _so_far(problem, commitment, rows[0], stood[0])
+    return commitment.model_copy(update=terms)
+
+
+def _so_far(problem: Problem, commitment: Commitment, row: SunkContract, stands: StandsAt) -> SoFar:
+    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    unit, zero = "tokens" if counted else "usd", LocalTime(problem.horizon).start
+    amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
+    return SoFar(since=zero + timedelta(hours=stands.since_h), **amounts)
 
 
 def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Commitment:
@@ -189,10 +205,7 @@ def _signed(problem: Problem, commitment: Commitment, row: SunkContract) -> Comm
         if not by_billing_month(commitment):
             terms["settled"] = commitment.settled or "month"
     if row.so_far is not None:
-        counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
-        unit, stands = "tokens" if counted else "usd", row.so_far
-        amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
-        terms["so_far"] = SoFar(since=zero + timedelta(hours=stands.since_h), **amounts)
+        terms["so_far"] = _so_far(problem, commitment, row, row.so_far)
     return commitment.model_copy(update=terms)
 
 

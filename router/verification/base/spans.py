@@ -25,13 +25,17 @@ LENGTH_H = {"hour": 1.0, "day": 24.0, "month": MONTH_H, "quarter": 2190.0, "year
 
 @dataclass(frozen=True, slots=True)
 class TermHours:
-    """Hours of the horizon: in force from, until; where it began, and since when its span runs (before hour 0)."""
+    """Hours of the horizon: in force from, until; where it began, and since when its span runs (before hour 0).
+
+    months_h   where the months begin that terms which add up share; None: its spans are its own
+    """
 
     from_h: float
     until_h: float
     began_h: float
     since_h: float | None = None
     life: tuple[float, float] = (-math.inf, math.inf)
+    months_h: float | None = None
 
     def due_h(self, case: Case, periods: Iterable[int]) -> float:
         """Hours of some periods in which its offer has opened, and not closed for good."""
@@ -40,9 +44,12 @@ class TermHours:
 
 
 def of_offer(case: Case, offer: str, term: TermHours) -> TermHours:
-    """The term as it is on an offer: it ends where that closes for good."""
-    life = case.times.life(offer)
-    return replace(term, until_h=min(term.until_h, life[1]), life=life)
+    """The term as it is on an offer: it ends where that closes for good, and shares months with others."""
+    life, commitment = case.times.life(offer), case.commitments[offer]
+    months_h = None
+    if commitment.stackable and commitment.settled in (None, "month") and not commitment.by_period:
+        months_h = since_h(case, commitment) or 0.0
+    return replace(term, until_h=min(term.until_h, life[1]), life=life, months_h=months_h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,9 @@ def stacked_terms(case: Case, commitment: Commitment) -> list[tuple[TermHours, f
     for each in commitment.in_force:
         end_h = hours_to(clock, each.until)
         if end_h > NEAR_H:
-            term = TermHours(0.0, end_h, end_h - (end_h if length is None else length))
+            since = since_h(case, commitment) if commitment.settled in (None, "month") else None
+            since = None if commitment.by_period else since
+            term = TermHours(0.0, end_h, end_h - (end_h if length is None else length), since)
             terms.append((term, each.usd * MONTH_H / length_h(commitment)))
     return terms
 
@@ -152,7 +161,8 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
     for (start_h, end_h), own in zip(edges, of, strict=True):
         hours, before = term.due_h(case, own), 0.0
         if own[0] == 0 and start_h < 0 and term.since_h is not None:
-            before = max(0.0, -max(term.since_h, term.life[0]))
+            began_h = -math.inf if term.months_h is None else term.began_h
+            before = max(0.0, -max(term.since_h, term.life[0], began_h))
         if in_full and end_h > case.horizon_h:
             hours = max(0.0, min(end_h, term.until_h) - max(start_h, term.from_h, term.life[0]))
         month_h = MONTH_H
@@ -166,6 +176,14 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
             Span(start_h, own[0], own[-1] + 1, (hours + before) / month_h, before / month_h, ramped, end_h)
         )
     return spans
+
+
+def whole_month(case: Case, term: TermHours, span: Span) -> tuple[int, int, float, float]:
+    """First period, end, months before the horizon and in all, of a month that terms share, as far as it has it."""
+    hours = [t * case.period_h for t in range(case.periods)]
+    inside = [t for t, hour in enumerate(hours) if span.key - NEAR_H <= hour < span.end_h - NEAR_H]
+    before = max(0.0, -max(span.key, term.life[0])) / MONTH_H
+    return inside[0], inside[-1] + 1, before, before + term.due_h(case, inside) / MONTH_H
 
 
 def _months(case: Case, term: TermHours) -> list[Span]:
@@ -202,9 +220,16 @@ def _edges(
         shift = local.minute / 60.0 + local.second / 3600.0
         start = math.floor(hour + shift + NEAR_H) - shift
         return start, start + 1.0
-    origin = term.began_h if term.since_h is None else term.since_h
+    origin = _origin(term)
     number = math.floor((hour - origin) / length + NEAR_H)
     return origin + number * length, origin + (number + 1) * length
+
+
+def _origin(term: TermHours) -> float:
+    """Where its spans are counted from."""
+    if term.months_h is not None:
+        return term.months_h
+    return term.began_h if term.since_h is None else term.since_h
 
 
 def part_of_ramp(commitment: Commitment, into_term_h: float) -> float:
@@ -227,7 +252,7 @@ def owed_after(case: Case, commitment: Commitment, term: TermHours) -> float:
         return 0.0
     if by_billing_month(commitment):
         return (term.until_h - max(hour, opens)) / MONTH_H
-    origin, length = term.began_h if term.since_h is None else term.since_h, length_h(commitment)
+    origin, length = _origin(term), length_h(commitment)
     number = math.floor((hour - origin) / length + NEAR_H)
     if case.problem.policy.end_of_horizon == "charge_in_full" and hour > origin + number * length + NEAR_H:
         number += 1

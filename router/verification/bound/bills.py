@@ -205,9 +205,9 @@ def _stood(
     commitment = offer.commitment
     assert commitment is not None  # the caller has looked
     due, rate = 0.0, 1.0
-    for label, months in span.due:
+    for label, months in span.due_before.items():
         if terms[label].due:
-            due += terms[label].least * months / span.part * span.before
+            due += terms[label].least * months
             rate = terms[label].rate
     used = used_before(commitment, span.first)
     if plain_tokens(commitment):

@@ -22,6 +22,7 @@ from router.verification.base.spans import (
     stacked_terms,
     starts_h,
     term_h,
+    whole_month,
 )
 from router.verification.base.tariffs import least_of, most_of
 
@@ -48,6 +49,7 @@ class SpanToBill:
     part: float
     before: float
     due: list[tuple[str, float]] = field(default_factory=list)
+    due_before: dict[str, float] = field(default_factory=dict)
 
 
 def terms_of(case: Case, offer: str) -> list[PossibleTerm]:
@@ -103,14 +105,18 @@ def spans_to_bill(case: Case, commitment: Commitment, terms: list[PossibleTerm])
         for month in range(case.months):
             first, part = case.month_of.index(month), case.month_h[month] / MONTH_H
             slots["", float(month)] = SpanToBill("", first, first + case.month_of.count(month), part, 0.0)
-    for label, spans in laid.items():
+    for term, (label, spans) in zip(terms, laid.items(), strict=True):
         for span in spans:
             key = ("" if shared else label, round(span.key, 6))
             slot = slots.setdefault(key, SpanToBill(key[0], span.first, span.end, span.part, span.before))
             if not by_billing_month(commitment):
                 slot.first, slot.end = min(slot.first, span.first), max(slot.end, span.end)
                 slot.part, slot.before = max((slot.part, slot.before), (span.part, span.before))
+            if term.term.months_h is not None:
+                slot.first, slot.end, slot.before, months = whole_month(case, term.term, span)
+                slot.part = max(slot.part, months)
             slot.due.append((label, span.ramped * span.part))
+            slot.due_before[label] = span.ramped * span.before
     order = {label: i for i, label in enumerate(laid)}
     return sorted(slots.values(), key=lambda slot: (order.get(slot.lot, -1), slot.first))
 
@@ -119,7 +125,7 @@ def _shared(commitment: Commitment, laid: dict[str, list[Span]]) -> bool:
     """Whether terms that cover the same time have the same spans, and the same rates."""
     if commitment.levels or (commitment.rollover_spans and len(laid) > 1):
         return False
-    if by_billing_month(commitment) or commitment.settled in ("hour", "day"):
+    if by_billing_month(commitment) or commitment.stackable or commitment.settled in ("hour", "day"):
         return True
     owner: dict[int, tuple[int, int, float]] = {}
     for spans in laid.values():
