@@ -49,4 +49,4 @@ SLOTS = Promise(
     text='an instance of "{name}" holds at most {limit:g} adapters',
     whole=True,
 )
-FAMILY = Family(NAME, build, in_a_loss=None, promises=(SLOTS,))
+FAMILY = Family(NAME, build, in_a_loss=build, promises=(SLOTS,))

@@ -11,7 +11,6 @@ from campaign import times
 from problem_factory import SOLVERS, Data, api, counts, gpu, hourly, load, plan_of, problem, sized
 
 import router
-from router.errors import InputError
 from router.explaining.run import explain
 from router.sizing import SizeOptions, size
 
@@ -116,12 +115,6 @@ def test_other_commands_keep_to_the_slots() -> None:
         {"name": "none", "probability": 0.5, "demand": {"t1": 0}},
     ]
     assert size(load(data), how=SizeOptions()).cost_usd == pytest.approx(2.5)
-
-
-def test_a_loss_is_refused_by_name() -> None:
-    with pytest.raises(InputError) as error:
-        load(tenants(8, policy={"survive_loss_of": "offer"}))
-    assert [issue.path for issue in error.value.issues] == ["workloads[0].adapters"]
 
 
 def _brute(data: Data) -> float:

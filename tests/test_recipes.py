@@ -231,11 +231,10 @@ def test_recipes_need_a_size_and_no_batch() -> None:
     work["demand"] = {"tokens_per_hour": 1e6, "completion_share": 0}
     del work["prompt_tokens"], work["completion_tokens"]
     data["offers"][1]["turnaround_h"] = 24
-    data["policy"] = {"survive_loss_of": "offer"}
     with pytest.raises(InputError) as error:
         load(data)
     paths = [issue.path for issue in error.value.issues]
-    assert paths.count("workloads[0].recipes") == 2
+    assert paths.count("workloads[0].recipes") == 1
     assert "workloads[0].recipes[0].steps[0].models" in paths
 
 

@@ -464,7 +464,7 @@ def test_junk_anywhere_in_a_plan_is_refused_or_judged(data: st.DataObject):
 
 #: What survives a loss is a flow problem, and a tree has thousands of leaves.
 NUMERICS = {
-    "survival.py": {"scipy.optimize", "scipy.sparse"},
+    "least_short.py": {"scipy.optimize", "scipy.sparse"},
     "duality.py": {"numpy"},
     "minutes.py": {"numpy", "numpy.typing"},
     "spilling.py": {"numpy", "scipy.optimize", "scipy.sparse"},

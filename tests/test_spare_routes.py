@@ -9,6 +9,7 @@ import yaml
 from problem_factory import MONTH, SOLVERS, api, gpu, hourly, load, monthly, plan_of, problem
 
 import router
+from router.errors import Infeasible
 from router.exporters.gateway import gateway
 from router.exporters.litellm import litellm
 from router.reports.table_csv import to_csv
@@ -124,3 +125,54 @@ def test_what_a_loss_asks_for_is_proven(solver: str) -> None:
     assert plan.proof is not None
     assert plan.proof.kind == "own"
     assert plan.bound_usd == pytest.approx(32)
+
+
+CASCADE = {
+    "name": "cascade",
+    "quality": 0.88,
+    "steps": [{"models": ["small"]}, {"models": ["big"], "requests": 0.3, "prompt_tokens": 2000}],
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_step_of_a_recipe_goes_on_when_its_own_seller_is_lost(solver: str) -> None:
+    """1 M at 1 USD and 0.3 · 2 M at 10: 7 USD. Each seller has another beside it; without one for the big model, only
+    the small one is left when it is lost, which is not good enough.
+    """
+    work = hourly(1e6, recipes=[CASCADE], needs={"min_quality": 0.88}) | {"models": ["small"]}
+    offers = [
+        api(name, usd, (model,))
+        for name, usd, model in (("s", 1, "small"), ("s2", 3, "small"), ("b", 10, "big"), ("b2", 12, "big"))
+    ]
+    models = {"small": {"quality": 0.8}, "big": {"quality": 0.9}}
+    data = problem([work], offers, models=models, policy={"survive_loss_of": "offer"})
+    plan = plan_of(data, solver)
+    assert plan.cost_usd == pytest.approx(7)
+    assert {row.offer: row.after_loss for row in plan.routes if row.share == 0} == {
+        "s2": {"s": pytest.approx(1.0)},
+        "b2": {"b": pytest.approx(0.3)},
+    }
+    config = yaml.safe_load(litellm(plan, load(data)).text)["router_settings"]["fallbacks"]
+    assert {"chat/cascade/0": ["chat/cascade/0-fallback", "chat/cascade/1"]} in config
+    assert {"chat/cascade/1": ["chat/cascade/1-fallback"]} in config
+    wrong = tuple(replace(row, after_loss={"b": 0.2}) if row.offer == "b2" else row for row in plan.routes)
+    assert "survival" in router.verify(load(data), replace(plan, routes=wrong)).failed()
+    data["offers"].pop()
+    with pytest.raises(Infeasible):
+        plan_of(data, solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_adapters_have_slots_after_a_loss(solver: str) -> None:
+    """Two workloads of 0.4 M fit in one instance of 1 M, their 5 and 5 adapters not in its 8 slots: when either seller
+    is lost the other has both, so that each has two instances, 4 USD. With 4 adapters each one is enough, 2 USD.
+    """
+    for adapters, cost in ((5, 4.0), (4, 2.0)):
+        work = [hourly(4e5, name, adapters=adapters) for name in ("x", "y")]
+        own = [gpu(name, 1, 1, max_utilisation=1.0, adapter_slots=8) for name in ("a", "b")]
+        data = problem(work, own, policy={"survive_loss_of": "provider"})
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(cost)
+        assert plan.gap == pytest.approx(0, abs=1e-5)
+    data["workloads"][0]["adapters"] = 5
+    assert "survival" in router.verify(load(data), plan).failed()

@@ -21,15 +21,15 @@ class AdapterColumns(Record):
     of: Ints  # (m,) row of each in the columns above
 
 
-def adapter_columns(view: View, space: ColumnSpace) -> AdapterColumns:
-    """Reserve them."""
+def adapter_columns(view: View, space: ColumnSpace, when: str = "") -> AdapterColumns:
+    """Reserve them; `when` begins their names."""
     flow, pool, workload = adapted_flows(view)
     of, first, (w, q, t) = enumerate_keys(workload, pool, view.flows.period[flow])
     names = view.inst.workloads.file_names
     at = space.take(
         "adapted",
         len(first),
-        lambda i: f"{names[w[i]]},{pool_label(view.inst, int(q[i]))},{t[i]}",
+        lambda i: f"{when}{names[w[i]]},{pool_label(view.inst, int(q[i]))},{t[i]}",
         upper=1.0,
         integer=True,
         block=view.scenario + 1,

@@ -169,7 +169,7 @@ def _fallbacks(
     workloads = {workload.name: workload for workload in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
     refused = {(row.workload, row.offer, row.model) for row in plan.refused if row.recipe is None}
-    entries, chains = [], list[dict[str, list[str]]]()
+    entries, chains = [], dict[str, list[str]]()
     groups = {split.workload for split in workload_splits}
     for (
         load
@@ -178,11 +178,8 @@ def _fallbacks(
             for k, step in enumerate(recipe.steps[1:]):
                 own, after = (f"{load.name}/{recipe.name}/{n}" for n in (k, k + 1))
                 if step.requests < 1 and {own, after} <= groups:
-                    chains.append({own: [after]})
+                    chains[own] = [after]
     for split in workload_splits:
-        workload = workloads.get(split.workload)
-        if workload is None:  # a step of a recipe
-            continue
         planned = spares(plan, split, *at)
         if planned:
             group = _spare_group(split, workloads)
@@ -192,7 +189,10 @@ def _fallbacks(
                     part.offer, part.model, offer, targets.of(part.offer)
                 )
                 entries.append(_entry(group, part, name, weight, offer, {part.offer: (0.0, 0.0)}))
-            chains.append({split.workload: [group]})
+            chains[split.workload] = [group, *chains.get(split.workload, ())]
+            continue
+        workload = workloads.get(split.workload)
+        if workload is None:  # a step of a recipe
             continue
         used = {part.offer for part in split.parts}
         spare = [
@@ -210,8 +210,8 @@ def _fallbacks(
         names[offer.name, model] = name = named(offer.name, model, offer, targets.of(offer.name))
         part = Part(offer.name, model, 1.0, None, 0.0)
         entries.append(_entry(group, part, name, 1, offer, {offer.name: (0.0, 0.0)}))
-        chains.append({split.workload: [group]})
-    return entries, chains
+        chains[split.workload] = [group]
+    return entries, [{own: after} for own, after in chains.items()]
 
 
 def _weights(planned: Sequence[Part]) -> list[int]:

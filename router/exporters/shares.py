@@ -114,7 +114,7 @@ def spares(plan: Plan, split: Split, period: int | None, scenario: str | None) -
     found: dict[tuple[str, str], float] = {}
     for row in of_scenario(plan, plan.routes, scenario):
         key = (row.offer, row.model)
-        if row.workload == split.workload and period in (None, row.period) and key not in used:
+        if group_of(row) == split.workload and period in (None, row.period) and key not in used:
             share = max((row.taken_share or 0.0, *(row.after_loss or {}).values()))
             found[key] = max(found.get(key, 0.0), share)
     return [Part(*key, share, None, 0.0) for key, share in sorted(found.items()) if share > 0]

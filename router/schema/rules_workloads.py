@@ -236,9 +236,6 @@ def recipes_hold(problem: Problem) -> Iterator[Issue]:
         if load.routing.min_providers > 1:
             rule = "does not go with recipes, whose steps go to several providers each"
             yield Issue((*at, "routing", "min_providers"), rule, load.routing.min_providers, "leave one out")
-        if problem.policy.survive_loss_of != "none":
-            rule = "does not go with policy.survive_loss_of yet"
-            yield Issue(field, rule, None, "leave one of the two out")
         first: dict[str, int] = {}
         for i, recipe in enumerate(load.recipes):
             if recipe.name in first:
@@ -275,17 +272,6 @@ def _step_holds(problem: Problem, load: Workload, at: Path, step: RecipeStep) ->
         if may_use(load, offer) and offer.turnaround_h is not None and set(step.models) & offer.models.keys():
             rule = f'is served by "{offer.name}", whose turnaround_h is not planned for within a recipe yet'
             yield Issue((*at, "models"), rule, None, f'add "{offer.name}" to routing.deny_offers')
-
-
-def adapters_hold(problem: Problem) -> Iterator[Issue]:
-    """Slots are not looked at after a loss yet."""
-    limited = any(
-        offer.instances is not None and offer.instances.adapter_slots is not None for offer in problem.offers
-    )
-    for at, load in _each(problem):
-        if limited and load.adapters > 0 and problem.policy.survive_loss_of != "none":
-            rule = "does not go with policy.survive_loss_of yet, where instances have adapter_slots"
-            yield Issue((*at, "adapters"), rule, load.adapters, "leave one of the two out")
 
 
 def recipes_promise(problem: Problem) -> Iterator[Issue]:
@@ -361,6 +347,5 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     origins_hold,
     recipes_hold,
     recipes_promise,
-    adapters_hold,
     links_unique,
 )

@@ -1,13 +1,16 @@
 """`survive_loss_of`: when any one provider, or any one offer, is gone, what is left still meets demand.
 
     Σ flow + short = 1                     every cell that may not be left unserved
+    Σ flow of step k = Σ flow of step 0    of every recipe, in every period; its first step serves the cell
     Σ load · flow  ≤  what is left         pools, with the counts planned; quotas; contracts with `overage: none`
-    short = 0 is possible                  by linear programming (HiGHS through scipy), least Σ short
+    Σ adapters of who goes to a pool ≤ slots · count
+    short = 0 is possible                  by linear programming (HiGHS through scipy), least Σ short; by whole numbers
+                                           where adapters need slots
 
 After a loss only flows move: counts, purchases and contracts stay as planned, cells keep to their slots, and
 refused routes stay refused. An offer with a minimum carries only while the plan has it signed; one
 without is free to use. Shares of providers do not bind in a loss, nor does waiting: plain capacity does, with
-`max_utilisation` where it is stated.
+`max_utilisation` where it is stated. So do times of several steps of a recipe.
 
 Cells that have a route without any limit are served by it; the others are solved together, per loss and future.
 """
@@ -25,25 +28,21 @@ from router.verification.base.audit import Audit
 from router.verification.base.bills import Bill
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, CellKey, share_limit
-from router.verification.base.flows import usd_of_unit
+from router.verification.base.flows import Flow, usd_of_unit
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.local_time import Interval
+from router.verification.base.parts import stated_name
 from router.verification.base.pools import Pool, PoolKey
 from router.verification.base.quotas import Allowance, Cap
 from router.verification.base.tariffs import in_tokens, least_of, tiered_usd
 from router.verification.base.work import Unit, unit_of
+from router.verification.least_short import LeastShort, Limit, Slots, Way, whole_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
 
-type Limit = tuple[object, ...]
-"""What is shared out: a pool in part of a period, a quota in a period, a contract in a span."""
-
 type Use = tuple[Limit, float, float]
 """A limit, what all of a cell would take of it on one route in one period, and how much there is of it."""
-
-type Way = dict[Limit, float]
-"""One route of a cell in one period: what all of the cell would take of each limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,11 @@ def check_survival(audit: Audit, ledger: Ledger) -> None:
     routes = _routes(audit)
     for future in case.futures:
         every = [cell for cell in audit.cells.values() if cell.future is future and cell.units > 0]
-        cells = [cell for cell in every if case.workloads[cell.workload].unserved_usd_per_m_tokens is None]
+        cells = [
+            cell
+            for cell in every
+            if case.workloads[whole_of(case, cell.workload)].unserved_usd_per_m_tokens is None
+        ]
         for lost in sorted(carriers[future.name]):
             remaining = {
                 name: [way for way in ways if who(way.offer) != lost] for name, ways in routes.items()
@@ -97,14 +100,23 @@ def _check_stated(
     flows = [flow for flow in audit.flows if flow.future.name == rest.future.name and flow.cell.units > 0]
     if not any(flow.row.after_loss for flow in flows):
         return
-    moved = {flow.cell.key for flow in flows if flow.row.after_loss and lost in flow.row.after_loss}
+    case = audit.case
+
+    def answered(flow: Flow) -> CellKey:
+        return (whole_of(case, flow.row.workload), *flow.cell.key[1:])
+
+    moved = {answered(flow) for flow in flows if flow.row.after_loss and lost in flow.row.after_loss}
     used: dict[Limit, list[float]] = defaultdict(list)
     most: dict[Limit, float] = {}
     total: dict[CellKey, list[float]] = defaultdict(list)
+    carried: dict[tuple[CellKey, int], list[float]] = defaultdict(list)
+    adapters: dict[Slots, dict[str, int]] = defaultdict(dict)
     for flow in flows:
-        row, key = flow.row, flow.cell.key
+        row, key, step = flow.row, answered(flow), case.steps.get(flow.row.workload)
         share = (row.after_loss or {}).get(lost, 0.0) if key in moved else row.served_share
-        total[key].append(share)
+        carried[flow.cell.key, row.period].append(share)
+        if step is None or step.step == 0:
+            total[key].append(share)
         if share <= HOPELESS:
             continue
         ways = remaining[row.workload]
@@ -116,10 +128,21 @@ def _check_stated(
         for limit, amount, limited in rest.uses(flow.cell, route, row.period, hours):
             used[limit].append(amount * share)
             most[limit] = limited
+        for pool in rest.slots(flow.cell, route, row.period):
+            adapters[pool][stated_name(flow.workload)] = flow.workload.adapters
     for limit, amounts in used.items():
         ledger.at_most(math.fsum(amounts), most[limit], of, lost, "lost:", *limit)
+    for pool, own in adapters.items():
+        ledger.at_most(sum(own.values()), rest.held(pool), of, lost, "lost:", *pool, "adapters")
+    for (cell_key, period), shares in list(carried.items()):
+        step = case.steps.get(cell_key[0])
+        if step is not None and (step.whole, *cell_key[1:]) in moved:
+            for name, other in case.steps.items():
+                if other.first == step.first:
+                    there = math.fsum(carried.get(((name, *cell_key[1:]), period), ()))
+                    ledger.equal(math.fsum(shares), there, of, lost, "lost:", *cell_key, "share, as of", name)
     for key in moved:
-        free = audit.case.workloads[key[0]].unserved_usd_per_m_tokens is not None
+        free = case.workloads[key[0]].unserved_usd_per_m_tokens is not None
         whole = math.fsum(total[key])
         ledger.at_most(whole, 1.0, of, lost, "lost:", *key, "shares")
         if not free:
@@ -194,33 +217,49 @@ class Rest:
     def unserved(
         self, cells: Iterable[Cell], routes: Mapping[str, list[OpenRoute]]
     ) -> list[tuple[Cell, float]]:
-        """Every cell with the share of it that has nowhere to go."""
-        short: list[tuple[Cell, float]] = []
+        """Every cell with the share of it that has nowhere to go; a step of a recipe with 0."""
+        steps, short = self.case.steps, list[tuple[Cell, float]]()
+        by_recipe = {step.whole for step in steps.values()}
         bound: list[tuple[Cell, list[Way]]] = []
         for cell in cells:
-            ways = self._ways(cell, routes[cell.workload])
-            if ways is None or not ways:
-                short.append((cell, 1.0 if ways is not None else 0.0))
+            ways, free = self._ways(cell, routes[cell.workload])
+            if free and cell.workload not in steps:
+                short.append((cell, 0.0))
+            elif not ways and cell.workload not in steps and cell.workload not in by_recipe:
+                short.append((cell, 1.0))
             else:
                 bound.append((cell, ways))
         if bound:
-            missing = _least_short([ways for _, ways in bound], self.limits)
+            missing = LeastShort(self.case, self.limits, self.held, bound).solved()
             short += [(cell, share) for (cell, _), share in zip(bound, missing, strict=True)]
         return short
 
-    def _ways(self, cell: Cell, routes: Iterable[OpenRoute]) -> list[Way] | None:
-        """Where a cell may go; None if some route would take all of it whatever the others do."""
-        ways = []
+    def _ways(self, cell: Cell, routes: Iterable[OpenRoute]) -> tuple[list[Way], bool]:
+        """Where a cell may go, and whether some route would take all of it whatever the others do."""
+        ways, free = list[Way](), False
         for route in routes:
             for period, hours in cell.runs.items():
                 if self.carries(route.offer, period) and cell.answered_in_time(route.offer, period):
                     uses = list(self.uses(cell, route, period, hours))
-                    if not uses:
-                        return None
+                    free = free or not uses
                     self.limits |= {limit: most for limit, _, most in uses}
                     if all(most > HOPELESS * amount for _, amount, most in uses):
-                        ways.append({limit: amount for limit, amount, _ in uses})
-        return ways
+                        slots = tuple(self.slots(cell, route, period))
+                        ways.append(Way(period, {limit: amount for limit, amount, _ in uses}, slots))
+        return ways, free
+
+    def slots(self, cell: Cell, route: OpenRoute, period: int) -> Iterator[Slots]:
+        """Pools that must hold the adapters of a cell on a route."""
+        name, model = route.offer.name, self.case.pool_model(route.offer.name, route.model)
+        if route.offer.instances is not None and self.case.workloads[cell.workload].adapters > 0:
+            for offer in dict.fromkeys((name, self.case.decoding.get(name, name))):
+                if self.case.instances[offer].adapter_slots is not None:
+                    yield offer, model, period
+
+    def held(self, pool: Slots) -> float:
+        """Adapters that the instances of a pool hold."""
+        there, slots = self.pools.get((*pool, self.future.name)), self.case.instances[pool[0]].adapter_slots
+        return 0.0 if there is None else there.row.count * (slots or 0)
 
     def carries(self, offer: Offer, period: int) -> bool:
         """Whether an offer may carry work: contracts with a minimum only where they are signed."""
@@ -285,34 +324,3 @@ class Rest:
                     load = loads[side] * cell.units / (3600.0 * h)
                     part = self.case.available(name, self.future, x, y) * (y - x) / h
                     yield (*own[side], x, y, side), load, serving[side] * part * most
-
-
-def _least_short(cells: list[list[Way]], limits: Mapping[Limit, float]) -> list[float]:
-    """The share of each cell that is left over when the least in all is."""
-    from scipy.optimize import linprog  # imported here: few problems ask for it
-    from scipy.sparse import csr_array
-
-    short = len(cells)  # columns: what is short of each cell, then the ways of all cells in turn
-    owner, use = list(range(short)), defaultdict[Limit, list[tuple[int, float]]](list)
-    for i, ways in enumerate(cells):
-        for way in ways:
-            for key, amount in way.items():
-                if amount > 0:
-                    use[key].append((len(owner), amount / limits[key]))
-            owner.append(i)
-    tight = [terms for terms in use.values() if sum(part for _, part in terms) > 1.0]
-    entries = [(row, column, part) for row, terms in enumerate(tight) for column, part in terms]
-    upper = None
-    if entries:
-        rows, columns, parts = zip(*entries, strict=True)
-        upper = csr_array((parts, (rows, columns)), shape=(len(tight), len(owner)))
-    answer = linprog(
-        [1.0] * short + [0.0] * (len(owner) - short),
-        A_ub=upper,
-        b_ub=[1.0 + RELATIVE] * len(tight) if entries else None,
-        A_eq=csr_array(([1.0] * len(owner), (owner, range(len(owner)))), shape=(short, len(owner))),
-        b_eq=[1.0] * short,
-        bounds=(0, 1),
-        method="highs",
-    )
-    return [1.0] * short if answer.x is None else [float(share) for share in answer.x[:short]]

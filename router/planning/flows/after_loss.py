@@ -22,11 +22,10 @@ def shares_after_loss(
     """By scenario and flow: its share of the cell when one is lost that carries something of it, by who is lost.
 
     Of the ways that keep every limit one that leaves as little as it can unserved, and then uses as little as it can of
-    what the plan does not. A cell that has nowhere to go has shares of 0 where it was. Nothing is said of recipes,
-    whose steps are lost together.
+    what the plan does not. A cell that has nowhere to go has shares of 0 where it was. Where any step of a recipe goes
+    elsewhere, or more or less is answered by it, all of the workload and of its recipes is stated.
     """
-    recipes = encoded.instance.workloads.recipes
-    if not encoded.after_losses or any(name is not None for name in recipes):
+    if not encoded.after_losses:
         return {}
     point = _least_new(encoded, point, options)
     found: dict[tuple[int, int], dict[str, float]] = {}
@@ -38,7 +37,9 @@ def shares_after_loss(
             continue
         after[rest.stays] = np.maximum(point[rest.cols.flow], 0.0)
         differs = np.zeros(len(view.cells), dtype=bool)
-        differs[view.flows.cell[np.abs(after - planned) > DUST]] = True
+        answered = view.answered
+        differs[answered[view.flows.cell[np.abs(after - planned) > DUST]]] = True
+        differs = differs[answered]
         served = np.zeros(len(view.cells), dtype=bool)
         served[view.flows.cell[after > DUST]] = True
         stated = np.where(served[view.flows.cell], after > DUST, planned > DUST)

@@ -147,6 +147,16 @@ def waited(recipe: Recipe, k: int, statistic: str) -> float:
     return 1.0 if step.parallel else max(step.requests, 1.0)
 
 
+def scaled(row: Any, share: float) -> Any:
+    """A row whose shares are of so much of the whole, with shares of that part."""
+    parts = ("share", "carried_share", "spilled_share", "taken_share", "free_share")
+    after = getattr(row, "after_loss", None)
+    if after is not None:
+        row = replace(row, after_loss={name: value / share for name, value in after.items()})
+    stated = {name: value for name in parts if (value := getattr(row, name, None)) is not None}
+    return replace(row, **{name: value / share for name, value in stated.items()})
+
+
 def of_steps(plan: Plan, steps: Mapping[str, RecipeStepPart], ledger: Ledger) -> Plan:
     """The plan with rows of the steps' parts; a row of no step that the problem has is a fault, and left out."""
 
@@ -161,10 +171,7 @@ def of_steps(plan: Plan, steps: Mapping[str, RecipeStepPart], ledger: Ledger) ->
                 ledger.fault(f"{table}[{i}].recipe: {row.recipe!r}", "has no step", row.step, "there")
                 continue
             if table == "routes":
-                free, requests = row.free_share, steps[name].requests
-                row = replace(
-                    row, share=row.share / requests, free_share=None if free is None else free / requests
-                )
+                row = scaled(row, steps[name].requests)
             kept.append(replace(row, workload=name, recipe=None, step=None))
         return tuple(kept)
 
@@ -203,14 +210,6 @@ def of_parts(plan: Plan, problem: Problem, ledger: Ledger) -> Plan:
             else:
                 ledger.fault(f"{table}[{i}].origin: {row.origin!r}", "is not an origin of the workload")
         return tuple(kept)
-
-    def scaled(row: Any, share: float) -> Any:
-        parts = ("share", "carried_share", "spilled_share", "taken_share", "free_share")
-        after = getattr(row, "after_loss", None)
-        if after is not None:
-            row = replace(row, after_loss={name: value / share for name, value in after.items()})
-        stated = {name: value for name in parts if (value := getattr(row, name, None)) is not None}
-        return replace(row, **{name: value / share for name, value in stated.items()})
 
     return replace(
         plan,

@@ -81,5 +81,5 @@ def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future:
     add_shares(model, case, flows)
     add_answer_times(model, audit, flows)
     add_spilling(model, audit, flows, future)
-    add_losses(model, audit, flows, future)
+    add_losses(model, audit, flows, rented, future)
     return model

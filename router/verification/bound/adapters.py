@@ -15,9 +15,13 @@ from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name
 
 
 def add_adapters(
-    model: RelaxedProblem, case: Case, pools: dict[PoolAt, list[PossibleFlow]], rented: list[RentedPool]
+    model: RelaxedProblem,
+    case: Case,
+    pools: dict[PoolAt, list[PossibleFlow]],
+    rented: list[RentedPool],
+    when: str = "",
 ) -> None:
-    """Variables and rows of pools whose instances hold so many."""
+    """Variables and rows of pools whose instances hold so many; `when` begins the names of the former."""
     counts = {pool.name: pool.count for pool in rented}
     for (offer, served, t), flows in pools.items():
         slots = case.instances[offer].adapter_slots
@@ -27,7 +31,7 @@ def add_adapters(
         held: dict[str, float] = {}
         for flow in flows:
             if flow.workload.adapters > 0:
-                name = f"adapted({stated_name(flow.workload)},{pool},{t})"
+                name = f"adapted({when}{stated_name(flow.workload)},{pool},{t})"
                 if name not in held:
                     held[model.variable(name, 1.0, whole=True)] = float(flow.workload.adapters)
                 row = f"adapters({flow.name},{pool})"

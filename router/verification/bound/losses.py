@@ -2,7 +2,7 @@
 
 flow(l lost,w,n,offer,model,t)   share of the cell that runs there then, on what is left; unserved(l lost,w,n) as before
 
-demand, recipes, throughput, quota    as without a loss, with these in place of the flows; only flows move, at no cost
+demand, recipes, throughput, quota, adapters    as without a loss, with these in place of the flows, at no cost
 
 Contracts that limit what they carry are left out, and waits and shares do not bind in a loss.
 """
@@ -13,7 +13,9 @@ from dataclasses import replace
 
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
+from router.verification.bound.adapters import add_adapters
 from router.verification.bound.relaxation import RelaxedProblem
+from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import (
     PossibleFlow,
     add_demand,
@@ -23,7 +25,13 @@ from router.verification.bound.serving import (
 )
 
 
-def add_losses(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
+def add_losses(
+    model: RelaxedProblem,
+    audit: Audit,
+    flows: list[PossibleFlow],
+    rented: list[RentedPool],
+    future: Future,
+) -> None:
     """The rows of every loss that the problem says is survived."""
     case, of = audit.case, audit.case.problem.policy.survive_loss_of
     if of == "none":
@@ -38,6 +46,7 @@ def add_losses(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], f
         add_demand(rest, audit, left, future, lost)
         add_throughput(rest, case, by_pool(case, left), future)
         add_quotas(rest, case, left, future)
+        add_adapters(rest, case, by_pool(case, left), rented, f"{lost} lost,")
         model.twice |= rest.twice
         model.runs |= rest.runs
         model.variables |= rest.variables
