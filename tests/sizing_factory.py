@@ -31,10 +31,13 @@ def contract(name: str, usd_per_m: float, min_m: float, **commitment: Any) -> Da
     return api(name, usd_per_m, commitment=terms)
 
 
-def sized(data: Data, **how: Any) -> Plan:
-    """The verified plan of `router size`, without what was not asked for."""
+def sized(data: Data, *, flips: bool = False, **how: Any) -> Plan:
+    """The verified plan of `router size`, without what was not asked for; quotes without flips, half of the work."""
     options = {"questions": False, "alternatives": 0, "measures": False, **how}
-    plan = size(load(data), options=SolveOptions(time_limit_s=PATIENT_S), how=SizeOptions(**options))
+    with pytest.MonkeyPatch.context() as patch:
+        if not flips:
+            patch.setattr("router.sizing.sensitivity.STRIDES", ())
+        plan = size(load(data), options=SolveOptions(time_limit_s=PATIENT_S), how=SizeOptions(**options))
     assert plan.ok
     return plan
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from campaign import times
+from campaign import TIMES, times
 from problem_factory import Data, api, by_period, gpu, load, monthly, problem
 from random_sizing import START, random_problem, with_agreements
 from reference_sizing import futures_of, measures, risk_of
@@ -75,7 +75,7 @@ def compare(data: Data, method: str, told: dict[str, float | None]) -> str | Non
 
 
 #: The last two: cuts took a solver's −3e-7 instances at their word, and 4e-16 of one were paid and not signed.
-SEEDS = (*range(times(8)), 2843, 5078)
+SEEDS = (*range(times(6)), 2843, 5078)
 
 
 @cache
@@ -96,7 +96,7 @@ def _told_of_agreements(seed: int) -> dict[str, float | None]:
 
 
 @pytest.mark.parametrize("method", ["program", "cuts"])
-@pytest.mark.parametrize("seed", range(100, 100 + times(8)))
+@pytest.mark.parametrize("seed", range(100, 100 + times(5)))
 def test_agreements_and_ladders_agree_with_the_reference(seed: int, method: str) -> None:
     """Terms that add up or not, settled by the hour or the month, over tokens and machines, in several futures."""
     data = with_agreements(random_problem(Random(seed)), Random(-seed))
@@ -231,9 +231,9 @@ def test_optima_missed_once(data: Data, usd: float, method: str) -> None:
     ("seed", "method", "gap"),
     [
         pytest.param(350, "cuts", 1e-6, id="3 tokens below the minimum: a solver's tolerance"),
-        pytest.param(3182, "cuts", 1e-6, id="1.5 tokens of what is not signed"),
         pytest.param(3210, "cuts", 0.1, id="0.4 tokens of what is not signed"),
         pytest.param(3075, "auto", 0.1, id="one more beside a term that has not ended: 4 of at most 3"),
+        *[pytest.param(3182, "cuts", 1e-6, id="1.5 tokens of the same")] * (TIMES > 1),
     ],
 )
 def test_every_question_is_answered(seed: int, method: str, gap: float) -> None:

@@ -39,7 +39,7 @@ def quote_of(plan: Any, offer: str) -> dict[str, Any]:
 
 def test_the_articles_quote_breaks_even_at_forty_percent_use() -> None:
     """5 M a month: reserved 12 · 6 = 72, on demand 12 · 7.5 = 90. 0.60 / 1.50 = 40 %; 5 M · 1.5 / 10 M = 0.75 USD."""
-    plan = sized(article(5), questions=True, alternatives=3, measures=True)
+    plan = sized(article(5), questions=True, alternatives=3, measures=True, flips=True)
     assert signed(plan) == {"reserved": 10.0}
     quote = quote_of(plan, "reserved")
     assert quote["verdict"] == "sign"
@@ -69,7 +69,7 @@ def test_the_articles_quote_breaks_even_at_forty_percent_use() -> None:
 def test_the_advice_may_change_again() -> None:
     """2 M or at least 10 M at 0.60, else 1.50. At 5 M 1.2 + 3 · 1.5 = 5.7 against 6: the small; at 10 M the large."""
     offers = [api("on-demand", 1.5), contract("small", 0.6, 2, overage="none"), contract("large", 0.6, 10)]
-    told = section(sized(problem(monthly(2 * M), offers, period_h=MONTH), questions=True))
+    told = section(sized(problem(monthly(2 * M), offers, period_h=MONTH), questions=True, flips=True))
     _, up = told["flips"]
     assert [step["at"] for step in up["steps"]] == [1.25, 1.6, 2.5, 5.0, 10.0]
     assert [[one["offer"] for one in step["signs"]] for step in up["steps"]] == [["small"]] * 3 + [
@@ -79,7 +79,7 @@ def test_the_advice_may_change_again() -> None:
 
 def test_a_quote_not_worth_its_price() -> None:
     """3 M a month: 72 against 54; worth it from 54 / 120 M = 0.45 USD per M down, and from 4 M a month up."""
-    plan = sized(article(3), questions=True, alternatives=3)
+    plan = sized(article(3), questions=True, alternatives=3, flips=True)
     assert signed(plan) == {}
     quote = quote_of(plan, "reserved")
     assert quote["verdict"] == "walk away"

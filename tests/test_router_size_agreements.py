@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from problem_factory import MONTH, Data, api, by_period, gpu, load, problem
 from pytest import approx
+from sizing_factory import sized as planned
 
 import router
 from router.errors import InputError
 from router.plan.document import Plan
 from router.plan.sizing import Sizing
-from router.sizing import SizeOptions, size
 from router.sizing.orders import orders_of
 
 M = 1e6
 FUTURES = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]
+EVERYTHING: Data = {"questions": True, "flips": True, "alternatives": 3, "measures": True}
 HOURLY = {"name": "plan", "provider": "v", "offers": ["a"], "settled": "hour"}
 
 
@@ -25,10 +26,7 @@ def sized(
     terms: Data, tokens: tuple[float, ...] = (M,), period_h: float = 1.0, **how: Any
 ) -> tuple[Plan, Sizing]:
     data = problem(by_period([*tokens]), [api("a", 2.0)], periods=len(tokens), period_h=period_h)
-    plan = size(
-        load({**data, "commitments": [{**HOURLY, **terms}], "scenarios": FUTURES}), how=SizeOptions(**how)
-    )
-    assert plan.ok
+    plan = planned({**data, "commitments": [{**HOURLY, **terms}], "scenarios": FUTURES}, **how)
     assert plan.sizing is not None
     return plan, plan.sizing
 
@@ -39,7 +37,7 @@ def test_what_is_committed_suits_both_futures() -> None:
     So 1.2, which covers the low future's 2: 0.5 · (1.2 + 5.2) = 3.2. Who knows: 1.2 or 3.6, mean 2.4. For the mean of 4
     it were 2.4: 0.5 · (2.4 + 4.4) = 3.4.
     """
-    plan, section = sized({"discount": 0.4, "min_usd": 0, "max_usd": 9})
+    plan, section = sized({"discount": 0.4, "min_usd": 0, "max_usd": 9}, **EVERYTHING)
     (row,) = section.sign
     assert (row.committed_usd_per_month, row.expected_use) == (approx(1.2 * MONTH), approx(1.0))
     assert (section.rp_usd, section.evpi_usd, section.vss_usd) == (approx(3.2), approx(0.8), approx(0.2))
@@ -56,13 +54,13 @@ def test_the_least_discount_at_which_it_is_still_signed() -> None:
     """
     terms = {"min_usd": 3}
     for discount, verdict, worth in ((0.6, "sign", 1.0), (0.2, "walk away", -0.125)):
-        _, section = sized({**terms, "discount": discount})
+        _, section = sized({**terms, "discount": discount}, questions=True)
         (quote,) = section.quotes or ()
         assert (quote.verdict, quote.worth_usd) == (verdict, approx(worth))
         assert quote.walk_away_multiple is None
         (off,) = quote.discounts
         assert (off.offer, off.now, off.least) == ("a", approx(discount), approx(0.25, abs=1e-4))
-    _, section = sized({**terms, "discount": 0.0})
+    _, section = sized({**terms, "discount": 0.0}, questions=True)
     (quote,) = section.quotes or ()
     assert (quote.verdict, quote.discounts[0].least) == ("never", None)
 
@@ -76,7 +74,7 @@ def test_all_discounts_are_cut_alike() -> None:
     loads = [by_period([2 * M, M], "x"), by_period([2 * M, M], "y", models=["n"])]
     terms = {**HOURLY, "offers": ["a", "b"], "discount": {"a": 0.3, "b": 0.1}, "min_usd": 5}
     data = {**problem(loads, [api("a", 2.0), api("b", 2.0, ("n",))], periods=2), "commitments": [terms]}
-    plan = size(load(data))
+    plan = planned(data, questions=True)
     assert plan.sizing is not None
     (quote,) = plan.sizing.quotes or ()
     assert quote.worth_usd == approx(2.2 / 0.9 - 2)
@@ -139,7 +137,7 @@ def test_prices_of_futures_are_those_of_use_and_the_worst_name_offers_alone() ->
         {"name": "dear", "probability": 0.5, "prices": {"*": 2}},
     ]
     terms = {**HOURLY, "discount": 0.5, "min_usd": 1}
-    plan = size(load({**data, "commitments": [terms], "scenarios": futures}))
+    plan = planned({**data, "commitments": [terms], "scenarios": futures})
     assert {row.name: row.cost_usd for row in plan.scenarios} == {"as now": approx(1), "dear": approx(3)}
     assert plan.sizing is not None
     assert plan.sizing.worst[0].prices == {"a": 2.0}
@@ -147,8 +145,8 @@ def test_prices_of_futures_are_those_of_use_and_the_worst_name_offers_alone() ->
 
 def test_the_check_sees_discounts_that_are_not_cut_alike_or_not_stated() -> None:
     data = problem(by_period([M]), [api("a", 2.0)])
-    stated = load({**data, "commitments": [{**HOURLY, "discount": 0.6, "min_usd": 1}], "scenarios": FUTURES})
-    plan = size(stated)
+    data |= {"commitments": [{**HOURLY, "discount": 0.6, "min_usd": 1}], "scenarios": FUTURES}
+    stated, plan = load(data), planned(data, questions=True)
     assert plan.sizing is not None
     (quote,) = plan.sizing.quotes or ()
     (off,) = quote.discounts
@@ -185,7 +183,7 @@ def test_one_of_several_levels_is_signed_for_all_futures() -> None:
         {"name": name, "probability": 0.5, "demand": {"*": by}} for name, by in (("low", 1), ("high", 4))
     ]
     data = problem(by_period([5 * M, 3 * M]), [deal, api("listed", 1.5)], periods=2)
-    plan = size(load(data | {"scenarios": futures}))
+    plan = planned(data | {"scenarios": futures})
     costs = {5: (5 + 5 + 18 + 10.8) / 2, 8: (8 + 8 + 12 + 8) / 2}
     assert plan.cost_usd == approx(min(costs.values()))
     assert plan.sizing is not None
@@ -199,7 +197,7 @@ def test_levels_and_bands_of_an_agreement_are_sized_and_their_discounts_cut_alik
     So 3.75. Of 3 at 40 % alone: 0.5 · (2 + 5) saved for 3, and 0.5 · (2 + 3 / (1 − d)) from d = 25 % on.
     """
     levels = [{"usd": 2, "discount": 0.2}, {"usd": 4, "discount": 0.4}]
-    _, section = sized({"levels": levels})
+    _, section = sized({"levels": levels}, questions=True)
     assert [(row.committed_usd_per_month, section.rp_usd) for row in section.sign] == [
         (approx(2 * MONTH), approx(3.75))
     ]
@@ -210,7 +208,7 @@ def test_levels_and_bands_of_an_agreement_are_sized_and_their_discounts_cut_alik
         (None, approx(0.4), approx(4 * MONTH)),
     ]
     alone = [{"usd": 3, "discount": 0.4}]
-    plan, section = sized({"levels": alone})
+    plan, section = sized({"levels": alone}, questions=True)
     (quote,) = section.quotes or ()
     assert (quote.verdict, (quote.discounts or ())[1].least) == ("sign", approx(0.25, abs=1e-4))
     lie = replace(
@@ -230,7 +228,7 @@ def test_a_future_that_does_not_use_an_agreement_states_that_it_covers_nothing()
     plan, section = sized(terms, (1e9,), MONTH)
     assert section.rp_usd == approx(0.5 * 2000 + 0.5 * 5100)
     assert {row.scenario: row.covered_usd for row in plan.settlements}["high"] == approx(6000)
-    _, section = sized({**terms, "min_usd": 1500}, (1e9,), MONTH)
+    _, section = sized({**terms, "min_usd": 1500}, (1e9,), MONTH, questions=True)
     (quote,) = section.quotes or ()
     assert (quote.verdict, quote.worth_usd) == ("sign", approx(450))
     wrong = {**terms, "tier_kind": "all_units", "discount": 0.1, "min_usd": 1}
@@ -258,7 +256,7 @@ def test_units_are_signed_for_all_futures_and_have_a_highest_price(method: str) 
         "max_units": 8,
     }
     data = problem(by_period([M, M]), [gpu("g", 10, 1)], periods=2)
-    plan = size(load(data | {"commitments": [units], "scenarios": THRICE}), how=SizeOptions(method=method))
+    plan = planned(data | {"commitments": [units], "scenarios": THRICE}, method=method, questions=True)
     assert plan.sizing is not None
     assert plan.sizing.rp_usd == approx(38)
     (row,), (quote,) = plan.sizing.sign, plan.sizing.quotes or ()
@@ -276,7 +274,8 @@ def test_a_credit_pays_in_every_future_and_a_quote_is_weighed_beside_it() -> Non
     plan_b = {"name": "plan", "offers": ["b"], "settled": "hour", "min_usd": 1, "discount": 0.1}
     data = problem(by_period([M, M]), [api("a", 2.0), api("b", 1.9)], periods=2)
     gift = {"name": "gift", "offers": ["a"], "usd": 6}
-    plan = size(load(data | {"commitments": [plan_b], "credits": [gift], "scenarios": THRICE}))
+    terms = {"commitments": [plan_b], "credits": [gift], "scenarios": THRICE}
+    plan = planned(data | terms, questions=True, measures=True)
     assert plan.sizing is not None
     assert plan.sizing.rp_usd == approx(2.85)
     assert plan.sizing.ws_usd == approx((5.7 - 2 / 0.9 + 2) / 2)
@@ -292,7 +291,7 @@ def test_what_counts_elsewhere_is_sized() -> None:
     outer = {"name": "all", "offers": ["b"], "settled": "hour", "overage": "contract", "min_usd": 12}
     outer |= {"signed": True, "counts": {"plan": 1.0}}
     data = problem(by_period([M, M]), [api("a", 2.0), api("b", 9.0)], periods=2)
-    plan = size(load(data | {"commitments": [inner, outer], "scenarios": THRICE}))
+    plan = planned(data | {"commitments": [inner, outer], "scenarios": THRICE})
     assert plan.sizing is not None
     assert plan.sizing.rp_usd == approx(2 * 12)
 
@@ -302,8 +301,7 @@ def test_an_agreement_that_a_future_does_not_use_covers_nothing_in_it() -> None:
     futures = [{"name": "none", "probability": 0.5, "demand": {"*": 0}}, {"name": "some", "probability": 0.5}]
     terms = {**HOURLY, "discount": 0.2, "overage": "contract", "min_usd": 0, "max_usd": 5}
     data = problem(by_period([M]), [api("a", 2.0)], commitments=[terms], scenarios=futures)
-    plan = size(load(data), how=SizeOptions(questions=False, alternatives=0))
-    assert plan.ok
+    plan = planned(data, measures=True)
     assert plan.cost_usd == approx(0.8)
     bills = {row.scenario: (row.covered_usd, row.vendor_order_usd) for row in plan.settlements}
     assert bills == {"none": (0.0, 0.0), "some": approx((2.0, 1.6))}

@@ -17,7 +17,7 @@ from solvers import SolveOptions
 
 problems = st.randoms(use_true_random=False).map(random_sizing)
 few = settings(
-    max_examples=times(5), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=times(3), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 ROOM = 1e-6  # relative: what two solves may differ by
 
