@@ -29,12 +29,10 @@ HOLE = "{…}"
 
 def messages(source: str) -> list[str]:
     """The messages of a module, in the order in which they stand."""
-    tree = ast.parse(source)
-    aside = set(_aside(tree))
+    nodes = _nodes(ast.parse(source))
+    aside = set(_aside(nodes))
     literals = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in aside
+        node for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in aside
     ]
     literals.sort(key=lambda node: (node.lineno, node.col_offset))
     return [text for text in map(_text, literals) if _is_said(text)]
@@ -77,9 +75,22 @@ def _is_said(text: str) -> bool:
     return " " in text.strip() and bool(re.search(r"[A-Za-z]{2}", plain)) and not markup
 
 
-def _aside(tree: ast.Module) -> Iterator[int]:
+def _nodes(tree: ast.Module) -> list[ast.AST]:
+    """As `ast.walk`, in half the time: without what says that a name is read, and which operator stands there."""
+    nodes: list[ast.AST] = [tree]
+    for node in nodes:
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                nodes += [part for part in value if isinstance(part, ast.AST)]
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context | ast.operator):
+                nodes.append(value)
+    return nodes
+
+
+def _aside(nodes: list[ast.AST]) -> Iterator[int]:
     """Literals that are no messages of their own: docstrings, parts of f-strings, formats, annotations, patterns."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield id(node.value)
         elif isinstance(node, ast.JoinedStr):
@@ -88,7 +99,16 @@ def _aside(tree: ast.Module) -> Iterator[int]:
                     yield id(part)
                 elif part.format_spec is not None:
                     yield from map(id, ast.walk(part.format_spec))
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith(NOT_SAID):
+        elif isinstance(node, ast.Call) and _called(node.func).startswith(NOT_SAID):
             yield from map(id, ast.walk(node))
         elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
             yield from map(id, ast.walk(node.annotation))
+
+
+def _called(function: ast.expr) -> str:
+    """The name that a call begins with, and a point where it goes on."""
+    first: ast.AST = function
+    while isinstance(first, ast.Attribute | ast.Call | ast.Subscript):
+        first = first.func if isinstance(first, ast.Call) else first.value
+    name = first.id if isinstance(first, ast.Name) else ""
+    return name if first is function else f"{name}."

@@ -57,8 +57,18 @@ def imports(path: Path, *, at_import: bool = False) -> tuple[str, ...]:
     return tuple(_imports(tree_of(path), path, at_import))
 
 
+def statements(path: Path) -> Iterator[ast.AST]:
+    """All statements of a module, wherever in it; expressions, most of a tree, have none inside."""
+    rest: list[ast.AST] = [tree_of(path)]
+    while rest:
+        node = rest.pop()
+        yield node
+        for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+            rest += getattr(node, part, [])
+
+
 def _imports(tree: ast.Module, path: Path, at_import: bool) -> Iterator[str]:
-    for node in _statements(tree.body) if at_import else ast.walk(tree):
+    for node in _statements(tree.body) if at_import else statements(path):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -97,7 +107,7 @@ BY_NAME = {name_of(path): path for path in MODULES}
 def modules(path: Path) -> set[str]:
     """Modules that a module imports, wherever in it; `from router.traces import demand` is the inner one alone."""
     names = set()
-    for node in ast.walk(tree_of(path)):
+    for node in statements(path):
         if isinstance(node, ast.Import):
             names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -269,5 +279,5 @@ def test_modules_are_short_and_say_what_they_are(path: Path) -> None:
 @each(MODULES)
 def test_no_assert_guards_user_data(path: Path) -> None:
     """`assert x is not None` may tell the type checker what a rule of the schema has made sure of."""
-    found = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
+    found = [node for node in statements(path) if isinstance(node, ast.Assert)]
     assert not [node.lineno for node in found if not ast.unparse(node.test).endswith(" is not None")]

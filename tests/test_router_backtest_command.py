@@ -51,12 +51,12 @@ def test_azure_by_minute_from_what_the_last_minute_brought(
 def test_servegen_hourly_the_forecast_costs_and_knowing_would_not(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Two days and a half of the extract; every six hours, a day ahead."""
+    """Of the extract a day to learn from, and eighteen hours; every six hours, a day ahead."""
     text = (EXAMPLES / "backtest-servegen.yaml").read_text(encoding="utf-8")
     for name in ("measured-replicas.yaml", "servegen-m-large-clients.csv"):
         shutil.copy(EXAMPLES / name, tmp_path)
     file = tmp_path / "short.yaml"
-    file.write_text(text.replace("periods: 168", "periods: 60"), encoding="utf-8")
+    file.write_text(text.replace("periods: 168", "periods: 42"), encoding="utf-8")
     common = [file, "--every", 6, "--warm-up", 24, "--gap", "1e-4", "--json"]
     guessed = json.loads(ran(capsys, *common, "--forecast", "same-hour-yesterday"))
     known = json.loads(ran(capsys, *common, "--forecast", "perfect", "--lookahead", 36))

@@ -31,9 +31,8 @@ Section = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sized() -> tuple[Problem, dict[str, Any]]:
-    problem = router.load(QUOTE)
-    how = SizeOptions(evaluate=orders_of(["volume-contract=8M"]), alternatives=3, questions=False)
-    return problem, json.loads(size(problem, how=how).to_json())
+    problem, text = text_of("sizing-quote")
+    return problem, json.loads(text)
 
 
 def changed(name: str, value: object) -> Callable[[Section], None]:
@@ -168,10 +167,19 @@ EVERY = ("sizing-quote", *CASES)
 
 @cache
 def text_of(case: str) -> tuple[Problem, str]:
+    """A plan of which everything was asked, the demand at which the advice flips with less care."""
     data = router.load(QUOTE) if case == "sizing-quote" else load(CASES[case])
-    fresh = 40 if case == "drawn" else None
-    how = SizeOptions(alternatives=3, questions=True, frontier=3, out_of_sample=fresh)
-    return data, size(data, how=how).to_json()
+    how = SizeOptions(
+        alternatives=3,
+        questions=True,
+        frontier=3,
+        out_of_sample=40 if case == "drawn" else None,
+        evaluate=orders_of(["volume-contract=8M"]) if case == "sizing-quote" else (),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("router.sizing.sensitivity.STRIDES", (1.6, 5.0))
+        patch.setattr("router.sizing.sensitivity.CLOSE", 0.3)
+        return data, size(data, how=how).to_json()
 
 
 def figures(part: Any, *path: str | int) -> Iterator[tuple[Any, str | int, tuple[str | int, ...]]]:
