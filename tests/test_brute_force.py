@@ -79,10 +79,10 @@ def planned(data: Data) -> float | None:
 @pytest.mark.parametrize(
     ("family", "seeds", "enough"),
     [
-        (contracts_and_counts, range(times(60)), times(30)),
-        (coupled_over_time, range(times(36)), times(18)),
-        (as_it_is_billed, range(1000, 1000 + times(50)), times(25)),
-        (by_share, range(2000, 2000 + times(36)), times(15)),
+        (contracts_and_counts, range(times(36)), times(18)),
+        (coupled_over_time, range(times(24)), times(12)),
+        (as_it_is_billed, range(1000, 1000 + times(26)), times(13)),
+        (by_share, range(2000, 2000 + times(24)), times(10)),
     ],
     ids=["contracts and counts", "coupled over time", "as it is billed", "by share"],
 )

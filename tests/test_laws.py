@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("short_proofs")
 
 CERTAIN = ("scenarios",)  # one future at a time
 DETERMINISTIC = settings(
-    max_examples=times(6),
+    max_examples=times(4),
     derandomize=True,
     deadline=None,
     database=None,

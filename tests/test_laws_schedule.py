@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from problem_factory import Data, api, by_period, gpu, plan_of, problem
 
 pytestmark = pytest.mark.usefixtures("short_proofs")
-FEW = settings(max_examples=times(8), derandomize=True, deadline=None, database=None)
+FEW = settings(max_examples=times(5), derandomize=True, deadline=None, database=None)
 M = 1e6
 DEAR = 9.0
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -117,7 +117,7 @@ def sold(start: str, zone: str, schedule: list[Data], periods: int, period_h: fl
     return data
 
 
-@settings(FEW, max_examples=times(25))
+@settings(FEW, max_examples=times(15))
 @given(schedules(), st.sampled_from(ZONES), st.sampled_from([0.25, 1.0, 6.0]))
 def test_prices_and_openings_are_those_of_every_quarter_of_an_hour(
     case: tuple[str, list[Data]], zone: str, period_h: float

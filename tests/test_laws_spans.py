@@ -14,7 +14,7 @@ from problem_factory import MONTH, Data, api, by_period, plan_of, problem
 
 pytestmark = pytest.mark.usefixtures("short_proofs")
 M = 1e6
-FEW = settings(max_examples=times(6), derandomize=True, deadline=None, database=None)
+FEW = settings(max_examples=times(4), derandomize=True, deadline=None, database=None)
 
 use_of_a_year = st.lists(st.integers(0, 12), min_size=12, max_size=12)
 monthly = st.integers(1, 9)

@@ -18,7 +18,7 @@ from sizing_factory import sized
 import router
 from router.explaining.run import explain
 
-PROBLEMS = times(15)
+PROBLEMS = times(9)
 
 
 def test_a_lie_is_found_out_or_nothing_is_claimed_and_the_honest_are_believed() -> None:

@@ -48,9 +48,7 @@ def test_the_table_sums_what_stands_in_the_folders(
     assert capsys.readouterr().out.splitlines()[-1].split() == ["4", "in", "all"]
 
 
-def test_it_counts_this_product(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_counts_this_product(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Which modules it counts; how lines are counted is shown above, and would take seconds for all."""
     monkeypatch.setattr(product_lines, "code_lines", lambda source: source.count("\n"))
     root = Path(__file__).parents[1]

@@ -267,7 +267,7 @@ def test_a_step_sees_the_past_alone(forecast: str) -> None:
     rng = np.random.default_rng(7)
     day = 4  # periods of 6 h
     past = rng.integers(100, 1500, 4 * day + 2).astype(float).tolist()
-    futures = [rng.integers(100, 1500, 3).astype(float).tolist() for _ in range(2)]
+    futures = [rng.integers(100, 1500, 5).astype(float).tolist() for _ in range(2)]
     made = [hourly(past + future, gpu("g", 1.0) + api("a", 5.0), period_h=6.0) for future in futures]
     one, two = (replayed(p, forecast=forecast, warm_up=4 * day, lookahead=3) for p in made)
     assert one.replay.steps[:3] == two.replay.steps[:3]

@@ -644,17 +644,14 @@ def test_where_stdout_is_lost_the_work_decides_the_code(where: str, tmp_path: Pa
     (tmp_path / "p.yaml").write_text(ONE_OFFER)
     reoptimised = "reoptimise p.yaml --store sqlite:///s.db --detailed-exitcode"
     for command, code in (
-        ("solve p.yaml -o plan.json", 0),
-        ("solve p.yaml -o plan.json --json", 0),
+        ("solve p.yaml -o plan.json" if closed else "solve p.yaml -o plan.json --json", 0),
         ("solve p.yaml", 2),
-        ("solve p.yaml --json", 2),
         (reoptimised, 10),
         (reoptimised, 0),
         ("report plan.json --format csv", 2),
         ("--help", 2),
-        ("solve --help", 2),
     ):
-        if closed and command not in ("solve p.yaml -o plan.json", "solve p.yaml", reoptimised, "--help"):
+        if closed and command.startswith(("reoptimise", "report")):
             continue
         line = f"{shlex.quote(sys.executable)} -m router {command} {where}"
         done = subprocess.run(

@@ -57,11 +57,11 @@ def patience(arguments: list[str]) -> list[str]:
     return ["--time-limit", "3600"] if limited and "--time-limit" not in arguments else []
 
 
-#: Searches of minutes, cut: fewer futures drawn and kept, a day and a half of a week.
+#: Searches of minutes, cut: fewer futures drawn and kept, days of a month and of a week.
 SMALLER = {
-    "spot.yaml": (("periods: 720,", "periods: 72,"),),
-    "sizing-year.yaml": (("count: 1000,", "count: 40,"), ("reduce_to: 50}", "reduce_to: 3}")),
-    "backtest-servegen.yaml": (("periods: 168,", "periods: 36,"),),
+    "spot.yaml": (("periods: 720,", "periods: 48,"),),
+    "sizing-year.yaml": (("count: 1000,", "count: 40,"), ("reduce_to: 50}", "reduce_to: 2}")),
+    "backtest-servegen.yaml": (("periods: 168,", "periods: 30,"),),
 }
 
 
@@ -76,6 +76,7 @@ def test_commands_end_well(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
         text = text.replace(shipped, small)
     (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("router.sizing.options.DRAWN", 20)  # fresh futures
     for arguments in commands(name):
         if "NAME" not in arguments:  # a scenario's, which the sentence leaves open
             assert run([*arguments, *patience(arguments)]) == 0, arguments

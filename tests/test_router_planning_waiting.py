@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import router
 from problems.physics.regions import Margin, Scale, User, kinds_of, pieces_of, shape
 from problems.physics.waiting import Mix
 from router.loading.catalogue import load_text
+from router.plan.document import Plan
 from router.planning import optimise
 from solvers import SolveOptions
 
@@ -22,6 +24,12 @@ LONG = User((1.0, 1.0), 2.0, 1.0, 1.0, (INF, INF, INF, INF, 0.8), apart=False)
 BURSTS = User((0.4, 0.4), 4.0, 3.0, 0.0, (0.5, INF, INF, INF, INF), apart=False)
 FREE = User((2.0, 2.0), 2.0, 1.0, 0.0, (INF,) * 5, apart=False)
 USERS = (SHORT, LONG, BURSTS, FREE)
+
+
+@cache
+def solved(name: str) -> Plan:
+    """The plan of an instance, solved once."""
+    return router.solve(INSTANCES / f"{name}.yaml")
 
 
 def largest(users: tuple[User, ...], rates: np.ndarray, count: int) -> float:
@@ -109,8 +117,7 @@ def test_a_pool_of_many_counts_is_cut_until_plan_and_bound_meet() -> None:
     [("bug-030-waiting-five-periods", "o3"), ("bug-031-waiting-by-the-hour", "o3")],
 )
 def test_forbidding_an_offer_makes_nothing_cheaper(name: str, denied: str) -> None:
-    problem = router.load(INSTANCES / f"{name}.yaml")
-    plan = router.solve(problem)
+    problem, plan = router.load(INSTANCES / f"{name}.yaml"), solved(name)
     assert plan.stop == "optimal"
     assert plan.gap <= 1e-3
     offers = [offer for offer in problem.offers if offer.name != denied]
@@ -125,7 +132,8 @@ def test_a_relaxed_plan_is_a_bound_where_waiting_is_modelled() -> None:
 
 
 def test_two_runs_differ_in_their_time_stamps_only() -> None:
-    first, second = (router.solve(INSTANCES / "bug-030-waiting-five-periods.yaml") for _ in range(2))
+    name = "bug-030-waiting-five-periods"
+    first, second = solved(name), router.solve(INSTANCES / f"{name}.yaml")
     assert replace(first, created="").to_json() == replace(second, created="").to_json()
 
 
@@ -151,8 +159,8 @@ def test_like_requests_evenly_spaced_wait_for_nothing() -> None:
 @pytest.mark.usefixtures("short_proofs")
 def test_a_large_program_is_searched_near_its_own_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """By windows and near what they found: no dearer than without, and what is proven of it still holds."""
-    problem = router.load(INSTANCES / "bug-031-waiting-by-the-hour.yaml")
-    small = router.solve(problem)
+    name = "bug-031-waiting-by-the-hour"
+    problem, small = router.load(INSTANCES / f"{name}.yaml"), solved(name)
     monkeypatch.setattr(optimise, "SMALL", 0)
     large = router.solve(problem)
     assert large.ok

@@ -23,7 +23,7 @@ from router.reports.table_csv import to_csv
 from router.reports.text import to_text
 from router.scenarios import fresh_draw, planned_draw
 from router.schema import Problem
-from router.sizing import SizeOptions, orders_of, size
+from router.sizing import SizeOptions, options, orders_of, size
 from router.sizing.measures import interval, tail_interval
 from solvers.risk import cvar
 
@@ -306,13 +306,17 @@ def test_fresh_futures_price_the_decision_as_the_formula_does() -> None:
     assert (row["count"], float(row["cvar_ci95_usd_high"])) == ("60", told["cvar_ci95_usd"][1])
 
 
-def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_meets_them_too() -> None:
+def test_generated_futures_are_drawn_afresh_unasked_and_the_given_commitment_meets_them_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert options.DRAWN == 200
+    monkeypatch.setattr(options, "DRAWN", 30)
     made = load(newsvendor(count=200, reduce_to=6))
     how = SizeOptions(measures=False, questions=False, alternatives=0, evaluate=orders_of(["quote=1.2B"]))
     told = size(made, how=how).to_dict()["sizing"]["out_of_sample"]
-    assert told["count"] == 200
+    assert told["count"] == 30
     (given,) = told["against"]
-    demand = fresh_draw(made, 200, 0).multiplier[:, 0]
+    demand = fresh_draw(made, 30, 0).multiplier[:, 0]
     theirs = 600 * 1.2 + 1500 * np.maximum(demand - 1.2, 0)
     assert given["what"] == "the commitment given"
     assert given["more_usd"] == approx(theirs.mean() - told["mean_usd"], rel=1e-5)

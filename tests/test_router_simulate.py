@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -303,7 +304,10 @@ def test_busiest_is_where_a_promise_is_nearest_to_breaking(tmp_path: Path) -> No
     Many nights are filled to within 1 %: which of them most is the plan's affair. A wide gap ends the search before
     the clock does.
     """
-    plan, problem = str(tmp_path / "plan.json"), str(DATA / "startup-week.yaml")
+    week = (DATA / "startup-week.yaml").read_text(encoding="utf-8")
+    plan, problem = str(tmp_path / "plan.json"), str(tmp_path / "two-days.yaml")
+    Path(problem).write_text(week.replace("periods: 168", "periods: 48"), encoding="utf-8")
+    shutil.copy(DATA / "demand.csv", tmp_path)
     run = CliRunner().invoke
     solved = run(cli, ["solve", problem, "--gap", "0.05", "--time-limit", "600", "-o", plan])
     said = " ".join(solved.output.split())

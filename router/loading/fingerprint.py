@@ -123,6 +123,10 @@ def _stated(record: BaseModel, problem: Problem) -> dict[str, _Json]:
 
 
 def _canonical(value: object, field: str, problem: Problem) -> _Json:
+    if value is None or isinstance(value, bool | str):  # most values by far are one of these, or a number
+        return value
+    if isinstance(value, int | float):
+        return float(value)
     if isinstance(value, BaseModel):
         return _stated(value, problem)
     if isinstance(value, dict):
@@ -136,10 +140,6 @@ def _canonical(value: object, field: str, problem: Problem) -> _Json:
         return local.astimezone(dt.UTC).isoformat()
     if isinstance(value, dt.date):
         return value.isoformat()
-    if isinstance(value, bool | str) or value is None:
-        return value
-    if isinstance(value, int | float):
-        return float(value)
     raise TypeError(f"no canonical form of {type(value).__name__}")
 
 
