@@ -27,7 +27,7 @@ from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Fixed, Incumbent, finished, run
 from router.schema import Problem
-from router.verification.base.audit import Audit
+from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
@@ -38,7 +38,7 @@ from solvers.proof import ProgramProof, WorkLimits, prove
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
-WRITING_S = 60e-6  # for each column: the verifier's rows, once here and once in its check
+WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
@@ -61,11 +61,12 @@ def with_proof(
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
     if options.finishing.left_s < WRITING_S * encoded.program.n_columns:
-        return replace(incumbent, out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
+        return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
     mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
     plan = replace(plan, proof=Proof("solver", 0.0, (), mixes, minutes))
-    relaxation = relaxation_of(Audit(problem, plan))
+    audit = audit_of(problem, plan)
+    relaxation, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
     if relaxation is None:
         return incumbent, None
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
@@ -84,12 +85,12 @@ def with_proof(
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
-        return replace(incumbent, stop=Stop.INTERRUPTED), None
+        return incumbent.saying(stop=Stop.INTERRUPTED), None
     seconds = time.perf_counter() - began
     point = None if searched is None else searched.point
     better = None if running else _bettered(model, point, encoded, incumbent, seconds)
     if better is not None:
-        incumbent = better
+        incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
     proof = stated_proof(relaxation, parts, value)
@@ -101,36 +102,41 @@ def with_proof(
     if proof.bound_usd >= claimed - near * abs(value) - GAP:
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
-        return replace(incumbent, bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
+        return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
     agreed = _second_look(encoded, incumbent)
     return incumbent, replace(proof, kind="two_searches") if agreed else proof
 
 
-def proven_sizing(problem: Problem, plan: Plan, options: SolveOptions, flows: int) -> Plan:
+def proven_sizing(
+    problem: Problem, plan: Plan, options: SolveOptions, flows: int
+) -> tuple[Plan, Audit | None]:
     """A plan for several futures with its proof: a tree over all of them, the relaxation alone where they are many.
+
+    With the verifier's audit, for its check.
 
     flows   columns of them: the more, the longer it takes to write the rows; where no time is left that is said
     """
     if options.finishing.left_s < WRITING_S * flows:
-        return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"])))
-    relaxation = relaxation_of(Audit(problem, plan))
+        return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"]))), None
+    audit = audit_of(problem, plan)
+    relaxation = relaxation_of(audit)
     if relaxation is None:
-        return plan
+        return plan, audit
     model = ScaledRelaxation.of(relaxation)
     try:
         small = len(model.names) <= LARGEST
         searched = searched_by(model, options, None, EFFORT if small else 0.0)
     except SolversError:
-        return plan
+        return plan, audit
     value = plan.objective_usd
     proof = stated_proof(relaxation, parts_by_name(model, searched.parts), value)
     if proof is None or proof.bound_usd < min(plan.bound_usd, value) - OWN * abs(value) - GAP:
-        return replace(plan, proof=proof)
+        return replace(plan, proof=proof), audit
     bound = max(min(proof.bound_usd, value), 0.0)
     done = value - bound <= max(options.gap, OWN) * abs(value)
     own = replace(proof, kind="own")
     stop = Stop.OPTIMAL.value if done else plan.stop
-    return replace(plan, proof=own, bound_usd=bound, gap=gap_of(value, bound), stop=stop)
+    return replace(plan, proof=own, bound_usd=bound, gap=gap_of(value, bound), stop=stop), audit
 
 
 def searched_by(

@@ -44,7 +44,7 @@ from router.planning.notes import (
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
-from router.verification import verify
+from router.verification import Audit, verify
 from solvers import SolveOptions, get
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def publish(
         reoptimise=reoptimise,
         proof=proof,
     )
-    return checked(problem, plan, relaxed=incumbent.options.relax)
+    return checked(problem, plan, relaxed=incumbent.options.relax, before=incumbent.audit)
 
 
 def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
@@ -121,13 +121,13 @@ def draft(problem: Problem, time: Time, decoded: Decoded) -> Plan:
     )
 
 
-def checked(problem: Problem, plan: Plan, *, relaxed: bool = False) -> Plan:
-    """The plan with the verdict of the independent check. Raises CertificateFailed.
+def checked(problem: Problem, plan: Plan, *, relaxed: bool = False, before: Audit | None = None) -> Plan:
+    """The plan with the verdict of the independent check; `before` as in `verify`. Raises CertificateFailed.
 
     A relaxed plan is a bound with fractions in it: that it cannot be bought as it stands is said, and no fault of ours.
     """
     plan = with_draw(problem, plan)
-    verdict = verify(problem, plan)
+    verdict = verify(problem, plan, before)
     if not verdict.ok and not relaxed:
         failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
         raise CertificateFailed(

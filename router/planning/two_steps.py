@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFai
 from router.planning.decode import Decoded, decode
 from router.planning.infeasible import why_infeasible
 from router.planning.structure import Before, solve_structured
+from router.verification.base.audit import Audit
 from solvers import (
     LinearProgram,
     OptionRejected,
@@ -68,6 +70,15 @@ class Incumbent:
     equal_plans: str = ""  # why another plan of the same cost was not looked for
     found_by: str = ""  # the road, where it was another than the search asked for
     out_of_time: tuple[str, ...] = ()  # what was left out
+    audit: Audit | None = None  # what the verifier has worked out of the problem
+
+    def saying(self, **changes: Any) -> Incumbent:
+        """The same point with other things said of it: what was worked out of the point is not worked out again."""
+        said = replace(self, **changes)
+        for name in ("objective_usd", "decoded"):
+            if name in self.__dict__:
+                said.__dict__[name] = self.__dict__[name]
+        return said
 
     @cached_property
     def objective_usd(self) -> float:

@@ -100,9 +100,8 @@ def size(
         best, weighed, near = _weighed(inquiry, best, how)
         sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
-    return checked(
-        loaded, proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows_of(inst))
-    )
+    plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows_of(inst))
+    return checked(loaded, plan, before=audit)
 
 
 def _refuse_hours(problem: Problem, inst: Instance) -> None:

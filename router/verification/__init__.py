@@ -19,16 +19,28 @@ from router.verification.base.audit import Audit
 from router.verification.base.ledger import Check, Verification
 from router.verification.checks import CHECKS
 
-__all__ = ["Check", "Verification", "verify"]
+__all__ = ["Audit", "Check", "Verification", "audit_of", "verify"]
 
 
-def verify(problem: Problem, plan: Plan) -> Verification:
+def verify(problem: Problem, plan: Plan, before: Audit | None = None) -> Verification:
     """Re-check every promise of a plan and recompute its cost. Never raises for what a plan says.
 
-    A failed `fields` check means that rows were left out of the others.
+    A failed `fields` check means that rows were left out of the others. `before`: the audit of another plan of the same
+    problem, whose reckoning of the problem alone is taken over.
     """
-    audit = Audit(as_planned(problem, plan), plan)
+    audit = audit_of(problem, plan, before)
     for check in CHECKS:
         check.look(audit, audit.ledgers[check.name])
     verdict = tuple(audit.ledgers[check.name].check() for check in CHECKS)
     return Verification(all(line.ok for line in verdict), verdict, audit.expected_usd)
+
+
+def audit_of(problem: Problem, plan: Plan, before: Audit | None = None) -> Audit:
+    """The audit of a plan at the start that it states; see `verify`."""
+    same = before is not None and (before.plan.start, before.plan.repeat_daily) == (
+        plan.start,
+        plan.repeat_daily,
+    )
+    if before is None or not same:
+        return Audit(as_planned(problem, plan), plan)
+    return Audit(before.problem, plan, before=before)

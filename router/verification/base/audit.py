@@ -35,11 +35,23 @@ class Audit:
     problem    as its file states it
     plan       as its document states it
     ledgers    faults by the name of a check; a part whose making meets one notes it with the check it belongs to
+    before     of another plan of the same problem: what is of the problem alone is not worked out again
+    written    what was written of the problem, for the audit of the next plan
     """
 
     problem: Problem
     plan: Plan
     ledgers: Ledgers = field(default_factory=Ledgers)
+    before: Audit | None = None
+    written: dict[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def alike(self) -> Audit | None:
+        """The audit before, where both plans are of the same futures and follow the same running plan."""
+        before = self.before
+        if before is None or before.plan.running != self.plan.running or before._futures != self._futures:
+            return None
+        return None if any(ledger.misses for ledger in before.ledgers.values()) else before
 
     @cached_property
     def as_stated(self) -> Case:
@@ -49,6 +61,9 @@ class Audit:
     @cached_property
     def case(self) -> Case:
         """Counts in place of traces, earlier contracts in force, workloads by origin and step, instances by role."""
+        if self.alike is not None:
+            self.ledgers["traces"].looked_at += self.alike.ledgers["traces"].looked_at
+            return self.alike.case
         recorded = self.problem
         if any(load.demand.trace is not None for load in recorded.workloads):
             from router.verification.base.traces import with_records  # here: most need none
@@ -83,7 +98,7 @@ class Audit:
 
     @cached_property
     def cells(self) -> dict[CellKey, Cell]:
-        return cells_of(self.case)
+        return cells_of(self.case) if self.alike is None else self.alike.cells
 
     @cached_property
     def flows(self) -> list[Flow]:
@@ -105,7 +120,7 @@ class Audit:
     @cached_property
     def verdicts(self) -> dict[Candidate, tuple[str, ...]]:
         """Reasons against every route that might be; none admits it."""
-        return judge(self.case)
+        return judge(self.case) if self.alike is None else self.alike.verdicts
 
     @cached_property
     def loads(self) -> Loads:

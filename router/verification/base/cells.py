@@ -44,7 +44,11 @@ class Cell:
 
     def answered_in_time(self, offer: Offer, period: int) -> bool:
         """Whether answers come in time, if the work is sent as soon as it may run in the period."""
-        return (offer.turnaround_h or 0.0) <= (self.due_h - self.runs[period][0]) * (1 + 1e-9)
+        return (offer.turnaround_h or 0.0) <= self.left_h(period)
+
+    def left_h(self, period: int) -> float:
+        """Hours from when the work may run in a period to when its answers are due."""
+        return (self.due_h - self.runs[period][0]) * (1 + 1e-9)
 
     @property
     def key(self) -> CellKey:

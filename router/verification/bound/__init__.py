@@ -14,6 +14,7 @@ there may be.
 
 from __future__ import annotations
 
+from router.plan.proof import Proof
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.bound.adapters import add_adapters
@@ -29,6 +30,7 @@ from router.verification.bound.losses import add_losses
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import MostOfUse, add_counts, add_shared_limits, most_of_use
 from router.verification.bound.serving import (
+    PoolAt,
     PossibleFlow,
     add_flows,
     add_quotas,
@@ -40,28 +42,64 @@ from router.verification.bound.shares import add_shares
 from router.verification.bound.spilling import add_spilling
 from router.verification.bound.waiting import add_waiting
 
+WRITTEN = "relaxation"
+SAME = 1e-9
+"""Relative, of cost: far within `relaxation.ROOM`."""
+
 
 def relaxation_of(audit: Audit) -> RelaxedProblem | None:
-    """The relaxation that bounds the plan; None where two things of the problem have one name."""
+    """The relaxation that bounds the plan; None where two things of the problem have one name.
+
+    Where the audit before this one wrote it, and it holds for this plan, it is not written again.
+    """
+    handed_on = _handed_on(audit)
+    if handed_on is not None:
+        return handed_on
     case = audit.case
     flows = [possible_flows(audit, future) for future in case.futures]
-    uses = [
-        most_of_use(case, by_pool(case, own), future) for own, future in zip(flows, case.futures, strict=True)
-    ]
+    pools = [by_pool(case, own) for own in flows]
+    uses = [most_of_use(case, own, future) for own, future in zip(pools, case.futures, strict=True)]
     most = {
         pool: [max(counts) for counts in zip(*(use[pool] for use in uses), strict=True)] for pool in uses[0]
     }
-    models = [_of_future(audit, own, most, future) for own, future in zip(flows, case.futures, strict=True)]
+    models = [
+        _of_future(audit, own, at, most, future)
+        for own, at, future in zip(flows, pools, case.futures, strict=True)
+    ]
     model = models[0] if len(models) == 1 else together(models, case.futures)
+    model.of_plan = any(each.of_plan for each in models)
     if model.twice:
         return None
     model.limited(audit.plan.objective_usd)
+    audit.written[WRITTEN] = model
     return model
 
 
-def _of_future(audit: Audit, flows: list[PossibleFlow], most: MostOfUse, future: Future) -> RelaxedProblem:
+def _handed_on(audit: Audit) -> RelaxedProblem | None:
+    """What was written for a plan that costs no less and, where that has a say in the rows, runs as this one does."""
+    before, plan = audit.alike, audit.plan
+    model = None if before is None else before.written.get(WRITTEN)
+    if before is None or not isinstance(model, RelaxedProblem):
+        return None
+    dearer = plan.objective_usd > model.most_usd + SAME * abs(model.most_usd)
+    moved = model.of_plan and plan.routes != before.plan.routes
+    rows = _rows_of(plan.proof) != _rows_of(before.plan.proof)
+    return None if dearer or moved or rows else model
+
+
+def _rows_of(proof: Proof | None) -> tuple[object, object]:
+    """Rows that a proof asks for, beside those of the problem."""
+    return (None, None) if proof is None else (proof.mixes or None, proof.minutes or None)
+
+
+def _of_future(
+    audit: Audit,
+    flows: list[PossibleFlow],
+    pools: dict[PoolAt, list[PossibleFlow]],
+    most: MostOfUse,
+    future: Future,
+) -> RelaxedProblem:
     model, case = RelaxedProblem(), audit.case
-    pools = by_pool(case, flows)
     add_flows(model, audit, flows, future)
     rented = add_counts(model, case, most, future, audit.earlier)
     add_throughput(model, case, pools, future)

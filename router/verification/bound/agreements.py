@@ -43,7 +43,7 @@ def add_coverage(
     for flow in flows:
         if (flow.offer.name, flow.period) in covering:
             of = used if flow.offer.commitment is None else own
-            of[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
+            of[flow.offer.name, flow.period].append((flow.charged, flow.usd))
     for pool in pools:
         if pool.instances.term_hours is None:
             for t, paid in enumerate(pool.paid):
@@ -149,9 +149,7 @@ def _billed_in(
         if f"at_list({other},{t})" in model.variables:
             spent.append((f"at_list({other},{t})", 1.0))
             continue
-        spent += [
-            (flow.charged, flow.usd(future)) for flow in flows if (flow.offer.name, flow.period) == (other, t)
-        ]
+        spent += [(flow.charged, flow.usd) for flow in flows if (flow.offer.name, flow.period) == (other, t)]
         spent += [
             (pool.paid[t], case.rent(other, t) * future.price_of(other))
             for pool in pools

@@ -46,15 +46,15 @@ def add_credits(
     model: RelaxedProblem, case: Case, flows: list[PossibleFlow], pools: list[RentedPool], future: Future
 ) -> None:
     """What is not spent is paid: a credit is worth its amount at most."""
-    used: dict[tuple[str, int], Terms] = defaultdict(list)
-    for flow in flows:
-        used[flow.offer.name, flow.period].append((flow.charged, flow.usd(future)))
-    for pool in pools:
+    purses, used = list(_purses(case)), defaultdict[tuple[str, int], Terms](list)
+    for flow in flows if purses else ():
+        used[flow.offer.name, flow.period].append((flow.charged, flow.usd))
+    for pool in pools if purses else ():
         if pool.instances.term_hours is None:
             for t, paid in enumerate(pool.paid):
                 used[pool.offer, t].append((paid, case.rent(pool.offer, t) * future.price_of(pool.offer)))
     together: dict[tuple[str, int], Terms] = defaultdict(list)
-    for name, most, offers, part in _purses(case):
+    for name, most, offers, part in purses:
         weight = max((case.period_weight[t] for t in part), default=0.0)
         model.constant -= most * weight
         spent: Terms = []

@@ -146,7 +146,7 @@ def _by_period(
         }
     tokens, use = not bills_dollars(commitment) or bool(commitment.tiers), {}
     for t, flows in carried.items():
-        own = {flow.charged: flow.tokens if tokens else flow.usd(future) for flow in flows}
+        own = {flow.charged: flow.tokens if tokens else flow.usd for flow in flows}
         most = heaviest(flows, own)
         left = own_use_name(offer.name, t)
         use[t] = ({left: 1.0} if left in model.variables else own), most
@@ -179,17 +179,17 @@ def _used(
     else:
         left = [own_use_name(offer.name, t) for t in range(span.first, span.end)]
         left = [name for name in left if name in model.variables]
-        used = [(flow.charged, flow.tokens if tokens else flow.usd(future)) for flow in flows]
+        used = [(flow.charged, flow.tokens if tokens else flow.usd) for flow in flows]
         if left:  # agreements have a part
             apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
-            used = [*((name, 1.0) for name in left), *((flow.charged, flow.usd(future)) for flow in apart)]
+            used = [*((name, 1.0) for name in left), *((flow.charged, flow.usd) for flow in apart)]
         tokens_used = [(flow.charged, flow.tokens) for flow in flows]
     if not commitment.tiers:
         return used
     bands = _bands(model, case, offer, commitment, n, span, flows, tokens_used, future)
     if tokens:
         return used
-    fees = [] if counted else [(flow.charged, flow.fees(future)) for flow in flows]
+    fees = [] if counted else [(flow.charged, flow.fees) for flow in flows]
     return [*((band, usd * price) for band, usd in bands), *fees]
 
 
@@ -275,7 +275,7 @@ def _beside(
     """Use of a commitment in tokens is paid at the rate of its period, a shortfall at the mean of its span."""
     for flow in flows:
         usual = flow.tokens * mean * future.price_of(offer.name) / 1e6
-        beside = flow.token_part(future) - usual
+        beside = flow.token_part - usual
         if abs(beside) > 1e-12 * usual:
             model.variables[flow.charged].usd += beside * weight
 

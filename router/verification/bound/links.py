@@ -34,11 +34,14 @@ def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> N
         for terms in [terms_of(case, name)]
         for t in range(case.periods)
     }
+    bound = {name for name in case.offers if name in case.commitments or f"active({name})" in model.variables}
+    opens = any("_open(" in name for name in model.variables)
     for flow in flows:
-        signed = signed_in.get((flow.offer.name, flow.period), ())
-        monthly[flow.route, flow.offer.name, case.month_of[flow.period], signed].append(flow)
+        if flow.offer.name in bound:
+            signed = signed_in.get((flow.offer.name, flow.period), ())
+            monthly[flow.route, flow.offer.name, case.month_of[flow.period], signed].append(flow)
         load = flow.load[0] if flow.offer.name in case.decoding else max(flow.load)
-        if load > 0 and opening(model, case, flow) in model.variables:
+        if opens and load > 0 and opening(model, case, flow) in model.variables:
             n = cell_name(flow.cell).removeprefix(f"{flow.workload.name},")
             name = f"linking({flow.route},{flow.period},open,{n})"
             model.constraint(name, [(flow.name, 1.0), (opening(model, case, flow), -1.0)], upper=0.0)

@@ -48,21 +48,22 @@ def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[l
     return bounds, total - 2.0**-50 * math.fsum(map(abs, sums))
 
 
-def _speaks_of(model: RelaxedProblem, leaves: tuple[ProvenLeaf, ...]) -> set[str]:
-    names: set[str] = set()
+def _speaks_of(model: RelaxedProblem, leaves: tuple[ProvenLeaf, ...]) -> dict[str, None]:
+    """In the order of promises: sums in another order differ in their last digit from run to run."""
+    names: dict[str, None] = {}
     for promise in dict.fromkeys(chain.from_iterable(leaf.multipliers for leaf in leaves)):
         if promise not in model.constraints:
             cut = cut_of(model, promise)
             if cut is None:
                 raise Unproven(f"{promise} is not a promise of the problem")
             model.constraints[promise] = cut
-        names.update(name for name, _ in model.constraints[promise].terms)
+        names.update(dict.fromkeys(name for name, _ in model.constraints[promise].terms))
     for name, (lower, upper) in chain.from_iterable(leaf.ranges.items() for leaf in leaves):
         if name not in model.variables or not model.variables[name].whole:
             raise Unproven(f"{name} is not a whole count of the problem")
         if any(end is not None and end != round(end) for end in (lower, upper)):
             raise Unproven(f"{name}: its range does not end at whole numbers")
-        names.add(name)
+        names[name] = None
     return names
 
 

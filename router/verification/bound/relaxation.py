@@ -49,6 +49,9 @@ class RelaxedProblem:
     runs: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Workload and period of each flow."""
     twice: set[str] = field(default_factory=set)
+    of_plan: bool = False
+    """Whether some rows were cut at what the plan under audit has."""
+    most_usd: float = math.inf
 
     def variable(
         self, name: str, upper: float = math.inf, *, lower: float = 0.0, whole: bool = False, usd: float = 0.0
@@ -77,6 +80,7 @@ class RelaxedProblem:
 
         What is whole ends at a whole number.
         """
+        self.most_usd = min(self.most_usd, most_usd)
         self._by_cost(most_usd)
         for _ in range(PASSES):
             if not self._by_constraints():

@@ -45,6 +45,7 @@ class PossibleFlow:
     fee_usd    per unit, for its request, likewise
     most       of the cell, by when the offer is open
     egress_usd  of all the cell, for what is sent over the network
+    price      what the future makes of prices of tokens and requests
     """
 
     name: str
@@ -60,7 +61,8 @@ class PossibleFlow:
     token_usd: float
     fee_usd: float
     most: float
-    egress_usd: float = 0.0
+    egress_usd: float
+    price: float
 
     @property
     def charged(self) -> str:
@@ -75,23 +77,27 @@ class PossibleFlow:
     def route(self) -> str:
         return f"{self.workload.name},{self.offer.name},{self.model}"
 
-    def fees(self, future: Future) -> float:
+    @property
+    def fees(self) -> float:
         """USD for the requests of all the cell."""
-        return self.cell.units * self.fee_usd * future.price_of(self.offer.name)
+        return self.cell.units * self.fee_usd * self.price
 
-    def usd(self, future: Future) -> float:
+    @property
+    def usd(self) -> float:
         """Of all the cell at the prices of tokens and requests."""
-        return self.token_part(future) + self.fees(future)
+        return self.token_part + self.fees
 
-    def token_part(self, future: Future) -> float:
+    @property
+    def token_part(self) -> float:
         """Of that for tokens."""
-        return self.cell.units * self.token_usd * future.price_of(self.offer.name)
+        return self.cell.units * self.token_usd * self.price
 
-    def unbilled(self, future: Future) -> float:
+    @property
+    def unbilled(self) -> float:
         """USD of it that no commitment bills."""
         if self.offer.commitment is None:
-            return self.usd(future)
-        return 0.0 if bills_dollars(self.offer.commitment) else self.fees(future)
+            return self.usd
+        return 0.0 if bills_dollars(self.offer.commitment) else self.fees
 
 
 def may_be_free(offer: Offer) -> bool:
@@ -110,43 +116,85 @@ def pool_name(offer: str, model: str | None) -> str:
     return offer if model is None else f"{offer},{model}"
 
 
+@dataclass(frozen=True, slots=True)
+class PossibleRoute:
+    """An admissible route of a workload, with what is the same of all its flows.
+
+    unit_usd     per unit, for its tokens and for its request; None: by the hour
+    """
+
+    offer: Offer
+    model: str
+    entry: OfferModel
+    seconds: tuple[float, float]
+    turnaround_h: float
+    unit_usd: tuple[float, float] | None
+    egress_usd: float
+    price: float
+
+
 def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
     """Every way to serve something in a future, in the order of cells."""
-    case, factor = audit.case, audit.case.problem.policy.p99_over_mean
-    routes: dict[str, list[tuple[Offer, str, OfferModel, latency.Seconds]]] = defaultdict(list)
+    case, flows = audit.case, list[PossibleFlow]()
     units = {name: unit_of(load) for name, load in case.workloads.items()}
-    for (load, name, model), reasons in audit.verdicts.items():
-        offer = case.offers[name]
-        entry = offer.models.get(model)
-        if not reasons and entry is not None:
-            each = None
-            if offer.instances is not None:
-                each = latency.seconds(
-                    case.workloads[load], units[load], entry, factor, case.rtt_ms(load, name)
+    routes = _routes(audit, units, future)
+    for cell in with_work(audit, future):
+        workload, unit, at = case.workloads[cell.workload], units[cell.workload], cell_name(cell)
+        part, tokens = cell.units / (3600.0 * case.period_h), cell.units * unit.tokens
+        for t, hours in cell.runs.items():
+            left_h = cell.left_h(t)
+            for route in routes[cell.workload]:
+                if route.turnaround_h > left_h:
+                    continue
+                offer, model, (prompt_s, completion_s) = route.offer, route.model, route.seconds
+                usd = route.unit_usd or usd_of_unit(case, unit, offer.name, model, hours)
+                flows.append(
+                    PossibleFlow(
+                        f"flow({at},{offer.name},{model},{t})",
+                        cell,
+                        workload,
+                        unit,
+                        offer,
+                        model,
+                        route.entry,
+                        t,
+                        hours,
+                        (prompt_s * part, completion_s * part),
+                        *usd,
+                        share_limit(case, cell, offer, t) if offer.schedule else 1.0,
+                        tokens * route.egress_usd,
+                        route.price,
+                    )
                 )
-            routes[load].append((offer, model, entry, each or (0.0, 0.0)))
-    return [
-        PossibleFlow(
-            f"flow({cell_name(cell)},{offer.name},{model},{t})",
-            cell,
-            case.workloads[cell.workload],
-            units[cell.workload],
-            offer,
-            model,
-            entry,
-            t,
-            hours,
-            (each[0] * part, each[1] * part),
-            *_unit_usd(case, units[cell.workload], offer, model, entry, hours),
-            share_limit(case, cell, offer, t) if offer.schedule else 1.0,
-            cell.units * units[cell.workload].tokens * case.egress_usd(cell.workload, offer.name),
+    return flows
+
+
+def _routes(audit: Audit, units: dict[str, Unit], future: Future) -> dict[str, list[PossibleRoute]]:
+    """Those that nothing is said against, by workload."""
+    case, factor = audit.case, audit.case.problem.policy.p99_over_mean
+    routes: dict[str, list[PossibleRoute]] = defaultdict(list)
+    for (load, name, model), reasons in audit.verdicts.items():
+        offer, unit = case.offers[name], units[load]
+        entry = offer.models.get(model)
+        if reasons or entry is None:
+            continue
+        each = None
+        if offer.instances is not None:
+            each = latency.seconds(case.workloads[load], unit, entry, factor, case.rtt_ms(load, name))
+        usd = None if offer.schedule else (tokens_usd(unit, entry), request_usd(unit, entry))
+        routes[load].append(
+            PossibleRoute(
+                offer,
+                model,
+                entry,
+                each or (0.0, 0.0),
+                offer.turnaround_h or 0.0,
+                usd,
+                case.egress_usd(load, name),
+                future.price_of(name),
+            )
         )
-        for cell in with_work(audit, future)
-        for part in [cell.units / (3600.0 * case.period_h)]
-        for t, hours in cell.runs.items()
-        for offer, model, entry, each in routes[cell.workload]
-        if cell.answered_in_time(offer, t)
-    ]
+    return routes
 
 
 def with_work(audit: Audit, future: Future) -> list[Cell]:
@@ -154,19 +202,11 @@ def with_work(audit: Audit, future: Future) -> list[Cell]:
     return [cell for cell in audit.cells.values() if cell.units > 0 and cell.future.name == future.name]
 
 
-def _unit_usd(
-    case: Case, unit: Unit, offer: Offer, model: str, entry: OfferModel, hours: Interval
-) -> tuple[float, float]:
-    if offer.schedule:
-        return usd_of_unit(case, unit, offer.name, model, hours)
-    return tokens_usd(unit, entry), request_usd(unit, entry)
-
-
 def add_flows(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
     """Variables of flows and of what is dropped, and that every cell is served."""
     weight = audit.case.period_weight
     for flow in flows:
-        egress, paid = flow.egress_usd * weight[flow.period], flow.unbilled(future) * weight[flow.period]
+        egress, paid = flow.egress_usd * weight[flow.period], flow.unbilled * weight[flow.period]
         if flow.charged != flow.name:
             model.variable(flow.name, flow.most, usd=egress)
             model.variable(flow.charged, flow.most, usd=paid)
@@ -342,6 +382,7 @@ def _part(case: Case, flow: PossibleFlow) -> tuple[float, float]:
 
 def _intervals(case: Case, pools: dict[PoolAt, list[PossibleFlow]]) -> list[tuple[float, float]]:
     """Every stretch between ends of windows that covers part of a period."""
-    parts = {_part(case, flow) for flows in pools.values() for flow in flows} - {(0.0, 1.0)}
+    hours = {(flow.period, flow.hours): flow for flows in pools.values() for flow in flows}
+    parts = {_part(case, flow) for flow in hours.values()} - {(0.0, 1.0)}
     starts, ends = ({part[side] for part in parts} for side in (0, 1))
     return [(x, y) for x in sorted(starts) for y in sorted(ends) if x < y and (x > 0 or y < 1)]

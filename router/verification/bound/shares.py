@@ -22,16 +22,17 @@ def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> 
     """Rows of the three kinds."""
     own: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
     everything: dict[tuple[str, int], list[tuple[PossibleFlow, float]]] = defaultdict(list)
+    limited = case.problem.policy.max_share_per_provider < 1
     for flow in flows:
         if flow.workload.routing.max_share_per_provider < 1:
             own[stated_name(flow.workload), flow.period].append((flow, flow.cell.units * flow.unit.measure))
-        everything["all workloads", flow.period].append((flow, flow.tokens))
+        if limited:
+            everything["all workloads", flow.period].append((flow, flow.tokens))
     for (workload, period), parts in own.items():
         most = parts[0][0].workload.routing.max_share_per_provider
         _most(model, f"{workload},{period}", parts, most)
-    if case.problem.policy.max_share_per_provider < 1:
-        for (name, period), parts in everything.items():
-            _most(model, f"{name},{period}", parts, case.problem.policy.max_share_per_provider)
+    for (name, period), parts in everything.items():
+        _most(model, f"{name},{period}", parts, case.problem.policy.max_share_per_provider)
     _parts(model, case, flows)
     _least(model, [flow for flow in flows if flow.workload.routing.min_providers > 1])
 
@@ -50,6 +51,11 @@ def _parts(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None
     """The mean quality of what answers, and parts by model, offer and provider."""
     served: dict[tuple[str, int], list[PossibleFlow]] = defaultdict(list)
     for flow in flows:
+        shares = flow.workload.routing.shares
+        if flow.workload.needs.min_mean_quality is None and not (
+            shares.models or shares.offers or shares.providers
+        ):
+            continue
         served[stated_name(flow.workload), flow.period].append(flow)
     for (name, period), own in served.items():
         load, at = own[0].workload, f"{name},{period}"

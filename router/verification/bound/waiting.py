@@ -153,6 +153,7 @@ def add_waiting(
         limit = model.variables[parts[0][0]].upper
         in_servers = instances.start_h > 0 or not instances.integral
         here = planned.get((offer, served, t, future.name), [])
+        model.of_plan = True
         apart = any(use.disaggregated for use in uses.values())
         for side in (0, 1) if apart else (0,):
             name = f"{pool},{t}{',completion' if side else ''}"
