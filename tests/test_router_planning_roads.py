@@ -130,6 +130,17 @@ def test_the_cheaper_of_hand_and_search_counts(monkeypatch: pytest.MonkeyPatch) 
     assert api.solve(load_text(HEAD + DEARER + API + OWN)).cost_usd == approx(14.4)
 
 
+def test_what_a_search_starts_from_is_a_plan_where_it_ends_with_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The three instances that run cost 6 USD, less than the 14.40 of a hand."""
+    monkeypatch.setattr(roads, "LARGE", 0)
+    encoded = encode(normalise(problem()))
+    start = roads.optimise(encoded, "highs", SolveOptions()).point
+    ending(monkeypatch, NoPlanInTime("no time"))
+    assert roads.best_by_any_road(encoded, "highs", SolveOptions(), start).decoded.cost_usd == approx(6.0)
+
+
 def test_there_is_still_no_plan_in_time_where_a_hand_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ending(monkeypatch, NoPlanInTime("no time"))
     with pytest.raises(NoPlanInTime):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
@@ -40,8 +41,11 @@ def best_by_any_road(
     """See `optimise`; raises as it does, where no other road leads to a plan."""
     options, held = options.begun(), Fixed(fixed)
     whole = encoded.program.is_mip and not options.relax
-    large = whole and encoded.program.n_columns > LARGE and start is None
+    large = whole and encoded.program.n_columns > LARGE
     by_hand = _by_hand(encoded, solver, options.within(0.5), held) if large else None
+    if large and start is not None and encoded.instance.spilling is None:
+        by_hand = _cheaper(by_hand, encoded, start, (solver, options.within(0.5)), held)
+        start = start if by_hand is None else by_hand.point
     if by_hand is not None and options.watch is not None:
         options.watch(by_hand.objective_usd, by_hand.bound)
     if by_hand is not None and by_hand.stop is Stop.OPTIMAL:  # within the gap asked for
@@ -59,6 +63,8 @@ def best_by_any_road(
             raise
         return replace(by_hand, found_by=f"made by hand: {solver} said that there is none")
     except SolverFailed as failed:
+        if by_hand is not None and options.late:
+            return replace(by_hand, found_by=BY_HAND)
         best = _elsewhere(encoded, (solver, options), start, fixed, failed)
     if by_hand is None:
         return best
@@ -73,6 +79,27 @@ def best_by_any_road(
 def _by_hand(encoded: Encoded, solver: str, options: SolveOptions, held: Fixed) -> Incumbent | None:
     """None where an offer spills: no hand looks at minutes."""
     return None if encoded.instance.spilling is not None else made_by_hand(encoded, solver, options, held)
+
+
+def _cheaper(
+    by_hand: Incumbent | None,
+    encoded: Encoded,
+    start: Floats,
+    search: tuple[str, SolveOptions],
+    held: Fixed,
+) -> Incumbent | None:
+    """The plan by hand, or that of the whole numbers to start from where it costs less."""
+    usd = encoded.program.objective(start)
+    if by_hand is not None and by_hand.objective_usd <= usd:
+        return by_hand
+    try:
+        begun = finished(encoded, Solution(Stop.TIME_LIMIT, start, usd, -inf), search, held, 0.0)
+    except RouterError:
+        return by_hand
+    if short_of_capacity(begun.encoded, begun.point):
+        return by_hand
+    bound = -inf if by_hand is None else min(by_hand.bound, begun.objective_usd)
+    return replace(begun, bound=bound)
 
 
 def _elsewhere(

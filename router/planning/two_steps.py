@@ -145,7 +145,7 @@ def finished(
 ) -> Incumbent:
     """The second step: the integers of a solution fixed, the flows solved again. `seconds`: the first step's.
 
-    Raises SolverFailed where no flows go with these integers.
+    Raises SolverFailed where no flows go with these integers, NoPlanInTime where there was no time to find them.
     """
     (solver, options), began = search, time.perf_counter()
     point, tight = _point_of(first, encoded, options), _tight(options)
@@ -156,6 +156,8 @@ def finished(
         if second.point is not None:
             break
     else:
+        if second.stop is Stop.TIME_LIMIT:
+            raise _late(second, options)
         raise SolverFailed(
             f"{solver}: with its integers rounded, the plan no longer satisfies all limits ({first.stats.raw}). "
             "Another solver (--solver), or a problem scaled less widely, may help."
@@ -234,11 +236,15 @@ def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Fl
     if solution.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
     if solution.stop in LIMITS:
-        limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
-        late = NoPlanInTime(
-            f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
-            "a longer --time-limit, or a wider --gap, may help."
-        )
-        late.bound_usd = solution.bound
-        raise late
+        raise _late(solution, options)
     raise SolverFailed(f"the solver ended with {solution.stop.value} ({solution.stats.raw}) and no plan.")
+
+
+def _late(solution: Solution, options: SolveOptions) -> NoPlanInTime:
+    limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
+    late = NoPlanInTime(
+        f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
+        "a longer --time-limit, or a wider --gap, may help."
+    )
+    late.bound_usd = solution.bound
+    return late

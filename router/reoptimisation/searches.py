@@ -172,7 +172,7 @@ class Searches:
         first = Solution(Stop.OPTIMAL, point, usd, free.bound)
         try:
             best = finished(encoded, first, (self.search.solver, options), Fixed(), 0.0)
-        except SolverFailed:
+        except (SolverFailed, NoPlanInTime):
             return None
         return None if short_of_capacity(best.encoded, best.point) else best
 

@@ -103,7 +103,7 @@ def _contract(
             model.constraint(at % "limit", [*used, *due], upper=most)
     for flow in [each for flows in carried.values() for each in flows] if counted else ():
         if offer.schedule and plain_tokens(commitment):
-            model.variables[flow.charged].usd += flow.token_part(future)
+            model.variables[flow.charged].usd += flow.token_part
 
 
 def _parts(

@@ -73,8 +73,8 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
         instances = offer.instances
         if instances is None:
             continue
+        usable = [usable_of(case, name, future, *case.span(t)) for t in range(case.periods)]
         for served in _served(offer):
-            usable = [usable_of(case, name, future, *case.span(t)) for t in range(case.periods)]
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
                 max(
@@ -113,10 +113,13 @@ def _slots(instances: Instances, flows: list[PossibleFlow]) -> float:
 
 def _busy(case: Case, flows: list[PossibleFlow]) -> float:
     """Instances that all cells could keep busy, each on its heaviest route."""
-    heaviest: dict[object, float] = defaultdict(float)
+    heaviest: dict[object, float] = {}
     for flow in flows:
+        key, load = flow.cell.key, flow.load
         hours = max((flow.hours[1] - flow.hours[0]) / case.period_h, 1e-12)
-        heaviest[flow.cell.key] = max(heaviest[flow.cell.key], max(flow.load) / hours)
+        busy = (load[0] if load[0] > load[1] else load[1]) / hours
+        if busy > heaviest.get(key, 0.0):
+            heaviest[key] = busy
     return math.fsum(heaviest.values())
 
 
