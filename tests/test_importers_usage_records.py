@@ -164,14 +164,13 @@ def test_skus_of_one_kind_each_are_put_together_by_rename(imports: Imports, tmp_
 
 
 def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_path: Path) -> None:
-    """12,000 USD and 1,200 M tokens of a year, 8,760 h or 12 months of 730 h: 1,000 USD and 100 M tokens a month."""
+    """12,000 USD and 1,200 M tokens of a year, settled once, at its end; 8,760 hours of it: one machine, 500 USD."""
     result = imports("focus_commitments.csv", "--timezone", "Europe/Berlin")
     assert result.code == 0
-    result.says("prices and models are not in the record", "spend-1, tokens-1")
-    result.says("left out", '"Hours"', "hours-1", "500.00 USD")
+    result.says("prices and models are not in the record", "spend-1, tokens-1, hours-1")
     result.says("left out", "in EUR", "900.00 EUR")
     result.says("has ended by now", "old-1 at 2025-01-01T01:00:00")
-    assert "12,600.00 of 15,500.00 USD" in result.err.splitlines()[0]
+    assert "13,100.00 of 15,500.00 USD" in result.err.splitlines()[0]
     catalogue = tmp_path / "contracts.yaml"
     catalogue.write_text(result.out)
     problem = tmp_path / "problem.yaml"
@@ -182,14 +181,20 @@ def test_commitments_become_signed_contracts_to_be_priced(imports: Imports, tmp_
     )
     with pytest.raises(InputError, match="models"):
         load(problem)
-    price = "models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2}}"
+    price = "models: {m: {prompt_usd_per_m: 2, completion_usd_per_m: 2, tokens_per_s: 9}}"
     catalogue.write_text(result.out.replace("models: {}", price))
-    spend, tokens, _ = (one.commitment for one in load(problem).offers)
-    assert spend is not None
-    assert (spend.min_usd_per_month, spend.signed) == (1000, True)
-    assert str(spend.signed_until) == "2098-01-01 01:00:00"
-    assert tokens is not None
-    assert tokens.min_tokens_per_month == 100_000_000
+    spend, tokens, hours, _ = load(problem).offers
+    assert spend.commitment is not None
+    terms = spend.commitment
+    assert (terms.settled, terms.min_usd, terms.signed) == ("year", 12_000, True)
+    assert str(terms.signed_until) == "2098-01-01 01:00:00"
+    assert tokens.commitment is not None
+    assert (tokens.commitment.settled, tokens.commitment.min_tokens) == ("year", 1_200_000_000)
+    assert hours.instances is not None
+    assert (hours.instances.reserved, hours.instances.max) == (1, 1)
+    assert hours.instances.reserved_usd_per_h == approx(500 / 8760)
+    (rule,) = hours.schedule
+    assert (str(rule.from_), rule.available) == ("2098-01-01 01:00:00", False)
 
 
 # LiteLLM
