@@ -231,13 +231,85 @@ def test_verify_sees_more_than_minutes_carry(tmp_path: Path) -> None:
         ({"quota": {}}, "needs a limit"),
         ({"quota": {"requests_per_minute": 5, "tokens_per_minute": 5}}, "has one limit"),
         ({"quota": {"requests_per_minute": 5, "requests_per_day": 5}}, "has one limit"),
-        ({"schedule": [{"prices": 0.5}]}, "is not yet planned for beside spills"),
     ],
 )
 def test_what_cannot_spill_is_refused_by_name(change: Data, words: str) -> None:
     own = api("own", 0.0, quota={"requests_per_minute": 60}, spills=True) | change
     with pytest.raises(InputError, match=words):
         load(problem([hourly(3.6e6)], [own, api("api", 1.0)]))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_schedule_changes_what_is_carried_from_period_to_period(tmp_path: Path, solver: str) -> None:
+    """12 requests in one minute of two, in two periods; the cap is 6, then 3: 6 and 9 spill, at 2 USD; and what is
+    carried then costs half of 1 USD: 6 · 1 + 3 · 0.5. A rule within a period is refused: minutes would differ.
+    """
+    data = recorded(tmp_path, {"a": [12, 0, 12, 0]}, 6, {"a": 2})
+    data["horizon"] |= {"periods": 2, "period_h": 2 / 60}
+    own = data["offers"][0]
+    own["models"]["a"] = {"usd_per_request": 1}
+    cut = {"from": "2027-01-01T00:02", "set": {"quota": {"requests_per_minute": 3}}}
+    own["schedule"] = [cut, {"from": "2027-01-01T00:02", "prices": 0.5}]
+    plan = solved(tmp_path, data, solver)
+    assert plan.cost_usd == pytest.approx(15 * 2 + 6 + 1.5)
+    assert plan.gap == pytest.approx(0, abs=1e-6)
+    own["schedule"] = [cut | {"from": "2027-01-01T00:01"}]
+    with pytest.raises(InputError, match="of its minutes together"):
+        solved(tmp_path, data, solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_step_of_a_recipe_spills_by_its_own_requests(tmp_path: Path, solver: str) -> None:
+    """12 drafts in one minute at 0.1 USD; half of them go on, 6 into a cap of 2: 4 spill, at 2 USD: 1.2 + 8."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 2, {"a": 2})
+    data["models"]["draft"] = {}
+    data["offers"].append({"name": "d", "models": {"draft": {"usd_per_request": 0.1}}})
+    steps = [{"models": ["draft"]}, {"models": ["a"], "requests": 0.5}]
+    data["workloads"][0] |= {"models": ["none"], "recipes": [{"name": "r", "quality": 1, "steps": steps}]}
+    data["models"]["none"] = {}
+    plan = solved(tmp_path, data, solver)
+    assert plan.cost_usd == pytest.approx(9.2)
+    assert plan.gap == pytest.approx(0, abs=1e-6)
+    row = next(row for row in plan.routes if row.offer == "own")
+    assert (row.share, row.carried_share, row.spilled_share) == pytest.approx((0.5, 1 / 6, 1 / 3))
+
+
+def test_drawn_steps_spill_as_simulated() -> None:
+    """3 in 10 of 60 requests a minute into 18: other draws refuse 1/√(18 · 2π), as of a Poisson law, within chance."""
+    steps = [{"models": ["small"]}, {"models": ["m"], "requests": 0.3}]
+    recipe = {"name": "r", "quality": 1, "steps": steps}
+    work = hourly(3.6e6, recipes=[recipe], origin={"eu": 1}) | {"models": ["none"]}
+    own = api("own", 0.0, quota={"requests_per_minute": 18}, spills=True)
+    offers = [own, api("api", 1.0), api("s", 0.1, ("small",))]
+    stated = load(problem([work], offers, models={"m": {}, "small": {}, "none": {}}))
+    plan = router.solve(stated)
+    found = router.simulate(stated, plan, seed=3)
+    assert [row.workload for row in found.spills] == ["chat from eu by r step 1"]
+    assert found.spills[0].planned == pytest.approx(0.094, rel=0.1)
+    assert found.spills[0].verdict == "kept"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_adapters_keep_their_slots_where_instances_spill(tmp_path: Path, solver: str) -> None:
+    """One instance at 2 USD carries 2 a minute: of 4 requests of a in one minute and 4 of b in the other 2 each, and 4
+    spill at 2 USD, 10 in all. Of 5 and 5 adapters 8 slots hold those of one: 6 at 2 USD, 14.
+    """
+    for slots, cost in ((10, 10.0), (8, 14.0)):
+        data = recorded(tmp_path, {"a": [4, 0], "b": [0, 4]}, 1, {"a": 2, "b": 2})
+        own = gpu(
+            "own",
+            60,
+            0.12,
+            ("a", "b"),
+            max_utilisation=1.0,
+            max=1,
+            adapter_slots=slots,
+            shared_by_models=True,
+        )
+        data["offers"][0] = own | {"spills": True}
+        for work in data["workloads"]:
+            work["adapters"] = 5
+        assert solved(tmp_path, data, solver).cost_usd == pytest.approx(cost)
 
 
 def test_policies_that_do_not_go_with_it_are_refused_by_name() -> None:

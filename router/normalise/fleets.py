@@ -84,11 +84,7 @@ def refuse_changes_while_waiting(problem: Problem, inst: Instance) -> None:
     """
     time, offers = inst.time, inst.offers
     serving = np.where(offers.open[inst.fleets.offer], inst.fleets.availability, 0.0)  # (F, J)
-    edge = time.edge_h[1:-1] / time.period_h
-    inside = np.abs(edge - np.round(edge)) * time.period_h > AT_ONCE
-    changes = ((serving[:, 1:] != serving[:, :-1]) & inside).any(axis=1) & np.isinf(
-        inst.fleets.max_utilisation
-    )
+    changes = changes_within(serving, time) & np.isinf(inst.fleets.max_utilisation)
     waiting = {name for load in problem.workloads if _may_wait(load.slo) for name in load.models}
     hint = (
         "periods in which it does not change, or instances.max_utilisation in place of the waiting-time rule"
@@ -103,6 +99,13 @@ def refuse_changes_while_waiting(problem: Problem, inst: Instance) -> None:
     ]
     if issues:
         raise InputError(issues)
+
+
+def changes_within(figure: Floats, time: Time) -> Bools:
+    """(n,) which of (n, J) figures by stretch change within a period."""
+    edge = time.edge_h[1:-1] / time.period_h
+    inside = np.abs(edge - np.round(edge)) * time.period_h > AT_ONCE
+    return np.asarray(((figure[:, 1:] != figure[:, :-1]) & inside).any(axis=1))
 
 
 def _may_wait(slo: Slo) -> bool:

@@ -3,6 +3,8 @@
     recorded   the requests of each minute, of a trace of single requests or of rows of a minute or less
     drawn      any other demand: 1,000 minutes at the period's rate, the gaps alike with the workload's `arrival_cv`
     steady     work that moves in time (window, deferrable_h) runs evenly in the part of a period that it may use
+    a step     of a recipe that not all requests need comes as so many fewer requests; of one that sends several to each
+               they come at once
 
     D[w, m]    requests a minute (tokens where no request size is stated); its mean over m is the period's demand
                divided by the period's minutes, to the last bit of rounding, whatever was drawn
@@ -65,11 +67,12 @@ class MinuteDemand:
         loads = self.inst.workloads
         demand = np.zeros((len(loads.names), self.minutes))
         for w in np.flatnonzero(work).tolist():
-            demand[w] = loads.part[w] * self._whole(w, float(work[w] / loads.part[w]), period)
+            thin = min(float(loads.part[w] / loads.part[loads.whole[w]]), 1.0)
+            demand[w] = loads.part[w] / thin * self._whole(w, thin * float(work[w] / loads.part[w]), period)
         return demand
 
     def _whole(self, w: int, work: float, period: int) -> Floats:
-        """(N,) of all origins of a workload together."""
+        """(N,) of all origins of a workload together, or of so many fewer that need a step."""
         loads, real = self.inst.workloads, 60.0 * self.inst.time.period_h
         name = loads.file_names[w]
         if name not in self.recorded:

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Bools, Floats
 from problems.core.instance import Instance
 from problems.core.overflow import Spilling
+from router.errors import InputError
+from router.loading.catalogue import input_issue
+from router.normalise.fleets import changes_within
 from router.normalise.minutes import MinuteDemand, minute_demand
 from router.schema import Problem
 
@@ -33,10 +36,34 @@ class MinuteShapes:
 def with_spilling(problem: Problem, inst: Instance) -> Instance:
     """The instance with the minutes of its demand, where an offer spills; `problem` as its file states it.
 
-    Raises InputError where a trace cannot be read.
+    Raises InputError where a trace cannot be read, or a schedule changes what is carried within a period.
     """
     names = {offer.name for offer in problem.offers if offer.spills}
     if not names:
         return inst
     offers = np.array([name in names for name in inst.offers.names], dtype=bool)
+    _refuse_changes(problem, inst, offers)
     return replace(inst, spilling=Spilling(offers, MinuteShapes(minute_demand(problem, inst))))
+
+
+def _refuse_changes(problem: Problem, inst: Instance, spills: Bools) -> None:
+    """Raise `InputError` for schedules by which some minutes of a period carry more than others."""
+    offers, rule = inst.offers, "opens, closes, or changes availability or quota within a period"
+    figures = np.where(offers.open, 1.0, 0.0)
+    fleet = np.flatnonzero(offers.fleet >= 0)
+    figures[fleet] *= inst.fleets.availability[offers.fleet[fleet]]
+    changes = changes_within(figures, inst.time)
+    capped = changes_within(np.where(np.isfinite(inst.quotas.cap), inst.quotas.cap, -1.0), inst.time)
+    changes |= inst.quotas.offer[capped].any(axis=0)
+    issues = [
+        input_issue(
+            problem,
+            ("offers", o, "schedule"),
+            None,
+            f"{rule}, and what spills is of its minutes together",
+            "periods in which it does not change",
+        )
+        for o in np.flatnonzero(changes & spills).tolist()
+    ]
+    if issues:
+        raise InputError(issues)

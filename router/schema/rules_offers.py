@@ -200,15 +200,13 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
     for shared in problem.quotas:
         if not shared.offers or offer.name in shared.offers:
             yield ("spills",), f"does not go with the quota {shared.name}, which counts what is sent here too"
-    if offer.schedule:
-        yield ("schedule",), "is not yet planned for beside spills"
     instances = offer.instances
     if instances is not None:
         if instances.roles is not None:
             yield ("instances", "roles"), "do not go with spills: they are two limits"
         if instances.start_h > 0:
             yield ("instances", "start_h"), "is not yet planned for beside spills"
-        waiting = any(_waits(load) and set(load.models) & offer.models.keys() for load in problem.workloads)
+        waiting = any(_waits(load) and load.all_models & offer.models.keys() for load in problem.workloads)
         if waiting and instances.max_utilisation is None:
             yield (
                 ("instances", "max_utilisation"),
@@ -216,12 +214,8 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
             )
     if problem.policy.survive_loss_of != "none":
         yield ("spills",), "does not go with policy.survive_loss_of yet"
-    if instances is not None and instances.adapter_slots is not None:
-        yield ("instances", "adapter_slots"), "is not yet planned for beside spills"
     for load in problem.workloads:
-        if load.recipes:
-            yield ("spills",), f"is not yet planned for beside recipes, which {load.name} has"
-        if not load.routing.splittable and set(load.models) & offer.models.keys():
+        if not load.routing.splittable and load.all_models & offer.models.keys():
             yield ("spills",), f"does not go with routing.splittable: false of {load.name}"
 
 

@@ -310,6 +310,11 @@ class Workload(Sourced):
         "Cost of work left unserved; absent: every request must be served"
     )
 
+    @property
+    def all_models(self) -> frozenset[str]:
+        """Those that may answer, and those of the steps of its recipes."""
+        return frozenset(self.models).union(*(step.models for each in self.recipes for step in each.steps))
+
 
 class NetworkLink(Strict):
     """A way from an origin to a region; it holds the other way too, unless that has a row of its own."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
+from router.normalise.recipes import part_name
 from router.plan.document import Plan
 from router.simulation.arrivals import Requests
 from router.simulation.confidence import BATCHES, Z
@@ -143,11 +144,13 @@ def spills_beside_plan(
     """The rows with what the plan states, and whether that holds: broken where more spills, beyond chance."""
     sent: dict[_Key, float] = defaultdict(float)
     spilled: dict[_Key, float] = defaultdict(float)
+    names = dict[str, str]()
     shared = {order.offer for order in plan.spill_order or () if order.model is None}
     for route in plan.routes:
         if route.scenario in (None, scenario):
             model = "" if route.offer in shared else route.model
-            key = (route.offer, model, route.period, route.workload)
+            part = part_name(route.workload, route.origin, route.recipe, route.step)
+            names[part], key = route.workload, (route.offer, model, route.period, part)
             sent[key] += route.share
             spilled[key] += route.spilled_share or 0.0
     drawn = plan.minutes.minutes if plan.minutes is not None else 0
@@ -155,7 +158,7 @@ def spills_beside_plan(
     for row in rows:
         key = (row.offer, row.model or "", row.period, row.workload)
         planned = spilled[key] / sent[key] if sent[key] > 0 else 0.0
-        own = row.minutes / drawn if drawn and row.workload not in recorded else 0.0
+        own = row.minutes / drawn if drawn and names.get(row.workload) not in recorded else 0.0
         half = Z * row.error * math.sqrt(1.0 + own) + NEAR
         low, high = max(row.spilled - half, 0.0), min(row.spilled + half, 1.0)
         verdict = "broken" if planned < low else "kept" if math.isfinite(row.error) else "undecided"

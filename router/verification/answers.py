@@ -73,7 +73,7 @@ def check_answer_times(audit: Audit, ledger: Ledger) -> None:
     used: dict[tuple[str, CellKey, int], dict[int, list[Flow]]] = defaultdict(lambda: defaultdict(list))
     for flow in audit.flows:
         part = audit.case.steps.get(flow.row.workload)
-        if part is not None and (flow.row.share > 0 or flow.row.served_share > 0):
+        if part is not None and flow.row.served_share > 0:
             key = (part.first, *flow.cell.key[1:])
             used[part.first, key, flow.row.period][part.step].append(flow)
     for (first, _, period), steps in used.items():

@@ -45,7 +45,7 @@ def check_adapters(audit: Audit, ledger: Ledger) -> None:
     case = audit.case
     held: dict[PoolKey, dict[str, int]] = defaultdict(dict)
     for flow in audit.flows:
-        if flow.offer.instances is None or flow.row.share <= PRESENT or flow.units <= 0:
+        if flow.offer.instances is None or flow.row.served_share <= PRESENT or flow.units <= 0:
             continue
         name, at = flow.offer.name, (flow.row.period, flow.future.name)
         model = case.pool_model(name, flow.row.model)
