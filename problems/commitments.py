@@ -32,7 +32,7 @@ import numpy as np
 
 from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
-from problems.core.elsewhere import billed_elsewhere
+from problems.core.elsewhere import billed_elsewhere, counted_before
 from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage, covered_periods, force_slots
 from problems.core.instance import Instance
@@ -203,7 +203,8 @@ def build(view: View, cols: Columns) -> Rows:
             row, column, usd = billed_elsewhere(view, cols, b)
             elsewhere: Term = (row, column, usd / units_of_spans(view, cols, b)[row])
             minimum = [billed, *map(_minus, committed), elsewhere]
-            builder.add(n, minimum, _label(view, b, "minimum"), lower=0.0)
+            counted = counted_before(view, b) / units_of_spans(view, cols, b)
+            builder.add(n, minimum, _label(view, b, "minimum"), lower=-counted)
         elif n and cols.over[spans[0]] >= 0:
             over: Term = (at, cols.over[spans], 1.0)
             carried, credit = _carried(view, cols, b)

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from problem_factory import Data, api, by_period, gpu, load, problem
+from problem_factory import Data, api, by_period, gpu, hourly, load, problem
 from pytest import approx
 
 import router
 from router.backtesting import Settings, backtest
-from router.errors import InputError
 from router.plan.document import Plan
 from router.planning.solve import Search
 from router.reoptimisation.run import reoptimise
@@ -195,10 +194,39 @@ def counting(hours: int, k: int = 0, **terms: Any) -> Problem:
 def test_what_counts_by_the_hour_needs_nothing_carried(tmp_path: Path) -> None:
     made = runs(tmp_path, [counting(1, k) for k in range(3)])
     assert [plan.cost_usd for plan in made] == approx([5 + 4 + 5] * 3, abs=1e-4)
-    with pytest.raises(
-        InputError, match=r"commitments\[1\].counts.*not yet planned for by router reoptimise"
-    ):
-        runs(tmp_path, [counting(1, settled="day", min_usd=200)])
+
+
+@pytest.mark.parametrize(("settled", "work", "rest"), [("hour", 7, 5), ("term", 5, 7)])
+def test_what_counts_in_a_span_that_has_begun_is_carried(
+    tmp_path: Path, settled: str, work: float, rest: float
+) -> None:
+    """12 an hour for six hours, of which the plan's 5 (by the hour or for the term) and half of what is at list count.
+
+    Of 7 million an hour 4 USD are at list, of 5 nothing: 5 or 7 are left. 0, 12, 0, 0, 9 and 0 USD of b: after t hours
+    max(use, what is left · t) is billed, whatever horizon of two hours says so.
+    """
+    use, until = [0.0, 12.0, 0.0, 0.0, 9.0, 0.0], "2027-01-01T06:00:00+00:00"
+    inner = {"settled": settled} if settled == "hour" else {"settled": "term", "term_h": 6, "min_usd": 30}
+    outer = {"settled": "term", "term_h": 6, "min_usd": 72, "signed_until": until}
+
+    def file(k: int) -> Problem:
+        hours = min(2, 6 - k)
+        loads = [
+            hourly(work * M, "x"),
+            by_period([each * M for each in use[k : k + hours]], "y", models=["n"]),
+        ]
+        loads += [hourly(1.0, f"new {j}", models=["o"]) for j in range(k)]  # so that each is planned anew
+        offers = [api("a", 2.0), api("b", 1.0, ("n",)), api("c", 1.0, ("o",))]
+        data = problem(loads, offers, periods=hours)
+        data["horizon"]["start"] = f"2027-01-01T0{k}:00:00+00:00"
+        terms = inner if settled == "hour" else inner | {"signed_until": until}
+        return load({**data, "commitments": [COUNTS[0] | terms, COUNTS[1] | outer]})
+
+    made = runs(tmp_path, [file(k) for k in range(6)])
+    stood = [max(sum(use[:t]), rest * t) for t in range(7)]
+    for k, plan in enumerate(made):
+        billed = sum(row.billed_usd for row in plan.settlements if row.agreement == "all")
+        assert billed == approx(stood[min(k + 2, 6)] - stood[k], abs=1e-4)
 
 
 def replayed(file: Problem, lookahead: int) -> tuple[float, float]:

@@ -143,9 +143,35 @@ def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
     outer = agreement("a", name="outer", settled="hour", min_usd=1, counts={"inner": 1})
     with pytest.raises(InputError, match=r"commitments\[0\].counts.*not yet planned for"):
         plan_of(data | {"commitments": [outer, inner]})
-    late = {"policy": {"discount_rate_per_year": 0.1}}
-    with pytest.raises(InputError, match=r"policy.discount_rate_per_year.*not yet planned for beside counts"):
-        load(data | late | {"commitments": [agreement("a", min_usd=5, counts={"a": 1})]})
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_counts_is_as_it_is_billed_and_a_bill_weighs_as_its_span_begins(solver: str) -> None:
+    """10 an hour of a: 4 of use and 2 that count, so 8; and 8 at the market. A year later they weigh half."""
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))], periods=2, period_h=8760)
+    data["policy"] = {"discount_rate_per_year": 1.0}
+    terms = agreement("a", settled="year", min_usd=10 * 8760, counts={"market": 0.25})
+    plan = plan_of(data | {"commitments": [terms]}, solver)
+    assert plan.cost_usd == approx(16 * 8760 * (1 + 0.5))
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_span_that_has_begun_counts_what_counted_before(solver: str) -> None:
+    """6 hours of 24 at 10 an hour: 20 used and 15 counted by then, 60 due: 45. Two hours more use 8, and 4 count.
+
+    80 less 19 counted is 61 then, more than 28 used: 61 − 45 = 16.
+    """
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))], periods=2)
+    data["horizon"]["start"] = "2027-01-01T06:00:00"
+    stands = {"since": "2027-01-01T00:00:00", "used_usd": 20, "counted_usd": 15}
+    terms = agreement("a", min_usd=day(10), counts={"market": 0.25}, so_far=stands)
+    plan = plan_of(data | {"commitments": [terms]}, solver)
+    assert [row.billed_usd for row in plan.settlements] == approx([16])
+    assert plan.cost_usd == approx(16 + 16)
+    assert plan.bound_usd == approx(32, rel=1e-5)
 
 
 def test_the_check_sees_a_bill_that_forgets_what_counts_or_counts_too_much() -> None:

@@ -140,6 +140,7 @@ def billed_before(inst: Instance, n: int, price: float) -> float:
     here = (spans.force_span == n) & contracts.start_signed[spans.force_start]
     starts = spans.force_start[here]
     due = float(spans.force_before[here] @ contracts.start_min[starts])
+    due = max(due - float(contracts.counted_before[b]), 0.0)
     used = float(spans.used_before[n]) * float(contracts.start_rate[starts].max(initial=0.0))
     tiers, discounts, share = contracts.tiers[b], contracts.discounts[b], float(spans.share_before[n])
     if tiers is not None and contracts.in_tokens[b]:
@@ -150,6 +151,8 @@ def billed_before(inst: Instance, n: int, price: float) -> float:
         return max(discounts.bill(used, share), due)
     if not used and not due:
         return 0.0
+    if contracts.counts[b]:
+        return max(used, due)
     beyond = max(used - float(contracts.credit[b].sum()) - due, 0.0)
     if contracts.in_tokens[b] and np.isinf(contracts.overage_stated[b]):
         at_end, then = float(rate_usd(inst)[n]) * price, float(contracts.unit_usd_before[b]) * price

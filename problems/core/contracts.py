@@ -54,6 +54,7 @@ class Contracts(ArrayTable):
     spanned: Bools  # settled by spans of its own, else by the billing months of the horizon
     by_hour: Bools  # by spans shorter than a day
     counts: tuple[tuple[Counted, ...], ...]  # what is billed elsewhere that counts towards the minimum
+    counted_before: Floats  # (B,) USD that counted in the span that runs, before the horizon
     usd_per_unit_h: Floats  # of an agreement in units, inf: in money
     levelled: Bools  # one of several amounts is chosen, with its discount
     tiers: tuple[Tiers | None, ...]

@@ -6,6 +6,7 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
+from problems.core.contract_rates import billed_before
 from problems.core.contracts import Counted
 from problems.core.coverage import use_of
 from problems.core.view import View
@@ -61,4 +62,22 @@ def counted_usd(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     """(n,) USD billed elsewhere that count in each span of a contract."""
     row, column, usd = billed_elsewhere(view, cols, b)
     n = len(view.inst.contracts.spans.of(b))
-    return np.bincount(row, weights=usd * point[column], minlength=n).astype(float)
+    return counted_before(view, b) + np.bincount(row, weights=usd * point[column], minlength=n)
+
+
+def counted_before(view: View, b: int) -> Floats:
+    """(n,) what counted before the horizon, less what of the bills of others in the span was billed by then."""
+    contracts = view.inst.contracts
+    spans, mine = contracts.spans, contracts.spans.of(b)
+    total = np.zeros(len(mine))
+    if not contracts.counts[b] or not len(mine):
+        return total
+    total[spans.share_before[mine] > 0] = contracts.counted_before[b]
+    place = spans.lot_span[spans.lots(b)[0]]
+    for other in contracts.counts[b]:
+        theirs = spans.of(other.contract) if other.contract >= 0 else mine[:0]
+        for n in theirs[(spans.share_before[theirs] > 0) | (spans.used_before[theirs] > 0)].tolist():
+            k = place[spans.period[n]] - mine[0]
+            if k >= 0:
+                total[k] -= other.share * billed_before(view.inst, n, 1.0)
+    return total

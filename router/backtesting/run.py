@@ -29,7 +29,6 @@ from router.backtesting.step import Replay
 from router.comparison import compare
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime
 from router.normalise import normalise
-from router.normalise.agreements import refuse_uncarried
 from router.normalise.recipes import part_name
 from router.normalise.running import running_arrays
 from router.plan.document import Plan
@@ -61,7 +60,6 @@ class Settings:
 
 def backtest(problem: Problem, settings: Settings, search: Search, say: Say = lambda _: None) -> Backtest:
     """Replay, settle, compare. Raises InputError, and Infeasible or NoPlanInTime where there is no first plan."""
-    refuse_uncarried(problem, "router backtest")
     periods, period_h = problem.horizon.periods, problem.horizon.period_h
     warm_up = settings.warm_up
     if warm_up is None:

@@ -73,18 +73,6 @@ def _inside(contracts: Contracts, other: int, b: int) -> bool:
     return True
 
 
-def refuse_uncarried(problem: Problem, command: str) -> None:
-    """Raise `InputError` for what a command of many runs does not carry from run to run yet."""
-    fields: list[Path] = []
-    if command == "router reoptimise":  # of a span that has begun, what was billed elsewhere is not known
-        long = {each.name for each in problem.commitments if not each.in_units and each.settled != "hour"}
-        for g, each in enumerate(problem.commitments):
-            fields += (
-                [("commitments", g, "counts")] if each.counts and long & {each.name, *each.counts} else []
-            )
-    _refuse(problem, fields, command)
-
-
 def refuse_unquoted(problem: Problem, command: str) -> None:
     """Raise `InputError` for what `router size` has no quote of yet.
 

@@ -73,6 +73,9 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         spanned=~flags(rows, "by_billing_month"),
         by_hour=flags(rows, "settled", "hour"),
         counts=counts,
+        counted_before=np.array(
+            [0.0 if terms.so_far is None else terms.so_far.counted_usd or 0.0 for terms in rows], dtype=float
+        ),
         usd_per_unit_h=_usd_per_unit_h(problem, len(rows)),
         levelled=np.array([bool(terms.levels) for terms in rows], dtype=bool),
         tiers=tuple(_tiers(terms) for terms in rows),

@@ -264,6 +264,9 @@ class StandsAt:
     since_h: Number = stated("Start of the span that runs, from the start of the horizon")
     used: Number = stated("Used in it so far, in the commitment's own unit: USD at contract rates, or tokens")
     unused: tuple[Number, ...] = stated("What may still be used of the spans before it, oldest first")
+    counted_usd: Number | None = stated(
+        "Beside counts: what counted in it so far of what is billed elsewhere", default=None
+    )
 
 
 @record

@@ -252,8 +252,9 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         own = used_usd
     elif len(spans) and cols.billed[spans[0]] >= 0:
         due = np.maximum(committed - counted_usd(view, cols, b, point), 0.0)
-        billed = np.maximum(own, due) * rate + beside
-        unused_usd = np.maximum(due - own, 0.0) * rate if contracts.counts[b] else unused_usd
+        total = own + before_own(view, b)
+        billed = np.maximum(total, due) * rate + beside
+        unused_usd = np.maximum(due - total, 0.0) * rate if contracts.counts[b] else unused_usd
     else:
         overage = beyond_usd(inst, b) * (price if tokens else 1.0)
         total = own + before_own(view, b)
@@ -294,14 +295,15 @@ def _stands_at(
     goes_on = listed[here] & (contracts.end_h[here] > horizon_h + NEAR_H) & np.isfinite(contracts.end_h[here])
     if not contracts.spanned[b] or spans.until_h[n] < horizon_h - NEAR_H or not goes_on.any():
         return None
-    counted = contracts.tiers[b] is not None or bool(contracts.in_tokens[b])
+    by_tokens = contracts.tiers[b] is not None or bool(contracts.in_tokens[b])
     cut = bool(spans.ends_h[n] > horizon_h + NEAR_H)
-    used = float(spans.used_before[n] + _counted(view, cols, point, b, counted)[k]) if cut else 0.0
+    used = float(spans.used_before[n] + _counted(view, cols, point, b, by_tokens)[k]) if cut else 0.0
     rest: list[float] = []
     if contracts.rollover[b]:
         total = used_own(view, cols, b, point) + before_own(view, b)
         rest = left_after(view, b, total, bills.committed, k if cut else k + 1)
-    return StandsAt(float(spans.begins_h[n]) if cut else horizon_h, used, tuple(rest))
+    counted = float(counted_usd(view, cols, b, point)[k]) if cut and contracts.counts[b] else None
+    return StandsAt(float(spans.begins_h[n]) if cut else horizon_h, used, tuple(rest), counted)
 
 
 def _counted(view: View, cols: Columns, point: Floats, b: int, counted: bool) -> Floats:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
-from router.normalise.agreements import refuse_uncarried
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
 from router.planning.proving import with_proof
@@ -84,7 +83,6 @@ def reoptimise(
     say: Say = lambda *_, **__: None,
 ) -> Result:
     """One run. Raises LockHeld where another is at work, and all that planning raises: the running plan then stays."""
-    refuse_uncarried(problem, "router reoptimise")
     search = replace(search.begun(), scenario=scenario_of(problem, search.scenario))
     key = run_key(problem, search)
     with store.lease(problem.name, lease_s) as lease:

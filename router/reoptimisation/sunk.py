@@ -21,6 +21,7 @@ from router.reoptimisation.alignment import SLACK_H, Alignment
 from router.reoptimisation.standing import Uses, months_stand, standing
 from router.schema import Commitment, CommitmentLevel, Problem, SoFar, TermInForce
 from router.schema.commitments import PER_SPAN
+from router.verification.sofar import counted_by
 
 AS_PRINTED = 1e-3  # amounts that someone has copied from a plan
 
@@ -71,7 +72,31 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
         if own is not None and own.stackable and sold and known.end_h - align.shift_h > SLACK_H:
             contracts.append(replace(known, end_h=known.end_h - align.shift_h))
     contracts = list(_not_restated(contracts, align, uses))
-    return (*_in_months(contracts, plan, align, uses), *_months_of_the_file(contracts, plan, align, uses))
+    contracts = [
+        *_in_months(contracts, plan, align, uses),
+        *_months_of_the_file(contracts, plan, align, uses),
+    ]
+    return tuple(_with_counted(contracts, plan, align, uses))
+
+
+def _with_counted(
+    contracts: list[SunkContract], plan: Plan, align: Alignment, uses: Uses
+) -> Iterator[SunkContract]:
+    """With what counts of what was billed elsewhere in the spans that run."""
+    counting = {agreement.name for agreement in align.new.commitments if agreement.counts}
+    begun = [row for row in contracts if row.agreement in counting and row.so_far is not None]
+    if not begun:
+        yield from contracts
+        return
+    if uses.problem is None:
+        rule = "counts what is billed elsewhere, and what was billed under the running plan is not known"
+        raise InputError([Issue(("commitments",), rule, hint="state it as signed, with so_far.counted_usd")])
+    counted = counted_by(uses.problem, plan, align.shift_h)
+    for row in contracts:
+        if row in begun and row.so_far is not None:
+            yield replace(row, so_far=replace(row.so_far, counted_usd=counted.get(row.seller, 0.0)))
+        else:
+            yield row
 
 
 def _in_months(
@@ -263,4 +288,5 @@ def _so_far(problem: Problem, commitment: Commitment, stands: StandsAt, row: Sun
         used_tokens=stands.used if counted else None,
         unused_usd=() if counted else stands.unused,
         unused_tokens=stands.unused if counted else (),
+        counted_usd=stands.counted_usd,
     )

@@ -63,6 +63,9 @@ class SoFar(Strict):
     since: Moment = Field(description="Start of the span that runs, local time of horizon.timezone")
     used_usd: NonNegative | None = optional("Used in it so far, at contract rates")
     used_tokens: NonNegative | None = optional("Used in it so far")
+    counted_usd: NonNegative | None = optional(
+        "Beside counts: what counted in it so far of what is billed elsewhere"
+    )
     unused_usd: tuple[NonNegative, ...] = Field(
         default=(), description="What spans before it left unused and may still be used, oldest first"
     )

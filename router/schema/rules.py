@@ -119,16 +119,16 @@ def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
 
 def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
     """What counts elsewhere is known, is not the agreement's own, and has one reading."""
+    stands = agreement.so_far
+    if stands is not None and stands.counted_usd and not agreement.counts:
+        yield Issue((*at, "so_far", "counted_usd"), "needs counts", stands.counted_usd)
     if not agreement.counts:
         return
     offers = {offer.name: offer for offer in problem.offers}
     agreements = {each.name: each for each in problem.commitments}
     not_yet = "is not yet planned for beside counts"
-    for name in ("rollover_spans", "so_far"):
-        if getattr(agreement, name):
-            yield Issue((*at, name), not_yet, None)
-    if problem.policy.discount_rate_per_year:
-        yield Issue(("policy", "discount_rate_per_year"), not_yet, problem.policy.discount_rate_per_year)
+    if agreement.rollover_spans:
+        yield Issue((*at, "rollover_spans"), not_yet, None)
     if problem.policy.end_of_horizon == "charge_in_full":
         yield Issue(("policy", "end_of_horizon"), not_yet, problem.policy.end_of_horizon)
     for name in agreement.counts:
@@ -140,8 +140,8 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
             yield Issue(field, "counts in a circle", name, "leave one of its counts out")
         elif name in agreements:
             other = agreements[name]
-            if other.rollover_spans or other.so_far:
-                yield Issue(field, not_yet, name, "an agreement with rollover_spans or so_far")
+            if other.rollover_spans:
+                yield Issue(field, not_yet, name, "an agreement with rollover_spans")
         elif name in offers:
             offer, free = offers[name], offers[name].free
             roles = offer.instances is not None and offer.instances.roles is not None

@@ -281,6 +281,7 @@ def _check_so_far(
     since_h, left = (bill.begin_h, bill.left) if cut else (case.horizon_h, bill.left_after)
     ledger.equal(stands.since_h, since_h, *key, "so_far.since_h")
     ledger.equal(stands.used, bill.counted if cut else 0.0, *key, "so_far.used")
+    ledger.money(stands.counted_usd or 0.0, bill.counted_usd if cut else 0.0, *key, "so_far.counted_usd")
     ledger.equal(math.fsum(stands.unused), math.fsum(left), *key, "so_far.unused")
     for stated, ours in zip(reversed(stands.unused), reversed(left), strict=False):
         ledger.equal(stated, ours, *key, "so_far.unused")

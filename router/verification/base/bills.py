@@ -73,6 +73,8 @@ class Bill:
     left, left_after  what the spans before it left, and what it leaves, oldest first
     weight      present value of its first period's dollar       rolled_usd   use paid from what earlier spans left
     rate        of contract rates, as its level leaves them
+    before_usd  use before the horizon, stood_usd: the bill as it stood then
+    counted_usd what counts of what is billed elsewhere
     """
 
     signed: bool
@@ -97,6 +99,9 @@ class Bill:
     left: tuple[float, ...] = ()
     left_after: tuple[float, ...] = ()
     rate: float = 1.0
+    before_usd: float = 0.0
+    stood_usd: float = 0.0
+    counted_usd: float = 0.0
 
     @property
     def due(self) -> float:
@@ -237,8 +242,12 @@ def _count(case: Case, plan: Plan, flows: Sequence[Flow], bills: dict[BillKey, B
             for offer, t, usd in spent(case, plan, flows, future)
             if offer in shares and t in periods
         ]
-        due = max(0.0, bill.due - math.fsum(counted))
-        bills[key] = replace(bill, usd=max(bill.used_usd, due), unused_usd=max(0.0, due - bill.used_usd))
+        stands = case.commitments[name].so_far
+        counted.append(0.0 if stands is None or bill.first > 0 else stands.counted_usd or 0.0)
+        total, used = math.fsum(counted), bill.used_usd + bill.before_usd
+        due = max(0.0, bill.due - total)
+        usd, unused = max(used, due) - bill.stood_usd, max(0.0, due - used)
+        bills[key] = replace(bill, usd=usd, unused_usd=unused, counted_usd=total)
 
 
 def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dict[int, list[float]]) -> Bill:
@@ -311,6 +320,8 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         left=tuple(kept),
         left_after=tuple(after[-commitment.rollover_spans :]) if commitment.rollover_spans else (),
         rate=slot.rate,
+        before_usd=at_end - worth_usd,
+        stood_usd=stood,
     )
 
 
@@ -355,6 +366,7 @@ def together(bills: Sequence[Bill]) -> Bill:
         begin_h=bills[-1].begin_h,
         end_h=bills[-1].end_h,
         counted=bills[-1].counted,
+        counted_usd=bills[-1].counted_usd,
     )
 
 

@@ -181,6 +181,7 @@ def _so_far(problem: Problem, commitment: Commitment, row: SunkContract, stands:
     counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
     unit, zero = "tokens" if counted else "usd", LocalTime(problem.horizon).start
     amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
+    amounts["counted_usd"] = stands.counted_usd
     return SoFar(since=zero + timedelta(hours=stands.since_h), **amounts)
 
 

@@ -188,6 +188,7 @@ def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float
     commitment, price = offer.commitment, future.price_of(offer.name)
     if commitment is None or commitment.so_far is None or not (used or part):
         return 0.0
+    due = max(0.0, due - (commitment.so_far.counted_usd or 0.0))
     if commitment.rollover_spans:
         unused = commitment.so_far.unused_usd or commitment.so_far.unused_tokens
         used = max(0.0, used - math.fsum(unused))

@@ -118,8 +118,9 @@ def add_counted(
                     model, case, other, (span.first, span.end), flows, pools, future
                 ):
                     counted[variable] += usd * share
-            known = model.constraints.pop(at)
-            model.constraint(at, [*known.terms, *counted.items()], lower=known.lower)
+            known, stands = model.constraints.pop(at), commitment.so_far
+            before = 0.0 if stands is None or span.first > 0 else stands.counted_usd or 0.0
+            model.constraint(at, [*known.terms, *counted.items()], lower=known.lower - before)
 
 
 def _billed_in(
