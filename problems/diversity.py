@@ -44,6 +44,8 @@ def _shares(
     builder: RowBuilder, view: View, cols: Columns, at: Ints, scope: Ints, cap: Floats, weight: Floats
 ) -> None:
     """0 ≤ cap · (all in scope and period) − (provider's part), in units of the scope's whole amount."""
+    if not len(at):
+        return
     provider = view.routes.provider[view.flows.route[at]]
     period = view.flows.period[at]
     whole, _, (_, whole_t) = enumerate_keys(scope, period)
@@ -69,6 +71,8 @@ def _shares(
 def _least_shares(builder: RowBuilder, view: View, cols: Columns) -> None:
     """min_providers: the same providers carry their least share in every cell."""
     loads, provider = view.inst.workloads, view.routes.provider[view.flows.route]
+    if not (loads.min_providers > 1).any():
+        return
     at = np.flatnonzero(cols.carries[view.cells.workload[view.flows.cell], provider] >= 0)
     row, _, (c, p) = enumerate_keys(view.flows.cell[at], provider[at])
     w = view.cells.workload[c]

@@ -7,6 +7,7 @@ from itertools import product
 from random import Random
 
 import pytest
+from campaign import times
 from problem_factory import SOLVERS, Data, gpu, hourly, load, plan_of, problem
 
 import router
@@ -39,7 +40,7 @@ def test_one_that_states_its_step_has_the_minimum_of_the_offer() -> None:
 def test_against_every_count() -> None:
     """The least Σ count over all grid points, with what is reserved paid apart and a maximum over all models."""
     rng, compared = Random(0), 0
-    for _ in range(30):
+    for _ in range(times(20)):
         grids = {
             name: {"min": rng.randint(0, 4), "step": rng.randint(1, 4)}
             for name in ("a", "b", "c")[: rng.randint(1, 3)]
@@ -60,7 +61,7 @@ def test_against_every_count() -> None:
         paid = max(min(right) - reserved, 0) + 0.5 * reserved
         assert plan_of(data).cost_usd == pytest.approx(paid), (grids, need, most, reserved)
         compared += 1
-    assert compared >= 20
+    assert compared >= times(13)
 
 
 def test_the_same_grid_for_every_model_is_the_offers() -> None:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from campaign import times
 from problem_factory import SOLVERS, Data, api, load, plan_of, problem, sized, usd
 
 import router
@@ -64,7 +65,7 @@ def test_starts_power_and_groups_count_both_halves() -> None:
 def test_against_every_pair_of_counts() -> None:
     """The least prefill + decode + API over all counts: what the pair carries is the less of the two."""
     rng = Random(1)
-    for _ in range(25):
+    for _ in range(times(15)):
         rates = rng.choice((5e5, 1e6, 2e6)), rng.choice((5e4, 1e5, 3e5))
         prices = rng.choice((1, 2, 4)), rng.choice((1, 3, 5))
         requests, dear = rng.choice((700, 1500, 3300)), rng.choice((1, 3, 8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from campaign import TIMES
 from problem_factory import Data, api, by_period, load, problem
 from pytest import approx
 
@@ -78,8 +79,9 @@ def test_where_it_stands_is_of_the_start_of_the_horizon() -> None:
         replayed(data, 1, forecast="last", warm_up=1)
 
 
-@pytest.mark.parametrize("settled", ["term", "day"])
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("settled", "own"), [("term", False), ("day", True), *[("term", True), ("day", False)] * (TIMES > 1)]
+)
 def test_contracts_carried_are_those_of_the_whole_past(
     settled: str, own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

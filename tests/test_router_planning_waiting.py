@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from campaign import times
 
 import router
 from problems.physics.regions import Margin, Scale, User, kinds_of, pieces_of, shape
@@ -47,10 +48,10 @@ def largest(users: tuple[User, ...], rates: np.ndarray, count: int) -> float:
 
 @pytest.mark.parametrize("inner", [False, True])
 def test_a_region_is_never_too_small_outside_nor_too_large_inside(inner: bool) -> None:
-    """25 random mixes of four users: the most of each that the pieces let through, beside the formula's."""
+    """12 random mixes of four users: the most of each that the pieces let through, beside the formula's."""
     rng, scale = np.random.default_rng(7), Scale(12, servers=False)
     kinds = kinds_of(USERS)
-    for _ in range(25):
+    for _ in range(times(12)):
         edges = tuple(sorted(rng.uniform(0.05, 2.0, rng.integers(0, 3)).tolist()))
         pieces = pieces_of(USERS, 0, edges, scale, int(rng.integers(1, 12)), Margin(), inner=inner)
         rates = np.where(rng.random(4) < 0.6, 10 ** rng.uniform(-2, 1, 4), 0.0)

@@ -148,12 +148,11 @@ def test_an_agreement_for_the_term_is_billed_once_however_often_it_is_planned(tm
 
 
 def test_it_is_so_too_where_horizons_overlap(tmp_path: Path) -> None:
-    """Every twelve hours for two days ahead: what is used by then is known to the cent, and the sum is 1,040."""
-    made = runs(tmp_path, [days(k / 2, 4, k, period_h=12) for k in range(24)])
+    """Every day for two days ahead: what is used by then is known to the cent, and the sum is 1,040."""
+    made = runs(tmp_path, [days(k, 4, k, period_h=12) for k in range(12)])
     for k, plan in enumerate(made[1:], 1):
-        used = 0.8 * sum(SEASON[int(i / 2)] / 2 for i in range(k))
-        assert carried(plan)[:2] == (approx(-12 * k), approx(used)), k
-    before = max(1000 * 23 / 24, 0.8 * (1300 - 50))
+        assert carried(plan)[:2] == (approx(-24 * k), approx(0.8 * sum(SEASON[:k]))), k
+    before = max(1000 * 11 / 12, 0.8 * (1300 - 100))
     assert before + billed(made[-1]) == approx(1040, abs=1e-6)
 
 

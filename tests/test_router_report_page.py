@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,6 +31,14 @@ from router.reports.page.time import Calendar
 from router.reports.words import usd
 
 EXAMPLES = Path(__file__).parents[1] / "router" / "examples"
+
+
+@cache
+def sized_quote() -> Plan:
+    """The plan of the example, sized once."""
+    return router.size(EXAMPLES / "sizing-quote.yaml")
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -156,7 +165,7 @@ def test_what_other_commands_computed_stands_on_it(tmp_path):
 
 
 def test_a_sized_plan_has_its_distribution_and_walk_away_prices():
-    plan = router.size(EXAMPLES / "sizing-quote.yaml")
+    plan = sized_quote()
     page = Page(to_html(plan))
     assert plan.sizing is not None
     costs = sorted((row.cost_usd, row.probability) for row in plan.scenarios)
@@ -309,7 +318,7 @@ def pages(fleet, tmp_path_factory) -> dict[str, str]:
     explanation = replace(explain(problem), moving=(moving,)).as_dict()
     return {
         "fleet": to_html(replace(fleet[1], notes=(HOSTILE,)), fleet[0]),
-        "sized": to_html(router.size(EXAMPLES / "sizing-quote.yaml")),
+        "sized": to_html(sized_quote()),
         "others": to_html(again, None, Companions(json.loads(to_json(explanation)), SIMULATION, BACKTEST)),
         "infeasible": to_html_without(json.loads(to_json(explain(load(late)).as_dict()))),
     }
@@ -339,7 +348,7 @@ def test_what_the_table_says_is_shown_in_chromium_without_a_word_on_the_console(
 def test_no_cell_of_a_csv_is_json(tmp_path):
     """Prices of quotes, steps of flips and what they sign have tables of their own, a figure a cell."""
     file = tmp_path / "sized.json"
-    file.write_text(router.size(EXAMPLES / "sizing-quote.yaml").to_json())
+    file.write_text(sized_quote().to_json())
     CliRunner().invoke(cli, ["export", "csv", str(file), "-o", str(tmp_path / "csv")], catch_exceptions=False)
     tables = {path.stem: path.read_text().splitlines() for path in (tmp_path / "csv").iterdir()}
     for name, lines in tables.items():

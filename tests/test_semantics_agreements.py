@@ -15,10 +15,10 @@ from campaign import times
 from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem, usd
 from pytest import approx
 from scipy.optimize import linprog
+from sizing_factory import sized
 
 import router
 from router.errors import InputError
-from router.sizing import SizeOptions, size
 
 M = 1e6
 TWO = (("a", "m"), ("b", "n"))
@@ -400,7 +400,7 @@ def test_terms_in_force_are_due_in_every_future_and_in_no_quote() -> None:
         {"name": name, "probability": 0.5, "demand": {"*": by}} for name, by in (("low", 0.5), ("high", 2))
     ]
     for method in ("program", "cuts"):
-        plan = size(load(stacked((2, 1.0)) | {"scenarios": futures}), how=SizeOptions(method=method))
+        plan = sized(stacked((2, 1.0)) | {"scenarios": futures}, method=method, questions=True)
         assert plan.sizing is not None
         assert plan.sizing.rp_usd == approx(12.5)
         assert [quote.worth_usd for quote in plan.sizing.quotes or ()] == [approx(1)]

@@ -31,6 +31,7 @@ class ArrayTable(Record):
             value = getattr(self, item.name)
             if not isinstance(value, np.ndarray):
                 continue
+            value.setflags(write=False)
             if value.dtype.kind == "f" and np.isnan(value).any():
                 where = np.argwhere(np.isnan(value))[0].tolist()
                 raise ValueError(f"{type(self).__name__}.{item.name} has NaN at {where}")
@@ -42,10 +43,6 @@ class ArrayTable(Record):
                 raise ValueError(
                     f"{type(self).__name__}.{item.name} has {len(value)} rows, {length[0]} has {length[1]}"
                 )
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
         super().__post_init__()
 
     def subset(self, which: Bools | Ints) -> Self:

@@ -36,6 +36,8 @@ class ColumnSpace:
         block: int = 0,
     ) -> Ints:
         """Reserve `n` columns; returns their indices. `block` 0 is the first stage, s + 1 scenario s."""
+        if not n:
+            return np.empty(0, dtype=np.int64)
         first = self.size
         self.size += n
         self.lower.append(np.full(n, lower, dtype=float))

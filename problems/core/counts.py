@@ -140,6 +140,8 @@ def count_columns(
 
     def take(name: str, which: Ints, upper: Floats | float, *, integer: np.ndarray | bool) -> Ints:
         at = np.full(limit.shape, NONE, dtype=np.int64)
+        if not len(which):
+            return at
         at[which] = space.take(
             f"{family}_{name}" if name else family,
             len(which) * n,

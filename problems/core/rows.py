@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
@@ -43,6 +44,7 @@ def rows(
     return Rows(family, np.full(n, lower, dtype=float), np.full(n, upper, dtype=float), terms, label)
 
 
+@cache
 def no_rows(family: str) -> Rows:
     """What a family returns where it does not apply."""
     return rows(family, 0, (), str)
@@ -67,6 +69,8 @@ class RowBuilder:
         upper: Floats | float = np.inf,
     ) -> None:
         """`n` rows more. Rows in `terms` and in `label` count from 0 here."""
+        if not n:
+            return
         self._gather()
         self._tables.append(rows(self._family, n, terms, label, lower=lower, upper=upper))
 
@@ -100,6 +104,8 @@ class RowBuilder:
     def rows(self) -> Rows:
         """All of them, in the order in which they were added."""
         self._gather()
+        if not self._tables:
+            return no_rows(self._family)
         lower = np.concatenate([np.empty(0), *(table.lower for table in self._tables)])
         upper = np.concatenate([np.empty(0), *(table.upper for table in self._tables)])
         find = finder(self._tables)
@@ -139,7 +145,10 @@ def triplets(terms: Iterable[Term]) -> tuple[Ints, Ints, Floats]:
     for r, c, v in terms:
         each = [np.asarray(part) for part in (r, c, v)]
         if not each[0].shape == each[1].shape == each[2].shape:  # broadcasting takes ten times as long
-            each = list(np.broadcast_arrays(*each))
+            if each[0].shape == each[1].shape and not each[2].ndim:
+                each[2] = np.full(each[0].shape, v)
+            else:
+                each = list(np.broadcast_arrays(*each))
         row.append(each[0].ravel())
         column.append(each[1].ravel())
         value.append(each[2].ravel())
@@ -148,6 +157,8 @@ def triplets(terms: Iterable[Term]) -> tuple[Ints, Ints, Floats]:
 
 def enumerate_keys(*keys: Ints) -> tuple[Ints, Ints, tuple[Ints, ...]]:
     """Number the distinct combinations of keys: (row of each, first position of each row, the keys of each row)."""
+    if not len(keys[0]):
+        return keys[0], keys[0], keys
     flat = np.zeros(len(keys[0]), dtype=np.int64)
     for key in keys:
         flat = flat * (int(key.max(initial=0)) + 2) + key + 1

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from problems.core.admissible import admissible
+from problems.core.admissible import Refusals, Routes, admissible
 from problems.core.arrays import Floats
 from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
@@ -49,13 +49,14 @@ def decide(inst: Instance, study: Study) -> BoundedDecision:
     Cuts may end where no plan follows the first stage that they see; then one program decides. It does where offers
     spill: cuts know no minutes.
     """
-    many = flows_of(inst) > LARGEST_MONOLITH
+    routed = admissible(inst)
+    many = flows_of(inst, routed[0]) > LARGEST_MONOLITH
     if inst.spilling is None and (study.method == "cuts" or (study.method == "auto" and many)):
         try:
-            return _by_cuts(inst, study)
+            return _by_cuts(inst, study, routed)
         except CutsEnd:
             pass
-    plan = search(encode(inst), study)
+    plan = search(encode(inst, routed=routed), study)
     decision = settled_decision(plan.encoded, plan.point)
     return BoundedDecision(decision, max(plan.bound, 0.0), plan.stop, PROGRAM, plan.rounds, plan)
 
@@ -69,9 +70,8 @@ def settled_decision(encoded: Encoded, point: Floats) -> Decision:
     return decision_of(encoded, settle(encoded, point).point)
 
 
-def flows_of(inst: Instance) -> int:
+def flows_of(inst: Instance, routes: Routes) -> int:
     """Flow columns of the one program."""
-    routes, _ = admissible(inst)
     many = np.bincount(routes.workload, minlength=len(inst.workloads.names))
     return int(many[inst.cells.workload[inst.cells.slot_cell]].sum()) * len(inst.scenarios)
 
@@ -96,13 +96,13 @@ def envelope(scenarios: Scenarios) -> Scenarios:
     )
 
 
-def _by_cuts(inst: Instance, watched: Study) -> BoundedDecision:
+def _by_cuts(inst: Instance, watched: Study, routed: tuple[Routes, Refusals]) -> BoundedDecision:
     study = replace(watched, options=replace(watched.options, watch=None))  # of all scenarios, not of each
     plain = replace(inst, policy=replace(inst.policy, risk=NEUTRAL))
-    widest = encode(replace(plain, scenarios=envelope(inst.scenarios)))
+    widest = encode(replace(plain, scenarios=envelope(inst.scenarios)), routed=routed)
     master, scale = _master(widest)
     rough = replace(study, options=replace(study.options, gap=0.01))
-    mean = search(encode(replace(plain, scenarios=inst.scenarios.mean())), rough)
+    mean = search(encode(replace(plain, scenarios=inst.scenarios.mean()), routed=routed), rough)
     start = mean.point[: len(scale)] * own_scale(mean.encoded) / scale  # in the units of the master
     start = np.clip(start, master.col_lower, master.col_upper)
     roomy = replace(plain, room=widest.columns[0].counts.limit.max(axis=1, initial=0.0))
@@ -156,7 +156,8 @@ def _values(_: Study, task: tuple[_Chunk, Bases], *, own: Floats) -> tuple[Float
     programs = _programs(part.search)
     if part.number not in programs:
         count = len(part.instance.scenarios)
-        programs[part.number] = [_second_stage(part.instance, s, len(own)) for s in range(count)]
+        routed = admissible(part.instance)
+        programs[part.number] = [_second_stage(part.instance, routed, s, len(own)) for s in range(count)]
     kept = programs[part.number]
     values = [recourse.at(own / scale, basis) for (recourse, scale), basis in zip(kept, bases, strict=True)]
     cost = np.array([np.inf if value.cost is None else value.cost for value in values])
@@ -170,9 +171,11 @@ def _programs(search: str) -> dict[int, list[tuple[Recourse, Floats]]]:
     return {}
 
 
-def _second_stage(inst: Instance, s: int, columns: int) -> tuple[Recourse, Floats]:
+def _second_stage(
+    inst: Instance, routed: tuple[Routes, Refusals], s: int, columns: int
+) -> tuple[Recourse, Floats]:
     """A scenario's second stage, and the own units of the first-stage columns that it shares with the master."""
-    encoded = encode(replace(inst, scenarios=inst.scenarios.only(s)), boundary=0.0)
+    encoded = encode(replace(inst, scenarios=inst.scenarios.only(s)), boundary=0.0, routed=routed)
     scale = own_scale(encoded)
     if len(scale) != columns:
         raise CutsEnd  # waiting is written differently in different scenarios

@@ -83,7 +83,8 @@ def size(
     refuse_unquoted(loaded, "router size")
     inst = normalise(loaded)
     _refuse_hours(loaded, inst)
-    how = how.suited(flows_of(inst), generated=isinstance(loaded.scenarios, Generated))
+    flows = flows_of(inst, admissible(inst)[0])
+    how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
         watched, left_s = Study(solver, begun, how.method, workers), begun.left_s
         study = replace(
@@ -100,7 +101,7 @@ def size(
         best, weighed, near = _weighed(inquiry, best, how)
         sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
-    plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows_of(inst))
+    plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows)
     return checked(loaded, plan, before=audit)
 
 

@@ -24,4 +24,4 @@ class Record:
     def __setattr__(self, name: str, value: object) -> None:
         if "_frozen" in self.__dict__:
             raise FrozenInstanceError(f"cannot assign to {name} of a {type(self).__name__}")
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
