@@ -21,6 +21,14 @@ def test_a_corner_has_a_verified_plan(seed: int) -> None:
     assert router.solve(load(corners.drawn(seed))).ok
 
 
+@pytest.mark.usefixtures("short_proofs")
+def test_whole_numbers_that_presolve_calls_infeasible_are_a_plan_all_the_same() -> None:
+    """A tiny load in a pool that waits: rounds ended at the first such point, with twice the cost and a gap of 50 %."""
+    plan = router.solve(load(corners.drawn(11_001_886)))
+    assert plan.cost_usd == pytest.approx(14.599359501)
+    assert plan.gap < 1e-5
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_nothing_goes_through_a_quota_of_none(solver: str) -> None:
     """Two providers are asked for, and the second has none: a third of a request a month went there (exit 1)."""

@@ -32,6 +32,7 @@ from solvers import (
     SolverUnavailable,
     Stop,
     UnknownSolver,
+    get,
 )
 from solvers import solve as solve_program
 
@@ -149,8 +150,12 @@ def finished(
     """
     (solver, options), began = search, time.perf_counter()
     point, tight = _point_of(first, encoded, options), _tight(options)
-    # allowances, at a unit boundary and the solver's own, are used only where they are needed
-    for target, tolerances in ((fixed.exact(encoded), tight), (encoded, tight), (encoded, options.finishing)):
+    # allowances, at a unit boundary and the solver's own, are used only where they are needed; presolve has none
+    exactly, plain = fixed.exact(encoded), get(solver).WITHOUT_PRESOLVE
+    ways = [(exactly, tight), (encoded, tight), (encoded, options.finishing)]
+    if plain and set(plain) - set(options.native):
+        ways.append((encoded, replace(options.finishing, native={**options.native, **plain})))
+    for target, tolerances in ways:
         fixed_program = fixed_integers(target.program, point)[0]
         second = run(fixed_program, solver, _by_interior_point(fixed_program, solver, tolerances))
         if second.point is not None:
