@@ -1,7 +1,7 @@
 """Agreements: one commitment over what several offers bill.
 
-    Σ_g covered[g,o,t] / (1 − discount[g,o]) + Σ_n paid[n,o,t] ≤ use[o,t]     per offer, kind of use and period; paid:
-                                                                              see credits
+    Σ_g covered[g,o,t] / (1 − discount[g,o]) ≤ use[o,t]      per offer, kind of use and period
+    Σ_n paid[n,o,t] ≤ use[o,t] − Σ_g discount · covered / (1 − discount)      paid: see credits; of all that is billed
     Σ_(o,t in n) covered[g,o,t] ≤ committed in force in n    overage: list; the family of commitments has it
     covered[g,o,t] ≤ U[o,t] · Σ_(a in force) signed[a]       overage: contract, where signing is decided
 
@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from problems.core.arrays import Bools, Ints
+from problems.core.arrays import Bools, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.coverage import use_of
 from problems.core.family import Family
@@ -35,17 +35,45 @@ NAME = "agreements"
 
 
 def build(view: View, cols: Columns) -> Rows:
-    """One row per offer that is covered or paid for, kind of use and period."""
+    """One row per offer that is covered, kind of use and period, and one where it is paid for."""
     builder, covered, paid = RowBuilder(NAME), cols.covered, cols.paid_by
-    if not len(covered.at) + len(paid.at):
-        return builder.rows()
-    both = [
-        np.concatenate([getattr(covered, name), getattr(paid, name)])
-        for name in ("at", "offer", "rented", "period", "unit")
-    ]
-    row, first, (offer, rented, period) = enumerate_keys(both[1], both[2].astype(np.int64), both[3])
-    unit = both[4][first]
-    terms: list[Term] = [(row, both[0], both[4] / unit[row])]
+    of = (covered.at, covered.offer, covered.rented, covered.period)
+    _within_use(builder, view, cols, of, covered.unit)
+    own = np.zeros(len(covered.at), dtype=bool)
+    if len(paid.at):  # of what is covered a credit pays what is billed for it
+        key = positions_of(view, paid.offer, paid.rented, paid.period)
+        own = np.isin(positions_of(view, covered.offer, covered.rented, covered.period), key)
+    _within_use(
+        builder,
+        view,
+        cols,
+        (
+            np.concatenate([paid.at, covered.at[own]]),
+            np.concatenate([paid.offer, covered.offer[own]]),
+            np.concatenate([paid.rented, covered.rented[own]]),
+            np.concatenate([paid.period, covered.period[own]]),
+        ),
+        np.concatenate([paid.unit, covered.unit[own] * (1.0 - covered.rate[own])]),
+    )
+    _signed(builder, view, cols)
+    return builder.rows()
+
+
+def positions_of(view: View, offer: Ints, rented: Bools, period: Ints) -> Ints:
+    """(n,) one number for each offer, kind of use and period."""
+    return np.asarray((offer * 2 + rented) * view.inst.time.periods + period)
+
+
+def _within_use(
+    builder: RowBuilder, view: View, cols: Columns, of: tuple[Ints, Ints, Bools, Ints], usd: Floats
+) -> None:
+    """Σ usd · column ≤ use, of columns that are of an offer, a kind of use and a period."""
+    at, offers, kinds, periods = of
+    if not len(at):
+        return
+    row, first, (offer, rented, period) = enumerate_keys(offers, kinds.astype(np.int64), periods)
+    unit = np.maximum(np.abs(usd[first]), 1e-9)
+    terms: list[Term] = [(row, at, usd / unit[row])]
     for o, kind in sorted({*zip(offer.tolist(), rented.tolist(), strict=True)}):
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=bool(kind))
         place = np.full(view.inst.time.periods, -1, dtype=np.int64)
@@ -55,8 +83,6 @@ def build(view: View, cols: Columns) -> Rows:
         at = place[use.period[some]]
         terms.append((at, use.column[some], -use.usd[some] / unit[at]))
     builder.add(len(first), terms, _label(view, offer, rented > 0, period), upper=0.0)
-    _signed(builder, view, cols)
-    return builder.rows()
 
 
 def _signed(builder: RowBuilder, view: View, cols: Columns) -> None:

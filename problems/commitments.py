@@ -134,7 +134,7 @@ def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[In
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
     """(period, column, tokens or dollars at contract rates of the whole cell) of contract `b`, of what is not free.
 
-    What an agreement bills of an offer's use is not held against the offer's own commitment.
+    What an agreement bills of an offer's use, or an allowance in USD pays, is not held against its own commitment.
     """
     mine = cols.covered.of(b)
     if len(mine):  # an agreement has no flows of its own, and counts no tokens
@@ -142,14 +142,16 @@ def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints
         return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
     at = view.flows_of_contract[b]
     period, column, own = view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
-    elsewhere = cols.covered.billed_elsewhere(int(view.inst.contracts.offer[b]))
-    if not len(elsewhere):
+    o = int(view.inst.contracts.offer[b])
+    elsewhere = cols.covered.billed_elsewhere(o)
+    free = cols.paid_by.free_of(o, view.inst.credits.allowance)
+    if not len(elsewhere) + len(free):
         return period, column, own
-    usd = np.zeros(len(elsewhere)) if tokens else -cols.covered.unit[elsewhere]
+    usd = -np.concatenate([cols.covered.unit[elsewhere], cols.paid_by.unit[free]])
     return (
-        np.concatenate([period, cols.covered.period[elsewhere]]),
-        np.concatenate([column, cols.covered.at[elsewhere]]),
-        np.concatenate([own, usd]),
+        np.concatenate([period, cols.covered.period[elsewhere], cols.paid_by.period[free]]),
+        np.concatenate([column, cols.covered.at[elsewhere], cols.paid_by.at[free]]),
+        np.concatenate([own, np.zeros(len(usd)) if tokens else usd]),
     )
 
 

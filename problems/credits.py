@@ -1,11 +1,12 @@
 """Credits: money that pays use of some offers while it lasts, and allowances in USD, which are credits of a month.
 
     Σ_(o,t) paid[n,o,t] ≤ most[n]                          per credit; per allowance and billing month
-    paid[n,o,t] ≤ part[n,t] · use[o,t]                     where its dates begin or end within a period
-    Σ_n paid[n,o,t] + Σ_g covered / (1 − discount) ≤ use   per offer, kind of use and period: the family of agreements
+    paid[n,o,t] ≤ part[n,t] · billed[o,t]                  where its dates begin or end within a period
+    Σ_n paid[n,o,t] ≤ billed[o,t]                          per offer, kind of use and period: the family of agreements
 
     paid[n,o,t]   USD of use that is paid for, in `unit` of the column
     use[o,t]      as agreements count it: tokens, requests, cache and rented instance hours, of what is not free
+    billed[o,t]   use[o,t], of what an agreement covers what that bills for it
     part[n,t]     hours of the period inside the dates / its hours
 
 What a credit pays is use of the offer's own commitment all the same. Unused, it lapses. Divided by `most`, so that the
@@ -41,7 +42,14 @@ def build(view: View, cols: Columns) -> Rows:
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
         here = use.period == t
         share = -float(part[i]) * use.usd[here] / paid.unit[i]
-        terms: list[tuple[Ints, Floats | float]] = [(paid.at[[i]], 1.0), (use.column[here], share)]
+        covered = cols.covered
+        agreed = (covered.offer == o) & (covered.rented == rented) & (covered.period == t)
+        off = float(part[i]) * (covered.unit * (1.0 - covered.rate))[agreed] / paid.unit[i]
+        terms: list[tuple[Ints, Floats | float]] = [
+            (paid.at[[i]], 1.0),
+            (use.column[here], share),
+            (covered.at[agreed], off),
+        ]
         label = f"{credits.names[paid.credit[i]]},{names[o]},{'instances' if rented else 'tokens'},{t}"
         builder.one(label, terms, upper=0.0)
     return builder.rows()

@@ -183,7 +183,8 @@ def _paid_by(view: View, cols: Columns) -> list[Cost]:
     paid = cols.paid_by
     usd = -paid.unit * view.inst.time.weight[paid.period]
     free = view.inst.credits.allowance[paid.credit] if len(paid.at) else np.empty(0, dtype=bool)
-    kinds = ((TOKENS, free & ~paid.rented), (INSTANCES, free & paid.rented))
+    alone = view.inst.offers.contract[paid.offer] < 0  # else less is billed under the offer's own commitment
+    kinds = ((TOKENS, free & ~paid.rented & alone), (INSTANCES, free & paid.rented))
     costs = [_cost(kind, paid.at[mine], usd[mine], paid.offer[mine]) for kind, mine in kinds if mine.any()]
     if not free.all():
         costs.append(_cost(CREDIT, paid.at[~free], usd[~free], paid.offer[~free]))

@@ -237,7 +237,10 @@ def test_a_credit_is_worth_at_most_itself(seed: int) -> None:
         ({"from": "2027-02-01", "until": "2027-01-01"}, "credits[0].until: must be after from"),
         ({"offers": ["tiers"]}, "credits[0].offers[0]: is not yet planned for"),
         ({"offers": ["tokens"]}, "credits[0].offers[0]: is not yet planned for"),
-        ({"offers": ["agreed"]}, "credits[0].offers[0]: is not yet planned for"),
+        (
+            {"offers": ["agreed"]},
+            "credits[0].offers[0]: is not yet planned for: an offer of an agreement with",
+        ),
     ],
 )
 def test_what_a_credit_cannot_say_is_an_input_error(terms: Data, says: str) -> None:
@@ -248,18 +251,82 @@ def test_what_a_credit_cannot_say_is_an_input_error(terms: Data, says: str) -> N
         api("tokens", 2.0, commitment={"min_tokens_per_month": 5}),
         api("agreed", 2.0),
     ]
-    plan = {"name": "plan", "offers": ["agreed"], "discount": 0.5, "settled": "hour", "max_usd": 3}
+    levels = [{"usd": 3, "discount": 0.1}]
+    plan = {"name": "plan", "offers": ["agreed"], "discount": 0.5, "settled": "hour", "levels": levels}
     data = problem(hourly(1 * M), offers, horizon=START) | {"commitments": [plan]}
     with pytest.raises(InputError) as caught:
         load(data | {"credits": [credit("a") | terms]})
     assert all(part in str(caught.value) for part in says.split(": "))
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("given", "cost"), [(12.0, 3.0), (100.0, 0.0)])
+def test_of_an_agreement_a_credit_pays_what_is_billed(given: float, cost: float, solver: str) -> None:
+    """20 USD at list an hour, 10 of it under a plan of 5 at half off: 15 are billed, and no more can be paid."""
+    plan = {"name": "plan", "offers": ["a"], "discount": 0.5, "settled": "hour", "min_usd": 5, "signed": True}
+    data = problem(hourly(10 * M), api("a", 2.0)) | {
+        "commitments": [plan],
+        "credits": [credit("a", usd=given)],
+    }
+    made = plan_of(data, solver)
+    assert made.cost_usd == approx(cost, abs=1e-6)
+    assert made.bound_usd is not None
+    assert made.bound_usd <= cost + 1e-6
+
+
+def test_of_a_plan_that_is_not_used_a_credit_pays_what_is() -> None:
+    """5 an hour are due, and 2 used of them at half off: 2 are paid, whatever the credit has; in half an hour 1."""
+    plan = {"name": "plan", "offers": ["a"], "discount": 0.5, "settled": "hour", "min_usd": 5, "signed": True}
+    data = problem(hourly(2 * M), api("a", 2.0), horizon=START) | {"commitments": [plan]}
+    assert plan_of(data | {"credits": [credit("a", usd=100)]}).cost_usd == approx(3)
+    half = credit("a", usd=100, until="2027-01-01T00:30")
+    assert plan_of(data | {"credits": [half]}).cost_usd == approx(4)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_is_free_in_usd_is_no_use_of_the_offer_s_own_commitment(solver: str) -> None:
+    """4 USD an hour, 1 of it free: 3 of use against 5, and against 2."""
+    for least, cost in ((5.0, 5.0), (2.0, 3.0)):
+        offer = api("a", 2.0, commitment={"min_usd": least, "settled": "hour", "signed": True})
+        data = problem(hourly(2 * M), offer | {"free": {"usd_per_month": MONTH}})
+        made = plan_of(data, solver)
+        assert made.cost_usd == approx(cost)
+        assert [row.billed_usd for row in made.settlements] == approx([cost])
+        assert made.bound_usd == approx(cost, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["credit", "free", "plan"])
+def test_of_replicas_in_roles_both_halves_are_use(kind: str) -> None:
+    """2 prefill workers at 1 and 3 decode workers at 4 USD: 14, of which 5 are paid, or half under a plan of 7."""
+    entry = {"prompt_tokens_per_s": 1e6 / 3600, "completion_tokens_per_s": 1e5 / 3600}
+    roles = {"prefill": {"usd_per_h": 1}, "decode": {"usd_per_h": 4}}
+    own = {"name": "own", "models": {"m": entry}, "instances": {"roles": roles}}
+    own |= {"free": {"usd_per_month": 5 * MONTH}} if kind == "free" else {}
+    work = {"name": "w", "models": ["m"], "demand": {"requests_per_hour": 2000}}
+    data = problem([work | {"prompt_tokens": 1000, "completion_tokens": 150}], [own])
+    if kind == "credit":
+        data["credits"] = [credit("own")]
+    elif kind == "plan":
+        terms = {
+            "name": "plan",
+            "offers": ["own"],
+            "settled": "hour",
+            "discount": 0.5,
+            "min_usd": 7,
+            "signed": True,
+        }
+        data["commitments"] = [terms]
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(14 - (7 if kind == "plan" else 5))
+    assert plan.bound_usd is not None
+    assert plan.bound_usd <= plan.cost_usd + 1e-6
+
+
 def test_dates_need_a_start_and_commitments_no_allowance_in_usd() -> None:
     with pytest.raises(InputError, match=r"has dates, which need horizon\.start"):
         load(problem(hourly(1 * M), api("a", 2.0)) | {"credits": [credit("a", until="2027-01-01")]})
-    offer = api("a", 2.0, commitment={"min_usd_per_month": 5}) | {"free": {"usd_per_month": 3}}
-    with pytest.raises(InputError, match="not yet planned for beside a commitment"):
+    offer = api("a", 2.0, commitment={"min_tokens_per_month": 5}) | {"free": {"usd_per_month": 3}}
+    with pytest.raises(InputError, match="not yet planned for: an offer with such a commitment"):
         load(problem(hourly(1 * M), offer))
 
 

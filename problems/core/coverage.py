@@ -52,6 +52,12 @@ class Payments(ArrayTable):
     period: Ints  # (V,)
     unit: Floats  # (V,) USD that a column of 1 stands for
 
+    def free_of(self, offer: int, allowance: Bools) -> Ints:
+        """The rows of tokens and requests of an offer that an allowance in USD pays; `allowance`: of all credits."""
+        if not len(self.at):
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero((self.offer == offer) & ~self.rented & allowance[self.credit])
+
 
 class OfferUse(NamedTuple):
     """What an offer bills by period, at its own prices: USD of a column of 1."""
@@ -70,13 +76,14 @@ def tokens_used(view: View, charged: Ints, offer: int) -> OfferUse:
 
 
 def instances_rented(view: View, paid: Ints, offer: int) -> OfferUse:
-    """Instance hours above those reserved, where they are not bought for a term."""
+    """Instance hours above those reserved, where they are not bought for a term; of replicas in roles both halves."""
     fleets, periods = view.inst.fleets, view.inst.time.periods
     if not fleets.pools:
         none = np.empty(0, dtype=np.int64)
         return OfferUse(none, none, np.empty(0))
     f = fleets.pool_fleet
-    q = np.flatnonzero((fleets.offer[f] == offer) & (fleets.term_h[f] == 0) & (fleets.usd_per_h[f] > 0))
+    own = view.inst.offers.seller_of_halves[fleets.offer[f]]
+    q = np.flatnonzero((own == offer) & (fleets.term_h[f] == 0) & (fleets.usd_per_h[f] > 0))
     usd = fleets.rent_usd[f[q]] * view.price[offer]
     return OfferUse(np.tile(np.arange(periods), len(q)), paid[q].ravel(), usd.ravel())
 
@@ -130,8 +137,9 @@ def _list_usd(view: View, use: OfferUse) -> Floats:
 
 def _most_counted(view: View, limit: Floats, offer: int) -> float:
     """The largest count of use of any pool of an offer, at least 1."""
-    fleets = view.inst.fleets
-    return float(limit[fleets.offer[fleets.pool_fleet] == offer].max(initial=1.0))
+    fleets, offers = view.inst.fleets, view.inst.offers
+    pools = offers.seller_of_halves[fleets.offer[fleets.pool_fleet]] == offer
+    return float(limit[pools].max(initial=1.0)) * (2.0 if (offers.decodes_for == offer).any() else 1.0)
 
 
 def _label(view: View, contract: Ints, offer: Ints, rented: Bools, period: Ints) -> Callable[[int], str]:

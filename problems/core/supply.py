@@ -32,6 +32,11 @@ class Offers(ArrayTable):
     closes_h: Floats  # (O,) h, after which nothing of it is due, inf: never
     ruled: Bools  # (O,) has a schedule
 
+    @property
+    def seller_of_halves(self) -> Ints:
+        """(O,) the offer itself, of what decodes the one that prefills."""
+        return np.where(self.decodes_for >= 0, self.decodes_for, np.arange(len(self.names)))
+
     def seller_of(self, offers: int) -> Ints:
         """(O,) the place in the problem file, of so many offers and then agreements, of each that is sold."""
         halves = self.decodes_for >= 0

@@ -245,7 +245,7 @@ def _most_covered(view: View, cols: Columns, b: int, point: Floats, used: Floats
 
 
 def _paid_by(view: View, cols: Columns, point: Floats) -> None:
-    """Credits pay no more than is used and not covered, in the part of it that they may pay, and than they have."""
+    """Credits pay no more than is billed for what is used, in the part of it that they may pay, and than they have."""
     paid, credits, covered = cols.paid_by, view.inst.credits, cols.covered
     usd = np.where(point[paid.at] < DUST, 0.0, point[paid.at]) * paid.unit
     periods, room, cap = view.inst.time.periods, np.zeros(len(usd)), np.zeros(len(usd))
@@ -253,11 +253,11 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
         most = np.bincount(use.period, weights=use.usd * point[use.column], minlength=periods)
         own = np.flatnonzero((covered.offer == o) & (covered.rented == rented))
-        taken = covered.unit[own] * point[covered.at[own]]
+        taken = covered.unit[own] * (1.0 - covered.rate[own]) * point[covered.at[own]]
         left = np.maximum(most - np.bincount(covered.period[own], weights=taken, minlength=periods), 0.0)
         mine = np.flatnonzero((paid.offer == o) & (paid.rented == rented))
         t = paid.period[mine]
-        room[mine], cap[mine] = left[t], credits.part[paid.credit[mine], t] * most[t]
+        room[mine], cap[mine] = left[t], credits.part[paid.credit[mine], t] * left[t]
         usd[mine] = np.minimum(usd[mine], cap[mine])
         asked = np.bincount(t, weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, left / np.where(asked > 0, asked, 1.0))[t]

@@ -135,8 +135,8 @@ class Credit(Strict):
 
     name: Name = Field(description="Unique name, among offers and agreements too")
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
-        description="Offers whose use it pays, at their own prices or contract rates: tokens, requests, cache and "
-        "rented instance hours; what it pays is use of their commitments all the same",
+        description="Offers whose use it pays, at their own prices, contract rates or what an agreement bills: tokens, "
+        "requests, cache and rented instance hours; what it pays is use of their commitments all the same",
         json_schema_extra={"minItems": 1},
     )
     usd: NonNegative = Field(description="Amount")

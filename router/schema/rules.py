@@ -112,6 +112,10 @@ def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
         instances = offers[name].instances
         if instances is None or instances.term_hours is not None:
             yield Issue((*at, "offers", place), "rents no instances by the hour, whose units count", name)
+        elif instances.roles is not None:
+            yield Issue(
+                (*at, "offers", place), "rents halves of replicas, which have units of their own", name
+            )
         elif instances.units <= 0 or instances.usd_per_h <= 0:
             rule = "has instances of no units or of no price, so that nothing could be covered"
             yield Issue((*at, "offers", place), rule, name)
@@ -144,9 +148,8 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
                 yield Issue(field, not_yet, name, "an agreement with rollover_spans")
         elif name in offers:
             offer, free = offers[name], offers[name].free
-            roles = offer.instances is not None and offer.instances.roles is not None
-            if roles or offer.commitment or (free is not None and free.usd_per_month is not None):
-                hint = "an offer with a commitment, roles or an allowance in USD of its own"
+            if offer.commitment or (free is not None and free.usd_per_month is not None):
+                hint = "an offer with a commitment or an allowance in USD of its own"
                 yield Issue(field, not_yet, name, hint)
 
 

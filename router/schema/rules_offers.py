@@ -154,10 +154,6 @@ def roles_hold(problem: Problem) -> Iterator[Issue]:
             yield Issue(
                 (*at, "schedule"), "does not go with instances.roles yet", None, "leave one of the two out"
             )
-        for agreement in problem.commitments:
-            if offer.name in agreement.offers:
-                rule = f"is under the agreement {agreement.name}, which does not go with roles yet"
-                yield Issue((*path, "roles"), rule, None, "leave the offer out of the agreement")
         for name, model in offer.models.items():
             if not set(model.rate_fields) >= set(_PAIR) or len(model.rate_fields) > len(_PAIR):
                 rule = f"instances with roles need {_PAIR[0]} and {_PAIR[1]}, and no other throughput"

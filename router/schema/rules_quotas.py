@@ -62,15 +62,13 @@ def free_is_stated(problem: Problem) -> Iterator[Issue]:
         if period_h > MONTH_H * (1 + 1e-9):
             rule = f"is of every month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
             yield Issue(at, rule, None, f"set horizon.period_h to at most {MONTH_H:.6g}")
-        if has_roles(offer):
-            yield Issue(at, "is not yet planned for beside instances.roles", None, "leave one of the two out")
         limited = offer.commitment is not None and offer.commitment.overage == "none"
         if limited and problem.policy.survive_loss_of != "none":
             rule = "is not yet planned for beside overage: none and policy.survive_loss_of"
             yield Issue(at, rule, None, "leave one of the three out")
-        if offer.free.usd_per_month is not None and offer.commitment is not None:
-            rule = "is not yet planned for beside a commitment"
-            yield Issue((*at, "usd_per_month"), rule, offer.free.usd_per_month, "state it as one of credits")
+        if offer.free.usd_per_month is not None and not plain_rates(offer):
+            rule = "is not yet planned for: an offer with such a commitment"
+            yield Issue((*at, "usd_per_month"), rule, offer.free.usd_per_month, PLAIN)
         yield from _free_so_far(problem, (*at, "so_far"), offer.free)
 
 
@@ -80,7 +78,12 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
     taken |= {each.name: f"commitments[{g}]" for g, each in enumerate(problem.commitments)}
     taken |= {host.name: f"hosts[{h}]" for h, host in enumerate(problem.hosts)}
     offers = {offer.name: offer for offer in problem.offers}
-    agreed = {name: each.name for each in problem.commitments for name in each.offers}
+    banded = {
+        name: each.name
+        for each in problem.commitments
+        for name in each.offers
+        if each.levels or each.discount_tiers
+    }
     for index, credit in enumerate(problem.credits):
         at: Path = ("credits", index)
         if credit.name in taken:
@@ -93,14 +96,11 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
             field = (*at, "offers", place)
             if name in credit.offers[:place]:
                 yield Issue(field, "is listed twice", name, "keep one")
-            elif name in agreed:
-                hint = f"leave it out here, or out of {agreed[name]}"
-                yield Issue(field, "is not yet planned for: an offer of an agreement", name, hint)
-            elif name in offers and has_roles(offers[name]):
-                yield Issue(field, "is not yet planned for: an offer of instances with roles", name)
+            elif name in banded:
+                rule = "is not yet planned for: an offer of an agreement with levels or discount_tiers"
+                yield Issue(field, rule, name, f"leave it out here, or out of {banded[name]}")
             elif name in offers and not plain_rates(offers[name]):
-                hint = "in USD, without tiers, levels, rollover, so_far or a price of overage"
-                yield Issue(field, "is not yet planned for: an offer with such a commitment", name, hint)
+                yield Issue(field, "is not yet planned for: an offer with such a commitment", name, PLAIN)
         if (credit.from_ or credit.until) and problem.horizon.start is None:
             yield Issue(at, "has dates, which need horizon.start", None)
         elif credit.from_ and credit.until:
@@ -109,9 +109,7 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
                 yield Issue((*at, "until"), "must be after from", credit.until)
 
 
-def has_roles(offer: Offer) -> bool:
-    """Whether a replica's halves are counted apart."""
-    return offer.instances is not None and offer.instances.roles is not None
+PLAIN = "in USD, without tiers, levels, rollover, so_far or a price of overage"
 
 
 def plain_rates(offer: Offer) -> bool:

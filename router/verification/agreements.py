@@ -43,11 +43,14 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
             (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
         )
         rows[key].append(row.list_usd)
-    for paid in audit.rows.credits or ():
-        rows[paid.offer, paid.kind, paid.period, case.future(paid.scenario).name].append(paid.paid_usd)
-    used = used_usd(audit)
+    paid: dict[UseKey, list[float]] = defaultdict(list)
+    for given in audit.rows.credits or ():
+        paid[given.offer, given.kind, given.period, case.future(given.scenario).name].append(given.paid_usd)
+    used, billed = used_usd(audit), billed_usd(audit)
     for key, amounts in rows.items():
-        ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered and paid by credits")
+        ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered")
+    for key, amounts in paid.items():
+        ledger.at_most(math.fsum(amounts), billed.get(key, 0.0), *key, "paid by credits")
     _check_settled(audit, ledger)
 
 
@@ -83,9 +86,6 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
 def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float]:
     """(agreement, period): USD at list that it would cover, if the highest discount came first."""
     case, left = audit.case, {key: math.fsum(usd) for key, usd in used_usd(audit).items() if key[3] == future}
-    for paid in audit.rows.credits or ():
-        if case.future(paid.scenario).name == future:
-            left[paid.offer, paid.kind, paid.period, future] -= paid.paid_usd
     rest: dict[tuple[str, int], float] = {}
     span_of: dict[tuple[str, int], int] = {}
     rate_of: dict[tuple[str, int], float] = {}
@@ -113,6 +113,16 @@ def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float
     return covered
 
 
+def billed_usd(audit: Audit) -> dict[UseKey, float]:
+    """What is billed for the use of each offer: at its own prices, and under agreements what they cover."""
+    case = audit.case
+    billed = {key: math.fsum(usd) for key, usd in used_usd(audit).items()}
+    for row in audit.rows.coverage or ():
+        key: UseKey = (row.offer, row.kind, row.period, case.future(row.scenario).name)
+        billed[key] = billed.get(key, 0.0) - row.list_usd + row.covered_usd
+    return billed
+
+
 def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
     """What each offer bills at its own prices, by kind, period and future."""
     case, used = audit.case, defaultdict[UseKey, list[float]](list)
@@ -124,5 +134,6 @@ def used_usd(audit: Audit) -> dict[UseKey, list[float]]:
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         if rented.term_hours is None:
             usd = case.rent(row.offer, row.period) * future.price_of(row.offer) * row.paid_count
-            used[row.offer, "instances", row.period, future.name].append(usd)
+            seller = case.halves.get(row.offer, row.offer)
+            used[seller, "instances", row.period, future.name].append(usd)
     return used

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from router.schema import Credit, Free, Horizon
-from router.verification.agreements import UseKey, used_usd
+from router.verification.agreements import UseKey, billed_usd
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import Ledger
@@ -49,7 +49,7 @@ def check_allowances(audit: Audit, ledger: Ledger) -> None:
 
 def check_credits(audit: Audit, ledger: Ledger) -> None:
     """Credits, and allowances in USD, pay use of their offers in their time, and no more than they have."""
-    case, used = audit.case, used_usd(audit)
+    case, billed = audit.case, billed_usd(audit)
     by_name = {credit.name: credit for credit in case.problem.credits}
     paid: dict[tuple[str | None, str, int, str | None], list[float]] = defaultdict(list)
     seen: set[tuple[str | None, UseKey]] = set()
@@ -68,7 +68,7 @@ def check_credits(audit: Audit, ledger: Ledger) -> None:
             continue
         credit = by_name[row.credit]
         ledger.require(row.offer in credit.offers, *at, "is none of its offers")
-        most = inside(case, credit, row.period) * math.fsum(used.get(key, ()))
+        most = inside(case, credit, row.period) * billed.get(key, 0.0)
         ledger.at_most(row.paid_usd, most, *at, "period", row.period, "paid_usd")
         paid[row.credit, "", 0, future].append(row.paid_usd)
     for (name, offer, month, scenario), amounts in paid.items():

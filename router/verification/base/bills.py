@@ -212,6 +212,11 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
         if row.kind == "tokens" and row.offer in case.commitments:  # not held against the offer's own
             used[row.offer, row.period, case.future(row.scenario).name].append(Use(0.0, -row.list_usd, 0.0))
+    for free in plan.credits or ():  # nor what an allowance in USD pays
+        if free.credit is None and free.kind == "tokens" and free.offer in case.commitments:
+            used[free.offer, free.period, case.future(free.scenario).name].append(
+                Use(0.0, -free.paid_usd, 0.0)
+            )
     bills = {}
     for name in case.commitments:
         slots = slots_of(case, plan, name)

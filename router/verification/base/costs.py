@@ -160,6 +160,8 @@ def _paid_by(case: Case, plan: Plan) -> Iterator[Charge]:
     """What credits pay; what an allowance pays is not charged at all."""
     for row in plan.credits or ():
         usd = -row.paid_usd * case.period_weight[row.period]
+        if row.credit is None and row.kind == "tokens" and row.offer in case.commitments:
+            continue  # under a commitment of its own the bill is the less
         if row.credit is None:
             yield Charge(case.future(row.scenario), row.offer, row.kind, usd)
         else:

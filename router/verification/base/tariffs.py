@@ -142,7 +142,7 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
         rented = case.instances.get(row.offer)
         if rented is not None and rented.term_hours is None and case.future(row.scenario).name == future.name:
             usd = case.rent(row.offer, row.period) * future.price_of(row.offer) * row.paid_count
-            yield row.offer, row.period, usd
+            yield case.halves.get(row.offer, row.offer), row.period, usd
     for covered in plan.coverage or ():
         if case.future(covered.scenario).name == future.name:
             yield covered.offer, covered.period, -covered.list_usd

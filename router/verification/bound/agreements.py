@@ -46,10 +46,11 @@ def add_coverage(
             of[flow.offer.name, flow.period].append((flow.charged, flow.usd))
     for pool in pools:
         if pool.instances.term_hours is None:
+            seller = case.halves.get(pool.offer, pool.offer)
             for t, paid in enumerate(pool.paid):
-                if (pool.offer, t) in covering:
+                if (seller, t) in covering:
                     usd = case.rent(pool.offer, t) * future.price_of(pool.offer)
-                    used[pool.offer, t].append((paid, usd))
+                    used[seller, t].append((paid, usd))
     for (offer, t), covered_by in covering.items():
         weight = case.period_weight[t]
         for name, usd in used[offer, t]:  # what a row holds at 0 costs nothing by itself
@@ -152,8 +153,8 @@ def _billed_in(
             continue
         spent += [(flow.charged, flow.usd) for flow in flows if (flow.offer.name, flow.period) == (other, t)]
         spent += [
-            (pool.paid[t], case.rent(other, t) * future.price_of(other))
+            (pool.paid[t], case.rent(pool.offer, t) * future.price_of(pool.offer))
             for pool in pools
-            if pool.offer == other and pool.instances.term_hours is None
+            if case.halves.get(pool.offer, pool.offer) == other and pool.instances.term_hours is None
         ]
     return spent

@@ -51,8 +51,9 @@ def add_credits(
         used[flow.offer.name, flow.period].append((flow.charged, flow.usd))
     for pool in pools if purses else ():
         if pool.instances.term_hours is None:
+            seller = case.halves.get(pool.offer, pool.offer)
             for t, paid in enumerate(pool.paid):
-                used[pool.offer, t].append((paid, case.rent(pool.offer, t) * future.price_of(pool.offer)))
+                used[seller, t].append((paid, case.rent(pool.offer, t) * future.price_of(pool.offer)))
     together: dict[tuple[str, int], Terms] = defaultdict(list)
     for name, most, offers, part in purses:
         weight = max((case.period_weight[t] for t in part), default=0.0)
