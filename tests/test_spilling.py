@@ -453,6 +453,40 @@ def test_units_are_sized_for_the_minutes_of_two_futures(tmp_path: Path) -> None:
     assert {row.count for row in plan.instances} == {3}
     spilled = {row.scenario: row.spilled_share for row in plan.routes if row.offer == "own"}
     assert spilled == {"low": None, "high": pytest.approx(2 / 3)}
+    assert plan.proof is not None
+    assert (plan.proof.kind, plan.bound_usd) == ("own", pytest.approx(10.5))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_spills_goes_to_the_soonest_of_equals(tmp_path: Path, solver: str) -> None:
+    """Two sell a request for 2 USD, one answers in 100 ms, one in 50: all that spills goes there."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
+    for name, ms in (("slow", 100), ("soon", 50)):
+        data["offers"].append({"name": name, "models": {"a": {"usd_per_request": 2, "ttft_p50_ms": ms}}})
+    del data["offers"][1]
+    plan = solved(tmp_path, data, solver)
+    assert plan.cost_usd == pytest.approx(12)
+    assert {row.offer: row.taken_share for row in plan.routes} == {"own": None, "soon": pytest.approx(0.5)}
+
+
+def test_half_of_what_is_bought_may_be_there(tmp_path: Path) -> None:
+    """At an availability of a half six instances carry 6 a minute of 12 in one of two, as three would: 12 + 6 · 2."""
+    data = recorded(tmp_path, {"a": [12, 0]}, 1, {"a": 2.0})
+    own = gpu(
+        "own",
+        60,
+        0.12,
+        ("a",),
+        max_utilisation=1.0,
+        availability=0.5,
+        reserved=6,
+        reserved_usd_per_h=60,
+        max=6,
+    )
+    data["offers"][0] = own | {"spills": True}
+    plan = solved(tmp_path, data)
+    assert plan.cost_usd == pytest.approx(12 + 6 * 2)
+    assert plan.gap == pytest.approx(0, abs=1e-6)
 
 
 EXAMPLE = Path(__file__).parents[1] / "router" / "examples" / "provisioned-spill.yaml"

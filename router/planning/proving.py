@@ -108,17 +108,23 @@ def with_proof(
 
 
 def proven_sizing(
-    problem: Problem, plan: Plan, options: SolveOptions, flows: int
+    problem: Problem,
+    plan: Plan,
+    options: SolveOptions,
+    flows: int,
+    minutes: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[Plan, Audit | None]:
     """A plan for several futures with its proof: a tree over all of them, the relaxation alone where they are many.
 
     With the verifier's audit, for its check.
 
-    flows   columns of them: the more, the longer it takes to write the rows; where no time is left that is said
+    flows     columns of them: the more, the longer it takes to write the rows; where no time is left that is said
+    minutes   rows over sets of minutes, by name, where offers spill
     """
     if options.finishing.left_s < WRITING_S * flows:
         return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"]))), None
-    audit = audit_of(problem, plan)
+    named = plan if minutes is None else replace(plan, proof=Proof("solver", 0.0, (), None, minutes))
+    audit = audit_of(problem, named)
     relaxation = relaxation_of(audit)
     if relaxation is None:
         return plan, audit
@@ -130,7 +136,10 @@ def proven_sizing(
         return plan, audit
     value = plan.objective_usd
     proof = stated_proof(relaxation, parts_by_name(model, searched.parts), value)
-    if proof is None or proof.bound_usd < min(plan.bound_usd, value) - OWN * abs(value) - GAP:
+    if proof is not None:
+        proof = replace(proof, minutes=_of_use(minutes, proof.parts))
+    near = OWN if minutes is None else OWN_LOOSE
+    if proof is None or proof.bound_usd < min(plan.bound_usd, value) - near * abs(value) - GAP:
         return replace(plan, proof=proof), audit
     bound = max(min(proof.bound_usd, value), 0.0)
     done = value - bound <= max(options.gap, OWN) * abs(value)
@@ -192,11 +201,13 @@ def _of_use(
         return None
     leaves = [leaf for part in parts for leaf in part.leaves or (ProvenLeaf({}, part.multipliers or {}),)]
     used = set().union(*(leaf.multipliers.keys() for leaf in leaves))
-    return {
-        key: row
-        for key, row in rows.items()
-        if not used.isdisjoint((minutes_row(key), minutes_row(key, full=True)))
-    } or None
+
+    def named(key: str) -> Iterable[str]:
+        future, _, of_it = key.partition("|")
+        for name in (minutes_row(key), minutes_row(key, full=True)):
+            yield f"{name}@{future}" if of_it else name
+
+    return {key: row for key, row in rows.items() if not used.isdisjoint(named(key))} or None
 
 
 CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it

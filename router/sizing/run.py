@@ -27,6 +27,7 @@ from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import refused_rows
+from router.planning.minutes.closing import rows_of_relaxation
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.notes import burst_notes, notes_of, sizing_notes, turnaround_notes, waiting_notes
 from router.planning.proving import proven_sizing
@@ -101,7 +102,8 @@ def size(
         best, weighed, near = _weighed(inquiry, best, how)
         sizing = Sections(loaded, inquiry, how, best, base, weighed, near).all()
     progress("checking the plan")
-    plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows)
+    minutes = rows_of_relaxation(inst, study.options)
+    plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows, minutes)
     return checked(loaded, plan, before=audit)
 
 

@@ -33,6 +33,7 @@ DEARER = 1e-9  # relative: what the cost may grow by
 NOTHING = 1e-9  # of the largest cost: what a reduced cost or a price is no more than
 MOST_COLUMNS = 100_000  # beyond, equal plans are left as the search found them
 PART = 0.2  # of the time left, for each aim
+MOST_ROUNDS = 20
 KNOTS = 10  # of the convex function of load
 GOLDEN = (5**0.5 - 1) / 2
 NONE_LEFT = "equal plans were left as the search found them: "
@@ -49,13 +50,31 @@ class Aim:
 
 
 def decided_among_equals(problem: Problem, best: Incumbent) -> Incumbent:
-    """The plan that comes first among those of its cost; the same one where there is none, or no time to look."""
+    """The plan that comes first among those of its cost; the same one where there is none, or no time to look.
+
+    Where offers spill, again with the rows over minutes that it breaks, until there are none.
+    """
     order = problem.policy.among_equals
     if not order or best.options.relax:
         return best
+    if best.encoded.instance.spilling is None:
+        return _first_of(best, order)
+    from router.planning.minutes.closing import broken, with_rows  # here: few offers spill
+
+    given = best
+    for _ in range(MOST_ROUNDS):
+        first = _first_of(given, order)
+        more = broken(given.encoded, first.point)
+        if not more:
+            return replace(best, point=first.point, equal_plans=first.equal_plans)
+        if first.point is given.point:  # the plan itself misses them by a rounding
+            break
+        given = replace(given, encoded=with_rows(given.encoded, more), row_duals=None)
+    return undecided(best, "none that keeps within its limits in every minute was found")
+
+
+def _first_of(best: Incumbent, order: Sequence[str]) -> Incumbent:
     encoded, n = best.encoded, best.encoded.program.n_columns
-    if encoded.instance.spilling is not None:
-        return undecided(best, "not done yet where offers spill")
     if n > MOST_COLUMNS:
         return undecided(best, f"there are more than {MOST_COLUMNS:,} columns")
     program = _flows_alone(encoded, best.point)

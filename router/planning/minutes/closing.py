@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded, encode, fixed_integers
+from problems.core.instance import Instance
 from problems.core.overflow import SpillCut
 from problems.spilling import SpillLimits
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
@@ -103,21 +104,27 @@ def kept_by_the_minute(
 
 
 def rows_by_name(encoded: Encoded) -> dict[str, dict[str, float]] | None:
-    """The rows of a program for one future, as a proof names them: by their flows, and the weights of their minutes."""
+    """The rows of a program, as a proof names them: by their flows, and the weights of their minutes.
+
+    Those of one of several futures begin with its name and a bar.
+    """
     spilling, names = encoded.instance.spilling, encoded.program.column_names
-    if spilling is None or names is None or len(encoded.views) != 1:
+    if spilling is None or names is None:
         return None
-    column_names, flow, offers = names(), encoded.columns[0].flow, encoded.instance.offers.names
-    return {
-        f"{offers[cut.limit.offer]},{cut.limit.period},{k}": dict(
-            zip(
-                (column_names[j] for j in flow[cut.limit.flows[cut.own]].tolist()),
-                cut.weight.tolist(),
-                strict=True,
-            )
-        )
-        for k, cut in enumerate(spilling.cuts.get(encoded.views[0].scenario, ()))
-    }
+    column_names, offers = names(), encoded.instance.offers.names
+    rows: dict[str, dict[str, float]] = {}
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        of = f"{view.inst.scenarios.names[view.scenario]}|" if len(encoded.views) > 1 else ""
+        for k, cut in enumerate(spilling.cuts.get(view.scenario, ())):
+            flows = (column_names[j] for j in cols.flow[cut.limit.flows[cut.own]].tolist())
+            key = f"{of}{offers[cut.limit.offer]},{cut.limit.period},{k}"
+            rows[key] = dict(zip(flows, cut.weight.tolist(), strict=True))
+    return rows
+
+
+def rows_of_relaxation(inst: Instance, options: SolveOptions) -> dict[str, dict[str, float]] | None:
+    """Those that the relaxation of all futures together needs; None where nothing spills."""
+    return None if inst.spilling is None else rows_by_name(_of_relaxation(encode(inst), options))
 
 
 def _of_relaxation(encoded: Encoded, options: SolveOptions) -> Encoded:

@@ -36,13 +36,17 @@ ROUNDING = 1e-12
 
 
 def add_spilling(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], future: Future) -> None:
-    """Refused shares of all that may spill, and the rows that the plan's proof names, where it is of one future."""
+    """Refused shares of all that may spill, and the rows that the plan's proof names; of several futures those that
+    begin with the name of this one, and a bar.
+    """
     into = {flow.name: flow for flow in flows if flow.offer.spills}
     if not into:
         return
     _add_taken(model, flows)
     proof = audit.plan.proof
-    named = proof.minutes or {} if proof is not None and len(audit.case.futures) == 1 else {}
+    named = proof.minutes or {} if proof is not None else {}
+    if len(audit.case.futures) > 1:
+        named = {key: row for key, row in named.items() if key.startswith(f"{future.name}|")}
     if not named:
         return
     from router.verification.minutes import minutes_of  # here: it loads arrays, and few problems need it
