@@ -68,6 +68,7 @@ COMMANDS = f"""
 0   export keda fleet.json --problem fleet.yaml --repeat daily
 0   export headroom fleet.json --problem fleet.yaml
 0   export commitments fleet.json --problem fleet.yaml
+0   export workers fleet.json
 0   export tfvars fleet.json
 0   export csv fleet.json -o tables
 0   export lp quickstart.yaml

@@ -30,6 +30,7 @@ from router.exporters import (
     splits,
     tables,
     tfvars,
+    workers,
 )
 from router.loading.catalogue import load_text
 from router.plan.rows import UnservedRow
@@ -421,6 +422,7 @@ def test_every_export_command_writes_its_file(files: tuple[str, str], tmp_path: 
         ["gateway", made, "--period", "1"],
         ["gateway", made, "--form", "envoy"],
         ["keda", made, "--problem", source],
+        ["workers", made],
         ["tfvars", made],
     ):
         texts = set()
@@ -485,3 +487,29 @@ offers:
     )  # one provider: one key, one address
     made = load_text(same)
     assert litellm(api.solve(made), made).text
+
+
+def test_workers_are_written_as_dynamo_and_llm_d_name_them() -> None:
+    """Two roles by period; of all periods the most, rounded up. Two models are two releases of a chart."""
+    made, rows = plan(ONE, {("own", "a"): [2, 3], ("own", "b"): [4, 0]}), []
+    for row in made.instances:
+        rows.append(dataclasses.replace(row, role="prefill"))
+        rows.append(dataclasses.replace(row, role="decode", count=row.count / 2))
+    made = dataclasses.replace(made, instances=tuple(rows))
+    patches = list(yaml.safe_load_all(workers(made, namespace="ai").text))
+    assert patches[0] == {
+        "apiVersion": "nvidia.com/v1alpha1",
+        "kind": "DynamoGraphDeployment",
+        "metadata": {"name": "own-a", "namespace": "ai"},
+        "spec": {"services": {"VllmPrefillWorker": {"replicas": 3}, "VllmDecodeWorker": {"replicas": 2}}},
+    }
+    named = next(yaml.safe_load_all(workers(made, period=0, services=("P", "D")).text))
+    assert named["spec"]["services"] == {"P": {"replicas": 2}, "D": {"replicas": 1}}
+    with pytest.raises(InputError, match="own with a, own with b"):
+        workers(made, form="llm-d")
+    one = dataclasses.replace(made, instances=tuple(row for row in rows if row.model == "a"))
+    assert yaml.safe_load(workers(one, form="llm-d").text) == {
+        "prefill": {"replicas": 3},
+        "decode": {"replicas": 2},
+    }
+    assert "no workers by role" in " ".join(workers(plan(ONE, {})).remarks)

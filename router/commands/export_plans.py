@@ -222,6 +222,45 @@ def tfvars(plan: str, scenario: str | None, output: str | None) -> None:
     _write(exporters.tfvars(document, scenario=scenario), output)
 
 
+@click.command(short_help="Prefill and decode workers for Dynamo or llm-d.")
+@plan_argument
+@problem_option()
+@map_option
+@period_option
+@at_option
+@scenario_option
+@click.option("--form", type=click.Choice(("dynamo", "llm-d")), default="dynamo", show_default=True)
+@click.option("--offer", metavar="NAME", help="Of that offer alone.")
+@click.option(
+    "--prefill", metavar="NAME", default="VllmPrefillWorker", show_default=True, help="Its service."
+)
+@click.option("--decode", metavar="NAME", default="VllmDecodeWorker", show_default=True, help="Its service.")
+@namespace_option
+@output_option
+@tracebacks_option
+def workers(
+    plan: str,
+    problem: str | None,
+    targets: str | None,
+    period: int | None,
+    at: str | None,
+    prefill: str,
+    decode: str,
+    output: str | None,
+    **choices: Any,
+) -> None:
+    """Write how many prefill and decode workers run, of offers whose instances have roles.
+
+    dynamo: merge patches of DynamoGraphDeployments. llm-d: values for the chart llm-d-modelservice. The largest counts,
+    or those of one period.
+    """
+    from router import exporters
+
+    document, source = _read(plan, problem)
+    choices |= {"targets": _targets(targets, document, source), "period": _period(period, at, source)}
+    _write(exporters.workers(document, services=(prefill, decode), **choices), output)
+
+
 @click.command("csv", short_help="A plan's rows, one CSV file per table.")
 @plan_argument
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the files; made if need be.")
@@ -245,7 +284,7 @@ def csv_(plan: str, output: str) -> None:
     remark(f"{', '.join(texts)} written to {output}")
 
 
-COMMANDS = (litellm, gateway, keda, headroom, commitments, tfvars, csv_)
+COMMANDS = (litellm, gateway, keda, workers, headroom, commitments, tfvars, csv_)
 
 
 def _read(plan: str, problem: str | None) -> tuple[Plan, Problem | None]:

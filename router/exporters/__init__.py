@@ -1,4 +1,4 @@
-"""A plan → what steers traffic and counts replicas: LiteLLM, Gateway API and Envoy AI Gateway, KEDA, Terraform, CSV.
+"""A plan → what steers traffic and counts replicas: LiteLLM, gateways, KEDA, Dynamo and llm-d, Terraform, CSV.
 
 Every exporter is a function from a plan (and the problem it was made from) to an `Exported`: the text of one file, or
 of several, and what the reader must know. None of them reads or writes a file; equal plans give equal text.
@@ -14,6 +14,7 @@ from router.exporters.shares import largest_remainder, period_at, splits
 from router.exporters.tables import tables
 from router.exporters.targets import Targets, read_targets
 from router.exporters.tfvars import tfvars
+from router.exporters.workers import workers
 
 __all__ = [
     "Exported",
@@ -29,4 +30,5 @@ __all__ = [
     "splits",
     "tables",
     "tfvars",
+    "workers",
 ]
