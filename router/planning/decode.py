@@ -80,6 +80,23 @@ class Decoded:
         return usd_of(self.cost_lines, CHURN.name)
 
 
+def cost_rows(encoded: Encoded, point: Floats) -> tuple[tuple[CostLine, ...], Floats]:
+    """Expected USD of a settled point by offer and kind, and its cost in each scenario (S,)."""
+    inst = encoded.instance
+    pairs = zip(encoded.views, encoded.columns, strict=True)
+    costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
+    lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
+    for half, whole in enumerate(inst.offers.decodes_for.tolist()):  # money of both halves is the offer's
+        for kind in [kind for o, kind in lines if o == half and whole != NONE]:
+            lines[whole, kind] = lines.get((whole, kind), 0.0) + lines.pop((half, kind))
+    rows = tuple(
+        CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
+        for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
+        if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
+    )
+    return rows, by_scenario
+
+
 def decode(
     encoded: Encoded, raw: Floats, *, named: bool | None = None, stating: SolveOptions | None = None
 ) -> Decoded:
@@ -93,16 +110,7 @@ def decode(
     point = settled.point
     named = len(inst.scenarios) > 1 if named is None else named
     pairs = list(zip(encoded.views, encoded.columns, strict=True))
-    costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
-    lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
-    for half, whole in enumerate(inst.offers.decodes_for.tolist()):  # money of both halves is the offer's
-        for kind in [kind for o, kind in lines if o == half and whole != NONE]:
-            lines[whole, kind] = lines.get((whole, kind), 0.0) + lines.pop((half, kind))
-    rows = tuple(
-        CostLine(None if o == NONE else inst.offers.names[o], kind, usd)
-        for (o, kind), usd in sorted(lines.items(), key=lambda item: (item[0][0] == NONE, item[0]))
-        if kind != CHURN.name or abs(usd) > DUST_USD  # a difference of two sums
-    )
+    rows, by_scenario = cost_rows(encoded, point)
     spare = {} if stating is None else shares_after_loss(encoded, point, stating)
     cost, listed = fsum(line.usd for line in rows), signed_starts(encoded, point)
     settlements = [

@@ -21,7 +21,7 @@ from router.errors import NoPlanInTime
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent
 from router.sizing.options import Study
-from router.sizing.outcomes import chunks, search
+from router.sizing.outcomes import chunks, flows_of, search
 from solvers import LinearProgram, Stop
 from solvers.benders import l_shaped
 from solvers.recourse import Basis, Recourse
@@ -68,12 +68,6 @@ class CutsEnd(Exception):
 def settled_decision(encoded: Encoded, point: Floats) -> Decision:
     """The first stage of a solver's point, cleaned of its tolerance."""
     return decision_of(encoded, settle(encoded, point).point)
-
-
-def flows_of(inst: Instance, routes: Routes) -> int:
-    """Flow columns of the one program."""
-    many = np.bincount(routes.workload, minlength=len(inst.workloads.names))
-    return int(many[inst.cells.workload[inst.cells.slot_cell]].sum()) * len(inst.scenarios)
 
 
 def envelope(scenarios: Scenarios) -> Scenarios:

@@ -37,10 +37,10 @@ from router.planning.workers import start_workers
 from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
-from router.sizing.first_stage import decide, flows_of
+from router.sizing.first_stage import decide
 from router.sizing.measures import Baselines, baselines
 from router.sizing.options import Inquiry, SizeOptions, Study
-from router.sizing.outcomes import outcomes
+from router.sizing.outcomes import flows_of, outcomes
 from router.sizing.sections import Sections
 from solvers import SolveOptions, Stop
 

@@ -23,9 +23,9 @@ from problems.core.admissible import admissible
 from router.normalise import normalise
 from router.planning.workers import start_workers
 from router.sizing import SizeOptions, size
-from router.sizing.first_stage import decide, flows_of
+from router.sizing.first_stage import decide
 from router.sizing.options import Study
-from router.sizing.outcomes import costs_of, outcomes
+from router.sizing.outcomes import costs_of, flows_of, outcomes
 from solvers import SolveOptions, Stop
 
 SCENARIOS = [int(count) for count in os.environ.get("SCENARIOS", "50,200,1000").split(",")]
