@@ -15,11 +15,11 @@ EXAMPLES = Path(api.__file__).parent / "examples"
 WAITING = """
 schema: router/1
 models: {m: {}}
-horizon: {periods: 3, period_h: 1}
+horizon: {periods: 2, period_h: 1}
 workloads:
-  - {name: chat, models: [m], demand: {requests_by_period: [7200, 36000, 3600]}, prompt_tokens: 100,
+  - {name: chat, models: [m], demand: {requests_by_period: [7200, 36000]}, prompt_tokens: 100,
      completion_tokens: 100, arrival_cv: 1, slo: {ttft_p99_ms: 500}}
-  - {name: code, models: [m], demand: {requests_by_period: [3600, 3600, 7200]}, prompt_tokens: 1000,
+  - {name: code, models: [m], demand: {requests_by_period: [3600, 3600]}, prompt_tokens: 1000,
      completion_tokens: 100, arrival_cv: 5, service_cv: 1, slo: {ttft_p99_ms: 900}}
 offers:
   - {name: gpu, models: {m: {tokens_per_s: 2000, ttft_p99_ms: 100, concurrency: 8}}, instances: {usd_per_h: 3}}

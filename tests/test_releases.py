@@ -265,6 +265,7 @@ def test_what_today_s_release_would_leave_passes_the_same(
     """Of three examples: two are packed, one is sized."""
     folder = tmp_path / "9.9.9"
     monkeypatch.setattr(writer, "LARGE", 30_000)
+    monkeypatch.setattr("router.sizing.sensitivity.STRIDES", (1.6,))
     writer.write(folder, ["quickstart", "fleet", "sizing-quote"])
     found = sorted((folder / "plans").iterdir())
     assert [path.name for path in found] == ["fleet.json.gz", "quickstart.json", "sizing-quote.json.gz"]

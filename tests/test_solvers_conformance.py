@@ -218,7 +218,7 @@ def test_out_of_time_without_a_point(backend: str) -> None:
 
 def test_out_of_time_with_a_point(backend: str) -> None:
     case = hard_knapsack()
-    found = solve(case, backend, SolveOptions(time_limit_s=2.0, gap=0.0))
+    found = solve(case, backend, SolveOptions(time_limit_s=1.0, gap=0.0))
     assert found.stop is Stop.TIME_LIMIT
     assert found.point is not None and found.objective is not None
     assert certify(case, found).ok
