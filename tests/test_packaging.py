@@ -197,7 +197,7 @@ sys.exit(run(sys.argv[1:]))
         ("import trace tests/data/traces/servegen-m-large.csv --forecast trend", "forecast"),
         ("size router/examples/sizing-quote.yaml --backend ray --workers 2", "ray"),
         ("size router/examples/sizing-quote.yaml --backend dask --workers 2", "dask"),
-        ("backtest router/examples/backtest-azure.yaml --forecast last --lookahead 5", None),
+        ("backtest router/examples/nodes.yaml --forecast last --lookahead 2", None),
     ],
 )
 def test_a_command_without_its_extra_says_which_to_install(arguments: str, extra: str | None) -> None:

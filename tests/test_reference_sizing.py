@@ -236,8 +236,11 @@ def test_optima_missed_once(data: Data, usd: float, method: str) -> None:
         *[pytest.param(3182, "cuts", 1e-6, id="1.5 tokens of the same")] * (TIMES > 1),
     ],
 )
-def test_every_question_is_answered(seed: int, method: str, gap: float) -> None:
-    """Where variants of the plan stumbled once."""
+def test_every_question_is_answered(
+    seed: int, method: str, gap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where variants of the plan stumbled once; the demand at which the advice flips is found less closely."""
+    monkeypatch.setattr("router.sizing.sensitivity.CLOSE", 0.1)
     how = SizeOptions(method=method, questions=True, alternatives=3, frontier=3)
     plan = size(load(random_problem(Random(seed))), how=how, options=SolveOptions(gap=gap))
     assert plan.ok

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from router.errors import nearest
@@ -61,6 +61,7 @@ def aware(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
+@lru_cache(maxsize=256)  # all names of zones are read from their files, and compared
 def unknown_zone(name: str) -> str | None:
     """What to write in place of a name that is not of an IANA time zone; None: it is."""
     try:
