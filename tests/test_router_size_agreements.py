@@ -304,3 +304,47 @@ def test_an_agreement_that_a_future_does_not_use_covers_nothing_in_it() -> None:
     assert plan.cost_usd == approx(0.8)
     bills = {row.scenario: (row.covered_usd, row.vendor_order_usd) for row in plan.settlements}
     assert bills == {"none": (0.0, 0.0), "some": approx((2.0, 1.6))}
+
+
+WEEK = 168.0
+DOUBLED = [{"name": "base", "probability": 0.5}, {"name": "double", "probability": 0.5, "demand": {"*": 2}}]
+
+
+def test_terms_of_a_week_are_signed_as_futures_ask_for_them() -> None:
+    """Machines for a week at 5 an hour, by the hour at 8: 1 then 2 are needed, or twice as many, half and half.
+
+    What both futures need is bought, and half of 8 is less than 5: 5 + 4, then 10 + 8. Who knows buys all: 15 or 30.
+    A machine for the week is worth its price up to 8.
+    """
+    offers = [gpu("week", 5, 1, term_h=WEEK), gpu("hour", 8, 1)]
+    data = problem(by_period([M * WEEK, 2 * M * WEEK]), offers, periods=2, period_h=WEEK)
+    orders = orders_of(["week=1", "week@168h=2"])
+    plan = planned({**data, "scenarios": DOUBLED}, **EVERYTHING, evaluate=orders)
+    section = plan.sizing
+    assert section is not None
+    assert [(row.start_h, row.end_h, row.count) for row in section.sign] == [
+        (None, WEEK, 1),
+        (WEEK, 2 * WEEK, 2),
+    ]
+    assert (section.rp_usd, section.evpi_usd) == (approx(27 * WEEK), approx((27 - 22.5) * WEEK))
+    (quote,) = [row for row in section.quotes or () if row.offer == "week"]
+    assert quote.walk_away_multiple == approx(1.6, rel=1e-3)
+    assert section.evaluated is not None
+    assert section.evaluated.more_usd == approx(0, abs=1e-6)
+
+
+def test_a_contract_of_a_week_is_signed_from_the_hour_it_begins() -> None:
+    """Half price for at least 40 a week, in either of two: 10 of use at list, then 100; or twice that.
+
+    The second week alone: 50 and 100 of use at half price, never less than 40.
+    """
+    deal = {"settled": "term", "term_h": WEEK, "min_usd": 40}
+    offers = [api("listed", 2.0), api("deal", 1.0, commitment=deal)]
+    data = problem(by_period([5 * M, 50 * M]), offers, periods=2, period_h=WEEK)
+    plan = planned({**data, "scenarios": DOUBLED}, **EVERYTHING)
+    section = plan.sizing
+    assert section is not None
+    (row,) = section.sign
+    assert (row.start_month, row.start_h, row.end_h) == (0, WEEK, 2 * WEEK)
+    assert row.expected_usd == approx(75)
+    assert section.rp_usd == approx(15 + 75)

@@ -9,13 +9,25 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import ClassVar, Literal
 
-from router.plan.values import Flag, Futures, Instances, Interval, Number, Whole, record, stated
+from router.plan.values import MONTH_H, Flag, Futures, Instances, Interval, Number, Whole, record, stated
 
 MORE = "Objective above that of the plan"
 GAP = "How far the search for it ended from proof, as a part of its objective"
 FAILS = "Futures that it cannot serve"
+START_H = "Hour of the horizon at which it begins, where that is within a billing month"
 Kind = Literal["contract", "instances", "fee"]
 Verdict = Literal["sign", "walk away", "needed", "never", "impossible", "free"]
+
+
+def begins_h(month: int | None, hour: float | None) -> float:
+    """Hour of the horizon, of a month or as stated."""
+    return (month or 0) * MONTH_H if hour is None else hour
+
+
+def within_month(hour: float) -> float | None:
+    """The hour, where no billing month begins with it."""
+    months = hour / MONTH_H
+    return None if abs(months - round(months)) <= 1e-9 else hour
 
 
 @record
@@ -32,12 +44,20 @@ class Signature:
     count: Instances | None = stated("Of instances; else null")
     least_usd: Number = stated("Owed inside the horizon without any use")
     beyond_horizon_usd: Number = stated("Owed after the horizon, undiscounted")
+    start_h: Number | None = stated(START_H, default=None)
+    end_h: Number | None = stated("Hour of the horizon at which it ends, likewise", default=None)
+
+    @property
+    def from_h(self) -> float:
+        """Hour of the horizon at which it begins."""
+        return begins_h(self.start_month, self.start_h)
 
 
 @record
 class Advised(Signature):
     """What the plan signs, and what it expects of it."""
 
+    _: KW_ONLY
     expected_usd: Number = stated("Bills inside the horizon; of instances and fees what is owed at least")
     offer_usd: Number = stated("All that the offer is paid")
     expected_use: Number | None = stated("Share of what is committed or rented that is used; null for a fee")
@@ -71,6 +91,12 @@ class Amount:
     objective_usd: Number | None = stated("Objective; null where a future fails")
     more_usd: Number | None = stated(MORE)
     fails_in: tuple[str, ...] = stated(FAILS)
+    start_h: Number | None = stated(START_H, default=None)
+
+    @property
+    def from_h(self) -> float:
+        """Hour of the horizon at which it begins."""
+        return begins_h(self.start_month, self.start_h)
 
 
 @record

@@ -11,6 +11,7 @@ from math import fsum
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.sizing import Advised, Sizing, WorstFuture
+from router.plan.values import MONTH_H
 from router.reports.document import Report, ReportTable, columns
 from router.reports.plan import plan_report, verdict
 from router.reports.sizing_choices import (
@@ -60,8 +61,8 @@ def sizing_report(plan: Plan, sizing: Sizing) -> Report:
 
 
 def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
-    now = [row for row in sizing.sign if not row.start_month]
-    later = [row for row in sizing.sign if row.start_month]
+    now = [row for row in sizing.sign if not row.from_h]
+    later = [row for row in sizing.sign if row.from_h]
     first = f"sign {signs(now)}{' now' if later else ''}"
     if plan.gap is None or plan.gap > UNPROVEN:
         first = f"best found so far: {first}"
@@ -147,6 +148,9 @@ def _sign(sizing: Sizing) -> ReportTable:
 
 def _months(row: Advised) -> str:
     start, end = row.start_month, row.end_month
+    if row.start_h is not None or row.end_h is not None:
+        end_h = (end or 0) * MONTH_H if row.end_h is None else row.end_h
+        return f"hours {row.from_h:g}–{end_h:g}"
     return "–" if start is None else f"{start + 1}–{end}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import fsum
 
 from router.plan.document import Plan
-from router.plan.sizing import DemandStep, Flip, Price, Quote, QuotedDiscount, Signature, Sizing
+from router.plan.sizing import Amount, DemandStep, Flip, Price, Quote, QuotedDiscount, Signature, Sizing
 from router.reports.document import ReportTable, columns
 from router.reports.words import count, instances, percent, rate, usd
 
@@ -42,7 +42,7 @@ def signs(rows: Sequence[Signature]) -> str:
     amounts_of = {row.offer for row in rows if row.kind != "fee"}
     paid = {row.offer for row in rows if row.kind == "fee"}
     for row in rows:
-        late = f" from month {row.start_month + 1}" if row.start_month else ""
+        late = _late(row)
         if row.kind != "fee":
             fee = " and its fee" if row.offer in paid else ""
             parts.append(f"{row.offer} {amount(row)}{late}{fee}")
@@ -78,13 +78,20 @@ def alternatives(sizing: Sizing) -> ReportTable:
     return ReportTable("The nearest alternatives", heads, rows)
 
 
+def _late(row: Signature | Amount) -> str:
+    """From when on, of what does not begin with the horizon."""
+    if row.start_h is not None:
+        return f" from hour {row.start_h:g}"
+    return f" from month {row.start_month + 1}" if row.start_month else ""
+
+
 def amounts(sizing: Sizing) -> ReportTable:
     """Every amount changed; the name stands in the first row of each."""
     rows: list[tuple[str, ...]] = []
     before = None
     for row in sizing.amounts or ():
-        what = (row.offer, row.model, row.start_month)
-        late = f" from month {row.start_month + 1}" if row.start_month else ""
+        what = (row.offer, row.model, row.from_h)
+        late = _late(row)
         name = str(row.offer) + (f", {row.model}" if row.model else "") + late
         own = instances(row.amount) if row.kind == "instances" else count(row.amount)
         told = f"fails in {failing(row.fails_in)}" if row.fails_in else ""

@@ -27,6 +27,7 @@ from router.sizing.signatures import Advice, advice, can_be_required, quoted, un
 NOTHING = "nothing signed"
 FACTORS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
 SAME = 1e-6  # relative
+NEAR_H = 1e-6
 MOST = 4  # things signed whose amounts are changed, the largest liabilities first
 
 
@@ -127,32 +128,33 @@ def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, b
     inst, (signature, now, amount, decision) = best.inst, change
     cost = costs_of(outcomes(inst, decision, study))
     what = (signature.offer, signature.kind, signature.model, signature.start_month, amount, amount / now)
+    hour = signature.start_h
     if not np.isfinite(cost).all():
         failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
-        return Amount(*what, None, None, None, None, failing)
+        return Amount(*what, None, None, None, None, failing, hour)
     usd = figures(cost, inst)
     more_usd = usd.objective_usd - best.objective_usd
-    return Amount(*what, usd.expected_usd, usd.cvar_usd, usd.objective_usd, more_usd, ())
+    return Amount(*what, usd.expected_usd, usd.cvar_usd, usd.objective_usd, more_usd, (), hour)
 
 
 def _changes(best: Best, signature: Signature) -> Iterator[tuple[float, float, Decision]]:
     """(amount now, another, the decision with that) of one thing signed; a fee has no amount."""
-    month = signature.start_month or 0
     if signature.kind == "contract":
-        yield from _volumes(best.inst, best.decision, signature.offer, month)
+        yield from _volumes(best.inst, best.decision, signature.offer, signature.from_h)
     elif signature.kind == "instances":
-        yield from _counts(best.inst, best.decision, signature.offer, signature.model, month)
+        yield from _counts(best.inst, best.decision, signature.offer, signature.model, signature.from_h)
 
 
 def _volumes(
-    inst: Instance, decision: Decision, offer: str, month: int
+    inst: Instance, decision: Decision, offer: str, from_h: float
 ) -> Iterator[tuple[float, float, Decision]]:
     contracts = inst.contracts
     b = int(inst.offers.contract[inst.offers.names.index(offer)])
     most, step = float(contracts.max_per_month[b]), float(contracts.step_per_month[b])
     if b == NONE or not np.isfinite(most) or contracts.levelled[b]:
         return
-    starts = (contracts.start_contract == b) & (contracts.start_month == month) & ~contracts.start_signed
+    starts = (contracts.start_contract == b) & ~contracts.start_signed
+    starts &= np.abs(contracts.start_h - from_h) <= NEAR_H
     (a,) = np.flatnonzero(starts)
     now = float(decision.committed[a])
     if contracts.stackable[b]:
@@ -178,13 +180,13 @@ def _beside(inst: Instance, decision: Decision, a: int) -> float:
 
 
 def _counts(
-    inst: Instance, decision: Decision, offer: str, model: str | None, month: int
+    inst: Instance, decision: Decision, offer: str, model: str | None, from_h: float
 ) -> Iterator[tuple[float, float, Decision]]:
     fleets = inst.fleets
     fleet = int(inst.offers.fleet[inst.offers.names.index(offer)])
     names = [None if m == NONE else inst.models.names[m] for m in fleets.pool_model]
     (q,) = (q for q in np.flatnonzero(fleets.pool_fleet == fleet) if names[q] == model)
-    term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_month, month))
+    term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_h, from_h - NEAR_H))
     now = float(decision.bought[q, k] if term else decision.paid[q])
     step = float(fleets.pool_step[q]) if fleets.integral[fleet] else 0.0
     reserved = float(fleets.reserved[fleet].min())

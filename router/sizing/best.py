@@ -78,7 +78,7 @@ class Best:
     def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
         rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
-        return signed_by(self.inst, self.decision, {(row.seller, row.start_month) for row in rows})
+        return signed_by(self.inst, self.decision, {(row.seller, round(row.from_h, 6)) for row in rows})
 
     @property
     def unproven_usd(self) -> float:

@@ -3,6 +3,7 @@
     OFFER=500M          tokens (or USD) a month of a commitment, or instances bought ahead; from the first month on
     OFFER=yes           a contract at its minimum, or a fee
     OFFER@3=500M        from the third month on
+    OFFER@168h=500M     from hour 168 of the horizon on
     OFFER:MODEL=4       instances of one pool, where an offer runs several models apart
 
 or a file: a plan, or YAML with its rows `contracts`, `purchases` and `instances`. What is not named is not signed.
@@ -24,12 +25,16 @@ from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.loading.yaml_source import Value, read_file
 from router.plan.rows import month_at
+from router.plan.sizing import begins_h, within_month
 from router.schema.numbers import parse_number, parse_whole
 from router.sizing.signatures import is_sold, unsold_month
 
 OPTION = "--evaluate"
-TEXT = re.compile(r"(?P<offer>.+?)(@(?P<month>\d+))?(:(?P<model>[^=]+))?=(?P<amount>.+)")
+TEXT = re.compile(
+    r"(?P<offer>.+?)(@((?P<hour>\d+(\.\d+)?)h|(?P<month>\d+)))?(:(?P<model>[^=]+))?=(?P<amount>.+)"
+)
 NEAR = 1e-9
+NEAR_H = 1e-6
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,17 @@ class Order:
     amount: float | None
     month: int = 0  # billing month, from 0
     model: str | None = None
+    hour: float | None = None  # where it begins within a month
+
+    @property
+    def from_h(self) -> float:
+        """Hour of the horizon at which it begins."""
+        return begins_h(self.month, self.hour)
+
+    @property
+    def when(self) -> str:
+        """In words."""
+        return f"month {self.month + 1}" if self.hour is None else f"hour {self.hour:g}"
 
 
 def orders_of(texts: Sequence[str]) -> tuple[Order, ...]:
@@ -63,7 +79,10 @@ def _order(match: re.Match[str]) -> Order:
         except (TypeError, ValueError):
             rule = "must be OFFER=AMOUNT, with an amount such as 500M or 4, or yes"
             raise _wrong(match[0], rule) from None
-    return Order(match["offer"].strip(), value, int(month or 1) - 1, match["model"])
+    hour = None if match["hour"] is None else float(match["hour"])
+    first = int(month or 1) - 1 if hour is None else month_at(hour)
+    within = None if hour is None else within_month(hour)
+    return Order(match["offer"].strip(), value, first, match["model"], within)
 
 
 def _from_file(path: str) -> list[Order]:
@@ -94,14 +113,19 @@ def _contracts(data: Mapping[str, Value]) -> list[Order]:
             volumes = (row.get("committed_tokens_per_month"), row.get("committed_usd_per_month"))
             amount = next((parse_number(value) for value in volumes if value is not None), None)
             orders.append(
-                Order(str(row.get("offer") or row["agreement"]), amount, _month(row, "start_month"))
+                Order(
+                    str(row.get("offer") or row["agreement"]),
+                    amount,
+                    _month(row, "start_month"),
+                    hour=_hour(row),
+                )
             )
     return orders
 
 
 def _purchases(data: Mapping[str, Value]) -> list[Order]:
     return [
-        Order(str(row["offer"]), parse_number(row["count"]), _month(row, "month"), _model(row))
+        Order(str(row["offer"]), parse_number(row["count"]), _month(row, "month"), _model(row), _hour(row))
         for row in _rows(data, "purchases")
     ]
 
@@ -109,6 +133,11 @@ def _purchases(data: Mapping[str, Value]) -> list[Order]:
 def _month(row: Mapping[str, Value], before: str) -> int:
     """First billing month of a row; `before`: its name in plans of version 1."""
     return month_at(parse_number(row["from_h"])) if "from_h" in row else parse_whole(row.get(before, "0"))
+
+
+def _hour(row: Mapping[str, Value]) -> float | None:
+    """The first hour of a row, where it is within a billing month."""
+    return within_month(parse_number(row["from_h"])) if "from_h" in row else None
 
 
 def _model(row: Mapping[str, Value]) -> str | None:
@@ -142,9 +171,9 @@ def decision_of(inst: Instance, orders: Sequence[Order]) -> Decision:
                 order.offer, "is not an offer of the problem", f"there are {', '.join(inst.offers.names)}"
             )
         if order.month >= inst.time.months:
-            rule = f"cannot be signed from month {order.month + 1} on: the horizon has {inst.time.months}"
+            rule = f"cannot be signed from {order.when} on: the horizon has {inst.time.months} months"
             raise _wrong(order.offer, rule)
-        thing = (order.offer, order.month, order.model)
+        thing = (order.offer, order.from_h, order.model)
         if order.month >= 0 and thing in things:
             raise _wrong(order.offer, "is given twice", "one amount for each offer, month and model")
         things.add(thing)
@@ -192,13 +221,14 @@ class _DecisionDraft:
 
     def _contract(self, order: Order, b: int) -> bool:
         contracts = self.inst.contracts
-        at = np.flatnonzero((contracts.start_contract == b) & (contracts.start_month == order.month))
+        here = np.abs(contracts.start_h - order.from_h) <= NEAR_H
+        at = np.flatnonzero((contracts.start_contract == b) & here)
         at = at[~contracts.start_signed[at]]
         least, most = float(contracts.min_per_month[b]), float(contracts.max_per_month[b])
         step = float(contracts.step_per_month[b])
         unit = "tokens" if contracts.stated_in_tokens[b] else "USD"
         if not len(at):
-            rule = f"cannot be signed from month {order.month + 1} on: it already is, or no term begins then"
+            rule = f"cannot be signed from {order.when} on: it already is, or no term begins then"
             raise _wrong(order.offer, rule)
         amount = least if order.amount is None else order.amount
         if contracts.levelled[b]:
@@ -240,9 +270,10 @@ class _DecisionDraft:
             if order.month >= 0:  # a count that a term leads to is not an order of its own
                 if fleets.integral[fleet] and abs(count - round(count)) > 1e-6:
                     raise _wrong(order.offer, f"is bought in whole instances, not {count:g}")
-                starts = np.flatnonzero((fleets.buy_month == order.month) & fleets.may_buy[fleet])
+                here = np.abs(fleets.buy_h - order.from_h) <= NEAR_H
+                starts = np.flatnonzero(here & fleets.may_buy[fleet])
                 if not len(starts):
-                    raise _wrong(order.offer, f"cannot be bought from month {order.month + 1} on")
+                    raise _wrong(order.offer, f"cannot be bought from {order.when} on")
                 self.decision.bought[q, starts[0]] = count
         else:
             if count != 0 and not (count > 0 and is_sold(inst, q, count)):

@@ -108,21 +108,16 @@ def size(
 
 
 def _refuse_hours(problem: Problem, inst: Instance) -> None:
-    """Raises InputError where terms may start within a billing month: what is signed is told apart by its month."""
-    contracts, fleets = inst.contracts, inst.fleets
-    issues: list[tuple[str | int, ...]] = []
-    new = ~contracts.start_signed
+    """Raises InputError where terms that start within a billing month share bills with others: whose are not told."""
+    contracts, issues = inst.contracts, list[tuple[str | int, ...]]()
+    new = ~contracts.start_signed & (contracts.stackable | contracts.by_hour)[contracts.start_contract]
     for b, o in enumerate(contracts.offer.tolist()):
         hours = contracts.start_h[new & (contracts.start_contract == b)]
         if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
             own = o < len(problem.offers)
             issues.append(("offers", o, "commitment") if own else ("commitments", o - len(problem.offers)))
-    for f, o in enumerate(fleets.offer.tolist()):
-        hours = fleets.buy_h[fleets.may_buy[f]]
-        if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
-            issues.append(("offers", o, "instances"))
     if issues:
-        rule = "may start within a billing month, which is not yet sized"
+        rule = "is settled by the hour, or stackable, and may start within a billing month: not yet sized"
         hint = "set start_every_h to a multiple of 730, or longer than the horizon"
         raise InputError([input_issue(problem, at, None, rule, hint) for at in issues])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from problems.core.arrays import NONE, Floats
+from problems.core.arrays import HOURS_PER_MONTH, NONE, Floats
 from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from problems.core.instance import Instance
@@ -34,6 +34,8 @@ from router.sizing.signatures import quoted, signed_by
 GIVEN = "the commitment given"
 WORST = 5  # scenarios shown
 MOST = 0.7  # of the time left that one question may take where others wait
+
+NEAR_H = 1e-6
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,10 @@ def _signed_row(best: Best, signature: Signature) -> Advised:
 def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float]:
     """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
     inst = best.inst
-    start, end = signature.start_month or 0, signature.end_month or inst.time.months
-    bills = [(row, usd) for row, usd in best.bills(signature.offer) if start <= row.month < end]
+    start_h, end_h = signature.from_h, signature.end_h
+    if end_h is None:
+        end_h = (signature.end_month or inst.time.months) * HOURS_PER_MONTH
+    bills = [(row, usd) for row, usd in best.bills(signature.offer) if start_h <= row.from_h + NEAR_H < end_h]
     rows = [row for row, _ in bills]
     use = [(best.weight[row.scenario], *own_volumes(row), due_months(inst, row)) for row in rows]
     used = fsum(p * volume for p, volume, _, _ in use)

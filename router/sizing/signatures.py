@@ -23,13 +23,13 @@ from problems.core.decision import Decision
 from problems.core.first_stage import due_months
 from problems.core.instance import Instance
 from problems.pricing import purchase_usd
-from router.plan.sizing import Signature
+from router.plan.sizing import Signature, within_month
 
 DUST = 1e-9  # of the least that could be committed: the solver's tolerance
 
 Advice = frozenset[tuple[str, str, str | None, bool]]
-Used = Set[tuple[str, int]]
-"""Contracts that carry something, by offer and first month."""
+Used = Set[tuple[str, float]]
+"""Contracts that carry something, by offer and first hour."""
 
 
 def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> tuple[Signature, ...]:
@@ -42,7 +42,7 @@ def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> t
 
 def advice(signs: Iterable[Signature]) -> Advice:
     """What is signed now and what later, whatever the volume and month: equal advice differs in amounts only."""
-    return frozenset((row.offer, row.kind, row.model, bool(row.start_month)) for row in signs)
+    return frozenset((row.offer, row.kind, row.model, row.from_h > 0) for row in signs)
 
 
 def quoted(inst: Instance) -> Bools:
@@ -84,10 +84,10 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
         offer, month = inst.offers.names[contracts.offer[b]], int(contracts.start_month[a])
         volume = volume if volume > DUST * size else 0.0
         unsigned = bool(contracts.levelled[b]) and decision.signed[a] < 0.5  # another level is, perhaps
-        if contracts.start_signed[a] or unsigned or (volume == 0 and (offer, month) not in used):
+        start_h, end_h = float(contracts.start_h[a]), float(contracts.end_h[a])
+        if contracts.start_signed[a] or unsigned or (volume == 0 and (offer, round(start_h, 6)) not in used):
             continue
         tokens = bool(contracts.stated_in_tokens[b])
-        end_h = float(contracts.end_h[a])
         end = int(np.ceil(end_h / HOURS_PER_MONTH - 1e-9)) if np.isfinite(end_h) else inst.time.months
         least_usd, beyond_usd = owed_by_contract(inst, a, volume)
         rows.append(
@@ -102,6 +102,8 @@ def _contracts(inst: Instance, decision: Decision, used: Used) -> list[Signature
                 count=None,
                 least_usd=least_usd,
                 beyond_horizon_usd=beyond_usd,
+                start_h=within_month(start_h),
+                end_h=within_month(end_h) if np.isfinite(end_h) else None,
             )
         )
     return rows
@@ -119,7 +121,8 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
             count, from_h = float(decision.bought[q, k]), float(fleets.buy_h[k])
             end = int(np.ceil((from_h + fleets.term_h[fleet]) / HOURS_PER_MONTH - 1e-9))
             start, owed = int(fleets.buy_month[k]), owed_by_purchase(inst, fleet, k, count)
-            rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed))
+            hours = within_month(from_h), within_month(from_h + float(fleets.term_h[fleet]))
+            rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed, *hours))
     return rows
 
 

@@ -34,16 +34,17 @@ from router.verification.base.spans import TermHours, of_offer, owed_after, span
 from router.verification.base.tariffs import amount_owed, in_tokens, mean_rate
 from router.verification.sizing.section import Section
 
-type Key = tuple[str, str, str | None, int | None]
-"""Offer, kind, model, first month."""
+type Key = tuple[str, str, str | None, float]
+"""Offer, kind, model, first hour."""
 
 DUST = 1e-9  # of an instance
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What a signature binds to: until which month, and USD inside the horizon and after it."""
+    """What a signature binds to: until which hour and month, and USD inside the horizon and after it."""
 
+    end_h: float
     end_month: int
     least: float
     after: float = 0.0
@@ -73,7 +74,7 @@ def check_signs(section: Section) -> None:
 
 def key_of(row: Signature | Amount) -> Key:
     """What is signed, whatever the amount."""
-    return row.offer, row.kind, row.model, row.start_month
+    return row.offer, row.kind, row.model, round(row.from_h, 6)
 
 
 def signed(section: Section) -> dict[Key, float]:
@@ -83,15 +84,15 @@ def signed(section: Section) -> dict[Key, float]:
         amount = row.committed_tokens_per_month
         amount = row.committed_usd_per_month if amount is None else amount
         if row.signed_by == "plan":
-            amounts[row.seller, "contract", None, row.start_month] = amount or 0.0
+            amounts[row.seller, "contract", None, round(row.from_h, 6)] = amount or 0.0
     for purchase in section.audit.rows.purchases:
-        amounts[purchase.offer, "instances", purchase.model, purchase.month] = purchase.count
+        amounts[purchase.offer, "instances", purchase.model, round(purchase.from_h, 6)] = purchase.count
     for (offer, model, _, _), pool in section.audit.pools.items():
         if section.case.bought_ahead(offer) is not None and pool.row.paid_count > DUST:
-            amounts[offer, "instances", model, 0] = pool.row.paid_count
+            amounts[offer, "instances", model, 0.0] = pool.row.paid_count
     for route in section.audit.rows.routes:
         if route.share > 0 and section.case.offers[route.offer].fee_usd_per_month > 0:
-            amounts[route.offer, "fee", None, 0] = 1.0
+            amounts[route.offer, "fee", None, 0.0] = 1.0
     return amounts
 
 
@@ -143,7 +144,7 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     offer, kind, model, start = key
     use, usd = None, owed.least
     if kind == "contract":
-        hours = (start or 0) * MONTH_H, owed.end_month * MONTH_H
+        hours = start, owed.end_h
         use = use_of_contract(section, offer, *hours)
         stacked = case.commitments[offer].stackable
         parts = (
@@ -164,6 +165,8 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
 
 def _check_owed(section: Section, row: Signature, owed: Owed, *at: object) -> None:
     section.equal(row.end_month, owed.end_month, *at, "end_month")
+    if row.end_h is not None:
+        section.equal(row.end_h, owed.end_h, *at, "end_h")
     section.equal(row.least_usd, owed.least, *at, "least_usd")
     section.equal(row.beyond_horizon_usd, owed.after, *at, "beyond_horizon_usd")
 
@@ -186,7 +189,7 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
     """By the problem alone; None where the problem sells no such thing."""
     name, kind, _, start = key
     offer = case.sellers.get(name)
-    if offer is None or start is None or not 0 <= start < case.months or amount < 0:
+    if offer is None or not 0 <= start < case.horizon_h or amount < 0:
         return None
     price = math.fsum(future.probability * future.price_of(offer.name) for future in case.futures)
     if kind == "contract" and offer.commitment is not None:
@@ -196,14 +199,14 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
     if kind == "fee" and offer.fee_usd_per_month > 0:
         months = enumerate(case.month_weight)
         every = math.fsum(case.due_h(name, month) / MONTH_H * weight for month, weight in months)
-        return Owed(case.months, offer.fee_usd_per_month * price * every)
+        return Owed(case.horizon_h, case.months, offer.fee_usd_per_month * price * every)
     return None
 
 
 def _of_contract(
-    case: Case, offer: Offer, commitment: Commitment, start: int, amount: float, price: float
+    case: Case, offer: Offer, commitment: Commitment, from_h: float, amount: float, price: float
 ) -> Owed:
-    length, from_h = term_h(commitment), start * MONTH_H
+    length = term_h(commitment)
     end_h = math.inf if length is None else from_h + length
     term = TermHours(from_h, end_h, from_h)
     least = []
@@ -215,12 +218,12 @@ def _of_contract(
     end_h = min(end_h, math.inf if length else case.horizon_h, term.until_h)
     end = math.ceil(end_h / MONTH_H - 1e-9)
     after = owed_after(case, commitment, term)
-    return Owed(end, math.fsum(least), owed_beyond(case, offer, amount, after, term.until_h, price))
+    return Owed(end_h, end, math.fsum(least), owed_beyond(case, offer, amount, after, term.until_h, price))
 
 
-def _of_instances(case: Case, name: str, instances: Instances, start: int, priced: float) -> Owed:
+def _of_instances(case: Case, name: str, instances: Instances, from_h: float, priced: float) -> Owed:
     """`priced`: how many, times the mean price multiplier."""
-    term_h, from_h = instances.term_hours, start * MONTH_H
+    term_h = instances.term_hours
     end_h = case.horizon_h if term_h is None else from_h + term_h
     end = math.ceil(end_h / MONTH_H - 1e-9) if term_h is not None else case.months
     hours = (t * case.period_h for t in range(case.periods))
@@ -228,12 +231,13 @@ def _of_instances(case: Case, name: str, instances: Instances, start: int, price
     weight = math.fsum(each for hour, each in covered if from_h - 1e-9 <= hour < end_h - 1e-9)
     hourly = instances.usd_per_h if term_h is None else case.term_usd_per_h(name, from_h)
     rent = hourly * case.period_h * weight
-    upfront = instances.upfront_usd * case.month_weight[start]
+    first = min(math.ceil(from_h / case.period_h - 1e-9), case.periods - 1)
+    upfront = instances.upfront_usd * case.period_weight[first]
     if term_h is None:
         rent = math.fsum(case.rent(name, t) * weight for t, weight in enumerate(case.period_weight))
-        return Owed(end, priced * (rent + upfront))
+        return Owed(end_h, end, priced * (rent + upfront))
     beyond_h = max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     later = 0.0 if in_full else beyond_h / term_h
     after = hourly * beyond_h + instances.upfront_usd * later
-    return Owed(end, priced * (rent + upfront * (1.0 - later)), priced * after)
+    return Owed(end_h, end, priced * (rent + upfront * (1.0 - later)), priced * after)
