@@ -317,8 +317,6 @@ def test_policies_that_do_not_go_with_it_are_refused_by_name() -> None:
     whole = hourly(3.6e6, routing={"splittable": False})
     with pytest.raises(InputError, match="splittable: false"):
         load(problem([whole], [own, api("api", 1.0)]))
-    with pytest.raises(InputError, match="survive_loss_of"):
-        load(problem([hourly(3.6e6)], [own, api("api", 1.0)], policy={"survive_loss_of": "offer"}))
     shared = [{"name": "account", "tokens_per_minute": 4e6}]
     with pytest.raises(InputError, match="the quota account"):
         load(problem([hourly(3.6e6)], [own, api("api", 1.0)], quotas=shared))
@@ -467,6 +465,27 @@ def test_what_spills_goes_to_the_soonest_of_equals(tmp_path: Path, solver: str) 
     plan = solved(tmp_path, data, solver)
     assert plan.cost_usd == pytest.approx(12)
     assert {row.offer: row.taken_share for row in plan.routes} == {"own": None, "soon": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_in_a_loss_nothing_spills_and_the_mean_holds(tmp_path: Path, solver: str) -> None:
+    """12 requests in one minute of two, a cap of 3 a minute: 9 spill, at 2 USD. When the API is lost the cap carries 3
+    a minute in the mean, half, and another has the other half; without another there is no plan. A cap of 6 has all.
+    """
+    data = recorded(tmp_path, {"a": [12, 0]}, 3, {"a": 2})
+    data["policy"] = {"survive_loss_of": "offer"}
+    with pytest.raises(Infeasible):
+        solved(tmp_path, data, solver)
+    data["offers"].append({"name": "dear", "models": {"a": {"usd_per_request": 5}}})
+    plan = solved(tmp_path, data, solver)
+    assert plan.cost_usd == pytest.approx(18)
+    assert plan.gap == pytest.approx(0, abs=1e-6)
+    after = {row.offer: row.after_loss or {} for row in plan.routes}
+    assert (after["own"]["api"], after["dear"]["api"]) == pytest.approx((0.5, 0.5))
+    assert after["api"]["own"] + after["dear"].get("own", 0.0) == pytest.approx(1.0)
+    del data["offers"][2]
+    data["offers"][0]["quota"] = {"requests_per_minute": 6}
+    assert solved(tmp_path, data, solver).cost_usd == pytest.approx(12)
 
 
 def test_half_of_what_is_bought_may_be_there(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from router.explaining.marginal import Binding, bindings
 from router.explaining.mending import Mending, Trials, least_multiple, mendings
 from router.explaining.minutes import FullMinutes, full_minutes, limits_by_the_minute
 from router.explaining.moving import Moving
+from router.explaining.origins import OriginWay, origin_ways
 from router.explaining.promises import promises
 from router.explaining.savings import Saving, candidates, savings
 from router.explaining.schedules import RuleInForce, rules_of_schedules
@@ -61,6 +62,7 @@ class Explanation:
     schedules: tuple[RuleInForce, ...] = ()  # rules of offers in time
     commitments: tuple[CommitmentUse, ...] = ()  # of the plan, which bind
     spills: tuple[FullMinutes, ...] = ()  # limits that spill
+    origins: tuple[OriginWay, ...] = ()  # where each origin's work goes
 
     def as_dict(self) -> dict[str, Any]:
         """Machine output."""
@@ -88,6 +90,7 @@ class Explanation:
             "binding": [asdict(binding) for binding in self.bindings],
             "commitments": [asdict(use) for use in self.commitments],
             "spills": [asdict(each) for each in self.spills],
+            "origins": [asdict(way) for way in self.origins],
             "schedules": [asdict(rule) for rule in self.schedules],
             "savings": [asdict(saving) for saving in self.savings],
             "offers": [asdict(offer) for offer in self.offers],
@@ -204,6 +207,7 @@ def explain(
         commitments=commitment_uses(plan, worth_of_more(found)),
         schedules=rules_of_schedules(loaded),
         spills=full,
+        origins=origin_ways(found),
         savings=tuple(saved),
         offers=tuple(offers),
         refused=refused,

@@ -16,6 +16,7 @@ from router.reports.words import OPTIMAL, percent, usd
 MOST_ROUTES = 30
 MOST_RUNS = 6
 CENT = 0.005
+BINDS_MS = 1e-3
 
 
 def explanation_report(explanation: Explanation) -> Report:
@@ -35,7 +36,7 @@ def explanation_report(explanation: Explanation) -> Report:
     return Report(
         title=explanation.name,
         headline=(_least(plan), *_advice(explanation)),
-        tables=_shown(*moving, _savings(explanation), *binding, *prices),
+        tables=_shown(*moving, _savings(explanation), *binding, _origins(explanation), *prices),
         notes=(*_on_offer(explanation), *plan.notes, *notes),
     )
 
@@ -146,6 +147,36 @@ def _spills(explanation: Explanation) -> ReportTable:
     )
     heads = columns("limit", ">periods", ">minutes in which it is full", ">spilled of what is sent there")
     return ReportTable("What spills", heads, rows)
+
+
+def _origins(explanation: Explanation) -> ReportTable:
+    """Ways from where requests come, and which of them could not be longer."""
+    rows = tuple(
+        (
+            row.workload,
+            row.origin,
+            row.offer,
+            percent(row.share),
+            f"{row.rtt_ms:,.4g}",
+            "–"
+            if row.room_ms is None
+            else "0, it binds"
+            if row.room_ms < BINDS_MS
+            else f"{row.room_ms:,.4g}",
+            usd(row.network_usd) if row.network_usd else "",
+        )
+        for row in explanation.origins
+    )
+    heads = columns(
+        "workload",
+        "from",
+        "to",
+        ">of its tokens",
+        ">round trip, ms",
+        ">could be longer by, ms",
+        ">network USD",
+    )
+    return ReportTable("Where requests come from", heads, rows).without_empty("network USD")
 
 
 def _more(use: CommitmentUse) -> str:

@@ -208,8 +208,6 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
                 ("instances", "max_utilisation"),
                 "is needed beside spills: what refuses has no waiting rule",
             )
-    if problem.policy.survive_loss_of != "none":
-        yield ("spills",), "does not go with policy.survive_loss_of yet"
     for load in problem.workloads:
         if not load.routing.splittable and load.all_models & offer.models.keys():
             yield ("spills",), f"does not go with routing.splittable: false of {load.name}"
