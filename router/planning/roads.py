@@ -41,7 +41,9 @@ def best_by_any_road(
     """See `optimise`; raises as it does, where no other road leads to a plan."""
     options, held = options.begun(), Fixed(fixed)
     whole = encoded.program.is_mip and not options.relax
-    large = whole and encoded.program.n_columns > LARGE
+    running = encoded.instance.running
+    settled = running is not None and running.goes_on  # next to nothing is left to choose
+    large = whole and encoded.program.n_columns > LARGE and not settled
     by_hand = _by_hand(encoded, solver, options.within(0.5), held) if large else None
     if large and start is not None and encoded.instance.spilling is None:
         by_hand = _cheaper(by_hand, encoded, start, (solver, options.within(0.5)), held)

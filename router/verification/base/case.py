@@ -158,6 +158,20 @@ class Case:
 
         return self.times.total(offer, start, end, part) / (end - start)
 
+    def usable(self, offer: str, future: Future, period: int) -> float:
+        """Availability in a period times the highest planned utilisation; each worked out once."""
+        key = (offer, future.name, period)
+        if key not in self._usable:
+            most = self.instances[offer].max_utilisation
+            self._usable[key] = self.available(offer, future, *self.span(period)) * (
+                1.0 if most is None else most
+            )
+        return self._usable[key]
+
+    @cached_property
+    def _usable(self) -> dict[tuple[str, str | None, int], float]:
+        return {}
+
     def counted(self, offer: str, period: int, of: Callable[[Instances], float | None]) -> float:
         """The least of a count in a period while the offer is open; where it never is, the least at all."""
         known = [stretch for _, stretch in self.times.stretches(offer, *self.span(period))]

@@ -17,7 +17,6 @@ from router.verification.bound.serving import (
     cell_name,
     pool_name,
     serving_parts,
-    usable_of,
 )
 from router.verification.bound.terms import running, terms_of
 
@@ -75,7 +74,7 @@ def add_presence(
         instances = case.offers[offer].instances
         if instances is None or not instances.integral:
             continue
-        usable = usable_of(case, offer, future, *case.span(t))
+        usable = case.usable(offer, future, t)
         serving = [
             (name, -part) for name, part in serving_parts(model, case, offer, pool_name(offer, served), t)
         ]

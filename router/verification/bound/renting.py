@@ -22,7 +22,7 @@ from router.verification.base.ledger import RELATIVE
 from router.verification.base.parts import stated_name
 from router.verification.base.spans import multiples
 from router.verification.bound.relaxation import RelaxedProblem, Terms
-from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name, usable_of
+from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name
 from router.verification.bound.terms import start_label
 from router.verification.bound.waiting import enough, waits
 
@@ -73,7 +73,7 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
         instances = offer.instances
         if instances is None:
             continue
-        usable = [usable_of(case, name, future, *case.span(t)) for t in range(case.periods)]
+        usable = [case.usable(name, future, t) for t in range(case.periods)]
         for served in _served(offer):
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [

@@ -335,7 +335,7 @@ def add_throughput(
         pool = pool_name(offer, served)
         room = 1.0 + RELATIVE * instances.integral
         serving = list(serving_parts(model, case, offer, pool, t))
-        usable = usable_of(case, offer, future, *case.span(t)) * room
+        usable = case.usable(offer, future, t) * room
         capacity = [(name, -usable * part) for name, part in serving]
         sides = (0, 1) if any(flow.entry.disaggregated for flow in flows) else (0,)
         for side in sides:

@@ -24,7 +24,7 @@ from router.verification.base.case import Future
 from router.verification.base.ledger import RELATIVE
 from router.verification.base.quotas import Allowance, WholeCell
 from router.verification.bound.relaxation import RelaxedProblem, Terms
-from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts, usable_of
+from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts
 from router.verification.spilling import shape_of
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _RowWriter:
         if instances is None:
             return
         room = 1.0 + RELATIVE * instances.integral
-        usable = usable_of(case, offer, self.future, *case.span(flow.period)) * room
+        usable = case.usable(offer, self.future, flow.period) * room
         pool = pool_name(offer, case.pool_model(offer, flow.model))
         for name, part in serving_parts(self.model, case, offer, pool, flow.period):
             yield name, usable * part

@@ -36,7 +36,6 @@ from router.verification.bound.serving import (
     PossibleFlow,
     pool_name,
     serving_parts,
-    usable_of,
 )
 
 MOST_LEVELS = 40
@@ -148,7 +147,7 @@ def add_waiting(
         uses = uses_of_routes(case, flows) if waits(instances, flows) else {}
         if not any(use.budget for use in uses.values()):
             continue
-        pool, usable = pool_name(offer, served), usable_of(case, offer, future, *case.span(t))
+        pool, usable = pool_name(offer, served), case.usable(offer, future, t)
         parts = list(serving_parts(model, case, offer, pool, t))
         limit = model.variables[parts[0][0]].upper
         in_servers = instances.start_h > 0 or not instances.integral
