@@ -171,6 +171,9 @@ def off_peak(terms: dict[str, Any], at: dt.datetime, zone: ZoneInfo) -> bool:
     "terms",
     [
         {"hours_utc": "from 16:30"},
+        {"hours_utc": 16.5},
+        {"windows": [16]},
+        {"windows": [{"hours_utc": "16:00-17:00", "weekdays": [True]}]},
         {"windows": [{"hours_utc": "16:00-00:00", "weekdays": [1]}], "weekday_timezone": "Europe/Berlin"},
     ],
 )

@@ -164,7 +164,7 @@ def rewritten(document: Any, draw: Random) -> bytes:
             other, at = draw.choice(places)
             before = inside[key]
             if isinstance(before, float | int) and way < 0.35:
-                inside[key] = draw.choice((*NUMBERS, before * 1.5, -before))
+                inside[key] = draw.choice((*NUMBERS, before + before // 2, -before))
             elif way < 0.45 and at in _keys(other) and other is not inside:
                 inside[key] = other[at]
             else:

@@ -53,8 +53,10 @@ def off_peak_rules(terms: Mapping[str, object], prices: Mapping[str, Decimal]) -
         return None
     found: list[HourPrices] = []
     for window in ({"hours_utc": terms.get("hours_utc", [])}, *stated):
-        hours, days = window.get("hours_utc"), _days(window.get("weekdays"))
-        spans = [_span(text) for text in ([hours] if isinstance(hours, str) else hours or ())]
+        if not isinstance(window, Mapping):
+            return None
+        hours, days = window.get("hours_utc") or [], _days(window.get("weekdays"))
+        spans = [_span(text) for text in (hours if isinstance(hours, list) else [hours])]
         if days is None or None in spans:
             return None
         moved = shift if days else 0  # hours of every day may stay as they are written
@@ -81,7 +83,7 @@ def _days(value: object) -> tuple[str, ...] | None:
         return ()
     names: list[str] = []
     for day in value if isinstance(value, list) else (None,):
-        if isinstance(day, int) and 1 <= day <= 7:
+        if isinstance(day, int) and not isinstance(day, bool) and 1 <= day <= 7:
             names.append(DAYS[day - 1])
         elif isinstance(day, str) and day.strip().lower()[:3] in DAYS:
             names.append(day.strip().lower()[:3])
