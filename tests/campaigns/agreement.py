@@ -134,6 +134,9 @@ def of_sizing(seed: int, figures: Figures) -> list[str]:
     figures.ends["sizing: compared"] += 1
     try:
         plan = router.size(load(data), how=SizeOptions() if seed % 100 == 99 else DECISION_ALONE)
+    except NoPlanInTime:
+        figures.ends["sizing: not known"] += 1
+        return []
     except Infeasible:
         return (
             [] if best is None or "max_spend_usd" in data.get("policy", {}) else ["sizing called infeasible"]
