@@ -60,6 +60,8 @@ def changed(at: str, value: object) -> str:
         ("workloads.0.demand.requests_per_day", 1e18, "tokens over the horizon; the most is 1e+18"),
         ("workloads.0.prompt_tokens", 1.1e12, "workloads[0].prompt_tokens"),
         ("horizon", {"periods": 2, "period_h": 1e300}, "must be at most 876000"),
+        ("horizon", {"period_h": 9.9e-5}, "must be at least 0.0001"),
+        ("horizon", {"period_h": 1e-320}, "must be at least 0.0001"),
         ("horizon", {"periods": 1200, "period_h": 730.1}, "the most is 876000 h"),
         (
             "horizon",

@@ -24,6 +24,7 @@ from router.schema.clock import unknown_zone
 FIRST_YEAR, LAST_YEAR = 1900, 9998  # of dates: one further, and a time zone would leave the calendar
 MOST_TOKENS = 1e12  # of a request: a whole batch may be one
 MOST_HOURS = 876_000.0  # of a horizon: a century
+LEAST_HOURS = 1e-4  # of a period: a third of a second, far above what two times may differ by and be one
 
 
 class Strict(BaseModel):
@@ -115,7 +116,11 @@ Positive = Annotated[
 ]
 AtLeastOne = Annotated[float, _number, Ge(1), _most, _json("number", minimum=1, maximum=numbers.LARGEST)]
 PeriodHours = Annotated[
-    float, _number, Gt(0), Le(MOST_HOURS), _json("number", exclusiveMinimum=0, maximum=MOST_HOURS)
+    float,
+    _number,
+    Ge(LEAST_HOURS),
+    Le(MOST_HOURS),
+    _json("number", minimum=LEAST_HOURS, maximum=MOST_HOURS),
 ]
 Tokens = Annotated[float, _number, Ge(0), Le(MOST_TOKENS), _json("number", minimum=0, maximum=MOST_TOKENS)]
 Share = Annotated[float, _number, Ge(0), Le(1), _json("number", minimum=0, maximum=1)]
