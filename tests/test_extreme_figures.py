@@ -117,6 +117,24 @@ def test_a_log_names_the_line(tmp_path: Path, text: str, said: str, packed: bool
     assert not (tmp_path / "out.yaml").exists()
 
 
+def test_an_endless_time_under_mooncakes_names_is_one_of_no_year(tmp_path: Path):
+    (tmp_path / "log.csv").write_text("timestamp,input_length,output_length\n0,5,10\n1e400,5,10\n")
+    code, error = run("import", "trace", str(tmp_path / "log.csv"), "--model", "m")
+    assert code == 2, error
+    assert "line 3" in error
+
+
+@pytest.mark.parametrize("start", ["1e400", "NaN", "true", '"0"', "-1"])
+def test_tiers_that_begin_nowhere_leave_their_entry_out(tmp_path: Path, start: str):
+    tier = f'{{"range": [{start}, 9], "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}}'
+    (tmp_path / "list.json").write_text(
+        f'{{"acme/a": {{"litellm_provider": "acme", "tiered_pricing": [{tier}]}}}}'
+    )
+    out = tmp_path / "out.yaml"
+    code, error = run("import", "prices", "litellm", str(tmp_path / "list.json"), "-o", str(out))
+    assert "a range that cannot be (tiered_pricing[0].range: " in error, (code, error)
+
+
 @pytest.mark.parametrize("database", ["x" * 300, "a%00b"])
 @pytest.mark.parametrize("command", ["history", "reoptimise"])
 def test_a_store_that_no_file_can_be_is_refused(tmp_path: Path, database: str, command: str):

@@ -110,7 +110,7 @@ def _in_thousands(blocks: Sequence[Block], columns: ColumnPositions) -> bool:
         times = [float(row[columns.timestamp]) for rows, _ in blocks for row in rows if row]
     except (ValueError, IndexError):
         return False
-    whole = bool(times) and all(time == round(time) for time in times)
+    whole = bool(times) and all(time.is_integer() for time in times)
     most = max(times, default=0.0)
     thousands = most >= 1000 and all(time % 1000 == 0 for time in times)
     return whole and min(times) < EPOCH_S and ("hash_ids" in columns.header or thousands or most >= MS_FROM)

@@ -66,8 +66,13 @@ def charges_of(
 
 
 def impossible(values: Mapping[str, object]) -> str | None:
-    """What cannot be: a price below 0, no number, or so high that it is one of another unit; an endless limit."""
+    """What cannot be: a price below 0, no number, or so high that it is one of another unit; an endless limit; a range
+    of prompt lengths that does not begin with a number."""
     for key, value in _flat(values):
+        if key.endswith("].range") and not _is_length(
+            value[0] if isinstance(value, list) and value else None
+        ):
+            return f"a range that cannot be ({key}: {value})"
         if key in LIMITS and isinstance(value, int | float) and not abs(value) <= LARGEST:
             return f"a limit that cannot be ({key}: {value})"
         if not key.endswith(("token", "token_cost")) or "cost" not in key or "dbu" in key:
@@ -76,6 +81,10 @@ def impossible(values: Mapping[str, object]) -> str | None:
         if value is not None and (number is None or not 0 <= number <= MOST_USD):
             return f"a price that cannot be ({key}: {value})"
     return None
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _flat(values: Mapping[str, object]) -> Iterator[tuple[str, object]]:

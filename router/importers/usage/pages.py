@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.errors import Issue
@@ -55,11 +56,13 @@ def buckets(pages: Iterable[RawRecord], start: str, end: str) -> Iterator[UsageB
 
 def check_numbered(pages: Sequence[tuple[RawRecord, Mapping[str, object]]]) -> None:
     """LiteLLM's `page`, `total_pages`, `has_more`, in the mapping of each page. Raises MissingUsage: one is missing."""
-    numbers = {int(number) for _, at in pages if isinstance(number := at.get("page"), int | float)}
-    total = max((int(n) for _, at in pages if isinstance(n := at.get("total_pages"), int | float)), default=0)
-    missing = sorted(set(range(1, total + 1)) - numbers) if numbers else []
-    if missing:
-        _more(pages[-1][0], ("total_pages",), total, f"fetch it with page={missing[0]}")
+    numbers = {number for _, at in pages if (number := _whole(at.get("page"))) is not None}
+    total = max(
+        (number for _, at in pages if (number := _whole(at.get("total_pages"))) is not None), default=0
+    )
+    missing = next((page for page in range(1, total + 1) if page not in numbers), None) if numbers else None
+    if missing is not None:
+        _more(pages[-1][0], ("total_pages",), total, f"fetch it with page={missing}")
     if not total and pages and pages[-1][1].get("has_more"):
         _more(pages[-1][0], ("has_more",), True, "fetch the pages that follow")
 
@@ -67,3 +70,7 @@ def check_numbered(pages: Sequence[tuple[RawRecord, Mapping[str, object]]]) -> N
 def _more(page: RawRecord, at: tuple[str, ...], value: object, hint: str) -> None:
     rule = "says that there are more pages, and not all are given"
     raise MissingUsage(Issue(at, rule, value, hint, page.file, page.line))
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
