@@ -56,22 +56,31 @@ def drawn(seed: int) -> Data:
 
 
 def by_program(problem: Problem, plan: router.Plan | None, figures: Figures) -> list[str]:
-    """What other solvers say of the same program."""
-    program, said = encode_problem(problem).program, []
+    """What other solvers say of the same program.
+
+    A solver that ends above the plan, which is verified, is wrong itself where another has what the plan costs.
+    """
+    program, said, above, agree = encode_problem(problem).program, [], {}, 0
     for name in OTHERS:
         other = solvers.solve(program, name, SolveOptions(gap=1e-7, time_limit_s=LIMIT_S))
         if other.stop is Stop.INFEASIBLE and plan is not None:
             said.append(f"{name} says that there is no plan, the plan costs {plan.objective_usd!r}")
         if other.objective is None or other.stop is not Stop.OPTIMAL:
             figures.ends[f"{name}: {other.stop.value}"] += 1
-            continue
-        figures.ends[f"{name}: agrees"] += 1
-        if plan is None:
+        elif plan is None:
             said.append(f"called infeasible, {name} has {other.objective!r}")
         elif other.objective < plan.bound_usd - NEAR * abs(plan.bound_usd) - DUST:
             said.append(f"the bound is {plan.bound_usd!r}, {name} has {other.objective!r}")
         elif plan.objective_usd < other.objective - NEAR * abs(other.objective) - DUST:
-            said.append(f"the plan costs {plan.objective_usd!r}, {name} has no less than {other.objective!r}")
+            above[name] = other.objective
+        else:
+            figures.ends[f"{name}: agrees"] += 1
+            agree += 1
+    for name, usd in above.items():
+        if agree:
+            figures.ends[f"{name}: above the plan, which another has"] += 1
+        else:
+            said.append(f"the plan costs {plan and plan.objective_usd!r}, {name} has no less than {usd!r}")
     return said
 
 
