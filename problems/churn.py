@@ -217,7 +217,9 @@ def _carried_in_full(
         if q >= 0:
             count = float(running.count[q, t])
             resized = changes.resized[q, [t if changes.resized[q, t] >= 0 else 0]]
-            terms.append((resized, limits.capacity_of(limit, 1.0)))
+            each = limits.capacity_of(limit, 1.0)
+            terms.append((resized, each))
+            terms += [(column, each * part) for column, part in limits.booting(limit, cols)]
         most = limit.carries(old, limits.capacity_of(limit, count)) * (1.0 - FITS)
         label = f"carried,{view.inst.offers.names[limit.offer]},{t}"
         builder.one(label, terms, lower=most - float(might_move @ changes.share[at]))

@@ -9,7 +9,7 @@
     flow[f]      share of the cell that the route carries; what it takes from others is in it            1
     spilled[f]   share that is sent there first, and refused                                              1
     a[f]         of the limit, what the whole cell takes in the mean: instances, or a part of the cap
-    C            usable · count[q,t], or 1
+    C            usable · (count[q,t] − what boots), or 1
     d[f,m]       demand of the workload in minute m over its mean; 1 for work that moves in time, which does not spill
     N            minutes of a period
 
@@ -34,6 +34,7 @@ from problems.core.rows import RowBuilder, Rows
 from problems.core.supply import QUOTA_KINDS
 from problems.core.view import View, still_work
 from problems.quota import amounts_of
+from problems.starts import booting
 from solvers.core.record import Record
 
 NAME = "spilling"
@@ -79,10 +80,19 @@ class SpillLimits(Record):
         return partial(_shape_of, spilling.shape, still_work(view.inst, view.cells, period), period, workload)
 
     def capacity(self, limit: SpillLimit, point: Floats, cols: Columns) -> float:
-        """C of a limit at a point."""
-        return self.capacity_of(
-            limit, 1.0 if limit.pool < 0 else point[cols.counts.count[limit.pool, limit.period]]
-        )
+        """C of a limit at a point: of the instances that serve."""
+        if limit.pool < 0:
+            return 1.0
+        serving = float(point[cols.counts.count[limit.pool, limit.period]])
+        for column, part in self.booting(limit, cols):
+            serving -= float(part @ point[column])
+        return self.capacity_of(limit, max(serving, 0.0))
+
+    def booting(self, limit: SpillLimit, cols: Columns) -> list[tuple[Ints, Floats]]:
+        """Columns of what has started, and the part of the period for which it boots: whole periods, all or nothing."""
+        at = np.array([limit.pool]), np.array([limit.period])
+        terms = booting(self.view, cols, *at, np.ones(1))
+        return [(column, np.asarray(value, dtype=float)) for _, column, value in terms]
 
     def capacity_of(self, limit: SpillLimit, count: float) -> float:
         """C of so many instances; of a cap 1."""
@@ -126,6 +136,8 @@ def build(view: View, cols: Columns) -> Rows:
             usable = float(view.usable[view.inst.fleets.pool_fleet[limit.pool], limit.period])
             count = np.atleast_1d(cols.counts.count[limit.pool, limit.period])
             parts.append((count, -cut.alpha * usable))
+            boots = SpillLimits(view).booting(limit, cols)
+            parts += [(column, cut.alpha * usable * part) for column, part in boots]
         label = f"{view.inst.offers.names[limit.offer]},{limit.period},{k}"
         builder.one(label, parts, upper=0.0 if limit.pool >= 0 else cut.alpha)
     return builder.rows()

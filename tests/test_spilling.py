@@ -488,6 +488,27 @@ def test_in_a_loss_nothing_spills_and_the_mean_holds(tmp_path: Path, solver: str
     assert solved(tmp_path, data, solver).cost_usd == pytest.approx(12)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_boots_carries_nothing_yet(tmp_path: Path, solver: str) -> None:
+    """12 requests in one minute of two, of two periods; an instance carries 2 a minute and boots for the first period.
+
+    At 0.50 USD a period six carry all 12 in the second: 6 USD for both, and 12 at 2 USD: 30. At 2.20 none is worth it.
+    """
+    for price, cost in ((15.0, 30.0), (66.0, 48.0)):
+        data = recorded(tmp_path, {"a": [12, 0, 12, 0]}, 1, {"a": 2})
+        data["horizon"] |= {"periods": 2, "period_h": 2 / 60}
+        data["offers"][0] = {
+            **gpu("own", price, 0.12, ("a",), max_utilisation=1.0, start_h=2 / 60),
+            "spills": True,
+        }
+        plan = solved(tmp_path, data, solver)
+        assert plan.cost_usd == pytest.approx(cost)
+        assert plan.gap == pytest.approx(0, abs=1e-6)
+    data["offers"][0]["instances"]["start_h"] = 1 / 60
+    with pytest.raises(InputError, match="must be whole periods"):
+        solved(tmp_path, data, solver)
+
+
 def test_half_of_what_is_bought_may_be_there(tmp_path: Path) -> None:
     """At an availability of a half six instances carry 6 a minute of 12 in one of two, as three would: 12 + 6 · 2."""
     data = recorded(tmp_path, {"a": [12, 0]}, 1, {"a": 2.0})

@@ -308,7 +308,9 @@ class Offer(Sourced):
     spills: Flag = Field(
         default=False,
         description="Refuses what is too much in a minute instead of queueing: its one limit (a quota by the "
-        "minute, or instances) holds in every minute, and what spills goes to routes that do not",
+        "minute, or instances) holds in every minute, and what spills goes to routes that do not. Not with two limits "
+        "(roles, disaggregated, a shared quota), with work that may not be split, or with what changes within a period "
+        "(schedule, start_h): its minutes would differ",
     )
     schedule: tuple[ScheduleRule, ...] = Field(
         default=(), description="What changes in time; of several rules that hold at once, the last counts"

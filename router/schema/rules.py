@@ -207,7 +207,7 @@ def _resources(problem: Problem, at: Path, group: Group) -> Iterator[Issue]:
         if name not in group.offers:
             yield Issue(field_of, "is not an offer of the group", name, nearest(name, group.offers))
         if name in roles:
-            rule = "does not go with instances.roles yet, whose halves weigh apart"
+            rule = "is of a whole replica, and instances.roles counts its two halves apart"
             yield Issue(field_of, rule, None, "state units in the roles")
         for resource in weights:
             if resource not in group.limits:
