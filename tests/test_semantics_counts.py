@@ -158,6 +158,23 @@ def test_what_counts_is_as_it_is_billed_and_a_bill_weighs_as_its_span_begins(sol
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_charged_in_full_what_counts_inside_counts_once(solver: str) -> None:
+    """An hour of two days at 240 each: of the first some is used and 2 count; all of the second; 8 at the market."""
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))])
+    data["policy"] = {"end_of_horizon": "charge_in_full"}
+    terms = agreement("a", min_usd=240, counts={"market": 0.25}, signed=False, term_h=48)
+    terms |= {"overage": "contract", "discount": 0.5}
+    data["offers"][0]["models"]["m"] = {"prompt_usd_per_m": 2e3, "completion_usd_per_m": 2e3}
+    plan = plan_of(data | {"commitments": [terms]}, solver)  # signed, for half of 4,000 is saved
+    assert plan.cost_usd == approx(2000 + 240 + 8)
+    data["offers"][0]["models"]["m"] = {"prompt_usd_per_m": 300.0, "completion_usd_per_m": 300.0}
+    plan = plan_of(data | {"commitments": [terms | {"discount": 0.9}]}, solver)
+    assert plan.cost_usd == approx(238 + 240 + 8)
+    assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_a_span_that_has_begun_counts_what_counted_before(solver: str) -> None:
     """6 hours of 24 at 10 an hour: 20 used and 15 counted by then, 60 due: 45. Two hours more use 8, and 4 count.
 

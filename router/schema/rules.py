@@ -133,8 +133,6 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
     not_yet = "is not yet planned for beside counts"
     if agreement.rollover_spans:
         yield Issue((*at, "rollover_spans"), not_yet, None)
-    if problem.policy.end_of_horizon == "charge_in_full":
-        yield Issue(("policy", "end_of_horizon"), not_yet, problem.policy.end_of_horizon)
     for name in agreement.counts:
         field = (*at, "counts", name)
         if name not in offers and name not in agreements:
