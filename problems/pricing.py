@@ -239,16 +239,18 @@ def _counts_ahead(inst: Instance, first: FirstStage, price: Floats) -> list[Cost
 def purchase_usd(inst: Instance, fleet: int, start: int) -> float:
     """Present value of one instance bought for its term, by the number of its start: rent in the horizon, and upfront.
 
-    A term that outlasts the horizon is prorated, upfront included, or charged in full (`end_of_horizon`).
+    A term that outlasts the horizon is prorated, upfront included, or charged in full (`end_of_horizon`). One that ends
+    where its offer closes is as long as that, and its upfront is paid all the same.
     """
     fleets, time = inst.fleets, inst.time
     begin, end = bought_for(inst, fleet)
-    term_h, start_h = float(fleets.term_h[fleet]), float(fleets.buy_h[start])
+    until_h = float(fleets.bought_until_h(fleet)[start])
+    term_h = until_h - float(fleets.buy_h[start])
     first = min(int(begin[start]), time.periods - 1)
     usd_per_h = float(fleets.bought_usd_per_h[fleet, first])
     rent = usd_per_h * time.period_h * float(time.weight[begin[start] : end[start]].sum())
     upfront = float(fleets.upfront_usd[fleet] * time.weight[first])
-    beyond_h = max(start_h + term_h - time.horizon_h, 0.0)
+    beyond_h = max(until_h - time.horizon_h, 0.0)
     if inst.policy.charge_in_full:
         return float(rent + upfront + usd_per_h * beyond_h * time.weight[-1])
     return float(rent + upfront * (1.0 - beyond_h / term_h))
@@ -258,8 +260,8 @@ def purchase_parts(inst: Instance, fleet: int, start: int) -> tuple[float, float
     """(inside, after) USD of one instance bought for its term, undiscounted: what falls into the horizon, and later."""
     fleets, time = inst.fleets, inst.time
     begin, end = bought_for(inst, fleet)
-    term_h = float(fleets.term_h[fleet])
-    beyond_h = max(float(fleets.buy_h[start]) + term_h - time.horizon_h, 0.0)
+    until_h = float(fleets.bought_until_h(fleet)[start])
+    term_h, beyond_h = until_h - float(fleets.buy_h[start]), max(until_h - time.horizon_h, 0.0)
     first = min(int(begin[start]), time.periods - 1)
     rent, upfront = float(fleets.bought_usd_per_h[fleet, first]), float(fleets.upfront_usd[fleet])
     later = 0.0 if inst.policy.charge_in_full else upfront * beyond_h / term_h

@@ -415,9 +415,45 @@ def test_a_term_keeps_the_dated_price_of_its_first_period(seed: int) -> None:
     assert not lies or not router.verify(load(data), replace(plan, purchases=(*lies, *plan.purchases[1:]))).ok
 
 
-def test_a_term_of_an_offer_that_closes_for_good_is_refused() -> None:
-    machines = gpu("g", 10.0, 1, term_h=2) | {"schedule": [since(3, available=False)]}
-    data = problem(by_period([M] * 4), [machines, api("b", 9.0)], periods=4)
-    data["horizon"] = {**data["horizon"], "start": SET.format(0)}
-    with pytest.raises(InputError, match="closes it for good, beside instances bought for a term"):
-        plan_of(data)
+def test_a_term_of_an_offer_that_closes_for_good_within_a_period_is_refused() -> None:
+    rules = [{"from": "2027-01-04T02:30", "available": False}]
+    machines = gpu("g", 10.0, 1, term_h=2) | {"schedule": rules}
+    with pytest.raises(
+        InputError, match="closes it for good within a period, beside instances bought for a term"
+    ):
+        plan_of(in_time([1.0] * 4, [machines, api("b", 9.0)]))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("case", range(times(3)))
+def test_terms_of_instances_end_where_their_offer_closes(case: int, solver: str) -> None:
+    """Hours 1 to 3 of five, terms of two hours at 5 an hour and 3 upfront: every number bought at every start.
+
+    One bought for the last hour of it is paid for an hour, and its upfront whole. Else 9 a machine and hour.
+    """
+    draw = random.Random(case)
+    use = [draw.choice([0, 1, 2, 3]) for _ in range(5)]
+
+    def cost(bought: tuple[int, ...]) -> float:
+        usd = 0.0
+        for t in range(5):
+            mine = sum(n for s, n in zip((1, 2, 3), bought, strict=True) if s <= t < min(s + 2, 4))
+            usd += 5 * mine + 9 * max(use[t] - mine, 0)
+        return usd + 3 * sum(bought)
+
+    rules = [until(1, available=False), since(4, available=False)]
+    term = gpu("term", 5, 1, term_h=2, upfront_usd=3, offer={"schedule": rules})
+    plan = plan_of(in_time([*map(float, use)], [term, gpu("hour", 9, 1)]), solver)
+    best = min(cost(bought) for bought in itertools.product(range(4), repeat=3))
+    assert plan.cost_usd == approx(best)
+    assert plan.bound_usd == approx(best, rel=1e-5)
+    assert all(row.until_h is not None and row.until_h <= 4 for row in plan.purchases)
+
+
+def test_a_term_that_an_offer_s_end_cuts_after_the_horizon_owes_until_then() -> None:
+    """Bought for four hours at 5 and 8 upfront, and closed an hour after the first: half of 8 and 5 are owed later."""
+    term = gpu("term", 5, 1, term_h=4, upfront_usd=8, offer={"schedule": [since(2, available=False)]})
+    plan = plan_of(in_time([1.0], [term, gpu("hour", 30, 1)]))
+    (row,) = plan.purchases
+    assert (row.until_h, row.billed_usd, row.beyond_horizon_usd) == (2, approx(5 + 4), approx(5 + 4))
+    assert plan.cost_usd == approx(9)

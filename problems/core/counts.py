@@ -188,7 +188,7 @@ def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
 def bought_for(inst: Instance, fleet: int) -> tuple[Ints, Ints]:
     """(J,) each: the first period that a term of each start covers, and the first one after it."""
     begin = inst.fleets.buy_h
-    end = begin + inst.fleets.term_h[fleet]
+    end = inst.fleets.bought_until_h(fleet)
     start_h = inst.time.start_h
     return np.searchsorted(start_h, begin - 1e-9), np.searchsorted(start_h, end - 1e-9)
 

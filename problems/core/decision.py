@@ -54,9 +54,9 @@ def with_room(inst: Instance, decision: Decision) -> Instance:
     if not fleets.pools:
         return inst
     room = np.maximum(np.nan_to_num(decision.ahead), np.nan_to_num(decision.paid))
-    term_h = fleets.term_h[fleets.pool_fleet][:, None]
+    until_h = np.stack([fleets.bought_until_h(fleet) for fleet in fleets.pool_fleet.tolist()])
     for hour in fleets.buy_h:
-        begun = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + term_h > hour + 1e-9)
+        begun = (fleets.buy_h <= hour + 1e-9) & (until_h > hour + 1e-9)
         room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
     # what is bought may run beside what is reserved, up to a minimum that it does not reach alone
     room = np.where(room > 0, room + fleets.reserved.max(axis=1)[fleets.pool_fleet], 0.0)

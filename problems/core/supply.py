@@ -193,6 +193,7 @@ class Fleets(ArrayTable):
     max_utilisation: Floats  # inf: not stated
     adapter_slots: Floats  # adapters that an instance holds, inf: any number
     power_kw: Floats
+    closes_h: Floats  # (F,) h, at which terms end too, inf: never
     buy_h: Floats = field(metadata={"free": True})  # (H,) hours at which a term of some fleet may start
     may_buy: Bools = field(metadata={"free": True})  # (F, H) of which
     pool_fleet: Ints = field(metadata={"free": True})  # (Q,)
@@ -208,6 +209,10 @@ class Fleets(ArrayTable):
     def buy_month(self) -> Ints:
         """(J,) the billing month in which each term starts."""
         return np.floor(self.buy_h / HOURS_PER_MONTH + 1e-9).astype(np.int64)
+
+    def bought_until_h(self, fleet: int) -> Floats:
+        """(J,) the end of a term of each start: its length, or where its offer closes for good."""
+        return np.asarray(np.minimum(self.buy_h + self.term_h[fleet], self.closes_h[fleet]))
 
 
 class Hosts(ArrayTable):

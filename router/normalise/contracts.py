@@ -331,10 +331,15 @@ def refuse_pending(problem: Problem) -> None:
         terms = offer.commitment
         bought = offer.instances is not None and offer.instances.term_hours is not None
         opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
-        if bought and (opens_h > 0 or closes_h < np.inf):
-            hint = "a second offer for what is rented by the hour"
-            text = "opens or closes it for good, beside instances bought for a term: is not yet planned for"
-            issues.append(input_issue(problem, ("offers", o, "schedule"), None, text, hint))
+        horizon = problem.horizon
+        inside = [hour for hour in (opens_h, closes_h) if 0 < hour < horizon.hours]
+        if bought and any(
+            abs(hour / horizon.period_h - round(hour / horizon.period_h)) > 1e-9 for hour in inside
+        ):
+            hint = "periods in which it does not, or a second offer for what is rented by the hour"
+            text = "opens or closes it for good within a period, beside instances bought for a term"
+            rule = f"{text}: is not yet planned for"
+            issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
         if terms is None:
             continue
         starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)

@@ -15,6 +15,8 @@ from router.normalise.offers import or_else
 from router.normalise.schedule import Timetable
 from router.schema import Problem, Slo
 
+NEAR_H = 1e-9
+
 
 def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fleets:
     """Countable capacity and its pools: one per model, or one for all models of the offer."""
@@ -66,10 +68,17 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         max_utilisation=floats(rows, "max_utilisation"),
         adapter_slots=floats(rows, "adapter_slots"),
         power_kw=power,
+        closes_h=offers.closes_h[owner],
         buy_h=np.array(buy_h, dtype=float),
-        may_buy=np.array([[hour in own for hour in buy_h] for own in starts], dtype=bool).reshape(
-            len(rows), len(buy_h)
-        ),
+        may_buy=np.array(
+            [
+                [hour in own and opens - NEAR_H <= hour < closes - NEAR_H for hour in buy_h]
+                for own, opens, closes in zip(
+                    starts, offers.opens_h[owner], offers.closes_h[owner], strict=True
+                )
+            ],
+            dtype=bool,
+        ).reshape(len(rows), len(buy_h)),
         pool_fleet=whole(f for f, _ in pools),
         pool_model=whole(model for _, model in pools),
         pool_min=np.array([grid.least for grid in grids], dtype=float),

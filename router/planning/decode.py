@@ -255,7 +255,7 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
                     offer=offer,
                     model=model,
                     from_h=from_h,
-                    until_h=from_h + float(fleets.term_h[fleet]),
+                    until_h=float(fleets.bought_until_h(fleet)[k]),
                     count=count,
                     billed_usd=count * price * inside,
                     beyond_horizon_usd=count * price * after,

@@ -119,9 +119,10 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
             rows.append(Signature(offer, "instances", name, 0, inst.time.months, None, None, ahead, *owed))
         for k in np.flatnonzero(decision.bought[q] > DUST).tolist():
             count, from_h = float(decision.bought[q, k]), float(fleets.buy_h[k])
-            end = int(np.ceil((from_h + fleets.term_h[fleet]) / HOURS_PER_MONTH - 1e-9))
+            until_h = float(fleets.bought_until_h(fleet)[k])
+            end = int(np.ceil(until_h / HOURS_PER_MONTH - 1e-9))
             start, owed = int(fleets.buy_month[k]), owed_by_purchase(inst, fleet, k, count)
-            hours = within_month(from_h), within_month(from_h + float(fleets.term_h[fleet]))
+            hours = within_month(from_h), within_month(until_h)
             rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed, *hours))
     return rows
 
@@ -172,8 +173,9 @@ def owed_by_instances(inst: Instance, fleet: int, count: float) -> tuple[float, 
 def owed_by_purchase(inst: Instance, fleet: int, start: int, count: float) -> tuple[float, float]:
     """(inside, after) USD of instances bought for a term, by the number of its start."""
     fleets = inst.fleets
-    term_h = float(fleets.term_h[fleet])
-    beyond_h = max(float(fleets.buy_h[start]) + term_h - inst.time.horizon_h, 0.0)
+    until_h = float(fleets.bought_until_h(fleet)[start])
+    term_h = until_h - float(fleets.buy_h[start])
+    beyond_h = max(until_h - inst.time.horizon_h, 0.0)
     first = min(int(bought_for(inst, fleet)[0][start]), inst.time.periods - 1)
     rent = float(fleets.bought_usd_per_h[fleet, first]) * beyond_h
     upfront = 0.0 if inst.policy.charge_in_full else float(fleets.upfront_usd[fleet]) * beyond_h / term_h
@@ -205,7 +207,7 @@ def unsold_month(inst: Instance, decision: Decision, fleet: int) -> tuple[int, f
     fleets = inst.fleets
     pools = fleets.pool_fleet == fleet
     for hour, month in zip(fleets.buy_h.tolist(), fleets.buy_month.tolist(), strict=True):
-        running = (fleets.buy_h <= hour + 1e-9) & (fleets.buy_h + fleets.term_h[fleet] > hour + 1e-9)
+        running = (fleets.buy_h <= hour + 1e-9) & (fleets.bought_until_h(fleet) > hour + 1e-9)
         count = float(np.nansum(decision.bought[pools][:, running]))
         if count and not is_sold(inst, int(np.flatnonzero(pools)[0]), count):
             return month, count

@@ -142,10 +142,12 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
         every_h = instances.start_every_h or (case.period_h if instances.term_months is None else MONTH_H)
         sold = begins_at(multiples(case, every_h), row.from_h)
         ledger.require(sold, *at, f"from_h {row.from_h:.10g} starts no term")
-        end_h = row.from_h + term_h
+        end_h = case.bought_until_h(row.offer, row.from_h, term_h)
+        opens_h = case.times.life(row.offer)[0]
+        ledger.require(opens_h <= row.from_h + 1e-9 < end_h, *at, "is bought while the offer is not sold")
         if row.until_h is not None:  # version 1 does not state it
             ledger.equal(row.until_h, end_h, *at, "until_h")
-        _check_owed(case, row, instances, term_h, ledger, at)
+        _check_owed(case, row, instances, end_h, ledger, at)
         for period in range(case.periods):
             if row.from_h - 1e-9 <= period * case.period_h < end_h - 1e-9:
                 active[row.offer, row.model, period] += row.count
@@ -153,15 +155,13 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
 
 
 def _check_owed(
-    case: Case, row: Purchase, instances: Instances, term_h: float, ledger: Ledger, at: tuple[object, ...]
+    case: Case, row: Purchase, instances: Instances, end_h: float, ledger: Ledger, at: tuple[object, ...]
 ) -> None:
     """What a purchase costs in the horizon and owes after it, at mean prices, undiscounted."""
     price = math.fsum(future.probability * future.price_of(row.offer) for future in case.futures)
     starts = [period * case.period_h for period in range(case.periods)]
-    hours = case.period_h * sum(
-        1 for hour in starts if row.from_h - 1e-9 <= hour < row.from_h + term_h - 1e-9
-    )
-    beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
+    hours = case.period_h * sum(1 for hour in starts if row.from_h - 1e-9 <= hour < end_h - 1e-9)
+    term_h, beyond_h = max(end_h - row.from_h, 1e-9), max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     later = 0.0 if in_full else instances.upfront_usd * beyond_h / term_h
     hourly = case.term_usd_per_h(row.offer, row.from_h)

@@ -133,6 +133,10 @@ class Case:
         """Of the offers that have one, and of agreements."""
         return {name: o.commitment for name, o in self.sellers.items() if o.commitment is not None}
 
+    def bought_until_h(self, offer: str, from_h: float, term_h: float) -> float:
+        """The end of a term of instances: its length, or where the offer closes for good."""
+        return min(from_h + term_h, self.times.life(offer)[1])
+
     @cached_property
     def times(self) -> OfferTimes:
         """Every offer in time."""

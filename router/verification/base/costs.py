@@ -238,7 +238,8 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
         term_h = None if instances is None else instances.term_hours
         if instances is None or term_h is None:
             continue
-        beyond_h = max(0.0, row.from_h + term_h - case.horizon_h)
+        end_h = case.bought_until_h(row.offer, row.from_h, term_h)
+        term_h, beyond_h = max(end_h - row.from_h, 1e-9), max(0.0, end_h - case.horizon_h)
         inside = 1.0 if in_full else 1.0 - beyond_h / term_h
         first = min(math.ceil(row.from_h / case.period_h - 1e-9), case.periods - 1)
         hourly = case.term_usd_per_h(row.offer, row.from_h)
@@ -246,7 +247,7 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
             price = future.price_of(row.offer) * row.count
             usd = instances.upfront_usd * price * case.period_weight[first] * inside
             if case.sellers[row.offer].schedule:
-                end = math.ceil((row.from_h + term_h) / case.period_h - 1e-9)
+                end = math.ceil(end_h / case.period_h - 1e-9)
                 usd += hourly * price * case.period_h * math.fsum(case.period_weight[first:end])
             yield Charge(future, row.offer, "instances", usd, True)
             if in_full:

@@ -265,21 +265,25 @@ def _purchases(
     instances, term_h = pool.instances, pool.instances.term_hours or 0.0
     price, in_full = future.price_of(pool.offer), case.problem.policy.end_of_horizon == "charge_in_full"
     every_h = instances.start_every_h or (case.period_h if instances.term_months is None else MONTH_H)
-    bought: list[tuple[str, float]] = []
+    bought: list[tuple[str, tuple[float, float]]] = []
     starts: dict[int, Terms] = defaultdict(list)
     ends: dict[int, Terms] = defaultdict(list)
+    opens_h, closes_h = case.times.life(pool.offer)
     for hour in multiples(case, every_h):
-        first, end = (math.ceil(each / case.period_h - 1e-9) for each in (hour, hour + term_h))
+        if not opens_h - 1e-9 <= hour < closes_h - 1e-9:
+            continue
+        end_h = case.bought_until_h(pool.offer, hour, term_h)
+        first, end = (math.ceil(each / case.period_h - 1e-9) for each in (hour, end_h))
         weight = math.fsum(case.period_weight[first:end])
-        beyond_h = max(0.0, hour + term_h - case.horizon_h)
-        inside = 1.0 if in_full else 1.0 - beyond_h / term_h
+        beyond_h = max(0.0, end_h - case.horizon_h)
+        inside = 1.0 if in_full else 1.0 - beyond_h / (end_h - hour)
         hourly = case.term_usd_per_h(pool.offer, hour)
         usd = hourly * case.period_h * weight
         usd += instances.upfront_usd * case.period_weight[min(first, case.periods - 1)] * inside
         if in_full:
             usd += hourly * beyond_h * case.period_weight[-1]
         name = f"bought({pool.name},{start_label(hour)})"
-        bought.append((model.variable(name, limit, whole=instances.integral, usd=usd * price), hour))
+        bought.append((model.variable(name, limit, whole=instances.integral, usd=usd * price), (hour, end_h)))
         starts[first].append((name, -1.0))
         ends[end].append((name, 1.0))
     for t in range(case.periods):
@@ -291,7 +295,7 @@ def _purchases(
             terms += [(pool.paid[t - 1], -1.0)] if t else []
             model.constraint(f"instances({pool.name},{t},term)", terms, lower=0.0, upper=0.0)
             continue
-        terms = [(b, -1.0) for b, at in bought if at - 1e-9 <= hour < at + term_h - 1e-9]
+        terms = [(b, -1.0) for b, (at, end_h) in bought if at - 1e-9 <= hour < end_h - 1e-9]
         least = -math.inf if before else 0.0
         model.constraint(
             f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=least, upper=runs

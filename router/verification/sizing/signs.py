@@ -224,7 +224,7 @@ def _of_contract(
 def _of_instances(case: Case, name: str, instances: Instances, from_h: float, priced: float) -> Owed:
     """`priced`: how many, times the mean price multiplier."""
     term_h = instances.term_hours
-    end_h = case.horizon_h if term_h is None else from_h + term_h
+    end_h = case.horizon_h if term_h is None else case.bought_until_h(name, from_h, term_h)
     end = math.ceil(end_h / MONTH_H - 1e-9) if term_h is not None else case.months
     hours = (t * case.period_h for t in range(case.periods))
     covered = zip(hours, case.period_weight, strict=True)
@@ -238,6 +238,6 @@ def _of_instances(case: Case, name: str, instances: Instances, from_h: float, pr
         return Owed(end_h, end, priced * (rent + upfront))
     beyond_h = max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
-    later = 0.0 if in_full else beyond_h / term_h
+    later = 0.0 if in_full else beyond_h / (end_h - from_h)
     after = hourly * beyond_h + instances.upfront_usd * later
     return Owed(end_h, end, priced * (rent + upfront * (1.0 - later)), priced * after)
