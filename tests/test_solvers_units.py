@@ -54,5 +54,19 @@ def test_prices_are_of_the_program_as_it_was() -> None:
     assert program.matrix.T @ duals.row + duals.column == pytest.approx(program.cost)
 
 
+def test_a_limit_far_beyond_what_is_tiny_is_not_reached() -> None:
+    """In units of 1e-25 a limit of 2 would be one of 2e25, which no program may have."""
+    program = LinearProgram(
+        cost=np.ones(1),
+        matrix=sparse.csr_array([[1.0]]),
+        row_lower=np.array([2.0]),
+        row_upper=np.array([np.inf]),
+        col_lower=np.zeros(1),
+        col_upper=np.array([1e-25]),
+        integer=np.zeros(1, dtype=bool),
+    )
+    assert solvers.solve(program).stop is Stop.INFEASIBLE
+
+
 def test_what_is_not_tiny_stays_as_it_is() -> None:
     assert own_units(replace(rented(1.0), col_upper=np.ones(3))) is None

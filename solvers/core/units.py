@@ -20,6 +20,7 @@ from solvers.core.result import Duals, Solution
 
 TINY = 1e-6
 LEAST = 1e-30  # smaller is a rounding of 0
+FARTHEST = 1e12  # of a row's limits, in its unit
 
 
 class OwnUnits(Record):
@@ -68,6 +69,7 @@ def own_units(program: LinearProgram) -> OwnUnits | None:
     most = np.zeros(program.n_rows)
     np.maximum.at(most, entry_row, scaled)
     row = 1.0 / _power(np.where((most > LEAST) & (most < TINY), most, 1.0))
+    row = np.where(_farthest(program) * row < FARTHEST, row, 1.0)
     dearest = float(np.abs(program.cost * column).max(initial=0.0))
     usd = float(1.0 / _power(np.array(dearest if LEAST < dearest < TINY else 1.0)))
     matrix = program.matrix.copy()
@@ -83,6 +85,14 @@ def own_units(program: LinearProgram) -> OwnUnits | None:
         col_upper=program.col_upper / column,
     )
     return OwnUnits(own, column, row, usd)
+
+
+def _farthest(program: LinearProgram) -> Floats:
+    """(m,) the larger of the limits that a row has."""
+    low, high = (
+        np.where(np.isfinite(end), np.abs(end), 0.0) for end in (program.row_lower, program.row_upper)
+    )
+    return np.maximum(low, high)
 
 
 def _power(size: Floats) -> Floats:
