@@ -28,3 +28,13 @@ def test_it_keeps_every_row_and_its_bound_holds(name: str, few: int, monkeypatch
     assert is_feasible(encoded.program, plan.point, tolerance=1e-6)
     near = 1e-6 * abs(best.objective)
     assert plan.bound - near <= best.objective <= plan.objective_usd + near
+
+
+def test_a_relaxation_of_all_flows_bounds_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few routes each: none is left out, and where the search ends with nothing the plan has that bound."""
+    monkeypatch.setattr(by_hand, "FEW", 0)
+    encoded = encode(normalise(load(EXAMPLES / "savings-plan.yaml")))
+    plan = by_hand.made_by_hand(encoded, "highs", SolveOptions(), Fixed())
+    relaxed = solve(encoded.program.relax(), "highs", SolveOptions())
+    assert plan is not None
+    assert plan.bound == pytest.approx(relaxed.objective, rel=1e-6)

@@ -58,6 +58,8 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
             # flows that were left out may think what is left over of supply free: half way to its prices it is not
             half_way = 0.5 * (prices.multipliers + relaxed.duals.row)
             bound = max(bound, first_prices(target.program, half_way).bound)
+            if relaxed.stop is Stop.OPTIMAL and (some.program.col_upper == target.program.col_upper).all():
+                bound = max(bound, relaxed.bound)  # of all flows: none was left out
         if relaxed is not None and relaxed.point is not None:
             plans += _rounded(some, packed(some, _up(some.program, relaxed.point)), search, fixed)
     best = min(plans, key=lambda plan: plan.objective_usd, default=None)
