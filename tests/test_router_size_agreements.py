@@ -303,7 +303,21 @@ def test_an_agreement_that_a_future_does_not_use_covers_nothing_in_it() -> None:
     plan = planned(data, measures=True)
     assert plan.cost_usd == approx(0.8)
     bills = {row.scenario: (row.covered_usd, row.vendor_order_usd) for row in plan.settlements}
-    assert bills == {"none": (0.0, 0.0), "some": approx((2.0, 1.6))}
+    assert bills["none"] == (0.0, None)
+    assert bills["some"] == approx((2.0, 1.6))
+
+
+def test_beside_one_that_a_future_does_not_use_no_vendor_s_order_is_stated() -> None:
+    """Two at 20 % off: the amount covers the low future's 2 alone, and all else there is the other's, which is idle."""
+    futures = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]
+    first = {**HOURLY, "name": "first", "discount": 0.2, "overage": "contract", "min_usd": 0, "max_usd": 5}
+    second = {**HOURLY, "name": "second", "discount": 0.2, "min_usd": 1.6, "max_usd": 1.6, "signed": True}
+    data = problem(by_period([M]), [api("a", 2.0)], commitments=[first, second], scenarios=futures)
+    plan = planned(data)
+    assert plan.cost_usd == approx(0.8 * (2 + 6) / 2)
+    stated = {(row.agreement, row.scenario): row.vendor_order_usd for row in plan.settlements}
+    assert stated["second", "low"] is None
+    assert stated["second", "high"] is not None
 
 
 WEEK = 168.0

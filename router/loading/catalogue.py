@@ -108,9 +108,16 @@ def _need_files(problem: Problem, allow_files: Sequence[str | FilePath]) -> None
     ]
     issues = []
     for at, name, path in files:
-        if not is_allowed(path, FilePath(problem.positions.file or ""), allow_files):
+        try:
+            allowed = is_allowed(path, FilePath(problem.positions.file or ""), allow_files)
+            there, regular = path.exists(), path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
+            why = getattr(error, "strerror", None) or error
+            issues.append(input_issue(problem, at, name, f"is not a file name: {why}"))
+            continue
+        if not allowed:
             issues.append(input_issue(problem, at, name, OUTSIDE, WAY_OUT))
-        elif not path.is_file():
-            issues.append(input_issue(problem, at, name, NOT_REGULAR if path.exists() else "no such file"))
+        elif not regular:
+            issues.append(input_issue(problem, at, name, NOT_REGULAR if there else "no such file"))
     if issues:
         raise InputError(issues)

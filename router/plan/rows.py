@@ -303,7 +303,8 @@ class Settlement:
 
     vendor_order_usd: Number | None = stated(
         "Of an agreement: billed_usd, and what its offers would be paid more if the highest discount came first, among "
-        "all agreements over them, as vendors apply them; less than billed_usd where it would cover more",
+        "all agreements over them, as vendors apply them; less than billed_usd where it would cover more; null where "
+        "that hangs on whole spans, or where one that other futures use stands idle in this",
         default=None,
     )
 

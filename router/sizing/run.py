@@ -293,14 +293,23 @@ def _of_all[R](parts: Sequence[tuple[R, ...] | None]) -> tuple[R, ...] | None:
 
 
 def _settlements(best: Best) -> tuple[Settlement, ...]:
-    """Every scenario's months; a contract without a minimum that others use stands idle where it is not used."""
+    """Every scenario's months; a contract without a minimum that others use stands idle where it is not used.
+
+    What such a one could cover there, beside others in force, hangs on all of them: a vendor's order is not stated.
+    """
     rows = [row for part in best.parts for row in part.settlements]
     spans = {(row.seller, row.from_h, row.until_h): row for row in rows}
     names = best.inst.scenarios.names
+    scenario_of = [row.scenario if len(names) > 1 else names[0] for row in rows]
     settled = {
-        (row.scenario if len(names) > 1 else names[0], row.seller, row.from_h, row.until_h) for row in rows
+        (name, row.seller, row.from_h, row.until_h) for name, row in zip(scenario_of, rows, strict=True)
     }
     idle = [_idle(row, name) for name in names for key, row in spans.items() if (name, *key) not in settled]
+    beside = {row.scenario for row in idle if row.agreement is not None}
+    rows = [
+        replace(row, vendor_order_usd=None) if name in beside else row
+        for name, row in zip(scenario_of, rows, strict=True)
+    ]
     return (*rows, *idle)
 
 
@@ -320,6 +329,6 @@ def _idle(row: Settlement, scenario: str) -> Settlement:
         rolled_usd=nothing(row.rolled_usd),
         unused_usd=nothing(row.unused_usd),
         covered_usd=nothing(row.covered_usd),
-        vendor_order_usd=nothing(row.vendor_order_usd),
+        vendor_order_usd=None,
         so_far=None if row.so_far is None else replace(row.so_far, used=0.0),
     )
