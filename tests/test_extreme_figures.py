@@ -72,11 +72,6 @@ def changed(at: str, value: object) -> str:
         ("include", ["x" * 5000], "include[0]"),
         ("include", ["a\0b"], "include[0]"),
         ("workloads.0.demand", {"trace": {"file": "x" * 5000}}, "workloads[0].demand.trace.file"),
-        (
-            "offers.0.schedule",
-            [{"series": {"file": "x" * 5000, "prompt_usd_per_m_column": "c"}}],
-            "series.file",
-        ),
         ("offers.0.models.m.prompt_usd_per_m", 1e18, "offers[0].models.m"),
         ("offers.0.fee_usd_per_month", 1e300, "offers[0].fee_usd_per_month"),
         ("offers.0.instances", {"usd_per_h": 1e17}, "offers[0].instances.usd_per_h"),

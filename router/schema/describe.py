@@ -93,6 +93,8 @@ def unit_of(name: str) -> str:
     """The unit in a field's name: `ttft_p99_ms` is in ms, `usd_per_request` in USD/request."""
     if name in _INSTANCES:
         return "instances"
+    if name.endswith("_column"):  # a name
+        return ""
     exception = next((unit for ending, unit in _EXCEPTIONS.items() if name.endswith(ending)), "")
     amount, _, per = name.partition("_per_")
     unit = _UNITS.get(amount.rpartition("_")[2], "")
