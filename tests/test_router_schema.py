@@ -158,7 +158,7 @@ def test_whole_numbers_and_flags():
         ("offers.1.instances.term_months", 1.5, "must be a whole number"),
         ("horizon.periods", 0, "must be at least 1"),
         ("horizon.periods", "1B", "must be at most 105408"),
-        ("horizon.period_h", 0, "must be greater than 0"),
+        ("horizon.period_h", 0, "must be at least 0.0001"),
         ("horizon.start", "soon", "must be a date and time"),
         ("horizon.start", 20261201, "must be a date and time"),
         ("horizon.timezone", "Europe/Berln", 'is not a known time zone; did you mean "Europe/Berlin"?'),
