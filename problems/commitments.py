@@ -96,9 +96,8 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     rate = None
     if discounts is not None:
         rate = discounts.rate
-    elif (
-        tiers is not None and not contracts.in_tokens[b]
-    ):  # dollars of use are what the bands cost, and fees a request
+    elif tiers is not None and not contracts.in_tokens[b]:
+        # dollars of use are what the bands cost, and fees a request
         rate = tiers.usd * view.price[contracts.offer[b]]
     if rate is None:
         return volume_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))

@@ -250,9 +250,8 @@ def _bills(
             billed[mine] = space.take("billed", n, label, block=block)
         if contracts.rollover[b]:
             carry[mine] = space.take("carry", n, label, block=block)
-            if (
-                contracts.in_tokens[b] and view.inst.offers.ruled[o]
-            ):  # where rates rise, rests would be bought
+            # where rates rise, rests would be bought
+            if contracts.in_tokens[b] and view.inst.offers.ruled[o]:
                 exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
         bands, ordered = 0, False
         if tiers is not None:

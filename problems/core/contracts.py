@@ -40,14 +40,12 @@ class Contracts(ArrayTable):
     step_per_month: Floats  # 0: any
     unit_usd: Floats  # USD per own unit, as stated; 0 where tiers replace it
     unit_usd_at: Floats  # (B, J) the same as rules have it
-    unit_usd_before: (
-        Floats  # (B,) its mean by hours from the start of the span that runs to that of the horizon
-    )
+    unit_usd_before: Floats
+    """(B,) its mean by hours from the start of the span that runs to that of the horizon"""
     limited: Bools  # overage: none
     overage_stated: Floats  # USD per own unit above the commitment; inf: at contract rates
-    overage_usd: (
-        Floats  # the same, contract rates where what is committed is paid for as such; inf: all use is billed
-    )
+    overage_usd: Floats
+    """the same, contract rates where what is committed is paid for as such; inf: all use is billed"""
     rollover: Ints  # later spans in which what a span leaves unused may be used
     stackable: Bools  # amounts in force add up
     term_h: Floats  # inf: as long as the horizon

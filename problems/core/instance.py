@@ -84,9 +84,8 @@ class Workloads(ArrayTable):
     names: tuple[str, ...]  # "chat", or "chat from eu" for what comes from there alone
     file_names: tuple[str, ...]  # (W,) of the problem file
     origins: tuple[str | None, ...]  # (W,)
-    first: (
-        Ints  # (W,) the first row of the same workload of the file: limits on the whole of it are read there
-    )
+    first: Ints
+    """(W,) the first row of the same workload of the file: limits on the whole of it are read there"""
     part: Floats  # (W,) requests for each of the workload of the file
     recipes: tuple[str | None, ...]  # (W,) of whose requests it is one step
     steps: Ints  # (W,) number of the step, -1: none

@@ -137,9 +137,8 @@ class Entries(ArrayTable):
     model: Ints
     usd: Floats  # (E, prices) USD for one of what each of `costs.ENTRY_PRICES` is for, as stated, inf: not stated
     long_usd: Floats  # (E, prices) the same of requests with longer prompts
-    long_above: (
-        Floats  # (E,) tokens of the longest prompt that has not those prices, inf: all have the others
-    )
+    long_above: Floats
+    """(E,) tokens of the longest prompt that has not those prices, inf: all have the others"""
     usd_at: Floats  # (E, prices, J) both as rules have them
     long_usd_at: Floats
     prompt_units: Floats  # burndown per token

@@ -57,9 +57,8 @@ def start_workers(backend: str, count: int) -> Iterator[Workers]:
         yield ALONE
         return
     module, start = STARTS[backend]
-    if (
-        backend == "ray"
-    ):  # read when it is imported: else, under `uv run`, its workers start in a copy with nothing in it
+    # read when it is imported: else, under `uv run`, its workers start in a copy with nothing in it
+    if backend == "ray":
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     with ExitStack() as stack:
         yield start(from_extra(module, backend, ("--backend",), backend), count, stack)

@@ -331,9 +331,8 @@ class _Builder:
             return math.nan
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.zone)
-            if (
-                moment.utcoffset() != moment.replace(fold=1).utcoffset()
-            ):  # shown twice, or skipped by the clocks
+            # shown twice, or skipped by the clocks
+            if moment.utcoffset() != moment.replace(fold=1).utcoffset():
                 self.ambiguous += 1
         try:
             return moment.timestamp()

@@ -116,9 +116,8 @@ def shape_of(whole: WholeCell, minutes: Minutes) -> Shape | None:
     if load.window is not None or load.deferrable_h is not None:
         return None
     units = whole.cell.units / math.fsum((load.origin or {"": 1.0}).values())
-    if (
-        load.recipes and len(load.recipes[0].steps) == 1
-    ):  # a step of one: all that it sends for a request come at once
+    # a step of one: all that it sends for a request come at once
+    if load.recipes and len(load.recipes[0].steps) == 1:
         units /= max(load.recipes[0].steps[0].requests, 1.0)
     return minutes.shape(stated_name(load), whole.period, units, load.arrival_cv, sized=sized)
 

@@ -53,9 +53,8 @@ def together(models: Sequence[RelaxedProblem], futures: Sequence[Future]) -> Rel
                 whole.constraint(f"{name}@{future.name}", terms, lower=row.lower, upper=row.upper)
             elif name not in whole.constraints:
                 whole.constraint(name, terms, lower=row.lower, upper=row.upper)
-            elif (
-                whole.constraints[name] != row
-            ):  # it is looser in one of them: that is left out in the others
+            elif whole.constraints[name] != row:
+                # it is looser in one of them: that is left out in the others
                 whole.constraints[name] = type(row)([], -math.inf, math.inf)
         whole.runs |= {name_of[name]: where for name, where in model.runs.items()}
     return whole
