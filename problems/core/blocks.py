@@ -49,7 +49,7 @@ class ColumnSpace:
 
     def names(self) -> list[str]:
         """Names of all columns, made on demand."""
-        ends = [first for first, _, _ in self._names[1:]] + [self.size]
+        ends = [*(first for first, _, _ in self._names), self.size][1:]
         return [
             f"{family}({label(i)})"
             for (first, family, label), end in zip(self._names, ends, strict=True)
