@@ -626,8 +626,8 @@ class Market:
         for t in range(self.n):
             spans.setdefault(int((t * self.h + 1e-9) // length), []).append(t)
         for k, periods in spans.items():
-            begin, end = k * length, min((k + 1) * length, self.n * self.h)
-            yield periods, (end - begin) / length
+            last = k == max(spans)  # a rest in which no period starts is owed with what comes before it
+            yield periods, (self.n * self.h - k * length if last else length) / length
 
     def _signed(self, terms: Data) -> tuple[int, Expression]:
         """(whether it is signed, what is committed per span)."""
@@ -698,6 +698,7 @@ class Market:
     def _bill(self, o: int, offer: Data) -> None:
         """Rent, and what is left of use: at its price, or as the offer's own contract settles it."""
         for t in range(self.n):
+            self.model.at_least(self.rent[o, t], {0: 0.0})  # an hour is paid for once
             self.pay(self.rent[o, t])
         fee, terms = offer.get("fee_usd_per_month", 0.0), offer.get("commitment")
         if terms is None and not fee:

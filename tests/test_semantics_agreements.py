@@ -480,3 +480,17 @@ def test_an_agreement_that_is_not_signed_beside_a_commitment_covers_nothing() ->
     plan = plan_of(data | {"commitments": [agreement("a", discount=0.1, min_usd=1, max_usd=None)]})
     assert plan.cost_usd == approx(4 * 1.2)
     assert not plan.coverage
+
+
+def test_a_row_states_what_the_terms_in_force_in_it_owe_after_the_horizon() -> None:
+    """Half off, by the half month: use of 2, 2, 4, 4 and 6 USD at list is covered by 1, then one more, then two more.
+
+    Terms of two months from months 0, 1 and 2, of 2.5: the second owes a half month more, the third one and a half.
+    """
+    terms = agreement("a", discount=0.5, stackable=True, term_months=2)
+    use = [M, M, 2 * M, 2 * M, 3 * M]
+    data = problem(by_period(use), [api("a", 2.0)], periods=5, period_h=365.0, commitments=[terms])
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(9.0)
+    assert [row.committed_usd_per_month for row in plan.contracts] == approx([2.0, 2.0, 4.0])
+    assert [row.beyond_horizon_usd for row in plan.settlements] == approx([0.0, 1.0, 1.0 + 3 * 2.0])

@@ -293,13 +293,23 @@ def _check_beyond(
     bills: dict[tuple[str, float, str | None], Bill],
     ledger: Ledger,
 ) -> None:
-    """What terms owe beyond the horizon stands in the row of the last period; the rows before say the same or 0."""
+    """What terms owe beyond the horizon stands in the row of the last period; the rows before say 0, or what those owe
+    that are in force at some moment of theirs, whichever is most."""
     case = audit.case
     for future in case.futures:
-        owed: dict[str, float] = defaultdict(float)
+        owed: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
         for contract in audit.rows.contracts:
-            offer = case.sellers[contract.seller]
-            owed[contract.seller] += beyond_usd(case, offer, contract, future)
+            usd = beyond_usd(case, case.sellers[contract.seller], contract, future)
+            owed[contract.seller].append((contract.from_h, contract.until_h, usd))
         for key, row in rows.items():
             if key[2] == future.name and (bills[key].end == case.periods or row.beyond_horizon_usd != 0):
-                ledger.money(row.beyond_horizon_usd, owed[key[0]], *key, "beyond_horizon_usd")
+                terms = owed[key[0]]
+                moments = {
+                    row.from_h,
+                    *(from_h for from_h, _, _ in terms if row.from_h < from_h < row.until_h),
+                }
+                most = max(
+                    math.fsum(usd for from_h, until_h, usd in terms if from_h <= moment + SLACK_H < until_h)
+                    for moment in moments
+                )
+                ledger.money(row.beyond_horizon_usd, most, *key, "beyond_horizon_usd")
