@@ -120,10 +120,10 @@ class Flow:
     t: int
 
 
-def optimum(data: Data) -> float | None:
-    """The least cost of the problem over its horizon; None where there is no plan. Raises Unknown."""
+def optimum(data: Data, most: float | None = None) -> float | None:
+    """The least cost of the problem over its horizon, `most` at most; None where there is no plan. Raises Unknown."""
     _checked(data)
-    return Market(data).least()
+    return Market(data).least(most)
 
 
 class Market:
@@ -163,7 +163,9 @@ class Market:
             self._bill(o, offer)
         self._energy()
 
-    def least(self) -> float | None:
+    def least(self, most: float | None = None) -> float | None:
+        if most is not None:
+            self.model.at_most(self.cost, most)
         point = self.model.solve(self.cost)
         return None if point is None else value_of(self.cost, point)
 
