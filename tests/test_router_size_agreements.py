@@ -362,3 +362,17 @@ def test_a_contract_of_a_week_is_signed_from_the_hour_it_begins() -> None:
     assert (row.start_month, row.start_h, row.end_h) == (0, WEEK, 2 * WEEK)
     assert row.expected_usd == approx(75)
     assert section.rp_usd == approx(15 + 75)
+
+
+def test_what_an_agreement_covers_of_an_offer_is_no_slope_of_its_price() -> None:
+    """Bought for the horizon at 1, half off the 0.6 that an agreement covers: at a multiple of m it costs m − 0.3.
+
+    The API takes 3, so that it is worth 2.3 and leaves at 3.3. Its bill of 0.4 as the slope would say 6.75.
+    """
+    own = gpu("own", 1, 1, resize="horizon", max_utilisation=1.0)
+    terms = {**HOURLY, "offers": ["own"], "discount": 0.5, "min_usd": 0, "max_usd": 0.3}
+    plan = planned(problem(by_period([M]), [own, api("a", 3.0)], commitments=[terms]), questions=True)
+    quote = next(row for row in plan.sizing.quotes or () if row.offer == "own") if plan.sizing else None
+    assert quote is not None
+    assert (quote.verdict, quote.worth_usd) == ("sign", approx(2.3))
+    assert quote.walk_away_multiple == approx(3.3, rel=2e-3)

@@ -186,12 +186,13 @@ class _WalkAway:
         return self.losing.objective_usd - point.objective_usd > point.doubt_usd + self.losing.doubt_usd
 
     def _linear(self) -> bool:
-        """Whether a plan's objective is linear in the offer's prices."""
-        policy, contracts = self.inst.policy, self.inst.contracts
+        """Whether a plan's objective is linear in its prices, so that no use counts or is paid elsewhere."""
+        policy, contracts, credits = self.inst.policy, self.inst.contracts, self.inst.credits
+        elsewhere = self.offer in self.inst.agreements.offer or credits.offer[:, self.offer].any()
         b = int(self.inst.offers.contract[self.offer])
         dollars = b != NONE and not contracts.in_tokens[b] and not in_units(self.inst, self.offer)
         capped = math.isfinite(policy.max_spend_usd) or math.isfinite(policy.max_committed_usd)
-        return not dollars and not capped and policy.risk.weight == 0
+        return not dollars and not elsewhere and not capped and policy.risk.weight == 0
 
 
 type PriceRow = tuple[str, str | None, float | None, float]
