@@ -295,11 +295,13 @@ class Market:
     def _usd(self, route: Route, t: int) -> float:
         entry = self.offers[route.offer]["models"][route.model]
         prompt, cached, written, completion, _ = self.reading._size(route.workload)
-        if entry.get("long_prompt") and prompt > entry["long_prompt"]["above_tokens"]:
-            entry = entry | entry["long_prompt"]
+        long = entry.get("long_prompt") or {}
+        long = long if long and prompt > long["above_tokens"] else {}
 
         def price(instead: Data) -> float:
-            stated = entry | instead.get(route.model, {})
+            stated = (
+                entry | instead.get(route.model, {}) | long
+            )  # a rule that names no long prompts leaves them
             usd = self.reading._token_usd(
                 self.offers[route.offer], stated, prompt, cached, written, completion
             )

@@ -322,5 +322,6 @@ class Rest:
             for y in (y for y in ends if y >= round(hours[1], 9)):
                 for side in (0, 1) if two else (0,):
                     load = loads[side] * cell.units / (3600.0 * h)
-                    part = self.case.available(name, self.future, x, y) * (y - x) / h
-                    yield (*own[side], x, y, side), load, serving[side] * part * most
+                    if load > 0:  # what has nothing to do for it need not be there
+                        part = self.case.available(name, self.future, x, y) * (y - x) / h
+                        yield (*own[side], x, y, side), load, serving[side] * part * most
