@@ -1,6 +1,7 @@
 """Agreements: one commitment over what several offers bill.
 
-    Σ_g covered[g,o,t] / (1 − discount[g,o]) ≤ use[o,t]      per offer, kind of use and period
+    Σ_g covered[g,o,t] / (1 − discount[g,o]) + free[o,t] ≤ use[o,t]      per offer, kind of use and period; free: what
+                                                             an allowance in USD pays, which is no bill of an agreement
     Σ_n paid[n,o,t] ≤ use[o,t] − Σ_g discount · covered / (1 − discount)      paid: see credits; of all that is billed
     Σ_(o,t in n) covered[g,o,t] ≤ committed in force in n    overage: list; the family of commitments has it
     covered[g,o,t] ≤ U[o,t] · Σ_(a in force) signed[a]       overage: contract, where signing is decided
@@ -37,8 +38,14 @@ NAME = "agreements"
 def build(view: View, cols: Columns) -> Rows:
     """One row per offer that is covered, kind of use and period, and one where it is paid for."""
     builder, covered, paid = RowBuilder(NAME), cols.covered, cols.paid_by
-    of = (covered.at, covered.offer, covered.rented, covered.period)
-    _within_use(builder, view, cols, of, covered.unit)
+    free = view.inst.credits.allowance[paid.credit]  # pays what is left, no bill of an agreement
+    sides = zip(
+        (covered.at, covered.offer, covered.rented, covered.period, covered.unit),
+        (paid.at[free], paid.offer[free], paid.rented[free], paid.period[free], paid.unit[free]),
+        strict=True,
+    )
+    at, offer, rented, period, unit = (np.concatenate(pair) for pair in sides)
+    _within_use(builder, view, cols, (at, offer, rented, period), unit)
     own = np.zeros(len(covered.at), dtype=bool)
     if len(paid.at):  # of what is covered a credit pays what is billed for it
         key = positions_of(view, paid.offer, paid.rented, paid.period)

@@ -258,6 +258,9 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
         mine = np.flatnonzero((paid.offer == o) & (paid.rented == rented))
         t = paid.period[mine]
         room[mine], cap[mine] = left[t], credits.part[paid.credit[mine], t] * left[t]
+        listed = np.bincount(covered.period[own], covered.unit[own] * point[covered.at[own]], periods)
+        free = credits.allowance[paid.credit[mine]]  # pays what is left, no bill of an agreement
+        cap[mine[free]] = np.minimum(cap[mine[free]], np.maximum(most - listed, 0.0)[t[free]])
         usd[mine] = np.minimum(usd[mine], cap[mine])
         asked = np.bincount(t, weights=usd[mine], minlength=periods)
         usd[mine] *= np.minimum(1.0, left / np.where(asked > 0, asked, 1.0))[t]

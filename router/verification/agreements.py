@@ -45,7 +45,10 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
         rows[key].append(row.list_usd)
     paid: dict[UseKey, list[float]] = defaultdict(list)
     for given in audit.rows.credits or ():
-        paid[given.offer, given.kind, given.period, case.future(given.scenario).name].append(given.paid_usd)
+        key = given.offer, given.kind, given.period, case.future(given.scenario).name
+        paid[key].append(given.paid_usd)
+        if given.credit is None and key in rows:  # an allowance pays what is left, no bill of an agreement
+            rows[key].append(given.paid_usd)
     used, billed = used_usd(audit), billed_usd(audit)
     for key, amounts in rows.items():
         ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered")

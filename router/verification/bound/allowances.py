@@ -63,6 +63,11 @@ def add_credits(
             paid_by = model.variable(f"paid_by({name},{offer},{t})", most)
             minus = [(variable, -usd * part[t]) for variable, usd in _summed(used[offer, t])]
             model.constraint(f"credits({name},{offer},{t})", [(paid_by, 1.0), *minus], upper=0.0)
+            at_list = f"at_list({offer},{t})"
+            if offer in case.offers and name.startswith(f"{offer},usd,") and at_list in model.variables:
+                # an allowance pays what is left, no bill of an agreement
+                left = [(paid_by, 1.0), (at_list, -1.0)]
+                model.constraint(f"credits({name},{offer},{t},left)", left, upper=0.0)
             together[offer, t].append((paid_by, 1.0))
             spent.append((paid_by, 1.0))
         unspent = model.variable(f"unspent({name})", most, usd=weight)
