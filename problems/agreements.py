@@ -1,7 +1,7 @@
 """Agreements: one commitment over what several offers bill.
 
     Σ_g covered[g,o,t] / (1 − discount[g,o]) + free[o,t] ≤ use[o,t]      per offer, kind of use and period; free: what
-                                                             an allowance in USD pays, which is no bill of an agreement
+                                                             an allowance in USD pays, never an agreement's bill
     Σ_n paid[n,o,t] ≤ use[o,t] − Σ_g discount · covered / (1 − discount)      paid: see credits; of all that is billed
     Σ_(o,t in n) covered[g,o,t] ≤ committed in force in n    overage: list; the family of commitments has it
     covered[g,o,t] ≤ U[o,t] · Σ_(a in force) signed[a]       overage: contract, where signing is decided
