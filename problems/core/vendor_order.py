@@ -17,11 +17,14 @@ def covered_by_discount(view: View, cols: Columns, point: Floats, due: Floats) -
     where nothing is signed. What allowances in USD pay is taken off first. Of like discounts the agreement, the period
     and the offer that stand first are first.
     """
-    covered, spans = cols.covered, view.inst.contracts.spans
+    covered, paid, spans = cols.covered, cols.paid_by, view.inst.contracts.spans
+    free = view.inst.credits.allowance[paid.credit]
     left: dict[tuple[int, bool, int], float] = {}
     for o, rented in sorted({*zip(covered.offer.tolist(), covered.rented.tolist(), strict=True)}):
         use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
         usd = np.bincount(use.period, weights=use.usd * point[use.column], minlength=view.inst.time.periods)
+        own = np.flatnonzero(free & (paid.offer == o) & (paid.rented == rented))
+        np.subtract.at(usd, paid.period[own], paid.unit[own] * point[paid.at[own]])
         left |= {(o, rented, t): each for t, each in enumerate(usd.tolist())}
     rest, total = due.copy(), np.zeros(len(due))
     span_of = {b: _in_force(view, due, b) for b in distinct(covered.contract).tolist()}

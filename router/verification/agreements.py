@@ -89,6 +89,9 @@ def _check_settled(audit: Audit, ledger: Ledger) -> None:
 def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float]:
     """(agreement, period): USD at list that it would cover, if the highest discount came first."""
     case, left = audit.case, {key: math.fsum(usd) for key, usd in used_usd(audit).items() if key[3] == future}
+    for paid in audit.rows.credits or ():
+        if paid.credit is None and case.future(paid.scenario).name == future:  # an allowance comes first
+            left[paid.offer, paid.kind, paid.period, future] -= paid.paid_usd
     rest: dict[tuple[str, int], float] = {}
     span_of: dict[tuple[str, int], int] = {}
     rate_of: dict[tuple[str, int], float] = {}
