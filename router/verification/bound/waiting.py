@@ -1,35 +1,34 @@
 """Waiting: no pool carries more than its instances could under the mildest mix that a plan may have there.
 
-    kind      budget and servers per instance that some set of users makes; those of a kind do not make it stricter
-    u         S · (Ca² + Cs²) / 2 of a user; Σ load · u / Σ load of a mix, in pieces cut at the mix of the plan and
-              where its proof says; in any way that is a right way
-    w         u + Σ p · (Ca² − 1) · (m − S² / m) / 2: all that waits know of a mix; p shares of the requests,
-              S seconds of an instance, m its mean
-    cap[n]    largest load of n instances whose waits keep within the budgets at the least w of a piece
-
     serves(pool,t,piece,n)   the pool is in the piece, with n instances at least; n − 1 without n, one piece at most
     waiting      Σ_n serves ≤ count − what boots;  load of the piece ≤ Σ_n (cap[n] − cap[n − 1]) · serves
     presence     flow ≤ Σ serves(…, 1) over the pieces of its user
 
-Caps allow what `waiting` allows a plan: waits that are `RELATIVE` too long. Pools of many levels have no such rows. The
+Mixes, their pieces and caps: `mixes`. Pools of many levels have no such rows. The
 most levels are those that would do for all work under the strictest mix.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
 from itertools import pairwise
 
-from router.schema import Instances, Policy
+from router.schema import Instances
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
-from router.verification.base.ledger import RELATIVE
-from router.verification.base.queueing import PoolUse, erlang_c, use_of, uses_of, wait_s
+from router.verification.base.queueing import PoolUse, use_of, uses_of
+from router.verification.bound.mixes import (
+    MORE,
+    MixPiece,
+    WaitingPool,
+    bursts,
+    pieces_of,
+    shape,
+    strictest,
+    within_budget,
+)
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import (
     PoolAt,
@@ -39,55 +38,8 @@ from router.verification.bound.serving import (
 )
 
 MOST_LEVELS = 40
-MOST_KINDS = 8
 MOST_USERS = 12
 MOST_PIECES = 40
-NEAREST = 2.0**-30  # of the servers: so near to the largest load
-AT_LEVELS = (1, 2, 3, 4, 6, 10, 20)
-"""Levels whose caps give slopes."""
-PARTS = (0.0, 1e-5, 1e-3, 0.03, 0.15, 0.5, 0.85, 0.97, 0.999, 0.99999, 1.0)
-"""Where a piece is cut for its slanted row."""
-MORE = 1.02 * RELATIVE
-SLACK_S = 1.1e-9
-
-type Strict = tuple[float, tuple[tuple[str, float], ...]]
-"""Servers per instance, and the budget by statistic in s."""
-
-
-@dataclass(frozen=True, slots=True)
-class MixKind:
-    """Mixes of some routes, and what they are held to."""
-
-    routes: frozenset[str]
-    strict: Strict
-
-
-@dataclass(frozen=True, slots=True)
-class MixPiece:
-    """A kind of mix with u in a range: the largest load · (1 + slope · (u − low)) by level, for each slope."""
-
-    routes: frozenset[str]
-    low: float
-    high: float
-    concurrency: float
-    caps: tuple[tuple[float, tuple[float, ...]], ...]
-
-    @property
-    def free(self) -> bool:
-        """Nobody minds waiting."""
-        return not self.caps
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingPool:
-    """One side of a pool in a period."""
-
-    name: str
-    uses: Mapping[str, PoolUse]
-    side: int
-    top: int
-    in_servers: bool  # levels are servers: parts of an instance may serve
-    policy: Policy
 
 
 def waits(instances: Instances, flows: Iterable[PossibleFlow]) -> bool:
@@ -111,25 +63,25 @@ def enough(case: Case, flows: list[PossibleFlow], busy: float) -> float:
     uses = list(uses_of_routes(case, flows).values())
     if busy <= 0.0 or not any(use.budget for use in uses):
         return busy
-    concurrency, budget = _strictest(uses)
+    concurrency, budget = strictest(uses)
     need = 0.0
     for side in (0, 1):
-        shapes = [_shape(use, side) for use in uses]
+        shapes = [shape(use, side) for use in uses]
         if max(shapes) <= 0.0:
             continue
-        w = max(max(shapes) + _bursts(uses, side, min(shapes), max(shapes))[1], 0.0) * concurrency
+        w = max(max(shapes) + bursts(uses, side, min(shapes), max(shapes))[1], 0.0) * concurrency
         policy = case.problem.policy
         load = busy * concurrency * (1.0 + policy.load_margin)
         servers = 1
-        while not _fits(servers, load, w * (1.0 + policy.wait_margin), budget):
+        while not within_budget(servers, load, w * (1.0 + policy.wait_margin), budget):
             servers = servers * 2
             if servers > 1e7:
                 return math.inf
         low = servers // 2
         while servers - low > 1:
             middle = (low + servers) // 2
-            fits = _fits(middle, load, w * (1.0 + policy.wait_margin), budget)
-            low, servers = (low, middle) if fits else (middle, servers)
+            enough_there = within_budget(middle, load, w * (1.0 + policy.wait_margin), budget)
+            low, servers = (low, middle) if enough_there else (middle, servers)
         need = max(need, servers / concurrency)
     return max(need, busy)
 
@@ -167,7 +119,7 @@ def add_waiting(
 def _mix(uses: list[PoolUse], side: int) -> list[float]:
     """u of what a plan has in a pool, if it has something."""
     load = math.fsum(use.rate * use.seconds[side] for use in uses)
-    shaped = math.fsum(use.rate * use.seconds[side] * _shape(use, side) for use in uses)
+    shaped = math.fsum(use.rate * use.seconds[side] * shape(use, side) for use in uses)
     return [shaped / load] if load > 0.0 else []
 
 
@@ -180,7 +132,7 @@ def _add_queue(
     usable: float,
     mixes: list[float],
 ) -> None:
-    pieces = list(_pieces(queue, mixes))
+    pieces = list(pieces_of(queue, mixes))
     if not pieces or len(pieces) > MOST_PIECES:
         return
     loads = [(flow, flow.load[queue.side] / _part(case, flow) / usable) for flow in flows]
@@ -227,7 +179,7 @@ def _share(
     if alone:
         own = [(flow.name, load) for flow, load in loads]
         return own, [
-            (flow.name, load * _shape(queue.uses[flow.route], queue.side))
+            (flow.name, load * shape(queue.uses[flow.route], queue.side))
             for flow, load in loads
             if flow.route in queue.uses
         ]
@@ -259,7 +211,7 @@ def _add_mixes(
 ) -> None:
     """Load and mix are those of the piece chosen, and u of a piece is within its range."""
     whole = [(flow.name, load) for flow, load in loads]
-    shaped = [(flow.name, load * _shape(queue.uses[flow.route], queue.side)) for flow, load in loads]
+    shaped = [(flow.name, load * shape(queue.uses[flow.route], queue.side)) for flow, load in loads]
     for name, terms, side in (("load", whole, 0), ("mix", shaped, 1)):
         minus = [(other, -a) for share in shares for other, a in share[side]]
         model.constraint(f"waiting({queue.name},{name})", [*terms, *minus], lower=0.0, upper=0.0)
@@ -267,178 +219,3 @@ def _add_mixes(
         for end, value, sign in (("from", piece.low, 1.0), ("to", piece.high, -1.0)):
             terms = [(name, sign * a) for name, a in mix] + [(name, -sign * value * a) for name, a in load]
             model.constraint(f"waiting({queue.name},{k},{end})", terms, lower=0.0)
-
-
-def _pieces(queue: WaitingPool, mixes: list[float]) -> Iterator[MixPiece]:
-    kinds = _kinds(queue.uses)
-    for kind in kinds if len(kinds) <= MOST_KINDS else ():
-        own = [use for name, use in queue.uses.items() if name in kind.routes and use.seconds[queue.side] > 0]
-        if not own:
-            continue
-        shapes = [_shape(use, queue.side) for use in own]
-        low, high = min(shapes) * (1.0 - MORE), max(shapes) * (1.0 + MORE)
-        cut = sorted({mix for mix in mixes if low < mix < high}) if kind.strict[1] else []
-        for start, end in pairwise([low, *cut, high]):
-            if kind.strict[1]:
-                yield _piece(queue, kind, start, end)
-            else:
-                yield MixPiece(kind.routes, start, end, kind.strict[0], ())
-
-
-def _piece(queue: WaitingPool, kind: MixKind, low: float, high: float) -> MixPiece:
-    """Caps by level over a range of u: the largest of some intervals, for lines through two of them each."""
-    uses = [use for name, use in queue.uses.items() if name in kind.routes]
-    concurrency, budget = kind.strict
-    narrow = high <= low * (1.0 + 3.0 * MORE)
-    ends = [low, high] if narrow else [low + (high - low) * part for part in PARTS]
-    intervals = []
-    for start, end in pairwise(ends):
-        w = max(start + _bursts(uses, queue.side, start, end)[0], 0.0) * concurrency
-        intervals.append((start, end, w))
-    by_level = [
-        [_cap(queue, n, concurrency, budget, w) for n in range(queue.top + 1)] for _, _, w in intervals
-    ]
-    slopes = {0.0}
-    for n in AT_LEVELS if len(intervals) > 1 else ():
-        if n <= queue.top:
-            slopes |= _slopes([start - low for start, _, _ in intervals], [level[n] for level in by_level])
-    rows = [
-        (
-            slope,
-            tuple(
-                max(
-                    (1.0 + slope * (end - low)) * cap
-                    for (_, end, _), cap in zip(intervals, level, strict=True)
-                )
-                for level in zip(*by_level, strict=True)
-            ),
-        )
-        for slope in sorted(slopes)
-    ]
-    return MixPiece(kind.routes, low, high, concurrency, tuple(rows))
-
-
-def _slopes(u: list[float], caps: list[float]) -> set[float]:
-    """b of the lines (1 + b · u) · load through the caps of two intervals."""
-    found, last = set(), len(u) - 1
-    for i, j in ((0, last), (0, last // 2), (last // 2, last)):
-        rise = u[j] * caps[j] - u[i] * caps[i]
-        if caps[i] > caps[j] and rise > 1e-9 * u[j] * caps[j]:
-            found.add(float(f"{(caps[i] - caps[j]) / rise:.3g}"))
-    return found
-
-
-def _cap(
-    queue: WaitingPool, level: int, concurrency: float, budget: tuple[tuple[str, float], ...], w: float
-) -> float:
-    """Largest load of a level, in instances at full availability."""
-    policy = queue.policy
-    servers = level if queue.in_servers else math.floor(level * concurrency + 1e-9)
-    most = _largest(servers, w * (1.0 + policy.wait_margin), budget)
-    own = level / concurrency if queue.in_servers else float(level)
-    return min(most / concurrency / (1.0 + policy.load_margin), own) * (1.0 + MORE)
-
-
-@lru_cache(maxsize=65_536)
-def _largest(servers: int, w: float, budget: tuple[tuple[str, float], ...]) -> float:
-    """The largest number of servers kept busy whose waits keep within a budget; never too low.
-
-    Between a load that fits and one that does not, by the line through what is spared at both (Illinois).
-    """
-    low, high, near = 0.0, float(servers), servers * NEAREST
-    fits, breaks = _spared(servers, low, w, budget), _spared(servers, high, w, budget)
-    last = 0
-    while high - low > near:
-        at = low + (high - low) * fits / (fits - breaks) if fits > breaks else 0.5 * (low + high)
-        at = min(max(at, low + 0.5 * near), high - 0.5 * near)
-        spared = _spared(servers, at, w, budget)
-        if spared >= 0.0:
-            low, fits, breaks = at, spared, 0.5 * breaks if last > 0 else breaks
-            last = 1
-        else:
-            high, breaks, fits = at, spared, 0.5 * fits if last < 0 else fits
-            last = -1
-    return high
-
-
-def _spared(servers: float, busy: float, w: float, budget: tuple[tuple[str, float], ...]) -> float:
-    """What the tightest budget leaves, times the servers that are not busy: below 0 where a wait is too long."""
-    spare, waits = servers - busy, erlang_c(servers, busy)
-    least = math.inf
-    for statistic, seconds in budget:
-        beyond = 1.0 - latency.LEVEL.get(statistic, 0.0)
-        part = waits if statistic == "mean" else math.log(waits / beyond) if waits > beyond else 0.0
-        least = min(least, (seconds * (1.0 + MORE) + SLACK_S) * spare - w * part)
-    return least if spare > 0.0 else min(least, -1e-300)
-
-
-def _fits(servers: float, busy: float, w: float, budget: tuple[tuple[str, float], ...]) -> bool:
-    """Whether waits keep within a budget."""
-    return busy < servers and all(
-        wait_s(statistic, servers, busy, w, 1.0) <= seconds for statistic, seconds in budget
-    )
-
-
-def _shape(use: PoolUse, side: int) -> float:
-    return use.seconds[side] * (use.arrival_cv**2 + use.service_cv**2) / 2.0
-
-
-def _kinds(uses: Mapping[str, PoolUse]) -> list[MixKind]:
-    """What any set of users makes, each with all users that do not make it stricter."""
-    own = {name: _strictest([use]) for name, use in uses.items()}
-    closed = list(dict.fromkeys(own.values()))
-    for one in closed:  # it grows as it is read
-        for other in own.values():
-            both = _both(one, other)
-            if both not in closed:
-                closed.append(both)
-        if len(closed) > MOST_KINDS:
-            break
-    return [
-        MixKind(frozenset(name for name, strict in own.items() if _both(strict, each) == each), each)
-        for each in closed
-    ]
-
-
-def _strictest(uses: Iterable[PoolUse]) -> Strict:
-    uses = list(uses)
-    budget: dict[str, float] = {}
-    for use in uses:
-        for statistic, seconds in use.budget.items():
-            part = seconds * (0.5 if use.disaggregated else 1.0)
-            budget[statistic] = min(budget.get(statistic, math.inf), part)
-    return min(use.concurrency for use in uses), tuple(sorted(budget.items()))
-
-
-def _both(one: Strict, other: Strict) -> Strict:
-    budget: dict[str, float] = defaultdict(lambda: math.inf)
-    for _, each in (one, other):
-        for statistic, seconds in each:
-            budget[statistic] = min(budget[statistic], seconds)
-    return min(one[0], other[0]), tuple(sorted(budget.items()))
-
-
-def _bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[float, float]:
-    """The range of w − u over mixes with u in a range: their corners are of one user, or of two with u at an end."""
-    each = [(use.seconds[side], use.arrival_cv**2 - 1.0, _shape(use, side)) for use in uses]
-    seconds = [s for s, _, _ in each]
-    if all(c == 0.0 for _, c, _ in each) or min(seconds) == max(seconds):
-        return 0.0, 0.0
-    if min(seconds) <= 0.0:  # requests that take no time: m may come near 0
-        products = [m * c for m in (0.0, max(seconds)) for _, c, _ in each]
-        alone = [s * c for s, c, _ in each]
-        return (min(products) - max(alone)) / 2.0, (max(products) - min(alone)) / 2.0
-    corners = [((i, 1.0),) for i, (_, _, u) in enumerate(each) if low <= u <= high]
-    mixed: list[tuple[tuple[int, float], ...]] = list(corners)
-    for edge in (low, high):
-        for i, (s, _, u) in enumerate(each):
-            for j, (other, _, above) in enumerate(each):
-                if u < edge < above:
-                    one, two = other * (above - edge), s * (edge - u)
-                    mixed.append(((i, one / (one + two)), (j, two / (one + two))))
-    if not mixed:
-        return 0.0, 0.0
-    means = [math.fsum(p * each[i][0] for i, p in corner) for corner in mixed]
-    ends = [[c * (m - s * s / m) / 2.0 for m in (min(means), max(means))] for s, c, _ in each]
-    least = min(math.fsum(p * min(ends[i]) for i, p in corner) for corner in mixed)
-    return least, max(math.fsum(p * max(ends[i]) for i, p in corner) for corner in mixed)
