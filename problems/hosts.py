@@ -13,7 +13,8 @@ weak: four of 5 units do not fit in three hosts of 8.) Else an arc flow over its
 
     Σ_h place[h,q,t] = count[q,t]                                           pools that may live in several kinds
 
-    host[h,t]          hosts rented                                         hosts
+    host[h,t]          hosts rented                                         hosts; one number for all t, decided before
+                       demand is known, where a kind is resized for the horizon: it counts while the kind is open
     place[h,q,t]       instances of the pool that live there                instances
     filled[h,n,s,t]    hosts in which an instance of size s stands at n     hosts
 """
@@ -60,7 +61,7 @@ def _by_size(builder: RowBuilder, view: View, cols: Columns, h: int, here: Ints,
     for size in sorted(set(units[here].tolist())):
         terms: list[Term] = [(t, cols.hosts.place[h, q], units[q] / size) for q in here if units[q] >= size]
         each = np.floor(hosts.units[h] / size)
-        terms.append((t, cols.hosts.count[h], -each))
+        terms.append((t, cols.hosts.count[h], -each * hosts.open[h]))
         free = hosts.open[h] * sum(np.floor(own / size) for own in hosts.free_units[h])
         label = _numbered(f"{hosts.names[h]},{size:g} units")
         builder.add(len(t), terms, label, upper=each * hosts.reserved[h] + free)
@@ -76,7 +77,7 @@ def _by_arc(
         terms += [(t, filled[a], -1.0) for a, (at, size) in enumerate(own.arcs) if at + size == node]
         most = hosts.open[h] * float(sum(own.start(free) == node for free in hosts.free_units[h]))
         if own.start(hosts.units[h]) == node:
-            terms.append((t, cols.hosts.count[h], -1.0))
+            terms.append((t, cols.hosts.count[h], -1.0 * hosts.open[h]))
             most = most + hosts.reserved[h]
         builder.add(len(t), terms, _numbered(f"{hosts.names[h]},from {node * own.unit} units"), upper=most)
     for size in sorted({size for _, size in own.arcs} | {round(units[q]) // own.unit for q in here}):
@@ -86,11 +87,13 @@ def _by_arc(
 
 
 def total(view: View, cols: Columns) -> Rows:
-    """host + reserved ≤ max, a row per period and kind that states one."""
-    builder, hosts, t = RowBuilder(NAME), view.inst.hosts, np.arange(view.inst.time.periods)
+    """host + reserved ≤ max, a row per period and kind that states one; of one number for the horizon the least."""
+    builder, hosts = RowBuilder(NAME), view.inst.hosts
     for h in np.flatnonzero(np.isfinite(hosts.max).all(axis=1)):
-        most = hosts.max[h] - hosts.reserved[h]
-        builder.add(len(t), [(t, cols.hosts.count[h], 1.0)], _numbered(hosts.names[h]), upper=most)
+        t, most = np.arange(view.inst.time.periods), hosts.max[h] - hosts.reserved[h]
+        if hosts.horizon[h]:
+            t, most = t[:1], hosts.most_throughout()[[h]]
+        builder.add(len(t), [(t, cols.hosts.count[h, t], 1.0)], _numbered(hosts.names[h]), upper=most)
     return builder.rows()
 
 

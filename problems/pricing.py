@@ -98,6 +98,9 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
     held[hosts.seller] = hosts.reserved_usd @ weight * price[hosts.seller]
     costs += [_cost(INSTANCES, none, 0.0, none, rent), _cost(ENERGY, none, 0.0, none, power)]
     costs.append(_cost(HOSTS, none, 0.0, none, held))
+    ahead = np.flatnonzero(hosts.horizon)
+    rented = (hosts.rent_usd @ weight * price[hosts.seller])[ahead]
+    costs.append(_cost(HOSTS, first.hosts[ahead], rented, hosts.seller[ahead]))
     return costs
 
 
@@ -149,8 +152,9 @@ def recourse(view: View, cols: Columns) -> list[Cost]:
     egress = routes.egress_usd[flows.route[sent]] * flows.work[sent] * time.weight[flows.period[sent]]
     costs.append(_cost(NETWORK, cols.flow[sent], egress, routes.offer[flows.route[sent]]))
     hosts = inst.hosts
-    rent = hosts.rent_usd * view.price[hosts.seller][:, None] * time.weight
-    costs.append(_cost(HOSTS, cols.hosts.count, rent, hosts.seller[:, None]))
+    hourly = ~hosts.horizon
+    rent = (hosts.rent_usd * view.price[hosts.seller][:, None] * time.weight)[hourly]
+    costs.append(_cost(HOSTS, cols.hosts.count[hourly], rent, hosts.seller[hourly, None]))
     costs += commitments(view, cols)
     costs += _covered(view, cols)
     costs += _paid_by(view, cols)

@@ -4,6 +4,7 @@
     Σ_q paid[q] + Σ_q bought[q,first] ≥ least   else offers with instances bought ahead; least = 1, or what the problem
                                                 allows where fractions are sold
     active[o] ≥ 1                               else offers with a fee
+    host[h] ≥ 1                                 hosts that are one number for the horizon
 
     Σ_a signed[a] + Σ_q paid[q] + Σ_(q,k) bought[q,k] ≤ 0       ruled out: nothing beyond what is there already
 
@@ -44,6 +45,7 @@ def _new(inst: Instance, first: FirstStage, offer: int) -> Ints:
     if fleets.pools:
         pools = fleets.offer[fleets.pool_fleet] == offer
         found += [first.ahead.paid[pools].ravel(), first.bought[pools].ravel()]
+    found.append(first.hosts[inst.hosts.seller == offer])
     columns = np.concatenate(found)
     return columns[columns >= 0]
 
@@ -52,6 +54,8 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
     """Columns of which some must be bought, and how much."""
     contracts, fleets = inst.contracts, inst.fleets
     b = int(inst.offers.contract[offer])
+    if (inst.hosts.seller == offer).any():
+        return first.hosts[inst.hosts.seller == offer], 1.0
     if b >= 0 and contracts.decided[b]:
         mine = (contracts.start_contract == b) & ~contracts.start_signed
         if mine.any():

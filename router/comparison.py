@@ -125,10 +125,11 @@ def compare(
     rows, late = [], []
     agreed = {agreement.name: agreement.offers for agreement in loaded.commitments}
     by_recipe = {load.name for load in loaded.workloads if load.recipes}
-    for i, seller in enumerate(loaded.sellers):
+    sellers = loaded.sellers[: len(loaded.sellers) - len(loaded.hosts)]  # hosts alone serve nothing
+    for i, seller in enumerate(sellers):
         if progress is not None:
             progress(seller.name)
-        share = begun.within(1.0 / (len(loaded.sellers) - i))
+        share = begun.within(1.0 / (len(sellers) - i))
         offers = agreed.get(seller.name, (seller.name,))
         alone = _Alone(loaded, seller.name, offers, replace(search, options=share))
         cannot = _of_all([refused.get(name, {}) for name in offers])

@@ -311,7 +311,6 @@ def test_verify_sees_what_does_not_fit() -> None:
     [
         ({"units": 4000}, {"a": 2, "b": 3}, "more than the 5,000 that are planned for"),
         ({}, {"a": 2.5}, "whole units"),
-        ({"resize": "horizon"}, {"a": 2}, "not yet planned for hosts"),
         ({"reserved": 3, "max": 2}, {"a": 2}, "must not be more than max"),
         ({"name": "a"}, {"a": 2}, "is the name of an offer"),
         ({"offers": ["a", "other"]}, {"a": 2}, "unknown offer"),

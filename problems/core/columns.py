@@ -110,7 +110,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         parts,
         *bands,
         covered,
-        host_columns(view, space, counts.count, limit),
+        host_columns(view, space, counts.count, limit, first.hosts),
         adapter_columns(view, space),
         payments(view, space, charged, counts.paid),
         capacity,

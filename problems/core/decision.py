@@ -26,6 +26,7 @@ class Decision(Record):
     ahead: Floats  # (Q,) instances for the whole horizon
     paid: Floats  # (Q,) of them above what is reserved
     bought: Floats  # (Q, J) instances bought for a term, by its start
+    hosts: Floats  # (H,) hosts for the whole horizon, beside those reserved
 
 
 def _read(at: Ints, point: Floats) -> Floats:
@@ -45,6 +46,7 @@ def decision_of(encoded: Encoded, point: Floats) -> Decision:
         ahead=_read(first.ahead.count[:, 0], point),
         paid=_read(first.ahead.paid[:, 0], point),
         bought=_read(first.bought, point),
+        hosts=_read(first.hosts, point),
     )
 
 
@@ -80,6 +82,7 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         (first.ahead.count[:, 0], decision.ahead),
         (first.ahead.paid[:, 0], decision.paid),
         (first.bought, decision.bought),
+        (first.hosts, decision.hosts),
     ):
         known = (at >= 0) & ~np.isnan(value)
         near = np.round(value[known])

@@ -25,6 +25,7 @@ class FirstStage(Record):
     active: Ints  # (O,) or -1: 0/1, a fee is due
     ahead: CountColumns  # counts that are one number for the whole horizon, (Q, 1), -1 elsewhere
     bought: Ints  # (Q, J) or -1: purchases for a term, by its start
+    hosts: Ints  # (H,) or -1: hosts that are one number for the whole horizon, beside those reserved and free ones
     force: tuple[
         Ints, ...
     ]  # (B,) of (slots,): what adds up of a contract; empty where one term runs at a time
@@ -66,8 +67,9 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
     peak = limit.max(axis=1, initial=0.0)[:, None]
     ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
     bought = purchases(inst, space, peak)
+    hosts = _hosts(inst, space, limit)
     force = tuple(_force(inst, space, b, float(scale[b])) for b in range(len(contracts.offer)))
-    return FirstStage(signed, committed, commit_steps, scale, active, ahead, bought, force)
+    return FirstStage(signed, committed, commit_steps, scale, active, ahead, bought, hosts, force)
 
 
 def commitment_scale(inst: Instance, view: View) -> Floats:
@@ -97,6 +99,20 @@ def _rent(view: View, at: Ints) -> Floats:
         return np.zeros(len(at))
     usd = np.where(pool >= 0, fleets.usd_per_h[fleets.pool_fleet[pool]], 0.0)
     return np.asarray(view.flow_load[at].max(axis=1) * usd * view.inst.time.period_h)
+
+
+def _hosts(inst: Instance, space: ColumnSpace, limit: Floats) -> Ints:
+    hosts = inst.hosts
+    at, kinds = np.full(len(hosts.names), NONE, dtype=np.int64), np.flatnonzero(hosts.horizon)
+    if len(kinds):
+        lives = hosts.houses[:, inst.fleets.pool_fleet] if inst.fleets.pools else np.zeros((len(at), 0))
+        useful = np.ceil(lives.astype(float) @ limit).max(axis=1, initial=0.0)
+        most = np.minimum(useful, hosts.most_throughout())
+        names = [hosts.names[h] for h in kinds]
+        at[kinds] = space.take(
+            "hosts_ahead", len(kinds), lambda i: names[i], upper=most[kinds], integer=True, block=BLOCK
+        )
+    return at
 
 
 def covered_periods(inst: Instance) -> tuple[Ints, Ints]:

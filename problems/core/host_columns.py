@@ -17,14 +17,17 @@ from solvers.core.record import Record
 class HostColumns(Record):
     """Hosts, and instances by host."""
 
-    count: Ints  # (H, T) hosts rented, beside those reserved and free ones
+    count: Ints  # (H, T) hosts rented, beside those reserved and free ones; one for the horizon is repeated
     place: Ints  # (H, Q, T) instances that live in such hosts, or -1; the pool's count where it lives in no other
     arcs: tuple[HostArcs | None, ...]  # (H,) None: sizes divide each other, which needs none
     filled: tuple[Ints, ...]  # (H,) of (arcs, T): hosts with an instance there
 
 
-def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) -> HostColumns:
-    """Reserve them; `counts` (Q, T) are the columns of counts, `limit` (Q, T) the largest that can be of use."""
+def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats, ahead: Ints) -> HostColumns:
+    """Reserve them; `counts` (Q, T) are the columns of counts, `limit` (Q, T) the largest that can be of use.
+
+    ahead   (H,) columns of hosts that are one number for the horizon, or -1
+    """
     hosts, periods, block = view.inst.hosts, view.inst.time.periods, view.scenario + 1
     pools = view.inst.fleets.pools
     lives = (
@@ -32,14 +35,16 @@ def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats) ->
     )
     most = lives.astype(float) @ limit if pools else np.zeros((len(hosts.names), periods))
     most = np.minimum(np.ceil(most), np.maximum(np.floor(hosts.max - hosts.reserved), 0.0))
-    count = space.take(
+    hourly = np.flatnonzero(ahead < 0)
+    count = np.repeat(ahead[:, None], periods, axis=1)
+    count[hourly] = space.take(
         "host",
-        len(hosts.names) * periods,
-        lambda i: f"{hosts.names[i // periods]},{i % periods}",
-        upper=most.ravel(),
+        len(hourly) * periods,
+        lambda i: f"{hosts.names[hourly[i // periods]]},{i % periods}",
+        upper=most[hourly].ravel(),
         integer=True,
         block=block,
-    ).reshape(len(hosts.names), periods)
+    ).reshape(len(hourly), periods)
     place = np.full((len(hosts.names), pools, periods), NONE, dtype=np.int64)
     for h, q in zip(*np.nonzero(lives), strict=True):
         if lives[:, q].sum() == 1:

@@ -219,14 +219,22 @@ class Hosts(ArrayTable):
 
     names: tuple[str, ...]
     seller: Ints  # (H,) its row among the offers, which serves nothing
+    usd_per_h: Floats  # as stated
     rent_usd: Floats  # (H, T) of a host rented in the period
     units: Floats
     max: Floats  # (H, T) inf: none, reserved ones included; 0 while it is closed
     reserved: Floats  # (H, T) that may be used
     reserved_usd: Floats  # (H, T) of all that is reserved
     open: Bools  # (H, T)
+    horizon: Bools  # (H,) one number for the whole horizon
     free_units: tuple[tuple[float, ...], ...]  # of further hosts, free of charge
     houses: Bools  # (H, F) whose instances live there
+
+    def most_throughout(self) -> Floats:
+        """(H,) the most beside those reserved in every period in which the kind is open; 0 where it never is."""
+        beside = np.where(self.open, np.floor(self.max - self.reserved), np.inf)
+        least = beside.min(axis=1, initial=np.inf)
+        return np.where(self.open.any(axis=1), np.maximum(least, 0.0), 0.0)
 
 
 class Groups(ArrayTable):

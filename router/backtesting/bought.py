@@ -27,13 +27,14 @@ class Bought:
     active: dict[str, float]  # offer → its fee is paid
     ahead: dict[Pool, tuple[float, float]]  # pool → count for the whole horizon, and of it paid
     terms: dict[tuple[Pool, float], float]  # pool and hour of the start → instances bought
+    hosts: dict[str, float]  # kind → hosts for the whole horizon, beside those reserved
 
 
 def bought(encoded: Encoded, point: Floats) -> Bought:
     """Read from a settled point."""
     inst = encoded.instance
     if not (inst.fleets.pools or len(inst.contracts.offer) or (encoded.first.active >= 0).any()):
-        return Bought({}, {}, {}, {})
+        return Bought({}, {}, {}, {}, {})
     decision = decision_of(encoded, point)
     names, pools = inst.offers.names, inst.pool_names
     starts = _starts(inst)
@@ -52,6 +53,7 @@ def bought(encoded: Encoded, point: Floats) -> Bought:
             for pool, row in zip(pools, decision.bought, strict=True)
             for hour, count in zip(inst.fleets.buy_h.tolist(), row, strict=True)
         },
+        hosts={name: float(count) for name, count in zip(inst.hosts.names, decision.hosts, strict=True)},
     )
 
 
@@ -78,6 +80,7 @@ def decision_for(inst: Instance, decided: Bought, open_from_h: float = np.inf) -
         ahead=np.array([decided.ahead.get(pool, (0.0, 0.0))[0] for pool in pools]),
         paid=np.array([decided.ahead.get(pool, (0.0, 0.0))[1] for pool in pools]),
         bought=terms,
+        hosts=np.array([decided.hosts.get(name, 0.0) for name in inst.hosts.names]),
     )
 
 
@@ -99,6 +102,7 @@ def spans_periods(inst: Instance, *, but_contracts: bool = False) -> bool:
         (len(inst.contracts.offer) and not but_contracts)
         or (inst.offers.fee_usd_per_month > 0).any()
         or fleets.horizon.any()
+        or inst.hosts.horizon.any()
         or (fleets.term_h > 0).any()
         or (fleets.upfront_usd > 0).any()
         or len(inst.credits.most)

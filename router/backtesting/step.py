@@ -86,7 +86,9 @@ class Replay:
             self.decided = (
                 new
                 if old is None
-                else Bought({**old.signed, **new.signed}, new.active, new.ahead, {**old.terms, **new.terms})
+                else Bought(
+                    {**old.signed, **new.signed}, new.active, new.ahead, {**old.terms, **new.terms}, new.hosts
+                )
             )
 
     def _again(self, force: InForce, frame: Frame, ahead: Floats) -> Step:

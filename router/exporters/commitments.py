@@ -101,6 +101,11 @@ def _paid_ahead(plan: Plan, problem: Problem, at: int, scenario: str | None) -> 
             yield PaidAhead(
                 INSTANCES, "bought", row.offer, row.model, 0.0, end_h, row.paid_count, "instances"
             )
+    ahead = {host.name: host.reserved for host in problem.hosts if host.resize == "horizon"}
+    for host in of_scenario(plan, plan.hosts or (), scenario):
+        rented_ahead = host.count - ahead.get(host.host, host.count)
+        if host.period == at and rented_ahead > 0:
+            yield PaidAhead(INSTANCES, "bought", host.host, None, 0.0, end_h, rented_ahead, "hosts")
     earlier = () if plan.running is None else plan.running.purchases
     bought = [(row.offer, row.model, row.from_h, row.until_h, row.count) for row in plan.purchases]
     bought += [(row.offer, row.model, 0.0, row.end_h, row.count) for row in earlier]

@@ -38,12 +38,14 @@ def hosts(problem: Problem, fleets: Fleets, offers: Offers, time: Time, rules: T
     return Hosts(
         names=tuple(host.name for host in problem.hosts),
         seller=seller,
+        usd_per_h=usd_per_h,
         rent_usd=time.by_period(figures("usd_per_h") * rules.factor[seller] * is_open) * time.period_h,
         units=floats(problem.hosts, "units"),
         max=np.where(part > 0, least_in(figures("max"), is_open, time), 0.0),
         reserved=np.where(part > 0, least_in(reserved, is_open, time), 0.0),
         reserved_usd=time.by_period(reserved * due(offers, time)[seller]) * stated[:, None] * time.period_h,
         open=part > 0,
+        horizon=np.array([host.resize == "horizon" for host in problem.hosts], dtype=bool),
         free_units=tuple(host.free_units for host in problem.hosts),
         houses=np.array(houses, dtype=bool).reshape(len(problem.hosts), len(owner)),
     )

@@ -15,7 +15,7 @@ MORE = "Objective above that of the plan"
 GAP = "How far the search for it ended from proof, as a part of its objective"
 FAILS = "Futures that it cannot serve"
 START_H = "Hour of the horizon at which it begins, where that is within a billing month"
-Kind = Literal["contract", "instances", "fee"]
+Kind = Literal["contract", "instances", "fee", "hosts"]
 Verdict = Literal["sign", "walk away", "needed", "never", "impossible", "free"]
 
 
@@ -34,14 +34,14 @@ def within_month(hour: float) -> float | None:
 class Signature:
     """One thing bought before demand is known."""
 
-    offer: str = stated("Offer signed, or agreement")
+    offer: str = stated("Offer signed, or agreement, or kind of host")
     kind: Kind = stated("What is bought")
     model: str | None = stated("Model of the instances; null where all share them, or none are bought")
     start_month: Whole | None = stated("First billing month, from 0")
     end_month: Whole | None = stated("First billing month after its end")
     committed_tokens_per_month: Number | None = stated("Of a contract in tokens; else null")
     committed_usd_per_month: Number | None = stated("Of a contract in USD; else null")
-    count: Instances | None = stated("Of instances; else null")
+    count: Instances | None = stated("Of instances and hosts; else null")
     least_usd: Number = stated("Owed inside the horizon without any use")
     beyond_horizon_usd: Number = stated("Owed after the horizon, undiscounted")
     start_h: Number | None = stated(START_H, default=None)
@@ -58,7 +58,9 @@ class Advised(Signature):
     """What the plan signs, and what it expects of it."""
 
     _: KW_ONLY
-    expected_usd: Number = stated("Bills inside the horizon; of instances and fees what is owed at least")
+    expected_usd: Number = stated(
+        "Bills inside the horizon; of instances, hosts and fees what is owed at least"
+    )
     offer_usd: Number = stated("All that the offer is paid")
     expected_use: Number | None = stated("Share of what is committed or rented that is used; null for a fee")
 
@@ -84,7 +86,7 @@ class Amount:
     kind: Kind = stated("What is bought")
     model: str | None = stated("Model of the instances, or null")
     start_month: Whole | None = stated("First billing month, from 0")
-    amount: Number = stated("Tokens or USD a month, or instances")
+    amount: Number = stated("Tokens or USD a month, or instances or hosts")
     over_advised: Number = stated("Amount over the one advised")
     expected_usd: Number | None = stated("Expected cost; null where a future fails")
     cvar_usd: Number | None = stated("CVaR; null where a future fails")
@@ -126,7 +128,7 @@ class QuotedDiscount:
 class Quote:
     """An offer or an agreement that asks for a signature, weighed."""
 
-    offer: str = stated("Offer, or agreement, that asks for a signature")
+    offer: str = stated("Offer, agreement or kind of host that asks for a signature")
     verdict: Verdict = stated(
         "sign, walk away, needed (no plan without it), never (not even for nearly nothing), "
         "impossible (no plan with it) or free (at any price: what it is used for costs nothing)"

@@ -61,7 +61,8 @@ def host_rows(view: View, cols: Columns, point: Floats, scenario: str | None) ->
     sizes: list[float] = fleets.units[fleets.pool_fleet].tolist() if fleets.pools else []
     for h, name in enumerate(hosts.names):
         for t in range(inst.time.periods):
-            count = _whole(float(point[cols.hosts.count[h, t]]) + float(hosts.reserved[h, t]))
+            rented = float(point[cols.hosts.count[h, t]]) if hosts.open[h, t] else 0.0
+            count = _whole(rented + float(hosts.reserved[h, t]))
             free = hosts.free_units[h] if hosts.open[h, t] else ()
             empty = [(units, True) for units in sorted(free, reverse=True)]
             empty += [(float(hosts.units[h]), False)]
@@ -153,6 +154,8 @@ def packed(encoded: Encoded, point: Floats) -> Floats:
     The largest first, each in the first host with room: hosts are enough, and may be a few more than are needed.
     """
     point = point.copy()
+    for cols in encoded.columns:
+        point[cols.hosts.count] = 0.0
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         for t in range(view.inst.time.periods if view.inst.hosts.names else 0):
             at = cols.hosts.place[:, :, t]
@@ -193,4 +196,5 @@ def _first_fit(view: View, cols: Columns, point: Floats, h: int, t: int) -> None
                 return
             point[cols.hosts.filled[h][n, t]] += 1.0
         left[i] -= size
-    point[cols.hosts.count[h, t]] = len(units) - len(held)
+    column = cols.hosts.count[h, t]  # of all periods and futures, where there is one number for the horizon
+    point[column] = max(float(point[column]), len(units) - len(held))

@@ -24,13 +24,14 @@ VERDICTS = {
 
 
 def amount(row: Signature) -> str:
-    """`500 M tokens a month`, `2,000.00 USD a month`, `4 instances`, `fee`."""
+    """`500 M tokens a month`, `2,000.00 USD a month`, `4 instances`, `2 hosts`, `fee`."""
     if (tokens := row.committed_tokens_per_month) is not None:
         return f"{count(tokens)} tokens a month" if tokens else "no minimum"
     if (dollars := row.committed_usd_per_month) is not None:
         return f"{usd(dollars)} USD a month" if dollars else "no minimum"
     if row.count is not None:
-        return f"{instances(row.count)} instance{'' if row.count == 1 else 's'}"
+        word = "host" if row.kind == "hosts" else "instance"
+        return f"{instances(row.count)} {word}{'' if row.count == 1 else 's'}"
     return "fee"
 
 
@@ -93,7 +94,7 @@ def amounts(sizing: Sizing) -> ReportTable:
         what = (row.offer, row.model, row.from_h)
         late = _late(row)
         name = str(row.offer) + (f", {row.model}" if row.model else "") + late
-        own = instances(row.amount) if row.kind == "instances" else count(row.amount)
+        own = instances(row.amount) if row.kind in ("instances", "hosts") else count(row.amount)
         told = f"fails in {failing(row.fails_in)}" if row.fails_in else ""
         if row.more_usd is not None and abs(row.more_usd) <= SAME * abs(sizing.rp_usd):
             told = "costs the same"

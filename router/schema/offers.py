@@ -376,7 +376,9 @@ class Host(Strict):
     )
     reserved_usd_per_h: NonNegative | None = optional("Price of a reserved host; absent: usd_per_h")
     resize: Literal["period", "horizon"] = Field(
-        default="period", description="Hosts chosen for each period, or one number for the whole horizon"
+        default="period",
+        description="Hosts chosen for each period, or one number for the whole horizon, decided before demand is "
+        "known; in a gap of the schedule its rent stops",
     )
     free_units: tuple[Positive, ...] = Field(
         default=(),
@@ -399,6 +401,7 @@ class Host(Strict):
             max=self.max,
             reserved=self.reserved,
             reserved_usd_per_h=self.reserved_usd_per_h,
+            resize=self.resize,
         )
         return self.seller.model_copy(update={"instances": instances})
 

@@ -228,8 +228,6 @@ def hosts_hold(problem: Problem) -> Iterator[Issue]:
             )
         taken.add(host.name)
         yield from unknown((*at, "offers"), host.offers, offers, "offer")
-        if host.resize == "horizon":
-            yield Issue((*at, "resize"), "is not yet planned for hosts", host.resize, "leave it out")
         if host.max is not None and host.reserved > host.max:
             yield Issue((*at, "reserved"), f"must not be more than max, {host.max:.15g}", host.reserved)
         for field in ("max", "reserved"):

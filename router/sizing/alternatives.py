@@ -143,6 +143,17 @@ def _changes(best: Best, signature: Signature) -> Iterator[tuple[float, float, D
         yield from _volumes(best.inst, best.decision, signature.offer, signature.from_h)
     elif signature.kind == "instances":
         yield from _counts(best.inst, best.decision, signature.offer, signature.model, signature.from_h)
+    elif signature.kind == "hosts":
+        yield from _hosts(best.inst, best.decision, signature.offer)
+
+
+def _hosts(inst: Instance, decision: Decision, name: str) -> Iterator[tuple[float, float, Decision]]:
+    h = inst.hosts.names.index(name)
+    now = float(decision.hosts[h])
+    for amount in _sold(now, 1.0, 0.0, float(inst.hosts.most_throughout()[h])):
+        hosts = decision.hosts.copy()
+        hosts[h] = amount
+        yield now, amount, replace(decision, hosts=hosts)
 
 
 def _volumes(

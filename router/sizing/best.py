@@ -197,6 +197,7 @@ def without(inst: Instance, which: Bools) -> Instance:
     """The problem with some offers (O,) not on the table; what is reserved or signed of them already stays."""
     owned, agreed = in_hand(inst), np.zeros_like(which)
     agreed[inst.contracts.offer[inst.agreements.contract]] = True
+    agreed[inst.hosts.seller] = True
     permitted = inst.workloads.permitted & ~(which & ~owned)[None, :]
     workloads = replace(inst.workloads, permitted=permitted)
     return replace(inst, workloads=workloads, must_not_sign=which & (owned | agreed))

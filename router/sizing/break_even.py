@@ -46,6 +46,8 @@ def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
         return _of_commitment(has, elsewhere_usd, offer, rows)
     if has.instances(has.inst.offers.names[offer]):
         return _of_instances(has, elsewhere_usd, offer)
+    if (has.inst.hosts.seller == offer).any():
+        return _of_hosts(has, elsewhere_usd, offer)
     return _of_fee(has, elsewhere_usd, offer)
 
 
@@ -62,6 +64,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
         ahead=np.where(pools, 0.0, decision.ahead),
         paid=np.where(pools, 0.0, decision.paid),
         bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
+        hosts=np.where(inst.hosts.seller == offer, 0.0, decision.hosts),
     )
     cost = costs_of(outcomes(without(inst, only(inst, offer)), remaining, study))
     return float(inst.scenarios.probability @ cost) if np.isfinite(cost).all() else None
@@ -139,6 +142,28 @@ def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUs
     if avoided is None or avoided <= 0 or busy <= 0:
         return QuoteUse(busy / running)
     return QuoteUse(busy / running, owed / (avoided / busy * running))
+
+
+def _of_hosts(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
+    """Of the units that they hold, in place of hours."""
+    name = has.inst.offers.names[offer]
+    use = host_use(has, name)
+    avoided = _avoided_usd(has, elsewhere_usd, bill_of(has, name))
+    if avoided is None or avoided <= 0 or not use:
+        return QuoteUse(use)
+    return QuoteUse(use, bill_of(has, name) / avoided * use)
+
+
+def host_use(has: Best, name: str) -> float | None:
+    """Expected part of the units of a kind of host, free ones left out, that instances take; None of none."""
+    units = float(has.inst.hosts.units[has.inst.hosts.names.index(name)])
+    taken, there = [], []
+    for row in (row for part in has.parts for row in part.hosts or () if row.host == name):
+        paid = (pattern for pattern in row.patterns if not pattern.free)
+        each = fsum(p.hosts * fsum(one.count * (one.units or 0.0) for one in p.instances) for p in paid)
+        taken.append(has.weight[row.scenario] * each)
+        there.append(has.weight[row.scenario] * row.count * units)
+    return fsum(taken) / fsum(there) if fsum(there) > 0 else None
 
 
 def instance_hours(has: Best, rows: Sequence[InstanceRow]) -> tuple[float, float]:

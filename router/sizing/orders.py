@@ -5,6 +5,7 @@
     OFFER@3=500M        from the third month on
     OFFER@168h=500M     from hour 168 of the horizon on
     OFFER:MODEL=4       instances of one pool, where an offer runs several models apart
+    HOST=4              hosts for the horizon, beside those reserved
 
 or a file: a plan, or YAML with its rows `contracts`, `purchases` and `instances`. What is not named is not signed.
 """
@@ -90,7 +91,7 @@ def _from_file(path: str) -> list[Order]:
     if not any(name in data for name in ("contracts", "purchases", "instances")):
         raise _wrong(path, "has none of contracts, purchases and instances", "a plan has them, empty or not")
     try:
-        return [*_contracts(data), *_purchases(data), *_instances(data), *_fees(data)]
+        return [*_contracts(data), *_purchases(data), *_instances(data), *_hosts(data), *_fees(data)]
     except KeyError as error:
         raise _wrong(path, f"has a row without {error}, which a plan's has") from error
     except ValueError as error:
@@ -154,6 +155,14 @@ def _instances(data: Mapping[str, Value]) -> list[Order]:
     return [Order(offer, count, -1, model) for (offer, model), count in counts.items()]
 
 
+def _hosts(data: Mapping[str, Value]) -> list[Order]:
+    """The most of each kind, reserved ones included; those that follow demand are left out later."""
+    counts: dict[str, float] = {}
+    for row in _rows(data, "hosts"):
+        counts[str(row["host"])] = max(counts.get(str(row["host"]), 0.0), parse_number(row["count"]))
+    return [Order(host, count, -1) for host, count in counts.items()]
+
+
 def _fees(data: Mapping[str, Value]) -> list[Order]:
     lines = [row for row in _rows(data, "cost_lines") if row.get("kind") == "fee"]
     return [Order(str(row["offer"]), None, -1) for row in lines]
@@ -201,6 +210,7 @@ class _DecisionDraft:
             ahead=ahead,
             paid=np.zeros(fleets.pools),
             bought=np.zeros((fleets.pools, len(fleets.buy_h))),
+            hosts=np.zeros(len(inst.hosts.names)),
         )
 
     def add(self, order: Order) -> None:
@@ -209,7 +219,7 @@ class _DecisionDraft:
         if self.inst.offers.contract[o] != NONE and order.month >= 0 and order.model is None:
             sold = self._contract(order, int(self.inst.offers.contract[o]))
         if not sold and order.amount is not None:
-            sold = self._instances(order, int(self.inst.offers.fleet[o]))
+            sold = self._hosts(order, o) or self._instances(order, int(self.inst.offers.fleet[o]))
         if self.inst.offers.fee_usd_per_month[o] > 0:
             if not sold and order.amount is not None:
                 raise _wrong(order.offer, "sells only a fee, which has no amount", f"{order.offer}=yes")
@@ -249,6 +259,20 @@ class _DecisionDraft:
             raise _wrong(order.offer, f"is sold in multiples of {step:,.10g} {unit} a month")
         self.decision.signed[at[0]] = 1.0
         self.decision.committed[at[0]] = amount
+        return True
+
+    def _hosts(self, order: Order, seller: int) -> bool:
+        hosts, count = self.inst.hosts, float(order.amount or 0.0)
+        kinds = np.flatnonzero((hosts.seller == seller) & hosts.horizon)
+        if not len(kinds) or order.month > 0 or order.hour is not None or order.model is not None:
+            return False
+        most = float(hosts.most_throughout()[kinds[0]])
+        if order.month < 0:  # of a plan, which counts those reserved
+            count = max(count - float(hosts.reserved[kinds[0]].max()), 0.0)
+        if count < 0 or count > most or count != round(count):
+            upper = f", at most {most:g}" if np.isfinite(most) else ""
+            raise _wrong(order.offer, f"is rented in whole hosts{upper} beside those reserved, not {count:g}")
+        self.decision.hosts[kinds[0]] = count
         return True
 
     def _instances(self, order: Order, fleet: int) -> bool:

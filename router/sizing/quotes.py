@@ -216,6 +216,8 @@ def _prices(inst: Instance, offer: int, multiple: float | None) -> tuple[Price, 
     prices.append(("fee_usd_per_month", None, None, float(inst.offers.fee_usd_per_month[offer])))
     if in_units(inst, offer):
         prices.append(("usd_per_unit_h", None, None, float(inst.contracts.usd_per_unit_h[b])))
+    usd_of_hosts = inst.hosts.usd_per_h[inst.hosts.seller == offer]
+    prices += [("usd_per_h", None, None, float(usd)) for usd in usd_of_hosts]
     halves = np.flatnonzero(inst.offers.decodes_for == offer)
     if fleet != NONE:
         usd_per_h = "usd_per_h" if not halves.size else "roles.prefill.usd_per_h"

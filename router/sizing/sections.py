@@ -20,7 +20,7 @@ from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, Wo
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.best import Best, best_plan, figures
-from router.sizing.break_even import due_months, instance_hours, own_volumes
+from router.sizing.break_even import due_months, host_use, instance_hours, own_volumes
 from router.sizing.discounts import is_agreement
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
@@ -153,6 +153,8 @@ def _signed_row(best: Best, signature: Signature) -> Advised:
         rows = [row for row in best.instances(signature.offer) if row.model == signature.model]
         busy, running = instance_hours(best, rows)
         use = busy / running if running > 0 else None
+    elif signature.kind == "hosts":
+        use = host_use(best, signature.offer)
     if best.inst.policy.charge_in_full:
         billed_usd += signature.beyond_horizon_usd * float(best.inst.time.weight[-1])
     offer_usd = fsum(line.usd for line in best.lines() if line.offer == signature.offer)

@@ -4,6 +4,7 @@ A signature binds to money owed inside the horizon without any use, and after it
 
     contract    months in force · committed a month · rate, or the bill of its tiers     after: months of term left
     instances   rent, and upfront by the part of the term inside the horizon             after: rent and upfront left
+    hosts       rent of the horizon                                                      after: nothing
     fee         every month of the horizon                                               after: nothing
 
 Inside the horizon as present value, after it as stated; at mean prices over the scenarios. With
@@ -37,7 +38,8 @@ def signed_by(inst: Instance, decision: Decision, used: Used = frozenset()) -> t
 
     A contract that commits to nothing counts where it is used.
     """
-    return (*_contracts(inst, decision, used), *_instances(inst, decision), *_fees(inst, decision))
+    ahead = (*_instances(inst, decision), *_hosts(inst, decision))
+    return (*_contracts(inst, decision, used), *ahead, *_fees(inst, decision))
 
 
 def advice(signs: Iterable[Signature]) -> Advice:
@@ -54,6 +56,7 @@ def quoted(inst: Instance) -> Bools:
     quotes[contracts.offer[open_[asks[open_]]]] = True
     ahead = (fleets.horizon | (fleets.term_h > 0)) & (fleets.max > fleets.reserved).any(axis=1)
     quotes[fleets.offer[ahead]] = True
+    quotes[inst.hosts.seller[inst.hosts.horizon & (inst.hosts.most_throughout() > 0)]] = True
     return np.asarray(quotes, dtype=bool)
 
 
@@ -63,6 +66,7 @@ def in_hand(inst: Instance) -> Bools:
     owned = np.zeros(len(inst.offers.names), dtype=bool)
     owned[fleets.offer[(fleets.reserved > 0).any(axis=1)]] = True
     owned[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
+    owned[inst.hosts.seller[(inst.hosts.reserved > 0).any(axis=1)]] = True
     return owned
 
 
@@ -72,6 +76,7 @@ def can_be_required(inst: Instance) -> Bools:
     possible = inst.offers.fee_usd_per_month > 0
     possible[contracts.offer[contracts.decided]] = True
     possible[fleets.offer[fleets.horizon | (fleets.term_h > 0)]] = True
+    possible[inst.hosts.seller[inst.hosts.horizon]] = True
     return np.asarray(possible, dtype=bool)
 
 
@@ -124,6 +129,15 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
             start, owed = int(fleets.buy_month[k]), owed_by_purchase(inst, fleet, k, count)
             hours = within_month(from_h), within_month(until_h)
             rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed, *hours))
+    return rows
+
+
+def _hosts(inst: Instance, decision: Decision) -> list[Signature]:
+    rows, months = [], inst.time.months
+    for h in np.flatnonzero(decision.hosts > DUST).tolist():
+        count = float(decision.hosts[h])
+        owed = owed_by_hosts(inst, h, count)
+        rows.append(Signature(inst.hosts.names[h], "hosts", None, 0, months, None, None, count, *owed))
     return rows
 
 
@@ -184,6 +198,12 @@ def owed_by_purchase(inst: Instance, fleet: int, start: int, count: float) -> tu
         inside -= rent * float(inst.time.weight[-1])
     each = count * price_of(inst, int(fleets.offer[fleet]))
     return each * inside, each * (rent + upfront)
+
+
+def owed_by_hosts(inst: Instance, kind: int, count: float) -> tuple[float, float]:
+    """(inside, after) USD of hosts rented for the whole horizon."""
+    rent = float(inst.hosts.rent_usd[kind] @ inst.time.weight)
+    return count * price_of(inst, int(inst.hosts.seller[kind])) * rent, 0.0
 
 
 def owed_by_fee(inst: Instance, offer: int) -> tuple[float, float]:

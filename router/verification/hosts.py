@@ -2,6 +2,7 @@
 
 Σ units · instances in a host ≤ units of the host              every pattern
 Σ hosts filled, not free ≤ count ≤ max;  count ≥ reserved      every kind and period; none while it is closed
+count the same in every period in which it is open, and future  kinds with resize: horizon
 Σ over hosts and kinds of instances = count of the pool        every pool that lives in hosts
 Hosts, and those filled alike, are whole.
 """
@@ -38,12 +39,16 @@ def check_hosts(audit: Audit, ledger: Ledger) -> None:
             for each in pattern.instances:
                 name = half_name(each.offer) if each.role == "decode" else each.offer
                 living[name, each.model, row.period, future.name].append(pattern.hosts * each.count)
+    throughout: dict[str, float] = {}
     for future in case.futures:
         for period in range(case.periods):
             for host in kinds.values():
                 found = rows.get((host.name, period, future.name))
                 count, at = (found.count if found else 0), (host.name, "period", period, future.name)
                 reserved, most, _ = case.usable_hosts(host.name, period)
+                if host.resize == "horizon" and not case.closed(host.name, period):
+                    same = throughout.setdefault(host.name, count)
+                    ledger.equal(count, same, *at, "hosts for the horizon")
                 ledger.at_least(count, reserved, *at, "hosts")
                 ledger.equal(count, round(count), *at, "hosts, which are whole")
                 ledger.at_most(count, most, *at, "hosts")

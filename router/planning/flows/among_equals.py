@@ -136,7 +136,7 @@ def _flows_alone(encoded: Encoded, point: Floats) -> LinearProgram:
     open_ = np.ones(program.n_columns, dtype=bool)
     open_[program.integer] = False
     ahead, held = first.ahead, (first.signed, first.committed, first.active, first.bought)
-    tables = [*held, ahead.count, ahead.paid, ahead.open, ahead.steps]
+    tables = [*held, ahead.count, ahead.paid, ahead.open, ahead.steps, first.hosts]
     for cols in encoded.columns:
         counts = cols.counts
         tables += [counts.count, counts.paid, counts.open, counts.steps, cols.started, cols.unserved]

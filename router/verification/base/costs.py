@@ -206,7 +206,8 @@ def _hosts(case: Case, plan: Plan) -> Iterator[Charge]:
     for row in plan.hosts or ():
         future, reserved = case.future(row.scenario), case.usable_hosts(row.host, row.period)[0]
         usd = case.rent(row.host, row.period) * future.price_of(row.host) * max(row.count - reserved, 0.0)
-        yield Charge(future, row.host, "hosts", usd * case.period_weight[row.period])
+        ahead = case.hosts[row.host].resize == "horizon"
+        yield Charge(future, row.host, "hosts", usd * case.period_weight[row.period], ahead)
     for name in case.hosts:
         usd = math.fsum(
             case.reserved_charges(name, t)[0] * weight for t, weight in enumerate(case.period_weight)

@@ -23,6 +23,7 @@ BEFORE = (
     "ahead_open",
     "ahead_steps",
     "bought",
+    "hosts_ahead",
 )
 """Kinds of variables whose values are the same in every future."""
 

@@ -1,6 +1,7 @@
 """Hosts: whole machines that instances live in.
 
 host(h,t)          hosts rented, beside those reserved and free ones                whole
+hosts_ahead(h)     the same, where one number holds for the horizon                 whole
 place(h,pool,t)    instances of a pool that live there, where several kinds house it    whole
 
 filled(h,n+s,t)    hosts with an instance of size s after n units, where sizes do not divide each other    whole
@@ -34,8 +35,10 @@ def add_hosts(
         ]
         model.constant += math.fsum(held) * future.price_of(host.name)
         here = [pool for pool in rented if pool.offer in host.offers]
+        useful = [math.fsum(limits[pool.name][t] for pool in here) for t in range(case.periods)]
+        counts = _counts(model, case, host, useful, future)
         for t in range(case.periods):
-            _kind(model, case, host, here, t, math.fsum(limits[pool.name][t] for pool in here), future)
+            _kind(model, case, host, here, t, counts[t])
     for pool in rented:
         kinds = _kinds(case, pool)
         for t in range(case.periods if len(kinds) > 1 else 0):
@@ -43,13 +46,40 @@ def add_hosts(
             model.constraint(f"hosts({pool.name},{t})", [*terms, (pool.count[t], -1.0)], lower=0.0, upper=0.0)
 
 
+def _counts(
+    model: RelaxedProblem, case: Case, host: Host, useful: list[float], future: Future
+) -> list[tuple[str, float, bool]]:
+    """By period the variable of hosts rented, the most of them, and whether it counts: not while the kind is closed."""
+    usd, beside, counts = list[float](), list[float](), list[bool]()
+    for t, weight in enumerate(case.period_weight):
+        reserved, limit, _ = case.usable_hosts(host.name, t)
+        usd.append(case.rent(host.name, t) * future.price_of(host.name) * weight)
+        beside.append(max(limit - reserved, 0.0))
+        counts.append(not case.closed(host.name, t))
+    if host.resize == "horizon":
+        least = min((each for each, is_open in zip(beside, counts, strict=True) if is_open), default=0.0)
+        most = min(float(math.ceil(max(useful))), least)
+        name = model.variable(f"hosts_ahead({host.name})", most, whole=True, usd=math.fsum(usd))
+        return [(name, most, is_open) for is_open in counts]
+    found = []
+    for t, least in enumerate(beside):
+        most = min(float(math.ceil(useful[t])), least)
+        name = model.variable(f"host({host.name},{t})", most, whole=True, usd=usd[t])
+        found.append((name, most, True))
+    return found
+
+
 def _kind(
-    model: RelaxedProblem, case: Case, host: Host, here: list[RentedPool], t: int, most: float, future: Future
+    model: RelaxedProblem,
+    case: Case,
+    host: Host,
+    here: list[RentedPool],
+    t: int,
+    rented: tuple[str, float, bool],
 ) -> None:
-    usd = case.rent(host.name, t) * future.price_of(host.name) * case.period_weight[t]
-    reserved, limit, free = case.usable_hosts(host.name, t)
-    rented = min(math.ceil(most), max(limit - reserved, 0.0))
-    count = model.variable(f"host({host.name},{t})", rented, whole=True, usd=usd)
+    count, most, counts = rented
+    reserved, _, free = case.usable_hosts(host.name, t)
+    hosts: Terms = [(count, 1.0)] if counts else []
     living: dict[str, str] = {}
     for pool in here:
         living[pool.name] = pool.count[t]
@@ -59,7 +89,7 @@ def _kind(
             living[pool.name] = model.variable(name, most_there, whole=True)
     sizes = sorted({pool.instances.units for pool in here})
     if any(large % small for small in sizes for large in sizes if large > small):
-        _by_filling(model, host, here, living, (count, rented, reserved, free), t)
+        _by_filling(model, host, here, living, (hosts, most, reserved, free), t)
         return
     for size in sizes:
         each = math.floor(host.units / size)
@@ -68,7 +98,7 @@ def _kind(
         ]
         fixed = each * reserved + sum(math.floor(units / size) for units in free)
         name = f"hosts({host.name},{size:g},{t})"
-        model.constraint(name, [*terms, (count, -float(each))], upper=float(fixed))
+        model.constraint(name, [*terms, *((count, -float(each)) for count, _ in hosts)], upper=float(fixed))
 
 
 def _by_filling(
@@ -76,7 +106,7 @@ def _by_filling(
     host: Host,
     here: list[RentedPool],
     living: dict[str, str],
-    counted: tuple[str, float, float, tuple[float, ...]],
+    counted: tuple[Terms, float, float, tuple[float, ...]],
     t: int,
 ) -> None:
     """Every host is filled from its end, the largest instances first: a smaller host begins further on.
@@ -104,7 +134,7 @@ def _by_filling(
             ending[after + length].append((name, -1.0))
             of_size[size].append((name, -1.0))
     for after, terms in leaving.items():
-        began: Terms = [(count, -1.0)] if after == begins[0] else []
+        began: Terms = [(name, -1.0) for name, _ in count] if after == begins[0] else []
         fixed = (reserved if after == begins[0] else 0.0) + begins[1:].count(after)
         name = f"hosts({host.name},from {after},{t})"
         model.constraint(name, [*terms, *ending[after], *began], upper=float(fixed))

@@ -22,7 +22,7 @@ from router.verification.base.costs import SCALED
 from router.verification.base.spans import length_h, signed_term, stacked_terms
 from router.verification.base.work import TOKEN_PRICES, long_prices_of, prices_of
 from router.verification.sizing.section import Section
-from router.verification.sizing.signs import signed, use_of_contract, use_of_pools
+from router.verification.sizing.signs import signed, use_of_contract, use_of_hosts, use_of_pools
 
 
 def check_quotes(section: Section) -> None:
@@ -67,7 +67,10 @@ def _check_quote(section: Section, offer: Offer, row: Quote, is_signed: bool) ->
     _check_worth(section, row, is_signed, in_hand, multiple, at)
     hourly = None if agreement is None else agreement.usd_per_unit_h
     decoding = section.case.instances.get(section.case.decoding.get(offer.name, ""))
-    ours = _prices(offer, decoding) | ({} if hourly is None else {("usd_per_unit_h", None, None): hourly})
+    host = section.case.hosts.get(offer.name)
+    ours = _prices(offer if host is None else host.rented, decoding) | (
+        {} if hourly is None else {("usd_per_unit_h", None, None): hourly}
+    )
     _check_prices(section, ours, row, row.walk_away_multiple, at)
     if in_hand or verdict == "impossible":
         for figure in ("bill_usd", "expected_use", "break_even_use", "break_even_tokens_per_month"):
@@ -132,7 +135,8 @@ def _billed_part(section: Section, agreement: str) -> float | None:
 
 def _in_hand(case: Case, offer: Offer) -> bool:
     """Whether something of it is reserved or signed before the plan."""
-    reserved, terms = offer.instances is not None and offer.instances.reserved > 0, offer.commitment
+    rented = case.hosts[offer.name].rented if offer.name in case.hosts else offer
+    reserved, terms = rented.instances is not None and rented.instances.reserved > 0, offer.commitment
     stacked = terms is not None and bool(stacked_terms(case, terms))
     return (
         reserved or stacked or (terms is not None and terms.signed and signed_term(case, terms) is not None)
@@ -243,6 +247,8 @@ _INSTEAD = {"cached_prompt_usd_per_m": "prompt_usd_per_m", "cache_write_usd_per_
 
 def _use(section: Section, offer: Offer) -> float | None:
     """Of what is committed; of the hours rented where nothing is."""
+    if offer.name in section.case.hosts:
+        return use_of_hosts(section, offer.name)
     if offer.commitment is not None:
         use = use_of_contract(section, offer.name, 0.0, section.case.horizon_h)
         if use is not None:

@@ -1,10 +1,11 @@
 """What is signed, row by row: how much of it, what it owes whatever comes, its expected bill and use.
 
     least      contract: bill of the commitment alone, month by month     instances: rent, and upfront for its part
-               fee: every month                                           inside the horizon, present value
+               fee: every month, hosts: rent                              inside the horizon, present value
     after      months of term left: the same bill, or rent and upfront's other part, as of today
     expected   contract: bills of its months     others: least            charge_in_full: `after` too, at the end
     use        contract: used / committed        instances: busy / rented hours of its pool
+               hosts: units that instances take / units
 
 At mean prices over the scenarios. With `end_of_horizon: charge_in_full` upfront money is owed inside, whole.
 """
@@ -30,6 +31,7 @@ from router.plan.sizing import (
 from router.schema import Commitment, Instances, Offer
 from router.verification.base.bills import Bill, owed_beyond
 from router.verification.base.case import MONTH_H, Case
+from router.verification.base.parts import half_name
 from router.verification.base.spans import TermHours, of_offer, owed_after, spans_of, term_h
 from router.verification.base.tariffs import amount_owed, in_tokens, mean_rate
 from router.verification.sizing.section import Section
@@ -90,6 +92,11 @@ def signed(section: Section) -> dict[Key, float]:
     for (offer, model, _, _), pool in section.audit.pools.items():
         if section.case.bought_ahead(offer) is not None and pool.row.paid_count > DUST:
             amounts[offer, "instances", model, 0.0] = pool.row.paid_count
+    for host in section.audit.rows.hosts or ():
+        if section.case.hosts[host.host].resize == "horizon":
+            rented = host.count - section.case.usable_hosts(host.host, host.period)[0]
+            if rented > DUST:
+                amounts[host.host, "hosts", None, 0.0] = rented
     for route in section.audit.rows.routes:
         if route.share > 0 and section.case.offers[route.offer].fee_usd_per_month > 0:
             amounts[route.offer, "fee", None, 0.0] = 1.0
@@ -127,6 +134,22 @@ def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> f
     return math.fsum(p * row.count * row.utilisation for p, row in rows) / hours if hours > 0 else None
 
 
+def use_of_hosts(section: Section, name: str) -> float | None:
+    """Expected part of the units of a kind of host, free ones left out, that instances take."""
+    case, taken, there = section.case, list[float](), list[float]()
+    for row in section.audit.rows.hosts or ():
+        if row.host != name:
+            continue
+        probability = case.future(row.scenario).probability
+        there.append(probability * row.count * case.hosts[name].units)
+        for pattern in row.patterns:
+            for each in pattern.instances if not pattern.free else ():
+                half = half_name(each.offer) if each.role == "decode" else each.offer
+                units = case.instances[half].units if half in case.instances else 0.0
+                taken.append(probability * pattern.hosts * each.count * units)
+    return math.fsum(taken) / math.fsum(there) if math.fsum(there) > 0 else None
+
+
 def _amount(row: Signature) -> float:
     """Tokens or USD a month, or instances; 1 of a fee, which states none."""
     stated = (row.committed_tokens_per_month, row.committed_usd_per_month, row.count)
@@ -154,6 +177,8 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
         usd = math.fsum(parts)
     elif kind == "instances":
         use = use_of_pools(section, [(offer, model)])
+    elif kind == "hosts":
+        use = use_of_hosts(section, offer)
     if case.problem.policy.end_of_horizon == "charge_in_full":
         usd += owed.after * case.period_weight[-1]
     section.equal(row.expected_usd, usd, *at, "expected_usd")
@@ -196,6 +221,9 @@ def _owed(case: Case, key: Key, amount: float) -> Owed | None:
         return _of_contract(case, offer, offer.commitment, start, amount, price)
     if kind == "instances" and offer.instances is not None:
         return _of_instances(case, name, offer.instances, start, amount * price)
+    if kind == "hosts" and name in case.hosts and case.hosts[name].resize == "horizon":
+        rent = math.fsum(case.rent(name, t) * weight for t, weight in enumerate(case.period_weight))
+        return Owed(case.horizon_h, case.months, amount * price * rent)
     if kind == "fee" and offer.fee_usd_per_month > 0:
         months = enumerate(case.month_weight)
         every = math.fsum(case.due_h(name, month) / MONTH_H * weight for month, weight in months)
