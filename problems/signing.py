@@ -61,15 +61,15 @@ def _ways(inst: Instance, first: FirstStage, offer: int) -> tuple[Ints, float]:
         if mine.any():
             return first.signed[mine & (contracts.start_month == contracts.start_month[mine].min())], 1.0
     if fleets.pools:
-        mine = fleets.offer[fleets.pool_fleet] == offer
+        mine = inst.offers.seller_of_halves[fleets.offer[fleets.pool_fleet]] == offer
         paid, bought = first.ahead.paid[mine, 0], first.bought[mine]
         sold = np.flatnonzero((bought >= 0).any(axis=0))
         begins = bought[:, sold[0]] if len(sold) else np.empty(0, dtype=np.int64)
         columns = np.concatenate([paid[paid >= 0], begins[begins >= 0]])
         if len(columns):
-            fleet = int(inst.offers.fleet[offer])
-            fraction = max(float(fleets.pool_min[mine].min() - fleets.reserved[fleet].max()), 0.0)
-            return columns, 1.0 if fleets.integral[fleet] else fraction
+            of = fleets.pool_fleet[mine]
+            fraction = float((fleets.pool_min[mine] - fleets.reserved[of].max(axis=1)).min())
+            return columns, 1.0 if fleets.integral[of].all() else max(fraction, 0.0)
     return first.active[[offer]][first.active[[offer]] >= 0], 1.0
 
 

@@ -76,13 +76,14 @@ KNOWN: dict[str, frozenset[str]] = {
     "offers.free": _keys("tokens_per_month requests_per_month usd_per_month"),
     "offers.instances": _keys(
         """usd_per_h max min step shared_by_models availability max_utilisation resize upfront_usd power_kw units
-        adapter_slots roles"""
+        adapter_slots roles term_h"""
     ),
     "offers.instances.roles.*": _keys("usd_per_h units min step max"),
     "offers.schedule": _keys("from until daily prices available set"),
     "offers.schedule.set": _keys("models instances"),
     "offers.schedule.set.models.*": PRICES,
-    "offers.schedule.set.instances": _keys("usd_per_h"),
+    "offers.schedule.set.instances": _keys("usd_per_h roles"),
+    "offers.schedule.set.instances.roles.*": _keys("usd_per_h"),
     "offers.commitment": _keys("settled min_usd max_usd step_usd overage levels"),
     "commitments": _keys(
         """name provider offers discount settled min_usd max_usd step_usd overage in usd_per_unit_h min_units max_units
@@ -255,7 +256,10 @@ class Market:
                     factor, is_open = rule.get("prices", factor), rule.get("available", is_open)
                     for kind, stated in rule.get("set", {}).items():
                         if kind == "instances":
-                            instead[kind] = instead.get(kind, {}) | stated
+                            halves = stated.get("roles", {})
+                            own = {(role, key): usd for role, of in halves.items() for key, usd in of.items()}
+                            whole = {("", key): usd for key, usd in stated.items() if key != "roles"}
+                            instead[kind] = instead.get(kind, {}) | own | whole
                         else:
                             for model, prices in stated.items():
                                 instead[model] = instead.get(model, {}) | prices
@@ -322,20 +326,15 @@ class Market:
             (o, t): {} for o in range(len(self.offers)) for t in range(self.n)
         }
         for (o, _, role), counts in self.counts.items():
-            stated = self.offers[o]["instances"]
-            stated = stated["roles"][role] if role else stated
             for t, count in enumerate(counts):
-                if self._closed(o, t):
-                    continue
-                usd = self._mean(
-                    o,
-                    t,
-                    lambda instead, stated=stated: (stated | instead.get("instances", {})).get(
-                        "usd_per_h", 0.0
-                    ),
-                )
-                found[o, t] = total(found[o, t], times(usd * self.h, count))
+                if not self._closed(o, t) and "term_h" not in self.offers[o]["instances"]:
+                    found[o, t] = total(found[o, t], times(self._usd_per_h(o, role, t) * self.h, count))
         return found
+
+    def _usd_per_h(self, o: int, role: str, t: int) -> float:
+        stated = self.offers[o]["instances"]
+        usd = (stated["roles"][role] if role else stated).get("usd_per_h", 0.0)
+        return self._mean(o, t, lambda instead: instead.get("instances", {}).get((role, "usd_per_h"), usd))
 
     # capacity
 
@@ -364,8 +363,10 @@ class Market:
                 kept = stated.get("resize") == "horizon"
                 made = [self._count(*grid, rules["max"], pool) for _ in range(1 if kept else self.n)]
                 counts = made * self.n if kept else made
-                if kept:
-                    self.pay(times(rules.get("upfront_usd", 0.0), made[0]))
+                if "term_h" in stated:
+                    self._bought(o, stated, rules, counts)
+                elif kept:
+                    self.pay(times(stated.get("upfront_usd", 0.0), made[0]))
                 self.counts[o, pool, role] = counts
                 for t in range(self.n):
                     if not kept and self._closed(o, t):
@@ -382,6 +383,20 @@ class Market:
             for t in range(self.n):
                 mine = [counts[t] for (at, _, name), counts in self.counts.items() if (at, name) == (o, role)]
                 self.model.at_most(total(*mine), rules["max"])
+
+    def _bought(self, o: int, stated: Data, rules: Data, counts: list[Expression]) -> None:
+        """What runs was bought for a term that covers it; of one that ends later only its part is due."""
+        if self.offers[o].get("schedule") or stated["term_h"] % self.h or stated.get("resize") == "horizon":
+            raise Unknown("terms under a schedule, of parts of a period, or for the horizon")
+        length = int(stated["term_h"] / self.h)
+        bought = [self.model.column(math.inf, True) for _ in range(self.n)]
+        for t in range(self.n):
+            self.model.equal(
+                total(counts[t], dict.fromkeys(bought[max(t - length + 1, 0) : t + 1], -1.0)), 0.0
+            )
+            inside = min(length, self.n - t)
+            usd = rules["usd_per_h"] * self.h * inside + stated.get("upfront_usd", 0.0) * inside / length
+            self.pay({bought[t]: usd})
 
     def _busy(self, o: int, pool: str, t: int, side: int) -> Expression:
         """Instances that the work of a pool keeps busy; the two halves of a replica, side 0 and 1, each by itself."""
@@ -688,13 +703,7 @@ class Market:
                     raise Unknown("units over several pools of an offer")
                 covered = self.model.column()
                 self.model.at_most({covered: 1.0}, counts[t])
-                hourly = self._mean(
-                    o,
-                    t,
-                    lambda instead, o=o: (self.offers[o]["instances"] | instead.get("instances", {}))[
-                        "usd_per_h"
-                    ],
-                )
+                hourly = self._usd_per_h(o, role, t)
                 self.rent[o, t] = total(self.rent[o, t], {covered: -hourly * self.h})
                 used.append({covered: self._units(o, role)})
             self.model.at_most(total(*used), units)

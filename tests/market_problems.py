@@ -74,7 +74,11 @@ def schedule(data: Data, rng: Random) -> None:
         elif way < 0.65 and "daily" not in rule and "from" in rule:
             rule["available"] = False
         elif "instances" in offer:
-            rule["set"] = {"instances": {"usd_per_h": rng.choice((0.3, 0.8, 2.5))}}
+            terms: Data = {"usd_per_h": rng.choice((0.3, 0.8, 2.5))}
+            halves = "roles" in offer["instances"]
+            rule["set"] = {
+                "instances": {"roles": {rng.choice(("prefill", "decode")): terms}} if halves else terms
+            }
         else:
             rule["set"] = {"models": {rng.choice(list(offer["models"])): {"prompt_usd_per_m": _price(rng)}}}
         if "until" in rule and rule["until"] <= rule.get("from", ""):
@@ -179,8 +183,13 @@ def free(data: Data, rng: Random) -> None:
 def roles(data: Data, rng: Random) -> None:
     offer = rng.choice([o for o in data["offers"] if "instances" in o and "commitment" not in o])
     kept = {"max_utilisation": 0.8}
-    if rng.random() < 0.3:
+    way = rng.random()
+    if way < 0.25:
         kept["resize"] = "horizon"
+    elif way < 0.5:
+        kept["term_h"] = rng.choice((1, 2, 3)) * data["horizon"]["period_h"]
+    if way < 0.5 and rng.random() < 0.5:
+        kept["upfront_usd"] = 0.5
     offer["instances"] = kept | {
         "roles": {
             "prefill": {"usd_per_h": _price(rng), "max": 4, "units": 1, "step": rng.choice((1, 2))},

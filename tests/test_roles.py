@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+import yaml
 from campaign import times
 from problem_factory import SOLVERS, Data, api, load, plan_of, problem, sized, usd
 
@@ -15,6 +17,7 @@ import router
 from router.errors import InputError
 from router.simulation import simulate
 from router.sizing import SizeOptions, size
+from router.sizing.orders import orders_of
 
 
 def pair(prefill: Data, decode: Data, *, rates: tuple[float, float] = (1e6, 1e5), **instances: Any) -> Data:
@@ -60,6 +63,91 @@ def test_starts_power_and_groups_count_both_halves() -> None:
     plan = plan_of(data)  # 5 cards for each thousand: one of them, and the other at the API
     assert sum(row.count for row in plan.instances) == 2
     assert usd(plan, "api") == pytest.approx(110)
+
+
+def term_cost(starts: tuple[int, ...], usd: float) -> float:
+    """Terms of two of three hours at `usd`, and 0.5 at once; of one that ends with a fourth hour half is due."""
+    return sum(count * hours * (usd + 0.25) for count, hours in zip(starts, (2, 2, 1), strict=True))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_half_is_bought_for_its_own_terms(solver: str) -> None:
+    """Every way to start terms of two hours of up to three workers of each half, the rest at the API for 5.5."""
+    work = (500, 2500, 1500)
+    own = pair({}, {}, term_h=2, upfront_usd=0.5)
+    data = asked(1, own, api("api", 5), periods=3)
+    data["workloads"][0]["demand"] = {"requests_by_period": list(work)}
+    ways = [
+        starts for starts in product(range(4), repeat=3) if max(starts[0] + starts[1], sum(starts[1:])) < 4
+    ]
+    running = {starts: (starts[0], starts[0] + starts[1], starts[1] + starts[2]) for starts in ways}
+    right = min(
+        term_cost(p, 1)
+        + term_cost(d, 3)
+        + sum(
+            max(n - 1000 * min(a, b), 0) * 5.5e-3
+            for n, a, b in zip(work, running[p], running[d], strict=True)
+        )
+        for p, d in product(ways, repeat=2)
+    )
+    plan = plan_of(data, solver)
+    assert plan.cost_usd == pytest.approx(right)
+    for role, usd_per_h in (("prefill", 1), ("decode", 3)):
+        rows = [row for row in plan.purchases if row.role == role]
+        assert sum(row.billed_usd or 0 for row in rows) == pytest.approx(
+            sum(row.count * (min(row.until_h or 0, 3) - row.from_h) * (usd_per_h + 0.25) for row in rows)
+        )
+
+
+def test_a_term_of_an_hour_is_rent_and_one_number_for_the_horizon_the_most() -> None:
+    """1, 3 and 2 of each half by the hour: 6 · (1 + 3); one number, 3 for three hours and 0.5 at once each: 39."""
+    for instances, right in ({"term_h": 1}, 24), ({}, 24), ({"resize": "horizon", "upfront_usd": 0.5}, 39):
+        data = asked(1, pair({}, {}, **instances), periods=3)
+        data["workloads"][0]["demand"] = {"requests_by_period": [500, 2500, 1500]}
+        assert plan_of(data).cost_usd == pytest.approx(right)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_rule_sets_what_is_of_each_half(solver: str) -> None:
+    """00:00  500 requests: 1 + 3 = 4 at the workers, 5.5 at the API
+    01:00  2,500 at half availability: 2 of each half carry 1,000. Prefill, two at most, 2 · 2; of decode one is held
+           at 3, as the file states, and one is 0.5; 1,500 at the API: 4 + 3 + 0.5 + 16.5 = 24
+    02:00  closed for good: 1,500 at the API, 16.5
+    """
+    own = pair({}, {})
+    roles = {"prefill": {"usd_per_h": 2, "max": 2}, "decode": {"usd_per_h": 0.5, "reserved": 1}}
+    own["schedule"] = [
+        {"from": "2027-01-04T01:00", "set": {"instances": {"roles": roles, "availability": 0.5}}},
+        {"from": "2027-01-04T02:00", "available": False},
+    ]
+    data = asked(1, own, api("api", 10), periods=3)
+    data["horizon"]["start"] = "2027-01-04T00:00"
+    data["workloads"][0]["demand"] = {"requests_by_period": [500, 2500, 1500]}
+    assert plan_of(data, solver).cost_usd == pytest.approx(4 + 24 + 16.5)
+
+
+def test_a_series_is_of_one_half_and_a_factor_of_both(tmp_path: Path) -> None:
+    """Decode workers at 2 and then 6, the prefill worker at 1, and both twice that in the second hour: 3 + 2 · 7."""
+    (tmp_path / "spot.csv").write_text("at,usd\n2027-01-04T00:00,2\n2027-01-04T01:00,6\n", encoding="utf-8")
+    series = {"file": "spot.csv", "timestamp_column": "at", "usd_per_h_column": "usd", "role": "decode"}
+    own = pair({}, {}) | {"schedule": [{"series": series}, {"from": "2027-01-04T01:00", "prices": 2}]}
+    data = asked(1000, own, periods=2)
+    data["horizon"]["start"] = "2027-01-04T00:00"
+    file = tmp_path / "problem.yaml"
+    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    plan = router.solve(file)
+    assert plan.cost_usd == pytest.approx(3 + 2 * 7)
+    assert plan.ok
+
+
+def test_an_agreement_bills_the_hours_of_both_halves() -> None:
+    """2 · (1 + 3) an hour at list; 6 USD an hour are committed at half price, which covers it all: 6, not 8."""
+    data = asked(2000, pair({}, {}), periods=2)
+    terms = {"settled": "hour", "min_usd": 6, "overage": "list", "signed": True}
+    data["commitments"] = [{"name": "plan", "offers": ["own"], "discount": 0.5, **terms}]
+    plan = plan_of(data)
+    assert plan.cost_usd == pytest.approx(12)
+    assert sum(row.covered_usd for row in plan.coverage or ()) == pytest.approx(8)
 
 
 def test_against_every_pair_of_counts() -> None:
@@ -122,23 +210,50 @@ def test_verify_sees_what_is_wrong_with_a_half() -> None:
     assert "throughput" in router.verify(data, replace(plan, instances=fewer)).failed()
     nameless = tuple(replace(row, role=None) for row in plan.instances)
     assert "fields" in router.verify(data, replace(plan, instances=nameless)).failed()
+    data = load(asked(2500, pair({}, {}, term_h=1)))
+    plan = router.solve(data)
+    swapped = tuple(
+        replace(row, role="decode" if row.role == "prefill" else "prefill") for row in plan.purchases
+    )
+    assert "purchases" in router.verify(data, replace(plan, purchases=swapped)).failed()
+    nameless_terms = tuple(replace(row, role=None) for row in plan.purchases)
+    assert "fields" in router.verify(data, replace(plan, purchases=nameless_terms)).failed()
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"instances": {"usd_per_h": 1}}, "must stand in roles.prefill and roles.decode"),
-        ({"instances": {"term_h": 1}}, "does not go with roles yet"),
+        ({"instances": {"upfront_usd": 1}}, "needs term_months or resize: horizon"),
+        ({"schedule": [{"set": {"instances": {"max": 1}}}]}, "must stand in roles.prefill and roles.decode"),
+        (
+            {"schedule": [{"set": {"instances": {"roles": {"decode": {"reserved": 0.5}}}}}]},
+            r"roles\.decode\.reserved.*must be whole",
+        ),
+        (
+            {
+                "schedule": [
+                    {"series": {"file": "s.csv", "timestamp_column": "at", "usd_per_h_column": "usd"}}
+                ]
+            },
+            "needs role: prefill or decode",
+        ),
+        (
+            {"roles": None, "schedule": [{"set": {"instances": {"roles": {"decode": {"max": 1}}}}}]},
+            "have no roles",
+        ),
         ({"models": {"m": {"tokens_per_s": 5}}}, "need prompt_tokens_per_s and completion_tokens_per_s"),
         ({"decode": {"min": 0.5}}, "must be whole"),
         ({"work": {"slo": {"ttft_p99_ms": 500}}}, "waiting for two stations has no formula yet"),
     ],
-    ids=["beside", "term", "throughput", "half", "slo"],
+    ids=["beside", "upfront", "set", "set-half", "series", "none", "throughput", "half", "slo"],
 )
 def test_what_cannot_be_planned_is_refused_by_name(change: Data, words: str) -> None:
     own = pair({}, change.get("decode", {}))
     own["instances"] |= change.get("instances", {})
-    own |= {"models": change["models"]} if "models" in change else {}
+    own |= {name: change[name] for name in ("models", "schedule") if name in change}
+    if "roles" in change:
+        own["instances"] = {"usd_per_h": 1}
     with pytest.raises(InputError, match=words):
         load(asked(1000, own, work=change.get("work", {})))
 
@@ -188,6 +303,30 @@ def test_sizing_counts_both_halves_in_every_future() -> None:
         ("half", "prefill"): 2,
         ("half", "decode"): 2,
     }
+
+
+def test_sizing_signs_each_half_and_weighs_the_offer() -> None:
+    """2 + 2 workers for three hours are 2 · 3 · (1 + 2) = 18, all at the API 3 · 1.1 · 10 · (2 + 1) / 2 = 49.5; at
+    1 + 1 half the work of the full future goes there: 9 + 16.5.
+    """
+    data = asked(2000, pair({}, {"usd_per_h": 2}, resize="horizon"), api("api", 10), periods=3)
+    data["scenarios"] = [
+        {"name": "full", "probability": 0.5},
+        {"name": "half", "probability": 0.5, "demand": {"*": 0.5}},
+    ]
+    orders = orders_of(["own=1", "own, decode=1"])
+    plan = size(load(data), how=SizeOptions(evaluate=orders, measures=False))
+    made = plan.sizing
+    assert made is not None and made.evaluated is not None and made.alternatives is not None
+    assert {row.offer: (row.count, row.least_usd, row.offer_usd, row.expected_use) for row in made.sign} == {
+        "own": (2, 6, 18, 0.75),
+        "own, decode": (2, 12, 18, 0.75),
+    }
+    (quote,) = made.quotes or ()
+    assert (quote.offer, quote.verdict, quote.worth_usd) == ("own", "sign", pytest.approx(49.5 - 18))
+    assert made.alternatives[0].more_usd == pytest.approx(49.5 - 18)
+    assert made.evaluated.expected_usd == pytest.approx(9 + 16.5)
+    assert router.verify(load(data), plan).ok
 
 
 def test_a_problem_with_roles_may_be_changed() -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from math import fsum
 
-from router.normalise.schedule import rules_in_force, set_fields
+from router.normalise.schedule import rules_in_force
 from router.schema import Problem, ScheduleRule
 
 NEAR_H = 1e-9
@@ -55,7 +55,7 @@ def _text(rule: ScheduleRule) -> str:
     if rule.available is not None:
         said.append("open" if rule.available else "closed")
     if rule.set_ is not None:
-        fields = [f"{'.'.join(field)} {value:,.10g}" for field, value in set_fields(rule.set_)]
+        fields = [f"{'.'.join(field)} {value:,.10g}" for field, value in rule.set_.figures]
         said.append(f"sets {', '.join(fields)}")
     if rule.series is not None:
         said.append(f"series {rule.series.file}")

@@ -31,6 +31,7 @@ from router.exporters.prices import mixed_prices
 from router.exporters.shares import group_of, splits
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.normalise.recipes import alone
+from router.normalise.roles import half_name
 from router.plan.document import Plan
 from router.plan.start import stated_time
 from router.plan.values import to_json
@@ -98,20 +99,24 @@ def _paid_ahead(plan: Plan, problem: Problem, at: int, scenario: str | None) -> 
             and rented[row.offer].term_months is None
             and row.paid_count > 0
         ):
-            yield PaidAhead(
-                INSTANCES, "bought", row.offer, row.model, 0.0, end_h, row.paid_count, "instances"
-            )
+            unit = _unit(row.role)
+            yield PaidAhead(INSTANCES, "bought", row.offer, row.model, 0.0, end_h, row.paid_count, unit)
     ahead = {host.name: host.reserved for host in problem.hosts if host.resize == "horizon"}
     for host in of_scenario(plan, plan.hosts or (), scenario):
         rented_ahead = host.count - ahead.get(host.host, host.count)
         if host.period == at and rented_ahead > 0:
             yield PaidAhead(INSTANCES, "bought", host.host, None, 0.0, end_h, rented_ahead, "hosts")
+    names = {half_name(machine.offer, machine.role): machine for machine in _machines(problem)}
     earlier = () if plan.running is None else plan.running.purchases
-    bought = [(row.offer, row.model, row.from_h, row.until_h, row.count) for row in plan.purchases]
+    bought = [
+        (half_name(row.offer, row.role), row.model, row.from_h, row.until_h, row.count)
+        for row in plan.purchases
+    ]
     bought += [(row.offer, row.model, 0.0, row.end_h, row.count) for row in earlier]
-    for offer, model, from_h, until_h, count in bought:
+    for name, model, from_h, until_h, count in bought:
         if from_h <= hour and (until_h is None or hour < until_h):
-            yield PaidAhead(INSTANCES, "bought", offer, model, from_h, until_h, count, "instances")
+            machine = names[name]
+            yield PaidAhead(INSTANCES, "bought", machine.offer, model, from_h, until_h, count, machine.unit)
     for contract in plan.contracts:
         tokens, usd = contract.committed_tokens_per_month, contract.committed_usd_per_month
         if contract.from_h <= hour < contract.until_h and (tokens or usd):
@@ -132,6 +137,10 @@ class CountedMachine:
     housed: bool = False  # lives in hosts, which are the nodes
 
 
+def _unit(role: str | None) -> str:
+    return "instances" if role is None else f"{role} workers"
+
+
 def _machines(problem: Problem) -> Iterator[CountedMachine]:
     housed = {name for host in problem.hosts for name in host.offers}
     for offer in problem.offers:
@@ -140,8 +149,9 @@ def _machines(problem: Problem) -> Iterator[CountedMachine]:
         roles = (None,) if offer.instances.roles is None else ("prefill", "decode")
         for role in roles:
             half = offer.instances if role is None else offer.instances.of_role(role)
-            unit = "instances" if role is None else f"{role} workers"
-            yield CountedMachine(offer.name, role, unit, half.units, half.reserved, offer.name in housed)
+            yield CountedMachine(
+                offer.name, role, _unit(role), half.units, half.reserved, offer.name in housed
+            )
     for host in problem.hosts:
         yield CountedMachine(host.name, None, "hosts", host.units, host.reserved)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from router.exporters.exported import of_scenario
 from router.plan.document import Plan
+from router.plan.rows import InstanceRow, Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,17 @@ class PoolCounts:
         return self.offer if self.model is None else f"{self.offer}/{self.model}"
 
 
+def offer_key(row: InstanceRow | Purchase) -> str:
+    """The offer, or `own-prefill` and `own-decode` of replicas in two roles."""
+    return row.offer if row.role is None else f"{row.offer}-{row.role}"
+
+
 def pools(plan: Plan, scenario: str | None = None) -> tuple[PoolCounts, ...]:
     """Every pool of the plan, 0 where it does not run, sorted. Raises InputError."""
     rows = of_scenario(plan, plan.instances, scenario)
     by_pool: dict[tuple[str, str | None], list[int]] = {}
     for row in rows:
-        offer = row.offer if row.role is None else f"{row.offer}-{row.role}"
+        offer = offer_key(row)
         by_pool.setdefault((offer, row.model), [0] * plan.periods)[row.period] = whole(row.count)
     ordered = sorted(by_pool.items(), key=lambda item: (item[0][0], item[0][1] or ""))
     return tuple(PoolCounts(offer, model, tuple(counts)) for (offer, model), counts in ordered)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.exporters.counts import hosts, pools, whole
+from router.exporters.counts import hosts, offer_key, pools, whole
 from router.exporters.exported import Exported
 from router.plan.document import Plan
 from router.plan.values import to_json
@@ -36,7 +36,7 @@ def tfvars(plan: Plan, *, scenario: str | None = None) -> Exported:
             name: {"max": max(counts), "by_period": counts} for name, counts in hosts(plan, scenario).items()
         },
         "router_purchases": [
-            {"offer": row.offer, "model": row.model, "month": row.month, "count": whole(row.count)}
+            {"offer": offer_key(row), "model": row.model, "month": row.month, "count": whole(row.count)}
             for row in plan.purchases
         ],
         "router_contracts": [

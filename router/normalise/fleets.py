@@ -12,8 +12,10 @@ from router.errors import InputError
 from router.loading.catalogue import input_issue
 from router.normalise.columns import flags, floats, whole
 from router.normalise.offers import or_else
+from router.normalise.roles import role_of
 from router.normalise.schedule import Timetable
 from router.schema import Problem, Slo
+from router.schema.schedule import RoleTerms
 
 NEAR_H = 1e-9
 
@@ -34,8 +36,15 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
     grids = [problem.offers[owners[f]].grid_of(None if m == NONE else names[m]) for f, m in pools]
     owner, hours = whole(owners), time.period_h
 
+    roles = [role_of(offers, o) for o in owners]
+
     def figures(field: str, *, dated: bool = False) -> Floats:
-        keys = [(o, ("instances", field)) for o in owners]
+        """(F, J) as rules have them; of one half of replicas they stand in its role."""
+        halves = field in RoleTerms.model_fields
+        keys = [
+            (o, ("instances", "roles", role, field) if halves and role else ("instances", field))
+            for o, role in zip(owners, roles, strict=True)
+        ]
         return rules.figures(keys, floats(rows, field), dated=dated)
 
     is_open, is_due = offers.open[owner], due(offers, time)[owner]

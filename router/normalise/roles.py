@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from problems.core.supply import Offers
-from router.schema import Problem
+from router.schema import NewTerms, Problem, ScheduleRule
 
 PREFILL: Final = "prefill"
 DECODE: Final = "decode"
@@ -30,7 +30,13 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
         name = half_name(offer.name, DECODE)
         owner[name] = offer.name
         offers.append(offer.model_copy(update={"instances": fits, "models": models}))
-        plain = {"fee_usd_per_month": 0.0, "commitment": None, "free": None, "quota": type(offer.quota)()}
+        plain = {
+            "fee_usd_per_month": 0.0,
+            "commitment": None,
+            "free": None,
+            "quota": type(offer.quota)(),
+            "schedule": tuple(_without_quota(rule) for rule in offer.schedule),
+        }
         decoding.append(offer.model_copy(update={"name": name, "instances": halves[1], **plain}))
     if not owner:
         return problem, {}
@@ -48,6 +54,12 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
     )
     apart = {"offers": (*offers, *decoding), "groups": groups, "hosts": hosts}
     return problem.model_copy(update=apart), owner
+
+
+def _without_quota(rule: ScheduleRule) -> ScheduleRule:
+    """What is sent counts once, with what prefills."""
+    terms = rule.set_
+    return rule if terms is None else rule.model_copy(update={"set_": NewTerms(instances=terms.instances)})
 
 
 def half_name(offer: str, role: str | None) -> str:

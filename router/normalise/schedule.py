@@ -21,12 +21,13 @@ from problems.core.stretches import AT_ONCE
 from router.errors import InputError, Path
 from router.loading.catalogue import input_issue
 from router.normalise.series import SeriesRows, series_rows
-from router.schema import EnergyRule, NewTerms, Problem, ScheduleRule, Times
+from router.schema import EnergyRule, Problem, ScheduleRule, Times
 from router.schema.clock import Clock
 
 Span = tuple[float, float]
 Field = tuple[str, ...]
-"""Where a figure stands in an offer: ("models", model, price), ("instances", name) or ("quota", cap)."""
+"""Where a figure stands in an offer: ("models", model, price), ("instances", name) or ("quota", cap); of one half of
+replicas ("instances", "roles", role, name)."""
 
 WEEK_H = 8 * 24.0  # longer than a week, whatever the clocks do
 
@@ -195,7 +196,7 @@ def _subjects(rule: ScheduleRule) -> Iterator[Field]:
         yield ("available",)
     if rule.series is not None:
         yield ("series",)
-    yield from (field for field, _ in set_fields(rule.set_))
+    yield from (field for field, _ in rule.set_.figures) if rule.set_ is not None else ()
 
 
 def _joined(edge_h: Floats, where: Bools) -> Iterator[Span]:
@@ -261,29 +262,20 @@ def _settings(
 ) -> Iterator[tuple[Field, Floats]]:
     """(J,) what a rule sets, by field; nan: nothing."""
     n = len(edge_h) - 1
-    for field, value in set_fields(rule.set_):
+    for field, value in rule.set_.figures if rule.set_ is not None else ():
         yield field, np.full(n, value)
     if rule.series is None or rows is None:
         return
     at = np.searchsorted(rows.at_h, edge_h[:-1] + AT_ONCE, side="right") - 1
     for name, column in rows.values.items():
         known = np.where(at >= 0, column[np.maximum(at, 0)], np.nan) if len(column) else np.full(n, np.nan)
-        if name in ("usd_per_h", "availability"):
+        if name == "usd_per_h" and rule.series.role is not None:
+            yield ("instances", "roles", rule.series.role, name), known
+        elif name in ("usd_per_h", "availability"):
             yield ("instances", name), known
         else:
             for model in models if rule.series.model is None else [rule.series.model]:
                 yield ("models", model, name), known
-
-
-def set_fields(terms: NewTerms | None) -> Iterator[tuple[Field, float]]:
-    """What a rule sets in place of what is stated, by field."""
-    if terms is None:
-        return
-    parts = [(("models", name), prices) for name, prices in terms.models.items()]
-    for at, record in (*parts, (("instances",), terms.instances), (("quota",), terms.quota)):
-        for name, value in record:
-            if isinstance(value, float):
-                yield (*at, name), value
 
 
 def _energy(

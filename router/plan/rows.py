@@ -189,6 +189,9 @@ class Purchase:
         "Their price in the horizon, at mean prices, undiscounted; null: not stated", default=None
     )
     beyond_horizon_usd: Number | None = stated("What they owe after it; null: not stated", default=None)
+    role: Literal["prefill", "decode"] | None = stated(
+        "Half of a replica that is bought; left out where replicas are whole", default=None
+    )
 
     @property
     def month(self) -> int:

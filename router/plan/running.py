@@ -65,7 +65,7 @@ class SunkContract:
 class SunkPurchase:
     """Instances bought by an earlier plan for a term that has not ended."""
 
-    offer: str = stated("Offer bought")
+    offer: str = stated("Offer bought; `own, decode` for the workers that decode, of an offer with roles")
     model: str | None = stated(SHARED)
     end_h: Number = stated("End of the term, from the start of the horizon")
     count: Instances = stated("Instances")

@@ -34,7 +34,9 @@ def within_month(hour: float) -> float | None:
 class Signature:
     """One thing bought before demand is known."""
 
-    offer: str = stated("Offer signed, or agreement, or kind of host")
+    offer: str = stated(
+        "Offer signed, or agreement, or kind of host; `own, decode` for the workers that decode, of an offer with roles"
+    )
     kind: Kind = stated("What is bought")
     model: str | None = stated("Model of the instances; null where all share them, or none are bought")
     start_month: Whole | None = stated("First billing month, from 0")

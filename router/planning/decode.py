@@ -249,16 +249,17 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
             fleet, from_h = int(fleets.pool_fleet[q]), float(fleets.buy_h[k])
             price = float(inst.scenarios.probability @ inst.scenarios.price[:, fleets.offer[fleet]])
             inside, after = purchase_parts(inst, fleet, int(k))
-            offer, model = inst.pool_names[q]
+            offer = int(fleets.offer[fleet])
             rows.append(
                 Purchase(
-                    offer=offer,
-                    model=model,
+                    offer=inst.offers.file_names[offer],
+                    model=inst.pool_names[q][1],
                     from_h=from_h,
                     until_h=float(fleets.bought_until_h(fleet)[k]),
                     count=count,
                     billed_usd=count * price * inside,
                     beyond_horizon_usd=count * price * after,
+                    role=role_of(inst.offers, offer),
                 )
             )
     return tuple(rows)

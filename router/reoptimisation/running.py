@@ -11,7 +11,7 @@ from typing import Any
 
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
-from router.normalise.roles import half_name
+from router.normalise.roles import DECODE, PREFILL, half_name
 from router.plan.document import Plan
 from router.plan.running import (
     Running,
@@ -22,7 +22,7 @@ from router.plan.running import (
 )
 from router.reoptimisation.alignment import SLACK_H, Alignment
 from router.reoptimisation.shares import running_shares
-from router.schema import Horizon, Problem
+from router.schema import Horizon, Offer, Problem
 from router.store import Entry
 
 
@@ -105,12 +105,19 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
 
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
     pools = set(inst.pool_names)
-    scheduled = {offer.name for offer in (*align.old.offers, *align.new.offers) if offer.schedule}
-    termed = {offer.name for offer in align.new.offers if offer.instances and offer.instances.term_hours}
+    scheduled = {
+        name for offer in (*align.old.offers, *align.new.offers) if offer.schedule for name in _parts(offer)
+    }
+    termed = {
+        name
+        for offer in align.new.offers
+        if offer.instances and offer.instances.term_hours
+        for name in _parts(offer)
+    }
     earlier = () if plan.running is None else plan.running.purchases
     ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
     ends += [
-        (row.offer, row.model, row.until_h or 0.0, row.count)
+        (half_name(row.offer, row.role), row.model, row.until_h or 0.0, row.count)
         for row in plan.purchases
         if row.from_h <= align.shift_h + SLACK_H
     ]
@@ -125,3 +132,9 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
             hint = "state them as reserved, at reserved_usd_per_h, in an offer of their own"
             raise InputError([Issue(("offers",), f"{rule} from run to run", hint=hint)])
     return sunk
+
+
+def _parts(offer: Offer) -> tuple[str, ...]:
+    """Names of its instances' pools: of both halves where replicas have roles."""
+    roles = (PREFILL, DECODE) if offer.instances is not None and offer.instances.roles else (None,)
+    return tuple(half_name(offer.name, role) for role in roles)

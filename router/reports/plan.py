@@ -253,7 +253,7 @@ def _purchases(plan: Plan) -> ReportTable:
     """Instances bought for a term, and what they owe after the horizon."""
     rows = tuple(
         (
-            row.offer,
+            row.offer if row.role is None else f"{row.offer} {row.role}",
             row.model or "all its models",
             instances(row.count),
             f"{row.from_h:,.10g}",

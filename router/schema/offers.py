@@ -183,7 +183,8 @@ class Instances(Strict):
     """Countable capacity: GPUs, dedicated endpoints, provisioned units."""
 
     roles: Roles | None = optional(
-        "Prefill and decode counted apart; prices, units, counts, memory and power then stand in the roles"
+        "Prefill and decode counted apart; prices, units, counts, memory and power then stand in the roles, and a term "
+        "or resize: horizon holds for each half, bought by itself, with upfront_usd for each worker"
     )
     usd_per_h: NonNegative = Field(description="Price of an instance")
     min: NonNegative = Field(default=0.0, description="If any are rented in a pool, at least so many")

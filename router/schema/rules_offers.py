@@ -142,18 +142,6 @@ def roles_hold(problem: Problem) -> Iterator[Issue]:
                 )
         for role in ("prefill", "decode"):
             yield from _instances((*path, "roles", role), instances.of_role(role))
-        later = {
-            "term_months": instances.term_months is not None,
-            "term_h": instances.term_h is not None,
-            "upfront_usd": instances.upfront_usd > 0,
-            "resize": instances.resize == "horizon",
-        }
-        for field in (name for name, stated in later.items() if stated):
-            yield Issue((*path, field), "does not go with roles yet: they are counted by the period", None)
-        if offer.schedule:
-            yield Issue(
-                (*at, "schedule"), "does not go with instances.roles yet", None, "leave one of the two out"
-            )
         for name, model in offer.models.items():
             if not set(model.rate_fields) >= set(_PAIR) or len(model.rate_fields) > len(_PAIR):
                 rule = f"instances with roles need {_PAIR[0]} and {_PAIR[1]}, and no other throughput"
@@ -161,7 +149,7 @@ def roles_hold(problem: Problem) -> Iterator[Issue]:
             if model.min is not None or model.step is not None:
                 yield Issue((*at, "models", name), "min and step stand in instances.roles", None)
         waiting = [
-            load.name for load in problem.workloads if _waits(load) and set(load.models) & set(offer.models)
+            load.name for load in problem.workloads if _waits(load) and load.all_models & offer.models.keys()
         ]
         if instances.max_utilisation is None and waiting:
             rule = f"is needed with roles: {waiting[0]} has an SLO, and waiting for two stations has no formula yet"

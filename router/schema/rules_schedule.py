@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from router.errors import Issue, Path, nearest
-from router.schema.offers import Offer
+from router.schema.offers import Instances, Offer
 from router.schema.rules_commitments import needs_one_price
-from router.schema.schedule import InstanceTerms, ModelPrices, QuotaCaps, ScheduleRule, Times
+from router.schema.schedule import InstanceTerms, ModelPrices, QuotaCaps, RoleTerms, ScheduleRule, Times
 
 if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
@@ -25,7 +25,7 @@ def rules_say_something(problem: Problem) -> Iterator[Issue]:
     for at, _, rule in _each(problem):
         if rule.prices is None and rule.available is None and rule.set_ is None and rule.series is None:
             yield Issue(at, "says nothing: it needs prices, available, set or series")
-        if rule.set_ is not None and not _set(rule):
+        if rule.set_ is not None and not any(True for _ in rule.set_.figures):
             yield Issue((*at, "set"), "sets nothing: it needs models, instances or quota with a figure")
         if rule.series is not None and not rule.series.columns:
             hint = "usd_per_h_column: price, for instance"
@@ -71,7 +71,29 @@ def settings_have_their_place(problem: Problem) -> Iterator[Issue]:
             yield Issue((*at, "set", "instances"), "the offer has no instances")
         if rule.series is not None:
             yield from _series((*at, "series"), offer, rule)
+        yield from _roles(at, offer, rule)
         yield from _counts(at, offer, rule)
+
+
+def _roles(at: Path, offer: Offer, rule: ScheduleRule) -> Iterator[Issue]:
+    """What is of one half of replicas stands with its role, and there are roles."""
+    fleet = offer.instances
+    terms = InstanceTerms() if rule.set_ is None else rule.set_.instances
+    role = None if rule.series is None else rule.series.role
+    if fleet is None or fleet.roles is None:
+        text = "the offer's instances have no roles"
+        if terms.roles is not None:
+            yield Issue((*at, "set", "instances", "roles"), text)
+        if role is not None:
+            yield Issue((*at, "series", "role"), text, role)
+        return
+    for field in RoleTerms.model_fields:
+        if getattr(terms, field) is not None:
+            text = "must stand in roles.prefill and roles.decode, not beside them"
+            yield Issue((*at, "set", "instances", field), text, getattr(terms, field))
+    if rule.series is not None and "usd_per_h" in rule.series.columns and role is None:
+        text = "needs role: prefill or decode, for each half of a replica has its price"
+        yield Issue((*at, "series", "usd_per_h_column"), text, rule.series.columns["usd_per_h"])
 
 
 def _series(at: Path, offer: Offer, rule: ScheduleRule) -> Iterator[Issue]:
@@ -110,9 +132,16 @@ def _counts(at: Path, offer: Offer, rule: ScheduleRule) -> Iterator[Issue]:
     fleet, terms = offer.instances, None if rule.set_ is None else rule.set_.instances
     if fleet is None or terms is None:
         return
+    at = (*at, "set", "instances")
+    yield from _counts_of(at, fleet, terms)
+    if fleet.roles is not None and terms.roles is not None:
+        for role, each in (("prefill", terms.roles.prefill), ("decode", terms.roles.decode)):
+            yield from _counts_of((*at, "roles", role), fleet.of_role(role), each)
+
+
+def _counts_of(at: Path, fleet: Instances, terms: InstanceTerms | RoleTerms) -> Iterator[Issue]:
     most = terms.max if terms.max is not None else fleet.max
     kept = terms.reserved if terms.reserved is not None else fleet.reserved
-    at = (*at, "set", "instances")
     if most is not None and kept > most:
         name = "max" if terms.max is not None else "reserved"
         yield Issue(
@@ -176,14 +205,6 @@ def _priced(offer: Offer, rule: ScheduleRule) -> Iterator[tuple[str, set[tuple[s
         models = list(offer.models) if rule.series.model is None else [rule.series.model]
         columns = {field: column for field, column in rule.series.columns.items() if field in _PRICES}
         yield "series", {(name, field) for name in models for field in columns}, list(columns.values())
-
-
-def _set(rule: ScheduleRule) -> bool:
-    terms = rule.set_
-    if terms is None:
-        return False
-    records = (*terms.models.values(), terms.instances, terms.quota)
-    return any(value is not None for record in records for _, value in record)
 
 
 def _each(problem: Problem) -> Iterator[tuple[Path, Offer, ScheduleRule]]:

@@ -1,6 +1,6 @@
 """Rules about time: when a price, a count or an opening holds that is not the one stated."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -36,9 +36,27 @@ class ModelPrices(Strict):
     )
 
 
+class RoleTerms(Strict):
+    """What of one half of replicas a rule may set."""
+
+    usd_per_h: NonNegative | None = optional("Price of a rented one")
+    max: NonNegative | None = optional("Most of them; of a period, the least that holds in it")
+    reserved: NonNegative | None = optional("Those already held; of a period, the least that holds in it")
+
+
+class TermsByRole(Strict):
+    """What a rule sets of each half of replicas."""
+
+    prefill: RoleTerms = Field(default=RoleTerms(), description="Of what prefills")
+    decode: RoleTerms = Field(default=RoleTerms(), description="Of what decodes")
+
+
 class InstanceTerms(Strict):
     """What of `instances` a rule may set."""
 
+    roles: TermsByRole | None = optional(
+        "Of instances with roles: usd_per_h, max and reserved stand in the roles, availability beside them"
+    )
     usd_per_h: NonNegative | None = optional("Price of a rented instance")
     max: NonNegative | None = optional("Most instances; of a period, the least that holds in it")
     reserved: NonNegative | None = optional("Instances already held; of a period, the least that holds in it")
@@ -77,6 +95,22 @@ class NewTerms(Strict):
         description="The provider's caps; of a day or month, or of what work may run in of a period, the mean by hours",
     )
 
+    @property
+    def figures(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """What is set, by field."""
+        roles = self.instances.roles or TermsByRole()
+        records: list[tuple[tuple[str, ...], Strict]] = [
+            *((("models", name), prices) for name, prices in self.models.items()),
+            (("instances",), self.instances),
+            (("instances", "roles", "prefill"), roles.prefill),
+            (("instances", "roles", "decode"), roles.decode),
+            (("quota",), self.quota),
+        ]
+        for at, record in records:
+            for name, value in record:
+                if isinstance(value, float):
+                    yield (*at, name), value
+
 
 class Series(Strict):
     """Figures from a file: each row holds until the next one."""
@@ -95,6 +129,9 @@ class Series(Strict):
     cached_prompt_usd_per_m_column: str | None = optional("Column of cached_prompt_usd_per_m")
     cache_write_usd_per_m_column: str | None = optional("Column of cache_write_usd_per_m")
     usd_per_request_column: str | None = optional("Column of usd_per_request")
+    role: Literal["prefill", "decode"] | None = optional(
+        "The half of replicas whose usd_per_h this is; needed beside it where instances have roles"
+    )
     model: Name | None = optional("The model whose prices these are; absent: all of the offer")
     filter: (
         Annotated[

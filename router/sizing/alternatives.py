@@ -57,8 +57,9 @@ def weigh(study: Study, best: Best) -> Weighed:
     """Solve all variants."""
     inst = best.inst
     quotes = np.flatnonzero(quoted(inst)).tolist()
-    offers = {signature.offer for signature in best.signs}
-    signed = [o for o in quotes if inst.offers.names[o] in offers]
+    whole, row_of = inst.offers.seller_of_halves, inst.offers.names.index
+    sellers = {int(whole[row_of(signature.offer)]) for signature in best.signs}
+    signed = [o for o in quotes if o in sellers]
     others = [o for o in quotes if o not in signed]
     possible = [o for o in others if can_be_required(inst)[o]]
     names = inst.offers.names

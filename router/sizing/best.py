@@ -189,12 +189,13 @@ def plan_under(study: Study, inst: Instance, first: BoundedDecision) -> Best:
 
 
 def only(inst: Instance, offer: int) -> Bools:
-    """(O,) one offer marked."""
-    return np.asarray(np.arange(len(inst.offers.names)) == offer)
+    """(O,) one offer marked, with both halves of its replicas."""
+    return np.asarray(inst.offers.seller_of_halves == offer)
 
 
 def without(inst: Instance, which: Bools) -> Instance:
     """The problem with some offers (O,) not on the table; what is reserved or signed of them already stays."""
+    which = which[inst.offers.seller_of_halves]
     owned, agreed = in_hand(inst), np.zeros_like(which)
     agreed[inst.contracts.offer[inst.agreements.contract]] = True
     agreed[inst.hosts.seller] = True
@@ -205,13 +206,13 @@ def without(inst: Instance, which: Bools) -> Instance:
 
 def signing(inst: Instance, offer: int) -> Instance:
     """The problem with an offer signed whatever it is worth."""
-    return replace(inst, must_sign=only(inst, offer))
+    return replace(inst, must_sign=np.arange(len(inst.offers.names)) == offer)
 
 
 def priced(inst: Instance, offer: int, multiple: float) -> Instance:
-    """The problem with an offer's prices multiplied, of both halves of its replicas."""
+    """The problem with an offer's prices multiplied."""
     price = inst.scenarios.price.copy()
-    price[:, only(inst, offer) | (inst.offers.decodes_for == offer)] *= multiple
+    price[:, only(inst, offer)] *= multiple
     return replace(inst, scenarios=replace(inst.scenarios, price=price))
 
 

@@ -55,7 +55,7 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
     """Expected cost of a plan without one of its offers, all else signed as it is; None where that cannot serve."""
     decision, fleets = has.decision, inst.fleets
     ours = inst.contracts.offer[inst.contracts.start_contract] == offer
-    pools = fleets.offer[fleets.pool_fleet] == offer
+    pools = only(inst, offer)[fleets.offer[fleets.pool_fleet]]
     remaining = replace(
         decision,
         signed=np.where(ours, 0.0, decision.signed),
@@ -95,7 +95,8 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     volume = [(own_volumes(row)[1], due_months(inst, row), weight_of(inst, row)) for row in terms.values()]
     committed = fsum(months * each for each, months, _ in volume)
     # instances bought ahead are owed unused as the commitment is; all else is the price of using it
-    ahead = any((row.offer, row.kind) == (name, "instances") for row in has.signs)
+    pools = {inst.offers.names[o] for o in np.flatnonzero(only(inst, offer))}
+    ahead = any(row.offer in pools and row.kind == "instances" for row in has.signs)
     besides = FEE, *((INSTANCES, STARTS, ENERGY) if ahead else ())
     avoided = _avoided_usd(has, elsewhere_usd, _lines_usd(has, name, COMMITMENT, *besides))
     if avoided is None or avoided <= 0 or tokens <= 0:

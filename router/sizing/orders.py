@@ -5,6 +5,7 @@
     OFFER@3=500M        from the third month on
     OFFER@168h=500M     from hour 168 of the horizon on
     OFFER:MODEL=4       instances of one pool, where an offer runs several models apart
+    "OFFER, decode=4"   workers that decode, of an offer whose instances have roles; OFFER=4 are those that prefill
     HOST=4              hosts for the horizon, beside those reserved
 
 or a file: a plan, or YAML with its rows `contracts`, `purchases` and `instances`. What is not named is not signed.
@@ -25,6 +26,7 @@ from problems.core.decision import Decision
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.loading.yaml_source import Value, read_file
+from router.normalise.roles import half_name
 from router.plan.rows import month_at
 from router.plan.sizing import begins_h, within_month
 from router.schema.numbers import parse_number, parse_whole
@@ -126,9 +128,15 @@ def _contracts(data: Mapping[str, Value]) -> list[Order]:
 
 def _purchases(data: Mapping[str, Value]) -> list[Order]:
     return [
-        Order(str(row["offer"]), parse_number(row["count"]), _month(row, "month"), _model(row), _hour(row))
+        Order(_pool(row), parse_number(row["count"]), _month(row, "month"), _model(row), _hour(row))
         for row in _rows(data, "purchases")
     ]
+
+
+def _pool(row: Mapping[str, Value]) -> str:
+    """The offer of a row, or what decodes of it."""
+    role = row.get("role")
+    return half_name(str(row["offer"]), None if role is None else str(role))
 
 
 def _month(row: Mapping[str, Value], before: str) -> int:
@@ -151,7 +159,7 @@ def _instances(data: Mapping[str, Value]) -> list[Order]:
     counts: dict[tuple[str, str | None], float] = {}
     for row in _rows(data, "instances"):
         paid = parse_number(row["paid_count"] if "paid_count" in row else row["count"])
-        counts.setdefault((str(row["offer"]), _model(row)), paid)
+        counts.setdefault((_pool(row), _model(row)), paid)
     return [Order(offer, count, -1, model) for (offer, model), count in counts.items()]
 
 

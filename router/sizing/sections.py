@@ -15,6 +15,7 @@ from problems.core.decision import Decision, with_room
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from problems.core.view import multiplier_of
+from router.normalise.roles import half_name
 from router.plan.rows import Settlement
 from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, WorstFuture
 from router.schema import Problem
@@ -146,18 +147,21 @@ def sign_rows(best: Best) -> tuple[Advised, ...]:
 
 
 def _signed_row(best: Best, signature: Signature) -> Advised:
+    offers = best.inst.offers
+    seller = offers.file_names[offers.names.index(signature.offer)]
     use, billed_usd = None, signature.least_usd
     if signature.kind == "contract":
         use, billed_usd = _contract_use(best, signature)
     elif signature.kind == "instances":
-        rows = [row for row in best.instances(signature.offer) if row.model == signature.model]
+        pool = signature.offer, signature.model
+        rows = [row for row in best.instances(seller) if (half_name(row.offer, row.role), row.model) == pool]
         busy, running = instance_hours(best, rows)
         use = busy / running if running > 0 else None
     elif signature.kind == "hosts":
         use = host_use(best, signature.offer)
     if best.inst.policy.charge_in_full:
         billed_usd += signature.beyond_horizon_usd * float(best.inst.time.weight[-1])
-    offer_usd = fsum(line.usd for line in best.lines() if line.offer == signature.offer)
+    offer_usd = fsum(line.usd for line in best.lines() if line.offer == seller)
     return Advised(**asdict(signature), expected_usd=billed_usd, offer_usd=offer_usd, expected_use=use)
 
 

@@ -55,19 +55,20 @@ def quoted(inst: Instance) -> Bools:
     open_ = contracts.start_contract[~contracts.start_signed]
     quotes[contracts.offer[open_[asks[open_]]]] = True
     ahead = (fleets.horizon | (fleets.term_h > 0)) & (fleets.max > fleets.reserved).any(axis=1)
-    quotes[fleets.offer[ahead]] = True
+    quotes[inst.offers.seller_of_halves[fleets.offer[ahead]]] = True
     quotes[inst.hosts.seller[inst.hosts.horizon & (inst.hosts.most_throughout() > 0)]] = True
     return np.asarray(quotes, dtype=bool)
 
 
 def in_hand(inst: Instance) -> Bools:
-    """(O,) offers of which something is reserved or signed before the plan."""
+    """(O,) offers, and halves of offers, of which something is reserved or signed before the plan."""
     contracts, fleets = inst.contracts, inst.fleets
     owned = np.zeros(len(inst.offers.names), dtype=bool)
-    owned[fleets.offer[(fleets.reserved > 0).any(axis=1)]] = True
+    whole = inst.offers.seller_of_halves
+    owned[whole[fleets.offer[(fleets.reserved > 0).any(axis=1)]]] = True
     owned[contracts.offer[contracts.start_contract[contracts.start_signed]]] = True
     owned[inst.hosts.seller[(inst.hosts.reserved > 0).any(axis=1)]] = True
-    return owned
+    return np.asarray(owned[whole], dtype=bool)
 
 
 def can_be_required(inst: Instance) -> Bools:
@@ -75,7 +76,7 @@ def can_be_required(inst: Instance) -> Bools:
     contracts, fleets = inst.contracts, inst.fleets
     possible = inst.offers.fee_usd_per_month > 0
     possible[contracts.offer[contracts.decided]] = True
-    possible[fleets.offer[fleets.horizon | (fleets.term_h > 0)]] = True
+    possible[inst.offers.seller_of_halves[fleets.offer[fleets.horizon | (fleets.term_h > 0)]]] = True
     possible[inst.hosts.seller[inst.hosts.horizon]] = True
     return np.asarray(possible, dtype=bool)
 

@@ -17,8 +17,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from router.plan.document import Plan
-from router.plan.rows import InstanceRow
-from router.schema import Instances, NetworkLink, Offer, Problem, Quota, Recipe, SharedQuota, Slo, Workload
+from router.schema import (
+    Instances,
+    NetworkLink,
+    Offer,
+    Problem,
+    Quota,
+    Recipe,
+    ScheduleRule,
+    SharedQuota,
+    Slo,
+    Workload,
+)
 from router.verification.base.ledger import Ledger
 
 BYTES_PER_GB = 1e9
@@ -248,10 +258,14 @@ def split_by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
         prefill, decode = _half(offer.instances, "prefill"), _half(offer.instances, "decode")
         memories = [each.memory_gb for each in (prefill, decode) if each.memory_gb is not None]
         prefill = prefill.model_copy(update={"memory_gb": min(memories) if memories else None})
+        rules = {
+            role: tuple(_rule_of(role, rule) for rule in offer.schedule) for role in ("prefill", "decode")
+        }
         apart = {
             name: entry.model_copy(update={"disaggregated": True}) for name, entry in offer.models.items()
         }
-        prefilling.append(offer.model_copy(update={"instances": prefill, "models": apart}))
+        own = {"instances": prefill, "models": apart, "schedule": rules["prefill"]}
+        prefilling.append(offer.model_copy(update=own))
         name = half_name(offer.name)
         halves[name] = offer.name
         alone = {
@@ -261,6 +275,7 @@ def split_by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
             "commitment": None,
             "free": None,
             "quota": Quota(),
+            "schedule": rules["decode"],
         }
         decoding.append(offer.model_copy(update=alone))
     groups = [
@@ -292,15 +307,36 @@ def _half(instances: Instances, role: str) -> Instances:
     return instances.model_copy(update={"roles": None, **own})
 
 
+def _rule_of(role: str, rule: ScheduleRule) -> ScheduleRule:
+    """A rule as one half has it; prices of tokens and caps count with what prefills."""
+    changes: dict[str, Any] = {}
+    if rule.set_ is not None:
+        by_role = rule.set_.instances.roles
+        own = {} if by_role is None else getattr(by_role, role).model_dump(exclude_none=True)
+        instances = type(rule.set_.instances)(availability=rule.set_.instances.availability, **own)
+        beside = {} if role == "prefill" else {"models": {}, "quota": type(rule.set_.quota)()}
+        changes["set_"] = rule.set_.model_copy(update={"instances": instances, **beside})
+    if rule.series is not None and rule.series.role not in (None, role):
+        changes["series"] = rule.series.model_copy(update={"usd_per_h_column": None})
+    return rule.model_copy(update=changes)
+
+
 def of_halves(plan: Plan, problem: Problem, ledger: Ledger) -> Plan:
-    """The plan with its counts by half; a row without its role is a fault, and left out."""
+    """The plan with its counts and purchases by half; a row without its role is a fault, and left out."""
     apart = {offer.name for offer in problem.offers if offer.instances is not None and offer.instances.roles}
-    kept: list[InstanceRow] = []
-    for i, row in enumerate(plan.instances):
-        if (row.role is not None) != (row.offer in apart):
-            ledger.fault(f"instances[{i}].role: {row.role!r}", "is not a role of the offer's instances")
-        elif row.role == "decode":
-            kept.append(replace(row, offer=half_name(row.offer), role=None))
-        else:
-            kept.append(replace(row, role=None))
-    return replace(plan, instances=tuple(kept))
+
+    def read(table: str, rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        kept = []
+        for i, row in enumerate(rows):
+            if (row.role is not None) != (row.offer in apart):
+                ledger.fault(f"{table}[{i}].role: {row.role!r}", "is not a role of the offer's instances")
+            else:
+                offer = half_name(row.offer) if row.role == "decode" else row.offer
+                kept.append(replace(row, offer=offer, role=None))
+        return tuple(kept)
+
+    return replace(
+        plan,
+        instances=read("instances", plan.instances),
+        purchases=read("purchases", plan.purchases),
+    )

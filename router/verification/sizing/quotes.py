@@ -28,11 +28,13 @@ from router.verification.sizing.signs import signed, use_of_contract, use_of_hos
 def check_quotes(section: Section) -> None:
     """Each quote once, and one of everything signed, but for those that are named as left out for want of time."""
     amounts: dict[str, float] = {}
-    for (offer, _, _, _), amount in signed(section).items():
+    for (pool, _, _, _), amount in signed(section).items():
+        offer = section.case.halves.get(pool, pool)
         amounts[offer] = max(amounts.get(offer, 0.0), amount)
     listed: list[str] = []
     for row in section.stated.quotes or ():
-        if row.offer not in section.case.sellers or row.offer in listed:
+        known = row.offer in section.case.sellers and row.offer not in section.case.halves
+        if not known or row.offer in listed:
             section.ledger.fault("quotes:", row.offer, "is not an offer, or listed twice")
             continue
         listed.append(row.offer)
@@ -136,7 +138,8 @@ def _billed_part(section: Section, agreement: str) -> float | None:
 def _in_hand(case: Case, offer: Offer) -> bool:
     """Whether something of it is reserved or signed before the plan."""
     rented = case.hosts[offer.name].rented if offer.name in case.hosts else offer
-    reserved, terms = rented.instances is not None and rented.instances.reserved > 0, offer.commitment
+    halves = rented.instances, case.instances.get(case.decoding.get(offer.name, ""))
+    reserved, terms = any(each is not None and each.reserved > 0 for each in halves), offer.commitment
     stacked = terms is not None and bool(stacked_terms(case, terms))
     return (
         reserved or stacked or (terms is not None and terms.signed and signed_term(case, terms) is not None)
@@ -253,6 +256,6 @@ def _use(section: Section, offer: Offer) -> float | None:
         use = use_of_contract(section, offer.name, 0.0, section.case.horizon_h)
         if use is not None:
             return use
-    return use_of_pools(
-        section, [(name, model) for name, model, _, _ in section.audit.pools if name == offer.name]
-    )
+    halves = section.case.halves
+    pools = ((name, model) for name, model, _, _ in section.audit.pools)
+    return use_of_pools(section, [pool for pool in pools if halves.get(pool[0], pool[0]) == offer.name])

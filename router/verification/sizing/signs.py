@@ -184,7 +184,8 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     section.equal(row.expected_usd, usd, *at, "expected_usd")
     section.equal(row.expected_use, use, *at, "expected_use")
     lines = section.audit.costs.lines(case.futures)
-    paid = math.fsum(usd for (name, _), usd in lines.items() if name == offer)
+    seller = case.halves.get(offer, offer)
+    paid = math.fsum(usd for (name, _), usd in lines.items() if name == seller)
     section.equal(row.offer_usd, paid, *at, "offer_usd")
 
 
