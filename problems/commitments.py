@@ -91,7 +91,6 @@ def _adding_up(builder: RowBuilder, inst: Instance, first: FirstStage, b: int, n
 def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
     """(span of the contract, column, own units per column unit) of what contract `b` carries in the horizon."""
     contracts = view.inst.contracts
-    spans = contracts.spans.of(b)
     tiers, discounts = contracts.tiers[b], contracts.discounts[b]
     rate = None
     if discounts is not None:
@@ -101,8 +100,9 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
         rate = tiers.usd * view.price[contracts.offer[b]]
     if rate is None:
         return volume_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
-    row = np.repeat(np.arange(len(spans)), len(rate))
-    usd = band_scale(view, cols, b)[row] * np.tile(rate, len(spans))
+    points = cols.band_points[b]
+    row, weight = np.repeat(points.span, len(rate)), np.repeat(points.weight, len(rate))
+    usd = band_scale(view, cols, b)[row] * weight * np.tile(rate, len(points.span))
     bands = (row, cols.band_volume[b].ravel(), usd)
     if tiers is None or contracts.spans.split(b):
         return bands
@@ -117,17 +117,31 @@ def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
 
 def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
     """(span of the contract, column, tokens or dollars at contract rates per column unit): flows, or parts of them."""
+    _, span, column, own = timed_volume_terms(view, cols, b, tokens=tokens)
+    return span, column, own
+
+
+def timed_volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Ints, Floats]:
+    """The same, each with its period: of parts the first of their run."""
     spans = view.inst.contracts.spans
     first = int(spans.of(b)[0]) if len(spans.of(b)) else 0
     if spans.split(b):
         parts = cols.parts
         mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
         rate = view.inst.contracts.start_rate[spans.lot_start[parts.lot[mine]]]
-        return parts.span[mine] - first, parts.at[mine], parts.unit[mine] * rate
+        run_of = parts.run_of[b]
+        begins = np.full(int(run_of.max(initial=NONE)) + 2, len(run_of))  # the last is of periods in no run
+        np.minimum.at(begins, run_of, np.arange(len(run_of)))
+        return (
+            begins[parts.run[mine]],
+            parts.span[mine] - first,
+            parts.at[mine],
+            parts.unit[mine] * rate,
+        )
     period, column, own = flow_terms(view, cols, b, tokens=tokens)
     span = spans.lot_span[spans.lots(b)[0]][period] if len(period) else period
     some = span >= 0
-    return span[some] - first, column[some], own[some]
+    return period[some], span[some] - first, column[some], own[some]
 
 
 def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:

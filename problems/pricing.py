@@ -28,7 +28,7 @@ from problems import churn
 from problems.commitments import band_scale
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
-from problems.core.contract_rates import beside_rate, beyond_usd, billed_before, rate_usd, span_weight
+from problems.core.contract_rates import beside_rate, beyond_usd, billed_before, span_weight
 from problems.core.contracts import Contracts
 from problems.core.costs import (
     CHURN,
@@ -47,6 +47,7 @@ from problems.core.costs import (
 from problems.core.counts import bought_for
 from problems.core.first_stage import FirstStage, due_months
 from problems.core.instance import Instance
+from problems.core.span_means import rate_usd
 from problems.core.view import View, first_period
 from solvers.core.record import Record
 
@@ -116,7 +117,9 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         weight = span_weight(inst)[mine]
         unit = cols.first.commit_scale[b] * spans.share[mine] * weight
         if tiers is not None and contracts.in_tokens[b]:
-            usd = price * tiers.usd[None, :] * (band_scale(view, cols, b) * weight)[:, None]
+            points = cols.band_points[b]
+            scale = (band_scale(view, cols, b) * weight)[points.span] * points.weight
+            usd = price * tiers.usd[None, :] * scale[:, None]
             costs.append(_cost(COMMITMENT, cols.band_volume[b], usd, o))
         elif len(mine) and cols.billed[mine[0]] >= 0:
             costs.append(_cost(COMMITMENT, cols.billed[mine], rates[mine] * price * unit, o))
@@ -294,7 +297,7 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
     rate = contracts.beyond_unit_usd * np.where(contracts.in_tokens[b], price[o], 1.0)
     months = contracts.beyond_months * inst.time.weight[-1]
     # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
-    tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o]
+    tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o] * contracts.factor_beyond
     return _cost(
         COMMITMENT,
         np.concatenate([first.committed, first.signed]),

@@ -8,6 +8,9 @@ all_units: the band reached sets the price of every token; unused units may be b
 
     volume   billed volume of the span: at least the use and at least the commitment
 
+prices that change in time: a volume for each point of a span at which they do, see `core.band_points`
+    volume of a point = what is used up to it;   all_units: band[i] ≤ to[i] · open[i] of the last point
+
 discount_tiers: bands of what a span uses at contract rates; the bill is max(committed, Σ_i (1 − discount[i]) · band[i])
     use = Σ_i band[i], bands as above; nothing is bought to reach a band
 
@@ -21,7 +24,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from problems.commitments import band_scale, most_used, volume_terms
+from problems.commitments import band_scale, most_used, timed_volume_terms
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
@@ -59,29 +62,38 @@ def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
         priced = discounts if tiers is None else tiers
         if priced is None:
             continue
-        spans = contracts.spans.of(b)
+        spans, points = contracts.spans.of(b), cols.band_points[b]
         scale, share = band_scale(view, cols, b), contracts.spans.share[spans]
         top = _top(view, cols, b)
-        volume = volume_terms(view, cols, b, tokens=discounts is None)
-        for k, n in enumerate(spans.tolist()):
+        volume = timed_volume_terms(view, cols, b, tokens=discounts is None)
+        has_opens = cols.band_open[b].shape[1] > 0
+        for i, k in enumerate(points.span.tolist()):
+            n, last = spans[k], bool(points.last[i])
             name = f"{inst.offers.names[contracts.offer[b]]},span {k}"
-            bands = cols.band_volume[b][k]
+            if not last:
+                name += f",before period {points.before[i]}"
+            bands = cols.band_volume[b][i]
             begins = priced.begins * share[k]
             edges = np.append(begins, max(top[k], begins[-1])) / scale[k]
             before = contracts.spans.used_before[n] / scale[k]
             parts: list[tuple[Ints, Floats | float]] = [(bands, 1.0)]
-            if contracts.in_tokens[b]:
+            if contracts.in_tokens[b] and last:
                 parts.append((cols.billed[[n]], -cols.first.commit_scale[b] * share[k] / scale[k]))
                 before = 0.0  # what is billed has it
             else:
-                here = volume[0] == k
-                parts.append((volume[1][here], -volume[2][here] / scale[k]))
-            builder.one(name, parts, lower=before, upper=np.inf if tiers is not None else before)
-            opens = cols.band_open[b][k] if cols.band_open[b].shape[1] else None
-            if tiers is not None:
-                _bands(builder, name, tiers, edges, bands, opens)
-            elif discounts is not None:
+                here = (volume[1] == k) & (volume[0] < points.before[i])
+                parts.append((volume[2][here], -volume[3][here] / scale[k]))
+            more = np.inf if tiers is not None and last else before
+            builder.one(name, parts, lower=before, upper=more)
+            opens = cols.band_open[b][i] if has_opens and cols.band_open[b][i, 0] >= 0 else None
+            if tiers is None and discounts is not None:
                 _discount_bands(builder, name, discounts, edges, bands, opens)
+            elif tiers is not None and tiers.all_units and not last:
+                of = cols.band_open[b][points.last_of[i]]
+                for band, opened, end in zip(bands, of, edges[1:], strict=True):
+                    builder.one(name, [(int(band), 1.0), (int(opened), -end)], upper=0.0)
+            elif tiers is not None:
+                _bands(builder, name, tiers, edges, bands, opens)
     return builder.rows()
 
 

@@ -324,7 +324,7 @@ def test_terms_in_tokens_begin_when_prices_are_low(case: int) -> None:
 @pytest.mark.parametrize("terms", [{"overage_usd_per_m": 3}])
 def test_what_has_no_single_rate_is_refused(terms: Data) -> None:
     deal = api("deal", 1.0, commitment={"settled": "hour", "min_tokens": M} | terms, schedule=priced(1, 3))
-    with pytest.raises(InputError, match=r"changes prices beside tiers.*not yet planned for"):
+    with pytest.raises(InputError, match=r"changes prices beside a price of overage.*not yet planned for"):
         plan_of(in_time([2, 2, 2], [deal, api("listed", 9.0)]))
 
 

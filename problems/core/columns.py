@@ -14,8 +14,10 @@ import numpy as np
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.answer_columns import AnswerColumns, answer_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
+from problems.core.band_points import BandPoints, band_points, period_factors, rates_change
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
+from problems.core.contracts import Discounts, Tiers
 from problems.core.counts import CountColumns, count_columns, pool_label
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
@@ -27,7 +29,7 @@ from solvers.core.record import Record
 
 
 class Parts(Record):
-    """Use of a contract in a run of periods that have the same spans, as it is counted under one of its terms."""
+    """Use of a contract in periods that have the same spans and factor on bands, as counted under one of its terms."""
 
     at: Ints  # (P,)
     lot: Ints  # (P,)
@@ -53,8 +55,10 @@ class Columns(Record):
     carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     parts: Parts  # use that is counted under one term of several
-    band_volume: tuple[Ints, ...]  # (B,) of (n, bands): volume in each band of the tiers, see `band_scale`
-    band_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
+    band_points: tuple[BandPoints, ...]  # (B,) where volumes are counted against bands
+    band_volume: tuple[Ints, ...]
+    """(B,) of (points, bands): volume in each band of the tiers up to a point, see `band_scale`"""
+    band_open: tuple[Ints, ...]  # (B,) of (points, bands): 0/1, or -1; (points, 0) where none is needed
     covered: Coverage  # use of offers that agreements bill
     hosts: HostColumns
     adapters: AdapterColumns
@@ -224,13 +228,17 @@ def _numbered(name: str) -> Callable[[int], str]:
     return lambda i: f"{name},{i}"
 
 
+def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]:
+    return lambda i: label(int(place[i]))
+
+
 def _bills(
     view: View, space: ColumnSpace
-) -> tuple[tuple[Ints, Ints, Ints, Ints], tuple[tuple[Ints, ...], tuple[Ints, ...]]]:
+) -> tuple[tuple[Ints, Ints, Ints, Ints], tuple[tuple[BandPoints, ...], tuple[Ints, ...], tuple[Ints, ...]]]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
     billed, over, carry, exceeds = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(4))
-    volumes, opens = [], []
+    points, volumes, opens = [], [], []
     for b, o in enumerate(contracts.offer):
         label, tiers, discounts = (
             _numbered(view.inst.offers.names[o]),
@@ -253,18 +261,40 @@ def _bills(
             # where rates rise, rests would be bought
             if contracts.in_tokens[b] and view.inst.offers.ruled[o]:
                 exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
-        bands, ordered = 0, False
-        if tiers is not None:
-            bands, ordered = len(tiers.usd), tiers.all_units or bool((np.diff(tiers.usd) < 0).any())
-        if discounts is not None:
-            bands, ordered = len(discounts.rate), len(discounts.rate) > 1
-        volumes.append(space.take("band_volume", n * bands, label, block=block).reshape(n, bands))
-        opened = np.empty((n, 0), dtype=np.int64)
-        if ordered:
-            at = space.take("band_open", n * bands, label, upper=1.0, integer=True, block=block)
-            opened = at.reshape(n, bands)
-        opens.append(opened)
-    return (billed, over, carry, exceeds), (tuple(volumes), tuple(opens))
+        own = band_points(view.inst, b)
+        needs = _ordered(tiers, discounts, own)
+        bands = 0 if tiers is None and discounts is None else needs.shape[1]
+        points.append(own)
+        size = len(own.span) * bands
+        volumes.append(space.take("band_volume", size, label, block=block).reshape(len(own.span), bands))
+        opened = np.full(needs.shape, NONE, dtype=np.int64)
+        flat = np.flatnonzero(needs)
+        opened.ravel()[flat] = space.take(
+            "band_open",
+            len(flat),
+            _at_places(label, flat),
+            upper=1.0,
+            integer=True,
+            block=block,
+        )
+        opens.append(opened if needs.any() else opened[:, :0])
+    return (billed, over, carry, exceeds), (tuple(points), tuple(volumes), tuple(opens))
+
+
+def _ordered(tiers: Tiers | None, discounts: Discounts | None, points: BandPoints) -> Bools:
+    """(points, bands) which bands have a 0/1: those that a solver would not fill in their order by itself.
+
+    What rising prices cost is least in their order, what falling ones cost is most: it depends on the point's weight.
+    All units have the price of the band that the last point reaches.
+    """
+    if discounts is not None:
+        return np.full((len(points.span), len(discounts.rate)), len(discounts.rate) > 1)
+    if tiers is None:
+        return np.zeros((len(points.span), 0), dtype=bool)
+    rise = np.diff(tiers.usd)
+    by_itself = np.where(points.weight >= 0, (rise >= 0).all(), (rise <= 0).all() & ~points.last)
+    needs = points.last if tiers.all_units else ~by_itself
+    return np.repeat(needs[:, None], len(tiers.usd), axis=1)
 
 
 def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
@@ -277,7 +307,10 @@ def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
             continue
         mine = contracts.spans.lots(b)
         span = contracts.spans.lot_span[mine]
-        begins = np.flatnonzero(np.append(True, (span[:, 1:] != span[:, :-1]).any(axis=0)))
+        change = (span[:, 1:] != span[:, :-1]).any(axis=0)
+        if contracts.tiers[b] is not None and rates_change(view.inst, b):
+            change |= np.diff(period_factors(view.inst, b)) != 0
+        begins = np.flatnonzero(np.append(True, change))
         run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
         most = _most_by(view, covered, b, run, len(begins))
         run_of[b] = np.where(most[run] > 0, run, NONE)

@@ -15,6 +15,7 @@ import numpy as np
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.instance import Instance
+from problems.core.span_means import rate_usd, span_factors
 from problems.core.view import View
 
 type SpanCost = tuple[Ints, Ints, Floats]
@@ -33,35 +34,19 @@ def owed_months(inst: Instance) -> Floats:
     return np.bincount(spans.force_start, weights=months, minlength=n).astype(float)
 
 
-def rate_usd(inst: Instance) -> Floats:
-    """(N,) USD per own unit in each span: the mean of the contract rate by hours, as far as the offer is due."""
-    contracts, spans = inst.contracts, inst.contracts.spans
-    offer = contracts.offer[spans.contract]
-    opens_h = inst.offers.opens_h[offer]
-    from_h = np.maximum(spans.from_h, opens_h)
-    until_h = np.minimum(spans.until_h, inst.offers.closes_h[offer])
-    never = until_h <= from_h
-    from_h, until_h = np.where(never, spans.from_h, from_h), np.where(never, spans.until_h, until_h)
-    inside = inst.time.mean(contracts.unit_usd_at, spans.contract, from_h, until_h)
-    begun = (spans.share_before > 0) & ~never
-    before_h = np.where(begun, -np.maximum(spans.begins_h, opens_h), 0.0)
-    hours = np.where(begun, until_h - from_h, 1.0)
-    return np.asarray(
-        (inside * hours + contracts.unit_usd_before[spans.contract] * before_h) / (hours + before_h)
-    )
-
-
 def owed_in_horizon(inst: Instance) -> Floats:
     """(A,) USD that each own unit a month owes in the horizon without use, at present value and price 1."""
     contracts, spans = inst.contracts, inst.contracts.spans
     tiered = np.array([tiers is not None for tiers in contracts.tiers], dtype=bool)
-    owed = np.where(tiered[spans.contract], owed_usd(inst)[spans.contract], rate_usd(inst))[spans.force_span]
+    by_bands = owed_usd(inst)[spans.contract] * span_factors(inst)
+    owed = np.where(tiered[spans.contract], by_bands, rate_usd(inst))[spans.force_span]
     usd = (spans.force_share - spans.force_before) * span_weight(inst)[spans.force_span] * owed
     return np.bincount(spans.force_start, weights=usd, minlength=len(contracts.start_contract)).astype(float)
 
 
 def owed_usd(inst: Instance) -> Floats:
-    """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole."""
+    """(B,) USD that each own unit committed owes without use; with tiers in tokens, of the minimum as a whole, at the
+    rates stated."""
     contracts = inst.contracts
     owed = contracts.unit_usd.copy()
     for b, tiers in enumerate(contracts.tiers):
@@ -143,10 +128,11 @@ def billed_before(inst: Instance, n: int, price: float) -> float:
     due = max(due - float(contracts.counted_before[b]), 0.0)
     used = float(spans.used_before[n]) * float(contracts.start_rate[starts].max(initial=0.0))
     tiers, discounts, share = contracts.tiers[b], contracts.discounts[b], float(spans.share_before[n])
+    price_then = price * float(contracts.factor_before[b])
     if tiers is not None and contracts.in_tokens[b]:
-        return tiers.bill(max(used, due), share) * price
+        return tiers.bill(max(used, due), share) * price_then
     if tiers is not None:
-        return max(tiers.bill(used, share) * price, due)
+        return max(tiers.bill(used, share) * price_then, due)
     if discounts is not None:
         return max(discounts.bill(used, share), due)
     if not used and not due:

@@ -42,6 +42,9 @@ class Contracts(ArrayTable):
     unit_usd_at: Floats  # (B, J) the same as rules have it
     unit_usd_before: Floats
     """(B,) its mean by hours from the start of the span that runs to that of the horizon"""
+    factor_at: Floats  # (B, J) of the rules, on the rates of tiers; 1 without
+    factor_before: Floats
+    """(B,) its mean by hours from the start of the span that runs to that of the horizon"""
     limited: Bools  # overage: none
     overage_stated: Floats  # USD per own unit above the commitment; inf: at contract rates
     overage_usd: Floats
@@ -67,6 +70,9 @@ class Contracts(ArrayTable):
         metadata={"free": True}
     )  # (A,) months of its commitment owed after the horizon
     beyond_unit_usd: Floats = field(metadata={"free": True})  # (A,) USD per own unit owed after the horizon
+    factor_beyond: Floats = field(
+        metadata={"free": True}
+    )  # (A,) on the rates of tiers, of what is owed after the horizon; 1 without
     start_signed: Bools = field(metadata={"free": True})  # (A,) signed before the plan: due whatever it does
     start_min: Floats = field(metadata={"free": True})  # (A,) own units a month
     start_max: Floats = field(metadata={"free": True})  # (A,) inf: the minimum
@@ -174,6 +180,23 @@ class Tiers(ArrayTable):
             return float(np.where(begun, self.usd * np.maximum(tokens, edges), np.inf).min())
         width = np.clip(tokens - edges, 0.0, np.diff(edges, append=np.inf))
         return float(width @ self.usd)
+
+    def fill(self, volume: Floats, weight: Floats, share: float = 1.0) -> Floats:
+        """(points, bands) tokens by the band that prices them, by the volume of a span up to each of its points.
+
+        The last is what is billed. All units have the price of one band, and are bought up to where that is cheaper,
+        at the weight of the last point.
+        """
+        edges = self.from_tokens * share
+        if not self.all_units:
+            return np.asarray(np.clip(volume[:, None] - edges, 0.0, np.diff(edges, append=np.inf)))
+        bought = np.maximum(volume[-1], edges)
+        begun = np.append(volume[-1] < edges[1:] * (1 - 1e-9), True)  # a band begins at its edge
+        usd = self.usd * (bought * weight[-1] + volume[:-1] @ weight[:-1])
+        best = int(np.argmin(np.where(begun, usd, np.inf)))
+        bands = np.zeros((len(volume), len(edges)))
+        bands[:, best] = np.append(volume[:-1], bought[best])
+        return bands
 
 
 class Discounts(ArrayTable):

@@ -14,12 +14,13 @@ from problems.core.instance import Instance, Models, PolicyLimits
 from problems.core.supply import Groups
 from router.normalise.agreements import agreements, refuse_own_spans
 from router.normalise.columns import flags, floats
-from router.normalise.contracts import contracts, refuse_mean_rates, refuse_pending
+from router.normalise.contracts import contracts
 from router.normalise.demand import cells, time_of, work_units, workloads
 from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
+from router.normalise.pending import refuse_mean_rates, refuse_parts_of_periods, refuse_pending
 from router.normalise.quotas import allowances, credits, quotas
 from router.normalise.recipes import answer_limits, by_step
 from router.normalise.roles import by_role
@@ -77,6 +78,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     inst = with_spilling(file, inst)
     refuse_own_spans(problem, inst.contracts)
     refuse_mean_rates(problem, inst.contracts)
+    refuse_parts_of_periods(problem, inst)
     refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)
     refuse_minimum_of_refused(stated, inst, of)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats
@@ -9,13 +11,10 @@ from problems.core.contracts import Contracts, Counted, Discounts, Tiers
 from problems.core.costs import M
 from problems.core.instance import Time
 from problems.core.supply import Offers
-from router.errors import InputError, Issue
-from router.loading.catalogue import input_issue
-from router.normalise.agreements import pending_in
 from router.normalise.columns import flags, floats, whole
 from router.normalise.schedule import Timetable, life, timetable
 from router.normalise.spans import ContractTerm, beyond_months, spans_of
-from router.schema import Commitment, CommitmentLevel, Offer, Problem, ScheduleRule
+from router.schema import Commitment, CommitmentLevel, Offer, Problem
 from router.schema.clock import Clock
 
 
@@ -64,6 +63,16 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
             ],
             dtype=float,
         ),
+        factor_at=np.where(
+            tiered[:, None], rules.factor[[o for o, _ in sellers]], np.ones_like(rules.factor[:1])
+        ),
+        factor_before=np.array(
+            [
+                _before(problem, sellers[b], terms, of=_factor) if tiered[b] else 1.0
+                for b, terms in enumerate(rows)
+            ],
+            dtype=float,
+        ),
         limited=flags(rows, "overage", "none"),
         overage_stated=overage,
         overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),
@@ -92,6 +101,13 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         beyond_unit_usd=np.array(
             [
                 _after(problem, time, term, sellers[b]) if in_tokens[b] and not tiered[b] else unit_usd[b]
+                for b, term, _ in starts
+            ],
+            dtype=float,
+        ),
+        factor_beyond=np.array(
+            [
+                _after(problem, time, term, sellers[b], of=_factor) if tiered[b] else 1.0
                 for b, term, _ in starts
             ],
             dtype=float,
@@ -256,27 +272,40 @@ def _token_usd_at(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:
     return by_stretch
 
 
-def _after(problem: Problem, time: Time, term: ContractTerm, seller: tuple[int, Offer]) -> float:
-    """Mean USD per token of what a term owes after the horizon."""
-    return _mean_usd(problem, seller, max(time.horizon_h, term.opens_h), term.owed_until_h)
+type _Figures = Callable[[list[tuple[int, Offer]], Timetable], Floats]
+"""(B, J) a figure of offers by stretch."""
 
 
-def _before(problem: Problem, seller: tuple[int, Offer], terms: Commitment) -> float:
-    """Mean USD per token from the start of the span that runs to that of the horizon."""
+def _factor(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:
+    """(B, J) the factor of the rules."""
+    return rules.factor[[o for o, _ in sellers]]
+
+
+def _after(
+    problem: Problem, time: Time, term: ContractTerm, seller: tuple[int, Offer], of: _Figures = _token_usd_at
+) -> float:
+    """The mean of USD per token, or of another figure, over what a term owes after the horizon."""
+    return _mean(problem, seller, max(time.horizon_h, term.opens_h), term.owed_until_h, of)
+
+
+def _before(
+    problem: Problem, seller: tuple[int, Offer], terms: Commitment, of: _Figures = _token_usd_at
+) -> float:
+    """Its mean from the start of the span that runs to that of the horizon."""
     clock = problem.horizon.clock
     since_h = 0.0 if terms.so_far is None else clock.hour(terms.so_far.since)
     opens_h, _ = life(problem, seller[1].schedule, clock)
-    return _mean_usd(problem, seller, max(since_h, opens_h), 0.0)
+    return _mean(problem, seller, max(since_h, opens_h), 0.0, of)
 
 
-def _mean_usd(problem: Problem, seller: tuple[int, Offer], from_h: float, to_h: float) -> float:
-    """Mean USD per token between two hours; as stated where there are none."""
+def _mean(problem: Problem, seller: tuple[int, Offer], from_h: float, to_h: float, of: _Figures) -> float:
+    """The mean of a figure between two hours; as stated where there are none."""
     o, offer = seller
     if not np.isfinite(to_h) or to_h <= from_h or not offer.schedule:
-        return _token_usd(offer)
+        return 1.0 if of is _factor else _token_usd(offer)
     rules = timetable(problem, problem.horizon.clock, from_h, to_h, only=o)
     hours = np.diff(rules.edge_h) / (to_h - from_h)
-    return float(_token_usd_at([seller], rules)[0] @ hours)
+    return float(of([seller], rules)[0] @ hours)
 
 
 def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
@@ -296,74 +325,3 @@ def _running(terms: Commitment, time: Time, clock: Clock) -> ContractTerm:
     if end_h is None:
         end_h = np.inf if term_h is None else begin + term_h
     return ContractTerm(0.0, end_h, end_h, begin, signed=True, since_h=since_h)
-
-
-def _changes_prices(rule: ScheduleRule) -> bool:
-    """Whether a rule changes prices of tokens."""
-    sets = rule.set_ is not None and bool(rule.set_.models)
-    reads = rule.series is not None and any(name.endswith("_per_m") for name in rule.series.columns)
-    return rule.prices is not None or sets or reads
-
-
-def refuse_mean_rates(problem: Problem, contracts: Contracts) -> None:
-    """Raise `InputError` for prices that change, of tokens counted term by term, beside a discount rate.
-
-    A bill weighs what its span's start does: what use costs beside a mean rate would weigh by the term that has it.
-    """
-    index = {offer.name: o for o, offer in enumerate(problem.offers)}
-    sold = [offer.name for offer in problem.sellers if offer.commitment is not None]
-    for b, name in enumerate(sold):
-        plain = contracts.in_tokens[b] and contracts.tiers[b] is None and name in index
-        changes = plain and any(_changes_prices(rule) for rule in problem.offers[index[name]].schedule)
-        if changes and contracts.spans.split(b) and problem.policy.discount_rate_per_year:
-            where = ("offers", index[name], "schedule")
-            text = "changes prices beside a commitment in tokens whose terms have spans of their own"
-            hint = "without policy.discount_rate_per_year, or commit in USD"
-            raise InputError(input_issue(problem, where, None, f"{text}: is not yet planned for", hint))
-
-
-def refuse_pending(problem: Problem) -> None:
-    """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
-    issues: list[Issue] = []
-    for g, agreement in enumerate(problem.commitments):
-        issues += [*pending_in(problem, g, agreement)]
-    for o, offer in enumerate(problem.offers):
-        terms = offer.commitment
-        bought = offer.instances is not None and offer.instances.term_hours is not None
-        opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
-        horizon = problem.horizon
-        inside = [hour for hour in (opens_h, closes_h) if 0 < hour < horizon.hours]
-        if bought and any(
-            abs(hour / horizon.period_h - round(hour / horizon.period_h)) > 1e-9 for hour in inside
-        ):
-            hint = "periods in which it does not, or a second offer for what is rented by the hour"
-            text = "opens or closes it for good within a period, beside instances bought for a term"
-            rule = f"{text}: is not yet planned for"
-            issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
-        if terms is None:
-            continue
-        starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
-        several = len(starts) > 1
-        banded = bool(terms.tiers) or terms.overage_usd_per_m is not None
-        if banded and any(_changes_prices(rule) for rule in offer.schedule):
-            hint = "a commitment in USD follows prices that change"
-            path = ("offers", o, "schedule")
-            text = "changes prices beside tiers or a price of overage: is not yet planned for"
-            issues.append(input_issue(problem, path, None, text, hint))
-        lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
-        apart = terms.rollover_spans or terms.levels or terms.discount_tiers
-        if lost and (apart or (several and not terms.by_billing_month)):
-            where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
-            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
-        if not terms.tiers:
-            continue
-        decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
-        for limit, used in (
-            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
-            ("max_committed_usd", problem.policy.max_committed_usd is not None),
-        ):
-            if decided and used:
-                at, hint = ("offers", o, "commitment"), f"a volume to decide, with tiers and {limit}"
-                issues.append(input_issue(problem, at, None, "is not yet planned for", hint))
-    if issues:
-        raise InputError(issues)

@@ -13,13 +13,14 @@ import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, Bools, Floats, Ints
 from problems.core.columns import Columns
-from problems.core.contract_rates import beside_by_span, beyond_usd, billed_before, rate_usd
+from problems.core.contract_rates import beside_by_span, beyond_usd, billed_before
 from problems.core.contracts import Contracts
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods
 from problems.core.instance import Instance
 from problems.core.rests import left_after, rolled
+from problems.core.span_means import rate_usd
 from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
 from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
@@ -28,7 +29,8 @@ from router.planning.settlement import (
     committed_own,
     covered_usd,
     discounted,
-    fill,
+    in_bands,
+    tiered_usd,
     used_own,
     used_tokens,
 )
@@ -231,19 +233,15 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
     used_usd, rolled_usd = own * rate + beside, np.zeros(len(spans))
     unused_usd = np.maximum(committed - own - before_own(view, b), 0.0) * rate
     if tiers is not None:
-        used_usd = (fill(tiers, used + before, share) * tiers.usd).sum(axis=1) * price + (
-            0.0 if tokens else own
-        )
+        none_due = np.zeros(len(spans))
+        used_usd = tiered_usd(view, cols, b, in_bands(view, cols, b, point, none_due))
+        used_usd = used_usd + (0.0 if tokens else own)
         billed = np.maximum(used_usd, committed)
         if tokens:
-            billed = (fill(tiers, np.maximum(used + before, committed), share) * tiers.usd).sum(
-                axis=1
-            ) * price
+            billed = tiered_usd(view, cols, b, in_bands(view, cols, b, point, committed))
         unused_usd = np.maximum(billed - used_usd, 0.0) if tokens else np.maximum(committed - used_usd, 0.0)
-        used_usd = (
-            used_usd
-            - np.array([tiers.bill(float(u), float(s)) for u, s in zip(before, share, strict=True)]) * price
-        )
+        stood = [tiers.bill(float(u), float(s)) for u, s in zip(before, share, strict=True)]
+        used_usd = used_usd - np.array(stood) * price * contracts.factor_before[b]
         own = used if tokens else used_usd
     elif discounts is not None:
         used_usd = discounted(discounts, own + before, share) @ discounts.rate
@@ -321,6 +319,7 @@ def _monthly(contracts: Contracts, b: int, starts: Ints, committed: Floats, pric
     """USD a month that commitments (n,), in own units, of some terms cost by themselves after the horizon."""
     tiers = contracts.tiers[b]
     if tiers is not None and contracts.in_tokens[b]:
-        return np.asarray((fill(tiers, committed, np.ones(len(committed))) * tiers.usd).sum(axis=1) * price)
+        usd = np.array([tiers.bill(float(volume)) for volume in committed])
+        return np.asarray(usd * price * contracts.factor_beyond[starts])
     rate = contracts.beyond_unit_usd[starts] * (price if contracts.in_tokens[b] else 1.0)
     return np.asarray(committed * rate)

@@ -17,7 +17,7 @@ from problems.allowances import taken
 from problems.commitments import band_scale, flow_terms
 from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
-from problems.core.contracts import Discounts, Tiers
+from problems.core.contracts import Discounts
 from problems.core.coverage import paid_earliest, use_of
 from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
@@ -286,12 +286,11 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
         tiers, discounts = contracts.tiers[b], contracts.discounts[b]
         share = contracts.spans.share[spans]
         if tiers is not None:
-            tokens = used_tokens(view, cols, b, point) + contracts.spans.used_before[spans]
-            volume = np.maximum(tokens, committed) if contracts.in_tokens[b] else tokens
-            bands = fill(tiers, volume, share)
-            point[cols.band_volume[b]] = bands / band_scale(view, cols, b)[:, None]
+            points = cols.band_points[b]
+            bands = in_bands(view, cols, b, point, committed)
+            point[cols.band_volume[b]] = bands / band_scale(view, cols, b)[points.span][:, None]
             if not contracts.in_tokens[b]:
-                used = used + (bands * tiers.usd).sum(axis=1) * view.price[contracts.offer[b]]
+                used = used + tiered_usd(view, cols, b, bands)
         elif discounts is not None:
             bands = discounted(discounts, used + contracts.spans.used_before[spans], share)
             point[cols.band_volume[b]] = bands / band_scale(view, cols, b)[:, None]
@@ -355,7 +354,10 @@ def used_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     return _used(view, cols, b, point, tokens=bool(view.inst.contracts.in_tokens[b]))
 
 
-def _used(view: View, cols: Columns, b: int, point: Floats, *, tokens: bool) -> Floats:
+def _used(
+    view: View, cols: Columns, b: int, point: Floats, *, tokens: bool, before: int | None = None
+) -> Floats:
+    """`before`: a period from which on nothing counts."""
     spans, rates = view.inst.contracts.spans, view.inst.contracts.start_rate
     mine = spans.of(b)
     period, column, own = flow_terms(view, cols, b, tokens=tokens)
@@ -365,7 +367,7 @@ def _used(view: View, cols: Columns, b: int, point: Floats, *, tokens: bool) -> 
         if start >= 0 and point[cols.first.signed[start]] <= 0.5:
             continue
         span = spans.lot_span[lot][period]
-        some = span >= 0
+        some = span >= 0 if before is None else (span >= 0) & (period < before)
         rate = 1.0 if start < 0 or tokens else rates[start]
         np.add.at(total, span[some] - mine[0], own[some] * point[column[some]] * rate)
     return total
@@ -389,20 +391,32 @@ def discounted(discounts: Discounts, usd: Floats, share: Floats) -> Floats:
     )
 
 
-def fill(tiers: Tiers, volume: Floats, share: Floats) -> Floats:
-    """(n, bands) tokens billed in each band; all-units bands may be bought up to where that is cheaper."""
+def in_bands(view: View, cols: Columns, b: int, point: Floats, committed: Floats) -> Floats:
+    """(points, bands) tokens up to each point by the band that prices them, with so many due in each span (n,)."""
+    contracts, points = view.inst.contracts, cols.band_points[b]
+    tiers, spans = contracts.tiers[b], contracts.spans.of(b)
+    assert tiers is not None  # the caller has looked
+    volume = contracts.spans.used_before[spans][points.span]
+    for t in distinct(points.before).tolist():
+        at = np.flatnonzero(points.before == t)
+        volume[at] += _used(view, cols, b, point, tokens=True, before=t)[points.span[at]]
+    if contracts.in_tokens[b]:
+        volume = np.where(points.last, np.maximum(volume, committed[points.span]), volume)
+    share = contracts.spans.share[spans]
     bands = np.zeros((len(volume), len(tiers.usd)))
-    for k, tokens in enumerate(volume):
-        edges = tiers.from_tokens * share[k]
-        if not tiers.all_units:
-            bands[k] = np.clip(tokens - edges, 0.0, np.diff(edges, append=np.inf))
-            continue
-        bought = np.maximum(tokens, edges)
-        reached = np.concatenate([tokens < edges[1:] * (1 - 1e-9), [True]])  # a band begins at its edge
-        cost = np.where(reached, tiers.usd * bought, np.inf)
-        best = int(np.argmin(cost))
-        bands[k, best] = bought[best]
+    for k in range(len(spans)):
+        own = np.flatnonzero(points.span == k)
+        bands[own] = tiers.fill(volume[own], points.weight[own], float(share[k]))
     return bands
+
+
+def tiered_usd(view: View, cols: Columns, b: int, bands: Floats) -> Floats:
+    """(n,) USD of each span by what each of its points has in the bands."""
+    contracts, points = view.inst.contracts, cols.band_points[b]
+    tiers = contracts.tiers[b]
+    assert tiers is not None  # the caller has looked
+    usd = bands @ tiers.usd * points.weight * view.price[contracts.offer[b]]
+    return np.bincount(points.span, weights=usd, minlength=len(contracts.spans.of(b))).astype(float)
 
 
 def cost_lines(

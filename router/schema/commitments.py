@@ -147,7 +147,12 @@ class Commitment(Settling):
         default="contract", description="Use above the commitment: at contract rates, or not possible"
     )
     overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
-    tiers: tuple[Tier, ...] = Field(default=(), description="Price bands by volume; replace token prices")
+    tiers: tuple[Tier, ...] = Field(
+        default=(),
+        description="Price bands by volume; replace token prices. Where rules (schedule) change their prices, "
+        "bands fill in order of time, each token at the price of its hour; a shortfall, and what is bought to reach a "
+        "band, has the mean of the span, and what it used before the horizon the mean of the hours until then",
+    )
 
     @property
     def by_period(self) -> bool:

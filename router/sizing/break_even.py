@@ -21,6 +21,7 @@ import numpy as np
 from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.costs import COMMITMENT, ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import Instance
+from problems.core.span_means import span_factors
 from router.plan.rows import InstanceRow, Settlement
 from router.sizing.best import Best, only, without
 from router.sizing.options import Study
@@ -103,6 +104,7 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
         return QuoteUse(used / committed)
     bought = fsum(months * _tokens(inst, offer, each, rate) for each, months, _ in volume)
     owed = fsum(months * weight * unused_usd(inst, offer, each) for each, months, weight in volume)
+    owed *= factor_of(inst, int(inst.offers.contract[offer]))
     owed += _lines_usd(has, name, *besides)
     if inst.policy.charge_in_full:
         signed = [row for row in has.signs if (row.offer, row.kind) == (name, "contract")]
@@ -122,13 +124,20 @@ def _tokens(inst: Instance, offer: int, volume: float, rate: float) -> float:
     if tiers is None:
         return volume / rate if rate > 0 else 0.0
     low, high = 0.0, float(tiers.from_tokens[-1]) + 1.0
-    usd = volume / price_of(inst, offer)
+    factor = factor_of(inst, b)
+    usd = volume / price_of(inst, offer) / factor if factor > 0 else np.inf
     while tiers.bill(high) <= usd and high < 1e30:
         high *= 2.0
     for _ in range(100):  # the bill never falls with the volume
         middle = (low + high) / 2.0
         low, high = (middle, high) if tiers.bill(middle) <= usd else (low, middle)
     return low
+
+
+def factor_of(inst: Instance, b: int) -> float:
+    """The mean factor of the rules on what a contract's tiers ask, over its spans; 1 without tiers."""
+    spans = inst.contracts.spans.of(b)
+    return float(span_factors(inst)[spans].mean()) if len(spans) else 1.0
 
 
 def _of_instances(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:

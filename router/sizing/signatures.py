@@ -18,11 +18,12 @@ from collections.abc import Iterable, Set
 import numpy as np
 
 from problems.core.arrays import HOURS_PER_MONTH, Bools
-from problems.core.contract_rates import owed_in_horizon, owed_months
+from problems.core.contract_rates import owed_in_horizon, owed_months, span_weight
 from problems.core.counts import bought_for
 from problems.core.decision import Decision
 from problems.core.first_stage import due_months
 from problems.core.instance import Instance
+from problems.core.span_means import span_factors
 from problems.pricing import purchase_usd
 from router.plan.sizing import Signature, within_month
 
@@ -155,8 +156,16 @@ def price_of(inst: Instance, offer: int) -> float:
     return float(inst.scenarios.probability @ inst.scenarios.price[:, offer])
 
 
+def factored_months(inst: Instance, start: int) -> float:
+    """Months of a start's commitment that are due in the horizon, by the mean factor of each span, at present value."""
+    spans = inst.contracts.spans
+    here = spans.force_start == start
+    months, n = (spans.force_share - spans.force_before)[here], spans.force_span[here]
+    return float(months @ (span_weight(inst) * span_factors(inst))[n])
+
+
 def unused_usd(inst: Instance, offer: int, volume: float) -> float:
-    """USD a month that a commitment of so much (own units) costs without any use."""
+    """USD a month that a commitment of so much (own units) costs without any use, at the rates stated."""
     contracts, b = inst.contracts, int(inst.offers.contract[offer])
     if not contracts.in_tokens[b]:
         return volume
@@ -170,7 +179,12 @@ def owed_by_contract(inst: Instance, start: int, volume: float) -> tuple[float, 
     contracts, b = inst.contracts, int(inst.contracts.start_contract[start])
     offer = int(contracts.offer[b])
     monthly = unused_usd(inst, offer, volume)
-    if contracts.in_tokens[b] and contracts.tiers[b] is None:
+    tiers = contracts.tiers[b]
+    if tiers is not None and contracts.in_tokens[b]:
+        price = price_of(inst, offer) * tiers.bill(volume)
+        after = float(contracts.factor_beyond[start] * contracts.beyond_months[start])
+        return price * factored_months(inst, start), price * after
+    if contracts.in_tokens[b]:
         price = price_of(inst, offer) * volume
         after = price * float(contracts.beyond_unit_usd[start] * contracts.beyond_months[start])
         return price * float(owed_in_horizon(inst)[start]), after

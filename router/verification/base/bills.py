@@ -3,7 +3,7 @@
     committed   min ≤ committed ≤ max (no max: = min), in tokens or in USD a month, in multiples of the step, or a level
     C           committed · months that the span counts for (see `base.spans`), summed over the terms in force
     bill        tokens: rate · max(used, C)            USD: max(used_usd, C)           at contract rates
-                tiers:  tiers(max(used, C)), thresholds prorated as C is
+                tiers:  tiers(max(used, C)), thresholds prorated as C is; in order of time, where prices change
                 discounts:  max(used_usd less its discount, C)
                 overage price p: rate · C + p · max(0, used − C)   USD: C + p · max(0, used − C / rate)
                 rollover: use is paid from the oldest rest first, then from C; what goes beyond as overage
@@ -49,12 +49,13 @@ from router.verification.base.tariffs import (
     least_of,
     mean_of,
     mean_rate,
+    period_factor,
     plain_tokens,
     rate_before,
     spent,
     stood_tokens,
     stood_usd,
-    tiered_usd,
+    tiered_in_time,
     used_before,
 )
 from router.verification.base.work import rate_of
@@ -131,11 +132,15 @@ class Slot:
 
 
 class Use(NamedTuple):
-    """What a span carries: tokens, USD for them at contract rates, USD for requests that the contract bills."""
+    """What a span carries: tokens, USD for them at contract rates, USD for requests that the contract bills.
+
+    timed    with tiers: (factor of the rules, tokens) by period, in order
+    """
 
     tokens: float
     usd: float
     fees: float
+    timed: tuple[tuple[float, float], ...] = ()
 
 
 def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float, float]]:
@@ -224,7 +229,16 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
             left: dict[int, list[float]] = {}
             for number, slot in enumerate(slots):
                 parts = [each for t in range(slot.first, slot.end) for each in used[name, t, future.name]]
-                use = Use(*(math.fsum(part[i] for part in parts) for i in range(3)))
+                use = Use(
+                    math.fsum(part.tokens for part in parts),
+                    math.fsum(part.usd for part in parts),
+                    math.fsum(part.fees for part in parts),
+                )
+                if case.commitments[name].tiers:
+                    periods = range(slot.first, slot.end)
+                    tokens = [math.fsum(each.tokens for each in used[name, t, future.name]) for t in periods]
+                    factors = (period_factor(case, name, t) for t in periods)
+                    use = use._replace(timed=tuple(zip(factors, tokens, strict=True)))
                 bills[name, number, future.name] = _bill(case, name, future, slot, use, left)
     counting = [name for name, agreement in case.agreements.items() if agreement.counts]
     for name in counting * len(counting):  # what counts elsewhere is billed first
@@ -261,17 +275,21 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     due, before = slot.due or 0.0, used_before(commitment, slot.first)
     counted = in_tokens(commitment) or bool(commitment.tiers)
 
-    def worth(volume: float, money: float, fees: float, part: float) -> float:
+    mean = mean_of(case, name, slot.first, slot.end, slot.before)
+    then = rate_before(case, offer, mean)
+    timed = ((then, before), *use.timed)
+
+    def worth(timed: Sequence[tuple[float, float]], mean: float, money: float, fees: float) -> float:
         """USD of use, at the rates of its contract."""
         if commitment.tiers:
-            return tiered_usd(commitment, volume, part) * price + fees
+            return tiered_in_time(commitment, timed, 0.0, mean, slot.part) * price + fees
         if commitment.discount_tiers:
-            return discounted_usd(commitment, money + fees, part)
+            return discounted_usd(commitment, money + fees, slot.part)
         return (money + fees) * slot.rate
 
     old_tokens, old_usd = (before, before * rate_of(offer) * price / 1e6) if counted else (0.0, before)
     tokens = use.tokens
-    at_end = worth(tokens + old_tokens, use.usd + old_usd, use.fees, slot.part)
+    at_end = worth(timed, mean, use.usd + old_usd, use.fees)
     own, own_usd = (tokens + old_tokens if in_tokens(commitment) else at_end), at_end
     credit, rolled, kept, after = 0.0, 0.0, list[float](), list[float]()
     if commitment.rollover_spans:
@@ -281,21 +299,22 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         after = _after(kept, due, own)
         left[slot.lot] = after
         rolled = taken
-    mean = mean_of(case, name, slot.first, slot.end, slot.before)
     unit = mean * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
     owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price, mean)
-    stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate)
+    if commitment.tiers and in_tokens(commitment):
+        owed = tiered_in_time(commitment, timed, due, mean, slot.part) * price
+    stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate, then)
     if plain_tokens(commitment):
         stood = stood_tokens(case, offer, future, before, slot.due_before, mean)
         owed = use.usd + mean * price / 1e6 * (due + max(0.0, own - credit - due) - tokens)
     least = amount_owed(offer, due, 0.0, 0.0, slot.part, price, mean)
     if slot.before:
-        then = rate_before(case, offer, mean)
         least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price, then)
     least_tiers = bool(commitment.tiers) and in_tokens(commitment)
-    worth_usd = at_end - worth(old_tokens, old_usd, 0.0, slot.part)
+    at_start = worth(timed[:1], then, old_usd, 0.0)
+    worth_usd = at_end - at_start
     return Bill(
         signed=slot.due is not None,
         committed=due / slot.part,
@@ -310,11 +329,7 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         least_usd=least,
         beyond=max(
             0.0,
-            own
-            - max(
-                credit + due,
-                old_tokens if in_tokens(commitment) else worth(old_tokens, old_usd, 0.0, slot.part),
-            ),
+            own - max(credit + due, old_tokens if in_tokens(commitment) else at_start),
         ),
         rolled_usd=rolled * unit,
         unused_usd=max(0.0, owed - at_end) if least_tiers else max(0.0, due - max(0.0, own - rolled)) * unit,

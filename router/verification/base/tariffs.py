@@ -1,6 +1,7 @@
 """What a contract charges: bounds of its commitment, and the bill of a use against what is due.
 
-mean    USD per M tokens by hours, over a span with what of it lies before the horizon
+mean    USD per M tokens by hours, over a span with what of it lies before the horizon; with tiers, whose rates have no
+        one price, the factor of the rules on them
 stood   tokens at contract rates: the use before at the mean of the whole span, as in the bill at its end, and what
         else was due by then at the mean of the hours until then
 """
@@ -64,7 +65,7 @@ def amount_owed(
 ) -> float:
     """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed.
 
-    rate   USD per M tokens that a shortfall has: the mean of a span, where prices change in time
+    rate   USD per M tokens that a shortfall has: the mean of a span, where prices change in time; with tiers the factor
     """
     commitment = offer.commitment
     assert commitment is not None  # the caller has looked
@@ -76,7 +77,7 @@ def amount_owed(
         volume = due / rate * 1e6 if rate > 0 else 0.0
         return due + beyond * price * max(0.0, tokens - volume) / 1e6
     if commitment.tiers:
-        return tiered_usd(commitment, max(tokens, due), part) * price
+        return tiered_usd(commitment, max(tokens, due), part) * price * (1.0 if rate is None else rate)
     if beyond is not None:
         shortfall_rate = rate_of(offer) * price if due > 0 else 0.0
         return shortfall_rate * due / 1e6 + beyond * price * max(0.0, tokens - due) / 1e6
@@ -90,6 +91,36 @@ def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:
     return (_incremental if commitment.tier_kind == "incremental" else _all_units)(tiers, tokens, part)
 
 
+def tiered_in_time(
+    commitment: Commitment,
+    used: Sequence[tuple[float, float]],
+    due: float,
+    mean: float,
+    part: float,
+) -> float:
+    """The same where prices change: (factor, tokens) in order of time, of which the first fill the first band.
+
+    What is due beyond them, or bought to reach a band, has the mean factor of the span.
+    """
+    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
+    total = math.fsum(tokens for _, tokens in used)
+    short = max(0.0, due - total)
+    if commitment.tier_kind == "incremental":
+        so_far, usd = 0.0, 0.0
+        for factor, tokens in (*used, (mean, short)):
+            usd += factor * (_incremental(tiers, so_far + tokens, part) - _incremental(tiers, so_far, part))
+            so_far += tokens
+        return usd
+    weighed = math.fsum(factor * tokens for factor, tokens in used)
+    return min(
+        (
+            (weighed + mean * (volume - total)) * usd_per_m / 1e6
+            for volume, usd_per_m in _all_units_volumes(tiers, total + short, part)
+        ),
+        default=0.0,
+    )
+
+
 def _incremental(tiers: Sequence[Tier], tokens: float, part: float) -> float:
     ends = [tier.from_tokens_per_month * part for tier in tiers[1:]] + [math.inf]
     return math.fsum(
@@ -99,13 +130,19 @@ def _incremental(tiers: Sequence[Tier], tokens: float, part: float) -> float:
 
 
 def _all_units(tiers: Sequence[Tier], tokens: float, part: float) -> float:
+    billed = _all_units_volumes(tiers, tokens, part)
+    return min((volume * usd_per_m / 1e6 for volume, usd_per_m in billed), default=0.0)
+
+
+def _all_units_volumes(tiers: Sequence[Tier], tokens: float, part: float) -> list[tuple[float, float]]:
+    """(volume, USD per M) of every band that so many tokens reach, or may be bought up to."""
     if tokens <= 0:
-        return 0.0
-    return min(
-        max(tokens, tier.from_tokens_per_month * part) * tier.usd_per_m / 1e6
+        return []
+    return [
+        (max(tokens, tier.from_tokens_per_month * part), tier.usd_per_m)
         for tier, following in zip(tiers, [*tiers[1:], None], strict=True)
         if following is None or tokens < following.from_tokens_per_month * part * (1 - 1e-9)
-    )
+    ]
 
 
 def discounted_usd(commitment: Commitment, usd: float, part: float) -> float:
@@ -149,13 +186,26 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
 
 
 def mean_rate(case: Case, offer: str, start: float, end: float) -> float:
-    """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due."""
+    """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due.
+
+    With tiers the mean factor of the rules on their rates.
+    """
+    commitment = case.commitments.get(offer)
+    tiered = commitment is not None and bool(commitment.tiers)
     opens, closes = case.times.life(offer)
     low, high = max(start, opens), min(end, closes)
-    known = list(case.times.stretches(offer, *((low, high) if low < high else (start, end))))
+    known = [
+        (hours, each.factor if tiered else rate_of(each.offer))
+        for hours, each in case.times.stretches(offer, *((low, high) if low < high else (start, end)))
+    ]
     if len(known) == 1:
-        return rate_of(known[0][1].offer)
-    return math.fsum(h * rate_of(each.offer) for h, each in known) / math.fsum(h for h, _ in known)
+        return known[0][1]
+    return math.fsum(h * figure for h, figure in known) / math.fsum(h for h, _ in known)
+
+
+def period_factor(case: Case, offer: str, period: int) -> float:
+    """The mean factor of the rules on prices in a period, while the offer is open."""
+    return case.times.mean(offer, *case.span(period), lambda each: each.factor)
 
 
 def mean_of(case: Case, offer: str, first: int, end: int, before: float) -> float:
@@ -183,8 +233,19 @@ def used_before(commitment: Commitment, first: int) -> float:
     return 0.0 if stands is None or first > 0 else stands.used_usd or stands.used_tokens or 0.0
 
 
-def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float, rate: float = 1.0) -> float:
-    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units."""
+def stood_usd(
+    offer: Offer,
+    future: Future,
+    used: float,
+    due: float,
+    part: float,
+    rate: float = 1.0,
+    then: float = 1.0,
+) -> float:
+    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units.
+
+    rate    what a level leaves of contract rates          then    the mean factor on tiers until then
+    """
     commitment, price = offer.commitment, future.price_of(offer.name)
     if commitment is None or commitment.so_far is None or not (used or part):
         return 0.0
@@ -193,7 +254,8 @@ def stood_usd(offer: Offer, future: Future, used: float, due: float, part: float
         unused = commitment.so_far.unused_usd or commitment.so_far.unused_tokens
         used = max(0.0, used - math.fsum(unused))
     if commitment.tiers:
-        return amount_owed(offer, due, used, tiered_usd(commitment, used, part) * price, part, price)
+        worth = tiered_usd(commitment, used, part) * price * then
+        return amount_owed(offer, due, used, worth, part, price, then)
     if commitment.discount_tiers:
         return max(due, discounted_usd(commitment, used, part))
     if in_tokens(commitment):

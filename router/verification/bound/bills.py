@@ -4,12 +4,11 @@ billed(offer,n)            own units of span n that are paid for at contract rat
 over(offer,n)              own units above the commitment, where that is paid for as such
 carry(offer,n)             own units that span n and those before leave for later ones
 part(offer,month k,t)      own units used in period t that are counted under one term, where terms differ in spans
-band_volume(offer,i)       tokens in each price band, spans one after the other
+band_volume(offer,i)       tokens in each price band, up to each point at which prices change: see `bound.bands`
 
 billed ≥ Σ own · flow,  billed ≥ Σ committed · months due                  the same for `over`, see the names
 over + carry before − carry ≥ Σ own · flow − committed,  carry ≤ what the last spans committed to
 Σ part = Σ own · flow,  part ≤ most · signed
-Σ band ≥ billed (or ≥ the tokens used, where the own unit is the dollar), bands within their edges
 
 Discounts by use are left out but for the largest: the bound is lower there.
 """
@@ -18,8 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 from router.schema import Commitment, Offer
 from router.verification.base.case import Case, Future
@@ -27,16 +25,16 @@ from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import (
     bills_dollars,
     discounted_usd,
-    least_of,
     mean_of,
-    most_of,
     plain_tokens,
+    rate_before,
     stood_tokens,
     stood_usd,
     used_before,
 )
 from router.verification.base.work import rate_of
 from router.verification.bound.agreements import covered_name, own_use_name
+from router.verification.bound.bands import BandPoint, add_bands, add_billed, points_of
 from router.verification.bound.contracts import counting, paid_as_such
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
@@ -69,12 +67,13 @@ def _contract(
     spans = spans_to_bill(case, commitment, list(terms.values()))
     use = _by_period(model, case, offer, commitment, carried, future)
     counted = _parts(model, offer, spans, use)
-    months = by_billing_month(commitment)
+    months, points = by_billing_month(commitment), list[BandPoint]()
     for n, span in enumerate(spans):
         flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
         at = f"commitments({offer.name},%s,{'month' if months else 'span'} {n})"
         committed = [(f"committed({offer.name},{label})", due) for label, due in span.due]
-        used = _used(model, case, offer, commitment, n, span, flows, counted, terms, future)
+        points = points_of(case, offer, commitment, span, len(points) and points[-1].number + 1)
+        used = _used(model, case, offer, commitment, n, span, flows, counted, terms, future, points)
         before = used_before(commitment, span.first)
         opened = before * (terms[span.lot].rate if span.lot else 1.0)
         if commitment.discount_tiers:
@@ -94,6 +93,9 @@ def _contract(
             _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean)
         else:
             _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
+            if commitment.tiers and not bills_dollars(commitment):
+                billed = [(f"billed({offer.name},{n})", 1.0)]
+                add_billed(model, offer, commitment, n, points[-1], billed)
         if commitment.overage == "none" and not commitment.rollover_spans:
             due = [(variable, -own) for variable, own in committed]
             sunk = math.fsum(terms[label].least * due for label, due in span.due if terms[label].due)
@@ -164,6 +166,7 @@ def _used(
     counted: bool,
     terms: Mapping[str, PossibleTerm],
     future: Future,
+    points: Sequence[BandPoint],
 ) -> Terms:
     """What a span uses, in own units."""
     if offer.name in case.agreements and not counted:
@@ -175,7 +178,11 @@ def _used(
         names = [f"part({offer.name},{span.lot},{t})" for t in range(span.first, span.end)]
         rate = 1.0 if volume else terms[span.lot].rate
         used: Terms = [(name, rate) for name in names if name in model.variables]
-        tokens_used: Terms = used
+        timed = [
+            (t, f"part({offer.name},{span.lot},{t})", 1.0)
+            for t in range(span.first, span.end)
+            if f"part({offer.name},{span.lot},{t})" in model.variables
+        ]
     else:
         left = [own_use_name(offer.name, t) for t in range(span.first, span.end)]
         left = [name for name in left if name in model.variables]
@@ -183,10 +190,11 @@ def _used(
         if left:  # agreements have a part
             apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
             used = [*((name, 1.0) for name in left), *((flow.charged, flow.usd) for flow in apart)]
-        tokens_used = [(flow.charged, flow.tokens) for flow in flows]
+        timed = [(flow.period, flow.charged, flow.tokens) for flow in flows]
     if not commitment.tiers:
         return used
-    bands = _bands(model, case, offer, commitment, n, span, flows, tokens_used, future)
+    most = heaviest(flows, {flow.charged: flow.tokens for flow in flows})
+    bands = add_bands(model, case, offer, commitment, n, span, points, timed, most, future)
     if tokens:
         return used
     fees = [] if counted else [(flow.charged, flow.fees) for flow in flows]
@@ -212,7 +220,7 @@ def _stood(
     used = used_before(commitment, span.first)
     if plain_tokens(commitment):
         return stood_tokens(case, offer, future, used, due, mean)
-    return stood_usd(offer, future, used, due, span.before, rate)
+    return stood_usd(offer, future, used, due, span.before, rate, rate_before(case, offer, mean))
 
 
 def _beyond(
@@ -305,7 +313,7 @@ def _billed(
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
     rate = (0.0 if commitment.tiers else mean * price / 1e6) if tokens else 1.0
     opened = 0.0 if commitment.tiers and not tokens else opened  # the bands have it
-    all_used = sum(own * model.variables[name].upper for name, own in used)
+    all_used = sum(max(own, 0.0) * model.variables[name].upper for name, own in used)
     own, banded = dict(used), bool(commitment.tiers) and not tokens
     by_flow = bool(flows) and not banded and all(flow.charged in own for flow in flows)
     by_cell = heaviest(flows, own) if by_flow else all_used
@@ -315,13 +323,6 @@ def _billed(
     model.constraint(at % "use", [(billed, 1.0), *minus], lower=opened)
     due = [(variable, -own) for variable, own in committed]
     model.constraint(at % "minimum", [(billed, 1.0), *due], lower=0.0)
-    if commitment.tiers and tokens:
-        months = by_billing_month(commitment)
-        bands = [
-            f"band_volume({offer.name},{n * len(commitment.tiers) + i})" for i in range(len(commitment.tiers))
-        ]
-        parts = [(billed, -1.0), *((band, 1.0) for band in bands)]
-        model.constraint(f"tiers({offer.name},{'month' if months else 'span'} {n},volume)", parts, lower=0.0)
 
 
 def heaviest(flows: list[PossibleFlow], amount: Mapping[str, float]) -> float:
@@ -330,56 +331,3 @@ def heaviest(flows: list[PossibleFlow], amount: Mapping[str, float]) -> float:
     for flow in flows:
         most[cell_name(flow.cell)] = max(most[cell_name(flow.cell)], amount.get(flow.charged, math.inf))
     return math.fsum(most.values())
-
-
-def _bands(
-    model: RelaxedProblem,
-    case: Case,
-    offer: Offer,
-    commitment: Commitment,
-    k: int,
-    span: SpanToBill,
-    flows: list[PossibleFlow],
-    tokens_used: Terms,
-    future: Future,
-) -> Terms:
-    """The bands of a span: variables, and USD per token of each."""
-    tokens, part, before = not bills_dollars(commitment), span.part, used_before(commitment, span.first)
-    price, weight = future.price_of(offer.name), case.period_weight[span.first]
-    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
-    most = heaviest(flows, {flow.charged: flow.tokens for flow in flows}) + before
-    high = (most_of(commitment) or least_of(commitment)) * part if tokens else 0.0
-    top = max(most, high) * (1 + 1e-9)
-    edges = [tier.from_tokens_per_month * part for tier in tiers]
-    edges.append(max(top, edges[-1]))
-    n = len(tiers)
-    name = f"tiers({offer.name},{'month' if by_billing_month(commitment) else 'span'} {k}"
-    whole_units = commitment.tier_kind == "all_units"
-    ordered = whole_units or any(b.usd_per_m < a.usd_per_m for a, b in pairwise(tiers))
-    bands: Terms = []
-    opens: list[str] = []
-    for i, tier in enumerate(tiers):
-        usd = tier.usd_per_m / 1e6
-        billed = usd * price * weight if tokens else 0.0
-        bands.append(
-            (model.variable(f"band_volume({offer.name},{k * n + i})", edges[i + 1], usd=billed), usd)
-        )
-        if ordered:
-            opens.append(model.variable(f"band_open({offer.name},{k * n + i})", 1.0, whole=True))
-    for i, (band, _) in enumerate(bands):
-        width = edges[i + 1] - edges[i]
-        if whole_units:
-            model.constraint(f"{name},from {i})", [(band, 1.0), (opens[i], -edges[i])], lower=0.0)
-            model.constraint(f"{name},to {i})", [(band, 1.0), (opens[i], -edges[i + 1])], upper=0.0)
-        elif ordered:
-            model.constraint(f"{name},to {i})", [(band, 1.0), (opens[i], -width)], upper=0.0)
-            if i + 1 < n:
-                model.constraint(f"{name},fills {i})", [(band, 1.0), (opens[i + 1], -width)], lower=0.0)
-        else:
-            model.constraint(f"{name},to {i})", [(band, 1.0)], upper=width)
-    if whole_units:
-        model.constraint(f"{name},one band)", [(each, 1.0) for each in opens], lower=1.0, upper=1.0)
-    if not tokens:
-        used = [(flow, -volume) for flow, volume in tokens_used]
-        model.constraint(f"{name},volume)", [*((band, 1.0) for band, _ in bands), *used], lower=before)
-    return bands

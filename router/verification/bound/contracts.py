@@ -15,7 +15,7 @@ from router.schema import Commitment, Offer
 from router.verification.base.bills import owed_beyond
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
-from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of, tiered_usd
+from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.terms import PossibleTerm, running, spans_to_bill, terms_of
 
@@ -47,9 +47,7 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
         for label, due in span.due:
             owed[label] += due * case.period_weight[span.first] * rate
     in_full = case.problem.policy.end_of_horizon == "charge_in_full" and commitment.term_hours is not None
-    tiered = (
-        tiered_usd(commitment, least_of(commitment), 1.0) * price if commitment.tiers and tokens else None
-    )
+    tiered = bool(commitment.tiers) and tokens
     for each in terms:
         at = f"{offer.name},{each.label}"
         usd = (
@@ -58,10 +56,14 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
         later = 0.0  # months owed after the horizon, where that is charged in full
         if in_full and not each.due:
             later = owed_after(case, commitment, each.term) * case.period_weight[-1]
-        if tiered is None and later:
-            usd += owed_beyond(case, offer, 1.0, later, each.term.until_h, price)
+        least = 0.0  # of tiers, with the minimum as a whole
+        if later:
+            owed_usd = owed_beyond(
+                case, offer, least_of(commitment) if tiered else 1.0, later, each.term.until_h, price
+            )
+            usd, least = (usd, owed_usd) if tiered else (usd + owed_usd, 0.0)
         signed = model.variable(
-            f"signed({at})", 1.0, lower=1.0 if each.due else 0.0, whole=decided, usd=later * (tiered or 0.0)
+            f"signed({at})", 1.0, lower=1.0 if each.due else 0.0, whole=decided, usd=least
         )
         committed = model.variable(f"committed({at})", each.most, usd=usd)
         exact = each.due or most_of(commitment) is None or bool(commitment.levels)

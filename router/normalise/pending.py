@@ -1,0 +1,113 @@
+"""What of commitments and agreements can be said and is not planned for: each is refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.band_points import period_factors, rates_change
+from problems.core.contracts import Contracts
+from problems.core.instance import Instance
+from router.errors import InputError, Issue
+from router.loading.catalogue import input_issue
+from router.normalise.agreements import pending_in
+from router.normalise.schedule import life
+from router.schema import Problem, ScheduleRule
+
+
+def _changes_prices(rule: ScheduleRule) -> bool:
+    """Whether a rule changes prices of tokens."""
+    sets = rule.set_ is not None and bool(rule.set_.models)
+    reads = rule.series is not None and any(name.endswith("_per_m") for name in rule.series.columns)
+    return rule.prices is not None or sets or reads
+
+
+def refuse_mean_rates(problem: Problem, contracts: Contracts) -> None:
+    """Raise `InputError` for prices that change, of tokens counted term by term, beside a discount rate.
+
+    A bill weighs what its span's start does: what use costs beside a mean rate would weigh by the term that has it.
+    """
+    index = {offer.name: o for o, offer in enumerate(problem.offers)}
+    sold = [offer.name for offer in problem.sellers if offer.commitment is not None]
+    for b, name in enumerate(sold):
+        plain = contracts.in_tokens[b] and contracts.tiers[b] is None and name in index
+        changes = plain and any(_changes_prices(rule) for rule in problem.offers[index[name]].schedule)
+        if changes and contracts.spans.split(b) and problem.policy.discount_rate_per_year:
+            where = ("offers", index[name], "schedule")
+            text = "changes prices beside a commitment in tokens whose terms have spans of their own"
+            hint = "without policy.discount_rate_per_year, or commit in USD"
+            raise InputError(input_issue(problem, where, None, f"{text}: is not yet planned for", hint))
+
+
+def refuse_parts_of_periods(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` for rates of tiers that change within a period in which some work runs in a part of it.
+
+    Bands fill in order of time, and nothing says in what order the work of one period comes.
+    """
+    cells, time, contracts = inst.cells, inst.time, inst.contracts
+    begin = time.start_h[cells.slot_period]
+    from_h, to_h = begin + cells.slot_from * time.period_h, begin + cells.slot_to * time.period_h
+    for b, o in enumerate(contracts.offer.tolist()):
+        if contracts.tiers[b] is None or not rates_change(inst, b):
+            continue
+        row = np.zeros(len(begin), dtype=np.int64)
+        is_open = inst.offers.open[[o]]
+        part = time.mean(is_open, row, from_h, to_h)
+        priced = time.mean(np.where(is_open, contracts.factor_at[[b]], 0.0), row, from_h, to_h)
+        usual = period_factors(inst, b)[cells.slot_period] * part
+        other = np.abs(priced - usual) > 1e-9 * np.maximum(usual, 1.0)
+        if (other & inst.workloads.permitted[cells.workload[cells.slot_cell], o]).any():
+            path = (
+                "offers",
+                [offer.name for offer in problem.offers].index(inst.offers.file_names[o]),
+                "schedule",
+            )
+            text = "changes rates of tiers within a period in which some work runs in a part of it"
+            hint = "periods that begin where prices change"
+            raise InputError(input_issue(problem, path, None, f"{text}: is not planned for", hint))
+
+
+def refuse_pending(problem: Problem) -> None:
+    """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
+    issues: list[Issue] = []
+    for g, agreement in enumerate(problem.commitments):
+        issues += [*pending_in(problem, g, agreement)]
+    for o, offer in enumerate(problem.offers):
+        terms = offer.commitment
+        bought = offer.instances is not None and offer.instances.term_hours is not None
+        opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
+        horizon = problem.horizon
+        inside = [hour for hour in (opens_h, closes_h) if 0 < hour < horizon.hours]
+        if bought and any(
+            abs(hour / horizon.period_h - round(hour / horizon.period_h)) > 1e-9 for hour in inside
+        ):
+            hint = "periods in which it does not, or a second offer for what is rented by the hour"
+            text = "opens or closes it for good within a period, beside instances bought for a term"
+            rule = f"{text}: is not yet planned for"
+            issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
+        if terms is None:
+            continue
+        starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
+        several = len(starts) > 1
+        changed = any(_changes_prices(rule) for rule in offer.schedule)
+        if terms.overage_usd_per_m is not None and changed:
+            hint = "a commitment in USD follows prices that change"
+            path = ("offers", o, "schedule")
+            text = "changes prices beside a price of overage: is not yet planned for"
+            issues.append(input_issue(problem, path, None, text, hint))
+        lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
+        apart = terms.rollover_spans or terms.levels or terms.discount_tiers or (terms.tiers and changed)
+        if lost and (apart or (several and not terms.by_billing_month)):
+            where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
+            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
+        if not terms.tiers:
+            continue
+        decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
+        for limit, used in (
+            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
+            ("max_committed_usd", problem.policy.max_committed_usd is not None),
+        ):
+            if decided and used:
+                at, hint = ("offers", o, "commitment"), f"a volume to decide, with tiers and {limit}"
+                issues.append(input_issue(problem, at, None, "is not yet planned for", hint))
+    if issues:
+        raise InputError(issues)

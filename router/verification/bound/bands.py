@@ -1,0 +1,167 @@
+"""Price bands: what the volume of a span costs, counted at its end and wherever prices change before.
+
+band_volume(offer,i)       tokens in each price band, up to each point of each span one after the other
+band_open(offer,i)         0/1: the band is reached, where a solver would not fill the bands in order by itself
+
+cost = Σ_points (factor until then − factor after) · Σ_bands rate · band
+Σ band = tokens used up to a point;  of a span's last point ≥ billed (≥ the tokens used, if committed in dollars)
+bands within their edges, in order;  all units: those of every point in the band that the last one is in
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from router.schema import Commitment, Offer
+from router.verification.base.case import Case, Future
+from router.verification.base.spans import by_billing_month
+from router.verification.base.tariffs import (
+    bills_dollars,
+    least_of,
+    mean_of,
+    most_of,
+    period_factor,
+    rate_before,
+    used_before,
+)
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+from router.verification.bound.terms import SpanToBill
+
+type Timed = Sequence[tuple[int, str, float]]
+"""(period, variable, tokens of it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandPoint:
+    """Where a volume is counted against bands.
+
+    number    among those of the contract          before    what earlier periods use counts; None: all of the span
+    weight    the factor until then less that after it; of a span's last point the factor
+    """
+
+    number: int
+    before: int | None
+    weight: float
+
+
+def points_of(
+    case: Case, offer: Offer, commitment: Commitment, span: SpanToBill, number: int
+) -> list[BandPoint]:
+    """The points of a span, in order; none without tiers. `number`: of the first."""
+    if not commitment.tiers:
+        return []
+    if not offer.schedule:
+        return [BandPoint(number, None, 1.0)]
+    mean = mean_of(case, offer.name, span.first, span.end, span.before)
+    factors: list[tuple[int | None, float]] = []
+    if used_before(commitment, span.first) > 0:
+        factors.append((span.first, rate_before(case, offer, mean)))
+    factors += [(t + 1, period_factor(case, offer.name, t)) for t in range(span.first, span.end)]
+    beyond = not bills_dollars(commitment) and (least_of(commitment) > 0 or most_of(commitment) is not None)
+    if beyond or commitment.tier_kind == "all_units":  # what is billed and not used has the mean
+        factors.append((None, mean))
+    points: list[BandPoint] = []
+    for (before, factor), (_, after) in pairwise(factors):
+        if abs(factor - after) > 1e-9 * max(factor, 1.0):
+            points.append(BandPoint(number + len(points), before, factor - after))
+    return [*points, BandPoint(number + len(points), None, factors[-1][1])]
+
+
+def add_bands(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    n: int,
+    span: SpanToBill,
+    points: Sequence[BandPoint],
+    used: Timed,
+    most: float,
+    future: Future,
+) -> Terms:
+    """The bands of a span's points: variables, and USD per token of each. `most`: tokens that could be used."""
+    tokens, part, before = not bills_dollars(commitment), span.part, used_before(commitment, span.first)
+    price, weight = future.price_of(offer.name), case.period_weight[span.first]
+    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
+    high = (most_of(commitment) or least_of(commitment)) * part if tokens else 0.0
+    edges = [tier.from_tokens_per_month * part for tier in tiers]
+    edges.append(max((most + before) * (1 + 1e-9), high * (1 + 1e-9), edges[-1]))
+    whole_units, last = commitment.tier_kind == "all_units", points[-1]
+    reached = _opens(model, offer, last, len(tiers)) if whole_units else []
+    priced: Terms = []
+    for point in points:
+        name = _label(offer, commitment, n, point)
+        usd = [tier.usd_per_m / 1e6 * point.weight for tier in tiers]
+        bands = [
+            model.variable(band, end, usd=each * price * weight if tokens else 0.0)
+            for band, end, each in zip(_names(offer, point, len(tiers)), edges[1:], usd, strict=True)
+        ]
+        priced += zip(bands, usd, strict=True)
+        if whole_units:
+            for i, band in enumerate(bands):
+                if point is last:
+                    model.constraint(f"{name},from {i})", [(band, 1.0), (reached[i], -edges[i])], lower=0.0)
+                model.constraint(f"{name},to {i})", [(band, 1.0), (reached[i], -edges[i + 1])], upper=0.0)
+        else:
+            _fill(model, offer, point, name, bands, edges, usd)
+        if not tokens or point is not last:
+            volume = [
+                (variable, -amount)
+                for t, variable, amount in used
+                if point.before is None or t < point.before
+            ]
+            parts: Terms = [*((band, 1.0) for band in bands), *volume]
+            if point is last:
+                model.constraint(f"{name},volume)", parts, lower=before)
+            else:
+                model.constraint(f"{name},volume)", parts, lower=before, upper=before)
+    if whole_units:
+        name = _label(offer, commitment, n, last)
+        model.constraint(f"{name},one band)", [(each, 1.0) for each in reached], lower=1.0, upper=1.0)
+    return priced
+
+
+def add_billed(
+    model: RelaxedProblem, offer: Offer, commitment: Commitment, n: int, last: BandPoint, billed: Terms
+) -> None:
+    """The last point of a span has all that is billed."""
+    bands: Terms = [(band, 1.0) for band in _names(offer, last, len(commitment.tiers))]
+    minus = [(name, -own) for name, own in billed]
+    model.constraint(f"{_label(offer, commitment, n, last)},volume)", [*bands, *minus], lower=0.0)
+
+
+def _fill(
+    model: RelaxedProblem,
+    offer: Offer,
+    point: BandPoint,
+    name: str,
+    bands: list[str],
+    edges: list[float],
+    usd: list[float],
+) -> None:
+    """Each band up to its edge; where what is dearer to come would be filled first, in order."""
+    opens = [] if all(a <= b for a, b in pairwise(usd)) else _opens(model, offer, point, len(bands))
+    for i, band in enumerate(bands):
+        width = edges[i + 1] - edges[i]
+        if not opens:
+            model.constraint(f"{name},to {i})", [(band, 1.0)], upper=width)
+            continue
+        model.constraint(f"{name},to {i})", [(band, 1.0), (opens[i], -width)], upper=0.0)
+        if i + 1 < len(bands):
+            model.constraint(f"{name},fills {i})", [(band, 1.0), (opens[i + 1], -width)], lower=0.0)
+
+
+def _opens(model: RelaxedProblem, offer: Offer, point: BandPoint, n: int) -> list[str]:
+    at = range(point.number * n, (point.number + 1) * n)
+    return [model.variable(f"band_open({offer.name},{i})", 1.0, whole=True) for i in at]
+
+
+def _names(offer: Offer, point: BandPoint, n: int) -> list[str]:
+    return [f"band_volume({offer.name},{i})" for i in range(point.number * n, (point.number + 1) * n)]
+
+
+def _label(offer: Offer, commitment: Commitment, n: int, point: BandPoint) -> str:
+    name = f"tiers({offer.name},{'month' if by_billing_month(commitment) else 'span'} {n}"
+    return name if point.before is None else f"{name},before period {point.before}"
