@@ -6,6 +6,8 @@
     Σ_q count[q,t] ≤ max                                                     over all pools of the offer
     paid[q,t] = carried[q,t] + Σ_(k: in term at t) bought[q,k]             where instances are bought for a term, or
     paid[q,t] − paid[q,t−1] = carried[q,t] − carried[q,t−1] + Σ starting − Σ ending     where terms start in any period
+    Σ_q paid[q,t] = Σ_q carried[q,t] + Σ_k bought[k] ≤ max − reserved,  Σ_q (count − paid) ≤ reserved
+        bought for the offer, off the grids of its models: paid may be more than count in a pool, which stands idle
     count[q,t] ≤ 0                                                         hourly counts, in a period closed throughout
 
     open     any are rented in the pool    0/1          steps   multiples above the minimum    integer
@@ -75,8 +77,10 @@ def _shape(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bool
 def _reserved(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bools) -> None:
     """Reserved instances are shared out over the pools of their offer."""
     fleets = inst.fleets
-    some = np.flatnonzero(mine & (fleets.reserved[fleets.pool_fleet] > 0).any(axis=1))
-    _over(builder, inst, some, [(counts.count[some], 1.0), (counts.paid[some], -1.0)], lower=0.0)
+    pooled = fleets.pooled[fleets.pool_fleet] if fleets.pools else mine
+    some = np.flatnonzero(mine & ((fleets.reserved[fleets.pool_fleet] > 0).any(axis=1) | pooled))
+    alone = some[~pooled[some]]
+    _over(builder, inst, alone, [(counts.count[alone], 1.0), (counts.paid[alone], -1.0)], lower=0.0)
     for fleet in sorted(set(fleets.pool_fleet[some].tolist())):
         q = np.flatnonzero(fleets.pool_fleet == fleet)
         parts = [(counts.count[[p]], 1.0) for p in q] + [(counts.paid[[p]], -1.0) for p in q]
@@ -108,10 +112,15 @@ def _terms(builder: RowBuilder, inst: Instance, bought: Ints, counts: CountColum
         begin, end = bought_for(inst, int(fleets.pool_fleet[q]))
         starts = np.flatnonzero(bought[q] >= 0)
         label, t = _numbered(pool_label(inst, q)), np.arange(time.periods)
-        before, paid = inst.carried[q], counts.paid[q]
-        terms: list[Term] = [(t, paid, 1.0)]
+        pools = [p for p in range(fleets.pools) if fleets.first_pool(p) == q]
+        before, paid = inst.carried[q], [counts.paid[p] for p in pools]
+        terms: list[Term] = [(t, each, 1.0) for each in paid]
+        fleet = fleets.pool_fleet[q]
+        if fleets.pooled[fleet] and np.isfinite(fleets.max[fleet]).any():  # of others the counts keep it
+            left = np.maximum(fleets.max[fleet] - fleets.reserved[fleet], before)
+            builder.add(time.periods, [*terms], _numbered(f"{pool_label(inst, q)},bought"), upper=left)
         if len(starts) > time.months:
-            terms.append((t[1:], paid[:-1], -1.0))
+            terms += [(t[1:], each[:-1], -1.0) for each in paid]
             for at, sign in ((begin, -1.0), (end, 1.0)):
                 inside = starts[at[starts] < time.periods]
                 terms.append((at[inside], bought[q, inside], sign))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from campaign import times
-from problem_factory import SOLVERS, Data, gpu, hourly, load, plan_of, problem
+from problem_factory import SOLVERS, Data, api, by_period, gpu, hourly, load, plan_of, problem
 
 import router
 from router.errors import Infeasible, InputError
+from router.planning.solve import Search
+from router.reoptimisation.run import reoptimise
+from router.sizing import SizeOptions, size
+from router.sizing.orders import orders_of
+from router.store import open_store
+from solvers import SolveOptions
 
 
 def deployments(grids: dict[str, Data], need: dict[str, float], **instances: float) -> Data:
@@ -86,9 +94,123 @@ def test_verify_sees_a_count_off_the_grid_of_its_model() -> None:
         ({"min": 2.5}, {}, "whole"),
         ({"min": 5}, {"max": 4}, "instances.max"),
         ({"step": 5}, {"shared_by_models": True}, "shared_by_models"),
-        ({"step": 5}, {"term_h": 1}, "bought for a term"),
+        ({"step": 5}, {"term_h": 1, "start_usd": 1}, "nothing says what of it starts"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(grid: Data, instances: Data, words: str) -> None:
     with pytest.raises(InputError, match=words):
         load(deployments({"a": grid}, {"a": 1}, **instances))
+
+
+BRIEF = SizeOptions(questions=False, alternatives=0, measures=False)
+A, B = {"min": 5, "step": 3}, {"min": 4, "step": 2}
+"""6 of a model in {5, 8, 11} are 8; 3 of the other in {4, 6} are 4."""
+
+
+def moving(periods: list[tuple[float, float]], term_h: float = 2, **instances: Any) -> Data:
+    """Models a and b on grids of their own, under terms of an offer at 1 USD/h; millions of tokens by the hour."""
+    data = deployments({"a": A, "b": B}, {}, term_h=term_h, **instances)
+    works = zip("ab", zip(*periods, strict=True), strict=True)
+    data["workloads"] = [
+        by_period([n * 1e6 for n in need], name) | {"models": [name]} for name, need in works
+    ]
+    data["models"] = {"a": {}, "b": {}}
+    data["horizon"]["periods"] = len(periods)
+    return data
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_terms_are_bought_for_the_offer(solver: str) -> None:
+    """8 for a in one hour, of which 4 serve b in the next: 8 over 2 h are 16, where 8 and 4 by model are 24."""
+    plan = plan_of(moving([(6, 0), (0, 3)]), solver)
+    assert plan.cost_usd == pytest.approx(16)
+    assert [(row.model, row.count) for row in plan.purchases] == [(None, 8)]
+    assert [(row.model, row.count, row.paid_count) for row in plan.instances] == [("a", 8, 8), ("b", 4, 4)]
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    held = plan_of(moving([(6, 0), (0, 3)], reserved=3, reserved_usd_per_h=0.5), solver)
+    assert held.cost_usd == pytest.approx(5 * 2 + 3)  # 8 less those reserved, and those
+    assert [(row.reserved_count, row.paid_count) for row in held.instances] == [(3, 5), (3, 1)]
+
+
+def test_what_is_bought_draws_power_deployed_or_not() -> None:
+    """8 kW over 2 h at 0.1 USD/kWh; of 7 kW, 5 of a and 1 M by the token at 9 USD."""
+    data = moving([(6, 0), (0, 3)], power_kw=1) | {"policy": {"energy_usd_per_kwh": 0.1}}
+    data["offers"].append(api("pay", 9, ("a", "b")))
+    assert plan_of(data).cost_usd == pytest.approx(16 + 1.6)
+    data["policy"]["max_power_kw"] = 7
+    assert plan_of(data).cost_usd == pytest.approx(10 + 1.0 + 9)
+
+
+def test_terms_against_every_purchase() -> None:
+    """The least over all numbers bought at every hour, for what grids need in each, less what is reserved."""
+    rng = Random(5)
+    for _ in range(times(8)):
+        needs = [(rng.choice((0, 2, 6)), rng.choice((0, 3, 5))) for _ in range(3)]
+        term_h, reserved = rng.choice((1, 2, 3)), rng.choice((0, 4))
+        sold = [{0: 0, 2: 5, 6: 8}[a] + {0: 0, 3: 4, 5: 6}[b] for a, b in needs]
+        least = min(
+            sum(count * min(term_h, 3 - start) for start, count in enumerate(bought))
+            for bought in product(range(15), repeat=3)
+            if all(
+                sum(bought[max(0, t - term_h + 1) : t + 1]) + reserved >= count
+                for t, count in enumerate(sold)
+            )
+        )
+        data = moving(needs, term_h, reserved=reserved, reserved_usd_per_h=0)
+        assert plan_of(data).cost_usd == pytest.approx(least), (needs, term_h, reserved)
+
+
+def test_a_maximum_is_of_what_is_bought() -> None:
+    """Terms of 3 h from hours 0 and 2: 8 from either are 16 in hour 2, of which the horizon has 24 + 16 USD."""
+    needs: list[tuple[float, float]] = [(6, 0), (6, 0), (0, 0), (6, 0)]
+    assert plan_of(moving(needs, 3, start_every_h=2)).cost_usd == pytest.approx(40)
+    with pytest.raises(Infeasible):
+        plan_of(moving(needs, 3, start_every_h=2, max=8))
+
+
+def test_a_grid_of_one_is_no_grid() -> None:
+    """Where a model is sold in ones, a term for the offer costs what one for the model does."""
+    rows = [{}, {"min": 0, "step": 1}]
+    costs = [plan_of(deployments({"a": row}, {"a": 2.5}, term_h=3, upfront_usd=2)).cost_usd for row in rows]
+    assert costs == pytest.approx([3 + 3 * 2 / 3] * 2)  # 1 h of 3 in the horizon
+
+
+def test_verify_sees_what_was_not_bought_for_the_offer() -> None:
+    data = load(moving([(6, 0), (0, 3)]))
+    plan = router.solve(data)
+    (row,) = plan.purchases
+    for wrong in (replace(row, count=7.0), replace(row, model="a"), replace(row, count=9.0)):
+        assert {"purchases", "cost"} & set(router.verify(data, replace(plan, purchases=(wrong,))).failed())
+
+
+def test_one_number_bought_for_all_futures() -> None:
+    """8 for a in one future serve b in the other; 8 are signed for no model, and one less cannot serve a."""
+    data = moving([(6, 0), (6, 0)])
+    rest = [{"name": "b", "probability": 0.5, "demand": {"a": 0}}, {"name": "a", "probability": 0.5}]
+    plan = size(load(data | {"scenarios": rest}), how=replace(BRIEF, evaluate=orders_of(["ptu=11"])))
+    assert plan.cost_usd == pytest.approx(16)
+    assert plan.sizing is not None
+    assert [(row.model, row.count, row.least_usd) for row in plan.sizing.sign] == [
+        (None, 8, pytest.approx(16))
+    ]
+    assert plan.sizing.evaluated is not None
+    assert plan.sizing.evaluated.expected_usd == pytest.approx(22)
+
+
+def test_what_was_bought_is_carried_from_run_to_run(tmp_path: Path) -> None:
+    """8 for 3 h are bought, of which two hours are in the horizon: 16. An hour later the rest of them is paid: 16.
+
+    Another hour later 8 are left for an hour, and 4 are bought for the next: 8 + 4.
+    """
+    pytest.importorskip("sqlalchemy")
+    needs: list[tuple[float, float]] = [(6, 0), (0, 3), (6, 0), (0, 3)]
+    store, costs = open_store(f"sqlite:///{tmp_path}/plans.db"), []
+    for k in range(3):
+        data = moving(needs[k : k + 2], 3) | {"name": "grids"}
+        data["horizon"]["start"] = f"2027-01-01T0{k}:00:00Z"
+        problem = load(data)
+        plan = reoptimise(problem, store, Search("highs", SolveOptions())).plan
+        assert router.verify(problem, plan).ok
+        costs.append(plan.cost_usd)
+    assert costs == pytest.approx([16, 16, 12])

@@ -161,19 +161,29 @@ def count_columns(
     opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)
-    reserved = (fleets.reserved[f] > 0).any(axis=1)
+    pooled = fleets.pooled[f]  # what is bought for all pools may stand idle in any
+    reserved = (fleets.reserved[f] > 0).any(axis=1) | pooled
     # half an instance paid for beside half a reserved one would start, and boot, half an instance
     starting = (fleets.start_usd + fleets.start_h + fleets.min_up_h)[f] > 0
     in_whole = integral & starting & (fleets.reserved[f] % 1.0 == 0).all(axis=1)
-    extra = take("paid", pools[reserved], limit[pools[reserved]], integer=in_whole[reserved])
+    most = np.where(pooled[reserved, None], np.inf, limit[pools[reserved]])
+    extra = take("paid", pools[reserved], most, integer=in_whole[reserved])
     return CountColumns(count, np.where(extra == NONE, count, extra), opened, steps, limit)
 
 
 def purchases(inst: Instance, space: ColumnSpace, peak: Floats) -> Ints:
-    """Instances bought for a term, by pool and start of the term; (Q, J), −1 where none may start."""
+    """Instances bought for a term, by pool and start of the term; (Q, J), −1 where none may start.
+
+    Those bought for all pools of an offer together stand at the first.
+    """
     fleets = inst.fleets
     bought = np.full((fleets.pools, len(fleets.buy_h)), NONE, dtype=np.int64)
-    q, j = np.nonzero(fleets.may_buy[fleets.pool_fleet]) if fleets.pools else (bought, bought)
+    if not fleets.pools:
+        return bought
+    q, j = np.nonzero(fleets.may_buy[fleets.pool_fleet] & fleets.buys[:, None])
+    for first in np.flatnonzero(fleets.pooled[fleets.pool_fleet] & fleets.buys).tolist():
+        of_all = peak[fleets.pool_fleet == fleets.pool_fleet[first]].sum(axis=0)
+        peak = np.where((np.arange(fleets.pools) == first)[:, None], of_all, peak)
     if len(q):
         bought[q, j] = space.take(
             "bought",

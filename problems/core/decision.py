@@ -59,7 +59,8 @@ def with_room(inst: Instance, decision: Decision) -> Instance:
     until_h = np.stack([fleets.bought_until_h(fleet) for fleet in fleets.pool_fleet.tolist()])
     for hour in fleets.buy_h:
         begun = (fleets.buy_h <= hour + 1e-9) & (until_h > hour + 1e-9)
-        room = np.maximum(room, np.where(begun, decision.bought, 0.0).sum(axis=1))
+        bought = np.where(begun, decision.bought, 0.0).sum(axis=1)
+        room = np.maximum(room, bought[[fleets.first_pool(q) for q in range(fleets.pools)]])
     # what is bought may run beside what is reserved, up to a minimum that it does not reach alone
     room = np.where(room > 0, room + fleets.reserved.max(axis=1)[fleets.pool_fleet], 0.0)
     room = np.minimum(room, fleets.max.max(axis=1)[fleets.pool_fleet])  # a decision above that has no plan

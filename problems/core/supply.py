@@ -182,6 +182,7 @@ class Fleets(ArrayTable):
     reserved_usd: Floats  # (F, T) of all that is reserved
     reserved_energy_usd: Floats  # (F, T) of all that is reserved
     term_h: Floats  # h, 0: no term
+    pooled: Bools  # (F,) terms are bought for all its pools together, off their grids
     upfront_usd: Floats
     units: Floats
     memory_gb: Floats  # inf: unknown
@@ -203,6 +204,16 @@ class Fleets(ArrayTable):
     @property
     def pools(self) -> int:
         return len(self.pool_fleet)
+
+    def first_pool(self, q: int) -> int:
+        """The pool at which the terms of a pool's offer stand: itself, or the first where they are for all."""
+        fleet = self.pool_fleet[q]
+        return int(np.flatnonzero(self.pool_fleet == fleet)[0]) if self.pooled[fleet] else q
+
+    @property
+    def buys(self) -> Bools:
+        """(Q,) pools at which terms stand."""
+        return np.array([self.first_pool(q) == q for q in range(self.pools)], dtype=bool)
 
     @property
     def buy_month(self) -> Ints:

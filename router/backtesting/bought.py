@@ -88,7 +88,8 @@ def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]
     """Instances under terms, by pool and period, of the pools that are bought for a term."""
     fleets, counts = inst.fleets, {}
     for q, pool in enumerate(inst.pool_names):
-        term_h = float(fleets.term_h[fleets.pool_fleet[q]])
+        fleet = fleets.pool_fleet[q]
+        term_h = 0.0 if fleets.pooled[fleet] else float(fleets.term_h[fleet])
         own = [(hour, count) for (of, hour), count in decided.terms.items() if of == pool and count]
         for t, now in enumerate(inst.time.start_h.tolist() if term_h else ()):
             counts[pool, t] = sum(count for hour, count in own if hour - 1e-9 <= now < hour + term_h - 1e-9)

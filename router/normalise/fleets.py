@@ -66,6 +66,7 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
         reserved=least_in(figures("reserved"), is_open, time),
         reserved_usd=time.by_period(held) * stated[:, None] * hours,
         reserved_energy_usd=time.by_period(held * rules.energy_usd) * power[:, None] * hours,
+        pooled=np.array([problem.offers[o].bought_off_grid for o in owners], dtype=bool),
         term_h=np.array([fleet.term_hours or 0.0 for fleet in rows], dtype=float),
         upfront_usd=floats(rows, "upfront_usd"),
         units=floats(rows, "units"),

@@ -35,7 +35,9 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
     over = np.zeros((fleets.pools, time.periods))
     over_usd = np.zeros((fleets.pools, time.periods))
     for bought in running.purchases:
-        q = pool_of[bought.offer, bought.model]
+        q = pool_of.get((bought.offer, bought.model), NONE)
+        if q == NONE:  # bought for all models of the offer
+            q = min(pool for (offer, _), pool in pool_of.items() if offer == bought.offer)
         o = int(fleets.offer[fleets.pool_fleet[q]])
         covers = (time.start_h < bought.end_h - 1e-9) & (time.start_h < inst.offers.closes_h[o] - 1e-9)
         over[q, covers] += bought.count

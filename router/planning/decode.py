@@ -217,10 +217,13 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         on = of >= 0
         busy = view.flow_load[on, side] * point[cols.flow[on]]
         np.add.at(load[side], (of[on], view.flows.period[on]), busy)
-    usable, run = available(view), runs(inst)
+    usable, run, left = available(view), runs(inst), fleets.reserved.copy()
     for q, (_, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
         count, paid = point[cols.counts.count[q]], point[cols.counts.paid[q]]
+        if fleets.pooled[fleet]:  # what is reserved is taken first, whatever stands idle
+            paid = np.maximum(count - left[fleet], 0.0)
+            left[fleet] -= count - paid
         started = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
         boots = booting(started, float(fleets.start_h[fleet]), time.period_h, run[q])
         capacity = usable[fleet] * (count - boots)
@@ -253,7 +256,7 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
             rows.append(
                 Purchase(
                     offer=inst.offers.file_names[offer],
-                    model=inst.pool_names[q][1],
+                    model=None if fleets.pooled[fleet] else inst.pool_names[q][1],
                     from_h=from_h,
                     until_h=float(fleets.bought_until_h(fleet)[k]),
                     count=count,

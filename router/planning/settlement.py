@@ -127,6 +127,8 @@ def _counts(view: View, cols: Columns, point: Floats, *, whole: bool) -> None:
         if steps[0] >= 0:
             least = fleets.pool_min[q] * point[opened] if opened[0] >= 0 else 0.0
             point[count] = least + fleets.pool_step[q] * point[steps]
+        if fleets.pooled[fleet]:  # what is bought for all pools may stand idle in any
+            continue
         point[paid] = np.clip(point[paid], 0.0, point[count])
         if whole and fleets.integral[fleet] and (fleets.reserved[fleet] % 1.0 == 0).all():
             point[paid] = np.round(point[paid])

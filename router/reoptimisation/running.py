@@ -104,7 +104,8 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
 
 
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
-    pools = set(inst.pool_names)
+    for_all = {offer.name for offer in align.new.offers if offer.bought_off_grid}
+    pools = set(inst.pool_names) | {(name, None) for name in for_all}
     scheduled = {
         name for offer in (*align.old.offers, *align.new.offers) if offer.schedule for name in _parts(offer)
     }
@@ -122,7 +123,7 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
         if row.from_h <= align.shift_h + SLACK_H
     ]
     sunk = [
-        SunkPurchase(offer, model, end - align.shift_h, count)
+        SunkPurchase(offer, None if offer in for_all else model, end - align.shift_h, count)
         for offer, model, end, count in ends
         if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in termed
     ]

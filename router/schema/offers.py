@@ -112,7 +112,8 @@ class OfferModel(Sourced, Latency, ModelPrices):
         default=(), description="Measured throughput of one instance, by request size"
     )
     min: NonNegative | None = optional(
-        "If any instances run this model, at least so many; absent: instances.min"
+        "If any instances run this model, at least so many; absent: instances.min. Terms are bought for the offer, off "
+        "these grids: all that is deployed is within what is reserved and bought"
     )
     step: Positive | None = optional(
         "Above the minimum, instances of this model come in multiples of this; absent: instances.step"
@@ -323,6 +324,11 @@ class Offer(Sourced):
         return tuple(
             name for name, entry in self.models.items() if entry.min is not None or entry.step is not None
         )
+
+    @property
+    def bought_off_grid(self) -> bool:
+        """Whether terms are bought for the offer, while its models are deployed on grids of their own."""
+        return bool(self.own_grids) and self.instances is not None and self.instances.term_hours is not None
 
     def grid_of(self, model: str | None) -> CountGrid:
         """Counts of the pool of a model, or of all where one count serves them."""

@@ -101,9 +101,16 @@ def _instances(at: Path, instances: Instances) -> Iterator[Issue]:
 
 
 def grids_hold(problem: Problem) -> Iterator[Issue]:
-    """A model's own minimum and step are of instances counted by model, and rented by the hour or for the horizon."""
+    """A model's own minimum and step are of instances counted by model; bought for a term, none of them starts."""
     for at, offer in _each(problem):
         instances = offer.instances
+        for field in ("start_usd", "start_h", "min_up_h") if offer.bought_off_grid else ():
+            if value := getattr(instances, field):
+                rule = (
+                    "does not go with instances bought for a term beside a grid of a model: what is bought is up "
+                    "for whichever model, and nothing says what of it starts"
+                )
+                yield Issue((*at, "instances", field), rule, value, "leave it out")
         for name in offer.own_grids:
             entry = offer.models[name]
             for field in ("min", "step"):
@@ -115,9 +122,6 @@ def grids_hold(problem: Problem) -> Iterator[Issue]:
                 elif instances.shared_by_models:
                     rule = "does not go with shared_by_models: true, where one count serves all models"
                     yield Issue(path, rule, value, "state it under instances")
-                elif instances.term_hours is not None:
-                    rule = "does not go with instances bought for a term yet"
-                    yield Issue(path, rule, value, "state it under instances, or an offer for each model")
                 elif instances.integral and not math.isclose(value, round(value), rel_tol=1e-12):
                     yield Issue(path, "must be whole, or integral: false", value)
                 elif field == "min" and instances.max is not None and value > instances.max:

@@ -197,10 +197,11 @@ def _counts(
     fleets = inst.fleets
     fleet = int(inst.offers.fleet[inst.offers.names.index(offer)])
     names = [None if m == NONE else inst.models.names[m] for m in fleets.pool_model]
-    (q,) = (q for q in np.flatnonzero(fleets.pool_fleet == fleet) if names[q] == model)
+    mine, for_all = np.flatnonzero(fleets.pool_fleet == fleet), bool(fleets.pooled[fleet])
+    q = int(mine[0]) if for_all else next(q for q in mine.tolist() if names[q] == model)
     term, k = fleets.term_h[fleet] > 0, int(np.searchsorted(fleets.buy_h, from_h - NEAR_H))
     now = float(decision.bought[q, k] if term else decision.paid[q])
-    step = float(fleets.pool_step[q]) if fleets.integral[fleet] else 0.0
+    step = (1.0 if for_all else float(fleets.pool_step[q])) if fleets.integral[fleet] else 0.0
     reserved = float(fleets.reserved[fleet].min())
     least = 0.0 if term else max(float(fleets.pool_min[q]) - reserved, 0.0)
     for amount in _sold(now, step, least, float(fleets.max[fleet].min()) - reserved):

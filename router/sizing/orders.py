@@ -292,10 +292,14 @@ class _DecisionDraft:
             for q in np.flatnonzero(fleets.pool_fleet == fleet)
             if order.model is None or inst.models.names[fleets.pool_model[q]] == order.model
         ]
-        if len(pools) != 1:
+        if fleets.pooled[fleet] and order.model is None:  # bought for all of its models
+            pools = pools[:1]
+        if len(pools) != 1 or (fleets.pooled[fleet] and order.model is not None and order.month >= 0):
             rule = (
                 "runs its models on separate instances: say which" if pools else f"does not run {order.model}"
             )
+            if fleets.pooled[fleet]:
+                raise _wrong(order.offer, "is bought for all of its models together", f"{order.offer}=COUNT")
             raise _wrong(order.offer, rule, f"{order.offer}:MODEL=COUNT")
         q, count = int(pools[0]), float(order.amount or 0.0)
         if fleets.term_h[fleet] > 0:
@@ -320,6 +324,8 @@ class _DecisionDraft:
         beside = f" beside the {reserved:g} reserved" if reserved else ""
         most = float(fleets.max[fleet].min())
         upper = f", at most {most - reserved:g}" if np.isfinite(most) else ""
+        if fleets.pooled[fleet]:
+            return f"is sold from 1 in steps of 1{upper}{beside}"
         return f"is sold from {max(least - reserved, 0.0):g} in steps of {fleets.pool_step[pool]:g}{upper}{beside}"
 
     def check_terms(self) -> None:

@@ -153,8 +153,12 @@ def _signed_row(best: Best, signature: Signature) -> Advised:
     if signature.kind == "contract":
         use, billed_usd = _contract_use(best, signature)
     elif signature.kind == "instances":
-        pool = signature.offer, signature.model
-        rows = [row for row in best.instances(seller) if (half_name(row.offer, row.role), row.model) == pool]
+        name, model = signature.offer, signature.model  # without a model: bought for all of the offer
+        rows = [
+            row
+            for row in best.instances(seller)
+            if half_name(row.offer, row.role) == name and model in (None, row.model)
+        ]
         busy, running = instance_hours(best, rows)
         use = busy / running if running > 0 else None
     elif signature.kind == "hosts":

@@ -126,11 +126,11 @@ def _instances(inst: Instance, decision: Decision) -> list[Signature]:
             rows.append(Signature(offer, "instances", name, 0, inst.time.months, None, None, ahead, *owed))
         for k in np.flatnonzero(decision.bought[q] > DUST).tolist():
             count, from_h = float(decision.bought[q, k]), float(fleets.buy_h[k])
-            until_h = float(fleets.bought_until_h(fleet)[k])
+            until_h, model = float(fleets.bought_until_h(fleet)[k]), None if fleets.pooled[fleet] else name
             end = int(np.ceil(until_h / HOURS_PER_MONTH - 1e-9))
             start, owed = int(fleets.buy_month[k]), owed_by_purchase(inst, fleet, k, count)
             hours = within_month(from_h), within_month(until_h)
-            rows.append(Signature(offer, "instances", name, start, end, None, None, count, *owed, *hours))
+            rows.append(Signature(offer, "instances", model, start, end, None, None, count, *owed, *hours))
     return rows
 
 
@@ -232,6 +232,9 @@ def is_sold(inst: Instance, pool: int, count: float) -> bool:
     fleets, fleet = inst.fleets, int(inst.fleets.pool_fleet[pool])
     least, step = float(fleets.pool_min[pool]), float(fleets.pool_step[pool])
     most, running = float(fleets.max[fleet].min()), float(fleets.reserved[fleet].min()) + count
+    if fleets.pooled[fleet]:  # off the grids of its pools
+        least, step, running = 0.0, 1.0, count
+        most -= float(fleets.reserved[fleet].max())
     steps = (running - least) / step
     whole = not fleets.integral[fleet] or abs(steps - round(steps)) <= 1e-6
     return running == 0 or (least <= running <= most and whole)

@@ -18,7 +18,7 @@ from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.parts import stated_name
-from router.verification.base.pools import Line, PoolKey, by_offer, lines
+from router.verification.base.pools import EarlierPurchase, Line, PoolKey, by_offer, in_force, lines
 from router.verification.base.spans import begins_at, multiples
 
 PRESENT = 1e-9
@@ -115,6 +115,10 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
     earlier = () if audit.earlier is None else audit.earlier.purchases
     places = {key[:2] for key in audit.pools if audit.case.instances[key[0]].term_hours is not None}
     places |= {key[:2] for key in bought} | {place for place, _, _ in earlier}
+    places = {place for place in places if not case.off_grid(place[0])}
+    for name in case.instances:
+        if case.off_grid(name):
+            _check_for_all_models(audit, name, earlier, ledger)
     for offer, model in sorted(places, key=str):
         for future in case.futures:
             for period in range(case.periods):
@@ -126,6 +130,28 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
                 if case.times.due(offer, *case.span(period)) <= 0:
                     due = 0.0
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
+
+
+def _check_for_all_models(
+    audit: Audit, offer: str, earlier: tuple[EarlierPurchase, ...], ledger: Ledger
+) -> None:
+    """What is bought for an offer is for no model of it, covers what is paid for, and is no more than there is."""
+    case = audit.case
+    for row in audit.rows.purchases:
+        ledger.require(
+            row.offer != offer or row.model is None, offer, row.model, "is bought for a model alone"
+        )
+    bought, before = (in_force(case, rows, earlier, offer) for rows in (audit.rows.purchases, ()))
+    paid = {key: math.fsum(row.paid_count for row in rows) for key, rows in by_offer(audit.pools).items()}
+    for period in range(case.periods):
+        most = case.counted(offer, period, lambda each: each.max)
+        most -= case.counted(offer, period, lambda each: each.reserved)
+        if math.isfinite(most):
+            at_most = max(most, before[period])
+            ledger.at_most(bought[period], at_most, offer, "period", period, "bought in all")
+        for future in case.futures:
+            at = (offer, period, future.name)
+            ledger.at_most(paid.get(at, 0.0), bought[period], *at, "paid_count in all of what is bought")
 
 
 def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | None, int], float]:

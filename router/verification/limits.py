@@ -24,7 +24,7 @@ from router.verification.base.cells import Cell, CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.parts import stated_name
-from router.verification.base.pools import by_offer
+from router.verification.base.pools import by_offer, in_force
 from router.verification.base.quotas import Allowance
 
 PRESENT = 1e-9
@@ -81,6 +81,11 @@ def check_power(audit: Audit, ledger: Ledger) -> None:
     if most is None:
         return
     paid = {key: math.fsum(row.paid_count for row in rows) for key, rows in by_offer(audit.pools).items()}
+    earlier = () if audit.earlier is None else audit.earlier.purchases
+    for name in case.instances:
+        if case.off_grid(name):  # what is bought draws power, deployed or not
+            terms = enumerate(in_force(case, audit.rows.purchases, earlier, name))
+            paid |= {(name, t, future.name): count for t, count in terms for future in case.futures}
     for future in case.futures:
         for period in range(case.periods):
             drawn = math.fsum(

@@ -138,7 +138,8 @@ class Audit:
     @cached_property
     def costs(self) -> Costs:
         change = churn_usd(self.case, self.cells, self.moved, self.pools, self.earlier)
-        return costs_of(self.case, self.rows, self.flows, self.unserved, self.pools, self.bills, change)
+        sunk = () if self.earlier is None else self.earlier.purchases
+        return costs_of(self.case, self.rows, self.flows, self.unserved, self.pools, self.bills, change, sunk)
 
     @cached_property
     def expected_usd(self) -> float:

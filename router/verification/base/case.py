@@ -133,6 +133,12 @@ class Case:
         """Of the offers that have one, and of agreements."""
         return {name: o.commitment for name, o in self.sellers.items() if o.commitment is not None}
 
+    def term_end_h(self, offer: str, from_h: float) -> float:
+        """The end of a term of its instances that starts at an hour; at once where they have none."""
+        instances = self.instances.get(offer)
+        term_h = None if instances is None else instances.term_hours
+        return from_h if term_h is None else self.bought_until_h(offer, from_h, term_h)
+
     def bought_until_h(self, offer: str, from_h: float, term_h: float) -> float:
         """The end of a term of instances: its length, or where the offer closes for good."""
         return min(from_h + term_h, self.times.life(offer)[1])
@@ -319,6 +325,10 @@ class Case:
         instances = self.instances.get(offer)
         ahead = instances is not None and instances.resize == "horizon" and instances.term_hours is None
         return instances if ahead else None
+
+    def off_grid(self, offer: str) -> bool:
+        """Whether its terms are bought for the offer, not for a model: models are deployed on grids of their own."""
+        return self.offers[offer].bought_off_grid
 
     def pool_model(self, offer: str, model: str) -> str | None:
         """The pool that a model of an offer runs in: its own, or the one that all share."""

@@ -32,7 +32,7 @@ from router.plan.document import Plan
 from router.verification.base.bills import Bill, BillKey, beyond_usd
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
-from router.verification.base.pools import Pool, PoolKey
+from router.verification.base.pools import EarlierPurchase, Pool, PoolKey, in_force
 from router.verification.base.tariffs import bills_dollars
 
 type LineKey = tuple[str | None, str]
@@ -80,6 +80,7 @@ def costs_of(
     pools: dict[PoolKey, Pool],
     bills: dict[BillKey, Bill],
     churn: Mapping[str | None, float],
+    earlier: Iterable[EarlierPurchase],
 ) -> Costs:
     """Price everything. First-stage money: fees, committed minima, horizon and term purchases, reserved."""
     parts: dict[str | None, dict[LineKey, list[float]]] = {f.name: defaultdict(list) for f in case.futures}
@@ -100,6 +101,7 @@ def costs_of(
         _hosts(case, plan),
         _upfront_for_the_horizon(case, pools),
         _terms(case, plan),
+        _for_all_models(case, plan, tuple(earlier)),
         (Charge(f, None, "churn", churn[f.name]) for f in case.futures if churn.get(f.name)),
     ):
         seller = case.halves.get(charge.offer or "", charge.offer)
@@ -193,6 +195,8 @@ def _paid(case: Case, pools: dict[PoolKey, Pool]) -> Iterator[Charge]:
         row, future, rented = pool.row, pool.future, case.instances[pool.row.offer]
         weight, price = case.period_weight[row.period], future.price_of(row.offer)
         ahead = rented.resize == "horizon" or rented.term_hours is not None
+        if case.off_grid(row.offer):  # by what was bought
+            continue
         if rented.term_hours is None or not case.sellers[row.offer].schedule:  # else by what was bought
             usd = case.rent(row.offer, row.period) * price * row.paid_count * weight
             yield Charge(future, row.offer, "instances", usd, ahead)
@@ -247,13 +251,29 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
         for future in case.futures:
             price = future.price_of(row.offer) * row.count
             usd = instances.upfront_usd * price * case.period_weight[first] * inside
-            if case.sellers[row.offer].schedule:
+            if case.sellers[row.offer].schedule or case.off_grid(row.offer):
                 end = math.ceil(end_h / case.period_h - 1e-9)
                 usd += hourly * price * case.period_h * math.fsum(case.period_weight[first:end])
             yield Charge(future, row.offer, "instances", usd, True)
             if in_full:
                 usd = hourly * price * beyond_h * case.period_weight[-1]
                 yield Charge(future, row.offer, "instances", usd, True)
+
+
+def _for_all_models(case: Case, plan: Plan, earlier: tuple[EarlierPurchase, ...]) -> Iterator[Charge]:
+    """Energy of what is bought for an offer, deployed or not, and the rent of what was bought before."""
+    for name, rented in case.instances.items():
+        if not case.off_grid(name):
+            continue
+        here = in_force(case, plan.purchases, earlier, name)
+        before = in_force(case, (), earlier, name)
+        for future in case.futures:
+            for period, weight in enumerate(case.period_weight):
+                usd = before[period] * rented.usd_per_h * future.price_of(name) * case.period_h
+                yield Charge(future, name, "instances", usd * weight, True)
+                yield Charge(
+                    future, name, "energy", here[period] * case.energy(name, period, gaps=True) * weight
+                )
 
 
 def cvar(weighted: list[tuple[float, float]], level: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.plan.document import Plan
-from router.plan.rows import InstanceRow
+from router.plan.rows import InstanceRow, Purchase
 from router.verification.base.case import Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.latency import Seconds, seconds
@@ -59,6 +59,22 @@ def pools_of(case: Case, plan: Plan, ledger: Ledger) -> dict[PoolKey, Pool]:
         else:
             rows[key] = row
     return _with_usable(case, rows)
+
+
+def in_force(
+    case: Case, purchases: Iterable[Purchase], earlier: Iterable[EarlierPurchase], offer: str
+) -> list[float]:
+    """Instances of an offer under a term, by period, whichever model they were bought for."""
+    counts = [0.0] * case.periods
+    mine = (row for row in purchases if row.offer == offer)
+    terms = [(row.from_h, case.term_end_h(offer, row.from_h), row.count) for row in mine]
+    terms += [(-math.inf, end_h, count) for (name, _), end_h, count in earlier if name == offer]
+    for from_h, end_h, count in terms:
+        for period in range(case.periods):
+            hour = period * case.period_h
+            if from_h - 1e-9 <= hour < end_h - 1e-9 and case.times.due(offer, *case.span(period)) > 0:
+                counts[period] += count
+    return counts
 
 
 def _misplaced(case: Case, row: InstanceRow) -> str | None:

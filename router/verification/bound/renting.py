@@ -50,10 +50,18 @@ def add_counts(
         instances = offer.instances
         if instances is None:
             continue
+        sunk = [row for row in (earlier or NOTHING).purchases if row[0][0] == name and case.off_grid(name)]
+        before = [(end_h, count) for _, end_h, count in sunk]
+        most_of_all = math.fsum(max(most[name, served]) for served in _served(offer))
+        most_paid = None
+        if case.off_grid(name):  # every term at once
+            most_paid = most_of_all * case.periods + math.fsum(count for _, count in before)
         own = [
-            _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING)
+            _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING, most_paid)
             for served in _served(offer)
         ]
+        if case.off_grid(name):
+            _purchases(model, case, own, most_of_all, future, before)
         _together(model, case, name, own)
         rented += own
         model.constant += _reserved_usd(case, name, future)
@@ -162,7 +170,9 @@ def _pool(
     limit: list[float],
     future: Future,
     earlier: EarlierPlan,
+    most_paid: float | None = None,
 ) -> RentedPool:
+    """Variables of a pool. `most_paid` where what is bought for all pools may stand idle in any."""
     offer, pool, instances = place[0], pool_name(*place), case.instances[place[0]]
     term, ahead = instances.term_hours, case.bought_ahead(offer) is not None
     kind, n = ("ahead", 1) if ahead else ("count", case.periods)
@@ -176,7 +186,8 @@ def _pool(
         limit, usd = [max(limit)], [math.fsum(usd) + instances.upfront_usd * price]
     count, paid = [], []
     kept = [case.counted(offer, t, lambda each: each.reserved) for t in range(case.periods)]
-    reserved = any(each > 0 for each in kept)
+    for_all = most_paid is not None
+    reserved = any(each > 0 for each in kept) or for_all
     for t in range(n):
         at = f"{pool},{t}"
         own = model.variable(
@@ -187,16 +198,17 @@ def _pool(
         if reserved:
             starting = instances.start_usd + instances.start_h + instances.min_up_h > 0
             whole = instances.integral and starting and all(each % 1 == 0 for each in kept)
-            above = model.variable(f"{kind}_paid({at})", limit[t], whole=whole, usd=usd[t])
-            model.constraint(f"instances({at},paid)", [(own, 1.0), (above, -1.0)], lower=0.0)
+            above = model.variable(f"{kind}_paid({at})", most_paid or limit[t], whole=whole, usd=usd[t])
+            if not for_all:
+                model.constraint(f"instances({at},paid)", [(own, 1.0), (above, -1.0)], lower=0.0)
         count.append(own)
         paid.append(above)
     if ahead:
         count, paid = count * case.periods, paid * case.periods
     rented = RentedPool(offer, instances, pool, count, paid)
-    if term:
+    if term and not for_all:
         before = [(end_h, count) for at, end_h, count in earlier.purchases if at == place]
-        _purchases(model, case, rented, max(limit), future, before)
+        _purchases(model, case, [rented], max(limit), future, before)
     ran = earlier.before.get(place, 0.0)
     _starts(model, case, rented, max(limit), 1 if ahead else case.periods, future, ran)
     return rented
@@ -253,15 +265,18 @@ def _reserved_usd(case: Case, offer: str, future: Future) -> float:
 def _purchases(
     model: RelaxedProblem,
     case: Case,
-    pool: RentedPool,
+    pools: list[RentedPool],
     limit: float,
     future: Future,
     before: list[tuple[float, float]],
 ) -> None:
     """What is paid for in a period was bought for a term that covers it, or before, until an hour of the horizon.
 
+    Of one pool, or of all pools of an offer, where what is bought is for all its models.
+
     What was bought before is paid for to its end, and may be more than is of use.
     """
+    pool = pools[0]
     instances, term_h = pool.instances, pool.instances.term_hours or 0.0
     price, in_full = future.price_of(pool.offer), case.problem.policy.end_of_horizon == "charge_in_full"
     every_h = instances.start_every_h or (case.period_h if instances.term_months is None else MONTH_H)
@@ -291,14 +306,17 @@ def _purchases(
         runs = math.fsum(count for end_h, count in before if hour + 1e-9 < end_h)
         model.constant += runs * instances.usd_per_h * price * case.period_h * case.period_weight[t]
         if len(bought) > case.months and not before:  # never a row of all starts
-            terms = [(pool.paid[t], 1.0), *starts[t], *ends[t]]
-            terms += [(pool.paid[t - 1], -1.0)] if t else []
+            terms = [*((each.paid[t], 1.0) for each in pools), *starts[t], *ends[t]]
+            terms += [(each.paid[t - 1], -1.0) for each in pools if t]
             model.constraint(f"instances({pool.name},{t},term)", terms, lower=0.0, upper=0.0)
             continue
         terms = [(b, -1.0) for b, (at, end_h) in bought if at - 1e-9 <= hour < end_h - 1e-9]
         least = -math.inf if before else 0.0
         model.constraint(
-            f"instances({pool.name},{t},term)", [(pool.paid[t], 1.0), *terms], lower=least, upper=runs
+            f"instances({pool.name},{t},term)",
+            [*((each.paid[t], 1.0) for each in pools), *terms],
+            lower=least,
+            upper=runs,
         )
 
 

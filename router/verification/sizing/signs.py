@@ -176,7 +176,8 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
         )
         usd = math.fsum(parts)
     elif kind == "instances":
-        use = use_of_pools(section, [(offer, model)])
+        pools = {key[:2] for key in section.audit.pools if key[0] == offer and model in (None, key[1])}
+        use = use_of_pools(section, pools)
     elif kind == "hosts":
         use = use_of_hosts(section, offer)
     if case.problem.policy.end_of_horizon == "charge_in_full":
