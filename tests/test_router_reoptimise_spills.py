@@ -91,3 +91,14 @@ def test_what_takes_no_more_is_repaired(tmp_path: Path) -> None:
         repaired = reoptimise(read(tmp_path, data), store, SEARCH)
     assert (repaired.outcome, repaired.plan.cost_usd) == ("repair", approx(24))
     assert {row.promise for row in repaired.broken} == {"quota"}
+
+
+def test_what_no_route_takes_is_named(tmp_path: Path) -> None:
+    """6 fit, and nothing else runs; of 12 half spills, with nowhere to go: repaired by the API, 6 at 2 USD."""
+    first = run(tmp_path, [6, 0])
+    assert sent(first) == {"own": 1}
+    repaired = run(tmp_path, [12, 0], move_usd_per_m_tokens=1000)
+    assert (repaired.outcome, repaired.plan.cost_usd) == ("repair", approx(12))
+    assert [str(row) for row in repaired.broken] == [
+        'spilling: 0.5 of "a" spills from own in period 0, and no route that runs takes it'
+    ]

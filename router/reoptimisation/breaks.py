@@ -1,7 +1,8 @@
 """Which promises the running plan breaks under new data, and by how much.
 
-Routes that can no longer be used and workloads that it does not know are named outright. For the rest its shares and
-counts are put into the new problem as a plan, and the independent check says what does not hold.
+Routes that can no longer be used, workloads that it does not know and work that now spills with no route to take it are
+named outright. For the rest its shares and counts are put into the new problem as a plan, and the independent check
+says what does not hold.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from router.planning.publish import draft
 from router.schema import Problem
 from router.verification import verify
 
+SPILLS = 1e-9  # share of a cell that is rounding
 NOT_PROMISES = {"cost", "cost_lines", "bound", "problem", "fields", "refused", "scenarios", "churn"}
 
 
 def breaks(problem: Problem, encoded: Encoded, running: Running) -> tuple[Break, ...]:
     """What is broken; at least one, for a running plan that cannot go on."""
-    broken = [*_gone(encoded, running), *_unknown(encoded, running)] or _checked(problem, encoded, running)
+    broken = [*_gone(encoded, running), *_unknown(encoded, running)]
+    if not broken:
+        point = _as_it_runs(encoded)
+        broken = [*_untaken(encoded, point), *_checked(problem, encoded, running, point)]
     return tuple(broken) or (Break("limits", "going on as it runs does not keep all of them together", 1.0),)
 
 
@@ -73,9 +78,34 @@ def _unknown(encoded: Encoded, running: Running) -> list[Break]:
     ]
 
 
-def _checked(problem: Problem, encoded: Encoded, running: Running) -> list[Break]:
+def _untaken(encoded: Encoded, point: Floats) -> list[Break]:
+    """Work that spills where the running plan has no route that takes it."""
+    view, cols = encoded.views[0], encoded.columns[0]
+    changes, routes, names = cols.changes, view.routes, encoded.instance.workloads.names
+    if view.inst.spilling is None or changes is None:
+        return []
+    takes = ~view.inst.spilling.offer[routes.offer[changes.route]]
+    taken = set(changes.cell[takes].tolist())
+    worst: dict[tuple[str, str], tuple[float, int]] = {}
+    for f in np.flatnonzero(cols.spilled >= 0).tolist():
+        cell, refused = int(view.flows.cell[f]), float(point[cols.spilled[f]])
+        if refused > SPILLS and cell not in taken:
+            offer = encoded.instance.offers.names[routes.offer[view.flows.route[f]]]
+            key = names[view.cells.workload[cell]], offer
+            worst[key] = max(worst.get(key, (0.0, 0)), (refused, int(view.flows.period[f])))
+    return [
+        Break(
+            "spilling",
+            f'{share:.3g} of "{workload}" spills from {offer} in period {period}, and no route that runs takes it',
+            share,
+        )
+        for (workload, offer), (share, period) in worst.items()
+    ]
+
+
+def _checked(problem: Problem, encoded: Encoded, running: Running, point: Floats) -> list[Break]:
     """The failed checks of the running shares and counts as a plan of the new problem."""
-    decoded = decode(encoded, _as_it_runs(encoded))
+    decoded = decode(encoded, point)
     plan = draft(problem, encoded.instance.time, decoded)
     _, minutes = quota_rows(problem, encoded.views, decoded.routes)
     plan = replace(plan, problem_sha256=problem_sha256(problem), running=running, minutes=minutes)
