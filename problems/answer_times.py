@@ -9,6 +9,7 @@
     used[r,t]  anything of the cell goes there                                        0/1
     slowest    of the routes that a step uses in a cell and period                    of the limit
 
+Where answers are due, the limit of a period is the time that it leaves, and time[r] that of the step's batches on r.
 Each step finds its own route, so that any two routes that are used may come together: the slowest of all steps must
 fit. Nothing waits here (instances have a highest planned utilisation). Limits that even the slowest routes of all steps
 keep have no rows.
@@ -21,6 +22,7 @@ import numpy as np
 from problems.core.answer_columns import answering
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise
+from problems.core.instance import DEFERRED, IN_WINDOW
 from problems.core.rows import RowBuilder, Rows
 from problems.core.view import View
 
@@ -40,7 +42,7 @@ def build(view: View, cols: Columns) -> Rows:
         builder.one(label, [(columns, 1.0)], upper=1.0)
         for column, (flows, time) in zip(columns, steps, strict=True):
             for f, part in zip(flows.tolist(), time.tolist(), strict=True):
-                if part <= 1.0:  # what is slower alone is never used
+                if 0.0 < part <= 1.0:  # what is slower alone is never used
                     builder.one(f"{label},{f}", [(used[[f]], part), (np.array([column]), -1.0)], upper=0.0)
     return builder.rows()
 
@@ -52,4 +54,21 @@ LIMIT = Promise(
     text='answers by recipes of "{name}" take at most {limit:,.10g} ms, all their steps together',
     per=1000.0,
 )
-FAMILY = Family(NAME, build, in_a_loss=None, promises=(LIMIT,))
+IN_TIME = (
+    'answers by recipes of "{name}" come before they are due, batches of their steps one after the other'
+)
+LATE = Promise(
+    "workloads[].deferrable_h",
+    "answers.due",
+    relax=0,
+    text=IN_TIME,
+    made=lambda inst: inst.answers.due == DEFERRED,
+)
+OUTSIDE = Promise(
+    "workloads[].window",
+    "answers.due",
+    relax=0,
+    text=IN_TIME,
+    made=lambda inst: inst.answers.due == IN_WINDOW,
+)
+FAMILY = Family(NAME, build, in_a_loss=None, promises=(LIMIT, LATE, OUTSIDE))

@@ -60,7 +60,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "workloads.routing": _keys("shares"),
     "workloads.needs": _keys("min_mean_quality"),
     "workloads.recipes": _keys("name quality steps"),
-    "workloads.recipes.steps": _keys("models requests prompt_tokens completion_tokens"),
+    "workloads.recipes.steps": _keys("models requests parallel prompt_tokens completion_tokens"),
     "offers": _keys(
         "name provider models commitment instances fee_usd_per_month quota free schedule turnaround_h limits"
     ),
@@ -208,10 +208,13 @@ class Market:
     def _option(self, w: int, option: str, origin: str, t: int, cell: Cell) -> Expression:
         """What of a cell an option takes in a period: the same in all of its steps."""
         taken: Expression | None = None
-        for s, (at, name, per, _) in enumerate(self.steps):
+        batches: Expression = {}
+        for s, (at, name, per, load) in enumerate(self.steps):
             if at != w or name != option:
                 continue
             step: Expression = {}
+            slowest = self.model.column()
+            batches[slowest] = 1.0
             for route in self.reading.routes:
                 if route.workload != s or self._closed(route.offer, t):
                     continue
@@ -222,8 +225,17 @@ class Market:
                 self.flows.append(Flow(column, w, option, per * cell.work, route, t))
                 if origin:
                     self.pay({column: per * cell.work * self._egress(origin, route)})
+                turnaround = self.offers[route.offer].get("turnaround_h")
+                if option and turnaround and "deferrable_h" in load:
+                    used = self.model.column(1.0, True)
+                    self.model.at_most({column: 1.0}, {used: 1.0})
+                    one_by_one = 1.0 if load.get("parallel") else max(per, 1.0)
+                    self.model.at_most({used: one_by_one * turnaround}, {slowest: 1.0})
             taken = step if taken is None else taken
             self.model.equal(step, taken)
+        due_h = cell.runs[0] * self.h + self.loads[w].get("deferrable_h", math.inf)
+        if math.isfinite(due_h):  # batches of all steps, one after the other
+            self.model.at_most(batches, due_h - t * self.h + 1e-9)
         return taken or {}
 
     def _answered(self, w: int, offer: Data, t: int, arrived: int) -> bool:

@@ -291,7 +291,11 @@ def grid(data: Data, rng: Random) -> None:
 
 
 def turnaround(data: Data, rng: Random) -> None:
-    rng.choice(data["offers"])["turnaround_h"] = rng.choice((0.5, 1, 2)) * data["horizon"]["period_h"]
+    sold = [offer for offer in data["offers"] if "instances" not in offer]
+    for offer in rng.sample(sold, min(rng.choice((1, 2)), len(sold))):
+        offer["turnaround_h"] = rng.choice((0.5, 1, 2)) * data["horizon"]["period_h"]
+        for name, entry in offer["models"].items():
+            offer["models"][name] = {key: value for key, value in entry.items() if "ttft" not in key}
 
 
 def weights(data: Data, rng: Random) -> None:

@@ -9,7 +9,7 @@ import pytest
 from problem_factory import SOLVERS, Data, api, by_period, gpu, load, plan_of, problem, sized
 
 import router
-from router.errors import InputError
+from router.errors import Infeasible, InputError
 
 BATCH = api("batch", 1, turnaround_h=24)
 NOW = api("now", 3)
@@ -90,3 +90,90 @@ def test_it_stands_in_the_place_of_what_else_says_how_long() -> None:
         load(due() | {"offers": [slow]})
     with pytest.raises(InputError, match="do not go with turnaround_h"):
         load(due() | {"offers": [gpu("own", 1, 1, offer={"turnaround_h": 24})]})
+
+
+def cascade(due_h: float | None, steps: list[Data] | None = None, periods: int = 1) -> Data:
+    """A thousand requests in the first hour, each small first, and 0.3 of them with 2,000 tokens big: of 1,000 requests
+    the small batch has 1 USD (24 h), the small answer 2, the big batch 0.6 · 10 (24 h), the big answer 0.6 · 15."""
+    steps = steps or [{"models": ["small"]}, {"models": ["big"], "requests": 0.3, "prompt_tokens": 2000}]
+    work = by_period([1e6] + [0.0] * (periods - 1), needs={"min_quality": 0.85})
+    work |= {"demand": {"requests_by_period": [1000] + [0] * (periods - 1)}}
+    work |= {"prompt_tokens": 1000, "completion_tokens": 0, "models": ["small"]}
+    work |= {"recipes": [{"name": "cascade", "quality": 0.9, "steps": steps}]}
+    work |= {} if due_h is None else {"deferrable_h": due_h}
+    offers = [
+        api("small batch", 1, ("small",), turnaround_h=24),
+        api("small", 2, ("small",)),
+        api("big batch", 10, ("big",), turnaround_h=24),
+        api("big", 15, ("big",)),
+    ]
+    return problem([work], offers, models={"big": {}, "small": {"quality": 0.8}}, periods=periods)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_batches_of_steps_come_one_after_the_other(solver: str) -> None:
+    """Due in 23 h: none of them, 2 + 9. From 24 h on one: 2 + 6 is less than 1 + 9. From 48 h on both, 1 + 6. Without
+    a time both, whenever they answer.
+    """
+    for due_h, right in ((23, 11), (24, 8), (47.9, 8), (48, 7), (None, 7)):
+        plan = plan_of(cascade(due_h), solver)
+        assert plan.cost_usd == pytest.approx(right)
+        assert plan.gap == pytest.approx(0, abs=1e-5)
+        assert plan.proof is not None
+        assert any("answers of" in note for note in plan.notes) == (due_h is None)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_period_leaves_its_own_time(solver: str) -> None:
+    """Due in 49 h, a third of it an hour in the small batch: both batches at 00:00 and at 01:00, and from 02:00 on one:
+    2/3 · 7 + 1/3 · 8 = 22 / 3.
+    """
+    data = cascade(49, periods=4)
+    data["offers"][0]["quota"] = {"requests_per_minute": 1000 / 3 / 60}
+    assert plan_of(data, solver).cost_usd == pytest.approx(22 / 3)
+
+
+def test_requests_of_a_step_are_batches_one_by_one_or_at_once() -> None:
+    """Three drafts of a batch take 72 h, at once 24: 3 USD in place of 6, and the answer 10 or 15 a million."""
+    for parallel, due_h, right in (
+        (False, 71.9, 6 + 10),
+        (False, 72, 3 + 15),
+        (False, 96, 13),
+        (True, 48, 13),
+    ):
+        steps = [{"models": ["small"], "requests": 3, "parallel": parallel}, {"models": ["big"]}]
+        data = cascade(due_h, steps)
+        data["offers"][2]["models"]["big"]["prompt_usd_per_m"] = 10 if right != 18 else 14
+        assert plan_of(data).cost_usd == pytest.approx(right)
+
+
+def test_one_step_in_a_batch_is_its_model_in_a_batch() -> None:
+    """And a promise on whole requests adds up the turnarounds of those that count: both take 48 h at p99, at the median
+    no request has a second step.
+    """
+    for due_h, right in ((23.9, 2.0), (24, 1.0)):
+        assert plan_of(cascade(due_h, [{"models": ["small"]}])).cost_usd == pytest.approx(right)
+    for limits, right in (({"request_p99_ms": 48 * 3.6e6}, 7), ({"request_p50_ms": 24 * 3.6e6}, 7)):
+        data = cascade(None)
+        data["workloads"][0]["slo"] = limits
+        for offer in data["offers"]:
+            for entry in offer["models"].values() if "turnaround_h" not in offer else ():
+                entry |= {"ttft_p99_ms": 0, "tpot_p99_ms": 0}
+        assert plan_of(data).cost_usd == pytest.approx(right)
+    data["workloads"][0]["slo"] = {"request_p99_ms": 47.9 * 3.6e6}
+    assert plan_of(data).cost_usd == pytest.approx(8)
+
+
+def test_what_batches_of_steps_take_is_checked_explained_and_refused_in_a_loss() -> None:
+    plan = router.solve(load(cascade(48)))
+    assert "answer_times" in router.verify(load(cascade(47.9)), plan).failed()
+    data = cascade(47.9)
+    data["offers"] = data["offers"][::2]
+    with pytest.raises(Infeasible):
+        router.solve(load(data))
+    conflict = router.explain(load(data)).conflict
+    assert conflict is not None
+    assert "workloads.chat.deferrable_h" in [row.field for row in conflict.promises]
+    data["policy"] = {"survive_loss_of": "offer"}
+    with pytest.raises(InputError, match="is not yet planned for beside policy"):
+        load(data)

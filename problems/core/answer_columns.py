@@ -35,7 +35,7 @@ def answer_columns(view: View, space: ColumnSpace) -> AnswerColumns:
     for _, _, _, own in answering(view):
         steps += len(own)
         for flows, time in own:
-            used[flows] = 0
+            used[flows[time > 0.0]] = 0
             shut[flows[time > 1.0]] = True
     some, block = np.flatnonzero(used >= 0), view.scenario + 1
     names, models = view.inst.offers.names, view.inst.models.names
@@ -53,8 +53,12 @@ def answer_columns(view: View, space: ColumnSpace) -> AnswerColumns:
 
 def answering(view: View) -> Iterator[tuple[int, int, int, list[Step]]]:
     """(limit, cell of the first step, period, steps that count) where not every choice of routes keeps the limit."""
-    answers, flows = view.inst.answers, view.flows
-    for limit in np.flatnonzero(np.isfinite(answers.limit_s)).tolist():
+    answers, flows, cells = view.inst.answers, view.flows, view.cells
+    left_s: dict[tuple[int, int], float] = {}
+    if answers.due.any():
+        slots = zip(cells.slot_cell.tolist(), cells.slot_period.tolist(), strict=True)
+        left_s = dict(zip(slots, (cells.slot_left_h * 3600.0).tolist(), strict=True))
+    for limit in np.flatnonzero(np.isfinite(answers.limit_s) | (answers.due > 0)).tolist():
         terms = np.flatnonzero(answers.term_limit == limit)
         rows = answers.term_workload[terms]
         times = {int(w): _times(view, limit, int(k)) for w, k in zip(rows, terms, strict=True)}
@@ -64,17 +68,24 @@ def answering(view: View) -> Iterator[tuple[int, int, int, list[Step]]]:
         for cell, period in sorted(set(zip(lead.tolist(), flows.period[some].tolist(), strict=True))):
             here = some[(lead == cell) & (flows.period[some] == period)]
             own = [here[workload[here] == w] for w in rows]
-            steps = [(each, times[int(w)][flows.route[each]]) for each, w in zip(own, rows, strict=True)]
+            most_s = left_s[cell, period] if answers.due[limit] else float(answers.limit_s[limit])
+            steps = [
+                (each, times[int(w)][flows.route[each]] / most_s / (1.0 + EXACT))
+                for each, w in zip(own, rows, strict=True)
+            ]
             if sum(float(time.max(initial=0.0)) for _, time in steps) > 1.0:
                 yield limit, cell, period, steps
 
 
 def _times(view: View, limit: int, term: int) -> Floats:
-    """(R,) part of a limit that the requests of a step take on each route."""
+    """(R,) seconds that a step takes on each route, as a limit counts it: where answers are due, its batches."""
     answers, routes = view.inst.answers, view.routes
+    if answers.due[limit]:
+        return np.asarray(answers.term_whole[term] * view.inst.offers.turnaround_h[routes.offer] * 3600.0)
     ttft, _, further = latencies(view.inst, routes.workload, routes.entry, routes.ttft_s, routes.tpot_s)
     p = int(answers.statistic[limit])
     first, whole = ttft[:, p], ttft[:, p] + further[:, p]
     asked = ((answers.term_first[term], first), (answers.term_whole[term], whole))
-    time = sum((weight * each for weight, each in asked if weight > 0), start=np.zeros(len(routes)))
-    return np.asarray(time / answers.limit_s[limit] / (1.0 + EXACT))
+    return np.asarray(
+        sum((weight * each for weight, each in asked if weight > 0), start=np.zeros(len(routes)))
+    )

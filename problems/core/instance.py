@@ -146,11 +146,17 @@ class Shares(ArrayTable):
     most: Floats  # (n,) 1: none
 
 
+DEFERRED, IN_WINDOW = 1, 2  # when answers are due: so long after they arrive, or when their window ends
+
+
 class AnswerLimits(ArrayTable):
     """Limits on the time of an answer that several requests make, by recipe; terms are by limit and step."""
 
-    names: tuple[str, ...]  # `workload,field of slo`
-    limit_s: Floats = field(metadata={"free": True})  # (L,)
+    names: tuple[str, ...]  # `workload,field of slo`, or the workload whose answers are due
+    limit_s: Floats = field(metadata={"free": True})  # (L,) inf: none, or until they are due
+    due: Ints = field(
+        metadata={"free": True}
+    )  # (L,) all batches fit until answers are due: DEFERRED, IN_WINDOW; 0: slo
     statistic: Ints = field(metadata={"free": True})  # (L,) place among PERCENTILES
     term_limit: Ints = field(metadata={"free": True})  # (K,)
     term_workload: Ints = field(metadata={"free": True})  # (K,) row of the step

@@ -23,8 +23,14 @@ from router.schema import Instances, Problem
 from router.schema.paths import FieldPath, default_at, shown, value_at, with_value
 
 MORE = 1.1  # times a limit that counts no instances
-NO_FIGURE = {"workloads[].demand", "offers[].commitment.overage", "policy.max_spend_usd"}
-"""Promises that are not left out here: work is served, and how a contract ends is no limit of ours."""
+NO_FIGURE = {
+    "workloads[].demand",
+    "workloads[].deferrable_h",
+    "workloads[].window",
+    "offers[].commitment.overage",
+    "policy.max_spend_usd",
+}
+"""Promises that are not left out here: work is served, in its time, and how a contract ends is no limit of ours."""
 
 RAISED = {"hosts[].max"}
 """Promises that are raised instead."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from problems.core.arrays import NONE, PERCENTILES, Floats, Ints
-from problems.core.instance import AnswerLimits
+from problems.core.instance import DEFERRED, IN_WINDOW, AnswerLimits
 from router.normalise.columns import floats, whole
 from router.schema import Demand, Problem, Recipe, Routing, Slo, Workload
 
@@ -20,12 +20,14 @@ class StepLimit(NamedTuple):
     """A promise on answers by a recipe that several requests make, one after the other.
 
     terms    (row of a step, requests waited for to their end, requests waited for to their first token)
+    due      it is to be answered in time, by all batches of its steps: of every request, so that each step counts
     """
 
     name: str
     statistic: str
     limit_ms: float
     terms: tuple[tuple[int, float, float], ...]
+    due: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +71,7 @@ def by_step(problem: Problem, of: Ints) -> tuple[Problem, Steps]:
                 loads.append(alone(load, recipe, k))
                 rows.append(_Row(w, recipe.name, k, lead, own, step.requests, quality))
             limits += _limits(load, recipe, lead)
+            limits += _due(problem, load, recipe, lead)
     steps = Steps(
         of=whole(row.of for row in rows),
         recipe=tuple(row.recipe for row in rows),
@@ -138,12 +141,23 @@ def _limits(load: Workload, recipe: Recipe, lead: int) -> Iterator[StepLimit]:
         yield StepLimit(f"{load.name},{field}", statistic, limit, tuple(terms))
 
 
+def _due(problem: Problem, load: Workload, recipe: Recipe, lead: int) -> Iterator[StepLimit]:
+    """That batches of several requests fit, one after the other, until answers are due; of one alone its route says."""
+    waits = [recipe.waited(k, "p100") for k in range(len(recipe.steps))]
+    batches = any(offer.turnaround_h is not None for offer in problem.offers)
+    if batches and (load.window or load.deferrable_h) and sum(waits) > 1.0:
+        terms = tuple((lead + k, times, 0.0) for k, times in enumerate(waits))
+        due = DEFERRED if load.window is None else IN_WINDOW
+        yield StepLimit(load.name, PERCENTILES[0], np.inf, terms, due)
+
+
 def answer_limits(steps: Steps) -> AnswerLimits:
     """The limits as arrays, in seconds."""
     terms = [(n, *term) for n, limit in enumerate(steps.limits) for term in limit.terms]
     return AnswerLimits(
         names=tuple(limit.name for limit in steps.limits),
         limit_s=np.array([limit.limit_ms / 1000.0 for limit in steps.limits]),
+        due=whole(limit.due for limit in steps.limits),
         statistic=whole(PERCENTILES.index(limit.statistic) for limit in steps.limits),
         term_limit=whole(term[0] for term in terms),
         term_workload=whole(term[1] for term in terms),

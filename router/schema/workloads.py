@@ -210,7 +210,7 @@ class Routing(Strict):
     deny_offers: tuple[Name, ...] = Field(default=(), description="Never these offers")
 
 
-LEVELS: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+LEVELS: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p100": 1.0}
 
 
 class RecipeStep(Strict):
@@ -247,14 +247,15 @@ class Recipe(Strict):
     steps: Annotated[tuple[RecipeStep, ...], NotEmpty] = Field(
         description="Its steps, in their order. Of several that a promise on first tokens or requests counts (at p99 "
         "those of more than 0.01 requests) the times add up, on the slowest route that each uses; instances then need "
-        "max_utilisation",
+        "max_utilisation. With a window or deferrable_h the turnarounds of all add up likewise, and fit until answers "
+        "are due; all steps are priced and counted in the period of the work",
         json_schema_extra={"minItems": 1},
     )
 
     def waited(self, k: int, percentile: str) -> float:
         """How many requests of a step, one after the other, a request of the workload waits for; 0: it does not count.
 
-        At a percentile a step counts if its requests exceed 1 − p; of a mean all count, by their requests.
+        At a percentile a step counts if its requests exceed 1 − p, at p100 all do; of a mean all, by their requests.
         """
         step = self.steps[k]
         if percentile == "mean":

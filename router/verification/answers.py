@@ -1,6 +1,7 @@
 """Answer times: whatever routes the steps of a recipe take in a cell and period, all of them together keep its limits.
 
     Σ over steps that count of the slowest route used ≤ limit          any two routes that are used may come together
+    Σ over steps of n · the longest turnaround used ≤ hours until answers are due
 
 At a statistic a step counts as `waited` says: n requests of it, each to its end. Of a first token these are all
 requests of the steps before the last, of the last step all but one, and the time to the first token of that one.
@@ -8,11 +9,12 @@ requests of the steps before the last, of the last step all but one, and the tim
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from router.schema import Offer, Workload
+from router.schema import Offer, Recipe, Workload
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.cells import CellKey
@@ -34,10 +36,7 @@ class AnswerLimit:
 
 def answer_limits(audit: Audit, first: str) -> Iterator[AnswerLimit]:
     """Those that several requests keep together, of the recipe whose first step is a part of this name."""
-    part = audit.case.steps[first]
-    load = audit.case.workloads[part.whole]
-    file = next(each for each in audit.problem.workloads if each.name == stated_name(load))
-    recipe = next(each for each in file.recipes if each.name == part.recipe)
+    load, recipe = audit.case.workloads[audit.case.steps[first].whole], recipe_of(audit, first)
     for kind, statistic, limit in latency.limits(load.slo):
         times = {k: waited(recipe, k, statistic) for k in range(len(recipe.steps))}
         times = {k: n for k, n in times.items() if n > 0}
@@ -46,6 +45,19 @@ def answer_limits(audit: Audit, first: str) -> Iterator[AnswerLimit]:
         last = max(times) if kind == "ttft" else None
         waits = {k: (n - min(n, 1.0), min(n, 1.0)) if k == last else (n, 0.0) for k, n in times.items()}
         yield AnswerLimit(f"{kind}_{statistic}_ms", statistic, limit, waits)
+
+
+def recipe_of(audit: Audit, first: str) -> Recipe:
+    """The recipe whose first step is a part of this name, as the file has it."""
+    part = audit.case.steps[first]
+    name = stated_name(audit.case.workloads[part.whole])
+    file = next(each for each in audit.problem.workloads if each.name == name)
+    return next(each for each in file.recipes if each.name == part.recipe)
+
+
+def batch_h(recipe: Recipe, k: int, offer: Offer) -> float:
+    """What the batches of a step take of any request's time: one after the other, all of it."""
+    return waited(recipe, k, "p100") * (offer.turnaround_h or 0.0)
 
 
 def step_ms(
@@ -88,3 +100,10 @@ def check_answer_times(audit: Audit, ledger: Ledger) -> None:
                 ledger.require(not unknown, first, "period", period, limit.field, "is not known of", *unknown)
                 total += max((ms for ms in times if ms is not None), default=0.0)
             ledger.at_most(total, limit.limit_ms, first, "period", period, limit.field, "of all steps, ms")
+        recipe = recipe_of(audit, first)
+        hours = [
+            max((batch_h(recipe, k, each.offer) for each in own), default=0.0) for k, own in steps.items()
+        ]
+        left_h = next(each.cell.left_h(period) for own in steps.values() for each in own)
+        if math.isfinite(left_h):
+            ledger.at_most(math.fsum(hours), left_h, first, "period", period, "batches of all steps, h")

@@ -3,6 +3,7 @@
 used(flow)               0/1: anything of the cell goes there
 slowest(limit,cell,t,k)  of the routes that step k uses, in parts of the limit
 
+               of batches, of the hours until answers are due
 answer_times   flow ≤ used;  time · used ≤ slowest;  Σ_k slowest ≤ 1;  what takes longer alone is never used
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from router.verification.answers import AnswerLimit, answer_limits, step_ms
+from router.schema import Recipe
+from router.verification.answers import AnswerLimit, answer_limits, batch_h, recipe_of, step_ms
 from router.verification.base.audit import Audit
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
@@ -30,19 +32,25 @@ def add_answer_times(model: RelaxedProblem, audit: Audit, flows: list[PossibleFl
     known = {first: list(answer_limits(audit, first)) for first, _, _ in steps}
     for (first, n, t), own in steps.items():
         for limit in known[first]:
-            _add_limit(model, audit, limit, f"{limit.field},{first}{n},{t}", own)
+            parts = {k: [(flow, _part(audit, limit, k, flow)) for flow in own[k]] for k in limit.waits}
+            _add_limit(model, f"{limit.field},{first}{n},{t}", parts)
+        recipe = recipe_of(audit, first)
+        due = {k: [(flow, _part_due(recipe, k, flow)) for flow in flows] for k, flows in own.items()}
+        _add_limit(model, f"due,{first}{n},{t}", due)
 
 
-def _add_limit(
-    model: RelaxedProblem, audit: Audit, limit: AnswerLimit, at: str, steps: dict[int, list[PossibleFlow]]
-) -> None:
-    parts: dict[int, list[tuple[PossibleFlow, float]]] = {}
-    for k, wait in limit.waits.items():
-        parts[k] = []
-        for flow in steps[k]:
-            ms = step_ms(audit, flow.workload, flow.offer, flow.model, limit.statistic, wait)
-            part = 2.0 if ms is None else ms / limit.limit_ms / (1.0 + ROUNDING)
-            parts[k].append((flow, part))
+def _part(audit: Audit, limit: AnswerLimit, k: int, flow: PossibleFlow) -> float:
+    """Of a limit; 2 where it is not known."""
+    ms = step_ms(audit, flow.workload, flow.offer, flow.model, limit.statistic, limit.waits[k])
+    return 2.0 if ms is None else ms / limit.limit_ms / (1.0 + ROUNDING)
+
+
+def _part_due(recipe: Recipe, k: int, flow: PossibleFlow) -> float:
+    """Of the time until answers are due."""
+    return batch_h(recipe, k, flow.offer) / flow.cell.left_h(flow.period) / (1.0 + ROUNDING)
+
+
+def _add_limit(model: RelaxedProblem, at: str, parts: dict[int, list[tuple[PossibleFlow, float]]]) -> None:
     if sum(max((part for _, part in own), default=0.0) for own in parts.values()) <= 1.0:
         return
     together: Terms = []
@@ -53,10 +61,12 @@ def _add_limit(
             row = f"answer_times({at},{k},{flow.name})"
             if part > 1.0:
                 model.constraint(row, [(flow.name, 1.0)], upper=0.0)
-                continue
-            used = f"used({flow.name})"
-            if used not in model.variables:
-                model.variable(used, 1.0, whole=True)
-                model.constraint(f"answer_times({flow.name})", [(flow.name, 1.0), (used, -1.0)], upper=0.0)
-            model.constraint(row, [(used, part), (slowest, -1.0)], upper=0.0)
+            elif part > 0.0:
+                used = f"used({flow.name})"
+                if used not in model.variables:
+                    model.variable(used, 1.0, whole=True)
+                    model.constraint(
+                        f"answer_times({flow.name})", [(flow.name, 1.0), (used, -1.0)], upper=0.0
+                    )
+                model.constraint(row, [(used, part), (slowest, -1.0)], upper=0.0)
     model.constraint(f"answer_times({at})", together, upper=1.0)
