@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -287,6 +288,29 @@ def test_drawn_steps_spill_as_simulated() -> None:
     assert [row.workload for row in found.spills] == ["chat from eu by r step 1"]
     assert found.spills[0].planned == pytest.approx(0.094, rel=0.1)
     assert found.spills[0].verdict == "kept"
+
+
+def test_each_origin_comes_by_itself() -> None:
+    """One in twenty of 200 requests a minute come from us, 10 of a Poisson law, and alone may go to 14 a minute.
+
+    E (X − 14)⁺ / 10 of them spill, as other draws do; a twentieth of each minute of all, 10 ± 0.7, would never.
+    """
+    law = [math.exp(-10) * 10**k / math.factorial(k) for k in range(60)]
+    right = sum((k - 14) * p for k, p in enumerate(law) if k > 14) / 10
+    slow, fast = {"ttft_p99_ms": 200}, {"ttft_p99_ms": 100, "tpot_p99_ms": 0}
+    own = api("own", 0.0, quota={"requests_per_minute": 14}, spills=True, limits={"regions": ["us"]})
+    offers = [own, api("api", 1.0, limits={"regions": ["us", "eu"]})]
+    for offer in offers:
+        offer["models"]["m"] |= fast
+    work = hourly(12e6, origin={"eu": 0.95, "us": 0.05}, slo=slow)
+    stated = load(problem([work], offers, network=[{"from": "eu", "to": "us", "rtt_ms": 101}]))
+    plan = router.solve(stated)
+    assert plan.ok
+    (row,) = (row for row in plan.routes if row.offer == "own")
+    assert row.origin == "us"
+    assert (row.spilled_share or 0.0) / row.share == pytest.approx(right, rel=0.25)
+    (spill,) = router.simulate(stated, plan, seed=7).spills
+    assert (spill.workload, spill.verdict) == ("chat from us", "kept")
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

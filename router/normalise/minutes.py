@@ -5,6 +5,7 @@
     steady     work that moves in time (window, deferrable_h) runs evenly in the part of a period that it may use
     a step     of a recipe that not all requests need comes as so many fewer requests; of one that sends several to each
                they come at once
+    an origin  has arrivals of its own, as workloads have, at its part of the rate; of a record, its part of each minute
 
     D[w, m]    requests a minute (tokens where no request size is stated); its mean over m is the period's demand
                divided by the period's minutes, to the last bit of rounding, whatever was drawn
@@ -13,7 +14,8 @@ Drawn arrivals of a period: n = demand of the N minutes in requests, rounded up,
 1 and coefficient of variation cv. The gaps lie on a circle of length L = Σ g_i, which is cut into N equal minutes, so
 that the count is exact and no minute is special; the last request counts with the fraction that rounding up added.
 At more than 256 requests a minute one gap stands for 2, 4, 8 … requests (gamma of shape 2 / cv², …), which come evenly
-in it. A workload has one sequence of gaps, seeded by its name: all periods of one rate are alike.
+in it. A workload, and each of several origins of it, has one sequence of gaps, seeded by its name: all periods of one
+rate are alike.
 
 NumPy's RandomState keeps its sequences from release to release, which its newer generators do not promise: a plan
 that was written with one release is checked by another.
@@ -67,18 +69,22 @@ class MinuteDemand:
         loads = self.inst.workloads
         demand = np.zeros((len(loads.names), self.minutes))
         for w in np.flatnonzero(work).tolist():
-            thin = min(float(loads.part[w] / loads.part[loads.whole[w]]), 1.0)
-            demand[w] = loads.part[w] / thin * self._whole(w, thin * float(work[w] / loads.part[w]), period)
+            each = float(
+                loads.part[w] / loads.part[loads.whole[w]]
+            )  # requests of a step for each of its work
+            some = min(each, 1.0)
+            demand[w] = each / some * self._requests(w, some / each * float(work[w]), period)
         return demand
 
-    def _whole(self, w: int, work: float, period: int) -> Floats:
-        """(N,) of all origins of a workload together, or of so many fewer that need a step."""
+    def _requests(self, w: int, work: float, period: int) -> Floats:
+        """(N,) of an origin of a workload, or of so many fewer that need a step."""
         loads, real = self.inst.workloads, 60.0 * self.inst.time.period_h
-        name = loads.file_names[w]
+        name, whole = loads.file_names[w], int(loads.whole[w])
         if name not in self.recorded:
             lump = 1.0 if loads.sized[w] else LUMP
             cv = float(loads.arrival_cv[w])
-            return lump * self._drawn(name, cv, work / lump / real * self.minutes)
+            own = name if loads.part[whole] >= 1.0 else loads.names[whole]
+            return lump * self._drawn(own, cv, work / lump / real * self.minutes)
         counts = self.recorded[name][period]
         total = float(counts.sum())
         if total <= 0:  # filled in by `gaps`

@@ -18,7 +18,6 @@ from router.verification.base.audit import Audit
 from router.verification.base.case import Case
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import Ledger
-from router.verification.base.parts import stated_name
 from router.verification.base.quotas import BY_MINUTE, Allowance, Cap
 
 if TYPE_CHECKING:
@@ -86,12 +85,11 @@ def _figures(
 
 
 def _shape(case: Case, minutes: Minutes, flow: Flow) -> Shape | None:
-    """Of the whole workload, of which a flow may be what comes from one origin, or a step of a recipe; None: even."""
+    """Of the work that comes from an origin, of which a flow may be a step of a recipe; None: even."""
     load, step = flow.workload, case.steps.get(flow.workload.name)
     if load.window is not None or load.deferrable_h is not None:
         return None
     whole = load if step is None else case.workloads[step.whole]
     units = flow.cell.units / (1.0 if step is None else step.requests)
-    units /= math.fsum((whole.origin or {"": 1.0}).values())
     sized = flow.unit.requests is not None
-    return minutes.shape(stated_name(whole), flow.row.period, units, whole.arrival_cv, sized=sized)
+    return minutes.shape(whole, flow.row.period, units, sized=sized)

@@ -5,6 +5,7 @@
                equal minutes: request i comes at the sum of the first i gaps; the last one counts with what rounding up
                added. At more than 256 a minute one gap stands for 2, 4, 8 … requests, which come evenly in it
     steady     work that moves in time; a record without a row in the period
+    origins    several of a workload come apart, each at its own rate; of a record each has its part of every minute
 
 NumPy draws the gaps, from a generator whose sequences stay as they are, and its sums lay them on the minutes.
 """
@@ -22,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from router.loading.fingerprint import trace_path
-from router.schema import Problem
+from router.schema import Problem, Workload
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
+from router.verification.base.parts import answered_name, stated_name
 from router.verification.base.records import File, TraceRow, Unreadable, read_file
 from router.verification.base.traces import chosen_rows, placed_rows, wanted_columns
 
@@ -55,10 +57,11 @@ class Minutes:
     def span(self) -> int:
         return span_of(self.started)
 
-    def shape(self, name: str, period: int, units: float, cv: float, *, sized: bool) -> Shape | None:
-        """(N,) mean 1, of so much demand of a workload in a period; None: the same in every minute."""
+    def shape(self, load: Workload, period: int, units: float, *, sized: bool) -> Shape | None:
+        """(N,) mean 1, of so much demand of a workload, or an origin of it, in a period; None: the same throughout."""
         if units <= 0:
             return None
+        name = stated_name(load)
         if name in self.recorded:
             counts = self.recorded[name].get(period, {})
             total = math.fsum(counts.values())
@@ -69,7 +72,9 @@ class Minutes:
                 whole[minute] = requests * self.span / total
             return np.concatenate([whole] * (self.number // self.span))
         real = 60.0 * self.started.horizon.period_h
-        return self._drawn(name, units / (1.0 if sized else LUMP) * self.number / real, cv)
+        if math.fsum((load.origin or {"": 1.0}).values()) < 1.0:
+            name = answered_name(load)
+        return self._drawn(name, units / (1.0 if sized else LUMP) * self.number / real, load.arrival_cv)
 
     def met(self, parts: Iterable[tuple[float, Shape | None]], most: float) -> tuple[float, float, float]:
         """Utilisation, share of minutes above a cap, and share refused, of amounts a minute with their shapes."""

@@ -17,7 +17,6 @@ from router.verification.base.audit import Audit
 from router.verification.base.cells import CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.parts import stated_name
 from router.verification.base.quotas import Allowance, WholeCell
 
 if TYPE_CHECKING:
@@ -115,11 +114,11 @@ def shape_of(whole: WholeCell, minutes: Minutes) -> Shape | None:
     load, sized = whole.workload, whole.unit.requests is not None
     if load.window is not None or load.deferrable_h is not None:
         return None
-    units = whole.cell.units / math.fsum((load.origin or {"": 1.0}).values())
+    units = whole.cell.units
     # a step of one: all that it sends for a request come at once
     if load.recipes and len(load.recipes[0].steps) == 1:
         units /= max(load.recipes[0].steps[0].requests, 1.0)
-    return minutes.shape(stated_name(load), whole.period, units, load.arrival_cv, sized=sized)
+    return minutes.shape(load, whole.period, units, sized=sized)
 
 
 def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:

@@ -79,8 +79,9 @@ def _in_period(
     inst = view.inst
     loads = {load.name: load for load in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
-    first = {name: w for w, name in reversed(list(enumerate(inst.workloads.file_names)))}
-    w = np.array([first[row.workload] for row in routes])
+    parts = zip(inst.workloads.file_names, inst.workloads.origins, strict=True)
+    first = {part: w for w, part in reversed(list(enumerate(parts)))}
+    w = np.array([first[row.workload, row.origin] for row in routes])
     o = np.array([inst.offers.names.index(row.offer) for row in routes])
     m = np.array([inst.models.names.index(row.model) for row in routes])
     shape: Floats | None = None

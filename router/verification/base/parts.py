@@ -195,13 +195,19 @@ def _times(load: Workload, share: float) -> object:
 
 def stated_name(load: Workload) -> str:
     """The name in the problem file of a workload, or of what it is a part of."""
+    name = answered_name(load)
+    if load.origin is None or len(load.origin) != 1:
+        return name
+    return name.removesuffix(f" from {next(iter(load.origin))}")
+
+
+def answered_name(load: Workload) -> str:
+    """The name of a workload or of an origin of it; of a step, of the work that it answers."""
     if len(load.recipes) == 1 and len(load.recipes[0].steps) == 1:  # a step's part keeps that alone
         whole, there, number = load.name.rpartition(f" by {load.recipes[0].name} step ")
         if there and number.isdecimal():
-            load = load.model_copy(update={"name": whole})
-    if load.origin is None or len(load.origin) != 1:
-        return load.name
-    return load.name.removesuffix(f" from {next(iter(load.origin))}")
+            return whole
+    return load.name
 
 
 def of_parts(plan: Plan, problem: Problem, ledger: Ledger) -> Plan:
