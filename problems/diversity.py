@@ -3,18 +3,20 @@
     Σ_(r at p) flow[w,r,t] ≤ max_share[w] · Σ_r flow[w,r,t]                   per workload, provider and period
     Σ_(f at p) tokens · flow ≤ max_share · Σ_f tokens · flow                  over all workloads (policy)
     Σ_(r at p) flow[c,r] ≥ min_share[w] · (carries[w,p] − unserved[c])        in every cell of the workload
+    Σ_(r at p) flow[c,r] ≥ min_share[w] · (Σ_r flow[c,r] + carries[w,p] − 1)  the same of what single requests answer
+                                                                              beside recipes, and of each of their steps
     Σ_p carries[w,p] ≥ min_providers[w]
 
     carries[w,p]   the provider carries at least its least share of the workload in every period   0/1
 
-Shares are of what is served.
+Shares are of what is served. A step that fewer providers could serve serves nothing.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import Floats, Ints
+from problems.core.arrays import NONE, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family, Promise
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
@@ -69,26 +71,43 @@ def _shares(
 
 
 def _least_shares(builder: RowBuilder, view: View, cols: Columns) -> None:
-    """min_providers: the same providers carry their least share in every cell."""
-    loads, provider = view.inst.workloads, view.routes.provider[view.flows.route]
-    if not (loads.min_providers > 1).any():
+    """min_providers: the same providers carry their least share in every cell, of a recipe in every step."""
+    loads, of, flows = view.inst.workloads, view.cells.workload, view.flows
+    asked = np.flatnonzero(loads.min_providers[loads.whole] > 1)
+    if not len(asked):
         return
-    at = np.flatnonzero(cols.carries[view.cells.workload[view.flows.cell], provider] >= 0)
-    row, _, (c, p) = enumerate_keys(view.flows.cell[at], provider[at])
-    w = view.cells.workload[c]
-    dropped = cols.unserved[c]
-    spare = np.flatnonzero(dropped >= 0)
+    c, p = np.nonzero(cols.carries[of] >= 0)
+    row = np.full(cols.carries[of].shape, NONE)
+    row[c, p] = np.arange(len(c))
+    own = row[flows.cell, view.routes.provider[flows.route]]
+    least = loads.min_share[loads.whole[of[c]]]
+    mixed = np.isin(loads.whole, loads.whole[loads.steps >= 0])  # recipes answer a part of it
+    beside, dropped = np.flatnonzero(mixed[of[c]]), cols.unserved[c]
+    spare = np.flatnonzero((dropped >= 0) & ~mixed[of[c]])
     terms: list[Term] = [
-        (row, cols.flow[at], 1.0),
-        (np.arange(len(c)), cols.carries[w, p], -loads.min_share[w]),
-        (spare, dropped[spare], loads.min_share[w][spare]),
+        (own[own >= 0], cols.flow[own >= 0], 1.0),
+        (np.arange(len(c)), cols.carries[of[c], p], -least),
+        (spare, dropped[spare], least[spare]),
     ]
-    label = [f"{view.label_cell(i)},{view.inst.offers.providers[j]}" for i, j in zip(c, p, strict=True)]
-    builder.add(len(c), terms, label.__getitem__, lower=0.0)
-    for i in np.flatnonzero(loads.min_providers > 1):
-        if (view.cells.workload == i).any():
-            carries = cols.carries[i][cols.carries[i] >= 0]
-            builder.one(loads.names[i], [(carries, 1.0)], lower=float(loads.min_providers[i]))
+    if len(beside):  # each such row has all flows of its cell
+        order = np.argsort(flows.cell, kind="stable")
+        begin = np.searchsorted(flows.cell[order], np.arange(len(of) + 1))
+        many = np.diff(begin)[c[beside]]
+        nth = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        members = order[np.repeat(begin[c[beside]], many) + nth]
+        each = np.repeat(beside, many)
+        terms.append((each, cols.flow[members], -least[each]))
+    names, pairs = view.inst.offers.providers, zip(c.tolist(), p.tolist(), strict=True)
+    label = [f"{view.label_cell(i)},{names[j]}" for i, j in pairs]
+    lower = np.where(mixed[of[c]], -least, 0.0)
+    builder.add(len(c), terms, label.__getitem__, lower=lower)
+    for w in asked[np.isin(asked, of)].tolist():
+        count, name = float(loads.min_providers[loads.whole[w]]), loads.names[w]
+        carries = cols.carries[w][cols.carries[w] >= 0]
+        if not mixed[w] or len(carries) >= count:
+            builder.one(name, [(carries, 1.0)], lower=count)
+        else:
+            builder.one(name, [(cols.flow[of[flows.cell] == w], 1.0)], upper=0.0)
 
 
 PROVIDERS = Promise(

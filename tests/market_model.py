@@ -57,7 +57,7 @@ KNOWN: dict[str, frozenset[str]] = {
         """name models demand prompt_tokens completion_tokens cached_prompt_share cache_write_share deferrable_h
         unserved_usd_per_m_tokens routing needs recipes origin adapters"""
     ),
-    "workloads.routing": _keys("shares"),
+    "workloads.routing": _keys("shares min_providers min_share_per_provider"),
     "workloads.needs": _keys("min_mean_quality"),
     "workloads.recipes": _keys("name quality steps"),
     "workloads.recipes.steps": _keys("models requests parallel prompt_tokens completion_tokens"),
@@ -143,6 +143,7 @@ class Market:
         self.start = dt.datetime.fromisoformat(data["horizon"]["start"])
         self.policy = data.get("policy", {})
         self.flows: list[Flow] = []
+        self.carries: dict[tuple[int, str], int] = {}  # step, provider
         self.served: dict[tuple[int, int], list[tuple[str, Expression]]] = {}
         self.counts: dict[tuple[int, str, str], list[Expression]] = {}  # offer, pool, role → by period
         self._demand()
@@ -231,12 +232,33 @@ class Market:
                     self.model.at_most({column: 1.0}, {used: 1.0})
                     one_by_one = 1.0 if load.get("parallel") else max(per, 1.0)
                     self.model.at_most({used: one_by_one * turnaround}, {slowest: 1.0})
+            self._providers(w, s, step)
             taken = step if taken is None else taken
             self.model.equal(step, taken)
         due_h = cell.runs[0] * self.h + self.loads[w].get("deferrable_h", math.inf)
         if math.isfinite(due_h):  # batches of all steps, one after the other
             self.model.at_most(batches, due_h - t * self.h + 1e-9)
         return taken or {}
+
+    def _providers(self, w: int, s: int, step: Expression) -> None:
+        """Of what a step carries of a cell in all periods, so many providers have their part in every cell."""
+        routing = self.loads[w].get("routing", {})
+        if routing.get("min_providers", 1) > 1:
+            if self.loads[w].keys() & {"deferrable_h", "window", "origin", "unserved_usd_per_m_tokens"}:
+                raise Unknown("several providers of work in several parts")
+            share = routing.get("min_share_per_provider", 0.05)
+            owner = {flow.column: self.offers[flow.route.offer] for flow in self.flows if flow.column in step}
+            every = {offer.get("provider", offer["name"]) for offer in self.offers}
+            for provider in every:
+                if (s, provider) not in self.carries:
+                    self.carries[s, provider] = self.model.column(1.0, True)
+                own = {at: 1.0 for at, o in owner.items() if o.get("provider", o["name"]) == provider}
+                due = total(times(share, step), {self.carries[s, provider]: share, 0: -share})
+                self.model.at_least(own, due)
+            counted: Expression = {self.carries[s, provider]: 1.0 for provider in every}
+            some = self.model.column(1.0, True)
+            self.model.at_most(step, {some: 1.0})
+            self.model.at_least(counted, {some: float(routing["min_providers"])})
 
     def _answered(self, w: int, offer: Data, t: int, arrived: int) -> bool:
         turnaround, late = offer.get("turnaround_h"), self.loads[w].get("deferrable_h")

@@ -252,6 +252,11 @@ def shares(data: Data, rng: Random) -> None:
     limits[kind] = {name: rng.choice(({"max": 0.3}, {"max": 0.7}, {"min": 0.1}, {"min": 0.2, "max": 0.6}))}
 
 
+def providers(data: Data, rng: Random) -> None:
+    work = rng.choice(data["workloads"])
+    work.setdefault("routing", {}).update(min_providers=2, min_share_per_provider=rng.choice((0.1, 0.4)))
+
+
 def mean_quality(data: Data, rng: Random) -> None:
     for model in data["models"].values():
         model.setdefault("quality", rng.choice((0.5, 0.8, 0.9)))
@@ -329,6 +334,7 @@ ADDITIONS: tuple[Callable[[Data, Random], None], ...] = (
     hosts,
     recipes,
     shares,
+    providers,
     mean_quality,
     origins,
     adapters,

@@ -211,7 +211,6 @@ def test_explain_says_what_would_admit_a_recipe() -> None:
         ({}, CASCADE | {"steps": [{"models": ["big", "big"]}]}, "recipes[0].steps[0].models[1]"),
         ({}, CASCADE | {"steps": [{"models": ["big"], "prompt_tokens": 0}]}, "recipes[0].steps[0]"),
         ({}, CASCADE | {"steps": [{"models": ["big"], "cached_prompt_share": 0.6}]}, "recipes[0].steps[0]"),
-        ({"routing": {"min_providers": 2}}, CASCADE, "routing.min_providers"),
         ({"name": "chat by cascade step 1"}, CASCADE, "recipes[0].name"),
     ],
 )
@@ -223,6 +222,43 @@ def test_what_cannot_be_meant_is_an_input_error(work: Data, recipe: Data, path: 
     with pytest.raises(InputError) as error:
         load(data)
     assert [issue.path for issue in error.value.issues] == [f"workloads[0].{path}"]
+
+
+def spread(least: int, share: float, **work: Any) -> Data:
+    """Two sellers of each model, and a third of the small one."""
+    sold = [("s1", 1, "small"), ("s2", 2, "small"), ("s3", 9, "small"), ("b1", 10, "big"), ("b2", 15, "big")]
+    offers = [api(name, price, (model,)) for name, price, model in sold]
+    routing = {"min_providers": least, "min_share_per_provider": share}
+    return asked(CASCADE, offers=offers, routing=routing, **work)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_step_has_so_many_providers(solver: str) -> None:
+    """A fifth of each step at the dearer one: 0.8 · 1 + 0.2 · 2 = 1.2, and 0.6 · (0.8 · 10 + 0.2 · 15) = 6.6 USD. For a
+    mean quality of 0.84 a third goes there, and of the rest a fifth at 0.9 to b1, the others to s1 at 0.8, which are two
+    providers too: 7.8 / 3 + 2/15 · 10 + 8/15 · 1. Of three the big model has too few: 0.6 · 1 + 0.2 · (2 + 9).
+    """
+    for data, right in (
+        (spread(2, 0.2, needs={"min_quality": 0.88}), 7.8),
+        (spread(2, 0.2, needs={"min_mean_quality": 0.84}), (3 * 13 + 20 + 8) / 15),
+        (spread(3, 0.2), 0.6 + 2.2),
+    ):
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(right)
+        assert plan.gap == pytest.approx(0.0, abs=1e-6)
+    with pytest.raises(Infeasible):
+        plan_of(spread(3, 0.2, needs={"min_quality": 0.88}), solver)
+
+
+def test_the_providers_of_steps_are_checked_and_are_as_those_of_a_model() -> None:
+    plan = router.solve(load(spread(2, 0.2, needs={"min_quality": 0.88})))
+    assert "min_providers" in router.verify(load(spread(2, 0.3, needs={"min_quality": 0.88})), plan).failed()
+    alone = spread(2, 0.2, needs={"min_quality": 0.88})
+    alone["workloads"][0]["recipes"] = [{"name": "one", "quality": 0.88, "steps": [{"models": ["small"]}]}]
+    assert plan_of(alone).cost_usd == pytest.approx(1.2)
+    free = spread(2, 0.2)
+    del free["workloads"][0]["recipes"]
+    assert plan_of(free).cost_usd == pytest.approx(1.2)
 
 
 def test_recipes_need_a_size() -> None:

@@ -181,7 +181,7 @@ def _spilled(view: View, space: ColumnSpace, label: Callable[[int], str]) -> Int
 def _carriers(view: View, space: ColumnSpace) -> Ints:
     inst = view.inst
     carries = np.full((len(inst.workloads.names), len(inst.offers.providers)), NONE, dtype=np.int64)
-    asks = inst.workloads.min_providers[view.routes.workload] > 1
+    asks = inst.workloads.min_providers[inst.workloads.whole[view.routes.workload]] > 1
     asked = np.zeros_like(carries, dtype=bool)
     asked[view.routes.workload[asks], view.routes.provider[asks]] = True
     pairs = np.argwhere(asked)

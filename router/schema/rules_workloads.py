@@ -233,9 +233,6 @@ def recipes_hold(problem: Problem) -> Iterator[Issue]:
         if load.demand.completion_share is not None:
             rule = "needs a request size, which demand.completion_share says is not known"
             yield Issue(field, rule, None, "state prompt_tokens and completion_tokens")
-        if load.routing.min_providers > 1:
-            rule = "does not go with recipes, whose steps go to several providers each"
-            yield Issue((*at, "routing", "min_providers"), rule, load.routing.min_providers, "leave one out")
         first: dict[str, int] = {}
         for i, recipe in enumerate(load.recipes):
             if recipe.name in first:

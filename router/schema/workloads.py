@@ -197,7 +197,9 @@ class Routing(Strict):
 
     splittable: Flag = Field(default=True, description="false: in each period one route carries all of it")
     min_providers: Counting = Field(
-        default=1, description="Providers that carry at least min_share_per_provider in every period"
+        default=1,
+        description="Providers that carry at least min_share_per_provider in every period; where recipes answer, of "
+        "what each of their steps carries, and of what single requests do beside them",
     )
     min_share_per_provider: Share = Field(
         default=0.05, description="Share from which a provider counts as carrying"

@@ -3,7 +3,8 @@
 carries(w,provider)   0/1: the provider carries its least share of every cell of the workload
 
 diversity    Σ at the provider ≤ max share · Σ of all        per workload and period, and over all tokens
-             Σ flow at the provider ≥ min share · (carries − unserved),  Σ carries ≥ min providers
+             Σ flow at the provider ≥ min share · (carries − unserved),  Σ carries ≥ min providers; beside recipes and
+             of their steps Σ flow at the provider ≥ min share · (Σ flow + carries − 1)
 shares       Σ work · (quality − least mean) · flow ≥ 0,  Σ work · ([of it] − min) · flow ≥ 0,
              Σ work · (max − [of it]) · flow ≥ 0                            per workload and period
 """
@@ -34,7 +35,7 @@ def add_shares(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> 
     for (name, period), parts in everything.items():
         _most(model, f"{name},{period}", parts, case.problem.policy.max_share_per_provider)
     _parts(model, case, flows)
-    _least(model, [flow for flow in flows if flow.workload.routing.min_providers > 1])
+    _least(model, case, [flow for flow in flows if flow.workload.routing.min_providers > 1])
 
 
 def _most(model: RelaxedProblem, at: str, parts: list[tuple[PossibleFlow, float]], most: float) -> None:
@@ -91,12 +92,16 @@ def _never_below(model: RelaxedProblem, name: str, flows: list[PossibleFlow], va
     model.constraint(name, terms, lower=0.0)
 
 
-def _least(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
+def _least(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """Of what recipes answer, and single requests beside them, each part has its own amount in a cell."""
+    mixed = case.steps.keys() | {step.whole for step in case.steps.values()}
     by_cell: dict[tuple[str, str], list[PossibleFlow]] = defaultdict(list)
+    whole: dict[str, list[PossibleFlow]] = defaultdict(list)
     carried: dict[str, Terms] = defaultdict(list)
     least: dict[str, int] = {}
     for flow in flows:
         by_cell[cell_name(flow.cell), flow.offer.provider].append(flow)
+        whole[cell_name(flow.cell)].append(flow)
     for (cell, provider), own in by_cell.items():
         load = own[0].workload
         carries = f"carries({load.name},{provider})"
@@ -104,9 +109,18 @@ def _least(model: RelaxedProblem, flows: list[PossibleFlow]) -> None:
             carried[load.name].append((model.variable(carries, 1.0, whole=True), 1.0))
             least[load.name] = load.routing.min_providers
         share = load.routing.min_share_per_provider
-        terms = [*((flow.name, 1.0) for flow in own), (carries, -share)]
-        if f"unserved({cell})" in model.variables:
-            terms.append((f"unserved({cell})", share))
-        model.constraint(f"diversity({cell},{provider},least)", terms, lower=0.0)
+        terms, lower = [(carries, -share)], 0.0
+        if load.name in mixed:
+            terms += [(flow.name, (flow.offer.provider == provider) - share) for flow in whole[cell]]
+            lower = -share
+        else:
+            terms += [(flow.name, 1.0) for flow in own]
+            if f"unserved({cell})" in model.variables:
+                terms.append((f"unserved({cell})", share))
+        model.constraint(f"diversity({cell},{provider},least)", terms, lower=lower)
     for name, terms in carried.items():
-        model.constraint(f"diversity({name})", terms, lower=float(least[name]))
+        if name not in mixed or len(terms) >= least[name]:
+            model.constraint(f"diversity({name})", terms, lower=float(least[name]))
+        else:  # no number of providers would do: nothing goes there
+            served = [(flow.name, 1.0) for flow in flows if flow.workload.name == name]
+            model.constraint(f"diversity({name})", served, upper=0.0)
