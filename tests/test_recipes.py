@@ -235,8 +235,8 @@ def spread(least: int, share: float, **work: Any) -> Data:
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_step_has_so_many_providers(solver: str) -> None:
     """A fifth of each step at the dearer one: 0.8 · 1 + 0.2 · 2 = 1.2, and 0.6 · (0.8 · 10 + 0.2 · 15) = 6.6 USD. For a
-    mean quality of 0.84 a third goes there, and of the rest a fifth at 0.9 to b1, the others to s1 at 0.8, which are two
-    providers too: 7.8 / 3 + 2/15 · 10 + 8/15 · 1. Of three the big model has too few: 0.6 · 1 + 0.2 · (2 + 9).
+    mean quality of 0.84 a third goes there, and of the rest a fifth at 0.9 to b1, the rest to s1 at 0.8: two
+    providers as well: 7.8 / 3 + 2/15 · 10 + 8/15 · 1. Of three the big model has too few: 0.6 · 1 + 0.2 · (2 + 9).
     """
     for data, right in (
         (spread(2, 0.2, needs={"min_quality": 0.88}), 7.8),

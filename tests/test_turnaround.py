@@ -49,6 +49,16 @@ def test_a_window_cut_by_the_start_of_the_horizon_has_its_end_left() -> None:
         assert bool(plan.refused) == (hours == 7)
 
 
+def test_a_provider_that_is_too_slow_for_some_work_carries_no_part_of_all() -> None:
+    """Two providers with 0.3 each, the same in every window. The batch of 7 h takes none of the 3 M of the one that the
+    horizon cuts: `third` must. 3 · (0.7 · 3 + 0.3 · 50) + 4 · (0.4 · 1 + 0.3 · 3 + 0.3 · 50).
+    """
+    routing = {"min_providers": 2, "min_share_per_provider": 0.3}
+    work = sized("chat", {"tokens_per_day": 4e6}, window={"start": "22:00", "end": "06:00"}, routing=routing)
+    offers = [BATCH | {"turnaround_h": 7}, NOW, api("third", 50)]
+    assert plan_of(problem([work], offers, periods=30)).cost_usd == pytest.approx(51.3 + 65.2)
+
+
 def test_work_without_a_time_is_taken_with_a_note() -> None:
     plan = plan_of(due())
     assert plan.cost_usd == pytest.approx(5.0)
