@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from problem_factory import Data, api, gpu, load, problem, sized
 from pytest import approx
 
+import router
 from router.backtesting import Backtest, Settings, backtest
+from router.backtesting.foresight import Method
 from router.errors import InputError
 from router.planning.solve import Search
 from solvers import SolveOptions
@@ -122,3 +127,29 @@ def test_what_spills_is_replayed_at_the_price_of_who_takes_it() -> None:
     assert (found.replay.overflow_share, found.replay.lost_share) == (0, 0)
     spilled = {row.period: row.spilled_share for row in found.replay.plan.routes if row.offer == "own"}
     assert spilled == {0: approx(0.5), 1: None}
+
+
+def test_what_spills_is_of_the_minutes_that_came(tmp_path: Path) -> None:
+    """Periods of two minutes; 6 a minute go through for nothing, others cost 1 USD a request.
+
+    12 in the first minute, 6 in each, 6 and 10: six spill, none, and four. The first period warms up; a plan draws
+    minutes of 6 a minute or so, whatever the record has. Half of 12 comes from each of two places, in the same minutes.
+    """
+    counts = [12, 0, 6, 6, 6, 10]
+    rows = "".join(f"2027-01-01T00:{m:02d},{n}\n" for m, n in enumerate(counts))
+    (tmp_path / "chat.csv").write_text("timestamp,requests\n" + rows)
+    own = api("own", 0, quota={"requests_per_minute": 6}, spills=True)
+    other = {"name": "api", "models": {"m": {"usd_per_request": 1}}}
+    start = {"start": "2027-01-01", "periods": 3, "period_h": 2 / 60}
+    for origin in (None, {"eu": 0.5, "us": 0.5}):
+        work = {**sized("chat", {"trace": {"file": "chat.csv"}}), **({"origin": origin} if origin else {})}
+        (tmp_path / "problem.json").write_text(json.dumps(problem([work], [own, other], horizon=start)))
+        for warm_up, usd in ((1, 4), (0, 10)):
+            method: Method = "last" if warm_up else "perfect"
+            how = Settings(forecast=method, warm_up=warm_up, lookahead=1, offers_alone=not warm_up)
+            found = backtest(router.load(tmp_path / "problem.json"), how, SEARCH)
+            assert found.replay.plan.ok
+            assert found.replay.plan.minutes is not None
+            assert found.replay.plan.minutes.recorded
+            assert (found.replay.cost_usd, found.hindsight.cost_usd) == (approx(usd), approx(usd))
+            assert found.cheapest_offer is None or found.cheapest_offer[0] == "api"

@@ -64,6 +64,7 @@ class Rules:
     carries: bool  # contracts are carried: see `carried`
     keep_usd_per_m: float  # dearer than any token: the plan's own routes come first
     lose_usd_per_m: float  # and losing work is dearer than that
+    foreseen: bool  # what comes is known when it is planned, to the minute
 
     def frame(self, now: int, commit: int, end: int) -> Frame:
         whole = self.spanning and not self.carries
@@ -85,7 +86,8 @@ class Rules:
             tokens = requests * tokens_of(self.record.problem)[:, None]
             part = tokens[:, frame.past :].sum() / tokens.sum()  # the cap is on what is still to come
             update["max_moved_share"] = change.max_moved_share * float(part)
-        problem = self.record.part(frame.first, requests, change.model_copy(update=update))
+        change = change.model_copy(update=update)
+        problem = self.record.part(frame.first, requests, change, happened=self.foreseen)
         return problem if carried is None else carried.signed(problem, frame.first)
 
     def running_down(self, frame: Frame, requests: Floats, carried: Carried | None) -> Problem:
@@ -93,7 +95,7 @@ class Rules:
         change = Reoptimise(
             move_usd_per_m_tokens=self.keep_usd_per_m, freeze_h=frame.past * self.record.period_h
         )
-        problem = as_settled(self.record.part(frame.first, requests, change))
+        problem = as_settled(self.record.part(frame.first, requests, change, happened=True))
         if carried is not None:
             problem = carried.signed(problem, frame.first)
         loads = tuple(
@@ -126,8 +128,8 @@ class Rules:
         )
 
 
-def rules_of(record: DemandHistory, inst: Instance) -> Rules:
-    """`inst` is the instance of the whole replay."""
+def rules_of(record: DemandHistory, inst: Instance, *, foreseen: bool) -> Rules:
+    """`inst` is the instance of the whole replay; `foreseen`: plans know what comes."""
     tokens = inst.workloads.tokens[inst.workloads.tokens > 0]
     fewest = tokens.min() if tokens.size else 1.0
     least = np.array([1.0 if price.replaced else fewest for price in ENTRY_PRICES])
@@ -144,7 +146,7 @@ def rules_of(record: DemandHistory, inst: Instance) -> Rules:
     memory = math.ceil(memory_h(inst) / record.period_h - 1e-9)
     spanning = spans_periods(inst)
     carries = spanning and not spans_periods(inst, but_contracts=True) and can_be_carried(inst)
-    return Rules(record, spanning, memory, carries, keep, LARGE * keep * _longest(inst))
+    return Rules(record, spanning, memory, carries, keep, LARGE * keep * _longest(inst), foreseen)
 
 
 def _longest(inst: Instance) -> float:

@@ -19,7 +19,17 @@ from router.loading.catalogue import input_issue
 from router.normalise.demand import is_sized, time_of, work_units
 from router.normalise.network import by_origin, origin_of
 from router.normalise.recipes import part_name
-from router.schema import Demand, Generated, Horizon, Problem, Reoptimise, Routing, Trace
+from router.schema import (
+    Demand,
+    Generated,
+    Horizon,
+    MinuteRecords,
+    MinutesOf,
+    Problem,
+    Reoptimise,
+    Routing,
+    Trace,
+)
 from router.schema.clock import Clock, period_start
 from router.traces import recorded
 from router.traces.demand import table_of
@@ -39,6 +49,7 @@ class DemandHistory:
     requests: Floats  # (W, warm-up + replayed)
     warm_up: int
     notes: tuple[str, ...]
+    records: MinuteRecords | None = None  # the workloads of `problem` with their traces, where they have any
 
     @property
     def periods(self) -> int:
@@ -62,17 +73,30 @@ class DemandHistory:
         """Start of a period replayed, in local time."""
         return self.problem.horizon.clock.local((self.warm_up + period) * self.period_h)
 
-    def part(self, first: int, requests: Floats, reoptimise: Reoptimise | None = None) -> Problem:
-        """The problem of some periods replayed, from `first` on, with (W, n) requests."""
+    def part(
+        self,
+        first: int,
+        requests: Floats,
+        reoptimise: Reoptimise | None = None,
+        *,
+        happened: bool = False,
+    ) -> Problem:
+        """The problem of some periods replayed, from `first` on, with (W, n) requests.
+
+        What `happened` comes in the minutes that are recorded; what is expected in minutes that are drawn.
+        """
         start = self.moment(first).astimezone(UTC)  # also where the record has no date: parts then line up
         horizon = self.problem.horizon.model_copy(update={"periods": requests.shape[1], "start": start})
         loads = tuple(
             load.model_copy(update={"demand": Demand(requests_by_period=tuple(map(float, row)))})
             for load, row in zip(self.problem.workloads, requests, strict=True)
         )
-        return self.problem.model_copy(
+        part = self.problem.model_copy(
             update={"horizon": horizon, "workloads": loads, "reoptimise": reoptimise}
         )
+        if not happened or self.records is None:
+            return part
+        return part.in_minutes_of(MinutesOf(self.records, self.warm_up + first))
 
 
 def record_of(problem: Problem, warm_up: int) -> DemandHistory:
@@ -85,18 +109,20 @@ def record_of(problem: Problem, warm_up: int) -> DemandHistory:
     if not 0 <= warm_up < requests.shape[1]:
         rule = f"leaves nothing to replay of {requests.shape[1]} periods"
         raise InputError(Issue(("--warm-up",), rule, value=warm_up))
-    return DemandHistory(apart, requests, warm_up, (*read.notes, *_on_minutes(problem)))
+    return DemandHistory(apart, requests, warm_up, read.notes, _records(problem, apart, read.problem.horizon))
 
 
-def _on_minutes(problem: Problem) -> tuple[str, ...]:
-    """What spills is reckoned on drawn minutes, where a trace may have others."""
-    traced = [load.name for load in problem.workloads if load.demand.trace is not None]
-    if not traced or not any(offer.spills for offer in problem.offers):
-        return ()
-    return (
-        "what spills is worked out on minutes drawn by arrival_cv at each period's rate, in plans and in what happens "
-        f"alike, not on those of the trace ({', '.join(traced)}): router solve plans on these",
+def _records(problem: Problem, apart: Problem, horizon: Horizon) -> MinuteRecords | None:
+    """The workloads of each origin with the traces of theirs, over the horizon of these."""
+    traces = [load.demand.trace for load in problem.workloads for _ in load.origin or (None,)]
+    if not any(traces):
+        return None
+    loads = tuple(
+        load if trace is None else load.model_copy(update={"demand": Demand(trace=trace)})
+        for load, trace in zip(apart.workloads, traces, strict=True)
     )
+    records = apart.model_copy(update={"workloads": loads, "horizon": horizon})
+    return MinuteRecords(records.at_positions(problem.positions))
 
 
 def by_origin_alone(problem: Problem) -> Problem:

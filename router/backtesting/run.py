@@ -73,8 +73,8 @@ def backtest(problem: Problem, settings: Settings, search: Search, say: Say = la
     if settings.every < 1 or lookahead < min(settings.every, record.periods):
         rule = f"must be from 1 to the lookahead of {lookahead} periods"
         raise InputError(Issue(("--every",), rule, value=settings.every))
-    whole = record.part(0, record.actual)
-    rules = rules_of(record, normalise(whole))
+    whole = record.part(0, record.actual, happened=True)
+    rules = rules_of(record, normalise(whole), foreseen=settings.forecast == "perfect")
     course = _Course(record, rules, settings, lookahead, _of_a_step(search), search, say)
     seconds: dict[str, float] = {}
 
@@ -200,12 +200,12 @@ class _Course:
 
     def settled_problem(self, arrived: Floats) -> Problem:
         """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
-        return as_settled(self.record.part(0, arrived))
+        return as_settled(self.record.part(0, arrived, happened=True))
 
     def hindsights(self, replay: Execution, freed: bool) -> tuple[Hindsight, Hindsight | None]:
         """For the work that was served, and for all of it where some was lost; `freed` of limits on provider shares."""
         if replay.lost_requests <= 0:
-            whole = self.record.part(0, self.record.actual)
+            whole = self.record.part(0, self.record.actual, happened=True)
             return self._hindsight(for_one_offer(whole) if freed else whole), None
         served, parts = np.zeros_like(self.record.actual), parts_of(self.record.problem)
         for row in replay.plan.routes:
@@ -219,7 +219,7 @@ class _Course:
         problem = self.settled_problem(served)
         of_served = self._hindsight(for_one_offer(problem) if freed else problem)
         try:
-            return of_served, self._hindsight(self.record.part(0, self.record.actual))
+            return of_served, self._hindsight(self.record.part(0, self.record.actual, happened=True))
         except (Infeasible, NoPlanInTime):
             return of_served, None
 

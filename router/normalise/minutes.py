@@ -123,11 +123,15 @@ def minute_demand(problem: Problem, inst: Instance) -> MinuteDemand:
     """
     loads, time = inst.workloads, inst.time
     span = max(1, round(60.0 * time.period_h))
+    part = problem.minutes_of
+    source = problem if part is None else part.records.problem
     recorded: Mapping[str, Floats] = {}
-    if any(load.demand.trace is not None for load in problem.workloads):
-        from router.traces.minutes import recorded_minutes  # here: most problems have no trace to read
+    if any(load.demand.trace is not None for load in source.workloads):
+        from router.traces.minutes import minutes_of_part, recorded_minutes  # here: few problems have a trace
 
-        recorded = recorded_minutes(problem, span)
+        recorded = (
+            recorded_minutes(problem, span) if part is None else minutes_of_part(part, span, time.periods)
+        )
     drawn = any(
         name not in recorded and not moves for name, moves in zip(loads.file_names, loads.moves, strict=True)
     )

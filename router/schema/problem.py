@@ -1,8 +1,9 @@
 """The problem file as a whole: horizon, policy, futures, and what ties workloads to offers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     BeforeValidator,
@@ -209,6 +210,20 @@ def _without_price(offer: object) -> object:
     return {**offer, "instances": {**instances, "roles": halves}}
 
 
+@dataclass(frozen=True, eq=False)
+class MinuteRecords:
+    """A problem whose workloads have traces, in the minutes of which a part of a replay comes; known by identity."""
+
+    problem: "Problem"
+
+
+class MinutesOf(NamedTuple):
+    """Records, and the period of theirs with which a problem begins; its workloads have the names of theirs."""
+
+    records: MinuteRecords
+    first: int
+
+
 class Problem(Sourced):
     """A problem file with its includes merged in."""
 
@@ -245,6 +260,7 @@ class Problem(Sourced):
 
     _positions: SourceMap = PrivateAttr(default_factory=SourceMap)
     _repeats_daily: bool = PrivateAttr(default=False)
+    _minutes_of: MinutesOf | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -311,6 +327,17 @@ class Problem(Sourced):
     def positions(self) -> SourceMap:
         """Where each field stands in its file; see `router.loading.catalogue.input_issue`."""
         return self._positions
+
+    def in_minutes_of(self, records: MinutesOf) -> Self:
+        """The same problem, whose demand comes in the minutes of records that its counts are of."""
+        copy = self.model_copy()
+        copy._minutes_of = records
+        return copy
+
+    @property
+    def minutes_of(self) -> MinutesOf | None:
+        """Records in whose minutes its demand comes, where its own counts stand in their place."""
+        return self._minutes_of
 
     def repeating_daily(self) -> Self:
         """The same problem, knowing that its lists of demand were moved to its start by clock time."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from router.schema import Problem
+from router.schema import MinuteRecords, MinutesOf, Problem
 from router.traces import recorded
 from router.traces.demand import rows_of, table_of
 from router.traces.record import Grid, slots
@@ -12,6 +14,17 @@ from router.traces.table import Floats
 from router.traces.times import start_us
 
 LONGEST_H = 1.02 / 60.0  # step of a record that still tells minutes
+
+
+def minutes_of_part(part: MinutesOf, span: int, periods: int) -> dict[str, Floats]:
+    """The same of some periods of a replay."""
+    every = _minutes_of_records(part.records, span)
+    return {name: counts[part.first : part.first + periods] for name, counts in every.items()}
+
+
+@lru_cache(maxsize=2)  # a replay has many parts
+def _minutes_of_records(records: MinuteRecords, span: int) -> dict[str, Floats]:
+    return recorded_minutes(records.problem, span)
 
 
 def recorded_minutes(problem: Problem, span: int) -> dict[str, Floats]:

@@ -129,7 +129,15 @@ def span_of(problem: Problem) -> int:
 
 def minutes_of(stated: Problem, started: Problem) -> Minutes:
     """The minutes of a problem: as its file states it, and with its traces read. Unreadable ones tell no minutes."""
-    recorded = dict(_recorded(stated, started))
+    part = stated.minutes_of
+    recorded: Mapping[str, Mapping[int, dict[int, float]]]
+    if part is None:
+        recorded = dict(_recorded(stated, started))
+    else:  # of the records of a replay, from one of their periods on
+        recorded = {
+            name: {period - part.first: counts for period, counts in periods.items()}
+            for name, periods in _recorded(part.records.problem, part.records.problem)
+        }
     still = [w.name for w in stated.workloads if w.window is None and w.deferrable_h is None]
     number, span = FEWEST, span_of(started)
     if recorded:
@@ -143,7 +151,9 @@ def stated_minutes(ledger: Ledger, audit: Audit) -> Minutes | None:
     if stated is None or stated.seed != SEED:
         ledger.fault("minutes: where they are from is not stated, or of another seed")
         return None
-    traced = {load.name for load in audit.problem.workloads if load.demand.trace is not None}
+    part = audit.problem.minutes_of
+    source = audit.problem if part is None else part.records.problem
+    traced = {load.name for load in source.workloads if load.demand.trace is not None}
     if not set(stated.recorded) <= traced:
         return None  # nobody can count these again
     ledger.require(set(stated.recorded) == set(minutes.recorded), "minutes.recorded:", stated.recorded)
