@@ -210,8 +210,8 @@ def build(view: View, cols: Columns) -> Rows:
         n, at = len(spans), np.arange(len(spans))
         if contracts.spans.split(b):
             _split(builder, view, cols, b)
-        use, committed = _terms(view, cols, b)
-        before = _before(view, cols, b)
+        use, committed = span_terms(view, cols, b)
+        before = used_before_own(view, cols, b)
         if n and cols.billed[spans[0]] >= 0:
             billed: Term = (at, cols.billed[spans], 1.0)
             builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
@@ -231,6 +231,14 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
+def most_due(view: View, b: int) -> Floats:
+    """(n,) own units that could be due in each span."""
+    contracts = view.inst.contracts
+    sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
+    sold = np.where(contracts.start_contract == b, sold, 0.0)
+    return np.asarray((contracts.due_share.T @ sold)[contracts.spans.of(b)])
+
+
 def limits(view: View, cols: Columns) -> Rows:
     """`overage: none` alone: what a loss of a provider may not stretch."""
     builder = RowBuilder(NAME)
@@ -244,11 +252,11 @@ def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
         if contracts.rollover[b]:  # what goes beyond all that is left is none
             continue
         spans = contracts.spans.of(b)
-        use, committed = _terms(view, cols, b)
+        use, committed = span_terms(view, cols, b)
         terms = [use, *map(_minus, committed)]
         due = _due_before_end(view.inst, b)
         if contracts.discounts[b] is None:
-            most = -np.minimum(_before(view, cols, b), due / units_of_spans(view, cols, b))
+            most = -np.minimum(used_before_own(view, cols, b), due / units_of_spans(view, cols, b))
         else:  # the bands count what was used before
             most = np.maximum(_discounted_before(view.inst, b) - due, 0.0) / units_of_spans(view, cols, b)
         builder.add(len(spans), terms, _label(view, b, "limit"), upper=most)
@@ -336,9 +344,7 @@ def _leaving_or_exceeding(builder: RowBuilder, view: View, cols: Columns, b: int
         return
     at, unit = np.arange(len(mine)), units_of_spans(view, cols, b)
     used = (most_used(view, cols, b, tokens=True) + contracts.spans.used_before[mine]) / unit
-    sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
-    sold = np.where(contracts.start_contract == b, sold, 0.0)
-    due = np.asarray((contracts.due_share.T @ sold)[mine])
+    due = most_due(view, b)
     recent = np.convolve(due, np.ones(int(contracts.rollover[b])))[: len(mine)]
     most = np.maximum((recent + left) / unit, 0.0)
     over: list[Term] = [(at, cols.over[mine], 1.0), (at, exceeds, -used)]
@@ -358,7 +364,7 @@ def units_of_spans(view: View, cols: Columns, b: int) -> Floats:
     return np.asarray(cols.first.commit_scale[b] * spans.share[spans.of(b)])
 
 
-def _before(view: View, cols: Columns, b: int) -> Floats:
+def used_before_own(view: View, cols: Columns, b: int) -> Floats:
     """(n,) what was used before the horizon, in units of a billed column of 1; with bands their rows count it."""
     contracts = view.inst.contracts
     if contracts.discounts[b] is not None or (contracts.tiers[b] is not None and not contracts.in_tokens[b]):
@@ -370,7 +376,7 @@ def _before(view: View, cols: Columns, b: int) -> Floats:
     )
 
 
-def _terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
+def span_terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
     """What a contract carries and what is committed, by span, in units of a billed column of 1."""
     inst, spans = view.inst, view.inst.contracts.spans
     mine = spans.of(b)

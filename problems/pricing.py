@@ -126,6 +126,9 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         else:
             if len(mine) and cols.over[mine[0]] >= 0:
                 costs.append(_cost(COMMITMENT, cols.over[mine], beyond_usd(inst, b) * price * unit, o))
+                earlier = ~cols.beyond[b].points.last
+                points, at = cols.beyond[b].points.subset(earlier), cols.beyond[b].at[earlier]
+                costs.append(_cost(COMMITMENT, at, points.weight * price * unit[points.span], o))
             starts = np.flatnonzero(contracts.start_contract == b)
             committed = price * cols.first.commit_scale[b] * all_months[starts]
             costs.append(_cost(COMMITMENT, cols.first.committed[starts], committed, o))

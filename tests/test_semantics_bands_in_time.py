@@ -14,7 +14,7 @@ import pytest
 from campaign import times
 from problem_factory import SOLVERS, Data, api, load, plan_of
 from pytest import approx
-from test_semantics_schedule_terms import SET, M, in_time, since
+from test_semantics_schedule_terms import SET, M, in_time, priced, since
 
 import router
 from router.errors import InputError
@@ -166,3 +166,91 @@ def test_rates_that_change_within_a_period_beside_work_in_a_part_of_it_are_refus
         InputError, match="changes rates of tiers within a period in which some work runs in a part"
     ):
         plan_of(data)
+
+
+def beyond(use: list[tuple[float, float, float]], due: float, *, usd: bool = False) -> float:
+    """What (M, rate, price of overage) in order of time cost with so much due, M or USD: bit by bit."""
+    mean, at, total = sum(rate for _, rate, _ in use) / len(use), 0.0, 0.0
+    for amount, rate, over in use:
+        own = amount * rate if usd else amount
+        above = max(0.0, at + own - due) - max(0.0, at - due)
+        total += above / rate * over if usd else (own - above) * rate + above * over
+        at += own
+    return due + total if usd else total + mean * max(0.0, due - at)
+
+
+OVERAGE: dict[str, tuple[Data, float]] = {
+    # 2 M in each of three hours, at 1, 3 and 1; above the commitment 4
+    "3 M: 2 · 1 + 1 · 3 + 1 · 4 + 2 · 4": ({"min_tokens": 3 * M}, 17),
+    "7 M: 2 · 1 + 2 · 3 + 2 · 1, and the mean of 1, 3, 1": ({"min_tokens": 7 * M}, 10 + 5 / 3),
+    "5 USD: 2 · 1, 1 M at 3; then 1 M and 2 M at 4": ({"min_usd": 5}, 17),
+    "11 USD are more than 2 + 6 + 2": ({"min_usd": 11}, 11),
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("words", OVERAGE)
+def test_what_comes_first_is_within_what_is_committed(words: str, solver: str) -> None:
+    terms, usd = OVERAGE[words]
+    terms = terms | {"settled": "term", "term_h": 3, "overage_usd_per_m": 4}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 3, 1))
+    plan = plan_of(in_time([2, 2, 2], [deal, api("listed", 100.0)]), solver)
+    assert plan.cost_usd == approx(usd)
+    assert plan.bound_usd == approx(usd, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(times(5)))
+def test_the_best_use_beside_a_price_of_overage_is_that_of_an_enumeration(seed: int) -> None:
+    """Every whole use of each hour and commitment: rates set by the hour, a factor on both from the third."""
+    draw = random.Random(seed)
+    use = [draw.choice([0, 1, 2, 3]) for _ in range(4)]
+    rates, over = [draw.choice([1.0, 2.0, 4.0]) for _ in use], draw.choice([0.5, 3.0, 6.0])
+    factor, listed = draw.choice([0.5, 1.0, 2.0]), draw.choice([2.0, 5.0, 9.0])
+    least, more = draw.choice([1, 3, 6]), draw.choice([0, 3])
+    terms: Data = {"settled": "term", "term_h": 4, "start": "first", "overage_usd_per_m": over}
+    terms |= {"min_tokens": least * M} | ({"max_tokens": (least + more) * M} if more else {})
+    deal = api("deal", 1.0, commitment=terms, schedule=[*priced(*rates), since(2, prices=factor)])
+    hours = [
+        (rate * (factor if t > 1 else 1), over * (factor if t > 1 else 1)) for t, rate in enumerate(rates)
+    ]
+    best = sum(use) * listed
+    for due, *own in itertools.product(range(least, least + more + 1), *(range(each + 1) for each in use)):
+        cost = beyond([(each, *hour) for each, hour in zip(own, hours, strict=True)], due)
+        best = min(best, cost + listed * (sum(use) - sum(own)))
+    plan = plan_of(in_time([*map(float, use)], [deal, api("listed", listed)]))
+    assert plan.cost_usd == approx(best, abs=1e-5)
+    assert plan.bound_usd is not None and plan.bound_usd <= best + 1e-5
+    assert plan.proof is not None and plan.proof.kind == "own"
+
+
+@pytest.mark.parametrize("unit", ["tokens", "usd"])
+def test_overage_of_a_span_planned_in_two_is_billed_once(unit: str) -> None:
+    """Two parts of six hours add up to what an hour after the other costs, before the cut at one price."""
+    use, rates, due = [1, 2, 2, 1, 3, 0], [2.0, 2.0, 1.0, 4.0, 1.0, 3.0], {"tokens": 4, "usd": 9}[unit]
+
+    def part(first: int, end: int, used: float | None) -> Data:
+        terms: Data = {"settled": "term", "term_h": 6, "signed": True, "signed_until": SET.format(6)}
+        terms |= {f"min_{unit}": due * (M if unit == "tokens" else 1.0), "overage_usd_per_m": 3}
+        if used is not None:
+            terms["so_far"] = {"since": SET.format(0), f"used_{unit}": used}
+        data = in_time(use[first:end], [api("deal", 1.0, commitment=terms, schedule=priced(*rates))])
+        data["horizon"] |= {"start": SET.format(first)}
+        return data
+
+    whole = plan_of(part(0, 6, None)).cost_usd
+    assert whole == approx(beyond([*zip(use, rates, [3.0] * 6, strict=True)], due, usd=unit == "usd"))
+    for cut in (1, 2):
+        first = plan_of(part(0, cut, None))
+        (row,) = first.settlements
+        assert row.so_far is not None
+        assert first.cost_usd + plan_of(part(cut, 6, row.so_far.used)).cost_usd == approx(whole)
+
+
+def test_a_level_s_discount_is_on_what_is_within_it_alone() -> None:
+    """6 USD at half of 2 a M buy all of 6 M; 3 at three quarters of it 2 M, and 4 more at 3 each."""
+    levels = [{"usd": 6, "discount": 0.5}, {"usd": 3, "discount": 0.25}]
+    terms = {"settled": "term", "term_h": 3, "levels": levels, "overage_usd_per_m": 3}
+    offers = [api("deal", 2.0, commitment=terms), api("listed", 9.0)]
+    assert plan_of(in_time([2, 2, 2], offers)).cost_usd == approx(6)
+    levels[0]["usd"] = 30
+    assert plan_of(in_time([2, 2, 2], offers)).cost_usd == approx(3 + 4 * 3)

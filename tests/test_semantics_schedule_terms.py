@@ -321,10 +321,10 @@ def test_terms_in_tokens_begin_when_prices_are_low(case: int) -> None:
     assert plan.bound_usd <= cost(0) + 1e-6
 
 
-@pytest.mark.parametrize("terms", [{"overage_usd_per_m": 3}])
-def test_what_has_no_single_rate_is_refused(terms: Data) -> None:
-    deal = api("deal", 1.0, commitment={"settled": "hour", "min_tokens": M} | terms, schedule=priced(1, 3))
-    with pytest.raises(InputError, match=r"changes prices beside a price of overage.*not yet planned for"):
+def test_overage_at_a_price_of_its_own_beside_rests_that_roll_over_is_refused_where_prices_change() -> None:
+    terms = {"settled": "hour", "min_tokens": M, "overage_usd_per_m": 3, "rollover_spans": 1}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 3))
+    with pytest.raises(InputError, match=r"price of overage and rollover_spans: is not planned for"):
         plan_of(in_time([2, 2, 2], [deal, api("listed", 9.0)]))
 
 

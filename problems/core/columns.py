@@ -14,7 +14,7 @@ import numpy as np
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.answer_columns import AnswerColumns, answer_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
-from problems.core.band_points import BandPoints, band_points, period_factors, rates_change
+from problems.core.bill_points import BillPoints, band_points, changing, overage_points
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.contracts import Discounts, Tiers
@@ -39,6 +39,14 @@ class Parts(Record):
     run_of: tuple[Ints, ...]  # (B,) of (T,): the run of each period, -1: none
 
 
+class Beyond(Record):
+    """Use above what a contract commits to, where it has a price of its own, up to each point of a span."""
+
+    points: BillPoints
+    at: Ints  # (P,) own units, scaled as billed; the last of a span is its `over`
+    exceeds: Ints  # (P,) 0/1: there is some; -1 where a solver would not state too much
+
+
 class Columns(Record):
     """All columns that a scenario's rows may touch."""
 
@@ -52,10 +60,11 @@ class Columns(Record):
     started: Ints  # (Q, T) or -1
     billed: Ints  # (N,) own units billed, in commit_scale · share of the span; -1 where what goes beyond is billed
     over: Ints  # (N,) own units above the commitment, or -1, scaled as billed
+    beyond: tuple[Beyond, ...]  # (B,) the same in order of time, where that has a price of its own
     carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     parts: Parts  # use that is counted under one term of several
-    band_points: tuple[BandPoints, ...]  # (B,) where volumes are counted against bands
+    band_points: tuple[BillPoints, ...]  # (B,) where volumes are counted against bands
     band_volume: tuple[Ints, ...]
     """(B,) of (points, bands): volume in each band of the tiers up to a point, see `band_scale`"""
     band_open: tuple[Ints, ...]  # (B,) of (points, bands): 0/1, or -1; (points, 0) where none is needed
@@ -234,11 +243,14 @@ def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]
 
 def _bills(
     view: View, space: ColumnSpace
-) -> tuple[tuple[Ints, Ints, Ints, Ints], tuple[tuple[BandPoints, ...], tuple[Ints, ...], tuple[Ints, ...]]]:
+) -> tuple[
+    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints],
+    tuple[tuple[BillPoints, ...], tuple[Ints, ...], tuple[Ints, ...]],
+]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
     billed, over, carry, exceeds = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(4))
-    points, volumes, opens = [], [], []
+    points, volumes, opens, beyond = [], [], [], []
     for b, o in enumerate(contracts.offer):
         label, tiers, discounts = (
             _numbered(view.inst.offers.names[o]),
@@ -256,6 +268,7 @@ def _bills(
             over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
         else:
             billed[mine] = space.take("billed", n, label, block=block)
+        beyond.append(_beyond(view, space, b, over[mine]))
         if contracts.rollover[b]:
             carry[mine] = space.take("carry", n, label, block=block)
             # where rates rise, rests would be bought
@@ -278,10 +291,26 @@ def _bills(
             block=block,
         )
         opens.append(opened if needs.any() else opened[:, :0])
-    return (billed, over, carry, exceeds), (tuple(points), tuple(volumes), tuple(opens))
+    return (billed, over, tuple(beyond), carry, exceeds), (tuple(points), tuple(volumes), tuple(opens))
 
 
-def _ordered(tiers: Tiers | None, discounts: Discounts | None, points: BandPoints) -> Bools:
+def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
+    """None but where the contract states a price of overage. Where later overage is dearer, more now would pay."""
+    points = overage_points(view.inst, b)
+    if not np.isfinite(view.inst.contracts.overage_stated[b]) or not len(over):
+        none = np.empty(0, dtype=np.int64)
+        return Beyond(BillPoints(none, none, none > 0, np.empty(0)), none, none)
+    label, block = _numbered(view.inst.offers.names[view.inst.contracts.offer[b]]), view.scenario + 1
+    at, exceeds = over[points.span].copy(), np.full(len(points.span), NONE, dtype=np.int64)
+    earlier, pays = np.flatnonzero(~points.last), np.flatnonzero(points.weight < 0)
+    at[earlier] = space.take("over_until", len(earlier), _at_places(label, earlier), block=block)
+    exceeds[pays] = space.take(
+        "over_exceeds", len(pays), _at_places(label, pays), upper=1.0, integer=True, block=block
+    )
+    return Beyond(points, at, exceeds)
+
+
+def _ordered(tiers: Tiers | None, discounts: Discounts | None, points: BillPoints) -> Bools:
     """(points, bands) which bands have a 0/1: those that a solver would not fill in their order by itself.
 
     What rising prices cost is least in their order, what falling ones cost is most: it depends on the point's weight.
@@ -307,9 +336,7 @@ def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
             continue
         mine = contracts.spans.lots(b)
         span = contracts.spans.lot_span[mine]
-        change = (span[:, 1:] != span[:, :-1]).any(axis=0)
-        if contracts.tiers[b] is not None and rates_change(view.inst, b):
-            change |= np.diff(period_factors(view.inst, b)) != 0
+        change = (span[:, 1:] != span[:, :-1]).any(axis=0) | changing(view.inst, b)
         begins = np.flatnonzero(np.append(True, change))
         run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
         most = _most_by(view, covered, b, run, len(begins))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
+from problems.core.bill_points import overage_points
 from problems.core.columns import Columns
 from problems.core.instance import Instance
 from problems.core.span_means import rate_usd, span_factors
@@ -57,11 +58,12 @@ def owed_usd(inst: Instance) -> Floats:
 
 
 def beyond_usd(inst: Instance, b: int) -> Floats:
-    """(n,) USD of an own unit above the commitment, by span, where that is paid for apart: as stated, or the rate."""
+    """(n,) USD of an own unit above the commitment at the end of each span, where that is paid for apart."""
     contracts = inst.contracts
-    mine = contracts.spans.of(b)
-    stated = float(contracts.overage_stated[b])
-    return np.full(len(mine), stated) if np.isfinite(stated) else rate_usd(inst)[mine]
+    if np.isfinite(contracts.overage_stated[b]):
+        points = overage_points(inst, b)
+        return points.weight[points.last]
+    return rate_usd(inst)[contracts.spans.of(b)]
 
 
 def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
@@ -111,7 +113,7 @@ def beside_by_span(view: View, cols: Columns, b: int, point: Floats) -> Floats:
 def _by_hours(view: View, b: int) -> bool:
     """Whether use of a contract in tokens has the rates of its hours."""
     contracts = view.inst.contracts
-    plain = contracts.in_tokens[b] and contracts.tiers[b] is None and np.isinf(contracts.overage_stated[b])
+    plain = contracts.in_tokens[b] and contracts.tiers[b] is None
     return bool(plain and view.inst.offers.ruled[contracts.offer[b]])
 
 
@@ -140,8 +142,13 @@ def billed_before(inst: Instance, n: int, price: float) -> float:
     if contracts.counts[b]:
         return max(used, due)
     beyond = max(used - float(contracts.credit[b].sum()) - due, 0.0)
-    if contracts.in_tokens[b] and np.isinf(contracts.overage_stated[b]):
+    if contracts.in_tokens[b]:
         at_end, then = float(rate_usd(inst)[n]) * price, float(contracts.unit_usd_before[b]) * price
-        return at_end * used + then * (due + beyond - used)
-    rate = contracts.unit_usd[b] * (price if contracts.in_tokens[b] else 1.0)
-    return float(due * rate + beyond * contracts.overage_usd[b] * (price if contracts.in_tokens[b] else 1.0))
+        over = float(contracts.overage_before[b])
+        over = over if np.isfinite(over) else float(contracts.unit_usd_before[b])
+        return at_end * used + then * (due - used) + over * price * beyond
+    over = float(contracts.overage_usd[b])
+    if np.isfinite(contracts.overage_stated[b]):  # a dollar's worth of tokens
+        over = float(contracts.overage_before[b] / contracts.token_usd_before[b])
+        over /= float(contracts.start_rate[starts].max(initial=0.0)) or 1.0
+    return float(due + beyond * over)

@@ -42,6 +42,12 @@ class Contracts(ArrayTable):
     unit_usd_at: Floats  # (B, J) the same as rules have it
     unit_usd_before: Floats
     """(B,) its mean by hours from the start of the span that runs to that of the horizon"""
+    overage_at: Floats  # (B, J) USD per token above the commitment as rules have it; inf: not stated
+    overage_before: (
+        Floats  # (B,) its mean by hours from the start of the span that runs to that of the horizon
+    )
+    token_usd_at: Floats  # (B, J) USD per token at contract rates; 0 where they have no one price
+    token_usd_before: Floats
     factor_at: Floats  # (B, J) of the rules, on the rates of tiers; 1 without
     factor_before: Floats
     """(B,) its mean by hours from the start of the span that runs to that of the horizon"""

@@ -36,6 +36,12 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
     tiered = np.array([bool(terms.tiers) for terms in rows], dtype=bool)
     unit_usd = np.where(in_tokens, np.where(tiered, 0.0, price), 1.0)
     overage = floats(rows, "overage_usd_per_m") / M / np.where(in_tokens, 1.0, price)
+    token_usd_at, factor = _token_usd_at(sellers, rules), _factor(sellers, rules)
+    factor_before = np.array(
+        [_before(problem, sellers[b], terms, of=_factor) for b, terms in enumerate(rows)], dtype=float
+    )
+    overage_usd = floats(rows, "overage_usd_per_m") / M
+    priced = np.isfinite(overage_usd)
     # what is committed is paid for as such, and what goes beyond it at contract rates: one row a span
     counts = _counts(problem, len(rows))
     spanned = np.array([_spanned(terms) for terms in rows], dtype=bool)
@@ -53,9 +59,7 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
         max_per_month=most,
         step_per_month=_amounts(rows, "step_usd", 0.0),
         unit_usd=unit_usd,
-        unit_usd_at=np.where(
-            (in_tokens & ~tiered)[:, None], _token_usd_at(sellers, rules), unit_usd[:, None]
-        ),
+        unit_usd_at=np.where((in_tokens & ~tiered)[:, None], token_usd_at, unit_usd[:, None]),
         unit_usd_before=np.array(
             [
                 _before(problem, sellers[b], terms) if in_tokens[b] and not tiered[b] else unit_usd[b]
@@ -63,16 +67,14 @@ def contracts(problem: Problem, offers: Offers, time: Time, rules: Timetable) ->
             ],
             dtype=float,
         ),
-        factor_at=np.where(
-            tiered[:, None], rules.factor[[o for o, _ in sellers]], np.ones_like(rules.factor[:1])
+        overage_at=np.where(priced[:, None], np.where(priced, overage_usd, 0.0)[:, None] * factor, np.inf),
+        overage_before=np.where(priced, np.where(priced, overage_usd, 0.0) * factor_before, np.inf),
+        token_usd_at=token_usd_at,
+        token_usd_before=np.array(
+            [_before(problem, sellers[b], terms) for b, terms in enumerate(rows)], dtype=float
         ),
-        factor_before=np.array(
-            [
-                _before(problem, sellers[b], terms, of=_factor) if tiered[b] else 1.0
-                for b, terms in enumerate(rows)
-            ],
-            dtype=float,
-        ),
+        factor_at=np.where(tiered[:, None], factor, 1.0),
+        factor_before=np.where(tiered, factor_before, 1.0),
         limited=flags(rows, "overage", "none"),
         overage_stated=overage,
         overage_usd=np.where(np.isinf(overage) & spanned, unit_usd, overage),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.band_points import period_factors, rates_change
+from problems.core.bill_points import period_factors, rates_change
 from problems.core.contracts import Contracts
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
@@ -89,10 +89,10 @@ def refuse_pending(problem: Problem) -> None:
         starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
         several = len(starts) > 1
         changed = any(_changes_prices(rule) for rule in offer.schedule)
-        if terms.overage_usd_per_m is not None and changed:
-            hint = "a commitment in USD follows prices that change"
+        if terms.overage_usd_per_m is not None and terms.rollover_spans and changed:
+            hint = "rollover_spans: 0, or no overage_usd_per_m: overage then has contract rates"
             path = ("offers", o, "schedule")
-            text = "changes prices beside a price of overage: is not yet planned for"
+            text = "changes prices beside a price of overage and rollover_spans: is not planned for"
             issues.append(input_issue(problem, path, None, text, hint))
         lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
         apart = terms.rollover_spans or terms.levels or terms.discount_tiers or (terms.tiers and changed)

@@ -24,8 +24,9 @@ from problems.core.span_means import rate_usd
 from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
 from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
-from router.planning.settlement import (
+from router.planning.bills.used import (
     before_own,
+    beyond_until,
     committed_own,
     covered_usd,
     discounted,
@@ -258,6 +259,10 @@ def _bills(view: View, cols: Columns, point: Floats, listed: Bools, b: int) -> _
         total = own + before_own(view, b)
         beyond, _, paid = rolled(view, b, total, committed)
         billed = committed * rate + beyond * overage + beside
+        points = cols.beyond[b].points
+        earlier = np.where(points.last, 0.0, points.weight * beyond_until(view, cols, b, point, committed))
+        weighed = np.bincount(points.span, weights=earlier, minlength=len(spans))
+        billed = billed + weighed * (price if tokens else 1.0)
         rolled_usd = paid * rate
         unused_usd = np.maximum(committed - np.maximum(total - paid, 0.0), 0.0) * rate
     starts = np.flatnonzero(contracts.start_contract == b)

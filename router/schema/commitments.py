@@ -146,7 +146,11 @@ class Commitment(Settling):
     overage: Literal["contract", "none"] = Field(
         default="contract", description="Use above the commitment: at contract rates, or not possible"
     )
-    overage_usd_per_m: NonNegative | None = optional("Price of use above the commitment")
+    overage_usd_per_m: NonNegative | None = optional(
+        "Price of use above the commitment; where prices change in time (schedule, whose factor is on it too), what "
+        "comes first in a span is within the commitment. Beside rollover_spans it does not go with such prices: which "
+        "hour's use a rest of earlier spans pays is not said by a bill"
+    )
     tiers: tuple[Tier, ...] = Field(
         default=(),
         description="Price bands by volume; replace token prices. Where rules (schedule) change their prices, "

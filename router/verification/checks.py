@@ -75,7 +75,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("allowances", allowances.check_allowances, ("allowances", "linking")),
     CheckEntry("credits", allowances.check_credits, ("credits",)),
     CheckEntry("coverage", agreements.check_coverage, ("agreements",)),
-    CheckEntry("settlements", contracts.check_settlements, ("commitments", "tiers")),
+    CheckEntry("settlements", contracts.check_settlements, ("commitments", "overage", "tiers")),
     CheckEntry("budgets", summary.check_budgets, ("budget",)),
     CheckEntry("cost_lines", summary.check_cost_lines, ("churn", "linking", "pricing")),
     CheckEntry("cost", summary.check_cost, ("pricing",)),

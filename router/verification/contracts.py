@@ -14,7 +14,7 @@ from collections import defaultdict
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment
 from router.verification.base.audit import Audit
-from router.verification.base.bills import Bill, beyond_usd, covered, settled_in
+from router.verification.base.bills import Bill, covered, settled_in
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.spans import (
@@ -27,7 +27,14 @@ from router.verification.base.spans import (
     starts_h,
     term_h,
 )
-from router.verification.base.tariffs import committed_of, in_tokens, least_of, most_of, other_unit_of
+from router.verification.base.tariffs import (
+    beyond_usd,
+    committed_of,
+    in_tokens,
+    least_of,
+    most_of,
+    other_unit_of,
+)
 
 SLACK_H = 1e-6
 

@@ -24,16 +24,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from router.plan.document import Plan
-from router.plan.rows import ContractRow
-from router.schema import Commitment, Offer
+from router.schema import Commitment
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.spans import (
     TermHours,
     by_billing_month,
     of_offer,
-    owed_after,
-    signed_end_h,
     signed_term,
     since_h,
     spans_of,
@@ -41,6 +38,7 @@ from router.verification.base.spans import (
     whole_month,
 )
 from router.verification.base.tariffs import (
+    HourUse,
     amount_owed,
     bills_dollars,
     committed_of,
@@ -48,8 +46,9 @@ from router.verification.base.tariffs import (
     in_tokens,
     least_of,
     mean_of,
-    mean_rate,
+    overage_in_time,
     period_factor,
+    period_rate,
     plain_tokens,
     rate_before,
     spent,
@@ -134,13 +133,13 @@ class Slot:
 class Use(NamedTuple):
     """What a span carries: tokens, USD for them at contract rates, USD for requests that the contract bills.
 
-    timed    with tiers: (factor of the rules, tokens) by period, in order
+    hours    with tiers or a price of overage: by period, in order
     """
 
     tokens: float
     usd: float
     fees: float
-    timed: tuple[tuple[float, float], ...] = ()
+    hours: tuple[HourUse, ...] = ()
 
 
 def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float, float]]:
@@ -234,11 +233,20 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
                     math.fsum(part.usd for part in parts),
                     math.fsum(part.fees for part in parts),
                 )
-                if case.commitments[name].tiers:
-                    periods = range(slot.first, slot.end)
-                    tokens = [math.fsum(each.tokens for each in used[name, t, future.name]) for t in periods]
-                    factors = (period_factor(case, name, t) for t in periods)
-                    use = use._replace(timed=tuple(zip(factors, tokens, strict=True)))
+                commitment = case.commitments[name]
+                if commitment.tiers or commitment.overage_usd_per_m is not None:
+                    by_hour = ((t, used[name, t, future.name]) for t in range(slot.first, slot.end))
+                    use = use._replace(
+                        hours=tuple(
+                            HourUse(
+                                period_factor(case, name, t),
+                                period_rate(case, name, t),
+                                math.fsum(each.tokens for each in own),
+                                math.fsum(each.usd for each in own) * slot.rate,
+                            )
+                            for t, own in by_hour
+                        )
+                    )
                 bills[name, number, future.name] = _bill(case, name, future, slot, use, left)
     counting = [name for name, agreement in case.agreements.items() if agreement.counts]
     for name in counting * len(counting):  # what counts elsewhere is billed first
@@ -277,19 +285,23 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
 
     mean = mean_of(case, name, slot.first, slot.end, slot.before)
     then = rate_before(case, offer, mean)
-    timed = ((then, before), *use.timed)
+    known = (
+        before if counted else before / max(then * price, 1e-300) * 1e6
+    )  # tokens; `then`: a factor with tiers
+    first = HourUse(rate_before(case, offer, 1.0, factor=True), then, known, before * slot.rate)
+    hours = (first, *use.hours)
 
-    def worth(timed: Sequence[tuple[float, float]], mean: float, money: float, fees: float) -> float:
+    def worth(hours: Sequence[HourUse], mean: float, money: float, fees: float) -> float:
         """USD of use, at the rates of its contract."""
         if commitment.tiers:
-            return tiered_in_time(commitment, timed, 0.0, mean, slot.part) * price + fees
+            return tiered_in_time(commitment, hours, 0.0, mean, slot.part) * price + fees
         if commitment.discount_tiers:
             return discounted_usd(commitment, money + fees, slot.part)
         return (money + fees) * slot.rate
 
     old_tokens, old_usd = (before, before * rate_of(offer) * price / 1e6) if counted else (0.0, before)
     tokens = use.tokens
-    at_end = worth(timed, mean, use.usd + old_usd, use.fees)
+    at_end = worth(hours, mean, use.usd + old_usd, use.fees)
     own, own_usd = (tokens + old_tokens if in_tokens(commitment) else at_end), at_end
     credit, rolled, kept, after = 0.0, 0.0, list[float](), list[float]()
     if commitment.rollover_spans:
@@ -302,18 +314,25 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     unit = mean * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
-    owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price, mean)
-    if commitment.tiers and in_tokens(commitment):
-        owed = tiered_in_time(commitment, timed, due, mean, slot.part) * price
-    stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate, then)
-    if plain_tokens(commitment):
+    stood = 0.0
+    if commitment.overage_usd_per_m is not None:
+        owed = overage_in_time(commitment, hours, due, credit, mean, price)
+        if before or slot.before:
+            carried = math.fsum(_brought_in(commitment, slot))
+            stood = overage_in_time(commitment, hours[:1], slot.due_before, carried, then, price)
+    elif plain_tokens(commitment):
         stood = stood_tokens(case, offer, future, before, slot.due_before, mean)
         owed = use.usd + mean * price / 1e6 * (due + max(0.0, own - credit - due) - tokens)
+    else:
+        stood = stood_usd(offer, future, before, slot.due_before, slot.before, slot.rate, then)
+        owed = amount_owed(offer, due, owed_tokens, owed_worth, slot.part, price, mean)
+        if commitment.tiers and in_tokens(commitment):
+            owed = tiered_in_time(commitment, hours, due, mean, slot.part) * price
     least = amount_owed(offer, due, 0.0, 0.0, slot.part, price, mean)
     if slot.before:
         least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price, then)
     least_tiers = bool(commitment.tiers) and in_tokens(commitment)
-    at_start = worth(timed[:1], then, old_usd, 0.0)
+    at_start = worth(hours[:1], then, old_usd, 0.0)
     worth_usd = at_end - at_start
     return Bill(
         signed=slot.due is not None,
@@ -402,41 +421,3 @@ def settled_in(case: Case, bills: dict[BillKey, Bill]) -> dict[tuple[str, float,
             from_h = first.setdefault((name, case.month_of[bill.first], scenario), from_h)
         rows[name, from_h, scenario].append(bill)
     return {key: together(bills) if len(bills) > 1 else bills[0] for key, bills in rows.items()}
-
-
-def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> float:
-    """What a term owes after the horizon, undiscounted: its minimum for the hours from there to its end.
-
-    A contract without a term ends with the horizon, and so does one signed before that states no later end.
-    """
-    commitment = offer.commitment
-    if commitment is None:
-        return 0.0
-    if row.signed_by == "before" and not commitment.in_force:
-        months = _owed_by_earlier(case, offer.name, commitment)
-    elif commitment.term_hours is None and row.signed_by == "plan":
-        return 0.0
-    else:
-        term = of_offer(case, offer.name, TermHours(row.from_h, row.until_h, row.from_h))
-        months = owed_after(case, commitment, term)
-    committed = committed_of(row, commitment) or 0.0
-    return owed_beyond(case, offer, committed, months, row.until_h, future.price_of(offer.name))
-
-
-def owed_beyond(
-    case: Case, offer: Offer, committed: float, months: float, until_h: float, price: float
-) -> float:
-    """What a commitment a month owes for some months after the horizon, until an hour."""
-    if months <= 0:
-        return 0.0
-    mean = mean_rate(case, offer.name, case.horizon_h, max(until_h, case.horizon_h + 1e-6))
-    return amount_owed(offer, committed, 0.0, 0.0, 1.0, price, mean) * months
-
-
-def _owed_by_earlier(case: Case, offer: str, commitment: Commitment) -> float:
-    """Months that a contract already signed owes after the horizon: to its end, not to that of its last month."""
-    term = signed_term(case, commitment) if commitment.signed else None
-    end_h = signed_end_h(case, commitment)
-    if term is None or end_h is None:
-        return 0.0
-    return owed_after(case, commitment, of_offer(case, offer, replace(term, until_h=end_h)))

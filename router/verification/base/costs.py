@@ -29,11 +29,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from router.plan.document import Plan
-from router.verification.base.bills import Bill, BillKey, beyond_usd
+from router.verification.base.bills import Bill, BillKey
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey, in_force
-from router.verification.base.tariffs import bills_dollars
+from router.verification.base.tariffs import beyond_usd, bills_dollars
 
 type LineKey = tuple[str | None, str]
 """Offer (None: of no offer) and kind."""

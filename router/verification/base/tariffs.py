@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Agreement, Commitment, Offer, Tier
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow
-from router.verification.base.spans import length_h, since_h
+from router.verification.base.spans import (
+    TermHours,
+    length_h,
+    of_offer,
+    owed_after,
+    signed_end_h,
+    signed_term,
+    since_h,
+)
 from router.verification.base.work import rate_of
 
 
@@ -54,6 +64,19 @@ def most_of(commitment: Commitment) -> float | None:
     return commitment.per_month("max_tokens" if in_tokens(commitment) else "max_usd")
 
 
+class HourUse(NamedTuple):
+    """What a period uses of a contract, or all hours before the horizon.
+
+    factor   of the rules on prices          rate    the one price of tokens, USD per M; 0 where they have none
+    usd      at contract rates, less the discount of a level
+    """
+
+    factor: float
+    rate: float
+    tokens: float
+    usd: float
+
+
 def amount_owed(
     offer: Offer,
     due: float,
@@ -63,26 +86,40 @@ def amount_owed(
     price: float,
     rate: float | None = None,
 ) -> float:
-    """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed.
+    """The bill for `tokens` that are worth `usd` at contract rates, with `due` committed; nothing has another price.
 
     rate   USD per M tokens that a shortfall has: the mean of a span, where prices change in time; with tiers the factor
     """
     commitment = offer.commitment
     assert commitment is not None  # the caller has looked
-    beyond = commitment.overage_usd_per_m
     if not in_tokens(commitment):
-        if beyond is None:
-            return max(usd, due)
-        rate = rate_of(offer) * price
-        volume = due / rate * 1e6 if rate > 0 else 0.0
-        return due + beyond * price * max(0.0, tokens - volume) / 1e6
+        return max(usd, due)
     if commitment.tiers:
         return tiered_usd(commitment, max(tokens, due), part) * price * (1.0 if rate is None else rate)
-    if beyond is not None:
-        shortfall_rate = rate_of(offer) * price if due > 0 else 0.0
-        return shortfall_rate * due / 1e6 + beyond * price * max(0.0, tokens - due) / 1e6
     short = max(0.0, due - tokens) * (rate_of(offer) if rate is None else rate) * price / 1e6
     return usd + short
+
+
+def overage_in_time(
+    commitment: Commitment, hours: Sequence[HourUse], due: float, left: float, mean: float, price: float
+) -> float:
+    """The bill where use above what is due, and left by earlier spans, has a price of its own: hour by hour.
+
+    mean   USD per M tokens of what is due and not used
+    """
+    tokens, over, at, usd = in_tokens(commitment), commitment.overage_usd_per_m or 0.0, 0.0, 0.0
+    for hour in hours:
+        own = hour.tokens if tokens else hour.usd
+        above = max(0.0, at + own - left - due) - max(0.0, at - left - due)
+        if tokens:
+            usd += ((own - above) * hour.rate + above * over * hour.factor) * price / 1e6
+        elif above > 0:  # so many dollars' worth of tokens
+            usd += above / hour.usd * hour.tokens * over * hour.factor * price / 1e6
+        at += own
+    if not tokens:
+        return usd + due
+    within = at - max(0.0, at - left - due)
+    return usd + mean * (due - within) * price / 1e6
 
 
 def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:
@@ -93,25 +130,25 @@ def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:
 
 def tiered_in_time(
     commitment: Commitment,
-    used: Sequence[tuple[float, float]],
+    hours: Sequence[HourUse],
     due: float,
     mean: float,
     part: float,
 ) -> float:
-    """The same where prices change: (factor, tokens) in order of time, of which the first fill the first band.
+    """The same where prices change, in order of time: what comes first fills the first band.
 
     What is due beyond them, or bought to reach a band, has the mean factor of the span.
     """
     tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
-    total = math.fsum(tokens for _, tokens in used)
+    total = math.fsum(hour.tokens for hour in hours)
     short = max(0.0, due - total)
     if commitment.tier_kind == "incremental":
-        so_far, usd = 0.0, 0.0
-        for factor, tokens in (*used, (mean, short)):
-            usd += factor * (_incremental(tiers, so_far + tokens, part) - _incremental(tiers, so_far, part))
-            so_far += tokens
+        at, usd = 0.0, 0.0
+        for factor, tokens in (*((hour.factor, hour.tokens) for hour in hours), (mean, short)):
+            usd += factor * (_incremental(tiers, at + tokens, part) - _incremental(tiers, at, part))
+            at += tokens
         return usd
-    weighed = math.fsum(factor * tokens for factor, tokens in used)
+    weighed = math.fsum(hour.factor * hour.tokens for hour in hours)
     return min(
         (
             (weighed + mean * (volume - total)) * usd_per_m / 1e6
@@ -185,17 +222,17 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
             yield covered.offer, covered.period, -covered.list_usd
 
 
-def mean_rate(case: Case, offer: str, start: float, end: float) -> float:
+def mean_rate(case: Case, offer: str, start: float, end: float, *, factor: bool = False) -> float:
     """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due.
 
-    With tiers the mean factor of the rules on their rates.
+    With tiers, or as asked for, the mean factor of the rules on prices.
     """
     commitment = case.commitments.get(offer)
-    tiered = commitment is not None and bool(commitment.tiers)
+    factor = factor or (commitment is not None and bool(commitment.tiers))
     opens, closes = case.times.life(offer)
     low, high = max(start, opens), min(end, closes)
     known = [
-        (hours, each.factor if tiered else rate_of(each.offer))
+        (hours, each.factor if factor else rate_of(each.offer))
         for hours, each in case.times.stretches(offer, *((low, high) if low < high else (start, end)))
     ]
     if len(known) == 1:
@@ -208,17 +245,22 @@ def period_factor(case: Case, offer: str, period: int) -> float:
     return case.times.mean(offer, *case.span(period), lambda each: each.factor)
 
 
+def period_rate(case: Case, offer: str, period: int) -> float:
+    """The same of the one price of tokens, USD per M."""
+    return case.times.mean(offer, *case.span(period), lambda each: rate_of(each.offer))
+
+
 def mean_of(case: Case, offer: str, first: int, end: int, before: float) -> float:
     """The mean rate of a span of periods; `before`: what of it lies before the horizon counts too."""
     begun = since_h(case, case.commitments[offer]) or 0.0
     return mean_rate(case, offer, begun if before else first * case.period_h, end * case.period_h)
 
 
-def rate_before(case: Case, offer: Offer, mean: float) -> float:
+def rate_before(case: Case, offer: Offer, mean: float, *, factor: bool = False) -> float:
     """The mean rate from the start of the span that runs to that of the horizon; `mean`: where there is none."""
     commitment = offer.commitment
     begun = 0.0 if commitment is None else since_h(case, commitment) or 0.0
-    return mean_rate(case, offer.name, begun, 0.0) if begun < 0 else mean
+    return mean_rate(case, offer.name, begun, 0.0, factor=factor) if begun < 0 else mean
 
 
 def plain_tokens(commitment: Commitment) -> bool:
@@ -242,7 +284,7 @@ def stood_usd(
     rate: float = 1.0,
     then: float = 1.0,
 ) -> float:
-    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units.
+    """The bill of a span as it stood when the horizon began: `used` and `due` by then, in own units; no overage price.
 
     rate    what a level leaves of contract rates          then    the mean factor on tiers until then
     """
@@ -260,8 +302,7 @@ def stood_usd(
         return max(due, discounted_usd(commitment, used, part))
     if in_tokens(commitment):
         return amount_owed(offer, due, used, used * rate_of(offer) * price / 1e6, part, price)
-    volume = used * 1e6 / (rate_of(offer) * price) if commitment.overage_usd_per_m is not None else 0.0
-    return amount_owed(offer, due, volume, used * rate, part, price)
+    return amount_owed(offer, due, 0.0, used * rate, part, price)
 
 
 def stood_tokens(case: Case, offer: Offer, future: Future, used: float, due: float, mean: float) -> float:
@@ -274,3 +315,41 @@ def stood_tokens(case: Case, offer: Offer, future: Future, used: float, due: flo
     then = rate_before(case, offer, mean)
     beyond = max(0.0, used - math.fsum(stands.unused_usd or stands.unused_tokens) - due)
     return (mean * used + then * (due + beyond - used)) * future.price_of(offer.name) / 1e6
+
+
+def beyond_usd(case: Case, offer: Offer, row: ContractRow, future: Future) -> float:
+    """What a term owes after the horizon, undiscounted: its minimum for the hours from there to its end.
+
+    A contract without a term ends with the horizon, and so does one signed before that states no later end.
+    """
+    commitment = offer.commitment
+    if commitment is None:
+        return 0.0
+    if row.signed_by == "before" and not commitment.in_force:
+        months = _owed_by_earlier(case, offer.name, commitment)
+    elif commitment.term_hours is None and row.signed_by == "plan":
+        return 0.0
+    else:
+        term = of_offer(case, offer.name, TermHours(row.from_h, row.until_h, row.from_h))
+        months = owed_after(case, commitment, term)
+    committed = committed_of(row, commitment) or 0.0
+    return owed_beyond(case, offer, committed, months, row.until_h, future.price_of(offer.name))
+
+
+def owed_beyond(
+    case: Case, offer: Offer, committed: float, months: float, until_h: float, price: float
+) -> float:
+    """What a commitment a month owes for some months after the horizon, until an hour."""
+    if months <= 0:
+        return 0.0
+    mean = mean_rate(case, offer.name, case.horizon_h, max(until_h, case.horizon_h + 1e-6))
+    return amount_owed(offer, committed, 0.0, 0.0, 1.0, price, mean) * months
+
+
+def _owed_by_earlier(case: Case, offer: str, commitment: Commitment) -> float:
+    """Months that a contract already signed owes after the horizon: to its end, not to that of its last month."""
+    term = signed_term(case, commitment) if commitment.signed else None
+    end_h = signed_end_h(case, commitment)
+    if term is None or end_h is None:
+        return 0.0
+    return owed_after(case, commitment, of_offer(case, offer, replace(term, until_h=end_h)))

@@ -4,7 +4,7 @@ billed(offer,n)            own units of span n that are paid for at contract rat
 over(offer,n)              own units above the commitment, where that is paid for as such
 carry(offer,n)             own units that span n and those before leave for later ones
 part(offer,month k,t)      own units used in period t that are counted under one term, where terms differ in spans
-band_volume(offer,i)       tokens in each price band, up to each point at which prices change: see `bound.bands`
+band_volume(offer,i)       tokens in each price band, up to each point at which prices change: see `in_time.bands`
 
 billed ≥ Σ own · flow,  billed ≥ Σ committed · months due                  the same for `over`, see the names
 over + carry before − carry ≥ Σ own · flow − committed,  carry ≤ what the last spans committed to
@@ -23,19 +23,23 @@ from router.schema import Commitment, Offer
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import by_billing_month
 from router.verification.base.tariffs import (
+    HourUse,
     bills_dollars,
     discounted_usd,
+    in_tokens,
     mean_of,
+    overage_in_time,
     plain_tokens,
     rate_before,
     stood_tokens,
     stood_usd,
     used_before,
 )
-from router.verification.base.work import rate_of
 from router.verification.bound.agreements import covered_name, own_use_name
-from router.verification.bound.bands import BandPoint, add_bands, add_billed, points_of
 from router.verification.bound.contracts import counting, paid_as_such
+from router.verification.bound.in_time.bands import add_bands, add_billed, points_of
+from router.verification.bound.in_time.overage import add_overage, overage_points
+from router.verification.bound.in_time.points import BillPoint, Timed
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, cell_name
 from router.verification.bound.terms import PossibleTerm, SpanToBill, spans_to_bill, terms_of
@@ -67,15 +71,19 @@ def _contract(
     spans = spans_to_bill(case, commitment, list(terms.values()))
     use = _by_period(model, case, offer, commitment, carried, future)
     counted = _parts(model, offer, spans, use)
-    months, points = by_billing_month(commitment), list[BandPoint]()
+    months, points = by_billing_month(commitment), list[BillPoint]()
     for n, span in enumerate(spans):
         flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
         at = f"commitments({offer.name},%s,{'month' if months else 'span'} {n})"
         committed = [(f"committed({offer.name},{label})", due) for label, due in span.due]
-        points = points_of(case, offer, commitment, span, len(points) and points[-1].number + 1)
-        used = _used(model, case, offer, commitment, n, span, flows, counted, terms, future, points)
+        number = points[-1].number + 1 if points else 0
+        level = terms[span.lot].rate if span.lot else 1.0
+        points = points_of(case, offer, commitment, span, number)
+        points = points or overage_points(case, offer, commitment, span, number, level)
+        timed = _used(model, case, offer, commitment, n, span, flows, counted, terms, future, points)
+        used = [(name, own) for _, name, own in timed]
         before = used_before(commitment, span.first)
-        opened = before * (terms[span.lot].rate if span.lot else 1.0)
+        opened = before * level
         if commitment.discount_tiers:
             most_off = max(band.discount for band in commitment.discount_tiers)
             used, opened = [(name, own * (1.0 - most_off)) for name, own in used], before * (1.0 - most_off)
@@ -83,14 +91,20 @@ def _contract(
         mean = mean_of(case, offer.name, span.first, span.end, span.before)
         if span.before or before:
             model.constant -= _stood(case, offer, span, terms, future, mean) * weight
-        by_hours = bool(offer.schedule) and plain_tokens(commitment)
+        by_hours = bool(offer.schedule) and _at_rates(commitment)
         if by_hours and counted:  # less the mean of the span that each part is counted in
             for name, own in used:
                 model.variables[name].usd -= own * mean * future.price_of(offer.name) / 1e6 * weight
         elif by_hours:
             _beside(model, offer, flows, mean, weight, future)
         if paid_as_such(commitment) and not counting(case, offer.name):
-            _beyond(model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean)
+            over_usd = points[-1].weight if points else None
+            over = _beyond(
+                model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean, over_usd
+            )
+            usd = weight * (1.0 if bills_dollars(commitment) else future.price_of(offer.name))
+            where = f"{offer.name},{'month' if months else 'span'} {n}"
+            add_overage(model, offer, where, points, over, timed, committed, opened, usd)
         else:
             _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
             if commitment.tiers and not bills_dollars(commitment):
@@ -104,8 +118,13 @@ def _contract(
                 most = max(discounted_usd(commitment, before, span.part) - sunk, 0.0) - opened
             model.constraint(at % "limit", [*used, *due], upper=most)
     for flow in [each for flows in carried.values() for each in flows] if counted else ():
-        if offer.schedule and plain_tokens(commitment):
+        if offer.schedule and _at_rates(commitment):
             model.variables[flow.charged].usd += flow.token_part
+
+
+def _at_rates(commitment: Commitment) -> bool:
+    """Whether use of it is in tokens at contract rates."""
+    return not (commitment.tiers or bills_dollars(commitment))
 
 
 def _parts(
@@ -166,39 +185,35 @@ def _used(
     counted: bool,
     terms: Mapping[str, PossibleTerm],
     future: Future,
-    points: Sequence[BandPoint],
-) -> Terms:
-    """What a span uses, in own units."""
+    points: Sequence[BillPoint],
+) -> Timed:
+    """What a span uses, in own units, with its period; the bands of the use of all of it with the first."""
     if offer.name in case.agreements and not counted:
         periods, offers = range(span.first, span.end), case.agreements[offer.name].offers
-        return [(covered_name(offer.name, name, t), 1.0) for t in periods for name in offers]
+        return [(t, covered_name(offer.name, name, t), 1.0) for t in periods for name in offers]
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
-    volume = tokens or bool(commitment.tiers)
+    volume: Timed
+    used: Timed
     if counted:
-        names = [f"part({offer.name},{span.lot},{t})" for t in range(span.first, span.end)]
-        rate = 1.0 if volume else terms[span.lot].rate
-        used: Terms = [(name, rate) for name in names if name in model.variables]
-        timed = [
-            (t, f"part({offer.name},{span.lot},{t})", 1.0)
-            for t in range(span.first, span.end)
-            if f"part({offer.name},{span.lot},{t})" in model.variables
-        ]
+        names = [(t, f"part({offer.name},{span.lot},{t})") for t in range(span.first, span.end)]
+        rate = 1.0 if tokens or commitment.tiers else terms[span.lot].rate
+        used = [(t, name, rate) for t, name in names if name in model.variables]
+        volume = used
     else:
-        left = [own_use_name(offer.name, t) for t in range(span.first, span.end)]
-        left = [name for name in left if name in model.variables]
-        used = [(flow.charged, flow.tokens if tokens else flow.usd) for flow in flows]
-        if left:  # agreements have a part
-            apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
-            used = [*((name, 1.0) for name in left), *((flow.charged, flow.usd) for flow in apart)]
-        timed = [(flow.period, flow.charged, flow.tokens) for flow in flows]
+        left = [(t, own_use_name(offer.name, t), 1.0) for t in range(span.first, span.end)]
+        left = [each for each in left if each[1] in model.variables]  # agreements have a part
+        apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
+        used = [*left, *((flow.period, flow.charged, flow.usd) for flow in apart)]
+        volume = [(flow.period, flow.charged, flow.tokens) for flow in flows]
+        used = volume if tokens else used
     if not commitment.tiers:
         return used
     most = heaviest(flows, {flow.charged: flow.tokens for flow in flows})
-    bands = add_bands(model, case, offer, commitment, n, span, points, timed, most, future)
+    bands = add_bands(model, case, offer, commitment, n, span, points, volume, most, future)
     if tokens:
         return used
-    fees = [] if counted else [(flow.charged, flow.fees) for flow in flows]
-    return [*((band, usd * price) for band, usd in bands), *fees]
+    fees = [] if counted else [(flow.period, flow.charged, flow.fees) for flow in flows]
+    return [*((span.first, band, usd * price) for band, usd in bands), *fees]
 
 
 def _stood(
@@ -218,6 +233,15 @@ def _stood(
             due += terms[label].least * months
             rate = terms[label].rate
     used = used_before(commitment, span.first)
+    if commitment.overage_usd_per_m is not None:
+        price, counted = future.price_of(offer.name), in_tokens(commitment)
+        then, factor = rate_before(case, offer, mean), rate_before(case, offer, 1.0, factor=True)
+        known = used if counted else used / max(then * price, 1e-300) * 1e6
+        hour, stands = HourUse(factor, then, known, used * rate), commitment.so_far
+        left = 0.0 if stands is None else math.fsum(stands.unused_usd or stands.unused_tokens)
+        return overage_in_time(commitment, [hour], due, left, then, price) - (
+            (then - mean) * used * price / 1e6 if counted else 0.0
+        )
     if plain_tokens(commitment):
         return stood_tokens(case, offer, future, used, due, mean)
     return stood_usd(offer, future, used, due, span.before, rate, rate_before(case, offer, mean))
@@ -236,13 +260,16 @@ def _beyond(
     opened: float,
     future: Future,
     mean: float,
-) -> None:
-    """What goes beyond the commitment, and beyond what earlier spans left of theirs."""
+    over_usd: float | None,
+) -> str:
+    """What goes beyond the commitment, and beyond what earlier spans left of theirs.
+
+    over_usd   USD of an own unit, before a scenario's prices; None: as within
+    """
     tokens, price, span = not bills_dollars(commitment), future.price_of(offer.name), spans[n]
-    price_beyond = commitment.overage_usd_per_m
     rate = mean * price / 1e6 if tokens else 1.0
-    if price_beyond is not None:
-        rate = price_beyond * price / 1e6 if tokens else price_beyond / rate_of(offer)
+    if over_usd is not None:
+        rate = over_usd * price if tokens else over_usd
     minus = [(variable, -own) for variable, own in used]
     none = commitment.overage == "none" and commitment.rollover_spans
     over = model.variable(
@@ -270,6 +297,7 @@ def _beyond(
         else:
             credit = math.fsum(unused)
     model.constraint(at % "overage", terms, lower=opened - credit)
+    return over
 
 
 def _beside(

@@ -12,10 +12,9 @@ import math
 from collections import defaultdict
 
 from router.schema import Commitment, Offer
-from router.verification.base.bills import owed_beyond
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
-from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of
+from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of, owed_beyond
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.terms import PossibleTerm, running, spans_to_bill, terms_of
 

@@ -29,11 +29,11 @@ from router.plan.sizing import (
     Sizing,
 )
 from router.schema import Commitment, Instances, Offer
-from router.verification.base.bills import Bill, owed_beyond
+from router.verification.base.bills import Bill
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.parts import half_name
 from router.verification.base.spans import TermHours, of_offer, owed_after, spans_of, term_h
-from router.verification.base.tariffs import amount_owed, in_tokens, mean_rate
+from router.verification.base.tariffs import amount_owed, in_tokens, mean_rate, owed_beyond
 from router.verification.sizing.section import Section
 
 type Key = tuple[str, str, str | None, float]

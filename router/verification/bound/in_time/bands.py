@@ -11,7 +11,6 @@ bands within their edges, in order;  all units: those of every point in the band
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from router.schema import Commitment, Offer
@@ -26,47 +25,27 @@ from router.verification.base.tariffs import (
     rate_before,
     used_before,
 )
+from router.verification.bound.in_time.points import BillPoint, Timed, points_at, until
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.terms import SpanToBill
-
-type Timed = Sequence[tuple[int, str, float]]
-"""(period, variable, tokens of it)."""
-
-
-@dataclass(frozen=True, slots=True)
-class BandPoint:
-    """Where a volume is counted against bands.
-
-    number    among those of the contract          before    what earlier periods use counts; None: all of the span
-    weight    the factor until then less that after it; of a span's last point the factor
-    """
-
-    number: int
-    before: int | None
-    weight: float
 
 
 def points_of(
     case: Case, offer: Offer, commitment: Commitment, span: SpanToBill, number: int
-) -> list[BandPoint]:
+) -> list[BillPoint]:
     """The points of a span, in order; none without tiers. `number`: of the first."""
     if not commitment.tiers:
         return []
     if not offer.schedule:
-        return [BandPoint(number, None, 1.0)]
+        return [BillPoint(number, None, 1.0)]
     mean = mean_of(case, offer.name, span.first, span.end, span.before)
-    factors: list[tuple[int | None, float]] = []
+    figures = [(t + 1, period_factor(case, offer.name, t)) for t in range(span.first, span.end)]
     if used_before(commitment, span.first) > 0:
-        factors.append((span.first, rate_before(case, offer, mean)))
-    factors += [(t + 1, period_factor(case, offer.name, t)) for t in range(span.first, span.end)]
+        figures.insert(0, (span.first, rate_before(case, offer, mean)))
     beyond = not bills_dollars(commitment) and (least_of(commitment) > 0 or most_of(commitment) is not None)
     if beyond or commitment.tier_kind == "all_units":  # what is billed and not used has the mean
-        factors.append((None, mean))
-    points: list[BandPoint] = []
-    for (before, factor), (_, after) in pairwise(factors):
-        if abs(factor - after) > 1e-9 * max(factor, 1.0):
-            points.append(BandPoint(number + len(points), before, factor - after))
-    return [*points, BandPoint(number + len(points), None, factors[-1][1])]
+        figures.append((span.end, mean))
+    return points_at(figures, number)
 
 
 def add_bands(
@@ -76,7 +55,7 @@ def add_bands(
     commitment: Commitment,
     n: int,
     span: SpanToBill,
-    points: Sequence[BandPoint],
+    points: Sequence[BillPoint],
     used: Timed,
     most: float,
     future: Future,
@@ -107,11 +86,7 @@ def add_bands(
         else:
             _fill(model, offer, point, name, bands, edges, usd)
         if not tokens or point is not last:
-            volume = [
-                (variable, -amount)
-                for t, variable, amount in used
-                if point.before is None or t < point.before
-            ]
+            volume = [(variable, -amount) for _, variable, amount in until(used, point)]
             parts: Terms = [*((band, 1.0) for band in bands), *volume]
             if point is last:
                 model.constraint(f"{name},volume)", parts, lower=before)
@@ -124,7 +99,7 @@ def add_bands(
 
 
 def add_billed(
-    model: RelaxedProblem, offer: Offer, commitment: Commitment, n: int, last: BandPoint, billed: Terms
+    model: RelaxedProblem, offer: Offer, commitment: Commitment, n: int, last: BillPoint, billed: Terms
 ) -> None:
     """The last point of a span has all that is billed."""
     bands: Terms = [(band, 1.0) for band in _names(offer, last, len(commitment.tiers))]
@@ -135,7 +110,7 @@ def add_billed(
 def _fill(
     model: RelaxedProblem,
     offer: Offer,
-    point: BandPoint,
+    point: BillPoint,
     name: str,
     bands: list[str],
     edges: list[float],
@@ -153,15 +128,15 @@ def _fill(
             model.constraint(f"{name},fills {i})", [(band, 1.0), (opens[i + 1], -width)], lower=0.0)
 
 
-def _opens(model: RelaxedProblem, offer: Offer, point: BandPoint, n: int) -> list[str]:
+def _opens(model: RelaxedProblem, offer: Offer, point: BillPoint, n: int) -> list[str]:
     at = range(point.number * n, (point.number + 1) * n)
     return [model.variable(f"band_open({offer.name},{i})", 1.0, whole=True) for i in at]
 
 
-def _names(offer: Offer, point: BandPoint, n: int) -> list[str]:
+def _names(offer: Offer, point: BillPoint, n: int) -> list[str]:
     return [f"band_volume({offer.name},{i})" for i in range(point.number * n, (point.number + 1) * n)]
 
 
-def _label(offer: Offer, commitment: Commitment, n: int, point: BandPoint) -> str:
+def _label(offer: Offer, commitment: Commitment, n: int, point: BillPoint) -> str:
     name = f"tiers({offer.name},{'month' if by_billing_month(commitment) else 'span'} {n}"
     return name if point.before is None else f"{name},before period {point.before}"

@@ -1,0 +1,1 @@
+"""Bills of a plan: what they count, span by span."""
