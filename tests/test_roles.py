@@ -150,6 +150,45 @@ def test_an_agreement_bills_the_hours_of_both_halves() -> None:
     assert sum(row.covered_usd for row in plan.coverage or ()) == pytest.approx(8)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_half_takes_its_own_of_the_resources_of_a_group(solver: str) -> None:
+    """A prefill worker takes a card and a port, a decode worker four cards: 11 cards are two pairs and a card, 3 ports
+    three prefill workers. Of 3,000 requests 2,000 at 8 USD, and 1,000 at the API for 110.
+    """
+    weights = {"own": {"prefill": {"cards": 1, "ports": 1}, "decode": {"cards": 4}}}
+    data = asked(3000, pair({}, {}), api("api", 100))
+    data["groups"] = [
+        {"name": "rack", "offers": ["own"], "weights": weights, "limits": {"cards": 11, "ports": 3}}
+    ]
+    plan = plan_of(data, solver)
+    assert plan.cost_usd == pytest.approx(2 * 4 + 110)
+    for limits, fits in (({"cards": 10, "ports": 2}, True), ({"cards": 9, "ports": 2}, False)):
+        data["groups"][0]["limits"] = limits
+        assert ("groups" not in router.verify(load(data), plan).failed()) == fits
+    data["groups"][0]["limits"] = {"cards": 11, "ports": 1}
+    assert plan_of(data, solver).cost_usd == pytest.approx(4 + 220)
+
+
+@pytest.mark.parametrize(
+    ("weights", "issue"),
+    [
+        ({"own": {"cards": 1}}, "weights.own: is of a whole replica"),
+        (
+            {"api": {"prefill": {"cards": 1}}},
+            "weights.api: is by role, and the offer's instances have no roles",
+        ),
+        ({"own": {"decode": {"cards": -1}}}, r'weights.own.decode.cards: "-1": must be at least 0'),
+        ({"own": {"decode": {"fans": 1}}}, r"weights.own.decode.fans: has no limit"),
+    ],
+    ids=["whole", "none", "figure", "limit"],
+)
+def test_weights_by_role_that_cannot_be_meant(weights: Data, issue: str) -> None:
+    data = asked(1000, pair({}, {}), api("api", 1))
+    group = {"name": "rack", "offers": ["own", "api"], "weights": weights, "limits": {"cards": 9}}
+    with pytest.raises(InputError, match=issue):
+        load(data | {"groups": [group]})
+
+
 def test_against_every_pair_of_counts() -> None:
     """The least prefill + decode + API over all counts: what the pair carries is the less of the two."""
     rng = Random(1)

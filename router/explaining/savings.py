@@ -222,7 +222,7 @@ def _step(problem: Problem, promise: StatedPromise) -> float:
         return _coarsest(problem, promise.path[1]) if instances is not None and instances.integral else 1.0
     if promise.path[0] == "groups" and promise.path[-2] == "limits":
         group = value_at(problem, promise.path[:-2])
-        taken = [weights.get(promise.path[-1], 0.0) for weights in group.weights.values()]
+        taken = [weights.get(promise.path[-1], 0.0) for _, weights in group.every_weight]
         return min((each for each in taken if each > 0), default=0.0)
     if kind == ("groups", "max_units"):
         members = value_at(problem, promise.path[:-1]).offers

@@ -107,7 +107,7 @@ def _groups(problem: Problem) -> Groups:
             most = np.inf if group.max_units is None else group.max_units
             rows.append((group.name, False, most, group.min_units, weight))
         for resource, most in group.limits.items():
-            weight = [group.weights.get(name, {}).get(resource, 0.0) for name, _ in rented]
+            weight = [group.weight(name, resource) for name, _ in rented]
             rows.append((f"{group.name},{resource}", True, most, 0.0, weight))
     return Groups(
         names=tuple(row[0] for row in rows),

@@ -42,7 +42,13 @@ def by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
         return problem, {}
     groups = tuple(
         group.model_copy(
-            update={"offers": (*group.offers, *(half for half, own in owner.items() if own in group.offers))}
+            update={
+                "offers": (*group.offers, *(half for half, own in owner.items() if own in group.offers)),
+                "weights": {
+                    half_name(name, role[0] if role else None): own
+                    for (name, *role), own in group.every_weight
+                },
+            }
         )
         for group in problem.groups
     )

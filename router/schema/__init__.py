@@ -27,6 +27,7 @@ from router.schema.offers import (
     Quota,
     RoleInstances,
     Roles,
+    RoleWeights,
     SharedQuota,
 )
 from router.schema.problem import (
@@ -104,6 +105,7 @@ __all__ = [
     "Reoptimise",
     "Risk",
     "RoleInstances",
+    "RoleWeights",
     "Roles",
     "Routing",
     "RoutingShares",

@@ -43,7 +43,10 @@ _HINTS: dict[tuple[str, ...], str] = {
     ): "one figure; by month of the term: ramp: [{from_month: 1, min_tokens: 50M}, …]",
     ("term_months",): "term_h is a term in hours: a week is term_h: 168",
 }  # by the end of the path: what a figure that is wrong there is often meant to say
-_TAGS = frozenset(("listed", "generated"))  # of the union in `scenarios`: no part of the file
+_TAGS = {
+    "scenarios": (1, ("listed", "generated")),
+    "groups": (4, ("of instances", "by role")),
+}  # of unions, by where they stand: no part of the file
 
 
 def issues_of(error: ValidationError, root: type = Problem, file: str | None = None) -> list[Issue]:
@@ -76,6 +79,7 @@ def _issue(detail: ErrorDetails, root: type, file: str | None) -> Issue:
 
 def _path(loc: Iterable[str | int]) -> Path:
     at = tuple(loc)
-    if len(at) > 1 and at[0] == "scenarios" and at[1] in _TAGS:
-        at = (at[0], *at[2:])
+    place, tags = _TAGS.get(str(at[0]) if at else "", (0, ()))
+    if len(at) > place and at[place] in tags:
+        at = (*at[:place], *at[place + 1 :])
     return at[:-1] if at and at[-1] == "[key]" else at

@@ -13,7 +13,7 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement
 from router.schema.base import LAST_YEAR, MOST_HOURS
-from router.schema.offers import Group, Host
+from router.schema.offers import Group, Host, RoleWeights
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
@@ -199,17 +199,21 @@ def _resources(problem: Problem, at: Path, group: Group) -> Iterator[Issue]:
         field = "max_units" if group.max_units is not None else "min_units"
         yield Issue((*at, field), "is of units, in whose place are weights", None, "state it in limits")
     roles = {o.name for o in problem.offers if o.instances is not None and o.instances.roles is not None}
-    weighed = {resource for weights in group.weights.values() for resource in weights}
-    for name, weights in group.weights.items():
+    weighed = {resource for _, weights in group.every_weight for resource in weights}
+    for name, own in group.weights.items():
         field_of: Path = (*at, "weights", name)
         if name not in group.offers:
             yield Issue(field_of, "is not an offer of the group", name, nearest(name, group.offers))
-        if name in roles:
+        elif name in roles and not isinstance(own, RoleWeights):
             rule = "is of a whole replica, and instances.roles counts its two halves apart"
-            yield Issue(field_of, rule, None, "state units in the roles")
+            yield Issue(field_of, rule, None, "{prefill: {cards: 1}, decode: {cards: 4}}")
+        elif isinstance(own, RoleWeights) and name not in roles:
+            yield Issue(field_of, "is by role, and the offer's instances have no roles", None)
+    for where, weights in group.every_weight:
         for resource in weights:
             if resource not in group.limits:
-                yield Issue((*field_of, resource), "has no limit", None, f"state it in limits.{resource}")
+                path = (*at, "weights", *where, resource)
+                yield Issue(path, "has no limit", None, f"state it in limits.{resource}")
     for resource in group.limits:
         if resource not in weighed:
             rule = "is a resource that no offer takes"

@@ -64,7 +64,7 @@ def check_groups(audit: Audit, ledger: Ledger) -> None:
                 counts = [running.get((name, period, future.name), 0.0) for name in group.offers]
                 at = (group.name, "period", period, future.name)
                 for resource, most in group.limits.items():
-                    weights = [group.weights.get(name, {}).get(resource, 0.0) for name in group.offers]
+                    weights = [group.weight(name, resource) for name in group.offers]
                     ledger.at_most(math.sumprod(weights, counts), most, *at, resource)
                 if group.weights:
                     continue

@@ -18,12 +18,14 @@ from typing import Any
 
 from router.plan.document import Plan
 from router.schema import (
+    Group,
     Instances,
     NetworkLink,
     Offer,
     Problem,
     Quota,
     Recipe,
+    RoleWeights,
     ScheduleRule,
     SharedQuota,
     Slo,
@@ -287,7 +289,8 @@ def split_by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
     groups = [
         group.model_copy(
             update={
-                "offers": group.offers + tuple(half_name(n) for n in group.offers if n in halves.values())
+                "offers": group.offers + tuple(half_name(n) for n in group.offers if n in halves.values()),
+                "weights": _weights(group),
             }
         )
         for group in problem.groups
@@ -300,6 +303,17 @@ def split_by_role(problem: Problem) -> tuple[Problem, dict[str, str]]:
     ]
     split = {"offers": tuple(prefilling + decoding), "groups": tuple(groups), "hosts": tuple(hosts)}
     return (problem.model_copy(update=split), halves) if halves else (problem, halves)
+
+
+def _weights(group: Group) -> dict[str, Mapping[str, float]]:
+    """What each instance takes of the resources of a group, halves of replicas apart."""
+    weights: dict[str, Mapping[str, float]] = {}
+    for name, own in group.weights.items():
+        if isinstance(own, RoleWeights):
+            weights |= {name: own.prefill, half_name(name): own.decode}
+        else:
+            weights[name] = own
+    return weights
 
 
 def half_name(offer: str) -> str:

@@ -150,9 +150,9 @@ def _sold(case: Case, place: Place, instances: Instances, need: float, t: int) -
             units = max(instances.units, 1e-12)
             need = max(need, group.min_units / units)
             most = min(most, math.inf if group.max_units is None else group.max_units / units)
-        for resource, weight in group.weights.get(offer, {}).items():
-            if weight > 0:
-                most = min(most, group.limits[resource] / weight)
+        for resource, limit in group.limits.items():
+            if weight := group.weight(offer, resource):
+                most = min(most, limit / weight)
     if need > 0:
         need = max(need, least)
         if instances.integral and math.isfinite(need):  # each carries `RELATIVE` more than it could
@@ -352,9 +352,7 @@ def add_shared_limits(model: RelaxedProblem, case: Case, pools: list[RentedPool]
     for t in range(case.periods):
         for group in case.problem.groups:
             for resource, limit in group.limits.items():
-                taken = [
-                    (pool.count[t], group.weights.get(pool.offer, {}).get(resource, 0.0)) for pool in pools
-                ]
+                taken = [(pool.count[t], group.weight(pool.offer, resource)) for pool in pools]
                 model.constraint(f"groups({group.name},{resource},{t})", taken, upper=limit)
             if group.weights:
                 continue
