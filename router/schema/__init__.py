@@ -1,6 +1,6 @@
 """The problem file (`schema: router/1`) as frozen pydantic models; names are those of the file."""
 
-from router.schema.agreements import Agreement, Credit
+from router.schema.agreements import Agreement, Credit, Group, RoleWeights
 from router.schema.commitments import (
     Commitment,
     CommitmentLevel,
@@ -14,7 +14,6 @@ from router.schema.describe import FieldRow, field_table, json_schema
 from router.schema.offers import (
     Free,
     FreeSoFar,
-    Group,
     Host,
     Instances,
     Latency,
@@ -27,7 +26,6 @@ from router.schema.offers import (
     Quota,
     RoleInstances,
     Roles,
-    RoleWeights,
     SharedQuota,
 )
 from router.schema.problem import (

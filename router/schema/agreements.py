@@ -1,12 +1,12 @@
-"""Agreements: one commitment over what several offers bill, and what it takes off their prices."""
+"""What is over several offers: agreements on what they bill, credits that pay it, and groups that limit instances."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from router.schema.base import (
     Moment,
@@ -146,3 +146,56 @@ class Credit(Strict):
     until: Moment | None = optional(
         "End, exclusive; a period partly inside may be paid for by its hours; absent: it does not end"
     )
+
+
+class RoleWeights(Strict):
+    """What each half of a replica takes of the resources of a group."""
+
+    prefill: Mapping[Name, NonNegative] = Field(default={}, description="What a prefill worker takes")
+    decode: Mapping[Name, NonNegative] = Field(default={}, description="What a decode worker takes")
+
+
+def _weights_kind(value: object) -> str:
+    each = value.values() if isinstance(value, dict) else ()
+    by_role = isinstance(value, RoleWeights) or any(isinstance(own, Mapping) for own in each)
+    return "by role" if by_role else "of instances"
+
+
+Weights = Annotated[
+    Annotated[Mapping[Name, NonNegative], Tag("of instances")] | Annotated[RoleWeights, Tag("by role")],
+    Discriminator(_weights_kind),
+]
+
+
+class Group(Strict):
+    """Limits on units · count, summed over offers, in every period."""
+
+    name: Name = Field(description="Unique name")
+    offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
+        description="Offers with instances whose units are summed", json_schema_extra={"minItems": 1}
+    )
+    max_units: NonNegative | None = optional("Most units; absent: no limit")
+    min_units: NonNegative = Field(default=0.0, description="Least units")
+    weights: Mapping[Name, Weights] = Field(
+        default={},
+        description="In place of units: what an instance of an offer takes of each resource, by offer; where instances "
+        "have roles by role: {own: {prefill: {cards: 1}, decode: {cards: 4}}}",
+    )
+    limits: Mapping[Name, NonNegative] = Field(
+        default={}, description="Most of each resource of `weights`, over all instances of the group"
+    )
+
+    @property
+    def every_weight(self) -> Iterator[tuple[tuple[str, ...], Mapping[str, float]]]:
+        """What is taken of each resource, by offer, or by offer and role."""
+        for name, own in self.weights.items():
+            if isinstance(own, RoleWeights):
+                yield (name, "prefill"), own.prefill
+                yield (name, "decode"), own.decode
+            else:
+                yield (name,), own
+
+    def weight(self, offer: str, resource: str) -> float:
+        """What an instance takes of a resource, of an offer whose instances have no roles."""
+        own = self.weights.get(offer, {})
+        return own.get(resource, 0.0) if isinstance(own, Mapping) else 0.0

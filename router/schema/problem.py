@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from router.errors import InputError, Path
-from router.schema.agreements import Agreement, Credit
+from router.schema.agreements import Agreement, Credit, Group
 from router.schema.base import (
     AtLeastOne,
     Counting,
@@ -35,7 +35,7 @@ from router.schema.base import (
     optional,
 )
 from router.schema.clock import MONTH_H, Clock
-from router.schema.offers import Group, Host, Model, Offer, SharedQuota
+from router.schema.offers import Host, Model, Offer, SharedQuota
 from router.schema.schedule import EnergyRule
 from router.schema.source import SourceMap
 from router.schema.workloads import NetworkLink, Trace, Workload

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
-from router.schema.agreements import Agreement
+from router.schema.agreements import Agreement, Group, RoleWeights
 from router.schema.base import LAST_YEAR, MOST_HOURS
-from router.schema.offers import Group, Host, RoleWeights
+from router.schema.offers import Host
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
