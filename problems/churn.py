@@ -213,14 +213,14 @@ def _carried_in_full(
         pinned = running.stays[view.cells.workload[view.flows.cell[own]], limit.offer][known]
         might_move = np.where(pinned, 0.0, amount[known])
         terms: list[tuple[Ints, Floats | float]] = [(cols.flow[own], amount), (changes.kept[at], -might_move)]
-        count = 1.0
+        amounts = np.ones(1)
         if q >= 0:
-            count = float(running.count[q, t])
+            means, boots = limit.parts().mean(axis=1), limits.booting(limit, cols)
+            amounts = np.concatenate([running.count[q, [t]], np.zeros(len(boots))])
             resized = changes.resized[q, [t if changes.resized[q, t] >= 0 else 0]]
-            each = limits.capacity_of(limit, 1.0)
-            terms.append((resized, each))
-            terms += [(column, each * part) for column, part in limits.booting(limit, cols)]
-        most = limit.carries(old, limits.capacity_of(limit, count)) * (1.0 - FITS)
+            terms.append((resized, float(means[0])))
+            terms += [(boots[[b]], float(means[1 + b])) for b in range(len(boots))]
+        most = limit.carries(old, amounts) * (1.0 - FITS)
         label = f"carried,{view.inst.offers.names[limit.offer]},{t}"
         builder.one(label, terms, lower=most - float(might_move @ changes.share[at]))
 

@@ -69,4 +69,13 @@ def booting(view: View, cols: Columns, pools: Ints, periods: Ints, usable: Float
     return terms
 
 
+def still_boots(view: View, q: int, t: int) -> list[int]:
+    """How many periods ago something of a pool may have started that boots in a period, for a part of it or all."""
+    time, fleets = view.inst.time, view.inst.fleets
+    fleet, run = fleets.pool_fleet[q], runs(view.inst)[q]
+    once = bool(fleets.horizon[fleet]) and fleets.term_h[fleet] == 0  # then it starts with the horizon
+    most = min(int(np.ceil(float(fleets.start_h[fleet]) / time.period_h - 1e-9)), t + 1)
+    return [back for back in range(most) if run[t] == run[t - back] and (not once or back == t)]
+
+
 FAMILY = Family(NAME, build, in_a_loss=None)

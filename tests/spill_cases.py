@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -49,6 +50,15 @@ class SpillOffer:
     step: int = 1
     most: int = 8
     together: bool = True  # one pool for all models
+    later: tuple[int, float] = (
+        0,
+        1.0,
+    )  # from a minute of each period on, this part of the cap or of the instances
+    boot: int = 0  # minutes
+
+    def part(self, minute: int) -> float:
+        """Of the cap, or usable of an instance, in a minute of a period."""
+        return self.later[1] if minute >= self.later[0] else 1.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,9 @@ class SpillCase:
         if offer.kind != "instances":
             quota = {f"{offer.kind}_per_minute": offer.cap, "max_utilisation": offer.utilisation}
             models: Data = {n: {"usd_per_request": usd} for n, usd in offer.usd.items()}
-            return {"name": offer.name, "models": models, "quota": quota, "spills": True}
+            cut = {"quota": {f"{offer.kind}_per_minute": offer.cap * offer.later[1]}}
+            rules = self._rules(offer, cut)
+            return {"name": offer.name, "models": models, "quota": quota, "spills": True, "schedule": rules}
         models = {n: {"tokens_per_s": offer.rate, "usd_per_request": usd} for n, usd in offer.usd.items()}
         instances = {
             "usd_per_h": offer.usd_per_h,
@@ -115,8 +127,27 @@ class SpillCase:
             "max": offer.most,
             "max_utilisation": offer.utilisation,
             "shared_by_models": offer.together,
+            "start_h": offer.boot / 60,
         }
-        return {"name": offer.name, "models": models, "instances": instances, "spills": True}
+        rules = self._rules(offer, {"instances": {"availability": offer.later[1]}})
+        return {
+            "name": offer.name,
+            "models": models,
+            "instances": instances,
+            "spills": True,
+            "schedule": rules,
+        }
+
+    def _rules(self, offer: SpillOffer, terms: Data) -> list[Data]:
+        """What holds from a minute of each period to its end."""
+        start, rules = datetime.fromisoformat(START), []
+        for t in range(self.periods if offer.later[1] != 1.0 else 0):
+            begin, end = (
+                start + timedelta(minutes=m)
+                for m in (t * self.minutes + offer.later[0], (t + 1) * self.minutes)
+            )
+            rules.append({"from": f"{begin:%Y-%m-%dT%H:%M}", "until": f"{end:%Y-%m-%dT%H:%M}", "set": terms})
+        return rules
 
     def least_usd(self) -> float:
         """Over every minute; infinite where there is none."""
@@ -165,8 +196,9 @@ class _Written:
         works = [work for work in self.case.works if work.name in offer.usd]
         pools = [works] if offer.kind != "instances" or offer.together else [[work] for work in works]
         counts = []
-        for pool in pools:
+        for number, pool in enumerate(pools):
             room: dict[int, float] = {}
+            begun: dict[int, int] = {}  # by period
             if offer.kind == "instances":
                 steps = (offer.most - offer.least) // offer.step
                 count = self.column(offer.usd_per_h * self.case.minutes / 60, offer.most)
@@ -175,14 +207,18 @@ class _Written:
                 self.row({more: 1.0, opened: -max(steps, 0)}, -np.inf, 0.0)
                 room[count] = -60.0 * offer.utilisation
                 counts.append(count)
+                begun = self._begun(offer, number, t, count)
             most = 0.0 if offer.kind == "instances" else offer.cap * offer.utilisation
             sent = {work.name: self._sent(offer, work, t, served) for work in pool}
             for m in range(self.case.minutes):
-                terms = dict(room)
+                terms = {at: part * offer.part(m) for at, part in room.items()}
+                for since, started in begun.items():
+                    if (t - since) * self.case.minutes + m < offer.boot:
+                        terms[started] = 60.0 * offer.utilisation * offer.part(m)
                 for work in pool:
                     each = {"requests": 1.0, "tokens": work.tokens, "instances": work.tokens / offer.rate}
                     terms[sent[work.name][m]] = each[offer.kind]
-                self.row(terms, -np.inf, most)
+                self.row(terms, -np.inf, most * offer.part(m))
         if len(counts) > 1:
             self.row(dict.fromkeys(counts, 1.0), -np.inf, offer.most)
 
@@ -200,6 +236,17 @@ class _Written:
             carried.append(at)
         return carried
 
+    def _begun(self, offer: SpillOffer, pool: int, t: int, count: int) -> dict[int, int]:
+        """Columns of what has started in a pool, by period; no less than its count has risen by."""
+        counts = self._counts.setdefault((offer.name, pool), [])
+        begun = self._started.setdefault((offer.name, pool), {})
+        begun[t] = self.column()
+        self.row({begun[t]: 1.0, count: -1.0, **({counts[-1]: 1.0} if counts else {})}, 0.0, np.inf)
+        counts.append(count)
+        return begun
+
+    _counts: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    _started: dict[tuple[str, int], dict[int, int]] = field(default_factory=dict)
     _first: dict[tuple[str, int], dict[int, float]] = field(default_factory=dict)
 
     def _share(self, work: MinuteWork, t: int) -> int:
@@ -241,7 +288,18 @@ def random_case(rng: Random) -> SpillCase:
     elsewhere = {name: float(rng.randint(1, 12)) for name in names}
     offers = tuple(_offer(rng, f"own-{k}", names, elsewhere) for k in range(rng.choice([1, 1, 2])))
     limited = (rng.uniform(0.2, 3.0), float(rng.randint(1, 4))) if rng.random() < 0.3 else None
+    if rng.random() < 0.4:
+        offers = tuple(_in_time(rng, offer, minutes) for offer in offers)
     return SpillCase(works, offers, elsewhere, limited)
+
+
+def _in_time(rng: Random, offer: SpillOffer, minutes: int) -> SpillOffer:
+    """What it carries changes within each period, or it boots for some minutes."""
+    if offer.kind == "instances" and rng.random() < 0.6:
+        offer = replace(offer, boot=rng.randint(1, minutes + 2))
+    if rng.random() < 0.7:
+        offer = replace(offer, later=(rng.randint(1, minutes - 1), rng.choice([0.25, 0.5, 0.8])))
+    return offer
 
 
 def _counts(rng: Random, minutes: int) -> tuple[float, ...]:

@@ -29,6 +29,7 @@ from router.verification.bound import relaxation_of
 from router.verification.bound.proof import proven_parts
 from router.verification.spilling import most_carried
 
+ONE = np.ones(1)
 MINUTES = "2027-01-01T00:{:02d},{}\n"
 
 
@@ -168,7 +169,9 @@ def test_against_every_order_of_refusing() -> None:
         n = 6
         shape = rng.gamma(0.5, size=(3, n)) + 1e-3
         shape /= shape.mean(axis=1, keepdims=True)
-        limit = SpillLimit(0, -1, 0, np.arange(3), np.ones(3), lambda shape=shape: shape)
+        limit = SpillLimit(
+            0, -1, 0, np.arange(3), np.ones(3), lambda shape=shape: shape, lambda: np.ones((1, 6))
+        )
         sent, worth = rng.random(3) + 0.2, rng.random(3) * 10
         best = -1.0
         for order in permutations(range(3)):
@@ -176,12 +179,12 @@ def test_against_every_order_of_refusing() -> None:
             for f in order:
                 each = np.minimum(sent[f] * shape[f], left)
                 left, carried[f] = left - each, each.mean()
-            assert not list(limit.cuts(sent, carried, 1.0, 1e-9))
-            assert limit.order(sent, carried, 1.0)[1] < 1e-9
+            assert not list(limit.cuts(sent, carried, ONE, 1e-9))
+            assert limit.order(sent, carried, ONE)[1] < 1e-9
             best = max(best, float(worth @ carried))
-        assert list(limit.cuts(sent, sent * 1.0, 1.0, 1e-9)) or (sent @ shape <= 1).all()
-        more = limit.by_turn(sent, 1.0)
-        assert not list(limit.cuts(sent, more, 1.0, 1e-9))
+        assert list(limit.cuts(sent, sent * 1.0, ONE, 1e-9)) or (sent @ shape <= 1).all()
+        more = limit.by_turn(sent, ONE)
+        assert not list(limit.cuts(sent, more, ONE, 1e-9))
         assert worth @ more <= best + 1e-9
 
 
@@ -196,15 +199,15 @@ def test_many_workloads_are_cut_by_a_minimum_cut() -> None:
     rng = np.random.default_rng(7)
     shape = rng.gamma(0.5, size=(12, 40))
     shape /= shape.mean(axis=1, keepdims=True)
-    limit = SpillLimit(0, -1, 0, np.arange(12), np.full(12, 0.1), lambda: shape)
+    limit = SpillLimit(0, -1, 0, np.arange(12), np.full(12, 0.1), lambda: shape, lambda: np.ones((1, 40)))
     sent, left, carried = np.ones(12), np.ones(40), np.zeros(12)
     for f in range(12):
         each = np.minimum(0.1 * shape[f], left)
         left, carried[f] = left - each, each.mean() / 0.1
-    assert not list(limit.cuts(sent, carried, 1.0, 1e-6))
+    assert not list(limit.cuts(sent, carried, ONE, 1e-6))
     more = carried.copy()
     more[-1] += 0.05
-    assert list(limit.cuts(sent, more, 1.0, 1e-6))
+    assert list(limit.cuts(sent, more, ONE, 1e-6))
     minutes = [0.1 * row for row in shape]
     for amounts in (carried, more):  # verify counts every minute
         wanted = (0.1 * amounts).tolist()
@@ -243,7 +246,7 @@ def test_what_cannot_spill_is_refused_by_name(change: Data, words: str) -> None:
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_schedule_changes_what_is_carried_from_period_to_period(tmp_path: Path, solver: str) -> None:
     """12 requests in one minute of two, in two periods; the cap is 6, then 3: 6 and 9 spill, at 2 USD; and what is
-    carried then costs half of 1 USD: 6 · 1 + 3 · 0.5. A rule within a period is refused: minutes would differ.
+    carried then costs half of 1 USD: 6 · 1 + 3 · 0.5. What opens or closes within a period is refused.
     """
     data = recorded(tmp_path, {"a": [12, 0, 12, 0]}, 6, {"a": 2})
     data["horizon"] |= {"periods": 2, "period_h": 2 / 60}
@@ -254,9 +257,28 @@ def test_a_schedule_changes_what_is_carried_from_period_to_period(tmp_path: Path
     plan = solved(tmp_path, data, solver)
     assert plan.cost_usd == pytest.approx(15 * 2 + 6 + 1.5)
     assert plan.gap == pytest.approx(0, abs=1e-6)
-    own["schedule"] = [cut | {"from": "2027-01-01T00:01"}]
-    with pytest.raises(InputError, match="of its minutes together"):
+    own["schedule"] = [{"from": "2027-01-01T00:01", "available": False}]
+    with pytest.raises(InputError, match="opens or closes within a period"):
         solved(tmp_path, data, solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("counts", "spill"), [([12, 12], 6 + 9), ([12, 0], 6), ([0, 12], 9)])
+def test_a_cap_that_changes_within_a_period_is_of_its_minutes(
+    tmp_path: Path, solver: str, counts: list[float], spill: float
+) -> None:
+    """6 in the first minute and 3 in the second, not 4.5 in both: what is more spills, at 2 USD. So do instances."""
+    data = recorded(tmp_path, {"a": counts}, 6, {"a": 2})
+    later = {"from": "2027-01-01T00:01"}
+    data["offers"][0]["schedule"] = [later | {"set": {"quota": {"requests_per_minute": 3}}}]
+    half = later | {"set": {"instances": {"availability": 0.5}}}
+    fleet = gpu("own", 0, 0.36, ("a",), max_utilisation=1.0, max=1)  # 6 a minute
+    for own in (data["offers"][0], fleet | {"spills": True, "schedule": [half]}):
+        plan = solved(tmp_path, {**data, "offers": [own, data["offers"][1]]}, solver)
+        assert plan.cost_usd == pytest.approx(2 * spill)
+        assert plan.gap == pytest.approx(0, abs=2e-6)
+        assert plan.proof is not None
+        assert plan.proof.kind == "own"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -528,9 +550,24 @@ def test_what_boots_carries_nothing_yet(tmp_path: Path, solver: str) -> None:
         plan = solved(tmp_path, data, solver)
         assert plan.cost_usd == pytest.approx(cost)
         assert plan.gap == pytest.approx(0, abs=1e-6)
-    data["offers"][0]["instances"]["start_h"] = 1 / 60
-    with pytest.raises(InputError, match="must be whole periods"):
-        solved(tmp_path, data, solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_boots_for_a_part_of_a_period_carries_in_the_rest(tmp_path: Path, solver: str) -> None:
+    """An instance of 0.50 USD a period carries 2 a minute and boots for the first of two: all of 12 that come in the
+    second are carried by six, 3 USD; none of those that come in the first, 24. In two periods with 4 and 12 at first
+    and 12 later six are there throughout, but for 4: 6 + 8.
+    """
+    own = gpu("own", 15.0, 0.12, ("a",), max_utilisation=1.0, start_h=1 / 60) | {"spills": True}
+    for counts, cost in (([0, 12], 3), ([12, 0], 24), ([4, 12, 12, 0], 6 + 8)):
+        data = recorded(tmp_path, {"a": counts}, 1, {"a": 2})
+        data["horizon"] |= {"periods": len(counts) // 2, "period_h": 2 / 60}
+        data["offers"][0] = own
+        plan = solved(tmp_path, data, solver)
+        assert plan.cost_usd == pytest.approx(cost)
+        assert plan.gap == pytest.approx(0, abs=1e-6)
+        assert plan.proof is not None
+        assert plan.proof.kind == "own"
 
 
 def test_half_of_what_is_bought_may_be_there(tmp_path: Path) -> None:

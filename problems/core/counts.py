@@ -9,6 +9,7 @@ from problems.core.blocks import ColumnSpace
 from problems.core.contracts import start_label
 from problems.core.instance import Instance
 from problems.core.rows import enumerate_keys
+from problems.core.stretches import least
 from problems.core.view import View, still_work
 from problems.physics.waiting import serving_need, waiting_pools
 from solvers.core.record import Record
@@ -48,8 +49,8 @@ def count_limit(view: View) -> Floats:
     if inst.spilling is not None:  # what spills is carried in the fullest minute at most
         spills = inst.spilling.offer[fleets.offer[f]]
         shapes = (inst.spilling.shape(still_work(inst, view.cells, t), t) for t in range(inst.time.periods))
-        peak = [shape.max(initial=1.0) for shape in shapes]
-        need = np.where(spills[:, None], need * np.array(peak), need)
+        peak = np.array([shape.max(initial=1.0) for shape in shapes])
+        need = np.where(spills[:, None], need * peak * _over_least(view)[f], need)
     most = _most(inst)
     need = serving_need(view, need, most.max(axis=1, initial=0.0))
     boot = fleets.start_h[f] / inst.time.period_h
@@ -63,15 +64,23 @@ def count_limit(view: View) -> Floats:
         need = np.maximum(need, np.where(weight > 0, some, 0.0)[:, None])
     integral = fleets.integral[f] | waiting_pools(view)
     step = np.where(fleets.integral[f], np.maximum(fleets.pool_step, 1.0), 1.0)[:, None]
-    least = fleets.pool_min[:, None]
-    whole = least + np.ceil(np.maximum(need - least, 0.0) / step * (1 - 1e-6)) * step
-    whole = np.where(need > 0, np.maximum(whole, least), 0.0)
-    useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, least), 0.0))
+    fewest = fleets.pool_min[:, None]
+    whole = fewest + np.ceil(np.maximum(need - fewest, 0.0) / step * (1 - 1e-6)) * step
+    whole = np.where(need > 0, np.maximum(whole, fewest), 0.0)
+    useful = np.where(integral[:, None], whole, np.where(need > 0, np.maximum(need, fewest), 0.0))
     if inst.running is not None:  # what runs may stay, of use or not
         useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.carried))
     most = np.where(integral[:, None] & np.isfinite(most), np.floor(most + 1e-9), most)
     hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
     return np.where(hourly[:, None] & closed_throughout(inst), 0.0, np.minimum(useful, most))
+
+
+def _over_least(view: View) -> Floats:
+    """(F, T) the usable part of an instance over its least in any hour of the period in which some of it is."""
+    time, usable_at = view.inst.time, view.usable_at
+    some = np.where(usable_at > 0, usable_at, np.inf)
+    lowest = least(time.edge_h, some, time.start_h, time.start_h + time.period_h)
+    return np.where(np.isfinite(lowest), view.usable / np.where(lowest > 0, lowest, 1.0), 1.0)
 
 
 def adapted_flows(view: View) -> tuple[Ints, Ints, Ints]:
@@ -152,9 +161,9 @@ def count_columns(
         ).reshape(len(which), n)
         return at
 
-    integral, least = fleets.integral[f] | waits[pools], fleets.pool_min[pools]
+    integral, fewest = fleets.integral[f] | waits[pools], fleets.pool_min[pools]
     step = np.where(fleets.integral[f], fleets.pool_step[pools], 1.0)
-    needs_open = np.where(integral, (least > 0) & (least != step), least > 0)
+    needs_open = np.where(integral, (fewest > 0) & (fewest != step), fewest > 0)
     needs_steps = integral & (needs_open | (step != 1))
     # whole where its parts are: said again, HiGHS 1.15.1's presolve else finds infeasible what is not (bug-012)
     count = take("", pools, limit[pools], integer=integral & (fleets.integral[f] | ~needs_steps))

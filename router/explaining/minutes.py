@@ -44,10 +44,11 @@ def full_minutes(found: Incumbent) -> tuple[FullMinutes, ...]:
     minutes: dict[tuple[str, str | None], list[tuple[float, float, float]]] = {}
     inst = found.encoded.instance
     for view, cols in zip(found.encoded.views, found.encoded.columns, strict=True):
-        for limit, sent, carried, capacity in limits_at(view, cols, found.point):
+        for limit, sent, carried, amounts in limits_at(view, cols, found.point):
             come = sent * limit.amount
             if come.sum() > 0:
-                full = float((come @ limit.shape() >= capacity * FULL).mean())
+                load = come @ limit.shape()
+                full = float(((load > 0) & (load >= limit.capacity(amounts) * FULL)).mean())
                 key = (
                     inst.offers.names[limit.offer],
                     None if limit.pool < 0 else inst.pool_names[limit.pool][1],

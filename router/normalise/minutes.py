@@ -60,6 +60,11 @@ class MinuteDemand:
     minutes: int
     _arrived: dict[tuple[str, int], Floats] = field(default_factory=dict)
 
+    @property
+    def real(self) -> int:
+        """Equal parts of a period that the minutes stand for, in its order: its own minutes where some are recorded."""
+        return self.span if self.recorded else self.minutes
+
     def of(self, view: View, period: int) -> Floats:
         """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time."""
         return self.of_work(still_work(self.inst, view.cells, period), period)

@@ -8,7 +8,7 @@ import numpy as np
 
 from problems.core.arrays import Bools, Floats
 from problems.core.instance import Instance
-from problems.core.overflow import Spilling
+from problems.core.overflow import MinutesOfPeriod, Spilling
 from router.errors import InputError
 from router.loading.catalogue import input_issue
 from router.normalise.fleets import changes_within
@@ -43,25 +43,21 @@ def with_spilling(problem: Problem, inst: Instance) -> Instance:
         return inst
     offers = np.array([name in names for name in inst.offers.names], dtype=bool)
     _refuse_changes(problem, inst, offers)
-    return replace(inst, spilling=Spilling(offers, MinuteShapes(minute_demand(problem, inst))))
+    demand = minute_demand(problem, inst)
+    minutes = MinutesOfPeriod(demand.real, demand.minutes // demand.real)
+    return replace(inst, spilling=Spilling(offers, minutes, MinuteShapes(demand)))
 
 
 def _refuse_changes(problem: Problem, inst: Instance, spills: Bools) -> None:
-    """Raise `InputError` for schedules by which some minutes of a period carry more than others."""
-    offers, rule = inst.offers, "opens, closes, or changes availability or quota within a period"
-    figures = np.where(offers.open, 1.0, 0.0)
-    fleet = np.flatnonzero(offers.fleet >= 0)
-    figures[fleet] *= inst.fleets.availability[offers.fleet[fleet]]
-    changes = changes_within(figures, inst.time)
-    capped = changes_within(np.where(np.isfinite(inst.quotas.cap), inst.quotas.cap, -1.0), inst.time)
-    changes |= inst.quotas.offer[capped].any(axis=0)
+    """Raise `InputError` for schedules that open or close within a period: a part of it limits what may go there."""
+    changes = changes_within(np.where(inst.offers.open, 1.0, 0.0), inst.time)
     issues = [
         input_issue(
             problem,
             ("offers", o, "schedule"),
             None,
-            f"{rule}, and what spills is of its minutes together",
-            "periods in which it does not change",
+            "opens or closes within a period: its hours say what part of the work may go there, its minutes what fits",
+            "periods in which it does neither, or a quota or availability of 0 in place of closing",
         )
         for o in np.flatnonzero(changes & spills).tolist()
     ]

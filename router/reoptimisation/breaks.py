@@ -157,7 +157,7 @@ def _spill(view: View, cols: Columns, point: Floats) -> None:
     for limit in limits.all:
         still = cols.spilled[limit.flows] >= 0
         own = limit.flows[still]
-        carried = limit.by_turn(sent[limit.flows], limits.capacity(limit, point, cols))[still]
+        carried = limit.by_turn(sent[limit.flows], limits.amounts(limit, point, cols))[still]
         point[cols.spilled[own]], point[cols.flow[own]] = sent[own] - carried, carried
     refused, cell = np.zeros(len(view.cells)), view.flows.cell
     some, takes = np.flatnonzero(cols.spilled >= 0), np.flatnonzero(cols.changes.taken >= 0)

@@ -311,8 +311,8 @@ class Offer(Sourced):
         default=False,
         description="Refuses what is too much in a minute instead of queueing: its one limit (a quota by the "
         "minute, or instances) holds in every minute, and what spills goes to routes that do not. Not with two limits "
-        "(roles, disaggregated, a shared quota), with work that may not be split, or with what changes within a period "
-        "(schedule, start_h): its minutes would differ",
+        "(roles, disaggregated, a shared quota), with work that may not be split, or with a schedule that opens or "
+        "closes within a period: its hours say what part of the work may go there, its minutes what fits",
     )
     schedule: tuple[ScheduleRule, ...] = Field(
         default=(), description="What changes in time; of several rules that hold at once, the last counts"

@@ -192,10 +192,6 @@ def _beside_spills(problem: Problem, offer: Offer) -> Iterator[tuple[Path, str]]
     if instances is not None:
         if instances.roles is not None:
             yield ("instances", "roles"), "do not go with spills: they are two limits"
-        boots = instances.start_h / problem.horizon.period_h
-        if abs(boots - round(boots)) > 1e-9:
-            rule = f"must be whole periods of {problem.horizon.period_h:.6g} h beside spills, else minutes would differ"
-            yield ("instances", "start_h"), rule
         waiting = any(_waits(load) and load.all_models & offer.models.keys() for load in problem.workloads)
         if waiting and instances.max_utilisation is None:
             yield (

@@ -61,8 +61,8 @@ def after_spills(
     routes = [each.route.copy() for each in requests]
     rows: list[SimulatedSpill] = []
     for name, limit in period.limits.items():
-        parts, left = _sent(period, requests, name, first), np.full(max(last - first, 1), limit.capacity)
-        left -= limit.steady
+        parts, minute = _sent(period, requests, name, first), np.arange(first, max(last, first + 1))
+        left = np.array(limit.capacity)[minute % len(limit.capacity)] - limit.steady
         order = [load for load in reversed(limit.order) if load in parts]
         for load in [*order, *(parts.keys() - set(order))]:
             own = np.zeros(len(left))

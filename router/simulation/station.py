@@ -39,6 +39,7 @@ from router.verification.base import (
     stated_ms,
     use_of,
 )
+from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
 
 type PoolName = tuple[str, str | None]
 
@@ -104,7 +105,7 @@ class Station:
 class SpillingLimit:
     """What carries so much in a minute and refuses the rest, in one period."""
 
-    capacity: float
+    capacity: tuple[float, ...]  # in each minute of the period
     steady: float  # of it, what work takes that moves in time
     order: tuple[str, ...]  # workloads, those refused first first
 
@@ -187,12 +188,25 @@ class Floor:
                 steady[self._limit(flow)] += taken
         limits = {}
         for name, taken in steady.items():
-            instances, capacity = self.case.offers[name[0]].instances, 1.0
-            if instances is not None:
-                pool, most = self.pools.get(index, {}).get(name), instances.max_utilisation
-                capacity = 0.0 if pool is None else pool.usable * (1.0 if most is None else most)
-            limits[name] = SpillingLimit(capacity, taken, self.orders.get((index, name), ()))
+            limits[name] = SpillingLimit(
+                self._carried(index, name), taken, self.orders.get((index, name), ())
+            )
         return limits
+
+    def _carried(self, index: int, name: SpillName) -> tuple[float, ...]:
+        """In each minute: of a cap over its mean, or instances that have booted."""
+        case, offer, real = self.case, self.case.offers[name[0]], max(1, round(60.0 * self.case.period_h))
+        each = carried_by_minute(case, self.allowance, offer, self.future, index, real)
+        if offer.instances is None:
+            return tuple(each)
+        pool = self.pools.get(index, {}).get(name)
+        count = [0.0 if pool is None else pool.row.count] * real
+        for since in range(first_to_boot(case, name[0], index), index + 1):
+            begun = self.pools.get(since, {}).get(name)
+            if begun is not None and begun.row.started > 0:
+                boots = booting_by_minute(case, name[0], since, index, real)
+                count = [n - begun.row.started * part for n, part in zip(count, boots, strict=True)]
+        return tuple(usable * max(n, 0.0) for usable, n in zip(each, count, strict=True))
 
     def _limit(self, flow: Flow) -> SpillName:
         instances, name = flow.offer.instances, flow.offer.name

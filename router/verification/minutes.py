@@ -57,6 +57,15 @@ class Minutes:
     def span(self) -> int:
         return span_of(self.started)
 
+    @property
+    def real(self) -> int:
+        """Equal parts of a period that the minutes stand for, in its order: its own where some are recorded."""
+        return self.span if self.recorded else self.number
+
+    def tiled(self, figure: Shape) -> Shape:
+        """(N,) of (real,)."""
+        return np.tile(figure, self.number // self.real)
+
     def shape(self, load: Workload, period: int, units: float, *, sized: bool) -> Shape | None:
         """(N,) mean 1, of so much demand of a workload, or an origin of it, in a period; None: the same throughout."""
         if units <= 0:

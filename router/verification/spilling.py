@@ -18,6 +18,7 @@ from router.verification.base.cells import CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.quotas import Allowance, WholeCell
+from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape
@@ -88,7 +89,7 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
         return
     allowance = Allowance(case)
     for key, flows in into.items():
-        capacity = _capacity(audit, key)
+        capacity = _capacity(audit, allowance, minutes, key)
         sent, wanted = [], []
         for flow in flows:
             whole = WholeCell.of(flow)
@@ -99,14 +100,24 @@ def _check_minutes(audit: Audit, ledger: Ledger, into: dict[LimitKey, list[Flow]
             ledger.at_most(carried, most, *key, "carried in the minutes of the period")
 
 
-def _capacity(audit: Audit, key: LimitKey) -> float:
-    """Instances that carry, or 1 of the cap."""
-    offer, model, period, scenario = key
-    if offer not in audit.case.instances:
-        return 1.0
-    pool = audit.pools.get((offer, model, period, scenario))
-    stated = audit.case.instances[offer].max_utilisation
-    return 0.0 if pool is None else pool.usable * (1.0 if stated is None else stated)
+def _capacity(audit: Audit, allowance: Allowance, minutes: Minutes, key: LimitKey) -> Shape:
+    """(N,) instances that carry in every minute, or the cap over its mean."""
+    import numpy as np
+
+    (name, model, period, scenario), case = key, audit.case
+    offer, future = case.offers[name], case.future(scenario)
+    each = np.array(carried_by_minute(case, allowance, offer, future, period, minutes.real))
+    if offer.instances is not None:
+        pool = audit.pools.get((name, model, period, scenario))
+        count = np.full(minutes.real, 0.0 if pool is None else pool.row.count)
+        for since in range(first_to_boot(case, name, period), period + 1):
+            begun = audit.pools.get((name, model, since, scenario))
+            if begun is not None and begun.row.started > 0:
+                count -= begun.row.started * np.array(
+                    booting_by_minute(case, name, since, period, minutes.real)
+                )
+        each *= np.maximum(count, 0.0)
+    return minutes.tiled(each)
 
 
 def shape_of(whole: WholeCell, minutes: Minutes) -> Shape | None:
@@ -127,7 +138,7 @@ def _minutes_of(minutes: Minutes, amount: float, shape: Shape | None) -> Shape:
     return np.full(minutes.number, amount) if shape is None else amount * shape
 
 
-def _sets(sent: list[Shape], wanted: list[float], capacity: float) -> Iterator[tuple[float, float]]:
+def _sets(sent: list[Shape], wanted: list[float], capacity: Shape) -> Iterator[tuple[float, float]]:
     """What is carried of every set of few flows, and the most that fits; of many the same of all, minute by minute."""
     n = len(sent)
     if n > ALL_SETS:
@@ -139,7 +150,7 @@ def _sets(sent: list[Shape], wanted: list[float], capacity: float) -> Iterator[t
             yield math.fsum(wanted[i] for i in own), float(load.clip(max=capacity).mean())
 
 
-def most_carried(sent: list[Shape], wanted: list[float], capacity: float) -> float:
+def most_carried(sent: list[Shape], wanted: list[float], capacity: Shape | float) -> float:
     """How much of what is wanted of each flow fits, by linear programming: as much as all only where every set's does.
 
     max mean_m Σ_f c[f,m],   0 ≤ c[f,m] ≤ sent[f,m],   Σ_f c[f,m] ≤ capacity,   mean_m c[f,m] ≤ wanted[f]
@@ -149,14 +160,15 @@ def most_carried(sent: list[Shape], wanted: list[float], capacity: float) -> flo
     from scipy.sparse import eye_array, kron, vstack
 
     n, minutes = len(sent), len(sent[0])
-    scale = max(capacity, 1e-300)
+    scale = max(float(np.mean(capacity)), 1e-300)
+    limit = np.broadcast_to(np.asarray(capacity) / scale, (minutes,))
     whole = np.array(sent) / scale
     one = np.ones((1, minutes))
     rows = [kron(np.ones((1, n)), eye_array(minutes)), kron(eye_array(n), one / minutes)]
     answer = linprog(
         -np.ones(n * minutes) / minutes,
         A_ub=vstack(rows).tocsr(),
-        b_ub=np.concatenate([np.ones(minutes), np.array(wanted) / scale]),
+        b_ub=np.concatenate([limit, np.array(wanted) / scale]),
         bounds=np.column_stack([np.zeros(n * minutes), whole.ravel()]),
         method="highs",
     )

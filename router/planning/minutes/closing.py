@@ -38,7 +38,7 @@ def broken(encoded: Encoded, point: Floats) -> Cuts:
             carried = point[cols.flow[limit.flows]].clip(0.0)
             spilled = cols.spilled[limit.flows]
             sent = carried + (spilled >= 0) * point[spilled].clip(0.0)
-            own += limit.cuts(sent, carried, limits.capacity(limit, point, cols), NEAR)
+            own += limit.cuts(sent, carried, limits.amounts(limit, point, cols), NEAR)
         if own:
             found[view.scenario] = tuple(own)
     return found
@@ -104,7 +104,8 @@ def kept_by_the_minute(
 
 
 def rows_by_name(encoded: Encoded) -> dict[str, dict[str, float]] | None:
-    """The rows of a program, as a proof names them: by their flows, and the weights of their minutes.
+    """The rows of a program, as a proof names them: by their flows, and the weights of their minutes; and by what
+    boots, with its part of the instances.
 
     Those of one of several futures begin with its name and a bar.
     """
@@ -118,7 +119,8 @@ def rows_by_name(encoded: Encoded) -> dict[str, dict[str, float]] | None:
         for k, cut in enumerate(spilling.cuts.get(view.scenario, ())):
             flows = (column_names[j] for j in cols.flow[cut.limit.flows[cut.own]].tolist())
             key = f"{of}{offers[cut.limit.offer]},{cut.limit.period},{k}"
-            rows[key] = dict(zip(flows, cut.weight.tolist(), strict=True))
+            boots = (column_names[j] for j in SpillLimits(view).booting(cut.limit, cols).tolist())
+            rows[key] = dict(zip([*flows, *boots], [*cut.weight.tolist(), *cut.boots.tolist()], strict=True))
     return rows
 
 

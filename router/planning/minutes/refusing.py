@@ -34,24 +34,24 @@ def settle_refused(view: View, cols: Columns, point: Floats) -> None:
     settled = _Refused(view, cols, point)
     limits, held = SpillLimits(view), _held(view, running)
     for limit in limits.all:
-        capacity = limits.capacity(limit, point, cols)
+        amounts = limits.amounts(limit, point, cols)
         if not held[view.flows.cell[limit.flows]].any():
-            just_enough(limit, settled.share, settled.refused, capacity)
+            just_enough(limit, settled.share, settled.refused, amounts)
             settled.balance(limit)
-            settled.as_it_runs(limit, capacity)
+            settled.as_it_runs(limit, amounts)
     settled.write(point)
 
 
-def just_enough(limit: SpillLimit, share: Floats, refused: Floats, capacity: float) -> None:
+def just_enough(limit: SpillLimit, share: Floats, refused: Floats, amounts: Floats) -> None:
     """No more is sent there than it takes to carry what is planned: more of it would fit, and a gateway lets it in."""
     for f in limit.flows.tolist():
-        if refused[f] <= DUST or limit.full(share[limit.flows], refused[limit.flows], capacity):
+        if refused[f] <= DUST or limit.full(share[limit.flows], refused[limit.flows], amounts):
             continue
         low, high = 0.0, float(refused[f])
         while high - low > HALVED * max(high, DUST):
             refused[f] = (low + high) / 2
             sent = share[limit.flows] + refused[limit.flows]
-            misses = next(limit.cuts(sent, share[limit.flows], capacity, CARRIED), None) is not None
+            misses = next(limit.cuts(sent, share[limit.flows], amounts, CARRIED), None) is not None
             low, high = (refused[f], high) if misses else (low, refused[f])
         refused[f] = high
 
@@ -96,7 +96,7 @@ class _Refused:
             refused, taken = float(self.refused[own].sum()), float(self.taken[takes].sum())
             self.refused[own] *= taken / refused if refused > taken else 1.0
 
-    def as_it_runs(self, limit: SpillLimit, capacity: float) -> None:
+    def as_it_runs(self, limit: SpillLimit, amounts: Floats) -> None:
         """Up to what runs there is sent there first, where just as much is carried then."""
         for f in limit.flows[self.spills[limit.flows] >= 0].tolist():
             own = np.flatnonzero(self.cell == self.cell[f])
@@ -105,7 +105,7 @@ class _Refused:
             if self.share[f] <= DUST or more <= DUST:
                 continue
             self.refused[f] += more
-            if not limit.full(self.share[limit.flows], self.refused[limit.flows], capacity):
+            if not limit.full(self.share[limit.flows], self.refused[limit.flows], amounts):
                 self.refused[f] -= more
             self._balance(int(self.cell[f]))
 

@@ -35,9 +35,10 @@ def spilled_and_taken(view: View, cols: Columns, point: Floats) -> tuple[Floats,
     room = np.bincount(cell, takes, minlength=n)
     limits = SpillLimits(view)
     for limit in limits.all:
-        just_enough(limit, share, refused, limits.capacity(limit, point, cols))
+        amounts = limits.amounts(limit, point, cols)
+        just_enough(limit, share, refused, amounts)
         still = cols.spilled[limit.flows] >= 0
-        _sent_first(limit, share, refused, limits.capacity(limit, point, cols), (room, cell, still))
+        _sent_first(limit, share, refused, amounts, (room, cell, still))
     refused[refused <= DUST] = 0.0
     spilled = np.bincount(cell, refused, minlength=n)
     part = np.divide(spilled, room, out=np.zeros(n), where=room > 0)
@@ -45,7 +46,7 @@ def spilled_and_taken(view: View, cols: Columns, point: Floats) -> tuple[Floats,
 
 
 def _sent_first(
-    limit: SpillLimit, share: Floats, refused: Floats, capacity: float, taking: tuple[Floats, Ints, Bools]
+    limit: SpillLimit, share: Floats, refused: Floats, amounts: Floats, taking: tuple[Floats, Ints, Bools]
 ) -> None:
     """All of a cell is sent there first where just as much is carried then: what spills finds its way by itself.
 
@@ -58,14 +59,14 @@ def _sent_first(
         if share[f] <= DUST or more <= DUST or len(own) > 1:
             continue
         refused[f] += more
-        if not limit.full(share[limit.flows], refused[limit.flows], capacity):
+        if not limit.full(share[limit.flows], refused[limit.flows], amounts):
             refused[f] -= more
 
 
 def spill_orders(view: View, cols: Columns, point: Floats, scenario: str | None) -> Iterator[SpillOrder]:
     """In which order each limit refuses what is sent to it, where anything is."""
-    for limit, sent, carried, capacity in limits_at(view, cols, point):
-        order, _ = limit.order(sent, carried, capacity)
+    for limit, sent, carried, amounts in limits_at(view, cols, point):
+        order, _ = limit.order(sent, carried, amounts)
         if not order:
             continue
         inst, flows = view.inst, limit.flows[order]
@@ -76,28 +77,30 @@ def spill_orders(view: View, cols: Columns, point: Floats, scenario: str | None)
         )
 
 
-def limits_at(view: View, cols: Columns, point: Floats) -> Iterator[tuple[SpillLimit, Floats, Floats, float]]:
-    """Each limit with what is sent to it, what it carries, and its capacity."""
+def limits_at(
+    view: View, cols: Columns, point: Floats
+) -> Iterator[tuple[SpillLimit, Floats, Floats, Floats]]:
+    """Each limit with what is sent to it, what it carries, and the amounts of which its capacity is."""
     if view.inst.spilling is None:
         return
     limits, (refused, _) = SpillLimits(view), spilled_and_taken(view, cols, point)
     for limit in limits.all:
         carried = np.maximum(point[cols.flow[limit.flows]], 0.0)
         carried[carried <= DUST] = 0.0
-        yield limit, carried + refused[limit.flows], carried, limits.capacity(limit, point, cols)
+        yield limit, carried + refused[limit.flows], carried, limits.amounts(limit, point, cols)
 
 
 def spill_notes(encoded: Encoded, point: Floats) -> Iterator[str]:
     """Where no single order refuses as the plan has it, and what refusing by turn would cost instead."""
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         mixed, dearer, needless = dict[str, int](), dict[str, float](), dict[str, int]()
-        for limit, sent, carried, capacity in limits_at(view, cols, point):
-            name = view.inst.offers.names[limit.offer]
-            if limit.order(sent, carried, capacity)[1] > MIXED * max(capacity, DUST):
+        for limit, sent, carried, amounts in limits_at(view, cols, point):
+            name, capacity = view.inst.offers.names[limit.offer], float(limit.capacity(amounts).mean())
+            if limit.order(sent, carried, amounts)[1] > MIXED * max(capacity, DUST):
                 mixed[name] = mixed.get(name, 0) + 1
-            if cols.changes is not None and not limit.full(carried, sent - carried, capacity):
+            if cols.changes is not None and not limit.full(carried, sent - carried, amounts):
                 needless[name] = needless.get(name, 0) + 1
-            more = carried - limit.by_turn(sent, capacity)
+            more = carried - limit.by_turn(sent, amounts)
             usd = float(more @ _dearer_elsewhere(view, cols, point, limit)) * float(
                 view.inst.time.weight[limit.period]
             )

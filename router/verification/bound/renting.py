@@ -87,7 +87,7 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             need = [
                 max(
                     _needed(case, instances, pools.get((name, served, t), []), each)
-                    * (_minutes(case) if offer.spills else 1.0)
+                    * (_minutes(case) * each / _least(case, name, future, t) if offer.spills else 1.0)
                     / (1.0 - boot),
                     _slots(instances, pools.get((name, served, t), [])),
                 )
@@ -103,6 +103,16 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
 def _minutes(case: Case) -> float:
     """More than there are minutes of a period: all of its work in one of them is the most that any can bring."""
     return 2.0 * max(1000.0, 60.0 * case.period_h)
+
+
+def _least(case: Case, offer: str, future: Future, t: int) -> float:
+    """The least part of an instance that is usable in any hour of a period in which some is."""
+    most = case.instances[offer].max_utilisation
+    hours, at = list[float](), case.span(t)[0]
+    for long, _ in case.times.stretches(offer, *case.span(t)):
+        hours.append(case.available(offer, future, at, at + long) * (1.0 if most is None else most))
+        at += long
+    return min((each for each in hours if each > 0), default=1.0)
 
 
 def _needed(case: Case, instances: Instances, flows: list[PossibleFlow], usable: float) -> float:

@@ -5,9 +5,10 @@
     taken   Σ spilled − Σ flow on routes that do not spill ≤ 0                             per cell
     spilling(key)   Σ_S a · ((1 − β) · flow − β · spilled) ≤ α · C                         per row that is named
 
-    S, M    the flows that are named; the minutes in which their demand, by the weights beside them, is more than 1
-    a       of the limit, what the whole cell takes in the mean       α   part of the minutes that are in M
-    β       part of the cell's demand that comes in other minutes     C   usable · (count − booting), or 1 of the cap
+    S, M    the flows that are named; the minutes in which their demand, by the weights beside them, is more than C over
+            its mean (of an instance, or of the cap; less what boots, of which the names have their part)
+    a       of the limit, what the whole cell takes in the mean       α   in M, of C by its parts: a count, what boots
+    β       part of the cell's demand that comes in other minutes     C   usable · (count − booting), or of the cap
 
 Right for any flows of one limit and any weights: what is carried of S in a minute of M is at most C, in others at most
 what is sent. Demand by the minute is the verifier's own. Minutes that are just full are in M and are not: two rows.
@@ -15,7 +16,7 @@ what is sent. Demand by the minute is the verifier's own. Minutes that are just 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,13 @@ from router.verification.base.ledger import RELATIVE
 from router.verification.base.quotas import Allowance, WholeCell
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts
+from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
 from router.verification.spilling import shape_of
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape
 
+CAP = "cap"
 FULL = 1e-9
 ROUNDING = 1e-12
 """By how much a coefficient is looser than worked out, which is more than all rounding in it."""
@@ -53,12 +56,10 @@ def add_spilling(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow],
 
     writer = _RowWriter(model, audit, future, minutes_of(audit.problem, audit.case.problem))
     for key, weights in named.items():
-        if (
-            weights
-            and weights.keys() <= into.keys()
-            and len({_limit(audit, into[name]) for name in weights}) == 1
-        ):
-            writer.add(key, [(into[name], weight) for name, weight in weights.items()])
+        own = {name: weight for name, weight in weights.items() if name in into}
+        boots = {name: weight for name, weight in weights.items() if name not in into}
+        if own and len({_limit(audit, into[name]) for name in own}) == 1:
+            writer.add(key, [(into[name], weight) for name, weight in own.items()], boots)
 
 
 def minutes_row(key: str, *, full: bool = False) -> str:
@@ -101,7 +102,7 @@ class _RowWriter:
     future: Future
     minutes: Minutes
 
-    def add(self, key: str, flows: list[tuple[PossibleFlow, float]]) -> None:
+    def add(self, key: str, flows: list[tuple[PossibleFlow, float]], boots: Mapping[str, float]) -> None:
         """The row, and its other where minutes are just full; each only where it says something."""
         import numpy as np
 
@@ -112,7 +113,13 @@ class _RowWriter:
         if not np.isfinite(amounts).all():
             return
         load = np.array([weight for _, weight in flows]) @ np.array(shapes)
-        above, full = load > 1.0 + FULL, load > 1.0 - FULL
+        capacity = dict(self._capacity(flows[0][0], allowance))
+        first, *_ = capacity.values()  # of an instance, or of the cap
+        level = first / max(float(first.mean()), 1e-300)
+        if flows[0][0].offer.instances is not None:
+            up = sum((boots[name] * capacity[name] for name in boots.keys() & capacity.keys()), np.zeros(1))
+            level = level * np.maximum(1.0 + up / np.maximum(first, 1e-300), 0.0)
+        above, full = load > level + FULL, load > level - FULL
         for name, inside in ((minutes_row(key), above), (minutes_row(key, full=True), full)):
             if inside is full and (above == full).all():
                 continue
@@ -122,10 +129,11 @@ class _RowWriter:
                 terms.append((flow.name, amount * (1.0 - beta - ROUNDING)))
                 if spilled_name(flow) in self.model.variables:
                     terms.append((spilled_name(flow), -amount * (beta + ROUNDING)))
-            alpha = float(inside.mean()) + ROUNDING
-            capacity = list(self._capacity(flows[0][0]))
-            terms += [(of, -alpha * part) for of, part in capacity]
-            self.model.constraint(name, terms, upper=0.0 if capacity else alpha)
+            alpha = {
+                of: float(np.where(inside, part, 0.0).mean()) + ROUNDING for of, part in capacity.items()
+            }
+            fixed = alpha.pop(CAP, 0.0)
+            self.model.constraint(name, [*terms, *((of, -part) for of, part in alpha.items())], upper=fixed)
 
     def _shape(self, cell: WholeCell) -> Shape:
         import numpy as np
@@ -133,16 +141,27 @@ class _RowWriter:
         shape = shape_of(cell, self.minutes)
         return np.ones(self.minutes.number) if shape is None else shape
 
-    def _capacity(self, flow: PossibleFlow) -> Iterator[tuple[str, float]]:
-        """Counts and what each carries; none of a cap. Whole ones carry as much more as `throughput` lets them."""
-        case, offer, instances = self.audit.case, flow.offer.name, flow.offer.instances
+    def _capacity(self, flow: PossibleFlow, allowance: Allowance) -> Iterator[tuple[str, Shape]]:
+        """Counts, and what each carries by the minute, below 0 what boots does not; or `CAP`.
+
+        Whole ones carry as much more as `throughput` lets them.
+        """
+        import numpy as np
+
+        case, offer, instances, t = self.audit.case, flow.offer.name, flow.offer.instances, flow.period
+        real, tiled = self.minutes.real, self.minutes.tiled
+        each = np.array(carried_by_minute(case, allowance, flow.offer, self.future, t, real))
         if instances is None:
+            yield CAP, tiled(each)
             return
-        room = 1.0 + RELATIVE * instances.integral
-        usable = case.usable(offer, self.future, flow.period) * room
+        each = each * (1.0 + RELATIVE * instances.integral)
         pool = pool_name(offer, case.pool_model(offer, flow.model))
-        for name, part in serving_parts(self.model, case, offer, pool, flow.period):
-            yield name, usable * part
+        since = first_to_boot(case, offer, t)
+        begun = {
+            f"started({pool},{k})": booting_by_minute(case, offer, k, t, real) for k in range(since, t + 1)
+        }
+        for name, _ in serving_parts(self.model, case, offer, pool, t):
+            yield name, tiled(-each * np.array(begun[name]) if name in begun else each)
 
 
 def _whole(flow: PossibleFlow) -> WholeCell:
