@@ -733,7 +733,7 @@ class Market:
             for (o, _, role), counts in self.counts.items():
                 if self.names[o] not in terms["offers"] or self._closed(o, t):
                     continue
-                if role or len([key for key in self.counts if key[0] == o]) > 1:
+                if len([key for key in self.counts if key[::2] == (o, role)]) > 1:
                     raise Unknown("units over several pools of an offer")
                 covered = self.model.column()
                 self.model.at_most({covered: 1.0}, counts[t])

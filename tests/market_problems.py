@@ -141,7 +141,12 @@ def agreement(data: Data, rng: Random) -> None:
 
 
 def units(data: Data, rng: Random) -> None:
-    names = [offer["name"] for offer in data["offers"] if "instances" in offer]
+    rented = [
+        offer for offer in data["offers"] if "instances" in offer and "term_h" not in offer["instances"]
+    ]
+    names = [offer["name"] for offer in rented]
+    for roles in (offer["instances"]["roles"] for offer in rented if "roles" in offer["instances"]):
+        roles["decode"]["usd_per_h"] = roles["prefill"]["usd_per_h"] * roles["decode"]["units"]
     terms: Data = {
         "name": "units",
         "offers": names,

@@ -189,6 +189,40 @@ def test_weights_by_role_that_cannot_be_meant(weights: Data, issue: str) -> None
         load(data | {"groups": [group]})
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_reserved_units_cover_both_halves(solver: str) -> None:
+    """A prefill worker is a unit at 1 USD, one that decodes 3 at 3. Three of each take 12 units in the first hour, one
+    of each 4 in the second: 12 · 0.4 for both hours are less than 4 · 0.4 and 8 · 1 in the first, and at 0.7 more.
+    """
+    for price, right in ((0.4, 12 * 0.4 * 2), (0.7, 4 * 0.7 * 2 + 8)):
+        data = asked(1, pair({}, {"units": 3}), api("api", 100), periods=2)
+        data["workloads"][0]["demand"] = {"requests_by_period": [2500, 500]}
+        terms = {"in": "units", "usd_per_unit_h": price, "max_units": 100, "step_units": 1}
+        data["commitments"] = [{"name": "ptu", "offers": ["own"], **terms}]
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(right)
+        assert plan.gap == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (pair({}, {"units": 4}), "at 1 and 0.75 USD an hour for a unit"),
+        (pair({}, {"units": 0}), "of no units or of no price"),
+        (
+            pair({}, {"units": 3})
+            | {"schedule": [{"set": {"instances": {"roles": {"decode": {"usd_per_h": 2}}}}}]},
+            "a schedule that sets usd_per_h of a role",
+        ),
+    ],
+    ids=["prices", "none", "schedule"],
+)
+def test_units_of_two_prices_are_refused(own: Data, words: str) -> None:
+    terms = {"in": "units", "usd_per_unit_h": 0.4, "max_units": 100}
+    with pytest.raises(InputError, match=words):
+        load(asked(1000, own, commitments=[{"name": "ptu", "offers": ["own"], **terms}]))
+
+
 def test_against_every_pair_of_counts() -> None:
     """The least prefill + decode + API over all counts: what the pair carries is the less of the two."""
     rng = Random(1)

@@ -110,7 +110,8 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
             counts = _most_counted(view, limit, int(o)) if rented else 1.0
             rate = np.full(len(period), agreements.rate[v])
             if in_units:
-                rate = agreements.unit_usd_per_h[v] * view.inst.time.period_h / _list_usd(view, use)[period]
+                hourly = agreements.unit_usd_per_h[v] * view.inst.time.period_h
+                rate = hourly / _list_usd(view, int(o))[period]
             parts.append((period, int(b), int(o), rented, rate, most[period], most[period] * counts))
     sizes = np.array([len(part[0]) for part in parts], dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
@@ -128,11 +129,9 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     return Coverage(at, contract, offer, of_instances, period, unit, most, rates)
 
 
-def _list_usd(view: View, use: OfferUse) -> Floats:
-    """(T,) what an instance costs in each period where it is rented."""
-    usd = np.zeros(view.inst.time.periods)
-    np.maximum.at(usd, use.period, use.usd)
-    return usd
+def _list_usd(view: View, offer: int) -> Floats:
+    """(T,) what an instance costs in each period; of replicas in roles the half that prefills, as units of both do."""
+    return np.asarray(view.inst.fleets.rent_usd[view.inst.offers.fleet[offer]] * view.price[offer])
 
 
 def _most_counted(view: View, limit: Floats, offer: int) -> float:

@@ -65,7 +65,8 @@ class Agreement(Settling):
         "whatever model runs on them; parts of an instance may be covered",
     )
     usd_per_unit_h: Positive | None = optional(
-        "In units: price of a reserved unit, due in every hour of the term, used or not; what it covers costs no more"
+        "In units: price of a reserved unit, due in every hour of the term, used or not; what it covers costs no more. "
+        "Workers of both roles count by their own units, which must cost the same: a unit is not billed by role"
     )
     min_units: NonNegative | None = optional("In units: least number, a multiple of step_units")
     max_units: NonNegative | None = optional("In units: given, their number is decided, up to this")

@@ -13,7 +13,7 @@ from router.errors import Issue, Path, nearest
 from router.schema import rules_offers, rules_quotas, rules_schedule, rules_workloads
 from router.schema.agreements import Agreement, Group, RoleWeights
 from router.schema.base import LAST_YEAR, MOST_HOURS
-from router.schema.offers import Host
+from router.schema.offers import Host, Offer, Roles
 from router.schema.problem import Generated, Problem, Scenario
 from router.schema.rules_workloads import unknown
 
@@ -112,13 +112,28 @@ def _units(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
         instances = offers[name].instances
         if instances is None or instances.term_hours is not None:
             yield Issue((*at, "offers", place), "rents no instances by the hour, whose units count", name)
-        elif instances.roles is not None:
-            yield Issue(
-                (*at, "offers", place), "rents halves of replicas, which have units of their own", name
-            )
-        elif instances.units <= 0 or instances.usd_per_h <= 0:
+            continue
+        roles = instances.roles
+        parts = (instances,) if roles is None else (roles.prefill, roles.decode)
+        if any(part.units <= 0 or part.usd_per_h <= 0 for part in parts):
             rule = "has instances of no units or of no price, so that nothing could be covered"
             yield Issue((*at, "offers", place), rule, name)
+        elif roles is not None:
+            yield from _one_price_of_units((*at, "offers", place), offers[name], roles)
+
+
+def _one_price_of_units(at: Path, offer: Offer, roles: Roles) -> Iterator[Issue]:
+    """A unit of both halves costs the same in every hour: no vendor sells reserved units that are billed by role."""
+    usd = [half.usd_per_h / half.units for half in (roles.prefill, roles.decode)]
+    hint = "one price of a unit for both roles, or an agreement in USD"
+    if not math.isclose(*usd, rel_tol=1e-9):
+        rule = f"rents halves of replicas at {usd[0]:.6g} and {usd[1]:.6g} USD an hour for a unit"
+        yield Issue(at, f"{rule}: what units are worth there is not defined", offer.name, hint)
+    sets = (at for rule in offer.schedule if rule.set_ is not None for at, _ in rule.set_.figures)
+    reads = (rule.series.role for rule in offer.schedule if rule.series is not None)
+    if any(field[:2] == ("instances", "roles") and field[-1] == "usd_per_h" for field in sets) or any(reads):
+        rule = "has a schedule that sets usd_per_h of a role: what units are worth there is not defined"
+        yield Issue(at, rule, offer.name, hint)
 
 
 def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]:
