@@ -423,6 +423,12 @@ def _notes(problem: Problem) -> tuple[str, ...]:
         notes.append(
             "each offer has the hosts that it shares with others to itself, reserved and free ones included"
         )
+    spilling = [offer.name for offer in problem.offers if offer.spills]
+    if spilling:
+        notes.append(
+            f"alone nothing takes what spills, so that every minute must fit: {', '.join(spilling)}; beside others "
+            "under an agreement they take it"
+        )
     if problem.quotas:
         notes.append("each offer has the quotas that it shares with others to itself")
     return tuple(notes)

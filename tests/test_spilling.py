@@ -475,6 +475,29 @@ def test_compare_gives_an_offer_that_spills_no_work_that_it_cannot_hold(tmp_path
     assert costs == {"api": (pytest.approx(110), ()), "own": (None, ("limits",))}
 
 
+def test_compare_counts_what_an_agreement_spills_once(tmp_path: Path) -> None:
+    """Of 12 requests of 1,000 tokens 6 are carried at 1 USD and 6 taken at 2, 18 USD for 12,000 tokens; half of all
+    is taken off. Six instances of 0.50 USD carry 2 a minute each; one alone would need 12,000 of 120,000 an hour.
+    """
+    data = recorded(tmp_path, {"a": [12, 0]}, 6, {"a": 2})
+    data["offers"][0]["models"]["a"] = {"usd_per_request": 1}
+    deal = {
+        "name": "deal",
+        "offers": ["own", "api"],
+        "discount": 0.5,
+        "settled": "hour",
+        "min_usd": 0,
+        "max_usd": 1e6,
+    }
+    found = router.compare(read(tmp_path, data | {"commitments": [deal]}))
+    (row,) = (row for row in found.offers if row.agreement == "deal")
+    assert (row.cost_usd, row.usd_per_m_tokens) == (pytest.approx(9), pytest.approx(9 / 12e3 * 1e6))
+    assert any("nothing takes what spills" in note for note in found.notes)
+    fleet = gpu("own", 15.0, 0.12, ("a",), max_utilisation=1.0) | {"spills": True}
+    found = router.compare(read(tmp_path, {**data, "offers": [fleet, data["offers"][1]]}))
+    assert (found.offers[0].instances, found.offers[0].hours_at_one_instance) == (6, pytest.approx(0.1))
+
+
 def test_units_are_sized_for_the_minutes_of_two_futures(tmp_path: Path) -> None:
     """6 or 18 requests in one minute of two; a unit carries 2 a minute for 1.5 USD, elsewhere a request costs 1.
 
