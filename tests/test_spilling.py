@@ -407,6 +407,19 @@ def test_simulated_minutes_spill_what_is_planned() -> None:
     assert not found.ok
 
 
+def test_a_day_is_simulated_in_all_its_parts() -> None:
+    """A day in which 90 a minute are let through, and 50 of its last eight hours: 60 a minute spill 1 in 6 then."""
+    night = {"daily": {"start": "16:00", "end": "00:00"}, "set": {"quota": {"requests_per_minute": 50}}}
+    own = api("own", 0.0, quota={"requests_per_minute": 90}, spills=True, schedule=[night])
+    day = {"start": "2027-01-01", "periods": 1, "period_h": 24}
+    stated = load(problem([hourly(3.6e6)], [own, api("api", 1.0)], horizon=day))
+    plan = router.solve(stated)
+    (row,) = router.simulate(stated, plan, seed=1).spills
+    assert row.planned == pytest.approx(1 / 18, rel=0.1)
+    assert row.spilled == pytest.approx(1 / 18, rel=0.1)
+    assert row.verdict == "kept"
+
+
 def test_refused_requests_wait_where_they_are_taken() -> None:
     """Of 60 a minute 30 fit: the other half comes to instances, of which it keeps as many busy as planned."""
     own = api("own", 0.0, quota={"requests_per_minute": 30}, spills=True)

@@ -61,8 +61,8 @@ def after_spills(
     routes = [each.route.copy() for each in requests]
     rows: list[SimulatedSpill] = []
     for name, limit in period.limits.items():
-        parts, minute = _sent(period, requests, name, first), np.arange(first, max(last, first + 1))
-        left = np.array(limit.capacity)[minute % len(limit.capacity)] - limit.steady
+        parts, now = _sent(period, requests, name, first), np.arange(first, max(last, first + 1))
+        left = np.array(limit.capacity)[_minute_of_period(now, minutes, len(limit.capacity))] - limit.steady
         order = [load for load in reversed(limit.order) if load in parts]
         for load in [*order, *(parts.keys() - set(order))]:
             own = np.zeros(len(left))
@@ -80,6 +80,11 @@ def after_spills(
                     row = replace(row, error=max(_error_of_draw(period, part) for part in parts[load]))
                 rows.append(row)
     return [replace(each, route=route) for each, route in zip(requests, routes, strict=True)], rows
+
+
+def _minute_of_period(now: Ints, minutes: int, real: int) -> Ints:
+    """(n,) whose capacity holds: all minutes of the period for as long, in its order, whatever time is simulated."""
+    return np.asarray(np.where(now < 0, now, np.minimum(now * real // max(minutes, 1), real - 1)) % real)
 
 
 def _sent(
