@@ -275,6 +275,70 @@ def test_months_that_terms_share_are_billed_once_however_often_they_are_planned(
     assert [carried(plan)[:2] for plan in made[1:]] == where
 
 
+def test_a_term_that_is_over_counts_in_the_month_that_runs(tmp_path: Path) -> None:
+    """Half off, terms of half a month. One at 8 a month is over by the second run, one at 0.4 has a quarter left.
+
+    4 + 0.2 are due by then, and 3 used; then 0.1 is due, and 1 at list where no term is left: 1.1. Were the first
+    forgotten, 3 were owed by then, and another at 8 would seem to cost max(4.3, 4) − 3 = 1.3, against 0.5 + 1.
+    """
+    use, quarter = [4, 2, 1, 1], MONTH / 4
+    first = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+
+    def file(k: int) -> Problem:
+        loads = [by_period([each / 2 * M for each in use[k : k + 2]])]
+        loads += [by_period([M] * 2, f"new {j}", models=["o"]) for j in range(k)]
+        data = problem(loads, [api("a", 2.0), api("c", 1.0, ("o",))], periods=2, period_h=quarter)
+        terms = {"name": "plan", "offers": ["a"], "settled": "month", "stackable": True, "term_h": MONTH / 2}
+        terms |= {"min_usd": 8, "max_usd": 9, "discount": 0.5, "overage": "contract", "start": "first"}
+        ends = ((2 * quarter, 8), (3 * quarter, 0.4))
+        terms["in_force"] = [
+            {"until": (first + dt.timedelta(hours=hour)).isoformat(), "usd": usd} for hour, usd in ends
+        ]
+        start = (first + dt.timedelta(hours=k * quarter)).isoformat()
+        return load(
+            {**data, "name": "plan", "horizon": {**data["horizon"], "start": start}, "commitments": [terms]}
+        )
+
+    made = runs(tmp_path, [file(0), file(2)])
+    assert billed(made[0], "plan") == approx(4.2)
+    assert made[1].cost_usd == approx(1.1 + 2 * 2)  # and 1 a quarter of each new one
+    assert [row.signed_by for row in made[1].contracts] == ["before"]
+
+
+def token_stack(k: int, *in_force: tuple[int, float]) -> Problem:
+    """Three hours from hour k on, terms of three hours at 1 a M against 2; 1 M an hour more than the hour before."""
+    loads = [by_period([M] * 3, f"w{j}") for j in range(k + 1)]
+    first = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    signed = [{"until": (first + dt.timedelta(hours=h)).isoformat(), "tokens": a * M} for h, a in in_force]
+    terms = {"settled": "hour", "min_tokens": 0, "max_tokens": 9 * M, "term_h": 3, "stackable": True}
+    terms |= {"overage": "none", "in_force": signed}
+    data = problem(loads, [api("a", 1.0, commitment=terms), api("b", 2.0)], periods=3)
+    horizon = {**data["horizon"], "start": (first + dt.timedelta(hours=k)).isoformat()}
+    return load({**data, "name": "stack", "horizon": horizon})
+
+
+def test_stacked_terms_in_tokens_are_carried_each_to_its_end(tmp_path: Path) -> None:
+    """As in USD: 1 M an hour; then 1 more beside it and 1 at list in the last hour; then 2 more; then 2 more again."""
+    made = runs(tmp_path, [token_stack(k) for k in range(4)])
+    assert [plan.cost_usd for plan in made] == approx([3, 7, 11, 15])
+    carried_on = [
+        {round(row.end_h): round((row.committed_tokens_per_month or 0) / MONTH / M, 6) for row in rows}
+        for rows in (plan.running.contracts for plan in made[1:] if plan.running is not None)
+    ]
+    assert carried_on == [{2: 1}, {1: 1, 2: 1}, {1: 1, 2: 2}]
+    stated = token_stack(1, (3, 1))
+    (row, *_) = [row for row in router.solve(stated).contracts if row.signed_by == "before"]
+    assert (row.until_h, row.committed_tokens_per_month) == (2, approx(M * MONTH))
+    assert router.solve(stated).cost_usd == approx(made[1].cost_usd)
+
+
+def test_a_term_in_force_is_in_the_unit_of_its_commitment() -> None:
+    with pytest.raises(InputError, match=r"in_force\[0\].usd: 1: is not in the commitment's own unit"):
+        data = token_stack(0, (3, 1)).model_dump(mode="json", by_alias=True, exclude_none=True)
+        data["offers"][0]["commitment"]["in_force"][0] = {"until": "2027-01-01T03:00:00+00:00", "usd": 1}
+        load(data)
+
+
 def test_a_term_that_the_file_states_by_now_is_in_force_once(tmp_path: Path) -> None:
     """The first run signs 1 an hour until hour 3; the file of the second says so, that of the third another of 0.5."""
     same, other = (3, 1.0), (5, 0.5)

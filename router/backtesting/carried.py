@@ -27,9 +27,11 @@ def can_be_carried(inst: Instance) -> bool:
     """Whether the contracts of a whole replay can be carried, and are all that spans its periods but counts."""
     contracts = inst.contracts
     plain = [tiers is None for tiers in (*contracts.tiers, *contracts.discounts)]
+    timed = np.isfinite(contracts.overage_stated) & inst.offers.ruled[contracts.offer]  # in order of time
     return bool(
         contracts.spanned.all()
         and all(plain)
+        and not timed.any()
         and not any(contracts.counts)
         and not (contracts.stackable | contracts.levelled).any()
         and (contracts.in_tokens == contracts.stated_in_tokens).all()

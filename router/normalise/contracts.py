@@ -226,9 +226,9 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
         months_h = clock.hour(terms.so_far.since)
     for each in terms.in_force:
         end_h = clock.hour(each.until)
-        if end_h > 1e-9:
+        if end_h > 1e-9 or end_h > months_h + 1e-9:  # one that has ended counts in the month that runs
             begin_h = end_h - (term_h or end_h)
-            running = ContractTerm(0.0, end_h, end_h, begin_h, signed=True, usd=each.usd)
+            running = ContractTerm(0.0, end_h, end_h, begin_h, signed=True, amount=each.amount)
             starts.append(running._replace(since_h=months_h if months_h < 0 else None))
     for begin in terms.starts_h(time.horizon_h, time.period_h):
         if begin >= free_from - 1e-9 and (term_h or not terms.signed):
@@ -239,8 +239,8 @@ def _starts(terms: Commitment, time: Time, clock: Clock) -> list[ContractTerm]:
 
 def _levels(terms: Commitment, term: ContractTerm) -> tuple[CommitmentLevel | None, ...]:
     """The amounts that a term may commit to; None: between its minimum and maximum."""
-    if term.usd is not None:
-        return (CommitmentLevel(usd=term.usd),)
+    if term.amount is not None:
+        return (CommitmentLevel(usd=term.amount),)
     return terms.levels or (None,)
 
 
@@ -255,7 +255,7 @@ def _within(terms: list[ContractTerm], opens_h: float, closes_h: float) -> list[
         )
         for term in terms
     ]
-    return [term for term in cut if term.from_h < term.until_h and term.until_h > opens_h]
+    return [term for term in cut if (term.from_h < term.until_h or term.ended) and term.until_h > opens_h]
 
 
 def _token_usd_at(sellers: list[tuple[int, Offer]], rules: Timetable) -> Floats:

@@ -27,7 +27,7 @@ class ContractTerm(NamedTuple):
 
     begin_h   when it began, also before the horizon: its spans and its ramp count from there
     since_h   start of the span that runs at hour 0, where that is stated
-    usd       what it commits to per span, where that is its own
+    amount    what it commits to per span, in own units, where that is its own
     months_h  where the months are counted from that terms which add up share
     """
 
@@ -37,10 +37,15 @@ class ContractTerm(NamedTuple):
     begin_h: float
     signed: bool
     since_h: float | None = None
-    usd: float | None = None
+    amount: float | None = None
     opens_h: float = -np.inf
     closes_h: float = np.inf
     months_h: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended before the horizon began, in the month that runs then and that terms share."""
+        return self.signed and self.months_h < self.until_h <= NEAR
 
     def due_h(self, time: Time, periods: Ints) -> float:
         """Hours of some periods in which its offer has opened, and not closed for good."""
@@ -116,6 +121,12 @@ def laid_out(
     terms: Commitment, term: ContractTerm, time: Time, clock: Clock, *, in_full: bool
 ) -> Iterator[TermSpan]:
     """The spans of a term inside the horizon, in order; billing months as far as it covers them."""
+    if terms.shares_months and term.ended:
+        hours = term.until_h - max(term.months_h, term.begin_h, term.opens_h)
+        if hours > 0:
+            share, until_h = hours / HOURS_PER_MONTH, term.months_h + terms.span_h
+            yield TermSpan(0, 0, 1, share, share, 1.0, term.months_h, until_h)
+        return
     inside = np.flatnonzero((time.start_h >= term.from_h - NEAR) & (time.start_h < term.until_h - NEAR))
     if not len(inside):
         return

@@ -48,7 +48,9 @@ class SunkContract:
     """Signed by an earlier plan, in force from the start of the horizon; its volume is settled."""
 
     offer: str | None = stated("Offer signed; null for an agreement")
-    end_h: Number = stated("End, from the start of the horizon")
+    end_h: Number = stated(
+        "End, from the start of the horizon; before it of a term that adds up and counts in the month that runs"
+    )
     committed_tokens_per_month: Number | None = stated("Tokens committed; null for one in USD")
     committed_usd_per_month: Number | None = stated("USD committed; null for one in tokens")
     discount: Number | None = stated("Taken off contract rates by its level", default=None)

@@ -46,6 +46,8 @@ def contract_rows(encoded: Encoded, point: Floats) -> tuple[ContractRow, ...]:
     rows = []
     for a in np.flatnonzero(signed_starts(encoded, point)):
         b, end = contracts.start_contract[a], float(contracts.owed_until_h[a])
+        if end <= NEAR_H:  # over, and counts in the month that runs
+            continue
         volume = float(point[first.committed[a]] * first.commit_scale[b])
         tokens, unit_usd = bool(contracts.stated_in_tokens[b]), float(contracts.usd_per_unit_h[b])
         rows.append(

@@ -158,7 +158,7 @@ def months_stand(
         return None
     used = stood.used if stood is not None and not number else 0.0
     agreed = any(agreement.name == seller for agreement in align.new.commitments)
-    counted = bool(commitment.tiers)
+    counted = commitment.counts_tokens
     use = _covered(plan, seller) if agreed else _used(plan, seller, uses, counted=counted)
     for t in range(math.ceil(now_h / period_h - NEAR_H)):
         if t * period_h >= begin_h - NEAR_H:

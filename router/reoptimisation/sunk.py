@@ -36,6 +36,14 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
     ours = commitments_of(align.new)
     earlier = {} if plan.running is None else {row.seller: row.end_h for row in plan.running.contracts}
     contracts = []
+
+    def month_began(seller: str) -> float:
+        """When the month began that terms which add up share: one that is over since then still counts in it."""
+        if not ours[seller].shares_months:
+            return 0.0
+        stands = months_stand(plan, align, seller, ours[seller], uses)
+        return 0.0 if stands is None else stands.since_h
+
     for row in plan.contracts:
         commitment = ours.get(row.seller)
         if commitment is None or row.from_h > align.shift_h + SLACK_H:
@@ -46,13 +54,11 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             end = _end_in_file(row, align, commitment, uses)
         else:  # one that the file of that time called signed was its own
             end = earlier.get(row.seller) if row.signed_by == "before" else row.until_h
-        if end is None or end - align.shift_h <= SLACK_H:
+        if (
+            end is None
+            or end - align.shift_h <= (month_began(row.seller) if commitment.stackable else 0.0) + SLACK_H
+        ):
             continue
-        if commitment.stackable and row.committed_tokens_per_month is not None:
-            rule = f'"{row.seller}" is stackable, in tokens: what its terms committed to is not carried'
-            where = ("offers" if row.offer else "commitments",)
-            hint = "commit in USD, or state what is signed as commitments of their own"
-            raise InputError([Issue(where, f"{rule} from run to run", hint=hint)])
         stands = None if commitment.stackable else standing(plan, align, commitment, row, uses)
         if stands is not None or commitment.stackable or not commitment.signed or commitment.by_period:
             contracts.append(
@@ -68,8 +74,9 @@ def sunk(plan: Plan, align: Alignment, uses: Uses) -> tuple[SunkContract, ...]:
             )
     for known in () if plan.running is None else plan.running.contracts:
         own = ours.get(known.seller)
-        sold = known.committed_usd_per_month is not None
-        if own is not None and own.stackable and sold and known.end_h - align.shift_h > SLACK_H:
+        sold = (known.committed_usd_per_month, known.committed_tokens_per_month) != (None, None)
+        still = known.end_h - align.shift_h > month_began(known.seller) + SLACK_H
+        if own is not None and own.stackable and sold and still:
             contracts.append(replace(known, end_h=known.end_h - align.shift_h))
     contracts = list(_not_restated(contracts, align, uses))
     contracts = [
@@ -130,11 +137,11 @@ def _months_of_the_file(
         if commitment.signed:
             ends.append(align.new.horizon.hours if until is None else align.clock.hour(until))
         carried = any(row.seller == name for row in contracts)
-        if not commitment.shares_months or max(ends, default=0.0) <= SLACK_H or carried:
+        if not commitment.shares_months or not ends or carried or before.get(name) != commitment:
             continue
-        if before.get(name) == commitment:
+        stands = months_stand(plan, align, name, commitment, uses)
+        if max(ends) > (0.0 if stands is None else stands.since_h) + SLACK_H:
             offer, agreement = (None, name) if name in agreed else (name, None)
-            stands = months_stand(plan, align, name, commitment, uses)
             yield SunkContract(offer, max(ends), None, None, so_far=stands, agreement=agreement)
 
 
@@ -143,12 +150,12 @@ def _not_restated(contracts: list[SunkContract], align: Alignment, uses: Uses) -
     ours = commitments_of(align.new)
     stated = {name: _newly_stated(name, terms, uses) for name, terms in ours.items()}
     for row in contracts:
-        usd = _usd_a_span(row, ours[row.seller])
+        amount = _amount_a_span(row, ours[row.seller])
         same = [
             term
             for term in stated[row.seller]
             if abs(align.clock.hour(term.until) - row.end_h) <= SLACK_H
-            and isclose(term.usd, usd, rel_tol=AS_PRINTED)
+            and isclose(term.amount, amount, rel_tol=AS_PRINTED)
         ]
         if same:
             stated[row.seller].remove(same[0])
@@ -166,8 +173,10 @@ def _newly_stated(name: str, commitment: Commitment, uses: Uses) -> list[TermInF
     return terms
 
 
-def _usd_a_span(row: SunkContract, commitment: Commitment) -> float:
-    return (row.committed_usd_per_month or 0.0) * commitment.span_h / HOURS_PER_MONTH
+def _amount_a_span(row: SunkContract, commitment: Commitment) -> float:
+    """What a term commits to, in its own unit."""
+    tokens, usd = row.committed_tokens_per_month, row.committed_usd_per_month
+    return ((usd if tokens is None else tokens) or 0.0) * commitment.span_h / HOURS_PER_MONTH
 
 
 def notes_on(contracts: tuple[SunkContract, ...], align: Alignment, uses: Uses) -> Iterator[str]:
@@ -236,9 +245,10 @@ def _all_signed(problem: Problem, commitment: Commitment, rows: tuple[SunkContra
         return _signed(problem, commitment, rows[0])
     clock = problem.horizon.clock
     stacked = tuple(
-        TermInForce(until=clock.local(row.end_h), usd=_usd_a_span(row, commitment))
+        TermInForce(until=clock.local(row.end_h), **{unit: _amount_a_span(row, commitment)})
         for row in rows
-        if row.committed_usd_per_month is not None
+        for unit, stated in (("usd", row.committed_usd_per_month), ("tokens", row.committed_tokens_per_month))
+        if stated is not None
     )
     terms: dict[str, object] = {"in_force": (*commitment.in_force, *stacked)}
     if commitment.shares_months:
@@ -281,7 +291,7 @@ def _level(commitment: Commitment, per_month: float | None, discount: float | No
 
 
 def _so_far(problem: Problem, commitment: Commitment, stands: StandsAt, row: SunkContract) -> SoFar:
-    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    counted = commitment.counts_tokens or row.committed_tokens_per_month is not None
     return SoFar(
         since=problem.horizon.clock.local(stands.since_h),
         used_usd=None if counted else stands.used,

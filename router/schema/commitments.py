@@ -77,8 +77,17 @@ class SoFar(Strict):
 class TermInForce(Strict):
     """A term of a stackable contract that is signed already."""
 
-    until: Moment = Field(description="Its end, exclusive, local time of horizon.timezone")
-    usd: NonNegative = Field(description="What it commits to per span")
+    until: Moment = Field(
+        description="Its end, exclusive, local time of horizon.timezone; one that is over counts by its hours in the "
+        "month that runs (so_far)"
+    )
+    usd: NonNegative | None = optional("What it commits to per span")
+    tokens: NonNegative | None = optional("The same of a commitment in tokens")
+
+    @property
+    def amount(self) -> float:
+        """What it commits to per span, in the unit that it states."""
+        return (self.usd if self.tokens is None else self.tokens) or 0.0
 
 
 class Settling(Strict):
@@ -174,6 +183,12 @@ class Commitment(Settling):
         per_span = any(getattr(self, name, None) is not None for name in PER_SPAN)
         more = self.levels or self.ramp or self.discount_tiers or self.rollover_spans or self.stackable
         return self.settled is None and self.so_far is None and not (per_span or more)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether what it has used is stated in tokens: it commits to them, or has tiers."""
+        tokens = self.per_month("min_tokens") is not None or self.per_month("max_tokens") is not None
+        return tokens or bool(getattr(self, "tiers", ()))
 
     @property
     def shares_months(self) -> bool:

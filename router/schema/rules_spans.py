@@ -133,8 +133,12 @@ def _in_force(problem: Problem, at: Path, commitment: Commitment, *, tokens: boo
         yield Issue(
             field, "is of terms that add up", None, "set stackable: true, or signed: true for one term"
         )
-    if tokens:
-        yield Issue(field, "is of a commitment in USD", None)
+    stated, other = ("tokens", "usd") if tokens else ("usd", "tokens")
+    for index, term in enumerate(commitment.in_force):
+        if getattr(term, other) is not None:
+            yield Issue((*field, index, other), "is not in the commitment's own unit", getattr(term, other))
+        elif getattr(term, stated) is None:
+            yield Issue((*field, index, stated), "is required: what the term commits to per span", None)
     if problem.horizon.start is None:
         yield Issue(field, "needs horizon.start, to know until when", None)
 
@@ -186,11 +190,9 @@ def so_far_placed(problem: Problem) -> Iterator[Issue]:
         if len(so_far.unused_usd) + len(so_far.unused_tokens) > commitment.rollover_spans:
             rule = f"has more entries than rollover_spans, {commitment.rollover_spans}"
             yield Issue((*field, "unused_usd" if so_far.unused_usd else "unused_tokens"), rule)
-        tokens = (
-            commitment.per_month("min_tokens") is not None or commitment.per_month("max_tokens") is not None
-        )
-        counted = tokens or bool(commitment.tiers)
-        for name in ("used_usd", "unused_usd") if counted else ("used_tokens", "unused_tokens"):
+        for name in (
+            ("used_usd", "unused_usd") if commitment.counts_tokens else ("used_tokens", "unused_tokens")
+        ):
             if getattr(so_far, name):
                 yield Issue((*field, name), "is not in the commitment's own unit", getattr(so_far, name))
 

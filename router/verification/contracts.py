@@ -92,7 +92,7 @@ def _check_stacked(audit: Audit, name: str, commitment: Commitment, ledger: Ledg
     closes = audit.case.times.life(name)[1]
     ours = [(min(term.until_h, closes), usd) for term, usd in stacked_terms(audit.case, commitment)]
     listed = [
-        (row.until_h, row.committed_usd_per_month or 0.0)
+        (row.until_h, committed_of(row, commitment) or 0.0)
         for row in audit.rows.contracts
         if row.seller == name and row.signed_by == "before"
     ]
@@ -125,7 +125,7 @@ def _check_sum(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) 
 
 def _is_stacked(case: Case, commitment: Commitment, row: ContractRow) -> bool:
     """Whether a row signed before is one of the terms in force that the file states."""
-    closes, usd = case.times.life(row.seller)[1], row.committed_usd_per_month or 0.0
+    closes, usd = case.times.life(row.seller)[1], committed_of(row, commitment) or 0.0
     return any(
         abs(min(term.until_h, closes) - row.until_h) <= SLACK_H and abs(own - usd) <= RELATIVE * max(own, 1.0)
         for term, own in stacked_terms(case, commitment)

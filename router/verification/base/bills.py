@@ -156,7 +156,7 @@ def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float,
         )
         before = of_offer(case, offer, before)
         terms.append((before, next(stated, None) or least_of(commitment), 1.0 - off))
-    for stacked, usd in stacked_terms(case, commitment):
+    for stacked, usd in stacked_terms(case, commitment, ended=True):
         terms.append((of_offer(case, offer, stacked), usd, 1.0))
     for row in plan.contracts:
         if row.seller == offer and row.signed_by == "plan":

@@ -80,7 +80,9 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
         contracts[sunk.seller] = (*contracts.get(sunk.seller, ()), sunk)
     purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
     credits = {row.credit: row.used_usd for row in running.credits or ()}
-    ends = [row.end_h for row in running.contracts] + [row.end_h for row in running.purchases]
+    ends = [0.0 if _counts_on(row) else row.end_h for row in running.contracts] + [
+        row.end_h for row in running.purchases
+    ]
     hours = [running.freeze_h, *ends]
     amounts = [row.share for row in running.shares] + [row.count for row in running.purchases]
     for signed in running.contracts:
@@ -152,6 +154,11 @@ def _left_of_allowances(problem: Problem, rows: tuple[TakenAllowance, ...], ledg
     return problem.model_copy(update={"offers": tuple(offers.values())})
 
 
+def _counts_on(row: SunkContract) -> bool:
+    """Whether a term is over, and counts in the month that runs."""
+    return row.so_far is not None and row.so_far.since_h < row.end_h <= 0
+
+
 def _all_signed(
     problem: Problem, commitment: Commitment, rows: tuple[SunkContract, ...], ledger: Ledger
 ) -> Commitment:
@@ -161,11 +168,10 @@ def _all_signed(
         return _signed(problem, commitment, rows[0])
     zero, months = LocalTime(problem.horizon).start, length_h(commitment) / MONTH_H
     stacked = tuple(
-        TermInForce(
-            until=zero + timedelta(hours=row.end_h), usd=(row.committed_usd_per_month or 0.0) * months
-        )
+        TermInForce(until=zero + timedelta(hours=row.end_h), **{unit: amount * months})
         for row in rows
-        if row.committed_usd_per_month is not None
+        for unit, amount in (("usd", row.committed_usd_per_month), ("tokens", row.committed_tokens_per_month))
+        if amount is not None
     )
     terms: dict[str, Any] = {"in_force": (*commitment.in_force, *stacked)}
     if commitment.settled in (None, "month") and not commitment.by_period:
@@ -178,7 +184,7 @@ def _all_signed(
 
 
 def _so_far(problem: Problem, commitment: Commitment, row: SunkContract, stands: StandsAt) -> SoFar:
-    counted = bool(commitment.tiers) or row.committed_tokens_per_month is not None
+    counted = commitment.counts_tokens or row.committed_tokens_per_month is not None
     unit, zero = "tokens" if counted else "usd", LocalTime(problem.horizon).start
     amounts: dict[str, Any] = {f"used_{unit}": stands.used, f"unused_{unit}": stands.unused}
     amounts["counted_usd"] = stands.counted_usd

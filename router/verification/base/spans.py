@@ -127,17 +127,22 @@ def signed_term(case: Case, commitment: Commitment) -> TermHours | None:
     return TermHours(0.0, until, began, since) if until > 0 else None
 
 
-def stacked_terms(case: Case, commitment: Commitment) -> list[tuple[TermHours, float]]:
-    """Terms that add up and are signed already, as far as some of them is left, and USD a month of each."""
+def stacked_terms(
+    case: Case, commitment: Commitment, *, ended: bool = False
+) -> list[tuple[TermHours, float]]:
+    """Terms that add up and are signed already, as far as some of them is left, and own units a month of each.
+
+    ended   also those that are over, in the month that runs when the horizon begins
+    """
     clock, length = LocalTime(case.problem.horizon), term_h(commitment)
     terms = []
     for each in commitment.in_force:
         end_h = hours_to(clock, each.until)
-        if end_h > NEAR_H:
-            since = since_h(case, commitment) if commitment.settled in (None, "month") else None
-            since = None if commitment.by_period else since
+        since = since_h(case, commitment) if commitment.settled in (None, "month") else None
+        since = None if commitment.by_period else since
+        if end_h > NEAR_H or (ended and since is not None and since + NEAR_H < end_h):
             term = TermHours(0.0, end_h, end_h - (end_h if length is None else length), since)
-            terms.append((term, each.usd * MONTH_H / length_h(commitment)))
+            terms.append((term, each.amount * MONTH_H / length_h(commitment)))
     return terms
 
 
@@ -145,6 +150,10 @@ def spans_of(case: Case, commitment: Commitment, term: TermHours) -> list[Span]:
     """The spans of a term inside the horizon, in order."""
     if by_billing_month(commitment):
         return _months(case, term)
+    if term.until_h <= NEAR_H and term.months_h is not None:  # over; it counts in the month that runs
+        begin_h, end_h = _edges(case, commitment, term, 0.0, None)
+        part = (term.until_h - max(begin_h, term.began_h, term.life[0])) / MONTH_H
+        return [Span(begin_h, 0, 1, part, part, 1.0, end_h)] if part > 0 else []
     periods = [
         t for t in range(case.periods) if term.from_h - NEAR_H <= t * case.period_h < term.until_h - NEAR_H
     ]

@@ -58,7 +58,7 @@ def terms_of(case: Case, offer: str) -> list[PossibleTerm]:
     before = signed_term(case, commitment) if commitment.signed else None
     length = term_h(commitment)
     terms: list[tuple[TermHours, bool, float | None]] = [] if before is None else [(before, True, None)]
-    terms += [(term, True, usd) for term, usd in stacked_terms(case, commitment)]
+    terms += [(term, True, usd) for term, usd in stacked_terms(case, commitment, ended=True)]
     free_h = 0.0 if before is None or commitment.stackable else before.until_h
     if length is not None or not commitment.signed:
         hours = [hour for hour in starts_h(case, commitment) if hour >= free_h - 1e-9]
@@ -68,7 +68,7 @@ def terms_of(case: Case, offer: str) -> list[PossibleTerm]:
     terms = [
         (term, due, usd)
         for term, due, usd in cut
-        if term.from_h < term.until_h and term.until_h > term.life[0]
+        if (term.from_h < term.until_h or term.until_h <= 0) and term.until_h > term.life[0]
     ]
     least, most = least_of(commitment), most_of(commitment)
     amounts = [
