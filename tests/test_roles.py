@@ -403,8 +403,12 @@ def test_sizing_signs_each_half_and_weighs_the_offer() -> None:
 
 
 def test_a_problem_with_roles_may_be_changed() -> None:
-    """The decode worker at 2 instead of 3 USD: 3 · 1 + 3 · 2."""
+    """The decode worker at 2 instead of 3 USD: 3 · 1 + 3 · 2. Likewise where a rule sets it."""
     changed = load(asked(2500, pair({}, {}))).with_({"offers.own.instances.roles.decode.usd_per_h": 2})
+    assert router.solve(changed).cost_usd == pytest.approx(9)
+    rule = {"set": {"instances": {"roles": {"decode": {"usd_per_h": 7}}}}}
+    ruled = load(asked(2500, pair({}, {}) | {"schedule": [rule]}))
+    changed = ruled.with_({"offers.own.schedule[0].set.instances.roles.decode.usd_per_h": 2})
     assert router.solve(changed).cost_usd == pytest.approx(9)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from router.errors import InputError, Issue
 from router.loading.yaml_source import parse
@@ -103,8 +103,6 @@ def _put(document: Any, here: Any, path: FieldPath, value: object) -> None:
     at: Any = key
     if isinstance(document, list | tuple):
         at = next(k for k, item in enumerate(here) if item is child)
-    elif isinstance(here, BaseModel):
-        at = type(here).model_fields[key].alias or key
     if not rest:
         if value is None and isinstance(document, dict):
             document.pop(at, None)

@@ -86,14 +86,21 @@ def value_at(document: Any, path: FieldPath) -> Any:
 def default_at(problem: Problem, path: FieldPath) -> Any:
     """What a field is where it is left out. Raises KeyError."""
     parent = value_at(problem, path[:-1])
-    return type(parent).model_fields[path[-1]].get_default(call_default_factory=False)
+    name = attributes(type(parent))[path[-1]]
+    return type(parent).model_fields[name].get_default(call_default_factory=False)
+
+
+def attributes(model: type[BaseModel]) -> dict[str, str]:
+    """Attributes of a model by the names of their fields in a file: `set` is `set_`, for `set` is a word of Python."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
 
 
 def _child(here: Any, key: str) -> Any:
     if isinstance(here, BaseModel):
-        if key in type(here).model_fields:
-            return getattr(here, key)
-        raise KeyError(_unknown(key, list(type(here).model_fields)))
+        names = attributes(type(here))
+        if key in names:
+            return getattr(here, names[key])
+        raise KeyError(_unknown(key, list(names)))
     if isinstance(here, Mapping):
         if key in here:
             return here[key]
@@ -129,7 +136,7 @@ def _changed(here: Any, path: FieldPath, value: object) -> Any:
     key, rest = path[0], path[1:]
     child = _child(here, key)
     if isinstance(here, BaseModel):
-        return here.model_copy(update={key: _changed(child, rest, value)})
+        return here.model_copy(update={attributes(type(here))[key]: _changed(child, rest, value)})
     if isinstance(here, Mapping):
         return {**here, key: _changed(child, rest, value)}
     return tuple(_changed(item, rest, value) if item is child else item for item in here)
