@@ -214,3 +214,7 @@ def test_what_was_bought_is_carried_from_run_to_run(tmp_path: Path) -> None:
         assert router.verify(problem, plan).ok
         costs.append(plan.cost_usd)
     assert costs == pytest.approx([16, 16, 12])
+    data["offers"] = [gpu("other", 1.0, 1, ("a", "b"))]
+    data["horizon"]["start"] = "2027-01-01T02:30:00Z"
+    notes = reoptimise(load(data), store, Search("highs", SolveOptions())).plan.notes
+    assert any("8 instances of ptu, bought for a term by an earlier plan" in note for note in notes)

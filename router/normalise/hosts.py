@@ -52,7 +52,7 @@ def hosts(problem: Problem, fleets: Fleets, offers: Offers, time: Time, rules: T
 
 
 def _refuse_parts(problem: Problem, part: Floats) -> None:
-    text = "opens or closes within a period, which is not yet planned for hosts"
+    text = "opens or closes within a period: what lives there would serve for a part of it, and nothing says which"
     issues = [
         input_issue(problem, ("hosts", int(h), "schedule"), None, text, "periods in which it does neither")
         for h in np.flatnonzero(((part > 0) & (part < 1)).any(axis=1))

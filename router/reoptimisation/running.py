@@ -7,6 +7,7 @@ had no demand, as the nearest earlier one that had. The section stands in the ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from problems.core.instance import Instance
@@ -115,17 +116,10 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
         if offer.instances and offer.instances.term_hours
         for name in _parts(offer)
     }
-    earlier = () if plan.running is None else plan.running.purchases
-    ends = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
-    ends += [
-        (half_name(row.offer, row.role), row.model, row.until_h or 0.0, row.count)
-        for row in plan.purchases
-        if row.from_h <= align.shift_h + SLACK_H
-    ]
     sunk = [
-        SunkPurchase(offer, None if offer in for_all else model, end - align.shift_h, count)
-        for offer, model, end, count in ends
-        if end - align.shift_h > SLACK_H and (offer, model) in pools and offer in termed
+        replace(row, model=None if row.offer in for_all else row.model)
+        for row in bought_before(plan, align)
+        if (row.offer, row.model) in pools and row.offer in termed
     ]
     for row in sunk:
         if row.offer in scheduled:
@@ -133,6 +127,19 @@ def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchas
             hint = "state them as reserved, at reserved_usd_per_h, in an offer of their own"
             raise InputError([Issue(("offers",), f"{rule} from run to run", hint=hint)])
     return sunk
+
+
+def bought_before(plan: Plan, align: Alignment) -> list[SunkPurchase]:
+    """Instances under terms that outlast the start of the new horizon, as the plans that bought them name them."""
+    earlier = () if plan.running is None else plan.running.purchases
+    rows = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
+    rows += [
+        (half_name(row.offer, row.role), row.model, row.until_h or 0.0, row.count)
+        for row in plan.purchases
+        if row.from_h <= align.shift_h + SLACK_H
+    ]
+    ends = (SunkPurchase(offer, model, end - align.shift_h, count) for offer, model, end, count in rows)
+    return [row for row in ends if row.end_h > SLACK_H]
 
 
 def _parts(offer: Offer) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.allowances import notes_on_allowances, taken, with_taken
 from router.reoptimisation.breaks import breaks
 from router.reoptimisation.credits import notes_on_credits, spent, with_spent
-from router.reoptimisation.running import horizon_of, laid_on, problem_of
+from router.reoptimisation.running import bought_before, horizon_of, laid_on, problem_of
 from router.reoptimisation.standing import Uses
 from router.reoptimisation.sunk import notes_on, sunk, with_sunk
 from router.schema import Problem
@@ -84,6 +84,13 @@ class Searches:
         if gone:
             names = ", ".join(sorted(gone))
             self.notes.append(f"signed by an earlier plan and no longer in the problem: {names}")
+        carried = {(row.offer, row.end_h) for row in laid.purchases}
+        for row in bought_before(entry.plan, align):
+            if (row.offer, row.end_h) not in carried:
+                self.notes.append(
+                    f"{row.count:g} instances of {row.offer}, bought for a term by an earlier plan, are owed for "
+                    f"another {row.end_h:g} h and not counted: the problem no longer has them so"
+                )
 
     def go_on(self) -> GoingOn:
         """What it costs to leave shares and counts as they are; all else is settled at least cost."""

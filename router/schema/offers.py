@@ -374,7 +374,9 @@ class Host(Strict):
         description="Further hosts, by what each holds: free of charge, and outside max and reserved",
     )
     schedule: tuple[ScheduleRule, ...] = Field(
-        default=(), description="Rules about time: of several that hold, the last counts"
+        default=(),
+        description="Rules about time: of several that hold, the last counts. It opens and closes between periods "
+        "alone: within one nothing says what part of it an instance would serve that is packed anew in every period",
     )
 
     @cached_property
