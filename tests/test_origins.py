@@ -152,7 +152,6 @@ def test_verify_sees_a_wrong_origin() -> None:
     ("change", "path"),
     [
         ({"origin": {"eu": 0.5, "us": 0.4}}, "workloads[0].origin"),
-        ({"routing": {"splittable": False}}, "workloads[0].routing.splittable"),
         ({"routing": {"min_providers": 2}}, "workloads[0].routing.min_providers"),
     ],
 )
@@ -160,6 +159,21 @@ def test_what_cannot_be_meant_is_refused(change: Data, path: str) -> None:
     with pytest.raises(InputError) as error:
         load(users({"eu": 0.75, "us": 0.25} if "origin" not in change else change.pop("origin"), **change))
     assert [issue.path for issue in error.value.issues] == [path]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_each_origin_that_is_not_split_has_one_route(solver: str) -> None:
+    """0.8 M an hour fit in us. Split: 0.25 from us and 0.55 from eu at 1.2, and 0.2 at home, 1.51. In one piece each:
+    from eu 0.75 · 1.2 there, and from us 0.25 · (3 + 4e-3 · 100) to eu; the other way round 2.5.
+    """
+    there = THERE | {"quota": {"tokens_per_minute": 0.8e6 / 60}}
+    for routing, right in (({}, 1.51), ({"splittable": False}, 0.9 + 0.85)):
+        data = users({"eu": 0.75, "us": 0.25}, offers=[HERE, there], routing=routing)
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(right)
+        assert plan.gap == pytest.approx(0, abs=1e-6)
+    split = router.solve(load(users({"eu": 0.75, "us": 0.25}, offers=[HERE, there])))
+    assert "unsplittable" in router.verify(load(data), split).failed()
 
 
 def test_a_way_has_one_row() -> None:

@@ -201,7 +201,7 @@ def shares_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def origins_hold(problem: Problem) -> Iterator[Issue]:
-    """Shares of origins make 1, and each origin is routed by itself: no route or provider is asked of all together."""
+    """Shares of origins make 1, and each origin is routed by itself: providers are not counted of all together."""
     names = {load.name for load in problem.workloads}
     for index, load in enumerate(problem.workloads):
         at: Path = ("workloads", index)
@@ -210,9 +210,6 @@ def origins_hold(problem: Problem) -> Iterator[Issue]:
         whole = math.fsum(load.origin.values())
         if abs(whole - 1) > 1e-6:
             yield Issue((*at, "origin"), f"shares must make 1, not {whole:.9g}", None)
-        if not load.routing.splittable:
-            rule = "does not go with origin, whose parts are routed each by itself"
-            yield Issue((*at, "routing", "splittable"), rule, False, "state one workload for each origin")
         if load.routing.min_providers > 1:
             rule = "does not go with origin, whose parts are routed each by itself"
             hint = "state one workload for each origin"

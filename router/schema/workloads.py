@@ -195,7 +195,9 @@ class RoutingShares(Strict):
 class Routing(Strict):
     """How the work may be spread."""
 
-    splittable: Flag = Field(default=True, description="false: in each period one route carries all of it")
+    splittable: Flag = Field(
+        default=True, description="false: in each period one route carries all of it, of each origin"
+    )
     min_providers: Counting = Field(
         default=1,
         description="Providers that carry at least min_share_per_provider in every period; where recipes answer, of "
@@ -307,7 +309,8 @@ class Workload(Sourced):
     needs: Needs = Field(default=Needs(), description="What the work asks of model and offer")
     routing: Routing = Field(default=Routing(), description="How the work may be spread")
     origin: Mapping[Name, PositiveShare] | None = optional(
-        "Where requests come from, as shares that make 1; each is routed by itself. Absent: nowhere in particular"
+        "Where requests come from, as shares that make 1; each is routed by itself, so that min_providers could be of "
+        "each or of all: state a workload for each origin there. Absent: nowhere in particular"
     )
     unserved_usd_per_m_tokens: NonNegative | None = optional(
         "Cost of work left unserved; absent: every request must be served"
