@@ -108,6 +108,30 @@ def test_terms_are_bought_in_steps_that_end_staggered(method: str) -> None:
     assert section.sign[-1].beyond_horizon_usd == approx(2400)
 
 
+def test_hourly_terms_that_overlap_within_a_month_share_its_bill_by_what_is_due() -> None:
+    """1, 3 and 2 M at 2; at 60 % off 0.8, 2.4 and 1.6 are billed. Terms of two hours, in two futures alike.
+
+    0.8 from the first hour and 1.6 from the second: 0.8 + 2.4 + 1.6 = 4.8.
+    One bill of the month: 1.6 of it is due by the first term, 3.2 by the second.
+    """
+    data = problem(by_period([M, 3 * M, 2 * M]), [api("a", 2.0)], periods=3)
+    futures = [{"name": name, "probability": 0.5} for name in ("one", "other")]
+    terms = {**HOURLY, "discount": 0.6, "min_usd": 0, "max_usd": 9, "term_h": 2, "stackable": True}
+    stated = load({**data, "commitments": [terms], "scenarios": futures})
+    plan = router.size(stated)
+    assert plan.cost_usd == approx(4.8)
+    assert plan.sizing is not None
+    signs = {row.from_h: row for row in plan.sizing.sign}
+    assert {hour: (row.committed_usd_per_month or 0) / MONTH for hour, row in signs.items()} == approx(
+        {0: 0.8, 1: 1.6}
+    )
+    assert {hour: row.expected_usd for hour, row in signs.items()} == approx({0: 1.6, 1: 3.2})
+    assert {hour: row.least_usd for hour, row in signs.items()} == approx({0: 1.6, 1: 3.2})
+    lies = [replace(row, expected_usd=2.4) for row in plan.sizing.sign]
+    wrong = replace(plan, sizing=replace(plan.sizing, sign=tuple(lies)))
+    assert not router.verify(stated, wrong).ok
+
+
 def test_a_ladder_of_one_s_own_is_priced_beside_the_best() -> None:
     """600 and 600 of month 2 on: low 600 + 1,200 + 600, less list of 1,000 + 2,000 + 1,000 covered."""
     terms = {

@@ -18,7 +18,7 @@ from math import fsum
 
 import numpy as np
 
-from problems.core.arrays import HOURS_PER_MONTH
+from problems.core.arrays import HOURS_PER_MONTH, Floats
 from problems.core.costs import COMMITMENT, ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import Instance
 from problems.core.span_means import span_factors
@@ -93,7 +93,7 @@ def _of_commitment(has: Best, elsewhere_usd: float | None, offer: int, rows: lis
     terms = {
         (row.from_h, row.until_h): row for row in rows
     }  # what is committed is the same in every scenario
-    volume = [(own_volumes(row)[1], due_months(inst, row), weight_of(inst, row)) for row in terms.values()]
+    volume = [(own_volumes(row)[1], months_due(has, row), weight_of(inst, row)) for row in terms.values()]
     committed = fsum(months * each for each, months, _ in volume)
     # instances bought ahead are owed unused as the commitment is; all else is the price of using it
     pools = {inst.offers.names[o] for o in np.flatnonzero(only(inst, offer))}
@@ -199,6 +199,26 @@ def own_volumes(row: Settlement) -> tuple[float, float]:
     if row.committed_tokens_per_month is None:
         return row.used_usd, row.committed_usd_per_month or 0.0
     return row.used_tokens, row.committed_tokens_per_month
+
+
+def months_due(has: Best, row: Settlement) -> float:
+    """The same of the hours that a plan signs, where a row sums up hours or terms add up."""
+    inst, contracts = has.inst, has.inst.contracts
+    b, rate = int(inst.offers.contract[inst.offers.names.index(row.seller)]), own_volumes(row)[1]
+    if not (contracts.stackable[b] or contracts.by_hour[b]) or rate <= 0:
+        return due_months(inst, row)
+    mine = np.flatnonzero(contracts.start_contract == b)
+    return float(months_in(inst, b, row) @ has.decision.committed[mine]) / rate
+
+
+def months_in(inst: Instance, b: int, row: Settlement) -> Floats:
+    """(n,) months that each term of a contract is due for in a settlement."""
+    contracts, spans = inst.contracts, inst.contracts.spans
+    inside = (spans.from_h >= row.from_h - NEAR_H) & (spans.until_h <= row.until_h + NEAR_H)
+    inside &= spans.contract == b
+    return np.asarray(
+        contracts.due_share[np.flatnonzero(contracts.start_contract == b)][:, inside].sum(axis=1)
+    )
 
 
 def due_months(inst: Instance, row: Settlement) -> float:

@@ -9,16 +9,13 @@ from functools import partial
 from math import fsum, isfinite
 from pathlib import Path
 
-import numpy as np
-
 from problems.core.admissible import admissible
-from problems.core.arrays import HOURS_PER_MONTH
 from problems.core.decision import Decision
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from problems.core.view import view_of
-from router.errors import Infeasible, InputError, NoPlanInTime
-from router.loading.catalogue import input_issue, load, problem_sha256
+from router.errors import Infeasible, NoPlanInTime
+from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
 from router.normalise.agreements import refuse_unquoted
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
@@ -83,7 +80,6 @@ def size(
     loaded, how = load(problem), how or SizeOptions()
     refuse_unquoted(loaded, "router size")
     inst = normalise(loaded)
-    _refuse_hours(loaded, inst)
     flows = flows_of(inst, admissible(inst)[0])
     how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated))
     with start_workers(how.backend, how.workers) as workers:
@@ -105,21 +101,6 @@ def size(
     minutes = rows_of_relaxation(inst, study.options)
     plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows, minutes)
     return checked(loaded, plan, before=audit)
-
-
-def _refuse_hours(problem: Problem, inst: Instance) -> None:
-    """Raises InputError where terms that start within a billing month share bills with others: whose are not told."""
-    contracts, issues = inst.contracts, list[tuple[str | int, ...]]()
-    new = ~contracts.start_signed & (contracts.stackable | contracts.by_hour)[contracts.start_contract]
-    for b, o in enumerate(contracts.offer.tolist()):
-        hours = contracts.start_h[new & (contracts.start_contract == b)]
-        if (np.abs(np.remainder(hours + 1.0, HOURS_PER_MONTH) - 1.0) > NEAR_H).any():
-            own = o < len(problem.offers)
-            issues.append(("offers", o, "commitment") if own else ("commitments", o - len(problem.offers)))
-    if issues:
-        rule = "is settled by the hour, or stackable, and may start within a billing month: not yet sized"
-        hint = "set start_every_h to a multiple of 730, or longer than the horizon"
-        raise InputError([input_issue(problem, at, None, rule, hint) for at in issues])
 
 
 def _best(

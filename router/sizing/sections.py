@@ -21,7 +21,7 @@ from router.plan.sizing import Advised, Amount, Evaluated, Signature, Sizing, Wo
 from router.schema import Problem
 from router.sizing.alternatives import NOTHING, Weighed, alternatives
 from router.sizing.best import Best, best_plan, figures
-from router.sizing.break_even import due_months, host_use, instance_hours, own_volumes
+from router.sizing.break_even import due_months, host_use, instance_hours, months_in, own_volumes
 from router.sizing.discounts import is_agreement
 from router.sizing.first_stage import settled_decision
 from router.sizing.measures import Baselines, measured, out_of_sample
@@ -170,27 +170,41 @@ def _signed_row(best: Best, signature: Signature) -> Advised:
 
 
 def _contract_use(best: Best, signature: Signature) -> tuple[float | None, float]:
-    """Expected use of what is committed, and the bills of its months inside the horizon, present value."""
+    """Expected use of what is committed, and the bills of its months inside the horizon, present value.
+
+    Of a bill that several terms share, its part is that of what is due in it.
+    """
     inst = best.inst
     start_h, end_h = signature.from_h, signature.end_h
     if end_h is None:
         end_h = (signature.end_month or inst.time.months) * HOURS_PER_MONTH
-    bills = [(row, usd) for row, usd in best.bills(signature.offer) if start_h <= row.from_h + NEAR_H < end_h]
-    rows = [row for row, _ in bills]
-    use = [(best.weight[row.scenario], *own_volumes(row), due_months(inst, row)) for row in rows]
-    used = fsum(p * volume for p, volume, _, _ in use)
-    committed = fsum(p * volume * months for p, _, volume, months in use)
-    billed_usd = fsum(best.weight[row.scenario] * _part_of(inst, signature, row) * usd for row, usd in bills)
+    bills = [
+        (row, usd)
+        for row, usd in best.bills(signature.offer)
+        if row.from_h + NEAR_H < end_h and start_h + NEAR_H < row.until_h
+    ]
+    of = {id(row): _due(best, signature, row) for row, _ in bills}
+    used = fsum(best.weight[row.scenario] * own_volumes(row)[0] for row, _ in bills)
+    committed = fsum(best.weight[row.scenario] * of[id(row)][1] for row, _ in bills)
+    billed_usd = fsum(best.weight[row.scenario] * of[id(row)][0] * usd for row, usd in bills)
     return (used / committed if committed > 0 else None), billed_usd
 
 
-def _part_of(inst: Instance, signature: Signature, row: Settlement) -> float:
-    """Of a settlement, what a term commits to: all, unless amounts in force add up."""
+def _due(best: Best, signature: Signature, row: Settlement) -> tuple[float, float]:
+    """Of a settlement: the part that a term has in it, and what is due in it, in own units."""
+    inst, contracts = best.inst, best.inst.contracts
     b = int(inst.offers.contract[inst.offers.names.index(signature.offer)])
-    committed = row.committed_usd_per_month or 0.0
-    if not inst.contracts.stackable[b] or committed <= 0:
-        return 1.0
-    return (signature.committed_usd_per_month or 0.0) / committed
+    if not (contracts.stackable[b] or contracts.by_hour[b]):
+        return 1.0, own_volumes(row)[1] * due_months(inst, row)
+    mine, months = np.flatnonzero(contracts.start_contract == b), months_in(inst, b, row)
+    due = months * best.decision.committed[mine]
+    own = (np.abs(contracts.start_h[mine] - signature.from_h) <= NEAR_H) & ~contracts.start_signed[mine]
+    begin = [each.from_h for each in best.signs if (each.offer, each.kind) == (signature.offer, "contract")]
+    listed = (np.abs(contracts.start_h[mine][:, None] - np.array(begin)) <= NEAR_H).any(axis=1)
+    weight = (
+        due if due.sum() > 0 else months * (listed & ~contracts.start_signed[mine])
+    )  # nothing due: by hours
+    return float(weight[own].sum() / weight.sum()) if weight.sum() > 0 else 1.0, float(due.sum())
 
 
 def worst_rows(best: Best, regret: Mapping[str, float] | None) -> tuple[WorstFuture, ...]:

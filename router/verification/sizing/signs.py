@@ -32,7 +32,7 @@ from router.schema import Commitment, Instances, Offer
 from router.verification.base.bills import Bill
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.parts import half_name
-from router.verification.base.spans import TermHours, of_offer, owed_after, spans_of, term_h
+from router.verification.base.spans import TermHours, of_offer, owed_after, spans_of, term_h, whole_month
 from router.verification.base.tariffs import amount_owed, in_tokens, mean_rate, owed_beyond
 from router.verification.sizing.section import Section
 
@@ -108,18 +108,52 @@ def use_of_contract(section: Section, offer: str, from_h: float, until_h: float)
     commitment = section.case.commitments.get(offer)
     tokens = commitment is not None and in_tokens(commitment)
     used, committed = [], []
-    for probability, bill in _bills(section, offer, from_h, until_h):
-        used.append(probability * (bill.used_tokens if tokens else bill.used_usd))
-        committed.append(probability * bill.due)
+    for probability, bills in _bills(section, offer, from_h, until_h):
+        used += [probability * (bill.used_tokens if tokens else bill.used_usd) for bill in bills]
+        committed += [probability * bill.due for bill in bills]
     return math.fsum(used) / math.fsum(committed) if math.fsum(committed) > 0 else None
 
 
-def _bills(section: Section, offer: str, from_h: float, until_h: float) -> Iterator[tuple[float, Bill]]:
-    """Bills of the spans that begin between two hours, with the probability of their future."""
-    case = section.case
-    for (name, _, scenario), bill in section.audit.bills.items():
-        if name == offer and from_h <= bill.first * case.period_h + 1e-9 < until_h:
-            yield case.future(scenario).probability, bill
+def _bills(section: Section, offer: str, from_h: float, until_h: float) -> Iterator[tuple[float, list[Bill]]]:
+    """Bills of which some of the time is between two hours, those of a row of settlements together.
+
+    With the probability of their future.
+    """
+    case, rows = section.case, dict[tuple[str | None, int], list[Bill]]()
+    for (name, number, scenario), bill in section.audit.bills.items():
+        if name == offer and bill.signed:
+            hourly = case.commitments[name].settled == "hour"
+            rows.setdefault((scenario, case.month_of[bill.first] if hourly else number), []).append(bill)
+    for (scenario, _), bills in rows.items():
+        begin, end = bills[0].first * case.period_h, bills[-1].end * case.period_h
+        if begin + 1e-6 < until_h and from_h + 1e-6 < end:
+            yield case.future(scenario).probability, bills
+
+
+def _part_of(section: Section, offer: str, from_h: float, amount: float, bills: list[Bill]) -> float:
+    """The part that a term has in bills: of what is due in them, else of the months that terms are in force."""
+    case, commitment = section.case, section.case.commitments[offer]
+    if not (commitment.stackable or commitment.settled == "hour"):
+        return 1.0
+    places = {t for bill in bills for t in range(bill.first, bill.end)}
+
+    def months(start_h: float) -> float:
+        length = term_h(commitment)
+        end_h = math.inf if length is None else start_h + length
+        term = of_offer(case, offer, TermHours(start_h, end_h, start_h))
+        return math.fsum(
+            each.part * each.ramped for each in spans_of(case, commitment, term) if each.first in places
+        )
+
+    due, own = math.fsum(bill.due for bill in bills), months(from_h)
+    if due > 0:
+        return amount * own / due
+    every = math.fsum(
+        months(row.from_h)
+        for row in section.audit.rows.contracts
+        if row.seller == offer and row.signed_by == "plan"
+    )
+    return own / every if every > 0 else 1.0
 
 
 def use_of_pools(section: Section, pools: Iterable[tuple[str, str | None]]) -> float | None:
@@ -169,12 +203,10 @@ def _check_row(section: Section, row: Advised, key: Key, amount: float) -> None:
     if kind == "contract":
         hours = start, owed.end_h
         use = use_of_contract(section, offer, *hours)
-        stacked = case.commitments[offer].stackable
-        parts = (
-            p * bill.usd * bill.weight * (amount / bill.committed if stacked and bill.committed > 0 else 1.0)
-            for p, bill in _bills(section, offer, *hours)
+        usd = math.fsum(
+            p * _part_of(section, offer, start, amount, bills) * math.fsum(b.usd * b.weight for b in bills)
+            for p, bills in _bills(section, offer, *hours)
         )
-        usd = math.fsum(parts)
     elif kind == "instances":
         pools = {key[:2] for key in section.audit.pools if key[0] == offer and model in (None, key[1])}
         use = use_of_pools(section, pools)
@@ -244,7 +276,8 @@ def _of_contract(
     for span in spans_of(case, commitment, term):
         mean = mean_rate(case, offer.name, span.first * case.period_h, span.end * case.period_h)
         usd = amount_owed(offer, amount * span.ramped * span.part, 0.0, 0.0, span.part, price, mean)
-        least.append(usd * case.period_weight[span.first])
+        first = span.first if term.months_h is None else whole_month(case, term, span)[0]  # when its bill is
+        least.append(usd * case.period_weight[first])
     end_h = min(end_h, math.inf if length else case.horizon_h, term.until_h)
     end = math.ceil(end_h / MONTH_H - 1e-9)
     after = owed_after(case, commitment, term)
