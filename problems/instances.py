@@ -108,7 +108,8 @@ def _terms(builder: RowBuilder, inst: Instance, bought: Ints, counts: CountColum
     Where terms may start more often than with a month, as the change from the period before: never a row of all starts.
     """
     fleets, time = inst.fleets, inst.time
-    for q in np.flatnonzero((bought >= 0).any(axis=1)).tolist():
+    termed = fleets.buys & (fleets.term_h[fleets.pool_fleet] > 0) if fleets.pools else fleets.buys
+    for q in np.flatnonzero(termed).tolist():  # also where none may start
         begin, end = bought_for(inst, int(fleets.pool_fleet[q]))
         starts = np.flatnonzero(bought[q] >= 0)
         label, t = _numbered(pool_label(inst, q)), np.arange(time.periods)

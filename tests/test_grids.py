@@ -142,6 +142,36 @@ def test_what_is_bought_draws_power_deployed_or_not() -> None:
     assert plan_of(data).cost_usd == pytest.approx(10 + 1.0 + 9)
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_bought_draws_power_in_a_gap_too(own: bool) -> None:
+    """8 for a and 6 for b over 2 h, of which the offer is closed in one: 14 · 2 USD, and 14 kWh twice at 0.1 USD.
+
+    On the offer's own grid 6 and 5. What a needs in the closed hour costs 9 USD a million.
+    """
+    data = moving([(6, 5), (6, 0)], 7, power_kw=1, start_every_h=2) | {"policy": {"energy_usd_per_kwh": 0.1}}
+    data["offers"].append(api("pay", 9, ("a", "b")))
+    for entry in data["offers"][0]["models"].values() if not own else ():
+        del entry["min"], entry["step"]
+    data["horizon"]["start"] = "2027-01-01T00:00:00Z"
+    data["offers"][0]["schedule"] = [
+        {"from": "2027-01-01T01:00", "until": "2027-01-01T03:00", "available": False}
+    ]
+    count = 14 if own else 11
+    assert plan_of(data).cost_usd == pytest.approx(count * 2 + count * 2 * 0.1 + 54)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_where_no_term_may_start_nothing_is_bought(own: bool) -> None:
+    """Terms start at hour 0, when it is not sold yet: 5 reserved for an hour, 5 USD; 3 M and 1 M by the token at 9."""
+    data = moving([(0, 3), (6, 0)], reserved=5, start_every_h=2)
+    data["offers"].append(api("pay", 9, ("a", "b")))
+    for entry in data["offers"][0]["models"].values() if not own else ():
+        del entry["min"], entry["step"]
+    data["horizon"]["start"] = "2027-01-01T00:00:00Z"
+    data["offers"][0]["schedule"] = [{"until": "2027-01-01T01:00", "available": False}]
+    assert plan_of(data).cost_usd == pytest.approx(5 + 27 + 9)
+
+
 def test_terms_against_every_purchase() -> None:
     """The least over all numbers bought at every hour, for what grids need in each, less what is reserved."""
     rng = Random(5)

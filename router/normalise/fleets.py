@@ -51,7 +51,10 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
     usd_per_h, power = floats(rows, "usd_per_h"), floats(rows, "power_kw")
     stated = or_else(floats(rows, "reserved_usd_per_h"), usd_per_h)  # what is reserved keeps its price
     held = figures("reserved") * is_due
-    drawn = is_open * rules.energy_usd
+    termed = np.array([fleet.term_hours is not None for fleet in rows], dtype=bool)[:, None]
+    drawn = (
+        np.where(termed, is_due, is_open) * rules.energy_usd
+    )  # in a gap what is bought for a term is paid on
     starts = [set(fleet.starts_h(problem.horizon.hours, problem.horizon.period_h)) for fleet in rows]
     buy_h = sorted(set().union(*starts))
     return Fleets(
