@@ -31,12 +31,21 @@ NAME = "answer_times"
 
 def build(view: View, cols: Columns) -> Rows:
     """Who is used, then by limit, cell and period how long its steps take."""
+    return _rows(view, cols, due_alone=False)
+
+
+def build_due(view: View, cols: Columns) -> Rows:
+    """The rows that hold in a loss too: answers are due then as well."""
+    return _rows(view, cols, due_alone=True)
+
+
+def _rows(view: View, cols: Columns, *, due_alone: bool) -> Rows:
     builder, used = RowBuilder(NAME), cols.answers.used
     own = np.flatnonzero(used >= 0)
     follows = [(np.arange(len(own)), cols.flow[own], 1.0), (np.arange(len(own)), used[own], -1.0)]
     builder.add(len(own), follows, lambda i: f"{view.label_cell(view.flows.cell[own[i]])},{i}", upper=0.0)
     slowest = iter(cols.answers.slowest.tolist())
-    for limit, cell, period, steps in answering(view):
+    for limit, cell, period, steps in answering(view, due_alone=due_alone):
         label = f"{view.inst.answers.names[limit]},{view.label_cell(cell)},{period}"
         columns = np.array([next(slowest) for _ in steps], dtype=np.int64)
         builder.one(label, [(columns, 1.0)], upper=1.0)
@@ -71,4 +80,4 @@ OUTSIDE = Promise(
     text=IN_TIME,
     made=lambda inst: inst.answers.due == IN_WINDOW,
 )
-FAMILY = Family(NAME, build, in_a_loss=None, promises=(LIMIT, LATE, OUTSIDE))
+FAMILY = Family(NAME, build, in_a_loss=build_due, promises=(LIMIT, LATE, OUTSIDE))

@@ -1,13 +1,15 @@
 """Survival: when any one provider (or offer) is lost, the rest still meets demand.
 
     for every loss l: Σ_(r not in l) flow[l,c,r,t] + unserved[l,c] = 1, and the rows of recipes, throughput, quota,
-    adapters, linking and `overage: none` (with bands of their own), with the counts, contracts and purchases planned
+    adapters, answers that are due, linking and `overage: none` (with bands of their own), with the counts, contracts
+    and purchases planned
 
     flow[l,c,r,t]   share of the cell's work on route r after the loss                            1, in [0, 1]
 
 Only flows move: these columns cost nothing (the plan's cost is that without loss), so the counts and contracts pay for
 the insurance. A fee is due for what carries work without a loss: an offer kept for a loss alone asks for none.
-Provider shares do not bind in a loss, nor do waiting times and the times of several steps: plain capacity does.
+Provider shares do not bind in a loss, nor do waiting times and promises on the times of several steps: plain capacity
+does.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 
 from problems import tiers
 from problems.core.adapter_columns import adapter_columns
+from problems.core.answer_columns import answer_columns
 from problems.core.arrays import NONE, Ints, distinct
 from problems.core.blocks import ColumnSpace
 from problems.core.columns import Columns, reachable
@@ -80,6 +83,7 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLos
     )
     nowhere = np.zeros_like(cols.capacity.waits)
     adapters = adapter_columns(left, space, f"{lost.name} lost,")
+    answers = answer_columns(left, space, f"{lost.name} lost,", due_alone=True)
     no_waiting = replace(cols.capacity, waits=nowhere, regions={})
     no_fees = replace(cols.first, active=np.full_like(cols.first.active, NONE))
     rest = replace(
@@ -89,6 +93,7 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLos
         charged=flow,
         unserved=unserved,
         adapters=adapters,
+        answers=answers,
         capacity=no_waiting,
         queues=(),
     )

@@ -174,7 +174,34 @@ def test_one_step_in_a_batch_is_its_model_in_a_batch() -> None:
     assert plan_of(data).cost_usd == pytest.approx(8)
 
 
-def test_what_batches_of_steps_take_is_checked_explained_and_refused_in_a_loss() -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_after_a_loss_batches_of_steps_are_in_time_too(solver: str) -> None:
+    """A second batch of the big model at 12, and of its answers at once half. Due in 48 h a loss of any leaves two
+    batches or less, 7. Due in 24 h, without `small` its batch leaves the big model no time for one: half has nowhere
+    to go.
+    """
+    for due_h, right in ((48, 7), (24, None)):
+        data = cascade(due_h) | {"policy": {"survive_loss_of": "offer"}}
+        data["offers"].append(api("second", 12, ("big",), turnaround_h=24))
+        data["offers"][3]["quota"] = {"requests_per_minute": 150 / 60}
+        if right is None:
+            with pytest.raises(Infeasible):
+                plan_of(data, solver)
+            continue
+        plan = plan_of(data, solver)
+        assert plan.cost_usd == pytest.approx(right)
+        assert plan.gap == pytest.approx(0, abs=1e-5)
+    late = load(cascade(24) | {"policy": {"survive_loss_of": "offer"}, "offers": data["offers"]})
+    assert "survival" in router.verify(late, plan).failed()
+    alone = plan_of(cascade(24) | {"offers": data["offers"]})  # of a loss it says nothing
+    assert alone.cost_usd == pytest.approx(8)
+    assert "survival" in router.verify(late, alone).failed()
+    data["offers"][3].pop("quota")
+    free = load(cascade(24) | {"policy": {"survive_loss_of": "offer"}, "offers": data["offers"]})
+    assert "survival" not in router.verify(free, alone).failed()
+
+
+def test_what_batches_of_steps_take_is_checked_and_explained() -> None:
     plan = router.solve(load(cascade(48)))
     assert "answer_times" in router.verify(load(cascade(47.9)), plan).failed()
     data = cascade(47.9)
@@ -184,6 +211,3 @@ def test_what_batches_of_steps_take_is_checked_explained_and_refused_in_a_loss()
     conflict = router.explain(load(data)).conflict
     assert conflict is not None
     assert "workloads.chat.deferrable_h" in [row.field for row in conflict.promises]
-    data["policy"] = {"survive_loss_of": "offer"}
-    with pytest.raises(InputError, match="is not yet planned for beside policy"):
-        load(data)

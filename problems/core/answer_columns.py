@@ -25,14 +25,16 @@ class AnswerColumns(Record):
     slowest: Ints  # (n,)
 
 
-def answer_columns(view: View, space: ColumnSpace) -> AnswerColumns:
+def answer_columns(
+    view: View, space: ColumnSpace, prefix: str = "", *, due_alone: bool = False
+) -> AnswerColumns:
     """Reserve them. A route that takes longer alone than all steps together may is never used."""
     used, steps, shut = (
         np.full(len(view.flows), NONE, dtype=np.int64),
         0,
         np.zeros(len(view.flows), dtype=bool),
     )
-    for _, _, _, own in answering(view):
+    for _, _, _, own in answering(view, due_alone=due_alone):
         steps += len(own)
         for flows, time in own:
             used[flows[time > 0.0]] = 0
@@ -43,22 +45,27 @@ def answer_columns(view: View, space: ColumnSpace) -> AnswerColumns:
     def label(i: int) -> str:
         r = view.flows.route[some[i]]
         offer, model = names[view.routes.offer[r]], models[view.routes.model[r]]
-        return f"{view.label_cell(view.flows.cell[some[i]])},{offer},{model},{view.flows.period[some[i]]}"
+        return f"{prefix}{view.label_cell(view.flows.cell[some[i]])},{offer},{model},{view.flows.period[some[i]]}"
 
     used[some] = space.take(
         "used", len(some), label, upper=np.where(shut[some], 0.0, 1.0), integer=True, block=block
     )
-    return AnswerColumns(used, space.take("slowest", steps, str, upper=1.0, block=block))
+    slowest = space.take("slowest", steps, lambda i: f"{prefix}{i}", upper=1.0, block=block)
+    return AnswerColumns(used, slowest)
 
 
-def answering(view: View) -> Iterator[tuple[int, int, int, list[Step]]]:
-    """(limit, cell of the first step, period, steps that count) where not every choice of routes keeps the limit."""
+def answering(view: View, *, due_alone: bool = False) -> Iterator[tuple[int, int, int, list[Step]]]:
+    """(limit, cell of the first step, period, steps that count) where not every choice of routes keeps the limit.
+
+    `due_alone`: only limits on when answers are due.
+    """
     answers, flows, cells = view.inst.answers, view.flows, view.cells
     left_s: dict[tuple[int, int], float] = {}
     if answers.due.any():
         slots = zip(cells.slot_cell.tolist(), cells.slot_period.tolist(), strict=True)
         left_s = dict(zip(slots, (cells.slot_left_h * 3600.0).tolist(), strict=True))
-    for limit in np.flatnonzero(np.isfinite(answers.limit_s) | (answers.due > 0)).tolist():
+    promised = np.isfinite(answers.limit_s) & (not due_alone)
+    for limit in np.flatnonzero(promised | (answers.due > 0)).tolist():
         terms = np.flatnonzero(answers.term_limit == limit)
         rows = answers.term_workload[terms]
         times = {int(w): _times(view, limit, int(k)) for w, k in zip(rows, terms, strict=True)}

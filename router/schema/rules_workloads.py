@@ -236,7 +236,6 @@ def recipes_hold(problem: Problem) -> Iterator[Issue]:
                 rule = f"names must be unique; recipes[{first[recipe.name]}] has this one too"
                 yield Issue((*field, i, "name"), rule, recipe.name, "rename one")
             first.setdefault(recipe.name, i)
-            yield from _batches_hold(problem, load, (*field, i), recipe)
             for k in range(len(recipe.steps)):
                 yield from _step_holds(problem, load, (*field, i, "steps", k), recipe.steps[k])
                 for origin in load.origin or (None,):
@@ -263,22 +262,6 @@ def _step_holds(problem: Problem, load: Workload, at: Path, step: RecipeStep) ->
     if cached + written > 1 + 1e-9:
         rule = f"is more than the prompt: {cached:g} of it is read from a cache, {written:g} written to one"
         yield Issue(at, rule, None, "at most 1 together")
-
-
-def _batches_hold(problem: Problem, load: Workload, at: Path, recipe: Recipe) -> Iterator[Issue]:
-    """After a loss too answers are due, and what several batches take then is not planned for."""
-    waits = [recipe.waited(k, "p100") for k in range(len(recipe.steps))]
-    due = load.window is not None or load.deferrable_h is not None
-    if problem.policy.survive_loss_of == "none" or not due or sum(waits) <= 1.0:
-        return
-    models = {model for step in recipe.steps for model in step.models}
-    for offer in problem.offers:
-        if may_use(load, offer) and offer.turnaround_h is not None and models & offer.models.keys():
-            rule = (
-                f'has several requests that "{offer.name}" answers by turnaround_h, in work with a deadline: is not '
-                "yet planned for beside policy.survive_loss_of"
-            )
-            yield Issue((*at, "steps"), rule, None, f'add "{offer.name}" to routing.deny_offers')
 
 
 def recipes_promise(problem: Problem) -> Iterator[Issue]:

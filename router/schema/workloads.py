@@ -252,7 +252,7 @@ class Recipe(Strict):
         description="Its steps, in their order. Of several that a promise on first tokens or requests counts (at p99 "
         "those of more than 0.01 requests) the times add up, on the slowest route that each uses; instances then need "
         "max_utilisation. With a window or deferrable_h the turnarounds of all add up likewise, and fit until answers "
-        "are due (not beside policy.survive_loss_of); all steps are priced and counted in the period of the work",
+        "are due; all steps are priced and counted in the period of the work",
         json_schema_extra={"minItems": 1},
     )
 

@@ -2,6 +2,7 @@
 
 least Σ short;   Σ ways + Σ ways of first steps + short = 1,   Σ ways of step k = Σ ways of step 0 in every period
 Σ use · way ≤ limit,   way ≤ there,   Σ adapters · there ≤ slots · count
+way ≤ used,   hours · used ≤ slowest of its step,   Σ slowest ≤ hours until answers are due
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ type Slots = tuple[str, str | None, int]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One route of a cell in one period: what all of the cell would take of each limit, and whose slots it needs."""
+    """One route of a cell in one period: what all of the cell would take of each limit, and whose slots it needs.
+
+    batches_h   what all batches of a step of a recipe take there, one after the other
+    """
 
     period: int
     uses: dict[Limit, float]
     slots: tuple[Slots, ...]
+    batches_h: float = 0.0
 
 
 def whole_of(case: Case, workload: str) -> str:
@@ -60,7 +65,8 @@ class LeastShort:
         for _, ways in cells:
             self.first.append(self.columns)
             self.columns += len(ways)
-        self.whole = self.columns
+        self.whole: set[int] = set()
+        self.most: dict[int, float] = {}
 
     def solved(self) -> list[float]:
         """By cell."""
@@ -70,6 +76,7 @@ class LeastShort:
         self._shared()
         self._served()
         self._adapters()
+        self._batches()
         constraints = []
         for rows, equal in ((self.upper, False), (self.equal, True)):
             entries = [(i, j, value) for i, (terms, _) in enumerate(rows) for j, value in terms.items()]
@@ -84,13 +91,50 @@ class LeastShort:
         short = [0.0 if cell.workload in self.case.steps else 1.0 for cell, _ in self.cells]
         answer = milp(
             [1.0] * cells + [0.0] * rest,
-            integrality=[0] * self.whole + [1] * (self.columns - self.whole),
-            bounds=Bounds([0.0] * self.columns, [*short, *([1.0] * rest)]),
+            integrality=[int(j in self.whole) for j in range(self.columns)],
+            bounds=Bounds(
+                [0.0] * self.columns, [*short, *(self.most.get(cells + j, 1.0) for j in range(rest))]
+            ),
             constraints=constraints,
         )
         if answer.x is None:
             return [1.0] * len(self.cells)
         return [float(share) for share in answer.x[: len(self.cells)]]
+
+    def _column(self, most: float | None = None) -> int:
+        """One more: 0 or 1, else anything up to a most."""
+        if most is None:
+            self.whole.add(self.columns)
+        else:
+            self.most[self.columns] = most
+        self.columns += 1
+        return self.columns - 1
+
+    def _batches(self) -> None:
+        """Whatever ways the steps of a recipe have in a cell and period, their batches fit until answers are due."""
+        steps: dict[tuple[object, ...], dict[str, list[tuple[int, float]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        left_h: dict[tuple[object, ...], float] = {}
+        for j, cell, way in self._ways():
+            step = self.case.steps.get(cell.workload)
+            if step is not None and cell.due_h < math.inf:
+                key = (step.first, *cell.key[1:], way.period)
+                steps[key][cell.workload].append((j, way.batches_h))
+                left_h[key] = cell.left_h(way.period)
+        for at, own in steps.items():
+            if math.fsum(max(hours for _, hours in ways) for ways in own.values()) <= left_h[at]:
+                continue
+            together: dict[int, float] = {}
+            for ways in own.values():
+                slowest = self._column(left_h[at])
+                together[slowest] = 1.0
+                for j, hours in ways:
+                    if hours > 0:
+                        used = self._column()
+                        self.upper.append(({j: 1.0, used: -1.0}, 0.0))
+                        self.upper.append(({used: hours, slowest: -1.0}, 0.0))
+            self.upper.append((together, left_h[at]))
 
     def _ways(self) -> Iterator[tuple[int, Cell, Way]]:
         for (cell, ways), first in zip(self.cells, self.first, strict=True):
@@ -140,8 +184,7 @@ class LeastShort:
             for pool in way.slots:
                 key = (pool, stated_name(load))
                 if key not in there:
-                    there[key] = self.columns
-                    held[pool][self.columns] = float(load.adapters)
-                    self.columns += 1
+                    there[key] = self._column()
+                    held[pool][there[key]] = float(load.adapters)
                 self.upper.append(({j: 1.0, there[key]: -1.0}, 0.0))
         self.upper += [(terms, self.held(pool) * (1.0 + RELATIVE)) for pool, terms in held.items()]

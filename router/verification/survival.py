@@ -10,7 +10,7 @@
 After a loss only flows move: counts, purchases and contracts stay as planned, cells keep to their slots, and
 refused routes stay refused. An offer with a minimum carries only while the plan has it signed; one
 without is free to use. Shares of providers do not bind in a loss, nor does waiting: plain capacity does, with
-`max_utilisation` where it is stated. So do times of several steps of a recipe.
+`max_utilisation` where it is stated. So do promises on times of several steps of a recipe; but answers are due.
 
 Cells that have a route without any limit are served by it; the others are solved together, per loss and future.
 """
@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from router.schema import Commitment, Instances, Offer, OfferModel
+from router.verification.answers import batch_h
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.bills import Bill
@@ -111,6 +112,8 @@ def _check_stated(
     total: dict[CellKey, list[float]] = defaultdict(list)
     carried: dict[tuple[CellKey, int], list[float]] = defaultdict(list)
     adapters: dict[Slots, dict[str, int]] = defaultdict(dict)
+    batches: dict[tuple[str, CellKey, int], dict[str, float]] = defaultdict(dict)
+    left_h: dict[tuple[str, CellKey, int], float] = {}
     for flow in flows:
         row, key, step = flow.row, answered(flow), case.steps.get(flow.row.workload)
         share = (row.after_loss or {}).get(lost, 0.0) if key in moved else row.served_share
@@ -130,10 +133,19 @@ def _check_stated(
             most[limit] = limited
         for pool in rest.slots(flow.cell, route, row.period):
             adapters[pool][stated_name(flow.workload)] = flow.workload.adapters
+        if step is not None and flow.cell.due_h < math.inf:
+            own = batches[step.first, (step.whole, *flow.cell.key[1:]), row.period]
+            own[row.workload] = max(
+                own.get(row.workload, 0.0), batch_h(flow.workload.recipes[0], 0, route.offer)
+            )
+            left_h[step.first, (step.whole, *flow.cell.key[1:]), row.period] = flow.cell.left_h(row.period)
     for limit, amounts in used.items():
         ledger.at_most(math.fsum(amounts), most[limit], of, lost, "lost:", *limit)
-    for pool, own in adapters.items():
-        ledger.at_most(sum(own.values()), rest.held(pool), of, lost, "lost:", *pool, "adapters")
+    for pool, needed in adapters.items():
+        ledger.at_most(sum(needed.values()), rest.held(pool), of, lost, "lost:", *pool, "adapters")
+    for answer, longest in batches.items():
+        taken = math.fsum(longest.values())
+        ledger.at_most(taken, left_h[answer], of, lost, "lost:", *answer, "batches of all steps, h")
     for (cell_key, period), shares in list(carried.items()):
         step = case.steps.get(cell_key[0])
         if step is not None and (step.whole, *cell_key[1:]) in moved:
@@ -245,7 +257,10 @@ class Rest:
                     self.limits |= {limit: most for limit, _, most in uses}
                     if all(most > HOPELESS * amount for _, amount, most in uses):
                         slots = tuple(self.slots(cell, route, period))
-                        ways.append(Way(period, {limit: amount for limit, amount, _ in uses}, slots))
+                        load = self.case.workloads[cell.workload]
+                        step = cell.workload in self.case.steps
+                        batch = batch_h(load.recipes[0], 0, route.offer) if step else 0.0
+                        ways.append(Way(period, {limit: amount for limit, amount, _ in uses}, slots, batch))
         return ways, free
 
     def slots(self, cell: Cell, route: OpenRoute, period: int) -> Iterator[Slots]:
