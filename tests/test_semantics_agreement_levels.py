@@ -198,5 +198,5 @@ def test_what_counts_elsewhere_does_not_go_with_levels_yet() -> None:
     data = two(settled="hour", levels=LEVELS)
     other = {"name": "all", "offers": ["a"], "settled": "hour", "min_usd": 1, "overage": "contract"}
     data["commitments"].append(other | {"counts": {"plan": 1.0}})
-    with pytest.raises(InputError, match=r"commitments\[1\].counts.*not yet planned for"):
+    with pytest.raises(InputError, match=r"commitments\[1\].counts.*in which span a bill counts is not said"):
         plan_of(data)

@@ -285,7 +285,7 @@ def test_what_an_agreement_cannot_say_is_an_input_error(terms: Data, says: str) 
 def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
     own = api("a", 2.0, commitment={"min_tokens_per_month": 5})
     data = problem(hourly(1 * M), [own]) | {"commitments": [agreement("a")]}
-    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not yet planned for"):
+    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not in USD at plain rates"):
         plan_of(data)
 
 

@@ -38,6 +38,16 @@ def test_a_part_of_what_an_offer_bills_counts(solver: str) -> None:
     assert plan.bound_usd == approx(16, rel=1e-5)
 
 
+def test_what_an_allowance_pays_does_not_count() -> None:
+    """As above, with 3 of the 8 free: a quarter of 5 counts, 10 − 1.25 and 5."""
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    market = api("market", 2.0, ("n",), free={"usd_per_month": 3 * 730})
+    terms = agreement("a", min_usd=day(10), counts={"market": 0.25})
+    plan = plan_of(problem(loads, [api("a", 2.0), market]) | {"commitments": [terms]})
+    assert plan.cost_usd == approx(8.75 + 5)
+    assert plan.bound_usd == approx(13.75, rel=1e-5)
+
+
 def test_use_above_the_minimum_is_billed_whatever_counts() -> None:
     """Use of 12 under 10 with all of 8 elsewhere counting, at the discount also above: 12 are billed."""
     loads = [hourly(6 * M, "x"), hourly(4 * M, "y", models=["n"])]
@@ -124,8 +134,11 @@ def test_more_that_counts_never_costs_more_and_nothing_changes_nothing(seed: int
         ({"counts": {"plan": 1}}, "commitments[0].counts.plan: counts in a circle"),
         ({"counts": {"other": 1}}, "commitments[0].counts.other: counts in a circle"),
         ({"counts": {"a": 1.5}}, "commitments[0].counts.a"),
-        ({"counts": {"own": 1}}, "commitments[0].counts.own: is not yet planned for beside counts"),
-        ({"counts": {"a": 1}, "rollover_spans": 1}, "commitments[0].rollover_spans: is not yet planned for"),
+        (
+            {"counts": {"own": 1}},
+            "commitments[0].counts.own: is not planned for beside counts: an offer with a commitment",
+        ),
+        ({"counts": {"a": 1}, "rollover_spans": 1}, "commitments[0].rollover_spans: is not planned for"),
     ],
 )
 def test_what_cannot_count_is_an_input_error(terms: Data, says: str) -> None:
@@ -141,7 +154,9 @@ def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
     data = problem(hourly(1 * M), [api("a", 2.0)], periods=48)
     inner = agreement("a", name="inner", min_usd=5)
     outer = agreement("a", name="outer", settled="hour", min_usd=1, counts={"inner": 1})
-    with pytest.raises(InputError, match=r"commitments\[0\].counts.*not yet planned for"):
+    with pytest.raises(
+        InputError, match=r"commitments\[0\].counts.*which part of a bill counts in which is not said"
+    ):
         plan_of(data | {"commitments": [outer, inner]})
 
 

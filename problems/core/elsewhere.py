@@ -32,13 +32,16 @@ def _billed(view: View, cols: Columns, counted: Counted) -> ByPeriod:
     """Of an agreement by the first periods of its spans, of an offer what nobody else bills."""
     if counted.contract >= 0:
         return _under(view, cols, counted.contract)
-    o, covered = counted.offer, cols.covered
+    o, covered, paid = counted.offer, cols.covered, cols.paid_by
     used = [use_of(view, cols.charged, cols.counts.paid, o, rented=rented) for rented in (False, True)]
     own = np.flatnonzero(covered.offer == o)
+    free = np.flatnonzero(
+        (paid.offer == o) & view.inst.credits.allowance[paid.credit]
+    )  # is not billed at all
     return (
-        np.concatenate([*(use.period for use in used), covered.period[own]]),
-        np.concatenate([*(use.column for use in used), covered.at[own]]),
-        np.concatenate([*(use.usd for use in used), -covered.unit[own]]),
+        np.concatenate([*(use.period for use in used), covered.period[own], paid.period[free]]),
+        np.concatenate([*(use.column for use in used), covered.at[own], paid.at[free]]),
+        np.concatenate([*(use.usd for use in used), -covered.unit[own], -paid.unit[free]]),
     )
 
 

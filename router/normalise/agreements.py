@@ -40,10 +40,10 @@ def agreements(problem: Problem) -> Agreements:
 def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue]:
     """What no plan is made for yet beside an agreement."""
     own = {offer.name for offer in problem.offers if not plain_rates(offer)}
-    rule = "is not yet planned for"
+    rule = "has a commitment of its own that is not in USD at plain rates: what a dollar covered saves is not said"
     for i, name in enumerate(agreement.offers):
         if name in own:
-            hint = "an offer whose own commitment is not in USD at its plain rates"
+            hint = "state its commitment in USD, or as an agreement over it alone"
             yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
 
 
@@ -53,12 +53,14 @@ def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
     for g in range(len(problem.commitments)):
         several = [c.contract for c in contracts.counts[first + g] if c.contract >= 0]
         if contracts.counts[first + g] and any(map(contracts.spans.split, [first + g, *several])):
-            where, hint = ("commitments", g, "counts"), "of terms that begin between spans, or have levels"
-            raise InputError(input_issue(problem, where, None, "is not yet planned for", hint))
+            where, hint = ("commitments", g, "counts"), "start_every_h by whole spans, and one level"
+            rule = "is of terms that begin between spans, or have levels: in which span a bill counts is not said"
+            raise InputError(input_issue(problem, where, None, rule, hint))
         for counted in contracts.counts[first + g]:
             if counted.contract >= 0 and not _inside(contracts, counted.contract, first + g):
-                where, hint = ("commitments", g, "counts"), "of spans that are not inside its own"
-                raise InputError(input_issue(problem, where, None, "is not yet planned for", hint))
+                where, hint = ("commitments", g, "counts"), "settle what counts as often, or more"
+                rule = "is of spans that are not inside its own: which part of a bill counts in which is not said"
+                raise InputError(input_issue(problem, where, None, rule, hint))
 
 
 def _inside(contracts: Contracts, other: int, b: int) -> bool:

@@ -56,7 +56,9 @@ class Agreement(Settling):
     counts: Mapping[str, Share] = Field(
         default={},
         description="Other agreements and offers: the part of what is billed there that counts towards this minimum; "
-        "what may be covered stays the committed amount",
+        "what may be covered stays the committed amount. Spans of what counts lie inside those of the agreement, terms "
+        "begin with them, and nothing rolls over: else no bill says where it counts. An offer with a commitment of its "
+        "own counts by an agreement over it alone",
     )
     in_: Literal["usd", "units"] = Field(
         default="usd",
@@ -137,7 +139,8 @@ class Credit(Strict):
     name: Name = Field(description="Unique name, among offers and agreements too")
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
         description="Offers whose use it pays, at their own prices, contract rates or what an agreement bills: tokens, "
-        "requests, cache and rented instance hours; what it pays is use of their commitments all the same",
+        "requests, cache and rented instance hours; what it pays is use of their commitments all the same. Not those "
+        "with a commitment in tokens, bands or levels, whose bills do not say what a dollar of use takes off",
         json_schema_extra={"minItems": 1},
     )
     usd: NonNegative = Field(description="Amount")

@@ -272,7 +272,8 @@ class Free(Strict):
     )
     usd_per_month: NonNegative | None = optional(
         "Use that is paid in a billing month, likewise: tokens, requests, cache and rented instance hours, of what is "
-        "not free by the others; not beside a commitment"
+        "not free by the others; beside a commitment only where that is in USD at plain rates: of tokens, bands or "
+        "levels no bill says what a dollar of use that is free takes off"
     )
     so_far: FreeSoFar | None = optional(
         "What is taken of the month that runs when the horizon begins; absent: a month begins with it"

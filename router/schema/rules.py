@@ -145,9 +145,10 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
         return
     offers = {offer.name: offer for offer in problem.offers}
     agreements = {each.name: each for each in problem.commitments}
-    not_yet = "is not yet planned for beside counts"
+    rule = "is not planned for beside counts"
+    rests = "no bill says which part of a rest has counted: count it by hand, in min_usd"
     if agreement.rollover_spans:
-        yield Issue((*at, "rollover_spans"), not_yet, None)
+        yield Issue((*at, "rollover_spans"), rule, None, rests)
     for name in agreement.counts:
         field = (*at, "counts", name)
         if name not in offers and name not in agreements:
@@ -158,12 +159,10 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
         elif name in agreements:
             other = agreements[name]
             if other.rollover_spans:
-                yield Issue(field, not_yet, name, "an agreement with rollover_spans")
-        elif name in offers:
-            offer, free = offers[name], offers[name].free
-            if offer.commitment or (free is not None and free.usd_per_month is not None):
-                hint = "an offer with a commitment or an allowance in USD of its own"
-                yield Issue(field, not_yet, name, hint)
+                yield Issue(field, f"{rule}: an agreement with rollover_spans", name, rests)
+        elif name in offers and offers[name].commitment is not None:
+            hint = "state that as an agreement over the offer alone, and count the agreement"
+            yield Issue(field, f"{rule}: an offer with a commitment of its own", name, hint)
 
 
 def _counted_by(agreements: Mapping[str, Agreement], name: str) -> set[str]:

@@ -195,7 +195,8 @@ class ScheduleRule(Times):
     )
     available: Flag | None = optional(
         "false: closed. Before an offer first opens and after it last closes nothing of it is due; in a gap rent "
-        "stops, and what is reserved, bought for a term, committed or a fee is paid on"
+        "stops, and what is reserved, bought for a term, committed or a fee is paid on. Beside instances bought for a "
+        "term it opens and closes for good where a period does: terms are whole periods"
     )
     set_: NewTerms | None = Field(default=None, alias="set", description="In place of what is stated")
     series: Series | None = optional("In place of what is stated, from a file")

@@ -207,7 +207,7 @@ def billed_part(case: Case, agreement: Agreement, offer: str, future: Future, pe
 
 
 def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iterator[tuple[str, int, float]]:
-    """(offer, period, USD) of use at the offers' own prices, what agreements cover taken off."""
+    """(offer, period, USD) of use at the offers' own prices, less what agreements cover and allowances in USD pay."""
     for flow in flows:
         if flow.entry is not None and flow.future.name == future.name:
             usd = (flow.fee_usd + flow.token_usd) * flow.charged * future.price_of(flow.offer.name)
@@ -220,6 +220,9 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
     for covered in plan.coverage or ():
         if case.future(covered.scenario).name == future.name:
             yield covered.offer, covered.period, -covered.list_usd
+    for free in plan.credits or ():
+        if free.credit is None and case.future(free.scenario).name == future.name:
+            yield free.offer, free.period, -free.paid_usd
 
 
 def mean_rate(case: Case, offer: str, start: float, end: float, *, factor: bool = False) -> float:

@@ -16,6 +16,7 @@ from collections import defaultdict
 
 from router.verification.base.case import Case, Future
 from router.verification.base.tariffs import billed_part
+from router.verification.bound.allowances import free_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow
@@ -148,6 +149,8 @@ def _billed_in(
         return billed
     spent: Terms = []
     for t in range(first, end):
+        paid = f"paid_by({free_name(case, other, t)},{other},{t})"
+        spent += [(paid, -1.0)] if paid in model.variables else []
         if f"at_list({other},{t})" in model.variables:
             spent.append((f"at_list({other},{t})", 1.0))
             continue

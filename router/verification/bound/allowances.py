@@ -78,6 +78,12 @@ def add_credits(
             model.constraint(f"credits({offer},{t})", [*terms, *minus], upper=0.0)
 
 
+def free_name(case: Case, offer: str, period: int) -> str:
+    """The allowance in USD of an offer in a period, if it has one."""
+    free = case.offers[offer].free
+    return f"{offer},usd,{0 if free is None else month_of(case, free, period)}"
+
+
 def _summed(terms: Terms) -> Terms:
     total: dict[str, float] = defaultdict(float)
     for name, value in terms:
@@ -96,4 +102,4 @@ def _purses(case: Case) -> Iterator[tuple[str, float, tuple[str, ...], dict[int,
         month_at = [month_of(case, offer.free, t) for t in range(case.periods)]
         for month, most in left_of(case, offer.free, "usd"):
             periods = [t for t in range(case.periods) if month_at[t] == month]
-            yield f"{name},usd,{month}", most, (name,), dict.fromkeys(periods, 1.0)
+            yield free_name(case, name, periods[0]), most, (name,), dict.fromkeys(periods, 1.0)
