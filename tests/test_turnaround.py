@@ -201,6 +201,18 @@ def test_after_a_loss_batches_of_steps_are_in_time_too(solver: str) -> None:
     assert "survival" not in router.verify(free, alone).failed()
 
 
+def test_the_bound_has_the_batches_after_a_loss() -> None:
+    """In place of big answers at once an instance of 20 an hour: only that is in time where `small` is lost. Then
+    it has the work without a loss too, 1 + 20; small and the big batch, 8, would do without that loss.
+    """
+    data = cascade(24) | {"policy": {"survive_loss_of": "offer"}}
+    data["offers"][3:] = [api("second", 12, ("big",), turnaround_h=24), gpu("own", 20, 1, ("big",))]
+    plan = plan_of(data)
+    assert plan.cost_usd == pytest.approx(21)
+    assert plan.proof is not None
+    assert (plan.proof.kind, plan.proof.bound_usd) == ("own", pytest.approx(21))
+
+
 def test_what_batches_of_steps_take_is_checked_and_explained() -> None:
     plan = router.solve(load(cascade(48)))
     assert "answer_times" in router.verify(load(cascade(47.9)), plan).failed()

@@ -23,20 +23,34 @@ ROUNDING = 1e-6
 
 def add_answer_times(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow]) -> None:
     """Variables and rows, where not any choice of routes keeps a limit."""
+    steps = _by_answer(audit, flows)
+    known = {first: list(answer_limits(audit, first)) for first, _, _ in steps}
+    for (first, n, t), own in steps.items():
+        for limit in known[first]:
+            parts = {k: [(flow, _part(audit, limit, k, flow)) for flow in own[k]] for k in limit.waits}
+            _add_limit(model, f"{limit.field},{first}{n},{t}", parts)
+    add_due(model, audit, flows)
+
+
+def add_due(model: RelaxedProblem, audit: Audit, flows: list[PossibleFlow], prefix: str = "") -> None:
+    """The same of the time until answers are due, which holds in a loss too."""
+    for (first, n, t), own in _by_answer(audit, flows).items():
+        recipe = recipe_of(audit, first)
+        due = {k: [(flow, _part_due(recipe, k, flow)) for flow in each] for k, each in own.items()}
+        _add_limit(model, f"{prefix}due,{first}{n},{t}", due)
+
+
+def _by_answer(
+    audit: Audit, flows: list[PossibleFlow]
+) -> dict[tuple[str, str, int], dict[int, list[PossibleFlow]]]:
+    """Flows of recipes by first step, cell and period, then by step."""
     steps: dict[tuple[str, str, int], dict[int, list[PossibleFlow]]] = defaultdict(lambda: defaultdict(list))
     for flow in flows:
         part = audit.case.steps.get(flow.workload.name)
         if part is not None:
             n = cell_name(flow.cell).removeprefix(flow.cell.workload)
             steps[part.first, n, flow.period][part.step].append(flow)
-    known = {first: list(answer_limits(audit, first)) for first, _, _ in steps}
-    for (first, n, t), own in steps.items():
-        for limit in known[first]:
-            parts = {k: [(flow, _part(audit, limit, k, flow)) for flow in own[k]] for k in limit.waits}
-            _add_limit(model, f"{limit.field},{first}{n},{t}", parts)
-        recipe = recipe_of(audit, first)
-        due = {k: [(flow, _part_due(recipe, k, flow)) for flow in flows] for k, flows in own.items()}
-        _add_limit(model, f"due,{first}{n},{t}", due)
+    return steps
 
 
 def _part(audit: Audit, limit: AnswerLimit, k: int, flow: PossibleFlow) -> float:

@@ -2,7 +2,8 @@
 
 flow(l lost,w,n,offer,model,t)   share of the cell that runs there then, on what is left; unserved(l lost,w,n) as before
 
-demand, recipes, throughput, quota, adapters    as without a loss, with these in place of the flows, at no cost
+demand, recipes, throughput, quota, adapters, when answers are due    as without a loss, with these in place of the
+                                                                      flows, at no cost
 
 Contracts that limit what they carry are left out, and waits and shares do not bind in a loss.
 """
@@ -14,6 +15,7 @@ from dataclasses import replace
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.bound.adapters import add_adapters
+from router.verification.bound.answers import add_due
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import (
@@ -47,6 +49,7 @@ def add_losses(
         add_throughput(rest, case, by_pool(case, left), future)
         add_quotas(rest, case, left, future)
         add_adapters(rest, case, by_pool(case, left), rented, f"{lost} lost,")
+        add_due(rest, audit, left, f"{lost} lost,")
         model.twice |= rest.twice
         model.runs |= rest.runs
         model.variables |= rest.variables
