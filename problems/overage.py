@@ -42,11 +42,7 @@ def build(view: View, cols: Columns) -> Rows:
         points = beyond.points
         if not len(points.span) or (points.last.all() and (beyond.exceeds < 0).all()):
             continue
-        spans, unit, in_tokens = (
-            contracts.spans.of(b),
-            units_of_spans(view, cols, b),
-            bool(contracts.in_tokens[b]),
-        )
+        unit, in_tokens = units_of_spans(view, cols, b), bool(contracts.in_tokens[b])
         period, span, column, own = timed_volume_terms(view, cols, b, tokens=in_tokens)
         before, (_, committed) = used_before_own(view, cols, b), span_terms(view, cols, b)
         most = most_used(view, cols, b, tokens=in_tokens) / unit + before
@@ -59,7 +55,7 @@ def build(view: View, cols: Columns) -> Rows:
                 (column[here], -own[here] / unit[k]),
                 *(_of_row(term, k) for term in committed),
             ]
-            name = f"{view.inst.offers.names[contracts.offer[b]]},span {spans[k]},before period {points.before[i]}"
+            name = f"{view.inst.offers.names[contracts.offer[b]]},span {k},before period {points.before[i]}"
             if not points.last[i]:
                 builder.one(name, excess, lower=before[k])
             if beyond.exceeds[i] >= 0:

@@ -18,6 +18,7 @@ from test_semantics_schedule_terms import SET, M, in_time, priced, since
 
 import router
 from router.errors import InputError
+from router.explaining.run import explain
 
 MONTH_H = 730
 
@@ -254,3 +255,17 @@ def test_a_level_s_discount_is_on_what_is_within_it_alone() -> None:
     assert plan_of(in_time([2, 2, 2], offers)).cost_usd == approx(6)
     levels[0]["usd"] = 30
     assert plan_of(in_time([2, 2, 2], offers)).cost_usd == approx(3 + 4 * 3)
+
+
+@pytest.mark.parametrize(
+    ("rates", "saved"), [((1, 3, 1), 17 - 16), ((3, 1, 1), 19 - 16), ((1, 1, 1), 15 - 12)]
+)
+def test_explain_says_what_a_million_more_of_commitment_saves(rates: tuple[int, ...], saved: float) -> None:
+    """3 M of 6 committed, 4 a M above: another M at the rate of its hour in place of 4, and of those after it.
+
+    Of what it saves, the mean rate of 5/3 (or 1) is what the million itself is due.
+    """
+    terms = {"settled": "term", "term_h": 3, "overage_usd_per_m": 4, "min_tokens": 3 * M}
+    deal = api("deal", 1.0, commitment=terms, schedule=priced(*rates))
+    (use,) = explain(load(in_time([2, 2, 2], [deal, api("listed", 100.0)]))).commitments
+    assert use.more_from_usd == use.more_to_usd == approx(saved + sum(rates) / 3)

@@ -7,6 +7,7 @@ not at all. Against it stands what the unit costs, in every span, used or not.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -14,6 +15,7 @@ from math import fsum
 import numpy as np
 
 from problems.commitments import NAME, units_of_spans
+from problems.overage import NAME as IN_TIME
 from router.plan.document import Plan
 from router.plan.rows import Settlement
 from router.planning.two_steps import Incumbent
@@ -72,19 +74,37 @@ def worth_of_more(found: Incumbent) -> dict[str, list[float]]:
     million = {
         names[o]: 1e6 if contracts.in_tokens[b] else 1.0 for b, o in enumerate(contracts.offer.tolist())
     }
-    worth: dict[str, list[float]] = {}
+    by_span: dict[tuple[str, int], float] = defaultdict(float)
     for family, first, end, _ in found.encoded.row_families:
-        if family != NAME:
+        if family not in (NAME, IN_TIME):
             continue
         for i in np.flatnonzero(np.abs(found.row_duals[first:end]) > 0).tolist():
             label = found.encoded.row_label(first + i).partition("(")[2].rstrip(")")
-            seller, kind, span = (*label.rsplit(",", 2), "", "")[:3]
-            if kind in KINDS and seller in units:
-                unit = float(units[seller][int(span.removeprefix("span "))])
-                usd = abs(float(found.row_duals[first + i])) / unit * million[seller]
-                if usd > LEAST_USD:
-                    worth.setdefault(seller, []).append(usd)
+            place = _in_time(label) if family == IN_TIME else _of_span(label)
+            if place is not None and place[0] in units:
+                seller, span, sign = place
+                usd = sign * abs(float(found.row_duals[first + i]))
+                by_span[seller, span] += usd / float(units[seller][span]) * million[seller]
+    worth: dict[str, list[float]] = {}
+    for (seller, _), usd in by_span.items():
+        if usd > LEAST_USD:
+            worth.setdefault(seller, []).append(usd)
     return worth
+
+
+def _of_span(label: str) -> tuple[str, int, float] | None:
+    """(seller, span, 1) of `seller,kind,span n`, of the kinds in which more of a commitment leaves more room."""
+    seller, kind, span = (*label.rsplit(",", 2), "", "")[:3]
+    return (seller, int(span.removeprefix("span ")), 1.0) if kind in KINDS else None
+
+
+def _in_time(label: str) -> tuple[str, int, float] | None:
+    """The same of `seller,span n,before period t`; with `some`, where what goes beyond is no more than it is, −1."""
+    if label.endswith(",none"):  # says nothing of what is committed
+        return None
+    sign = -1.0 if label.endswith(",some") else 1.0
+    seller, span, _ = label.removesuffix(",some").rsplit(",", 2)
+    return seller, int(span.removeprefix("span ")), sign
 
 
 def _used_whole(row: Settlement) -> int:
