@@ -671,16 +671,11 @@ class Market:
     def _spans(self, settled: str) -> Iterator[tuple[list[int], float]]:
         """(periods that start in a span, what part of a span their hours are), from the start of the horizon."""
         length = self.n * self.h if settled == "term" else SPAN_H[settled]
-        if self.h > length:
-            for t in range(self.n):
-                yield [t], self.h / length
-            return
         spans: dict[int, list[int]] = {}
         for t in range(self.n):
-            spans.setdefault(int((t * self.h + 1e-9) // length), []).append(t)
-        for k, periods in spans.items():
-            last = k == max(spans)  # a rest in which no period starts is owed with what comes before it
-            yield periods, (self.n * self.h - k * length if last else length) / length
+            spans.setdefault(t if self.h > length else int((t * self.h + 1e-9) // length), []).append(t)
+        for periods in spans.values():
+            yield periods, len(periods) * self.h / length
 
     def _signed(self, terms: Data) -> tuple[int, Expression]:
         """(whether it is signed, what is committed per span)."""
