@@ -139,7 +139,7 @@ def timed_volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tu
             parts.unit[mine] * rate,
         )
     period, column, own = flow_terms(view, cols, b, tokens=tokens)
-    span = spans.lot_span[spans.lots(b)[0]][period] if len(period) else period
+    span = spans.by_period(b)[period]
     some = span >= 0
     return period[some], span[some] - first, column[some], own[some]
 
@@ -385,7 +385,7 @@ def span_terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
     if cols.first.force[b].size and inst.contracts.by_hour[b]:
         slots = np.append(force_slots(inst, b), inst.time.periods)
         period = np.arange(inst.time.periods)
-        span, slot = spans.lot_span[spans.lots(b)[0]], np.searchsorted(slots, period, side="right") - 1
+        span, slot = spans.by_period(b), np.searchsorted(slots, period, side="right") - 1
         some = np.flatnonzero((span >= 0) & (slot >= 0) & (slot < len(slots) - 1))
         at = span[some] - mine[0]
         periods = np.round((spans.until_h - spans.from_h)[mine] / inst.time.period_h)

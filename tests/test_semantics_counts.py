@@ -48,6 +48,17 @@ def test_what_an_allowance_pays_does_not_count() -> None:
     assert plan.bound_usd == approx(13.75, rel=1e-5)
 
 
+def test_it_counts_in_billing_months_too() -> None:
+    """Signed for 30 a month; a uses 15 of it, and of 12 at another seller half counts: 30 − 6 and 12."""
+    loads = [by_period([5 * M, 2.5 * M], "x"), by_period([4 * M, 2 * M], "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), api("market", 2.0, ("n",))], period_h=730 / 2, periods=2)
+    terms = {"name": "plan", "offers": ["a"], "signed": True, "counts": {"market": 0.5}}
+    plan = plan_of(data | {"commitments": [terms | {"min_usd_per_month": 30}]})
+    assert plan.cost_usd == approx((30 - 6) + 12)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+
+
 def test_use_above_the_minimum_is_billed_whatever_counts() -> None:
     """Use of 12 under 10 with all of 8 elsewhere counting, at the discount also above: 12 are billed."""
     loads = [hourly(6 * M, "x"), hourly(4 * M, "y", models=["n"])]

@@ -371,13 +371,33 @@ def test_a_day_planned_in_two_is_billed_once(unit: str) -> None:
         assert first.cost_usd + plan_of(part(cut, 6, row.so_far.used)).cost_usd == approx(whole)
 
 
-def test_a_commitment_whose_offer_closed_before_the_horizon_owes_nothing() -> None:
+LEVELS = [{"usd": 219, "discount": 0.1}, {"usd": 1095, "discount": 0.3}]
+BANDS = [{"from_tokens_per_month": 0, "usd_per_m": 0.6}, {"from_tokens_per_month": 1e9, "usd_per_m": 0.4}]
+TERMS: tuple[Data, ...] = (
+    {"settled": "term", "min_usd": 6, "term_h": 3},
+    {"settled": "month", "levels": LEVELS},
+    {"settled": "hour", "min_usd": 1, "max_usd": 3},
+    {"settled": "day", "min_usd": 5, "rollover_spans": 1},
+    {"settled": "day", "min_tokens": 5e6, "rollover_spans": 1},
+    {"settled": "month", "min_usd": 5, "max_usd": 50, "term_months": 1, "stackable": True},
+    {"settled": "month", "ramp": [{"from_month": 1, "min_usd": 5}]},
+    {"min_usd_per_month": 5, "signed": True},
+    {"min_usd_per_month": 5, "overage_usd_per_m": 3},
+    {"min_tokens_per_month": 0, "max_tokens_per_month": 1e9},
+    {"tiers": BANDS},
+    {"tiers": BANDS, "tier_kind": "all_units"},
+)
+
+
+@pytest.mark.parametrize("terms", TERMS, ids=lambda terms: "+".join(terms))
+def test_a_commitment_whose_offer_closed_before_the_horizon_owes_nothing(terms: Data) -> None:
     """None of its spans is there: all is at list."""
-    terms = {"settled": "term", "min_usd": 6, "term_h": 3}
     deal = api("deal", 1.0, commitment=terms, schedule=[since(0, available=False)])
     plan = plan_of(in_time([1] * 4, [deal, api("listed", 2.0)]))
     assert plan.cost_usd == approx(8)
     assert plan.settlements == ()
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
 
 
 @pytest.mark.parametrize("seed", range(times(6)))

@@ -96,7 +96,8 @@ def level_rates(inst: Instance, b: int) -> Floats:
     contracts, spans = inst.contracts, inst.contracts.spans
     start = spans.lot_start[spans.lot[spans.of(b)]]
     shared = float(contracts.start_rate[contracts.start_contract == b].min(initial=1.0))
-    return np.where(start >= 0, contracts.start_rate[np.maximum(start, 0)], shared)
+    rate = np.append(contracts.start_rate, shared)  # the last is of spans that all terms share
+    return np.asarray(rate[start])
 
 
 def _points(

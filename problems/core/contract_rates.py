@@ -70,7 +70,7 @@ def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
     """What use in tokens costs beside the mean rate of its span, where the rate changes within one."""
     inst, contracts = view.inst, view.inst.contracts
     spans, at = contracts.spans, view.flows_of_contract[b]
-    if not _by_hours(view, b) or not len(at):
+    if not _by_hours(view, b) or not len(at) or not len(spans.of(b)):
         none = np.empty(0, dtype=np.int64)
         return none, none, np.empty(0)
     first, price = int(spans.of(b)[0]), float(view.price[contracts.offer[b]])
@@ -83,7 +83,7 @@ def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
             np.concatenate([cols.charged[at], cols.parts.at[parts]]),
             np.concatenate([view.flow_token_usd[at], -mean]) * price,
         )
-    span = spans.lot_span[spans.lots(b)[0]][view.flows.period[at]]
+    span = spans.by_period(b)[view.flows.period[at]]
     at, span = at[span >= 0], span[span >= 0]  # nothing is carried outside all spans
     own = view.flow_tokens[at] * rates[span]
     usd = view.flow_token_usd[at] - own

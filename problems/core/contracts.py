@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from problems.core.arrays import HOURS_PER_MONTH, ArrayTable, Bools, Floats, Ints
+from problems.core.arrays import HOURS_PER_MONTH, NONE, ArrayTable, Bools, Floats, Ints
 
 
 def start_label(hour: float) -> str:
@@ -151,6 +151,12 @@ class Spans(ArrayTable):
     def lots(self, b: int) -> Ints:
         """The lots of a contract."""
         return np.flatnonzero(self.lot_contract == b)
+
+    def by_period(self, b: int) -> Ints:
+        """(T,) the span that each period belongs to, in the first lot of a contract; -1: none, as where its offer never
+        opens."""
+        lots = self.lots(b)
+        return np.asarray(self.lot_span[lots[0]]) if len(lots) else np.full(self.lot_span.shape[1], NONE)
 
     def split(self, b: int) -> bool:
         """Whether use is counted for each term of a contract by itself."""

@@ -20,9 +20,10 @@ def billed_elsewhere(view: View, cols: Columns, b: int) -> ByPeriod:
     spans, parts = view.inst.contracts.spans, []
     for counted in view.inst.contracts.counts[b]:
         period, column, usd = _billed(view, cols, counted)
-        span = spans.lot_span[spans.lots(b)[0]][period]
+        span = spans.by_period(b)[period]
         some = span >= 0
-        parts.append((span[some] - spans.of(b)[0], column[some], usd[some] * counted.share))
+        own = span[some] - spans.of(b)[:1] if some.any() else span[some]
+        parts.append((own, column[some], usd[some] * counted.share))
     none = np.empty(0, dtype=np.int64)
     row, column, usd = (np.concatenate([none, *(part[i] for part in parts)]) for i in range(3))
     return row, column, np.asarray(usd, dtype=float)
@@ -76,7 +77,7 @@ def counted_before(view: View, b: int) -> Floats:
     if not contracts.counts[b] or not len(mine):
         return total
     total[spans.share_before[mine] > 0] = contracts.counted_before[b]
-    place = spans.lot_span[spans.lots(b)[0]]
+    place = spans.by_period(b)
     for other in contracts.counts[b]:
         theirs = spans.of(other.contract) if other.contract >= 0 else mine[:0]
         for n in theirs[(spans.share_before[theirs] > 0) | (spans.used_before[theirs] > 0)].tolist():

@@ -66,7 +66,7 @@ def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
 def _inside(contracts: Contracts, other: int, b: int) -> bool:
     """Whether every span of another contract lies within one of a contract's, or in none."""
     spans = contracts.spans
-    own = spans.lot_span[spans.lots(b)[0]]
+    own = spans.by_period(b)
     for lot in spans.lots(other).tolist():
         theirs = spans.lot_span[lot]
         for n in distinct(theirs[theirs >= 0]).tolist():

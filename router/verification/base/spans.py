@@ -91,6 +91,11 @@ def by_billing_month(commitment: Commitment) -> bool:
     return not (more or special) and all(each is None for each in (*stated, commitment.max_tokens))
 
 
+def bill_name(commitment: Commitment, number: int) -> str:
+    """What rows call a bill of a contract: "month 0", "span 0"."""
+    return f"{'month' if by_billing_month(commitment) else 'span'} {number}"
+
+
 def signed_end_h(case: Case, commitment: Commitment) -> float | None:
     """Hour at which a contract already signed ends; None where it is said neither by a date nor by its term."""
     until, clock = commitment.signed_until, LocalTime(case.problem.horizon)

@@ -15,6 +15,7 @@ import math
 from collections import defaultdict
 
 from router.verification.base.case import Case, Future
+from router.verification.base.spans import bill_name
 from router.verification.base.tariffs import billed_part
 from router.verification.bound.allowances import free_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
@@ -113,7 +114,7 @@ def add_counted(
         commitment = case.commitments[name]
         spans = spans_to_bill(case, commitment, terms_of(case, name)) if agreement.counts else []
         for n, span in enumerate(spans):
-            at = f"commitments({name},minimum,span {n})"
+            at = f"commitments({name},minimum,{bill_name(commitment, n)})"
             counted: dict[str, float] = defaultdict(float)
             for other, share in agreement.counts.items():
                 for variable, usd in _billed_in(

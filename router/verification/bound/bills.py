@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from router.schema import Commitment, Offer
 from router.verification.base.case import Case, Future
-from router.verification.base.spans import by_billing_month
+from router.verification.base.spans import bill_name
 from router.verification.base.tariffs import (
     HourUse,
     bills_dollars,
@@ -71,10 +71,10 @@ def _contract(
     spans = spans_to_bill(case, commitment, list(terms.values()))
     use = _by_period(model, case, offer, commitment, carried, future)
     counted = _parts(model, offer, spans, use)
-    months, points = by_billing_month(commitment), list[BillPoint]()
+    points = list[BillPoint]()
     for n, span in enumerate(spans):
         flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
-        at = f"commitments({offer.name},%s,{'month' if months else 'span'} {n})"
+        at = f"commitments({offer.name},%s,{bill_name(commitment, n)})"
         committed = [(f"committed({offer.name},{label})", due) for label, due in span.due]
         number = points[-1].number + 1 if points else 0
         level = terms[span.lot].rate if span.lot else 1.0
@@ -103,7 +103,7 @@ def _contract(
                 model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean, over_usd
             )
             usd = weight * (1.0 if bills_dollars(commitment) else future.price_of(offer.name))
-            where = f"{offer.name},{'month' if months else 'span'} {n}"
+            where = f"{offer.name},{bill_name(commitment, n)}"
             add_overage(model, offer, where, points, over, timed, committed, opened, usd)
         else:
             _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)

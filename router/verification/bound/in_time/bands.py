@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from router.schema import Commitment, Offer
 from router.verification.base.case import Case, Future
-from router.verification.base.spans import by_billing_month
+from router.verification.base.spans import bill_name
 from router.verification.base.tariffs import (
     bills_dollars,
     least_of,
@@ -138,5 +138,5 @@ def _names(offer: Offer, point: BillPoint, n: int) -> list[str]:
 
 
 def _label(offer: Offer, commitment: Commitment, n: int, point: BillPoint) -> str:
-    name = f"tiers({offer.name},{'month' if by_billing_month(commitment) else 'span'} {n}"
+    name = f"tiers({offer.name},{bill_name(commitment, n)}"
     return name if point.before is None else f"{name},before period {point.before}"
