@@ -308,6 +308,7 @@ def test_answers_of_the_proxy(imports: Imports) -> None:
         ("litellm_spend_logs_v2.json", lambda value: value.update(total_pages=2)),
         ("litellm_daily_activity.json", lambda value: value["metadata"].update(total_pages=2)),
         ("litellm_daily_activity.json", lambda value: value["metadata"].update(page=1, total_pages=10**15)),
+        ("litellm_daily_activity.json", lambda value: value["metadata"].update(page=10**400, total_pages=1)),
         ("litellm_daily_activity.json", lambda value: value.update(metadata={"has_more": True})),
         (
             "litellm_daily_activity.json",

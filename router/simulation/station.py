@@ -32,6 +32,9 @@ from router.verification.base import (
     PoolUse,
     Queue,
     WholeCell,
+    booting_by_minute,
+    carried_by_minute,
+    first_to_boot,
     limits,
     operating_point,
     queues,
@@ -39,7 +42,6 @@ from router.verification.base import (
     stated_ms,
     use_of,
 )
-from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
 
 type PoolName = tuple[str, str | None]
 

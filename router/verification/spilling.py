@@ -17,8 +17,13 @@ from router.verification.base.audit import Audit
 from router.verification.base.cells import CellKey
 from router.verification.base.flows import Flow
 from router.verification.base.ledger import RELATIVE, Ledger
-from router.verification.base.quotas import Allowance, WholeCell
-from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
+from router.verification.base.quotas import (
+    Allowance,
+    WholeCell,
+    booting_by_minute,
+    carried_by_minute,
+    first_to_boot,
+)
 
 if TYPE_CHECKING:
     from router.verification.minutes import Minutes, Shape

@@ -73,4 +73,6 @@ def _more(page: RawRecord, at: tuple[str, ...], value: object, hint: str) -> Non
 
 
 def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) else None
+    return value if isinstance(value, int) else None

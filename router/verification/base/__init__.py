@@ -11,6 +11,7 @@ operating_point           the measured point that a route runs at
 PoolUse, use_of           one route's part in a pool: requests/s, instance-seconds, concurrency, s left to wait
 Allowance, BY_MINUTE      what caps let through, and what counts in them; the kinds that hold by the minute
 WholeCell                 all of a cell on a route into a limit that spills, and what of it the limit takes
+carried_by_minute, …      what a limit that spills carries by the minute, and what boots then
 Queue, queues             a pool as the waiting formula sees it: servers, busy, service time in s
 """
 
@@ -20,7 +21,14 @@ from router.verification.base.flows import Flow
 from router.verification.base.latency import LEVEL, STATISTICS, Limits, limits, service_ms, stated_ms
 from router.verification.base.pools import Pool
 from router.verification.base.queueing import PoolUse, Queue, operating_point, queues, use_of
-from router.verification.base.quotas import BY_MINUTE, Allowance, WholeCell
+from router.verification.base.quotas import (
+    BY_MINUTE,
+    Allowance,
+    WholeCell,
+    booting_by_minute,
+    carried_by_minute,
+    first_to_boot,
+)
 
 __all__ = [
     "BY_MINUTE",
@@ -36,6 +44,9 @@ __all__ = [
     "PoolUse",
     "Queue",
     "WholeCell",
+    "booting_by_minute",
+    "carried_by_minute",
+    "first_to_boot",
     "limits",
     "operating_point",
     "queues",

@@ -23,10 +23,15 @@ from typing import TYPE_CHECKING
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.base.ledger import RELATIVE
-from router.verification.base.quotas import Allowance, WholeCell
+from router.verification.base.quotas import (
+    Allowance,
+    WholeCell,
+    booting_by_minute,
+    carried_by_minute,
+    first_to_boot,
+)
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PossibleFlow, pool_name, serving_parts
-from router.verification.carrying import booting_by_minute, carried_by_minute, first_to_boot
 from router.verification.spilling import shape_of
 
 if TYPE_CHECKING:
