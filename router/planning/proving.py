@@ -88,7 +88,7 @@ def with_proof(
         return incumbent.saying(stop=Stop.INTERRUPTED), None
     seconds = time.perf_counter() - began
     point = None if searched is None else searched.point
-    better = None if running else _bettered(model, point, encoded, incumbent, seconds)
+    better = _bettered(model, point, encoded, incumbent, seconds)
     if better is not None:
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
@@ -103,7 +103,7 @@ def with_proof(
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
-    agreed = _second_look(encoded, incumbent)
+    agreed = second_look(encoded, incumbent)
     return incumbent, replace(proof, kind="two_searches") if agreed else proof
 
 
@@ -215,7 +215,19 @@ NODE_LIMIT = {"highs": "mip_max_nodes"}
 """What solvers call a limit on the nodes of their tree: a second look is no more work than the first."""
 
 
-def _second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
+def is_small(incumbent: Incumbent) -> bool:
+    """Whether to look twice costs next to nothing."""
+    return incumbent.encoded.program.n_columns <= CHEAP
+
+
+def unconfirmed(incumbent: Incumbent) -> bool:
+    """Whether another path does not end with what a search stated, of a program small enough to be looked at again."""
+    return (
+        is_small(incumbent) and incumbent.nodes is not None and not second_look(incumbent.encoded, incumbent)
+    )
+
+
+def second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
     """Whether a search by another path, without presolve and from another seed, ends with the same cost."""
     solver, options, limit = incumbent.solver, incumbent.options, NODE_LIMIT.get(incumbent.solver)
     said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds and incumbent.nodes is not None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
-from router.planning.proving import with_proof
+from router.planning.proving import unconfirmed, is_small, with_proof
 from router.planning.publish import options_of, publish
 from router.planning.solve import Search, planned, scenario_of
 from router.reoptimisation.running import stored_problem
@@ -135,9 +135,14 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         seconds=searches.seconds,
     )
     least_usd = problem.reoptimise.min_gain_usd if problem.reoptimise else 0.0
-    if going.cost_usd is not None and free is not None and not pays(going.cost_usd, free.bound, least_usd):
+    gains = free is None or going.cost_usd is None or pays(going.cost_usd, free.bound, least_usd)
+    if not gains and free is not None and not unconfirmed(free):
         return result
     best, running = searches.change(going, free)
+    proof = None
+    if going.cost_usd is None or is_small(best) or pays(going.cost_usd, best.decoded.cost_usd, least_usd):
+        with searches.timed("proof"):  # it may meet a cheaper plan
+            best, proof = with_proof(problem, best.encoded, best, running)
     cost_usd, (moved, resized) = best.decoded.cost_usd, changed_by(best)
     result = replace(
         result,
@@ -163,7 +168,6 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         broken=going.broken,
     )
     with searches.timed("check"):
-        best, proof = with_proof(problem, best.encoded, best, running)
         plan = publish(problem, best, running=running, reoptimise=why, proof=proof)
     return replace(result, outcome=why.reason, plan=replace(plan, notes=(*plan.notes, *searches.notes)))
 
