@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from problem_factory import Data, api, gpu, hourly, load, problem, sized
+import pytest
+from problem_factory import Data, api, by_period, gpu, hourly, load, problem, sized
 from pytest import approx
 from reoptimise_cases import run
 
@@ -135,6 +136,45 @@ def test_a_recipe_goes_on_by_step_and_back(tmp_path: Path) -> None:
     broken = run(tmp_path, load(answered(0.89)))
     assert (broken.outcome, broken.plan.cost_usd) == ("repair", approx(10))
     assert any("is refused now: quality" in str(each) for each in broken.broken)
+
+
+@pytest.mark.parametrize("kind", ["whole", "grid", "roles"])
+def test_what_was_bought_for_a_term_keeps_its_price(tmp_path: Path, kind: str) -> None:
+    """Six hours bought at half of 10 USD, before prices rise. Two hours later a second is bought at 10, and four hours
+    are left at 5: 4 · (5 + 10); then two, and a third is bought, and what follows them: 2 · 5 + 4 · 20 + 2 · 10.
+    """
+
+    def file(hour: int, tokens: float) -> Data:
+        machines = gpu("own", 10.0, 1, ("m", "n") if kind == "grid" else ("m",), term_h=6)
+        if kind == "grid":
+            for entry in machines["models"].values():
+                entry |= {"min": 1, "step": 1}
+        if kind == "roles":
+            machines["models"]["m"] = {"prompt_tokens_per_s": 1e6 / 3600, "completion_tokens_per_s": 1e5}
+            halves = {"prefill": {"usd_per_h": 10}, "decode": {"usd_per_h": 2}}
+            machines["instances"] = {"roles": halves, "term_h": 6, "max_utilisation": 1.0}
+        midnight = "2027-01-04T{:02}:00"
+        daily = {"daily": {"start": "03:00", "end": "05:00"}, "prices": 3.0}
+        machines["schedule"] = [{"until": midnight.format(2), "prices": 0.5}, daily]
+        data = problem(by_period([tokens] * 4), [machines, api("other", 20.0, ("m", "n"))], periods=4)
+        return {**data, "name": "p", "horizon": {**data["horizon"], "start": midnight.format(hour)}}
+
+    first = run(tmp_path, load(file(0, 1e6))).plan
+    assert first.cost_usd == approx(20)
+    assert [(row.from_h, row.usd_per_h) for row in first.purchases] == [(0.0, 5.0)]
+    for hour, tokens, usd in ((2, 2e6, 60), (4, 3e6, 110)):
+        data = load(file(hour, tokens))
+        plan = run(tmp_path, data).plan
+        assert plan.proof is not None
+        assert (plan.cost_usd, plan.proof.kind) == (approx(usd), "own")
+        assert plan.running is not None
+        assert router.verify(data, plan).ok
+        assert [row.usd_per_h for row in plan.running.purchases] == ([5.0] if hour == 2 else [5.0, 10.0])
+        dearer = replace(plan.running.purchases[0], usd_per_h=6.0)
+        lie = replace(plan.running, purchases=(dearer, *plan.running.purchases[1:]))
+        assert "cost" in router.verify(data, replace(plan, running=lie)).failed()
+        lies = tuple(replace(row, usd_per_h=9.0) for row in plan.purchases)
+        assert "purchases" in router.verify(data, replace(plan, purchases=lies)).failed()
 
 
 def test_verify_sees_another_past(tmp_path: Path) -> None:

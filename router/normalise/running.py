@@ -42,7 +42,8 @@ def running_arrays(problem: Problem, inst: Instance, running: Running) -> Runnin
         covers = (time.start_h < bought.end_h - 1e-9) & (time.start_h < inst.offers.closes_h[o] - 1e-9)
         over[q, covers] += bought.count
         hours = due_part(inst)[o, covers] * time.period_h
-        over_usd[q, covers] += bought.count * hours * fleets.usd_per_h[fleets.pool_fleet[q]]
+        usd_per_h = fleets.usd_per_h[fleets.pool_fleet[q]] if bought.usd_per_h is None else bought.usd_per_h
+        over_usd[q, covers] += bought.count * hours * usd_per_h
     stays, counts_stay = _pins(problem, inst)
     change = problem.reoptimise
     cap = None if change is None else change.max_moved_share

@@ -192,6 +192,10 @@ class Purchase:
     role: Literal["prefill", "decode"] | None = stated(
         "Half of a replica that is bought; left out where replicas are whole", default=None
     )
+    usd_per_h: Number | None = stated(
+        "Price of one for an hour of its term, kept to its end; left out where no rules change the offer's",
+        default=None,
+    )
 
     @property
     def month(self) -> int:

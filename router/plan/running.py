@@ -71,6 +71,9 @@ class SunkPurchase:
     model: str | None = stated(SHARED)
     end_h: Number = stated("End of the term, from the start of the horizon")
     count: Instances = stated("Instances")
+    usd_per_h: Number | None = stated(
+        "Price of one for an hour of its term; left out where it is the offer's", default=None
+    )
 
 
 @record

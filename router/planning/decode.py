@@ -253,6 +253,8 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
             price = float(inst.scenarios.probability @ inst.scenarios.price[:, fleets.offer[fleet]])
             inside, after = purchase_parts(inst, fleet, int(k))
             offer = int(fleets.offer[fleet])
+            first = min(int(np.searchsorted(inst.time.start_h, from_h - 1e-9)), inst.time.periods - 1)
+            kept = float(fleets.bought_usd_per_h[fleet, first]) if inst.offers.ruled[offer] else None
             rows.append(
                 Purchase(
                     offer=inst.offers.file_names[offer],
@@ -263,6 +265,7 @@ def _purchases(encoded: Encoded, point: Floats) -> tuple[Purchase, ...]:
                     billed_usd=count * price * inside,
                     beyond_horizon_usd=count * price * after,
                     role=role_of(inst.offers, offer),
+                    usd_per_h=kept,
                 )
             )
     return tuple(rows)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from problems.core.instance import Instance
-from router.errors import InputError, Issue
+from router.errors import InputError
 from router.normalise.roles import DECODE, PREFILL, half_name
 from router.plan.document import Plan
 from router.plan.running import (
@@ -107,38 +107,32 @@ def _before(plan: Plan, align: Alignment, inst: Instance) -> list[RunningBefore]
 def _purchases(plan: Plan, align: Alignment, inst: Instance) -> list[SunkPurchase]:
     for_all = {offer.name for offer in align.new.offers if offer.bought_off_grid}
     pools = set(inst.pool_names) | {(name, None) for name in for_all}
-    scheduled = {
-        name for offer in (*align.old.offers, *align.new.offers) if offer.schedule for name in _parts(offer)
-    }
     termed = {
         name
         for offer in align.new.offers
         if offer.instances and offer.instances.term_hours
         for name in _parts(offer)
     }
-    sunk = [
+    return [
         replace(row, model=None if row.offer in for_all else row.model)
         for row in bought_before(plan, align)
         if (row.offer, row.model) in pools and row.offer in termed
     ]
-    for row in sunk:
-        if row.offer in scheduled:
-            rule = f'what instances of "{row.offer}", bought for a term under a schedule, cost is not yet carried'
-            hint = "state them as reserved, at reserved_usd_per_h, in an offer of their own"
-            raise InputError([Issue(("offers",), f"{rule} from run to run", hint=hint)])
-    return sunk
 
 
 def bought_before(plan: Plan, align: Alignment) -> list[SunkPurchase]:
     """Instances under terms that outlast the start of the new horizon, as the plans that bought them name them."""
     earlier = () if plan.running is None else plan.running.purchases
-    rows = [(row.offer, row.model, row.end_h, row.count) for row in earlier]
+    rows = [(row.offer, row.model, row.end_h, row.count, row.usd_per_h) for row in earlier]
     rows += [
-        (half_name(row.offer, row.role), row.model, row.until_h or 0.0, row.count)
+        (half_name(row.offer, row.role), row.model, row.until_h or 0.0, row.count, row.usd_per_h)
         for row in plan.purchases
         if row.from_h <= align.shift_h + SLACK_H
     ]
-    ends = (SunkPurchase(offer, model, end - align.shift_h, count) for offer, model, end, count in rows)
+    ends = (
+        SunkPurchase(offer, model, end - align.shift_h, count, usd_per_h)
+        for offer, model, end, count, usd_per_h in rows
+    )
     return [row for row in ends if row.end_h > SLACK_H]
 
 

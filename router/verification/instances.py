@@ -114,7 +114,7 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
     case, bought = audit.case, _active_purchases(audit, ledger)
     earlier = () if audit.earlier is None else audit.earlier.purchases
     places = {key[:2] for key in audit.pools if audit.case.instances[key[0]].term_hours is not None}
-    places |= {key[:2] for key in bought} | {place for place, _, _ in earlier}
+    places |= {key[:2] for key in bought} | {row.place for row in earlier}
     places = {place for place in places if not case.off_grid(place[0])}
     for name in case.instances:
         if case.off_grid(name):
@@ -126,7 +126,9 @@ def check_purchases(audit: Audit, ledger: Ledger) -> None:
                 paid = pool.row.paid_count if pool is not None else 0.0
                 due = bought.get((offer, model, period), 0.0)
                 hour = period * case.period_h + 1e-9
-                due += math.fsum(count for at, end, count in earlier if at == (offer, model) and hour < end)
+                due += math.fsum(
+                    row.count for row in earlier if row.place == (offer, model) and hour < row.end_h
+                )
                 if case.times.due(offer, *case.span(period)) <= 0:
                     due = 0.0
                 ledger.equal(paid, due, offer, model, "period", period, future.name, "paid_count of a term")
@@ -173,6 +175,8 @@ def _active_purchases(audit: Audit, ledger: Ledger) -> dict[tuple[str, str | Non
         ledger.require(opens_h <= row.from_h + 1e-9 < end_h, *at, "is bought while the offer is not sold")
         if row.until_h is not None:  # version 1 does not state it
             ledger.equal(row.until_h, end_h, *at, "until_h")
+        if row.usd_per_h is not None:
+            ledger.equal(row.usd_per_h, case.term_usd_per_h(row.offer, row.from_h), *at, "usd_per_h")
         _check_owed(case, row, instances, end_h, ledger, at)
         for period in range(case.periods):
             if row.from_h - 1e-9 <= period * case.period_h < end_h - 1e-9:

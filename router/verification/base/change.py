@@ -78,13 +78,17 @@ def earlier_plan(running: Running | None, ledger: Ledger) -> EarlierPlan | None:
     contracts: dict[str, tuple[SunkContract, ...]] = {}
     for sunk in running.contracts:
         contracts[sunk.seller] = (*contracts.get(sunk.seller, ()), sunk)
-    purchases = tuple(((row.offer, row.model), row.end_h, row.count) for row in running.purchases)
+    purchases = tuple(
+        EarlierPurchase((row.offer, row.model), row.end_h, row.count, row.usd_per_h)
+        for row in running.purchases
+    )
     credits = {row.credit: row.used_usd for row in running.credits or ()}
     ends = [0.0 if _counts_on(row) else row.end_h for row in running.contracts] + [
         row.end_h for row in running.purchases
     ]
     hours = [running.freeze_h, *ends]
     amounts = [row.share for row in running.shares] + [row.count for row in running.purchases]
+    amounts += [row.usd_per_h for row in running.purchases if row.usd_per_h is not None]
     for signed in running.contracts:
         committed = (signed.committed_tokens_per_month, signed.committed_usd_per_month, signed.discount)
         stands = signed.so_far

@@ -101,6 +101,7 @@ def costs_of(
         _hosts(case, plan),
         _upfront_for_the_horizon(case, pools),
         _terms(case, plan),
+        _earlier_terms(case, tuple(earlier)),
         _for_all_models(case, plan, tuple(earlier)),
         (Charge(f, None, "churn", churn[f.name]) for f in case.futures if churn.get(f.name)),
     ):
@@ -260,17 +261,28 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
                 yield Charge(future, row.offer, "instances", usd, True)
 
 
+def _earlier_terms(case: Case, earlier: tuple[EarlierPurchase, ...]) -> Iterator[Charge]:
+    """Rent of what was bought before, at the price of its term: beside what is charged for all that is paid for."""
+    for row in earlier:
+        name = row.place[0]
+        stated = case.instances[name].usd_per_h
+        apart = case.sellers[name].schedule or case.off_grid(name)
+        usd = row.rent(stated) - (0.0 if apart else stated)
+        if usd != 0.0:
+            runs = zip(in_force(case, (), [row], name), case.period_weight, strict=True)
+            present = math.fsum(count * weight for count, weight in runs) * usd * case.period_h
+            for future in case.futures:
+                yield Charge(future, name, "instances", present * future.price_of(name), True)
+
+
 def _for_all_models(case: Case, plan: Plan, earlier: tuple[EarlierPurchase, ...]) -> Iterator[Charge]:
-    """Energy of what is bought for an offer, deployed or not, and the rent of what was bought before."""
-    for name, rented in case.instances.items():
+    """Energy of what is bought for an offer, deployed or not."""
+    for name in case.instances:
         if not case.off_grid(name):
             continue
         here = in_force(case, plan.purchases, earlier, name)
-        before = in_force(case, (), earlier, name)
         for future in case.futures:
             for period, weight in enumerate(case.period_weight):
-                usd = before[period] * rented.usd_per_h * future.price_of(name) * case.period_h
-                yield Charge(future, name, "instances", usd * weight, True)
                 yield Charge(
                     future, name, "energy", here[period] * case.energy(name, period, gaps=True) * weight
                 )

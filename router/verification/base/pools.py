@@ -21,8 +21,20 @@ from router.verification.base.ledger import Ledger
 type PoolKey = tuple[str, str | None, int, str | None]
 """Offer, model (None where one count serves all), period, scenario."""
 
-type EarlierPurchase = tuple[tuple[str, str | None], float, float]
-"""Bought before the horizon: the pool, the hour at which the term ends, instances."""
+
+@dataclass(frozen=True)
+class EarlierPurchase:
+    """Instances bought before the horizon: the pool, the hour at which the term ends; None: at the offer's price."""
+
+    place: tuple[str, str | None]
+    end_h: float
+    count: float
+    usd_per_h: float | None
+
+    def rent(self, stated: float) -> float:
+        """USD an hour of one: as kept for its term, else as its offer states."""
+        return stated if self.usd_per_h is None else self.usd_per_h
+
 
 type Line = tuple[str, str | None, str | None]
 """A pool over time: offer, model, scenario."""
@@ -68,7 +80,7 @@ def in_force(
     counts = [0.0] * case.periods
     mine = (row for row in purchases if row.offer == offer)
     terms = [(row.from_h, case.term_end_h(offer, row.from_h), row.count) for row in mine]
-    terms += [(-math.inf, end_h, count) for (name, _), end_h, count in earlier if name == offer]
+    terms += [(-math.inf, row.end_h, row.count) for row in earlier if row.place[0] == offer]
     for from_h, end_h, count in terms:
         for period in range(case.periods):
             hour = period * case.period_h

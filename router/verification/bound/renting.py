@@ -20,6 +20,7 @@ from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.change import NOTHING, EarlierPlan, Place
 from router.verification.base.ledger import RELATIVE
 from router.verification.base.parts import stated_name
+from router.verification.base.pools import EarlierPurchase
 from router.verification.base.spans import multiples
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name
@@ -50,12 +51,13 @@ def add_counts(
         instances = offer.instances
         if instances is None:
             continue
-        sunk = [row for row in (earlier or NOTHING).purchases if row[0][0] == name and case.off_grid(name)]
-        before = [(end_h, count) for _, end_h, count in sunk]
+        before = [
+            row for row in (earlier or NOTHING).purchases if row.place[0] == name and case.off_grid(name)
+        ]
         most_of_all = math.fsum(max(most[name, served]) for served in _served(offer))
         most_paid = None
         if case.off_grid(name):  # every term at once
-            most_paid = most_of_all * case.periods + math.fsum(count for _, count in before)
+            most_paid = most_of_all * case.periods + math.fsum(row.count for row in before)
         own = [
             _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING, most_paid)
             for served in _served(offer)
@@ -217,7 +219,7 @@ def _pool(
         count, paid = count * case.periods, paid * case.periods
     rented = RentedPool(offer, instances, pool, count, paid)
     if term and not for_all:
-        before = [(end_h, count) for at, end_h, count in earlier.purchases if at == place]
+        before = [row for row in earlier.purchases if row.place == place]
         _purchases(model, case, [rented], max(limit), future, before)
     ran = earlier.before.get(place, 0.0)
     _starts(model, case, rented, max(limit), 1 if ahead else case.periods, future, ran)
@@ -278,7 +280,7 @@ def _purchases(
     pools: list[RentedPool],
     limit: float,
     future: Future,
-    before: list[tuple[float, float]],
+    before: list[EarlierPurchase],
 ) -> None:
     """What is paid for in a period was bought for a term that covers it, or before, until an hour of the horizon.
 
@@ -313,8 +315,10 @@ def _purchases(
         ends[end].append((name, 1.0))
     for t in range(case.periods):
         hour = t * case.period_h
-        runs = math.fsum(count for end_h, count in before if hour + 1e-9 < end_h)
-        model.constant += runs * instances.usd_per_h * price * case.period_h * case.period_weight[t]
+        here = [row for row in before if hour + 1e-9 < row.end_h and opens_h - 1e-9 <= hour < closes_h - 1e-9]
+        runs = math.fsum(row.count for row in here)
+        usd = math.fsum(row.count * row.rent(instances.usd_per_h) for row in here)
+        model.constant += usd * price * case.period_h * case.period_weight[t]
         if len(bought) > case.months and not before:  # never a row of all starts
             terms = [*((each.paid[t], 1.0) for each in pools), *starts[t], *ends[t]]
             terms += [(each.paid[t - 1], -1.0) for each in pools if t]
