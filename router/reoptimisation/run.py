@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Replaced
-from router.planning.proving import unconfirmed, is_small, with_proof
+from router.planning.proving import is_small, unconfirmed, with_proof
 from router.planning.publish import options_of, publish
 from router.planning.solve import Search, planned, scenario_of
 from router.reoptimisation.running import stored_problem
