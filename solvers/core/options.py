@@ -21,8 +21,8 @@ class SolveOptions:
     seed                the solver's own random seed, ≥ 0
     relax               drop integrality
     log                 the solver's log, on stderr
-    primal_tolerance    LPs only; None: the solver's own. MILPs keep the solver's tolerances:
-    dual_tolerance      HiGHS's mip_feasibility_tolerance at 1e-9 has given wrong optima
+    primal_tolerance    LPs only; None: the solver's own. MILPs have the solver's tolerances, or a back end's own:
+    dual_tolerance      HiGHS's mip_feasibility_tolerance has given wrong optima at 1e-6 and at 1e-9
     native              options under the solver's own names; a misspelt or refused one raises
     watch               called during a MILP with the best objective and the bound, where the solver tells them (inf:
                         none yet); not part of what was asked
