@@ -30,6 +30,14 @@ def banded(rates: list[tuple[float, float]], factors: list[float], n: int, **ter
     return {"name": "deal", "models": {"m": {}}, "commitment": {"tiers": tiers, **terms}, "schedule": rules}
 
 
+def check_least(data: Data, usd: float) -> None:
+    """The plan costs so much, and no less is possible by a bound of our own."""
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(usd, abs=1e-5)
+    assert plan.bound_usd is not None and plan.bound_usd <= usd + 1e-5
+    assert plan.proof is not None and plan.proof.kind == "own"
+
+
 HAND: dict[str, tuple[list[tuple[float, float]], Data, float]] = {
     "falling: 2 · 4, then 1 · 4 · 3 + 1 · 2 · 3, then 2 · 2": ([(0, 4), (3, 2)], {}, 30),
     "rising: 2 · 1, then 1 · 1 · 3 + 1 · 5 · 3, then 2 · 5": ([(0, 1), (3, 5)], {}, 30),
@@ -102,10 +110,7 @@ def test_the_best_use_is_that_of_an_enumeration(seed: int) -> None:
     for own in itertools.product(*(range(each + 1) for each in use)):
         cost = bill(rates, kind, [*zip(factors, own, strict=True)], least)
         best = min(best, cost + listed * (sum(use) - sum(own)))
-    plan = plan_of(in_time([*map(float, use)], [deal, api("listed", listed)]))
-    assert plan.cost_usd == approx(best, abs=1e-5)
-    assert plan.bound_usd is not None and plan.bound_usd <= best + 1e-5
-    assert plan.proof is not None and plan.proof.kind == "own"
+    check_least(in_time([*map(float, use)], [deal, api("listed", listed)]), best)
 
 
 @pytest.mark.parametrize("kind", ["incremental", "all_units"])
@@ -218,10 +223,7 @@ def test_the_best_use_beside_a_price_of_overage_is_that_of_an_enumeration(seed: 
     for due, *own in itertools.product(range(least, least + more + 1), *(range(each + 1) for each in use)):
         cost = beyond([(each, *hour) for each, hour in zip(own, hours, strict=True)], due)
         best = min(best, cost + listed * (sum(use) - sum(own)))
-    plan = plan_of(in_time([*map(float, use)], [deal, api("listed", listed)]))
-    assert plan.cost_usd == approx(best, abs=1e-5)
-    assert plan.bound_usd is not None and plan.bound_usd <= best + 1e-5
-    assert plan.proof is not None and plan.proof.kind == "own"
+    check_least(in_time([*map(float, use)], [deal, api("listed", listed)]), best)
 
 
 @pytest.mark.parametrize("unit", ["tokens", "usd"])

@@ -135,8 +135,12 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         seconds=searches.seconds,
     )
     least_usd = problem.reoptimise.min_gain_usd if problem.reoptimise else 0.0
-    gains = free is None or going.cost_usd is None or pays(going.cost_usd, free.bound, least_usd)
-    if not gains and free is not None and not unconfirmed(free):
+    if (
+        going.cost_usd is not None
+        and free is not None
+        and not pays(going.cost_usd, free.bound, least_usd)
+        and not unconfirmed(free)  # else what the search stated is not taken for the least
+    ):
         return result
     best, running = searches.change(going, free)
     proof = None
