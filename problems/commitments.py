@@ -18,7 +18,8 @@
     own[f]         tokens, or USD at contract rates, of the whole cell
     signed[a]      a term of the contract starts            0/1; fixed to 1 where signed before
     committed[a]   commitment of that start                 own units a month / commit_scale
-    part[a,p]      use in a run of periods p that is counted under start a; U: all that could be used then
+    part[a,p]      use in a run of periods p that is counted under start a; U: all that could be used then. Where rates
+                   change and dollars weigh by their span, what it costs at the rates of its hours likewise
 
 Money and volume per month are prorated by hours in force / 730. Columns are scaled by `commit_scale` so that they stay
 near 1. Which contract may carry what is the linking family's matter.
@@ -285,21 +286,26 @@ def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
     mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
     tiered = view.inst.contracts.tiers[b] is not None
     tokens = tiered or bool(view.inst.contracts.in_tokens[b])
-    period, column, own = flow_terms(view, cols, b, tokens=tokens)
-    runs = int(parts.run[mine].max(initial=NONE)) + 1
-    unit = np.ones(runs)
-    unit[parts.run[mine]] = parts.unit[mine]
-    run = parts.run_of[b][period]
-    some = np.flatnonzero((run >= 0) & (run < runs))
-    terms: list[Term] = [
-        (parts.run[mine], parts.at[mine], 1.0),
-        (run[some], column[some], -own[some] / unit[run[some]]),
-    ]
-    builder.add(runs, terms, _label(view, b, "counted"), lower=0.0, upper=0.0)
-    signed = cols.first.signed[spans.lot_start[parts.lot[mine]]]
-    at = np.arange(len(mine))
-    under: list[Term] = [(at, parts.at[mine], 1.0), (at, signed, -1.0)]
-    builder.add(len(mine), under, _label(view, b, "signed"), upper=0.0)
+    counted = flow_terms(view, cols, b, tokens=tokens)
+    in_usd, flows = mine[parts.usd_at[mine] >= 0], view.flows_of_contract[b]
+    paid = view.flows.period[flows], cols.charged[flows], view.flow_token_usd[flows]
+    for part, columns, units, (period, column, own), kinds in (
+        (mine, parts.at, parts.unit, counted, ("counted", "signed")),
+        (in_usd, parts.usd_at, parts.usd, paid, ("paid", "paid if signed")),
+    ):
+        runs = int(parts.run[part].max(initial=NONE)) + 1
+        unit = np.ones(runs)
+        unit[parts.run[part]] = units[part]
+        run = parts.run_of[b][period]
+        some = np.flatnonzero((run >= 0) & (run < runs))
+        terms: list[Term] = [
+            (parts.run[part], columns[part], 1.0),
+            (run[some], column[some], -own[some] / unit[run[some]]),
+        ]
+        builder.add(runs, terms, _label(view, b, kinds[0]), lower=0.0, upper=0.0)
+        at, signed = np.arange(len(part)), cols.first.signed[spans.lot_start[parts.lot[part]]]
+        under: list[Term] = [(at, columns[part], 1.0), (at, signed, -1.0)]
+        builder.add(len(part), under, _label(view, b, kinds[1]), upper=0.0)
 
 
 def _carried(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:

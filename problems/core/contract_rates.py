@@ -16,7 +16,7 @@ from problems.core.arrays import Floats, Ints
 from problems.core.bill_points import overage_points
 from problems.core.columns import Columns
 from problems.core.instance import Instance
-from problems.core.span_means import rate_usd, span_factors
+from problems.core.span_means import paid_by_hours, rate_usd, span_factors
 from problems.core.view import View
 
 type SpanCost = tuple[Ints, Ints, Floats]
@@ -70,18 +70,23 @@ def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
     """What use in tokens costs beside the mean rate of its span, where the rate changes within one."""
     inst, contracts = view.inst, view.inst.contracts
     spans, at = contracts.spans, view.flows_of_contract[b]
-    if not _by_hours(view, b) or not len(at) or not len(spans.of(b)):
+    if not paid_by_hours(inst, b) or not len(at) or not len(spans.of(b)):
         none = np.empty(0, dtype=np.int64)
         return none, none, np.empty(0)
     first, price = int(spans.of(b)[0]), float(view.price[contracts.offer[b]])
     rates = rate_usd(inst)
     if spans.split(b):  # all use at its rate; less the mean of the span that each part is counted in
         parts = np.flatnonzero(spans.lot_contract[cols.parts.lot] == b)
-        mean = rates[cols.parts.span[parts]] * cols.parts.unit[parts]
+        mean, span = rates[cols.parts.span[parts]] * cols.parts.unit[parts], cols.parts.span[parts] - first
+        paid, by_part = cols.charged[at], cols.parts.usd_at[parts]
+        used, counted = view.flow_token_usd[at], np.zeros(len(at), dtype=np.int64)
+        if (by_part >= 0).any():  # a dollar weighs what it does in the span that it is counted in
+            some = by_part >= 0
+            paid, used, counted = by_part[some], cols.parts.usd[parts[some]], span[some]
         return (
-            np.concatenate([np.zeros(len(at), dtype=np.int64), cols.parts.span[parts] - first]),
-            np.concatenate([cols.charged[at], cols.parts.at[parts]]),
-            np.concatenate([view.flow_token_usd[at], -mean]) * price,
+            np.concatenate([counted, span]),
+            np.concatenate([paid, cols.parts.at[parts]]),
+            np.concatenate([used, -mean]) * price,
         )
     span = spans.by_period(b)[view.flows.period[at]]
     at, span = at[span >= 0], span[span >= 0]  # nothing is carried outside all spans
@@ -101,20 +106,13 @@ def beside_by_span(view: View, cols: Columns, b: int, point: Floats) -> Floats:
         return total
     at, price = view.flows_of_contract[b], float(view.price[view.inst.contracts.offer[b]])
     rates = rate_usd(view.inst)
-    for lot in spans.lots(b).tolist() if _by_hours(view, b) else ():
+    for lot in spans.lots(b).tolist() if paid_by_hours(view.inst, b) else ():
         if point[cols.first.signed[spans.lot_start[lot]]] > 0.5:
             span = spans.lot_span[lot][view.flows.period[at]]
             own, here = at[span >= 0], span[span >= 0]
             usd = (view.flow_token_usd[own] - view.flow_tokens[own] * rates[here]) * price
             np.add.at(total, here - spans.of(b)[0], usd * point[cols.charged[own]])
     return total
-
-
-def _by_hours(view: View, b: int) -> bool:
-    """Whether use of a contract in tokens has the rates of its hours."""
-    contracts = view.inst.contracts
-    plain = contracts.in_tokens[b] and contracts.tiers[b] is None
-    return bool(plain and view.inst.offers.ruled[contracts.offer[b]])
 
 
 def billed_before(inst: Instance, n: int, price: float) -> float:

@@ -32,3 +32,10 @@ def rate_usd(inst: Instance) -> Floats:
 def span_factors(inst: Instance) -> Floats:
     """(N,) the same of the factor on the rates of price bands."""
     return span_mean(inst, inst.contracts.factor_at, inst.contracts.factor_before)
+
+
+def paid_by_hours(inst: Instance, b: int) -> bool:
+    """Whether use of a contract in tokens has the rates of its hours."""
+    contracts = inst.contracts
+    plain = contracts.in_tokens[b] and contracts.tiers[b] is None
+    return bool(plain and inst.offers.ruled[contracts.offer[b]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.bill_points import period_factors, rates_change
-from problems.core.contracts import Contracts
 from problems.core.instance import Instance
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
@@ -19,23 +18,6 @@ def _changes_prices(rule: ScheduleRule) -> bool:
     sets = rule.set_ is not None and bool(rule.set_.models)
     reads = rule.series is not None and any(name.endswith("_per_m") for name in rule.series.columns)
     return rule.prices is not None or sets or reads
-
-
-def refuse_mean_rates(problem: Problem, contracts: Contracts) -> None:
-    """Raise `InputError` for prices that change, of tokens counted term by term, beside a discount rate.
-
-    A bill weighs what its span's start does: what use costs beside a mean rate would weigh by the term that has it.
-    """
-    index = {offer.name: o for o, offer in enumerate(problem.offers)}
-    sold = [offer.name for offer in problem.sellers if offer.commitment is not None]
-    for b, name in enumerate(sold):
-        plain = contracts.in_tokens[b] and contracts.tiers[b] is None and name in index
-        changes = plain and any(_changes_prices(rule) for rule in problem.offers[index[name]].schedule)
-        if changes and contracts.spans.split(b) and problem.policy.discount_rate_per_year:
-            where = ("offers", index[name], "schedule")
-            text = "changes prices beside a commitment in tokens whose terms have spans of their own"
-            hint = "without policy.discount_rate_per_year, or commit in USD"
-            raise InputError(input_issue(problem, where, None, f"{text}: is not yet planned for", hint))
 
 
 def refuse_parts_of_periods(problem: Problem, inst: Instance) -> None:

@@ -323,6 +323,12 @@ def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:
     )
     signed = point[cols.first.signed[spans.lot_start[parts.lot[mine]]]]
     point[parts.at[mine]] = np.where(signed > 0.5, used[parts.run[mine]] / parts.unit[mine], 0.0)
+    in_usd = parts.usd_at[mine] >= 0
+    flows, some = view.flows_of_contract[b], mine[in_usd]
+    run = parts.run_of[b][view.flows.period[flows]]
+    usd = (view.flow_token_usd[flows] * point[cols.charged[flows]])[run >= 0]
+    paid = np.bincount(run[run >= 0], weights=usd, minlength=1 + parts.run.max(initial=0))
+    point[parts.usd_at[some]] = np.where(signed[in_usd] > 0.5, paid[parts.run[some]] / parts.usd[some], 0.0)
 
 
 def cost_lines(

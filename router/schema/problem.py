@@ -103,9 +103,7 @@ class Policy(Strict):
     )
     discount_rate_per_year: NonNegative = Field(
         default=0.0,
-        description="A period's costs weigh (1 + r)^−(hours to its start / 8760), a bill's those of its first. Not "
-        "beside commitments in tokens whose prices change and whose terms have spans of their own: what use costs "
-        "beside the mean of its span would weigh by the term that has it",
+        description="A period's costs weigh (1 + r)^−(hours to its start / 8760), a bill's those of its first",
     )
     end_of_horizon: Literal["prorate", "charge_in_full"] = Field(
         default="prorate", description="How terms that outlast the horizon are charged, upfront included"

@@ -95,6 +95,7 @@ def _contract(
         if by_hours and counted:  # less the mean of the span that each part is counted in
             for name, own in used:
                 model.variables[name].usd -= own * mean * future.price_of(offer.name) / 1e6 * weight
+            _paid(model, case, offer, span, carried)
         elif by_hours:
             _beside(model, offer, flows, mean, weight, future)
         if paid_as_such(commitment) and not counting(case, offer.name):
@@ -117,9 +118,8 @@ def _contract(
             if commitment.discount_tiers:  # less its own discount, what was used before may be more than this
                 most = max(discounted_usd(commitment, before, span.part) - sunk, 0.0) - opened
             model.constraint(at % "limit", [*used, *due], upper=most)
-    for flow in [each for flows in carried.values() for each in flows] if counted else ():
-        if offer.schedule and _at_rates(commitment):
-            model.variables[flow.charged].usd += flow.token_part
+    if counted and offer.schedule and _at_rates(commitment):
+        _paid_once(model, offer, spans, carried)
 
 
 def _at_rates(commitment: Commitment) -> bool:
@@ -150,6 +150,29 @@ def _parts(
         minus = [(name, -each) for name, each in own.items()]
         model.constraint(f"commitments({offer.name},counted,{t})", [*parts, *minus], lower=0.0, upper=0.0)
     return True
+
+
+def _paid(model: RelaxedProblem, case: Case, offer: Offer, span: SpanToBill, carried: Carried) -> None:
+    """What use costs at the rates of its hours, where it is counted under one term of several."""
+    for t in range(span.first, span.end):
+        most = heaviest(carried.get(t, []), {flow.charged: flow.token_part for flow in carried.get(t, ())})
+        if most > 0:
+            paid = model.variable(
+                f"part_usd({offer.name},{span.lot},{t})",
+                most * (1 + 1e-9),
+                usd=case.period_weight[span.first],
+            )
+            signed = (f"signed({offer.name},{span.lot})", -most)
+            model.constraint(f"commitments({paid},signed)", [(paid, 1.0), signed], upper=0.0)
+
+
+def _paid_once(model: RelaxedProblem, offer: Offer, spans: list[SpanToBill], carried: Carried) -> None:
+    """All of it is paid under the terms in whose spans it may be counted."""
+    for t, flows in carried.items():
+        names = [f"part_usd({offer.name},{span.lot},{t})" for span in spans if span.first <= t < span.end]
+        parts: Terms = [(name, 1.0) for name in names if name in model.variables]
+        minus = [(flow.charged, -flow.token_part) for flow in flows]
+        model.constraint(f"commitments({offer.name},paid,{t})", [*parts, *minus], lower=0.0, upper=0.0)
 
 
 def _by_period(
