@@ -159,16 +159,16 @@ class Commitment(Settling):
         "Price of use above the commitment; where prices change in time (schedule, whose factor is on it too), what "
         "comes first in a span is within the commitment, and so_far says how much that was, not when: what a span used "
         "before the horizon has the mean of the hours until then, so that bills of runs in a row add up to the span's "
-        "only as far as prices did not change before each begins. Beside rollover_spans it does not go with such prices: which "
-        "hour's use a rest of earlier spans pays is not said by a bill"
+        "only as far as prices did not change before each begins. Beside rollover_spans it does not go with such "
+        "prices: which hour's use a rest of earlier spans pays is not said by a bill"
     )
     tiers: tuple[Tier, ...] = Field(
         default=(),
         description="Price bands by volume; replace token prices. Where rules (schedule) change their prices, "
         "bands fill in order of time, each token at the price of its hour; a shortfall, and what is bought to reach a "
-        "band, has the mean of the span. so_far says how much was used before the horizon and not when: it has the mean "
-        "of the hours until then, an approximation where prices changed in them, so that bills of runs in a row add up "
-        "to the span's only as far as prices did not change before each begins",
+        "band, has the mean of the span. so_far says how much was used before the horizon and not when: it has the "
+        "mean of the hours until then, an approximation where prices changed in them, so that bills of runs in a row "
+        "add up to the span's only as far as prices did not change before each begins",
     )
 
     @property
