@@ -13,9 +13,9 @@
 What is covered is not paid to the offer, nor held against a commitment of its own; what is committed is due, used or
 not; what goes beyond costs the offer's own price (`overage: list`), or has the discount too (`contract`). U is all
 that could be used. Money is split, never machines: half an hour of an instance may be covered. What is reserved or
-bought for a term, fees, starts, upfront and energy are no use. In a loss only flows move: nothing holds there. An
-agreement in units covers rented instances alone, every period by itself, and bills units · usd_per_unit_h in place of
-usd_per_h: 1 − discount is the one over the other.
+bought for a term, fees, starts, upfront and energy are no use. In a loss what is covered stays so, as far as it is
+used. An agreement in units covers rented instances alone, every period by itself, and bills units · usd_per_unit_h in
+place of usd_per_h: 1 − discount is the one over the other.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 
 Which workloads take it is the plan's choice. What is free loads quotas and instances as all work does, and does not
 count as use of tiers, commitments and agreements: wherever use has a price, `charged` stands in place of `flow`. In a
-loss nothing is free. Divided by what is left, so that the dual is USD per whole allowance.
+loss what is free stays so, as far as it is used. Divided by what is left, so that the dual is USD per whole allowance.
 """
 
 from __future__ import annotations

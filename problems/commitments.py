@@ -38,6 +38,14 @@ from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage, covered_periods, force_slots
 from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows, Term
+from problems.core.span_use import (
+    flow_terms,
+    most_due,
+    most_used,
+    span_terms,
+    units_of_spans,
+    used_before_own,
+)
 from problems.core.view import View
 
 NAME = "commitments"
@@ -89,120 +97,6 @@ def _adding_up(builder: RowBuilder, inst: Instance, first: FirstStage, b: int, n
         builder.one(f"{name},in force from period {t}", terms, lower=0.0, upper=0.0)
 
 
-def use_terms(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
-    """(span of the contract, column, own units per column unit) of what contract `b` carries in the horizon."""
-    contracts = view.inst.contracts
-    tiers, discounts = contracts.tiers[b], contracts.discounts[b]
-    rate = None
-    if discounts is not None:
-        rate = discounts.rate
-    elif tiers is not None and not contracts.in_tokens[b]:
-        # dollars of use are what the bands cost, and fees a request
-        rate = tiers.usd * view.price[contracts.offer[b]]
-    if rate is None:
-        return volume_terms(view, cols, b, tokens=bool(contracts.in_tokens[b]))
-    points = cols.band_points[b]
-    row, weight = np.repeat(points.span, len(rate)), np.repeat(points.weight, len(rate))
-    usd = band_scale(view, cols, b)[row] * weight * np.tile(rate, len(points.span))
-    bands = (row, cols.band_volume[b].ravel(), usd)
-    if tiers is None or contracts.spans.split(b):
-        return bands
-    own = volume_terms(view, cols, b, tokens=False)
-    fees = own[2] > 0
-    if not fees.any():
-        return bands
-    joined = (np.concatenate([band, fee[fees]]) for band, fee in zip(bands, own, strict=True))
-    row, column, usd = joined
-    return row, column, usd
-
-
-def volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(span of the contract, column, tokens or dollars at contract rates per column unit): flows, or parts of them."""
-    _, span, column, own = timed_volume_terms(view, cols, b, tokens=tokens)
-    return span, column, own
-
-
-def timed_volume_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Ints, Floats]:
-    """The same, each with its period: of parts the first of their run."""
-    spans = view.inst.contracts.spans
-    first = int(spans.of(b)[0]) if len(spans.of(b)) else 0
-    if spans.split(b):
-        parts = cols.parts
-        mine = np.flatnonzero(spans.lot_contract[parts.lot] == b)
-        rate = view.inst.contracts.start_rate[spans.lot_start[parts.lot[mine]]]
-        run_of = parts.run_of[b]
-        begins = np.full(int(run_of.max(initial=NONE)) + 2, len(run_of))  # the last is of periods in no run
-        np.minimum.at(begins, run_of, np.arange(len(run_of)))
-        return (
-            begins[parts.run[mine]],
-            parts.span[mine] - first,
-            parts.at[mine],
-            parts.unit[mine] * rate,
-        )
-    period, column, own = flow_terms(view, cols, b, tokens=tokens)
-    span = spans.by_period(b)[period]
-    some = span >= 0
-    return period[some], span[some] - first, column[some], own[some]
-
-
-def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints, Ints, Floats]:
-    """(period, column, tokens or dollars at contract rates of the whole cell) of contract `b`, of what is not free.
-
-    What an agreement bills of an offer's use, or an allowance in USD pays, is not held against its own commitment.
-    """
-    mine = cols.covered.of(b)
-    if len(mine):  # an agreement has no flows of its own, and counts no tokens
-        usd = cols.covered.unit[mine] * cols.covered.rate[mine]
-        return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
-    at = view.flows_of_contract[b]
-    period, column, own = view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
-    o = int(view.inst.contracts.offer[b])
-    elsewhere = cols.covered.billed_elsewhere(o)
-    free = cols.paid_by.free_of(o, view.inst.credits.allowance)
-    if not len(elsewhere) + len(free):
-        return period, column, own
-    usd = -np.concatenate([cols.covered.unit[elsewhere], cols.paid_by.unit[free]])
-    return (
-        np.concatenate([period, cols.covered.period[elsewhere], cols.paid_by.period[free]]),
-        np.concatenate([column, cols.covered.at[elsewhere], cols.paid_by.at[free]]),
-        np.concatenate([own, np.zeros(len(usd)) if tokens else usd]),
-    )
-
-
-def band_scale(view: View, cols: Columns, b: int) -> Floats:
-    """(n,) tokens, or dollars of use, that a band column of 1 stands for: the most that a span could carry."""
-    contracts = view.inst.contracts
-    tiers, discounts = contracts.tiers[b], contracts.discounts[b]
-    top = float(tiers.from_tokens[-1]) if tiers is not None else 0.0
-    if discounts is not None:
-        top = float(discounts.from_usd[-1])
-    floor = max(top, float(contracts.min_per_month[b]) if contracts.in_tokens[b] else 0.0, 1.0)
-    spans = contracts.spans
-    most = np.maximum(most_used(view, cols, b, tokens=discounts is None), floor * spans.share[spans.of(b)])
-    return np.asarray(2.0 ** np.round(np.log2(most)))
-
-
-def most_used(view: View, cols: Columns, b: int, *, tokens: bool) -> Floats:
-    """(n,) the most tokens, or dollars, that each span of a contract could carry, each cell counted once."""
-    spans, flows, at = view.inst.contracts.spans, view.flows, view.flows_of_contract[b]
-    mine, covered, own = spans.of(b), cols.covered.of(b), view.own_use(b, tokens=tokens)
-    total = np.zeros(len(mine))
-    for lot in spans.lots(b).tolist() if len(mine) else ():
-        if len(covered):
-            span = spans.lot_span[lot][cols.covered.period[covered]]
-            some = np.flatnonzero(span >= 0)
-            np.add.at(total, span[some] - mine[0], cols.covered.most_billed[covered[some]])
-            continue
-        span = spans.lot_span[lot][flows.period[at]]
-        some = np.flatnonzero(span >= 0)
-        key = span[some] * len(view.cells) + flows.cell[at[some]]
-        distinct, row = np.unique(key, return_inverse=True)
-        heaviest = np.zeros(len(distinct))
-        np.maximum.at(heaviest, row, own[some])
-        np.add.at(total, distinct // max(len(view.cells), 1) - mine[0], heaviest)
-    return total
-
-
 def build(view: View, cols: Columns) -> Rows:
     """Per contract and span: at least the use, at least the commitment, and no more where there is no overage."""
     builder, contracts = RowBuilder(NAME), view.inst.contracts
@@ -222,34 +116,75 @@ def build(view: View, cols: Columns) -> Rows:
             counted = counted_before(view, b) / units_of_spans(view, cols, b)
             builder.add(n, minimum, _label(view, b, "minimum"), lower=-counted)
         elif n and cols.over[spans[0]] >= 0:
-            over: Term = (at, cols.over[spans], 1.0)
-            carried, credit = _carried(view, cols, b)
-            terms = [over, _minus(use), *committed, *carried]
-            builder.add(n, terms, _label(view, b, "overage"), lower=before - credit)
-            if contracts.rollover[b]:
-                _rolling(builder, view, cols, b)
-    _limits(builder, view, cols)
+            _beyond(builder, view, cols, b)
+    _limits(builder, view, cols, np.flatnonzero(contracts.limited))
     return builder.rows()
 
 
-def most_due(view: View, b: int) -> Floats:
-    """(n,) own units that could be due in each span."""
-    contracts = view.inst.contracts
-    sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
-    sold = np.where(contracts.start_contract == b, sold, 0.0)
-    return np.asarray((contracts.due_share.T @ sold)[contracts.spans.of(b)])
+def _beyond(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
+    """What goes beyond the commitment, and what rolls over."""
+    spans = view.inst.contracts.spans.of(b)
+    use, committed = span_terms(view, cols, b)
+    over: Term = (np.arange(len(spans)), cols.over[spans], 1.0)
+    carried, credit = _carried(view, cols, b)
+    terms = [over, _minus(use), *committed, *carried]
+    least = used_before_own(view, cols, b) - credit
+    builder.add(len(spans), terms, _label(view, b, "overage"), lower=least)
+    if view.inst.contracts.rollover[b]:
+        _rolling(builder, view, cols, b)
+
+
+def limited_alone(inst: Instance) -> Ints:
+    """Contracts of offers with `overage: none`: no loss of a provider may stretch them."""
+    own = np.flatnonzero(inst.contracts.limited)
+    return own[~np.isin(own, inst.agreements.contract)]
 
 
 def limits(view: View, cols: Columns) -> Rows:
-    """`overage: none` alone: what a loss of a provider may not stretch."""
-    builder = RowBuilder(NAME)
-    _limits(builder, view, cols)
+    """`overage: none` alone, of what is counted under a term that is signed and what spans leave for later ones."""
+    builder, contracts, limited = RowBuilder(NAME), view.inst.contracts, limited_alone(view.inst)
+    for b in limited.tolist():
+        _as_planned(builder, view, cols, b)
+        if contracts.spans.split(b):
+            _split(builder, view, cols, b)
+        if contracts.rollover[b]:
+            _beyond(builder, view, cols, b)
+    _limits(builder, view, cols, limited)
     return builder.rows()
 
 
-def _limits(builder: RowBuilder, view: View, cols: Columns) -> None:
+def _as_planned(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
+    """What is free, or billed elsewhere, in the plan is so after a loss, as far as it is used there."""
+    planned = cols.planned
+    if planned is None:
+        return
+    mine = view.flows_of_contract[b]
+    free = mine[cols.charged[mine] != cols.flow[mine]]
+    at = np.arange(len(free))
+    terms: list[Term] = [
+        (at, cols.charged[free], 1.0),
+        (at, cols.flow[free], -1.0),
+        (at, planned.flow[free], 1.0),
+        (at, planned.charged[free], -1.0),
+    ]
+    builder.add(len(free), terms, _label(view, b, "not free"), lower=0.0)
+    left, unit, o = planned.uncovered[b], planned.unit[b], int(view.inst.contracts.offer[b])
+    if len(left):
+        covered, paid = cols.covered, cols.paid_by
+        elsewhere = covered.billed_elsewhere(o)
+        own = paid.free_of(o, view.inst.credits.allowance)
+        terms = [
+            (np.arange(len(left)), left, 1.0),
+            (view.flows.period[mine], cols.charged[mine], -view.own_use(b, tokens=False) / unit),
+            (covered.period[elsewhere], covered.at[elsewhere], covered.unit[elsewhere] / unit),
+            (paid.period[own], paid.at[own], paid.unit[own] / unit),
+        ]
+        builder.add(len(left), terms, _label(view, b, "billed here"), lower=0.0)
+
+
+def _limits(builder: RowBuilder, view: View, cols: Columns, limited: Ints) -> None:
     contracts = view.inst.contracts
-    for b in np.flatnonzero(contracts.limited).tolist():
+    for b in limited.tolist():
         if contracts.rollover[b]:  # what goes beyond all that is left is none
             continue
         spans = contracts.spans.of(b)
@@ -362,46 +297,6 @@ def _leaving_or_exceeding(builder: RowBuilder, view: View, cols: Columns, b: int
 def _label(view: View, b: int, kind: str) -> Callable[[int], str]:
     offer = view.inst.offers.names[view.inst.contracts.offer[b]]
     return lambda span: f"{offer},{kind},span {span}"
-
-
-def units_of_spans(view: View, cols: Columns, b: int) -> Floats:
-    """(n,) own units that a billed column of 1 stands for."""
-    spans = view.inst.contracts.spans
-    return np.asarray(cols.first.commit_scale[b] * spans.share[spans.of(b)])
-
-
-def used_before_own(view: View, cols: Columns, b: int) -> Floats:
-    """(n,) what was used before the horizon, in units of a billed column of 1; with bands their rows count it."""
-    contracts = view.inst.contracts
-    if contracts.discounts[b] is not None or (contracts.tiers[b] is not None and not contracts.in_tokens[b]):
-        return np.zeros(len(contracts.spans.of(b)))
-    starts = np.flatnonzero((contracts.start_contract == b) & contracts.start_signed)
-    rate = float(contracts.start_rate[starts[0]]) if len(starts) else 1.0
-    return np.asarray(
-        contracts.spans.used_before[contracts.spans.of(b)] * rate / units_of_spans(view, cols, b)
-    )
-
-
-def span_terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
-    """What a contract carries and what is committed, by span, in units of a billed column of 1."""
-    inst, spans = view.inst, view.inst.contracts.spans
-    mine = spans.of(b)
-    row, column, own = use_terms(view, cols, b)
-    unit = units_of_spans(view, cols, b)
-    if cols.first.force[b].size and inst.contracts.by_hour[b]:
-        slots = np.append(force_slots(inst, b), inst.time.periods)
-        period = np.arange(inst.time.periods)
-        span, slot = spans.by_period(b), np.searchsorted(slots, period, side="right") - 1
-        some = np.flatnonzero((span >= 0) & (slot >= 0) & (slot < len(slots) - 1))
-        at = span[some] - mine[0]
-        periods = np.round((spans.until_h - spans.from_h)[mine] / inst.time.period_h)
-        part = spans.share[mine[at]] / periods[at] * cols.first.commit_scale[b] / unit[at]
-        return (row, column, own / unit[row]), [(at, cols.first.force[b][slot[some]], part)]
-    here = np.flatnonzero(inst.contracts.start_contract[spans.force_start] == b)
-    at = spans.force_span[here] - (mine[0] if len(mine) else 0)
-    share = spans.force_share[here] * cols.first.commit_scale[b] / unit[at]
-    committed: list[Term] = [(at, cols.first.committed[spans.force_start[here]], share)]
-    return (row, column, own / unit[row]), committed
 
 
 def _minus(term: Term) -> Term:

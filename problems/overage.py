@@ -18,7 +18,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.commitments import (
+from problems.core.arrays import Floats, Ints
+from problems.core.columns import Columns
+from problems.core.family import Family
+from problems.core.rows import RowBuilder, Rows, Term
+from problems.core.span_use import (
     most_due,
     most_used,
     span_terms,
@@ -26,10 +30,6 @@ from problems.commitments import (
     units_of_spans,
     used_before_own,
 )
-from problems.core.arrays import Floats, Ints
-from problems.core.columns import Columns
-from problems.core.family import Family
-from problems.core.rows import RowBuilder, Rows, Term
 from problems.core.view import View
 
 NAME = "overage"

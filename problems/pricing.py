@@ -25,7 +25,6 @@ from __future__ import annotations
 import numpy as np
 
 from problems import churn
-from problems.commitments import band_scale
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contract_rates import beside_rate, beyond_usd, billed_before, span_weight
@@ -48,6 +47,7 @@ from problems.core.counts import bought_for
 from problems.core.first_stage import FirstStage, due_months
 from problems.core.instance import Instance
 from problems.core.span_means import rate_usd
+from problems.core.span_use import band_scale
 from problems.core.view import View, first_period
 from solvers.core.record import Record
 

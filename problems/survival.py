@@ -1,10 +1,10 @@
 """Survival: when any one provider (or offer) is lost, the rest still meets demand.
 
     for every loss l: Σ_(r not in l) flow[l,c,r,t] + unserved[l,c] = 1, and the rows of recipes, throughput, quota,
-    adapters, answers that are due, linking and `overage: none` (with bands of their own), with the counts, contracts
-    and purchases planned
+    adapters, answers that are due, linking and `overage: none`, with the counts, contracts and purchases planned
 
     flow[l,c,r,t]   share of the cell's work on route r after the loss                            1, in [0, 1]
+    charged, part, carry, uncovered, band_volume, band_open of l: what contracts that limit what they carry count of it
 
 Only flows move: these columns cost nothing (the plan's cost is that without loss), so the counts and contracts pay for
 the insurance. A fee is due for what carries work without a loss: an offer kept for a loss alone asks for none.
@@ -19,12 +19,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems import tiers
+from problems import commitments, tiers
 from problems.core.adapter_columns import adapter_columns
 from problems.core.answer_columns import answer_columns
 from problems.core.arrays import NONE, Ints, distinct
 from problems.core.blocks import ColumnSpace
-from problems.core.columns import Columns, reachable
+from problems.core.columns import Columns, Planned, reachable
 from problems.core.family import Family, Promise
 from problems.core.rows import Rows
 from problems.core.view import View
@@ -46,6 +46,7 @@ class AfterLoss(Record):
     loss: Loss
     view: View
     cols: Columns
+    follows: Ints  # columns beside the flows that are no whole numbers: what contracts count of them
     stays: Ints  # (n,)
 
 
@@ -90,28 +91,78 @@ def after(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> AfterLos
         cols,
         first=no_fees,
         flow=flow,
-        charged=flow,
+        charged=_charged(left, cols, stays, flow, lost, space),
         unserved=unserved,
         adapters=adapters,
         answers=answers,
         capacity=no_waiting,
         queues=(),
     )
-    return AfterLoss(lost, left, _with_bands(view, rest, lost, space), stays)
+    return AfterLoss(lost, left, *_counting_anew(left, rest, cols, stays, lost, space), stays)
 
 
-def _with_bands(view: View, cols: Columns, lost: Loss, space: ColumnSpace) -> Columns:
-    """With bands of their own for contracts whose use by bands is limited: they bill not what the plan bills."""
-    volumes, opens = list(cols.band_volume), list(cols.band_open)
+def _charged(view: View, cols: Columns, stays: Ints, flow: Ints, lost: Loss, space: ColumnSpace) -> Ints:
+    """A column of its own for what is not free of each flow whose contract limits what it carries."""
+    charged, inst = flow.copy(), view.inst
+    limited = np.isin(view.flow_contract, commitments.limited_alone(inst))
+    some = np.flatnonzero(limited & (cols.charged != cols.flow)[stays])
+    label = _numbered(f"{lost.name} lost")
+    charged[some] = space.take(f"{NAME}_charged", len(some), label, upper=1.0, block=view.scenario + 1)
+    return np.asarray(charged)
+
+
+def _counting_anew(
+    view: View, cols: Columns, plan: Columns, stays: Ints, lost: Loss, space: ColumnSpace
+) -> tuple[Columns, Ints]:
+    """With columns of their own for contracts that limit what they carry, and those of them that are no whole numbers.
+
+    They count not what the plan does: bands, the term that use is counted under, what spans leave for later ones.
+    """
+    contracts, block = view.inst.contracts, view.scenario + 1
+    volumes, opens, carry = list(cols.band_volume), list(cols.band_open), cols.carry.copy()
+    at, spans = cols.parts.at.copy(), contracts.spans
+    own: list[Ints] = [np.asarray(cols.charged[cols.charged != cols.flow])]
+    n_contracts = len(contracts.offer)
+    uncovered, unit = [np.empty(0, dtype=np.int64)] * n_contracts, np.ones(n_contracts)
+
+    def take(kind: str, b: int, n: int, most: float = np.inf) -> Ints:
+        label = _numbered(f"{lost.name} lost,{view.inst.offers.names[contracts.offer[b]]}")
+        own.append(space.take(f"{NAME}_{kind}", n, label, upper=most, block=block))
+        return own[-1]
+
     for b in tiers.limited(view).tolist():
-        offer = view.inst.offers.names[view.inst.contracts.offer[b]]
-        label, block = _numbered(f"{lost.name} lost,{offer}"), view.scenario + 1
-        n, m = volumes[b].size, opens[b].size
-        at = space.take(f"{NAME}_band_volume", n, label, block=block)
-        volumes[b] = at.reshape(volumes[b].shape)
-        at = space.take(f"{NAME}_band_open", m, label, upper=1.0, integer=True, block=block)
-        opens[b] = at.reshape(opens[b].shape)
-    return replace(cols, band_volume=tuple(volumes), band_open=tuple(opens))
+        volumes[b] = take("band_volume", b, volumes[b].size).reshape(volumes[b].shape)
+        label = _numbered(f"{lost.name} lost,{view.inst.offers.names[contracts.offer[b]]}")
+        whole = np.flatnonzero(opens[b] >= 0)
+        opened = np.full(opens[b].shape, NONE, dtype=np.int64)
+        opened.ravel()[whole] = space.take(
+            f"{NAME}_band_open", len(whole), label, upper=1.0, integer=True, block=block
+        )
+        opens[b] = opened
+    for b in commitments.limited_alone(view.inst).tolist():
+        mine = np.flatnonzero(spans.lot_contract[cols.parts.lot] == b)
+        if len(mine):
+            at[mine] = take("part", b, len(mine), 1.0)
+        if contracts.rollover[b]:
+            carry[spans.of(b)] = take("carry", b, len(spans.of(b)))
+        o = int(contracts.offer[b])
+        free = cols.paid_by.free_of(o, view.inst.credits.allowance)
+        if len(cols.covered.billed_elsewhere(o)) + len(free):
+            uncovered[b] = take("uncovered", b, view.inst.time.periods)
+            unit[b] = float(view.own_use(b, tokens=False).max(initial=0.0)) or 1.0
+    none = np.full_like(cols.exceeds, NONE)
+    parts = replace(cols.parts, at=at, usd_at=np.full_like(at, NONE))
+    planned = Planned(plan.flow[stays], plan.charged[stays], tuple(uncovered), unit)
+    anew = replace(
+        cols,
+        band_volume=tuple(volumes),
+        band_open=tuple(opens),
+        carry=carry,
+        exceeds=none,
+        parts=parts,
+        planned=planned,
+    )
+    return anew, np.concatenate(own)
 
 
 def _numbered(name: str) -> Callable[[int], str]:

@@ -24,12 +24,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from problems.commitments import band_scale, most_used, timed_volume_terms
+from problems.commitments import limited_alone
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
 from problems.core.family import Family
 from problems.core.rows import RowBuilder, Rows
+from problems.core.span_use import band_scale, most_used, timed_volume_terms
 from problems.core.view import View
 
 NAME = "tiers"
@@ -46,7 +47,8 @@ def limited(view: View) -> Ints:
     contracts = view.inst.contracts
     pairs = zip(contracts.tiers, contracts.discounts, strict=True)
     banded = [tiers is not None or discounts is not None for tiers, discounts in pairs]
-    return np.flatnonzero(contracts.limited & ~contracts.in_tokens & np.array(banded, dtype=bool))
+    alone = limited_alone(view.inst)
+    return np.asarray(alone[(~contracts.in_tokens & np.array(banded, dtype=bool))[alone]])
 
 
 def limits(view: View, cols: Columns) -> Rows:

@@ -326,12 +326,6 @@ def test_requests_of_no_size_are_refused_where_requests_are_free() -> None:
     assert plan_of(data).cost_usd == approx(0)
 
 
-def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
-    limited = free(api("a", 1.0, commitment={"min_usd_per_month": 5, "overage": "none"}), tokens_per_month=1)
-    with pytest.raises(InputError, match="not yet planned for beside overage: none"):
-        load(problem(hourly(1 * M), [limited], policy={"survive_loss_of": "offer"}))
-
-
 def test_the_check_sees_more_than_is_free_and_what_is_not_free() -> None:
     stated = load(
         problem(monthly(3 * M), [free(api("a", 2.0), tokens_per_month=M), api("b", 9.0)], period_h=MONTH)

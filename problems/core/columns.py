@@ -50,6 +50,17 @@ class Beyond(Record):
     exceeds: Ints  # (P,) 0/1: there is some; -1 where a solver would not state too much
 
 
+class Planned(Record):
+    """What stays as planned after a loss, of contracts that limit what they carry: what is free or billed elsewhere."""
+
+    flow: Ints  # (N,) of the plan, in the order of the flows after the loss
+    charged: Ints  # (N,)
+    uncovered: tuple[
+        Ints, ...
+    ]  # (B,) of (T,): use of the offer's own commitment, where some is billed elsewhere
+    unit: Floats  # (B,) USD that a column of 1 stands for
+
+
 class Columns(Record):
     """All columns that a scenario's rows may touch."""
 
@@ -80,6 +91,7 @@ class Columns(Record):
     spilled: Ints  # (N,) share of the cell that is sent there first and refused, or -1
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
+    planned: Planned | None = None  # of columns after a loss
 
 
 def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, capacity: Capacity) -> Columns:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.commitments import flow_terms
 from problems.core.arrays import Floats
 from problems.core.instance import Instance
+from problems.core.span_use import flow_terms
 from router.plan.document import Plan
 from router.plan.rows import ContractRow, StandsAt
 from router.plan.running import SunkContract

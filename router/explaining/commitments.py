@@ -14,7 +14,8 @@ from math import fsum
 
 import numpy as np
 
-from problems.commitments import NAME, units_of_spans
+from problems.commitments import NAME
+from problems.core.span_use import units_of_spans
 from problems.overage import NAME as IN_TIME
 from router.plan.document import Plan
 from router.plan.rows import Settlement

@@ -68,19 +68,12 @@ def refuse_pending(problem: Problem) -> None:
             issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
         if terms is None:
             continue
-        starts = terms.starts_h(problem.horizon.hours, problem.horizon.period_h)
-        several = len(starts) > 1
         changed = any(_changes_prices(rule) for rule in offer.schedule)
         if terms.overage_usd_per_m is not None and terms.rollover_spans and changed:
             hint = "rollover_spans: 0, or no overage_usd_per_m: overage then has contract rates"
             path = ("offers", o, "schedule")
             text = "changes prices beside a price of overage and rollover_spans: is not planned for"
             issues.append(input_issue(problem, path, None, text, hint))
-        lost = problem.policy.survive_loss_of != "none" and terms.overage == "none"
-        apart = terms.rollover_spans or terms.levels or terms.discount_tiers or (terms.tiers and changed)
-        if lost and (apart or (several and not terms.by_billing_month)):
-            where, hint = ("offers", o, "commitment", "overage"), "with policy.survive_loss_of and such spans"
-            issues.append(input_issue(problem, where, "none", "is not yet planned for", hint))
         if not terms.tiers:
             continue
         decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None

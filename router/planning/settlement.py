@@ -14,7 +14,6 @@ import numpy as np
 
 from problems import churn
 from problems.allowances import taken
-from problems.commitments import band_scale, flow_terms
 from problems.core.arrays import Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.coverage import paid_earliest, use_of
@@ -22,6 +21,7 @@ from problems.core.elsewhere import counted_usd
 from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
 from problems.core.rests import rests, rolled
+from problems.core.span_use import band_scale, flow_terms
 from problems.core.view import View
 from problems.pricing import Cost
 from router.planning.bills.used import (

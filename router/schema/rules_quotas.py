@@ -62,10 +62,6 @@ def free_is_stated(problem: Problem) -> Iterator[Issue]:
         if period_h > MONTH_H * (1 + 1e-9):
             rule = f"is of every month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
             yield Issue(at, rule, None, f"set horizon.period_h to at most {MONTH_H:.6g}")
-        limited = offer.commitment is not None and offer.commitment.overage == "none"
-        if limited and problem.policy.survive_loss_of != "none":
-            rule = "is not yet planned for beside overage: none and policy.survive_loss_of"
-            yield Issue(at, rule, None, "leave one of the three out")
         if offer.free.usd_per_month is not None and not plain_rates(offer):
             rule = "is not yet planned for: an offer with such a commitment"
             yield Issue((*at, "usd_per_month"), rule, offer.free.usd_per_month, PLAIN)

@@ -3,6 +3,8 @@
     Σ flow + short = 1                     every cell that may not be left unserved
     Σ flow of step k = Σ flow of step 0    of every recipe, in every period; its first step serves the cell
     Σ load · flow  ≤  what is left         pools, with the counts planned; quotas; contracts with `overage: none`
+    bill of a span ≤ what is committed     of `overage: none` whose bill is no sum over cells: where the plan says that
+                                           work goes, billed again as the plan itself is
     Σ adapters of who goes to a pool ≤ slots · count
     short = 0 is possible                  by linear programming (HiGHS through scipy), least Σ short; by whole numbers
                                            where adapters need slots
@@ -20,13 +22,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from router.plan.rows import CoverageRow, CreditRow
 from router.schema import Commitment, Instances, Offer, OfferModel
 from router.verification.answers import batch_h
 from router.verification.base import latency
 from router.verification.base.audit import Audit
-from router.verification.base.bills import Bill
+from router.verification.base.bills import Bill, bills_of
 from router.verification.base.case import Case, Future
 from router.verification.base.cells import Cell, CellKey, share_limit
 from router.verification.base.flows import Flow, usd_of_unit
@@ -35,12 +38,14 @@ from router.verification.base.local_time import Interval
 from router.verification.base.parts import stated_name
 from router.verification.base.pools import Pool, PoolKey
 from router.verification.base.quotas import Allowance, Cap
-from router.verification.base.tariffs import in_tokens, least_of, tiered_usd
+from router.verification.base.tariffs import in_tokens, least_of, tiered_usd, used_before
 from router.verification.base.work import Unit, unit_of
 from router.verification.least_short import LeastShort, Limit, Slots, Way, whole_of
 
 ROUNDS = 200  # halvings when a spend is turned into a volume
 HOPELESS = 1e-12  # share below which a route counts as none
+
+NOT_SIGNED = Bill(False, 0.0, 0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 type Use = tuple[Limit, float, float]
 """A limit, what all of a cell would take of it on one route in one period, and how much there is of it."""
@@ -99,9 +104,12 @@ def _check_stated(
     """
     of = audit.case.problem.policy.survive_loss_of
     flows = [flow for flow in audit.flows if flow.future.name == rest.future.name and flow.cell.units > 0]
-    if not any(flow.row.after_loss for flow in flows):
-        return
     case = audit.case
+    billed = {
+        name for name in case.commitments if name in case.offers and _limited_by_bill(case, case.offers[name])
+    }
+    if not billed and not any(flow.row.after_loss for flow in flows):
+        return
 
     def answered(flow: Flow) -> CellKey:
         return (whole_of(case, flow.row.workload), *flow.cell.key[1:])
@@ -114,6 +122,7 @@ def _check_stated(
     adapters: dict[Slots, dict[str, int]] = defaultdict(dict)
     batches: dict[tuple[str, CellKey, int], dict[str, float]] = defaultdict(dict)
     left_h: dict[tuple[str, CellKey, int], float] = {}
+    carrying: list[Flow] = []
     for flow in flows:
         row, key, step = flow.row, answered(flow), case.steps.get(flow.row.workload)
         share = (row.after_loss or {}).get(lost, 0.0) if key in moved else row.served_share
@@ -128,6 +137,9 @@ def _check_stated(
         if route is None or hours is None or not rest.carries(route.offer, row.period):
             ledger.fault(of, lost, "lost:", flow.cell, "goes on", row.offer, row.model, "all the same")
             continue
+        if row.offer in billed:
+            stays = replace(row, free_share=min(row.free_share or 0.0, share))
+            carrying.append(replace(flow, units=share * flow.cell.units, row=stays))
         for limit, amount, limited in rest.uses(flow.cell, route, row.period, hours):
             used[limit].append(amount * share)
             most[limit] = limited
@@ -141,6 +153,7 @@ def _check_stated(
             left_h[step.first, (step.whole, *flow.cell.key[1:]), row.period] = flow.cell.left_h(row.period)
     for limit, amounts in used.items():
         ledger.at_most(math.fsum(amounts), most[limit], of, lost, "lost:", *limit)
+    _check_bills(audit, ledger, lost, rest.future, billed, carrying)
     for pool, needed in adapters.items():
         ledger.at_most(sum(needed.values()), rest.held(pool), of, lost, "lost:", *pool, "adapters")
     for answer, longest in batches.items():
@@ -159,6 +172,57 @@ def _check_stated(
         ledger.at_most(whole, 1.0, of, lost, "lost:", *key, "shares")
         if not free:
             ledger.at_least(whole, 1.0, of, lost, "lost:", *key, "shares")
+
+
+def _limited_by_bill(case: Case, offer: Offer) -> bool:
+    """Whether what an offer may carry is told by a bill alone.
+
+    By bands of dollars, by what earlier spans have left, or less what is free or billed under an agreement.
+    """
+    terms = offer.commitment
+    if terms is None or terms.overage != "none":
+        return False
+    in_time = bool(terms.tiers and offer.schedule and not in_tokens(terms))
+    elsewhere = offer.free is not None or any(offer.name in each.offers for each in case.agreements.values())
+    return bool(terms.rollover_spans or terms.discount_tiers or in_time or elsewhere)
+
+
+def _check_bills(
+    audit: Audit, ledger: Ledger, lost: str, future: Future, names: set[str], flows: list[Flow]
+) -> None:
+    """What is carried after a loss, billed again: no more is used than is committed.
+
+    What agreements cover and free money pays is as planned, as far as it is used.
+    """
+    case, of = audit.case, audit.case.problem.policy.survive_loss_of
+    used: dict[tuple[str, int], float] = defaultdict(float)
+    for flow in flows:
+        usd = flow.charged * (flow.token_usd + flow.fee_usd) * future.price_of(flow.offer.name)
+        used[flow.offer.name, flow.row.period] += usd
+    coverage = [row for row in audit.plan.coverage or () if _of_tokens(case, row, future)]
+    credits = [
+        row for row in audit.plan.credits or () if row.credit is None and _of_tokens(case, row, future)
+    ]
+    planned: dict[tuple[str, int], float] = defaultdict(float)
+    for covered in coverage:
+        planned[covered.offer, covered.period] += covered.list_usd
+    for free in credits:
+        planned[free.offer, free.period] += free.paid_usd
+    part = {at: min(1.0, used[at] / usd) if usd > 0 else 1.0 for at, usd in planned.items()}
+    plan = replace(
+        audit.plan,
+        coverage=tuple(replace(row, list_usd=row.list_usd * part[row.offer, row.period]) for row in coverage),
+        credits=tuple(replace(row, paid_usd=row.paid_usd * part[row.offer, row.period]) for row in credits),
+    )
+    for (name, span, scenario), bill in bills_of(case, plan, flows).items():
+        if name in names and scenario == future.name:
+            slack = 1e-6 + RELATIVE * bill.due
+            what = (of, lost, "lost:", name, "span", span, "use above the commitment")
+            ledger.at_most(bill.beyond, 0.0, *what, slack=slack)
+
+
+def _of_tokens(case: Case, row: CoverageRow | CreditRow, future: Future) -> bool:
+    return row.kind == "tokens" and case.future(row.scenario).name == future.name
 
 
 def _bills_at(audit: Audit, future: Future) -> dict[tuple[str, int], Bill]:
@@ -294,7 +358,7 @@ class Rest:
             ):
                 if amount > 0:
                     yield ("quota", *key), amount, most
-        if terms is not None and terms.overage == "none":
+        if terms is not None and terms.overage == "none" and not _limited_by_bill(self.case, offer):
             bill = self.bills.get((offer.name, period))
             first = period if bill is None else bill.first
             yield (offer.name, "contract", first), *self._of_contract(cell, route, terms, bill, hours)
@@ -305,19 +369,21 @@ class Rest:
         self, cell: Cell, route: OpenRoute, terms: Commitment, bill: Bill | None, hours: Interval
     ) -> tuple[float, float]:
         """What the cell would use of a contract's span, and what is committed in it."""
-        part, due = (0.0, 0.0) if bill is None else (bill.part, bill.due)
+        if bill is None:
+            bill = NOT_SIGNED
+        due, before = bill.due, used_before(terms, bill.first)
         tokens, price = cell.units * route.unit.tokens, self.future.price_of(route.offer.name)
         if in_tokens(terms):
-            return tokens, due
+            return tokens, max(due - before, 0.0)
         if not terms.tiers:
             usd = math.fsum(usd_of_unit(self.case, route.unit, route.offer.name, route.model, hours))
-            return cell.units * usd * price, due
+            return cell.units * usd * price * bill.rate, max(due - before * bill.rate, 0.0)
         low, high = 0.0, 1e30  # the volume that the committed spend buys by bands
         for _ in range(ROUNDS):
             middle = 0.5 * (low + high)
-            fits = tiered_usd(terms, middle, part) * price <= due
+            fits = tiered_usd(terms, middle, bill.part) * price <= due
             low, high = (middle, high) if fits else (low, middle)
-        return tokens, low
+        return tokens, max(low - before, 0.0)
 
     def _of_pool(
         self, cell: Cell, route: OpenRoute, instances: Instances, period: int, hours: Interval

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.commitments import flow_terms
 from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts
 from problems.core.first_stage import covered_periods
+from problems.core.span_use import flow_terms
 from problems.core.view import View
 
 

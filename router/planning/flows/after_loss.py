@@ -8,11 +8,12 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
-from problems.tiers import limited
+from problems.survival import AfterLoss
 from solvers import SolveOptions
 from solvers import solve as solve_program
 
 DUST = 1e-9
+TOLERANCE = 1e-7  # of a linear program: what is less of a cell is not told from nothing
 UNSERVED = 10.0  # times a route that carries nothing yet
 
 
@@ -35,7 +36,7 @@ def shares_after_loss(
         gone = np.isin(view.routes.offer[view.flows.route], rest.loss.offers)
         if not (planned[gone] > DUST).any():
             continue
-        after[rest.stays] = np.maximum(point[rest.cols.flow], 0.0)
+        after[rest.stays] = _cleaned(rest, np.maximum(point[rest.cols.flow], 0.0))
         differs = np.zeros(len(view.cells), dtype=bool)
         answered = view.answered
         differs[answered[view.flows.cell[np.abs(after - planned) > DUST]]] = True
@@ -48,6 +49,15 @@ def shares_after_loss(
     return found
 
 
+def _cleaned(rest: AfterLoss, flow: Floats) -> Floats:
+    """Without what a solver's tolerance puts where nothing runs: the other flows of the cell and period have it."""
+    flows = rest.view.flows
+    n = rest.view.inst.time.periods
+    at, kept = flows.cell * n + flows.period, np.where(flow < TOLERANCE, 0.0, flow)
+    sums = [np.bincount(at, weights=each, minlength=1)[at] for each in (flow, kept)]
+    return np.asarray(np.where(sums[1] > 0, kept * sums[0] / np.where(sums[1] > 0, sums[1], 1.0), flow))
+
+
 def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats:
     """The point with the flows after each loss chosen anew: least unserved, then least on what carries nothing."""
     program, cost = encoded.program, np.zeros(encoded.program.n_columns)
@@ -58,8 +68,7 @@ def _least_new(encoded: Encoded, point: Floats, options: SolveOptions) -> Floats
         free[rest.cols.flow] = True
         unserved = rest.cols.unserved[rest.cols.unserved >= 0]
         free[unserved], cost[unserved] = True, UNSERVED
-        for b in limited(rest.view).tolist():  # which bands are open stays: those are whole numbers
-            free[rest.cols.band_volume[b]] = True
+        free[rest.follows] = True  # which bands are open stays: those are whole numbers
     at = np.flatnonzero(~free)
     values = np.clip(point[at], program.col_lower[at], program.col_upper[at])
     own = replace(options, native={}, watch=None)
