@@ -408,6 +408,7 @@ def test_every_check_has_a_mutation_that_trips_it():
     tripped = {name for name, _ in PLAN_MUTATIONS} | {name for name, _, _ in TIGHTENED} | elsewhere
     tripped |= {
         "unsplittable",
+        "kinds",
         "reserved",
         "coverage",
         "recipes",
@@ -466,6 +467,7 @@ def test_junk_anywhere_in_a_plan_is_refused_or_judged(data: st.DataObject):
 NUMERICS = {
     "least_short.py": {"scipy.optimize", "scipy.sparse"},
     "duality.py": {"numpy"},
+    "kinds.py": {"numpy"},
     "minutes.py": {"numpy", "numpy.typing"},
     "spilling.py": {"numpy", "scipy.optimize", "scipy.sparse"},
 }

@@ -15,6 +15,7 @@ from router.verification.checks import CHECKS
 OF_THE_PLAN = {
     "bursts",
     "fields",
+    "kinds",
     "problem",
     "traces",
     "quantities",

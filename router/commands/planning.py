@@ -21,6 +21,7 @@ from router.commands.terminal import answer, progress, remark
 
 if TYPE_CHECKING:
     from problems.core.encode import Encoded
+    from router.planning.two_steps import Incumbent
 
 
 @click.command(short_help="The plan of least cost, verified.")
@@ -39,31 +40,25 @@ def solve(
     """
     from dataclasses import replace
 
-    from router.planning.solve import (
-        Search,
-        before_proof,
-        encode_problem,
-        planned,
-        proven_plan,
-        with_insurance,
-    )
+    from router.planning.solve import Search, Telling, planned
     from router.reports.plan import plan_report
 
-    options = search.begun(log=verbose)
+    options, parts = search.begun(log=verbose), dict[str, float]()
     with progress("planning", lambda: options.left_s) as doing:
-        problem = problem_of(file)
-        encoded = encode_problem(problem, scenario)
-        if verbose:
-            _sizes(encoded)
-        doing(f"{encoded.program.n_columns:,} columns, {encoded.program.n_rows:,} rows")
+
+        def encoded(program: Encoded) -> None:
+            if verbose:
+                _sizes(program)
+            doing(f"{program.program.n_columns:,} columns, {program.program.n_rows:,} rows")
+
+        def found(incumbent: Incumbent) -> None:
+            parts.update(incumbent.seconds)
+            doing("working out a bound, and checking the plan")
+
         watched = Search(search.solver, replace(options, watch=doing.reached), scenario)
-        incumbent = before_proof(encoded, watched)
-        doing("working out a bound, and checking the plan")
-        plan = proven_plan(problem, encoded, incumbent)
-        quiet = Search(search.solver, replace(options, log=False), scenario)
-        plan = with_insurance(plan, problem, lambda bare: planned(bare, quiet, insured=False))
+        plan = planned(problem_of(file), watched, telling=Telling(encoded, found))
     if verbose:
-        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in incumbent.seconds.items()))
+        remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in parts.items()))
     answer(plan, lambda: plan_report(plan), machine, output, "plan")
 
 

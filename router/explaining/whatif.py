@@ -190,7 +190,12 @@ def _why(problem: Problem, before: Plan | None, after: Plan | None) -> Iterator[
 
 def _refusals(plan: Plan) -> dict[tuple[str, str, str], tuple[str, ...]]:
     """By workload (and step of a recipe), offer and model."""
-    return {(row.served, row.offer, row.model): row.reasons for row in plan.refused}
+    alike = {kind.workload: kind.alike for kind in plan.kinds or ()}  # of which the first alone is listed
+    return {
+        (served, row.offer, row.model): row.reasons
+        for row in plan.refused
+        for served in (row.served, *alike.get(row.workload, ()))
+    }
 
 
 def _binding(plan: Plan) -> set[str]:

@@ -169,6 +169,7 @@ def _fallbacks(
     workloads = {workload.name: workload for workload in problem.workloads}
     offers = {offer.name: offer for offer in problem.offers}
     refused = {(row.workload, row.offer, row.model) for row in plan.refused if row.recipe is None}
+    listed = {name: kind.workload for kind in plan.kinds or () for name in kind.alike}
     entries, chains = [], dict[str, list[str]]()
     groups = {split.workload for split in workload_splits}
     for (
@@ -200,7 +201,8 @@ def _fallbacks(
             for offer in problem.offers
             if offer.name not in used and not sells_batches(offer)
             for model in workload.models
-            if model in offer.models and (workload.name, offer.name, model) not in refused
+            if model in offer.models
+            and (listed.get(workload.name, workload.name), offer.name, model) not in refused
             if (cost := _on_demand(workload, offer, model)) is not None
         ]
         if not spare:

@@ -18,6 +18,7 @@ from router.errors import InputError, Issue, from_extra
 from router.plan import version1
 from router.plan.proof import Proof
 from router.plan.rows import (
+    AlikeWorkloads,
     ContractRow,
     CostLine,
     CoverageRow,
@@ -203,6 +204,10 @@ class Plan:
     drawn: DrawnFutures | None = stated("How generated futures were drawn", default=None)
     insurance: Insurance | None = stated("What surviving a loss costs", default=None)
     proof: Proof | None = stated("What the bound rests on", default=None)
+    kinds: tuple[AlikeWorkloads, ...] | None = stated(
+        "Workloads that were planned as one, of which bounds and figures by the minute are worked out together",
+        default=None,
+    )
 
     def probabilities(self) -> dict[str | None, float]:
         """By what rows call their scenario; rows of a plan for one future name none."""

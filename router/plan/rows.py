@@ -366,6 +366,14 @@ class Refused:
 
 
 @record
+class AlikeWorkloads:
+    """Workloads that are alike in all but name and volume, and have the same routes."""
+
+    workload: str = stated("First of them; what is refused, and prices of demand, are listed for it alone")
+    alike: tuple[str, ...] = stated("The others")
+
+
+@record
 class ScenarioCost:
     """A future and its cost."""
 

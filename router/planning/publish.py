@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from problems.core.encode import FAMILIES
+from problems import demand
+from problems.core.encode import FAMILIES, Encoded
 from problems.core.instance import Time
 from router.errors import CertificateFailed
 from router.loading.catalogue import problem_sha256
@@ -31,6 +32,8 @@ from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
 from router.planning.decode import Decoded, decode, refused_rows
+from router.planning.kinds.alike import Kinds
+from router.planning.kinds.apart import taken_apart
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.minutes.spill_rows import spill_notes
 from router.planning.notes import (
@@ -61,13 +64,18 @@ def publish(
     running: Running | None = None,
     reoptimise: Reoptimised | None = None,
     proof: Proof | None = None,
+    kinds: Kinds | None = None,
 ) -> Plan:
-    """The verified plan. Raises CertificateFailed where the independent check finds it wrong."""
+    """The verified plan. Raises CertificateFailed where the independent check finds it wrong.
+
+    kinds    the incumbent plans `kinds.problem`, the problem is `kinds.whole`
+    """
     decoded = incumbent.decoded
     if incumbent.encoded.after_losses:
         decoded = decode(incumbent.encoded, incumbent.point, stating=incumbent.options.finishing)
     bound = max(min(incumbent.bound, decoded.objective_usd), 0.0)  # no price is negative
-    quotas, minutes = quota_rows(problem, incumbent.encoded.views, decoded.routes)
+    planned = problem if kinds is None else kinds.problem
+    quotas, minutes = quota_rows(planned, incumbent.encoded.views, decoded.routes)
     plan = replace(
         draft(problem, incumbent.encoded.instance.time, decoded),
         quotas=quotas,
@@ -81,11 +89,13 @@ def publish(
         gap=gap_of(decoded.objective_usd, bound),
         refused=refused_rows(incumbent.encoded),
         prices=_prices(incumbent),
-        notes=(*_notes(problem, incumbent, decoded), *burst_notes(quotas or ())),
+        notes=(*_notes(planned, incumbent, decoded), *burst_notes(quotas or ())),
         running=running,
         reoptimise=reoptimise,
         proof=proof,
     )
+    if kinds is not None:
+        plan = taken_apart(plan, kinds, _cells(incumbent.encoded))
     return checked(problem, plan, relaxed=incumbent.options.relax, before=incumbent.audit)
 
 
@@ -191,6 +201,18 @@ def _prices(incumbent: Incumbent) -> ShadowPrices:
             label = incumbent.encoded.row_label(first + int(i))
             rows.append(ShadowPrice(family, label, float(duals[i])))
     return ShadowPrices(incumbent.prices_of, tuple(rows), UNITS, checked=False)
+
+
+def _cells(encoded: Encoded) -> Iterator[tuple[str, str, int]]:
+    """Rows of demand by name, the workload of each, and its period or occurrence."""
+    loads = encoded.instance.workloads
+    for family, first, _, s in encoded.row_families:
+        if family != demand.NAME:
+            continue
+        view = encoded.views[s]
+        for i, cell in enumerate(np.flatnonzero(view.answered == np.arange(len(view.cells)))):
+            w = view.cells.workload[cell]
+            yield encoded.row_label(first + i), loads.file_names[w], int(view.cells.occurrence[cell])
 
 
 def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[str, ...]:

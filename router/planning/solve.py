@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
-from router.errors import CertificateFailed, InputError, Issue, RouterError
+from router.errors import CertificateFailed, Infeasible, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
+from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
@@ -52,20 +54,43 @@ class Search:
         return best_by_any_road(encoded, self.solver, self.options, start, fixed)
 
 
-def planned(problem: Problem, search: Search, *, insured: bool = True) -> Plan:
+@dataclass(frozen=True)
+class Telling:
+    """Who is told how far the planning of a problem is."""
+
+    encoded: Callable[[Encoded], None] = lambda _: None
+    found: Callable[[Incumbent], None] = lambda _: None
+
+
+def planned(
+    problem: Problem, search: Search, *, insured: bool = True, telling: Telling | None = None
+) -> Plan:
     """The verified plan of least cost; `insured`: with what `policy.survive_loss_of` costs, which takes a second plan.
+
+    Many workloads of few kinds are planned by kinds, see `kinds`; where that leads to no plan, each by itself, so that
+    what is said of it is of the file's own workloads.
 
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
-    search = search.begun()
-    encoded = encode_problem(problem, search.scenario)
-    plan = proven_plan(problem, encoded, before_proof(encoded, search))
+    search, telling = search.begun(), telling or Telling()
+    plan, kinds = None, kinds_of(problem)
+    if kinds is not None:
+        with suppress(InputError, Infeasible, CertificateFailed):
+            plan = _planned(problem, kinds, search, telling)
+    plan = plan or _planned(problem, None, search, telling)
     if not insured:
         return plan
-    beside = replace(
-        search, options=replace(search.options, watch=None)
-    )  # who watches is told of this plan alone
+    # who watches is told of this plan alone
+    beside = replace(search, options=replace(search.options, watch=None, log=False))
     return with_insurance(plan, problem, lambda bare: planned(bare, beside, insured=False))
+
+
+def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Telling) -> Plan:
+    encoded = encode_problem(problem if kinds is None else kinds.problem, search.scenario)
+    telling.encoded(encoded)
+    incumbent = before_proof(encoded, search)
+    telling.found(incumbent)
+    return proven_plan(problem, encoded, incumbent, kinds)
 
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
@@ -77,18 +102,21 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
     return replace(best, options=search.options)
 
 
-def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Plan:
-    """The verified plan of an incumbent, or of a better one that is met while its bound is worked out."""
-    best, proof = with_proof(problem, encoded, incumbent)
-    first = decided_among_equals(problem, best)
+def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds: Kinds | None = None) -> Plan:
+    """The verified plan of an incumbent, or of a better one that is met while its bound is worked out.
+
+    kinds    the incumbent plans `kinds.problem`
+    """
+    solved = problem if kinds is None else kinds.problem
+    best, proof = with_proof(solved, encoded, incumbent)
+    first = decided_among_equals(solved, best)
     try:
-        return publish(problem, first, proof=proof)
+        return publish(problem, first, proof=proof, kinds=kinds)
     except CertificateFailed:
         if first is best:
             raise
-        return publish(
-            problem, undecided(best, "the one that comes first does not pass the check"), proof=proof
-        )
+        plain = undecided(best, "the one that comes first does not pass the check")
+        return publish(problem, plain, proof=proof, kinds=kinds)
 
 
 def with_insurance(plan: Plan, problem: Problem, solve: Callable[[Problem], Plan]) -> Plan:

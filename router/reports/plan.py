@@ -287,6 +287,9 @@ def _refused(plan: Plan) -> ReportTable:
         if NOT_OFFERED in row.reasons:
             lacking.setdefault((row.workload, row.offer), set()).add(row.model)
     found: dict[str, list[tuple[str, str]]] = {}
+    alike = {
+        kind.workload: 1 + len(kind.alike) for kind in plan.kinds or ()
+    }  # of which the first alone is listed
     for row in plan.refused:
         reasons = row.reasons
         if NOT_OFFERED in reasons:
@@ -299,8 +302,10 @@ def _refused(plan: Plan) -> ReportTable:
         offers = list(dict.fromkeys(offer for _, offer in pairs))
         more = f", and {len(offers) - EXAMPLES} more" if len(offers) > EXAMPLES else ""
         workloads = list(dict.fromkeys(workload for workload, _ in pairs))
-        served = workloads[0] if len(workloads) == 1 else f"{len(workloads)} of them"
-        rows.append((code, str(len(pairs)), served, ", ".join(offers[:EXAMPLES]) + more))
+        many = sum(alike.get(workload, 1) for workload in workloads)
+        served = workloads[0] if many == 1 else f"{many:,} of them"
+        routes = sum(alike.get(workload, 1) for workload, _ in pairs)
+        rows.append((code, f"{routes:,}", served, ", ".join(offers[:EXAMPLES]) + more))
     return ReportTable("Refused", columns("reason", ">routes", "workloads", "offers"), tuple(rows))
 
 

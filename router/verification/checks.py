@@ -14,6 +14,7 @@ from router.verification import (
     contracts,
     hosts,
     instances,
+    kinds,
     limits,
     routes,
     spilling,
@@ -41,6 +42,7 @@ class CheckEntry(NamedTuple):
 CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("fields", routes.check_fields),
     CheckEntry("problem", summary.check_problem),
+    CheckEntry("kinds", kinds.check_kinds),
     CheckEntry("churn", churn.check_churn, ("churn",)),
     CheckEntry("traces", routes.check_traces),
     CheckEntry("demand", routes.check_demand, ("demand",)),

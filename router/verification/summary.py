@@ -25,9 +25,10 @@ TOLERANCE = 1e-9
 def check_problem(audit: Audit, ledger: Ledger) -> None:
     """The plan is one of this very problem."""
     case, plan = audit.as_stated, audit.rows
+    problem = audit.whole or case.problem
     try:
-        same = matches(case.problem, plan.problem_sha256)
-        sha256 = plan.problem_sha256 if same else problem_sha256(case.problem)
+        same = matches(problem, plan.problem_sha256)
+        sha256 = plan.problem_sha256 if same else problem_sha256(problem)
     except OSError as error:  # a trace counts by its content
         ledger.fault(f"a file of the problem cannot be read: {error}")
         return

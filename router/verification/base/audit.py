@@ -37,6 +37,7 @@ class Audit:
     ledgers    faults by the name of a check; a part whose making meets one notes it with the check it belongs to
     before     of another plan of the same problem: what is of the problem alone is not worked out again
     written    what was written of the problem, for the audit of the next plan
+    whole      the problem before like workloads were taken together; None: none were
     """
 
     problem: Problem
@@ -44,6 +45,7 @@ class Audit:
     ledgers: Ledgers = field(default_factory=Ledgers)
     before: Audit | None = None
     written: dict[str, object] = field(default_factory=dict)
+    whole: Problem | None = None
 
     @cached_property
     def alike(self) -> Audit | None:
