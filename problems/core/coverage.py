@@ -177,8 +177,10 @@ def payments(view: View, space: ColumnSpace, charged: Ints, paid: Ints) -> Payme
     )
 
 
-def paid_earliest(paid: Payments, usd: Floats, room: Floats, cap: Floats) -> Floats:
+def paid_earliest(paid: Payments, usd: Floats, room: Floats, cap: Floats, moves: Bools) -> Floats:
     """(V,) the same sums by credit, each paying use as it comes: what could be paid earlier is not paid later.
+
+    `moves` (V,): what may; not what is less of the use of a commitment, which settles it span by span.
 
     `room` (V,): USD of use that all credits together may pay of that offer, kind and period; `cap`: each of them.
     """
@@ -189,7 +191,7 @@ def paid_earliest(paid: Payments, usd: Floats, room: Floats, cap: Floats) -> Flo
     left[key] = room
     np.subtract.at(left, key, usd)
     for n in distinct(paid.credit).tolist():
-        mine = np.flatnonzero(paid.credit == n)
+        mine = np.flatnonzero((paid.credit == n) & moves)
         order = mine[np.argsort(paid.period[mine], kind="stable")].tolist()
         i, j = 0, len(order) - 1
         while i < j:

@@ -261,7 +261,8 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
     asked = np.bincount(paid.credit, weights=usd, minlength=len(credits.most))
     usd *= np.minimum(1.0, credits.most / np.where(asked > 0, asked, 1.0))[paid.credit]
     if len(usd):
-        point[paid.at] = paid_earliest(paid, usd, room, cap) / paid.unit
+        settled = credits.allowance[paid.credit] & ~paid.rented & (view.inst.offers.contract[paid.offer] >= 0)
+        point[paid.at] = paid_earliest(paid, usd, room, cap, ~settled) / paid.unit
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:
