@@ -10,7 +10,8 @@
                      h · usd_per_h · Σ_q paid[q,t] for rented instances
     covered[g,o,t]   USD billed under agreement g, in `unit · (1 − discount)` of the column
 
-What is covered is not paid to the offer, nor held against a commitment of its own; what is committed is due, used or
+What is covered is not paid to the offer, nor held against a commitment of its own (of one in tokens, what it buys at
+their price in the period); what is committed is due, used or
 not; what goes beyond costs the offer's own price (`overage: list`), or has the discount too (`contract`). U is all
 that could be used. Money is split, never machines: half an hour of an instance may be covered. What is reserved or
 bought for a term, fees, starts, upfront and energy are no use. In a loss what is covered stays so, as far as it is

@@ -15,7 +15,8 @@
     used[n] = Σ_p part[a,p],   Σ_a part[a,p] = Σ_f own · flow,   part[a,p] ≤ U[p] · signed[a]
 
     elsewhere[n]   Σ share · billed under other agreements, or by offers, in the span: `counts` of an agreement
-    own[f]         tokens, or USD at contract rates, of the whole cell
+    own[f]         tokens, or USD at contract rates, of the whole cell; what agreements cover of an offer's use, and
+                   allowances in USD pay, is less of it: USD, or USD over the price of tokens in the period
     signed[a]      a term of the contract starts            0/1; fixed to 1 where signed before
     committed[a]   commitment of that start                 own units a month / commit_scale
     part[a,p]      use in a run of periods p that is counted under start a; U: all that could be used then. Where rates
@@ -46,6 +47,7 @@ from problems.core.span_use import (
     units_of_spans,
     used_before_own,
 )
+from problems.core.taken_off import paid_at_rates, taken_off
 from problems.core.view import View
 
 NAME = "commitments"
@@ -168,16 +170,13 @@ def _as_planned(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
         (at, planned.charged[free], -1.0),
     ]
     builder.add(len(free), terms, _label(view, b, "not free"), lower=0.0)
-    left, unit, o = planned.uncovered[b], planned.unit[b], int(view.inst.contracts.offer[b])
+    left, unit, off = planned.uncovered[b], planned.unit[b], taken_off(view, cols, b)
     if len(left):
-        covered, paid = cols.covered, cols.paid_by
-        elsewhere = covered.billed_elsewhere(o)
-        own = paid.free_of(o, view.inst.credits.allowance)
+        tokens = bool(view.inst.contracts.in_tokens[b])
         terms = [
             (np.arange(len(left)), left, 1.0),
-            (view.flows.period[mine], cols.charged[mine], -view.own_use(b, tokens=False) / unit),
-            (covered.period[elsewhere], covered.at[elsewhere], covered.unit[elsewhere] / unit),
-            (paid.period[own], paid.at[own], paid.unit[own] / unit),
+            (view.flows.period[mine], cols.charged[mine], -view.own_use(b, tokens=tokens) / unit),
+            (off.period, off.column, (off.tokens if tokens else off.usd) / unit),
         ]
         builder.add(len(left), terms, _label(view, b, "billed here"), lower=0.0)
 
@@ -222,8 +221,7 @@ def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
     tiered = view.inst.contracts.tiers[b] is not None
     tokens = tiered or bool(view.inst.contracts.in_tokens[b])
     counted = flow_terms(view, cols, b, tokens=tokens)
-    in_usd, flows = mine[parts.usd_at[mine] >= 0], view.flows_of_contract[b]
-    paid = view.flows.period[flows], cols.charged[flows], view.flow_token_usd[flows]
+    in_usd, paid = mine[parts.usd_at[mine] >= 0], paid_at_rates(view, cols, b)
     for part, columns, units, (period, column, own), kinds in (
         (mine, parts.at, parts.unit, counted, ("counted", "signed")),
         (in_usd, parts.usd_at, parts.usd, paid, ("paid", "paid if signed")),

@@ -149,7 +149,8 @@ def _counting_anew(
         free = cols.paid_by.free_of(o, view.inst.credits.allowance)
         if len(cols.covered.billed_elsewhere(o)) + len(free):
             uncovered[b] = take("uncovered", b, view.inst.time.periods)
-            unit[b] = float(view.own_use(b, tokens=False).max(initial=0.0)) or 1.0
+            own_use = view.own_use(b, tokens=bool(contracts.in_tokens[b]))
+            unit[b] = float(own_use.max(initial=0.0)) or 1.0
     none = np.full_like(cols.exceeds, NONE)
     parts = replace(cols.parts, at=at, usd_at=np.full_like(at, NONE))
     planned = Planned(plan.flow[stays], plan.charged[stays], tuple(uncovered), unit)

@@ -610,8 +610,8 @@ class Market:
             free = offer.get("free")
             if free is None:
                 continue
-            if "usd_per_month" in free and "commitment" in offer:
-                raise Unknown("free money beside a commitment")
+            if "usd_per_month" in free and "tiers" in offer.get("commitment", {}):
+                raise Unknown("free money beside tiers")
             for month in months:
                 periods = [t for t in range(self.n) if self.reading.month[t] == month]
                 part = len(periods) * self.h / MONTH_H
@@ -691,8 +691,9 @@ class Market:
         return signed, {amount: 1.0}
 
     def _agreement(self, terms: Data) -> None:
-        if any("commitment" in self.offers[self.names.index(name)] for name in terms["offers"]):
-            raise Unknown("agreements over offers with commitments of their own")
+        of = [self.offers[self.names.index(name)] for name in terms["offers"]]
+        if any("tiers" in offer.get("commitment", {}) for offer in of):
+            raise Unknown("agreements over offers with tiers")
         signed, committed = self._signed(terms)
         for periods, part in self._spans(terms.get("settled", "month")):
             due = self.model.column()

@@ -387,3 +387,32 @@ def test_use_of_a_schedule_that_nobody_can_read_is_not_guessed() -> None:
     assert row.so_far.used == approx(30)
     with pytest.raises(InputError, match="no price of that is known"):
         sunk(plan, align, Uses(lambda: normalise(second), None))
+
+
+@pytest.mark.parametrize("unit", ["tokens", "usd"])
+@pytest.mark.parametrize("payer", ["free", "plan"])
+def test_what_others_pay_for_is_not_carried_as_used(tmp_path: Path, payer: str, unit: str) -> None:
+    """100 M a month at 1.00 for four months settled as one, 20 of them free or under an agreement: 80 count.
+
+    300 M, or as many USD, are due in all, 75 a month by the hours: 80 are billed in each of four runs.
+    """
+    least = {"min_tokens": 300 * M} if unit == "tokens" else {"min_usd": 300}
+    deal = api("deal", 1.0, commitment={"settled": "term", "term_months": 4, **least})
+    if payer == "free":
+        deal["free"] = {"usd_per_month": 20}
+    terms = {"name": "plan", "offers": ["deal"], "discount": 0.5, "min_usd": 10, "signed": True}
+
+    def file(k: int) -> Problem:
+        loads = [by_period([100 * M]), *(by_period([M], f"new {j}", models=["o"]) for j in range(k))]
+        data = problem(loads, [deal, api("dear", 9.0, ("m", "o"))], period_h=MONTH)
+        start = dt.datetime(2027, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=k * MONTH)
+        data |= {"commitments": [terms] if payer == "plan" else []}
+        return load({**data, "name": "others", "horizon": {**data["horizon"], "start": start.isoformat()}})
+
+    made = runs(tmp_path, [file(k) for k in range(4)])
+    assert [billed(plan, "deal") for plan in made] == approx([80] * 4)
+    for k, plan in enumerate(made[1:], 1):
+        assert plan.running is not None
+        (row,) = [each for each in plan.running.contracts if each.seller == "deal"]
+        assert row.so_far is not None
+        assert row.so_far.used == approx(80 * k * (M if unit == "tokens" else 1))

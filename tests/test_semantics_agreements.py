@@ -282,13 +282,6 @@ def test_what_an_agreement_cannot_say_is_an_input_error(terms: Data, says: str) 
     assert all(part in str(caught.value) for part in says.split(": "))
 
 
-def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
-    own = api("a", 2.0, commitment={"min_tokens_per_month": 5})
-    data = problem(hourly(1 * M), [own]) | {"commitments": [agreement("a")]}
-    with pytest.raises(InputError, match=r"commitments\[0\].offers\[0\].*not in USD at plain rates"):
-        plan_of(data)
-
-
 def test_the_check_sees_what_is_covered_twice_at_another_discount_or_without_use() -> None:
     data = problem(hourly(1 * M), [api("a", 2.0), api("b", 2.0)], periods=2)
     stated = load(data | {"commitments": [agreement("a", discount=0.5, max_usd=0.5)]})

@@ -322,12 +322,9 @@ def test_of_replicas_in_roles_both_halves_are_use(kind: str) -> None:
     assert plan.bound_usd <= plan.cost_usd + 1e-6
 
 
-def test_dates_need_a_start_and_commitments_no_allowance_in_usd() -> None:
+def test_dates_need_a_start() -> None:
     with pytest.raises(InputError, match=r"has dates, which need horizon\.start"):
         load(problem(hourly(1 * M), api("a", 2.0)) | {"credits": [credit("a", until="2027-01-01")]})
-    offer = api("a", 2.0, commitment={"min_tokens_per_month": 5}) | {"free": {"usd_per_month": 3}}
-    with pytest.raises(InputError, match="not yet planned for: an offer with such a commitment"):
-        load(problem(hourly(1 * M), offer))
 
 
 def test_it_is_compared_offer_by_offer() -> None:

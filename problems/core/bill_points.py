@@ -71,7 +71,7 @@ def overage_points(inst: Instance, b: int) -> BillPoints:
         return BillPoints(
             np.arange(n), np.full(n, end), np.ones(n, dtype=bool), stated / level_rates(inst, b)
         )
-    over, rate = (_open_mean(inst, b, usd[[b]]) for usd in (contracts.overage_at, contracts.token_usd_at))
+    over, rate = (open_mean(inst, b, usd[[b]]) for usd in (contracts.overage_at, contracts.token_usd_at))
     figures, mean = over - rate, rate_usd(inst)[mine]
     before = float(contracts.overage_before[b] - contracts.token_usd_before[b])
     if not contracts.in_tokens[b]:  # a dollar's worth of tokens above it
@@ -144,7 +144,7 @@ def changing(inst: Instance, b: int) -> Bools:
     else:
         return change
     for figure in figures:
-        change |= np.diff(_open_mean(inst, b, figure[[b]])) != 0
+        change |= np.diff(open_mean(inst, b, figure[[b]])) != 0
     return change
 
 
@@ -155,10 +155,10 @@ def rates_change(inst: Instance, b: int) -> bool:
 
 def period_factors(inst: Instance, b: int) -> Floats:
     """(T,) the factor on the rates of a contract's bands: the mean by the open hours of each period."""
-    return _open_mean(inst, b, inst.contracts.factor_at[[b]])
+    return open_mean(inst, b, inst.contracts.factor_at[[b]])
 
 
-def _open_mean(inst: Instance, b: int, figure: Floats) -> Floats:
+def open_mean(inst: Instance, b: int, figure: Floats) -> Floats:
     """(T,) the mean of a figure by stretch (1, J) by the open hours of each period; of all where it is closed."""
     time = inst.time
     is_open = inst.offers.open[[inst.contracts.offer[b]]]

@@ -58,7 +58,7 @@ class Planned(Record):
     uncovered: tuple[
         Ints, ...
     ]  # (B,) of (T,): use of the offer's own commitment, where some is billed elsewhere
-    unit: Floats  # (B,) USD that a column of 1 stands for
+    unit: Floats  # (B,) own units that a column of 1 stands for
 
 
 class Columns(Record):

@@ -17,6 +17,7 @@ from problems.core.bill_points import overage_points
 from problems.core.columns import Columns
 from problems.core.instance import Instance
 from problems.core.span_means import paid_by_hours, rate_usd, span_factors
+from problems.core.taken_off import paid_at_rates, taken_off
 from problems.core.view import View
 
 type SpanCost = tuple[Ints, Ints, Floats]
@@ -74,12 +75,12 @@ def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
         none = np.empty(0, dtype=np.int64)
         return none, none, np.empty(0)
     first, price = int(spans.of(b)[0]), float(view.price[contracts.offer[b]])
-    rates = rate_usd(inst)
+    rates, off = rate_usd(inst), taken_off(view, cols, b)
     if spans.split(b):  # all use at its rate; less the mean of the span that each part is counted in
         parts = np.flatnonzero(spans.lot_contract[cols.parts.lot] == b)
         mean, span = rates[cols.parts.span[parts]] * cols.parts.unit[parts], cols.parts.span[parts] - first
-        paid, by_part = cols.charged[at], cols.parts.usd_at[parts]
-        used, counted = view.flow_token_usd[at], np.zeros(len(at), dtype=np.int64)
+        (_, paid, used), by_part = paid_at_rates(view, cols, b), cols.parts.usd_at[parts]
+        counted = np.zeros(len(paid), dtype=np.int64)
         if (by_part >= 0).any():  # a dollar weighs what it does in the span that it is counted in
             some = by_part >= 0
             paid, used, counted = by_part[some], cols.parts.usd[parts[some]], span[some]
@@ -93,7 +94,14 @@ def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:
     own = view.flow_tokens[at] * rates[span]
     usd = view.flow_token_usd[at] - own
     usd = np.where(np.abs(usd) <= 1e-12 * own, 0.0, usd) * price
-    return span - first, cols.charged[at], usd
+    less_in = spans.by_period(b)[off.period]
+    less = np.where(less_in >= 0, off.usd - off.tokens * rates[less_in] * price, 0.0)
+    less = np.where(np.abs(less) <= 1e-12 * off.usd, 0.0, less)
+    return (
+        np.concatenate([span - first, np.maximum(less_in - first, 0)]),
+        np.concatenate([cols.charged[at], off.column]),
+        np.concatenate([usd, -less]),
+    )
 
 
 def beside_by_span(view: View, cols: Columns, b: int, point: Floats) -> Floats:
@@ -105,13 +113,16 @@ def beside_by_span(view: View, cols: Columns, b: int, point: Floats) -> Floats:
         np.add.at(total, span, usd * point[column])
         return total
     at, price = view.flows_of_contract[b], float(view.price[view.inst.contracts.offer[b]])
-    rates = rate_usd(view.inst)
+    rates, off = rate_usd(view.inst), taken_off(view, cols, b)
     for lot in spans.lots(b).tolist() if paid_by_hours(view.inst, b) else ():
         if point[cols.first.signed[spans.lot_start[lot]]] > 0.5:
             span = spans.lot_span[lot][view.flows.period[at]]
             own, here = at[span >= 0], span[span >= 0]
             usd = (view.flow_token_usd[own] - view.flow_tokens[own] * rates[here]) * price
             np.add.at(total, here - spans.of(b)[0], usd * point[cols.charged[own]])
+            span = spans.lot_span[lot][off.period]
+            less = np.where(span >= 0, off.usd - off.tokens * rates[span] * price, 0.0)
+            np.subtract.at(total, np.maximum(span - spans.of(b)[0], 0), less * point[off.column])
     return total
 
 

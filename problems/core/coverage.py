@@ -68,9 +68,15 @@ class OfferUse(NamedTuple):
 
 
 def tokens_used(view: View, charged: Ints, offer: int) -> OfferUse:
-    """Tokens, requests and cache, of what is not free."""
-    at = np.flatnonzero(view.routes.offer[view.flows.route] == offer)
-    usd = view.flow_usd[at] * view.price[offer]
+    """Tokens, requests and cache, of what is not free; those that a contract in tokens counts at its rate."""
+    at, b = (
+        np.flatnonzero(view.routes.offer[view.flows.route] == offer),
+        int(view.inst.offers.contract[offer]),
+    )
+    usd = view.flow_usd[at]
+    if b >= 0 and view.inst.contracts.in_tokens[b] and view.inst.contracts.tiers[b] is None:
+        usd = usd + view.flow_token_usd[at]
+    usd = usd * view.price[offer]
     some = usd > 0
     return OfferUse(view.flows.period[at][some], charged[at][some], usd[some])
 

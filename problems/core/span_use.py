@@ -11,6 +11,7 @@ from problems.core.arrays import NONE, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.first_stage import force_slots
 from problems.core.rows import Term
+from problems.core.taken_off import taken_off
 from problems.core.view import View
 
 
@@ -79,21 +80,14 @@ def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints
     if len(mine):  # an agreement has no flows of its own, and counts no tokens
         usd = cols.covered.unit[mine] * cols.covered.rate[mine]
         return cols.covered.period[mine], cols.covered.at[mine], np.zeros(len(mine)) if tokens else usd
-    at = view.flows_of_contract[b]
-    period, column, own = view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
-    o = int(view.inst.contracts.offer[b])
-    elsewhere = cols.covered.billed_elsewhere(o)
-    free = cols.paid_by.free_of(o, view.inst.credits.allowance)
-    if not len(elsewhere) + len(free):
-        return period, column, own
-    if cols.planned is not None:
+    at, off = view.flows_of_contract[b], taken_off(view, cols, b)
+    if len(off.usd) and cols.planned is not None:
         left = cols.planned.uncovered[b]
         return np.arange(len(left)), left, np.full(len(left), cols.planned.unit[b])
-    usd = -np.concatenate([cols.covered.unit[elsewhere], cols.paid_by.unit[free]])
     return (
-        np.concatenate([period, cols.covered.period[elsewhere], cols.paid_by.period[free]]),
-        np.concatenate([column, cols.covered.at[elsewhere], cols.paid_by.at[free]]),
-        np.concatenate([own, np.zeros(len(usd)) if tokens else usd]),
+        np.concatenate([view.flows.period[at], off.period]),
+        np.concatenate([cols.charged[at], off.column]),
+        np.concatenate([view.own_use(b, tokens=tokens), -(off.tokens if tokens else off.usd)]),
     )
 
 

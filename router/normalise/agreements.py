@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from problems.core.arrays import distinct
 from problems.core.contracts import Agreements, Contracts
-from router.errors import InputError, Issue, Path
+from router.errors import InputError, Path
 from router.loading.catalogue import input_issue
 from router.normalise.columns import whole
-from router.schema import Agreement, Problem
-from router.schema.rules_quotas import plain_rates
+from router.schema import Problem
 
 
 def agreements(problem: Problem) -> Agreements:
@@ -35,16 +34,6 @@ def agreements(problem: Problem) -> Agreements:
         rate=np.array([row[2] for row in rows], dtype=float),
         unit_usd_per_h=np.array([np.inf if row[3] is None else row[3] for row in rows], dtype=float),
     )
-
-
-def pending_in(problem: Problem, g: int, agreement: Agreement) -> Iterator[Issue]:
-    """What no plan is made for yet beside an agreement."""
-    own = {offer.name for offer in problem.offers if not plain_rates(offer)}
-    rule = "has a commitment of its own that is not in USD at plain rates: what a dollar covered saves is not said"
-    for i, name in enumerate(agreement.offers):
-        if name in own:
-            hint = "state its commitment in USD, or as an agreement over it alone"
-            yield input_issue(problem, ("commitments", g, "offers", i), name, rule, hint)
 
 
 def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:

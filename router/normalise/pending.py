@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.bill_points import period_factors, rates_change
+from problems.core.bill_points import open_mean, rates_change
 from problems.core.instance import Instance
+from problems.core.taken_off import counts_tokens
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
-from router.normalise.agreements import pending_in
 from router.normalise.schedule import life
 from router.schema import Problem, ScheduleRule
 
@@ -21,38 +21,53 @@ def _changes_prices(rule: ScheduleRule) -> bool:
 
 
 def refuse_parts_of_periods(problem: Problem, inst: Instance) -> None:
-    """Raise `InputError` for rates of tiers that change within a period in which some work runs in a part of it.
+    """Raise `InputError` for rates that change within a period in which some work runs in a part of it.
 
-    Bands fill in order of time, and nothing says in what order the work of one period comes.
+    Of tiers: bands fill in order of time, and nothing says in what order the work of one period comes. Of tokens that a
+    commitment counts: nothing says which of them an agreement covers, or an allowance in USD pays.
     """
     cells, time, contracts = inst.cells, inst.time, inst.contracts
     begin = time.start_h[cells.slot_period]
     from_h, to_h = begin + cells.slot_from * time.period_h, begin + cells.slot_to * time.period_h
     for b, o in enumerate(contracts.offer.tolist()):
-        if contracts.tiers[b] is None or not rates_change(inst, b):
+        if contracts.tiers[b] is not None and rates_change(inst, b):
+            figure, text = contracts.factor_at, "changes rates of tiers"
+        elif (
+            counts_tokens(inst, b) and _paid_by_others(problem, inst.offers.names[o]) and inst.offers.ruled[o]
+        ):
+            figure, text = (
+                contracts.token_usd_at,
+                "changes prices of tokens that others than its commitment pay for",
+            )
+        else:
             continue
         row = np.zeros(len(begin), dtype=np.int64)
         is_open = inst.offers.open[[o]]
         part = time.mean(is_open, row, from_h, to_h)
-        priced = time.mean(np.where(is_open, contracts.factor_at[[b]], 0.0), row, from_h, to_h)
-        usual = period_factors(inst, b)[cells.slot_period] * part
-        other = np.abs(priced - usual) > 1e-9 * np.maximum(usual, 1.0)
+        priced = time.mean(np.where(is_open, figure[[b]], 0.0), row, from_h, to_h)
+        usual = open_mean(inst, b, figure[[b]])[cells.slot_period] * part
+        other = np.abs(priced - usual) > 1e-9 * np.maximum(usual, 1e-9)
         if (other & inst.workloads.permitted[cells.workload[cells.slot_cell], o]).any():
             path = (
                 "offers",
                 [offer.name for offer in problem.offers].index(inst.offers.file_names[o]),
                 "schedule",
             )
-            text = "changes rates of tiers within a period in which some work runs in a part of it"
             hint = "periods that begin where prices change"
-            raise InputError(input_issue(problem, path, None, f"{text}: is not planned for", hint))
+            rule = f"{text} within a period in which some work runs in a part of it: is not planned for"
+            raise InputError(input_issue(problem, path, None, rule, hint))
+
+
+def _paid_by_others(problem: Problem, name: str) -> bool:
+    """Whether an agreement covers use of an offer, or an allowance in USD pays it."""
+    free = next((offer.free for offer in problem.offers if offer.name == name), None)
+    agreed = any(name in each.offers and not each.in_units for each in problem.commitments)
+    return agreed or (free is not None and free.usd_per_month is not None)
 
 
 def refuse_pending(problem: Problem) -> None:
     """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
     issues: list[Issue] = []
-    for g, agreement in enumerate(problem.commitments):
-        issues += [*pending_in(problem, g, agreement)]
     for o, offer in enumerate(problem.offers):
         terms = offer.commitment
         bought = offer.instances is not None and offer.instances.term_hours is not None

@@ -216,6 +216,10 @@ class CoverageRow:
     covered_usd: Number = stated(
         "What the agreement bills for it, undiscounted, before what a level or discount_tiers take off"
     )
+    tokens: Number | None = stated(
+        "Tokens of it, which the offer's own commitment does not count; left out where it counts none",
+        default=None,
+    )
 
 
 @record
@@ -230,6 +234,10 @@ class CreditRow:
     period: Whole = stated("Period, from 0")
     scenario: str | None = stated(SCENARIO)
     paid_usd: Number = stated("What it pays, undiscounted")
+    tokens: Number | None = stated(
+        "Of an allowance: tokens of it, which the offer's own commitment does not count; left out where it counts none",
+        default=None,
+    )
 
 
 @record

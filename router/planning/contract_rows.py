@@ -21,6 +21,7 @@ from problems.core.first_stage import covered_periods
 from problems.core.instance import Instance
 from problems.core.rests import left_after, rolled
 from problems.core.span_means import rate_usd
+from problems.core.taken_off import tokens_bought
 from problems.core.vendor_order import covered_by_discount
 from problems.core.view import View
 from router.plan.rows import ContractRow, CoverageRow, CreditRow, Settlement, StandsAt
@@ -85,6 +86,7 @@ def coverage_rows(view: View, cols: Columns, point: Floats, scenario: str | None
     covered, names = cols.covered, view.inst.offers.names
     for i in np.flatnonzero(point[covered.at] > 0):
         usd = float(point[covered.at[i]] * covered.unit[i])
+        tokens = 0.0 if covered.rented[i] else _tokens(view, covered.offer[i], covered.period[i], usd)
         yield CoverageRow(
             agreement=names[view.inst.contracts.offer[covered.contract[i]]],
             offer=names[covered.offer[i]],
@@ -93,6 +95,7 @@ def coverage_rows(view: View, cols: Columns, point: Floats, scenario: str | None
             scenario=scenario,
             list_usd=usd,
             covered_usd=float(usd * covered.rate[i]),
+            tokens=tokens or None,
         )
 
 
@@ -100,15 +103,22 @@ def credit_rows(view: View, cols: Columns, point: Floats, scenario: str | None) 
     """What credits pay of each offer, by period."""
     paid, credits = cols.paid_by, view.inst.credits
     for i in np.flatnonzero(point[paid.at] > 0):
-        n = paid.credit[i]
+        n, usd = paid.credit[i], float(point[paid.at[i]] * paid.unit[i])
+        free = bool(credits.allowance[n]) and not paid.rented[i]
+        tokens = _tokens(view, paid.offer[i], paid.period[i], usd) if free else 0.0
         yield CreditRow(
             credit=None if credits.allowance[n] else credits.names[n],
             offer=view.inst.offers.names[paid.offer[i]],
             kind="instances" if paid.rented[i] else "tokens",
             period=int(paid.period[i]),
             scenario=scenario,
-            paid_usd=float(point[paid.at[i]] * paid.unit[i]),
+            paid_usd=usd,
+            tokens=tokens or None,
         )
+
+
+def _tokens(view: View, offer: int, period: int, usd: float) -> float:
+    return float(tokens_bought(view, int(offer), np.array([period]), np.array([usd]))[0])
 
 
 def signed_starts(encoded: Encoded, point: Floats) -> Bools:

@@ -22,6 +22,7 @@ from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
 from problems.core.rests import rests, rolled
 from problems.core.span_use import band_scale, flow_terms
+from problems.core.taken_off import paid_at_rates
 from problems.core.view import View
 from problems.pricing import Cost
 from router.planning.bills.used import (
@@ -325,9 +326,9 @@ def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:
     signed = point[cols.first.signed[spans.lot_start[parts.lot[mine]]]]
     point[parts.at[mine]] = np.where(signed > 0.5, used[parts.run[mine]] / parts.unit[mine], 0.0)
     in_usd = parts.usd_at[mine] >= 0
-    flows, some = view.flows_of_contract[b], mine[in_usd]
-    run = parts.run_of[b][view.flows.period[flows]]
-    usd = (view.flow_token_usd[flows] * point[cols.charged[flows]])[run >= 0]
+    (period, column, usd), some = paid_at_rates(view, cols, b), mine[in_usd]
+    run = parts.run_of[b][period]
+    usd = (usd * point[column])[run >= 0]
     paid = np.bincount(run[run >= 0], weights=usd, minlength=1 + parts.run.max(initial=0))
     point[parts.usd_at[some]] = np.where(signed[in_usd] > 0.5, paid[parts.run[some]] / parts.usd[some], 0.0)
 

@@ -25,7 +25,7 @@ from router.normalise.recipes import part_name
 from router.normalise.schedule import life
 from router.normalise.spans import ContractTerm, laid_out
 from router.plan.document import Plan
-from router.plan.rows import ContractRow, RouteRow, StandsAt
+from router.plan.rows import ContractRow, CoverageRow, CreditRow, RouteRow, StandsAt
 from router.planning.solve import scenario_of
 from router.reoptimisation.alignment import Alignment
 from router.schema import Commitment, Problem
@@ -254,9 +254,13 @@ def _used(plan: Plan, offer: str, uses: Uses, *, counted: bool) -> dict[int, flo
         if row.offer == offer:
             paid = 1.0 - (row.free_share or 0.0) / row.share if row.share else 0.0
             amounts[row.period] = amounts.get(row.period, 0.0) + paid * _amount(row, uses, counted)
-    for covered in plan.coverage or ():
-        if covered.offer == offer and covered.kind == "tokens" and not counted:
-            amounts[covered.period] = max(amounts.get(covered.period, 0.0) - covered.list_usd, 0.0)
+    others: list[tuple[CoverageRow | CreditRow, float]] = []  # who pay for it: not held against it
+    others += [(covered, covered.list_usd) for covered in plan.coverage or ()]
+    others += [(free, free.paid_usd) for free in plan.credits or () if free.credit is None]
+    for each, usd in others:
+        if each.offer == offer and each.kind == "tokens":
+            less = (each.tokens or 0.0) if counted else usd
+            amounts[each.period] = max(amounts.get(each.period, 0.0) - less, 0.0)
     return amounts
 
 

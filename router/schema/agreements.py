@@ -40,7 +40,11 @@ class Agreement(Settling):
         description="Who sells it; it need not sell the offers; absent: the agreement's own name"
     )
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
-        description="Offers whose use it may bill: tokens, requests, cache and rented instance hours; in units these",
+        description="Offers whose use it may bill: tokens, requests, cache and rented instance hours; in units these. "
+        "An offer's own commitment counts none of what is covered: of one in tokens as many as the USD at list buy at "
+        "their price in the period, also where use above the commitment has another. Not offers with tiers, under "
+        "which no token has a price, nor with usd_per_request beside a commitment in tokens: no bill says which of the "
+        "two is covered",
         json_schema_extra={"minItems": 1},
     )
     discount: ShareBelowOne | Mapping[str, ShareBelowOne] = Field(

@@ -272,8 +272,9 @@ class Free(Strict):
     )
     usd_per_month: NonNegative | None = optional(
         "Use that is paid in a billing month, likewise: tokens, requests, cache and rented instance hours, of what is "
-        "not free by the others; beside a commitment only where that is in USD at plain rates: of tokens, bands or "
-        "levels no bill says what a dollar of use that is free takes off"
+        "not free by the others. A commitment counts none of what it pays: of one in tokens as many as it buys at "
+        "their price in the period, also where use above the commitment has another. Not beside tiers, under which no "
+        "token has a price, nor usd_per_request beside a commitment in tokens: no bill says which of the two it pays"
     )
     so_far: FreeSoFar | None = optional(
         "What is taken of the month that runs when the horizon begins; absent: a month begins with it"

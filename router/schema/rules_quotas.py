@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from router.errors import Issue, Path
 from router.schema.clock import MONTH_H
 from router.schema.offers import Free, Offer, Quota
+from router.schema.rules_commitments import needs_one_price
 from router.schema.rules_workloads import unknown
 
 if TYPE_CHECKING:  # Problem runs the rules itself
@@ -62,10 +63,18 @@ def free_is_stated(problem: Problem) -> Iterator[Issue]:
         if period_h > MONTH_H * (1 + 1e-9):
             rule = f"is of every month of {MONTH_H:.6g} h, and a period is longer: {period_h:.6g} h"
             yield Issue(at, rule, None, f"set horizon.period_h to at most {MONTH_H:.6g}")
-        if offer.free.usd_per_month is not None and not plain_rates(offer):
-            rule = "is not yet planned for: an offer with such a commitment"
-            yield Issue((*at, "usd_per_month"), rule, offer.free.usd_per_month, PLAIN)
+        if offer.free.usd_per_month is not None and (why := not_taken_off(offer)):
+            yield Issue((*at, "usd_per_month"), f"pays for use {why[0]}", offer.free.usd_per_month, why[1])
         yield from _free_so_far(problem, (*at, "so_far"), offer.free)
+
+
+def covered_use_is_told(problem: Problem) -> Iterator[Issue]:
+    """What an agreement covers of an offer is not held against its own commitment: it is so many of its own units."""
+    offers = {offer.name: offer for offer in problem.offers}
+    for g, agreement in enumerate(problem.commitments):
+        for place, name in enumerate(agreement.offers if not agreement.in_units else ()):
+            if name in offers and (why := not_taken_off(offers[name])):
+                yield Issue(("commitments", g, "offers", place), f"covers use {why[0]}", name, why[1])
 
 
 def credits_hold(problem: Problem) -> Iterator[Issue]:
@@ -103,6 +112,25 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
             clock = problem.horizon.clock
             if clock.hour(credit.until) <= clock.hour(credit.from_):
                 yield Issue((*at, "until"), "must be after from", credit.until)
+
+
+def not_taken_off(offer: Offer) -> tuple[str, str] | None:
+    """Why a dollar that pays for its use takes nothing definite off its commitment, and the way out."""
+    terms = offer.commitment
+    if terms is None:
+        return None
+    if terms.tiers:
+        return (
+            "under tiers, where no token has a price of its own",
+            "prices and discount_tiers, or leave it out",
+        )
+    fees = any(model.usd_per_request is not None for model in offer.models.values())
+    if fees and needs_one_price(terms):
+        rule = (
+            "of tokens, which its commitment counts, and of requests, which it does not: no bill says which"
+        )
+        return rule, "commit in USD, which counts both, or remove usd_per_request"
+    return None
 
 
 PLAIN = "in USD, without tiers, levels, rollover, so_far or a price of overage"
@@ -154,5 +182,6 @@ RULES: tuple[Callable[[Problem], Iterator[Issue]], ...] = (
     members_known,
     spending_is_priced,
     free_is_stated,
+    covered_use_is_told,
     credits_hold,
 )

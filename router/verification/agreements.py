@@ -14,7 +14,7 @@ from collections import defaultdict
 from router.verification.base.audit import Audit
 from router.verification.base.bills import covered
 from router.verification.base.ledger import Ledger
-from router.verification.base.tariffs import billed_part
+from router.verification.base.tariffs import billed_part, tokens_bought
 
 type UseKey = tuple[str, str, int, str | None]
 """Offer, kind, period, future."""
@@ -39,6 +39,8 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
         ledger.require(row.covered_usd >= 0, *at, "covers less than nothing")
         part = billed_part(case, agreement, row.offer, future, row.period)
         ledger.money(row.covered_usd, row.list_usd * part, *at, "covered_usd")
+        tokens = tokens_bought(case, row.offer, row.period, row.list_usd / future.price_of(row.offer))
+        ledger.equal(row.tokens or 0.0, tokens if row.kind == "tokens" else 0.0, *at, "tokens")
         ledger.require(
             (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
         )

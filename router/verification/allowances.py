@@ -18,6 +18,7 @@ from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import Ledger
 from router.verification.base.local_time import LocalTime
 from router.verification.base.spans import hours_to
+from router.verification.base.tariffs import tokens_bought
 
 KINDS = ("tokens", "requests")
 
@@ -59,6 +60,9 @@ def check_credits(audit: Audit, ledger: Ledger) -> None:
         ledger.require((row.credit, key) not in seen, *at, "is listed twice")
         seen.add((row.credit, key))
         ledger.at_least(row.paid_usd, 0.0, *at, "paid_usd")
+        free_tokens = row.credit is None and row.kind == "tokens"
+        usd = row.paid_usd / case.future(row.scenario).price_of(row.offer) if free_tokens else 0.0
+        ledger.equal(row.tokens or 0.0, tokens_bought(case, row.offer, row.period, usd), *at, "tokens")
         if row.credit is None:
             free = case.offers[row.offer].free
             if free is None or free.usd_per_month is None:

@@ -54,7 +54,9 @@ from router.verification.base.tariffs import (
     spent,
     stood_tokens,
     stood_usd,
+    taken_off,
     tiered_in_time,
+    tokens_bought,
     used_before,
 )
 from router.verification.base.work import rate_of
@@ -214,13 +216,9 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
             used[flow.offer.name, flow.row.period, flow.future.name].append(use)
     for row in plan.coverage or ():
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
-        if row.kind == "tokens" and row.offer in case.commitments:  # not held against the offer's own
-            used[row.offer, row.period, case.future(row.scenario).name].append(Use(0.0, -row.list_usd, 0.0))
-    for free in plan.credits or ():  # nor what an allowance in USD pays
-        if free.credit is None and free.kind == "tokens" and free.offer in case.commitments:
-            used[free.offer, free.period, case.future(free.scenario).name].append(
-                Use(0.0, -free.paid_usd, 0.0)
-            )
+    for offer, period, future, usd in taken_off(case, plan):  # not held against the offer's own
+        tokens = tokens_bought(case, offer, period, usd / future.price_of(offer))
+        used[offer, period, future.name].append(Use(-tokens, -usd, 0.0))
     bills = {}
     for name in case.commitments:
         slots = slots_of(case, plan, name)

@@ -225,6 +225,27 @@ def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iter
             yield free.offer, free.period, -free.paid_usd
 
 
+def taken_off(case: Case, plan: Plan) -> Iterator[tuple[str, int, Future, float]]:
+    """(offer, period, future, USD at list) of tokens and requests that an agreement covers, or an allowance in USD
+    pays, of offers with a commitment."""
+    for row in plan.coverage or ():
+        if row.kind == "tokens" and row.offer in case.commitments:
+            yield row.offer, row.period, case.future(row.scenario), row.list_usd
+    for free in plan.credits or ():
+        if free.credit is None and free.kind == "tokens" and free.offer in case.commitments:
+            yield free.offer, free.period, case.future(free.scenario), free.paid_usd
+
+
+def tokens_bought(case: Case, offer: str, period: int, usd: float) -> float:
+    """What so many USD of use, before a scenario's prices, are in tokens at their one price; 0 where they have none."""
+    commitment = case.commitments.get(offer)
+    if commitment is None:
+        return 0.0
+    one_price = commitment.overage_usd_per_m is not None or not bills_dollars(commitment)
+    rate = period_rate(case, offer, period) if one_price and not commitment.tiers else 0.0
+    return usd / rate * 1e6 if rate > 0 else 0.0
+
+
 def mean_rate(case: Case, offer: str, start: float, end: float, *, factor: bool = False) -> float:
     """USD per M tokens: the mean by hours of the one price of an offer, as far as something of it is due.
 

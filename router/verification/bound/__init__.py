@@ -18,7 +18,7 @@ from router.plan.proof import Proof
 from router.verification.base.audit import Audit
 from router.verification.base.case import Future
 from router.verification.bound.adapters import add_adapters
-from router.verification.bound.agreements import add_counted, add_coverage
+from router.verification.bound.agreements import add_counted, add_coverage, add_own_use
 from router.verification.bound.allowances import add_allowances, add_credits
 from router.verification.bound.answers import add_answer_times
 from router.verification.bound.bills import add_bills
@@ -112,6 +112,7 @@ def _of_future(
     add_signatures(model, case, future)
     add_coverage(model, case, flows, rented, future)
     add_credits(model, case, flows, rented, future)
+    add_own_use(model, case, flows, future)
     add_bills(model, case, flows, future)
     add_counted(model, case, flows, rented, future)
     add_links(model, case, flows)

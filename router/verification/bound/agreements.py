@@ -1,10 +1,11 @@
 """Agreements: what is used of several offers is paid to them, or billed against what is committed.
 
 covered(agreement,offer,t)   USD billed under the agreement
+own_use(offer,t)             own units of use that an offer's own commitment bills: tokens, or USD at contract rates
 at_list(offer,t)             USD of use that is paid at the offer's own prices, tokens and rented instances together
-own_use(offer,t)             USD of use of tokens that its own commitment bills
 
 at_list + Σ covered / (1 − discount) ≥ Σ usd · flow + Σ h · usd_per_h · paid        per offer of an agreement and period
+own_use + Σ covered / (1 − discount) + free_of ≥ Σ own · flow                       of tokens: over their price
 Σ covered ≤ committed                                                               with the bills
 billed ≥ committed − Σ share · billed elsewhere                                     where bills of others count
 """
@@ -16,8 +17,8 @@ from collections import defaultdict
 
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import bill_name
-from router.verification.base.tariffs import billed_part
-from router.verification.bound.allowances import free_name
+from router.verification.base.tariffs import billed_part, bills_dollars, tokens_bought
+from router.verification.bound.allowances import free_name, free_of_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow
@@ -66,15 +67,46 @@ def add_coverage(
             variable.upper = min(variable.upper, all_used / per_usd * (1 + 1e-9))
         minus = [(name, -usd) for name, usd in used[offer, t]]
         model.constraint(f"agreements({offer},{t})", [(paid_to_it, 1.0), *covered_by, *minus], lower=0.0)
-        if own[offer, t]:  # its own commitment bills what is left of it
-            left_to_it = model.variable(own_use_name(offer, t))
-            minus = [(name, -usd) for name, usd in own[offer, t]]
-            model.constraint(f"agreements({left_to_it})", [(left_to_it, 1.0), *covered_by, *minus], lower=0.0)
 
 
 def own_use_name(offer: str, period: int) -> str:
     """What is left of an offer's use of tokens and requests for its own commitment."""
     return f"own_use({offer},{period})"
+
+
+def add_own_use(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], future: Future) -> None:
+    """A row per offer with a commitment and period in which somebody else may pay."""
+    own: dict[tuple[str, int], Terms] = defaultdict(list)
+    for flow in flows:
+        commitment = flow.offer.commitment
+        if commitment is not None and not commitment.tiers:
+            amount = flow.usd if bills_dollars(commitment) else flow.tokens
+            own[flow.offer.name, flow.period].append((flow.charged, -amount))
+    for (offer, t), minus in own.items():
+        taken = taken_in(model, case, offer, t, future)
+        if taken:
+            in_dollars = bills_dollars(case.commitments[offer])
+            less = [(name, usd if in_dollars else tokens) for name, usd, tokens in taken]
+            left = model.variable(own_use_name(offer, t))
+            model.constraint(f"agreements({left})", [(left, 1.0), *less, *minus], lower=0.0)
+
+
+def taken_in(
+    model: RelaxedProblem, case: Case, offer: str, period: int, future: Future
+) -> list[tuple[str, float, float]]:
+    """(variable, USD at list, tokens at their one price) of what may be paid otherwise."""
+    names = [
+        (covered_name(name, offer, period), 1.0 / billed_part(case, agreement, offer, future, period))
+        for name, agreement in case.agreements.items()
+        if offer in agreement.offers and not agreement.in_units
+    ]
+    names.append((free_of_name(offer, period), 1.0))
+    price = future.price_of(offer)
+    return [
+        (name, usd, tokens_bought(case, offer, period, usd / price))
+        for name, usd in names
+        if name in model.variables
+    ]
 
 
 def covered_name(agreement: str, offer: str, period: int) -> str:

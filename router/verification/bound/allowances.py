@@ -2,11 +2,12 @@
 
 charged(w,n,offer,model,t)   share of the cell that is paid for; the rest of the flow is free
 
-paid_by(credit,offer,t)      USD of use that a credit pays
+paid_by(credit,offer,t)      USD of use that a credit pays, or an allowance of what no commitment of the offer bills
 unspent(credit)              USD of it that lapse
 
 charged ≤ flow,  Σ amount · (flow − charged) / left ≤ 1
 cost: − most + unspent, at the greatest weight of its periods;  unspent + Σ paid_by ≥ most,  Σ paid_by ≤ Σ use · part
+an allowance of an offer with a commitment: Σ paid_by + Σ free_of ≤ most, where free_of is less of its use: `own_use`
 """
 
 from __future__ import annotations
@@ -47,8 +48,11 @@ def add_credits(
 ) -> None:
     """What is not spent is paid: a credit is worth its amount at most."""
     purses, used = list(_purses(case)), defaultdict[tuple[str, int], Terms](list)
+    own = defaultdict[tuple[str, int], Terms](list)
     for flow in flows if purses else ():
         used[flow.offer.name, flow.period].append((flow.charged, flow.usd))
+        if flow.offer.commitment is not None:
+            own[flow.offer.name, flow.period].append((flow.charged, flow.usd))
     for pool in pools if purses else ():
         if pool.instances.term_hours is None:
             seller = case.halves.get(pool.offer, pool.offer)
@@ -59,12 +63,21 @@ def add_credits(
         weight = max((case.period_weight[t] for t in part), default=0.0)
         model.constant -= most * weight
         spent: Terms = []
+        free: Terms = []
         for offer, t in ((offer, t) for offer in offers for t in part if used[offer, t]):
+            if _is_free(case, name, offer) and own[offer, t]:
+                pays = model.variable(free_of_name(offer, t), most)
+                minus = [(variable, -usd) for variable, usd in _summed(own[offer, t])]
+                model.constraint(f"credits({name},{offer},{t},own)", [(pays, 1.0), *minus], upper=0.0)
+                free.append((pays, 1.0))
+                used[offer, t] = [each for each in used[offer, t] if each not in own[offer, t]]
+                if not used[offer, t]:
+                    continue
             paid_by = model.variable(f"paid_by({name},{offer},{t})", most)
             minus = [(variable, -usd * part[t]) for variable, usd in _summed(used[offer, t])]
             model.constraint(f"credits({name},{offer},{t})", [(paid_by, 1.0), *minus], upper=0.0)
             at_list = f"at_list({offer},{t})"
-            if offer in case.offers and name.startswith(f"{offer},usd,") and at_list in model.variables:
+            if _is_free(case, name, offer) and at_list in model.variables:
                 # an allowance pays what is left, no bill of an agreement
                 left = [(paid_by, 1.0), (at_list, -1.0)]
                 model.constraint(f"credits({name},{offer},{t},left)", left, upper=0.0)
@@ -72,6 +85,8 @@ def add_credits(
             spent.append((paid_by, 1.0))
         unspent = model.variable(f"unspent({name})", most, usd=weight)
         model.constraint(f"credits({name})", [(unspent, 1.0), *spent], lower=most)
+        if free:
+            model.constraint(f"credits({name},in all)", [*spent, *free], upper=most)
     for (offer, t), terms in together.items():
         if len(terms) > 1:
             minus = [(variable, -usd) for variable, usd in _summed(used[offer, t])]
@@ -82,6 +97,15 @@ def free_name(case: Case, offer: str, period: int) -> str:
     """The allowance in USD of an offer in a period, if it has one."""
     free = case.offers[offer].free
     return f"{offer},usd,{0 if free is None else month_of(case, free, period)}"
+
+
+def free_of_name(offer: str, period: int) -> str:
+    """What an allowance in USD pays of an offer's tokens and requests, beside a commitment of its own."""
+    return f"free_of({offer},{period})"
+
+
+def _is_free(case: Case, purse: str, offer: str) -> bool:
+    return offer in case.offers and purse.startswith(f"{offer},usd,")
 
 
 def _summed(terms: Terms) -> Terms:

@@ -40,12 +40,16 @@ from router.verification.bound.contracts import counting, paid_as_such
 from router.verification.bound.in_time.bands import add_bands, add_billed, points_of
 from router.verification.bound.in_time.overage import add_overage, overage_points
 from router.verification.bound.in_time.points import BillPoint, Timed
+from router.verification.bound.in_time.rates import (
+    Carried,
+    add_beside,
+    add_paid,
+    add_paid_once,
+    heaviest,
+)
 from router.verification.bound.relaxation import RelaxedProblem, Terms
-from router.verification.bound.serving import PossibleFlow, cell_name
+from router.verification.bound.serving import PossibleFlow
 from router.verification.bound.terms import PossibleTerm, SpanToBill, spans_to_bill, terms_of
-
-type Carried = Mapping[int, list[PossibleFlow]]
-"""What an offer may carry, by period."""
 
 
 def add_bills(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], future: Future) -> None:
@@ -95,9 +99,9 @@ def _contract(
         if by_hours and counted:  # less the mean of the span that each part is counted in
             for name, own in used:
                 model.variables[name].usd -= own * mean * future.price_of(offer.name) / 1e6 * weight
-            _paid(model, case, offer, span, carried)
+            add_paid(model, case, offer, span, carried)
         elif by_hours:
-            _beside(model, offer, flows, mean, weight, future)
+            add_beside(model, case, offer, span, flows, mean, future)
         if paid_as_such(commitment) and not counting(case, offer.name):
             over_usd = points[-1].weight if points else None
             over = _beyond(
@@ -119,7 +123,7 @@ def _contract(
                 most = max(discounted_usd(commitment, before, span.part) - sunk, 0.0) - opened
             model.constraint(at % "limit", [*used, *due], upper=most)
     if counted and offer.schedule and _at_rates(commitment):
-        _paid_once(model, offer, spans, carried)
+        add_paid_once(model, case, offer, spans, carried, future)
 
 
 def _at_rates(commitment: Commitment) -> bool:
@@ -150,29 +154,6 @@ def _parts(
         minus = [(name, -each) for name, each in own.items()]
         model.constraint(f"commitments({offer.name},counted,{t})", [*parts, *minus], lower=0.0, upper=0.0)
     return True
-
-
-def _paid(model: RelaxedProblem, case: Case, offer: Offer, span: SpanToBill, carried: Carried) -> None:
-    """What use costs at the rates of its hours, where it is counted under one term of several."""
-    for t in range(span.first, span.end):
-        most = heaviest(carried.get(t, []), {flow.charged: flow.token_part for flow in carried.get(t, ())})
-        if most > 0:
-            paid = model.variable(
-                f"part_usd({offer.name},{span.lot},{t})",
-                most * (1 + 1e-9),
-                usd=case.period_weight[span.first],
-            )
-            signed = (f"signed({offer.name},{span.lot})", -most)
-            model.constraint(f"commitments({paid},signed)", [(paid, 1.0), signed], upper=0.0)
-
-
-def _paid_once(model: RelaxedProblem, offer: Offer, spans: list[SpanToBill], carried: Carried) -> None:
-    """All of it is paid under the terms in whose spans it may be counted."""
-    for t, flows in carried.items():
-        names = [f"part_usd({offer.name},{span.lot},{t})" for span in spans if span.first <= t < span.end]
-        parts: Terms = [(name, 1.0) for name in names if name in model.variables]
-        minus = [(flow.charged, -flow.token_part) for flow in flows]
-        model.constraint(f"commitments({offer.name},paid,{t})", [*parts, *minus], lower=0.0, upper=0.0)
 
 
 def _by_period(
@@ -228,7 +209,10 @@ def _used(
         apart = [flow for flow in flows if own_use_name(offer.name, flow.period) not in model.variables]
         used = [*left, *((flow.period, flow.charged, flow.usd) for flow in apart)]
         volume = [(flow.period, flow.charged, flow.tokens) for flow in flows]
-        used = volume if tokens else used
+        if tokens and not commitment.tiers:
+            used = [*left, *((flow.period, flow.charged, flow.tokens) for flow in apart)]
+        elif tokens:
+            used = volume
     if not commitment.tiers:
         return used
     most = heaviest(flows, {flow.charged: flow.tokens for flow in flows})
@@ -323,22 +307,6 @@ def _beyond(
     return over
 
 
-def _beside(
-    model: RelaxedProblem,
-    offer: Offer,
-    flows: list[PossibleFlow],
-    mean: float,
-    weight: float,
-    future: Future,
-) -> None:
-    """Use of a commitment in tokens is paid at the rate of its period, a shortfall at the mean of its span."""
-    for flow in flows:
-        usual = flow.tokens * mean * future.price_of(offer.name) / 1e6
-        beside = flow.token_part - usual
-        if abs(beside) > 1e-12 * usual:
-            model.variables[flow.charged].usd += beside * weight
-
-
 def _summed(terms: Terms) -> Terms:
     total: dict[str, float] = defaultdict(float)
     for name, value in terms:
@@ -374,11 +342,3 @@ def _billed(
     model.constraint(at % "use", [(billed, 1.0), *minus], lower=opened)
     due = [(variable, -own) for variable, own in committed]
     model.constraint(at % "minimum", [(billed, 1.0), *due], lower=0.0)
-
-
-def heaviest(flows: list[PossibleFlow], amount: Mapping[str, float]) -> float:
-    """The most of something that flows could bring together, each cell by its heaviest route."""
-    most: dict[str, float] = defaultdict(float)
-    for flow in flows:
-        most[cell_name(flow.cell)] = max(most[cell_name(flow.cell)], amount.get(flow.charged, math.inf))
-    return math.fsum(most.values())
