@@ -22,6 +22,23 @@ def test_a_corner_has_a_verified_plan(seed: int) -> None:
 
 
 @pytest.mark.usefixtures("short_proofs")
+@pytest.mark.parametrize(
+    ("seed", "usd"),
+    [
+        (1_000_321, 44.325714313),  # exit 5: a contract to sign and an instance, for 30 % of a tiny load
+        (1_001_095, 1_500.00000345),  # exit 6: an instance of 500 USD in each of three periods
+        (1_001_185, 1.4000000119),  # exit 6: an instance of 0.50 USD beside a signed commitment of 0.90
+        (1_001_626, 5_436.273657649),  # exit 6: equal plans, of which the first runs on what boots
+    ],
+)
+def test_nothing_goes_through_what_is_closed(seed: int, usd: float) -> None:
+    """Billionths of a large load went through what is not rented, so that a tiny one kept its share of providers."""
+    plan = router.solve(load(corners.drawn(seed)))
+    assert plan.cost_usd == pytest.approx(usd, rel=1e-9)
+    assert plan.gap < 1e-6
+
+
+@pytest.mark.usefixtures("short_proofs")
 def test_whole_numbers_that_presolve_calls_infeasible_are_a_plan_all_the_same() -> None:
     """A tiny load in a pool that waits: rounds ended at the first such point, with twice the cost and a gap of 50 %."""
     plan = router.solve(load(corners.drawn(11_001_886)))
@@ -37,10 +54,19 @@ def test_nothing_goes_through_a_quota_of_none(solver: str) -> None:
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_nothing_runs_on_what_still_boots(solver: str) -> None:
-    """Two providers are asked for, and one boots throughout: a billionth of an instance's load went there (exit 6)."""
+@pytest.mark.parametrize("seed", [11_000_543, 1_002_407, 1_003_013, 1_003_154])
+def test_nothing_runs_on_what_still_boots(solver: str, seed: int) -> None:
+    """Two providers are asked for, and one boots throughout: a billionth of an instance's load went there (6, 5)."""
     with pytest.raises(Infeasible):
-        router.solve(load(corners.drawn(11_000_543)), solver=solver)
+        router.solve(load(corners.drawn(seed)), solver=solver)
+
+
+def test_a_point_of_a_pool_that_waits_contradicts_nothing() -> None:
+    """CBC has a point of the program of 1004650, whose requests would wait too long: neither of the two has a plan."""
+    problem = load(corners.drawn(1_004_650))
+    with pytest.raises(Infeasible):
+        router.solve(problem)
+    assert not corners.contradicted(problem)
 
 
 def test_a_pool_that_waits_and_is_rented_in_parts_has_a_bound_of_its_own() -> None:

@@ -18,7 +18,7 @@ from problems.core.bill_points import BillPoints, band_points, changing, overage
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.contracts import Discounts, Tiers
-from problems.core.counts import CountColumns, count_columns, pool_label
+from problems.core.counts import CountColumns, boots_throughout, count_columns, pool_label
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
@@ -150,7 +150,9 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
 
 
 def reachable(view: View) -> Floats:
-    """(N,) the most of its cell that a flow may carry: 0 where no contract could be in force in the period."""
+    """(N,) the most of its cell that a flow may carry: 0 where no contract could be in force in the period, or where
+    all instances that it loads would still boot.
+    """
     contracts, time = view.inst.contracts, view.inst.time
     begin, end = covered_periods(view.inst)
     running = np.zeros((len(contracts.offer) + 1, time.periods + 1), dtype=np.int64)
@@ -158,7 +160,11 @@ def reachable(view: View) -> Floats:
     np.add.at(running, (contracts.start_contract, np.maximum(begin, end)), -1)
     covered = running.cumsum(axis=1)[:, :-1] > 0
     covered[-1] = True  # offers without a contract
-    return np.where(covered[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
+    limit = np.where(covered[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
+    if (view.inst.fleets.start_h > 0).any():
+        flow, pool, load = view.pool_loads
+        limit[flow[(load > 0) & boots_throughout(view.inst)[pool, view.flows.period[flow]]]] = 0.0
+    return limit
 
 
 def _charged(view: View, space: ColumnSpace, flow: Ints, label: Callable[[int], str]) -> Ints:

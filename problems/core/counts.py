@@ -125,6 +125,21 @@ def runs(inst: Instance) -> Ints:
     return np.cumsum(closed_throughout(inst), axis=1)
 
 
+def boots_throughout(inst: Instance) -> Bools:
+    """(Q, T) periods in which all that could be rented in a pool still boots; none with some that ran before."""
+    fleets, time = inst.fleets, inst.time
+    f = fleets.pool_fleet
+    run, t = runs(inst), np.arange(time.periods)
+    first = np.array([np.searchsorted(own, own) for own in run]).reshape(
+        run.shape
+    )  # of its run: closed, or 0
+    hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
+    known = (inst.paid_before == 0) & (fleets.reserved[f] == 0).all(axis=1) & ~fleets.pooled[f]
+    begun = np.where(first > 0, first + 1, 0)
+    through = np.floor(fleets.start_h[f] / time.period_h + 1e-9)
+    return np.asarray((known[:, None] & (hourly[:, None] | (first == 0))) & (t - begun < through[:, None]))
+
+
 def _most(inst: Instance) -> Floats:
     """(Q, T) instances that offers and groups have at most; the least of all periods where a count is for all."""
     fleets, f = inst.fleets, inst.fleets.pool_fleet

@@ -16,7 +16,8 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
-from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.planning.gates import through_open_gates
+from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
 from solvers import Solution, SolveOptions, Stop
 from solvers.proof import WorkLimits, prove, refuting
 
@@ -34,8 +35,11 @@ def in_doubt(
         raise word
     value = encoded.program.objective(point)
     first = Solution(Stop.EXHAUSTED, point, value, -np.inf)
+    held = fixed.applied(encoded)
     try:
-        return finished(fixed.applied(encoded), first, (solver, options), fixed, 0.0)
+        return finished(held, first, (solver, options), fixed, 0.0, value)
+    except Closed as closed:
+        return through_open_gates(held, closed, (solver, options), fixed, -np.inf)
     except SolverFailed:  # a point within tolerances alone
         raise word from None
 

@@ -21,6 +21,7 @@ from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, Regions, encode
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.gates import find
 from router.planning.structure import SMALL, Before
 from router.planning.tighten import (
     Broken,
@@ -31,7 +32,7 @@ from router.planning.tighten import (
     short_of_capacity,
     waiting_flows,
 )
-from router.planning.two_steps import Fixed, Incumbent, find
+from router.planning.two_steps import Fixed, Incumbent
 from solvers import SolveOptions, Stop
 
 MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
@@ -202,12 +203,16 @@ class _ClosingIn:
     ) -> Incumbent | None:
         # a plan that breaks a promise is of no use, so mending it goes on into the overtime
         left = replace(self.options.finishing if self.options.late else self.options, gap=self._gap())
+        program = encode(self.instance, regions=regions)
         try:
-            program = encode(self.instance, regions=regions)
             return find(program, self.solver, left, fixed or self.fixed, before=before)
-        except (Infeasible, NoPlanInTime, SolverFailed) as error:
-            if isinstance(error, Infeasible) and fixed is None and self.best is None and not regions.inner:
-                raise  # nor is there a plan that waits
+        except Infeasible as word:
+            if fixed is None and self.best is None and not regions.inner:  # nor is there a plan that waits
+                from router.planning.doubting import in_doubt  # here: most problems have a plan
+
+                return in_doubt(program, self.solver, left, self.fixed, word)
+            return None
+        except (NoPlanInTime, SolverFailed):
             return None
 
     def _take(self, plan: Incumbent | None) -> None:

@@ -258,7 +258,7 @@ def _start(model: ScaledRelaxation, incumbent: Incumbent) -> Floats | None:
     values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])
     fixed = model.program.fix(at, values)
     known = fixed.relax() if len(at) == len(whole) else fixed
-    return run(known, "highs", incumbent.options.finishing).point
+    return run(known, "highs", replace(incumbent.options.finishing, native={})).point
 
 
 def _bettered(

@@ -2,7 +2,8 @@
 
     by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts, and
                 there is no search where it is within the gap asked for
-    elsewhere   where the solver fails: without presolve, from another seed, by a tree of our own, by another solver
+    elsewhere   where the solver fails, or its plan does not pass the check: without presolve, from another seed, by a
+                tree of our own, by another solver
 
 "No plan in time" is left for what no hand can serve, "the solver failed" for what fails by every road; the plan says by
 which one it was found.
@@ -113,22 +114,35 @@ def _elsewhere(
 ) -> Incumbent:
     """The best point by the first road that leads to one; raises the failure where none does."""
     why = f"for {search[0]} failed: {str(failed).splitlines()[0]}"
+    found = next(by_other_roads(encoded, search, why, start, fixed), None)
+    if found is None:
+        raise failed
+    return found
+
+
+def by_other_roads(
+    encoded: Encoded,
+    search: tuple[str, SolveOptions],
+    why: str,
+    start: Floats | None = None,
+    fixed: Decision | None = None,
+) -> Iterator[Incumbent]:
+    """A point by each road that leads to one, beside the search asked for. `why`: what the plan says of its road."""
     own_tree_is_left = True
     for solver, options, road in _roads(*search):
         if solver != search[0] and own_tree_is_left:
             own_tree_is_left = False
             own = _by_own_tree(encoded, search, Fixed(fixed))
             if own is not None:
-                return replace(own, found_by=f"found by a tree of our own, {why}")
+                yield replace(own, found_by=f"found by a tree of our own, {why}")
         try:
             best = optimise(encoded, solver, options, start, fixed)
         except RouterError:
             continue
-        return replace(best, found_by=f"found by {road}, {why}")
+        yield replace(best, found_by=f"found by {road}, {why}")
     by_hand = _by_hand(encoded, "highs", replace(search[1].finishing, native={}), Fixed(fixed))
-    if by_hand is None:
-        raise failed
-    return replace(by_hand, found_by=f"made by hand, {why}")
+    if by_hand is not None:
+        yield replace(by_hand, found_by=f"made by hand, {why}")
 
 
 def _by_own_tree(encoded: Encoded, search: tuple[str, SolveOptions], held: Fixed) -> Incumbent | None:

@@ -16,7 +16,7 @@ from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
-from router.planning.roads import best_by_any_road
+from router.planning.roads import best_by_any_road, by_other_roads
 from router.planning.two_steps import Incumbent
 from router.scenarios import planned_draw
 from router.schema import Generated, Problem
@@ -105,8 +105,23 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds: Kinds | None = None) -> Plan:
     """The verified plan of an incumbent, or of a better one that is met while its bound is worked out.
 
+    Where it does not pass the check, the first by another road that does. Raises CertificateFailed where none does.
+
     kinds    the incumbent plans `kinds.problem`
     """
+    try:
+        return _proven(problem, encoded, incumbent, kinds)
+    except CertificateFailed as failed:
+        why = f"for that of {incumbent.solver} does not pass the check"
+        for other in by_other_roads(encoded, (incumbent.solver, incumbent.options), why):
+            try:
+                return _proven(problem, encoded, other, kinds)
+            except CertificateFailed:
+                continue
+        raise failed
+
+
+def _proven(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds: Kinds | None) -> Plan:
     solved = problem if kinds is None else kinds.problem
     best, proof = with_proof(solved, encoded, incumbent)
     first = decided_among_equals(solved, best)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,12 @@ from solvers import (
     get,
 )
 from solvers import solve as solve_program
+from solvers.forced import forced, gates
 
 TIGHT = 1e-9
+DEARER = (
+    1e-6  # relative: flows that cost so much more than the point of a search are not the ones that it found
+)
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
 INTERIOR_POINT = 50_000  # columns; at 80,000 of hourly agreements 5 s of CPU in place of 14
 LIMITS = {
@@ -92,6 +97,25 @@ class Incumbent:
         return decode(self.encoded, self.point)
 
 
+class Closed(SolverFailed):
+    """Flows that keep all promises go through what is closed.
+
+    point   (n,)
+    gates   by what goes through, the most first: whole columns that close its way
+    bound   of the search that found it
+    """
+
+    def __init__(self, message: str, point: Floats, gates: tuple[Ints, ...], bound: float) -> None:
+        super().__init__(message)
+        self.point, self.gates, self.bound = point, gates, bound
+        self.plan: Incumbent | None = None
+
+    def beside(self, plan: Incumbent) -> Closed:
+        """The same with a plan whose whole columns are these, and that costs more than the point does."""
+        self.plan = plan
+        return self
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Fixed:
     """What is decided before the search: the first stage, and some columns at their values."""
@@ -118,7 +142,7 @@ def find(
     start: Floats | None = None,
     before: Before | None = None,
 ) -> Incumbent:
-    """The best point, from `start` or what was found before.
+    """The best point, from `start` or what was found before (see `gates.find`, which mends what is `Closed`).
 
     Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
@@ -138,15 +162,25 @@ def find(
     else:
         first = run(program, solver, options, start)
     _point_of(first, encoded, options)
-    return finished(encoded, first, (solver, options), fixed, time.perf_counter() - began)
+    spent = time.perf_counter() - began
+    return finished(encoded, first, (solver, options), fixed, spent, first.objective)
 
 
 def finished(
-    encoded: Encoded, first: Solution, search: tuple[str, SolveOptions], fixed: Fixed, seconds: float
+    encoded: Encoded,
+    first: Solution,
+    search: tuple[str, SolveOptions],
+    fixed: Fixed,
+    seconds: float,
+    claimed: float | None = None,
 ) -> Incumbent:
-    """The second step: the integers of a solution fixed, the flows solved again. `seconds`: the first step's.
+    """The second step: the integers of a solution fixed, the flows solved again.
 
-    Raises SolverFailed where no flows go with these integers, NoPlanInTime where there was no time to find them.
+    seconds   the first step's
+    claimed   what the solution costs, where its flows go with its integers: the plan is to cost no more
+
+    Raises SolverFailed where no flows go with these integers, `Closed` where some go through what is closed,
+    NoPlanInTime where there was no time to find them.
     """
     (solver, options), began = search, time.perf_counter()
     point, tight = _point_of(first, encoded, options), _tight(options)
@@ -163,13 +197,14 @@ def finished(
     else:
         if second.stop is Stop.TIME_LIMIT:
             raise _late(second, options)
-        raise SolverFailed(
-            f"{solver}: with its integers rounded, the plan no longer satisfies all limits ({first.stats.raw}). "
-            "Another solver (--solver), or a problem scaled less widely, may help."
-        )
-    return Incumbent(
+        raise _closed(encoded, first, point, (solver, first.stats.raw))
+    third = _through_open_ways(fixed_program, second, (solver, tolerances))
+    if third is None:
+        raise _closed(target, first, second.point, (solver, first.stats.raw))
+    assert third.point is not None
+    plan = Incumbent(
         encoded=target,
-        point=second.point,
+        point=third.point,
         integers=point,
         stop=first.stop,
         bound=first.bound,
@@ -180,6 +215,49 @@ def finished(
         options=options,
         nodes=first.stats.nodes,
     )
+    before = (
+        target.program.objective(second.point) if claimed is None else min(claimed, second.objective or inf)
+    )
+    if plan.objective_usd <= before + max(options.gap, DEARER) * abs(plan.objective_usd):
+        return plan
+    closed = _closed(encoded, first, point, (solver, first.stats.raw))
+    if isinstance(closed, Closed):
+        raise closed.beside(plan)
+    return replace(plan, stop=Stop.EXHAUSTED if plan.stop is Stop.OPTIMAL else plan.stop)
+
+
+def _through_open_ways(
+    program: LinearProgram, second: Solution, search: tuple[str, SolveOptions]
+) -> Solution | None:
+    """The flows, with nothing on what is closed: a solver lets a billionth of each row through, which may be all of a
+    tiny load. None where no flows are left.
+    """
+    assert second.point is not None
+    room = forced(program)
+    if not len(room.through(second.point)):
+        return second
+    third = run(room.applied(program), *search)
+    if third.point is None:
+        return None if third.stop is Stop.INFEASIBLE else second
+    return third
+
+
+def _closed(encoded: Encoded, first: Solution, point: Floats, said: tuple[str, str]) -> SolverFailed:
+    """Why no flows go with the whole columns of a point: some go through what these close, or one is not whole.
+
+    said   solver, and its own word
+    """
+    program, (solver, word) = encoded.program, said
+    room = forced(fixed_integers(program, point)[0])
+    ways = [gates(program, room, j) for j in room.through(point).tolist()]
+    off = np.where(program.integer, np.abs(point - np.round(point)), 0.0)
+    ways += [np.array([j]) for j in np.argsort(-off, kind="stable") if off[j] > TIGHT]
+    failed = (
+        f"{solver}: with its integers rounded, the plan no longer satisfies all limits ({word}). "
+        "Another solver (--solver), or a problem scaled less widely, may help."
+    )
+    ways = [way for way in ways if len(way)]
+    return Closed(failed, point, tuple(ways), first.bound) if ways else SolverFailed(failed)
 
 
 def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, began: float) -> Incumbent:

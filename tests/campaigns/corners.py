@@ -22,7 +22,7 @@ from strategies import EVERYTHING, random_problem
 import router
 import solvers
 from problems.core.encode import encode
-from router.errors import Infeasible, InputError, NoPlanInTime
+from router.errors import Infeasible, InputError, NoPlanInTime, RouterError
 from router.normalise import normalise
 from router.schema import Problem
 from solvers import SolveOptions, Stop
@@ -61,9 +61,20 @@ def _shrunk(demand: Data, rng: Random) -> None:
 
 
 def contradicted(problem: Problem) -> bool:
-    """Whether a second solver has a point of a program that is called infeasible."""
-    program = encode(normalise(problem, None)).program
-    return solvers.solve(program, SECOND, SolveOptions(time_limit_s=LIMIT_S)).stop is not Stop.INFEASIBLE
+    """Whether a second solver has a plan where none is said to exist: a point of the program, which makes a plan.
+
+    Where users wait, a point of the program is only near what may become one.
+    """
+    options = SolveOptions(time_limit_s=LIMIT_S)
+    if solvers.solve(encode(normalise(problem, None)).program, SECOND, options).stop is Stop.INFEASIBLE:
+        return False
+    try:
+        router.solve(problem, solver=SECOND, options=options)
+    except Infeasible:
+        return False
+    except RouterError:  # it does not agree either
+        return True
+    return True
 
 
 def campaign(
