@@ -11,18 +11,20 @@ CVaR in the form of Rockafellar and Uryasev (2000): the mean cost of the worst 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.blocks import ColumnSpace
-from problems.core.contract_rates import owed_in_horizon
+from problems.core.contract_rates import owed_in_horizon, span_weight
 from problems.core.family import Family, Promise
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
+from problems.core.owed import priced
 from problems.core.rows import Rows, Term, no_rows, rows
-from problems.pricing import Cost
+from problems.core.span_means import span_factors
+from problems.pricing import Cost, owed_usd
 
 NAME = "budget"
 RISK = "risk"
@@ -53,10 +55,41 @@ def committed(inst: Instance, first: FirstStage, costs: Sequence[Cost], price: F
     terms: list[Term] = [(0, cost.at, cost.usd / scale) for cost in costs if cost.kind.scaled]
     if len(b):
         price_of = np.where(contracts.in_tokens[b], price[contracts.offer[b]], 1.0)
-        owed = price_of * owed_in_horizon(inst)
+        owed = np.where([priced(inst, i) for i in b], 0.0, price_of * owed_in_horizon(inst))
         terms.append((0, first.committed, owed * first.commit_scale[b] / scale))
     spent = sum(cost.constant for cost in costs if cost.kind.scaled)
+    for column, usd, constant in _by_tiers(inst, first, price):
+        terms.append((0, column, usd / scale))
+        spent += constant
     return rows(NAME, 1, terms, lambda _: "max_committed_usd", upper=(limit - spent) / scale)
+
+
+def _by_tiers(inst: Instance, first: FirstStage, price: Floats) -> Iterator[tuple[Ints, Floats, float]]:
+    """(columns, USD of each, USD besides) of what tiers charge for each span without use, less what stood before."""
+    contracts, spans, weight, factor = (
+        inst.contracts,
+        inst.contracts.spans,
+        span_weight(inst),
+        span_factors(inst),
+    )
+    for n, b in enumerate(spans.contract.tolist()):
+        tiers = contracts.tiers[b]
+        here = np.flatnonzero(spans.force_span == n)
+        if tiers is None or not priced(inst, b) or not len(here):
+            continue
+        starts = spans.force_start[here]
+        usd = float(price[contracts.offer[b]] * weight[n])
+        signed = np.where(contracts.start_signed[starts], contracts.start_min[starts], 0.0)
+        before = tiers.bill(float(spans.force_before[here] @ signed), float(spans.share_before[n]))
+        stood = before * float(contracts.factor_before[b]) * usd
+        number = int(first.owed.of_span[n])
+        if number >= 0:
+            column, each = owed_usd(inst, first, number)
+            yield column, each * usd * factor[n] * first.owed.times[n], -stood
+            continue
+        due = float(spans.force_share[here] @ contracts.start_min[starts])  # of one term, as it is sold
+        owed = tiers.bill(due, float(spans.share[n])) * usd * factor[n]
+        yield first.signed[starts], np.full(len(starts), owed), -stood
 
 
 def _scale(limit: float) -> float:

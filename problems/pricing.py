@@ -299,14 +299,27 @@ def _beyond(inst: Instance, first: FirstStage, price: Floats) -> Cost:
     o = contracts.offer[b]
     rate = contracts.beyond_unit_usd * np.where(contracts.in_tokens[b], price[o], 1.0)
     months = contracts.beyond_months * inst.time.weight[-1]
-    # with tiers the commitment is its minimum (a volume to decide is refused with `charge_in_full`)
-    tiered = np.array([_least_by_tiers(contracts, i) for i in b]) * price[o] * contracts.factor_beyond
-    return _cost(
-        COMMITMENT,
-        np.concatenate([first.committed, first.signed]),
-        np.concatenate([months * rate * first.commit_scale[b], months * tiered]),
-        np.concatenate([o, o]),
+    banded = months * price[o] * contracts.factor_beyond
+    fixed = np.array([_least_by_tiers(contracts, i) for i in b]) * banded * (first.owed.of_start < 0)
+    at, usd, offer = (
+        [first.committed, first.signed],
+        [months * rate * first.commit_scale[b], fixed],
+        [o, o],
     )
+    for a in np.flatnonzero(first.owed.of_start >= 0).tolist():
+        column, each = owed_usd(inst, first, int(first.owed.of_start[a]))
+        at.append(column)
+        usd.append(each * banded[a])
+        offer.append(np.full(len(column), o[a]))
+    return _cost(COMMITMENT, np.concatenate(at), np.concatenate(usd), np.concatenate(offer))
+
+
+def owed_usd(inst: Instance, first: FirstStage, number: int) -> tuple[Ints, Floats]:
+    """(columns, USD of each) at the rates of the tiers, of a volume that is owed without use."""
+    item = first.owed.each[number]
+    tiers = inst.contracts.tiers[item.contract]
+    assert tiers is not None  # what they price alone
+    return item.volume, tiers.usd * item.scale
 
 
 def _least_by_tiers(contracts: Contracts, b: int) -> float:

@@ -14,6 +14,9 @@ prices that change in time: a volume for each point of a span at which they do, 
 discount_tiers: bands of what a span uses at contract rates; the bill is max(committed, Σ_i (1 − discount[i]) · band[i])
     use = Σ_i band[i], bands as above; nothing is bought to reach a band
 
+what is owed of a volume to decide, used or not, after the horizon or in money that is limited: see `core.owed`
+    Σ_a months[a] · committed[a] = Σ_i owed[i], bands as above
+
 Falling prices are concave: without the binaries the plain LP takes the last band's price from the first token.
 The last band ends at the largest volume that could be used or committed.
 """
@@ -29,6 +32,8 @@ from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts, Tiers
 from problems.core.family import Family
+from problems.core.first_stage import FirstStage
+from problems.core.instance import Instance
 from problems.core.rows import RowBuilder, Rows
 from problems.core.span_use import band_scale, most_used, timed_volume_terms
 from problems.core.view import View
@@ -40,6 +45,30 @@ MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume kee
 def build(view: View, cols: Columns) -> Rows:
     """Rows per contract with tiers, and span."""
     return _rows(view, cols, range(len(view.inst.contracts.offer)))
+
+
+def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
+    """The bands of volumes that are owed without use."""
+    builder, contracts = RowBuilder(NAME), inst.contracts
+    for number, item in enumerate(first.owed.each):
+        tiers, b = contracts.tiers[item.contract], item.contract
+        if tiers is None:
+            continue
+        sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
+        before = contracts.start_signed & (contracts.start_contract == b)
+        most = max(float(sold[item.starts].max()), float(contracts.start_min[before].sum()))
+        top = min(float(item.months @ sold[item.starts]), item.share * most)
+        begins = tiers.begins * item.share
+        edges = np.append(begins, max(top * (1 + 1e-9), begins[-1])) / item.scale
+        name = f"{inst.offers.names[contracts.offer[b]]},owed {number}"
+        own = item.months * first.commit_scale[b] / item.scale
+        parts: list[tuple[Ints, Floats | float]] = [
+            (item.volume, 1.0),
+            (first.committed[item.starts], -own),
+        ]
+        builder.one(name, parts, lower=0.0, upper=np.inf if tiers.all_units else 0.0)
+        _bands(builder, name, tiers, edges, item.volume, item.opens if len(item.opens) else None)
+    return builder.rows()
 
 
 def limited(view: View) -> Ints:

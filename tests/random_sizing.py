@@ -310,19 +310,15 @@ def _groups(rng: Random, data: Data) -> None:
 
 def _policy(rng: Random, data: Data) -> None:
     policy: Data = {}
-    terms = [offer.get("commitment", {}) for offer in data["offers"]]
-    decided = any(
-        "max_tokens_per_month" in one and "tiers" in one for one in terms
-    )  # not planned for with these
     if rng.random() < 0.1:
         policy["max_share_per_provider"] = rng.choice((0.6, 0.8))
     if rng.random() < 0.12:
         policy["max_spend_usd"] = rng.choice((3.0, 8.0, 20.0, 40.0))
-    if rng.random() < 0.12 and not decided:
+    if rng.random() < 0.12:
         policy["max_committed_usd"] = rng.choice((0.5, 2.0, 6.0, 12.0))
     if rng.random() < 0.25:
         policy["discount_rate_per_year"] = rng.choice((0.1, 0.5))
-    if rng.random() < 0.35 and not decided:
+    if rng.random() < 0.35:
         policy["end_of_horizon"] = "charge_in_full"
     if rng.random() < 0.3:
         policy["energy_usd_per_kwh"] = 0.1

@@ -309,15 +309,6 @@ def tiers_bill(
     return volume, bill
 
 
-def cheapest(commitment: Data, volume: float) -> float:
-    """The least bill of a full month that buys the volume; units bought unused may reach a cheaper band."""
-    found = []
-    for start, end, fixed, price in bands_of(commitment, 1.0):
-        if end > volume:
-            found.append(fixed + price * max(volume, start))
-    return min(found)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # first stage
 
@@ -738,9 +729,9 @@ class Sizing:
                 cost = total(cost, times(clock.month_weight(month), bill))
                 committed = total(committed, times(clock.month_weight(month), promised))
             if self.full:
-                for _, active, volume in contract.beyond:
+                for start, active, volume in contract.beyond:
                     # Reading: what is owed past the horizon weighs as its last period, and is first-stage money too.
-                    owed = self._minimum(offer, contract, raised, active, volume, None)
+                    owed = self._minimum(offer, contract, raised, active, volume, self._past(contract, start))
                     weight = clock.weight(clock.periods[-1])
                     cost = total(cost, times(weight, owed))
                     committed = total(committed, times(weight, owed))
@@ -753,25 +744,22 @@ class Sizing:
         raised: float,
         active: Expression,
         volume: Expression,
-        scale: float | None,
+        scale: float,
     ) -> Expression:
         """What a commitment costs unused: dollars as they are, tokens at the contract's price."""
         if contract.in_usd:
             return volume
         if not contract.terms.get("tiers"):
             return times(raised * self._one_price(offer), volume)
-        if scale is None:
-            if contract.most != contract.terms.get("min_tokens_per_month", 0.0) / 1e6:
-                raise ValueError("tiers past the horizon with a volume to decide are not covered")
-            # A month's bill is proportional to its length: tiers(x · volume) over x · thresholds is x · tiers(volume).
-            if contract.most <= 0:
-                return {}
-            return times(raised * cheapest(contract.terms, contract.most) / contract.most, volume)
         bands = bands_of(contract.terms, scale)
         least = contract.terms.get("min_tokens_per_month", 0.0) / 1e6
         billed, bill = tiers_bill(self.model, bands, active, contract.most * scale, least * scale)
-        self.model.equal(billed, volume)
+        self.model.at_least(billed, volume)  # units may be bought to reach a band
         return times(raised, bill)
+
+    def _past(self, contract: Contract, start: int) -> float:
+        """Months of a term that began with a month which lie past the horizon."""
+        return self.clock.beyond(start, contract.terms["term_months"]) / MONTH
 
     @staticmethod
     def _one_price(offer: Data) -> float:

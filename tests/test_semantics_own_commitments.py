@@ -190,7 +190,7 @@ def test_which_half_of_a_period_is_covered_is_not_guessed() -> None:
 def test_after_a_loss_what_was_covered_is_not_counted(payer: str, solver: str) -> None:
     """7 M, at most 90 % at one provider; 5 M are committed at 2.00 and no more, 2 M others pay for: 10, 2 and 0.7 at x.
 
-    Without x all 7 M run on a: the 5 M of its commitment and the 2 M that it does not count. With 6.9 M it fits no more.
+    Without x all 7 M run on a: the 5 M of its commitment and the 2 M that it does not count. With 6.9 M it does not.
     """
     for most, cost in ((5.0, 10.7), (4.9, None)):
         own = api("a", 2.0, commitment={"min_tokens": most * M, "overage": "none", **HOUR})

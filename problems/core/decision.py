@@ -90,6 +90,10 @@ def fixed_to(encoded: Encoded, decision: Decision) -> LinearProgram:
         whole = np.abs(value[known] - near) <= 1e-6
         lower[at[known]] = upper[at[known]] = np.where(whole & integer[at[known]], near, value[known])
         integer[at[known]] &= ~whole
+    for item in first.owed.each if not np.isnan(decision.committed).any() else ():
+        tiers = encoded.instance.contracts.tiers[item.contract]
+        if tiers is not None:
+            lower[item.volume] = upper[item.volume] = item.bands(tiers, decision.committed) / item.scale
     return replace(program, col_lower=lower, col_upper=upper, integer=integer)
 
 

@@ -71,6 +71,7 @@ class Regions(Record):
 UNCUT = Regions({})
 FIRST_STAGE: tuple[Callable[[Instance, FirstStage], Rows], ...] = (
     commitments.build_first_stage,
+    tiers.build_first_stage,
     instances.build_first_stage,
     signing.build_first_stage,
 )

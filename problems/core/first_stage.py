@@ -11,6 +11,7 @@ from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints, dis
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, count_columns, purchases
 from problems.core.instance import Instance
+from problems.core.owed import OwedVolumes, owed_volumes
 from problems.core.view import View
 from solvers.core.record import Record
 
@@ -29,6 +30,7 @@ class FirstStage(Record):
     force: tuple[
         Ints, ...
     ]  # (B,) of (slots,): what adds up of a contract; empty where one term runs at a time
+    owed: OwedVolumes  # what tiers charge for a volume to decide, used or not
 
 
 def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Bools) -> FirstStage:
@@ -69,7 +71,8 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
     bought = purchases(inst, space, peak)
     hosts = _hosts(inst, space, limit)
     force = tuple(_force(inst, space, b, float(scale[b])) for b in range(len(contracts.offer)))
-    return FirstStage(signed, committed, commit_steps, scale, active, ahead, bought, hosts, force)
+    owed = owed_volumes(inst, space, scale)
+    return FirstStage(signed, committed, commit_steps, scale, active, ahead, bought, hosts, force, owed)
 
 
 def commitment_scale(inst: Instance, view: View) -> Floats:

@@ -89,15 +89,5 @@ def refuse_pending(problem: Problem) -> None:
             path = ("offers", o, "schedule")
             text = "changes prices beside a price of overage and rollover_spans: is not planned for"
             issues.append(input_issue(problem, path, None, text, hint))
-        if not terms.tiers:
-            continue
-        decided = terms.per_month("max_tokens") is not None or terms.per_month("max_usd") is not None
-        for limit, used in (
-            ("end_of_horizon: charge_in_full", problem.policy.end_of_horizon == "charge_in_full"),
-            ("max_committed_usd", problem.policy.max_committed_usd is not None),
-        ):
-            if decided and used:
-                at, hint = ("offers", o, "commitment"), f"a volume to decide, with tiers and {limit}"
-                issues.append(input_issue(problem, at, None, "is not yet planned for", hint))
     if issues:
         raise InputError(issues)

@@ -181,6 +181,11 @@ def _committed(encoded: Encoded, point: Floats) -> None:
             nearest = np.clip(point[committed], *sold)
             if abs(nearest - point[committed]) <= NEAR * most / scale:
                 point[committed] = nearest
+    volume = point[first.committed] * first.commit_scale[contracts.start_contract]
+    for item in first.owed.each:
+        tiers = contracts.tiers[item.contract]
+        if tiers is not None:
+            point[item.volume] = item.bands(tiers, volume) / item.scale
     begin, end = covered_periods(encoded.instance)
     for b, columns in enumerate(first.force):
         mine = contracts.start_contract == b

@@ -182,6 +182,8 @@ def own_scale(encoded: Encoded) -> Floats:
     scale[first.committed] = first.commit_scale[encoded.instance.contracts.start_contract]
     for force, own in zip(first.force, first.commit_scale.tolist(), strict=True):
         scale[force] = own
+    for item in first.owed.each:
+        scale[item.volume] = item.scale
     return scale
 
 

@@ -15,6 +15,7 @@ from router.schema import Commitment, Offer
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.spans import by_billing_month, owed_after
 from router.verification.base.tariffs import bills_dollars, least_of, mean_of, most_of, owed_beyond
+from router.verification.bound.in_time.bands import add_owed
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.terms import PossibleTerm, running, spans_to_bill, terms_of
 
@@ -56,7 +57,8 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
         if in_full and not each.due:
             later = owed_after(case, commitment, each.term) * case.period_weight[-1]
         least = 0.0  # of tiers, with the minimum as a whole
-        if later:
+        decided_later = later and tiered and most_of(commitment) is not None
+        if later and not decided_later:
             owed_usd = owed_beyond(
                 case, offer, least_of(commitment) if tiered else 1.0, later, each.term.until_h, price
             )
@@ -65,6 +67,8 @@ def _terms(model: RelaxedProblem, case: Case, offer: Offer, commitment: Commitme
             f"signed({at})", 1.0, lower=1.0 if each.due else 0.0, whole=decided, usd=least
         )
         committed = model.variable(f"committed({at})", each.most, usd=usd)
+        if decided_later:
+            add_owed(model, case, offer, commitment, each, later, price)
         exact = each.due or most_of(commitment) is None or bool(commitment.levels)
         model.constraint(
             f"commitments({at},least)",

@@ -10,6 +10,7 @@ bands within their edges, in order;  all units: those of every point in the band
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from router.verification.base.tariffs import (
     bills_dollars,
     least_of,
     mean_of,
+    mean_rate,
     most_of,
     period_factor,
     rate_before,
@@ -27,7 +29,7 @@ from router.verification.base.tariffs import (
 )
 from router.verification.bound.in_time.points import BillPoint, Timed, points_at, until
 from router.verification.bound.relaxation import RelaxedProblem, Terms
-from router.verification.bound.terms import SpanToBill
+from router.verification.bound.terms import PossibleTerm, SpanToBill
 
 
 def points_of(
@@ -105,6 +107,49 @@ def add_billed(
     bands: Terms = [(band, 1.0) for band in _names(offer, last, len(commitment.tiers))]
     minus = [(name, -own) for name, own in billed]
     model.constraint(f"{_label(offer, commitment, n, last)},volume)", [*bands, *minus], lower=0.0)
+
+
+def add_owed(
+    model: RelaxedProblem,
+    case: Case,
+    offer: Offer,
+    commitment: Commitment,
+    term: PossibleTerm,
+    months: float,
+    price: float,
+) -> None:
+    """What a volume to decide owes for some months after the horizon, by bands of a month; `months` weighed."""
+    tiers = sorted(commitment.tiers, key=lambda tier: tier.from_tokens_per_month)
+    whole_units, at = commitment.tier_kind == "all_units", f"{offer.name},{term.label}"
+    until_h = max(term.term.until_h, case.horizon_h + 1e-6)
+    mean = mean_rate(case, offer.name, case.horizon_h, until_h) * price * months
+    edges = [*(tier.from_tokens_per_month for tier in tiers)]
+    edges.append(max(term.most * (1 + 1e-9), edges[-1]))
+    usd = [tier.usd_per_m / 1e6 * mean for tier in tiers]
+    bands = [
+        model.variable(f"owed_volume({at},{i})", end, usd=each)
+        for i, (end, each) in enumerate(zip(edges[1:], usd, strict=True))
+    ]
+    ordered = not whole_units and all(a <= b for a, b in pairwise(usd))
+    opens = [
+        model.variable(f"owed_open({at},{i})", 1.0, whole=True) for i in range(0 if ordered else len(tiers))
+    ]
+    for i, band in enumerate(bands):
+        width = edges[i + 1] - edges[i]
+        if ordered:
+            model.constraint(f"tiers({at},owed to {i})", [(band, 1.0)], upper=width)
+            continue
+        top = edges[i + 1] if whole_units else width
+        model.constraint(f"tiers({at},owed to {i})", [(band, 1.0), (opens[i], -top)], upper=0.0)
+        if whole_units:
+            model.constraint(f"tiers({at},owed from {i})", [(band, 1.0), (opens[i], -edges[i])], lower=0.0)
+        elif i + 1 < len(bands):
+            model.constraint(f"tiers({at},owed fills {i})", [(band, 1.0), (opens[i + 1], -width)], lower=0.0)
+    if whole_units:
+        each_open = [(name, 1.0) for name in opens]
+        model.constraint(f"tiers({at},one band owed)", each_open, lower=1.0, upper=1.0)
+    volume: Terms = [*((band, 1.0) for band in bands), (f"committed({at})", -1.0)]
+    model.constraint(f"tiers({at},owed)", volume, lower=0.0, upper=math.inf if whole_units else 0.0)
 
 
 def _fill(
