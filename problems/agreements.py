@@ -47,7 +47,9 @@ def build(view: View, cols: Columns) -> Rows:
     )
     at, offer, rented, period, unit = (np.concatenate(pair) for pair in sides)
     _within_use(builder, view, cols, (at, offer, rented, period), unit)
-    own = np.zeros(len(covered.at), dtype=bool)
+    apart = positions_of(view, cols.payable.offer, cols.payable.rented, cols.payable.period)
+    plain = ~np.isin(positions_of(view, paid.offer, paid.rented, paid.period), apart)  # else: see credits
+    paid, own = paid.subset(plain), np.zeros(len(covered.at), dtype=bool)
     if len(paid.at):  # of what is covered a credit pays what is billed for it
         key = positions_of(view, paid.offer, paid.rented, paid.period)
         own = np.isin(positions_of(view, covered.offer, covered.rented, covered.period), key)

@@ -469,6 +469,7 @@ NUMERICS = {
     "duality.py": {"numpy"},
     "kinds.py": {"numpy"},
     "minutes.py": {"numpy", "numpy.typing"},
+    "payable.py": {"scipy.optimize", "scipy.sparse"},
     "spilling.py": {"numpy", "scipy.optimize", "scipy.sparse"},
 }
 

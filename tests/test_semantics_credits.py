@@ -236,11 +236,6 @@ def test_a_credit_is_worth_at_most_itself(seed: int) -> None:
         ({"usd": -1}, "credits[0].usd"),
         ({"from": "2027-02-01", "until": "2027-01-01"}, "credits[0].until: must be after from"),
         ({"offers": ["tiers"]}, "credits[0].offers[0]: is not yet planned for"),
-        ({"offers": ["tokens"]}, "credits[0].offers[0]: is not yet planned for"),
-        (
-            {"offers": ["agreed"]},
-            "credits[0].offers[0]: is not yet planned for: an offer of an agreement with",
-        ),
     ],
 )
 def test_what_a_credit_cannot_say_is_an_input_error(terms: Data, says: str) -> None:
@@ -248,12 +243,8 @@ def test_what_a_credit_cannot_say_is_an_input_error(terms: Data, says: str) -> N
     offers = [
         api("a", 2.0),
         api("tiers", 2.0, commitment={"tiers": tiers}),
-        api("tokens", 2.0, commitment={"min_tokens_per_month": 5}),
-        api("agreed", 2.0),
     ]
-    levels = [{"usd": 3, "discount": 0.1}]
-    plan = {"name": "plan", "offers": ["agreed"], "discount": 0.5, "settled": "hour", "levels": levels}
-    data = problem(hourly(1 * M), offers, horizon=START) | {"commitments": [plan]}
+    data = problem(hourly(1 * M), offers, horizon=START)
     with pytest.raises(InputError) as caught:
         load(data | {"credits": [credit("a") | terms]})
     assert all(part in str(caught.value) for part in says.split(": "))

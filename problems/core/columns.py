@@ -22,6 +22,7 @@ from problems.core.counts import CountColumns, boots_throughout, count_columns, 
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
+from problems.core.payable import Payable, payable
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.span_means import paid_by_hours
 from problems.core.view import View
@@ -88,6 +89,7 @@ class Columns(Record):
     paid_by: Payments  # use of offers that credits pay
     capacity: Capacity  # of pools whose waiting is modelled
     answers: AnswerColumns
+    payable: Payable  # what credits may pay of bills whose prices change with use
     spilled: Ints  # (N,) share of the cell that is sent there first and refused, or -1
     queues: tuple[QueueColumns, ...] = ()  # of pools whose region is written out
     changes: Changes | None = None  # against what runs already
@@ -118,6 +120,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     started = _starts(view, space, counts)
     bills, bands = _bills(view, space)
     covered = coverage(view, space, charged, counts.paid, limit)
+    paid_by = payments(view, space, charged, counts.paid)
     parts = _parts(view, space, covered)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
@@ -140,9 +143,10 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         covered,
         host_columns(view, space, counts.count, limit, first.hosts),
         adapter_columns(view, space),
-        payments(view, space, charged, counts.paid),
+        paid_by,
         capacity,
         answer_columns(view, space),
+        payable(view, space, charged, covered, paid_by),
         spilled,
         queues,
         changed,

@@ -45,6 +45,7 @@ def steps_of(encoded: Encoded) -> Ints:
         mark(cols.adapters.at, cols.adapters.period)
         mark(cols.covered.at, cols.covered.period)
         mark(cols.paid_by.at, cols.paid_by.period)
+        mark(cols.payable.at, cols.payable.period)
         for queue in cols.queues:
             for piece in queue.pieces:
                 for at in (piece.chosen, piece.within, piece.load, piece.shaped):

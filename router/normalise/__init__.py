@@ -20,7 +20,7 @@ from router.normalise.fleets import fleets, refuse_changes_while_waiting
 from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
-from router.normalise.pending import refuse_parts_of_periods, refuse_pending
+from router.normalise.pending import refuse_parts_of_periods, refuse_parts_of_spans, refuse_pending
 from router.normalise.quotas import allowances, credits, quotas
 from router.normalise.recipes import answer_limits, by_step
 from router.normalise.roles import by_role
@@ -78,6 +78,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     inst = with_spilling(file, inst)
     refuse_own_spans(problem, inst.contracts)
     refuse_parts_of_periods(problem, inst)
+    refuse_parts_of_spans(problem, inst)
     refuse_changes_while_waiting(problem, inst)
     refuse_too_large(problem, inst)
     refuse_minimum_of_refused(stated, inst, of)

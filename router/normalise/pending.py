@@ -6,6 +6,7 @@ import numpy as np
 
 from problems.core.bill_points import open_mean, rates_change
 from problems.core.instance import Instance
+from problems.core.payable import by_span
 from problems.core.taken_off import counts_tokens
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
@@ -56,6 +57,33 @@ def refuse_parts_of_periods(problem: Problem, inst: Instance) -> None:
             hint = "periods that begin where prices change"
             rule = f"{text} within a period in which some work runs in a part of it: is not planned for"
             raise InputError(input_issue(problem, path, None, rule, hint))
+
+
+def refuse_parts_of_spans(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` for credits that pay a part of a bill in which no use has a price of its own.
+
+    Bands each at its price, and use above a commitment, are of all that a span uses: of the hours inside the dates of a
+    credit, or of one of several offers, no bill says what it comes to.
+    """
+    contracts, credits, spans = inst.contracts, inst.credits, inst.contracts.spans
+    for n, credit in enumerate(problem.credits):
+        for b in [b for b in range(len(contracts.offer)) if by_span(contracts, b)]:
+            agreed = inst.agreements.contract == b
+            offers = inst.agreements.offer[agreed] if agreed.any() else contracts.offer[[b]]
+            paid = credits.offer[n, offers]
+            inside = [
+                credits.part[n, span == k] for span in spans.lot_span[spans.lots(b)] for k in spans.of(b)
+            ]
+            where, name = ("credits", n), inst.offers.names[contracts.offer[b]]
+            if paid.any() and not paid.all():
+                rule = f"pays some offers of {name} alone, whose bands are of the use of all"
+                raise InputError(input_issue(problem, (*where, "offers"), None, rule, ALL_UNITS))
+            if paid.any() and any(np.ptp(part) > 1e-9 for part in inside if len(part)):
+                rule = f"has dates within a span of {name}, whose bill is of all that the span uses"
+                raise InputError(input_issue(problem, where, credit.name, rule, "dates at which spans begin"))
+
+
+ALL_UNITS = "all of them, or tier_kind: all_units"
 
 
 def _paid_by_others(problem: Problem, name: str) -> bool:

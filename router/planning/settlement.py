@@ -14,7 +14,7 @@ import numpy as np
 
 from problems import churn
 from problems.allowances import taken
-from problems.core.arrays import Floats, Ints, distinct
+from problems.core.arrays import Floats, distinct
 from problems.core.columns import Columns
 from problems.core.coverage import paid_earliest, use_of
 from problems.core.elsewhere import counted_usd
@@ -25,6 +25,7 @@ from problems.core.span_use import band_scale, flow_terms
 from problems.core.taken_off import paid_at_rates
 from problems.core.view import View
 from problems.pricing import Cost
+from router.planning.bills.credited import settle_payable
 from router.planning.bills.used import (
     before_own,
     beyond_until,
@@ -32,6 +33,7 @@ from router.planning.bills.used import (
     discounted,
     in_bands,
     span_in_force,
+    start_rates,
     tiered_usd,
     used_own,
 )
@@ -73,6 +75,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
         _covered(view, cols, point)
         _paid_by(view, cols, point)
         _bills(view, cols, point)
+        settle_payable(view, cols, point)
     return Settled(point, moved_share, moved_count)
 
 
@@ -210,19 +213,12 @@ def _covered(view: View, cols: Columns, point: Floats) -> None:
         span = span_in_force(view, cols, b, point)[covered.period[mine]]
         usd[mine[span < 0]] = 0.0
         if contracts.limited[b]:
-            own = usd[mine] * covered.rate[mine] * start_rate_of(view, span)
+            own = usd[mine] * covered.rate[mine] * start_rates(view, span)
             at = np.where(span < 0, 0, span - of[0])  # of no span nothing is left
             used = np.bincount(at, weights=own, minlength=len(of))
             most = _most_covered(view, cols, b, point, used.copy())
             usd[mine] *= np.where(used > most, most / np.where(used > 0, used, 1.0), 1.0)[at]
     point[covered.at] = usd / covered.unit
-
-
-def start_rate_of(view: View, span: Ints) -> Floats:
-    """(n,) what the level of each span's term leaves of a dollar; 1 where spans are shared."""
-    spans = view.inst.contracts.spans
-    start = spans.lot_start[spans.lot[span]]
-    return np.where(start >= 0, view.inst.contracts.start_rate[start], 1.0)
 
 
 def _most_covered(view: View, cols: Columns, b: int, point: Floats, used: Floats) -> Floats:
@@ -245,7 +241,10 @@ def _most_covered(view: View, cols: Columns, b: int, point: Floats, used: Floats
 
 
 def _paid_by(view: View, cols: Columns, point: Floats) -> None:
-    """Credits pay no more than is billed for what is used, in the part of it that they may pay, and than they have."""
+    """Credits pay no more than is billed for what is used, in the part of it that they may pay, and than they have.
+
+    What is billed at levels and bands is known later.
+    """
     paid, credits, covered = cols.paid_by, view.inst.credits, cols.covered
     usd = np.where(point[paid.at] < DUST, 0.0, point[paid.at]) * paid.unit
     periods, room, cap = view.inst.time.periods, np.zeros(len(usd)), np.zeros(len(usd))
@@ -257,6 +256,7 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
         left = np.maximum(most - np.bincount(covered.period[own], weights=taken, minlength=periods), 0.0)
         mine = np.flatnonzero((paid.offer == o) & (paid.rented == rented))
         t = paid.period[mine]
+        left[cols.payable.period[(cols.payable.offer == o) & (cols.payable.rented == rented)]] = np.inf
         room[mine], cap[mine] = left[t], credits.part[paid.credit[mine], t] * left[t]
         listed = np.bincount(covered.period[own], covered.unit[own] * point[covered.at[own]], periods)
         free = credits.allowance[paid.credit[mine]]  # pays what is left, no bill of an agreement
@@ -268,7 +268,7 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
     usd *= np.minimum(1.0, credits.most / np.where(asked > 0, asked, 1.0))[paid.credit]
     if len(usd):
         settled = credits.allowance[paid.credit] & ~paid.rented & (view.inst.offers.contract[paid.offer] >= 0)
-        point[paid.at] = paid_earliest(paid, usd, room, cap, ~settled) / paid.unit
+        point[paid.at] = paid_earliest(paid, usd, room, cap, ~settled & np.isfinite(room)) / paid.unit
 
 
 def _bills(view: View, cols: Columns, point: Floats) -> None:

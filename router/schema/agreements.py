@@ -142,9 +142,11 @@ class Credit(Strict):
 
     name: Name = Field(description="Unique name, among offers and agreements too")
     offers: Annotated[tuple[Name, ...], NotEmpty] = Field(
-        description="Offers whose use it pays, at their own prices, contract rates or what an agreement bills: tokens, "
-        "requests, cache and rented instance hours; what it pays is use of their commitments all the same. Not those "
-        "with a commitment in tokens, bands or levels, whose bills do not say what a dollar of use takes off",
+        description="Offers whose use it pays, as it is billed: tokens, requests, cache and rented instance hours, at "
+        "their own prices, less the discount of an agreement, a level or a band of all units, above a commitment at "
+        "its price of overage; never what is due without use. What it pays is use of their commitments all the same. "
+        "Bands each at its price, and overage at a price, are of all that a span uses: the dates of a credit begin "
+        "and end with such spans, and it pays all offers of such an agreement or none",
         json_schema_extra={"minItems": 1},
     )
     usd: NonNegative = Field(description="Amount")

@@ -83,12 +83,6 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
     taken |= {each.name: f"commitments[{g}]" for g, each in enumerate(problem.commitments)}
     taken |= {host.name: f"hosts[{h}]" for h, host in enumerate(problem.hosts)}
     offers = {offer.name: offer for offer in problem.offers}
-    banded = {
-        name: each.name
-        for each in problem.commitments
-        for name in each.offers
-        if each.levels or each.discount_tiers
-    }
     for index, credit in enumerate(problem.credits):
         at: Path = ("credits", index)
         if credit.name in taken:
@@ -101,17 +95,29 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
             field = (*at, "offers", place)
             if name in credit.offers[:place]:
                 yield Issue(field, "is listed twice", name, "keep one")
-            elif name in banded:
-                rule = "is not yet planned for: an offer of an agreement with levels or discount_tiers"
-                yield Issue(field, rule, name, f"leave it out here, or out of {banded[name]}")
-            elif name in offers and not plain_rates(offers[name]):
-                yield Issue(field, "is not yet planned for: an offer with such a commitment", name, PLAIN)
+            elif name in offers:
+                yield from _use_is_billed(problem, field, offers[name])
         if (credit.from_ or credit.until) and problem.horizon.start is None:
             yield Issue(at, "has dates, which need horizon.start", None)
         elif credit.from_ and credit.until:
             clock = problem.horizon.clock
             if clock.hour(credit.until) <= clock.hour(credit.from_):
                 yield Issue((*at, "until"), "must be after from", credit.until)
+
+
+def _use_is_billed(problem: Problem, at: Path, offer: Offer) -> Iterator[Issue]:
+    """A credit pays what is billed for use: what that is no period says under tiers, nor where rests pay some of it."""
+    if offer.commitment is not None and offer.commitment.tiers:
+        rule, hint = (
+            "is not yet planned for: an offer with tiers",
+            "prices and discount_tiers, or leave it out",
+        )
+        yield Issue(at, rule, offer.name, hint)
+    rests = [offer.name] if offer.commitment is not None and offer.commitment.rollover_spans else []
+    rests += [each.name for each in problem.commitments if offer.name in each.offers and each.rollover_spans]
+    if rests:
+        rule = f"is not yet planned for: use that what earlier spans of {rests[0]} left pays for is not billed again"
+        yield Issue(at, rule, offer.name, "rollover_spans: 0, or leave it out")
 
 
 def not_taken_off(offer: Offer) -> tuple[str, str] | None:
@@ -131,20 +137,6 @@ def not_taken_off(offer: Offer) -> tuple[str, str] | None:
         )
         return rule, "commit in USD, which counts both, or remove usd_per_request"
     return None
-
-
-PLAIN = "in USD, without tiers, levels, rollover, so_far or a price of overage"
-
-
-def plain_rates(offer: Offer) -> bool:
-    """Whether its commitment, if any, bills all use at one rate, in USD, and never less than the use."""
-    terms = offer.commitment
-    if terms is None:
-        return True
-    special = terms.tiers or terms.discount_tiers or terms.levels or terms.rollover_spans or terms.so_far
-    tokens = terms.per_month("min_tokens") is not None or terms.per_month("max_tokens") is not None
-    tokens |= any(step.min_tokens is not None for step in terms.ramp)
-    return not (special or tokens or terms.overage_usd_per_m is not None)
 
 
 def _free_so_far(problem: Problem, at: Path, free: Free) -> Iterator[Issue]:

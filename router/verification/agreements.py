@@ -45,17 +45,13 @@ def check_coverage(audit: Audit, ledger: Ledger) -> None:
             (row.agreement, row.period) in force, *at, "is billed without a contract in period", row.period
         )
         rows[key].append(row.list_usd)
-    paid: dict[UseKey, list[float]] = defaultdict(list)
     for given in audit.rows.credits or ():
-        key = given.offer, given.kind, given.period, case.future(given.scenario).name
-        paid[key].append(given.paid_usd)
-        if given.credit is None and key in rows:  # an allowance pays what is left, no bill of an agreement
+        if given.credit is None:  # an allowance pays what is left, no bill of an agreement
+            key = given.offer, given.kind, given.period, case.future(given.scenario).name
             rows[key].append(given.paid_usd)
-    used, billed = used_usd(audit), billed_usd(audit)
+    used = used_usd(audit)
     for key, amounts in rows.items():
         ledger.at_most(math.fsum(amounts), math.fsum(used.get(key, ())), *key, "covered")
-    for key, amounts in paid.items():
-        ledger.at_most(math.fsum(amounts), billed.get(key, 0.0), *key, "paid by credits")
     _check_settled(audit, ledger)
 
 
@@ -119,16 +115,6 @@ def by_discount(audit: Audit, future: str | None) -> dict[tuple[str, int], float
         rest[name, span] -= usd * part
         covered[name, key[2]] += usd
     return covered
-
-
-def billed_usd(audit: Audit) -> dict[UseKey, float]:
-    """What is billed for the use of each offer: at its own prices, and under agreements what they cover."""
-    case = audit.case
-    billed = {key: math.fsum(usd) for key, usd in used_usd(audit).items()}
-    for row in audit.rows.coverage or ():
-        key: UseKey = (row.offer, row.kind, row.period, case.future(row.scenario).name)
-        billed[key] = billed.get(key, 0.0) - row.list_usd + row.covered_usd
-    return billed
 
 
 def used_usd(audit: Audit) -> dict[UseKey, list[float]]:

@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from router.schema import Credit, Free, Horizon
-from router.verification.agreements import UseKey, billed_usd
+from router.verification.agreements import UseKey
 from router.verification.base.audit import Audit
 from router.verification.base.case import MONTH_H, Case
-from router.verification.base.ledger import Ledger
+from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.local_time import LocalTime
 from router.verification.base.spans import hours_to
 from router.verification.base.tariffs import tokens_bought
+from router.verification.payable import PayableUse
 
 KINDS = ("tokens", "requests")
 
@@ -50,7 +51,8 @@ def check_allowances(audit: Audit, ledger: Ledger) -> None:
 
 def check_credits(audit: Audit, ledger: Ledger) -> None:
     """Credits, and allowances in USD, pay use of their offers in their time, and no more than they have."""
-    case, billed = audit.case, billed_usd(audit)
+    case, payable = audit.case, PayableUse(audit)
+    by_use: dict[UseKey, dict[str, float]] = defaultdict(dict)
     by_name = {credit.name: credit for credit in case.problem.credits}
     paid: dict[tuple[str | None, str, int, str | None], list[float]] = defaultdict(list)
     seen: set[tuple[str | None, UseKey]] = set()
@@ -72,9 +74,13 @@ def check_credits(audit: Audit, ledger: Ledger) -> None:
             continue
         credit = by_name[row.credit]
         ledger.require(row.offer in credit.offers, *at, "is none of its offers")
-        most = inside(case, credit, row.period) * billed.get(key, 0.0)
+        most = inside(case, credit, row.period) * payable.most(key)
+        by_use[key][row.credit] = row.paid_usd
         ledger.at_most(row.paid_usd, most, *at, "period", row.period, "paid_usd")
         paid[row.credit, "", 0, future].append(row.paid_usd)
+    for key, each in by_use.items():
+        ledger.at_most(math.fsum(each.values()), payable.most(key), *key, "paid by credits")
+    _check_spans(audit, ledger, payable, by_use)
     for (name, offer, month, scenario), amounts in paid.items():
         if name is not None:
             ledger.at_most(math.fsum(amounts), by_name[name].usd, name, scenario, "pays", slack=1e-6)
@@ -82,6 +88,35 @@ def check_credits(audit: Audit, ledger: Ledger) -> None:
         free = case.offers[offer].free
         left = {} if free is None else dict(left_of(case, free, "usd"))
         ledger.at_most(math.fsum(amounts), left.get(month, 0.0), offer, "month", month, scenario, slack=1e-6)
+
+
+def _check_spans(
+    audit: Audit, ledger: Ledger, payable: PayableUse, by_use: dict[UseKey, dict[str, float]]
+) -> None:
+    """Of what is billed by the span no more is paid than that comes to, by each credit in its part of the time."""
+    several: list[UseKey] = []
+    for (name, number, scenario), bill, keys in payable.spans():
+        alone = [key for key in keys if len(payable.of_spans[key]) == 1]
+        several += [key for key in keys if len(payable.of_spans[key]) > 1]
+        at = (name, "span", number, scenario)
+        total = [max(0.0, math.fsum(by_use[key].values()) - payable.known[key]) for key in alone]
+        ledger.at_most(math.fsum(total), bill.worth_usd, *at, "paid by credits", slack=1e-6)
+        for credit in audit.case.problem.credits:
+            part = {key: inside(audit.case, credit, key[2]) for key in alone}
+            own = [
+                max(0.0, by_use[key].get(credit.name, 0.0) - part[key] * payable.known[key]) for key in alone
+            ]
+            most = max(part.values(), default=0.0) * bill.worth_usd
+            ledger.at_most(math.fsum(own), most, *at, "paid by", credit.name, slack=1e-6)
+    if several:
+        total_usd = math.fsum(usd for key in several for usd in by_use[key].values())
+        parts = {
+            (credit.name, key[2]): inside(audit.case, credit, key[2])
+            for credit in audit.case.problem.credits
+            for key in several
+        }
+        short = payable.short(by_use, parts)
+        ledger.at_most(short, 0.0, "paid by credits of several bills", slack=1e-6 + RELATIVE * total_usd)
 
 
 def inside(case: Case, credit: Credit, period: int) -> float:

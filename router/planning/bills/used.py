@@ -29,6 +29,13 @@ def span_in_force(view: View, cols: Columns, b: int, point: Floats) -> Ints:
     return np.where(runs, found, NONE)
 
 
+def start_rates(view: View, span: Ints) -> Floats:
+    """(n,) what the level of each span's term leaves of a dollar; 1 where spans are shared."""
+    spans = view.inst.contracts.spans
+    start = spans.lot_start[spans.lot[span]]
+    return np.where(start >= 0, view.inst.contracts.start_rate[start], 1.0)
+
+
 def before_own(view: View, b: int) -> Floats:
     """(n,) own units used before the horizon, at the rates of what was signed."""
     contracts = view.inst.contracts

@@ -47,6 +47,7 @@ from router.verification.base.tariffs import (
     least_of,
     mean_of,
     overage_in_time,
+    overage_worth,
     period_factor,
     period_rate,
     plain_tokens,
@@ -76,6 +77,7 @@ class Bill:
     weight      present value of its first period's dollar       rolled_usd   use paid from what earlier spans left
     rate        of contract rates, as its level leaves them
     before_usd  use before the horizon, stood_usd: the bill as it stood then
+    worth_usd   what use in the horizon is billed at: less the discount of a level or bands, more above a commitment
     counted_usd what counts of what is billed elsewhere
     """
 
@@ -104,6 +106,7 @@ class Bill:
     before_usd: float = 0.0
     stood_usd: float = 0.0
     counted_usd: float = 0.0
+    worth_usd: float = 0.0
 
     @property
     def due(self) -> float:
@@ -313,8 +316,11 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
     stood = 0.0
+    worth_in_horizon = at_end - worth(hours[:1], then, old_usd, 0.0)
     if commitment.overage_usd_per_m is not None:
         owed = overage_in_time(commitment, hours, due, credit, mean, price)
+        until = [overage_worth(commitment, each, due + credit, price) for each in (hours, hours[:1])]
+        worth_in_horizon = until[0] - until[1]
         if before or slot.before:
             carried = math.fsum(_brought_in(commitment, slot))
             stood = overage_in_time(commitment, hours[:1], slot.due_before, carried, then, price)
@@ -359,6 +365,7 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
         rate=slot.rate,
         before_usd=at_end - worth_usd,
         stood_usd=stood,
+        worth_usd=worth_in_horizon,
     )
 
 

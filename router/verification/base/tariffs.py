@@ -107,19 +107,33 @@ def overage_in_time(
 
     mean   USD per M tokens of what is due and not used
     """
-    tokens, over, at, usd = in_tokens(commitment), commitment.overage_usd_per_m or 0.0, 0.0, 0.0
+    within, above = _overage(commitment, hours, due + left, price)
+    if not in_tokens(commitment):
+        return above + due
+    used = math.fsum(hour.tokens for hour in hours)
+    return within + above + mean * (due - min(used, due + left)) * price / 1e6
+
+
+def overage_worth(commitment: Commitment, hours: Sequence[HourUse], most: float, price: float) -> float:
+    """What the use alone is billed at; `most`: own units that are due, or left by earlier spans."""
+    return math.fsum(_overage(commitment, hours, most, price))
+
+
+def _overage(
+    commitment: Commitment, hours: Sequence[HourUse], most: float, price: float
+) -> tuple[float, float]:
+    """USD of use within a commitment and above it, hour by hour."""
+    tokens, over, at = in_tokens(commitment), commitment.overage_usd_per_m or 0.0, 0.0
+    within, beyond = 0.0, 0.0
     for hour in hours:
         own = hour.tokens if tokens else hour.usd
-        above = max(0.0, at + own - left - due) - max(0.0, at - left - due)
-        if tokens:
-            usd += ((own - above) * hour.rate + above * over * hour.factor) * price / 1e6
-        elif above > 0:  # so many dollars' worth of tokens
-            usd += above / hour.usd * hour.tokens * over * hour.factor * price / 1e6
+        above = max(0.0, at + own - most) - max(0.0, at - most)
+        within += (own - above) * (hour.rate * price / 1e6 if tokens else 1.0)
+        if above > 0:  # of dollars: so many dollars' worth of tokens
+            bought = above if tokens else above / hour.usd * hour.tokens
+            beyond += bought * over * hour.factor * price / 1e6
         at += own
-    if not tokens:
-        return usd + due
-    within = at - max(0.0, at - left - due)
-    return usd + mean * (due - within) * price / 1e6
+    return within, beyond
 
 
 def tiered_usd(commitment: Commitment, tokens: float, part: float) -> float:

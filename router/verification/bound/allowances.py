@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from router.verification.allowances import KINDS, inside, left_of, month_of
 from router.verification.base.case import Case, Future
+from router.verification.base.tariffs import period_factor, period_rate
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow, may_be_free
@@ -48,16 +49,19 @@ def add_credits(
 ) -> None:
     """What is not spent is paid: a credit is worth its amount at most."""
     purses, used = list(_purses(case)), defaultdict[tuple[str, int], Terms](list)
-    own = defaultdict[tuple[str, int], Terms](list)
+    own, rented = defaultdict[tuple[str, int], Terms](list), defaultdict[tuple[str, int], Terms](list)
     for flow in flows if purses else ():
-        used[flow.offer.name, flow.period].append((flow.charged, flow.usd))
+        at = flow.offer.name, flow.period
+        used[at].append((flow.charged, flow.usd * _dearest(case, *at)))
         if flow.offer.commitment is not None:
-            own[flow.offer.name, flow.period].append((flow.charged, flow.usd))
+            own[at].append((flow.charged, flow.usd))
     for pool in pools if purses else ():
         if pool.instances.term_hours is None:
             seller = case.halves.get(pool.offer, pool.offer)
             for t, paid in enumerate(pool.paid):
-                used[seller, t].append((paid, case.rent(pool.offer, t) * future.price_of(pool.offer)))
+                each = (paid, case.rent(pool.offer, t) * future.price_of(pool.offer))
+                used[seller, t].append(each)
+                rented[seller, t].append(each)
     together: dict[tuple[str, int], Terms] = defaultdict(list)
     for name, most, offers, part in purses:
         weight = max((case.period_weight[t] for t in part), default=0.0)
@@ -70,17 +74,19 @@ def add_credits(
                 minus = [(variable, -usd) for variable, usd in _summed(own[offer, t])]
                 model.constraint(f"credits({name},{offer},{t},own)", [(pays, 1.0), *minus], upper=0.0)
                 free.append((pays, 1.0))
-                used[offer, t] = [each for each in used[offer, t] if each not in own[offer, t]]
-                if not used[offer, t]:
-                    continue
+            beside = _is_free(case, name, offer) and own[offer, t]
+            left = rented[offer, t] if beside else used[offer, t]
+            if not left:
+                continue
             paid_by = model.variable(f"paid_by({name},{offer},{t})", most)
-            minus = [(variable, -usd * part[t]) for variable, usd in _summed(used[offer, t])]
+            minus = [(variable, -usd * part[t]) for variable, usd in _summed(left)]
             model.constraint(f"credits({name},{offer},{t})", [(paid_by, 1.0), *minus], upper=0.0)
             at_list = f"at_list({offer},{t})"
             if _is_free(case, name, offer) and at_list in model.variables:
                 # an allowance pays what is left, no bill of an agreement
-                left = [(paid_by, 1.0), (at_list, -1.0)]
-                model.constraint(f"credits({name},{offer},{t},left)", left, upper=0.0)
+                model.constraint(
+                    f"credits({name},{offer},{t},left)", [(paid_by, 1.0), (at_list, -1.0)], upper=0.0
+                )
             together[offer, t].append((paid_by, 1.0))
             spent.append((paid_by, 1.0))
         unspent = model.variable(f"unspent({name})", most, usd=weight)
@@ -102,6 +108,14 @@ def free_name(case: Case, offer: str, period: int) -> str:
 def free_of_name(offer: str, period: int) -> str:
     """What an allowance in USD pays of an offer's tokens and requests, beside a commitment of its own."""
     return f"free_of({offer},{period})"
+
+
+def _dearest(case: Case, offer: str, period: int) -> float:
+    """What use at list may be billed at: more above a commitment whose overage is dearer."""
+    commitment = case.commitments.get(offer)
+    over = None if commitment is None else commitment.overage_usd_per_m
+    rate = 0.0 if over is None else period_rate(case, offer, period)
+    return max(1.0, (over or 0.0) * period_factor(case, offer, period) / rate) if rate > 0 else 1.0
 
 
 def _is_free(case: Case, purse: str, offer: str) -> bool:

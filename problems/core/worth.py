@@ -1,0 +1,99 @@
+"""What is billed for use of an offer in a period, as terms: at its prices, under agreements, by levels and bands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from problems.core.arrays import Floats, Ints
+from problems.core.bill_points import level_rates
+from problems.core.columns import Columns
+from problems.core.coverage import Coverage, Payments, use_of
+from problems.core.payable import Payable
+from problems.core.span_means import rate_usd
+from problems.core.span_use import band_scale, units_of_spans
+from problems.core.view import View
+
+type Use = tuple[int, bool, int]
+"""Offer, whether of rented instances, period."""
+
+
+def at_list(view: View, cols: Columns, of: Use) -> tuple[Ints, Floats]:
+    """(column, USD of a column of 1) of use at an offer's own prices: what no agreement covers, and nobody gives."""
+    o, rented, t = of
+    use = use_of(view, cols.charged, cols.counts.paid, o, rented=rented)
+    here, covered, paid = use.period == t, _rows(cols.covered, of), _rows(cols.paid_by, of)
+    free = paid[view.inst.credits.allowance[cols.paid_by.credit[paid]]]
+    return (
+        np.concatenate([use.column[here], cols.covered.at[covered], cols.paid_by.at[free]]),
+        np.concatenate([use.usd[here], -cols.covered.unit[covered], -cols.paid_by.unit[free]]),
+    )
+
+
+def billed(view: View, cols: Columns, of: Use) -> tuple[Ints, Floats]:
+    """(column, USD of a column of 1) of all that is billed for use of an offer in a period: what credits may pay."""
+    apart, covered = _rows(cols.payable, of), _rows(cols.covered, of)
+    other = np.isin(cols.covered.contract[covered], cols.payable.contract[apart], invert=True)
+    plain = covered[other]
+    parts = [
+        (cols.payable.at[apart], cols.payable.unit[apart]),
+        (cols.covered.at[plain], cols.covered.unit[plain] * cols.covered.rate[plain]),
+    ]
+    if not cols.payable.own[apart].any():
+        parts.append(at_list(view, cols, of))
+    column, usd = (np.concatenate([part[i] for part in parts]) for i in range(2))
+    return column, usd
+
+
+def worth(view: View, cols: Columns, i: int) -> tuple[Ints, Floats]:
+    """The same of what column `i` is about, before what a level or a band takes off."""
+    rows, covered = cols.payable, cols.covered
+    of = int(rows.offer[i]), bool(rows.rented[i]), int(rows.period[i])
+    if rows.own[i]:
+        return at_list(view, cols, of)
+    mine = _rows(covered, of)
+    mine = mine[covered.contract[mine] == rows.contract[i]]
+    return covered.at[mine], covered.unit[mine] * covered.rate[mine]
+
+
+def _rows(table: Payable | Coverage | Payments, of: Use) -> Ints:
+    o, rented, t = of
+    return np.flatnonzero((table.offer == o) & (table.rented == rented) & (table.period == t))
+
+
+def span_worth(
+    view: View, cols: Columns, b: int, k: int, mine: Ints
+) -> tuple[list[tuple[Ints, Floats]], float]:
+    """What is billed for the use of span `k` of a contract in the horizon: (column, USD of 1 each), and a constant.
+
+    `mine`: all payable columns in it.
+    """
+    inst, contracts = view.inst, view.inst.contracts
+    discounts, n = contracts.discounts[b], int(contracts.spans.of(b)[k])
+    if discounts is not None:
+        scale = float(band_scale(view, cols, b)[k])
+        before = discounts.bill(float(contracts.spans.used_before[n]), float(contracts.spans.share[n]))
+        return [(cols.band_volume[b][k], scale * discounts.rate)], -before
+    rate, points = float(level_rates(inst, b)[k]), cols.beyond[b].points
+    terms = [(column, rate * usd) for column, usd in (worth(view, cols, i) for i in mine.tolist())]
+    tokens, here = bool(contracts.in_tokens[b]), np.flatnonzero(points.span == k)
+    within = float(rate_usd(inst)[n]) if tokens else 1.0
+    weight = points.weight[here] - np.where(points.last[here], within, 0.0)
+    usd = float(units_of_spans(view, cols, b)[k]) * (float(view.price[contracts.offer[b]]) if tokens else 1.0)
+    terms.append((cols.beyond[b].at[here], weight * usd))
+    return terms, -_dearer_before(view, b, n)
+
+
+def _dearer_before(view: View, b: int, n: int) -> float:
+    """By how much use above the commitment was dearer when the horizon began."""
+    contracts, spans = view.inst.contracts, view.inst.contracts.spans
+    here = (spans.force_span == n) & contracts.start_signed[spans.force_start]
+    starts = spans.force_start[here]
+    due = float(spans.force_share[here] @ contracts.start_min[starts]) + float(contracts.credit[b].sum())
+    rate = float(contracts.start_rate[starts].max(initial=0.0))
+    above = max(float(spans.used_before[n]) * rate - due, 0.0)
+    over, within = float(contracts.overage_before[b]), float(contracts.token_usd_before[b])
+    if above <= 0:
+        return 0.0
+    if contracts.in_tokens[b]:
+        return above * (over - within) * float(view.price[contracts.offer[b]])
+    return above * (over / within / rate - 1.0)
