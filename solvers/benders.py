@@ -11,7 +11,7 @@ The master's optimum is a bound, the best x tried an answer. The first rounds le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,9 +47,15 @@ def l_shaped(
     start: Floats,
     options: SolveOptions,
     risk: TailRisk,
+    known: Sequence[tuple[Floats, Floats, Floats]] = (),
 ) -> TwoStage:
-    """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used."""
+    """Solve by cuts from a first x. `master` holds columns and rows of the first stage; its own costs are not used.
+
+    known   x (n,), costs (S,) and subgradients (S, n) that hold before the first round
+    """
     search = _Search(master, probability, oracle, options, risk)
+    for told in known:
+        search.cuts.add(*told)
     stop = search.relaxed(start)
     if stop is None:
         stop = search.whole()

@@ -52,6 +52,7 @@ from problems.core.family import Build, Family, Promise
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.rows import Rows
+from problems.core.supply import QUOTA_KINDS
 from problems.core.view import View, view_of
 from problems.physics.waiting import AllCuts, capacity_of
 from solvers import LinearProgram
@@ -118,6 +119,9 @@ class Encoded(Record):
     row_families: tuple[RowRange, ...]
     row_label: Callable[[int], str]
     regions: Regions
+    costs: tuple[
+        tuple[pricing.Cost, ...], ...
+    ]  # by scenario: what its money is for, the first stage's included
     after_losses: tuple[survival.AfterLoss, ...] = ()
 
     @property
@@ -193,6 +197,7 @@ def encode(
         table.ranges(),
         table.label(),
         regions,
+        tuple(map(tuple, costs)),
         tuple(after_losses),
     )
 
@@ -220,6 +225,36 @@ def exact(encoded: Encoded) -> Encoded:
     matrix.data[limits[row] & counts[matrix.indices]] /= allowance
     views = tuple(replace(view, boundary=0.0) for view in encoded.views)
     return replace(encoded, program=replace(program, matrix=matrix), views=views)
+
+
+def rows_read_prices(inst: Instance) -> bool:
+    """Whether an offer's prices may stand in rows, as money that something is counted in, and not in the cost alone."""
+    policy, quotas = inst.policy, inst.quotas
+    limits = np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any() or policy.risk.weight > 0
+    counts_usd = any(QUOTA_KINDS[kind].counts == "usd" for kind in quotas.kind.tolist())
+    in_dollars = (
+        not inst.contracts.in_tokens.all() or len(inst.agreements.contract) or inst.credits.offer.any()
+    )
+    return bool(limits or counts_usd or in_dollars)
+
+
+def repriced(encoded: Encoded, inst: Instance) -> Encoded:
+    """The program of an instance that differs in its scenarios' prices alone, where no row reads them."""
+    views = tuple(
+        replace(view, inst=inst, price=inst.scenarios.price[view.scenario]) for view in encoded.views
+    )
+    costs = tuple(
+        (*pricing.first_stage(inst, cols.first, view.price), *pricing.recourse(view, cols))
+        for view, cols in zip(views, encoded.columns, strict=True)
+    )
+    cost, constant = budget.expected(costs, inst.scenarios.probability, encoded.program.n_columns)
+    return replace(
+        encoded,
+        instance=inst,
+        views=views,
+        costs=costs,
+        program=encoded.program.with_cost(cost, constant),
+    )
 
 
 def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:

@@ -15,7 +15,7 @@ from problems.core.costs import CHURN
 from problems.core.counts import runs
 from problems.core.encode import Encoded
 from problems.core.view import View, available, first_period
-from problems.pricing import first_stage, purchase_parts, recourse
+from problems.pricing import purchase_parts
 from router.normalise.roles import role_of
 from router.plan.rows import (
     ContractRow,
@@ -83,9 +83,7 @@ class Decoded:
 def cost_rows(encoded: Encoded, point: Floats) -> tuple[tuple[CostLine, ...], Floats]:
     """Expected USD of a settled point by offer and kind, and its cost in each scenario (S,)."""
     inst = encoded.instance
-    pairs = zip(encoded.views, encoded.columns, strict=True)
-    costs = [first_stage(inst, cols.first, view.price) + recourse(view, cols) for view, cols in pairs]
-    lines, by_scenario = cost_lines(costs, inst.scenarios.probability, point, len(inst.offers.names))
+    lines, by_scenario = cost_lines(encoded.costs, inst.scenarios.probability, point, len(inst.offers.names))
     for half, whole in enumerate(inst.offers.decodes_for.tolist()):  # money of both halves is the offer's
         for kind in [kind for o, kind in lines if o == half and whole != NONE]:
             lines[whole, kind] = lines.get((whole, kind), 0.0) + lines.pop((half, kind))

@@ -342,16 +342,25 @@ def cost_lines(
     costs: Sequence[Sequence[Cost]], probability: Floats, point: Floats, n_offers: int
 ) -> tuple[dict[tuple[int, str], float], Floats]:
     """Expected USD by (offer, −1: none; kind), and the cost of each scenario (S,)."""
-    lines: dict[tuple[int, str], float] = {}
-    by_scenario = np.zeros(len(costs))
-    for s, scenario in enumerate(costs):
-        for cost in scenario:
-            usd = np.zeros(n_offers + 1)
-            np.add.at(usd, cost.offer + 1, cost.usd * point[cost.at])
-            if cost.fixed is not None:
-                usd[1:] += cost.fixed
-            by_scenario[s] += usd.sum()
-            for o in np.flatnonzero(usd):
-                key = (int(o) - 1, cost.kind.name)
-                lines[key] = lines.get(key, 0.0) + float(probability[s] * usd[o])
-    return lines, by_scenario
+    each = [(s, cost) for s, scenario in enumerate(costs) for cost in scenario]
+    names = list(dict.fromkeys(cost.kind.name for _, cost in each))
+    # by scenario, kind, and offer, the first of which is none
+    shape = (len(costs), len(names), n_offers + 1)
+    row = np.array([s * len(names) + names.index(cost.kind.name) for s, cost in each], dtype=np.int64)
+    first = np.repeat(row * (n_offers + 1) + 1, [len(cost.at) for _, cost in each])
+    none = np.empty(0)
+    at, usd, offer = (
+        np.concatenate([none.astype(kind), *(getattr(cost, name) for _, cost in each)])
+        for name, kind in (("at", np.int64), ("usd", float), ("offer", np.int64))
+    )
+    size = int(np.prod(shape))
+    money = np.bincount(first + offer, weights=usd * point[at], minlength=size).astype(float).reshape(shape)
+    for r, (_, cost) in zip(row.tolist(), each, strict=True):
+        if cost.fixed is not None:
+            money[r // len(names), r % len(names), 1:] += cost.fixed
+    expected = np.tensordot(probability, money, axes=1)
+    lines = {
+        (int(o) - 1, names[k]): float(expected[k, o])
+        for k, o in zip(*np.nonzero((money != 0).any(axis=0)), strict=True)
+    }
+    return lines, money.sum(axis=(1, 2))

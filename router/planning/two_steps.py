@@ -183,10 +183,10 @@ def finished(
     NoPlanInTime where there was no time to find them.
     """
     (solver, options), began = search, time.perf_counter()
-    point, tight = _point_of(first, encoded, options), _tight(options)
+    point, close = _point_of(first, encoded, options), tight(options)
     # allowances, at a unit boundary and the solver's own, are used only where they are needed; presolve has none
     exactly, plain = fixed.exact(encoded), get(solver).WITHOUT_PRESOLVE
-    ways = [(exactly, tight), (encoded, tight), (encoded, options.finishing)]
+    ways = [(exactly, close), (encoded, close), (encoded, options.finishing)]
     if plain and set(plain) - set(options.native):
         ways.append((encoded, replace(options.finishing, native={**options.native, **plain})))
     for target, tolerances in ways:
@@ -264,7 +264,7 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
     """Without integers the first solve is the last, at tight tolerance."""
     target = fixed.exact(encoded) if encoded.instance.fleets.pools else encoded
     program = target.program.relax() if options.relax else target.program
-    solution = run(program, solver, _tight(options))
+    solution = run(program, solver, tight(options))
     point = _point_of(solution, target, options)
     relaxed = options.relax and encoded.program.is_mip
     return Incumbent(
@@ -281,8 +281,8 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
     )
 
 
-def _tight(options: SolveOptions) -> SolveOptions:
-    """LP tolerances at 1e-9; a plan once found is finished in the overtime if need be."""
+def tight(options: SolveOptions) -> SolveOptions:
+    """LP tolerances at 1e-9; what is found is finished in the overtime if need be."""
     return replace(options.finishing, primal_tolerance=TIGHT, dual_tolerance=TIGHT)
 
 

@@ -14,11 +14,14 @@ from problems.core.arrays import Bools, Floats
 from problems.core.decision import Decision
 from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
-from router.plan.rows import CostLine, InstanceRow, Settlement
+from router.plan.rows import ContractRow, CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
-from router.planning.decode import Decoded, decode
+from router.planning.contract_rows import contract_rows
+from router.planning.decode import Decoded, cost_rows, decode
+from router.planning.settlement import Settled, settle
 from router.planning.two_steps import Incumbent
-from router.sizing.first_stage import CUTS, BoundedDecision, decide
+from router.sizing.first_stage import CUTS, BoundedDecision, decide, decided_jointly
+from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import in_hand, signed_by
@@ -46,13 +49,39 @@ def figures(cost: Floats, inst: Instance) -> CostFigures:
 
 
 @dataclass(frozen=True)
+class WholePlan:
+    """A plan of all scenarios, whose rows are read when they are asked for: most questions are about its money."""
+
+    plan: Incumbent
+    settled: Settled
+    lines: tuple[CostLine, ...]
+
+    def decoded(self) -> Decoded:
+        """All rows."""
+        return decode(self.plan.encoded, self.plan.point, named=True, stating=self.plan.options.finishing)
+
+    def contracts(self) -> tuple[ContractRow, ...]:
+        """What is signed."""
+        return contract_rows(self.plan.encoded, self.settled.point)
+
+
+@dataclass(frozen=True)
 class Best:
     """The best plan of a variant: its decision, its cost in each scenario, and its rows."""
 
     inst: Instance
     first: BoundedDecision
     cost: Floats  # (S,)
-    parts: tuple[Decoded, ...]  # one of all scenarios, or one of each
+    read: tuple[Decoded, ...] | WholePlan
+
+    def __getstate__(self) -> dict[str, object]:
+        """To another process it goes with its rows."""
+        return {"inst": self.inst, "first": self.first, "cost": self.cost, "read": self.parts}
+
+    @cached_property
+    def parts(self) -> tuple[Decoded, ...]:
+        """Rows: one of all scenarios, or one of each."""
+        return self.read if isinstance(self.read, tuple) else (self.read.decoded(),)
 
     @property
     def decision(self) -> Decision:
@@ -77,7 +106,12 @@ class Best:
     @cached_property
     def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
-        rows = (row for part in self.parts for row in part.contracts if row.signed_by == "plan")
+        of = (
+            (part.contracts for part in self.parts)
+            if isinstance(self.read, tuple)
+            else (self.read.contracts(),)
+        )
+        rows = (row for part in of for row in part if row.signed_by == "plan")
         return signed_by(self.inst, self.decision, {(row.seller, round(row.from_h, 6)) for row in rows})
 
     @property
@@ -97,6 +131,8 @@ class Best:
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
+        if isinstance(self.read, WholePlan):
+            return self.read.lines
         if not len(self.parts) == len(self.cost) > 1:
             return self.parts[0].cost_lines
         money: dict[tuple[str | None, str], list[float]] = defaultdict(list)
@@ -129,11 +165,14 @@ class Best:
         return [row for part in self.parts for row in part.instances if row.offer == offer]
 
 
-def best_plan(study: Study, inst: Instance) -> Best:
-    """The best plan of a variant. Raises Infeasible, NoPlanInTime."""
+def best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) -> Best:
+    """The best plan of a variant. Raises Infeasible, NoPlanInTime.
+
+    joint   a search to go on with, of the variant's own program
+    """
     if study.options.left_s < study.step_s:
         raise NoPlanInTime("less time is left than such a plan takes; a longer --time-limit may help")
-    first = decide(inst, study)
+    first = (None if joint is None else decided_jointly(joint, study)) or decide(inst, study)
     plan = first.plan
     # with all weight on the tail the other scenarios' plans are not the best that the decision allows, and with
     # nearly all of it they may be dearer by many times the gap
@@ -144,8 +183,9 @@ def best_plan(study: Study, inst: Instance) -> Best:
 
 def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> Best:
     """The plan of all scenarios that one program found."""
-    decoded = decode(plan.encoded, plan.point, named=True, stating=plan.options.finishing)
-    return Best(inst, replace(first, plan=None), decoded.by_scenario, (decoded,))
+    settled = settle(plan.encoded, plan.point)
+    lines, cost = cost_rows(plan.encoded, settled.point)
+    return Best(inst, replace(first, plan=None), cost, WholePlan(plan, settled, lines))
 
 
 def try_best_plan(study: Study, inst: Instance) -> Best | None:

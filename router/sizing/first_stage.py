@@ -20,6 +20,7 @@ from problems.core.instance import Instance, Scenarios
 from router.errors import NoPlanInTime
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent
+from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, flows_of, search
 from solvers import LinearProgram, Stop
@@ -56,9 +57,25 @@ def decide(inst: Instance, study: Study) -> BoundedDecision:
             return _by_cuts(inst, study, routed)
         except CutsEnd:
             pass
-    plan = search(encode(inst, routed=routed), study)
+    encoded = encode(inst, routed=routed)
+    joint = JointSearch.of(encoded, study)
+    return (None if joint is None else decided_jointly(joint, study)) or _by_one_program(encoded, study)
+
+
+def decided_jointly(joint: JointSearch, study: Study) -> BoundedDecision | None:
+    """By cuts from one linear program of all second stages; None where these came to no end."""
+    found = joint.found(study)
+    return None if found is None else _of_plan(found[0], CUTS, found[1])
+
+
+def _by_one_program(encoded: Encoded, study: Study) -> BoundedDecision:
+    plan = search(encoded, study)
+    return _of_plan(plan, PROGRAM, plan.rounds)
+
+
+def _of_plan(plan: Incumbent, method: str, rounds: int) -> BoundedDecision:
     decision = settled_decision(plan.encoded, plan.point)
-    return BoundedDecision(decision, max(plan.bound, 0.0), plan.stop, PROGRAM, plan.rounds, plan)
+    return BoundedDecision(decision, max(plan.bound, 0.0), plan.stop, method, rounds, plan)
 
 
 class CutsEnd(Exception):

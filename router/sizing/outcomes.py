@@ -1,7 +1,8 @@
 """What a decision costs in each scenario, scenario by scenario.
 
 Given the first stage, scenarios are independent. Each is encoded and solved alone, with its integers, at the solver's
-full accuracy; chunks of them are shared out among the study's workers.
+full accuracy; where no whole number hangs on demand, some of them together, in one linear program. Chunks of them are
+shared out among the study's workers.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from router.plan.rows import usd_of
 from router.planning.decode import Decoded, cost_rows, decode
 from router.planning.roads import best_by_any_road
 from router.planning.settlement import settle
-from router.planning.two_steps import Incumbent
+from router.planning.two_steps import Fixed, Incumbent, run, tight
 from router.sizing.options import Study
 from solvers import Stop
+from solvers.forced import forced
 from solvers.risk import NEUTRAL
 
 CHUNKS_PER_WORKER = 4
 KEPT = 20_000  # flow columns of all scenarios: up to here, some 40 MB, their programs are kept
+BLOCK, BLOCKS = (
+    4_000,
+    8,
+)  # flow columns, at most, of scenarios priced together; and programs, at least, of all
+WHOLE = 1e-6  # how far from whole a number may be that follows from whole ones
 UNDER = "What is signed breaks a limit itself (groups, power, budgets, shares), or leaves too little to serve demand."
 
 
@@ -63,8 +70,9 @@ def outcomes(
     """
     if decision is not None and (over := _over_budget(inst, decision)):
         return [ScenarioOutcome(name, None, fault=over) for name in inst.scenarios.names]
-    work = partial(_outcomes, decision=decision, decodes=decodes, named=len(inst.scenarios) > 1)
-    parts = study.each(work, chunks(inst, study.workers.count))
+    step = 1 if decision is None else _programs(inst).in_a_block
+    work = partial(_outcomes, decision=decision, decodes=decodes, named=len(inst.scenarios) > 1, step=step)
+    parts = study.each(work, chunks(inst, study.workers.count, whole=step))
     return [outcome for part in parts for outcome in part]
 
 
@@ -75,53 +83,125 @@ def _outcomes(
     decision: Decision | None,
     decodes: bool,
     named: bool,  # rows say their scenario
+    step: int,  # scenarios priced together
 ) -> list[ScenarioOutcome]:
+    programs, n = _programs(inst), len(inst.scenarios)
+    blocks = [range(first, min(first + step, n)) for first in range(0, n, step)]
     each: list[ScenarioOutcome] = []
-    programs = _programs(inst)
-    for s, name in enumerate(inst.scenarios.names):
+    while blocks:
+        which = blocks.pop(0)
         if study.options.late:
+            name = inst.scenarios.names[which[0]]
             raise NoPlanInTime(f'no time was left for scenario "{name}"; a longer --time-limit may help')
-        try:
-            plan = search(programs.of(s, decision), study, fixed=decision)
-        except Infeasible as error:
-            fault = str(error) if decision is None else UNDER
-            each.append(ScenarioOutcome(name, None, fault=fault))
-            continue
-        decoded = None
-        if decodes:
-            decoded = decode(plan.encoded, plan.point, named=named, stating=plan.options.finishing)
-            lines = decoded.cost_lines
+        if decision is None or len(which) == 1:
+            each.append(_alone(programs, which[0], study, decision, decodes=decodes, named=named))
+        elif plans := _together(programs, which, decision, study):
+            each += (_outcome(*plan, study, decodes=decodes, named=named) for plan in plans)
         else:
-            lines, _ = cost_rows(plan.encoded, settle(plan.encoded, plan.point).point)
-        cost_usd = fsum(line.usd for line in lines)
-        each.append(ScenarioOutcome(name, cost_usd, usd_of(lines, UNSERVED.name), decoded))
+            half = which[len(which) // 2]
+            blocks[:0] = [range(which[0], half), range(half, which[-1] + 1)]
     return each
 
 
+def _alone(
+    programs: _Programs, s: int, study: Study, decision: Decision | None, *, decodes: bool, named: bool
+) -> ScenarioOutcome:
+    name = programs.inst.scenarios.names[s]
+    try:
+        plan = search(programs.of(range(s, s + 1), decision), study, fixed=decision)
+    except Infeasible as error:
+        return ScenarioOutcome(name, None, fault=str(error) if decision is None else UNDER)
+    return _outcome(name, plan.encoded, plan.point, study, decodes=decodes, named=named)
+
+
+def _together(
+    programs: _Programs, which: range, decision: Decision, study: Study
+) -> list[tuple[str, Encoded, Floats]] | None:
+    """(name, its part of their program, point) of scenarios that one linear program has: no whole number of theirs
+    hangs on demand. None where they are not so, or one of them cannot be served.
+    """
+    if not programs.is_linear:
+        return None
+    block = programs.of(which, decision)
+    if not is_linear(block):
+        programs.is_linear = False
+        return None
+    exactly = Fixed(decision).exact(block)
+    program = exactly.program
+    solution = run(program.relax(), study.solver, tight(study.options))
+    point = solution.point
+    if solution.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
+    if solution.stop is not Stop.OPTIMAL or point is None:
+        return None
+    whole = point[program.integer]  # steps of what is signed, which follow from it
+    if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE or len(forced(program).through(point)):
+        return None
+    names = programs.inst.scenarios.names
+    return [(names[s], _of_one(exactly, at), point) for at, s in enumerate(which)]
+
+
+def is_linear(encoded: Encoded) -> bool:
+    """Whether, with its first stage decided, a program is linear and says all: nothing waits, and nothing is lost."""
+    program = encoded.program
+    return (
+        encoded.instance.spilling is None
+        and not program.integer[~program.linking[0]].any()
+        and not any(cols.capacity.waits.any() for cols in encoded.columns)
+        and not encoded.after_losses
+    )
+
+
+def _of_one(encoded: Encoded, s: int) -> Encoded:
+    """What is needed to read a scenario's plan in a point of several."""
+    alone = replace(encoded.instance, scenarios=encoded.instance.scenarios.only(s))
+    views, columns, costs = encoded.views[s], encoded.columns[s], encoded.costs[s]
+    return replace(encoded, instance=alone, views=(views,), columns=(columns,), costs=(costs,))
+
+
+def _outcome(
+    name: str, encoded: Encoded, point: Floats, study: Study, *, decodes: bool, named: bool
+) -> ScenarioOutcome:
+    decoded = None
+    if decodes:
+        decoded = decode(encoded, point, named=named, stating=study.options.finishing)
+        lines = decoded.cost_lines
+    else:
+        lines, _ = cost_rows(encoded, settle(encoded, point).point)
+    return ScenarioOutcome(name, fsum(line.usd for line in lines), usd_of(lines, UNSERVED.name), decoded)
+
+
 class _Programs:
-    """The programs of an instance's scenarios, each alone. Those of a small problem are kept, for decision after
-    decision is priced in them; what they make room for is a matter of the decision."""
+    """The programs of an instance's scenarios, each alone or some together. Those of a small problem are kept, for
+    decision after decision is priced in them; what they make room for is a matter of the decision."""
 
     def __init__(self, inst: Instance) -> None:
         self.inst, self.routed = inst, admissible(inst)
-        self.kept: dict[tuple[int, bool], Encoded] = {}
+        self.kept: dict[tuple[range, bool], Encoded] = {}
         self.room: bytes | None = None
-        self.keeps = flows_of(inst, self.routed[0]) <= KEPT
+        flows = flows_of(inst, self.routed[0])
+        self.keeps = flows <= KEPT
+        # however many share them out, so that the answers are the same
+        n = len(inst.scenarios)
+        self.in_a_block = max(min(BLOCK * n // max(flows, 1), -(-n // BLOCKS)), 1)
+        self.is_linear = True  # until a program is not
 
-    def of(self, s: int, decision: Decision | None) -> Encoded:
-        """Scenario `s`, with room for a decision."""
+    def of(self, which: range, decision: Decision | None) -> Encoded:
+        """Some scenarios, with room for a decision."""
         inst = self.inst if decision is None else with_room(self.inst, decision)
         room = None if inst.room is None else inst.room.tobytes()
         if room != self.room:
             self.kept.clear()
             self.room = room
-        key = (s, decision is None)
+        key = (which, decision is None)
         if (encoded := self.kept.get(key)) is None:
             policy = replace(inst.policy, risk=NEUTRAL)  # one scenario has no tail
             if decision is not None:  # judged by its mean over the scenarios
                 policy = replace(policy, max_committed_usd=np.inf)
-            alone = replace(inst, scenarios=inst.scenarios.only(s), policy=policy)
-            encoded = encode(alone, routed=self.routed)
+            # each as if it were certain
+            some = inst.scenarios.some(np.array(which), np.ones(len(which)))
+            scenarios = some if len(which) > 1 else inst.scenarios.only(which[0])
+            encoded = encode(replace(inst, scenarios=scenarios, policy=policy), routed=self.routed)
             if self.keeps:
                 self.kept[key] = encoded
         return encoded
@@ -144,17 +224,16 @@ def _over_budget(inst: Instance, decision: Decision) -> str | None:
     return f"it commits {usd:,.2f} USD, more than policy.max_committed_usd, {limit:,.2f}"
 
 
-def chunks(inst: Instance, workers: int) -> list[Instance]:
-    """The instance with its scenarios in pieces, a few per worker."""
+def chunks(inst: Instance, workers: int, whole: int = 1) -> list[Instance]:
+    """The instance with its scenarios in pieces, a few per worker, each of whole blocks of so many."""
     scenarios = inst.scenarios
     if workers <= 1:
         return [inst]
-    many = min(len(scenarios), workers * CHUNKS_PER_WORKER)
-    return [
-        replace(inst, scenarios=scenarios.some(which, scenarios.probability[which]))
-        for which in np.array_split(np.arange(len(scenarios)), many)
-        if len(which)
-    ]
+    blocks = np.array_split(np.arange(len(scenarios)), range(whole, len(scenarios), whole))
+    many = min(len(blocks), workers * CHUNKS_PER_WORKER)
+    shares = np.array_split(np.arange(len(blocks)), many)
+    parts = (np.concatenate([blocks[i] for i in share]) for share in shares)
+    return [replace(inst, scenarios=scenarios.some(which, scenarios.probability[which])) for which in parts]
 
 
 def costs_of(outcomes: Sequence[ScenarioOutcome]) -> Floats:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from problems.core.arrays import NONE
 from problems.core.costs import ENTRY_PRICES, M
+from problems.core.encode import encode, rows_read_prices
 from problems.core.instance import Instance
 from router.errors import NoPlanInTime
 from router.plan.sizing import Price, Quote, Verdict
@@ -33,6 +34,7 @@ from router.sizing.discounts import (
     quoted_discounts,
     units_priced,
 )
+from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
 
@@ -179,7 +181,14 @@ class _WalkAway:
 
     def _at(self, multiple: float) -> Best:
         change = units_priced if in_units(self.inst, self.offer) else priced
-        return best_plan(self.study, change(self.inst, self.offer, multiple))
+        inst = change(self.inst, self.offer, multiple)
+        joint = None if self._joint is None or change is not priced else self._joint.repriced(inst)
+        return best_plan(self.study, inst, joint)
+
+    @cached_property
+    def _joint(self) -> JointSearch | None:
+        """The search at the prices quoted, from which that at others goes on."""
+        return None if rows_read_prices(self.inst) else JointSearch.of(encode(self.inst), self.study)
 
     def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""

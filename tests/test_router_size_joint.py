@@ -1,0 +1,200 @@
+"""Many scenarios in one linear program: priced together, decided by cuts from all of them, at prices that move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.textbook_shapes import textbook_shape
+from campaign import times
+from problem_factory import Data, gpu, load, monthly, problem
+from random_sizing import random_problem
+from sizing_factory import MONTH, M, futures, near
+
+from problems.core.encode import encode, repriced, rows_read_prices
+from problems.core.instance import Instance
+from router.errors import Infeasible
+from router.normalise import normalise
+from router.planning.workers import ALONE
+from router.sizing import SizeOptions, joint, outcomes, size
+from router.sizing.best import best_plan, priced
+from router.sizing.first_stage import decide
+from router.sizing.joint import JointSearch
+from router.sizing.options import Study
+from solvers import SolveOptions
+from solvers.recourse import JointRecourse, Recourse
+
+STUDY = Study("highs", SolveOptions(gap=1e-7), "auto", ALONE)
+SMALL = replace(STUDY, method="program")
+
+
+def shape(scenarios: int = 24, seed: int = 1) -> Instance:
+    return normalise(load(textbook_shape(scenarios, 3, 6, seed)))
+
+
+@pytest.fixture
+def jointly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the problem is."""
+    monkeypatch.setattr(joint, "FEW", 1)
+    monkeypatch.setattr(joint, "LEAST", 0)
+
+
+def test_together_scenarios_cost_what_each_costs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    inst = shape()
+    decision = decide(inst, SMALL).decision
+    together = outcomes.outcomes(inst, decision, STUDY, decodes=True)
+    assert outcomes._programs(inst).in_a_block == 3  # of 24: eight programs at least
+    monkeypatch.setattr(outcomes, "BLOCK", 1)
+    alone = outcomes.outcomes(replace(inst), decision, STUDY, decodes=True)
+    assert [one.name for one in together] == [one.name for one in alone]
+    assert outcomes.costs_of(together) == pytest.approx(outcomes.costs_of(alone), rel=1e-9)
+    for one, other in zip(together, alone, strict=True):
+        assert one.decoded is not None
+        assert other.decoded is not None
+        assert {row.scenario for row in one.decoded.routes} == {one.name}
+
+
+def test_the_one_that_cannot_be_served_is_named_among_many() -> None:
+    """Machines of 2 M tokens a month each, one bought: 30 futures of 1.5 M are served, the 31st needs 3 M."""
+    own = gpu("own", 1.0, 2 / MONTH, resize="horizon", max=4)
+    many = futures(*[(1 / 32, 1.0)] * 31, (1 / 32, 2.0))
+    inst = normalise(load(problem(monthly(1.5 * M), [own], period_h=MONTH, scenarios=many)))
+    one = decide(replace(inst, scenarios=inst.scenarios.only(0)), SMALL).decision
+    assert one.ahead.tolist() == [1.0]
+    costs = outcomes.costs_of(outcomes.outcomes(inst, one, STUDY))
+    assert np.flatnonzero(~np.isfinite(costs)).tolist() == [31]
+    assert costs[:31] == near(MONTH)
+
+
+@pytest.mark.usefixtures("jointly")
+@pytest.mark.parametrize("seed", range(times(6)))
+def test_joint_cuts_and_one_program_agree(seed: int) -> None:
+    """On problems that mix everything that is signed; where cuts are not for one, one program decides it anyway."""
+    data = random_problem(Random(seed))
+    options, how = SolveOptions(gap=1e-7), SizeOptions(questions=False, alternatives=0, measures=False)
+    try:
+        whole = size(load(data), options=options, how=replace(how, method="program"))
+    except Infeasible:
+        with pytest.raises(Infeasible):
+            size(load(data), options=options, how=how)
+        return
+    cuts = size(load(data), options=options, how=how)
+    assert cuts.ok
+    assert cuts.objective_usd == pytest.approx(whole.objective_usd, rel=1e-6, abs=1e-6)
+    assert cuts.bound_usd <= whole.objective_usd * (1 + 1e-6) + 1e-6
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_textbook_shapes_are_decided_jointly(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint, "LEAST", 100)
+    inst = shape(40, seed)
+    first = decide(inst, STUDY)
+    whole = decide(inst, SMALL)
+    assert (first.method, whole.method) == ("cuts", "one program")
+    assert first.plan is not None
+    assert whole.plan is not None
+    assert first.plan.objective_usd == pytest.approx(whole.plan.objective_usd, rel=3e-7)
+    assert first.bound_usd <= whole.plan.objective_usd * (1 + 1e-9)
+
+
+@pytest.mark.usefixtures("jointly")
+def test_at_higher_prices_the_search_goes_on_from_cuts_that_hold() -> None:
+    """At 1.0, 1.3 and 1.7 times an offer's prices, and back at 0.2, where no cut is known: as if begun anew."""
+    inst = shape()
+    o = inst.offers.names.index("o2")
+    search = JointSearch.of(encode(inst), STUDY)
+    assert search is not None
+    rounds = []
+    for multiple in (1.0, 1.3, 1.7, 0.2):
+        dearer = priced(inst, o, multiple)
+        going_on = search.repriced(dearer)
+        assert going_on is not None
+        known = going_on.recourse.known()
+        plan = best_plan(STUDY, dearer, going_on)
+        anew = best_plan(STUDY, dearer)
+        assert plan.objective_usd == pytest.approx(anew.objective_usd, rel=3e-7)
+        for x, cost, gradient in known:  # no known cut lies above what a first stage costs
+            here, _, _ = going_on.recourse.at(going_on.start)
+            assert (cost + gradient @ (going_on.start - x) <= here * (1 + 1e-9) + 1e-6).all()
+        rounds.append((len(known) > 0, plan.first.rounds))
+    assert [known for known, _ in rounds] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("seed", range(times(40)))
+def test_repriced_is_encoded_at_those_prices(seed: int) -> None:
+    """Row by row and dollar by dollar, wherever it is said that no row reads prices."""
+    rng = Random(seed)
+    inst = normalise(load(random_problem(rng)))
+    dearer = priced(inst, rng.randrange(len(inst.offers.names)), rng.choice((0.3, 1.7)))
+    if rows_read_prices(inst):
+        return
+    quick, anew = repriced(encode(inst), dearer), encode(dearer)
+    same(quick.program, anew.program)
+    for costs, others in zip(quick.costs, anew.costs, strict=True):
+        assert [(c.kind, c.constant) for c in costs] == [(c.kind, c.constant) for c in others]
+        for cost, other in zip(costs, others, strict=True):
+            assert (cost.at == other.at).all()
+            assert (cost.usd == other.usd).all()
+
+
+def same(program: Any, other: Any) -> None:
+    assert (program.matrix != other.matrix).nnz == 0
+    assert program.offset == other.offset
+    for name in ("cost", "row_lower", "row_upper", "col_lower", "col_upper", "integer"):
+        assert (getattr(program, name) == getattr(other, name)).all()
+
+
+def test_all_second_stages_at_once_are_what_each_is() -> None:
+    """Costs to the cent, and every subgradient below the costs at another first stage."""
+    inst = shape(6)
+    encoded = encode(inst)
+    all_of = JointRecourse(encoded.program, inst.scenarios.probability)
+    contract = inst.contracts.start_contract
+    rng = np.random.default_rng(1)
+    points = [rng.uniform(0.0, 1.0, len(all_of.linking)) for _ in range(3)]
+    found = [all_of.at(x) for x in points]
+    for s in range(len(inst.scenarios)):
+        alone = encode(replace(inst, scenarios=inst.scenarios.only(s)))
+        unit = np.ones(len(all_of.linking))
+        unit[encoded.first.committed] = (encoded.first.commit_scale / alone.first.commit_scale)[contract]
+        for x, (cost, _, _) in zip(points, found, strict=True):
+            value = Recourse(alone.program).at(x * unit)
+            assert value.cost == pytest.approx(cost[s], rel=1e-9)
+    for x, (cost, gradient, _) in zip(points, found, strict=True):
+        for y, (other, _, _) in zip(points, found, strict=True):
+            assert (cost + gradient @ (y - x) <= other * (1 + 1e-9)).all()
+
+
+def test_a_first_stage_that_some_future_cannot_follow_is_cut_off() -> None:
+    """One machine serves 2 M tokens a month: of 1.5 and 3 M the second needs two, and the cut says 1.5 at least."""
+    own = gpu("own", 1.0, 2 / MONTH, resize="horizon", max=4)
+    data: Data = problem(monthly(1.5 * M), [own], period_h=MONTH, scenarios=futures((0.5, 1.0), (0.5, 2.0)))
+    encoded = encode(normalise(load(data)))
+    recourse = JointRecourse(encoded.program, np.full(2, 0.5))
+    at = np.flatnonzero(recourse.linking == encoded.first.ahead.count[0, 0])
+    x = np.zeros(len(recourse.linking))
+    x[at] = 1.0
+    cost, gradient, least = recourse.at(x)
+    assert not np.isfinite(cost).any()
+    assert gradient[0] @ x < least[0]
+    x[at] = 1.5 + 1e-6
+    assert gradient[0] @ x >= least[0] - 1e-6
+    assert np.isfinite(recourse.at(x)[0]).all()
+
+
+def test_walk_away_prices_are_those_of_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newton's steps from cuts that are known, and every question besides."""
+    data = textbook_shape(20, 2, 3, 3)
+    how = SizeOptions(questions=True, alternatives=2)
+    monkeypatch.setattr("router.sizing.sensitivity.CLOSE", 0.5)
+    whole = size(load(data), how=replace(how, method="program")).to_dict()["sizing"]
+    monkeypatch.setattr(joint, "LEAST", 0)
+    cuts = size(load(data), how=how).to_dict()["sizing"]
+    assert [row["offer"] for row in cuts["quotes"]] == [row["offer"] for row in whole["quotes"]]
+    for row, other in zip(cuts["quotes"], whole["quotes"], strict=True):
+        assert row["verdict"] == other["verdict"]
+        assert row["walk_away_multiple"] == pytest.approx(other["walk_away_multiple"], rel=1e-4)
+        assert row["worth_usd"] == pytest.approx(other["worth_usd"], rel=1e-4, abs=0.1)
