@@ -241,6 +241,22 @@ def _split(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
         builder.add(len(part), under, _label(view, b, kinds[1]), upper=0.0)
 
 
+def left_by_earlier(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:
+    """carry[n−1] in units of each span, and (n,) the credit that was brought in."""
+    terms, credit = _carried(view, cols, b)
+    return terms[1:], credit
+
+
+def most_left(view: View, b: int) -> Floats:
+    """(n,) own units that the spans before each one could leave for it."""
+    contracts, mine = view.inst.contracts, view.inst.contracts.spans.of(b)
+    kept = int(contracts.rollover[b])
+    if not kept:
+        return np.zeros(len(mine))
+    recent = np.convolve(most_due(view, b), np.append(0.0, np.ones(kept)))[: len(mine)]
+    return np.asarray(recent + contracts.credit[b].sum())
+
+
 def _carried(view: View, cols: Columns, b: int) -> tuple[list[Term], Floats]:
     """carry[n−1] − carry[n] in units of each span, and (n,) the credit that was brought in."""
     spans = view.inst.contracts.spans
@@ -273,6 +289,7 @@ def _rolling(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
         terms.append((at, cols.first.committed[[a]], -(total[at + 1] - total[recent]) * scale / unit))
     builder.add(len(mine), terms, _label(view, b, "rolls over"), upper=left / unit)
     _leaving_or_exceeding(builder, view, cols, b, left)
+    _all_is_left(builder, view, cols, b, terms, left / unit)
 
 
 def _leaving_or_exceeding(builder: RowBuilder, view: View, cols: Columns, b: int, left: Floats) -> None:
@@ -290,6 +307,25 @@ def _leaving_or_exceeding(builder: RowBuilder, view: View, cols: Columns, b: int
     builder.add(len(mine), over, _label(view, b, "exceeds"), upper=0.0)
     rest: list[Term] = [(at, cols.carry[mine], 1.0), (at, exceeds, most)]
     builder.add(len(mine), rest, _label(view, b, "leaves nothing"), upper=most)
+
+
+def _all_is_left(
+    builder: RowBuilder, view: View, cols: Columns, b: int, rolls: list[Term], left: Floats
+) -> None:
+    """What is left is all that is not used, or all that does not lapse. `rolls` − `left`: the latter, of which it is at
+    most."""
+    mine = view.inst.contracts.spans.of(b)
+    lapses = cols.lapses[mine]
+    if not len(mine) or lapses[0] < 0:
+        return
+    at, unit = np.arange(len(mine)), units_of_spans(view, cols, b)
+    use, committed = span_terms(view, cols, b)
+    carried, credit = _carried(view, cols, b)
+    most = (most_due(view, b) + most_left(view, b)) / unit
+    whole = [use, *map(_minus, committed), *map(_minus, carried), (at, lapses, most)]
+    least = credit - used_before_own(view, cols, b)
+    builder.add(len(mine), whole, _label(view, b, "leaves the rest"), lower=least)
+    builder.add(len(mine), [*rolls, (at, lapses, -most)], _label(view, b, "lapses"), lower=left - most)
 
 
 def _label(view: View, b: int, kind: str) -> Callable[[int], str]:

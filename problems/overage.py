@@ -1,13 +1,17 @@
 """Overage at a price of its own, where prices change: what comes first within a span is within what is committed.
 
-    over[n,i] ≥ used[n,i] − committed[n]                                   every point i of span n
+    over[n,i] ≥ used[n,i] − committed[n] − carry[n−1]                      every point i of span n
     over[n,i] ≤ U · exceeds[n,i]                                           where more of it would be worth more:
-    over[n,i] ≤ used[n,i] − committed[n] + C · (1 − exceeds[n,i])          exactly that
+    over[n,i] ≤ used[n,i] − committed[n] − carry[n−1] + C · (1 − exceeds[n,i])     exactly that
+    carry[n] ≥ carry[n−1] + committed[n] − used[n] − C · lapses[n]         where a token above is cheaper than within:
+    carry[n] ≥ what the last spans committed to − C · (1 − lapses[n])      no rest is thrown away
 
     over[n,i]      own units above the commitment up to point i; at the end of the span `over` of the commitments
     used[n,i]      own units used up to point i: the end of the span, or where prices change before
     exceeds[n,i]   there is some                                           0/1
-    U, C           all that could be used in the span, and all that could be committed
+    carry[n]       what is left for later spans, where it rolls over: used first, and in order of time as all else
+    lapses[n]      some of it lapses                                       0/1
+    U, C           all that could be used in the span, and all that could be committed or left
 
 The bill is mean rate · committed + Σ (rate of its hours − mean) · use + Σ_i (δ[i] − δ[i+1]) · over[n,i], with δ by how
 much a unit is dearer above the commitment than within it (`core.bill_points`); of a commitment in dollars committed +
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.commitments import left_by_earlier, most_left
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.family import Family
@@ -46,7 +51,8 @@ def build(view: View, cols: Columns) -> Rows:
         period, span, column, own = timed_volume_terms(view, cols, b, tokens=in_tokens)
         before, (_, committed) = used_before_own(view, cols, b), span_terms(view, cols, b)
         most = most_used(view, cols, b, tokens=in_tokens) / unit + before
-        due = most_due(view, b) / unit
+        due = (most_due(view, b) + most_left(view, b)) / unit
+        carried, credit = left_by_earlier(view, cols, b)
         for i, k in enumerate(points.span.tolist()):
             here = np.flatnonzero((span == k) & (period < points.before[i]))
             at = int(beyond.at[i])
@@ -54,14 +60,15 @@ def build(view: View, cols: Columns) -> Rows:
                 (at, 1.0),
                 (column[here], -own[here] / unit[k]),
                 *(_of_row(term, k) for term in committed),
+                *(_of_row(term, k) for term in carried),
             ]
             name = f"{view.inst.offers.names[contracts.offer[b]]},span {k},before period {points.before[i]}"
             if not points.last[i]:
-                builder.one(name, excess, lower=before[k])
+                builder.one(name, excess, lower=before[k] - credit[k])
             if beyond.exceeds[i] >= 0:
                 some = int(beyond.exceeds[i])
                 builder.one(f"{name},none", [(at, 1.0), (some, -most[k])], upper=0.0)
-                builder.one(f"{name},some", [*excess, (some, due[k])], upper=before[k] + due[k])
+                builder.one(f"{name},some", [*excess, (some, due[k])], upper=before[k] - credit[k] + due[k])
     return builder.rows()
 
 

@@ -160,6 +160,7 @@ def _counting_anew(
         band_open=tuple(opens),
         carry=carry,
         exceeds=none,
+        lapses=none,
         parts=parts,
         planned=planned,
     )

@@ -321,13 +321,6 @@ def test_terms_in_tokens_begin_when_prices_are_low(case: int) -> None:
     assert plan.bound_usd <= cost(0) + 1e-6
 
 
-def test_overage_at_a_price_of_its_own_beside_rests_that_roll_over_is_refused_where_prices_change() -> None:
-    terms = {"settled": "hour", "min_tokens": M, "overage_usd_per_m": 3, "rollover_spans": 1}
-    deal = api("deal", 1.0, commitment=terms, schedule=priced(1, 3))
-    with pytest.raises(InputError, match=r"price of overage and rollover_spans: is not planned for"):
-        plan_of(in_time([2, 2, 2], [deal, api("listed", 9.0)]))
-
-
 def test_a_span_that_has_begun_follows_prices_that_change() -> None:
     """24 USD a day; at 20:00 14 are used, of 20 due; then 2 hours of 1 M at 1 and 2 at 3: 14 + 8 = 22 of 24."""
     stands = {"since": SET.format(0), "used_usd": 14}

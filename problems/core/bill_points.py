@@ -85,6 +85,20 @@ def overage_points(inst: Instance, b: int) -> BillPoints:
     return replace(points, weight=points.weight / level_rates(inst, b)[points.span])
 
 
+def above_is_cheaper(inst: Instance, b: int) -> Bools:
+    """(n,) spans in which, at some hour, a token above the commitment costs less than one within adds to the bill."""
+    contracts, mine = inst.contracts, inst.contracts.spans.of(b)
+    if not np.isfinite(contracts.overage_stated[b]) or not contracts.in_tokens[b]:
+        return np.zeros(len(mine), dtype=bool)
+    over, rate = (open_mean(inst, b, usd[[b]]) for usd in (contracts.overage_at, contracts.token_usd_at))
+    gap, lots = over - rate, inst.contracts.spans
+    least = [
+        float(gap[lots.lot_span[lots.lot[n]] == n].min(initial=np.inf)) + mean
+        for n, mean in zip(mine.tolist(), rate_usd(inst)[mine].tolist(), strict=True)
+    ]
+    return np.array([each < 0.0 for each in least], dtype=bool)
+
+
 def _as_before(usd: Floats, rate: Floats) -> Floats:
     """(T,) USD for a dollar's worth of tokens; as before where they cost nothing, so that none is used."""
     at = np.maximum.accumulate(np.where(rate > 0, np.arange(len(rate)), 0))

@@ -14,7 +14,13 @@ import numpy as np
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.answer_columns import AnswerColumns, answer_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
-from problems.core.bill_points import BillPoints, band_points, changing, overage_points
+from problems.core.bill_points import (
+    BillPoints,
+    above_is_cheaper,
+    band_points,
+    changing,
+    overage_points,
+)
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.contracts import Discounts, Tiers
@@ -78,6 +84,7 @@ class Columns(Record):
     beyond: tuple[Beyond, ...]  # (B,) the same in order of time, where that has a price of its own
     carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
+    lapses: Ints  # (N,) or -1: 0/1, not all that a span leaves may still be used
     parts: Parts  # use that is counted under one term of several
     band_points: tuple[BillPoints, ...]  # (B,) where volumes are counted against bands
     band_volume: tuple[Ints, ...]
@@ -269,12 +276,14 @@ def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]
 def _bills(
     view: View, space: ColumnSpace
 ) -> tuple[
-    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints],
+    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints],
     tuple[tuple[BillPoints, ...], tuple[Ints, ...], tuple[Ints, ...]],
 ]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
-    billed, over, carry, exceeds = (np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(4))
+    billed, over, carry, exceeds, lapses = (
+        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(5)
+    )
     points, volumes, opens, beyond = [], [], [], []
     for b, o in enumerate(contracts.offer):
         label, tiers, discounts = (
@@ -297,8 +306,11 @@ def _bills(
         if contracts.rollover[b]:
             carry[mine] = space.take("carry", n, label, block=block)
             # where rates rise, rests would be bought
-            if contracts.in_tokens[b] and view.inst.offers.ruled[o]:
+            dearer = contracts.in_tokens[b] or np.isfinite(contracts.overage_stated[b])
+            if dearer and view.inst.offers.ruled[o]:
                 exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
+            if above_is_cheaper(view.inst, b).any():  # else nobody would throw rests away
+                lapses[mine] = space.take("lapses", n, label, upper=1.0, integer=True, block=block)
         own = band_points(view.inst, b)
         needs = _ordered(tiers, discounts, own)
         bands = 0 if tiers is None and discounts is None else needs.shape[1]
@@ -316,7 +328,11 @@ def _bills(
             block=block,
         )
         opens.append(opened if needs.any() else opened[:, :0])
-    return (billed, over, tuple(beyond), carry, exceeds), (tuple(points), tuple(volumes), tuple(opens))
+    return (billed, over, tuple(beyond), carry, exceeds, lapses), (
+        tuple(points),
+        tuple(volumes),
+        tuple(opens),
+    )
 
 
 def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:

@@ -11,14 +11,7 @@ from problems.core.taken_off import counts_tokens
 from router.errors import InputError, Issue
 from router.loading.catalogue import input_issue
 from router.normalise.schedule import life
-from router.schema import Problem, ScheduleRule
-
-
-def _changes_prices(rule: ScheduleRule) -> bool:
-    """Whether a rule changes prices of tokens."""
-    sets = rule.set_ is not None and bool(rule.set_.models)
-    reads = rule.series is not None and any(name.endswith("_per_m") for name in rule.series.columns)
-    return rule.prices is not None or sets or reads
+from router.schema import Problem
 
 
 def refuse_parts_of_periods(problem: Problem, inst: Instance) -> None:
@@ -97,7 +90,6 @@ def refuse_pending(problem: Problem) -> None:
     """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
     issues: list[Issue] = []
     for o, offer in enumerate(problem.offers):
-        terms = offer.commitment
         bought = offer.instances is not None and offer.instances.term_hours is not None
         opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
         horizon = problem.horizon
@@ -109,13 +101,5 @@ def refuse_pending(problem: Problem) -> None:
             text = "opens or closes it for good within a period, beside instances bought for a term"
             rule = f"{text}: is not yet planned for"
             issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
-        if terms is None:
-            continue
-        changed = any(_changes_prices(rule) for rule in offer.schedule)
-        if terms.overage_usd_per_m is not None and terms.rollover_spans and changed:
-            hint = "rollover_spans: 0, or no overage_usd_per_m: overage then has contract rates"
-            path = ("offers", o, "schedule")
-            text = "changes prices beside a price of overage and rollover_spans: is not planned for"
-            issues.append(input_issue(problem, path, None, text, hint))
     if issues:
         raise InputError(issues)

@@ -159,8 +159,8 @@ class Commitment(Settling):
         "Price of use above the commitment; where prices change in time (schedule, whose factor is on it too), what "
         "comes first in a span is within the commitment, and so_far says how much that was, not when: what a span used "
         "before the horizon has the mean of the hours until then, so that bills of runs in a row add up to the span's "
-        "only as far as prices did not change before each begins. Beside rollover_spans it does not go with such "
-        "prices: which hour's use a rest of earlier spans pays is not said by a bill"
+        "only as far as prices did not change before each begins. Beside rollover_spans what earlier spans left "
+        "is used before what is committed, likewise in order of time"
     )
     tiers: tuple[Tier, ...] = Field(
         default=(),

@@ -8,6 +8,7 @@ from problems.core.arrays import NONE, Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.contracts import Discounts
 from problems.core.first_stage import covered_periods
+from problems.core.rests import rests
 from problems.core.span_use import flow_terms
 from problems.core.view import View
 
@@ -121,13 +122,18 @@ def in_bands(view: View, cols: Columns, b: int, point: Floats, committed: Floats
 
 
 def beyond_until(view: View, cols: Columns, b: int, point: Floats, committed: Floats) -> Floats:
-    """(points,) own units used above what is committed in each span (n,), up to each point where that has a price."""
+    """(points,) own units used above what is committed in each span (n,) and left for it, up to each priced point."""
     points, in_tokens = cols.beyond[b].points, bool(view.inst.contracts.in_tokens[b])
     volume = before_own(view, b)[points.span] if len(points.span) else np.empty(0)
     for t in distinct(points.before).tolist():
         at = np.flatnonzero(points.before == t)
         volume[at] += _used(view, cols, b, point, tokens=in_tokens, before=t)[points.span[at]]
-    return np.asarray(np.maximum(volume - committed[points.span], 0.0))
+    within = committed.copy()
+    if view.inst.contracts.rollover[b] and len(points.span):
+        total = used_own(view, cols, b, point) + before_own(view, b)
+        for k, left, _ in rests(view, b, total, committed):
+            within[k] += sum(left)
+    return np.asarray(np.maximum(volume - within[points.span], 0.0))
 
 
 def tiered_usd(view: View, cols: Columns, b: int, bands: Floats) -> Floats:

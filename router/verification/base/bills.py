@@ -410,6 +410,8 @@ def together(bills: Sequence[Bill]) -> Bill:
         begin_h=bills[-1].begin_h,
         end_h=bills[-1].end_h,
         counted=bills[-1].counted,
+        left=bills[-1].left,
+        left_after=bills[-1].left_after,
         counted_usd=bills[-1].counted_usd,
     )
 

@@ -109,7 +109,8 @@ def _contract(
             )
             usd = weight * (1.0 if bills_dollars(commitment) else future.price_of(offer.name))
             where = f"{offer.name},{bill_name(commitment, n)}"
-            add_overage(model, offer, where, points, over, timed, committed, opened, usd)
+            left, credit = _left(offer, commitment, spans, n)
+            add_overage(model, offer, where, points, over, timed, [*committed, *left], opened - credit, usd)
         else:
             _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
             if commitment.tiers and not bills_dollars(commitment):
@@ -290,21 +291,29 @@ def _beyond(
         stands = commitment.so_far
         unused = [] if stands is None else [*(stands.unused_usd or stands.unused_tokens)]
         still = math.fsum(unused[max(len(unused) - max(rollover - 1 - place, 0), 0) :])
-        carry = model.variable(f"carry({offer.name},{n})")
+        left = still - math.fsum(own * model.variables[name].upper for name, own in recent)
+        carry = model.variable(f"carry({offer.name},{n})", left)
         model.constraint(at % "rolls over", [(carry, 1.0), *_summed(recent)], upper=still)
-        if offer.schedule and plain_tokens(commitment):  # where rates rise, rests would be bought
+        priced = plain_tokens(commitment) or commitment.overage_usd_per_m is not None
+        if offer.schedule and priced:  # where rates rise, rests would be bought
             exceeds = model.variable(f"exceeds({offer.name},{n})", 1.0, whole=True)
             most = math.fsum(own * model.variables[name].upper for name, own in used) + opened
-            left = still - math.fsum(own * model.variables[name].upper for name, own in recent)
             model.constraint(at % "exceeds", [(over, 1.0), (exceeds, -most)], upper=0.0)
             model.constraint(at % "leaves nothing", [(carry, 1.0), (exceeds, left)], upper=left)
-        terms.append((carry, -1.0))
-        if place:
-            terms.append((f"carry({offer.name},{n - 1})", 1.0))
-        else:
-            credit = math.fsum(unused)
+        earlier, credit = _left(offer, commitment, spans, n)
+        terms += [(carry, -1.0), *earlier]
     model.constraint(at % "overage", terms, lower=opened - credit)
     return over
+
+
+def _left(offer: Offer, commitment: Commitment, spans: list[SpanToBill], n: int) -> tuple[Terms, float]:
+    """What the span before leaves for one, or earlier ones left for the first."""
+    if not commitment.rollover_spans:
+        return [], 0.0
+    if any(other.lot == spans[n].lot for other in spans[:n]):
+        return [(f"carry({offer.name},{n - 1})", 1.0)], 0.0
+    stands = commitment.so_far
+    return [], 0.0 if stands is None else math.fsum(stands.unused_usd or stands.unused_tokens)
 
 
 def _summed(terms: Terms) -> Terms:

@@ -60,8 +60,11 @@ def add_overage(
     opened: float,
     usd: float,
 ) -> None:
-    """The rows of a span. `over`: what is above at its end; `opened`: used before; `usd`: at a weight of 1."""
-    most = math.fsum(own * model.variables[name].upper for _, name, own in used) + opened
+    """The rows of a span. `over`: what is above at its end; `committed`: what others left too; `usd`: at a weight of 1.
+
+    opened   used before the horizon, less what was left to it
+    """
+    most = max(math.fsum(own * model.variables[name].upper for _, name, own in used) + opened, 0.0)
     due = math.fsum(own * model.variables[name].upper for name, own in committed)
     for point in points:
         last = point is points[-1]
