@@ -14,7 +14,8 @@
     used[n] = used before the horizon + Σ_f own[f] · flow[f]       spans that all terms share, else term by term:
     used[n] = Σ_p part[a,p],   Σ_a part[a,p] = Σ_f own · flow,   part[a,p] ≤ U[p] · signed[a]
 
-    elsewhere[n]   Σ share · billed under other agreements, or by offers, in the span: `counts` of an agreement
+    elsewhere[n]   Σ share · billed under other agreements, or by offers, in the span: `counts` of an agreement; of an
+                   offer with a commitment its bill, and what that does not bill
     own[f]         tokens, or USD at contract rates, of the whole cell; what agreements cover of an offer's use, and
                    allowances in USD pay, is less of it: USD, or USD over the price of tokens in the period
     signed[a]      a term of the contract starts            0/1; fixed to 1 where signed before

@@ -6,9 +6,11 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
-from problems.core.contract_rates import billed_before
+from problems.core.contract_rates import beside_rate, beyond_usd, billed_before
 from problems.core.contracts import Counted
 from problems.core.coverage import use_of
+from problems.core.span_means import rate_usd
+from problems.core.span_use import band_scale
 from problems.core.view import View
 
 type ByPeriod = tuple[Ints, Ints, Floats]
@@ -20,10 +22,11 @@ def billed_elsewhere(view: View, cols: Columns, b: int) -> ByPeriod:
     spans, parts = view.inst.contracts.spans, []
     for counted in view.inst.contracts.counts[b]:
         period, column, usd = _billed(view, cols, counted)
-        span = spans.by_period(b)[period]
-        some = span >= 0
-        own = span[some] - spans.of(b)[:1] if some.any() else span[some]
-        parts.append((own, column[some], usd[some] * counted.share))
+        for lot in spans.lots(b).tolist():
+            span = spans.lot_span[lot][period]
+            some = span >= 0
+            own = span[some] - spans.of(b)[:1] if some.any() else span[some]
+            parts.append((own, column[some], usd[some] * counted.share))
     none = np.empty(0, dtype=np.int64)
     row, column, usd = (np.concatenate([none, *(part[i] for part in parts)]) for i in range(3))
     return row, column, np.asarray(usd, dtype=float)
@@ -34,32 +37,51 @@ def _billed(view: View, cols: Columns, counted: Counted) -> ByPeriod:
     if counted.contract >= 0:
         return _under(view, cols, counted.contract)
     o, covered, paid = counted.offer, cols.covered, cols.paid_by
-    used = [use_of(view, cols.charged, cols.counts.paid, o, rented=rented) for rented in (False, True)]
-    own = np.flatnonzero(covered.offer == o)
-    free = np.flatnonzero(
-        (paid.offer == o) & view.inst.credits.allowance[paid.credit]
-    )  # is not billed at all
-    return (
-        np.concatenate([*(use.period for use in used), covered.period[own], paid.period[free]]),
-        np.concatenate([*(use.column for use in used), covered.at[own], paid.at[free]]),
-        np.concatenate([*(use.usd for use in used), -covered.unit[own], -paid.unit[free]]),
-    )
+    b, credits = int(view.inst.offers.contract[o]), view.inst.credits
+    use = [use_of(view, cols.charged, cols.counts.paid, o, rented=rented) for rented in (False, True)]
+    used = [(each.period, each.column, each.usd) for each in use]
+    own = np.flatnonzero((covered.offer == o) & (covered.rented | (b < 0)))
+    free = np.flatnonzero((paid.offer == o) & (paid.rented | (b < 0)) & credits.allowance[paid.credit])
+    if b >= 0:  # its commitment bills use of tokens, and one in tokens leaves what requests cost
+        used[0] = _under(view, cols, b)
+        if view.inst.contracts.in_tokens[b]:
+            at = view.flows_of_contract[b]
+            fees = view.flow_usd[at] * view.price[o]
+            used.append((view.flows.period[at], cols.charged[at], fees))
+    parts = [
+        *used,
+        (covered.period[own], covered.at[own], -covered.unit[own]),
+        (paid.period[free], paid.at[free], -paid.unit[free]),  # is not billed at all
+    ]
+    period, column, usd = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return period, column, usd
 
 
 def _under(view: View, cols: Columns, b: int) -> ByPeriod:
-    """What is billed for all use, or what is committed and what goes beyond it."""
-    contracts, scale = view.inst.contracts, float(cols.first.commit_scale[b])
+    """What is billed for all use, or what is committed and what goes beyond it; by the first period of each span."""
+    inst, contracts, scale = view.inst, view.inst.contracts, float(cols.first.commit_scale[b])
     spans, mine = contracts.spans, contracts.spans.of(b)
-    unit = scale * spans.share[mine]
-    if len(mine) and cols.billed[mine[0]] >= 0:
-        return spans.period[mine], cols.billed[mine], unit
-    here = np.flatnonzero(contracts.start_contract[spans.force_start] == b)
-    beyond = np.flatnonzero(cols.over[mine] >= 0)
-    return (
-        np.concatenate([spans.period[mine[beyond]], spans.period[spans.force_span[here]]]),
-        np.concatenate([cols.over[mine[beyond]], cols.first.committed[spans.force_start[here]]]),
-        np.concatenate([unit[beyond], spans.force_share[here] * scale]),
-    )
+    price = float(view.price[contracts.offer[b]]) if contracts.in_tokens[b] else 1.0
+    unit, rate, tiers = scale * spans.share[mine] * price, rate_usd(inst)[mine] * price, contracts.tiers[b]
+    parts: list[ByPeriod] = [beside_rate(view, cols, b)]
+    if tiers is not None and contracts.in_tokens[b]:
+        points = cols.band_points[b]
+        usd = (band_scale(view, cols, b)[points.span] * points.weight)[:, None] * tiers.usd * price
+        parts.append((np.repeat(points.span, len(tiers.usd)), cols.band_volume[b].ravel(), usd.ravel()))
+    elif len(mine) and cols.billed[mine[0]] >= 0:
+        parts.append((np.arange(len(mine)), cols.billed[mine], rate * scale * spans.share[mine]))
+    else:
+        here = np.flatnonzero(contracts.start_contract[spans.force_start] == b)
+        k = spans.force_span[here] - mine[:1]
+        committed = cols.first.committed[spans.force_start[here]]
+        parts.append((k, committed, spans.force_share[here] * scale * rate[k]))
+        if len(mine) and cols.over[mine[0]] >= 0:
+            parts.append((np.arange(len(mine)), cols.over[mine], beyond_usd(inst, b) * unit))
+            earlier = ~cols.beyond[b].points.last
+            points, at = cols.beyond[b].points.subset(earlier), cols.beyond[b].at[earlier]
+            parts.append((points.span, at, points.weight * unit[points.span]))
+    k, column, usd = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return spans.period[mine[k]], column, usd
 
 
 def counted_usd(view: View, cols: Columns, b: int, point: Floats) -> Floats:
@@ -77,11 +99,13 @@ def counted_before(view: View, b: int) -> Floats:
     if not contracts.counts[b] or not len(mine):
         return total
     total[spans.share_before[mine] > 0] = contracts.counted_before[b]
-    place = spans.by_period(b)
     for other in contracts.counts[b]:
-        theirs = spans.of(other.contract) if other.contract >= 0 else mine[:0]
+        c = other.contract if other.contract >= 0 else int(view.inst.offers.contract[other.offer])
+        theirs = spans.of(c) if c >= 0 else mine[:0]
+        price = float(view.price[contracts.offer[c]])
         for n in theirs[(spans.share_before[theirs] > 0) | (spans.used_before[theirs] > 0)].tolist():
-            k = place[spans.period[n]] - mine[0]
-            if k >= 0:
-                total[k] -= other.share * billed_before(view.inst, n, 1.0)
+            for lot in spans.lots(b).tolist():
+                k = spans.lot_span[lot][spans.period[n]] - mine[0]
+                if k >= 0:
+                    total[k] -= other.share * billed_before(view.inst, n, price)
     return total

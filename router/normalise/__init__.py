@@ -76,7 +76,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
         scenarios=widened(scenarios(stated, scenario), of, lives.seller_of(len(stated.offers))),
     )
     inst = with_spilling(file, inst)
-    refuse_own_spans(problem, inst.contracts)
+    refuse_own_spans(problem, inst)
     refuse_parts_of_periods(problem, inst)
     refuse_parts_of_spans(problem, inst)
     refuse_changes_while_waiting(problem, inst)

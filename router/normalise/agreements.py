@@ -8,6 +8,7 @@ import numpy as np
 
 from problems.core.arrays import distinct
 from problems.core.contracts import Agreements, Contracts
+from problems.core.instance import Instance
 from router.errors import InputError, Path
 from router.loading.catalogue import input_issue
 from router.normalise.columns import whole
@@ -36,31 +37,30 @@ def agreements(problem: Problem) -> Agreements:
     )
 
 
-def refuse_own_spans(problem: Problem, contracts: Contracts) -> None:
-    """Raise `InputError` for what counts elsewhere in terms whose spans differ, or are not inside each other."""
+def refuse_own_spans(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` for what counts elsewhere in spans that are not inside each other."""
+    contracts = inst.contracts
     first = len(contracts.offer) - len(problem.commitments)
     for g in range(len(problem.commitments)):
-        several = [c.contract for c in contracts.counts[first + g] if c.contract >= 0]
-        if contracts.counts[first + g] and any(map(contracts.spans.split, [first + g, *several])):
-            where, hint = ("commitments", g, "counts"), "start_every_h by whole spans, and one level"
-            rule = "is of terms that begin between spans, or have levels: in which span a bill counts is not said"
-            raise InputError(input_issue(problem, where, None, rule, hint))
         for counted in contracts.counts[first + g]:
-            if counted.contract >= 0 and not _inside(contracts, counted.contract, first + g):
-                where, hint = ("commitments", g, "counts"), "settle what counts as often, or more"
+            other = counted.contract if counted.contract >= 0 else int(inst.offers.contract[counted.offer])
+            if other >= 0 and not _inside(contracts, other, first + g):
+                where, hint = (
+                    ("commitments", g, "counts"),
+                    "settle what counts as often, or more, and begin terms with its spans (start_every_h)",
+                )
                 rule = "is of spans that are not inside its own: which part of a bill counts in which is not said"
                 raise InputError(input_issue(problem, where, None, rule, hint))
 
 
 def _inside(contracts: Contracts, other: int, b: int) -> bool:
-    """Whether every span of another contract lies within one of a contract's, or in none."""
+    """Whether every span of another contract lies within one of a contract's, or in none, whatever is signed."""
     spans = contracts.spans
-    own = spans.by_period(b)
-    for lot in spans.lots(other).tolist():
-        theirs = spans.lot_span[lot]
-        for n in distinct(theirs[theirs >= 0]).tolist():
-            if len(distinct(own[theirs == n])) > 1:
-                return False
+    for own in spans.lot_span[spans.lots(b)]:
+        for theirs in spans.lot_span[spans.lots(other)]:
+            for n in distinct(theirs[theirs >= 0]).tolist():
+                if len(distinct(own[theirs == n])) > 1:
+                    return False
     return True
 
 

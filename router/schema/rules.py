@@ -156,13 +156,6 @@ def _counts(problem: Problem, at: Path, agreement: Agreement) -> Iterator[Issue]
             yield Issue(field, "unknown agreement or offer", name, nearest(name, known))
         elif agreement.name in _counted_by(agreements, name):
             yield Issue(field, "counts in a circle", name, "leave one of its counts out")
-        elif name in agreements:
-            other = agreements[name]
-            if other.rollover_spans:
-                yield Issue(field, f"{rule}: an agreement with rollover_spans", name, rests)
-        elif name in offers and offers[name].commitment is not None:
-            hint = "state that as an agreement over the offer alone, and count the agreement"
-            yield Issue(field, f"{rule}: an offer with a commitment of its own", name, hint)
 
 
 def _counted_by(agreements: Mapping[str, Agreement], name: str) -> set[str]:

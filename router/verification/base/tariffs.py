@@ -221,21 +221,30 @@ def billed_part(case: Case, agreement: Agreement, offer: str, future: Future, pe
 
 
 def spent(case: Case, plan: Plan, flows: Sequence[Flow], future: Future) -> Iterator[tuple[str, int, float]]:
-    """(offer, period, USD) of use at the offers' own prices, less what agreements cover and allowances in USD pay."""
+    """(offer, period, USD) of use at the offers' own prices, less what agreements cover and allowances in USD pay.
+
+    Not of what a commitment of the offer bills: of one in tokens it is what requests cost.
+    """
     for flow in flows:
         if flow.entry is not None and flow.future.name == future.name:
-            usd = (flow.fee_usd + flow.token_usd) * flow.charged * future.price_of(flow.offer.name)
-            yield flow.offer.name, flow.row.period, usd
+            usd, commitment = flow.fee_usd, flow.offer.commitment
+            if commitment is None:
+                usd += flow.token_usd
+            elif bills_dollars(commitment):
+                continue
+            yield flow.offer.name, flow.row.period, usd * flow.charged * future.price_of(flow.offer.name)
     for row in plan.instances:
         rented = case.instances.get(row.offer)
         if rented is not None and rented.term_hours is None and case.future(row.scenario).name == future.name:
             usd = case.rent(row.offer, row.period) * future.price_of(row.offer) * row.paid_count
             yield case.halves.get(row.offer, row.offer), row.period, usd
     for covered in plan.coverage or ():
-        if case.future(covered.scenario).name == future.name:
+        apart = covered.kind == "tokens" and covered.offer in case.commitments
+        if not apart and case.future(covered.scenario).name == future.name:
             yield covered.offer, covered.period, -covered.list_usd
     for free in plan.credits or ():
-        if free.credit is None and case.future(free.scenario).name == future.name:
+        apart = free.kind == "tokens" and free.offer in case.commitments
+        if free.credit is None and not apart and case.future(free.scenario).name == future.name:
             yield free.offer, free.period, -free.paid_usd
 
 

@@ -17,7 +17,14 @@ from collections import defaultdict
 
 from router.verification.base.case import Case, Future
 from router.verification.base.spans import bill_name
-from router.verification.base.tariffs import billed_part, bills_dollars, tokens_bought
+from router.verification.base.tariffs import (
+    billed_part,
+    bills_dollars,
+    in_tokens,
+    mean_of,
+    period_factor,
+    tokens_bought,
+)
 from router.verification.bound.allowances import free_name, free_of_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
@@ -158,6 +165,24 @@ def add_counted(
             model.constraint(at, [*known.terms, *counted.items()], lower=known.lower - before)
 
 
+def _dearest_tokens(case: Case, flow: PossibleFlow) -> float:
+    """The most that the tokens of a cell may be billed at by the offer's own commitment."""
+    commitment = case.commitments[flow.offer.name]
+    factor = period_factor(case, flow.offer.name, flow.period) * flow.price / 1e6
+    tiers = max((tier.usd_per_m for tier in commitment.tiers), default=0.0)
+    return max(flow.token_part, flow.tokens * max(tiers, commitment.overage_usd_per_m or 0.0) * factor)
+
+
+def _most_of_unit(case: Case, offer: str, future: Future, periods: tuple[int, int], before: float) -> float:
+    """The most USD that what is committed may be billed at, of an own unit."""
+    commitment, price = case.commitments[offer], future.price_of(offer)
+    if not in_tokens(commitment) or bills_dollars(commitment):
+        return 1.0
+    mean = mean_of(case, offer, *periods, before)  # with tiers the factor on their rates
+    rate = max((tier.usd_per_m for tier in commitment.tiers), default=1.0)
+    return mean * rate * price / 1e6
+
+
 def _billed_in(
     model: RelaxedProblem,
     case: Case,
@@ -181,6 +206,20 @@ def _billed_in(
                 billed += [(f"committed({other},{label})", due) for label, due in span.due]
         return billed
     spent: Terms = []
+    commitment = case.commitments.get(other)
+    if commitment is not None:  # no more than its use at the dearest and what is committed come to
+        for flow in flows:
+            if flow.offer.name == other and first <= flow.period < end:
+                spent.append((flow.charged, flow.fees + _dearest_tokens(case, flow)))
+        for pool in pools:
+            if case.halves.get(pool.offer, pool.offer) == other and pool.instances.term_hours is None:
+                price = future.price_of(pool.offer)
+                spent += [(pool.paid[t], case.rent(pool.offer, t) * price) for t in range(first, end)]
+        for span in spans_to_bill(case, commitment, terms_of(case, other)):
+            if first <= span.first < end:
+                usd = _most_of_unit(case, other, future, (span.first, span.end), span.before)
+                spent += [(f"committed({other},{label})", due * usd) for label, due in span.due]
+        return spent
     for t in range(first, end):
         paid = f"paid_by({free_name(case, other, t)},{other},{t})"
         spent += [(paid, -1.0)] if paid in model.variables else []
