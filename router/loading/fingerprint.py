@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import weakref
 import zoneinfo
 from collections.abc import Mapping
 from functools import cache
@@ -68,8 +69,26 @@ class _NotKnown(Exception):
 
 
 def problem_sha256(problem: Problem) -> str:
-    """SHA-256, in hex, of what the problem says (version 2). Raises OSError where a trace cannot be read."""
-    return _sha256(_stated(problem, problem))
+    """SHA-256, in hex, of what the problem says (version 2). Raises OSError where a trace cannot be read.
+
+    Of the very problem that was asked for last it is not worked out again, unless it names files.
+    """
+    known = _last.get("known")
+    if known is not None and known[0]() is problem:
+        return known[1]
+    sha256 = _sha256(_stated(problem, problem))
+    if not _names_files(problem):
+        _last["known"] = (weakref.ref(problem), sha256)
+    return sha256
+
+
+_last: dict[str, tuple[weakref.ref[Problem], str]] = {}
+
+
+def _names_files(problem: Problem) -> bool:
+    """Whether its hash may change while it does not: traces, and series of rules about time."""
+    ruled = any(offer.schedule for offer in problem.offers) or any(host.schedule for host in problem.hosts)
+    return ruled or any(load.demand.trace is not None for load in problem.workloads)
 
 
 def problem_sha256_v1(problem: Problem) -> str | None:
@@ -88,8 +107,7 @@ def matches(problem: Problem, sha256: str | None) -> bool:
     """Whether a hash, of either version, is that of the problem. Raises OSError."""
     if sha256 is None:
         return False
-    stated = _stated(problem, problem)
-    return sha256 == _sha256(stated) or sha256 == _sha256_v1(stated)
+    return sha256 == problem_sha256(problem) or sha256 == problem_sha256_v1(problem)
 
 
 def trace_path(problem: Problem, trace: Trace) -> FilePath:
@@ -102,28 +120,34 @@ def series_path(problem: Problem, series: Series) -> FilePath:
     return FilePath(problem.positions.file or "").parent / series.file
 
 
-def _stated(record: BaseModel, problem: Problem) -> dict[str, _Json]:
+def _stated(record: BaseModel, problem: Problem | None) -> dict[str, _Json]:
     """The fields of a record that do not have their default."""
-    fields = type(record).model_fields
+    defaults = _defaults(type(record))
     kept = _MEASURED if isinstance(record, Workload) and record.demand.trace is not None else frozenset()
     stated = {}
-    for name in record.model_fields_set - _NOT_CONTENT:
-        value = _canonical(getattr(record, name), name, problem)
-        if (
-            name in kept
-            or fields[name].is_required()
-            or not _same(value, _canonical(fields[name].default, name, problem))
-        ):
+    for name in record.model_fields_set:
+        if name in _NOT_CONTENT:
+            continue
+        # lists of the whole problem are put in order by `_sha256`
+        value = _canonical(getattr(record, name), "" if record is problem else name, problem)
+        if name not in defaults or name in kept or not _same(value, defaults[name]):
             stated[name] = value
-    if isinstance(record, Trace):
+    if isinstance(record, Trace) and problem is not None:
         stated["file"] = _content(trace_path(problem, record), record.file)
-    if isinstance(record, Series):
+    if isinstance(record, Series) and problem is not None:
         stated["file"] = _content(series_path(problem, record), record.file)
     return stated
 
 
-def _canonical(value: object, field: str, problem: Problem) -> _Json:
-    if value is None or isinstance(value, bool | str):  # most values by far are one of these, or a number
+@cache
+def _defaults(kind: type[BaseModel]) -> Mapping[str, _Json]:
+    """Defaults of a kind of record, of the fields that have one; none of them is of a file."""
+    fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
+    return {name: _canonical(field.default, name, None) for name, field in fields.items()}
+
+
+def _canonical(value: object, field: str, problem: Problem | None) -> _Json:
+    if value is None or isinstance(value, float | str | bool):  # most values by far
         return value
     if isinstance(value, int | float):
         return float(value)
@@ -133,8 +157,9 @@ def _canonical(value: object, field: str, problem: Problem) -> _Json:
         return {key: _canonical(item, "", problem) for key, item in value.items()}
     if isinstance(value, list | tuple):
         items = [_canonical(item, "", problem) for item in value]
-        return sorted(items, key=_text) if field in _UNORDERED else items
+        return sorted(items, key=_text) if field in _UNORDERED and len(items) > 1 else items
     if isinstance(value, dt.datetime):
+        assert problem is not None  # no default is a moment
         zone = zoneinfo.ZoneInfo(problem.horizon.timezone)
         local = value if value.tzinfo else value.replace(tzinfo=zone)
         return local.astimezone(dt.UTC).isoformat()
@@ -173,9 +198,17 @@ def _release_0_1_0() -> Mapping[str, Mapping[str, _Field]]:
     return records
 
 
-def _sha256(content: _Json) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _sha256(content: dict[str, _Json]) -> str:
+    """Of a record that is the whole problem, as JSON without a space."""
+    parts = (f"{_encoded(name)}:{_listed(value, name)}" for name, value in sorted(content.items()))
+    return hashlib.sha256(f"{{{','.join(parts)}}}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _listed(value: _Json, field: str) -> str:
+    """Compact JSON; what has no order, in that of its text. A space after each comma and colon would change none."""
+    if isinstance(value, list) and field in _UNORDERED:
+        return f"[{','.join(sorted(map(_encoded, value)))}]"
+    return _encoded(value)
 
 
 def _same(value: _Json, default: _Json) -> bool:
@@ -184,7 +217,10 @@ def _same(value: _Json, default: _Json) -> bool:
 
 
 def _text(value: _Json) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return f'"{value}"' if type(value) is str and value.isalnum() and value.isascii() else _encoded(value)
+
+
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def _content(path: FilePath, name: str) -> str:
