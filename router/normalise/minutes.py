@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Bools, Floats
 from problems.core.instance import Instance
 from problems.core.view import View, still_work
 from router.schema import Problem
@@ -65,9 +65,13 @@ class MinuteDemand:
         """Equal parts of a period that the minutes stand for, in its order: its own minutes where some are recorded."""
         return self.span if self.recorded else self.minutes
 
-    def of(self, view: View, period: int) -> Floats:
-        """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time."""
-        return self.of_work(still_work(self.inst, view.cells, period), period)
+    def of(self, view: View, period: int, asked: Bools | None = None) -> Floats:
+        """(W, N) requests, or tokens where no size is stated, a minute; 0 for workloads that move in time.
+
+        asked    (W,) those that are asked for, the others have 0 too; None: all
+        """
+        work = still_work(self.inst, view.cells, period)
+        return self.of_work(work if asked is None else np.where(asked, work, 0.0), period)
 
     def of_work(self, work: Floats, period: int) -> Floats:
         """The same of so many units of work by workload, (W,)."""

@@ -85,17 +85,20 @@ def _in_period(
     o = np.array([inst.offers.names.index(row.offer) for row in routes])
     m = np.array([inst.models.names.index(row.model) for row in routes])
     shape: Floats | None = None
-    for q, cap in caps:
-        if not cap[period] > 0:  # no more than a rounding goes there, none of it refused by the minute
-            continue
-        counted = inst.quotas.counted(q, w, o, m) & np.isfinite(cap[period])
+    # where a cap lets nothing through, no more than a rounding goes there, none of it refused by the minute
+    some = [(q, cap) for q, cap in caps if 0 < cap[period] < np.inf]
+    asked = np.zeros(len(inst.workloads.names), dtype=bool)
+    for q, _ in some:
+        asked[w[inst.quotas.counted(q, w, o, m)]] = True
+    for q, cap in some:
+        counted = inst.quotas.counted(q, w, o, m)
         at: list[int] = np.flatnonzero(counted).tolist()
         counts = QUOTA_KINDS[inst.quotas.kind[q]]
         amount = [_amount(counts.counts, r := routes[i], loads[r.workload], offers[r.offer]) for i in at]
         if sum(amount) <= 0:
             continue
         if shape is None:
-            demand = minutes.of(view, period)
+            demand = minutes.of(view, period, asked)
             mean = demand.mean(axis=1, keepdims=True)
             shape = np.divide(demand, mean, out=np.ones_like(demand), where=mean > 0)
         by_workload = np.bincount(w[at], amount, minlength=len(shape)) / (60.0 * inst.time.period_h)
