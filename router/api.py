@@ -19,6 +19,7 @@ from router.loading.catalogue import load
 from router.plan.difference import Difference, difference
 from router.plan.document import Plan
 from router.plan.file import read_plan
+from router.planning.kinds import without_collections
 from router.planning.solve import DEFAULT_SOLVER, Search, planned
 from router.schema import Problem
 from router.verification import Verification
@@ -70,7 +71,11 @@ def verify(problem: Problem | str | Path, plan: Plan) -> Verification:
 
     Raises InputError where the problem file is wrong, or the plan is of a form that no verdict can be given on.
     """
-    return check(load(problem), plan)
+    loaded = load(problem)
+    if plan.kinds is None:
+        return check(loaded, plan)
+    with without_collections():
+        return check(loaded, plan)
 
 
 def diff(old: Plan | str | Path, new: Plan | str | Path) -> Difference:

@@ -13,6 +13,7 @@ from router.errors import CertificateFailed, Infeasible, InputError, Issue, Rout
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
+from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
@@ -73,7 +74,8 @@ def planned(
     Raises InputError, Infeasible, NoPlanInTime, SolverFailed, and CertificateFailed where the plan fails its check.
     """
     search, telling = search.begun(), telling or Telling()
-    plan, kinds = None, kinds_of(problem)
+    with without_collections():
+        plan, kinds = None, kinds_of(problem)
     if kinds is not None:
         with suppress(InputError, Infeasible, CertificateFailed):
             plan = _planned(problem, kinds, search, telling)
@@ -90,7 +92,10 @@ def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Tel
     telling.encoded(encoded)
     incumbent = before_proof(encoded, search)
     telling.found(incumbent)
-    return proven_plan(problem, encoded, incumbent, kinds)
+    if kinds is None:
+        return proven_plan(problem, encoded, incumbent)
+    with without_collections():
+        return proven_plan(problem, encoded, incumbent, kinds)
 
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
