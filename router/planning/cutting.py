@@ -5,8 +5,11 @@ The verifier makes the rows of the cuts by itself; what is left of their names i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from problems.core.arrays import Floats
 from router.plan.proof import ProofPart
 from router.planning.scaled import ScaledRelaxation, part_of
 from router.verification.bound.cuts import cut_name
@@ -16,26 +19,40 @@ from solvers.proof.safe import usable
 
 def strengthened_parts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ProofPart, ...]:
     """All of the problem as one part, bounded with cuts; none where the relaxation is not solved in time."""
+    found = with_cuts(model, options)
+    if found is None:
+        return ()
+    cut, multipliers = found
+    # a multiplier of the wrong sign, however small, would need a limit that is not there
+    usd = usable(cut.program, multipliers) * cut.row_scale
+    by_name: dict[str, float] = {}
+    for i in np.flatnonzero(usd).tolist():
+        by_name[cut.promises[i]] = by_name.get(cut.promises[i], 0.0) + float(usd[i])
+    return (part_of(model, range(len(model.names)), multipliers=by_name),)
+
+
+def with_cuts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ScaledRelaxation, Floats] | None:
+    """The relaxation with the cuts that it breaks below its own rows, and its multipliers; None where it has none."""
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
     answer = strengthened(model.program, options)
     if answer is None:
-        return ()
-    m, matrix, added = model.program.n_rows, model.program.matrix, answer.added
-    # a multiplier of the wrong sign, however small, would need a limit that is not there
-    multiplier = usable(added.added_to(model.program), answer.multipliers)
-    usd = multiplier[:m] * model.row_scale
-    multipliers = {model.promises[i]: float(usd[i]) for i in np.flatnonzero(usd).tolist()}
-    for k in np.flatnonzero(multiplier[m:]).tolist():
+        return None
+    matrix, added = model.program.matrix, answer.added
+    names, scale = [], []
+    for k, row in enumerate(added.row.tolist()):
         at = slice(added.matrix.indptr[k], added.matrix.indptr[k + 1])
-        flows = added.matrix.indices[at][added.matrix.data[at] > 0]
-        row = int(added.row[k])
+        column, value = added.matrix.indices[at], added.matrix.data[at]
+        flows = column[value > 0]
         own = slice(matrix.indptr[row], matrix.indptr[row + 1])
         load = matrix.data[own][np.searchsorted(matrix.indices[own], flows[0])]
-        part = added.matrix.data[at][added.matrix.indices[at] == flows[0]][
-            0
-        ]  # of the verifier's row, in ours
-        value = float(multiplier[m + k] * part / load * model.row_scale[row])
-        name = cut_name(model.promises[row], [model.names[j] for j in flows.tolist()])
-        multipliers[name] = multipliers.get(name, 0.0) + value
-    return (part_of(model, range(len(model.names)), multipliers=multipliers),)
+        part = value[column == flows[0]][0]  # of the verifier's row, in ours
+        names.append(cut_name(model.promises[row], [model.names[j] for j in flows.tolist()]))
+        scale.append(part / load * model.row_scale[row])
+    cut = replace(
+        model,
+        program=added.added_to(model.program),
+        promises=(*model.promises, *names),
+        row_scale=np.append(model.row_scale, scale),
+    )
+    return cut, answer.multipliers

@@ -21,7 +21,7 @@ from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
-from router.planning.cutting import strengthened_parts
+from router.planning.cutting import strengthened_parts, with_cuts
 from router.planning.publish import draft, gap_of
 from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
@@ -82,6 +82,8 @@ def with_proof(
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
+            if small and not searched.complete:
+                parts, searched = _with_cuts(model, options, start, enough, (parts, searched))
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
@@ -164,6 +166,24 @@ def searched_by(
 
     work = WorkLimits(effort=0.0 if options.late else effort, late=lambda: options.late)
     return prove(model.program, opened, start=start, gap=GAP, enough=enough, work=work)
+
+
+def _with_cuts(
+    model: ScaledRelaxation,
+    options: SolveOptions,
+    start: Floats | None,
+    enough: float,
+    before: tuple[tuple[ProofPart, ...], ProgramProof],
+) -> tuple[tuple[ProofPart, ...], ProgramProof]:
+    """The better bound of a tree that came to no end, and of one with the cuts that the relaxation breaks."""
+    found = with_cuts(model, options)
+    if found is None or len(found[0].promises) == len(model.promises):
+        return before
+    cut, _ = found
+    searched = searched_by(cut, options, start, EFFORT, enough)
+    if len(set(cut.promises)) < len(cut.promises) or searched.bound <= before[1].bound:
+        return before
+    return parts_by_name(cut, searched.parts), searched
 
 
 def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: float) -> float:
