@@ -60,10 +60,10 @@ class Agreement(Settling):
     counts: Mapping[str, Share] = Field(
         default={},
         description="Other agreements and offers: the part of what is billed there that counts towards this minimum; "
-        "what may be covered stays the committed amount. Of an offer with a commitment of its own that is its bill, and "
-        "what it bills beside (rented instances, fees a request of one in tokens); of one whose rests roll over, what is "
-        "committed and what goes beyond. Spans of what counts lie inside those of the agreement, whichever terms are "
-        "signed: else no bill says where it counts",
+        "what may be covered stays the committed amount. Of an offer with a commitment of its own that is its bill, "
+        "and what it bills beside (rented instances, fees a request of one in tokens); of one whose rests roll over, "
+        "what is committed and what goes beyond. Spans of what counts lie inside those of the agreement, whichever "
+        "terms are signed: else no bill says where it counts",
     )
     in_: Literal["usd", "units"] = Field(
         default="usd",
