@@ -103,6 +103,12 @@ def in_bands(kind: str, least: float) -> Data:
     return {"settled": "month", "min_usd": least * MONTH, "tier_kind": kind, "discount_tiers": bands}
 
 
+def in_tiers(usd_per_m: float) -> list[Data]:
+    """4 M an hour at 2.00, what is more at another price."""
+    more = {"from_tokens_per_month": 4 * M * MONTH, "usd_per_m": usd_per_m}
+    return [{"from_tokens_per_month": 0, "usd_per_m": 2}, more]
+
+
 BILLED: dict[str, tuple[Data, float, float]] = {
     # of 20 USD at list: the bill, and what is billed for use
     "tokens it is short of": ({"min_tokens": 12 * M, "settled": "hour"}, 24, 20),
@@ -116,6 +122,10 @@ BILLED: dict[str, tuple[Data, float, float]] = {
     "bands below a minimum": (in_bands("incremental", 18), 18, 15),
     "bands of all units": (in_bands("all_units", 0), 10, 10),
     "bands of all units below a minimum": (in_bands("all_units", 18), 18, 10),
+    "tiers": ({"tiers": in_tiers(1)}, 14, 14),
+    "rising tiers": ({"tiers": in_tiers(3)}, 26, 26),
+    "tiers of all units": ({"tiers": in_tiers(1), "tier_kind": "all_units"}, 10, 10),
+    "one tier below a minimum": ({"tiers": in_tiers(1)[:1], "min_tokens_per_month": 12 * M * MONTH}, 24, 20),
     "what was used before": (
         {"settled": "month", "min_usd": 15, "so_far": {"since": "2026-12-31T23:00", "used_usd": 8}}
         | {
@@ -141,6 +151,25 @@ def test_a_credit_pays_what_is_billed_for_use(kind: str, solver: str) -> None:
         assert [row.billed_usd for row in plan.settlements] == [approx(bill)]
         assert [row.paid_usd for row in plan.credits or ()] == [approx(paid)]
         assert plan.bound_usd <= bill - paid + 1e-6
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("commitment", "bill"),
+    [
+        ({"min_tokens": 5 * M, "settled": "hour", "overage_usd_per_m": 5, "signed": True}, 35),
+        ({"min_tokens": 5 * M, "settled": "hour", "signed": True}, 20),
+        ({"tiers": in_tiers(1)}, 14),
+    ],
+)
+def test_and_what_requests_cost_beside_it(commitment: Data, bill: float, solver: str) -> None:
+    """10,000 requests at a tenth of a cent: 10 USD beside the bill of tokens."""
+    offer = api("a", 2.0, commitment=commitment)
+    offer["models"]["m"]["usd_per_request"] = 0.001
+    data = problem(hourly(10 * M), offer, horizon={"start": "2027-01-01T00:00"})
+    for given in (0.0, 4.0, bill + 9, 100.0):
+        plan = plan_of(data | {"credits": [{"name": "credit", "offers": ["a"], "usd": given}]}, solver)
+        assert plan.cost_usd == approx(max(bill + 10 - given, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -186,8 +215,8 @@ def test_what_of_a_bill_a_credit_pays_is_said_or_refused() -> None:
             "is not yet planned for: use that what earlier spans of a left",
         ),
         (
-            api("a", 2.0, commitment={"tiers": [{"from_tokens_per_month": 0, "usd_per_m": 2}]}),
-            "an offer with tiers",
+            api("a", 2.0, commitment={"tiers": in_tiers(1), "min_tokens_per_month": 5}),
+            "with several tiers and an amount that is committed",
         ),
     ):
         with pytest.raises(InputError, match=says):
@@ -324,7 +353,7 @@ class Apart:
         hours = len(demand)
         rules = own.get("schedule", [])
         self.price = [
-            own["models"]["m"]["prompt_usd_per_m"]
+            own["models"]["m"].get("prompt_usd_per_m", 2.0)
             * (rules[0]["prices"] if rules and t >= int(rules[0]["from"][11:13]) else 1.0)
             for t in range(hours)
         ]
@@ -423,6 +452,10 @@ class Apart:
 
     def own(self, terms: Data) -> None:
         hours = len(self.use)
+        if "tiers" in terms:  # the same as discounts on the first price
+            edge, usd = (terms["tiers"][1][field] for field in ("from_tokens_per_month", "usd_per_m"))
+            bands = [{"from_usd": 0, "discount": 0}, {"from_usd": 2 * edge / M, "discount": 1 - usd / 2}]
+            terms = {"settled": "month", "discount_tiers": bands}
         spans = [[t] for t in range(hours)] if terms["settled"] == "hour" else [[*range(hours)]]
         share = 1.0 if terms["settled"] != "month" else hours / MONTH
         in_tokens = "min_tokens" in terms
@@ -592,17 +625,23 @@ def drawn(seed: int) -> Data:
         {"settled": "month", "discount_tiers": bands, "tier_kind": "all_units"},
         {"levels": [{"usd": 4, "discount": 0.1}, {"usd": 9, "discount": 0.5}], "settled": "hour"},
         {"min_tokens": draw.choice([3, 8]) * M, "settled": "term", "term_h": 2, "start_every_h": 1},
+        {
+            "tiers": [
+                {"from_tokens_per_month": 0, "usd_per_m": 2},
+                {"from_tokens_per_month": draw.choice([2, 5]) * M * MONTH, "usd_per_m": draw.choice([1, 3])},
+            ]
+        },
     ]
     kind = draw.randrange(len(kinds))
     own = kinds[kind] | ({} if kind > 7 else {"signed": True})
     offer = api("a", 2.0, commitment=own)
     if kind in (0, 9) and draw.random() < 0.7:
         offer["schedule"] = [{"from": "2027-01-01T01:00", "prices": draw.choice([0.5, 2.0])}]
-    if draw.random() < 0.5:
+    if draw.random() < 0.5 and kind != 10:
         offer["free"] = {"usd_per_month": draw.choice([3, 9]) * MONTH / hours}
     work = by_period([draw.randint(0, 8) * M for _ in range(hours)])
     data = problem(work, [offer, api("b", 3.0)], periods=hours, horizon={"start": "2027-01-01T00:00"})
-    if draw.random() < 0.8 or "free" not in offer:
+    if kind != 10 and (draw.random() < 0.8 or "free" not in offer):
         terms = agreement(
             discount=draw.choice([0.2, 0.6]), min_usd=1, max_usd=draw.choice([2, 5]), signed=False
         )
@@ -624,6 +663,8 @@ def drawn(seed: int) -> Data:
 
 def of_spans(terms: Data) -> bool:
     """Whether it bills use by spans longer than an hour without a price of its own for any of it."""
+    if "tiers" in terms:
+        return True
     banded = terms.get("discount_tiers") and terms.get("tier_kind") != "all_units"
     return bool(banded or (terms.get("overage_usd_per_m") is not None and terms["settled"] != "hour"))
 
@@ -640,4 +681,4 @@ def test_the_best_plan_is_that_of_a_program_written_apart(seed: int) -> None:
     plan = plan_of(data, SOLVERS[seed % 2])
     assert plan.cost_usd == approx(best, rel=1e-6, abs=1e-6)
     assert plan.bound_usd is not None
-    assert plan.bound_usd <= best * (1 + 1e-6) + 1e-6
+    assert plan.bound_usd <= max(best, 0.0) * (1 + 1e-6) + 1e-6

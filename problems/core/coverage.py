@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints, distinct
+from problems.core.bill_points import period_factors
 from problems.core.blocks import ColumnSpace
 from problems.core.view import View
 
@@ -68,13 +69,20 @@ class OfferUse(NamedTuple):
 
 
 def tokens_used(view: View, charged: Ints, offer: int) -> OfferUse:
-    """Tokens, requests and cache, of what is not free; those that a contract in tokens counts at its rate."""
+    """Tokens, requests and cache, of what is not free; those that a contract in tokens counts at its rate.
+
+    Of tiers at the dearest of their rates: no token has a price of its own.
+    """
     at, b = (
         np.flatnonzero(view.routes.offer[view.flows.route] == offer),
         int(view.inst.offers.contract[offer]),
     )
-    usd = view.flow_usd[at]
-    if b >= 0 and view.inst.contracts.in_tokens[b] and view.inst.contracts.tiers[b] is None:
+    usd, contracts = view.flow_usd[at], view.inst.contracts
+    tiers = contracts.tiers[b] if b >= 0 else None
+    if tiers is not None:
+        factor = period_factors(view.inst, b)[view.flows.period[at]]
+        usd = usd + view.flow_tokens[at] * float(tiers.usd.max()) * factor
+    elif b >= 0 and contracts.in_tokens[b]:
         usd = usd + view.flow_token_usd[at]
     usd = usd * view.price[offer]
     some = usd > 0

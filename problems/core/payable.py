@@ -33,13 +33,15 @@ class Payable(ArrayTable):
 def at_other_prices(contracts: Contracts, b: int) -> bool:
     """Whether what a contract bills for use hangs on what is signed, or on what else is used."""
     priced_apart = bool(np.isfinite(contracts.overage_stated[b]))
-    return bool(contracts.levelled[b] or contracts.discounts[b] is not None or priced_apart)
+    banded = contracts.discounts[b] is not None or contracts.tiers[b] is not None
+    return bool(contracts.levelled[b] or banded or priced_apart)
 
 
 def by_span(contracts: Contracts, b: int) -> bool:
     """Whether it is a sum for a span, of which no period has a part of its own."""
-    discounts = contracts.discounts[b]
+    discounts, tiers = contracts.discounts[b], contracts.tiers[b]
     banded = discounts is not None and not discounts.all_units and len(discounts.rate) > 1
+    banded |= tiers is not None and len(tiers.usd) > 1
     return bool(banded or np.isfinite(contracts.overage_stated[b]))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from problems.core.arrays import Floats, Ints
 from problems.core.bill_points import level_rates
 from problems.core.columns import Columns
+from problems.core.contracts import Tiers
 from problems.core.coverage import Coverage, Payments, use_of
 from problems.core.payable import Payable
 from problems.core.span_means import rate_usd
@@ -38,10 +39,19 @@ def billed(view: View, cols: Columns, of: Use) -> tuple[Ints, Floats]:
         (cols.payable.at[apart], cols.payable.unit[apart]),
         (cols.covered.at[plain], cols.covered.unit[plain] * cols.covered.rate[plain]),
     ]
-    if not cols.payable.own[apart].any():
-        parts.append(at_list(view, cols, of))
+    own = apart[cols.payable.own[apart]]
+    parts.append(
+        _requests(view, cols, of, int(cols.payable.contract[own[0]])) if len(own) else at_list(view, cols, of)
+    )
     column, usd = (np.concatenate([part[i] for part in parts]) for i in range(2))
     return column, usd
+
+
+def _requests(view: View, cols: Columns, of: Use, b: int) -> tuple[Ints, Floats]:
+    """The same of what requests cost beside a commitment in tokens, which has no part in its bill."""
+    at = view.flows_of_contract[b] if view.inst.contracts.in_tokens[b] else np.empty(0, dtype=np.int64)
+    at = at[(view.flows.period[at] == of[2]) & (view.flow_usd[at] > 0)]
+    return cols.charged[at], view.flow_usd[at] * view.price[of[0]]
 
 
 def worth(view: View, cols: Columns, i: int) -> tuple[Ints, Floats]:
@@ -49,7 +59,9 @@ def worth(view: View, cols: Columns, i: int) -> tuple[Ints, Floats]:
     rows, covered = cols.payable, cols.covered
     of = int(rows.offer[i]), bool(rows.rented[i]), int(rows.period[i])
     if rows.own[i]:
-        return at_list(view, cols, of)
+        column, usd = at_list(view, cols, of)
+        fees, less = _requests(view, cols, of, int(rows.contract[i]))
+        return np.concatenate([column, fees]), np.concatenate([usd, -less])
     mine = _rows(covered, of)
     mine = mine[covered.contract[mine] == rows.contract[i]]
     return covered.at[mine], covered.unit[mine] * covered.rate[mine]
@@ -73,6 +85,9 @@ def span_worth(
         scale = float(band_scale(view, cols, b)[k])
         before = discounts.bill(float(contracts.spans.used_before[n]), float(contracts.spans.share[n]))
         return [(cols.band_volume[b][k], scale * discounts.rate)], -before
+    tiers = contracts.tiers[b]
+    if tiers is not None:
+        return _of_tiers(view, cols, b, k, tiers)
     rate, points = float(level_rates(inst, b)[k]), cols.beyond[b].points
     terms = [(column, rate * usd) for column, usd in (worth(view, cols, i) for i in mine.tolist())]
     tokens, here = bool(contracts.in_tokens[b]), np.flatnonzero(points.span == k)
@@ -81,6 +96,26 @@ def span_worth(
     usd = float(units_of_spans(view, cols, b)[k]) * (float(view.price[contracts.offer[b]]) if tokens else 1.0)
     terms.append((cols.beyond[b].at[here], weight * usd))
     return terms, -_dearer_before(view, b, n)
+
+
+def _of_tiers(
+    view: View, cols: Columns, b: int, k: int, tiers: Tiers
+) -> tuple[list[tuple[Ints, Floats]], float]:
+    """What the bands of a span come to, and of one in USD its requests."""
+    contracts, spans, points = view.inst.contracts, view.inst.contracts.spans, cols.band_points[b]
+    n, price, here = (
+        int(spans.of(b)[k]),
+        float(view.price[contracts.offer[b]]),
+        np.flatnonzero(points.span == k),
+    )
+    scale = float(band_scale(view, cols, b)[k]) * price * points.weight[here]
+    at = view.flows_of_contract[b][: 0 if contracts.in_tokens[b] else None]
+    at = at[spans.lot_span[spans.lot[n]][view.flows.period[at]] == n]
+    before = tiers.bill(float(spans.used_before[n]), float(spans.share[n]))
+    return [
+        (cols.band_volume[b][here].ravel(), (scale[:, None] * tiers.usd).ravel()),
+        (cols.charged[at], view.flow_usd[at] * price),
+    ], -before * price * float(contracts.factor_before[b])
 
 
 def _dearer_before(view: View, b: int, n: int) -> float:

@@ -146,8 +146,8 @@ class Credit(Strict):
         description="Offers whose use it pays, as it is billed: tokens, requests, cache and rented instance hours, at "
         "their own prices, less the discount of an agreement, a level or a band of all units, above a commitment at "
         "its price of overage; never what is due without use. What it pays is use of their commitments all the same. "
-        "Bands each at its price, and overage at a price, are of all that a span uses: the dates of a credit begin "
-        "and end with such spans, and it pays all offers of such an agreement or none",
+        "Tiers, bands each at its price, and overage at a price are of all that a span uses: the dates of a credit "
+        "begin and end with such spans, and it pays all offers of such an agreement or none",
         json_schema_extra={"minItems": 1},
     )
     usd: NonNegative = Field(description="Amount")

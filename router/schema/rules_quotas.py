@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # Problem runs the rules itself
     from router.schema.problem import Problem
 
 CAPS = tuple(name for name in Quota.model_fields if name != "max_utilisation")
+ENDS, UNITS = ("min", "max"), ("usd", "tokens")
 FREE = tuple(name for name in Free.model_fields if name != "so_far")
 
 
@@ -106,13 +107,12 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def _use_is_billed(problem: Problem, at: Path, offer: Offer) -> Iterator[Issue]:
-    """A credit pays what is billed for use: what that is no period says under tiers, nor where rests pay some of it."""
-    if offer.commitment is not None and offer.commitment.tiers:
-        rule, hint = (
-            "is not yet planned for: an offer with tiers",
-            "prices and discount_tiers, or leave it out",
-        )
-        yield Issue(at, rule, offer.name, hint)
+    """A credit pays what is billed for use: not what a rest pays for, nor told apart where tiers bill what is due."""
+    terms = offer.commitment
+    amounts = [] if terms is None else [terms.per_month(f"{end}_{unit}") for end in ENDS for unit in UNITS]
+    if terms is not None and len(terms.tiers) > 1 and any(amounts):
+        rule = "is not yet planned for: an offer with several tiers and an amount that is committed"
+        yield Issue(at, rule, offer.name, "prices and discount_tiers, or leave it out")
     rests = [offer.name] if offer.commitment is not None and offer.commitment.rollover_spans else []
     rests += [each.name for each in problem.commitments if offer.name in each.offers and each.rollover_spans]
     if rests:

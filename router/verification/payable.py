@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from router.verification.agreements import UseKey, used_usd
 from router.verification.base.audit import Audit
 from router.verification.base.bills import Bill, BillKey
-from router.verification.base.tariffs import discounted_usd, period_factor, period_rate
+from router.verification.base.tariffs import bills_dollars, discounted_usd, period_factor, period_rate
 
 
 def by_span(audit: Audit, seller: str) -> bool:
     """Whether a contract bills use by the span, without a price of its own for any of it."""
     commitment = audit.case.commitments[seller]
     banded = commitment.tier_kind == "incremental" and len(commitment.discount_tiers) > 1
-    return banded or commitment.overage_usd_per_m is not None
+    return banded or len(commitment.tiers) > 1 or commitment.overage_usd_per_m is not None
 
 
 class PayableUse:
@@ -51,6 +51,12 @@ class PayableUse:
         """Use, the contract that bills it, and USD before what a level or band takes off."""
         case = self.audit.case
         left = {key: math.fsum(usd) for key, usd in used_usd(self.audit).items()}
+        for flow in self.audit.flows:  # of tiers at the dearest: no token has a price of its own
+            tiers = () if flow.offer.commitment is None else flow.offer.commitment.tiers
+            if flow.entry is not None and tiers:
+                name, t, price = flow.offer.name, flow.row.period, flow.future.price_of(flow.offer.name)
+                dearest = max(tier.usd_per_m for tier in tiers) * period_factor(case, name, t) / 1e6
+                left[name, "tokens", t, flow.future.name] += flow.charged * flow.unit.tokens * dearest * price
         for row in self.audit.rows.coverage or ():
             key: UseKey = (row.offer, row.kind, row.period, case.future(row.scenario).name)
             left[key] = left.get(key, 0.0) - row.list_usd
@@ -59,6 +65,13 @@ class PayableUse:
             if free.credit is None:
                 key = (free.offer, free.kind, free.period, case.future(free.scenario).name)
                 left[key] = left.get(key, 0.0) - free.paid_usd
+        for flow in self.audit.flows:  # beside a commitment in tokens requests are paid for
+            commitment = flow.offer.commitment
+            if flow.entry is not None and commitment is not None and not bills_dollars(commitment):
+                key = (flow.offer.name, "tokens", flow.row.period, flow.future.name)
+                usd = flow.fee_usd * flow.charged * flow.future.price_of(flow.offer.name)
+                left[key] -= usd
+                yield key, None, usd
         for key, usd in left.items():
             own = key[0] if key[1] == "tokens" and key[0] in case.commitments else None
             yield key, own, max(usd, 0.0)

@@ -22,10 +22,9 @@ from router.verification.base.tariffs import (
     bills_dollars,
     in_tokens,
     mean_of,
-    period_factor,
     tokens_bought,
 )
-from router.verification.bound.allowances import free_name, free_of_name
+from router.verification.bound.allowances import dearest_tokens, free_name, free_of_name
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow
@@ -165,14 +164,6 @@ def add_counted(
             model.constraint(at, [*known.terms, *counted.items()], lower=known.lower - before)
 
 
-def _dearest_tokens(case: Case, flow: PossibleFlow) -> float:
-    """The most that the tokens of a cell may be billed at by the offer's own commitment."""
-    commitment = case.commitments[flow.offer.name]
-    factor = period_factor(case, flow.offer.name, flow.period) * flow.price / 1e6
-    tiers = max((tier.usd_per_m for tier in commitment.tiers), default=0.0)
-    return max(flow.token_part, flow.tokens * max(tiers, commitment.overage_usd_per_m or 0.0) * factor)
-
-
 def _most_of_unit(case: Case, offer: str, future: Future, periods: tuple[int, int], before: float) -> float:
     """The most USD that what is committed may be billed at, of an own unit."""
     commitment, price = case.commitments[offer], future.price_of(offer)
@@ -210,7 +201,7 @@ def _billed_in(
     if commitment is not None:  # no more than its use at the dearest and what is committed come to
         for flow in flows:
             if flow.offer.name == other and first <= flow.period < end:
-                spent.append((flow.charged, flow.fees + _dearest_tokens(case, flow)))
+                spent.append((flow.charged, flow.fees + dearest_tokens(case, flow)))
         for pool in pools:
             if case.halves.get(pool.offer, pool.offer) == other and pool.instances.term_hours is None:
                 price = future.price_of(pool.offer)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from router.verification.allowances import KINDS, inside, left_of, month_of
 from router.verification.base.case import Case, Future
-from router.verification.base.tariffs import period_factor, period_rate
+from router.verification.base.tariffs import period_factor
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow, may_be_free
@@ -52,7 +52,7 @@ def add_credits(
     own, rented = defaultdict[tuple[str, int], Terms](list), defaultdict[tuple[str, int], Terms](list)
     for flow in flows if purses else ():
         at = flow.offer.name, flow.period
-        used[at].append((flow.charged, flow.usd * _dearest(case, *at)))
+        used[at].append((flow.charged, flow.fees + dearest_tokens(case, flow)))
         if flow.offer.commitment is not None:
             own[at].append((flow.charged, flow.usd))
     for pool in pools if purses else ():
@@ -110,12 +110,14 @@ def free_of_name(offer: str, period: int) -> str:
     return f"free_of({offer},{period})"
 
 
-def _dearest(case: Case, offer: str, period: int) -> float:
-    """What use at list may be billed at: more above a commitment whose overage is dearer."""
-    commitment = case.commitments.get(offer)
-    over = None if commitment is None else commitment.overage_usd_per_m
-    rate = 0.0 if over is None else period_rate(case, offer, period)
-    return max(1.0, (over or 0.0) * period_factor(case, offer, period) / rate) if rate > 0 else 1.0
+def dearest_tokens(case: Case, flow: PossibleFlow) -> float:
+    """The most that the tokens of a cell may be billed at by the offer, or its own commitment."""
+    commitment = flow.offer.commitment
+    if commitment is None:
+        return flow.token_part
+    factor = period_factor(case, flow.offer.name, flow.period) * flow.price / 1e6
+    tiers = max((tier.usd_per_m for tier in commitment.tiers), default=0.0)
+    return max(flow.token_part, flow.tokens * max(tiers, commitment.overage_usd_per_m or 0.0) * factor)
 
 
 def _is_free(case: Case, purse: str, offer: str) -> bool:
