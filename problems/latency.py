@@ -38,7 +38,7 @@ class _Flows:
 
     def __init__(self, view: View, cols: Columns, queue: QueueColumns, flow: Ints) -> None:
         part = np.maximum(view.flows.end[flow] - view.flows.start[flow], 1e-12)
-        usable = float(view.usable[view.inst.fleets.pool_fleet[queue.pool], queue.period])
+        usable = float(view.steady[view.inst.fleets.pool_fleet[queue.pool], queue.period])
         self.at = flow
         self.column = cols.flow[flow]
         self.load = view.flow_load[flow, queue.side] / part / usable

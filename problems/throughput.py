@@ -78,7 +78,9 @@ def _limit(
     whole = view.inst.fleets.integral[fleet] & ~waits
     usable = _usable(view, fleet, periods, span) * np.where(whole, 1.0 + view.boundary, 1.0)
     at = np.arange(len(pools))
-    usable = np.where(waits, usable * cols.capacity.use[pools], usable) if len(pools) else usable
+    if waits.any():
+        steady = view.steady[fleet, periods] if span == (0.0, 1.0) else usable
+        usable = np.where(waits, steady * cols.capacity.use[pools], usable)
     terms: list[Term] = [
         (row, cols.flow[flow], view.flow_load[flow, side]),
         (at, cols.counts.count[pools, periods], -usable),

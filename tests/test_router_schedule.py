@@ -309,14 +309,6 @@ def test_what_boots_beside_waiting_starts_again_after_a_gap(solver: str) -> None
     assert plan.gap <= 1e-6
 
 
-@pytest.mark.parametrize("rule", [{"available": False}, {"set": {"instances": {"availability": 0.4}}}])
-def test_a_change_within_a_period_beside_waiting_is_refused(rule: Data) -> None:
-    with pytest.raises(InputError, match="beside waiting times: is not yet planned for"):
-        plan_of(waiting_in_time([since("01:30", **rule)]))
-    plan_of(waiting_in_time([since("01:30", **rule)], max_utilisation=0.5))
-    plan_of(waiting_in_time([since("02:00", **rule)]))
-
-
 def test_days_are_those_on_which_a_window_starts() -> None:
     """A window from 23:00 to 01:00 on Sundays reaches into Monday 4 January: 1 M at 3 · 2, then 1 M at 3: 9 USD."""
     rule = {"daily": {"start": "23:00", "end": "01:00"}, "days": ["sun"], "prices": 2}

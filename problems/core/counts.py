@@ -44,7 +44,7 @@ def count_limit(view: View) -> Floats:
     period, q = distinct % inst.time.periods, distinct // inst.time.periods // len(view.cells)
     np.add.at(need, (q, period), heaviest)
     f = fleets.pool_fleet
-    usable = view.usable[f]
+    usable = np.where(waiting_pools(view)[:, None], view.steady[f], view.usable[f])
     need = np.where(usable > 0, need / np.where(usable > 0, usable, 1.0), 0.0)
     if inst.spilling is not None:  # what spills is carried in the fullest minute at most
         spills = inst.spilling.offer[fleets.offer[f]]

@@ -41,6 +41,7 @@ class View(Record):
     price: Floats  # (O,) multiplier of all prices of the offer
     usable: Floats  # (F, T) usable share of an instance: availability · max_utilisation, by open hours
     usable_at: Floats  # (F, J) the same by stretch
+    steady: Floats  # (F, T) the least of it in any hour that is open, by the part of the period that is: for waits
     scenario: int
     boundary: float  # relative tolerance of whole instances at a unit boundary (see problems.throughput)
 
@@ -203,6 +204,7 @@ def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
         price=inst.scenarios.price[s],
         usable=inst.time.by_period(usable_at),
         usable_at=usable_at,
+        steady=_steady(inst, usable_at),
         scenario=s,
         boundary=boundary,
     )
@@ -224,6 +226,15 @@ def _available_at(inst: Instance, s: int) -> Floats:
     fleets = inst.fleets
     factor = inst.scenarios.availability[s][fleets.offer][:, None]
     return np.where(inst.offers.open[fleets.offer], np.minimum(fleets.availability * factor, 1.0), 0.0)
+
+
+def _steady(inst: Instance, usable_at: Floats) -> Floats:
+    """(F, T) what carries a rate that is even over the open hours of a period in each of them."""
+    time, is_open = inst.time, inst.offers.open[inst.fleets.offer]
+    lowest = stretches.least(
+        time.edge_h, np.where(is_open, usable_at, np.inf), time.start_h, time.start_h + time.period_h
+    )
+    return np.asarray(np.where(np.isfinite(lowest), lowest, 0.0) * time.by_period(is_open))
 
 
 def available(view: View) -> Floats:

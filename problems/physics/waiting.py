@@ -2,9 +2,10 @@
 
     load[q,t] ≤ availability[t] · cap(serving[q,t], mix)   cap: largest load whose wait at every percentile asked fits
 
-Waiting is modelled for pools without `max_utilisation` that may serve a workload with an SLO on the first token or the
-whole request. Servers are count × concurrency of the operating point; service time, variability and the strictest
-budget follow from the mix of what is served.
+Where availability changes within a period, it is the least of it while its offer is open, of a rate that is even over
+the open hours: a wait is judged at its longest. Waiting is modelled for pools without `max_utilisation` that may serve
+a workload with an SLO on the first token or the whole request. Servers are count × concurrency of the operating point;
+service time, variability and the strictest budget follow from the mix of what is served.
 
 Pools of few counts are written by level and by kind of mix at once (`Region`); of others the best use that any count
 and any mix allow is a bound from above, and they get a region where a plan was found to be short. A region is cut at
@@ -147,7 +148,7 @@ def capacity_of(view: View, limit: Floats, cuts: AllCuts | None = None, *, inner
 def _served(view: View, waits: Bools) -> dict[tuple[int, int], Ints]:
     """Routes of the flows to every waiting pool and period that has some, and in which instances serve at all."""
     pool, periods = view.routes.pool[view.flows.route], view.inst.time.periods
-    serves = view.usable[view.inst.fleets.pool_fleet[pool], view.flows.period] > 0
+    serves = view.steady[view.inst.fleets.pool_fleet[pool], view.flows.period] > 0
     flow = np.flatnonzero((pool >= 0) & np.append(waits, False)[pool] & serves)
     key = (pool[flow] * periods + view.flows.period[flow]) * len(view.routes) + view.flows.route[flow]
     distinct = np.unique(key)
@@ -286,7 +287,7 @@ def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> 
     at = np.flatnonzero((pool >= 0) & (flow > 0))
     at = at[waits[pool[at]]]
     at = at[
-        view.usable[view.inst.fleets.pool_fleet[pool[at]], view.flows.period[at]] > 0
+        view.steady[view.inst.fleets.pool_fleet[pool[at]], view.flows.period[at]] > 0
     ]  # else a row of throughput
     order = at[np.lexsort((view.flows.period[at], pool[at]))]
     keys = pool[order] * view.inst.time.periods + view.flows.period[order]
@@ -295,7 +296,7 @@ def waiting_records(view: View, waits: Bools, flow: Floats, serving: Floats) -> 
         routes = view.flows.route[part]
         part_of_period = np.maximum(view.flows.end[part] - view.flows.start[part], 1e-12)
         rate = flow[part] * view.flows.work[part] / part_of_period / view.inst.time.seconds
-        available = float(view.usable[view.inst.fleets.pool_fleet[q], t])
+        available = float(view.steady[view.inst.fleets.pool_fleet[q], t])
         load = (view.flow_load[part] * flow[part][:, None] / part_of_period[:, None]).sum(axis=0) / available
         distinct, which = np.unique(routes, return_inverse=True)
         records.append(

@@ -16,7 +16,7 @@ from router.normalise.agreements import agreements, refuse_own_spans
 from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts
 from router.normalise.demand import cells, time_of, work_units, workloads
-from router.normalise.fleets import fleets, refuse_changes_while_waiting
+from router.normalise.fleets import fleets, refuse_parts_of_changing_periods
 from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
@@ -79,7 +79,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     refuse_own_spans(problem, inst)
     refuse_parts_of_periods(problem, inst)
     refuse_parts_of_spans(problem, inst)
-    refuse_changes_while_waiting(problem, inst)
+    refuse_parts_of_changing_periods(problem, inst)
     refuse_too_large(problem, inst)
     refuse_minimum_of_refused(stated, inst, of)
     return inst

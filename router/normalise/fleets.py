@@ -99,25 +99,27 @@ def fleets(problem: Problem, offers: Offers, time: Time, rules: Timetable) -> Fl
     )
 
 
-def refuse_changes_while_waiting(problem: Problem, inst: Instance) -> None:
-    """Raise `InputError` naming every schedule that changes within a period what serves where waiting is modelled.
+def refuse_parts_of_changing_periods(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` for work that may run in a part of a period, where what serves changes and users wait.
 
-    A wait is of a whole period: of hours with more and with fewer instances its mean would be too short.
+    A wait is judged at a rate that is even over the open hours of a period, and in the hour in which least serves.
     """
-    time, offers = inst.time, inst.offers
+    time, offers, cells = inst.time, inst.offers, inst.cells
     serving = np.where(offers.open[inst.fleets.offer], inst.fleets.availability, 0.0)  # (F, J)
     changes = changes_within(serving, time) & np.isinf(inst.fleets.max_utilisation)
     waiting = {name for load in problem.workloads if _may_wait(load.slo) for name in load.models}
+    partial = cells.workload[cells.slot_cell[(cells.slot_from > 0.0) | (cells.slot_to < 1.0)]]
     hint = (
         "periods in which it does not change, or instances.max_utilisation in place of the waiting-time rule"
     )
     text = (
-        "opens, closes or changes availability within a period, beside waiting times: is not yet planned for"
+        "opens, closes or changes availability within a period, beside waiting times and work that may run in a part "
+        "of a period: at which rate it comes then is not said"
     )
     issues = [
         input_issue(problem, ("offers", o, "schedule"), None, text, hint)
         for o in inst.fleets.offer[changes].tolist()
-        if waiting & problem.offers[o].models.keys()
+        if waiting & problem.offers[o].models.keys() and inst.workloads.permitted[partial, o].any()
     ]
     if issues:
         raise InputError(issues)

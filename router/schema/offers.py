@@ -317,7 +317,10 @@ class Offer(Sourced):
         "closes within a period: its hours say what part of the work may go there, its minutes what fits",
     )
     schedule: tuple[ScheduleRule, ...] = Field(
-        default=(), description="What changes in time; of several rules that hold at once, the last counts"
+        default=(),
+        description="What changes in time; of several rules that hold at once, the last counts. Where what serves "
+        "changes within a period beside waiting times, a wait is judged by the least that serves in any hour in which "
+        "the offer is open, at a rate of requests that is even over those hours",
     )
 
     @property

@@ -97,3 +97,12 @@ def notes_of(
         for name, instances in used.items()
     ):
         yield "availability below 1 is spread evenly: every request takes 1 / availability longer"
+    own = {(flow.offer.name, flow.row.period) for flow in flows if flow.offer.instances is not None}
+    changing = {
+        name
+        for name, period in own
+        if floor.case.steady(name, floor.future, period)
+        < floor.case.available(name, floor.future, *floor.case.span(period)) * (1 - 1e-9)
+    }
+    if changing:
+        yield f"simulated at the least that serves in any open hour of a period: {', '.join(sorted(changing))}"

@@ -269,7 +269,7 @@ class Floor:
 
     def _station(self, index: int, name: PoolName, uses: Sequence[PoolUse]) -> Station:
         pool = self.pools.get(index, {}).get(name)
-        serving, available = (pool.serving, pool.available) if pool is not None else (0.0, 1.0)
+        serving, available = (pool.serving, pool.steady) if pool is not None else (0.0, 1.0)
         engines = queues(uses, serving, available)
         role, sides = self._role(name[0]), tuple(range(len(engines)))
         if role is not None:

@@ -68,8 +68,8 @@ def check_waiting(audit: Audit, ledger: Ledger) -> None:
         if not any(use.budget for use in uses):
             continue
         pool = audit.pools.get(key)
-        serving, available = (pool.serving, pool.available) if pool is not None else (0.0, 1.0)
-        for queue in queues(uses, serving, available):
+        serving, steady = (pool.serving, pool.steady) if pool is not None else (0.0, 1.0)
+        for queue in queues(uses, serving, steady):
             waits = queue.waits_s(queue.budget, part=fuller * (1.0 - RELATIVE))
             for statistic, budget in queue.budget.items():
                 at = (*key[:2], "period", *key[2:], f"{queue.servers} servers, {statistic} wait in s")

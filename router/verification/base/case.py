@@ -168,6 +168,16 @@ class Case:
 
         return self.times.total(offer, start, end, part) / (end - start)
 
+    def steady(self, offer: str, future: Future, period: int) -> float:
+        """The least part of its instances that serves in any hour in which it is open, by the part of the period that
+        is: what a wait is judged by, at a rate that is even over its open hours."""
+        start, end = self.span(period)
+        factor, parts = future.availability_of(offer), list[float]()
+        for hours, stretch in self.times.stretches(offer, start, end):
+            if stretch.open and stretch.offer.instances is not None and hours > 0:
+                parts.append(min(stretch.offer.instances.availability * factor, 1.0))
+        return min(parts) * self.times.open_part(offer, start, end) if parts else 0.0
+
     def usable(self, offer: str, future: Future, period: int) -> float:
         """Availability in a period times the highest planned utilisation; each worked out once."""
         key = (offer, future.name, period)

@@ -53,6 +53,8 @@ class Pool:
     future: Future
     serving: float
     available: float
+    steady: float
+    """The least of it while its offer is open, by the part of the period that it is: what waits are judged by."""
 
     @property
     def usable(self) -> float:
@@ -112,7 +114,8 @@ def _with_usable(case: Case, rows: dict[PoolKey, InstanceRow]) -> dict[PoolKey, 
             )
         future = case.future(scenario)
         available = case.available(offer, future, *case.span(period))
-        pools[key] = Pool(row, future, row.count - booting if available > 0 else 0.0, available)
+        steady = case.steady(offer, future, period)
+        pools[key] = Pool(row, future, row.count - booting if available > 0 else 0.0, available, steady)
     return pools
 
 

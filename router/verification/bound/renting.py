@@ -83,7 +83,10 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
         instances = offer.instances
         if instances is None:
             continue
-        usable = [case.usable(name, future, t) for t in range(case.periods)]
+        waiting = (
+            instances.max_utilisation is None
+        )  # then no more of it counts than serves in every open hour
+        usable = [(case.steady if waiting else case.usable)(name, future, t) for t in range(case.periods)]
         for served in _served(offer):
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [

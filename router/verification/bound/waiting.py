@@ -99,7 +99,7 @@ def add_waiting(
         uses = uses_of_routes(case, flows) if waits(instances, flows) else {}
         if not any(use.budget for use in uses.values()):
             continue
-        pool, usable = pool_name(offer, served), case.usable(offer, future, t)
+        pool, usable = pool_name(offer, served), case.steady(offer, future, t)
         parts = list(serving_parts(model, case, offer, pool, t))
         limit = model.variables[parts[0][0]].upper
         in_servers = instances.start_h > 0 or not instances.integral
