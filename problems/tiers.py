@@ -95,7 +95,7 @@ def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
             continue
         spans, points = contracts.spans.of(b), cols.band_points[b]
         scale, share = band_scale(view, cols, b), contracts.spans.share[spans]
-        top = _top(view, cols, b)
+        top = _top(view, cols, b) * (1.0 if discounts is None else discounts.leeway)
         volume = timed_volume_terms(view, cols, b, tokens=discounts is None)
         has_opens = cols.band_open[b].shape[1] > 0
         for i, k in enumerate(points.span.tolist()):
@@ -115,6 +115,10 @@ def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
                 here = (volume[1] == k) & (volume[0] < points.before[i])
                 parts.append((volume[2][here], -volume[3][here] / scale[k]))
             more = np.inf if tiers is not None and last else before
+            if discounts is not None and discounts.leeway > 1.0:
+                used = -volume[3][here] * discounts.leeway / scale[k]
+                builder.one(f"{name},at most", [(bands, 1.0), (volume[2][here], used)], upper=before)
+                more = np.inf
             builder.one(name, parts, lower=before, upper=more)
             opens = cols.band_open[b][i] if has_opens and cols.band_open[b][i, 0] >= 0 else None
             if tiers is None and discounts is not None:

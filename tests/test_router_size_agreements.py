@@ -254,11 +254,6 @@ def test_a_future_that_does_not_use_an_agreement_states_that_it_covers_nothing()
     _, section = sized({**terms, "min_usd": 1500}, (1e9,), MONTH, questions=True)
     (quote,) = section.quotes or ()
     assert (quote.verdict, quote.worth_usd) == ("sign", approx(450))
-    wrong = {**terms, "tier_kind": "all_units", "discount": 0.1, "min_usd": 1}
-    with pytest.raises(
-        InputError, match=r"commitments\[0\].discount_tiers.*not yet planned for by router size"
-    ):
-        sized(wrong, (1e9,), MONTH)
 
 
 THRICE = [{"name": "low", "probability": 0.5}, {"name": "high", "probability": 0.5, "demand": {"*": 3}}]

@@ -217,6 +217,7 @@ class Discounts(ArrayTable):
     from_usd: Floats  # (n,) per month, first is 0
     rate: Floats  # (n,) what is left of a dollar: 1 − discount
     all_units: bool = False
+    leeway: float = 1.0  # how many times its use may count, for a bound over a range of discounts
 
     @property
     def begins(self) -> Floats:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from problems.core.arrays import distinct
 from problems.core.contracts import Agreements, Contracts
 from problems.core.instance import Instance
-from router.errors import InputError, Path
+from router.errors import InputError
 from router.loading.catalogue import input_issue
 from router.normalise.columns import whole
 from router.schema import Problem
@@ -62,23 +60,3 @@ def _inside(contracts: Contracts, other: int, b: int) -> bool:
                 if len(distinct(own[theirs == n])) > 1:
                     return False
     return True
-
-
-def refuse_unquoted(problem: Problem, command: str) -> None:
-    """Raise `InputError` for what `router size` has no quote of yet.
-
-    A discount that takes use below a band of all units makes a bill dearer: then none is the least.
-    """
-    fields: list[Path] = [
-        ("commitments", g, "discount_tiers")
-        for g, agreement in enumerate(problem.commitments)
-        if agreement.discount_tiers and agreement.tier_kind == "all_units"
-        if any(agreement.discount_of(name) for name in agreement.offers)
-    ]
-    _refuse(problem, fields, command)
-
-
-def _refuse(problem: Problem, fields: Sequence[Path], command: str) -> None:
-    if fields:
-        rule = f"is not yet planned for by {command}"
-        raise InputError([input_issue(problem, at, None, rule) for at in fields])

@@ -6,6 +6,11 @@
 A higher discount never makes a plan dearer, so that V falls and k* can be bracketed. The bracket is halved, and every
 other time cut where the line through the last two savings says that nothing is left: near k* one plan stays the best,
 and what it saves is nearly straight.
+
+Of bands of all units beside discounts by offer that does not hold: a higher discount takes use below a band. There
+ranges of k are halved from below, and left out where a bound says that no k in them saves anything: the bound of a plan
+whose use has all discounts of the range's end, and is in any band that it reaches at some k of the range. Where credits
+pay some of that use a lower bill is no bound: then no least discount is told.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from problems.core.arrays import Bools, Ints
 from problems.core.instance import Instance
 from router.plan.sizing import QuotedDiscount
 from router.sizing.best import Best, best_plan
+from router.sizing.first_stage import decide
 from router.sizing.options import Study
 
 CLOSE = 1e-5  # of the discounts
@@ -142,7 +148,39 @@ class LeastDiscount:
             saves = None if taken or high <= low else self._at(high)
             if saves is None:
                 return None
+        if not self._falls:
+            credited = self.inst.credits.offer[:, self.inst.agreements.offer[rows_of(self.inst, self.seller)]]
+            return None if credited.any() else self._least(low, high, enters=True)
         return self._bracketed(low, high, saves)
+
+    @property
+    def _falls(self) -> bool:
+        """Whether a higher discount makes no plan dearer."""
+        b = int(self.inst.offers.contract[self.seller])
+        bands = self.inst.contracts.discounts[b] if b >= 0 else None
+        rates = self.inst.agreements.rate[rows_of(self.inst, self.seller)]
+        return bands is None or not bands.all_units or bool((rates >= 1.0).all())
+
+    def _least(self, low: float, high: float, enters: bool) -> float | None:
+        """The least k of a range at which the agreement is signed, to `CLOSE`; `enters`: at its end it is."""
+        if high - low <= CLOSE or not (enters or self._may_enter(low, high)):
+            return high if enters else None
+        middle = (low + high) / 2.0
+        first = self._least(low, middle, self._at(middle) is not None)
+        return first if first is not None else self._least(middle, high, enters)
+
+    def _may_enter(self, low: float, high: float) -> bool:
+        """Whether no bound says that nothing is saved at any k of a range."""
+        inst = discounted(self.inst, self.seller, high)
+        contracts, b = inst.contracts, int(inst.offers.contract[self.seller])
+        rows = rows_of(inst, self.seller)
+        most = discounted(self.inst, self.seller, low).agreements.rate[rows] / inst.agreements.rate[rows]
+        bands = tuple(
+            replace(each, leeway=float(most.max(initial=1.0))) if each is not None and i == b else each
+            for i, each in enumerate(contracts.discounts)
+        )
+        least = decide(replace(inst, contracts=replace(contracts, discounts=bands)), self.study).bound_usd
+        return least < self.losing.objective_usd - self.losing.doubt_usd
 
     def _bracketed(self, low: float, high: float, saves: float) -> float:
         before: tuple[float, float] | None = None

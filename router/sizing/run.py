@@ -17,7 +17,6 @@ from problems.core.view import view_of
 from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
-from router.normalise.agreements import refuse_unquoted
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
 from router.plan.rows import Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
@@ -78,7 +77,6 @@ def size(
     """
     begun = (options or SolveOptions()).begun()
     loaded, how = load(problem), how or SizeOptions()
-    refuse_unquoted(loaded, "router size")
     inst = normalise(loaded)
     flows = flows_of(inst, admissible(inst)[0])
     how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated))
