@@ -44,7 +44,7 @@ from problems.core.costs import (
     CostKind,
 )
 from problems.core.counts import bought_for
-from problems.core.first_stage import FirstStage, due_months
+from problems.core.first_stage import FirstStage, due_months, due_part
 from problems.core.instance import Instance
 from problems.core.span_means import rate_usd
 from problems.core.span_use import band_scale
@@ -258,7 +258,9 @@ def purchase_usd(inst: Instance, fleet: int, start: int) -> float:
     term_h = until_h - float(fleets.buy_h[start])
     first = min(int(begin[start]), time.periods - 1)
     usd_per_h = float(fleets.bought_usd_per_h[fleet, first])
-    rent = usd_per_h * time.period_h * float(time.weight[begin[start] : end[start]].sum())
+    covers = slice(int(begin[start]), int(end[start]))
+    hours = due_part(inst)[fleets.offer[fleet], covers] * time.period_h  # where it closes, until then
+    rent = usd_per_h * float(hours @ time.weight[covers])
     upfront = float(fleets.upfront_usd[fleet] * time.weight[first])
     beyond_h = max(until_h - time.horizon_h, 0.0)
     if inst.policy.charge_in_full:
@@ -275,7 +277,8 @@ def purchase_parts(inst: Instance, fleet: int, start: int) -> tuple[float, float
     first = min(int(begin[start]), time.periods - 1)
     rent, upfront = float(fleets.bought_usd_per_h[fleet, first]), float(fleets.upfront_usd[fleet])
     later = 0.0 if inst.policy.charge_in_full else upfront * beyond_h / term_h
-    inside = rent * time.period_h * float(end[start] - begin[start]) + upfront - later
+    hours = due_part(inst)[fleets.offer[fleet], begin[start] : end[start]].sum() * time.period_h
+    inside = rent * float(hours) + upfront - later
     return inside, rent * beyond_h + later
 
 

@@ -20,7 +20,7 @@ from router.normalise.fleets import fleets, refuse_parts_of_changing_periods
 from router.normalise.hosts import hosts
 from router.normalise.network import by_origin, network, widened
 from router.normalise.offers import entries, offers
-from router.normalise.pending import refuse_parts_of_periods, refuse_parts_of_spans, refuse_pending
+from router.normalise.pending import refuse_parts_of_periods, refuse_parts_of_spans
 from router.normalise.quotas import allowances, credits, quotas
 from router.normalise.recipes import answer_limits, by_step
 from router.normalise.roles import by_role
@@ -41,7 +41,6 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
 
     Raises `InputError` for what no plan is made for yet, and for what is wrong in a record of demand.
     """
-    refuse_pending(problem)
     file = problem
     stated = recorded(problem).problem
     counted, halves = by_role(stated)

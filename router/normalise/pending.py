@@ -8,9 +8,8 @@ from problems.core.bill_points import open_mean, rates_change
 from problems.core.instance import Instance
 from problems.core.payable import by_span
 from problems.core.taken_off import counts_tokens
-from router.errors import InputError, Issue
+from router.errors import InputError
 from router.loading.catalogue import input_issue
-from router.normalise.schedule import life
 from router.schema import Problem
 
 
@@ -84,22 +83,3 @@ def _paid_by_others(problem: Problem, name: str) -> bool:
     free = next((offer.free for offer in problem.offers if offer.name == name), None)
     agreed = any(name in each.offers and not each.in_units for each in problem.commitments)
     return agreed or (free is not None and free.usd_per_month is not None)
-
-
-def refuse_pending(problem: Problem) -> None:
-    """Raise `InputError` naming every commitment that the schema can say and no plan is made for yet."""
-    issues: list[Issue] = []
-    for o, offer in enumerate(problem.offers):
-        bought = offer.instances is not None and offer.instances.term_hours is not None
-        opens_h, closes_h = life(problem, offer.schedule, problem.horizon.clock)
-        horizon = problem.horizon
-        inside = [hour for hour in (opens_h, closes_h) if 0 < hour < horizon.hours]
-        if bought and any(
-            abs(hour / horizon.period_h - round(hour / horizon.period_h)) > 1e-9 for hour in inside
-        ):
-            hint = "periods in which it does not, or a second offer for what is rented by the hour"
-            text = "opens or closes it for good within a period, beside instances bought for a term"
-            rule = f"{text}: is not yet planned for"
-            issues.append(input_issue(problem, ("offers", o, "schedule"), None, rule, hint))
-    if issues:
-        raise InputError(issues)

@@ -189,8 +189,8 @@ def _check_owed(
 ) -> None:
     """What a purchase costs in the horizon and owes after it, at mean prices, undiscounted."""
     price = math.fsum(future.probability * future.price_of(row.offer) for future in case.futures)
-    starts = [period * case.period_h for period in range(case.periods)]
-    hours = case.period_h * sum(1 for hour in starts if row.from_h - 1e-9 <= hour < end_h - 1e-9)
+    first, end = (math.ceil(hour / case.period_h - 1e-9) for hour in (row.from_h, end_h))
+    hours = case.term_hours_due(row.offer, first, end, weighed=False)
     term_h, beyond_h = max(end_h - row.from_h, 1e-9), max(0.0, end_h - case.horizon_h)
     in_full = case.problem.policy.end_of_horizon == "charge_in_full"
     later = 0.0 if in_full else instances.upfront_usd * beyond_h / term_h

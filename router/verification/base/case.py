@@ -152,6 +152,14 @@ class Case:
         """From and until, in hours."""
         return period * self.period_h, (period + 1) * self.period_h
 
+    def term_hours_due(self, offer: str, first: int, end: int, *, weighed: bool) -> float:
+        """Hours of periods in which what is bought for a term is due, until its offer closes; `weighed`: at present
+        value."""
+        return math.fsum(
+            self.times.due(offer, *self.span(t)) * (self.period_weight[t] if weighed else 1.0)
+            for t in range(first, min(end, self.periods))
+        )
+
     def closed(self, offer: str, period: int) -> bool:
         """Whether an offer is closed throughout a period."""
         return self.times.open_part(offer, *self.span(period)) <= 0

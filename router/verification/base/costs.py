@@ -254,7 +254,7 @@ def _terms(case: Case, plan: Plan) -> Iterator[Charge]:
             usd = instances.upfront_usd * price * case.period_weight[first] * inside
             if case.sellers[row.offer].schedule or case.off_grid(row.offer):
                 end = math.ceil(end_h / case.period_h - 1e-9)
-                usd += hourly * price * case.period_h * math.fsum(case.period_weight[first:end])
+                usd += hourly * price * case.term_hours_due(row.offer, first, end, weighed=True)
             yield Charge(future, row.offer, "instances", usd, True)
             if in_full:
                 usd = hourly * price * beyond_h * case.period_weight[-1]
@@ -269,8 +269,9 @@ def _earlier_terms(case: Case, earlier: tuple[EarlierPurchase, ...]) -> Iterator
         apart = case.sellers[name].schedule or case.off_grid(name)
         usd = row.rent(stated) - (0.0 if apart else stated)
         if usd != 0.0:
-            runs = zip(in_force(case, (), [row], name), case.period_weight, strict=True)
-            present = math.fsum(count * weight for count, weight in runs) * usd * case.period_h
+            runs = enumerate(in_force(case, (), [row], name))
+            hours = (count * case.term_hours_due(name, t, t + 1, weighed=True) for t, count in runs)
+            present = math.fsum(hours) * usd
             for future in case.futures:
                 yield Charge(future, name, "instances", present * future.price_of(name), True)
 

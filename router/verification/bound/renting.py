@@ -304,11 +304,10 @@ def _purchases(
             continue
         end_h = case.bought_until_h(pool.offer, hour, term_h)
         first, end = (math.ceil(each / case.period_h - 1e-9) for each in (hour, end_h))
-        weight = math.fsum(case.period_weight[first:end])
         beyond_h = max(0.0, end_h - case.horizon_h)
         inside = 1.0 if in_full else 1.0 - beyond_h / (end_h - hour)
         hourly = case.term_usd_per_h(pool.offer, hour)
-        usd = hourly * case.period_h * weight
+        usd = hourly * case.term_hours_due(pool.offer, first, end, weighed=True)
         usd += instances.upfront_usd * case.period_weight[min(first, case.periods - 1)] * inside
         if in_full:
             usd += hourly * beyond_h * case.period_weight[-1]
@@ -318,10 +317,11 @@ def _purchases(
         ends[end].append((name, 1.0))
     for t in range(case.periods):
         hour = t * case.period_h
-        here = [row for row in before if hour + 1e-9 < row.end_h and opens_h - 1e-9 <= hour < closes_h - 1e-9]
+        there = case.times.due(pool.offer, *case.span(t)) > 0
+        here = [row for row in before if hour + 1e-9 < row.end_h and there]
         runs = math.fsum(row.count for row in here)
         usd = math.fsum(row.count * row.rent(instances.usd_per_h) for row in here)
-        model.constant += usd * price * case.period_h * case.period_weight[t]
+        model.constant += usd * price * case.term_hours_due(pool.offer, t, t + 1, weighed=True)
         if len(bought) > case.months and not before:  # never a row of all starts
             terms = [*((each.paid[t], 1.0) for each in pools), *starts[t], *ends[t]]
             terms += [(each.paid[t - 1], -1.0) for each in pools if t]

@@ -289,12 +289,11 @@ def _of_instances(case: Case, name: str, instances: Instances, from_h: float, pr
     term_h = instances.term_hours
     end_h = case.horizon_h if term_h is None else case.bought_until_h(name, from_h, term_h)
     end = math.ceil(end_h / MONTH_H - 1e-9) if term_h is not None else case.months
-    hours = (t * case.period_h for t in range(case.periods))
-    covered = zip(hours, case.period_weight, strict=True)
-    weight = math.fsum(each for hour, each in covered if from_h - 1e-9 <= hour < end_h - 1e-9)
+    begin = math.ceil(from_h / case.period_h - 1e-9)
+    last = math.ceil(end_h / case.period_h - 1e-9)
     hourly = instances.usd_per_h if term_h is None else case.term_usd_per_h(name, from_h)
-    rent = hourly * case.period_h * weight
-    first = min(math.ceil(from_h / case.period_h - 1e-9), case.periods - 1)
+    rent = hourly * case.term_hours_due(name, begin, last, weighed=True)
+    first = min(begin, case.periods - 1)
     upfront = instances.upfront_usd * case.period_weight[first]
     if term_h is None:
         rent = math.fsum(case.rent(name, t) * weight for t, weight in enumerate(case.period_weight))
