@@ -223,3 +223,7 @@ def test_what_batches_of_steps_take_is_checked_and_explained() -> None:
     conflict = router.explain(load(data)).conflict
     assert conflict is not None
     assert "workloads.chat.deferrable_h" in [row.field for row in conflict.promises]
+    repairs = router.explain(load(data)).repairs
+    assert "workloads.chat.deferrable_h: 48 (is 47.9)" in [repair.text for repair in repairs or ()]
+    data["workloads"][0]["deferrable_h"] = 48
+    assert router.solve(load(data)).ok

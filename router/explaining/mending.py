@@ -7,21 +7,24 @@ and is halved back to within a hundredth.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from problems.core.encode import encode
 from router.errors import Infeasible, RouterError
 from router.explaining.admission import Admission, FieldChange
 from router.normalise import normalise
 from router.planning.optimise import optimise
-from router.schema import Problem
-from router.schema.paths import with_value
+from router.schema import Problem, Workload
+from router.schema.paths import FieldPath, with_value
 from solvers import SolveOptions
 
 FURTHEST = 256.0  # times a change is looked further for
 NEAR = 0.01  # of a change
 MOST_TRIALS = 40
+MOST_WAYS = 10_000  # ways to take an offer for each step
 
 type Try = Callable[[Sequence[FieldChange]], bool | None]
 
@@ -104,3 +107,37 @@ def least_multiple(
         middle = (low + high) / 2
         low, high = (low, middle) if works([change.times(middle) for change in changes]) else (middle, high)
     return tuple(change.times(high) for change in changes)
+
+
+def long_enough(problem: Problem, workload: Workload, trials: Try) -> FieldChange | None:
+    """The least `deferrable_h` with which there is a plan, where batches of all steps must answer before work is due.
+
+    A run ends its batches so many hours after the arrival: a whole number of periods, and what an offer of each step of
+    a recipe takes, one after the other. These are tried by halving: more time is never too little.
+    """
+    was = workload.deferrable_h or 0.0
+    batches = [
+        {offer.turnaround_h or 0.0 for offer in problem.offers if set(step.models) & offer.models.keys()}
+        for recipe in workload.recipes
+        for step in recipe.steps
+    ]
+    ways = (
+        {math.fsum(each) for each in product(*batches)}
+        if math.prod(map(len, batches)) <= MOST_WAYS
+        else set()
+    )
+    horizon = problem.horizon
+    later = [k * horizon.period_h for k in range(horizon.periods)]
+    hours = sorted({round(way + wait, 9) for way in ways for wait in later if way + wait > was + 1e-9})
+    path: FieldPath = ("workloads", workload.name, "deferrable_h")
+
+    def works(at: int) -> bool | None:
+        return trials([FieldChange(path, hours[at], was)])
+
+    if not hours or not works(len(hours) - 1):
+        return None
+    low, high = -1, len(hours) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return FieldChange(path, hours[high], was)

@@ -13,7 +13,7 @@ from router.explaining.admission import Admission, admissions
 from router.explaining.commitments import CommitmentUse, commitment_uses, worth_of_more
 from router.explaining.conflict import Conflict, Questions, Repair, conflict, repairs
 from router.explaining.marginal import Binding, bindings
-from router.explaining.mending import Mending, Trials, least_multiple, mendings
+from router.explaining.mending import Mending, Trials, least_multiple, long_enough, mendings
 from router.explaining.minutes import FullMinutes, full_minutes, limits_by_the_minute
 from router.explaining.moving import Moving
 from router.explaining.origins import OriginWay, origin_ways
@@ -113,10 +113,22 @@ def _repair_of(mending: Mending) -> Repair:
     )
 
 
+def _longer(repair: Repair, trials: Trials) -> Repair:
+    """Where work would have to wait for longer, by how much; any other repair as it is."""
+    for workload in trials.problem.workloads:
+        if repair.field == f"workloads.{workload.name}.deferrable_h":
+            change = long_enough(trials.problem, workload, trials)
+            if change is not None:
+                return replace(
+                    repair, needed=change.value, text=change.text, size=change.size, changes=(change,)
+                )
+    return repair
+
+
 def _tried(repair: Repair, trials: Trials, untried: list[str]) -> Repair:
     """The repair, or that its promise must go where its number, put into the file, is found not to do."""
     if not repair.changes:
-        return repair
+        return _longer(repair, trials)
     works = trials(repair.changes)
     if works is None:
         untried.append(f"a try of {repair.text}")
