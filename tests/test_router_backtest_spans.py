@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from campaign import TIMES
-from problem_factory import Data, api, by_period, load, problem
+from problem_factory import Data, api, by_period, gpu, load, problem
 from pytest import approx
 
 from router.backtesting import Backtest, Settings, backtest
@@ -111,3 +111,30 @@ def test_contracts_carried_are_those_of_the_whole_past(
         (step.taken, step.going_usd is not None, step.best_usd is not None) for step in whole.replay.steps
     ]
     assert {row.offer for row in carried.replay.plan.routes} == {"a", "b"}
+
+
+@pytest.mark.parametrize("least", [0, 1])
+def test_what_is_rented_gives_way_to_terms_that_outlast_the_first_plan(least: int) -> None:
+    """A rack for one: rented at 10 until noon, from then on one of its own at 1 for a term of 36 hours: 120 + 36.
+
+    The first plan is of a day. Kept on the second it would have both until noon, more than the rack holds.
+    """
+    rules = [{"until": "2027-01-04T12:00", "available": False}]
+    own, rented = gpu("own", 1, 1, offer={"schedule": rules}, term_h=36), gpu("rented", 10, 1)
+    data = problem(by_period([12 * M] * 4), [own, rented, api("list", 100.0)], periods=4, period_h=12)
+    data["horizon"] |= {"start": "2027-01-04T00:00:00"}
+    data["groups"] = [{"name": "rack", "offers": ["own", "rented"], "min_units": least, "max_units": 1}]
+    replay = replayed(data, 2)
+    assert replay.staying is not None
+    assert (replay.staying.cost_usd, replay.replay.cost_usd) == (approx(156), approx(156))
+
+
+def test_where_a_term_ends_the_group_keeps_what_it_must_have() -> None:
+    """One of its own for a day, and at least one in the rack: on the second day one is rented in its place, at 10."""
+    own, rented = gpu("own", 1, 1, term_h=24), gpu("rented", 10, 1)
+    data = problem(by_period([12 * M] * 2 + [0.0] * 2), [own, rented], periods=4, period_h=12)
+    data["horizon"] |= {"start": "2027-01-04T00:00:00"}
+    data["groups"] = [{"name": "rack", "offers": ["own", "rented"], "min_units": 1, "max_units": 1}]
+    replay = replayed(data, 2)
+    assert replay.staying is not None
+    assert (replay.staying.cost_usd, replay.replay.cost_usd) == (approx(24 + 240), approx(48))

@@ -6,6 +6,7 @@ billing month is decided by the plan in force when the month begins. What is dec
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded
 from problems.core.instance import Instance
 from problems.core.supply import QUOTA_KINDS
+from router.plan.running import RunningCount
 
 Pool = tuple[str, str | None]  # offer and model
+NEAR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,56 @@ def under_term(inst: Instance, decided: Bought) -> dict[tuple[Pool, int], float]
         for t, now in enumerate(inst.time.start_h.tolist() if term_h else ()):
             counts[pool, t] = sum(count for hour, count in own if hour - 1e-9 <= now < hour + term_h - 1e-9)
     return counts
+
+
+def beside_terms(
+    inst: Instance, counts: Sequence[RunningCount], termed: Collection[tuple[Pool, int]], first: int
+) -> tuple[RunningCount, ...]:
+    """The counts of a plan, from a period on within the limits of groups: what is rented gives way to terms.
+
+    A plan that is kept beyond its end has the counts of its last day, and what it bought for longer than that. Where
+    both are more than a group may have, as many fewer are rented, of the most first; where terms have ended and they
+    are less than it must have, as many more.
+    """
+    groups, fleets = inst.groups, inst.fleets
+    number = {(pool, t): k for k, pool in enumerate(inst.pool_names) for t in range(inst.time.periods)}
+    held = np.zeros((fleets.pools, inst.time.periods))
+    for row in counts:
+        held[number[(row.offer, row.model), row.period], row.period] += row.count
+    changed = held.copy()
+    for g in range(len(groups.names)):
+        weight = groups.weight[g, fleets.pool_fleet]
+        for t in range(first, inst.time.periods):
+            hourly = [
+                q for q, pool in enumerate(inst.pool_names) if (pool, t) not in termed and weight[q] > 0
+            ]
+            while (now := float(weight @ changed[:, t])) > groups.max_units[g] + NEAR:
+                most = max(hourly, key=lambda q: changed[q, t], default=None)
+                if most is None or changed[most, t] <= 0.0:
+                    break
+                changed[most, t] = _next(inst, most, float(changed[most, t]), up=False)
+            while (now := float(weight @ changed[:, t])) < groups.min_units[g] - NEAR:
+                more = ((q, _next(inst, q, float(changed[q, t]), up=True)) for q in hourly)
+                room = groups.max_units[g] - now
+                fits = [(q, n) for q, n in more if n <= fleets.max[fleets.pool_fleet[q], t] + NEAR]
+                fits = [(q, n) for q, n in fits if weight[q] * (n - changed[q, t]) <= room + NEAR]
+                if not fits:
+                    break
+                changed[fits[0][0], t] = fits[0][1]
+    if (changed == held).all():
+        return tuple(counts)
+    return tuple(
+        RunningCount(*inst.pool_names[q], t, float(changed[q, t]))
+        for q, t in np.argwhere(changed > 0).tolist()
+    )
+
+
+def _next(inst: Instance, q: int, count: float, *, up: bool) -> float:
+    """The count of a pool's grid, none or its least and steps above it, that follows."""
+    least, step = float(inst.fleets.pool_min[q]), max(float(inst.fleets.pool_step[q]), NEAR)
+    if up:
+        return max(least, step) if count <= 0.0 and least > 0 else count + step
+    return count - step if count - step >= max(least, 0.0) - NEAR and count - step > NEAR else 0.0
 
 
 def spans_periods(inst: Instance, *, but_contracts: bool = False) -> bool:

@@ -18,7 +18,7 @@ from problems.core.arrays import Floats
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.backtesting.actual import Actual
-from router.backtesting.bought import Bought, bought, decision_for, under_term
+from router.backtesting.bought import Bought, beside_terms, bought, decision_for, under_term
 from router.backtesting.carried import Carried
 from router.backtesting.frame import LARGE, Frame, InForce, Rules
 from router.errors import Infeasible, NoPlanInTime
@@ -192,6 +192,9 @@ class Replay:
         weight[: frame.past] *= LARGE  # what is over is not lost afterwards to make room
         inst = replace(inst, time=replace(inst.time, weight=weight))
         running = self._running(frame, inst, problem, force)
+        if self.decided is not None and len(inst.groups.names) and inst.fleets.pools:
+            termed = under_term(inst, self.decided)
+            running = replace(running, counts=beside_terms(inst, running.counts, termed, frame.past))
         arrays = running_arrays(problem, inst, running)
         arrays = replace(arrays, counts_stay=np.ones(len(inst.offers.names), dtype=np.bool_))
         incumbent = self._optimise(replace(inst, running=arrays), np.inf)
