@@ -1,7 +1,7 @@
 """Many workloads of few kinds in one period: what is alike but for its name and its volume is a kind.
 
     python tests/benchmarks/kinds.py                     100,000 workloads of 2,000 kinds
-    python tests/benchmarks/kinds.py 2000 200            fewer, beside the same without merging
+    python tests/benchmarks/kinds.py 2000 200 --alone    fewer, each by itself
 
 Twenty offers of ten models: by the token, with quotas, under commitments, instances by the hour.
 """
@@ -20,6 +20,7 @@ if not __package__:  # run as a script
 import numpy as np
 
 from router import api
+from router.planning.kinds import alike
 from router.schema import Problem
 from solvers import SolveOptions
 
@@ -84,12 +85,16 @@ def main() -> None:
     )
     parser.add_argument("size", nargs="*", type=int, default=[100_000, 2_000], help="workloads, kinds")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds")
+    parser.add_argument("--gap", type=float, default=1e-4, help="relative, at which a plan will do")
+    parser.add_argument("--alone", action="store_true", help="each workload by itself")
     given = parser.parse_args()
     clock, cpu = perf_counter(), process_time()
     problem = kinds_problem(*given.size)
+    if given.alone:
+        alike.FEWEST = len(problem.workloads)
     sys.stdout.write(f"loading {perf_counter() - clock:.2f} s, {process_time() - cpu:.2f} CPU s\n")
     clock, cpu = perf_counter(), process_time()
-    plan = api.solve(problem, options=SolveOptions(time_limit_s=given.limit, gap=1e-4))
+    plan = api.solve(problem, options=SolveOptions(time_limit_s=given.limit, gap=given.gap))
     own = None if plan.proof is None else plan.proof.bound_usd
     sys.stdout.write(
         f"plan {perf_counter() - clock:.2f} s, {process_time() - cpu:.2f} CPU s: {plan.cost_usd:,.2f} USD, bound "

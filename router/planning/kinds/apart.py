@@ -22,10 +22,9 @@ def taken_apart(plan: Plan, kinds: Kinds, cells: Iterable[tuple[str, str, int]])
     cells    of the plan's program: the name of the row of each, its workload, and its period or occurrence
     """
     totals = {first: total(own) for first, own in kinds.members.items()}
-    note = (
-        f"{sum(map(len, kinds.members.values())):,} workloads were planned as {len(kinds.members):,} kinds, alike in "
-        f"all but name and volume: {FEW_NAMED}"
-    )
+    several, loads = len(kinds.members), sum(map(len, kinds.members.values()))
+    many = "one kind" if several == 1 else f"{several:,} kinds"
+    note = f"{loads:,} workloads were planned as {many}, alike in all but name and volume: {FEW_NAMED}"
     rows = tuple(
         AlikeWorkloads(first, tuple(name for name in own if name != first))
         for first, own in kinds.members.items()
