@@ -2,6 +2,7 @@
 
     python tests/benchmarks/kinds.py                     100,000 workloads of 2,000 kinds
     python tests/benchmarks/kinds.py 2000 200 --alone    fewer, each by itself
+    python tests/benchmarks/kinds.py 1000 50 --periods 24 --gap 0.01
 
 Twenty offers of ten models: by the token, with quotas, under commitments, instances by the hour.
 """
@@ -27,8 +28,10 @@ from solvers import SolveOptions
 MODELS, OFFERS = 10, 20
 
 
-def kinds_problem(workloads: int = 100_000, kinds: int = 2_000, seed: int = 1) -> Problem:
-    """The problem; equal arguments give equal problems."""
+def kinds_problem(
+    workloads: int = 100_000, kinds: int = 2_000, seed: int = 1, *, periods: int = 1
+) -> Problem:
+    """The problem; equal arguments give equal problems. In several periods each workload has a list of its own."""
     rng = np.random.default_rng(seed)
     kind = [_kind(rng) for _ in range(kinds)]
     volume = (10 ** rng.uniform(2, 5, workloads)).round(3)
@@ -36,18 +39,28 @@ def kinds_problem(workloads: int = 100_000, kinds: int = 2_000, seed: int = 1) -
         {
             "schema": "router/1",
             "name": f"{workloads} workloads of {kinds} kinds, seed {seed}",
+            "horizon": {"periods": periods, "period_h": 730 / periods},
             "models": {f"model-{m}": {} for m in range(MODELS)},
             "workloads": [
                 {
                     "name": f"workload-{w}",
                     **kind[w % kinds],
-                    "demand": {"requests_per_month": float(volume[w])},
+                    "demand": {"requests_per_month": float(volume[w])}
+                    if periods == 1
+                    else {"requests_by_period": _list(w, float(volume[w]), periods)},
                 }
                 for w in range(workloads)
             ],
             "offers": [_offer(rng, o) for o in range(OFFERS)],
         }
     )
+
+
+def _list(w: int, volume: float, periods: int) -> list[float]:
+    """A wave that begins elsewhere in each workload."""
+    wave = 1 + 0.6 * np.sin(2 * np.pi * (np.arange(periods) / periods + 0.618 * w))
+    each: list[float] = (volume / periods * wave).round(2).tolist()
+    return each
 
 
 def _kind(rng: np.random.Generator) -> dict[str, Any]:
@@ -86,10 +99,11 @@ def main() -> None:
     parser.add_argument("size", nargs="*", type=int, default=[100_000, 2_000], help="workloads, kinds")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds")
     parser.add_argument("--gap", type=float, default=1e-4, help="relative, at which a plan will do")
+    parser.add_argument("--periods", type=int, default=1, help="of the month")
     parser.add_argument("--alone", action="store_true", help="each workload by itself")
     given = parser.parse_args()
     clock, cpu = perf_counter(), process_time()
-    problem = kinds_problem(*given.size)
+    problem = kinds_problem(*given.size, periods=given.periods)
     if given.alone:
         alike.FEWEST = len(problem.workloads)
     sys.stdout.write(f"loading {perf_counter() - clock:.2f} s, {process_time() - cpu:.2f} CPU s\n")
