@@ -118,6 +118,34 @@ def test_what_is_left_unserved_is_each_ones_own() -> None:
     ]
 
 
+ORIGINS: dict[str, Data] = {
+    "as they come": {},
+    "a share of a provider": {"routing": {"max_share_per_provider": 0.6}},
+    "may be left": {"unserved_usd_per_m_tokens": 0.9},
+    "may run later": {"deferrable_h": 2},
+    "in a window": {"window": {"start": "00:00", "end": "02:00"}},
+}
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("fields", ORIGINS.values(), ids=ORIGINS)
+def test_each_origin_of_a_kind_is_a_part_of_each(fields: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of each comes from eu; the box there is too far from us for some, the api the other way for all."""
+    part = {"origin": {"eu": 0.25, "us": 0.75}, "slo": {"ttft_p99_ms": 900}}
+    loads = [hourly(n * M, f"w{n}", **part, **fields) for n in (1, 2, 3)]
+    box = gpu("box", 1.0, 2.0, offer={"limits": {"regions": ["eu"]}}, max_utilisation=0.9)
+    offers = [box, api("api", 0.7, limits={"regions": ["us"]}), api("dear", 1.5)]
+    for offer in offers:
+        offer["models"]["m"]["ttft_p99_ms"] = 100
+    ways = [("eu", "us", 900, 1.0), ("eu", "eu", 5, 0.0), ("us", "us", 5, 0.0), ("us", "eu", 100, 2.0)]
+    network = [{"from": a, "to": b, "rtt_ms": ms, "egress_usd_per_gb": usd} for a, b, ms, usd in ways]
+    stated = load(problem(loads, offers, periods=3, network=network))
+    plan = solve(stated)
+    assert plan.kinds is not None
+    assert {row.origin for row in plan.routes if row.workload == "w3"} == {"eu", "us"}
+    assert plan.cost_usd == approx(each_alone(stated, monkeypatch).cost_usd, rel=2e-6)
+
+
 BY_THEMSELVES: dict[str, Data] = {
     "one route each": {"routing": {"splittable": False}},
     "providers are counted": {"routing": {"min_providers": 2}},
