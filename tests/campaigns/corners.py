@@ -92,6 +92,7 @@ def campaign(
             end = f"plan, {'nobody' if plan.proof is None else plan.proof.kind}"
             if plan.gap > 1e-3:
                 figures.ends["gap above 0.1 %" if plan.gap <= 1e-2 else "gap above 1 %"] += 1
+                figures.worth_a_look.append(f"seed {seed}: a gap of {100 * plan.gap:.3g} % ({plan.stop})")
         except InputError:
             end = "refused as input"
         except Infeasible:
@@ -100,6 +101,7 @@ def campaign(
                 figures.faults.append(f"seed {seed}: called infeasible, {SECOND} does not agree")
         except NoPlanInTime:
             end = "not known"
+            figures.worth_a_look.append(f"seed {seed}: not known within {LIMIT_S:g} s")
             if known(problem):
                 figures.faults.append(f"seed {seed}: not known within {LIMIT_S:g} s")
         except Exception as error:  # whatever it is, it is what is looked for

@@ -24,6 +24,7 @@ class Figures:
 
     ends: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    worth_a_look: list[str] = field(default_factory=list)  # with their seeds, and no faults
     more: dict[str, int] = field(default_factory=dict)  # counted beside the ends
     began: float = field(default_factory=time.perf_counter)
 
@@ -35,6 +36,7 @@ class Figures:
         self.ends.update(other.ends)
         self.more = dict(Counter(self.more) + Counter(other.more))
         self.faults += other.faults
+        self.worth_a_look += other.worth_a_look
 
     def printed(self, **more: object) -> int:
         """Print all of it as JSON; the exit code."""
@@ -46,8 +48,8 @@ class Figures:
             "versions": {name: version(name) for name in ("highspy", "scipy", "pulp", "numpy")},
         }
         sys.stdout.write(json.dumps(stated | self.more | more, indent=1) + "\n")
-        for fault in self.faults[:SHOWN]:
-            sys.stdout.write(f"{fault}\n")
+        for line in (*self.faults[:SHOWN], *self.worth_a_look[:SHOWN]):
+            sys.stdout.write(f"{line}\n")
         return 1 if self.faults else 0
 
 
