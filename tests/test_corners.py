@@ -69,6 +69,20 @@ def test_a_point_of_a_pool_that_waits_contradicts_nothing() -> None:
     assert not corners.contradicted(problem)
 
 
+def test_two_engines_in_a_pool_leave_no_gap() -> None:
+    """A tiny load on a model of two engines beside one that minds waiting: the plan was 7 % too dear."""
+    plan = router.solve(load(corners.drawn(5_000_656)))
+    assert plan.cost_usd == pytest.approx(1284.48882)
+    assert plan.gap < 1e-6
+
+
+def test_a_millionth_of_a_cent_has_a_bound() -> None:
+    """Costs of 1e-9 USD are within a tolerance of duals: our own bound is 0, and was taken for one of them."""
+    plan = router.solve(load(corners.drawn(5_001_100)))
+    assert plan.cost_usd == pytest.approx(1e-9, rel=1e-6)
+    assert plan.gap < 1e-6
+
+
 def test_a_pool_that_waits_and_is_rented_in_parts_has_a_bound_of_its_own() -> None:
     """The verifier asks whether any of it is rented, the program does without that column."""
     plan = router.solve(load(corners.drawn(1_000_142)))

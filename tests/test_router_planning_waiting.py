@@ -46,6 +46,18 @@ def largest(users: tuple[User, ...], rates: np.ndarray, count: int) -> float:
     return float(mix.caps(np.array([float(count)]))[0])
 
 
+def test_two_engines_halve_the_budget_of_all_who_are_there() -> None:
+    """Requests of two engines in a row may wait half on each, and who shares the pool with them no longer than that.
+
+    What promises nothing has no budget to halve, but halves that of others. A region let them have all of it, and the
+    plan cost 7 % too much.
+    """
+    two = User((2.88, 0.0), 1.0, 1.0, 0.0, (INF,) * 5, apart=True)
+    one = User((3.6, 3.6), 1.0, 1.0, 0.0, (INF, INF, 1.5, INF, INF), apart=False)
+    budgets = {kind.users: kind.inner.budget_s[2] for kind in kinds_of((one, two))}
+    assert budgets == {(0,): 1.5, (1,): INF, (0, 1): 0.75}
+
+
 @pytest.mark.parametrize("inner", [False, True])
 def test_a_region_is_never_too_small_outside_nor_too_large_inside(inner: bool) -> None:
     """12 random mixes of four users: the most of each that the pieces let through, beside the formula's."""

@@ -13,8 +13,9 @@ a range there too, and
     Σ_i (1 + b · (u_i − low)) · L_i ≤ h_n,     outer h_n = max, inner h_n = min of (1 + b · (u − low)) · cap_n(w)
 
 found over short intervals with the least and the largest w that each holds: the outer side is never too low, the inner
-one never too high. Whoever is present makes all of the pool keep the strictest budget and the least concurrency: every
-such pair is a kind of mix, with the users that do not make it stricter.
+one never too high. Whoever is present makes all of the pool keep the strictest budget and the least concurrency, and
+half of the budget on each side where it has two engines: each such set is a kind of mix, with the users that
+do not make it stricter.
 """
 
 from __future__ import annotations
@@ -51,14 +52,20 @@ class User(NamedTuple):
 
 
 class Strictness(NamedTuple):
-    """What a mix is held to."""
+    """What a mix is held to. `least_s`: of all who are there; where one has two engines, each may take half of it."""
 
     concurrency: float
-    budget_s: tuple[float, ...]
+    least_s: tuple[float, ...]
+    apart: bool
+
+    @property
+    def budget_s(self) -> tuple[float, ...]:
+        part = 0.5 if self.apart else 1.0
+        return tuple(s * part for s in self.least_s)
 
     @property
     def promised(self) -> bool:
-        return bool(np.isfinite(self.budget_s).any())
+        return bool(np.isfinite(self.least_s).any())
 
 
 class Kind(NamedTuple):
@@ -117,29 +124,31 @@ def kinds_of(users: tuple[User, ...]) -> tuple[Kind, ...]:
                 closed.append(both)
         if len(closed) > MOST_KINDS:
             return _grouped(users, own)
-    return tuple(
-        Kind(
-            tuple(i for i, strict in enumerate(own) if _stricter(strict, each) == each),
-            each,
-            each,
-        )
+    kinds = [
+        Kind(tuple(i for i, strict in enumerate(own) if _stricter(strict, each) == each), each, each)
         for each in closed
-    )
+    ]
+    return tuple(kind for kind in kinds if not any(_within(kind, other) for other in kinds))
+
+
+def _within(kind: Kind, other: Kind) -> bool:
+    """Whether another kind is held to the same, and may have all these users and more."""
+    same = kind.outer.concurrency == other.outer.concurrency and kind.outer.budget_s == other.outer.budget_s
+    return same and set(kind.users) < set(other.users)
 
 
 def _strictness(user: User) -> Strictness:
-    part = 0.5 if user.apart else 1.0
-    return Strictness(user.concurrency, tuple(s * part for s in user.budget_s))
+    return Strictness(user.concurrency, user.budget_s, user.apart)
 
 
 def _stricter(one: Strictness, other: Strictness) -> Strictness:
-    budget = tuple(min(pair) for pair in zip(one.budget_s, other.budget_s, strict=True))
-    return Strictness(min(one.concurrency, other.concurrency), budget)
+    budget = tuple(min(pair) for pair in zip(one.least_s, other.least_s, strict=True))
+    return Strictness(min(one.concurrency, other.concurrency), budget, one.apart or other.apart)
 
 
 def _milder(one: Strictness, other: Strictness) -> Strictness:
-    budget = tuple(max(pair) for pair in zip(one.budget_s, other.budget_s, strict=True))
-    return Strictness(max(one.concurrency, other.concurrency), budget)
+    budget = tuple(max(pair) for pair in zip(one.least_s, other.least_s, strict=True))
+    return Strictness(max(one.concurrency, other.concurrency), budget, one.apart and other.apart)
 
 
 def _grouped(users: tuple[User, ...], own: list[Strictness]) -> tuple[Kind, ...]:

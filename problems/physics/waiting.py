@@ -225,7 +225,9 @@ def _worst_mix(view: View, q: int) -> Mix:
     """Slowest service, strictest budget, and the largest variability that two extremes can make."""
     alone = (_mix(view, np.array([route]), np.ones(1)) for route in np.flatnonzero(view.routes.pool == q))
     mixes = [mix for sides in alone for mix in sides if mix.service_s > 0]
-    routes = view.routes.workload[view.routes.pool == q]
+    there = view.routes.pool == q
+    routes = view.routes.workload[there]
+    part = 0.5 if view.inst.entries.disaggregated[view.routes.entry[there]].any() else 1.0
     low, high = min(mix.service_s for mix in mixes), max(mix.service_s for mix in mixes)
     within = float(view.inst.workloads.service_cv[routes].max() ** 2)
     cs2 = (high - low) ** 2 / (4 * high * low) * (1 + within) + within
@@ -234,7 +236,7 @@ def _worst_mix(view: View, q: int) -> Mix:
         service_s=high,
         variability=0.5 * (ca2 + cs2),
         concurrency=min(mix.concurrency for mix in mixes),
-        budget_s=np.array([mix.budget_s for mix in mixes], dtype=float).min(axis=0),
+        budget_s=view.routes.wait_budget_s[there].min(axis=0) * part,
     )
 
 

@@ -101,7 +101,7 @@ def with_proof(
     proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
-    if proof.bound_usd >= claimed - near * abs(value) - GAP:
+    if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")

@@ -36,6 +36,9 @@ SLACK_S = 1.1e-9
 type Strict = tuple[float, tuple[tuple[str, float], ...]]
 """Servers per instance, and the budget by statistic in s."""
 
+type AllOf = tuple[float, tuple[tuple[str, float], ...], bool]
+"""The same of several users, before it is halved, and whether any has two engines: then it is for all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class MixKind:
@@ -92,7 +95,7 @@ def pieces_of(queue: WaitingPool, mixes: list[float]) -> Iterator[MixPiece]:
 
 def _kinds(uses: Mapping[str, PoolUse]) -> list[MixKind]:
     """What any set of users makes, each with all users that do not make it stricter."""
-    own = {name: strictest([use]) for name, use in uses.items()}
+    own = {name: _of_all([use]) for name, use in uses.items()}
     closed = list(dict.fromkeys(own.values()))
     for one in closed:  # it grows as it is read
         for other in own.values():
@@ -101,29 +104,45 @@ def _kinds(uses: Mapping[str, PoolUse]) -> list[MixKind]:
                 closed.append(both)
         if len(closed) > MOST_KINDS:
             break
-    return [
-        MixKind(frozenset(name for name, strict in own.items() if _both(strict, each) == each), each)
+    kinds = [
+        MixKind(frozenset(name for name, all_of in own.items() if _both(all_of, each) == each), _held(each))
         for each in closed
+    ]
+    return [
+        kind
+        for kind in kinds
+        if not any(kind.strict == other.strict and kind.routes < other.routes for other in kinds)
     ]
 
 
 def strictest(uses: Iterable[PoolUse]) -> Strict:
     """What a mix of all these users is held to."""
+    return _held(_of_all(uses))
+
+
+def _held(all_of: AllOf) -> Strict:
+    """Each side may take half of what is left where prompt and completion have engines of their own."""
+    concurrency, budget, apart = all_of
+    part = 0.5 if apart else 1.0
+    return concurrency, tuple((statistic, seconds * part) for statistic, seconds in budget)
+
+
+def _of_all(uses: Iterable[PoolUse]) -> AllOf:
     uses = list(uses)
     budget: dict[str, float] = {}
     for use in uses:
         for statistic, seconds in use.budget.items():
-            part = seconds * (0.5 if use.disaggregated else 1.0)
-            budget[statistic] = min(budget.get(statistic, math.inf), part)
-    return min(use.concurrency for use in uses), tuple(sorted(budget.items()))
+            budget[statistic] = min(budget.get(statistic, math.inf), seconds)
+    apart = any(use.disaggregated for use in uses)
+    return min(use.concurrency for use in uses), tuple(sorted(budget.items())), apart
 
 
-def _both(one: Strict, other: Strict) -> Strict:
+def _both(one: AllOf, other: AllOf) -> AllOf:
     budget: dict[str, float] = defaultdict(lambda: math.inf)
-    for _, each in (one, other):
-        for statistic, seconds in each:
+    for each in (one, other):
+        for statistic, seconds in each[1]:
             budget[statistic] = min(budget[statistic], seconds)
-    return min(one[0], other[0]), tuple(sorted(budget.items()))
+    return min(one[0], other[0]), tuple(sorted(budget.items())), one[2] or other[2]
 
 
 def _piece(queue: WaitingPool, kind: MixKind, low: float, high: float) -> MixPiece:
