@@ -36,7 +36,8 @@ from router.planning.two_steps import Fixed, Incumbent
 from solvers import SolveOptions, Stop
 
 MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
-IDLE = 3  # rounds in which neither plan nor bound gets better: nothing is left to cut
+IDLE = 3  # rounds of a large program in which neither plan nor bound gets better: nothing is left to cut
+IDLE_SMALL = 10  # the same of a small one: a bound may stand still until every mix of a pool is cut off
 ROUGH, PART = 1e-3, 0.1  # of the gap of a program, at most and of what is left between plan and bound
 BETTER = 1e-7  # relative
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
@@ -131,7 +132,7 @@ class _ClosingIn:
                     break
                 self.exact = True
             self.idle = 0 if self._moved(bound, usd) else self.idle + 1
-            if self.idle >= IDLE:
+            if self.idle >= (IDLE if self.outer.encoded.program.n_columns > SMALL else IDLE_SMALL):
                 if self.exact:
                     break
                 self.idle, self.exact = 0, True
