@@ -248,6 +248,22 @@ def test_of_an_offer_with_a_commitment_its_bill_counts(kind: str, solver: str) -
     assert plan.bound_usd == approx(plan.cost_usd, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", BILLED)
+def test_more_of_its_bill_never_costs_more(kind: str) -> None:
+    """And none of it is as if nothing counted."""
+    own, fee, _ = BILLED[kind]
+    market = api("market", 2.0, ("n",), commitment=own)
+    if fee:
+        market["models"]["n"]["usd_per_request"] = fee
+    loads = [hourly(2 * M, "x"), hourly(4 * M, "y", models=["n"])]
+    data = problem(loads, [api("a", 2.0), market], horizon={"start": "2027-01-01T00:00"})
+    terms = agreement("a", min_usd=9 * 730) | {"settled": "month"}
+    some = [terms, *(terms | {"counts": {"market": share}} for share in (0.0, 0.4, 1.0))]
+    costs = [plan_of(data | {"commitments": [each]}).cost_usd for each in some]
+    assert costs[1] == approx(costs[0])
+    assert costs[1] >= costs[2] - 1e-9 >= costs[3] - 2e-9
+
+
 def test_of_it_machines_count_too_and_not_what_another_covers() -> None:
     """Rent of 4 beside a minimum of 12 in tokens' USD; 2 of the rent and 3 of the tokens are another plan's, for half.
 

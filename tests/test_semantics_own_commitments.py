@@ -682,3 +682,19 @@ def test_the_best_plan_is_that_of_a_program_written_apart(seed: int) -> None:
     assert plan.cost_usd == approx(best, rel=1e-6, abs=1e-6)
     assert plan.bound_usd is not None
     assert plan.bound_usd <= max(best, 0.0) * (1 + 1e-6) + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(12 * TIMES))
+def test_a_credit_saves_at_most_itself_and_an_agreement_is_signed_where_it_saves(seed: int) -> None:
+    """Whatever an offer's own commitment is: more of a credit never costs more, nor does an agreement to sign."""
+    data = drawn(seed + 1000)
+    data.pop("credits", None)
+    if not data["offers"][0]["commitment"].get("rollover_spans"):
+        given = [{"name": "credit", "offers": ["a"], "usd": usd} for usd in (0.0, 2.0, 5.0, 200.0)]
+        costs = [plan_of(data | {"credits": [each]}).cost_usd for each in given]
+        assert costs[0] == approx(plan_of(data).cost_usd, abs=1e-6)
+        assert 2.0 + 1e-6 >= costs[0] - costs[1] >= -1e-6
+        assert 3.0 + 1e-6 >= costs[1] - costs[2] >= -1e-6
+        assert costs[2] >= costs[3] - 1e-6 >= -2e-6
+    without = {name: value for name, value in data.items() if name != "commitments"}
+    assert plan_of(data).cost_usd <= plan_of(without).cost_usd + 1e-6
