@@ -98,7 +98,9 @@ class _Search:
             outer, stop = self._master(relaxed=True)
             if outer is None:
                 return stop
-            if np.isfinite(value) and value - self.bound <= self.options.gap * max(abs(value), 1e-12):
+            # where whole first stages follow, they are cut in their turn
+            close = max(self.options.gap, ROUGH) if self.master.is_mip else self.options.gap
+            if np.isfinite(value) and value - self.bound <= close * max(abs(value), 1e-12):
                 break
             moved = self.bound - before > 1e-9 * max(abs(self.bound), 1e-12)
             if not moved and np.array_equal(outer, x):
@@ -173,6 +175,7 @@ class _Search:
 
 
 RELAXED_ROUNDS = 60
+ROUGH = 1e-4  # relative: how near the bound without integrality need be to what it bounds
 GROUPS = 20  # of scenarios that share a cut
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.textbook_shapes import textbook_shape
 from campaign import times
-from problem_factory import Data, gpu, load, monthly, problem
+from problem_factory import Data, api, gpu, load, monthly, problem
 from random_sizing import random_problem
 from sizing_factory import MONTH, M, futures, near
 
@@ -19,7 +19,7 @@ from problems.core.instance import Instance
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.planning.workers import ALONE
-from router.sizing import SizeOptions, joint, outcomes, size
+from router.sizing import SizeOptions, joint, options, outcomes, size
 from router.sizing.best import best_plan, priced
 from router.sizing.first_stage import decide
 from router.sizing.joint import JointSearch
@@ -57,6 +57,38 @@ def test_together_scenarios_cost_what_each_costs_alone(monkeypatch: pytest.Monke
         assert {row.scenario for row in one.decoded.routes} == {one.name}
 
 
+def test_several_decisions_at_once_are_each_by_itself() -> None:
+    """Its own best, what the best first stage of all costs, and one that signs nothing."""
+    inst = shape()
+    best = decide(inst, SMALL).decision
+    nothing = replace(
+        best, **{name: 0.0 * getattr(best, name) for name in ("signed", "committed", "ahead", "paid")}
+    )
+    asked = (None, best, nothing)
+    for answer, decision in zip(outcomes.outcomes_under(inst, asked, STUDY), asked, strict=True):
+        alone = outcomes.outcomes(replace(inst), decision, STUDY)
+        assert outcomes.costs_of(answer) == pytest.approx(outcomes.costs_of(alone), rel=1e-9)
+
+
+def test_scenarios_are_shared_out_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert SizeOptions().suited(options.SHARED_OUT, generated=False).workers == 3
+    assert SizeOptions().suited(options.SHARED_OUT - 1, generated=False).workers == 1
+    assert SizeOptions(workers=2).suited(10, generated=False).workers == 2
+
+
+def test_the_proof_of_many_futures_takes_a_part_of_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two futures of one workload and two offers, four flows: 60 s each here, and a quarter of 900 s is 225 s."""
+    data = problem(monthly(5 * M), [api("a", 1.0), api("b", 2.0)], period_h=MONTH)
+    data["scenarios"] = futures((0.5, 1.0), (0.5, 2.0))
+    how = SizeOptions(questions=False, alternatives=0, measures=False)
+    monkeypatch.setattr("router.planning.proving.WRITING_S", 60.0)
+    short, long = (size(load(data), options=SolveOptions(time_limit_s=s), how=how) for s in (900.0, 1000.0))
+    assert short.proof is None
+    assert any("a bound of our own" in note for note in short.notes)
+    assert long.proof is not None
+
+
 def test_the_one_that_cannot_be_served_is_named_among_many() -> None:
     """Machines of 2 M tokens a month each, one bought: 30 futures of 1.5 M are served, the 31st needs 3 M."""
     own = gpu("own", 1.0, 2 / MONTH, resize="horizon", max=4)
@@ -74,14 +106,14 @@ def test_the_one_that_cannot_be_served_is_named_among_many() -> None:
 def test_joint_cuts_and_one_program_agree(seed: int) -> None:
     """On problems that mix everything that is signed; where cuts are not for one, one program decides it anyway."""
     data = random_problem(Random(seed))
-    options, how = SolveOptions(gap=1e-7), SizeOptions(questions=False, alternatives=0, measures=False)
+    close, how = SolveOptions(gap=1e-7), SizeOptions(questions=False, alternatives=0, measures=False)
     try:
-        whole = size(load(data), options=options, how=replace(how, method="program"))
+        whole = size(load(data), options=close, how=replace(how, method="program"))
     except Infeasible:
         with pytest.raises(Infeasible):
-            size(load(data), options=options, how=how)
+            size(load(data), options=close, how=how)
         return
-    cuts = size(load(data), options=options, how=how)
+    cuts = size(load(data), options=close, how=how)
     assert cuts.ok
     assert cuts.objective_usd == pytest.approx(whole.objective_usd, rel=1e-6, abs=1e-6)
     assert cuts.bound_usd <= whole.objective_usd * (1 + 1e-6) + 1e-6

@@ -22,6 +22,7 @@ import numpy as np
 
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.span_means import rate_usd, span_factors
 
 SAME = 1e-9  # relative
@@ -45,6 +46,7 @@ type _Steps = list[tuple[float, int]]
 """(figure, first period no longer counted) in order of time."""
 
 
+@once
 def band_points(inst: Instance, b: int) -> BillPoints:
     """Of tiers and discounts: one point a span, but where rates of tiers change."""
     contracts, mine = inst.contracts, inst.contracts.spans.of(b)
@@ -62,6 +64,7 @@ def band_points(inst: Instance, b: int) -> BillPoints:
     return _points(inst, b, period_factors(inst, b), before, finish, np.zeros(n))
 
 
+@once
 def overage_points(inst: Instance, b: int) -> BillPoints:
     """Of a price of overage: one point a span, but where it changes, or the contract rate does."""
     contracts, mine = inst.contracts, inst.contracts.spans.of(b)
@@ -105,6 +108,7 @@ def _as_before(usd: Floats, rate: Floats) -> Floats:
     return np.asarray((usd / np.where(rate > 0, rate, 1.0))[at])
 
 
+@once
 def level_rates(inst: Instance, b: int) -> Floats:
     """(n,) what the level of each span's term leaves of a dollar at contract rates."""
     contracts, spans = inst.contracts, inst.contracts.spans

@@ -16,6 +16,7 @@ from problems.core.arrays import Floats, Ints
 from problems.core.bill_points import overage_points
 from problems.core.columns import Columns
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.span_means import paid_by_hours, rate_usd, span_factors
 from problems.core.taken_off import paid_at_rates, taken_off
 from problems.core.view import View
@@ -24,6 +25,7 @@ type SpanCost = tuple[Ints, Ints, Floats]
 """(number of the span among those of its contract, column, USD of the whole column)."""
 
 
+@once
 def span_weight(inst: Instance) -> Floats:
     """(N,) present value of a dollar of each span's bill: of its first period in the horizon."""
     return np.asarray(inst.time.weight[inst.contracts.spans.period])
@@ -64,7 +66,7 @@ def beyond_usd(inst: Instance, b: int) -> Floats:
     if np.isfinite(contracts.overage_stated[b]):
         points = overage_points(inst, b)
         return points.weight[points.last]
-    return rate_usd(inst)[contracts.spans.of(b)]
+    return np.asarray(rate_usd(inst)[contracts.spans.of(b)])
 
 
 def beside_rate(view: View, cols: Columns, b: int) -> SpanCost:

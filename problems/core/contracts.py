@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from problems.core.arrays import HOURS_PER_MONTH, NONE, ArrayTable, Bools, Floats, Ints
+from problems.core.once import once
 
 
 def start_label(hour: float) -> str:
@@ -144,20 +145,24 @@ class Spans(ArrayTable):
     force_share: Floats = field(metadata={"free": True})  # (F,) months of its commitment that are due in it
     force_before: Floats = field(metadata={"free": True})  # (F,) of them, before the horizon
 
+    @once
     def of(self, b: int) -> Ints:
         """(n,) the spans of a contract, in order."""
         return np.flatnonzero(self.contract == b)
 
+    @once
     def lots(self, b: int) -> Ints:
         """The lots of a contract."""
         return np.flatnonzero(self.lot_contract == b)
 
+    @once
     def by_period(self, b: int) -> Ints:
         """(T,) the span that each period belongs to, in the first lot of a contract; -1: none, as where its offer never
         opens."""
         lots = self.lots(b)
         return np.asarray(self.lot_span[lots[0]]) if len(lots) else np.full(self.lot_span.shape[1], NONE)
 
+    @once
     def split(self, b: int) -> bool:
         """Whether use is counted for each term of a contract by itself."""
         return bool((self.lot_start[self.lots(b)] >= 0).any())

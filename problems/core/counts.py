@@ -8,6 +8,7 @@ from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.blocks import ColumnSpace
 from problems.core.contracts import start_label
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.rows import enumerate_keys
 from problems.core.stretches import least
 from problems.core.view import View, still_work
@@ -114,17 +115,20 @@ def _slots_needed(view: View, coupled: Bools) -> Floats:
     return np.where(coupled[:, None], need.max(axis=1, initial=0.0)[:, None], need)
 
 
+@once
 def closed_throughout(inst: Instance) -> Bools:
     """(Q, T) periods in which the offer of a pool is closed all the time."""
     offer = inst.fleets.offer[inst.fleets.pool_fleet]
     return np.asarray(inst.time.by_period(inst.offers.open)[offer] <= 0)
 
 
+@once
 def runs(inst: Instance) -> Ints:
     """(Q, T) numbers of the runs of periods without such a one: what has started goes on in its own, not after."""
     return np.cumsum(closed_throughout(inst), axis=1)
 
 
+@once
 def boots_throughout(inst: Instance) -> Bools:
     """(Q, T) periods in which all that could be rented in a pool still boots; none with some that ran before."""
     fleets, time = inst.fleets, inst.time

@@ -11,6 +11,7 @@ from problems.core.arrays import HOURS_PER_MONTH, NONE, Bools, Floats, Ints, dis
 from problems.core.blocks import ColumnSpace
 from problems.core.counts import CountColumns, count_columns, purchases
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.owed import OwedVolumes, owed_volumes
 from problems.core.view import View
 from solvers.core.record import Record
@@ -153,6 +154,7 @@ def due_part(inst: Instance) -> Floats:
     return np.asarray(np.clip((ends - begins) / time.period_h, 0.0, 1.0))
 
 
+@once
 def due_months(inst: Instance) -> Floats:
     """(O,) months in which something of an offer is due, at present value of the billing month."""
     hours = due_part(inst) * inst.time.period_h

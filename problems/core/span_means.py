@@ -6,6 +6,7 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.instance import Instance
+from problems.core.once import once
 
 
 def span_mean(inst: Instance, at: Floats, before: Floats) -> Floats:
@@ -24,16 +25,19 @@ def span_mean(inst: Instance, at: Floats, before: Floats) -> Floats:
     return np.asarray((inside * hours + before[spans.contract] * before_h) / (hours + before_h))
 
 
+@once
 def rate_usd(inst: Instance) -> Floats:
     """(N,) USD per own unit in each span: the mean of the contract rate."""
     return span_mean(inst, inst.contracts.unit_usd_at, inst.contracts.unit_usd_before)
 
 
+@once
 def span_factors(inst: Instance) -> Floats:
     """(N,) the same of the factor on the rates of price bands."""
     return span_mean(inst, inst.contracts.factor_at, inst.contracts.factor_before)
 
 
+@once
 def paid_by_hours(inst: Instance, b: int) -> bool:
     """Whether use of a contract in tokens has the rates of its hours."""
     contracts = inst.contracts

@@ -67,9 +67,7 @@ from router.commands.terminal import answer, progress
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
-    default=1,
-    show_default=True,
-    help="Processes that share the scenarios.",
+    help="Processes that share the scenarios; default: one for each core, 8 at most, and 1 where the problem is small.",
 )
 @click.option(
     "--backend",

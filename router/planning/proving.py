@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -39,6 +40,9 @@ LARGEST = 10_000  # columns: beyond, the relaxation alone
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
+FOR_FUTURES = (
+    0.25  # of the time limit, at most, for the proof of many futures: of a million columns it says little
+)
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
@@ -123,7 +127,8 @@ def proven_sizing(
     flows     columns of them: the more, the longer it takes to write the rows; where no time is left that is said
     minutes   rows over sets of minutes, by name, where offers spill
     """
-    if options.finishing.left_s < WRITING_S * flows:
+    limit_s = inf if options.time_limit_s is None else FOR_FUTURES * options.time_limit_s
+    if min(options.finishing.left_s, limit_s) < WRITING_S * flows:
         return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"]))), None
     named = plan if minutes is None else replace(plan, proof=Proof("solver", 0.0, (), None, minutes))
     audit = audit_of(problem, named)

@@ -22,6 +22,7 @@ from problems.core.encode import Encoded, exact, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
 from router.planning.infeasible import why_infeasible
+from router.planning.settlement import Settled, settle
 from router.planning.structure import Before, solve_structured
 from router.verification.base.audit import Audit
 from solvers import (
@@ -81,7 +82,7 @@ class Incumbent:
     def saying(self, **changes: Any) -> Incumbent:
         """The same point with other things said of it: what was worked out of the point is not worked out again."""
         said = replace(self, **changes)
-        for name in ("objective_usd", "decoded"):
+        for name in ("objective_usd", "settled", "decoded"):
             if name in self.__dict__:
                 said.__dict__[name] = self.__dict__[name]
         return said
@@ -90,6 +91,11 @@ class Incumbent:
     def objective_usd(self) -> float:
         """Of the program: with the weights of scenarios and risk, and as the solver's point has it."""
         return self.encoded.program.objective(self.point)
+
+    @cached_property
+    def settled(self) -> Settled:
+        """The point, cleaned of the solver's tolerance."""
+        return settle(self.encoded, self.point)
 
     @cached_property
     def decoded(self) -> Decoded:

@@ -16,8 +16,9 @@ from functools import partial
 import numpy as np
 
 from problems.core.arrays import NONE
-from problems.core.decision import Decision
+from problems.core.decision import Decision, with_room
 from problems.core.instance import Instance
+from router.errors import NoPlanInTime
 from router.plan.sizing import Alternative, Amount, Signature
 from router.sizing.best import Best, figures, only, signing, try_best_plan, without
 from router.sizing.options import Study
@@ -119,14 +120,38 @@ def amounts(study: Study, best: Best) -> tuple[list[tuple[Amount, Decision]], in
         if signature in largest
         for change in _changes(best, signature)
     ]
-    rows = study.answered(partial(_amount, best=best), changes, shared=False)
+    roomy, count = best.inst, study.workers.count
+    for *_, decision in changes:  # the same programs for all of them
+        roomy = with_room(roomy, decision)
+    work = partial(_amounts, inst=roomy, objective_usd=best.objective_usd)
+    shares = study.each(work, [changes[first::count] for first in range(min(count, len(changes)))])
+    rows: list[Amount | None] = [None] * len(changes)
+    for first, share in enumerate(shares):
+        rows[first::count] = share
     known = [(row, change[-1]) for row, change in zip(rows, changes, strict=True) if row is not None]
     return known, len(rows) - len(known)
 
 
-def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, best: Best) -> Amount:
-    """What one changed amount costs: (what is signed, its amount now, the other, the decision with that)."""
-    inst, (signature, now, amount, decision) = best.inst, change
+type Change = tuple[Signature, float, float, Decision]
+"""What is signed, its amount now, the other, and the decision with that."""
+
+
+def _amounts(
+    study: Study, changes: Sequence[Change], *, inst: Instance, objective_usd: float
+) -> list[Amount | None]:
+    """In order, while there is time: None where there was none."""
+    rows: list[Amount | None] = []
+    for change in changes:
+        try:
+            rows.append(None if study.options.late else _amount(study, change, inst, objective_usd))
+        except NoPlanInTime:
+            rows.append(None)
+    return rows
+
+
+def _amount(study: Study, change: Change, inst: Instance, objective_usd: float) -> Amount:
+    """What one changed amount costs."""
+    signature, now, amount, decision = change
     cost = costs_of(outcomes(inst, decision, study))
     what = (signature.offer, signature.kind, signature.model, signature.start_month, amount, amount / now)
     hour = signature.start_h
@@ -134,7 +159,7 @@ def _amount(study: Study, change: tuple[Signature, float, float, Decision], *, b
         failing = tuple(inst.scenarios.names[s] for s in np.flatnonzero(~np.isfinite(cost)))
         return Amount(*what, None, None, None, None, failing, hour)
     usd = figures(cost, inst)
-    more_usd = usd.objective_usd - best.objective_usd
+    more_usd = usd.objective_usd - objective_usd
     return Amount(*what, usd.expected_usd, usd.cvar_usd, usd.objective_usd, more_usd, (), hour)
 
 

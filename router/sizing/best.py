@@ -18,7 +18,6 @@ from router.plan.rows import ContractRow, CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
 from router.planning.contract_rows import contract_rows
 from router.planning.decode import Decoded, cost_rows, decode
-from router.planning.settlement import Settled, settle
 from router.planning.two_steps import Incumbent
 from router.sizing.first_stage import CUTS, BoundedDecision, decide, decided_jointly
 from router.sizing.joint import JointSearch
@@ -53,7 +52,6 @@ class WholePlan:
     """A plan of all scenarios, whose rows are read when they are asked for: most questions are about its money."""
 
     plan: Incumbent
-    settled: Settled
     lines: tuple[CostLine, ...]
 
     def decoded(self) -> Decoded:
@@ -62,7 +60,7 @@ class WholePlan:
 
     def contracts(self) -> tuple[ContractRow, ...]:
         """What is signed."""
-        return contract_rows(self.plan.encoded, self.settled.point)
+        return contract_rows(self.plan.encoded, self.plan.settled.point)
 
 
 @dataclass(frozen=True)
@@ -183,9 +181,8 @@ def best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) ->
 
 def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> Best:
     """The plan of all scenarios that one program found."""
-    settled = settle(plan.encoded, plan.point)
-    lines, cost = cost_rows(plan.encoded, settled.point)
-    return Best(inst, replace(first, plan=None), cost, WholePlan(plan, settled, lines))
+    lines, cost = cost_rows(plan.encoded, plan.settled.point)
+    return Best(inst, replace(first, plan=None), cost, WholePlan(plan, lines))
 
 
 def try_best_plan(study: Study, inst: Instance) -> Best | None:

@@ -74,7 +74,7 @@ def _by_one_program(encoded: Encoded, study: Study) -> BoundedDecision:
 
 
 def _of_plan(plan: Incumbent, method: str, rounds: int) -> BoundedDecision:
-    decision = settled_decision(plan.encoded, plan.point)
+    decision = decision_of(plan.encoded, plan.settled.point)
     return BoundedDecision(decision, max(plan.bound, 0.0), plan.stop, method, rounds, plan)
 
 

@@ -32,7 +32,7 @@ from router.schema import Problem
 from router.sizing.best import Best, figures
 from router.sizing.first_stage import settled_decision
 from router.sizing.options import Study
-from router.sizing.outcomes import costs_of, outcomes, search
+from router.sizing.outcomes import costs_of, outcomes, outcomes_under, search
 from router.sizing.signatures import signed_by
 from solvers.risk import NEUTRAL, cvar
 
@@ -53,13 +53,12 @@ class Baselines:
 
 def baselines(study: Study, inst: Instance) -> Baselines:
     """Two solves per scenario, and one of the mean."""
-    own = costs_of(outcomes(inst, None, study))
     mean = replace(inst, scenarios=inst.scenarios.mean(), policy=replace(inst.policy, risk=NEUTRAL))
     plan = search(encode(mean), study)
     decision = settled_decision(plan.encoded, plan.point)
-    of_mean = outcomes(inst, decision, study)
+    own, of_mean = outcomes_under(inst, (None, decision), study)
     return Baselines(
-        own_usd=own,
+        own_usd=costs_of(own),
         ev_usd=plan.objective_usd,
         mean_plan=decision,
         of_mean_usd=costs_of(of_mean),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,8 @@ from router.sizing.orders import Order
 from solvers import SolveOptions
 
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
+SHARED_OUT = 5_000  # flow columns: from here on scenarios are shared out unasked
+MOST_WORKERS = 8
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
 HALF = 0.5  # with less for each, none of many questions would come to its end
@@ -22,7 +25,7 @@ class SizeOptions:
     """What is asked of `router size`. None: the size of the problem decides."""
 
     method: str = "auto"  # "program" | "cuts"
-    workers: int = 1
+    workers: int | None = None
     backend: str = "loky"  # "dask" | "ray"
     measures: bool = True  # WS, EV and EEV cost a solve per scenario each
     alternatives: int | None = None
@@ -44,6 +47,7 @@ class SizeOptions:
             self,
             alternatives=(SHOWN if quick else 0) if self.alternatives is None else self.alternatives,
             questions=quick if self.questions is None else self.questions,
+            workers=_workers(flows) if self.workers is None else self.workers,
             out_of_sample=drawn if self.out_of_sample is None else self.out_of_sample,
             left_out=() if quick else tuple(name for name, stated in open_.items() if stated is None),
         )
@@ -52,6 +56,12 @@ class SizeOptions:
     def weighs(self) -> bool:
         """Whether the variants behind alternatives and quotes are needed."""
         return bool(self.alternatives) or bool(self.questions)
+
+
+def _workers(flows: int) -> int:
+    """As many as there are cores, at most `MOST_WORKERS`, where that is worth starting them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS) if flows >= SHARED_OUT else 1
 
 
 @dataclass(frozen=True)

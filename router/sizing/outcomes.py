@@ -33,6 +33,7 @@ from solvers.risk import NEUTRAL
 
 CHUNKS_PER_WORKER = 4
 KEPT = 20_000  # flow columns of all scenarios: up to here, some 40 MB, their programs are kept
+ROOMS = 3  # programs are kept for so many
 BLOCK, BLOCKS = (
     4_000,
     8,
@@ -68,35 +69,61 @@ def outcomes(
     `decodes`: with the rows of each plan. Raises NoPlanInTime where a scenario is too hard: whether it can be served is
     not known then.
     """
-    if decision is not None and (over := _over_budget(inst, decision)):
-        return [ScenarioOutcome(name, None, fault=over) for name in inst.scenarios.names]
-    step = 1 if decision is None else _programs(inst).in_a_block
-    work = partial(_outcomes, decision=decision, decodes=decodes, named=len(inst.scenarios) > 1, step=step)
-    parts = study.each(work, chunks(inst, study.workers.count, whole=step))
-    return [outcome for part in parts for outcome in part]
+    (answer,) = outcomes_under(inst, (decision,), study, decodes=decodes)
+    return answer
+
+
+def outcomes_under(
+    inst: Instance, decisions: Sequence[Decision | None], study: Study, *, decodes: bool = False
+) -> list[list[ScenarioOutcome]]:
+    """The same of each of several decisions: a scenario's program is written once for all of them."""
+    over = [None if decision is None else _over_budget(inst, decision) for decision in decisions]
+    asked = tuple(decision for decision, why in zip(decisions, over, strict=True) if why is None)
+    step = _programs(inst).in_a_block
+    work = partial(_outcomes, decisions=asked, decodes=decodes, named=len(inst.scenarios) > 1, step=step)
+    parts = study.each(work, chunks(inst, study.workers.count, whole=step)) if asked else []
+    answers = iter([outcome for part in each for outcome in part] for each in zip(*parts, strict=True))
+    names = inst.scenarios.names
+    return [
+        next(answers) if why is None else [ScenarioOutcome(name, None, fault=why) for name in names]
+        for why in over
+    ]
 
 
 def _outcomes(
     study: Study,
     inst: Instance,
     *,
-    decision: Decision | None,
+    decisions: tuple[Decision | None, ...],
     decodes: bool,
     named: bool,  # rows say their scenario
     step: int,  # scenarios priced together
-) -> list[ScenarioOutcome]:
+) -> list[list[ScenarioOutcome]]:
     programs, n = _programs(inst), len(inst.scenarios)
-    blocks = [range(first, min(first + step, n)) for first in range(0, n, step)]
+    answers: list[list[ScenarioOutcome]] = [[] for _ in decisions]
+    for first in range(0, n, step):
+        which = range(first, min(first + step, n))
+        for decision, each in zip(decisions, answers, strict=True):
+            each += _of_block(programs, which, study, decision, decodes=decodes, named=named)
+        programs.forget()
+    return answers
+
+
+def _of_block(
+    programs: _Programs, which: range, study: Study, decision: Decision | None, *, decodes: bool, named: bool
+) -> list[ScenarioOutcome]:
     each: list[ScenarioOutcome] = []
+    blocks = [which]
     while blocks:
         which = blocks.pop(0)
         if study.options.late:
-            name = inst.scenarios.names[which[0]]
+            name = programs.inst.scenarios.names[which[0]]
             raise NoPlanInTime(f'no time was left for scenario "{name}"; a longer --time-limit may help')
-        if decision is None or len(which) == 1:
-            each.append(_alone(programs, which[0], study, decision, decodes=decodes, named=named))
-        elif plans := _together(programs, which, decision, study):
+        plans = None if decision is None or len(which) == 1 else _together(programs, which, decision, study)
+        if plans is not None:
             each += (_outcome(*plan, study, decodes=decodes, named=named) for plan in plans)
+        elif len(which) == 1:
+            each.append(_alone(programs, which[0], study, decision, decodes=decodes, named=named))
         else:
             half = which[len(which) // 2]
             blocks[:0] = [range(which[0], half), range(half, which[-1] + 1)]
@@ -120,11 +147,10 @@ def _together(
     """(name, its part of their program, point) of scenarios that one linear program has: no whole number of theirs
     hangs on demand. None where they are not so, or one of them cannot be served.
     """
-    if not programs.is_linear:
+    if not is_linear(programs.of(which[:1], decision)):  # it tells of most
         return None
     block = programs.of(which, decision)
     if not is_linear(block):
-        programs.is_linear = False
         return None
     exactly = Fixed(decision).exact(block)
     program = exactly.program
@@ -177,34 +203,34 @@ class _Programs:
 
     def __init__(self, inst: Instance) -> None:
         self.inst, self.routed = inst, admissible(inst)
-        self.kept: dict[tuple[range, bool], Encoded] = {}
-        self.room: bytes | None = None
+        self.kept: dict[bytes, dict[range, Encoded]] = {}  # by room and limit
         flows = flows_of(inst, self.routed[0])
         self.keeps = flows <= KEPT
         # however many share them out, so that the answers are the same
         n = len(inst.scenarios)
         self.in_a_block = max(min(BLOCK * n // max(flows, 1), -(-n // BLOCKS)), 1)
-        self.is_linear = True  # until a program is not
 
     def of(self, which: range, decision: Decision | None) -> Encoded:
         """Some scenarios, with room for a decision."""
         inst = self.inst if decision is None else with_room(self.inst, decision)
-        room = None if inst.room is None else inst.room.tobytes()
-        if room != self.room:
-            self.kept.clear()
-            self.room = room
-        key = (which, decision is None)
-        if (encoded := self.kept.get(key)) is None:
-            policy = replace(inst.policy, risk=NEUTRAL)  # one scenario has no tail
-            if decision is not None:  # judged by its mean over the scenarios
-                policy = replace(policy, max_committed_usd=np.inf)
+        policy = replace(inst.policy, risk=NEUTRAL)  # one scenario has no tail
+        if decision is not None:  # judged by its mean over the scenarios
+            policy = replace(policy, max_committed_usd=np.inf)
+        room = b"" if inst.room is None else inst.room.tobytes()
+        alike = self.kept.setdefault(room + np.float64(policy.max_committed_usd).tobytes(), {})
+        if (encoded := alike.get(which)) is None:
             # each as if it were certain
             some = inst.scenarios.some(np.array(which), np.ones(len(which)))
-            scenarios = some if len(which) > 1 else inst.scenarios.only(which[0])
-            encoded = encode(replace(inst, scenarios=scenarios, policy=policy), routed=self.routed)
-            if self.keeps:
-                self.kept[key] = encoded
+            encoded = encode(replace(inst, scenarios=some, policy=policy), routed=self.routed)
+            alike[which] = encoded
         return encoded
+
+    def forget(self) -> None:
+        """All programs of a large problem, and of a small one those for other decisions than the last few."""
+        if not self.keeps:
+            self.kept.clear()
+        while len(self.kept) > ROOMS:
+            del self.kept[next(iter(self.kept))]
 
 
 _programs = lru_cache(maxsize=2)(_Programs)  # of the study's own scenarios, and of those drawn afresh

@@ -80,7 +80,7 @@ def size(
     inst = normalise(loaded)
     flows = flows_of(inst, admissible(inst)[0])
     how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated))
-    with start_workers(how.backend, how.workers) as workers:
+    with start_workers(how.backend, how.workers or 1) as workers:
         watched, left_s = Study(solver, begun, how.method, workers), begun.left_s
         study = replace(
             watched, options=replace(begun, watch=None)
