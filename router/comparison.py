@@ -28,6 +28,7 @@ from router.plan.left_out import out_of_time
 from router.plan.rows import RouteRow, usd_of
 from router.planning.decode import refused_rows
 from router.planning.promises import for_one_offer
+from router.planning.proving import looked_at_again
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of
 from router.schema import Problem, RoutingShares, Workload
@@ -190,7 +191,7 @@ class _Alone:
         problem = _restricted(self.problem, self.seller, self.offers, workloads)
         encoded = encode_problem(problem, self.search.scenario)
         try:
-            return publish(problem, self.search.best(encoded)), encoded
+            return publish(problem, looked_at_again(problem, encoded, self.search.best(encoded))), encoded
         except Infeasible:
             return LIMITS
         except NoPlanInTime:

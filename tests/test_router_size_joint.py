@@ -12,19 +12,21 @@ from benchmarks.textbook_shapes import textbook_shape
 from campaign import times
 from problem_factory import Data, api, gpu, load, monthly, problem
 from random_sizing import random_problem
-from sizing_factory import MONTH, M, futures, near
+from sizing_factory import MONTH, M, contract, futures, near
 
-from problems.core.encode import encode, repriced, rows_read_prices
+from problems.core.decision import decision_of
+from problems.core.encode import Encoded, encode, repriced, rows_read_prices
 from problems.core.instance import Instance
 from router.errors import Infeasible
 from router.normalise import normalise
+from router.planning.two_steps import Incumbent
 from router.planning.workers import ALONE
 from router.sizing import SizeOptions, joint, options, outcomes, size
 from router.sizing.best import best_plan, priced
 from router.sizing.first_stage import decide
 from router.sizing.joint import JointSearch
 from router.sizing.options import Study
-from solvers import SolveOptions
+from solvers import SolveOptions, Stop
 from solvers.recourse import JointRecourse, Recourse
 
 STUDY = Study("highs", SolveOptions(gap=1e-7), "auto", ALONE)
@@ -184,14 +186,14 @@ def test_all_second_stages_at_once_are_what_each_is() -> None:
     inst = shape(6)
     encoded = encode(inst)
     all_of = JointRecourse(encoded.program, inst.scenarios.probability)
-    contract = inst.contracts.start_contract
+    of = inst.contracts.start_contract
     rng = np.random.default_rng(1)
     points = [rng.uniform(0.0, 1.0, len(all_of.linking)) for _ in range(3)]
     found = [all_of.at(x) for x in points]
     for s in range(len(inst.scenarios)):
         alone = encode(replace(inst, scenarios=inst.scenarios.only(s)))
         unit = np.ones(len(all_of.linking))
-        unit[encoded.first.committed] = (encoded.first.commit_scale / alone.first.commit_scale)[contract]
+        unit[encoded.first.committed] = (encoded.first.commit_scale / alone.first.commit_scale)[of]
         for x, (cost, _, _) in zip(points, found, strict=True):
             value = Recourse(alone.program).at(x * unit)
             assert value.cost == pytest.approx(cost[s], rel=1e-9)
@@ -230,3 +232,23 @@ def test_walk_away_prices_are_those_of_one_program(monkeypatch: pytest.MonkeyPat
         assert row["verdict"] == other["verdict"]
         assert row["walk_away_multiple"] == pytest.approx(other["walk_away_multiple"], rel=1e-4)
         assert row["worth_usd"] == pytest.approx(other["worth_usd"], rel=1e-4, abs=0.1)
+
+
+def test_what_a_search_states_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 M tokens a month at 1.50 USD on demand are 15; a reserved rate of 0.60 from 10 M on is 6. A search that says
+    that 15 is the least is found out by another, of no more nodes, and its bound is not believed.
+    """
+    offers = [api("on-demand", 1.5), contract("reserved", 0.6, 10)]
+    data = problem(monthly(10 * M), offers, period_h=MONTH, scenarios=futures((0.5, 1.0), (0.5, 1.0)))
+
+    def lies(encoded: Encoded, study: Study) -> Incumbent:
+        nothing = decision_of(encoded, np.zeros(encoded.program.n_columns))
+        plan = outcomes.search(encoded, study, fixed=nothing)
+        return replace(plan, encoded=encoded, stop=Stop.OPTIMAL, bound=plan.objective_usd, nodes=1)
+
+    monkeypatch.setattr("router.sizing.first_stage.search", lies)
+    how = SizeOptions(questions=False, alternatives=0, measures=False)
+    plan = size(load(data), how=how)
+    assert plan.objective_usd == near(6.0)
+    assert plan.bound_usd <= 6.0 * (1 + 1e-6)
+    assert [row.offer for row in plan.contracts] == ["reserved"]

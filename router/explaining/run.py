@@ -26,6 +26,7 @@ from router.loading.catalogue import load
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning.decode import refused_rows
+from router.planning.proving import looked_at_again
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
 from router.planning.solve import DEFAULT_SOLVER, Search, scenario_of
@@ -178,6 +179,7 @@ def explain(
     refused = tuple(admissions(loaded, refused_rows(encoded)))
     try:
         found = best_by_any_road(encoded, solver, watched.within(FOR_THE_PLAN))
+        found = looked_at_again(loaded, encoded, found)
     except Infeasible as error:
         stated = promises(inst)
         questions = Questions(inst, solver, chosen.within(FOR_REPAIRS))

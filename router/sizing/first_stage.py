@@ -18,6 +18,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance, Scenarios
 from router.errors import NoPlanInTime
+from router.planning.proving import better_of_two
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent
 from router.sizing.joint import JointSearch
@@ -44,8 +45,10 @@ class BoundedDecision:
     plan: Incumbent | None = None  # of all scenarios, where one program found it
 
 
-def decide(inst: Instance, study: Study) -> BoundedDecision:
+def decide(inst: Instance, study: Study, *, twice: bool = False) -> BoundedDecision:
     """The best first stage over all scenarios of the instance. Raises Infeasible, NoPlanInTime.
+
+    `twice`: what one program states is looked at again where it is small.
 
     Cuts may end where no plan follows the first stage that they see; then one program decides. It does where offers
     spill: cuts know no minutes.
@@ -59,7 +62,9 @@ def decide(inst: Instance, study: Study) -> BoundedDecision:
             pass
     encoded = encode(inst, routed=routed)
     joint = JointSearch.of(encoded, study)
-    return (None if joint is None else decided_jointly(joint, study)) or _by_one_program(encoded, study)
+    return (None if joint is None else decided_jointly(joint, study)) or _by_one_program(
+        encoded, study, twice=twice
+    )
 
 
 def decided_jointly(joint: JointSearch, study: Study) -> BoundedDecision | None:
@@ -68,8 +73,10 @@ def decided_jointly(joint: JointSearch, study: Study) -> BoundedDecision | None:
     return None if found is None else _of_plan(found[0], CUTS, found[1])
 
 
-def _by_one_program(encoded: Encoded, study: Study) -> BoundedDecision:
+def _by_one_program(encoded: Encoded, study: Study, *, twice: bool) -> BoundedDecision:
     plan = search(encoded, study)
+    if twice:
+        plan = better_of_two(encoded, plan)
     return _of_plan(plan, PROGRAM, plan.rounds)
 
 

@@ -107,7 +107,7 @@ def _best(
     """The first stage, and its plan in every scenario."""
     progress("what to sign")
     try:
-        first = decide(inst, watched.within(FOR_THE_ANSWER if how.weighs else 1.0))
+        first = decide(inst, watched.within(FOR_THE_ANSWER if how.weighs else 1.0), twice=True)
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
     progress("its plan in every scenario")
