@@ -30,19 +30,30 @@ from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_opt
 
 
 class Basis:
-    """A basis of HiGHS that can be sent to another process."""
+    """A basis of HiGHS that can be sent to another process, which passes it on as it came."""
 
     def __init__(self, found: Any) -> None:
-        self.found = found
+        self._found: Any = found
+        self._sent: tuple[bytes, bytes] | None = None
+
+    @property
+    def found(self) -> Any:
+        """As HiGHS has it."""
+        if self._found is None and self._sent is not None:
+            self._found = highspy.HighsBasis()
+            self._found.col_status = [STATUS[code] for code in self._sent[0]]
+            self._found.row_status = [STATUS[code] for code in self._sent[1]]
+            self._found.valid = True
+        return self._found
 
     def __getstate__(self) -> tuple[bytes, bytes]:
-        return bytes(map(int, self.found.col_status)), bytes(map(int, self.found.row_status))
+        if self._sent is None:
+            columns, rows = self._found.col_status, self._found.row_status
+            self._sent = bytes([status.value for status in columns]), bytes([status.value for status in rows])
+        return self._sent
 
     def __setstate__(self, state: tuple[bytes, bytes]) -> None:
-        self.found = highspy.HighsBasis()
-        self.found.col_status = [STATUS[code] for code in state[0]]
-        self.found.row_status = [STATUS[code] for code in state[1]]
-        self.found.valid = True
+        self._found, self._sent = None, state
 
 
 STATUS = tuple(highspy.HighsBasisStatus(code) for code in range(5))
