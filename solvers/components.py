@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def parts(program: LinearProgram) -> list[Ints]:
 
 def independent(program: LinearProgram) -> list[Ints]:
     """Columns of each part with whole columns, in the order of their first columns; the rest, if any, as one part."""
-    part = _labels(program)
+    part = labels(program.matrix)
     whole = np.zeros(program.n_columns, dtype=bool)
     whole[part[program.integer]] = True
     part[~whole[part]] = -1
@@ -58,15 +59,15 @@ def independent(program: LinearProgram) -> list[Ints]:
     return sorted((each for each in groups if len(each)), key=lambda each: int(each[0]))
 
 
-def _labels(program: LinearProgram) -> Ints:
-    """(n,) a column of the part that each column is in, the same for all of it."""
-    matrix, n = program.matrix, program.n_columns
+def labels(matrix: Any) -> Ints:
+    """(n,) a column of the part that each column of a sparse matrix (m, n) is in, the same for all of it."""
+    m, n = matrix.shape
     if n > SMALL:
         from scipy import sparse  # here: it takes long to load
 
         incidence = sparse.coo_array(matrix)
         ones = np.ones(incidence.nnz, dtype=np.int8)
-        size = n + program.n_rows
+        size = n + m
         graph = sparse.coo_array((ones, (incidence.row + n, incidence.col)), shape=(size, size))
         _, label = sparse.csgraph.connected_components(graph, directed=False)
         first, which = np.unique(label[:n], return_index=True, return_inverse=True)[1:]
@@ -80,7 +81,7 @@ def _labels(program: LinearProgram) -> Ints:
         return j
 
     begin, columns = matrix.indptr.tolist(), matrix.indices.tolist()
-    for i in range(program.n_rows):
+    for i in range(m):
         roots = {root(j) for j in columns[begin[i] : begin[i + 1]]}
         least = min(roots, default=0)
         for j in roots:

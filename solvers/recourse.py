@@ -27,33 +27,41 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_option
+from solvers.recourse_parts import Parts
 
 
 class Basis:
     """A basis of HiGHS that can be sent to another process, which passes it on as it came."""
 
-    def __init__(self, found: Any) -> None:
-        self._found: Any = found
-        self._sent: tuple[bytes, bytes] | None = None
+    def __init__(self, found: tuple[Any, ...]) -> None:
+        self._found: tuple[Any, ...] | None = found  # one, or one of each kind of part
+        self._sent: tuple[tuple[bytes, bytes], ...] | None = None
 
     @property
-    def found(self) -> Any:
+    def found(self) -> tuple[Any, ...]:
         """As HiGHS has it."""
-        if self._found is None and self._sent is not None:
-            self._found = highspy.HighsBasis()
-            self._found.col_status = [STATUS[code] for code in self._sent[0]]
-            self._found.row_status = [STATUS[code] for code in self._sent[1]]
-            self._found.valid = True
+        if self._found is None:
+            self._found = tuple(_received(*sent) for sent in self._sent or ())
         return self._found
 
-    def __getstate__(self) -> tuple[bytes, bytes]:
+    def __getstate__(self) -> tuple[tuple[bytes, bytes], ...]:
         if self._sent is None:
-            columns, rows = self._found.col_status, self._found.row_status
-            self._sent = bytes([status.value for status in columns]), bytes([status.value for status in rows])
+            self._sent = tuple(
+                (bytes([s.value for s in one.col_status]), bytes([s.value for s in one.row_status]))
+                for one in self.found
+            )
         return self._sent
 
-    def __setstate__(self, state: tuple[bytes, bytes]) -> None:
+    def __setstate__(self, state: tuple[tuple[bytes, bytes], ...]) -> None:
         self._found, self._sent = None, state
+
+
+def _received(columns: bytes, rows: bytes) -> Any:
+    basis = highspy.HighsBasis()
+    basis.col_status = [STATUS[code] for code in columns]
+    basis.row_status = [STATUS[code] for code in rows]
+    basis.valid = True
+    return basis
 
 
 STATUS = tuple(highspy.HighsBasisStatus(code) for code in range(5))
@@ -81,14 +89,20 @@ class Recourse:
         self.linking = np.flatnonzero(columns).astype(np.int32)
         second = relaxed.take(rows=~rows).program
         self._second = second.with_cost(relaxed.cost, relaxed.offset)
+        self._parts = Parts.of(self._second, self.linking)
 
     def at(self, x: Floats, basis: Basis | None = None) -> Value:
         """Q(x) and a subgradient; x in the units of the linking columns. `basis`: of an earlier x."""
+        if self._parts is not None:
+            value = self._by_parts(self._parts, x, basis)
+            if value is not None:
+                return value
+            basis = None  # of parts
         h = _engine()
         load(h, self._second)
         h.changeColsBounds(len(self.linking), self.linking, x, x)
         if basis is not None:
-            h.setBasis(basis.found)
+            h.setBasis(basis.found[0])
         h.run()
         stop = _ended(h)
         if stop is Stop.INFEASIBLE:
@@ -97,7 +111,19 @@ class Recourse:
             return Value(None, np.zeros(len(self.linking)), stop)
         dual = np.asarray(h.getSolution().col_dual)[self.linking]
         cost = float(h.getInfo().objective_function_value)
-        return Value(cost, dual, stop, basis=Basis(h.getBasis()))
+        return Value(cost, dual, stop, basis=None if self._parts is not None else Basis((h.getBasis(),)))
+
+    def _by_parts(self, parts: Parts, x: Floats, basis: Basis | None) -> Value | None:
+        """None where some part has no answer: the whole then says why."""
+        limits = parts.limits(self._second, x)
+        bases = () if basis is None else basis.found
+        found = None if limits is None else parts.solved(_engine(), load, _optimal, limits, bases)
+        if found is None:
+            return None
+        cost, dual, each = found
+        ahead = self._second.cost[self.linking]
+        cost += float(ahead @ x) + self._second.offset
+        return Value(cost, ahead - parts.pull.T @ dual, Stop.OPTIMAL, basis=Basis(each))
 
 
 class JointRecourse:
@@ -171,6 +197,10 @@ class JointRecourse:
         gradient = -(self._sums @ sparse.csr_array(self._pull.multiply(dual[:, None]))).toarray()
         self._told.append((x.copy(), cost, gradient))
         return cost + self._ahead @ x + self._fixed, gradient + self._ahead, nothing
+
+
+def _optimal(h: Any) -> bool:
+    return _ended(h) is Stop.OPTIMAL
 
 
 def _ended(h: Any) -> Stop:

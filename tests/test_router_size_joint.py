@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.sizing import year
 from benchmarks.textbook_shapes import textbook_shape
 from campaign import times
 from problem_factory import Data, api, gpu, load, monthly, problem
@@ -252,3 +254,27 @@ def test_what_a_search_states_is_looked_at_again(monkeypatch: pytest.MonkeyPatch
     assert plan.objective_usd == near(6.0)
     assert plan.bound_usd <= 6.0 * (1 + 1e-6)
     assert [row.offer for row in plan.contracts] == ["reserved"]
+
+
+def test_months_that_are_alike_once_contracts_are_signed_are_solved_once() -> None:
+    """Twelve months of a year are one kind of part; all at once costs the same, and no subgradient lies above."""
+    inst = normalise(year(1, workloads=6, offers=6))
+    program = encode(inst).program
+    parts, whole = Recourse(program), Recourse(program)
+    assert parts._parts is not None
+    assert {kind.rows.shape[0] % 12 for kind in parts._parts.kinds} == {0}
+    whole._parts = None
+    rng, basis = np.random.default_rng(1), None
+    points = [rng.uniform(0.0, 0.2, len(parts.linking)) for _ in range(4)]
+    points[0][:] = 0.0
+    values = []
+    for x in points:
+        value = parts.at(x, basis)
+        assert value.cost == pytest.approx(whole.at(x).cost, rel=1e-9)
+        basis = pickle.loads(pickle.dumps(value.basis))
+        values.append(value)
+    for x, value in zip(points, values, strict=True):
+        for y, other in zip(points, values, strict=True):
+            assert value.cost is not None
+            assert other.cost is not None
+            assert value.cost + value.gradient @ (y - x) <= other.cost * (1 + 1e-9)
