@@ -27,7 +27,7 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_option
-from solvers.recourse_parts import Parts
+from solvers.recourse_parts import HeldParts
 
 
 class Basis:
@@ -89,7 +89,7 @@ class Recourse:
         self.linking = np.flatnonzero(columns).astype(np.int32)
         second = relaxed.take(rows=~rows).program
         self._second = second.with_cost(relaxed.cost, relaxed.offset)
-        self._parts = Parts.of(self._second, self.linking)
+        self._parts = HeldParts.of(self._second, self.linking)
 
     def at(self, x: Floats, basis: Basis | None = None) -> Value:
         """Q(x) and a subgradient; x in the units of the linking columns. `basis`: of an earlier x."""
@@ -113,7 +113,7 @@ class Recourse:
         cost = float(h.getInfo().objective_function_value)
         return Value(cost, dual, stop, basis=None if self._parts is not None else Basis((h.getBasis(),)))
 
-    def _by_parts(self, parts: Parts, x: Floats, basis: Basis | None) -> Value | None:
+    def _by_parts(self, parts: HeldParts, x: Floats, basis: Basis | None) -> Value | None:
         """None where some part has no answer: the whole then says why."""
         limits = parts.limits(self._second, x)
         bases = () if basis is None else basis.found

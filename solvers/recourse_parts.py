@@ -22,7 +22,7 @@ type Ints = NDArray[np.int64]
 NEAR = 1e-9  # of what rows without a column of the second stage may be short
 
 
-class Kind(Record):
+class HeldKind(Record):
     """Parts that are alike in all but their row limits."""
 
     program: LinearProgram  # of one of them
@@ -30,15 +30,15 @@ class Kind(Record):
     rows: Ints  # (parts, m)
 
 
-class Parts(Record):
+class HeldParts(Record):
     """All parts of a second stage, and what links them to the first."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[HeldKind, ...]
     bare: Ints  # rows without a column of the second stage
     pull: Any  # (m, linking) sparse: T
 
     @classmethod
-    def of(cls, second: LinearProgram, linking: NDArray[np.int32]) -> Parts | None:
+    def of(cls, second: LinearProgram, linking: NDArray[np.int32]) -> HeldParts | None:
         """None where it is all one."""
         free = np.ones(second.n_columns, dtype=bool)
         free[linking] = False
@@ -84,7 +84,7 @@ class Parts(Record):
                 kinds[key] = program, [], []
             kinds[key][1].append(at)
             kinds[key][2].append(mine)
-        made = tuple(Kind(program, np.array(at), np.array(mine)) for program, at, mine in kinds.values())
+        made = tuple(HeldKind(program, np.array(at), np.array(mine)) for program, at, mine in kinds.values())
         return cls(made, np.flatnonzero(many == 0), second.matrix[:, linking].tocsr())
 
     def limits(self, second: LinearProgram, x: Floats) -> tuple[Floats, Floats] | None:

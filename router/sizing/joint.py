@@ -30,6 +30,11 @@ FEW = 20  # scenarios: below, and below so many columns, one program is quickly 
 LEAST = 3_000
 
 
+def enough(inst: Instance) -> bool:
+    """Whether there are scenarios enough for it, which is known before any program is written."""
+    return len(inst.scenarios) >= FEW
+
+
 @dataclass(frozen=True)
 class JointSearch:
     """A program of all scenarios, and the search for its first stage as far as it has come."""
@@ -44,7 +49,7 @@ class JointSearch:
         program, inst = encoded.program, encoded.instance
         if study.method != "auto" or study.solver != "highs" or study.options.relax or not program.is_mip:
             return None
-        if program.n_columns < LEAST or len(inst.scenarios) < FEW or not is_linear(encoded):
+        if program.n_columns < LEAST or not enough(inst) or not is_linear(encoded):
             return None
         if inst.policy.risk.weight > 0 or not (inst.scenarios.probability > 0).all():
             return None

@@ -34,7 +34,7 @@ from router.sizing.discounts import (
     quoted_discounts,
     units_priced,
 )
-from router.sizing.joint import JointSearch
+from router.sizing.joint import JointSearch, enough
 from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
 
@@ -188,7 +188,9 @@ class _WalkAway:
     @cached_property
     def _joint(self) -> JointSearch | None:
         """The search at the prices quoted, from which that at others goes on."""
-        return None if rows_read_prices(self.inst) else JointSearch.of(encode(self.inst), self.study)
+        if rows_read_prices(self.inst) or not enough(self.inst):
+            return None
+        return JointSearch.of(encode(self.inst), self.study)
 
     def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""

@@ -5,23 +5,28 @@
 
 Each way is given the same instance. Where the one program is proven within its limit, both must end with the same
 optimum; where it is not, its plan and bound must hold those of the cuts between them. The whole plan of the largest
-follows, as `router size` makes it: every scenario priced under what is signed, and verified.
+follows, as `router size` makes it: every scenario priced under what is signed, and verified. Then whole commands on the
+shapes of textbooks, and their walk-away prices within the time limit. Marks are for two idle cores.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
 
 import pytest
 from benchmarks.sizing import year
+from benchmarks.textbook_shapes import textbook_shape
 from released_figures import check_size
 
 from problems.core.admissible import admissible
 from router.normalise import normalise
 from router.planning.workers import start_workers
+from router.schema import Problem
 from router.sizing import SizeOptions, size
 from router.sizing.first_stage import decide
 from router.sizing.options import Study
@@ -32,7 +37,10 @@ SCENARIOS = [int(count) for count in os.environ.get("SCENARIOS", "50,200,1000").
 LIMIT_S = float(os.environ.get("LIMIT_S", "1800"))  # of the one program
 GAP = 1e-4
 WORKERS = 2
-MINUTES_S = 600.0
+MINUTES_S = 120.0  # of the plan over 1,000 scenarios
+TEXTBOOKS = [(3, 2.0), (576, 30.0)]  # scenarios of three workloads and six offers, seconds of the command
+QUOTED = [(50, 25), (576, 3), (1280, 3)]  # scenarios, workloads
+QUOTED_S = 216.0
 
 
 def tell(text: str) -> None:
@@ -80,6 +88,33 @@ def test_the_whole_plan_takes_minutes() -> None:
     assert plan.ok
     assert plan.gap <= 2 * GAP
     assert seconds <= MINUTES_S * max(most / 1000, 0.1)
+
+
+@pytest.mark.parametrize(("scenarios", "most_s"), TEXTBOOKS)
+def test_a_textbook_is_sized_in_moments(scenarios: int, most_s: float, tmp_path: Path) -> None:
+    file = tmp_path / "problem.json"
+    file.write_text(json.dumps(textbook_shape(scenarios, 3, 6, 1)))
+    command = [sys.executable, "-m", "router", "size", str(file), "--json", "--time-limit", str(QUOTED_S)]
+    began = perf_counter()
+    plan = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    seconds = perf_counter() - began
+    tell(
+        f"router size, textbook of {scenarios} scenarios: {seconds:.1f} s, left out {plan['sizing'].get('out_of_time')}"
+    )
+    assert seconds <= most_s
+
+
+@pytest.mark.parametrize(("scenarios", "workloads"), QUOTED)
+def test_walk_away_prices_are_answered_in_time(scenarios: int, workloads: int) -> None:
+    problem = Problem.model_validate(textbook_shape(scenarios, workloads, 6, 1))
+    began = perf_counter()
+    plan = size(problem, options=SolveOptions(time_limit_s=QUOTED_S), how=SizeOptions(questions=True))
+    seconds, section = perf_counter() - began, plan.to_dict()["sizing"]
+    late = section.get("out_of_time") or []
+    tell(f"{scenarios} scenarios of {workloads} workloads: {seconds:.0f} s, left out {late}")
+    assert plan.ok
+    assert not [what for what in late if "walk-away" in what or what == "quotes"]
+    assert len(section["quotes"]) == 5  # all but the list price
 
 
 def test_the_year_is_sized_as_it_was(tmp_path: Path) -> None:
