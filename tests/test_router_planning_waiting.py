@@ -11,9 +11,11 @@ import pytest
 from campaign import times
 
 import router
+from problems.core.encode import Regions, encode
 from problems.physics.regions import Margin, Scale, User, kinds_of, pieces_of, shape
 from problems.physics.waiting import Mix
 from router.loading.catalogue import load_text
+from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning import optimise
 from solvers import SolveOptions
@@ -56,6 +58,19 @@ def test_two_engines_halve_the_budget_of_all_who_are_there() -> None:
     one = User((3.6, 3.6), 1.0, 1.0, 0.0, (INF, INF, 1.5, INF, INF), apart=False)
     budgets = {kind.users: kind.inner.budget_s[2] for kind in kinds_of((one, two))}
     assert budgets == {(0,): 1.5, (1,): INF, (0, 1): 0.75}
+
+
+def test_with_load_to_spare_a_region_carries_so_much_less() -> None:
+    """A tenth: what every level carries of who minds waiting is that of the whole region / 1.1."""
+    inst = normalise(router.load(INSTANCES / "bug-030-waiting-five-periods.yaml"))
+    whole, spared = (
+        encode(inst, regions=Regions({}, spare=spare)).columns[0].capacity.regions for spare in (0.0, 0.1)
+    )
+    assert whole
+    for at, region in whole.items():
+        for side, less in zip(region.sides, spared[at].sides, strict=True):
+            for piece, smaller in zip(side, less, strict=True):
+                assert smaller.caps == pytest.approx(piece.caps / 1.1)
 
 
 @pytest.mark.parametrize("inner", [False, True])

@@ -62,11 +62,13 @@ from solvers.core.record import Record
 class Regions(Record):
     """Where the regions of waiting pools are cut, by scenario, and which side of them is meant.
 
-    The outer side bounds every plan; a plan of the inner side keeps every promise.
+    The outer side bounds every plan; a plan of the inner side keeps every promise. `spare`: that part less load on the
+    outer side, which then bounds nothing, and hardly breaks a promise.
     """
 
     cuts: Mapping[int, AllCuts]
     inner: bool = False
+    spare: float = 0.0
 
 
 UNCUT = Regions({})
@@ -151,7 +153,7 @@ def encode(
             np.maximum(np.where(bought[:, None], np.max(limits, axis=0), limit), room) for limit in limits
         ]
     capacities = [
-        capacity_of(view, limit, regions.cuts.get(view.scenario), inner=regions.inner)
+        capacity_of(view, limit, regions.cuts.get(view.scenario), inner=regions.inner, spare=regions.spare)
         for view, limit in zip(scenes, limits, strict=True)
     ]
     widest = max(scenes, key=lambda view: float(view.cells.work.sum()))

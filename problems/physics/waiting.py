@@ -123,8 +123,13 @@ AllCuts = Mapping[tuple[int, int], Cuts]
 """By pool and period."""
 
 
-def capacity_of(view: View, limit: Floats, cuts: AllCuts | None = None, *, inner: bool = False) -> Capacity:
-    """The capacity of every waiting pool; `limit` (Q, T) is the largest useful count at full use."""
+def capacity_of(
+    view: View, limit: Floats, cuts: AllCuts | None = None, *, inner: bool = False, spare: float = 0.0
+) -> Capacity:
+    """The capacity of every waiting pool; `limit` (Q, T) is the largest useful count at full use.
+
+    spare   part of the load by which regions are smaller
+    """
     waits, fleets = waiting_pools(view), view.inst.fleets
     use, found = np.ones(len(limit)), dict(cuts or {})
     margin = margin_of(view.inst.policy)
@@ -138,7 +143,7 @@ def capacity_of(view: View, limit: Floats, cuts: AllCuts | None = None, *, inner
     if top[own].sum() <= MOST_LEVELS:
         found = {at: Cuts(at=int(top[at]) // 2) for at in served if own[at[0]]} | found
     regions = {
-        at: _region(view, at, served[at], int(top[at]), found[at], inner)
+        at: _region(view, at, served[at], int(top[at]), found[at], (inner, spare))
         for at in sorted(found)
         if at in served
     }
@@ -173,8 +178,12 @@ def users_of(view: View, routes: Ints) -> tuple[User, ...]:
     )
 
 
-def _region(view: View, at: tuple[int, int], routes: Ints, top: int, cuts: Cuts, inner: bool) -> Region:
-    users, margin = users_of(view, routes), margin_of(view.inst.policy)
+def _region(
+    view: View, at: tuple[int, int], routes: Ints, top: int, cuts: Cuts, how: tuple[bool, float]
+) -> Region:
+    users, (inner, spare) = users_of(view, routes), how
+    margin = margin_of(view.inst.policy)
+    margin = margin._replace(load=(1.0 + margin.load) * (1.0 + spare) - 1.0)
     boots = bool(view.inst.fleets.start_h[view.inst.fleets.pool_fleet[at[0]]] > 0)
     concurrency = max(kind.outer.concurrency for kind in kinds_of(users))
     scale = Scale(int(np.floor(top * concurrency + 1e-9)) if boots else top, boots)
@@ -270,6 +279,13 @@ class WaitingRecord(Record):
     serving: float
     routes: Ints
     rates: Floats  # of requests (or tokens), per second or any common unit
+
+    def excess(self, margin: Margin) -> float:
+        """How much more is planned than the serving count allows, as a part of that; infinite where it allows none."""
+        most = (mix.caps(np.array([self.serving]), margin)[0] for mix in self.mixes)
+        return max(
+            load / float(cap) - 1.0 if cap > 0 else np.inf for load, cap in zip(self.load, most, strict=True)
+        )
 
     def holds(self, margin: Margin) -> bool:
         """Whether the load is within what the serving count allows: waiting grows with load, so it is asked there."""

@@ -20,6 +20,7 @@ from math import inf
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, Regions, encode
+from problems.physics.waiting import margin_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.gates import find
 from router.planning.structure import SMALL, Before
@@ -40,6 +41,7 @@ IDLE = 3  # rounds of a large program in which neither plan nor bound gets bette
 IDLE_SMALL = 10  # the same of a small one: a bound may stand still until every mix of a pool is cut off
 ROUGH, PART = 1e-3, 0.1  # of the gap of a program, at most and of what is left between plan and bound
 BETTER = 1e-7  # relative
+SPARED, MOST_SPARED = 1.2, 0.05  # times what was too much; beyond, a point says little of the best plan
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
 
 
@@ -106,6 +108,7 @@ class _ClosingIn:
         self.newest: CutsByScenario = {}  # the last of each pool: a plan near them is what the inner side is for
         self.best: Incumbent | None = None
         self.bound, self.rounds, self.idle, self.exact = outer.bound, 0, 0, False
+        self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
 
     def run(self, broken: Broken) -> Incumbent:
         """Cut and solve until plan and bound meet, the time is up, or nothing is left to cut."""
@@ -113,11 +116,14 @@ class _ClosingIn:
             self.rounds += 1
             bound, usd = self.bound, None if self.best is None else self.best.objective_usd
             self._cut(self.outer, broken)
-            if broken and (self.best is None or self.rounds % 2 == 0):
+            if broken and (self.best is None or (self.rounds % 2 == 0 and self.inner_is_best)):
                 before = self.best
                 self._take(self._inner(broken))
+                self.inner_is_best = self.best is not before
                 if self.best is not None and self.best is not before and not self.options.late:
                     self._take(self._near(self.best))
+            elif broken:
+                self._take(self._sparing(broken))
             if self._met() or self.options.late:
                 break
             gap = self._gap()
@@ -194,6 +200,14 @@ class _ClosingIn:
         every = frozenset(range(self.instance.time.periods))
         return self._find(regions, before=Before(same.integers, every))
 
+    def _sparing(self, broken: Broken) -> Incumbent | None:
+        """The best plan of the outer side with less load in pools, by as much as the last point had too much."""
+        margin = margin_of(self.instance.policy)
+        most = max(record.excess(margin) for _, record in broken)
+        if most > MOST_SPARED or self.outer.encoded.program.n_columns > SMALL:
+            return None
+        return self._find(Regions(self.cuts, spare=SPARED * most))
+
     def _settled(self, plan: Incumbent) -> Incumbent | None:
         """What waits stays where it is, and pools that are short get more instances, if they can."""
         staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
@@ -208,7 +222,9 @@ class _ClosingIn:
         try:
             return find(program, self.solver, left, fixed or self.fixed, before=before)
         except Infeasible as word:
-            if fixed is None and self.best is None and not regions.inner:  # nor is there a plan that waits
+            if (
+                fixed is None and self.best is None and not regions.inner and not regions.spare
+            ):  # nor is there a plan that waits
                 from router.planning.doubting import in_doubt  # here: most problems have a plan
 
                 return in_doubt(program, self.solver, left, self.fixed, word)
