@@ -93,7 +93,8 @@ def add_own_use(model: RelaxedProblem, case: Case, flows: list[PossibleFlow], fu
         if taken:
             in_dollars = bills_dollars(case.commitments[offer])
             less = [(name, usd if in_dollars else tokens) for name, usd, tokens in taken]
-            left = model.variable(own_use_name(offer, t))
+            most = math.fsum(-amount * model.variables[name].upper for name, amount in minus)
+            left = model.variable(own_use_name(offer, t), most * (1 + 1e-9))
             model.constraint(f"agreements({left})", [(left, 1.0), *less, *minus], lower=0.0)
 
 
