@@ -21,7 +21,7 @@ from solvers.core.errors import (
 from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
 from solvers.core.registry import Available, available, get
-from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.result import Duals, PiecePrices, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
 from solvers.core.units import own_units
 
@@ -35,6 +35,7 @@ __all__ = [
     "HandOverRefused",
     "LinearProgram",
     "OptionRejected",
+    "PiecePrices",
     "ProgramError",
     "Residual",
     "Solution",

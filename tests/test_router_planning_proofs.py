@@ -20,7 +20,7 @@ from problems.core.encode import encode
 from router.errors import RouterError
 from router.normalise import normalise
 from router.planning import proving
-from router.planning.scaled import ScaledRelaxation
+from router.planning.proofs.scaled import ScaledRelaxation
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
 from solvers import LinearProgram, SolveOptions, solve

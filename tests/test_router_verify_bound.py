@@ -18,7 +18,7 @@ from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.planning import proving, two_steps
-from router.planning.scaled import ScaledRelaxation
+from router.planning.proofs.scaled import ScaledRelaxation
 from router.reports.plan import plan_report
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of

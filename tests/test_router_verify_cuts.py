@@ -15,8 +15,8 @@ import router
 import solvers.strengthened
 from router.plan.proof import Proof, ProofPart
 from router.planning import proving
-from router.planning.cutting import strengthened_parts
-from router.planning.scaled import ScaledRelaxation
+from router.planning.proofs.cutting import strengthened_parts
+from router.planning.proofs.scaled import ScaledRelaxation
 from router.verification.bound.cuts import cut_name, cut_of
 from router.verification.bound.proof import Unproven, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem

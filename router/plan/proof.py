@@ -21,7 +21,7 @@ class ProvenLeaf:
 
 @record
 class ProofPart:
-    """A part of the problem that shares no promise with the others."""
+    """A part of the problem that shares no promise with the others, but for those at a price."""
 
     workloads: tuple[str, ...] = stated("Workloads that it serves")
     periods: tuple[Whole, ...] = stated("First and last period in which its work may run; none: no work")
@@ -29,6 +29,9 @@ class ProofPart:
     multipliers: Multipliers | None = stated("USD per unit of each promise", default=None)
     leaves: tuple[ProvenLeaf, ...] | None = stated(
         "Of a part with whole counts: leaves that leave no count out", default=None
+    )
+    usd: Multipliers | None = stated(
+        "USD per unit of what other parts decide too: so much of it is paid here", default=None
     )
 
 
@@ -58,6 +61,11 @@ class Proof:
     minutes: Mapping[str, Mapping[str, Number]] | None = stated(
         "Limits that spill: rows over the flows that are named and over the minutes in which their demand, by these "
         "weights of their shapes of mean 1, is more than 1; any rows are right, good ones make the bound high",
+        default=None,
+    )
+    prices: Multipliers | None = stated(
+        "USD per unit of promises across parts, paid in place of being kept; any prices are right, good ones make the "
+        "bound high",
         default=None,
     )
     beside: ProofFile | None = stated("Of a proof of more than 1 MB: where its parts are", default=None)

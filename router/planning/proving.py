@@ -22,9 +22,10 @@ from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
-from router.planning.cutting import strengthened_parts, with_cuts
+from router.planning.proofs.cutting import strengthened_parts, with_cuts
+from router.planning.proofs.piecewise import priced_parts
+from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.publish import draft, gap_of
-from router.planning.scaled import ScaledRelaxation, parts_by_name
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Fixed, Incumbent, finished, run
 from router.schema import Problem
@@ -68,7 +69,7 @@ def with_proof(
         return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
     mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
-    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes, minutes))
+    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes=mixes, minutes=minutes))
     audit = audit_of(problem, plan)
     relaxation, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
     if relaxation is None:
@@ -81,7 +82,15 @@ def with_proof(
     if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
-        searched, parts = None, () if small else strengthened_parts(model, options)
+        searched: ProgramProof | None = None
+        parts: tuple[ProofPart, ...] = ()
+        prices: dict[str, float] | None = None
+        if incumbent.prices is not None:
+            parts, prices = priced_parts(
+                model, encoded.program, incumbent.prices, lambda: options.finishing.late
+            )
+        elif not small:
+            parts = strengthened_parts(model, options)
         if not parts:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
@@ -99,12 +108,14 @@ def with_proof(
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    proof = stated_proof(relaxation, parts, value)
+    proof = stated_proof(relaxation, parts, value, prices)
     if proof is None:
         return incumbent, None
     proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
-    claimed = proof.bound_usd if refuted else min(incumbent.bound, value)
+    # pieces are solved to within a part of what they cost, here and there: what is claimed is what is proven
+    ours = refuted or prices is not None
+    claimed = proof.bound_usd if ours else min(incumbent.bound, value)
     if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
@@ -130,7 +141,7 @@ def proven_sizing(
     limit_s = inf if options.time_limit_s is None else FOR_FUTURES * options.time_limit_s
     if min(options.finishing.left_s, limit_s) < WRITING_S * flows:
         return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"]))), None
-    named = plan if minutes is None else replace(plan, proof=Proof("solver", 0.0, (), None, minutes))
+    named = plan if minutes is None else replace(plan, proof=Proof("solver", 0.0, (), minutes=minutes))
     audit = audit_of(problem, named)
     relaxation = relaxation_of(audit)
     if relaxation is None:
@@ -203,19 +214,24 @@ def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: flo
     return min(max(1.0 - (1.0 - near) * usd / relaxed - ROUNDING, 0.0), near)
 
 
-def stated_proof(relaxation: RelaxedProblem, parts: tuple[ProofPart, ...], value: float) -> Proof | None:
-    """What parts prove by the verifier's reckoning; nobody's claim yet.
+def stated_proof(
+    relaxation: RelaxedProblem,
+    parts: tuple[ProofPart, ...],
+    value: float,
+    prices: Mapping[str, float] | None = None,
+) -> Proof | None:
+    """What parts, and prices of promises across them, prove by the verifier's reckoning; nobody's claim yet.
 
     None where the plan would cost less than is proven: then it is none for these rows, which prove nothing of it.
     """
     try:
-        bounds, total = proven_parts(relaxation, parts)
+        bounds, total = proven_parts(relaxation, parts, prices)
     except Unproven:
         return None
     if total > value + OWN * abs(value) + GAP:
         return None
     stated = tuple(replace(part, bound_usd=bound) for part, bound in zip(parts, bounds, strict=True))
-    return Proof("solver", total, stated)
+    return Proof("solver", total, stated, prices=prices)
 
 
 def _of_use(

@@ -16,7 +16,7 @@ from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
-from solvers.pieces import solve_pieces
+from solvers.piecewise.solving import solve_pieces
 from solvers.windows import solve_windows
 
 SMALL = 3_000  # columns: below, the solver alone is as fast on a part

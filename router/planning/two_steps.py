@@ -28,6 +28,7 @@ from router.verification.base.audit import Audit
 from solvers import (
     LinearProgram,
     OptionRejected,
+    PiecePrices,
     Solution,
     SolveOptions,
     SolversError,
@@ -73,6 +74,7 @@ class Incumbent:
     rounds: int = 0  # of tightening, until waiting kept within every SLO
     mixes: Mapping[str, tuple[float, ...]] | None = None  # at which pools that wait were cut, by name
     minutes: Mapping[str, Mapping[str, float]] | None = None  # rows over sets of minutes, by name
+    prices: PiecePrices | None = None  # under which pieces of the program prove the bound
     nodes: int | None = None  # of the solver's tree; None: it does not say
     equal_plans: str = ""  # why another plan of the same cost was not looked for
     found_by: str = ""  # the road, where it was another than the search asked for
@@ -219,6 +221,7 @@ def finished(
         seconds={"integers": seconds, "flows": time.perf_counter() - began},
         solver=solver,
         options=options,
+        prices=first.prices,
         nodes=first.stats.nodes,
     )
     before = (

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
+
+type Ints = NDArray[np.int64]
 
 
 class Stop(Enum):
@@ -63,6 +68,22 @@ class Stats:
         return cls(solver, raw, solve_s=solve_s, rows=rows, columns=columns, nonzeros=nonzeros)
 
 
+class PiecePrices(Record):
+    """Prices of rows that reach across pieces of a program, and of the pieces' copies of what spans them.
+
+    part                 (n,) the piece of each column, −1: it spans
+    row, price           (r,) a row that reaches, and its multiplier
+    piece, column, tie   (k,) a piece, a spanning column that it has a copy of, the multiplier of copy ≤ column
+    """
+
+    part: Ints
+    row: Ints
+    price: Floats
+    piece: Ints
+    column: Ints
+    tie: Floats
+
+
 class Solution(Record):
     """What came back.
 
@@ -72,6 +93,7 @@ class Solution(Record):
     bound       no feasible point costs less; −inf when nothing is proven
     duals       for LPs solved to optimality by a backend that has them, else None. A MILP has no duals:
                 fix its integer columns and solve again, and say that the prices are of that LP
+    prices      under which pieces of the program prove the bound, where that was the way
     """
 
     stop: Stop
@@ -80,6 +102,7 @@ class Solution(Record):
     bound: float = -inf
     duals: Duals | None = None
     stats: Stats = Stats()
+    prices: PiecePrices | None = None
 
     @property
     def gap(self) -> float:

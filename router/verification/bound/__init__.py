@@ -5,7 +5,7 @@
     shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
-    duality      what multipliers prove, and whether leaves leave no plan out
+    duality      what multipliers and prices prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part
 
 What is left out, so that bounds are lower there and never wrong: budgets, risk, what change costs and how much of it

@@ -19,7 +19,7 @@ from itertools import chain
 
 import numpy as np
 
-from router.verification.bound.relaxation import RelaxedProblem
+from router.verification.bound.relaxation import RelaxedProblem, Variable
 
 UNIT = 2.0**-53
 COEFFICIENT = 40
@@ -30,16 +30,61 @@ type Ranges = Mapping[str, tuple[float, float]]
 type Leaf = tuple[Mapping[str, float], Ranges]
 """Multipliers by constraint, and where they are to prove something."""
 
+type Usd = tuple[float, float]
+"""USD per unit, and how far off that may be."""
 
-def proven(relaxation: RelaxedProblem, part: Iterable[str], leaves: Sequence[Leaf]) -> float:
+
+def priced(
+    relaxation: RelaxedProblem, prices: Mapping[str, float]
+) -> tuple[dict[str, Usd], list[float], float]:
+    """What constraints at a price leave to pay: g_j of each variable they speak of, and Σ limit_i · y_i.
+
+    Of that sum the terms, and how far off they may be; one that needs a limit which is not there is −inf.
+    """
+    usd: dict[str, list[float]] = {}
+    limits = []
+    for name, y in prices.items():
+        constraint = relaxation.constraints[name]
+        limits.append((constraint.lower if y > 0 else constraint.upper) * y if y else 0.0)
+        for variable, a in constraint.terms:
+            usd.setdefault(variable, []).append(-a * y)
+    costs = {}
+    for name, terms in usd.items():
+        terms.append(relaxation.variables[name].usd)
+        costs[name] = math.fsum(terms), 2 * COEFFICIENT * UNIT * math.fsum(map(abs, terms))
+    if not all(map(math.isfinite, limits)):
+        return costs, [-math.inf], 0.0
+    return costs, limits, COEFFICIENT * UNIT * math.fsum(map(abs, limits))
+
+
+def least(usd: Usd, variable: Variable) -> float:
+    """The least of g · x within the variable's limits."""
+    corners = [
+        g * x if g and x else 0.0  # 0 · inf
+        for g in (usd[0] - usd[1], usd[0] + usd[1])
+        for x in (variable.lower, variable.upper)
+    ]
+    return min(corners)
+
+
+def proven(
+    relaxation: RelaxedProblem,
+    part: Iterable[str],
+    leaves: Sequence[Leaf],
+    costs: Mapping[str, Usd] | None = None,
+) -> float:
     """The least L(y) over leaves, of the variables of a part, rounded down; −inf where one proves nothing.
 
     All constraints with a multiplier must be of the relaxation, and speak of variables of the part alone.
+
+    costs   of variables that cost something else here than `usd`
     """
+    costs = costs or {}
     variables = {name: j for j, name in enumerate(part)}
     rows = {name: i for i, name in enumerate(dict.fromkeys(chain.from_iterable(y for y, _ in leaves)))}
     of = [relaxation.variables[name] for name in variables]
-    usd = np.array([each.usd for each in of], dtype=float)
+    stated = [costs.get(name, (each.usd, 0.0)) for name, each in zip(variables, of, strict=True)]
+    usd, off = np.array(stated, dtype=float).reshape(-1, 2).T
     whole_range = np.array([(each.lower, each.upper) for each in of], dtype=float).reshape(-1, 2)
     constraints = [relaxation.constraints[name] for name in rows]
     limits = np.array([(each.lower, each.upper) for each in constraints], dtype=float).reshape(-1, 2)
@@ -56,7 +101,7 @@ def proven(relaxation: RelaxedProblem, part: Iterable[str], leaves: Sequence[Lea
             return -math.inf
         terms = coefficient * y[row]
         reduced = usd - np.bincount(column, terms, len(of))
-        error = unit * (np.abs(usd) + np.bincount(column, np.abs(terms), len(of)))
+        error = off + unit * (np.abs(usd) + np.bincount(column, np.abs(terms), len(of)))
         lower, upper = whole_range.T.copy()
         for name, (start, end) in ranges.items():
             j = variables[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import chain
 
 from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
@@ -10,7 +11,7 @@ from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
 from router.verification.bound.cuts import cut_of
-from router.verification.bound.duality import covered, proven
+from router.verification.bound.duality import UNIT, Usd, covered, least, priced, proven
 from router.verification.bound.relaxation import ROOM, RelaxedProblem
 
 RELATIVE = 1e-9
@@ -21,48 +22,93 @@ class Unproven(Exception):
     """Why a proof proves nothing."""
 
 
-def proven_parts(model: RelaxedProblem, parts: tuple[ProofPart, ...]) -> tuple[list[float], float]:
-    """What each part costs at least, and all of it together. Raises `Unproven`."""
-    owner: dict[str, int] = {}
-    bounds = []
+def proven_parts(
+    model: RelaxedProblem, parts: tuple[ProofPart, ...], prices: Mapping[str, float] | None = None
+) -> tuple[list[float], float]:
+    """What each part costs at least, and all of it together. Raises `Unproven`.
+
+    prices   of promises across parts, which are paid for in place of being kept
+    """
+    for promise in prices or ():
+        _known(model, promise)
+    costs, limits, error = priced(model, prices or {})
+    speakers: dict[str, list[int]] = {}
+    spoken = []
     for i, part in enumerate(parts):
         leaves = (ProvenLeaf({}, part.multipliers or {}),) if part.leaves is None else part.leaves
-        own = _speaks_of(model, leaves)
+        own = _speaks_of(model, leaves, part.usd or {})
         for name in own:
-            if owner.setdefault(name, i) != i:
-                raise Unproven(f"parts {owner[name]} and {i} both speak of {name}")
+            speakers.setdefault(name, []).append(i)
+        spoken.append((own, leaves))
+    rest = _rest(model, parts, speakers, costs)
+    bounds = []
+    for i, (part, (own, leaves)) in enumerate(zip(parts, spoken, strict=True)):
         ranges = [_ranges(leaf) for leaf in leaves]
         if not covered(ranges):
             raise Unproven(f"part {i}: its leaves leave some counts out")
         multipliers = [leaf.multipliers for leaf in leaves]
-        bounds.append(proven(model, own, list(zip(multipliers, ranges, strict=True))))
-    rest = [
-        variable.usd * (variable.lower if variable.usd > 0 else variable.upper)
-        for name, variable in model.variables.items()
-        if variable.usd and name not in owner
-    ]
-    sums = [model.constant, *bounds, *rest]
+        here = {name: costs[name] for name in own if name in costs}
+        here |= {name: (usd, 0.0) for name, usd in (part.usd or {}).items()}
+        bounds.append(proven(model, own, list(zip(multipliers, ranges, strict=True)), here))
+    sums = [model.constant, *limits, *bounds, *rest]
     total = math.fsum(sums)
     if not math.isfinite(total):
         raise Unproven("its multipliers bound nothing")
-    return bounds, total - 2.0**-50 * math.fsum(map(abs, sums))
+    return bounds, total - error - 2.0**-50 * math.fsum(map(abs, sums))
 
 
-def _speaks_of(model: RelaxedProblem, leaves: tuple[ProvenLeaf, ...]) -> dict[str, None]:
+def _rest(
+    model: RelaxedProblem,
+    parts: tuple[ProofPart, ...],
+    speakers: Mapping[str, list[int]],
+    costs: dict[str, Usd],
+) -> list[float]:
+    """What variables cost at least beside the parts; in `costs`, of what parts share, what is left of it.
+
+    Of a variable that several parts speak of each says what it costs there; one may say nothing and has the rest.
+    """
+    rest = []
+    for name, variable in model.variables.items():
+        own = speakers.get(name, [])
+        usd = costs.get(name, (variable.usd, 0.0))
+        shares = [usd_here[name] for i in own if name in (usd_here := parts[i].usd or {})]
+        silent = len(own) - len(shares)
+        if silent > 1:
+            raise Unproven(f"parts {own[0]} and {own[1]} both speak of {name}")
+        if shares:
+            size = math.fsum(map(abs, (*shares, usd[0])))
+            left = math.fsum((usd[0], *(-share for share in shares)))
+            usd = costs[name] = (left, usd[1] + 4 * UNIT * size)
+        if not silent and (usd[0] or usd[1]):
+            rest.append(least(usd, variable))
+    return rest
+
+
+def _known(model: RelaxedProblem, promise: str) -> None:
+    if promise not in model.constraints:
+        cut = cut_of(model, promise)
+        if cut is None:
+            raise Unproven(f"{promise} is not a promise of the problem")
+        model.constraints[promise] = cut
+
+
+def _speaks_of(
+    model: RelaxedProblem, leaves: tuple[ProvenLeaf, ...], usd: Mapping[str, float]
+) -> dict[str, None]:
     """In the order of promises: sums in another order differ in their last digit from run to run."""
     names: dict[str, None] = {}
     for promise in dict.fromkeys(chain.from_iterable(leaf.multipliers for leaf in leaves)):
-        if promise not in model.constraints:
-            cut = cut_of(model, promise)
-            if cut is None:
-                raise Unproven(f"{promise} is not a promise of the problem")
-            model.constraints[promise] = cut
+        _known(model, promise)
         names.update(dict.fromkeys(name for name, _ in model.constraints[promise].terms))
     for name, (lower, upper) in chain.from_iterable(leaf.ranges.items() for leaf in leaves):
         if name not in model.variables or not model.variables[name].whole:
             raise Unproven(f"{name} is not a whole count of the problem")
         if any(end is not None and end != round(end) for end in (lower, upper)):
             raise Unproven(f"{name}: its range does not end at whole numbers")
+        names[name] = None
+    for name in usd:
+        if name not in model.variables:
+            raise Unproven(f"{name} is nothing that the problem decides")
         names[name] = None
     return names
 
@@ -88,7 +134,7 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
         return
     slack = RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
     try:
-        bounds, total = proven_parts(model, stated.parts)
+        bounds, total = proven_parts(model, stated.parts, stated.prices)
     except Unproven as error:
         ledger.fault("proof:", error)
         return

@@ -33,8 +33,10 @@ class Copies(Record):
     program   what is solved: every row is of one part, of the spanning columns, or reaches
     part      (n + k,) of each column
     reaches   (m',) rows with columns of several parts, to be priced
-    prices    (m',) multipliers of these rows, made of those of a relaxation
+    prices    (m',) multipliers of these rows, made of those of a relaxation; 0 without one
     column    (k,) the spanning column of each copy
+    row       (m',) the row of the program that each is made of, −1: ties a copy to its column
+    served    (m',) of links, the column that its row opens; else −1
     """
 
     program: LinearProgram
@@ -42,10 +44,15 @@ class Copies(Record):
     reaches: Bools
     prices: Floats
     column: Ints
+    row: Ints
+    served: Ints
 
 
-def with_copies(program: LinearProgram, part: Ints, answer: StrengthenedAnswer) -> Copies:
+def with_copies(program: LinearProgram, part: Ints, answer: StrengthenedAnswer | None = None) -> Copies:
     """`part` (n,) of each column; `answer` of the program's relaxation."""
+    if answer is None:
+        none = sparse.csr_array((0, program.n_columns))
+        return _Splitting(program, part, np.zeros(program.n_rows), none).copies()
     return _Splitting(program, part, answer.multipliers, answer.added.matrix).copies()
 
 
@@ -143,10 +150,13 @@ class _Splitting:
             offset=program.offset,
             name=program.name,
         )
-        reaches = self.first < self.last
+        reaches, kept_rows = self.first < self.last, np.flatnonzero(stays)
         reached = np.concatenate([reaches[stays], np.zeros(s, dtype=bool), np.ones(k, dtype=bool)])
         prices = np.concatenate([np.where(reaches, self.y, 0.0)[stays], np.zeros(s), -price])
-        return Copies(whole, np.concatenate([self.part, of]), reached, usable(whole, prices), at)
+        row = np.concatenate([kept_rows, self.row[served], np.full(k, -1)])
+        opened = np.full(len(row), -1)
+        opened[len(kept_rows) : len(kept_rows) + s] = self.column[served]
+        return Copies(whole, np.concatenate([self.part, of]), reached, usable(whole, prices), at, row, opened)
 
     def _shares(
         self, distinct: Ints, served: Ints, strong: Ints, strong_copy: Ints, own: Ints, own_copy: Ints

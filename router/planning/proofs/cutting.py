@@ -11,7 +11,7 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from router.plan.proof import ProofPart
-from router.planning.scaled import ScaledRelaxation, part_of
+from router.planning.proofs.scaled import ScaledRelaxation, part_of
 from router.verification.bound.cuts import cut_name
 from solvers import SolveOptions
 from solvers.proof.safe import usable

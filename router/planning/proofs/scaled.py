@@ -24,6 +24,7 @@ class ScaledRelaxation:
     names: tuple[str, ...]
     promises: tuple[str, ...]
     row_scale: Floats  # (m,) a scaled row is so many times the promise
+    column_scale: Floats  # (n,) a unit of a scaled column is so many of the variable
 
     @classmethod
     def of(cls, relaxation: RelaxedProblem) -> ScaledRelaxation:
@@ -52,7 +53,7 @@ class ScaledRelaxation:
             integer=whole,
             offset=relaxation.constant,
         )
-        return cls(relaxation, program, names, promises, row_scale)
+        return cls(relaxation, program, names, promises, row_scale, scale)
 
 
 def parts_by_name(model: ScaledRelaxation, proved: Sequence[ProvedPart]) -> tuple[ProofPart, ...]:
@@ -76,8 +77,9 @@ def part_of(
     *,
     multipliers: dict[str, float] | None = None,
     leaves: tuple[ProvenLeaf, ...] | None = None,
+    usd: dict[str, float] | None = None,
 ) -> ProofPart:
-    """Some columns as a part, its bound not worked out yet."""
+    """Some columns as a part, its bound not worked out yet; `usd` of what other parts decide too."""
     runs = [model.relaxation.runs[name] for j in columns if (name := model.names[j]) in model.relaxation.runs]
     periods = [period for _, period in runs]
     return ProofPart(
@@ -86,6 +88,7 @@ def part_of(
         bound_usd=0.0,
         multipliers=multipliers,
         leaves=leaves,
+        usd=usd,
     )
 
 

@@ -1,0 +1,8 @@
+"""A program of many small pieces that share prices, quotas and contracts.
+
+copies    the program, written so that each piece has copies of what spans them
+priced    the pieces under prices of the rows that reach across: their optima bound the whole
+rounds    better prices, round by round
+solving   a plan and its bound
+proven    what the pieces' trees prove, row by row
+"""
