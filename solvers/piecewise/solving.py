@@ -55,7 +55,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     answer = strengthened(program, options.within(FOR_RELAXATION))
     if answer is None:
         return None
-    search = _Search(program, part, answer, solve, options)
+    search = _PieceSearch(program, part, answer, solve, options)
     if not search.plan(search.prices, search.rounded, options.within(FOR_PLAN)):
         return None
     rounds = search.priced() if not search.reached else None
@@ -67,7 +67,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     return Solution(stop, search.point, objective, bound, stats=stats, prices=prices)
 
 
-class _Search:
+class _PieceSearch:
     """The best plan so far, and what is proven of any."""
 
     def __init__(
