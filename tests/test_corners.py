@@ -83,6 +83,12 @@ def test_rounds_go_on_while_a_bound_stands_still() -> None:
     assert plan.gap < 1e-6
 
 
+@pytest.mark.usefixtures("short_proofs")
+def test_what_a_search_lets_go_of_is_left_to_the_check() -> None:
+    """A quota that is exceeded by 3e-7 of it, less than the check allows: flows to within 1e-7 ended with exit 5."""
+    assert router.solve(load(corners.drawn(1_001_211))).ok
+
+
 def test_a_millionth_of_a_cent_has_a_bound() -> None:
     """Costs of 1e-9 USD are within a tolerance of duals: our own bound is 0, and was taken for one of them."""
     plan = router.solve(load(corners.drawn(5_001_100)))
