@@ -129,6 +129,19 @@ def test_a_market_has_a_bound_of_its_own_from_its_pieces(seed: int) -> None:
     assert router.verify(problem, plan).ok
 
 
+def test_a_plan_found_otherwise_is_bounded_by_its_pieces_too(monkeypatch: MonkeyPatch) -> None:
+    """HiGHS's optimum; its relaxation with cuts alone proves less."""
+    problem = market(30, 20, 3, seed=3)
+    monkeypatch.setattr(proving, "LARGEST", 10)
+    alone = router.solve(problem)
+    monkeypatch.setattr(structure, "FEWEST_PIECES", 5)
+    plan = router.solve(problem)
+    assert plan.objective_usd == approx(alone.objective_usd, rel=1e-6)
+    assert plan.proof is not None and plan.proof.prices is not None
+    assert alone.proof is not None and alone.proof.prices is None
+    assert alone.proof.bound_usd * 1.005 < plan.proof.bound_usd <= plan.objective_usd * (1 + 1e-6)
+
+
 @pytest.mark.usefixtures("by_pieces")
 def test_prices_and_shares_are_read_again_and_held_to(tmp_path: Path) -> None:
     problem, plan = planned(1)

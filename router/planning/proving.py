@@ -23,7 +23,7 @@ from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
-from router.planning.proofs.piecewise import priced_parts
+from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.publish import draft, gap_of
 from router.planning.tighten import short_of_capacity
@@ -90,7 +90,7 @@ def with_proof(
                 model, encoded.program, incumbent.prices, lambda: options.finishing.late
             )
         elif not small:
-            parts = strengthened_parts(model, options)
+            parts, prices = _of_large(model, encoded, incumbent, max(options.gap, near))
         if not parts:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
@@ -114,7 +114,7 @@ def with_proof(
     proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     # pieces are solved to within a part of what they cost, here and there: what is claimed is what is proven
-    ours = refuted or prices is not None
+    ours = refuted or incumbent.prices is not None
     claimed = proof.bound_usd if ours else min(incumbent.bound, value)
     if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
@@ -182,6 +182,21 @@ def searched_by(
 
     work = WorkLimits(effort=0.0 if options.late else effort, late=lambda: options.late)
     return prove(model.program, opened, start=start, gap=GAP, enough=enough, work=work)
+
+
+def _of_large(
+    model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent, gap: float
+) -> tuple[tuple[ProofPart, ...], dict[str, float] | None]:
+    """By the relaxation with cuts, or by pieces at a price where that leaves more than the gap; none: no time."""
+    from solvers.strengthened import strengthened  # here: an export of the program needs no solver
+
+    options = replace(incumbent.options, watch=None)
+    answer = strengthened(model.program, options)
+    if answer is None:
+        return (), None
+    usd = incumbent.decoded.objective_usd
+    by_pieces = rounded_parts(model, encoded, answer, usd - gap * abs(usd), options)
+    return by_pieces or (strengthened_parts(model, answer), None)
 
 
 def _with_cuts(

@@ -76,7 +76,8 @@ def best_by_any_road(
         return best
     # the search was stopped before it came so far, or what it states of its bound is not so
     stop = Stop.EXHAUSTED if best.stop is Stop.OPTIMAL else best.stop
-    return replace(by_hand, bound=min(best.bound, by_hand.objective_usd), stop=stop, rounds=best.rounds)
+    bound = min(best.bound, by_hand.objective_usd)
+    return replace(by_hand, bound=bound, stop=stop, rounds=best.rounds, prices=best.prices)
 
 
 def _by_hand(encoded: Encoded, solver: str, options: SolveOptions, held: Fixed) -> Incumbent | None:

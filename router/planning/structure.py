@@ -75,12 +75,15 @@ def solve_structured(
 
 def _pieces(program: LinearProgram, piece: np.ndarray, run: Run, options: SolveOptions) -> Solution | None:
     """By pieces, where there are many small ones."""
+    return solve_pieces(program, piece, run, options) if many_small(program, piece) else None
+
+
+def many_small(program: LinearProgram, piece: np.ndarray) -> bool:
+    """Whether pieces (n,) of a program, −1 what spans them, are many and small."""
     size = np.bincount(piece[piece >= 0])
     whole = np.bincount(piece[piece >= 0], program.integer[piece >= 0])
     few = int((whole > 0).sum()) < FEWEST_PIECES
-    if few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE:
-        return None
-    return solve_pieces(program, piece, run, options)
+    return not (few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE)
 
 
 def _one(

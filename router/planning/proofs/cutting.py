@@ -15,14 +15,12 @@ from router.planning.proofs.scaled import ScaledRelaxation, part_of
 from router.verification.bound.cuts import cut_name
 from solvers import SolveOptions
 from solvers.proof.safe import usable
+from solvers.strengthened import StrengthenedAnswer
 
 
-def strengthened_parts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ProofPart, ...]:
-    """All of the problem as one part, bounded with cuts; none where the relaxation is not solved in time."""
-    found = with_cuts(model, options)
-    if found is None:
-        return ()
-    cut, multipliers = found
+def strengthened_parts(model: ScaledRelaxation, answer: StrengthenedAnswer) -> tuple[ProofPart, ...]:
+    """All of the problem as one part, bounded with cuts; `answer` of the model's program."""
+    cut, multipliers = _named(model, answer), answer.multipliers
     # a multiplier of the wrong sign, however small, would need a limit that is not there
     usd = usable(cut.program, multipliers) * cut.row_scale
     by_name: dict[str, float] = {}
@@ -36,8 +34,10 @@ def with_cuts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ScaledRel
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
     answer = strengthened(model.program, options)
-    if answer is None:
-        return None
+    return None if answer is None else (_named(model, answer), answer.multipliers)
+
+
+def _named(model: ScaledRelaxation, answer: StrengthenedAnswer) -> ScaledRelaxation:
     matrix, added = model.program.matrix, answer.added
     names, scale = [], []
     for k, row in enumerate(added.row.tolist()):
@@ -49,10 +49,9 @@ def with_cuts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ScaledRel
         part = value[column == flows[0]][0]  # of the verifier's row, in ours
         names.append(cut_name(model.promises[row], [model.names[j] for j in flows.tolist()]))
         scale.append(part / load * model.row_scale[row])
-    cut = replace(
+    return replace(
         model,
         program=added.added_to(model.program),
         promises=(*model.promises, *names),
         row_scale=np.append(model.row_scale, scale),
     )
-    return cut, answer.multipliers

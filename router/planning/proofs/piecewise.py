@@ -1,8 +1,8 @@
 """A bound for a market of many small pieces: promises across pieces at a price, and a tree for each piece.
 
-The search has found the prices on its own program; rows and columns are found again in the verifier's by what they
-hold.
-Where a price is not found again it is 0, which makes the bound lower and never wrong.
+Where the search has found the prices on its own program, rows and columns are found again in the verifier's by what
+they hold; a price that is not found again is 0, which makes the bound lower and never wrong. Of a plan that was found
+another way they are those of the verifier's relaxation, made better by some rounds.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from collections.abc import Callable
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
+from problems.core.encode import Encoded
+from problems.core.steps import pieces_of, steps_of
 from router.plan.proof import ProofPart, ProvenLeaf
 from router.planning.proofs.scaled import ScaledRelaxation, part_of
+from router.planning.structure import many_small
+from router.planning.two_steps import run
 from router.verification.bound.cuts import cut_name
-from solvers import LinearProgram, PiecePrices
+from solvers import LinearProgram, PiecePrices, SolveOptions
 from solvers.piecewise.copies import Copies, with_copies
 from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.proven import ProvenPiece, proven_pieces
+from solvers.piecewise.rounds import PriceRounds
 from solvers.proof import ProofLeaf
+from solvers.strengthened import StrengthenedAnswer
+
+MOST_ROUNDS = 6  # as much work, about, as a search by pieces takes for a plan
 
 type RowKey = tuple[int, int, int, str]
 
@@ -31,6 +39,37 @@ def priced_parts(
     at = _places(model, program)
     pieces = PricedPieces(with_copies(model.program, _pieces(model, at, prices.part)))
     price = pieces.usable(_prices(model, pieces, program, prices, at))
+    return _proven(model, pieces, price, late)
+
+
+def rounded_parts(
+    model: ScaledRelaxation,
+    encoded: Encoded,
+    answer: StrengthenedAnswer,
+    enough_usd: float,
+    options: SolveOptions,
+) -> tuple[tuple[ProofPart, ...], dict[str, float]] | None:
+    """The same for any plan; `answer` of the model's relaxation. None without small pieces, or where little is to gain.
+
+    enough_usd   a bound so high needs no better prices
+    """
+    part = pieces_of(encoded, steps_of(encoded))
+    if answer.bound >= enough_usd or options.late or not many_small(encoded.program, part):
+        return None
+    labels = _pieces(model, _places(model, encoded.program), part)
+    pieces = PricedPieces(with_copies(model.program, labels, answer))
+    prices = pieces.copies.prices[pieces.reaching]
+    rounds = PriceRounds(pieces, prices, lambda piece, left: run(piece, "highs", left), options)
+    while rounds.count < MOST_ROUNDS and not rounds.ended and rounds.bound < enough_usd:
+        rounds.round(enough_usd)
+    if rounds.bound <= answer.bound:
+        return None
+    return _proven(model, pieces, rounds.prices, lambda: options.finishing.late)
+
+
+def _proven(
+    model: ScaledRelaxation, pieces: PricedPieces, price: Floats, late: Callable[[], bool]
+) -> tuple[tuple[ProofPart, ...], dict[str, float]]:
     row = pieces.copies.row[pieces.reaching]
     own = np.flatnonzero((row >= 0) & (price != 0))
     usd = price[own] * model.row_scale[row[own]]
