@@ -5,6 +5,8 @@
     over[n]   ≥ used[n] + carry[n] − carry[n−1] − committed        or: the commitment, and what goes beyond it
     carry[n]  ≤ Σ committed in the last rollover_spans spans       left for later spans, oldest first
     over[n] ≤ U · exceeds[n],  carry[n] ≤ U · (1 − exceeds[n])     where rates change: else rests would be bought
+    billed[n] ≤ used[n] + C · as_due[n]                            where a bill counts elsewhere for more than it costs:
+    billed[n] ≤ committed + U · (1 − as_due[n])                    no more than the greater of the two
     used[n] ≤ committed                                            overage: none
     minimum · signed ≤ committed ≤ maximum · signed                no maximum: committed = minimum · signed
     committed = step · steps                                       sold in multiples
@@ -118,10 +120,26 @@ def build(view: View, cols: Columns) -> Rows:
             minimum = [billed, *map(_minus, committed), elsewhere]
             counted = counted_before(view, b) / units_of_spans(view, cols, b)
             builder.add(n, minimum, _label(view, b, "minimum"), lower=-counted)
+            if cols.as_due[spans[0]] >= 0:
+                _no_more(builder, view, cols, b)
         elif n and cols.over[spans[0]] >= 0:
             _beyond(builder, view, cols, b)
     _limits(builder, view, cols, np.flatnonzero(contracts.limited))
     return builder.rows()
+
+
+def _no_more(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:
+    """A bill that counts elsewhere for more than it costs is its use, or what is due, and no more."""
+    spans, unit = view.inst.contracts.spans.of(b), units_of_spans(view, cols, b)
+    use, committed = span_terms(view, cols, b)
+    before, at = used_before_own(view, cols, b), np.arange(len(spans))
+    due = most_due(view, b) / unit
+    used = (most_used(view, cols, b, tokens=bool(view.inst.contracts.in_tokens[b])) / unit) + before
+    billed, as_due = cols.billed[spans], cols.as_due[spans]
+    as_used: list[Term] = [(at, billed, 1.0), _minus(use), (at, as_due, -due)]
+    builder.add(len(spans), as_used, _label(view, b, "no more than used"), upper=before)
+    as_committed: list[Term] = [(at, billed, 1.0), *map(_minus, committed), (at, as_due, used)]
+    builder.add(len(spans), as_committed, _label(view, b, "no more than due"), upper=used)
 
 
 def _beyond(builder: RowBuilder, view: View, cols: Columns, b: int) -> None:

@@ -28,6 +28,7 @@ from problems.core.counts import CountColumns, boots_throughout, count_columns, 
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
+from problems.core.inflated import exactly_billed
 from problems.core.payable import Payable, payable
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.span_means import paid_by_hours
@@ -85,6 +86,7 @@ class Columns(Record):
     carry: Ints  # (N,) own units left for later spans, or -1, scaled as billed
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     lapses: Ints  # (N,) or -1: 0/1, not all that a span leaves may still be used
+    as_due: Ints  # (N,) or -1: 0/1, what is due is billed and not the use; -1 where a solver would not state too much
     parts: Parts  # use that is counted under one term of several
     band_points: tuple[BillPoints, ...]  # (B,) where volumes are counted against bands
     band_volume: tuple[Ints, ...]
@@ -276,13 +278,13 @@ def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]
 def _bills(
     view: View, space: ColumnSpace
 ) -> tuple[
-    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints],
+    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints, Ints],
     tuple[tuple[BillPoints, ...], tuple[Ints, ...], tuple[Ints, ...]],
 ]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
-    billed, over, carry, exceeds, lapses = (
-        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(5)
+    billed, over, carry, exceeds, lapses, as_due = (
+        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(6)
     )
     points, volumes, opens, beyond = [], [], [], []
     for b, o in enumerate(contracts.offer):
@@ -294,14 +296,17 @@ def _bills(
         mine = spans.of(b)
         n = len(mine)
         agreed = bool((view.inst.agreements.contract == b).any())
+        exact = exactly_billed(view.inst, b)
         special = contracts.counts[b] or contracts.rollover[b] or spans.used_before[mine].any()
         if agreed and contracts.limited[b] and not special:
             pass  # what it covers is cut at what is committed: nothing goes beyond
-        elif np.isfinite(contracts.overage_usd[b]):
+        elif np.isfinite(contracts.overage_stated[b] if exact else contracts.overage_usd[b]):
             none = bool(contracts.limited[b] and contracts.rollover[b])
             over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
         else:
             billed[mine] = space.take("billed", n, label, block=block)
+            if exact:
+                as_due[mine] = space.take("as_due", n, label, upper=1.0, integer=True, block=block)
         beyond.append(_beyond(view, space, b, over[mine]))
         if contracts.rollover[b]:
             carry[mine] = space.take("carry", n, label, block=block)
@@ -328,7 +333,7 @@ def _bills(
             block=block,
         )
         opens.append(opened if needs.any() else opened[:, :0])
-    return (billed, over, tuple(beyond), carry, exceeds, lapses), (
+    return (billed, over, tuple(beyond), carry, exceeds, lapses, as_due), (
         tuple(points),
         tuple(volumes),
         tuple(opens),
@@ -343,7 +348,10 @@ def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
         return Beyond(BillPoints(none, none, none > 0, np.empty(0)), none, none)
     label, block = _numbered(view.inst.offers.names[view.inst.contracts.offer[b]]), view.scenario + 1
     at, exceeds = over[points.span].copy(), np.full(len(points.span), NONE, dtype=np.int64)
-    earlier, pays = np.flatnonzero(~points.last), np.flatnonzero(points.weight < 0)
+    earlier, pays = (
+        np.flatnonzero(~points.last),
+        np.flatnonzero((points.weight < 0) | exactly_billed(view.inst, b)),
+    )
     at[earlier] = space.take("over_until", len(earlier), _at_places(label, earlier), block=block)
     exceeds[pays] = space.take(
         "over_exceeds", len(pays), _at_places(label, pays), upper=1.0, integer=True, block=block

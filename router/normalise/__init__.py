@@ -12,7 +12,7 @@ import numpy as np
 
 from problems.core.instance import Instance, Models, PolicyLimits
 from problems.core.supply import Groups
-from router.normalise.agreements import agreements, refuse_own_spans
+from router.normalise.agreements import agreements, refuse_dear_counts, refuse_own_spans
 from router.normalise.columns import flags, floats
 from router.normalise.contracts import contracts
 from router.normalise.demand import cells, time_of, work_units, workloads
@@ -76,6 +76,7 @@ def normalise(problem: Problem, scenario: str | None = None) -> Instance:
     )
     inst = with_spilling(file, inst)
     refuse_own_spans(problem, inst)
+    refuse_dear_counts(problem, inst)
     refuse_parts_of_periods(problem, inst)
     refuse_parts_of_spans(problem, inst)
     refuse_parts_of_changing_periods(problem, inst)

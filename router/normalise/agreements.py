@@ -6,6 +6,7 @@ import numpy as np
 
 from problems.core.arrays import distinct
 from problems.core.contracts import Agreements, Contracts
+from problems.core.inflated import exactly_billed
 from problems.core.instance import Instance
 from router.errors import InputError
 from router.loading.catalogue import input_issue
@@ -49,6 +50,28 @@ def refuse_own_spans(problem: Problem, inst: Instance) -> None:
                 )
                 rule = "is of spans that are not inside its own: which part of a bill counts in which is not said"
                 raise InputError(input_issue(problem, where, None, rule, hint))
+
+
+def refuse_dear_counts(problem: Problem, inst: Instance) -> None:
+    """Raise `InputError` for bills that count for more than they cost and are not told from more than is due."""
+    contracts = inst.contracts
+    first = len(contracts.offer) - len(problem.commitments)
+    for g in range(len(problem.commitments)):
+        for counted in contracts.counts[first + g]:
+            b = counted.contract if counted.contract >= 0 else int(inst.offers.contract[counted.offer])
+            if b < 0 or not exactly_billed(inst, b):
+                continue
+            kinds = (
+                (contracts.rollover[b], "rollover_spans"),
+                (contracts.tiers[b] is not None, "tiers"),
+                (contracts.counts[b], "counts"),
+            )
+            for found, kind in kinds:
+                if found:
+                    name = inst.offers.names[contracts.offer[b]]
+                    rule = f"is of bills of {name} that count for more than they cost, with {kind}: is not planned for"
+                    hint = "policy.discount_rate_per_year: 0, and shares that add up to 1 at most"
+                    raise InputError(input_issue(problem, ("commitments", g, "counts"), None, rule, hint))
 
 
 def _inside(contracts: Contracts, other: int, b: int) -> bool:

@@ -303,6 +303,8 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
             used = used + before * contracts.spans.used_before[spans]
             due = np.maximum(committed - counted_usd(view, cols, b, point), 0.0)
             point[cols.billed[spans]] = np.maximum(used, due) / unit
+            exact = cols.as_due[spans] >= 0
+            point[cols.as_due[spans][exact]] = (due > used)[exact]
         else:
             beyond, carried, _ = rolled(view, b, used + before_own(view, b), committed)
             if len(spans) and cols.over[spans[0]] >= 0:

@@ -75,7 +75,7 @@ def _contract(
     spans = spans_to_bill(case, commitment, list(terms.values()))
     use = _by_period(model, case, offer, commitment, carried, future)
     counted = _parts(model, offer, spans, use)
-    points = list[BillPoint]()
+    points, exact = list[BillPoint](), _counts_dearly(case, offer.name)
     for n, span in enumerate(spans):
         flows = [flow for t in range(span.first, span.end) for flow in carried.get(t, ())]
         at = f"commitments({offer.name},%s,{bill_name(commitment, n)})"
@@ -107,12 +107,16 @@ def _contract(
             over = _beyond(
                 model, case, offer, commitment, n, spans, at, used, committed, opened, future, mean, over_usd
             )
+            if exact:
+                _no_more(model, offer, n, at, over, used, committed, opened)
             usd = weight * (1.0 if bills_dollars(commitment) else future.price_of(offer.name))
             where = f"{offer.name},{bill_name(commitment, n)}"
             left, credit = _left(offer, commitment, spans, n)
             add_overage(model, offer, where, points, over, timed, [*committed, *left], opened - credit, usd)
         else:
-            _billed(model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean)
+            _billed(
+                model, offer, commitment, n, at, used, committed, opened, weight, future, flows, mean, exact
+            )
             if commitment.tiers and not bills_dollars(commitment):
                 billed = [(f"billed({offer.name},{n})", 1.0)]
                 add_billed(model, offer, commitment, n, points[-1], billed)
@@ -125,6 +129,38 @@ def _contract(
             model.constraint(at % "limit", [*used, *due], upper=most)
     if counted and offer.schedule and _at_rates(commitment):
         add_paid_once(model, case, offer, spans, carried, future)
+
+
+def _counts_dearly(case: Case, agreement: str) -> bool:
+    """Whether its bills could count for more than they cost, and what they are is known to the dollar."""
+    commitment, shares = (
+        case.commitments[agreement],
+        [each.counts.get(agreement, 0.0) for each in case.agreements.values()],
+    )
+    loose = commitment.discount_tiers or commitment.rollover_spans or agreement not in case.agreements
+    dear = math.fsum(shares) > 1 or case.problem.policy.discount_rate_per_year > 0
+    return any(shares) and dear and not loose
+
+
+def _no_more(
+    model: RelaxedProblem,
+    offer: Offer,
+    n: int,
+    at: str,
+    over: str,
+    used: Terms,
+    committed: Terms,
+    opened: float,
+) -> None:
+    """What goes beyond the commitment is what is used beyond it: it would count elsewhere for more than it costs."""
+    most = math.fsum(own * model.variables[name].upper for name, own in used) + opened
+    due = math.fsum(own * model.variables[name].upper for name, own in committed)
+    some = model.variable(f"goes_beyond({offer.name},{n})", 1.0, whole=True)
+    minus = [(variable, -own) for variable, own in used]
+    model.constraint(at % "none beyond", [(over, 1.0), (some, -most)], upper=0.0)
+    model.constraint(
+        at % "no more beyond", [(over, 1.0), *minus, *committed, (some, due)], upper=opened + due
+    )
 
 
 def _at_rates(commitment: Commitment) -> bool:
@@ -336,6 +372,7 @@ def _billed(
     future: Future,
     flows: list[PossibleFlow],
     mean: float,
+    exact: bool,
 ) -> None:
     """What is billed for the use, or for what is committed; `mean`: the rate that a shortfall has."""
     tokens, price = not bills_dollars(commitment), future.price_of(offer.name)
@@ -351,3 +388,7 @@ def _billed(
     model.constraint(at % "use", [(billed, 1.0), *minus], lower=opened)
     due = [(variable, -own) for variable, own in committed]
     model.constraint(at % "minimum", [(billed, 1.0), *due], lower=0.0)
+    if exact:  # else it would be billed for what it counts elsewhere
+        as_due = model.variable(f"as_due({offer.name},{n})", 1.0, whole=True)
+        model.constraint(at % "no more than used", [(billed, 1.0), *minus, (as_due, -most)], upper=opened)
+        model.constraint(at % "no more than due", [(billed, 1.0), *due, (as_due, most)], upper=most)
