@@ -16,6 +16,9 @@
     used[n] = used before the horizon + Σ_f own[f] · flow[f]       spans that all terms share, else term by term:
     used[n] = Σ_p part[a,p],   Σ_a part[a,p] = Σ_f own · flow,   part[a,p] ≤ U[p] · signed[a]
 
+    so_far[n,t] = max(used until t, due until t)                   a bill that counts in spans which end within its own:
+                   by so much as it grows in them              the 0/1 as above
+
     elsewhere[n]   Σ share · billed under other agreements, or by offers, in the span: `counts` of an agreement; of an
                    offer with a commitment its bill, and what that does not bill
     own[f]         tokens, or USD at contract rates, of the whole cell; what agreements cover of an offer's use, and
@@ -47,9 +50,11 @@ from problems.core.span_use import (
     most_due,
     most_used,
     span_terms,
+    timed_volume_terms,
     units_of_spans,
     used_before_own,
 )
+from problems.core.statement_rows import add_statements
 from problems.core.taken_off import paid_at_rates, taken_off
 from problems.core.view import View
 
@@ -122,6 +127,16 @@ def build(view: View, cols: Columns) -> Rows:
             builder.add(n, minimum, _label(view, b, "minimum"), lower=-counted)
             if cols.as_due[spans[0]] >= 0:
                 _no_more(builder, view, cols, b)
+            add_statements(
+                builder,
+                view,
+                cols,
+                b,
+                timed_volume_terms(view, cols, b, tokens=False),
+                before,
+                units_of_spans(view, cols, b),
+                (most_used(view, cols, b, tokens=False), most_due(view, b)),
+            )
         elif n and cols.over[spans[0]] >= 0:
             _beyond(builder, view, cols, b)
     _limits(builder, view, cols, np.flatnonzero(contracts.limited))

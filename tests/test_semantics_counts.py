@@ -340,16 +340,6 @@ def test_what_cannot_count_is_an_input_error(terms: Data, says: str) -> None:
     assert all(part in str(caught.value) for part in says.split(": "))
 
 
-def test_what_is_not_planned_for_yet_is_refused_by_name() -> None:
-    data = problem(hourly(1 * M), [api("a", 2.0)], periods=48)
-    inner = agreement("a", name="inner", min_usd=5)
-    outer = agreement("a", name="outer", settled="hour", min_usd=1, counts={"inner": 1})
-    with pytest.raises(
-        InputError, match=r"commitments\[0\].counts.*which part of a bill counts in which is not said"
-    ):
-        plan_of(data | {"commitments": [outer, inner]})
-
-
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_what_counts_is_as_it_is_billed_and_a_bill_weighs_as_its_span_begins(solver: str) -> None:
     """10 an hour of a: 4 of use and 2 that count, so 8; and 8 at the market. A year later they weigh half."""

@@ -32,6 +32,7 @@ from problems.core.inflated import exactly_billed
 from problems.core.payable import Payable, payable
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.span_means import paid_by_hours
+from problems.core.statements import Statements, crossings, statements
 from problems.core.view import View
 from problems.physics.waiting import Capacity
 from solvers.core.record import Record
@@ -87,6 +88,7 @@ class Columns(Record):
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     lapses: Ints  # (N,) or -1: 0/1, not all that a span leaves may still be used
     as_due: Ints  # (N,) or -1: 0/1, what is due is billed and not the use; -1 where a solver would not state too much
+    statements: Statements  # bills so far, where they count in spans that end within theirs
     parts: Parts  # use that is counted under one term of several
     band_points: tuple[BillPoints, ...]  # (B,) where volumes are counted against bands
     band_volume: tuple[Ints, ...]
@@ -147,6 +149,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         counts,
         started,
         *bills,
+        statements(view, space),
         parts,
         *bands,
         covered,
@@ -297,10 +300,11 @@ def _bills(
         n = len(mine)
         agreed = bool((view.inst.agreements.contract == b).any())
         exact = exactly_billed(view.inst, b)
+        as_used = exact or len(crossings(view.inst, b)[0]) > 0
         special = contracts.counts[b] or contracts.rollover[b] or spans.used_before[mine].any()
-        if agreed and contracts.limited[b] and not special:
+        if agreed and contracts.limited[b] and not special and not as_used:
             pass  # what it covers is cut at what is committed: nothing goes beyond
-        elif np.isfinite(contracts.overage_stated[b] if exact else contracts.overage_usd[b]):
+        elif np.isfinite(contracts.overage_stated[b] if as_used else contracts.overage_usd[b]):
             none = bool(contracts.limited[b] and contracts.rollover[b])
             over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
         else:
@@ -386,6 +390,7 @@ def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
         mine = contracts.spans.lots(b)
         span = contracts.spans.lot_span[mine]
         change = (span[:, 1:] != span[:, :-1]).any(axis=0) | changing(inst, b)
+        change[crossings(inst, b)[1] - 1] = True
         begins = np.flatnonzero(np.append(True, change))
         run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
         most, usd = _most_by(view, covered, b, run, len(begins)), np.zeros(len(begins))

@@ -68,6 +68,8 @@ def _under(view: View, cols: Columns, b: int) -> ByPeriod:
         points = cols.band_points[b]
         usd = (band_scale(view, cols, b)[points.span] * points.weight)[:, None] * tiers.usd * price
         parts.append((np.repeat(points.span, len(tiers.usd)), cols.band_volume[b].ravel(), usd.ravel()))
+    elif len(mine) and (cols.statements.contract == b).any():  # in dollars: no rate of any hour is another
+        return _in_parts(view, cols, b, scale * spans.share[mine])
     elif len(mine) and cols.billed[mine[0]] >= 0:
         parts.append((np.arange(len(mine)), cols.billed[mine], rate * scale * spans.share[mine]))
     else:
@@ -109,3 +111,23 @@ def counted_before(view: View, b: int) -> Floats:
                 if k >= 0:
                     total[k] -= other.share * billed_before(view.inst, n, price)
     return total
+
+
+def _in_parts(view: View, cols: Columns, b: int, usd: Floats) -> tuple[Ints, Ints, Floats]:
+    """(first period of what is counted at once, column, USD of 1) of bills of contract `b`; `usd` (n,) of their
+    columns."""
+    spans, table = view.inst.contracts.spans, cols.statements
+    mine = spans.of(b)
+    begins = spans.period[mine].copy()
+    period, column, value = list[int](), list[int](), list[float]()
+    for i in np.flatnonzero(table.contract == b).tolist():
+        k, t = int(table.span[i]), int(table.before[i])
+        period += [int(begins[k]), t]
+        column += [int(table.at[i])] * 2
+        value += [float(usd[k]), -float(usd[k])]
+        begins[k] = t
+    return (
+        np.concatenate([begins, np.array(period, dtype=np.int64)]),
+        np.concatenate([cols.billed[mine], np.array(column, dtype=np.int64)]),
+        np.concatenate([usd, np.array(value)]),
+    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from problems.core.arrays import Bools
+from problems.core.arrays import Bools, Ints
 from problems.core.instance import Instance
 from problems.core.once import once
+from problems.core.statements import counted_contract
 
 
 @once
@@ -23,12 +24,21 @@ def inflated(inst: Instance) -> Bools:
     for b, counts in enumerate(contracts.counts):
         lots = spans.lot_span[spans.lots(b)]
         for each in counts:
-            c = each.contract if each.contract >= 0 else int(inst.offers.contract[each.offer])
+            c = counted_contract(inst, each.offer, each.contract)
             theirs = spans.of(c) if c >= 0 else np.empty(0, dtype=np.int64)
             if len(theirs) and len(lots):
-                own = lots[:, spans.period[theirs]]
+                own = lots[:, _last_period(inst, theirs)]
                 saved[theirs] += each.share * np.where(own >= 0, weight[own], 0.0).max(axis=0)
     return np.asarray(saved > weight * (1 + 1e-9))
+
+
+def _last_period(inst: Instance, n: Ints) -> Ints:
+    """(n,) the last period of each span: where its bill counts, or what of it no statement has said."""
+    spans = inst.contracts.spans
+    of = [np.flatnonzero(spans.lot_span[spans.lot[each]] == each) for each in n.tolist()]
+    return np.array(
+        [int(t[-1]) if len(t) else int(spans.period[each]) for each, t in zip(n.tolist(), of, strict=True)]
+    )
 
 
 def exactly_billed(inst: Instance, b: int) -> bool:

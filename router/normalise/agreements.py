@@ -43,13 +43,32 @@ def refuse_own_spans(problem: Problem, inst: Instance) -> None:
     for g in range(len(problem.commitments)):
         for counted in contracts.counts[first + g]:
             other = counted.contract if counted.contract >= 0 else int(inst.offers.contract[counted.offer])
-            if other >= 0 and not _inside(contracts, other, first + g):
+            kind = _not_stated(inst, other) if other >= 0 else None
+            if kind and not _inside(contracts, other, first + g):
                 where, hint = (
                     ("commitments", g, "counts"),
                     "settle what counts as often, or more, and begin terms with its spans (start_every_h)",
                 )
-                rule = "is of spans that are not inside its own: which part of a bill counts in which is not said"
+                name = inst.offers.names[contracts.offer[other]]
+                rule = f"is of spans of {name} that are not inside its own, with {kind}: is not planned for"
                 raise InputError(input_issue(problem, where, None, rule, hint))
+
+
+def _not_stated(inst: Instance, b: int) -> str | None:
+    """Why what a bill has grown to within its span is not planned for; None where it is: the use, or what is due."""
+    contracts = inst.contracts
+    kinds = (
+        (contracts.in_tokens[b], "an amount of tokens"),
+        (contracts.tiers[b] is not None, "tiers"),
+        (contracts.discounts[b] is not None, "discount_tiers"),
+        (contracts.rollover[b], "rollover_spans"),
+        (np.isfinite(contracts.overage_stated[b]), "overage_usd_per_m"),
+        (contracts.counts[b], "counts"),
+        (contracts.stackable[b], "stackable"),
+        (np.isfinite(contracts.usd_per_unit_h[b]), "units"),
+        (inst.policy.charge_in_full, "end_of_horizon: charge_in_full"),
+    )
+    return next((kind for found, kind in kinds if found), None)
 
 
 def refuse_dear_counts(problem: Problem, inst: Instance) -> None:

@@ -22,6 +22,7 @@ from problems.core.encode import Encoded
 from problems.core.first_stage import covered_periods, force_slots
 from problems.core.rests import rests, rolled
 from problems.core.span_use import band_scale, flow_terms
+from problems.core.statements import due_by
 from problems.core.taken_off import paid_at_rates
 from problems.core.view import View
 from problems.pricing import Cost
@@ -36,6 +37,7 @@ from router.planning.bills.used import (
     start_rates,
     tiered_usd,
     used_own,
+    used_until,
 )
 from router.planning.minutes.refusing import settle_refused
 
@@ -305,6 +307,7 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
             point[cols.billed[spans]] = np.maximum(used, due) / unit
             exact = cols.as_due[spans] >= 0
             point[cols.as_due[spans][exact]] = (due > used)[exact]
+            _state(view, cols, b, point, unit)
         else:
             beyond, carried, _ = rolled(view, b, used + before_own(view, b), committed)
             if len(spans) and cols.over[spans[0]] >= 0:
@@ -318,6 +321,18 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
                 point[cols.carry[spans]] = carried / unit
                 exceeds = np.flatnonzero(cols.exceeds[spans] >= 0)
                 point[cols.exceeds[spans[exceeds]]] = beyond[exceeds] > 0
+
+
+def _state(view: View, cols: Columns, b: int, point: Floats, unit: Floats) -> None:
+    """Bills so far."""
+    table, before = cols.statements, before_own(view, b)
+    volume = point[cols.first.committed] * cols.first.commit_scale[b]
+    for i in np.flatnonzero(table.contract == b).tolist():
+        k, t = int(table.span[i]), int(table.before[i])
+        starts, months = due_by(view.inst, b, k, t)
+        used, due = before[k] + used_until(view, cols, b, point, t)[k], float(months @ volume[starts])
+        point[table.at[i]] = max(used, due) / unit[k]
+        point[table.as_due[i]] = due > used
 
 
 def _count_parts(view: View, cols: Columns, b: int, point: Floats) -> None:

@@ -62,8 +62,11 @@ class Agreement(Settling):
         description="Other agreements and offers: the part of what is billed there that counts towards this minimum; "
         "what may be covered stays the committed amount. Of an offer with a commitment of its own that is its bill, "
         "and what it bills beside (rented instances, fees a request of one in tokens); of one whose rests roll over, "
-        "what is committed and what goes beyond. Spans of what counts lie inside those of the agreement, whichever "
-        "terms are signed: else no bill says where it counts",
+        "what is committed and what goes beyond. Where a span of the agreement ends within one of what counts, that"
+        " counts as a statement of the date would say: what its bill has grown to by then (the use, or what is due "
+        "by the hours, whichever is more), less what it had by the start. Of an amount of tokens, tiers, bands, "
+        "rests, a price of overage, counts of its own and stackable terms no such statement is planned for, nor "
+        "with charge_in_full",
     )
     in_: Literal["usd", "units"] = Field(
         default="usd",

@@ -14,7 +14,7 @@ from collections import defaultdict
 from router.plan.rows import ContractRow, Settlement
 from router.schema import Commitment
 from router.verification.base.audit import Audit
-from router.verification.base.bills import Bill, covered, settled_in
+from router.verification.base.bills import Bill, covered
 from router.verification.base.case import MONTH_H, Case
 from router.verification.base.ledger import RELATIVE, Ledger
 from router.verification.base.spans import (
@@ -35,6 +35,7 @@ from router.verification.base.tariffs import (
     most_of,
     other_unit_of,
 )
+from router.verification.settled import settled_in
 
 SLACK_H = 1e-6
 

@@ -65,6 +65,11 @@ def used_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     return _used(view, cols, b, point, tokens=bool(view.inst.contracts.in_tokens[b]))
 
 
+def used_until(view: View, cols: Columns, b: int, point: Floats, t: int) -> Floats:
+    """(n,) the same before a period, in dollars."""
+    return _used(view, cols, b, point, tokens=False, before=t)
+
+
 def _used(
     view: View, cols: Columns, b: int, point: Floats, *, tokens: bool, before: int | None = None
 ) -> Floats:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from router.schema import Commitment
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow
 from router.verification.base.spans import (
+    Statement,
     TermHours,
     by_billing_month,
     of_offer,
@@ -222,7 +223,8 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
     for offer, period, future, usd in taken_off(case, plan):  # not held against the offer's own
         tokens = tokens_bought(case, offer, period, usd / future.price_of(offer))
         used[offer, period, future.name].append(Use(-tokens, -usd, 0.0))
-    bills = {}
+    bills, statements = {}, dict[BillKey, Statement]()
+    counted = {other for agreement in case.agreements.values() for other in agreement.counts}
     for name in case.commitments:
         slots = slots_of(case, plan, name)
         for future in case.futures:
@@ -249,21 +251,39 @@ def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bil
                         )
                     )
                 bills[name, number, future.name] = _bill(case, name, future, slot, use, left)
+                if name in counted and not commitment.stackable:
+                    by_period = [used[name, t, future.name] for t in range(slot.first, slot.end)]
+                    statements[name, number, future.name] = Statement(
+                        case,
+                        name,
+                        slot.first,
+                        [math.fsum(part.usd + part.fees for part in own) * slot.rate for own in by_period],
+                        before=used_before(commitment, slot.first) * slot.rate,
+                        due_before=slot.due_before,
+                        due=slot.due or 0.0,
+                    )
     counting = [name for name, agreement in case.agreements.items() if agreement.counts]
     for name in counting * len(counting):  # what counts elsewhere is billed first
-        _count(case, plan, flows, bills, name)
+        _count(case, plan, flows, bills, name, statements)
     return bills
 
 
-def _count(case: Case, plan: Plan, flows: Sequence[Flow], bills: dict[BillKey, Bill], name: str) -> None:
+def _count(
+    case: Case,
+    plan: Plan,
+    flows: Sequence[Flow],
+    bills: dict[BillKey, Bill],
+    name: str,
+    statements: Mapping[BillKey, Statement],
+) -> None:
     """What an agreement bills at least, less what counts of the bills of others in its spans."""
     shares = case.agreements[name].counts
     for key, bill in [(key, bill) for key, bill in bills.items() if key[0] == name]:
         periods, future = range(bill.first, bill.end), case.future(key[2])
         counted = [
-            shares[other] * each.usd
-            for (other, _, scenario), each in bills.items()
-            if other in shares and scenario == key[2] and each.first in periods
+            shares[at[0]] * _grown(each, statements.get(at), periods)
+            for at, each in bills.items()
+            if at[0] in shares and at[2] == key[2]
         ]
         counted += [
             shares[offer] * usd
@@ -276,6 +296,14 @@ def _count(case: Case, plan: Plan, flows: Sequence[Flow], bills: dict[BillKey, B
         due = max(0.0, bill.due - total)
         usd, unused = max(used, due) - bill.stood_usd, max(0.0, due - used)
         bills[key] = replace(bill, usd=usd, unused_usd=unused, counted_usd=total)
+
+
+def _grown(bill: Bill, statement: Statement | None, periods: range) -> float:
+    """What a bill grows to in some periods: all of it where its span lies in them."""
+    inside = bill.first in periods and bill.end <= periods.stop
+    if inside or statement is None:
+        return bill.usd if bill.first in periods else 0.0
+    return statement.within(periods.start, periods.stop)
 
 
 def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dict[int, list[float]]) -> Bill:
@@ -383,48 +411,3 @@ def _after(kept: Sequence[float], due: float, used: float) -> list[float]:
         need -= taken
         rest.append(each - taken)
     return rest
-
-
-def together(bills: Sequence[Bill]) -> Bill:
-    """Bills of spans that have one row."""
-    part = math.fsum(bill.part for bill in bills)
-
-    def total(name: str) -> float:
-        return math.fsum(getattr(bill, name) for bill in bills)
-
-    return replace(
-        bills[0],
-        committed=total("due") / part,
-        part=part,
-        end=bills[-1].end,
-        used_tokens=total("used_tokens"),
-        used_usd=total("used_usd"),
-        usd=total("usd"),
-        own=total("own"),
-        least_usd=total("least_usd"),
-        beyond=total("beyond"),
-        rolled_usd=total("rolled_usd"),
-        unused_usd=total("unused_usd"),
-        spans=len(bills),
-        short=sum(bill.short for bill in bills),
-        begin_h=bills[-1].begin_h,
-        end_h=bills[-1].end_h,
-        counted=bills[-1].counted,
-        left=bills[-1].left,
-        left_after=bills[-1].left_after,
-        counted_usd=bills[-1].counted_usd,
-    )
-
-
-def settled_in(case: Case, bills: dict[BillKey, Bill]) -> dict[tuple[str, float, str | None], Bill]:
-    """What is signed, as rows of settlements: by offer, first hour and scenario; hours by billing month."""
-    rows: dict[tuple[str, float, str | None], list[Bill]] = defaultdict(list)
-    first: dict[tuple[str, int, str | None], float] = {}
-    for (name, _, scenario), bill in bills.items():
-        if not bill.signed:
-            continue
-        from_h = bill.first * case.period_h
-        if case.commitments[name].settled == "hour":
-            from_h = first.setdefault((name, case.month_of[bill.first], scenario), from_h)
-        rows[name, from_h, scenario].append(bill)
-    return {key: together(bills) if len(bills) > 1 else bills[0] for key, bills in rows.items()}

@@ -11,7 +11,7 @@ contract stated by the month alone has the billing months of the horizon for spa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -308,3 +308,38 @@ def multiples(case: Case, every_h: float) -> list[float]:
 def begins_at(hours: Iterable[float], hour: float) -> bool:
     """Whether an hour is among some, up to rounding."""
     return any(abs(each - hour) <= 1e-6 for each in hours)
+
+
+class Statement:
+    """The bill of a span so far, at the start of each of its periods and at its end; in USD, without bands or rests.
+
+    The greater of the use until then and of what is due by the hours until then, less where it stood when the horizon
+    began. By so much as it grows in a span of an agreement it counts there.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        seller: str,
+        first: int,
+        used: Sequence[float],
+        *,
+        before: float,
+        due_before: float,
+        due: float,
+    ) -> None:
+        self.first = first
+        self.hours = [case.times.due(seller, *case.span(first + i)) for i in range(len(used))]
+        self.used, self.before, self.due_before, self.due = list(used), before, due_before, due
+
+    def until(self, period: int) -> float:
+        """USD at the start of a period, more than when the horizon began."""
+        n = min(max(period - self.first, 0), len(self.used))
+        hours = math.fsum(self.hours)
+        part = math.fsum(self.hours[:n]) / hours if hours > 0 else 0.0
+        due = self.due_before + (self.due - self.due_before) * part
+        return max(self.before + math.fsum(self.used[:n]), due) - max(self.before, self.due_before)
+
+    def within(self, first: int, end: int) -> float:
+        """By how much it grows in some periods."""
+        return self.until(end) - self.until(first)

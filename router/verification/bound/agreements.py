@@ -28,7 +28,7 @@ from router.verification.bound.allowances import dearest_tokens, free_name, free
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.renting import RentedPool
 from router.verification.bound.serving import PossibleFlow
-from router.verification.bound.terms import spans_to_bill, terms_of
+from router.verification.bound.terms import SpanToBill, spans_to_bill, terms_of
 
 
 def add_coverage(
@@ -175,6 +175,18 @@ def _most_of_unit(case: Case, offer: str, future: Future, periods: tuple[int, in
     return mean * rate * price / 1e6
 
 
+def _part_in(case: Case, seller: str, span: SpanToBill, periods: tuple[int, int]) -> float | None:
+    """The part of a span's hours that lies in some periods; None: nothing of it does."""
+    hours = [(t, case.times.due(seller, *case.span(t))) for t in range(span.first, span.end)]
+    inside = math.fsum(each for t, each in hours if periods[0] <= t < periods[1])
+    begins_there = periods[0] <= span.first < periods[1]
+    if case.commitments[seller].stackable:
+        return 1.0 if begins_there else None
+    if begins_there and span.end <= periods[1]:
+        return 1.0
+    return inside / math.fsum(each for _, each in hours) if inside > 0 else None
+
+
 def _billed_in(
     model: RelaxedProblem,
     case: Case,
@@ -189,7 +201,20 @@ def _billed_in(
     if other in case.agreements:
         billed: Terms = []
         for n, span in enumerate(spans_to_bill(case, case.commitments[other], terms_of(case, other))):
-            if not first <= span.first < end:
+            part = _part_in(case, other, span, periods)
+            if part is None:
+                continue
+            if part < 1:  # no more than is used there, and than is due by the hours
+                offers, there = (
+                    case.agreements[other].offers,
+                    range(max(first, span.first), min(end, span.end)),
+                )
+                names = [covered_name(other, offer, t) for t in there for offer in offers]
+                billed += [(name, 1.0) for name in names if name in model.variables]
+                billed += [
+                    (f"committed({other},{label})", (due - span.due_before.get(label, 0.0)) * part)
+                    for label, due in span.due
+                ]
                 continue
             if f"billed({other},{n})" in model.variables:
                 billed.append((f"billed({other},{n})", 1.0))
@@ -208,8 +233,9 @@ def _billed_in(
                 price = future.price_of(pool.offer)
                 spent += [(pool.paid[t], case.rent(pool.offer, t) * price) for t in range(first, end)]
         for span in spans_to_bill(case, commitment, terms_of(case, other)):
-            if first <= span.first < end:
-                usd = _most_of_unit(case, other, future, (span.first, span.end), span.before)
+            part = _part_in(case, other, span, periods)
+            if part is not None:
+                usd = part * _most_of_unit(case, other, future, (span.first, span.end), span.before)
                 spent += [(f"committed({other},{label})", due * usd) for label, due in span.due]
         return spent
     for t in range(first, end):
