@@ -83,7 +83,7 @@ def test_the_whole_plan_takes_minutes() -> None:
     plan = size(year(most), options=SolveOptions(gap=GAP, time_limit_s=600.0), how=how)
     seconds = perf_counter() - began
     tell(
-        f"router size of {most} by {plan.solver['method']}: {seconds:.0f} s, gap {plan.gap:.1e}, verified {plan.ok}"
+        f"router size of {most} by {plan.solver.method}: {seconds:.0f} s, gap {plan.gap:.1e}, verified {plan.ok}"
     )
     assert plan.ok
     assert plan.gap <= 2 * GAP
