@@ -11,6 +11,9 @@
     payable[b,o,t] ≤ rate · use + U · (1 − chosen)                   of every level, and band of all units
     Σ_(o,t in n) payable[b,o,t] ≤ Σ_i rate · band[n,i]               of bands each at its price, and use above a
                                                                      commitment: what the span's use is billed at
+    Σ_(o,t in n) payable[b,o,t] ≤ use of the span − carry[n−1] + C · by_rests[n],  ≤ U · (1 − by_rests[n])
+                                                                     where rests roll over: they pay first, and what
+                                                                     they pay is not billed again
     part[n,t]     hours of the period inside the dates / its hours
 
 What a credit pays is use of the offer's own commitment all the same. Unused, it lapses. Divided by `most`, so that the
@@ -21,12 +24,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from problems.commitments import most_left
 from problems.core.arrays import Floats, Ints, distinct
 from problems.core.columns import Columns
 from problems.core.family import Family, Worth
 from problems.core.first_stage import covered_periods
 from problems.core.payable import by_span, highest_rate
 from problems.core.rows import RowBuilder, Rows
+from problems.core.span_means import rate_usd
 from problems.core.view import View
 from problems.core.worth import billed, span_worth, worth
 
@@ -129,8 +134,22 @@ def _over_the_span(builder: RowBuilder, view: View, cols: Columns, b: int) -> No
             if start >= 0:
                 row.append((int(cols.first.signed[start]), most / unit))
                 upper += most / unit
-            name = view.inst.offers.names[contracts.offer[b]]
-            builder.one(f"{name},span {n - first}", row, upper=upper)
+            name = f"{view.inst.offers.names[contracts.offer[b]]},span {n - first}"
+            if cols.by_rests[n] >= 0:
+                rests = float(most_left(view, b)[n - first]) * _usd_of_unit(view, b, n)
+                row.append((int(cols.by_rests[n]), -rests / unit))
+                none: list[tuple[Ints | int, Floats | float]] = [
+                    (rows.at[mine], rows.unit[mine] / unit),
+                    (int(cols.by_rests[n]), most / unit),
+                ]
+                builder.one(f"{name},by rests", none, upper=most / unit)
+            builder.one(name, row, upper=upper)
+
+
+def _usd_of_unit(view: View, b: int, n: int) -> float:
+    """USD of an own unit in a span."""
+    contracts = view.inst.contracts
+    return float(rate_usd(view.inst)[n] * view.price[contracts.offer[b]]) if contracts.in_tokens[b] else 1.0
 
 
 def _name(view: View, of: tuple[int, bool, int]) -> str:

@@ -211,8 +211,8 @@ def test_what_of_a_bill_a_credit_pays_is_said_or_refused() -> None:
     rests = {"min_usd": 5, "settled": "hour", "rollover_spans": 1}
     for offer, says in (
         (
-            api("a", 2.0, commitment=rests | {"signed": True}),
-            "is not yet planned for: use that what earlier spans of a left",
+            api("a", 2.0, commitment=rests | {"signed": True, "overage_usd_per_m": 3}),
+            "is not planned for: use that what earlier spans left pays for .* beside overage_usd_per_m",
         ),
         (
             api("a", 2.0, commitment={"tiers": in_tiers(1), "min_tokens_per_month": 5}),
@@ -221,10 +221,6 @@ def test_what_of_a_bill_a_credit_pays_is_said_or_refused() -> None:
     ):
         with pytest.raises(InputError, match=says):
             load(problem(hourly(M), offer) | {"credits": [{"name": "credit", "offers": ["a"], "usd": 1}]})
-    plain = problem(hourly(M), api("a", 2.0), horizon={"start": "2027-01-01T00:00"})
-    with pytest.raises(InputError, match="earlier spans of plan left"):
-        credits = [{"name": "credit", "offers": ["a"], "usd": 1}]
-        load(plain | {"commitments": [agreement(rollover_spans=1)], "credits": credits})
     two = problem([hourly(M), hourly(M, name="other")], [api("a", 2.0), api("b", 2.0)])
     both = agreement(offers=["a", "b"], overage="contract", **in_bands("incremental", 0))
     with pytest.raises(InputError, match="pays some offers of plan alone"):
@@ -472,7 +468,7 @@ class Apart:
                 self.levels(terms["levels"], use, n, gains[0])
             elif terms.get("discount_tiers"):
                 self.bands(terms, use, due, share, gains, worth)
-            else:
+            elif not terms.get("rollover_spans"):
                 self.plain(terms, gains, worth)
             if terms.get("levels") or terms.get("discount_tiers"):
                 continue
@@ -484,6 +480,10 @@ class Apart:
                     rests[first, n] = self.column(0.0)
                     row[rests[first, n]] = -1.0
                 self.row(row, 0.0)
+                self.row({at: -value for at, value in row.items()}, 0.0)
+                self.oldest_first(terms, n, due, rests, over)
+                earlier = {at: -(mean if in_tokens else 1.0) for (f, m), at in rests.items() if f < m == n}
+                self.at_most(gains[0], 1.0, worth[0] | earlier)
             elif (over_usd := terms.get("overage_usd_per_m")) is not None:
                 self.base += due * (mean if in_tokens else 1.0)
                 over = self.column(over_usd if in_tokens else over_usd / mean)
@@ -502,6 +502,17 @@ class Apart:
                 self.row({bill: -1.0}, -due)
         for first in range(len(spans)) if rests else ():
             self.row({at: 1.0 for (n, _), at in rests.items() if n == first}, due)
+
+    def oldest_first(
+        self, terms: Data, n: int, due: float, rests: dict[tuple[int, int], int], over: int
+    ) -> None:
+        """What a span left is used up before anything later is."""
+        for first in range(max(0, n - terms["rollover_spans"]), n + 1):
+            all_used = self.column(0.0, 1.0, True)
+            taken = {at: -1.0 for (f, m), at in rests.items() if f == first and m <= n}
+            self.row(taken | {all_used: due}, 0.0)
+            later = {at: 1.0 for (f, m), at in rests.items() if m == n and f > first}
+            self.row(later | {over: 1.0, all_used: -1e3}, 0.0)
 
     def terms(self, terms: Data) -> None:
         """Tokens over terms that may begin in any hour: all use is counted under the one that runs."""
@@ -654,7 +665,7 @@ def drawn(seed: int) -> Data:
         elif way < 0.5:
             terms |= {"settled": "month", "overage": "contract", "discount_tiers": bands}
             data["commitments"] = [terms | {"tier_kind": draw.choice(["incremental", "all_units"])}]
-    if draw.random() < 0.6 and not own.get("rollover_spans"):
+    if draw.random() < 0.6:
         data["credits"] = [{"name": "credit", "offers": ["a"], "usd": draw.choice([3, 10, 100])}]
         if draw.random() < 0.4:
             data["credits"][0]["from"] = "2027-01-01T01:00"
@@ -689,12 +700,11 @@ def test_a_credit_saves_at_most_itself_and_an_agreement_is_signed_where_it_saves
     """Whatever an offer's own commitment is: more of a credit never costs more, nor does an agreement to sign."""
     data = drawn(seed + 1000)
     data.pop("credits", None)
-    if not data["offers"][0]["commitment"].get("rollover_spans"):
-        given = [{"name": "credit", "offers": ["a"], "usd": usd} for usd in (0.0, 2.0, 5.0, 200.0)]
-        costs = [plan_of(data | {"credits": [each]}).cost_usd for each in given]
-        assert costs[0] == approx(plan_of(data).cost_usd, abs=1e-6)
-        assert 2.0 + 1e-6 >= costs[0] - costs[1] >= -1e-6
-        assert 3.0 + 1e-6 >= costs[1] - costs[2] >= -1e-6
-        assert costs[2] >= costs[3] - 1e-6 >= -2e-6
+    given = [{"name": "credit", "offers": ["a"], "usd": usd} for usd in (0.0, 2.0, 5.0, 200.0)]
+    costs = [plan_of(data | {"credits": [each]}).cost_usd for each in given]
+    assert costs[0] == approx(plan_of(data).cost_usd, abs=1e-6)
+    assert 2.0 + 1e-6 >= costs[0] - costs[1] >= -1e-6
+    assert 3.0 + 1e-6 >= costs[1] - costs[2] >= -1e-6
+    assert costs[2] >= costs[3] - 1e-6 >= -2e-6
     without = {name: value for name, value in data.items() if name != "commitments"}
     assert plan_of(data).cost_usd <= plan_of(without).cost_usd + 1e-6

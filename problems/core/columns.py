@@ -29,7 +29,7 @@ from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
 from problems.core.inflated import exactly_billed
-from problems.core.payable import Payable, payable
+from problems.core.payable import Payable, beside_rests, payable
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.span_means import paid_by_hours
 from problems.core.statements import Statements, crossings, statements
@@ -88,6 +88,7 @@ class Columns(Record):
     exceeds: Ints  # (N,) or -1: 0/1, a span goes beyond what is committed and left, and leaves nothing
     lapses: Ints  # (N,) or -1: 0/1, not all that a span leaves may still be used
     as_due: Ints  # (N,) or -1: 0/1, what is due is billed and not the use; -1 where a solver would not state too much
+    by_rests: Ints  # (N,) or -1: 0/1, earlier spans left more than a span uses, so that nothing is billed for its use
     statements: Statements  # bills so far, where they count in spans that end within theirs
     parts: Parts  # use that is counted under one term of several
     band_points: tuple[BillPoints, ...]  # (B,) where volumes are counted against bands
@@ -281,13 +282,13 @@ def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]
 def _bills(
     view: View, space: ColumnSpace
 ) -> tuple[
-    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints, Ints],
+    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints, Ints, Ints],
     tuple[tuple[BillPoints, ...], tuple[Ints, ...], tuple[Ints, ...]],
 ]:
     contracts, block = view.inst.contracts, view.scenario + 1
     spans = contracts.spans
-    billed, over, carry, exceeds, lapses, as_due = (
-        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(6)
+    billed, over, carry, exceeds, lapses, as_due, by_rests = (
+        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(7)
     )
     points, volumes, opens, beyond = [], [], [], []
     for b, o in enumerate(contracts.offer):
@@ -318,7 +319,10 @@ def _bills(
             dearer = contracts.in_tokens[b] or np.isfinite(contracts.overage_stated[b])
             if dearer and view.inst.offers.ruled[o]:
                 exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
-            if above_is_cheaper(view.inst, b).any():  # else nobody would throw rests away
+            credited = beside_rests(view.inst, b)
+            if credited:
+                by_rests[mine] = space.take("by_rests", n, label, upper=1.0, integer=True, block=block)
+            if credited or above_is_cheaper(view.inst, b).any():  # else nobody would throw rests away
                 lapses[mine] = space.take("lapses", n, label, upper=1.0, integer=True, block=block)
         own = band_points(view.inst, b)
         needs = _ordered(tiers, discounts, own)
@@ -337,7 +341,7 @@ def _bills(
             block=block,
         )
         opens.append(opened if needs.any() else opened[:, :0])
-    return (billed, over, tuple(beyond), carry, exceeds, lapses, as_due), (
+    return (billed, over, tuple(beyond), carry, exceeds, lapses, as_due, by_rests), (
         tuple(points),
         tuple(volumes),
         tuple(opens),

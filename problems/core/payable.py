@@ -15,6 +15,7 @@ from problems.core.bill_points import open_mean
 from problems.core.blocks import ColumnSpace
 from problems.core.contracts import Contracts
 from problems.core.coverage import Coverage, Payments, tokens_used
+from problems.core.instance import Instance
 from problems.core.view import View
 
 
@@ -34,7 +35,7 @@ def at_other_prices(contracts: Contracts, b: int) -> bool:
     """Whether what a contract bills for use hangs on what is signed, or on what else is used."""
     priced_apart = bool(np.isfinite(contracts.overage_stated[b]))
     banded = contracts.discounts[b] is not None or contracts.tiers[b] is not None
-    return bool(contracts.levelled[b] or banded or priced_apart)
+    return bool(contracts.levelled[b] or banded or priced_apart or contracts.rollover[b])
 
 
 def by_span(contracts: Contracts, b: int) -> bool:
@@ -42,7 +43,14 @@ def by_span(contracts: Contracts, b: int) -> bool:
     discounts, tiers = contracts.discounts[b], contracts.tiers[b]
     banded = discounts is not None and not discounts.all_units and len(discounts.rate) > 1
     banded |= tiers is not None and len(tiers.usd) > 1
-    return bool(banded or np.isfinite(contracts.overage_stated[b]))
+    return bool(banded or np.isfinite(contracts.overage_stated[b]) or contracts.rollover[b])
+
+
+def beside_rests(inst: Instance, b: int) -> bool:
+    """Whether credits pay use of which what earlier spans left pays a part."""
+    agreed, given = inst.agreements.contract == b, ~inst.credits.allowance
+    offers = inst.agreements.offer[agreed] if agreed.any() else inst.contracts.offer[[b]]
+    return bool(inst.contracts.rollover[b] and inst.credits.offer[given][:, offers].any())
 
 
 def highest_rate(view: View, b: int) -> Floats:

@@ -92,10 +92,27 @@ def span_worth(
     terms = [(column, rate * usd) for column, usd in (worth(view, cols, i) for i in mine.tolist())]
     tokens, here = bool(contracts.in_tokens[b]), np.flatnonzero(points.span == k)
     within = float(rate_usd(inst)[n]) if tokens else 1.0
+    price = float(view.price[contracts.offer[b]]) if tokens else 1.0
+    if contracts.rollover[b]:
+        left, brought = _left(view, cols, b, k)
+        used = float(contracts.spans.used_before[n]) * rate
+        return [*terms, *left], -max(brought - used, 0.0) * price * within
     weight = points.weight[here] - np.where(points.last[here], within, 0.0)
-    usd = float(units_of_spans(view, cols, b)[k]) * (float(view.price[contracts.offer[b]]) if tokens else 1.0)
+    usd = float(units_of_spans(view, cols, b)[k]) * price
     terms.append((cols.beyond[b].at[here], weight * usd))
     return terms, -_dearer_before(view, b, n)
+
+
+def _left(view: View, cols: Columns, b: int, k: int) -> tuple[list[tuple[Ints, Floats]], float]:
+    """What earlier spans leave for span `k`, less of what is billed: as (column, − USD of 1), and own units of before
+    the horizon."""
+    contracts, spans = view.inst.contracts, view.inst.contracts.spans
+    mine, tokens = spans.of(b), bool(contracts.in_tokens[b])
+    if k and spans.lot[mine[k]] == spans.lot[mine[k - 1]]:
+        rate = float(rate_usd(view.inst)[mine[k]] * view.price[contracts.offer[b]]) if tokens else 1.0
+        usd = np.array([-float(units_of_spans(view, cols, b)[k - 1]) * rate])
+        return [(cols.carry[mine[[k - 1]]], usd)], 0.0
+    return [], float(contracts.credit[b].sum()) if spans.from_h[mine[k]] <= 0 else 0.0
 
 
 def _of_tiers(

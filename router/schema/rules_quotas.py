@@ -107,17 +107,23 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def _use_is_billed(problem: Problem, at: Path, offer: Offer) -> Iterator[Issue]:
-    """A credit pays what is billed for use: not what a rest pays for, nor told apart where tiers bill what is due."""
+    """A credit pays what is billed for use: not told apart where tiers bill what is due, nor beside some rests."""
     terms = offer.commitment
     amounts = [] if terms is None else [terms.per_month(f"{end}_{unit}") for end in ENDS for unit in UNITS]
     if terms is not None and len(terms.tiers) > 1 and any(amounts):
         rule = "is not yet planned for: an offer with several tiers and an amount that is committed"
         yield Issue(at, rule, offer.name, "prices and discount_tiers, or leave it out")
-    rests = [offer.name] if offer.commitment is not None and offer.commitment.rollover_spans else []
-    rests += [each.name for each in problem.commitments if offer.name in each.offers and each.rollover_spans]
-    if rests:
-        rule = f"is not yet planned for: use that what earlier spans of {rests[0]} left pays for is not billed again"
-        yield Issue(at, rule, offer.name, "rollover_spans: 0, or leave it out")
+    if terms is None or not terms.rollover_spans:
+        return
+    kinds = (
+        ("overage_usd_per_m", terms.overage_usd_per_m is not None),
+        ("tiers", bool(terms.tiers)),
+        ("a schedule of prices of tokens", terms.counts_tokens and bool(offer.schedule)),
+    )
+    for kind, found in kinds:
+        if found:
+            rule = f"is not planned for: use that what earlier spans left pays for is not billed again, beside {kind}"
+            yield Issue(at, rule, offer.name, "rollover_spans: 0, or leave it out")
 
 
 def not_taken_off(offer: Offer) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """What credits may pay: what is billed for use, at its own prices, under agreements, and by what changes them.
 
 level, all units   USD · (1 − discount) of the level signed, of the band that the span reaches
+rests              the same: use less what earlier spans left, which pays first and is not billed again
 bands, overage     a sum for the span: what its use is billed at, each band at its price, more above the commitment
 """
 
@@ -20,7 +21,8 @@ def by_span(audit: Audit, seller: str) -> bool:
     """Whether a contract bills use by the span, without a price of its own for any of it."""
     commitment = audit.case.commitments[seller]
     banded = commitment.tier_kind == "incremental" and len(commitment.discount_tiers) > 1
-    return banded or len(commitment.tiers) > 1 or commitment.overage_usd_per_m is not None
+    rests = commitment.rollover_spans > 0
+    return banded or rests or len(commitment.tiers) > 1 or commitment.overage_usd_per_m is not None
 
 
 class PayableUse:

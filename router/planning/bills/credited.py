@@ -46,6 +46,8 @@ def _of_contract(view: View, cols: Columns, point: Floats, b: int) -> None:
         here = np.flatnonzero(span == n)
         terms, most = span_worth(view, cols, b, n - int(spans.of(b)[0]), mine[here])
         most += sum(float(each @ point[column]) for column, each in terms)
+        if cols.by_rests[n] >= 0:
+            point[cols.by_rests[n]] = most < 0
         total = float(usd[here].sum())
         usd[here] *= min(1.0, max(most, 0.0) / total) if total > 0 else 1.0
     point[rows.at[mine]] = usd / rows.unit[mine]

@@ -343,8 +343,11 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     unit = mean * price / 1e6 if in_tokens(commitment) and not commitment.tiers else 1.0
     share = max(0.0, own - credit) / own if own > 0 else 0.0
     owed_tokens, owed_worth = (tokens + old_tokens) * share, own_usd * share
-    stood = 0.0
-    worth_in_horizon = at_end - worth(hours[:1], then, old_usd, 0.0)
+    stood, at_start = 0.0, worth(hours[:1], then, old_usd, 0.0)
+    worth_in_horizon = at_end - at_start
+    if commitment.rollover_spans:  # what a rest pays is not billed again
+        opened = old_tokens if in_tokens(commitment) else at_start
+        worth_in_horizon = (max(0.0, own - credit) - max(0.0, opened - credit)) * unit
     if commitment.overage_usd_per_m is not None:
         owed = overage_in_time(commitment, hours, due, credit, mean, price)
         until = [overage_worth(commitment, each, due + credit, price) for each in (hours, hours[:1])]
@@ -364,7 +367,6 @@ def _bill(case: Case, name: str, future: Future, slot: Slot, use: Use, left: dic
     if slot.before:
         least -= amount_owed(offer, slot.due_before, 0.0, 0.0, slot.before, price, then)
     least_tiers = bool(commitment.tiers) and in_tokens(commitment)
-    at_start = worth(hours[:1], then, old_usd, 0.0)
     worth_usd = at_end - at_start
     return Bill(
         signed=slot.due is not None,
