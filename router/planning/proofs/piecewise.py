@@ -27,6 +27,7 @@ from solvers.piecewise.rounds import PriceRounds
 from solvers.proof import ProofLeaf
 from solvers.strengthened import StrengthenedAnswer
 
+PROMISING = 0.2  # of what is missing: a first round that proves less of it is the last
 MOST_ROUNDS = 6  # as much work, about, as a search by pieces takes for a plan
 
 type RowKey = tuple[int, int, int, str]
@@ -60,10 +61,11 @@ def rounded_parts(
     pieces = PricedPieces(with_copies(model.program, labels, answer))
     prices = pieces.copies.prices[pieces.reaching]
     rounds = PriceRounds(pieces, prices, lambda piece, left: run(piece, "highs", left), options)
+    rounds.round(enough_usd)
+    if rounds.bound < answer.bound + PROMISING * (enough_usd - answer.bound):
+        return None
     while rounds.count < MOST_ROUNDS and not rounds.ended and rounds.bound < enough_usd:
         rounds.round(enough_usd)
-    if rounds.bound <= answer.bound:
-        return None
     return _proven(model, pieces, rounds.prices, lambda: options.finishing.late)
 
 
