@@ -14,6 +14,9 @@ prices that change in time: a volume for each point of a span at which they do, 
 discount_tiers: bands of what a span uses at contract rates; the bill is max(committed, Σ_i (1 − discount[i]) · band[i])
     use = Σ_i band[i], bands as above; nothing is bought to reach a band
 
+use alone, where a credit pays what it is billed at and more may be due: incremental bands of their own
+    use = Σ_i use_band[i],   bands fill in order by use_open
+
 what is owed of a volume to decide, used or not, after the horizon or in money that is limited: see `core.owed`
     Σ_a months[a] · committed[a] = Σ_i owed[i], bands as above
 
@@ -44,7 +47,10 @@ MARGIN = 4e-6  # in column units, above the MILP tolerance: how far a volume kee
 
 def build(view: View, cols: Columns) -> Rows:
     """Rows per contract with tiers, and span."""
-    return _rows(view, cols, range(len(view.inst.contracts.offer)))
+    builder = RowBuilder(NAME)
+    _rows(builder, view, cols, range(len(view.inst.contracts.offer)))
+    _of_use(builder, view, cols)
+    return builder.rows()
 
 
 def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
@@ -82,12 +88,13 @@ def limited(view: View) -> Ints:
 
 def limits(view: View, cols: Columns) -> Rows:
     """What a loss of a provider may not stretch: the bands of `limited` contracts."""
-    return _rows(view, cols, limited(view).tolist())
-
-
-def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
-    inst, contracts = view.inst, view.inst.contracts
     builder = RowBuilder(NAME)
+    _rows(builder, view, cols, limited(view).tolist())
+    return builder.rows()
+
+
+def _rows(builder: RowBuilder, view: View, cols: Columns, which: Iterable[int]) -> None:
+    inst, contracts = view.inst, view.inst.contracts
     for b in which:
         tiers, discounts = contracts.tiers[b], contracts.discounts[b]
         priced = discounts if tiers is None else tiers
@@ -129,7 +136,25 @@ def _rows(view: View, cols: Columns, which: Iterable[int]) -> Rows:
                     builder.one(name, [(int(band), 1.0), (int(opened), -end)], upper=0.0)
             elif tiers is not None:
                 _bands(builder, name, tiers, edges, bands, opens)
-    return builder.rows()
+
+
+def _of_use(builder: RowBuilder, view: View, cols: Columns) -> None:
+    """What is used fills the bands in their order, whatever else is due."""
+    contracts = view.inst.contracts
+    for b, tiers in enumerate(contracts.tiers):
+        if tiers is None or not cols.use_band[b].size:
+            continue
+        spans, top, scale = contracts.spans.of(b), _top(view, cols, b), band_scale(view, cols, b)
+        _, span, column, own = timed_volume_terms(view, cols, b, tokens=True)
+        for k, n in enumerate(spans.tolist()):
+            here, bands = np.flatnonzero(span == k), cols.use_band[b][k]
+            begins = tiers.begins * contracts.spans.share[n]
+            edges = np.append(begins, max(top[k], begins[-1])) / scale[k]
+            name = f"{view.inst.offers.names[contracts.offer[b]]},span {k},use"
+            parts: list[tuple[Ints, Floats | float]] = [(bands, 1.0), (column[here], -own[here] / scale[k])]
+            before = float(contracts.spans.used_before[n] / scale[k])
+            builder.one(name, parts, lower=before, upper=before)
+            _bands(builder, name, tiers, edges, bands, cols.use_open[b][k])
 
 
 def _top(view: View, cols: Columns, b: int) -> Floats:

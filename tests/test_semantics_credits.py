@@ -237,7 +237,7 @@ def test_a_credit_is_worth_at_most_itself(seed: int) -> None:
         ({"from": "2027-02-01", "until": "2027-01-01"}, "credits[0].until: must be after from"),
         (
             {"offers": ["tiers"]},
-            "credits[0].offers[0]: is not yet planned for: an offer with several tiers and",
+            "credits[0].offers[0]: is not planned for: an offer with several tiers and",
         ),
     ],
 )
@@ -245,7 +245,7 @@ def test_what_a_credit_cannot_say_is_an_input_error(terms: Data, says: str) -> N
     tiers = [{"from_tokens_per_month": edge, "usd_per_m": 2 - edge} for edge in (0, 1)]
     offers = [
         api("a", 2.0),
-        api("tiers", 2.0, commitment={"tiers": tiers, "min_tokens_per_month": 5}),
+        api("tiers", 2.0, commitment={"tiers": tiers, "min_tokens_per_month": 5, "tier_kind": "all_units"}),
     ]
     data = problem(hourly(1 * M), offers, horizon=START)
     with pytest.raises(InputError) as caught:

@@ -215,7 +215,11 @@ def test_what_of_a_bill_a_credit_pays_is_said_or_refused() -> None:
             "is not planned for: use that what earlier spans left pays for .* beside overage_usd_per_m",
         ),
         (
-            api("a", 2.0, commitment={"tiers": in_tiers(1), "min_tokens_per_month": 5}),
+            api(
+                "a",
+                2.0,
+                commitment={"tiers": in_tiers(1), "min_tokens_per_month": 5, "tier_kind": "all_units"},
+            ),
             "with several tiers and an amount that is committed",
         ),
     ):

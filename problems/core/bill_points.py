@@ -21,6 +21,7 @@ from dataclasses import replace
 import numpy as np
 
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
+from problems.core.contracts import Discounts, Tiers
 from problems.core.instance import Instance
 from problems.core.once import once
 from problems.core.span_means import rate_usd, span_factors
@@ -40,6 +41,22 @@ class BillPoints(ArrayTable):
     def last_of(self) -> Ints:
         """(P,) the last point of each one's span."""
         return np.flatnonzero(self.last)[self.span]
+
+
+def ordered(tiers: Tiers | None, discounts: Discounts | None, points: BillPoints) -> Bools:
+    """(points, bands) which bands have a 0/1: those that a solver would not fill in their order by itself.
+
+    What rising prices cost is least in their order, what falling ones cost is most: it depends on the point's weight.
+    All units have the price of the band that the last point reaches.
+    """
+    if discounts is not None:
+        return np.full((len(points.span), len(discounts.rate)), len(discounts.rate) > 1)
+    if tiers is None:
+        return np.zeros((len(points.span), 0), dtype=bool)
+    rise = np.diff(tiers.usd)
+    by_itself = np.where(points.weight >= 0, (rise >= 0).all(), (rise <= 0).all() & ~points.last)
+    needs = points.last if tiers.all_units else ~by_itself
+    return np.repeat(needs[:, None], len(tiers.usd), axis=1)
 
 
 type _Steps = list[tuple[float, int]]

@@ -19,17 +19,17 @@ from problems.core.bill_points import (
     above_is_cheaper,
     band_points,
     changing,
+    ordered,
     overage_points,
 )
 from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
-from problems.core.contracts import Discounts, Tiers
 from problems.core.counts import CountColumns, boots_throughout, count_columns, pool_label
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, covered_periods
 from problems.core.host_columns import HostColumns, host_columns
 from problems.core.inflated import exactly_billed
-from problems.core.payable import Payable, beside_rests, payable
+from problems.core.payable import Payable, beside_rests, payable, use_bands
 from problems.core.queue_columns import QueueColumns, queue_columns
 from problems.core.span_means import paid_by_hours
 from problems.core.statements import Statements, crossings, statements
@@ -95,6 +95,10 @@ class Columns(Record):
     band_volume: tuple[Ints, ...]
     """(B,) of (points, bands): volume in each band of the tiers up to a point, see `band_scale`"""
     band_open: tuple[Ints, ...]  # (B,) of (points, bands): 0/1, or -1; (points, 0) where none is needed
+    use_band: tuple[
+        Ints, ...
+    ]  # (B,) of (n, bands): volume of use alone, where more may be due and credits pay
+    use_open: tuple[Ints, ...]  # (B,) of (n, bands): 0/1
     covered: Coverage  # use of offers that agreements bill
     hosts: HostColumns
     adapters: AdapterColumns
@@ -131,6 +135,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
     bills, bands = _bills(view, space)
+    of_use = use_bands(view, space)
     covered = coverage(view, space, charged, counts.paid, limit)
     paid_by = payments(view, space, charged, counts.paid)
     parts = _parts(view, space, covered)
@@ -153,6 +158,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
         statements(view, space),
         parts,
         *bands,
+        *of_use,
         covered,
         host_columns(view, space, counts.count, limit, first.hosts),
         adapter_columns(view, space),
@@ -325,7 +331,7 @@ def _bills(
             if credited or above_is_cheaper(view.inst, b).any():  # else nobody would throw rests away
                 lapses[mine] = space.take("lapses", n, label, upper=1.0, integer=True, block=block)
         own = band_points(view.inst, b)
-        needs = _ordered(tiers, discounts, own)
+        needs = ordered(tiers, discounts, own)
         bands = 0 if tiers is None and discounts is None else needs.shape[1]
         points.append(own)
         size = len(own.span) * bands
@@ -365,22 +371,6 @@ def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
         "over_exceeds", len(pays), _at_places(label, pays), upper=1.0, integer=True, block=block
     )
     return Beyond(points, at, exceeds)
-
-
-def _ordered(tiers: Tiers | None, discounts: Discounts | None, points: BillPoints) -> Bools:
-    """(points, bands) which bands have a 0/1: those that a solver would not fill in their order by itself.
-
-    What rising prices cost is least in their order, what falling ones cost is most: it depends on the point's weight.
-    All units have the price of the band that the last point reaches.
-    """
-    if discounts is not None:
-        return np.full((len(points.span), len(discounts.rate)), len(discounts.rate) > 1)
-    if tiers is None:
-        return np.zeros((len(points.span), 0), dtype=bool)
-    rise = np.diff(tiers.usd)
-    by_itself = np.where(points.weight >= 0, (rise >= 0).all(), (rise <= 0).all() & ~points.last)
-    needs = points.last if tiers.all_units else ~by_itself
-    return np.repeat(needs[:, None], len(tiers.usd), axis=1)
 
 
 def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:

@@ -46,6 +46,15 @@ def by_span(contracts: Contracts, b: int) -> bool:
     return bool(banded or np.isfinite(contracts.overage_stated[b]) or contracts.rollover[b])
 
 
+def beside_minimum(inst: Instance, b: int) -> bool:
+    """Whether credits pay use that tiers price, beside an amount that is due whatever is used."""
+    contracts = inst.contracts
+    tiers, most = contracts.tiers[b], float(contracts.max_per_month[b])
+    due = float(contracts.min_per_month[b]) > 0 or np.isfinite(most)
+    paid = inst.credits.offer[~inst.credits.allowance][:, contracts.offer[b]].any()
+    return bool(tiers is not None and len(tiers.usd) > 1 and due and paid)
+
+
 def beside_rests(inst: Instance, b: int) -> bool:
     """Whether credits pay use of which what earlier spans left pays a part."""
     agreed, given = inst.agreements.contract == b, ~inst.credits.allowance
@@ -124,3 +133,24 @@ def _label(view: View, rows: list[tuple[int, int, bool, int, float]]) -> Callabl
         return f"{names[owner[b]]},{names[o]},{'instances' if rented else 'tokens'},{t}"
 
     return label
+
+
+def use_bands(view: View, space: ColumnSpace) -> tuple[tuple[Ints, ...], tuple[Ints, ...]]:
+    """Reserve the columns of use alone in the bands of tiers: (B,) volumes and 0/1, of (n, bands)."""
+    contracts, block = view.inst.contracts, view.scenario + 1
+    volumes, opens = [], []
+    for b, tiers in enumerate(contracts.tiers):
+        bands = 0 if tiers is None or not beside_minimum(view.inst, b) else len(tiers.usd)
+        shape, label = (
+            (len(contracts.spans.of(b)), bands),
+            _numbered(view.inst.offers.names[contracts.offer[b]]),
+        )
+        size = shape[0] * bands
+        volumes.append(space.take("use_band", size, label, block=block).reshape(shape))
+        opened = space.take("use_open", size, label, upper=1.0, integer=True, block=block)
+        opens.append(opened.reshape(shape))
+    return tuple(volumes), tuple(opens)
+
+
+def _numbered(name: str) -> Callable[[int], str]:
+    return lambda i: f"{name},{i}"

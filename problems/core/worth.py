@@ -129,6 +129,10 @@ def _of_tiers(
     at = view.flows_of_contract[b][: 0 if contracts.in_tokens[b] else None]
     at = at[spans.lot_span[spans.lot[n]][view.flows.period[at]] == n]
     before = tiers.bill(float(spans.used_before[n]), float(spans.share[n]))
+    if cols.use_band[b].size:  # more may be due than is used
+        usd = float(band_scale(view, cols, b)[k]) * price * tiers.usd
+        fees = (cols.charged[at], view.flow_usd[at] * price)
+        return [(cols.use_band[b][k], usd), fees], -before * price
     return [
         (cols.band_volume[b][here].ravel(), (scale[:, None] * tiers.usd).ravel()),
         (cols.charged[at], view.flow_usd[at] * price),

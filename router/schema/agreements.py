@@ -151,7 +151,8 @@ class Credit(Strict):
         "its price of overage; never what is due without use. What it pays is use of their commitments all the same. "
         "Tiers, bands each at its price, and overage at a price are of all that a span uses: the dates of a credit "
         "begin and end with such spans, and it pays all offers of such an agreement or none. Likewise "
-        "where rests roll over: they pay first, oldest first, and what they pay is not billed again",
+        "where rests roll over: they pay first, oldest first, and what they pay is not billed again. Of tiers beside "
+        "an amount that is committed it pays what use alone comes to, which fills the bands first",
         json_schema_extra={"minItems": 1},
     )
     usd: NonNegative = Field(description="Amount")

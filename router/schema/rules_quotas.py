@@ -107,12 +107,21 @@ def credits_hold(problem: Problem) -> Iterator[Issue]:
 
 
 def _use_is_billed(problem: Problem, at: Path, offer: Offer) -> Iterator[Issue]:
-    """A credit pays what is billed for use: not told apart where tiers bill what is due, nor beside some rests."""
+    """A credit pays what is billed for use: not told apart where tiers of all units bill what is due, nor beside some
+    rests."""
     terms = offer.commitment
     amounts = [] if terms is None else [terms.per_month(f"{end}_{unit}") for end in ENDS for unit in UNITS]
     if terms is not None and len(terms.tiers) > 1 and any(amounts):
-        rule = "is not yet planned for: an offer with several tiers and an amount that is committed"
-        yield Issue(at, rule, offer.name, "prices and discount_tiers, or leave it out")
+        beside = (
+            "a schedule"
+            if offer.schedule
+            else "tier_kind: all_units"
+            if terms.tier_kind == "all_units"
+            else ""
+        )
+        if beside:
+            rule = f"is not planned for: an offer with several tiers and an amount that is committed, beside {beside}"
+            yield Issue(at, rule, offer.name, "prices and discount_tiers, or leave it out")
     if terms is None or not terms.rollover_spans:
         return
     kinds = (

@@ -8,14 +8,16 @@ from problems.core.arrays import Floats, distinct
 from problems.core.bill_points import level_rates
 from problems.core.columns import Columns
 from problems.core.payable import by_span, highest_rate
+from problems.core.span_use import band_scale
 from problems.core.view import View
 from problems.core.worth import billed, span_worth, worth
-from router.planning.bills.used import span_in_force
+from router.planning.bills.used import span_in_force, used_tokens
 
 
 def settle_payable(view: View, cols: Columns, point: Floats) -> None:
     """What is billed of each use, then what credits pay of it. Bills are settled by now."""
     rows, paid, credits = cols.payable, cols.paid_by, view.inst.credits
+    _use_bands(view, cols, point)
     for b in distinct(rows.contract).tolist():
         _of_contract(view, cols, point, b)
     own = ~credits.allowance[paid.credit]
@@ -27,6 +29,21 @@ def settle_payable(view: View, cols: Columns, point: Floats) -> None:
         pays = np.minimum(point[paid.at[mine]] * paid.unit[mine], credits.part[paid.credit[mine], t] * most)
         pays *= min(1.0, most / pays.sum()) if pays.sum() > 0 else 1.0
         point[paid.at[mine]] = pays / paid.unit[mine]
+
+
+def _use_bands(view: View, cols: Columns, point: Floats) -> None:
+    """What is used alone, by the bands that price it."""
+    contracts = view.inst.contracts
+    for b, tiers in enumerate(contracts.tiers):
+        if tiers is None or not cols.use_band[b].size:
+            continue
+        mine = contracts.spans.of(b)
+        volume = used_tokens(view, cols, b, point) + contracts.spans.used_before[mine]
+        edges = tiers.begins * contracts.spans.share[mine][:, None]
+        top = np.diff(edges, axis=1, append=np.inf)
+        bands = np.clip(volume[:, None] - edges, 0.0, top)
+        point[cols.use_band[b]] = bands / band_scale(view, cols, b)[:, None]
+        point[cols.use_open[b]] = bands > 0
 
 
 def _of_contract(view: View, cols: Columns, point: Floats, b: int) -> None:
