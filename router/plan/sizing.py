@@ -120,7 +120,9 @@ class QuotedDiscount:
 
     offer: str | None = stated("Offer whose use it is taken off; null: all of them, by a level or a band")
     now: Number = stated("Part of its prices taken off")
-    least: Number | None = stated("Least at which the agreement is worth signing, all cut alike; null: none")
+    least: Number | None = stated(
+        "Least at which the agreement is worth signing, all cut alike; 0: without any too; null: none"
+    )
     from_usd_per_month: Number | None = stated(
         "Of a level, what it commits to in 730 h; of a band, where it begins", default=None
     )

@@ -150,6 +150,8 @@ def _discount(off: QuotedDiscount) -> str:
 
 def _least(off: QuotedDiscount) -> str:
     """Below which discount it is not signed; the words for next to nothing say "below" themselves."""
+    if off.least == 0:
+        return "none needed"
     words = "–" if off.least is None else percent(off.least)
     return words if off.least is None or words.startswith("<") else f"< {words}"
 

@@ -7,10 +7,14 @@ A higher discount never makes a plan dearer, so that V falls and k* can be brack
 other time cut where the line through the last two savings says that nothing is left: near k* one plan stays the best,
 and what it saves is nearly straight.
 
+k* = 0 where it is signed without any discount too: its bill counts in another agreement, or what it covers is not use
+of the offer's own commitment, and escapes that one's price of overage or its limit.
+
 Of bands of all units beside discounts by offer that does not hold: a higher discount takes use below a band. There
 ranges of k are halved from below, and left out where a bound says that no k in them saves anything: the bound of a plan
 whose use has all discounts of the range's end, and is in any band that it reaches at some k of the range. Where credits
-pay some of that use a lower bill is no bound: then no least discount is told.
+pay some of that use a lower bill is no bound: then no least discount is stated, nor of an agreement whose bill counts
+in others for more than it costs, where a higher discount may make plans dearer.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from math import fsum
 import numpy as np
 
 from problems.core.arrays import Bools, Ints
+from problems.core.inflated import exactly_billed
 from problems.core.instance import Instance
 from router.plan.sizing import QuotedDiscount
 from router.sizing.best import Best, best_plan
@@ -138,20 +143,29 @@ class LeastDiscount:
 
     def factor(self, best: Best, taken: bool) -> float | None:
         """k*; None where not even the highest discount enters, or it is not sure that today's does."""
+        saves = self._saves(best)
         most = float(1.0 - self.inst.agreements.rate[rows_of(self.inst, self.seller)].min(initial=1.0))
         most = max([most, *(off for _, off in _by_amount(self.inst, self.seller))])
         if most <= 0:
-            return None
-        low, high, saves = 0.0, 1.0, self._saves(best)
+            return None if saves is None else 0.0
+        low, high = 0.0, 1.0
+        if saves is not None and self._at(0.0) is not None:
+            return 0.0
         if saves is None:
             low, high = 1.0, (1.0 - LEFT) / most
             saves = None if taken or high <= low else self._at(high)
             if saves is None:
                 return None
-        if not self._falls:
-            credited = self.inst.credits.offer[:, self.inst.agreements.offer[rows_of(self.inst, self.seller)]]
-            return None if credited.any() else self._least(low, high, enters=True)
-        return self._bracketed(low, high, saves)
+        if not self.is_told:
+            return None
+        return self._bracketed(low, high, saves) if self._falls else self._least(low, high, enters=True)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a least discount can be stated, beside that none is needed."""
+        b = int(self.inst.offers.contract[self.seller])
+        credited = self.inst.credits.offer[:, self.inst.agreements.offer[rows_of(self.inst, self.seller)]]
+        return not (b >= 0 and exactly_billed(self.inst, b)) and (self._falls or not bool(credited.any()))
 
     @property
     def _falls(self) -> bool:

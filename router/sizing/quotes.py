@@ -5,8 +5,9 @@
 
 Where a plan's cost is linear in the offer's prices, V is a minimum of lines: concave, rising, and V₀ from λ* on.
 Newton's steps from the left, λ' = λ + (V₀ − V(λ)) / g with g the offer's expected bill at unit multiple, never pass λ*
-and reach it in finitely many. With CVaR in the objective, or where a commitment is in dollars (which is no price: a
-higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is bracketed and halved.
+and reach it in finitely many. With CVaR in the objective, where its bill counts in an agreement, or where a commitment
+is in dollars (which is no price: a higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ*
+is bracketed and halved.
 """
 
 from __future__ import annotations
@@ -70,10 +71,12 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
     # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
     agreed, units, multiple = bool(is_agreement(inst)[offer]), in_units(inst, offer), None
-    if losing is not None and not owned:
-        search = LeastDiscount(study, inst, offer, losing).factor if agreed and not units else None
-        search = search or _WalkAway(study, inst, offer, losing).multiple
-        multiple = search(best, taken)
+    told = True
+    if losing is not None and not owned and agreed and not units:
+        least = LeastDiscount(study, inst, offer, losing)
+        multiple, told = least.factor(best, taken), least.is_told
+    elif losing is not None and not owned:
+        multiple = _WalkAway(study, inst, offer, losing).multiple(best, taken)
     elsewhere, late = None, False
     credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
     if not owned and not agreed and not credited:
@@ -84,7 +87,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
     use = QuoteUse() if owned else use_of(has, elsewhere, offer)
     if agreed and not owned:
         use = replace(use, break_even=break_even_use(has, offer))
-    verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned)
+    verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned, told=told)
     multiple = None if verdict == "free" else multiple
     quote = Quote(
         offer=name,
@@ -102,13 +105,13 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
     return quote, late
 
 
-def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool) -> Verdict:
+def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool, told: bool) -> Verdict:
     """What to do. Taken and without a multiple: the searches cannot tell whether it enters at all."""
     if needed:
         return "needed"
     if multiple is not None and math.isinf(multiple):
         return "free"
-    if multiple is None and not owned and not taken:
+    if multiple is None and told and not owned and not taken:
         return "never"
     return "sign" if taken else "walk away"
 
@@ -199,11 +202,13 @@ class _WalkAway:
     def _linear(self) -> bool:
         """Whether a plan's objective is linear in its prices, so that no use counts or is paid elsewhere."""
         policy, contracts, credits = self.inst.policy, self.inst.contracts, self.inst.credits
-        elsewhere = self.offer in self.inst.agreements.offer or credits.offer[:, self.offer].any()
         b = int(self.inst.offers.contract[self.offer])
+        counted = {(each.offer, each.contract) for counts in contracts.counts for each in counts}
+        elsewhere = self.offer in self.inst.agreements.offer or credits.offer[:, self.offer].any()
+        counts = (self.offer, -1) in counted or (b != NONE and (-1, b) in counted)
         dollars = b != NONE and not contracts.in_tokens[b] and not in_units(self.inst, self.offer)
         capped = math.isfinite(policy.max_spend_usd) or math.isfinite(policy.max_committed_usd)
-        return not dollars and not elsewhere and not capped and policy.risk.weight == 0
+        return not dollars and not elsewhere and not counts and not capped and policy.risk.weight == 0
 
 
 type PriceRow = tuple[str, str | None, float | None, float]

@@ -97,18 +97,42 @@ def _check_discounts(
     ours += [(None, usd / months, off) for usd, off in _by_amount(agreement)]
     right = len(ours) == len(row.discounts or ())
     section.ledger.require(right, *at, "discounts are not those of its offers, levels and bands")
-    factors = []
+    stated = [each.least for each in row.discounts or ()]
+    factors: list[float] = []
     for (name, usd, now), each in zip(ours, row.discounts or (), strict=False):
         section.ledger.require(each.offer == name, *at, "discounts are not in the order of the agreement")
         section.equal(each.from_usd_per_month, usd, *at, "discount from")
         section.equal(each.now, now, *at, name, "discount", slack=1e-12)
-        if each.least is not None and now > 0:
-            factors.append(each.least / now)
-    known = bool(factors) and not in_hand and row.verdict in ("sign", "walk away")
-    section.ledger.require(known or not factors, *at, "states the least discount")
+        if each.least is not None:
+            factors += [each.least / now] if now > 0 else [] if each.least == 0 else [math.nan]
+    told = any(least is not None for least in stated)
+    known = told and not in_hand and row.verdict in ("sign", "walk away")
+    section.ledger.require(known or not told, *at, "states the least discount")
     alike = not factors or max(factors) - min(factors) <= 1e-9 * max(factors)
-    section.ledger.require(alike and all(each > 0 for each in factors), *at, "discounts are not cut alike")
-    return 1.0 / factors[0] if known and factors[0] > 0 else None
+    alike = alike and all(each >= 0 for each in factors) and not (told and None in stated)
+    section.ledger.require(alike, *at, "discounts are not cut alike")
+    if not known:
+        return None
+    return 1.0 / factors[0] if factors and factors[0] > 0 else math.inf  # signed without any discount
+
+
+def _has_no_least(case: Case, name: str) -> bool:
+    """Whether a lower discount may make plans cheaper, so that none is the least.
+
+    Its bill may count for more than it costs: as bills weigh, or in several agreements. Or a credit pays use that bands
+    of all units bill.
+    """
+    agreement = case.agreements.get(name)
+    if agreement is None or agreement.in_units:
+        return False
+    counted = math.fsum(other.counts.get(name, 0.0) for other in case.agreements.values())
+    banded = bool(agreement.discount_tiers) and agreement.tier_kind == "all_units"
+    credited = any(not set(agreement.offers).isdisjoint(credit.offers) for credit in case.problem.credits)
+    return (
+        counted > 1.0
+        or (counted > 0 and case.problem.policy.discount_rate_per_year > 0)
+        or (banded and credited)
+    )
 
 
 def _by_amount(agreement: Agreement) -> list[tuple[float, float]]:
@@ -169,7 +193,7 @@ def _check_worth(
     )
     section.ledger.require(not saves or is_signed, *at, f"worth_usd is {worth:.10g}")
     if multiple is None:
-        right = in_hand or verdict != "sign" or not saves
+        right = in_hand or verdict != "sign" or not saves or _has_no_least(section.case, row.offer)
     else:
         right = multiple >= 1 - 1e-6 if verdict == "sign" else not costs or multiple <= 1 + 1e-6
     section.ledger.require(right, *at, f"walk_away_multiple {multiple} at worth_usd {worth:.10g}")
