@@ -80,6 +80,15 @@ def test_levels_without_a_discount_count_too() -> None:
     assert (quote.verdict, quote.worth_usd, least(quote)) == ("sign", approx(1.5), [0.0, 0.0])
 
 
+def test_a_discount_of_0_beside_a_level_s_is_not_said_to_be_needless() -> None:
+    """Use of 2 and of 6, a level of 4 at 40 % of which an eighth counts: signed from 20 % on."""
+    inner = {**INNER, "levels": [{"usd": 4, "discount": 0.4}]}
+    plan, quote = quoted(of_use(2, 6, agreements=[inner, signed(12, 0.125)]))
+    assert (quote.verdict, least(quote)) == ("sign", [0.0, approx(0.2, abs=1e-4)])
+    assert plan.sizing is not None
+    assert "none needed" not in str(quotes(plan.sizing))
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("discount", "min_usd", "worth"), [(0.0, 2, 3.0), (0.5, 1, 4.0)])
 def test_what_is_covered_escapes_the_price_of_overage(

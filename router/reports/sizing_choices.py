@@ -118,7 +118,11 @@ def quotes(sizing: Sizing) -> ReportTable:
     rows = []
     for row in sizing.quotes or ():
         priced = [(_price(price), rate(price.now_usd), rate(price.walk_away_usd)) for price in row.prices]
-        priced += [(_discount(off), percent(off.now), _least(off)) for off in row.discounts or ()]
+        needless = all(off.least == 0 for off in row.discounts or ())
+        priced += [
+            (_discount(off), percent(off.now), "none needed" if needless else _least(off))
+            for off in row.discounts or ()
+        ]
         for k, price in enumerate(priced or [("–", "–", "–")]):
             rows.append(
                 (
@@ -149,11 +153,12 @@ def _discount(off: QuotedDiscount) -> str:
 
 
 def _least(off: QuotedDiscount) -> str:
-    """Below which discount it is not signed; the words for next to nothing say "below" themselves."""
-    if off.least == 0:
-        return "none needed"
-    words = "–" if off.least is None else percent(off.least)
-    return words if off.least is None or words.startswith("<") else f"< {words}"
+    """Below which discount it is not signed; the words for next to nothing say "below" themselves.
+
+    Of none stated there is no less, whatever the others of the agreement are cut to.
+    """
+    words = percent(off.least) if off.least else "–"
+    return words if not off.least or words.startswith("<") else f"< {words}"
 
 
 def _price(price: Price) -> str:
