@@ -3,7 +3,8 @@
     1  the relaxation; then switches (whole columns of at most 1) that are open at all are open
     2  a part of the other whole columns that are not whole yet at the nearest number; the relaxation goes on from there
     3  again, until all are whole; where nothing keeps to the rows any more, the last part is rounded up instead
-    4  where plan and bound are farther apart than asked: rows that hold for whole numbers alone, and 1 to 3 again
+    4  where plan and bound are farther apart than asked: rows that hold for whole numbers alone, and 1 to 3 again, then
+       in more parts and with more of them rounded up
 
 Where counts are large that leaves little between plan and bound, in little more time than the relaxation takes.
 """
@@ -26,7 +27,10 @@ from solvers.core.result import Solution, Stats, Stop
 type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
-PARTS, MOST_PARTS = 6, 40
+MOST_PARTS = 40
+FIRST, OTHERS = (6, 0.5), ((6, 0.5), (3, 0.3), (6, 0.2), (12, 0.1), (12, 0.2))
+"""Parts, and the fraction from which a number is rounded up: what lacks is made up for by what costs more."""
+
 ROUNDS = 3
 """Of rows added."""
 
@@ -50,14 +54,15 @@ def solve_rounded(program: LinearProgram, options: SolveOptions) -> Solution | N
         if point is None or (k == 0 and _small(program, point)):
             break
         bound = max(bound, program.objective(point))
-        if k in (0, ROUNDS):
-            whole = _Diving(program, relaxation, options).whole_point(point)
+        broken = rows.violated(point) if k < ROUNDS else None
+        last = broken is None or not len(broken)
+        for way in (FIRST,) if k == 0 else OTHERS if last else ():
+            whole = _Diving(program, relaxation, options, way).whole_point(point)
             if whole is not None and program.objective(whole) < usd:
                 best, usd = whole, program.objective(whole)
-        if best is None or usd - bound <= options.gap * abs(usd) or options.late or k == ROUNDS:
-            break
-        broken = rows.violated(point)
-        if not len(broken):
+            if usd - bound <= options.gap * abs(usd) or options.late:
+                break
+        if best is None or usd - bound <= options.gap * abs(usd) or options.late or broken is None or last:
             break
         relaxation.add_rows(broken.matrix, broken.upper)
     if best is None:
@@ -79,8 +84,11 @@ def _small(program: LinearProgram, point: Floats) -> bool:
 class _Diving:
     """Bounds of the whole columns, (k,) each, as they are fixed one after the other."""
 
-    def __init__(self, program: LinearProgram, relaxation: Relaxation, options: SolveOptions) -> None:
+    def __init__(
+        self, program: LinearProgram, relaxation: Relaxation, options: SolveOptions, way: tuple[int, float]
+    ) -> None:
         self.program, self.relaxation, self.options = program, relaxation, options
+        self.parts, self.up_from = way
         low, high = program.whole_bounds
         self.whole = np.flatnonzero(program.integer)
         self.lower, self.upper = low[self.whole], high[self.whole]
@@ -99,13 +107,13 @@ class _Diving:
             off = np.abs(value - np.round(value))
             every = np.flatnonzero(self.lower < self.upper)
             some = every[off[every] > WHOLE]
-            if part >= PARTS or not len(some):
-                end = self._rounded(now, every, np.round)
+            if part >= self.parts or not len(some):
+                end = self._rounded(now, every, self._near)
                 if end is not None:
                     return end
-            many = -(-len(some) // max(PARTS - part, 1))
+            many = -(-len(some) // max(self.parts - part, 1))
             some = some[np.argsort(off[some], kind="stable")][:many]
-            after = self._rounded(now, some, np.round) if part < PARTS else None
+            after = self._rounded(now, some, self._near) if part < self.parts else None
             now = self._rounded(now, some, _up) if after is None else after
         return None
 
@@ -123,6 +131,10 @@ class _Diving:
         if point is not None:
             self.lower, self.upper = lower, upper
         return point
+
+    def _near(self, value: Floats) -> Floats:
+        """The whole numbers below, or above from a fraction on."""
+        return np.asarray(np.floor(value + (1.0 - self.up_from)))
 
 
 def _up(value: Floats) -> Floats:

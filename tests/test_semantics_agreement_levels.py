@@ -192,11 +192,3 @@ def test_the_check_sees_another_level_and_use_beyond_it() -> None:
 def test_what_cannot_be_said_of_levels_and_bands_is_an_input_error(terms: Data, says: str) -> None:
     with pytest.raises(InputError, match=says):
         load(two(**terms))
-
-
-def test_what_counts_elsewhere_does_not_go_with_levels_yet() -> None:
-    data = two(settled="hour", levels=LEVELS)
-    other = {"name": "all", "offers": ["a"], "settled": "hour", "min_usd": 1, "overage": "contract"}
-    data["commitments"].append(other | {"counts": {"plan": 1.0}})
-    with pytest.raises(InputError, match=r"commitments\[1\].counts.*in which span a bill counts is not said"):
-        plan_of(data)

@@ -16,7 +16,6 @@ from problem_factory import MONTH, SOLVERS, Data, api, by_period, gpu, load, pla
 from pytest import approx
 
 import router
-from router.errors import InputError
 
 M = 1e6
 SET = "2027-01-04T{:02}:00"
@@ -426,15 +425,6 @@ def test_a_term_keeps_the_dated_price_of_its_first_period(seed: int) -> None:
     assert plan.bound_usd is not None and plan.bound_usd <= min(costs) + 1e-6
     lies = [replace(row, from_h=row.from_h + 1.0, until_h=None) for row in plan.purchases[:1]]
     assert not lies or not router.verify(load(data), replace(plan, purchases=(*lies, *plan.purchases[1:]))).ok
-
-
-def test_a_term_of_an_offer_that_closes_for_good_within_a_period_is_refused() -> None:
-    rules = [{"from": "2027-01-04T02:30", "available": False}]
-    machines = gpu("g", 10.0, 1, term_h=2) | {"schedule": rules}
-    with pytest.raises(
-        InputError, match="closes it for good within a period, beside instances bought for a term"
-    ):
-        plan_of(in_time([1.0] * 4, [machines, api("b", 9.0)]))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

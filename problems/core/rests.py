@@ -23,13 +23,16 @@ def rolled(view: View, b: int, used: Floats, committed: Floats) -> tuple[Floats,
     return beyond, carried, paid
 
 
-def left_after(view: View, b: int, used: Floats, committed: Floats, k: int) -> list[float]:
-    """What the spans before number `k` of a contract leave for it, oldest first."""
+def left_after(view: View, b: int, used: Floats, committed: Floats, k: int, *, ended: bool) -> list[float]:
+    """What stands of rests, oldest first, at the start of span number `k` of a contract, or where it has ended."""
     rest: list[float] = []
     for i, left, due in rests(view, b, used, committed):
         if i == k:
-            return left
-        rest = use_up([*left, due], float(used[i]))[-int(view.inst.contracts.rollover[b]) :]
+            rest = (
+                use_up([*left, due], float(used[i]))[-int(view.inst.contracts.rollover[b]) :]
+                if ended
+                else left
+            )
     return rest
 
 

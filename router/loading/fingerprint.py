@@ -71,24 +71,20 @@ class _NotKnown(Exception):
 def problem_sha256(problem: Problem) -> str:
     """SHA-256, in hex, of what the problem says (version 2). Raises OSError where a trace cannot be read.
 
-    Of the very problem that was asked for last it is not worked out again, unless it names files.
+    Of the very problem that was asked for last it is not worked out again, unless files belong to it.
     """
     known = _last.get("known")
     if known is not None and known[0]() is problem:
         return known[1]
+    _files.clear()
     sha256 = _sha256(_stated(problem, problem))
-    if not _names_files(problem):
+    if not _files:
         _last["known"] = (weakref.ref(problem), sha256)
     return sha256
 
 
 _last: dict[str, tuple[weakref.ref[Problem], str]] = {}
-
-
-def _names_files(problem: Problem) -> bool:
-    """Whether its hash may change while it does not: traces, and series of rules about time."""
-    ruled = any(offer.schedule for offer in problem.offers) or any(host.schedule for host in problem.hosts)
-    return ruled or any(load.demand.trace is not None for load in problem.workloads)
+_files: set[FilePath] = set()  # read for the last hash
 
 
 def problem_sha256_v1(problem: Problem) -> str | None:
@@ -225,6 +221,7 @@ _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def _content(path: FilePath, name: str) -> str:
     """Hash of a file's bytes; its name where it is not there."""
+    _files.add(path)
     if not path.is_file():
         return name
     with path.open("rb") as file:

@@ -316,7 +316,7 @@ def _stands_at(
     rest: list[float] = []
     if contracts.rollover[b]:
         total = used_own(view, cols, b, point) + before_own(view, b)
-        rest = left_after(view, b, total, bills.committed, k if cut else k + 1)
+        rest = left_after(view, b, total, bills.committed, k, ended=not cut)
     counted = float(counted_usd(view, cols, b, point)[k]) if cut and contracts.counts[b] else None
     return StandsAt(float(spans.begins_h[n]) if cut else horizon_h, used, tuple(rest), counted)
 
