@@ -21,6 +21,13 @@ def test_a_corner_has_a_verified_plan(seed: int) -> None:
     assert router.solve(load(corners.drawn(seed))).ok
 
 
+def test_a_tiny_load_keeps_its_shares_beside_a_large_one_that_runs_at_another_time() -> None:
+    """Exit 6: 0.0023 tokens an hour went to one provider, where each may have 70 %; 12 hours of which most are idle."""
+    plan = router.solve(load(corners.drawn(61_001_006)))
+    assert plan.ok
+    assert plan.cost_usd == pytest.approx(27.6000000138, rel=1e-10)
+
+
 @pytest.mark.usefixtures("short_proofs")
 @pytest.mark.parametrize(
     ("seed", "usd"),

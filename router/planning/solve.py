@@ -15,6 +15,7 @@ from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
+from router.planning.own_rows import in_own_rows
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road, by_other_roads
@@ -118,6 +119,12 @@ def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds:
         return _proven(problem, encoded, incumbent, kinds)
     except CertificateFailed as failed:
         why = f"for that of {incumbent.solver} does not pass the check"
+        again = in_own_rows(encoded, incumbent) if len(encoded.views) == 1 else None
+        if again is not None:
+            with suppress(CertificateFailed):
+                return _proven(
+                    problem, encoded, replace(again, found_by=f"its flows solved again, {why}"), kinds
+                )
         for other in by_other_roads(encoded, (incumbent.solver, incumbent.options), why):
             try:
                 return _proven(problem, encoded, other, kinds)
