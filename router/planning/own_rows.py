@@ -12,11 +12,10 @@ import numpy as np
 
 from problems.core.encode import Encoded, exact, fixed_integers
 from router.errors import RouterError
-from router.planning.two_steps import Incumbent, run
+from router.planning.two_steps import Incumbent, run, tight
 from solvers import LinearProgram
 
 IDLE = 1e-9  # of a cell
-TIGHT = 1e-9
 
 
 def in_own_rows(encoded: Encoded, incumbent: Incumbent) -> Incumbent | None:
@@ -30,9 +29,8 @@ def in_own_rows(encoded: Encoded, incumbent: Incumbent) -> Incumbent | None:
     kept = np.ones(program.n_columns, dtype=bool)
     kept[cols.flow[(used <= IDLE)[at]]] = False
     part = program.take(kept)
-    options = replace(incumbent.options.finishing, primal_tolerance=TIGHT, dual_tolerance=TIGHT)
     try:
-        solved = run(_scaled(part.program), "highs", options).point
+        solved = run(_scaled(part.program), "highs", tight(incumbent.options)).point
     except RouterError:
         return None
     if solved is None:

@@ -44,11 +44,8 @@ class PricedPieces:
         self.apart = strong.added_to(apart)
         opened = np.repeat(np.arange(len(strong)), np.diff(strong.matrix.indptr))[strong.matrix.data > 0]
         of_strong = np.full(len(strong), -1)
-        flow = strong.matrix.indices[strong.matrix.data > 0]
-        n = len(copies.part) - len(copies.column)
-        of_strong[opened] = np.where(
-            flow < n, flow, copies.column[np.maximum(flow - n, 0)] if len(copies.column) else flow
-        )
+        place = np.concatenate([np.arange(len(copies.part) - len(copies.column)), copies.column])
+        of_strong[opened] = place[strong.matrix.indices[strong.matrix.data > 0]]
         self.row = np.concatenate([copies.row[~reaches], copies.row[~reaches][strong.row]])
         self.served = np.concatenate([copies.served[~reaches], of_strong])
         self.reaching = np.flatnonzero(reaches)
