@@ -86,6 +86,7 @@ EXTRAS = {
     "prices": "0   import prices genai --provider anthropic",
     "forecast": f"0   import trace {DATA}/traces/servegen-m-large.csv --forecast trend --horizon 24",
     "cbc": "0   solve quickstart.yaml --solver pulp:COIN_CMD",
+    "parquet": "0   solve quickstart.yaml -o beside.json --parquet",
     "dask": "0   size sizing-quote.yaml --backend dask --workers 2",
     "ray": "0   size sizing-quote.yaml --backend ray --workers 2",
 }

@@ -123,6 +123,24 @@ _SEARCH = (
 scenario_option = click.option(
     "--scenario", metavar="NAME", help="The one future to plan for, of those in the file."
 )
+parquet_option = click.option(
+    "--parquet",
+    is_flag=True,
+    help="Routes and instances of the plan beside it, in Parquet: for plans of many periods.",
+)
+
+
+def check_parquet(output: str | None) -> None:
+    """Before an hour is spent: what is to be written beside a plan can be. Raises InputError."""
+    from router.errors import from_extra
+
+    if output is None:
+        raise InputError(
+            Issue(("--parquet",), "goes with -o: tables stand beside a plan", hint="-o plan.json")
+        )
+    from_extra("pyarrow", "parquet", ("--parquet",))
+
+
 json_option = click.option("--json", "machine", is_flag=True, help="Machine output on stdout, errors too.")
 _verbose = partial(
     click.option, "-v", "--verbose", is_flag=True, help="More on stderr: sizes, solver log, tracebacks."

@@ -1,7 +1,8 @@
-"""A plan on disk, written whole; the parts of a large proof lie beside it.
+"""A plan on disk, written whole; the parts of a large proof lie beside it, and tables in Parquet where asked for.
 
-    plan.json             the plan, with the hash of
-    plan.proof.json.gz    the parts of its proof, where they take more than 1 MB
+    plan.json                the plan, with the hashes of
+    plan.proof.json.gz       the parts of its proof, where they take more than 1 MB
+    plan.routes.parquet, …   its largest tables (see `router.plan.tables`)
 
 Each takes its place when it is whole, the plan first; a proof of another plan has another hash.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,25 +21,45 @@ from router.errors import InputError, Issue
 from router.output import is_plain, write_text, written_bytes
 from router.plan.document import Plan
 from router.plan.proof import ProofFile, ProofPart, parts_json
+from router.plan.rows import InstanceRow, RouteRow, TableFile
 from router.schema.regular import check_regular
 
 MOST_INSIDE = 1_000_000  # bytes of a proof that stand in the plan itself
 MOST_BESIDE = 1_000_000_000  # bytes, once unpacked
 
 
-def write_plan(path: str | Path, plan: Plan) -> str | None:
-    """Write a plan, whole or not at all; the name of the file beside it, if its proof needs one. Raises InputError."""
-    target = Path(path)
-    text, sha256 = parts_json(plan.proof.parts) if plan.proof is not None else ("", "")
-    if plan.proof is None or len(text.encode()) <= MOST_INSIDE or not is_plain(target):
+def write_plan(path: str | Path, plan: Plan, *, parquet: bool = False) -> tuple[str, ...]:
+    """Write a plan, whole or not at all; names of the files beside it, if it needs some. Raises InputError.
+
+    parquet   its largest tables stand beside it
+    """
+    target, names = Path(path), list[str]()
+    with ExitStack() as beside:
+        if parquet:
+            plan = replace(plan, tables=_tables_beside(target, plan, beside), routes=(), instances=())
+            names += (table.name for table in (plan.tables or {}).values())
+        text, sha256 = parts_json(plan.proof.parts) if plan.proof is not None else ("", "")
+        if plan.proof is not None and len(text.encode()) > MOST_INSIDE and is_plain(target):
+            name = f"{target.name.removesuffix('.json')}.proof.json.gz"
+            plan = replace(plan, proof=replace(plan.proof, parts=(), beside=ProofFile(name, sha256)))
+            file = beside.enter_context(written_bytes(target.with_name(name)))
+            file.write(gzip.compress(text.encode(), mtime=0))
+            names.append(name)
         write_text(target, plan.to_json())
-        return None
-    name = f"{target.name.removesuffix('.json')}.proof.json.gz"
-    proof = replace(plan.proof, parts=(), beside=ProofFile(name, sha256))
-    with written_bytes(target.with_name(name)) as beside:
-        beside.write(gzip.compress(text.encode(), mtime=0))
-        write_text(target, replace(plan, proof=proof).to_json())
-    return name
+    return tuple(names)
+
+
+def _tables_beside(target: Path, plan: Plan, beside: ExitStack) -> dict[str, TableFile]:
+    """Files that take their places when the stack is left, in the order of periods."""
+    from router.plan.tables import BESIDE, table_beside  # here: few plans have them
+
+    stated = {}
+    for table in BESIDE:
+        writer = beside.enter_context(table_beside(target, table))
+        rows: list[RouteRow | InstanceRow] = sorted(getattr(plan, table), key=lambda row: row.period)
+        writer.add(rows)
+        stated[table] = writer.closed()
+    return stated
 
 
 def with_proof_beside(plan: Plan, path: str | Path) -> Plan:

@@ -9,8 +9,10 @@ import click
 
 from router.commands.options import (
     SearchFlags,
+    check_parquet,
     json_option,
     output_option,
+    parquet_option,
     problem_argument,
     problem_of,
     scenario_option,
@@ -29,20 +31,30 @@ if TYPE_CHECKING:
 @output_option
 @search_options
 @scenario_option
+@parquet_option
 @json_option
 @verbose_option
 def solve(
-    file: str, output: str | None, search: SearchFlags, scenario: str | None, machine: bool, verbose: bool
+    file: str,
+    output: str | None,
+    search: SearchFlags,
+    scenario: str | None,
+    parquet: bool,
+    machine: bool,
+    verbose: bool,
 ) -> None:
     """Find the plan of least cost that keeps every promise, and check it independently.
 
-    With -o the plan is written as JSON, for `router verify`, `report` and `diff`.
+    With -o the plan is written as JSON, for `router verify`, `report` and `diff`. With --parquet its routes and
+    instances stand beside it, in plan.routes.parquet and plan.instances.parquet.
     """
     from dataclasses import replace
 
     from router.planning.solve import Search, Telling, planned
     from router.reports.plan import plan_report
 
+    if parquet:
+        check_parquet(output)
     options, parts = search.begun(log=verbose), dict[str, float]()
     with progress("planning", lambda: options.left_s) as doing:
 
@@ -59,7 +71,7 @@ def solve(
         plan = planned(problem_of(file), watched, telling=Telling(encoded, found))
     if verbose:
         remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in parts.items()))
-    answer(plan, lambda: plan_report(plan), machine, output, "plan")
+    answer(plan, lambda: plan_report(plan), machine, output, "plan", parquet=parquet)
 
 
 @click.command(short_help="Every offer alone, side by side.")

@@ -85,16 +85,18 @@ def answer(
     what: str = "",
     *,
     delivered: bool = False,
+    parquet: bool = False,
 ) -> None:
     """The answer as JSON in the file where one is named, and on stdout: as JSON for a machine, else as a report.
 
     delivered   somebody has it already, such as a store
+    parquet     the largest tables of a plan stand beside it
     """
     if output is not None and what == "plan":
         from router.commands.plan_file import write_plan
 
-        beside = write_plan(output, document)
-        remark(f"plan written to {output}" + (f", its proof beside it to {beside}" if beside else ""))
+        beside = write_plan(output, document, parquet=parquet)
+        remark(f"plan written to {output}" + (f", beside it {', '.join(beside)}" if beside else ""))
     elif output is not None:
         from router.plan.values import to_json
 

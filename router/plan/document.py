@@ -33,6 +33,7 @@ from router.plan.rows import (
     ScenarioCost,
     Settlement,
     SpillOrder,
+    TableFile,
     UnservedRow,
 )
 from router.plan.values import (
@@ -208,6 +209,9 @@ class Plan:
         "Workloads that were planned as one, of which bounds and figures by the minute are worked out together",
         default=None,
     )
+    tables: Mapping[str, TableFile] | None = stated(
+        "Tables whose rows stand beside the plan, in Parquet, and not in it: routes, instances", default=None
+    )
 
     def probabilities(self) -> dict[str | None, float]:
         """By what rows call their scenario; rows of a plan for one future name none."""
@@ -265,11 +269,17 @@ class Plan:
 
     @classmethod
     def from_dict(
-        cls, data: object, problem: Mapping[str, Any] | None = None, *, file: str | None = None
+        cls,
+        data: object,
+        problem: Mapping[str, Any] | None = None,
+        *,
+        file: str | None = None,
+        apart: bool = False,
     ) -> Plan:
         """Read back what `to_dict` made, in this version or in version 1.
 
-        `problem`, as JSON values, dates the purchases of version 1. Raises InputError with the path of each fault.
+        `problem`, as JSON values, dates the purchases of version 1. `apart`: rows of tables beside the plan are left
+        there, else a plan that has such tables is refused. Raises InputError with the path of each fault.
         """
         stated = data.get("schema") if isinstance(data, Mapping) else None
         if not isinstance(data, Mapping) or stated not in (SCHEMA, version1.SCHEMA):
@@ -277,6 +287,9 @@ class Plan:
             raise InputError(Issue(("schema",), rule, stated, HINT, file=file))
         if stated == version1.SCHEMA:
             data = version1.upgraded(data, problem) | {"schema": SCHEMA, "upgraded_from": stated}
+        if data.get("tables") is not None and not apart:
+            rule = "stand beside the plan, whose file must be read with them"
+            raise InputError(Issue(("tables",), rule, None, "give the path of the plan's file", file))
         missing = [name for name in needed_fields(cls) if name not in data]
         if missing:
             raise InputError([Issue((name,), "is required", file=file) for name in missing])

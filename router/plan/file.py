@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,30 @@ def read_json(path: str | Path) -> Mapping[str, Any]:
     return value
 
 
-def read_plan(path: str | Path, problem: Problem | None = None) -> Plan:
-    """The plan in a file. The problem that it was made from dates the purchases of version 1. Raises InputError."""
+def read_plan(path: str | Path, problem: Problem | None = None, *, apart: bool = False) -> Plan:
+    """The plan in a file. The problem that it was made from dates the purchases of version 1. Raises InputError.
+
+    apart   rows of tables beside the plan are left there: `tables` says of which
+    """
     stated = None if problem is None else problem.model_dump(mode="json", include={"offers"})
-    return Plan.from_dict(read_json(path), stated, file=str(path))
+    data = read_json(path)
+    plan = Plan.from_dict(data, stated, file=str(path), apart=True)
+    return plan if apart or plan.tables is None else _whole(plan, path)
+
+
+def _whole(plan: Plan, path: str | Path) -> Plan:
+    """The plan with the rows of its tables."""
+    from router.plan.tables import BESIDE, TableReader  # here: most plans stand in one file
+
+    rows: dict[str, Any] = {}
+    for table, stated in (plan.tables or {}).items():
+        if table not in BESIDE or getattr(plan, table):
+            rule = (
+                "is not a table that stands beside a plan"
+                if table not in BESIDE
+                else "stands in the plan itself too"
+            )
+            raise InputError(Issue(("tables", table), rule, file=str(path)))
+        with TableReader(path, table, stated) as reader:
+            rows[table] = tuple(reader.rows())
+    return replace(plan, tables=None, **rows)

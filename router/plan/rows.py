@@ -391,3 +391,12 @@ class ScenarioCost:
     demand_path: tuple[Number, ...] | None = stated(
         "Of a generated future: multipliers by period of demand stated as a rate", default=None
     )
+
+
+@record
+class TableFile:
+    """A table that stands beside the plan, in Parquet."""
+
+    name: str = stated("Name of the file, in the folder of the plan")
+    sha256: str = stated("Hash of the file")
+    rows: Whole = stated("Number of rows")
