@@ -20,6 +20,7 @@ from problems.core.arrays import Bools, Floats
 from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.planning.packing import packed
+from router.planning.pooling import by_arrivals, smaller
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, is_feasible
@@ -31,14 +32,13 @@ KEPT = 1e-9  # relative: how well rows hold
 HALF = 0.5  # of the time
 FEW = 10_000  # columns: beyond, the relaxation of all takes too long
 FLOWS = 12  # of each cell
-MANY, MOST = 1_500, 400_000  # whole columns and columns: where rounding part by part is tried first
+MANY, MOST = 1_500, 1_500_000  # whole columns and columns: where rounding part by part is tried first
 
 
 def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed) -> Incumbent | None:
     """The cheapest such plan, and what is proven of any on the way; None where no way leads to one."""
     target, search, plans = fixed.applied(encoded), (solver, options), list[Incumbent]()
-    many = int(target.program.integer.sum()) >= MANY and target.program.n_columns <= MOST
-    if many and solver == "highs":
+    if int(target.program.integer.sum()) >= MANY and solver == "highs":
         rounded = _rounded_relaxation(target, search, fixed)
         if rounded is not None:
             return rounded
@@ -70,10 +70,16 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
 
 def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed: Fixed) -> Incumbent | None:
     """The plan of a relaxation rounded a part at a time."""
+    pool = smaller(target)
+    program = target.program if pool is None else pool.program
+    if program.n_columns > MOST:
+        return None
     try:
-        answer = solve_rounded(target.program, search[1].within(HALF))  # the rest is for plainer ways
+        answer = solve_rounded(program, search[1].within(HALF))  # the rest is for plainer ways
     except SolversError:
         return None
+    if answer is not None and pool is not None:
+        answer = by_arrivals(pool, answer)
     if answer is None or answer.point is None:
         return None
     plans = _rounded(target, answer.point, search, fixed)

@@ -14,6 +14,7 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
+from router.planning.pooling import by_arrivals, smaller, steps_without_arrivals
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.piecewise.solving import solve_pieces
@@ -54,7 +55,20 @@ def solve_structured(
         by_piece = _pieces(program, pieces_of(encoded, step), run, options)
         if by_piece is not None:
             return by_piece
-    groups = parts(program)
+    pool = smaller(encoded)
+    if pool is not None:
+        begun = None if before is None else Before(pool.together(before.point), before.changed)
+        return by_arrivals(
+            pool, _by_parts(pool.program, steps_without_arrivals(pool, step), run, options, begun)
+        )
+    return _by_parts(program, step, run, options, before)
+
+
+def _by_parts(
+    program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, before: Before | None
+) -> Solution:
+    """What falls apart in its parts, long ones by windows."""
+    small, groups = program.n_columns <= SMALL, parts(program)
     if small and (len(groups) <= 1 or before is not None):
         return run(program, options)
     if len(groups) == 1 and len(groups[0]) == program.n_columns:

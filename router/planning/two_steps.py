@@ -22,6 +22,7 @@ from problems.core.encode import Encoded, exact, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
 from router.planning.infeasible import why_infeasible
+from router.planning.pooling import solved_smaller
 from router.planning.settlement import Settled, settle
 from router.planning.structure import Before, solve_structured
 from router.verification.base.audit import Audit
@@ -169,7 +170,9 @@ def find(
             by_pieces=by_pieces,
         )
     else:
-        first = run(program, solver, options, start)
+        first = solved_smaller(
+            encoded, program, lambda part, share, begun: run(part, solver, share, begun), options, start
+        )
     _point_of(first, encoded, options)
     spent = time.perf_counter() - began
     return finished(encoded, first, (solver, options), fixed, spent, first.objective)
@@ -204,14 +207,14 @@ def finished(
     ways.append((encoded, loose))
     for target, tolerances in ways:
         fixed_program = fixed_integers(target.program, point)[0]
-        second = run(fixed_program, solver, _by_interior_point(fixed_program, solver, tolerances))
+        second = _flows(target, fixed_program, solver, tolerances)
         if second.point is not None:
             break
     else:
         if second.stop is Stop.TIME_LIMIT:
             raise _late(second, options)
         raise _closed(encoded, first, point, (solver, first.stats.raw))
-    third = _through_open_ways(fixed_program, second, (solver, tolerances))
+    third = _through_open_ways(target, fixed_program, second, (solver, tolerances))
     if third is None:
         closed = _closed(target, first, second.point, (solver, first.stats.raw))
         if isinstance(closed, Closed):
@@ -243,8 +246,17 @@ def finished(
     return replace(plan, stop=Stop.EXHAUSTED if plan.stop is Stop.OPTIMAL else plan.stop)
 
 
+def _flows(encoded: Encoded, program: LinearProgram, solver: str, options: SolveOptions) -> Solution:
+    """A linear program of the encoded one's rows and columns."""
+
+    def solve(part: LinearProgram, share: SolveOptions, _: Floats | None) -> Solution:
+        return run(part, solver, _by_interior_point(part, solver, share) if part is program else share)
+
+    return solved_smaller(encoded, program, solve, options)
+
+
 def _through_open_ways(
-    program: LinearProgram, second: Solution, search: tuple[str, SolveOptions]
+    encoded: Encoded, program: LinearProgram, second: Solution, search: tuple[str, SolveOptions]
 ) -> Solution | None:
     """The flows, with nothing on what is closed: a solver lets a billionth of each row through, which may be all of a
     tiny load. None where no flows are left.
@@ -253,7 +265,7 @@ def _through_open_ways(
     room = forced(program)
     if not len(room.through(second.point)):
         return second
-    third = run(room.applied(program), *search)
+    third = _flows(encoded, room.applied(program), *search)
     if third.point is None:
         return None if third.stop is Stop.INFEASIBLE else second
     return third
@@ -281,7 +293,9 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
     """Without integers the first solve is the last, at tight tolerance."""
     target = fixed.exact(encoded) if encoded.instance.fleets.pools else encoded
     program = target.program.relax() if options.relax else target.program
-    solution = run(program, solver, tight(options))
+    solution = solved_smaller(
+        target, program, lambda part, share, _: run(part, solver, share), tight(options)
+    )
     point = _point_of(solution, target, options)
     relaxed = options.relax and encoded.program.is_mip
     return Incumbent(

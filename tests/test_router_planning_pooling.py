@@ -1,0 +1,136 @@
+"""Waiting work planned as one flow for each route and period: plans as they are by arrivals."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from problem_factory import Data, api, by_period, gpu, load, plan_of, problem
+from pytest import MonkeyPatch, approx
+
+from router.plan.rows import RouteRow
+from router.planning import pooling, structure
+from router.planning.solve import encode_problem
+
+pytestmark = pytest.mark.usefixtures("short_proofs")
+
+
+def week(rng: Random, periods: int = 6) -> Data:
+    """Clients of which some may wait, small and large, on instances by the hour, for all hours, and by the token."""
+    waits = (0, 2, 3, 6)
+    loads = [
+        by_period(
+            [rng.choice((0, 20, 4e5, 1e6, 2.3e6)) for _ in range(periods)] or [1e6],
+            f"client-{k}",
+            **({"deferrable_h": waits[k % 4]} if waits[k % 4] else {}),
+        )
+        for k in range(4)
+    ]
+    loads[1]["demand"]["requests_by_period"][0] += 500
+    offers = [
+        gpu("hourly", rng.choice((1.0, 1.3)), 1.0, max_utilisation=0.8, min=rng.choice((0, 2))),
+        gpu("ahead", 0.9, 1.1, max_utilisation=0.8, resize="horizon"),
+        gpu("small", 0.4, 0.3, max_utilisation=0.9, start_usd=rng.choice((0, 0.1))),
+        api("token", rng.choice((1.5, 3.0)), **({"fee_usd_per_month": 50.0} if rng.random() < 0.5 else {})),
+    ]
+    return problem(loads, offers, periods=periods)
+
+
+def pooled_always(monkeypatch: MonkeyPatch) -> None:
+    """Of programs of any size."""
+    monkeypatch.setattr(pooling, "LARGE", 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plans_cost_the_same_by_arrivals_and_without(seed: int, monkeypatch: MonkeyPatch) -> None:
+    """Both optima, found apart; each plan passes the check, with the arrivals of all that runs."""
+    data = week(Random(seed))
+    by_arrivals = plan_of(data)
+    pooled_always(monkeypatch)
+    assert pooling.smaller(encode_problem(load(data))) is not None
+    pooled = plan_of(data)
+    assert pooled.cost_usd == approx(by_arrivals.cost_usd, rel=3e-6)
+    assert pooled.bound_usd == approx(by_arrivals.bound_usd, rel=3e-6)
+
+
+def test_cbc_finds_the_same(monkeypatch: MonkeyPatch) -> None:
+    pooled_always(monkeypatch)
+    data = week(Random(3), periods=5)
+    assert plan_of(data, "pulp:COIN_CMD").cost_usd == approx(plan_of(data).cost_usd, rel=3e-6)
+
+
+def test_by_windows_work_waits_across_them(monkeypatch: MonkeyPatch) -> None:
+    """Windows of few hours: a verified plan within the gap that it states."""
+    data = week(Random(5), periods=8)
+    best = plan_of(data).cost_usd
+    pooled_always(monkeypatch)
+    for name in ("SMALL", "MANY_INTEGERS"):
+        monkeypatch.setattr(structure, name, 10)
+    monkeypatch.setattr("solvers.windows.COLUMNS", 60)
+    plan = plan_of(data)
+    assert best * (1 - 1e-6) <= plan.cost_usd <= plan.bound_usd / (1 - plan.gap) * (1 + 1e-6)
+    assert plan.bound_usd <= best * (1 + 1e-6)
+
+
+def test_first_come_first_served(monkeypatch: MonkeyPatch) -> None:
+    """A million tokens in each of four hours, which may wait an hour more; an instance of a million an hour at 0.8.
+
+    800,000 an hour run there, 4 USD of rent; 800,000 are left for the token at 9 USD a million, 7.20 USD. What arrives
+    in hour 1 never runs before what has arrived in hour 0.
+    """
+    data = problem(
+        [by_period([1e6] * 4, deferrable_h=2)],
+        [gpu("box", 1.0, 1.0, max_utilisation=0.8, max=1), api("token", 9.0)],
+        periods=4,
+    )
+    pooled_always(monkeypatch)
+    plan = plan_of(data)
+    assert plan.cost_usd == approx(4.0 + 7.2)
+
+    def last(occurrence: int) -> int:
+        return max(row.period for row in plan.routes if row.occurrence == occurrence)
+
+    def first(occurrence: int) -> int:
+        return min(row.period for row in plan.routes if row.occurrence == occurrence)
+
+    assert all(last(a) <= first(a + 1) for a in range(3))
+    served: dict[int | None, float] = {}
+    for row in plan.routes:
+        assert isinstance(row, RouteRow) and row.occurrence is not None
+        assert row.occurrence <= row.period <= row.occurrence + 1
+        served[row.occurrence] = served.get(row.occurrence, 0.0) + row.share
+    assert served == {a: approx(1.0) for a in range(4)}
+
+
+def test_prices_of_arrivals_are_what_more_of_them_costs(monkeypatch: MonkeyPatch) -> None:
+    """By the token at 1 USD a million in hours 0 and 2, 5 USD in hour 1: all that arrives in hour 1 waits, at 1 USD."""
+    peak = {"from": "2027-01-04T01:00", "until": "2027-01-04T02:00", "prices": 5}
+    data = problem(
+        [by_period([1e6, 3e6, 1e6], deferrable_h=2)], [api("token", 1.0, schedule=[peak])], periods=3
+    )
+    data["horizon"] |= {"start": "2027-01-04T00:00"}
+    pooled_always(monkeypatch)
+    plan = plan_of(data)
+    rows = {row.row: row.usd_per_unit for row in plan.prices.rows if row.family == "demand"}
+    assert rows == {
+        "demand(chat,0)": approx(1.0),
+        "demand(chat,1)": approx(3.0),
+        "demand(chat,2)": approx(1.0),
+    }
+    assert plan.cost_usd == approx(5.0)
+
+
+def test_what_is_said_of_arrivals_keeps_them(monkeypatch: MonkeyPatch) -> None:
+    """Whole arrivals by one route, a price of dropping them, and answers that take an hour: by arrivals as before."""
+    pooled_always(monkeypatch)
+    offers = [gpu("box", 1.0, 1.0, max_utilisation=0.8), api("token", 9.0)]
+    demand = [1e6, 5e5, 0.0, 7e5]
+    plain = by_period(demand, deferrable_h=3)
+    assert pooling.smaller(encode_problem(load(problem([plain], offers, periods=4)))) is not None
+    for said in ({"routing": {"splittable": False}}, {"unserved_usd_per_m_tokens": 2.0}):
+        data = problem([plain | said], offers, periods=4)
+        assert pooling.smaller(encode_problem(load(data))) is None
+        plan_of(data)
+    slow = problem([plain], [*offers, api("batch", 0.3, turnaround_h=1.5)], periods=4)
+    assert pooling.smaller(encode_problem(load(slow))) is None
+    plan_of(slow)
