@@ -26,7 +26,7 @@ arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 PERIODS = 5
-DATA = problem(by_period([1e6, 3e6, 0.0, 2e6, 5e6], "chat"), gpu("own", 2.0, 1e6), periods=PERIODS)
+DATA = problem(by_period([1e6, 3e6, 0.0, 2e6, 5e6], "chat"), gpu("own", 2.0, 1.0), periods=PERIODS)
 
 number = st.floats(-1e60, 1e60)
 words = st.text(max_size=5)

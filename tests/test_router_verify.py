@@ -494,12 +494,15 @@ def test_it_imports_neither_the_model_nor_the_solvers_and_numpy_where_it_must():
         name for name in imported if name.startswith("router") and not name.startswith("router.verification")
     }
     assert ours == {
+        "router.plan.across",
         "router.plan.document",
+        "router.plan.file",
         "router.plan.proof",
         "router.plan.rows",
         "router.plan.running",
         "router.plan.sizing",
         "router.plan.start",
+        "router.plan.tables",
         "router.plan.values",
         "router.schema",
         "router.schema.trace_columns",

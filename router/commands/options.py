@@ -126,7 +126,7 @@ scenario_option = click.option(
 parquet_option = click.option(
     "--parquet",
     is_flag=True,
-    help="Routes and instances of the plan beside it, in Parquet: for plans of many periods.",
+    help="Tables by period of the plan beside it, in Parquet: for plans of many periods.",
 )
 
 

@@ -21,7 +21,7 @@ from router.errors import InputError, Issue
 from router.output import is_plain, write_text, written_bytes
 from router.plan.document import Plan
 from router.plan.proof import ProofFile, ProofPart, parts_json
-from router.plan.rows import InstanceRow, RouteRow, TableFile
+from router.plan.rows import InstanceRow, QuotaRow, RouteRow, TableFile
 from router.schema.regular import check_regular
 
 MOST_INSIDE = 1_000_000  # bytes of a proof that stand in the plan itself
@@ -36,7 +36,9 @@ def write_plan(path: str | Path, plan: Plan, *, parquet: bool = False) -> tuple[
     target, names = Path(path), list[str]()
     with ExitStack() as beside:
         if parquet:
-            plan = replace(plan, tables=_tables_beside(target, plan, beside), routes=(), instances=())
+            plan = replace(
+                plan, tables=_tables_beside(target, plan, beside), routes=(), instances=(), quotas=None
+            )
             names += (table.name for table in (plan.tables or {}).values())
         text, sha256 = parts_json(plan.proof.parts) if plan.proof is not None else ("", "")
         if plan.proof is not None and len(text.encode()) > MOST_INSIDE and is_plain(target):
@@ -54,9 +56,11 @@ def _tables_beside(target: Path, plan: Plan, beside: ExitStack) -> dict[str, Tab
     from router.plan.tables import BESIDE, table_beside  # here: few plans have them
 
     stated = {}
-    for table in BESIDE:
+    for table in (table for table in BESIDE if getattr(plan, table) is not None):
         writer = beside.enter_context(table_beside(target, table))
-        rows: list[RouteRow | InstanceRow] = sorted(getattr(plan, table), key=lambda row: row.period)
+        rows: list[RouteRow | InstanceRow | QuotaRow] = sorted(
+            getattr(plan, table), key=lambda row: row.period
+        )
         writer.add(rows)
         stated[table] = writer.closed()
     return stated

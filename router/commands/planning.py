@@ -45,8 +45,8 @@ def solve(
 ) -> None:
     """Find the plan of least cost that keeps every promise, and check it independently.
 
-    With -o the plan is written as JSON, for `router verify`, `report` and `diff`. With --parquet its routes and
-    instances stand beside it, in plan.routes.parquet and plan.instances.parquet.
+    With -o the plan is written as JSON, for `router verify`, `report` and `diff`. With --parquet its tables by
+    period stand beside it: plan.routes.parquet, plan.instances.parquet and plan.quotas.parquet.
     """
     from dataclasses import replace
 

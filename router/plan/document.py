@@ -210,7 +210,8 @@ class Plan:
         default=None,
     )
     tables: Mapping[str, TableFile] | None = stated(
-        "Tables whose rows stand beside the plan, in Parquet, and not in it: routes, instances", default=None
+        "Tables whose rows stand beside the plan, in Parquet, and not in it: routes, instances, quotas",
+        default=None,
     )
 
     def probabilities(self) -> dict[str | None, float]:

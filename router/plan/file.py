@@ -46,11 +46,11 @@ def read_plan(path: str | Path, problem: Problem | None = None, *, apart: bool =
     stated = None if problem is None else problem.model_dump(mode="json", include={"offers"})
     data = read_json(path)
     plan = Plan.from_dict(data, stated, file=str(path), apart=True)
-    return plan if apart or plan.tables is None else _whole(plan, path)
+    return plan if apart or plan.tables is None else with_rows(plan, path)
 
 
-def _whole(plan: Plan, path: str | Path) -> Plan:
-    """The plan with the rows of its tables."""
+def with_rows(plan: Plan, path: str | Path) -> Plan:
+    """The plan of a file with the rows of its tables. Raises InputError."""
     from router.plan.tables import BESIDE, TableReader  # here: most plans stand in one file
 
     rows: dict[str, Any] = {}

@@ -3,6 +3,7 @@
     plan.json                  the plan, with the name, the hash and the number of rows of each
     plan.routes.parquet        `routes`, a column a field
     plan.instances.parquet     `instances`
+    plan.quotas.parquet        `quotas`, where the plan has that table
 
 All of a table need never be in memory: rows are added as they come, and read a few periods at a time.
 """
@@ -20,15 +21,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, get_args, get_o
 
 from router.errors import InputError, Issue, from_extra
 from router.output import written_bytes
-from router.plan.rows import InstanceRow, RouteRow, TableFile
+from router.plan.rows import InstanceRow, QuotaRow, RouteRow, TableFile
 from router.plan.values import LARGEST
 from router.schema.regular import check_regular
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-BESIDE: Final[Mapping[str, type]] = {"routes": RouteRow, "instances": InstanceRow}
-"""Tables that may stand beside a plan: those with rows by period for every workload or pool."""
+BESIDE: Final[Mapping[str, type]] = {"routes": RouteRow, "instances": InstanceRow, "quotas": QuotaRow}
+"""Tables that may stand beside a plan: those with rows by period for every workload, pool or cap."""
 
 GROUP = 65_536  # rows written at once
 BATCH = 8_192  # rows read at once

@@ -86,6 +86,8 @@ def check_contracts(audit: Audit, ledger: Ledger) -> None:
         if flow.offer.commitment is not None and flow.units > 0:
             key = (flow.offer.name, flow.row.period)
             ledger.require(key in force, key[0], "carries work without a contract in period", key[1])
+    for name, period, _ in audit.sums.used:
+        ledger.require((name, period) in force, name, "carries work without a contract in period", period)
 
 
 def _check_stacked(audit: Audit, name: str, commitment: Commitment, ledger: Ledger) -> None:

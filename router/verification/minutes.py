@@ -170,6 +170,27 @@ def stated_minutes(ledger: Ledger, audit: Audit) -> Minutes | None:
     return minutes
 
 
+def tell_minutes(problem: Problem) -> bool:
+    """Whether any trace of the problem tells the minutes of a period; each file is read once."""
+    wanted, seen = wanted_columns(problem), set[tuple[object, ...]]()
+    for load in problem.workloads:
+        trace = load.demand.trace
+        if trace is None:
+            continue
+        path = trace_path(problem, trace)
+        key = (path, trace.timestamp_column, trace.requests_column)
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            file = read_file(path, trace, ZoneInfo(trace.timezone or problem.horizon.timezone), wanted[path])
+        except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError):
+            continue  # said by the check of traces
+        if file.single or (file.step_h is not None and file.step_h <= LONGEST_STEP_H):
+            return True
+    return False
+
+
 def _recorded(stated: Problem, started: Problem) -> Iterator[tuple[str, dict[int, dict[int, float]]]]:
     wanted = wanted_columns(stated)
     for load in stated.workloads:

@@ -12,7 +12,7 @@ from router.verification.base.bills import Bill, BillKey, bills_of
 from router.verification.base.case import Case, Future, futures_of, of_halves_too
 from router.verification.base.cells import Cell, CellKey, cells_of
 from router.verification.base.change import EarlierPlan, as_signed, churn_usd, earlier_plan, moved_of
-from router.verification.base.costs import Costs, costs_of, mixed
+from router.verification.base.costs import NO_SUMS, Costs, Sums, costs_of, mixed
 from router.verification.base.eligibility import Candidate, judge
 from router.verification.base.flows import Flow, UnservedWork, flows_of, unserved_of
 from router.verification.base.ledger import Ledgers
@@ -38,6 +38,7 @@ class Audit:
     before     of another plan of the same problem: what is of the problem alone is not worked out again
     written    what was written of the problem, for the audit of the next plan
     whole      the problem before like workloads were taken together; None: none were
+    sums       what rows come to that were read before, and that the plan is without; see `streaming`
     """
 
     problem: Problem
@@ -46,6 +47,7 @@ class Audit:
     before: Audit | None = None
     written: dict[str, object] = field(default_factory=dict)
     whole: Problem | None = None
+    sums: Sums = NO_SUMS
 
     @cached_property
     def alike(self) -> Audit | None:
@@ -100,6 +102,9 @@ class Audit:
 
     @cached_property
     def cells(self) -> dict[CellKey, Cell]:
+        """Work to be served; none where it was looked at with the rows that were read before."""
+        if self.sums is not NO_SUMS:
+            return {}
         return cells_of(self.case) if self.alike is None else self.alike.cells
 
     @cached_property
@@ -130,7 +135,7 @@ class Audit:
 
     @cached_property
     def bills(self) -> dict[BillKey, Bill]:
-        return bills_of(self.case, self.rows, self.flows)
+        return bills_of(self.case, self.rows, self.flows, self.sums.used)
 
     @cached_property
     def moved(self) -> dict[CellKey, float]:
@@ -141,7 +146,8 @@ class Audit:
     def costs(self) -> Costs:
         change = churn_usd(self.case, self.cells, self.moved, self.pools, self.earlier)
         sunk = () if self.earlier is None else self.earlier.purchases
-        return costs_of(self.case, self.rows, self.flows, self.unserved, self.pools, self.bills, change, sunk)
+        rows = (self.rows, self.flows, self.unserved, self.pools, self.bills)
+        return costs_of(self.case, *rows, change, sunk, self.sums)
 
     @cached_property
     def expected_usd(self) -> float:

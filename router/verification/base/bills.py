@@ -148,6 +148,10 @@ class Use(NamedTuple):
     hours: tuple[HourUse, ...] = ()
 
 
+type UseKey = tuple[str, int, str | None]
+"""Offer, period, scenario."""
+
+
 def terms_of(case: Case, plan: Plan, offer: str) -> list[tuple[TermHours, float, float]]:
     """(term, committed a month, part of contract rates) in force; one already signed is, even if a plan forgets it."""
     commitment = case.commitments[offer]
@@ -208,16 +212,22 @@ def covered(case: Case, plan: Plan) -> set[tuple[str, int]]:
     }
 
 
-def bills_of(case: Case, plan: Plan, flows: Sequence[Flow]) -> dict[BillKey, Bill]:
-    """Every span's bill of every offer with a commitment, in every future."""
-    used: dict[tuple[str, int, str | None], list[Use]] = defaultdict(list)
+def use_of(flow: Flow, commitment: Commitment) -> Use:
+    """What a commitment counts of a flow."""
+    units = flow.charged * flow.future.price_of(flow.offer.name)
+    fees = units * flow.fee_usd if bills_dollars(commitment) else 0.0
+    return Use(flow.charged * flow.unit.tokens, units * flow.token_usd, fees)
+
+
+def bills_of(
+    case: Case, plan: Plan, flows: Sequence[Flow], before: Mapping[UseKey, list[Use]] | None = None
+) -> dict[BillKey, Bill]:
+    """Every span's bill of every offer with a commitment, in every future; `before`: other use than flows."""
+    used: dict[UseKey, list[Use]] = defaultdict(list, before or {})
     for flow in flows:
         commitment = flow.offer.commitment
         if commitment is not None and flow.entry is not None:
-            units = flow.charged * flow.future.price_of(flow.offer.name)
-            fees = units * flow.fee_usd if bills_dollars(commitment) else 0.0
-            use = Use(flow.charged * flow.unit.tokens, units * flow.token_usd, fees)
-            used[flow.offer.name, flow.row.period, flow.future.name].append(use)
+            used[flow.offer.name, flow.row.period, flow.future.name].append(use_of(flow, commitment))
     for row in plan.coverage or ():
         used[row.agreement, row.period, case.future(row.scenario).name].append(Use(0.0, row.covered_usd, 0.0))
     for offer, period, future, usd in taken_off(case, plan):  # not held against the offer's own

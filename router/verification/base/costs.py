@@ -24,12 +24,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
 from router.plan.document import Plan
-from router.verification.base.bills import Bill, BillKey
+from router.verification.base.bills import Bill, BillKey, Use
 from router.verification.base.case import MONTH_H, Case, Future
 from router.verification.base.flows import Flow, UnservedWork
 from router.verification.base.pools import EarlierPurchase, Pool, PoolKey, in_force
@@ -62,6 +62,25 @@ class Costs:
         return {key: math.fsum(values) for key, values in parts.items()}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Sums:
+    """What rows come to that were read before, some periods at a time: what the horizon as a whole is judged by.
+
+    used         what commitments count, by offer, period and future
+    usd          money by offer and kind, without that of contracts and fees
+    committed    the first-stage part of it
+    carrying     offers that carry anything
+    """
+
+    used: dict[tuple[str, int, str | None], list[Use]] = field(default_factory=lambda: defaultdict(list))
+    usd: dict[LineKey, list[float]] = field(default_factory=lambda: defaultdict(list))
+    committed: list[float] = field(default_factory=list)
+    carrying: set[str] = field(default_factory=set)
+
+
+NO_SUMS = Sums()
+
+
 class Charge(NamedTuple):
     """One amount in one future: USD, discounted, and whether it is owed whatever future comes (first stage)."""
 
@@ -81,22 +100,29 @@ def costs_of(
     bills: dict[BillKey, Bill],
     churn: Mapping[str | None, float],
     earlier: Iterable[EarlierPurchase],
+    sums: Sums = NO_SUMS,
 ) -> Costs:
-    """Price everything. First-stage money: fees, committed minima, horizon and term purchases, reserved."""
+    """Price everything. First-stage money: fees, committed minima, horizon and term purchases, reserved.
+
+    sums   of rows that were read before: of one future, and what is reserved is in it
+    """
     parts: dict[str | None, dict[LineKey, list[float]]] = {f.name: defaultdict(list) for f in case.futures}
-    first: dict[str | None, list[float]] = {future.name: [] for future in case.futures}
+    for key, usd in sums.usd.items():
+        parts[case.futures[0].name][key] += usd
+    first: dict[str | None, list[float]] = {future.name: list(sums.committed) for future in case.futures}
     for (_, _, scenario), bill in bills.items():  # what contracts owe inside the horizon, used or not
         first[scenario].append(bill.least_usd * bill.weight if bill.signed else 0.0)
+    carrying = {flow.offer.name for flow in flows if flow.units > 0} | sums.carrying
     for charge in chain(
         _tokens(case, flows),
-        _fees(case, flows),
+        _fees(case, carrying),
         _network(case, flows),
         _unserved(case, unserved),
         _bills(case, bills),
         _covered(case, plan),
         _paid_by(case, plan),
         _contracts_beyond(case, plan),
-        _reserved(case),
+        _reserved(case) if sums is NO_SUMS else (),
         _paid(case, pools),
         _hosts(case, plan),
         _upfront_for_the_horizon(case, pools),
@@ -125,8 +151,8 @@ def _tokens(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
             yield Charge(flow.future, flow.offer.name, "tokens", usd * case.period_weight[flow.row.period])
 
 
-def _fees(case: Case, flows: Iterable[Flow]) -> Iterator[Charge]:
-    for name in {flow.offer.name for flow in flows if flow.units > 0}:
+def _fees(case: Case, carrying: Iterable[str]) -> Iterator[Charge]:
+    for name in carrying:
         for future in case.futures:
             fee = case.offers[name].fee_usd_per_month * future.price_of(name)
             for month, weight in enumerate(case.month_weight):

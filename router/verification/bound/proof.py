@@ -8,6 +8,7 @@ from itertools import chain
 
 from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
 from router.verification.base.audit import Audit
+from router.verification.base.costs import NO_SUMS
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
 from router.verification.bound.cuts import cut_of
@@ -128,6 +129,8 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
     if stated.beside is not None and parts_json(stated.parts)[1] != stated.beside.sha256:
         ledger.fault("proof:", stated.beside.name, "is not the one that the plan was written with")
         return
+    if audit.sums is not NO_SUMS:  # a proof of the problem as a whole
+        audit = Audit(audit.problem, audit.plan)
     model = relaxation_of(audit)
     if model is None:
         ledger.fault("proof: the problem calls two things by one name")
