@@ -74,6 +74,18 @@ def test_several_decisions_at_once_are_each_by_itself() -> None:
         assert outcomes.costs_of(answer) == pytest.approx(outcomes.costs_of(alone), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("inst", "whole"), [(normalise(year(6, workloads=6, offers=6)), True), (shape(6), False)]
+)
+def test_what_is_best_for_one_is_its_relaxation_where_that_is_whole(inst: Instance, whole: bool) -> None:
+    """As contracts of a year are signed in whole, and instances for a month are not: each costs what a search finds."""
+    assert outcomes._is_whole(inst, STUDY) is whole
+    own = outcomes.costs_of(outcomes.outcomes(inst, None, STUDY))
+    for s, usd in enumerate(own.tolist()):
+        alone = encode(replace(inst, scenarios=inst.scenarios.only(s)))
+        assert usd == pytest.approx(outcomes.search(alone, STUDY).objective_usd, rel=3e-7)
+
+
 def test_scenarios_are_shared_out_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     assert SizeOptions().suited(options.SHARED_OUT, generated=False).workers == 3

@@ -18,7 +18,7 @@ from problems.core.admissible import Routes, admissible
 from problems.core.arrays import Floats
 from problems.core.costs import UNSERVED
 from problems.core.decision import Decision, committed_usd, with_room
-from problems.core.encode import Encoded, encode
+from problems.core.encode import Encoded, encode, exact, fixed_integers
 from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime
 from router.plan.rows import usd_of
@@ -27,7 +27,7 @@ from router.planning.roads import best_by_any_road
 from router.planning.settlement import settle
 from router.planning.two_steps import Fixed, Incumbent, run, tight
 from router.sizing.options import Study
-from solvers import Stop
+from solvers import Stop, get
 from solvers.forced import forced
 from solvers.risk import NEUTRAL
 
@@ -79,8 +79,10 @@ def outcomes_under(
     """The same of each of several decisions: a scenario's program is written once for all of them."""
     over = [None if decision is None else _over_budget(inst, decision) for decision in decisions]
     asked = tuple(decision for decision, why in zip(decisions, over, strict=True) if why is None)
-    step = _programs(inst).in_a_block
-    work = partial(_outcomes, decisions=asked, decodes=decodes, named=len(inst.scenarios) > 1, step=step)
+    step, whole = _programs(inst).in_a_block, None in asked and not decodes and _is_whole(inst, study)
+    work = partial(
+        _outcomes, decisions=asked, decodes=decodes, named=len(inst.scenarios) > 1, step=step, whole=whole
+    )
     parts = study.each(work, chunks(inst, study.workers.count, whole=step)) if asked else []
     answers = iter([outcome for part in each for outcome in part] for each in zip(*parts, strict=True))
     names = inst.scenarios.names
@@ -98,19 +100,30 @@ def _outcomes(
     decodes: bool,
     named: bool,  # rows say their scenario
     step: int,  # scenarios priced together
+    whole: bool,  # the relaxation of one that is its own best is tried first
 ) -> list[list[ScenarioOutcome]]:
     programs, n = _programs(inst), len(inst.scenarios)
     answers: list[list[ScenarioOutcome]] = [[] for _ in decisions]
     for first in range(0, n, step):
         which = range(first, min(first + step, n))
         for decision, each in zip(decisions, answers, strict=True):
-            each += _of_block(programs, which, study, decision, decodes=decodes, named=named)
+            first_relaxed = whole and decision is None
+            each += _of_block(
+                programs, which, study, decision, decodes=decodes, named=named, relaxed=first_relaxed
+            )
         programs.forget()
     return answers
 
 
 def _of_block(
-    programs: _Programs, which: range, study: Study, decision: Decision | None, *, decodes: bool, named: bool
+    programs: _Programs,
+    which: range,
+    study: Study,
+    decision: Decision | None,
+    *,
+    decodes: bool,
+    named: bool,
+    relaxed: bool,
 ) -> list[ScenarioOutcome]:
     each: list[ScenarioOutcome] = []
     blocks = [which]
@@ -123,7 +136,9 @@ def _of_block(
         if plans is not None:
             each += (_outcome(*plan, study, decodes=decodes, named=named) for plan in plans)
         elif len(which) == 1:
-            each.append(_alone(programs, which[0], study, decision, decodes=decodes, named=named))
+            each.append(
+                _alone(programs, which[0], study, decision, decodes=decodes, named=named, relaxed=relaxed)
+            )
         else:
             half = which[len(which) // 2]
             blocks[:0] = [range(which[0], half), range(half, which[-1] + 1)]
@@ -131,9 +146,21 @@ def _of_block(
 
 
 def _alone(
-    programs: _Programs, s: int, study: Study, decision: Decision | None, *, decodes: bool, named: bool
+    programs: _Programs,
+    s: int,
+    study: Study,
+    decision: Decision | None,
+    *,
+    decodes: bool,
+    named: bool,
+    relaxed: bool,
 ) -> ScenarioOutcome:
     name = programs.inst.scenarios.names[s]
+    if relaxed:
+        exactly = exact(programs.of(range(s, s + 1), None))
+        point = _point_of_relaxation(exactly, study)
+        if point is not None:
+            return _outcome(name, exactly, point, study, decodes=decodes, named=named)
     try:
         plan = search(programs.of(range(s, s + 1), decision), study, fixed=decision)
     except Infeasible as error:
@@ -153,18 +180,41 @@ def _together(
     if not is_linear(block):
         return None
     exactly = Fixed(decision).exact(block)
-    program = exactly.program
-    solution = run(program.relax(), study.solver, tight(study.options))
-    point = solution.point
-    if solution.stop is Stop.INTERRUPTED:
-        raise KeyboardInterrupt
-    if solution.stop is not Stop.OPTIMAL or point is None:
-        return None
-    whole = point[program.integer]  # steps of what is signed, which follow from it
-    if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE or len(forced(program).through(point)):
+    point = _point_of_relaxation(exactly, study)
+    if point is None:
         return None
     names = programs.inst.scenarios.names
     return [(names[s], _of_one(exactly, at), point) for at, s in enumerate(which)]
+
+
+def _point_of_relaxation(exactly: Encoded, study: Study) -> Floats | None:
+    """(n,) where that is a plan: its whole numbers come out whole, and nothing goes through what these close."""
+    program, options = exactly.program, tight(study.options)
+    if len(exactly.views) == 1:  # it takes longer than what it saves
+        options = replace(options, native={**get(study.solver).WITHOUT_PRESOLVE, **options.native})
+    solution = run(program.relax(), study.solver, options)
+    if solution.stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
+    if solution.stop is not Stop.OPTIMAL or solution.point is None:
+        return None
+    whole = solution.point[program.integer]
+    if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:
+        return None
+    held = fixed_integers(program, solution.point)[0]
+    return None if len(forced(held).through(solution.point)) else solution.point
+
+
+def _is_whole(inst: Instance, study: Study) -> bool:
+    """Whether the first scenario's relaxation is its own best plan: that of the others then hardly ever is not.
+
+    Not looked for where users wait, or minutes count: rows alone do not say all.
+    """
+    if inst.spilling is not None or study.options.relax:
+        return False
+    first = _programs(inst).of(range(1), None)
+    if any(cols.capacity.waits.any() for cols in first.columns) or not first.program.is_mip:
+        return False
+    return _point_of_relaxation(exact(first), study) is not None
 
 
 def is_linear(encoded: Encoded) -> bool:
