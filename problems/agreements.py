@@ -30,7 +30,7 @@ from problems.core.columns import Columns
 from problems.core.coverage import use_of
 from problems.core.family import Family
 from problems.core.first_stage import covered_periods
-from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
+from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys, no_rows
 from problems.core.view import View
 
 NAME = "agreements"
@@ -39,6 +39,8 @@ NAME = "agreements"
 def build(view: View, cols: Columns) -> Rows:
     """One row per offer that is covered, kind of use and period, and one where it is paid for."""
     builder, covered, paid = RowBuilder(NAME), cols.covered, cols.paid_by
+    if not len(covered.at) and not len(paid.at):
+        return no_rows(NAME)
     free = view.inst.credits.allowance[paid.credit]  # pays what is left, no bill of an agreement
     sides = zip(
         (covered.at, covered.offer, covered.rented, covered.period, covered.unit),

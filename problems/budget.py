@@ -124,12 +124,14 @@ def _typical(sizes: list[float]) -> float:
 
 def expected(costs: Sequence[Sequence[Cost]], probability: Floats, n: int) -> tuple[Floats, float]:
     """Σ_s p[s] · cost[s] as a dense objective (n,) and its constant."""
-    objective = np.zeros(n)
-    constant = 0.0
-    for p, scenario in zip(probability, costs, strict=True):
+    objective, constant = np.zeros(n), 0.0
+    at, usd = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for p, scenario in zip(probability.tolist(), costs, strict=True):
         for cost in scenario:
-            np.add.at(objective, cost.at, p * cost.usd)
+            at.append(cost.at)
+            usd.append(p * cost.usd)
             constant += p * cost.constant
+    np.add.at(objective, np.concatenate(at), np.concatenate(usd))
     return objective, float(constant)
 
 

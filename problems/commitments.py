@@ -115,28 +115,30 @@ def build(view: View, cols: Columns) -> Rows:
         n, at = len(spans), np.arange(len(spans))
         if contracts.spans.split(b):
             _split(builder, view, cols, b)
-        use, committed = span_terms(view, cols, b)
-        before = used_before_own(view, cols, b)
         if n and cols.billed[spans[0]] >= 0:
+            use, committed = span_terms(view, cols, b)
+            before, unit = used_before_own(view, cols, b), units_of_spans(view, cols, b)
             billed: Term = (at, cols.billed[spans], 1.0)
             builder.add(n, [billed, _minus(use)], _label(view, b, "use"), lower=before)
-            row, column, usd = billed_elsewhere(view, cols, b)
-            elsewhere: Term = (row, column, usd / units_of_spans(view, cols, b)[row])
-            minimum = [billed, *map(_minus, committed), elsewhere]
-            counted = counted_before(view, b) / units_of_spans(view, cols, b)
+            minimum, counted = [billed, *map(_minus, committed)], np.zeros(n)
+            if contracts.counts[b]:
+                row, column, usd = billed_elsewhere(view, cols, b)
+                minimum.append((row, column, usd / unit[row]))
+                counted = counted_before(view, b) / unit
             builder.add(n, minimum, _label(view, b, "minimum"), lower=-counted)
             if cols.as_due[spans[0]] >= 0:
                 _no_more(builder, view, cols, b)
-            add_statements(
-                builder,
-                view,
-                cols,
-                b,
-                timed_volume_terms(view, cols, b, tokens=False),
-                before,
-                units_of_spans(view, cols, b),
-                (most_used(view, cols, b, tokens=False), most_due(view, b)),
-            )
+            if (cols.statements.contract == b).any():
+                add_statements(
+                    builder,
+                    view,
+                    cols,
+                    b,
+                    timed_volume_terms(view, cols, b, tokens=False),
+                    before,
+                    unit,
+                    (most_used(view, cols, b, tokens=False), most_due(view, b)),
+                )
         elif n and cols.over[spans[0]] >= 0:
             _beyond(builder, view, cols, b)
     _limits(builder, view, cols, np.flatnonzero(contracts.limited))

@@ -30,6 +30,7 @@ from problems.core.counts import runs
 from problems.core.family import Family
 from problems.core.first_stage import covered_periods
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.rows import RowBuilder, Rows, Term, enumerate_keys
 from problems.core.view import View
 
@@ -47,12 +48,11 @@ def build(view: View, cols: Columns) -> Rows:
         slot = np.where(of >= 0, slots[of, view.flows.period], NONE)
         use, route, k = _used(view, cols, binding[of], slot)
         begin, end = covered_periods(inst)
-        terms = [use]
+        terms, contract = [use], inst.offers.contract[routes.offer[route]]
         for a, b in enumerate(inst.contracts.start_contract):
             covered = slots[b, begin[a] : end[a]]
             if len(covered):
-                mine = inst.offers.contract[routes.offer[route]] == b
-                some = np.flatnonzero(mine & (k >= covered[0]) & (k <= covered[-1]))
+                some = np.flatnonzero((contract == b) & (k >= covered[0]) & (k <= covered[-1]))
                 terms.append((some, cols.first.signed[[a]], -1.0))
         builder.add(len(route), terms, _label(view, route, k), upper=0.0)
     active = cols.first.active[routes.offer]
@@ -65,6 +65,7 @@ def build(view: View, cols: Columns) -> Rows:
     return builder.rows()
 
 
+@once
 def _slots(inst: Instance) -> Ints:
     """(B, T) billing months, cut where another term of the contract begins or ends, numbered in order."""
     begin, end = covered_periods(inst)

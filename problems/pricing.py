@@ -46,6 +46,7 @@ from problems.core.costs import (
 from problems.core.counts import bought_for
 from problems.core.first_stage import FirstStage, due_months, due_part
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.span_means import rate_usd
 from problems.core.span_use import band_scale
 from problems.core.view import View, first_period
@@ -108,8 +109,7 @@ def first_stage(inst: Instance, first: FirstStage, price: Floats) -> list[Cost]:
 def commitments(view: View, cols: Columns) -> list[Cost]:
     """The bills of contracts with a rate, and with tiers."""
     inst, contracts = view.inst, view.inst.contracts
-    spans, rates = contracts.spans, rate_usd(inst)
-    all_months = inst.contracts.due_share @ (span_weight(inst) * rates)
+    spans, rates, all_months = contracts.spans, rate_usd(inst), _due_usd(inst)
     costs = []
     for b, o in enumerate(contracts.offer):
         tiers, price = contracts.tiers[b], view.price[o] if contracts.in_tokens[b] else 1.0
@@ -141,6 +141,12 @@ def commitments(view: View, cols: Columns) -> list[Cost]:
         o = contracts.offer[spans.contract[n]]
         fixed[o] -= billed_before(inst, n, float(view.price[o])) * span_weight(inst)[n]
     return [*costs, _cost(COMMITMENT, none, 0.0, none, fixed)] if fixed.any() else costs
+
+
+@once
+def _due_usd(inst: Instance) -> Floats:
+    """(A,) present USD, before a scenario's prices, of a unit a month of the commitment of each start."""
+    return np.asarray(inst.contracts.due_share @ (span_weight(inst) * rate_usd(inst)))
 
 
 def recourse(view: View, cols: Columns) -> list[Cost]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from problems.core.columns import Columns
 from problems.core.family import Family
-from problems.core.rows import Rows, positions, rows
+from problems.core.rows import Rows, no_rows, positions, rows
 from problems.core.view import View
 
 NAME = "recipes"
@@ -23,6 +23,8 @@ NAME = "recipes"
 def build(view: View, cols: Columns) -> Rows:
     """One row per further step, cell and period in which it may run."""
     cells, flows = view.cells, view.flows
+    if not (view.inst.workloads.steps > 0).any():
+        return no_rows(NAME)
     slot = np.flatnonzero(view.inst.workloads.steps[cells.workload[cells.slot_cell]] > 0)
     cell, period = cells.slot_cell[slot], cells.slot_period[slot]
     row, own = positions((flows.cell, flows.period), (cell, period)), np.arange(len(flows))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from problems.core.blocks import ColumnSpace
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, boots_throughout, count_columns, pool_label
 from problems.core.coverage import Coverage, Payments, coverage, payments
-from problems.core.first_stage import FirstStage, covered_periods
+from problems.core.first_stage import FirstStage, may_be_in_force
 from problems.core.host_columns import HostColumns, host_columns
 from problems.core.inflated import exactly_billed
 from problems.core.payable import Payable, beside_rests, payable, use_bands
@@ -176,14 +177,8 @@ def reachable(view: View) -> Floats:
     """(N,) the most of its cell that a flow may carry: 0 where no contract could be in force in the period, or where
     all instances that it loads would still boot.
     """
-    contracts, time = view.inst.contracts, view.inst.time
-    begin, end = covered_periods(view.inst)
-    running = np.zeros((len(contracts.offer) + 1, time.periods + 1), dtype=np.int64)
-    np.add.at(running, (contracts.start_contract, begin), 1)
-    np.add.at(running, (contracts.start_contract, np.maximum(begin, end)), -1)
-    covered = running.cumsum(axis=1)[:, :-1] > 0
-    covered[-1] = True  # offers without a contract
-    limit = np.where(covered[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
+    in_force = may_be_in_force(view.inst)
+    limit = np.where(in_force[view.flow_contract, view.flows.period], view.flow_limit, 0.0)
     if (view.inst.fleets.start_h > 0).any():
         flow, pool, load = view.pool_loads
         limit[flow[(load > 0) & boots_throughout(view.inst)[pool, view.flows.period[flow]]]] = 0.0
@@ -354,12 +349,17 @@ def _bills(
     )
 
 
+@cache
+def _nothing_beyond() -> Beyond:
+    none = np.empty(0, dtype=np.int64)
+    return Beyond(BillPoints(none, none, none > 0, np.empty(0)), none, none)
+
+
 def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
     """None but where the contract states a price of overage. Where later overage is dearer, more now would pay."""
-    points = overage_points(view.inst, b)
     if not np.isfinite(view.inst.contracts.overage_stated[b]) or not len(over):
-        none = np.empty(0, dtype=np.int64)
-        return Beyond(BillPoints(none, none, none > 0, np.empty(0)), none, none)
+        return _nothing_beyond()
+    points = overage_points(view.inst, b)
     label, block = _numbered(view.inst.offers.names[view.inst.contracts.offer[b]]), view.scenario + 1
     at, exceeds = over[points.span].copy(), np.full(len(points.span), NONE, dtype=np.int64)
     earlier, pays = (

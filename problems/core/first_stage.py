@@ -119,6 +119,7 @@ def _hosts(inst: Instance, space: ColumnSpace, limit: Floats) -> Ints:
     return at
 
 
+@once
 def covered_periods(inst: Instance) -> tuple[Ints, Ints]:
     """(A,) each: the first period that a term covers, and the first one after it."""
     contracts, start_h = inst.contracts, inst.time.start_h
@@ -127,6 +128,20 @@ def covered_periods(inst: Instance) -> tuple[Ints, Ints]:
     )
 
 
+@once
+def may_be_in_force(inst: Instance) -> Bools:
+    """(B + 1, T) whether a term of each contract covers a period; the last is of offers without a contract."""
+    contracts, time = inst.contracts, inst.time
+    begin, end = covered_periods(inst)
+    running = np.zeros((len(contracts.offer) + 1, time.periods + 1), dtype=np.int64)
+    np.add.at(running, (contracts.start_contract, begin), 1)
+    np.add.at(running, (contracts.start_contract, np.maximum(begin, end)), -1)
+    covered = running.cumsum(axis=1)[:, :-1] > 0
+    covered[-1] = True
+    return np.asarray(covered)
+
+
+@once
 def force_slots(inst: Instance, b: int) -> Ints:
     """The periods from which on other terms of a contract are in force than before, in order."""
     begin, end = covered_periods(inst)

@@ -104,8 +104,8 @@ class RowBuilder:
     def rows(self) -> Rows:
         """All of them, in the order in which they were added."""
         self._gather()
-        if not self._tables:
-            return no_rows(self._family)
+        if len(self._tables) <= 1:
+            return self._tables[0] if self._tables else no_rows(self._family)
         lower = np.concatenate([np.empty(0), *(table.lower for table in self._tables)])
         upper = np.concatenate([np.empty(0), *(table.upper for table in self._tables)])
         find = finder(self._tables)
@@ -125,7 +125,9 @@ def starts(tables: Sequence[Rows]) -> list[int]:
 def joined(tables: Sequence[Rows]) -> Iterator[Term]:
     """The terms of all tables, one under the other."""
     for first, table in zip(starts(tables), tables, strict=False):
-        yield from ((np.asarray(row) + first, column, value) for row, column, value in table.terms)
+        for row, column, value in table.terms:
+            if column.size:
+                yield (row + first, column, value)
 
 
 def finder(tables: Sequence[Rows]) -> Callable[[int], tuple[Rows, int]]:

@@ -10,6 +10,8 @@ import numpy as np
 from problems.core.arrays import NONE, Floats, Ints
 from problems.core.columns import Columns
 from problems.core.first_stage import force_slots
+from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.rows import Term
 from problems.core.taken_off import taken_off
 from problems.core.view import View
@@ -84,11 +86,12 @@ def flow_terms(view: View, cols: Columns, b: int, *, tokens: bool) -> tuple[Ints
     if len(off.usd) and cols.planned is not None:
         left = cols.planned.uncovered[b]
         return np.arange(len(left)), left, np.full(len(left), cols.planned.unit[b])
-    return (
-        np.concatenate([view.flows.period[at], off.period]),
-        np.concatenate([cols.charged[at], off.column]),
-        np.concatenate([view.own_use(b, tokens=tokens), -(off.tokens if tokens else off.usd)]),
-    )
+    own: tuple[Ints, Ints, Floats] = view.flows.period[at], cols.charged[at], view.own_use(b, tokens=tokens)
+    if not len(off.usd):
+        return own
+    others = off.period, off.column, -(off.tokens if tokens else off.usd)
+    period, column, value = (np.concatenate(pair) for pair in zip(own, others, strict=True))
+    return period, column, value
 
 
 def band_scale(view: View, cols: Columns, b: int) -> Floats:
@@ -127,7 +130,12 @@ def most_used(view: View, cols: Columns, b: int, *, tokens: bool) -> Floats:
 
 def most_due(view: View, b: int) -> Floats:
     """(n,) own units that could be due in each span."""
-    contracts = view.inst.contracts
+    return _most_due(view.inst, b)
+
+
+@once
+def _most_due(inst: Instance, b: int) -> Floats:
+    contracts = inst.contracts
     sold = np.where(np.isfinite(contracts.start_max), contracts.start_max, contracts.start_min)
     sold = np.where(contracts.start_contract == b, sold, 0.0)
     return np.asarray((contracts.due_share.T @ sold)[contracts.spans.of(b)])

@@ -7,6 +7,8 @@ A dollar that is covered takes off a dollar of a commitment in USD, and what it 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
@@ -29,11 +31,19 @@ class TakenOff(Record):
 def taken_off(view: View, cols: Columns, b: int) -> TakenOff:
     """What is not held against contract `b` of an offer."""
     o, covered, paid = int(view.inst.contracts.offer[b]), cols.covered, cols.paid_by
+    if not len(covered.at) and not len(paid.at):
+        return _nothing()
     elsewhere, free = covered.billed_elsewhere(o), paid.free_of(o, view.inst.credits.allowance)
     period = np.concatenate([covered.period[elsewhere], paid.period[free]])
     usd = np.concatenate([covered.unit[elsewhere], paid.unit[free]])
     tokens = tokens_bought(view, o, period, usd)
     return TakenOff(period, np.concatenate([covered.at[elsewhere], paid.at[free]]), usd, tokens)
+
+
+@cache
+def _nothing() -> TakenOff:
+    none = np.empty(0, dtype=np.int64)
+    return TakenOff(none, none, np.empty(0), np.empty(0))
 
 
 def paid_at_rates(view: View, cols: Columns, b: int) -> tuple[Ints, Ints, Floats]:
