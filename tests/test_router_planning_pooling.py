@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,7 +11,13 @@ from pytest import MonkeyPatch, approx
 
 from router.plan.rows import RouteRow
 from router.planning import pooling, structure
+from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.solve import encode_problem
+from router.verification import audit_of, verify
+from router.verification.base.case import Future
+from router.verification.bound import deferred, relaxation_of
+from router.verification.bound.deferred import RunningCell, volume
+from solvers import solve
 
 pytestmark = pytest.mark.usefixtures("short_proofs")
 
@@ -134,3 +141,60 @@ def test_what_is_said_of_arrivals_keeps_them(monkeypatch: MonkeyPatch) -> None:
     slow = problem([plain], [*offers, api("batch", 0.3, turnaround_h=1.5)], periods=4)
     assert pooling.smaller(encode_problem(load(slow))) is None
     plan_of(slow)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_check_has_one_optimum_by_arrivals_and_by_period(seed: int, monkeypatch: MonkeyPatch) -> None:
+    """Its own rows both ways, whole: what the plan costs, but for the 1e-6 that a promise lets go of."""
+    monkeypatch.setattr(deferred, "LARGE", 0)
+    data = week(Random(seed), periods=5)
+    plan = plan_of(data)
+    audit = audit_of(load(data), plan)
+    models = [relaxation_of(audit, by_arrivals=each) for each in (False, True)]
+    programs = [ScaledRelaxation.of(model).program for model in models if model is not None]
+    assert [any(name.startswith("later(") for name in model.variables) for model in models if model] == [
+        True,
+        False,
+    ]
+    assert programs[0].n_columns < programs[1].n_columns
+    found = [solve(program).objective for program in programs]
+    assert found == [approx(plan.cost_usd, rel=3e-6)] * 2
+
+
+def test_a_proof_by_arrivals_is_still_checked(monkeypatch: MonkeyPatch) -> None:
+    """As an earlier release wrote it of a problem that is large now; one that claims more is refused."""
+    data = week(Random(1), periods=5)
+    plan = plan_of(data)
+    assert plan.proof is not None
+    monkeypatch.setattr(deferred, "LARGE", 0)
+    assert verify(load(data), plan).ok
+    more = replace(plan.proof, bound_usd=plan.proof.bound_usd * 1.001)
+    assert not verify(load(data), replace(plan, proof=more)).ok
+    again = plan_of(data)
+    assert again.proof is not None
+    more = replace(again.proof, bound_usd=again.proof.bound_usd * 1.001)
+    assert not verify(load(data), replace(again, proof=more)).ok
+
+
+def test_what_waits_for_an_offer_to_open_is_not_limited_to_the_part_of_an_hour(
+    monkeypatch: MonkeyPatch,
+) -> None:
+    """An offer at 1 USD a million, closed from 00:30 to 01:00, and one at 4: all 2 M of hour 0 may go there in hour 1,
+    and what comes in hour 1 with it; what comes in hour 0 may run there till 00:30 too. 4 USD."""
+    closed = {"from": "2027-01-04T00:30", "until": "2027-01-04T01:00", "available": False}
+    offers = [api("night", 1.0, schedule=[closed]), api("day", 4.0)]
+    data = problem([by_period([2e6, 2e6], deferrable_h=2)], offers, periods=2)
+    data["horizon"] |= {"start": "2027-01-04T00:00"}
+    for limit in (3_000, 0):
+        monkeypatch.setattr(deferred, "LARGE", limit)
+        plan = plan_of(data)
+        assert (plan.cost_usd, plan.bound_usd) == (approx(4.0), approx(4.0, rel=2e-6))
+
+
+def test_volume_counts_each_arrival_once() -> None:
+    """3, 2 and 1 come in hours 0 to 2, each may run an hour later: 3, 5 and 3 may run, 6 in all."""
+    future = Future("", 1.0, {}, {}, {}, None)
+    cells = [RunningCell("w", None, t, future, most, {t: (t, t + 1.0)}, come=come) for t, most, come in
+             ((0, 3.0, 3.0), (1, 5.0, 2.0), (2, 3.0, 1.0))]  # fmt: skip
+    assert volume(cells) == volume(cells[1:]) == 6.0
+    assert volume([cells[0], cells[2]]) == 6.0

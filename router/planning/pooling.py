@@ -29,6 +29,12 @@ def smaller(encoded: Encoded, program: LinearProgram | None = None) -> Pooled | 
     return None if lots is None else pooled(program, lots)
 
 
+def columns_without_arrivals(encoded: Encoded) -> int:
+    """How many columns a search has to do with."""
+    pool = smaller(encoded)
+    return encoded.program.n_columns if pool is None else pool.program.n_columns
+
+
 def solved_smaller(
     encoded: Encoded,
     program: LinearProgram,

@@ -22,6 +22,7 @@ from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
+from router.planning.pooling import columns_without_arrivals
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
@@ -65,7 +66,7 @@ def with_proof(
     options = replace(incumbent.options, watch=None)  # of the plan's own program
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
-    if options.finishing.left_s < WRITING_S * encoded.program.n_columns:
+    if options.finishing.left_s < WRITING_S * columns_without_arrivals(encoded):
         return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
     mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)

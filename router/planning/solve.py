@@ -16,6 +16,7 @@ from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.own_rows import in_own_rows
+from router.planning.pooling import columns_without_arrivals
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road, by_other_roads
@@ -104,7 +105,7 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
     that is no more than half of it. Raises as `optimise`.
     """
     search = search.begun()
-    best = search.saving(proving_s(encoded.program.n_columns)).best(encoded)
+    best = search.saving(proving_s(columns_without_arrivals(encoded))).best(encoded)
     return replace(best, options=search.options)
 
 

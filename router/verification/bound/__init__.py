@@ -1,7 +1,7 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, waiting, renting, contracts, bills, links,
+    serving, deferred, waiting, renting, contracts, bills, links,
     shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
@@ -47,16 +47,18 @@ SAME = 1e-9
 """Relative, of cost: far within `relaxation.ROOM`."""
 
 
-def relaxation_of(audit: Audit) -> RelaxedProblem | None:
+def relaxation_of(audit: Audit, *, by_arrivals: bool = False) -> RelaxedProblem | None:
     """The relaxation that bounds the plan; None where two things of the problem have one name.
 
     Where the audit before this one wrote it, and it holds for this plan, it is not written again.
+
+    by_arrivals   work that may run later has flows for each arrival, however large the problem
     """
-    handed_on = _handed_on(audit)
+    handed_on = None if by_arrivals else _handed_on(audit)
     if handed_on is not None:
         return handed_on
     case = audit.case
-    flows = [possible_flows(audit, future) for future in case.futures]
+    flows = [possible_flows(audit, future, by_arrivals=by_arrivals) for future in case.futures]
     pools = [by_pool(case, own) for own in flows]
     uses = [most_of_use(case, own, future) for own, future in zip(pools, case.futures, strict=True)]
     most = {
@@ -71,7 +73,8 @@ def relaxation_of(audit: Audit) -> RelaxedProblem | None:
     if model.twice:
         return None
     model.limited(audit.plan.objective_usd)
-    audit.written[WRITTEN] = model
+    if not by_arrivals:
+        audit.written[WRITTEN] = model
     return model
 
 

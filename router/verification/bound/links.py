@@ -6,10 +6,10 @@ linking    Σ work · flow / W ≤ Σ signed in force, or ≤ active      per ro
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 
 from router.verification.base.case import Case, Future
+from router.verification.bound.deferred import volume
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.serving import (
     PoolAt,
@@ -46,7 +46,7 @@ def add_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> N
             model.constraint(name, [(flow.name, 1.0), (opening(model, case, flow), -1.0)], upper=0.0)
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (route, offer, month, signed), own in monthly.items():
-        work = math.fsum({flow.cell.key: flow.cell.units for flow in own}.values())
+        work = volume(flow.cell for flow in own)
         use = [(flow.name, flow.cell.units / work) for flow in own]
         numbers[route, month] += 1
         at = f"{route},{month}" if numbers[route, month] == 1 else f"{route},{month}.{numbers[route, month]}"

@@ -121,6 +121,17 @@ def _ranges(leaf: ProvenLeaf) -> dict[str, tuple[float, float]]:
     }
 
 
+def _speaks_of_arrivals(audit: Audit, stated: Proof) -> bool:
+    """Whether a proof is in promises of arrivals, as earlier releases wrote it of large problems too."""
+    waits = [load.name for load in audit.case.workloads.values() if load.deferrable_h is not None]
+    if not waits:
+        return False
+    arrivals = {f"demand({name},{t})" for name in waits for t in range(audit.case.periods)}
+    leaves = chain.from_iterable(part.leaves or () for part in stated.parts)
+    spoken = (part.multipliers or {} for part in stated.parts)
+    return any(not arrivals.isdisjoint(own) for own in chain(spoken, (leaf.multipliers for leaf in leaves)))
+
+
 def check_proof(audit: Audit, ledger: Ledger) -> None:
     """The bound of a proof is no higher than what its multipliers prove, and the plan's own is no higher than that."""
     stated: Proof | None = audit.plan.proof
@@ -131,7 +142,7 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
         return
     if audit.sums is not NO_SUMS:  # a proof of the problem as a whole
         audit = Audit(audit.problem, audit.plan)
-    model = relaxation_of(audit)
+    model = relaxation_of(audit, by_arrivals=_speaks_of_arrivals(audit, stated))
     if model is None:
         ledger.fault("proof: the problem calls two things by one name")
         return

@@ -30,6 +30,7 @@ from router.verification.base.local_time import Interval
 from router.verification.base.quotas import Allowance
 from router.verification.base.tariffs import bills_dollars
 from router.verification.base.work import Unit, request_usd, tokens_usd, unit_of
+from router.verification.bound.deferred import RunningCell, add_running, by_running_period
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 
 type PoolAt = tuple[str, str | None, int]
@@ -107,7 +108,9 @@ def may_be_free(offer: Offer) -> bool:
 
 
 def cell_name(cell: Cell) -> str:
-    """`workload,n`."""
+    """`workload,n`; `workload,in t` of all that may run in a period."""
+    if isinstance(cell, RunningCell):
+        return f"{cell.workload},in {cell.occurrence}"
     return f"{cell.workload},{cell.period if cell.occurrence is None else cell.occurrence}"
 
 
@@ -133,12 +136,19 @@ class PossibleRoute:
     price: float
 
 
-def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
-    """Every way to serve something in a future, in the order of cells."""
+def possible_flows(audit: Audit, future: Future, *, by_arrivals: bool = False) -> list[PossibleFlow]:
+    """Every way to serve something in a future, in the order of cells.
+
+    by_arrivals   work that may run later has flows for each arrival, however large the problem
+    """
     case, flows = audit.case, list[PossibleFlow]()
     units = {name: unit_of(load) for name, load in case.workloads.items()}
     routes = _routes(audit, units, future)
-    for cell in with_work(audit, future):
+    cells = with_work(audit, future)
+    if not by_arrivals:
+        slow = {name for name, own in routes.items() if any(route.turnaround_h > 0 for route in own)}
+        cells = by_running_period(audit, cells, {name: len(own) for name, own in routes.items()}, slow)
+    for cell in cells:
         workload, unit, at = case.workloads[cell.workload], units[cell.workload], cell_name(cell)
         part, tokens = cell.units / (3600.0 * case.period_h), cell.units * unit.tokens
         for t, hours in cell.runs.items():
@@ -161,12 +171,18 @@ def possible_flows(audit: Audit, future: Future) -> list[PossibleFlow]:
                         hours,
                         (prompt_s * part, completion_s * part),
                         *usd,
-                        share_limit(case, cell, offer, t) if offer.schedule else 1.0,
+                        _most(case, cell, offer, t) if offer.schedule else 1.0,
                         tokens * route.egress_usd,
                         route.price,
                     )
                 )
     return flows
+
+
+def _most(case: Case, cell: Cell, offer: Offer, t: int) -> float:
+    """What may wait for the offer to open again is not limited by how long it is open."""
+    part = share_limit(case, cell, offer, t)
+    return 1.0 if isinstance(cell, RunningCell) and part > 0 else part
 
 
 def _routes(audit: Audit, units: dict[str, Unit], future: Future) -> dict[str, list[PossibleRoute]]:
@@ -226,6 +242,9 @@ def add_demand(
 ) -> None:
     """That every cell is served, and steps of a recipe alike; after a loss what may be left costs nothing."""
     weight, steps, cells = audit.case.period_weight, audit.case.steps, with_work(audit, future)
+    running = {flow.cell.key: flow.cell for flow in flows if isinstance(flow.cell, RunningCell)}
+    by_period = {cell.workload for cell in running.values()}
+    cells = [cell for cell in cells if cell.workload not in by_period] + list(running.values())
     served: dict[str, Terms] = {cell_name(cell): [] for cell in cells}
     for flow in flows:
         served[cell_name(flow.cell)].append((flow.name, 1.0))
@@ -236,6 +255,9 @@ def add_demand(
         if cell.workload in steps:
             continue
         name, load = cell_name(cell), audit.case.workloads[cell.workload]
+        if isinstance(cell, RunningCell):
+            add_running(model, name, cell, served[name])
+            continue
         if load.unserved_usd_per_m_tokens is not None:
             usd = cell.units * unit_of(load).tokens / 1e6 * load.unserved_usd_per_m_tokens
             usd *= weight[min(cell.runs)]
