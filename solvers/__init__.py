@@ -21,13 +21,14 @@ from solvers.core.errors import (
 from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
 from solvers.core.registry import Available, available, get
-from solvers.core.result import Duals, PiecePrices, Solution, Stats, Stop
+from solvers.core.result import Duals, PiecePrices, SimplexBasis, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
 from solvers.core.units import own_units
 
 __all__ = [
     "Available",
     "Backend",
+    "SimplexBasis",
     "Blocks",
     "Certificate",
     "Duals",
@@ -58,7 +59,7 @@ def solve(
     program: LinearProgram,
     solver: str = "highs",
     options: SolveOptions | None = None,
-    start: ArrayLike | None = None,
+    start: ArrayLike | SimplexBasis | None = None,
 ) -> Solution:
     """Solve with the named backend; infeasible or out of time is an answer, not an exception.
 
@@ -68,5 +69,9 @@ def solve(
     if units is None:
         return solve_with(backend, program, options, start)
     asked = units.options(options or SolveOptions())
-    began = None if start is None else asarray(start, dtype=float) / units.column
+    began = (
+        start
+        if start is None or isinstance(start, SimplexBasis)
+        else asarray(start, dtype=float) / units.column
+    )
     return units.back(solve_with(backend, units.program, asked, began), program)

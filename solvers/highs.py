@@ -18,7 +18,7 @@ from solvers.core.errors import HandOverRefused, OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.process import in_thread
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.result import Duals, Stop, relative_gap
+from solvers.core.result import Duals, SimplexBasis, Stop, relative_gap
 
 NAME = "highs"
 VERSION = f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
@@ -96,9 +96,11 @@ class HighsSession:
         for key, value in settings.items():
             set_option(self.h, key, value, NAME)
 
-    def load(self, start: Floats | None) -> None:
+    def load(self, start: Floats | SimplexBasis | None) -> None:
         self.warnings = load(self.h, self.program)
-        if start is not None:
+        if isinstance(start, SimplexBasis):
+            self.h.setBasis(start.state)  # where HiGHS makes nothing of it, it begins anew
+        elif start is not None:
             self.h.setSolution(len(start), np.arange(len(start), dtype=np.int32), start)
 
     def run(self) -> RawOutcome:

@@ -7,13 +7,16 @@ from typing import Any
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.core.errors import HandOverRefused
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.relaxation import RelaxedAnswer
-from solvers.core.result import Stop
+from solvers.core.result import SimplexBasis, Stop
 from solvers.highs import NAME, STOP, Quiet, load, set_option
+
+type Ints = NDArray[np.int64]
 
 OPTIONS = {
     "output_flag": False,
@@ -83,6 +86,39 @@ class HighsRelaxation:
             highspy.HighsStatus.kError
         ):
             raise HandOverRefused(NAME, "rows refused")
+
+    def limit_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Other limits of some rows. Raises `HandOverRefused` where HiGHS refuses them."""
+        for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
+            if self.highs.changeRowBounds(row, low, high) == highspy.HighsStatus.kError:
+                raise HandOverRefused(NAME, f"limits of row {row} refused")
+
+    def limit_columns(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Other bounds of some columns. Raises `HandOverRefused` where HiGHS refuses them."""
+        status = self.highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
+        if status == highspy.HighsStatus.kError:
+            raise HandOverRefused(NAME, "bounds of columns refused")
+
+    def add_columns(self, cost: Floats, matrix: Any, lower: Floats, upper: Floats) -> None:
+        """Columns more. Raises `HandOverRefused` where HiGHS refuses them."""
+        start, index = matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32)
+        status = self.highs.addCols(len(cost), cost, lower, upper, matrix.nnz, start, index, matrix.data)
+        if status == highspy.HighsStatus.kError:
+            raise HandOverRefused(NAME, "columns refused")
+
+    def drop_columns(self, first: int) -> None:
+        """All columns from one on."""
+        at = np.arange(first, self.highs.getNumCol(), dtype=np.int32)
+        self.highs.deleteCols(len(at), at)
+
+    @property
+    def basis(self) -> SimplexBasis:
+        """Where the last solve ended, without what was added."""
+        rows, columns, state = self.program.n_rows, self.program.n_columns, self.highs.getBasis()
+        if (self.highs.getNumRow(), self.highs.getNumCol()) != (rows, columns):
+            state.row_status, state.col_status = state.row_status[:rows], state.col_status[:columns]
+            state.alien = True  # too many or too few are basic: HiGHS mends that
+        return SimplexBasis(NAME, rows, columns, state)
 
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
         """Duals of the least total violation of the rows; where that is above 0 they are a ray."""

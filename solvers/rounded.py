@@ -6,6 +6,9 @@
     4  where plan and bound are farther apart than asked: rows that hold for whole numbers alone, and 1 to 3 again, then
        in more parts and with more of them rounded up
 
+Where there are many pieces, several ways to round are tried in all of them side by side in place of 2 and 3
+(solvers.piecewise.roundings), which leave less.
+
 Where counts are large that leaves little between plan and bound, in little more time than the relaxation takes.
 """
 
@@ -13,7 +16,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from math import isinf
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +27,15 @@ from numpy.typing import NDArray
 from solvers.capacity_rows import CapacityRows, within_limits
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.relaxation import Relaxation
-from solvers.core.result import Solution, Stats, Stop
+from solvers.core.registry import get
+from solvers.core.relaxation import GrowingRelaxation, RelaxedAnswer
+from solvers.core.result import SimplexBasis, Solution, Stats, Stop
+from solvers.core.shell import solve as solve_with
+from solvers.piecewise.apart import PiecesApart
+from solvers.piecewise.roundings import rounded_pieces
+
+if TYPE_CHECKING:
+    from solvers.highs_relaxation import HighsRelaxation
 
 type Ints = NDArray[np.int64]
 
@@ -34,14 +47,20 @@ FIRST, OTHERS = (6, 0.5), ((6, 0.5), (3, 0.3), (6, 0.2), (12, 0.1), (12, 0.2))
 ROUNDS = 3
 """Of rows added."""
 
+MOST_NODES = 200
+"""Of the tree over ways to round."""
+
 SMALL = 0.1
 """Counts are small where rounding all of them up costs more than this part of all."""
 
 
-def solve_rounded(program: LinearProgram, options: SolveOptions) -> Solution | None:
+def solve_rounded(
+    program: LinearProgram, options: SolveOptions, pieces: Callable[[], Ints] | None = None
+) -> Solution | None:
     """The best such plan and the relaxation's bound; None where there is none, or where counts are small.
 
-    `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
+    `pieces` gives (n,) the piece of each column, −1 where it spans. `Stop.OPTIMAL` only where the gap asked for is
+    reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
@@ -49,18 +68,26 @@ def solve_rounded(program: LinearProgram, options: SolveOptions) -> Solution | N
     relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
     low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
     rows, bound, best, usd = CapacityRows(program), -np.inf, None, np.inf
+    basis: SimplexBasis | None = None
     for k in range(ROUNDS + 1):
-        point = relaxation.solve(low, high).point
+        answer = relaxation.solve(low, high)
+        point = answer.point
         if point is None or (k == 0 and _small(program, point)):
             break
         bound = max(bound, program.objective(point))
         broken = rows.violated(point) if k < ROUNDS else None
         last = broken is None or not len(broken)
-        for way in (FIRST,) if k == 0 else OTHERS if last else ():
-            whole = _Diving(program, relaxation, options, way).whole_point(point)
-            if whole is not None and program.objective(whole) < usd:
-                best, usd = whole, program.objective(whole)
-            if usd - bound <= options.gap * abs(usd) or options.late:
+        ways: list[Callable[[], tuple[Floats, SimplexBasis] | None]] = []
+        if pieces is not None and (k == 0 or last):
+            ways.append(partial(_by_pieces, program, relaxation, options, answer, pieces()))
+        parts = (FIRST,) if k == 0 else OTHERS if last else ()
+        ways += [_Diving(program, relaxation, options, way, answer).whole_point for way in parts]
+        for way in ways:
+            whole = way()
+            if whole is not None and program.objective(whole[0]) < usd:
+                (best, basis), usd = whole, program.objective(whole[0])
+            by_pieces = whole is not None and way is ways[0] and pieces is not None
+            if options.late or by_pieces or (best is not None and usd - bound <= options.gap * abs(usd)):
                 break
         if best is None or usd - bound <= options.gap * abs(usd) or options.late or broken is None or last:
             break
@@ -71,7 +98,29 @@ def solve_rounded(program: LinearProgram, options: SolveOptions) -> Solution | N
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
     raw, seconds = f"rounded relaxation, {stop.value}", time.perf_counter() - began
     stats = Stats.of(program, raw=raw, solve_s=seconds)
-    return Solution(stop=stop, point=best, objective=usd, bound=min(bound, usd), stats=stats)
+    return Solution(stop=stop, point=best, objective=usd, bound=min(bound, usd), stats=stats, basis=basis)
+
+
+def _by_pieces(
+    program: LinearProgram,
+    relaxation: HighsRelaxation,
+    options: SolveOptions,
+    answer: RelaxedAnswer,
+    part: Ints,
+) -> tuple[Floats, SimplexBasis] | None:
+    """The whole point of ways to round tried in many pieces side by side; None where there are few."""
+    diving = _Diving(program, relaxation, options, FIRST, answer)
+    decided = diving.decided(part)
+    if decided is None:
+        return None
+    apart = PiecesApart(program, part, relaxation, (diving.lower, diving.upper), decided)
+    return rounded_pieces(apart, _choose, options)
+
+
+def _choose(program: LinearProgram, options: SolveOptions) -> Solution:
+    """A program of choices, within a count of nodes."""
+    few = replace(options, native={"mip_max_nodes": MOST_NODES}, watch=None)
+    return solve_with(get("highs"), program, few)
 
 
 def _small(program: LinearProgram, point: Floats) -> bool:
@@ -82,24 +131,34 @@ def _small(program: LinearProgram, point: Floats) -> bool:
 
 
 class _Diving:
-    """Bounds of the whole columns, (k,) each, as they are fixed one after the other."""
+    """Bounds of the whole columns, (k,) each, as they are fixed one after the other; `answer` with those so far."""
 
     def __init__(
-        self, program: LinearProgram, relaxation: Relaxation, options: SolveOptions, way: tuple[int, float]
+        self,
+        program: LinearProgram,
+        relaxation: GrowingRelaxation,
+        options: SolveOptions,
+        way: tuple[int, float],
+        answer: RelaxedAnswer,
     ) -> None:
-        self.program, self.relaxation, self.options = program, relaxation, options
+        self.program, self.relaxation, self.options, self.answer = program, relaxation, options, answer
         self.parts, self.up_from = way
         low, high = program.whole_bounds
         self.whole = np.flatnonzero(program.integer)
         self.lower, self.upper = low[self.whole], high[self.whole]
 
-    def whole_point(self, point: Floats) -> Floats | None:
-        """A whole point near one of the relaxation; None where none is met."""
-        now: Floats | None = point
-        switch = np.flatnonzero(self.upper - self.lower <= 1.0)
-        if len(switch):
-            opened = point[self.whole[switch]] > self.lower[switch] + WHOLE
-            now = self._fixed(switch, np.where(opened, self.upper[switch], self.lower[switch]))
+    def decided(self, part: Ints) -> RelaxedAnswer | None:
+        """The relaxation with switches open or shut, and all that spans pieces `part` (n,) whole."""
+        now = self._opened()
+        spans = np.flatnonzero((part[self.whole] < 0) & (self.lower < self.upper))
+        if now is not None and len(spans):
+            near = self._rounded(now, spans, np.round)
+            now = self._rounded(now, spans, _up) if near is None else near
+        return None if now is None else self.answer
+
+    def whole_point(self) -> tuple[Floats, SimplexBasis] | None:
+        """A whole point near one of the relaxation, and its basis; None where none is met."""
+        now = self._opened()
         for part in range(MOST_PARTS):
             if now is None or self.options.late:
                 return None
@@ -110,12 +169,20 @@ class _Diving:
             if part >= self.parts or not len(some):
                 end = self._rounded(now, every, self._near)
                 if end is not None:
-                    return end
+                    return end, self.relaxation.basis
             many = -(-len(some) // max(self.parts - part, 1))
             some = some[np.argsort(off[some], kind="stable")][:many]
             after = self._rounded(now, some, self._near) if part < self.parts else None
             now = self._rounded(now, some, _up) if after is None else after
         return None
+
+    def _opened(self) -> Floats | None:
+        now = point = self.answer.point
+        switch = np.flatnonzero(self.upper - self.lower <= 1.0)
+        if len(switch) and point is not None:
+            opened = point[self.whole[switch]] > self.lower[switch] + WHOLE
+            now = self._fixed(switch, np.where(opened, self.upper[switch], self.lower[switch]))
+        return now
 
     def _rounded(self, point: Floats, some: Ints, rounding: Callable[[Floats], Floats]) -> Floats | None:
         value = point.copy()
@@ -127,10 +194,10 @@ class _Diving:
         """The relaxation with some whole columns at a value more; bounds stay as they were where it has no point."""
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[some] = upper[some] = np.clip(value, lower[some], upper[some])
-        point = self.relaxation.solve(lower, upper).point
-        if point is not None:
-            self.lower, self.upper = lower, upper
-        return point
+        answer = self.relaxation.solve(lower, upper)
+        if answer.point is not None:
+            self.lower, self.upper, self.answer = lower, upper, answer
+        return answer.point
 
     def _near(self, value: Floats) -> Floats:
         """The whole numbers below, or above from a fraction on."""

@@ -21,7 +21,7 @@ from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.process import in_thread
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.result import Stop
+from solvers.core.result import SimplexBasis, Stop
 
 NAME = "scipy"
 VERSION = scipy.__version__
@@ -75,7 +75,7 @@ class ScipySession:
         if options.native:
             _milp(self.settings, c=np.ones(1))  # else only a solve would find what is wrong
 
-    def load(self, start: Floats | None) -> None:
+    def load(self, start: Floats | SimplexBasis | None) -> None:
         """Nothing: `milp` takes the arrays and solves in one go."""
 
     def run(self) -> RawOutcome:

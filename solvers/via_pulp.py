@@ -26,7 +26,7 @@ from solvers.core.errors import OptionRejected
 from solvers.core.options import SolveOptions
 from solvers.core.process import in_thread
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.result import Stop
+from solvers.core.result import SimplexBasis, Stop
 from solvers.pulp_model import PulpModel
 
 _P = pulp.LpSolveStatus
@@ -171,9 +171,9 @@ class PulpSession:
         if backend.solver == "HiGHS":
             _try_on_highs(settings, backend.NAME)
 
-    def load(self, start: Floats | None) -> None:
+    def load(self, start: Floats | SimplexBasis | None) -> None:
         self.model = PulpModel(self.program)
-        if start is not None:
+        if start is not None and not isinstance(start, SimplexBasis):
             self.settings["warmStart"] = True
             self.model.suggest(start)
 

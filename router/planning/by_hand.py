@@ -13,17 +13,19 @@ every promise; how good it is, the search that follows says.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from problems.core.arrays import Bools, Floats
+from problems.core.arrays import Bools, Floats, Ints
 from problems.core.encode import Encoded
+from problems.core.steps import pieces_of, steps_of
 from router.errors import RouterError
 from router.planning.packing import packed
 from router.planning.pooling import by_arrivals, smaller
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
-from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, is_feasible
+from solvers import LinearProgram, SimplexBasis, Solution, SolveOptions, SolversError, Stop, is_feasible
 from solvers.first_prices import first_prices
 from solvers.rounded import solve_rounded
 
@@ -75,18 +77,23 @@ def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed
     if program.n_columns > MOST:
         return None
     try:
-        answer = solve_rounded(program, search[1].within(HALF))  # the rest is for plainer ways
+        pieces = partial(_pieces, target) if pool is None else None
+        answer = solve_rounded(program, search[1].within(HALF), pieces)  # the rest is for plainer ways
     except SolversError:
         return None
     if answer is not None and pool is not None:
         answer = by_arrivals(pool, answer)
     if answer is None or answer.point is None:
         return None
-    plans = _rounded(target, answer.point, search, fixed)
+    plans = _rounded(target, answer.point, search, fixed, answer.basis)
     if not plans:
         return None
     plan = plans[0]
     return replace(plan, stop=answer.stop, bound=min(answer.bound, plan.objective_usd), prices_of=PRICES_OF)
+
+
+def _pieces(target: Encoded) -> Ints:
+    return pieces_of(target, steps_of(target))
 
 
 def _plan(target: Encoded, point: Floats, search: tuple[str, SolveOptions]) -> Incumbent:
@@ -105,10 +112,14 @@ def _plan(target: Encoded, point: Floats, search: tuple[str, SolveOptions]) -> I
 
 
 def _rounded(
-    target: Encoded, point: Floats, search: tuple[str, SolveOptions], fixed: Fixed
+    target: Encoded,
+    point: Floats,
+    search: tuple[str, SolveOptions],
+    fixed: Fixed,
+    basis: SimplexBasis | None = None,
 ) -> list[Incumbent]:
     """The plan of a point's whole numbers, where there is one that keeps every promise."""
-    first = Solution(Stop.TIME_LIMIT, point, target.program.objective(point), -np.inf)
+    first = Solution(Stop.TIME_LIMIT, point, target.program.objective(point), -np.inf, basis=basis)
     try:
         plan = finished(target, first, search, fixed, 0.0)
     except RouterError:

@@ -13,13 +13,13 @@ import numpy as np
 from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded
 from problems.core.lots import lots_of
-from solvers import Duals, LinearProgram, Solution, SolveOptions, Stop, is_feasible
+from solvers import Duals, LinearProgram, SimplexBasis, Solution, SolveOptions, Stop, is_feasible
 from solvers.lots import Pooled, pooled
 
 LARGE = 3_000  # columns
 KEPT = 1e-8  # relative: how well rows hold where work is taken apart; else it is solved by arrivals
 
-type Solve = Callable[[LinearProgram, SolveOptions, Floats | None], Solution]
+type Solve = Callable[[LinearProgram, SolveOptions, Floats | SimplexBasis | None], Solution]
 
 
 def smaller(encoded: Encoded, program: LinearProgram | None = None) -> Pooled | None:
@@ -40,18 +40,23 @@ def solved_smaller(
     program: LinearProgram,
     solve: Solve,
     options: SolveOptions,
-    start: Floats | None = None,
+    start: Floats | SimplexBasis | None = None,
 ) -> Solution:
-    """The answer for a program of the encoded one's rows and columns, found without arrivals where work waits."""
+    """The answer for a program of the encoded one's rows and columns, found without arrivals where work waits.
+
+    `start` is a point of it, or a basis of the one that is solved.
+    """
     pool = smaller(encoded, program)
     if pool is None:
         return solve(program, options, start)
-    begun = None if start is None else pool.together(start)
+    begun = start if start is None or isinstance(start, SimplexBasis) else pool.together(start)
     found = by_arrivals(pool, solve(pool.program, options, begun))
     if found.stop is not Stop.OPTIMAL or program.is_mip:
         return found
     kept = found.point is not None and is_feasible(program, found.point, tolerance=KEPT)
-    return found if kept else solve(program, options, start)  # of what is tiny beside its neighbours
+    if kept:
+        return found
+    return solve(program, options, None if begun is start else start)  # of what is tiny beside its neighbours
 
 
 def by_arrivals(pool: Pooled, found: Solution) -> Solution:

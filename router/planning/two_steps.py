@@ -30,6 +30,7 @@ from solvers import (
     LinearProgram,
     OptionRejected,
     PiecePrices,
+    SimplexBasis,
     Solution,
     SolveOptions,
     SolversError,
@@ -39,7 +40,7 @@ from solvers import (
     get,
 )
 from solvers import solve as solve_program
-from solvers.forced import forced, gates
+from solvers.forced import Forced, forced, gates
 
 TIGHT = 1e-9
 LOOSE = 1e-6  # as much as a promise lets go of
@@ -205,16 +206,22 @@ def finished(
         options.finishing, primal_tolerance=LOOSE
     )  # as the search itself; what it allows is checked
     ways.append((encoded, loose))
+    room: Forced | None = None
     for target, tolerances in ways:
         fixed_program = fixed_integers(target.program, point)[0]
-        second = _flows(target, fixed_program, solver, tolerances)
+        if first.basis is None:
+            second = _flows(target, fixed_program, solver, tolerances)
+        else:  # a few steps from there, what is closed being so from the start
+            room = forced(fixed_program)
+            second = _flows(target, room.applied(fixed_program), solver, tolerances, first.basis)
         if second.point is not None:
             break
     else:
         if second.stop is Stop.TIME_LIMIT:
             raise _late(second, options)
         raise _closed(encoded, first, point, (solver, first.stats.raw))
-    third = _through_open_ways(target, fixed_program, second, (solver, tolerances))
+    room = room or forced(fixed_program)
+    third = _through_open_ways(target, fixed_program, room, second, (solver, tolerances))
     if third is None:
         closed = _closed(target, first, second.point, (solver, first.stats.raw))
         if isinstance(closed, Closed):
@@ -246,23 +253,29 @@ def finished(
     return replace(plan, stop=Stop.EXHAUSTED if plan.stop is Stop.OPTIMAL else plan.stop)
 
 
-def _flows(encoded: Encoded, program: LinearProgram, solver: str, options: SolveOptions) -> Solution:
-    """A linear program of the encoded one's rows and columns."""
+def _flows(
+    encoded: Encoded,
+    program: LinearProgram,
+    solver: str,
+    options: SolveOptions,
+    basis: SimplexBasis | None = None,
+) -> Solution:
+    """A linear program of the encoded one's rows and columns, from a basis of it, or of the smaller one."""
 
-    def solve(part: LinearProgram, share: SolveOptions, _: Floats | None) -> Solution:
-        return run(part, solver, _by_interior_point(part, solver, share) if part is program else share)
+    def solve(part: LinearProgram, share: SolveOptions, start: Floats | SimplexBasis | None) -> Solution:
+        plain = part is program and start is None
+        return run(part, solver, _by_interior_point(part, solver, share) if plain else share, start)
 
-    return solved_smaller(encoded, program, solve, options)
+    return solved_smaller(encoded, program, solve, options, basis)
 
 
 def _through_open_ways(
-    encoded: Encoded, program: LinearProgram, second: Solution, search: tuple[str, SolveOptions]
+    encoded: Encoded, program: LinearProgram, room: Forced, second: Solution, search: tuple[str, SolveOptions]
 ) -> Solution | None:
     """The flows, with nothing on what is closed: a solver lets a billionth of each row through, which may be all of a
     tiny load. None where no flows are left.
     """
     assert second.point is not None
-    room = forced(program)
     if not len(room.through(second.point)):
         return second
     third = _flows(encoded, room.applied(program), *search)
@@ -332,7 +345,9 @@ def _by_interior_point(program: LinearProgram, solver: str, options: SolveOption
     return replace(options, native={**options.native, "solver": "ipm"})
 
 
-def run(program: LinearProgram, solver: str, options: SolveOptions, start: Floats | None = None) -> Solution:
+def run(
+    program: LinearProgram, solver: str, options: SolveOptions, start: Floats | SimplexBasis | None = None
+) -> Solution:
     """Call a backend; its refusals become errors with an exit code."""
     try:
         return solve_program(program, solver, options, start)

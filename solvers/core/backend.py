@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.core.result import Duals, Stop
+from solvers.core.result import Duals, SimplexBasis, Stop
 
 
 class Feature(Enum):
@@ -59,8 +59,11 @@ class RawOutcome(Record):
 class Session(Protocol):
     """One program, one solver, one run. Made with the options; each method is called once, in this order."""
 
-    def load(self, start: Floats | None) -> None:
-        """Hand the program over, with a starting point (n,) if there is one. Raises `HandOverRefused`."""
+    def load(self, start: Floats | SimplexBasis | None) -> None:
+        """Hand the program over, with a starting point (n,) or the solver's own basis if there is one.
+
+        Raises `HandOverRefused`.
+        """
 
     def run(self) -> RawOutcome:
         """Solve. Infeasible, out of time or a crash of the solver is an outcome; raises `OptionRejected` only."""

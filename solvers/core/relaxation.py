@@ -5,11 +5,16 @@ What comes back is a proposal: `solvers.proof` computes by itself what the multi
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.core.result import Stop
+from solvers.core.result import SimplexBasis, Stop
+
+type Ints = NDArray[np.int64]
 
 
 class RelaxedAnswer(Record):
@@ -37,6 +42,31 @@ class Relaxation(Protocol):
 
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
         """(m,) a ray that refutes a program without a point, looked for anew; None where there is a point."""
+        ...
+
+
+class GrowingRelaxation(Relaxation, Protocol):
+    """One whose rows and columns change between solves; points then have the added columns at their end."""
+
+    def limit_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Other limits (r,) of some rows."""
+        ...
+
+    def limit_columns(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Other bounds (c,) of some columns that are not integer ones."""
+        ...
+
+    def add_columns(self, cost: Floats, matrix: Any, lower: Floats, upper: Floats) -> None:
+        """Columns (c,) more, none of them whole, with a matrix (m, c) by column of the program's own rows."""
+        ...
+
+    @property
+    def basis(self) -> SimplexBasis:
+        """Of the program's own rows and columns, where the last solve ended."""
+        ...
+
+    def drop_columns(self, first: int) -> None:
+        """All columns from one on."""
         ...
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,20 @@ class PiecePrices(Record):
     tie: Floats
 
 
+class SimplexBasis(Record):
+    """Where a solver's simplex method ended, for one of its own that goes on from there.
+
+    solver          whose it is
+    rows, columns   of the program; rows that only the solver has come after them
+    state           in the solver's own form
+    """
+
+    solver: str
+    rows: int
+    columns: int
+    state: Any
+
+
 class Solution(Record):
     """What came back.
 
@@ -94,6 +109,7 @@ class Solution(Record):
     duals       for LPs solved to optimality by a backend that has them, else None. A MILP has no duals:
                 fix its integer columns and solve again, and say that the prices are of that LP
     prices      under which pieces of the program prove the bound, where that was the way
+    basis       of the linear program with this point's whole numbers, where the way to it left one
     """
 
     stop: Stop
@@ -103,6 +119,7 @@ class Solution(Record):
     duals: Duals | None = None
     stats: Stats = Stats()
     prices: PiecePrices | None = None
+    basis: SimplexBasis | None = None
 
     @property
     def gap(self) -> float:

@@ -21,7 +21,7 @@ from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
 from solvers.core.process import stdout_to_stderr
 from solvers.core.program import Floats, LinearProgram, refuse_where
-from solvers.core.result import Duals, Solution, Stats, Stop
+from solvers.core.result import Duals, SimplexBasis, Solution, Stats, Stop
 from solvers.core.settle import settled
 
 NO_POINT = "a point that is not feasible was left out"
@@ -32,12 +32,12 @@ def solve(
     backend: Backend,
     program: LinearProgram,
     options: SolveOptions | None = None,
-    start: ArrayLike | None = None,
+    start: ArrayLike | SimplexBasis | None = None,
 ) -> Solution:
     """The solution by this backend; see `solvers.solve`."""
     asked = (options or SolveOptions()).begun()
     program = program.relax() if asked.relax else program
-    point = _checked_start(program, start)
+    begin_at = _checked_start(backend, program, start)
     chosen = replace(asked, primal_tolerance=None, dual_tolerance=None) if program.is_mip else asked
     with _diverted(backend):
         session = backend.session(program, chosen)
@@ -47,11 +47,11 @@ def solve(
         return decided
     if asked.late:
         return Solution(Stop.TIME_LIMIT, stats=replace(stats, raw="no time was left for it"))
-    if point is not None and Feature.START not in backend.FEATURES:
-        stats, point = replace(stats, warnings=("starting point not used",)), None
+    if begin_at is not None and Feature.START not in backend.FEATURES:
+        stats, begin_at = replace(stats, warnings=("starting point not used",)), None
     begin = perf_counter()
     with _diverted(backend):
-        session.load(point)
+        session.load(begin_at)
         loaded = perf_counter()
         outcome = session.run()
     stats = replace(stats, hand_over_s=loaded - begin, solve_s=perf_counter() - loaded)
@@ -72,10 +72,15 @@ def _diverted(backend: Backend) -> AbstractContextManager[None]:
     return stdout_to_stderr() if backend.PRINTS else nullcontext()
 
 
-def _checked_start(program: LinearProgram, start: ArrayLike | None) -> Floats | None:
-    """The starting point as an array, or `ProgramError`; it need not be feasible."""
+def _checked_start(
+    backend: Backend, program: LinearProgram, start: ArrayLike | SimplexBasis | None
+) -> Floats | SimplexBasis | None:
+    """The starting point as an array, or `ProgramError`; it need not be feasible. Another solver's basis is no use."""
     if start is None:
         return None
+    if isinstance(start, SimplexBasis):
+        fits = (start.rows, start.columns) == (program.n_rows, program.n_columns)
+        return start if fits and start.solver == backend.NAME else None
     point = np.asarray(start, dtype=np.float64)
     if point.shape != (program.n_columns,):
         raise ProgramError(f"start: expected shape ({program.n_columns},), got {point.shape}")

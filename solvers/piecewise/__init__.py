@@ -4,5 +4,8 @@ copies    the program, written so that each piece has copies of what spans them
 priced    the pieces under prices of the rows that reach across: their optima bound the whole
 rounds    better prices, round by round
 solving   a plan and its bound
+apart     whole numbers tried in all pieces at once
+choice    a way to round for each piece, so that together they keep to all rows
+roundings ways to round tried, and chosen from
 proven    what the pieces' trees prove, row by row
 """

@@ -1,0 +1,172 @@
+"""Many pieces that share a limit: ways to round, tried in all of them side by side, one chosen for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pytest import approx
+from scipy import sparse
+
+from solvers import LinearProgram, SimplexBasis, SolveOptions, Stop, is_feasible, solve
+from solvers.core.registry import get
+from solvers.core.shell import solve as solve_with
+from solvers.highs_relaxation import HighsRelaxation
+from solvers.piecewise.apart import PiecesApart
+from solvers.piecewise.choice import chosen
+from solvers.piecewise.roundings import rounded_pieces
+from solvers.rounded import solve_rounded
+
+type Piece = tuple[float, list[float], list[float]]
+"""Work, and of each kind of instance what one carries and costs."""
+
+
+def market(
+    pieces: list[Piece], most: float = np.inf, token_usd: float | None = None
+) -> tuple[LinearProgram, np.ndarray]:
+    """Each piece serves its work by instances of its kinds; no more than `most` instances in all. By the token too,
+    where that has a price. The piece of each column comes with it.
+    """
+    cost, part, integer, blocks = list[float](), list[int](), list[bool](), []
+    for p, (work, carries, usd) in enumerate(pieces):
+        k, token = len(carries), 0 if token_usd is None else 1
+        cost += [0.0] * k + [token_usd * work] * token + usd if token_usd is not None else [0.0] * k + usd
+        part += [p] * (2 * k + token)
+        integer += [False] * (k + token) + [True] * k
+        serve = np.concatenate([np.ones(k + token), np.zeros(k)])[None, :]
+        carry = np.hstack([work * np.eye(k), np.zeros((k, token)), -np.diag(carries)])
+        blocks.append(sparse.csr_array(np.vstack([serve, carry])))
+    sizes = [block.shape[0] for block in blocks]
+    first = np.concatenate([[1.0, *[-np.inf] * (size - 1)] for size in sizes])
+    last = np.concatenate([[1.0, *[0.0] * (size - 1)] for size in sizes])
+    whole = np.array(integer)
+    matrix = sparse.vstack(
+        [sparse.block_diag(blocks), sparse.csr_array(whole.astype(float)[None, :])], format="csr"
+    )
+    program = LinearProgram(
+        cost=np.array(cost),
+        matrix=matrix,
+        row_lower=np.concatenate([first, [-np.inf]]),
+        row_upper=np.concatenate([last, [most]]),
+        col_lower=np.zeros(len(cost)),
+        col_upper=np.where(whole, 1e4, 1.0),
+        integer=whole,
+    )
+    return program, np.array(part)
+
+
+def drawn(seed: int, number: int = 60) -> list[Piece]:
+    """Pieces of two or three kinds."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(number):
+        k = int(rng.integers(2, 4))
+        carries = rng.uniform(5, 30, k).round(1)
+        made.append(
+            (float(rng.uniform(200, 900)), carries.tolist(), (carries * rng.uniform(0.8, 1.2, k)).tolist())
+        )
+    return made
+
+
+def apart(program: LinearProgram, part: np.ndarray) -> PiecesApart:
+    relaxation = HighsRelaxation(program)
+    bounds = program.col_lower[program.integer], program.col_upper[program.integer]
+    return PiecesApart(program, part, relaxation, bounds, relaxation.solve(*bounds))
+
+
+def by_highs(program: LinearProgram, options: SolveOptions) -> object:
+    return solve_with(get("highs"), program, options)
+
+
+def test_each_piece_has_its_best_way() -> None:
+    """Sixty pieces of 95 of work, 9.5 instances of 10 USD that carry 10 each in the relaxation: 10 of them, 100 USD.
+    (Nine and two small ones cost 98.8, but no small one is open in the relaxation.)
+    """
+    program, part = market([(95.0, [10.0, 4.0], [10.0, 4.4])] * 60)
+    found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-9))
+    assert found is not None
+    assert program.objective(found[0]) == approx(6000.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [np.inf, 1.0, 0.8], ids=["free", "binds", "short"])
+def test_a_limit_on_all_pieces_is_kept(seed: int, share: float) -> None:
+    """Near to the relaxation: with and without a limit on all instances, which what is left over goes by the token."""
+    pieces = drawn(seed)
+    free, part = market(pieces, token_usd=3.0)
+    most = (
+        float(np.floor(share * solve(free.relax()).point[free.integer].sum()))
+        if np.isfinite(share)
+        else np.inf
+    )
+    program, part = market(pieces, most, token_usd=3.0)
+    least = solve(program.relax()).bound
+    found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-6))
+    assert found is not None
+    assert is_feasible(program, found[0], tolerance=1e-6)
+    assert least <= program.objective(found[0]) <= 1.02 * least
+    answer = solve_rounded(program, SolveOptions(gap=1e-6), lambda: part)
+    assert answer is not None
+    assert answer.objective is not None
+    assert answer.objective <= program.objective(found[0]) + 1e-6
+    assert least - 1e-6 <= answer.bound <= answer.objective
+
+
+def test_what_a_piece_cannot_do_with_is_not_one_of_its_ways() -> None:
+    """Work of 91 to 99 on instances of 10, nothing else: whatever is nearest, ten are needed."""
+    pieces = [(91.0 + k % 9, [10.0], [7.0]) for k in range(60)]
+    program, part = market(pieces)
+    tried = apart(program, part)
+    nine = tried.tried(np.full(60, 9.0))
+    assert nine is not None
+    assert not nine.does.any()
+    found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-9))
+    assert found is not None
+    assert program.objective(found[0]) == approx(60 * 70.0)
+
+
+def test_no_choice_keeps_to_a_limit_that_none_can() -> None:
+    """Ten instances in each piece, and a limit below that."""
+    program, part = market([(95.0, [10.0], [7.0])] * 60, most=590.0)
+    assert rounded_pieces(apart(program, part), by_highs, SolveOptions()) is None
+    tried = apart(program, part)
+    ten = tried.tried(np.full(60, 10.0))
+    assert ten is not None
+    assert ten.does.all()
+    assert chosen(tried, [ten], by_highs, SolveOptions()) is None
+    assert tried.together(np.full(60, 10.0)) is None
+
+
+def test_the_relaxation_is_left_as_it_was() -> None:
+    program, part = market(drawn(1), most=1500.0, token_usd=3.0)
+    pieces = apart(program, part)
+    rounded_pieces(pieces, by_highs, SolveOptions())
+    bounds = program.col_lower[program.integer], program.col_upper[program.integer]
+    again = pieces.relaxation.solve(*bounds).point
+    assert again is not None
+    assert len(again) == program.n_columns
+    assert program.objective(again) == approx(solve(program.relax()).objective)
+
+
+def test_few_pieces_are_left_to_other_ways() -> None:
+    program, part = market(drawn(1, 10))
+    assert rounded_pieces(apart(program, part), by_highs, SolveOptions()) is None
+
+
+@pytest.mark.parametrize("solver", ["highs", "pulp:COIN_CMD", "scipy"])
+def test_a_basis_changes_the_way_and_not_the_answer(solver: str) -> None:
+    """From where the relaxation ended HiGHS takes no step; other solvers, and other programs, make nothing of it."""
+    program, _ = market(drawn(2), token_usd=3.0)
+    relaxation = HighsRelaxation(program)
+    relaxation.solve(program.col_lower[program.integer], program.col_upper[program.integer])
+    plain = solve(program.relax(), solver)
+    started = solve(program.relax(), solver, start=relaxation.basis)
+    assert started.stop is Stop.OPTIMAL
+    assert started.objective == approx(plain.objective)
+    if solver == "highs":
+        assert started.stats.iterations == 0
+        assert plain.stats.iterations
+    other = replace(relaxation.basis, rows=1)
+    assert isinstance(other, SimplexBasis)
+    assert solve(program.relax(), solver, start=other).objective == approx(plain.objective)
