@@ -49,6 +49,8 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
     point = _by_the_token(target, solver, options)
     if point is not None and not short_of_capacity(target, point):
         plans.append(_plan(target, point, search))
+    # what a relaxation rounds to waits too long, as a rule: there it is for those who have no other plan
+    large = large and not (plans and any(cols.capacity.waits.any() for cols in target.columns))
     if large:
         upper = _upper(target.program, prices.promising(FLOWS))
         some = replace(target, program=replace(target.program, col_upper=upper))

@@ -18,7 +18,7 @@ from math import inf
 
 import numpy as np
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning import two_steps
@@ -42,10 +42,14 @@ def find(
     *,
     start: Floats | None = None,
     before: Before | None = None,
+    rough: bool = False,
+    shut: Ints | None = None,
 ) -> Incumbent:
     """The best point, nothing of which goes through what is closed. See `two_steps.find`; raises as it does."""
     try:
-        return two_steps.find(encoded, solver, options, fixed, start=start, before=before)
+        return two_steps.find(
+            encoded, solver, options, fixed, start=start, before=before, rough=rough, shut=shut
+        )
     except Closed as closed:
         return through_open_gates(fixed.applied(encoded), closed, (solver, options), fixed, closed.bound)
 

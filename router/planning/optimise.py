@@ -14,16 +14,17 @@ Cuts depend on points alone: the clock decides when the search ends, and nothing
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from math import inf
 
-from problems.core.arrays import Floats
+from problems.core.arrays import Floats, Ints
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, Regions, encode
 from problems.physics.waiting import margin_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.gates import find
-from router.planning.structure import SMALL, Before
+from router.planning.structure import SMALL, Before, small_parts
 from router.planning.tighten import (
     Broken,
     CutsByScenario,
@@ -31,6 +32,7 @@ from router.planning.tighten import (
     cut_near,
     mixes_by_name,
     short_of_capacity,
+    unused_pools,
     waiting_flows,
 )
 from router.planning.two_steps import Fixed, Incumbent
@@ -79,7 +81,7 @@ def _optimise(
         search = replace(options, watch=lambda _, bound: watch(inf, bound))
     first = replace(search.within(FIRST), gap=max(options.gap, ROUGH)) if large else search
     try:
-        outer = find(encoded, solver, first, decided, start=start)
+        outer = find(encoded, solver, first, decided, start=start, rough=large)
     except Infeasible as word:
         from router.planning.doubting import in_doubt  # here: most problems have a plan
 
@@ -87,7 +89,7 @@ def _optimise(
     if options.relax:
         return outer
     broken = short_of_capacity(outer.encoded, outer.point)
-    if large and not broken and (outer.stop is not Stop.OPTIMAL or first.gap > options.gap):
+    if large and not broken:
         outer = find(encoded, solver, search, decided, start=outer.point)
         broken = short_of_capacity(outer.encoded, outer.point)
     outer = replace(outer, options=options)
@@ -108,6 +110,9 @@ class _ClosingIn:
         self.newest: CutsByScenario = {}  # the last of each pool: a plan near them is what the inner side is for
         self.best: Incumbent | None = None
         self.bound, self.rounds, self.idle, self.exact = outer.bound, 0, 0, False
+        self.large = outer.encoded.program.n_columns > SMALL
+        self.small_parts = self.large and small_parts(outer.encoded)
+        self.inner_s = 0.0  # what the inner side has taken
         self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
 
     def run(self, broken: Broken) -> Incumbent:
@@ -120,25 +125,26 @@ class _ClosingIn:
                 before = self.best
                 self._take(self._inner(broken))
                 self.inner_is_best = self.best is not before
-                if self.best is not None and self.best is not before and not self.options.late:
+                better = self.best is not None and self.best is not before
+                if better and self.best is not None and self.options.left_s > self.inner_s:
                     self._take(self._near(self.best))
             elif broken:
                 self._take(self._sparing(broken))
             if self._met() or self.options.late:
                 break
             gap = self._gap()
-            outer = self._find(Regions(self.cuts))
+            outer = self._find(Regions(self.cuts), rough=self.large)
             if outer is None:
                 break
             self.outer, self.bound = outer, max(self.bound, outer.bound)
             broken = short_of_capacity(outer.encoded, outer.point)
             if not broken:
-                self._take(outer)
+                self._take(self._finished(outer) if self.large else outer)
                 if self._met() or gap <= self.options.gap:
                     break
                 self.exact = True
             self.idle = 0 if self._moved(bound, usd) else self.idle + 1
-            if self.idle >= (IDLE if self.outer.encoded.program.n_columns > SMALL else IDLE_SMALL):
+            if self.idle >= (IDLE if self.large else IDLE_SMALL):
                 if self.exact:
                     break
                 self.idle, self.exact = 0, True
@@ -171,28 +177,34 @@ class _ClosingIn:
     def _inner(self, broken: Broken) -> Incumbent | None:
         """The best plan of the inner side; pools found short on the way get a region too."""
         plan: Incumbent | None = self.outer
+        began = time.perf_counter()
         for _ in range(MOST_TRIES):
             assert plan is not None
-            before = None
-            if plan.encoded.program.n_columns > SMALL:  # a plan to start from, which windows then make better
+            before, shut = None, None
+            if self.large and self.small_parts:
+                shut = unused_pools(plan.encoded, plan.point)
+            elif self.large:  # a plan to start from, which windows make better
                 settled = self._settled(plan)
                 changed = frozenset(pool.period for _, pool in broken)
                 before = None if settled is None else Before(settled.integers, changed)
                 self._take(settled)
-            plan = self._find(Regions(self.newest, inner=True), before=before)
+            plan = self._find(Regions(self.newest, inner=True), before=before, shut=shut)
             broken = [] if plan is None else short_of_capacity(plan.encoded, plan.point)
             if plan is None or not broken:
                 break
             self._cut(plan, broken)
         else:
             plan = None
+        self.inner_s = time.perf_counter() - began
         return plan if plan is not None or self.best is not None else self._settled(self.outer)
 
     def _near(self, plan: Incumbent) -> Incumbent | None:
         """The best plan near one of a large program; small ones come there by their rounds."""
-        if plan.encoded.program.n_columns <= SMALL:
+        if not self.large:
             return None
         regions = Regions(cut_near(plan.encoded, plan.point), inner=True)
+        if self.small_parts:
+            return self._find(regions, shut=unused_pools(plan.encoded, plan.point))
         staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
         same = self._find(regions, staying)
         if same is None:
@@ -204,7 +216,7 @@ class _ClosingIn:
         """The best plan of the outer side with less load in pools, by as much as the last point had too much."""
         margin = margin_of(self.instance.policy)
         most = max(record.excess(margin) for _, record in broken)
-        if most > MOST_SPARED or self.outer.encoded.program.n_columns > SMALL:
+        if most > MOST_SPARED or self.large:
             return None
         return self._find(Regions(self.cuts, spare=SPARED * most))
 
@@ -213,14 +225,26 @@ class _ClosingIn:
         staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
         return self._find(Regions(self.newest, inner=True), staying)
 
+    def _finished(self, outer: Incumbent) -> Incumbent | None:
+        """The same point with its flows solved again."""
+        return self._find(outer.encoded.regions, before=Before(outer.integers, frozenset()))
+
     def _find(
-        self, regions: Regions, fixed: Fixed | None = None, before: Before | None = None
+        self,
+        regions: Regions,
+        fixed: Fixed | None = None,
+        before: Before | None = None,
+        *,
+        rough: bool = False,
+        shut: Ints | None = None,
     ) -> Incumbent | None:
         # a plan that breaks a promise is of no use, so mending it goes on into the overtime
         left = replace(self.options.finishing if self.options.late else self.options, gap=self._gap())
         program = encode(self.instance, regions=regions)
         try:
-            return find(program, self.solver, left, fixed or self.fixed, before=before)
+            return find(
+                program, self.solver, left, fixed or self.fixed, before=before, rough=rough, shut=shut
+            )
         except Infeasible as word:
             if (
                 fixed is None and self.best is None and not regions.inner and not regions.spare

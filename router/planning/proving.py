@@ -23,6 +23,7 @@ from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
 from router.planning.pooling import columns_without_arrivals
+from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
@@ -79,7 +80,7 @@ def with_proof(
     near = OWN_LOOSE if waits or encoded.instance.spilling is not None else OWN
     model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
     small = encoded.program.n_columns <= LARGEST
-    start = _start(model, incumbent) if small else None
+    start = started(model, _integers(incumbent), options) if small else None
     if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
@@ -91,7 +92,11 @@ def with_proof(
                 model, encoded.program, incumbent.prices, lambda: options.finishing.late
             )
         elif not small:
-            parts, prices = _of_large(model, encoded, incumbent, max(options.gap, near))
+            groups = falls_apart(model, LARGEST)
+            if groups is None:
+                parts, prices = _of_large(model, encoded, incumbent, max(options.gap, near))
+            else:
+                parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
         if not parts:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
@@ -334,21 +339,10 @@ def looked_at_again(problem: Problem, encoded: Encoded, incumbent: Incumbent) ->
     return with_proof(problem, encoded, incumbent)[0] if unconfirmed(incumbent) else incumbent
 
 
-def _start(model: ScaledRelaxation, incumbent: Incumbent) -> Floats | None:
-    """The incumbent's whole numbers in the model, with the best that goes with them.
-
-    The verifier has whole columns that the program does without: its levels of pools that wait, whether any of a pool
-    is rented that waits and is rented in parts.
-    """
+def _integers(incumbent: Incumbent) -> dict[str, float]:
+    """The incumbent's columns by name."""
     names = incumbent.encoded.program.column_names
-    found = dict(zip(names() if names else (), incumbent.integers.tolist(), strict=True))
-    whole = np.flatnonzero(model.program.integer)
-    at = np.array([j for j in whole if model.names[j] in found], dtype=np.int64)
-    values = np.round([found[model.names[j]] for j in at])
-    values = np.clip(values, model.program.col_lower[at], model.program.col_upper[at])
-    fixed = model.program.fix(at, values)
-    known = fixed.relax() if len(at) == len(whole) else fixed
-    return run(known, "highs", replace(incumbent.options.finishing, native={})).point
+    return dict(zip(names() if names else (), incumbent.integers.tolist(), strict=True))
 
 
 def _bettered(

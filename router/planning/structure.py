@@ -87,6 +87,11 @@ def _by_parts(
     return solve_parts(program, groups, solve_part, options, alike=before is None)
 
 
+def small_parts(encoded: Encoded) -> bool:
+    """Whether a program falls apart into parts that a solver is given whole."""
+    return all(len(columns) <= SMALL for columns in parts(encoded.program))
+
+
 def _pieces(program: LinearProgram, piece: np.ndarray, run: Run, options: SolveOptions) -> Solution | None:
     """By pieces, where there are many small ones."""
     return solve_pieces(program, piece, run, options) if many_small(program, piece) else None

@@ -134,6 +134,20 @@ def _levels_found(encoded: Encoded, s: int, short: WaitingRecord) -> tuple[set[i
     return {found, found + 1, high - 1, high, high + 1}, high
 
 
+def unused_pools(encoded: Encoded, point: Floats) -> Ints:
+    """Columns of flows and counts, by the period, of pools that wait and of which a point has no instance there."""
+    columns = [np.empty(0, dtype=np.int64)]
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        count, waits = cols.counts.count, cols.capacity.waits
+        own = ~view.inst.fleets.horizon[view.inst.fleets.pool_fleet] & waits
+        idle = own[:, None] & (count >= 0) & (np.where(count >= 0, point[count], 1.0) < 0.5)
+        idle &= encoded.program.col_lower[count] <= 0
+        pool, period = view.routes.pool[view.flows.route], view.flows.period
+        columns += [cols.flow[(pool >= 0) & np.vstack([idle, np.zeros(idle.shape[1], bool)])[pool, period]]]
+        columns += [count[idle]]
+    return np.unique(np.concatenate(columns))
+
+
 def waiting_flows(encoded: Encoded, point: Floats) -> tuple[Ints, Floats]:
     """Columns of flows to pools whose waiting is modelled, and their values."""
     columns = [np.empty(0, dtype=np.int64)]

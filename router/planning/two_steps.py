@@ -152,8 +152,13 @@ def find(
     *,
     start: Floats | None = None,
     before: Before | None = None,
+    rough: bool = False,
+    shut: Ints | None = None,
 ) -> Incumbent:
     """The best point, from `start` or what was found before (see `gates.find`, which mends what is `Closed`).
+
+    rough   its flows are not solved again: it is looked at, and no plan
+    shut    columns that are not used while its whole numbers are looked for
 
     Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
@@ -162,9 +167,11 @@ def find(
     if not program.is_mip:
         return _linear(encoded, solver, options, fixed, began)
     if start is None:
-        by_pieces = solver == "highs"
+        by_pieces, case = solver == "highs", encoded
+        if shut is not None:
+            case = replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut))))
         first = solve_structured(
-            encoded,
+            case,
             lambda part, share: run(part, solver, _of_part(part, program, solver, share)),
             options,
             before,
@@ -174,8 +181,20 @@ def find(
         first = solved_smaller(
             encoded, program, lambda part, share, begun: run(part, solver, share, begun), options, start
         )
-    _point_of(first, encoded, options)
-    spent = time.perf_counter() - began
+    point, spent = _point_of(first, encoded, options), time.perf_counter() - began
+    if rough:
+        return Incumbent(
+            encoded=encoded,
+            point=point,
+            integers=point,
+            stop=first.stop,
+            bound=first.bound,
+            row_duals=None,
+            prices_of=PRICES_OF,
+            seconds={"integers": spent},
+            solver=solver,
+            options=options,
+        )
     return finished(encoded, first, (solver, options), fixed, spent, first.objective)
 
 

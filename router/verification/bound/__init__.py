@@ -1,7 +1,7 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, deferred, waiting, renting, contracts, bills, links,
+    serving, deferred, waiting, crowds, renting, contracts, bills, links,
     shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
@@ -85,7 +85,8 @@ def _handed_on(audit: Audit) -> RelaxedProblem | None:
     if before is None or not isinstance(model, RelaxedProblem):
         return None
     dearer = plan.objective_usd > model.most_usd + SAME * abs(model.most_usd)
-    moved = model.of_plan and plan.routes != before.plan.routes
+    of_it = before.plan
+    moved = model.of_plan and (plan.routes, plan.instances) != (of_it.routes, of_it.instances)
     rows = _rows_of(plan.proof) != _rows_of(before.plan.proof)
     return None if dearer or moved or rows else model
 

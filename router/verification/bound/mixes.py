@@ -93,6 +93,16 @@ def pieces_of(queue: WaitingPool, mixes: list[float]) -> Iterator[MixPiece]:
                 yield MixPiece(kind.routes, start, end, kind.strict[0], ())
 
 
+def kinds_or_one(uses: Mapping[str, PoolUse]) -> list[MixKind]:
+    """Every kind of mix; one that is held to no more than any of them where they are too many."""
+    kinds = _kinds(uses)
+    if len(kinds) <= MOST_KINDS:
+        return kinds
+    common = set.intersection(*(set(use.budget) for use in uses.values()))
+    mildest = tuple((each, max(use.budget[each] for use in uses.values())) for each in sorted(common))
+    return [MixKind(frozenset(uses), (max(use.concurrency for use in uses.values()), mildest))]
+
+
 def _kinds(uses: Mapping[str, PoolUse]) -> list[MixKind]:
     """What any set of users makes, each with all users that do not make it stricter."""
     own = {name: _of_all([use]) for name, use in uses.items()}
@@ -246,9 +256,11 @@ def shape(use: PoolUse, side: int) -> float:
 
 def bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[float, float]:
     """The range of w − u over mixes with u in a range: their corners are of one user, or of two with u at an end."""
+    if all(use.arrival_cv == 1.0 for use in uses):
+        return 0.0, 0.0
     each = [(use.seconds[side], use.arrival_cv**2 - 1.0, shape(use, side)) for use in uses]
     seconds = [s for s, _, _ in each]
-    if all(c == 0.0 for _, c, _ in each) or min(seconds) == max(seconds):
+    if min(seconds) == max(seconds):
         return 0.0, 0.0
     if min(seconds) <= 0.0:  # requests that take no time: m may come near 0
         products = [m * c for m in (0.0, max(seconds)) for _, c, _ in each]

@@ -4,8 +4,8 @@
     waiting      Σ_n serves ≤ count − what boots;  load of the piece ≤ Σ_n (cap[n] − cap[n − 1]) · serves
     presence     flow ≤ Σ serves(…, 1) over the pieces of its user
 
-Mixes, their pieces and caps: `mixes`. Pools of many levels have no such rows. The
-most levels are those that would do for all work under the strictest mix.
+Mixes, their pieces and caps: `mixes`. Pools of many levels or users have the rows of `crowds`. The most levels are
+those that would do for all work under the strictest mix.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 from router.schema import Instances
 from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.queueing import PoolUse, use_of, uses_of
+from router.verification.bound.crowds import Crowd, add_crowd
 from router.verification.bound.mixes import (
     MORE,
     MixPiece,
@@ -47,14 +49,20 @@ def waits(instances: Instances, flows: Iterable[PossibleFlow]) -> bool:
     return instances.max_utilisation is None and any(latency.limits(flow.workload.slo) for flow in flows)
 
 
+_KNOWN: WeakKeyDictionary[Case, dict[str, PoolUse | None]] = WeakKeyDictionary()
+"""What each route brings to a pool is the same in every period: by case and route."""
+
+
 def uses_of_routes(case: Case, flows: Iterable[PossibleFlow]) -> dict[str, PoolUse]:
     """What each route brings to a pool."""
-    uses: dict[str, PoolUse] = {}
+    known, uses = _KNOWN.setdefault(case, {}), dict[str, PoolUse]()
     for flow in flows:
-        if flow.route not in uses:
-            use = use_of(case, flow, flow.entry)
-            if use is not None:
-                uses[flow.route] = use
+        route = flow.route
+        if route not in known:
+            known[route] = use_of(case, flow, flow.entry)
+        use = known[route]
+        if use is not None:
+            uses[route] = use
     return uses
 
 
@@ -72,12 +80,12 @@ def enough(case: Case, flows: list[PossibleFlow], busy: float) -> float:
         w = max(max(shapes) + bursts(uses, side, min(shapes), max(shapes))[1], 0.0) * concurrency
         policy = case.problem.policy
         load = busy * concurrency * (1.0 + policy.load_margin)
-        servers = 1
+        low = math.floor(load)  # which is too few
+        servers, step = low + 1, 1 + math.isqrt(low) // 8
         while not within_budget(servers, load, w * (1.0 + policy.wait_margin), budget):
-            servers = servers * 2
+            low, servers, step = servers, servers + step, step * 2
             if servers > 1e7:
                 return math.inf
-        low = servers // 2
         while servers - low > 1:
             middle = (low + servers) // 2
             enough_there = within_budget(middle, load, w * (1.0 + policy.wait_margin), budget)
@@ -93,6 +101,7 @@ def add_waiting(
     case = audit.case
     planned, proof = uses_of(case, audit.flows), audit.plan.proof
     stated = proof.mixes or {} if proof is not None and len(case.futures) == 1 else {}
+    crowds = _crowds(case, pools)
     for (offer, served, t), flows in pools.items():
         instances = case.offers[offer].instances
         assert instances is not None  # it has a pool
@@ -103,17 +112,39 @@ def add_waiting(
         parts = list(serving_parts(model, case, offer, pool, t))
         limit = model.variables[parts[0][0]].upper
         in_servers = instances.start_h > 0 or not instances.integral
-        here = planned.get((offer, served, t, future.name), [])
+        key = (offer, served, t, future.name)
+        here = planned.get(key, [])
         model.of_plan = True
         apart = any(use.disaggregated for use in uses.values())
         for side in (0, 1) if apart else (0,):
             name = f"{pool},{t}{',completion' if side else ''}"
             scale = max(use.concurrency for use in uses.values()) if in_servers else 1.0
-            top = math.floor(limit * scale + 1e-9) if math.isfinite(limit) else math.inf
-            if usable <= 0.0 or not 0 < top <= MOST_LEVELS or len(uses) > MOST_USERS:
+            if usable <= 0.0 or not 0 < limit < math.inf:
                 continue
-            queue = WaitingPool(name, uses, side, int(top), in_servers, case.problem.policy)
-            _add_queue(model, case, queue, flows, parts, usable, [*_mix(here, side), *stated.get(name, ())])
+            loads = [(flow, flow.load[side] / _part(case, flow) / usable) for flow in flows]
+            top = math.floor(limit * scale + 1e-9)
+            if 0 < top <= MOST_LEVELS and len(uses) <= MOST_USERS:
+                queue = WaitingPool(name, uses, side, top, in_servers, case.problem.policy)
+                if _add_queue(model, queue, loads, parts, [*_mix(here, side), *stated.get(name, ())]):
+                    continue
+            crowd = crowds[offer, served][side]
+            row = audit.pools.get(key) if model.variables[parts[0][0]].whole and len(parts) == 1 else None
+            ends = crowd.ends(limit, 0.0 if row is None else row.serving)
+            weights = crowd.weights(uses, ends)
+            if weights:
+                named = [(flow.route, flow.name, load) for flow, load in loads]
+                add_crowd(model, name, named, parts, list(zip(ends, weights, strict=True)))
+
+
+def _crowds(
+    case: Case, pools: dict[PoolAt, list[PossibleFlow]]
+) -> dict[tuple[str, str | None], tuple[Crowd, Crowd]]:
+    """The users that a pool may have in any period, by side."""
+    uses: dict[tuple[str, str | None], dict[str, PoolUse]] = {}
+    for (offer, served, _), flows in pools.items():
+        uses.setdefault((offer, served), {}).update(uses_of_routes(case, flows))
+    policy = case.problem.policy
+    return {place: (Crowd(own, 0, policy), Crowd(own, 1, policy)) for place, own in uses.items()}
 
 
 def _mix(uses: list[PoolUse], side: int) -> list[float]:
@@ -125,17 +156,15 @@ def _mix(uses: list[PoolUse], side: int) -> list[float]:
 
 def _add_queue(
     model: RelaxedProblem,
-    case: Case,
     queue: WaitingPool,
-    flows: list[PossibleFlow],
+    loads: list[tuple[PossibleFlow, float]],
     parts: list[tuple[str, float]],
-    usable: float,
     mixes: list[float],
-) -> None:
+) -> bool:
+    """Whether the pool has no more pieces than can be written."""
     pieces = list(pieces_of(queue, mixes))
     if not pieces or len(pieces) > MOST_PIECES:
-        return
-    loads = [(flow, flow.load[queue.side] / _part(case, flow) / usable) for flow in flows]
+        return False
     serving: Terms = [(name, -part) for name, part in parts]
     first: list[str] = []
     shares: list[tuple[Terms, Terms]] = []
@@ -154,13 +183,14 @@ def _add_queue(
                 model.constraint(f"waiting({at},slope {i})", [*terms, *rises], upper=0.0)
     model.constraint(f"waiting({queue.name},one)", [(name, 1.0) for name in first], upper=1.0)
     model.constraint(f"waiting({queue.name},serving)", serving, upper=0.0)
-    for flow in flows:
+    for flow, _ in loads:
         there = [
             (name, -1.0) for name, piece in zip(first, pieces, strict=True) if flow.route in piece.routes
         ]
         model.constraint(f"waiting({queue.name},{flow.name})", [(flow.name, 1.0), *there], upper=0.0)
     if len(pieces) > 1:
         _add_mixes(model, queue, loads, pieces, shares)
+    return True
 
 
 def _part(case: Case, flow: PossibleFlow) -> float:

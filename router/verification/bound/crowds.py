@@ -1,0 +1,200 @@
+"""Waiting in pools of many instances or users: how many instances a user's load takes at least.
+
+    waiting(pool,t,up to N)     Σ_i a_i(N) · load_i · flow_i ≤ Σ_k r(N,k) · within_k                 N: ends of bands
+    band       in_k, within_k: the count is in band k;  Σ_k within = count,  Σ_k in ≤ 1
+               (N_(k−1) + 1) · in_k ≤ within_k ≤ N_k · in_k
+    a_i(N)     the least A(v_i) of the kinds of mix that i may be of
+    r(N,k)     the most that a_i(N) / a_i(N_k) is for any user; 1 where N_k ≤ N
+
+A mix is held to what a kind of `mixes` is held to. Of its wait all that is known is
+
+    w = Σ l_i · S_i (1 + Cs_i²) / 2 + m² · Σ l_i · (Ca_i² − 1) / S_i / 2 ≥ Σ l_i · v_i      l_i: share of the load
+
+    v_i = S_i (1 + Cs_i²) / 2 + M_i² · (Ca_i² − 1) / S_i / 2,   M_i the least S of all users, the largest where Ca_i < 1
+
+m, the mean S, lies between these. Let b(w) be the part of N instances that a wait of w lets be busy: it rises with N
+and falls with w. A is concave and A(w) ≤ 1 / b(w), so that Σ a_i · l_i ≤ A(Σ l_i · v_i) ≤ 1 / b(w): load_i in all,
+weighed by a_i, is no more than the instances, if these are no more than N.
+
+b is found the other way round: a part that is busy is as much as one w allows. Between two of them the larger part
+counts, which makes A no larger than it may be.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+from router.schema import Policy
+from router.verification.base import latency
+from router.verification.base.queueing import PoolUse, erlang_c
+from router.verification.bound.mixes import MORE, SLACK_S, MixKind, kinds_or_one
+from router.verification.bound.relaxation import RelaxedProblem, Terms
+
+STEPS = tuple(1.0 + 0.002 * (1.02**k - 1.0) for k in range(1, 300))
+"""1 / b where it is looked at: finer where little of an instance is kept free, and up to 1.25."""
+LEAST = 0.5
+"""Of a_i: of a line that is so low nothing is said."""
+GROWTH = 1.1
+"""Counts at which a pool is looked at, one so much larger than the one before."""
+ABOVE = (1.0, 1.04, 1.08, 1.13, 1.2, 1.3, 1.4, 1.6, 1.8, 2.7)
+"""Ends of bands, in parts of the count that the plan has."""
+
+type Weights = Mapping[str, float]
+"""a_i by route."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Users of one side of a pool, in any period. `points`: corners of A known so far, by kind and N."""
+
+    uses: Mapping[str, PoolUse]
+    side: int
+    policy: Policy
+    points: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
+
+    @cached_property
+    def kinds(self) -> list[MixKind]:
+        return kinds_or_one(self.uses)
+
+    def ends(self, limit: float, planned: float) -> list[int]:
+        """Ends of bands, of counts up to a limit."""
+        last = next_size(limit)
+        inner = {math.ceil(planned * part - 1e-9) for part in ABOVE} if planned > 0.0 else set()
+        return [*sorted(end for end in inner if end < last), last]
+
+    def weights(self, routes: Iterable[str], ends: Iterable[int]) -> list[Weights]:
+        """a_i(N) of some routes for each N; none where nothing is known of them."""
+        uses = {route: self.uses[route] for route in routes}
+        seconds = [use.seconds[self.side] for use in uses.values()]
+        if min(seconds) <= 0.0:
+            return []
+        slowness = {name: _slowness(use, self.side, min(seconds), max(seconds)) for name, use in uses.items()}
+        found = [self._weights(slowness, n) for n in ends]
+        return found if all(min(own.values()) >= LEAST for own in found) else []
+
+    def _weights(self, slowness: Mapping[str, float], n: int) -> Weights:
+        found = dict.fromkeys(slowness, math.inf)
+        for k, kind in enumerate(self.kinds):
+            if kind.strict[1] and (k, n) not in self.points:
+                self.points[k, n] = _points(kind, n, self.policy)
+            points = self.points.get((k, n))
+            for name in kind.routes & slowness.keys():
+                a = 1.0 if points is None else _at(points, slowness[name])
+                found[name] = min(found[name], a)
+        return found
+
+
+def next_size(count: float) -> int:
+    """The least of the counts looked at that is no less."""
+    n = 1
+    while n < count - 1e-9:
+        n = max(n + 1, math.floor(n * GROWTH))
+    return n
+
+
+def _slowness(use: PoolUse, side: int, least: float, most: float) -> float:
+    s, bursts = use.seconds[side], use.arrival_cv**2 - 1.0
+    mean = least if bursts > 0.0 else most
+    return (s * (1.0 + use.service_cv**2) + mean**2 * bursts / s) / 2.0
+
+
+def _points(kind: MixKind, n: int, policy: Policy) -> list[tuple[float, float]]:
+    """Corners (w, A) of a concave line below 1 / b, in the order of w."""
+    concurrency, budget = kind.strict
+    servers = math.ceil(n * concurrency - 1e-9)
+    longer = concurrency * (1.0 + policy.wait_margin)
+    corners, before = list[tuple[float, float]](), 1.0
+    for each, waits in zip(STEPS, _waits(servers), strict=True):
+        w = _slowest(servers - servers / each, waits, budget) / longer
+        if math.isfinite(w):
+            corners.append((w, before))  # up to w as much is busy as at the step before
+        before = each
+    margin = (1.0 + policy.load_margin) / (1.0 + MORE)
+    return [(w, a * margin) for w, a in _concave(corners)]
+
+
+@lru_cache(maxsize=4096)
+def _waits(servers: int) -> tuple[float, ...]:
+    """How probable it is to wait at each of `STEPS`."""
+    return tuple(erlang_c(servers, servers / each) for each in STEPS)
+
+
+def _slowest(spare: float, waits: float, budget: Sequence[tuple[str, float]]) -> float:
+    """The largest w at which waits keep within a budget."""
+    most = math.inf
+    for statistic, seconds in budget:
+        beyond = 1.0 - latency.LEVEL.get(statistic, 0.0)
+        part = waits if statistic == "mean" else math.log(waits / beyond) if waits > beyond else 0.0
+        if part > 0.0:
+            most = min(most, (seconds * (1.0 + MORE) + SLACK_S) * spare / part)
+    return most
+
+
+def _concave(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same or less, rising ever more slowly."""
+    found, slope = corners[:1], math.inf
+    for (w, a), (further, more) in pairwise(corners):
+        if further <= w:
+            return found
+        slope = min(slope, (more - a) / (further - w))
+        found.append((further, found[-1][1] + slope * (further - w)))
+    return found
+
+
+def _at(points: list[tuple[float, float]], w: float) -> float:
+    """A(w): the line between two corners, its first piece taken on to the left, level to the right."""
+    if len(points) < 2:
+        return 0.0
+    if w >= points[-1][0]:
+        return points[-1][1]
+    i = max(bisect_left(points, (w, -math.inf)), 1)
+    (low, a), (high, b) = points[i - 1 : i + 1]
+    return a + (b - a) * (w - low) / (high - low)
+
+
+def add_crowd(
+    model: RelaxedProblem,
+    name: str,
+    loads: list[tuple[str, str, float]],
+    parts: list[tuple[str, float]],
+    weights: list[tuple[int, Weights]],
+) -> None:
+    """Rows of a pool in a period.
+
+    loads     route, flow and its load in instances
+    parts     of the count that serve
+    weights   by end of a band, the least first; the last is the most that there may be
+    """
+    serving: list[Terms] = [[(of, -part) for of, part in parts]]
+    if len(weights) > 1:
+        serving = _bands(model, name, parts, [end for end, _ in weights])
+    for j, (end, own) in enumerate(weights):
+        if not any(own[route] > 1.0 for route, _, _ in loads):
+            continue
+        terms: Terms = [(flow, load * own[route]) for route, flow, load in loads]
+        for k, band in enumerate(serving):
+            of_band = weights[k][1]
+            more = max(own[route] / of_band[route] for route, _, _ in loads)
+            ratio = more * (1.0 + 1e-12) if k > j else 1.0
+            terms += [(of, value * ratio) for of, value in band]
+        model.constraint(f"waiting({name},up to {end})", terms, upper=0.0)
+
+
+def _bands(model: RelaxedProblem, name: str, parts: list[tuple[str, float]], ends: list[int]) -> list[Terms]:
+    """The count by the band that it is in."""
+    within = []
+    for k, (start, end) in enumerate(pairwise([0, *ends])):
+        there = model.variable(f"band({name},{k})", 1.0, whole=True)
+        some = model.variable(f"within({name},{k})", float(end))
+        model.constraint(f"band({name},{k},from)", [(some, 1.0), (there, -(start + 1.0))], lower=0.0)
+        model.constraint(f"band({name},{k},to)", [(some, 1.0), (there, -float(end))], upper=0.0)
+        within.append((there, some))
+    model.constraint(f"band({name},one)", [(there, 1.0) for there, _ in within], upper=1.0)
+    counts = [(some, 1.0) for _, some in within]
+    model.constraint(f"band({name})", [*parts, *((of, -1.0) for of, _ in counts)], lower=0.0, upper=0.0)
+    return [[(some, -1.0)] for _, some in within]
