@@ -18,8 +18,9 @@ from router.schema import Policy
 from router.verification import audit_of, verify
 from router.verification.base.ledger import RELATIVE
 from router.verification.base.queueing import PoolUse, queues
-from router.verification.bound import relaxation_of, waiting
-from router.verification.bound.crowds import Crowd, add_crowd, next_size
+from router.verification.bound import relaxation_of
+from router.verification.bound.queues import waiting
+from router.verification.bound.queues.crowds import Crowd, add_crowd, next_size
 from router.verification.bound.relaxation import RelaxedProblem
 from solvers import SolveOptions, solve
 
@@ -185,7 +186,7 @@ def test_a_large_problem_that_falls_apart_has_a_tree_for_each_part(monkeypatch: 
 
 
 def test_every_kind_of_step_is_above_the_one_before() -> None:
-    from router.verification.bound.crowds import STEPS
+    from router.verification.bound.queues.crowds import STEPS
 
     assert all(b > a for a, b in pairwise((1.0, *STEPS)))
     assert np.isclose(STEPS[0], 1.00004)

@@ -19,7 +19,7 @@ from problems.physics import queueing
 from router import api
 from router.loading.catalogue import load_text, problem_sha256
 from router.verification.base.queueing import PoolUse, erlang_c, queues, wait_s
-from router.verification.bound.mixes import MORE, NEAREST, SLACK_S, largest
+from router.verification.bound.queues.mixes import MORE, NEAREST, SLACK_S, largest
 
 CHAT = """
 schema: router/1

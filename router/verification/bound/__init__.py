@@ -1,7 +1,7 @@
 """A bound worked out again: no plan of the problem costs less, whoever proposed the multipliers.
 
     relaxation   variables and constraints by name
-    serving, deferred, waiting, crowds, renting, contracts, bills, links,
+    serving, deferred, queues, renting, contracts, bills, links,
     shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
@@ -27,6 +27,7 @@ from router.verification.bound.futures import together
 from router.verification.bound.hosts import add_hosts
 from router.verification.bound.links import add_links, add_presence
 from router.verification.bound.losses import add_losses
+from router.verification.bound.queues.waiting import add_waiting
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.renting import MostOfUse, add_counts, add_shared_limits, most_of_use
 from router.verification.bound.serving import (
@@ -40,7 +41,6 @@ from router.verification.bound.serving import (
 )
 from router.verification.bound.shares import add_shares
 from router.verification.bound.spilling import add_spilling
-from router.verification.bound.waiting import add_waiting
 
 WRITTEN = "relaxation"
 SAME = 1e-9

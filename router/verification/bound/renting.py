@@ -22,10 +22,10 @@ from router.verification.base.ledger import RELATIVE
 from router.verification.base.parts import stated_name
 from router.verification.base.pools import EarlierPurchase
 from router.verification.base.spans import multiples
+from router.verification.bound.queues.waiting import enough, waits
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 from router.verification.bound.serving import PoolAt, PossibleFlow, pool_name
 from router.verification.bound.terms import start_label
-from router.verification.bound.waiting import enough, waits
 
 type MostOfUse = dict[tuple[str, str | None], list[float]]
 """By pool, its largest count of use in each period."""

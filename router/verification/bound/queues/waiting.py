@@ -20,8 +20,8 @@ from router.verification.base import latency
 from router.verification.base.audit import Audit
 from router.verification.base.case import Case, Future
 from router.verification.base.queueing import PoolUse, use_of, uses_of
-from router.verification.bound.crowds import Crowd, add_crowd
-from router.verification.bound.mixes import (
+from router.verification.bound.queues.crowds import Crowd, add_crowd
+from router.verification.bound.queues.mixes import (
     MORE,
     MixPiece,
     WaitingPool,

@@ -32,7 +32,7 @@ from itertools import pairwise
 from router.schema import Policy
 from router.verification.base import latency
 from router.verification.base.queueing import PoolUse, erlang_c
-from router.verification.bound.mixes import MORE, SLACK_S, MixKind, kinds_or_one
+from router.verification.bound.queues.mixes import MORE, SLACK_S, MixKind, kinds_or_one
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 
 STEPS = tuple(1.0 + 0.002 * (1.02**k - 1.0) for k in range(1, 300))

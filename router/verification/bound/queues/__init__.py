@@ -1,0 +1,1 @@
+"""Waiting: what pools carry at most, whatever mix a plan has there."""
