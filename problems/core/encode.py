@@ -8,7 +8,9 @@ caller's own rows go in by `encode(instance, extra=[build])`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +53,7 @@ from problems.core.columns import Columns
 from problems.core.family import Build, Family, Promise
 from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
+from problems.core.once import once
 from problems.core.rows import Rows
 from problems.core.supply import QUOTA_KINDS
 from problems.core.view import View, view_of
@@ -131,6 +134,19 @@ class Encoded(Record):
         return self.columns[0].first
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector, which goes through all that is made again and again, and all of it stays."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@_uncollected()
 def encode(
     inst: Instance,
     *,
@@ -176,7 +192,7 @@ def encode(
             for family in FAMILIES:
                 if family.in_a_loss is not None:
                     table.add(survival.named(family.in_a_loss(rest.view, rest.cols), lost), view.scenario + 1)
-        costs.append(pricing.first_stage(inst, first, view.price) + pricing.recourse(view, mine))
+        costs.append([*_ahead_usd(first, inst, view.price.tobytes()), *pricing.recourse(view, mine)])
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
     price = inst.scenarios.probability @ inst.scenarios.price
     table.add(budget.committed(inst, first, pricing.first_stage(inst, first, price), price))
@@ -246,7 +262,7 @@ def repriced(encoded: Encoded, inst: Instance) -> Encoded:
         replace(view, inst=inst, price=inst.scenarios.price[view.scenario]) for view in encoded.views
     )
     costs = tuple(
-        (*pricing.first_stage(inst, cols.first, view.price), *pricing.recourse(view, cols))
+        (*_ahead_usd(cols.first, inst, view.price.tobytes()), *pricing.recourse(view, cols))
         for view, cols in zip(views, encoded.columns, strict=True)
     )
     cost, constant = budget.expected(costs, inst.scenarios.probability, encoded.program.n_columns)
@@ -257,6 +273,12 @@ def repriced(encoded: Encoded, inst: Instance) -> Encoded:
         costs=costs,
         program=encoded.program.with_cost(cost, constant),
     )
+
+
+@once
+def _ahead_usd(first: FirstStage, inst: Instance, price: bytes) -> tuple[pricing.Cost, ...]:
+    """What the first stage costs at prices (O,), which most scenarios have in common."""
+    return tuple(pricing.first_stage(inst, first, np.frombuffer(price)))
 
 
 def fixed_integers(program: LinearProgram, point: Floats) -> tuple[LinearProgram, Ints]:

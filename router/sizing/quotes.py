@@ -13,14 +13,15 @@ is bracketed and halved.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+import uuid
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
 from problems.core.arrays import NONE
 from problems.core.costs import ENTRY_PRICES, M
-from problems.core.encode import encode, rows_read_prices
+from problems.core.encode import Encoded, encode, rows_read_prices
 from problems.core.instance import Instance
 from router.errors import NoPlanInTime
 from router.plan.sizing import Price, Quote, Verdict
@@ -47,7 +48,7 @@ STEPS = 40
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...], list[str]]:
     """Every quote of the problem, in its order, and what of them no time was left for."""
-    work = partial(_quote, best=best, weighed=weighed)
+    work = partial(_quote, best=best, weighed=weighed, study_name=uuid.uuid4().hex)
     offers = np.flatnonzero(quoted(best.inst)).tolist()
     known = [o for o in offers if o in weighed.losing or o in weighed.gaining]
     rows = dict(zip(known, study.answered(work, known), strict=True))
@@ -58,7 +59,7 @@ def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...
     return tuple(row for row, _ in quoted_rows), late
 
 
-def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Quote, bool]:
+def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, study_name: str) -> tuple[Quote, bool]:
     """The quote, and whether no time was left for the use from which on it pays."""
     inst, name = best.inst, best.inst.offers.names[offer]
     taken = offer in weighed.losing
@@ -76,7 +77,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed) -> tuple[Q
         least = LeastDiscount(study, inst, offer, losing)
         multiple, told = least.factor(best, taken), least.is_told
     elif losing is not None and not owned:
-        multiple = _WalkAway(study, inst, offer, losing).multiple(best, taken)
+        multiple = _WalkAway(study, _Quoted(study_name, inst), offer, losing).multiple(best, taken)
     elsewhere, late = None, False
     credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
     if not owned and not agreed and not credited:
@@ -130,13 +131,31 @@ def _losing(study: Study, best: Best, offer: int) -> Best | None:
 
 
 @dataclass(frozen=True)
+class _Quoted:
+    """The problem at the prices quoted, by a name that it keeps in whichever process it comes to."""
+
+    name: str
+    inst: Instance = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _program(quoted: _Quoted) -> Encoded:
+    """Written once in a process, for all quotes."""
+    return encode(quoted.inst)
+
+
+@dataclass(frozen=True)
 class _WalkAway:
     """The search for λ* of one offer."""
 
     study: Study
-    inst: Instance
+    quoted: _Quoted
     offer: int
     losing: Best  # without the offer
+
+    @property
+    def inst(self) -> Instance:
+        return self.quoted.inst
 
     def multiple(self, best: Best, taken: bool) -> float | None:
         """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does."""
@@ -193,7 +212,7 @@ class _WalkAway:
         """The search at the prices quoted, from which that at others goes on."""
         if rows_read_prices(self.inst) or not enough(self.inst):
             return None
-        return JointSearch.of(encode(self.inst), self.study)
+        return JointSearch.of(_program(self.quoted), self.study)
 
     def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""
