@@ -376,6 +376,8 @@ def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
 def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
     """A column per term and run of periods, of contracts whose use is counted term by term."""
     inst, contracts, time = view.inst, view.inst.contracts, view.inst.time
+    if not (contracts.spans.lot_start >= 0).any():
+        return _undivided(len(contracts.offer), time.periods)
     lots, spans, runs, units, worth, run_of = [], [], [], [], [], []
     for b in range(len(contracts.offer)):
         run_of.append(np.full(time.periods, NONE, dtype=np.int64))
@@ -414,6 +416,12 @@ def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
         "part_usd", len(some), _at_places(label, some), upper=1.0, block=view.scenario + 1
     )
     return Parts(at, lot, at_span, at_run, unit, usd_at, usd, tuple(run_of))
+
+
+@cache
+def _undivided(contracts: int, periods: int) -> Parts:
+    none, units = np.empty(0, dtype=np.int64), np.empty(0)
+    return Parts(none, none, none, none, units, none, units, (np.full(periods, NONE),) * contracts)
 
 
 def _most_by(view: View, covered: Coverage, b: int, run: Ints, n: int) -> Floats:

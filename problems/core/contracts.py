@@ -94,6 +94,11 @@ class Contracts(ArrayTable):
         return np.asarray((self.min_per_month > 0) | (starts > 1) | self.levelled, dtype=bool)
 
     @cached_property
+    def due_in(self) -> sparse.csr_array:
+        """(N, A) months of each start's commitment that are due in each span."""
+        return self.due_share.T.tocsr()
+
+    @cached_property
     def due_share(self) -> sparse.csr_array:
         """(A, N) months of each start's commitment that are due in each span."""
         spans = self.spans

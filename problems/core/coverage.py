@@ -7,6 +7,7 @@ tokens and of rented instances are apart, so that each is taken off the kind of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -113,6 +114,8 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     `limit` (Q, T): the largest count of each pool that can be of use.
     """
     agreements, spans = view.inst.agreements, view.inst.contracts.spans
+    if not len(agreements.contract):
+        return _nothing_covered()
     parts: list[tuple[Ints, int, int, bool, Floats, Floats, Floats]] = []
     for v, (b, o) in enumerate(zip(agreements.contract, agreements.offer, strict=True)):
         inside = (spans.lot_span[spans.lots(int(b))] >= 0).any(axis=0)
@@ -143,6 +146,12 @@ def coverage(view: View, space: ColumnSpace, charged: Ints, paid: Ints, limit: F
     return Coverage(at, contract, offer, of_instances, period, unit, most, rates)
 
 
+@cache
+def _nothing_covered() -> Coverage:
+    none, usd = np.empty(0, dtype=np.int64), np.empty(0)
+    return Coverage(none, none, none, np.empty(0, dtype=bool), none, usd, usd, usd)
+
+
 def _list_usd(view: View, offer: int) -> Floats:
     """(T,) what an instance costs in each period; of replicas in roles the half that prefills, as units of both do."""
     return np.asarray(view.inst.fleets.rent_usd[view.inst.offers.fleet[offer]] * view.price[offer])
@@ -168,6 +177,8 @@ def _label(view: View, contract: Ints, offer: Ints, rented: Bools, period: Ints)
 def payments(view: View, space: ColumnSpace, charged: Ints, paid: Ints) -> Payments:
     """Reserve the columns: per credit, offer, kind of use and period in which there could be some."""
     credits, names = view.inst.credits, view.inst.offers.names
+    if not credits.offer.any():
+        return _nothing_paid()
     rows: list[tuple[int, int, bool, int, float]] = []
     for n, o in np.argwhere(credits.offer).tolist():
         for rented in (False, True):
@@ -189,6 +200,12 @@ def payments(view: View, space: ColumnSpace, charged: Ints, paid: Ints) -> Payme
     return Payments(
         at, each(0, np.int64), each(1, np.int64), each(2, np.bool_), each(3, np.int64), each(4, np.float64)
     )
+
+
+@cache
+def _nothing_paid() -> Payments:
+    none = np.empty(0, dtype=np.int64)
+    return Payments(none, none, none, np.empty(0, dtype=bool), none, np.empty(0))
 
 
 def paid_earliest(paid: Payments, usd: Floats, room: Floats, cap: Floats, moves: Bools) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -30,6 +31,8 @@ def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats, ah
     """
     hosts, periods, block = view.inst.hosts, view.inst.time.periods, view.scenario + 1
     pools = view.inst.fleets.pools
+    if not len(hosts.names):
+        return _no_hosts(pools, periods)
     lives = (
         hosts.houses[:, view.inst.fleets.pool_fleet] if pools else np.zeros((len(hosts.names), 0), dtype=bool)
     )
@@ -69,6 +72,12 @@ def host_columns(view: View, space: ColumnSpace, counts: Ints, limit: Floats, ah
         arcs.append(own)
         filled.append(at)
     return HostColumns(count, place, tuple(arcs), tuple(filled))
+
+
+@cache
+def _no_hosts(pools: int, periods: int) -> HostColumns:
+    none = np.empty((0, periods), dtype=np.int64)
+    return HostColumns(none, np.empty((0, pools, periods), dtype=np.int64), (), ())
 
 
 def _arcs(view: View, h: int) -> HostArcs | None:

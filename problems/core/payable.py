@@ -7,6 +7,7 @@ period. A column of 1 stands for `unit` USD. All other use is billed at its own 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -81,6 +82,8 @@ def highest_rate(view: View, b: int) -> Floats:
 def payable(view: View, space: ColumnSpace, charged: Ints, covered: Coverage, payments: Payments) -> Payable:
     """Reserve the columns, where a credit may pay."""
     contracts, credits = view.inst.contracts, view.inst.credits
+    if not len(payments.at):
+        return _nothing()
     own = np.flatnonzero(~credits.allowance[payments.credit])
     may = {
         *zip(
@@ -123,6 +126,12 @@ def payable(view: View, space: ColumnSpace, charged: Ints, covered: Coverage, pa
         np.array([row[4] for row in rows], dtype=float),
         np.array([b == view.inst.offers.contract[o] for b, o, *_ in rows], dtype=np.bool_),
     )
+
+
+@cache
+def _nothing() -> Payable:
+    none, no = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
+    return Payable(none, none, none, no, none, np.empty(0), no)
 
 
 def _label(view: View, rows: list[tuple[int, int, bool, int, float]]) -> Callable[[int], str]:

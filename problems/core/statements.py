@@ -14,6 +14,8 @@ what a statement says, so that rows which say at least so much would not hold it
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from problems.core.arrays import ArrayTable, Floats, Ints
@@ -61,6 +63,8 @@ def crossings(inst: Instance, b: int) -> tuple[Ints, Ints]:
 def statements(view: View, space: ColumnSpace) -> Statements:
     """Reserve the columns."""
     inst, block = view.inst, view.scenario + 1
+    if not any(inst.contracts.counts):
+        return _none()
     each = [crossings(inst, b) for b in range(len(inst.contracts.offer))]
     contract = np.repeat(np.arange(len(each)), [len(k) for k, _ in each])
     none = np.empty(0, dtype=np.int64)
@@ -73,6 +77,12 @@ def statements(view: View, space: ColumnSpace) -> Statements:
     at = space.take("so_far", len(span), label, block=block)
     as_due = space.take("so_far_as_due", len(span), label, upper=1.0, integer=True, block=block)
     return Statements(contract, span, before, at, as_due)
+
+
+@cache
+def _none() -> Statements:
+    none = np.empty(0, dtype=np.int64)
+    return Statements(none, none, none, none, none)
 
 
 def due_by(inst: Instance, b: int, k: int, t: int) -> tuple[Ints, Floats]:

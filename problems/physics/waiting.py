@@ -21,8 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from problems.core.admissible import Routes
 from problems.core.arrays import Bools, Floats, Ints
-from problems.core.instance import PolicyLimits
+from problems.core.instance import Instance, PolicyLimits
+from problems.core.once import once
 from problems.core.view import View
 from problems.physics.queueing import largest_load, waits_s
 from problems.physics.regions import Margin, Piece, Scale, User, kinds_of, largest_use, pieces_of
@@ -112,10 +114,16 @@ class Capacity(Record):
 
 def waiting_pools(view: View) -> Bools:
     """(Q,) pools whose waiting is modelled."""
-    fleets, routes = view.inst.fleets, view.routes
+    return _waiting_pools(view.inst, view.routes)
+
+
+@once
+def _waiting_pools(inst: Instance, routes: Routes) -> Bools:
+    fleets = inst.fleets
     waits = np.zeros(fleets.pools, dtype=bool)
     at = routes.pool >= 0
-    waits[routes.pool[at & minds(view)]] = True
+    minds = np.isfinite(routes.wait_budget_s).any(axis=1)
+    waits[routes.pool[at & minds]] = True
     return waits & ~np.isfinite(fleets.max_utilisation[fleets.pool_fleet]) if fleets.pools else waits
 
 
@@ -206,11 +214,6 @@ def _ranges(top: int, levels: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     if next_one <= top:
         ranges.append((next_one, top))
     return tuple(ranges)
-
-
-def minds(view: View) -> Bools:
-    """(R,) routes whose workload minds waiting."""
-    return np.asarray(np.isfinite(view.routes.wait_budget_s).any(axis=1))
 
 
 def serving_need(view: View, load: Floats, most: Floats) -> Floats:

@@ -52,7 +52,7 @@ def committed_own(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     volume = np.where(
         contracts.start_contract == b, point[cols.first.committed] * cols.first.commit_scale[b], 0.0
     )
-    return np.asarray((contracts.due_share.T @ volume)[contracts.spans.of(b)])
+    return np.asarray((contracts.due_in @ volume)[contracts.spans.of(b)])
 
 
 def used_tokens(view: View, cols: Columns, b: int, point: Floats) -> Floats:
