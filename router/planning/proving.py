@@ -22,6 +22,7 @@ from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
 from router.plan.running import Running
+from router.planning.gates import find
 from router.planning.pooling import columns_without_arrivals
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
@@ -29,7 +30,7 @@ from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.publish import draft, gap_of
 from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
 from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
@@ -126,6 +127,9 @@ def with_proof(
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
+    cheaper = better_of_two(encoded, incumbent)
+    if cheaper is not incumbent:
+        return with_proof(problem, encoded, cheaper, running)
     agreed = second_look(encoded, incumbent)
     return incumbent, replace(proof, kind="two_searches") if agreed else proof
 
@@ -273,8 +277,9 @@ def _of_use(
 
 
 CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it
-NODE_LIMIT = {"highs": "mip_max_nodes"}
-"""What solvers call a limit on the nodes of their tree: a second look is no more work than the first."""
+SECOND, NODE_LIMIT, LOOKED_AT = "highs", "mip_max_nodes", 500
+"""Who looks again, what it calls a limit on the nodes of its tree, and how many where the first does not count its own:
+a second look is no more work than the first."""
 
 
 def is_small(incumbent: Incumbent) -> bool:
@@ -300,15 +305,22 @@ def second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
 
 
 def _by_another_path(encoded: Encoded, incumbent: Incumbent) -> Solution | None:
-    """What another search of a small program states, with no more nodes than the first; None where there is none."""
-    solver, options, limit = incumbent.solver, incumbent.options, NODE_LIMIT.get(incumbent.solver)
-    said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds and incumbent.nodes is not None
-    if not said or limit is None or encoded.program.n_columns > CHEAP:
+    """What another search of a small program states; None where there is none.
+
+    HiGHS without presolve and from another seed, with no more nodes than the first; of another solver's word HiGHS too,
+    with no more than it says that it took, or `LOOKED_AT`.
+    """
+    said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds
+    again = incumbent.solver == SECOND
+    if not said or (again and incumbent.nodes is None) or encoded.program.n_columns > CHEAP:
         return None
-    native = {**options.native, **get(solver).WITHOUT_PRESOLVE, limit: max(incumbent.nodes or 0, 1)}
-    again = replace(options, seed=options.seed + 1, native=native, watch=None)
+    options, nodes = incumbent.options, incumbent.nodes or (0 if again else LOOKED_AT)
+    own = options.native if again else {}
+    native = {**own, **get(SECOND).WITHOUT_PRESOLVE, NODE_LIMIT: max(nodes, 1)}
     try:
-        return run(encoded.program, solver, again)
+        return run(
+            encoded.program, SECOND, replace(options, seed=options.seed + 1, native=native, watch=None)
+        )
     except RouterError:
         return None
 
@@ -325,13 +337,29 @@ def better_of_two(encoded: Encoded, incumbent: Incumbent) -> Incumbent:
     value = encoded.program.objective(incumbent.integers)
     if second.objective >= value - max(incumbent.options.gap, OWN) * abs(value) - GAP:
         return incumbent
+    options = incumbent.options if incumbent.solver == SECOND else replace(incumbent.options, native={})
     try:
-        better = finished(encoded, second, (incumbent.solver, incumbent.options), Fixed(), 0.0)
+        better = finished(encoded, second, (SECOND, options), Fixed(), 0.0, second.objective)
+    except Closed:  # a tiny load goes through what its point closes
+        better = _by_the_second(encoded, options, incumbent)
     except RouterError:
         return incumbent
     if better.objective_usd >= incumbent.objective_usd or _promises_broken(better):
         return incumbent
-    return replace(better, bound=min(incumbent.bound, second.bound))
+    road = (
+        ""
+        if incumbent.solver == SECOND
+        else f"found by {SECOND}, after {incumbent.solver} had called a dearer one optimal"
+    )
+    return replace(better, bound=min(incumbent.bound, second.bound), found_by=road or better.found_by)
+
+
+def _by_the_second(encoded: Encoded, options: SolveOptions, incumbent: Incumbent) -> Incumbent:
+    """What the second solver's own search ends with; the incumbent where it ends with none."""
+    try:
+        return find(encoded, SECOND, replace(options, watch=None), Fixed())
+    except RouterError:
+        return incumbent
 
 
 def looked_at_again(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Incumbent:
