@@ -133,6 +133,7 @@ def test_a_plan_found_otherwise_is_bounded_by_its_pieces_too(monkeypatch: Monkey
     """HiGHS's optimum; its relaxation with cuts alone proves less."""
     problem = market(30, 20, 3, seed=3)
     monkeypatch.setattr(proving, "LARGEST", 10)
+    monkeypatch.setattr(proving, "cases_of", lambda *_: None)
     alone = router.solve(problem)
     monkeypatch.setattr(structure, "FEWEST_PIECES", 5)
     plan = router.solve(problem)

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from router.errors import InputError, Issue
 from router.output import is_plain, write_text, written_bytes
 from router.plan.document import Plan
-from router.plan.proof import ProofFile, ProofPart, parts_json
+from router.plan.proof import ProofCase, ProofFile, ProofPart, parts_json
 from router.plan.rows import InstanceRow, QuotaRow, RouteRow, TableFile
 from router.schema.regular import check_regular
 
@@ -40,10 +40,12 @@ def write_plan(path: str | Path, plan: Plan, *, parquet: bool = False) -> tuple[
                 plan, tables=_tables_beside(target, plan, beside), routes=(), instances=(), quotas=None
             )
             names += (table.name for table in (plan.tables or {}).values())
-        text, sha256 = parts_json(plan.proof.parts) if plan.proof is not None else ("", "")
+        text, sha256 = parts_json(plan.proof) if plan.proof is not None else ("", "")
         if plan.proof is not None and len(text.encode()) > MOST_INSIDE and is_plain(target):
             name = f"{target.name.removesuffix('.json')}.proof.json.gz"
-            plan = replace(plan, proof=replace(plan.proof, parts=(), beside=ProofFile(name, sha256)))
+            cases = None if plan.proof.cases is None else ()
+            lying = replace(plan.proof, parts=(), cases=cases, beside=ProofFile(name, sha256))
+            plan = replace(plan, proof=lying)
             file = beside.enter_context(written_bytes(target.with_name(name)))
             file.write(gzip.compress(text.encode(), mtime=0))
             names.append(name)
@@ -80,7 +82,12 @@ def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
             raw = beside.read(MOST_BESIDE + 1)
         if len(raw) > MOST_BESIDE:
             raise InputError(Issue((), f"is larger than {MOST_BESIDE:,} bytes", file=str(file)))
-        parts = TypeAdapter(tuple[ProofPart, ...]).validate_json(raw)
+        if plan.proof.cases is None:
+            parts = TypeAdapter(tuple[ProofPart, ...]).validate_json(raw)
+            proof = replace(plan.proof, parts=parts)
+        else:
+            cases = TypeAdapter(tuple[ProofCase, ...]).validate_json(raw)
+            proof = replace(plan.proof, cases=cases)
     except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         rule = "is damaged: it is not the gzipped parts of a proof"
         raise InputError(Issue((), rule, file=str(file))) from error
@@ -89,4 +96,4 @@ def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
         raise InputError(
             Issue((), f"cannot be read: {error.strerror or error}", None, hint, str(file))
         ) from error
-    return replace(plan, proof=replace(plan.proof, parts=parts))
+    return replace(plan, proof=proof)

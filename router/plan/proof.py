@@ -36,6 +36,16 @@ class ProofPart:
 
 
 @record
+class ProofCase:
+    """One case of what spans the horizon, bounded by itself; together the cases leave nothing out."""
+
+    ranges: Mapping[str, Interval] = stated("From and to of each count that the case narrows; null: no end")
+    bound_usd: Number = stated("No plan within these ranges has a lower objective")
+    parts: tuple[ProofPart, ...] = stated("As `proof.parts`, within these ranges")
+    prices: Multipliers | None = stated("As `proof.prices`, within these ranges", default=None)
+
+
+@record
 class ProofFile:
     """Where the parts of a large proof are: beside the plan, as gzipped JSON."""
 
@@ -68,10 +78,16 @@ class Proof:
         "bound high",
         default=None,
     )
-    beside: ProofFile | None = stated("Of a proof of more than 1 MB: where its parts are", default=None)
+    cases: tuple[ProofCase, ...] | None = stated(
+        "In place of parts: by cases of counts of the whole horizon and contracts, the least of which counts",
+        default=None,
+    )
+    beside: ProofFile | None = stated(
+        "Of a proof of more than 1 MB: where its parts, or cases, are", default=None
+    )
 
 
-def parts_json(parts: tuple[ProofPart, ...]) -> tuple[str, str]:
-    """The parts as JSON, and the hash of that."""
-    text = to_json(parts)
+def parts_json(proof: Proof) -> tuple[str, str]:
+    """The parts, or the cases, as JSON, and the hash of that."""
+    text = to_json(proof.parts if proof.cases is None else proof.cases)
     return text, sha256(text.encode()).hexdigest()

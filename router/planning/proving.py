@@ -9,7 +9,7 @@ what it has by then. All work is limited by counts, so that two runs find the sa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 
@@ -20,27 +20,28 @@ from problems.core.encode import Encoded
 from router.errors import RouterError
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
-from router.plan.proof import Proof, ProofPart, ProvenLeaf
+from router.plan.proof import Proof, ProofCase, ProofPart
 from router.plan.running import Running
 from router.planning.gates import find
 from router.planning.pooling import columns_without_arrivals
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
+from router.planning.proofs.held import cases_of
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
+from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.publish import draft, gap_of
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
 from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
-from router.verification.bound.proof import Unproven, proven_parts
-from router.verification.bound.relaxation import RelaxedProblem
-from router.verification.bound.spilling import minutes_row
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
 from solvers.proof import ProgramProof, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
+HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
+FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
@@ -55,7 +56,7 @@ OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed the
 
 def proving_s(columns: int) -> float:
     """Seconds that a search leaves for its proof and check."""
-    return columns * (TREE_S if columns <= LARGEST else WRITING_S)
+    return columns * (TREE_S if columns <= HELD else WRITING_S)
 
 
 def with_proof(
@@ -88,6 +89,7 @@ def with_proof(
         searched: ProgramProof | None = None
         parts: tuple[ProofPart, ...] = ()
         prices: dict[str, float] | None = None
+        cases: tuple[ProofCase, ...] | None = None
         if incumbent.prices is not None:
             parts, prices = priced_parts(
                 model, encoded.program, incumbent.prices, lambda: options.finishing.late
@@ -95,10 +97,10 @@ def with_proof(
         elif not small:
             groups = falls_apart(model, LARGEST)
             if groups is None:
-                parts, prices = _of_large(model, encoded, incumbent, max(options.gap, near))
+                parts, prices, cases = _of_large(model, encoded, incumbent, max(options.gap, near))
             else:
                 parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
-        if not parts:
+        if not parts and not cases:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
@@ -115,13 +117,13 @@ def with_proof(
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    proof = stated_proof(relaxation, parts, value, prices)
+    proof = stated_proof(relaxation, parts, value, prices, cases)
     if proof is None:
         return incumbent, None
-    proof = replace(proof, mixes=mixes, minutes=_of_use(minutes, proof.parts))
+    proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     # pieces are solved to within a part of what they cost, here and there: what is claimed is what is proven
-    ours = refuted or incumbent.prices is not None
+    ours = refuted or incumbent.prices is not None or proof.cases is not None
     claimed = proof.bound_usd if ours else min(incumbent.bound, value)
     if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
@@ -165,7 +167,7 @@ def proven_sizing(
     value = plan.objective_usd
     proof = stated_proof(relaxation, parts_by_name(model, searched.parts), value)
     if proof is not None:
-        proof = replace(proof, minutes=_of_use(minutes, proof.parts))
+        proof = replace(proof, minutes=rows_of_use(minutes, proof))
     near = OWN if minutes is None else OWN_LOOSE
     if proof is None or proof.bound_usd < min(plan.bound_usd, value) - near * abs(value) - GAP:
         return replace(plan, proof=proof), audit
@@ -196,17 +198,23 @@ def searched_by(
 
 def _of_large(
     model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent, gap: float
-) -> tuple[tuple[ProofPart, ...], dict[str, float] | None]:
-    """By the relaxation with cuts, or by pieces at a price where that leaves more than the gap; none: no time."""
+) -> tuple[tuple[ProofPart, ...], dict[str, float] | None, tuple[ProofCase, ...] | None]:
+    """By the relaxation with cuts; where that leaves more than the gap by pieces at a price, or by cases of what spans
+    the horizon. Parts, prices and cases; none: no time.
+    """
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
     options = replace(incumbent.options, watch=None)
     answer = strengthened(model.program, options)
     if answer is None:
-        return (), None
+        return (), None, None
     usd = incumbent.decoded.objective_usd
-    by_pieces = rounded_parts(model, encoded, answer, usd - gap * abs(usd), options)
-    return by_pieces or (strengthened_parts(model, answer), None)
+    enough = usd - gap * abs(usd)
+    by_pieces = rounded_parts(model, encoded, answer, enough, options)
+    if by_pieces is not None:
+        return *by_pieces, None
+    cases = cases_of(model, encoded, answer, usd, enough, options.within(FOR_CASES))
+    return ((), None, cases) if cases else (strengthened_parts(model, answer), None, None)
 
 
 def _with_cuts(
@@ -237,43 +245,6 @@ def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: flo
     if not relaxed > 0.0:
         return 0.0
     return min(max(1.0 - (1.0 - near) * usd / relaxed - ROUNDING, 0.0), near)
-
-
-def stated_proof(
-    relaxation: RelaxedProblem,
-    parts: tuple[ProofPart, ...],
-    value: float,
-    prices: Mapping[str, float] | None = None,
-) -> Proof | None:
-    """What parts, and prices of promises across them, prove by the verifier's reckoning; nobody's claim yet.
-
-    None where the plan would cost less than is proven: then it is none for these rows, which prove nothing of it.
-    """
-    try:
-        bounds, total = proven_parts(relaxation, parts, prices)
-    except Unproven:
-        return None
-    if total > value + OWN * abs(value) + GAP:
-        return None
-    stated = tuple(replace(part, bound_usd=bound) for part, bound in zip(parts, bounds, strict=True))
-    return Proof("solver", total, stated, prices=prices)
-
-
-def _of_use(
-    rows: Mapping[str, Mapping[str, float]] | None, parts: Iterable[ProofPart]
-) -> Mapping[str, Mapping[str, float]] | None:
-    """Rows over sets of minutes that the proof has a multiplier for."""
-    if rows is None:
-        return None
-    leaves = [leaf for part in parts for leaf in part.leaves or (ProvenLeaf({}, part.multipliers or {}),)]
-    used = set().union(*(leaf.multipliers.keys() for leaf in leaves))
-
-    def named(key: str) -> Iterable[str]:
-        future, _, of_it = key.partition("|")
-        for name in (minutes_row(key), minutes_row(key, full=True)):
-            yield f"{name}@{future}" if of_it else name
-
-    return {key: row for key, row in rows.items() if not used.isdisjoint(named(key))} or None
 
 
 CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it

@@ -24,6 +24,8 @@ SMALL = 3_000  # columns: below, the solver alone is as fast on a part
 MANY_INTEGERS = 1_500  # in one part: beyond, windows find better plans in the same time
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
+FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
+MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
 
 Run = Callable[[LinearProgram, SolveOptions], Solution]
 
@@ -103,6 +105,16 @@ def many_small(program: LinearProgram, piece: np.ndarray) -> bool:
     whole = np.bincount(piece[piece >= 0], program.integer[piece >= 0])
     few = int((whole > 0).sum()) < FEWEST_PIECES
     return not (few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE)
+
+
+def few_spanning(program: LinearProgram, step: np.ndarray) -> bool:
+    """Whether few whole columns span periods, so that each period is a small program of its own once they are held."""
+    periods = int(step.max(initial=-1)) + 1
+    size = np.bincount(step[step >= 0])
+    whole = np.bincount(step[step >= 0], program.integer[step >= 0])
+    spanning = int(program.integer[step < 0].sum())
+    small = size.max(initial=0) <= LARGEST_PERIOD and whole.max(initial=0) <= MOST_WHOLE
+    return bool(2 <= periods <= MOST_PERIODS and spanning <= FEW_SPANNING and small)
 
 
 def _one(

@@ -7,5 +7,7 @@ solving   a plan and its bound
 apart     whole numbers tried in all pieces at once
 choice    a way to round for each piece, so that together they keep to all rows
 roundings ways to round tried, and chosen from
+boxed     better prices where few things are priced
+held      few decisions that span pieces: a tree over them, each leaf bounded by pieces
 proven    what the pieces' trees prove, row by row
 """

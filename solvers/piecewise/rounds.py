@@ -71,7 +71,7 @@ class PriceRounds:
         spanning = self.solve(pieces.piece(-1, cost), self.options.finishing)
         bound += spanning.bound
         if spanning.point is not None:
-            point[pieces.columns[0]] = spanning.point
+            point[pieces.columns[0]] = self.points[-1] = spanning.point
         self.count += 1
         self.mean = point if self.mean is None else (1.0 - NEWEST) * self.mean + NEWEST * point
         self._move(bound, plan_usd)

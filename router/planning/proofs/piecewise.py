@@ -37,10 +37,10 @@ def priced_parts(
     model: ScaledRelaxation, program: LinearProgram, prices: PiecePrices, late: Callable[[], bool]
 ) -> tuple[tuple[ProofPart, ...], dict[str, float]]:
     """Parts, their bounds not worked out yet, and prices by promise; `program` is the one that the prices are of."""
-    at = _places(model, program)
-    pieces = PricedPieces(with_copies(model.program, _pieces(model, at, prices.part)))
+    at = columns_by_name(model, program)
+    pieces = PricedPieces(with_copies(model.program, pieces_by_name(model, at, prices.part)))
     price = pieces.usable(_prices(model, pieces, program, prices, at))
-    return _proven(model, pieces, price, late)
+    return proven_by_pieces(model, pieces, price, late)
 
 
 def rounded_parts(
@@ -57,7 +57,7 @@ def rounded_parts(
     part = pieces_of(encoded, steps_of(encoded))
     if answer.bound >= enough_usd or options.late or not many_small(encoded.program, part):
         return None
-    labels = _pieces(model, _places(model, encoded.program), part)
+    labels = pieces_by_name(model, columns_by_name(model, encoded.program), part)
     pieces = PricedPieces(with_copies(model.program, labels, answer))
     prices = pieces.copies.prices[pieces.reaching]
     rounds = PriceRounds(pieces, prices, lambda piece, left: run(piece, "highs", left), options)
@@ -66,10 +66,10 @@ def rounded_parts(
         return None
     while rounds.count < MOST_ROUNDS and not rounds.ended and rounds.bound < enough_usd:
         rounds.round(enough_usd)
-    return _proven(model, pieces, rounds.prices, lambda: options.finishing.late)
+    return proven_by_pieces(model, pieces, rounds.prices, lambda: options.finishing.late)
 
 
-def _proven(
+def proven_by_pieces(
     model: ScaledRelaxation, pieces: PricedPieces, price: Floats, late: Callable[[], bool]
 ) -> tuple[tuple[ProofPart, ...], dict[str, float]]:
     row = pieces.copies.row[pieces.reaching]
@@ -80,14 +80,14 @@ def _proven(
     return parts, by_promise
 
 
-def _places(model: ScaledRelaxation, program: LinearProgram) -> Ints:
+def columns_by_name(model: ScaledRelaxation, program: LinearProgram) -> Ints:
     """(n,) where each column of the search's program stands in the verifier's, by name; −1: nowhere."""
     index = {name: j for j, name in enumerate(model.names)}
     names = [] if program.column_names is None else program.column_names()
     return np.array([index.get(name, -1) for name in names], dtype=np.int64)
 
 
-def _pieces(model: ScaledRelaxation, at: Ints, part: Ints) -> Ints:
+def pieces_by_name(model: ScaledRelaxation, at: Ints, part: Ints) -> Ints:
     """(n,) the piece of each column of the verifier's; what has no name in the search joins the one piece it meets."""
     matrix, unknown = model.program.matrix, -2
     piece = np.full(len(model.names), unknown)

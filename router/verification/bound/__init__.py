@@ -6,7 +6,7 @@
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     duality      what multipliers and prices prove, and whether leaves leave no plan out
-    proof        the proof in a plan, part by part
+    proof        the proof in a plan, part by part and case by case
 
 What is left out, so that bounds are lower there and never wrong: budgets, risk, what change costs and how much of it
 there may be.

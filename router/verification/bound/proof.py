@@ -1,4 +1,4 @@
-"""The proof in a plan, part by part: what it proves, by our own rows and arithmetic."""
+"""The proof in a plan, part by part and case by case: what it proves, by our own rows and arithmetic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from itertools import chain
 
-from router.plan.proof import Proof, ProofPart, ProvenLeaf, parts_json
+from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, parts_json
+from router.plan.values import Interval
 from router.verification.base.audit import Audit
 from router.verification.base.costs import NO_SUMS
 from router.verification.base.ledger import Ledger
@@ -58,6 +59,22 @@ def proven_parts(
     return bounds, total - error - 2.0**-50 * math.fsum(map(abs, sums))
 
 
+def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tuple[list[float], float]]:
+    """What each part costs at least, and every plan, within the ranges of each case; they leave no count out.
+
+    Raises `Unproven`.
+    """
+    for case in cases:
+        _whole_ranges(model, case.ranges)
+    ranges = [_ranges(case) for case in cases]
+    if not cases or not covered(ranges):
+        raise Unproven("its cases leave some counts out")
+    return [
+        proven_parts(model.within(own), case.parts, case.prices)
+        for case, own in zip(cases, ranges, strict=True)
+    ]
+
+
 def _rest(
     model: RelaxedProblem,
     parts: tuple[ProofPart, ...],
@@ -101,12 +118,9 @@ def _speaks_of(
     for promise in dict.fromkeys(chain.from_iterable(leaf.multipliers for leaf in leaves)):
         _known(model, promise)
         names.update(dict.fromkeys(name for name, _ in model.constraints[promise].terms))
-    for name, (lower, upper) in chain.from_iterable(leaf.ranges.items() for leaf in leaves):
-        if name not in model.variables or not model.variables[name].whole:
-            raise Unproven(f"{name} is not a whole count of the problem")
-        if any(end is not None and end != round(end) for end in (lower, upper)):
-            raise Unproven(f"{name}: its range does not end at whole numbers")
-        names[name] = None
+    for leaf in leaves:
+        _whole_ranges(model, leaf.ranges)
+        names.update(dict.fromkeys(leaf.ranges))
     for name in usd:
         if name not in model.variables:
             raise Unproven(f"{name} is nothing that the problem decides")
@@ -114,7 +128,15 @@ def _speaks_of(
     return names
 
 
-def _ranges(leaf: ProvenLeaf) -> dict[str, tuple[float, float]]:
+def _whole_ranges(model: RelaxedProblem, ranges: Mapping[str, Interval]) -> None:
+    for name, (lower, upper) in ranges.items():
+        if name not in model.variables or not model.variables[name].whole:
+            raise Unproven(f"{name} is not a whole count of the problem")
+        if any(end is not None and end != round(end) for end in (lower, upper)):
+            raise Unproven(f"{name}: its range does not end at whole numbers")
+
+
+def _ranges(leaf: ProvenLeaf | ProofCase) -> dict[str, tuple[float, float]]:
     return {
         name: (-math.inf if lower is None else lower, math.inf if upper is None else upper)
         for name, (lower, upper) in leaf.ranges.items()
@@ -132,12 +154,31 @@ def _speaks_of_arrivals(audit: Audit, stated: Proof) -> bool:
     return any(not arrivals.isdisjoint(own) for own in chain(spoken, (leaf.multipliers for leaf in leaves)))
 
 
+def _each(model: RelaxedProblem, stated: Proof) -> tuple[list[tuple[str, float, float]], float]:
+    """What is stated and what is proven of each part and case, and what is of all. Raises `Unproven`."""
+    if stated.cases is None:
+        bounds, total = proven_parts(model, stated.parts, stated.prices)
+        return _of_parts("", stated.parts, bounds), total
+    if stated.parts or stated.prices:
+        raise Unproven("it has cases, and parts or prices beside them")
+    each, least_usd = [], math.inf
+    for i, (case, found) in enumerate(zip(stated.cases, proven_cases(model, stated.cases), strict=True)):
+        each += [*_of_parts(f"cases[{i}].", case.parts, found[0]), (f"cases[{i}]", case.bound_usd, found[1])]
+        least_usd = min(least_usd, found[1])
+    return each, least_usd
+
+
+def _of_parts(case: str, parts: tuple[ProofPart, ...], bounds: list[float]) -> list[tuple[str, float, float]]:
+    pairs = enumerate(zip(parts, bounds, strict=True))
+    return [(f"{case}parts[{i}]", part.bound_usd, bound) for i, (part, bound) in pairs]
+
+
 def check_proof(audit: Audit, ledger: Ledger) -> None:
     """The bound of a proof is no higher than what its multipliers prove, and the plan's own is no higher than that."""
     stated: Proof | None = audit.plan.proof
     if stated is None:
         return
-    if stated.beside is not None and parts_json(stated.parts)[1] != stated.beside.sha256:
+    if stated.beside is not None and parts_json(stated)[1] != stated.beside.sha256:
         ledger.fault("proof:", stated.beside.name, "is not the one that the plan was written with")
         return
     if audit.sums is not NO_SUMS:  # a proof of the problem as a whole
@@ -148,13 +189,12 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
         return
     slack = RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
     try:
-        bounds, total = proven_parts(model, stated.parts, stated.prices)
+        each, total = _each(model, stated)
     except Unproven as error:
         ledger.fault("proof:", error)
         return
-    for i, (part, bound) in enumerate(zip(stated.parts, bounds, strict=True)):
-        right = part.bound_usd <= bound + slack
-        ledger.require(right, f"proof.parts[{i}]: bound_usd is {part.bound_usd!r}, proven is {bound!r}")
+    for name, said, bound in each:
+        ledger.require(said <= bound + slack, f"proof.{name}: bound_usd is {said!r}, proven is {bound!r}")
     ledger.require(
         stated.bound_usd <= total + slack, f"proof.bound_usd is {stated.bound_usd!r}, proven is {total!r}"
     )

@@ -10,8 +10,8 @@ or of cost, makes the bound lower and never wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 type Terms = list[tuple[str, float]]
 
@@ -74,6 +74,20 @@ class RelaxedProblem:
         if name in self.constraints:
             self.twice.add(name)
         self.constraints[name] = Constraint([term for term in terms if term[1]], lower, upper)
+
+    def within(self, ranges: Mapping[str, tuple[float, float]]) -> RelaxedProblem:
+        """The same with narrower limits of some variables; cuts that are made of one hold for the other."""
+        variables = dict(self.variables)
+        positive = all(
+            variables[name].lower >= 0 for name in ranges
+        )  # or a cut may hold within the limits alone
+        for name, (start, end) in ranges.items():
+            of = variables[name]
+            lower = max(of.lower, start)
+            variables[name] = replace(of, lower=lower, upper=max(min(of.upper, end), lower))
+        return replace(
+            self, variables=variables, constraints=self.constraints if positive else {**self.constraints}
+        )
 
     def limited(self, most_usd: float) -> None:
         """Limits from cost: what costs at most `most_usd` in all cannot hold more of one thing than that pays for.

@@ -1,0 +1,80 @@
+"""A bound by cases of what spans the horizon: few counts and contracts, on which a tree branches.
+
+Each case is bounded by the verifier's relaxation with cuts, or by hours at a price (`piecewise`) with what spans them
+held: then hours hang together by waiting work and promises across them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from problems.core.arrays import Ints
+from problems.core.encode import Encoded
+from problems.core.steps import steps_of
+from router.plan.proof import ProofCase
+from router.planning.proofs.cutting import strengthened_parts
+from router.planning.proofs.piecewise import columns_by_name, pieces_by_name, proven_by_pieces
+from router.planning.proofs.scaled import ScaledRelaxation
+from router.planning.structure import few_spanning
+from router.planning.two_steps import run
+from solvers import SolveOptions
+from solvers.piecewise.copies import reach
+from solvers.piecewise.held import HeldLeaf, HeldTree
+from solvers.strengthened import StrengthenedAnswer
+
+
+def cases_of(
+    model: ScaledRelaxation,
+    encoded: Encoded,
+    answer: StrengthenedAnswer,
+    usd: float,
+    enough_usd: float,
+    options: SolveOptions,
+) -> tuple[ProofCase, ...] | None:
+    """Cases, their bounds not worked out yet; `answer` of the model's relaxation. None where the hours do not suit, or
+    where the relaxation is enough.
+
+    enough_usd   a bound so high is near enough to `usd`, which a plan costs
+    """
+    step = steps_of(encoded)
+    if answer.bound >= enough_usd or options.late or not few_spanning(encoded.program, step):
+        return None
+    part = _periods(model, encoded, step)
+    tree = HeldTree(model.program, part, answer, lambda piece, left: run(piece, "highs", left), options)
+    leaves = tree.leaves(usd, enough_usd)
+    return tuple(_case(model, tree.spans, leaf, lambda: options.finishing.late) for leaf in leaves)
+
+
+def _periods(model: ScaledRelaxation, encoded: Encoded, step: Ints) -> Ints:
+    """(n,) the period of each column of the verifier's; −1: it spans. What is left for later is of its own period."""
+    part = pieces_by_name(model, columns_by_name(model, encoded.program), step)
+    for j, name in enumerate(model.names):
+        if name in model.relaxation.runs:
+            part[j] = model.relaxation.runs[name][1]
+    program = model.program
+    by_column = program.matrix.tocsc()
+    row = np.repeat(np.arange(program.n_rows), np.diff(program.matrix.indptr))
+    first, last = reach(row, part[program.matrix.indices], program.n_rows)
+    for j in np.flatnonzero((part < 0) & ~program.integer).tolist():
+        rows = by_column.indices[by_column.indptr[j] : by_column.indptr[j + 1]]
+        inside = rows[last[rows] >= 0]
+        if len(inside) == len(rows) and (first[rows] == last[rows]).all() and np.ptp(first[rows]) == 1:
+            part[j] = first[rows].min()
+    return part
+
+
+def _case(model: ScaledRelaxation, spans: Ints, leaf: HeldLeaf, late: Callable[[], bool]) -> ProofCase:
+    inside = replace(model, program=leaf.program)
+    ranges = {}
+    whole = model.program
+    for j, low, high in zip(spans.tolist(), leaf.lower.tolist(), leaf.upper.tolist(), strict=True):
+        narrowed = (low > np.ceil(whole.col_lower[j]), high < np.floor(whole.col_upper[j]))
+        if any(narrowed):
+            ranges[model.names[j]] = (low if narrowed[0] else None, high if narrowed[1] else None)
+    if leaf.rounds is None or leaf.answer.bound >= leaf.rounds.bound:
+        return ProofCase(ranges, 0.0, strengthened_parts(inside, leaf.answer))
+    parts, prices = proven_by_pieces(inside, leaf.rounds.pieces, leaf.rounds.prices, late)
+    return ProofCase(ranges, 0.0, parts, prices)
